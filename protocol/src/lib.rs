@@ -1,1 +1,3 @@
-//! Placeholder until the first module lands.
+//! What the bytes mean.
+
+pub mod bus;
