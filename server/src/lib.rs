@@ -1,1 +1,4 @@
-//! Placeholder until the first module lands.
+//! The slotd node as a library: every room of the server, by rank.
+
+pub mod base;
+pub mod store;

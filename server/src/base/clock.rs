@@ -1,0 +1,122 @@
+//! Time as a value that is handed in.
+//!
+//! The only place of the server that reads the operating system's clocks. Everything else is given a `Clock` (or, in
+//! pure code, the reading itself), so that tests can freeze and advance time and a process can hold nodes whose clocks
+//! differ. Wall time and monotonic time are separate on purpose: expiry and LASTSAVE are about wall time, timeouts are
+//! not, and must survive a step of the system's clock.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch.
+pub type UnixMillis = i64;
+
+/// A source of wall-clock and monotonic time.
+pub trait Clock: Send + Sync {
+    /// Wall-clock time in milliseconds since the Unix epoch; may step backwards.
+    fn now_ms(&self) -> UnixMillis;
+    /// Microseconds since an arbitrary point; never goes backwards.
+    fn monotonic_us(&self) -> u64;
+    /// Wall-clock time in microseconds since the Unix epoch, for TIME and statistics.
+    fn now_us(&self) -> i64 {
+        self.now_ms().saturating_mul(1000)
+    }
+}
+
+/// The operating system's clocks.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic reading starts near zero now.
+    pub fn new() -> Self {
+        SystemClock { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        SystemClock::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> UnixMillis {
+        self.now_us() / 1000
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        self.origin.elapsed().as_micros() as u64
+    }
+
+    fn now_us(&self) -> i64 {
+        // A system clock set before 1970 reads as the epoch: expiry arithmetic needs no negative present.
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+    }
+}
+
+/// A clock that moves only when told to. Both readings move together unless the wall clock is set apart.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    wall_ms: AtomicI64,
+    mono_us: AtomicU64,
+}
+
+impl ManualClock {
+    /// A frozen clock at `now_ms`.
+    pub fn new(now_ms: UnixMillis) -> Self {
+        ManualClock { wall_ms: AtomicI64::new(now_ms), mono_us: AtomicU64::new(0) }
+    }
+
+    /// Moves both readings forward by `ms` milliseconds.
+    pub fn advance_ms(&self, ms: u64) {
+        self.wall_ms.fetch_add(ms as i64, Ordering::SeqCst);
+        self.mono_us.fetch_add(ms * 1000, Ordering::SeqCst);
+    }
+
+    /// Steps the wall clock alone, as an administrator or NTP would.
+    pub fn set_wall_ms(&self, now_ms: UnixMillis) {
+        self.wall_ms.store(now_ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_ms(&self) -> UnixMillis {
+        self.wall_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        self.mono_us.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manual_clock_moves_only_when_told() {
+        let clock = ManualClock::new(1_000);
+        assert_eq!((clock.now_ms(), clock.monotonic_us()), (1_000, 0));
+        clock.advance_ms(5);
+        assert_eq!((clock.now_ms(), clock.monotonic_us()), (1_005, 5_000));
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_leaves_monotonic_time_alone() {
+        let clock = ManualClock::new(1_000);
+        clock.advance_ms(7);
+        clock.set_wall_ms(10);
+        assert_eq!((clock.now_ms(), clock.monotonic_us()), (10, 7_000));
+    }
+
+    #[test]
+    fn system_clock_is_after_2020_and_monotonic() {
+        let clock = SystemClock::new();
+        assert!(clock.now_ms() > 1_577_836_800_000);
+        let first = clock.monotonic_us();
+        assert!(clock.monotonic_us() >= first);
+    }
+}

@@ -1,0 +1,127 @@
+//! Tests of the number texts: tables taken from Redis's rules, and round trips.
+
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn only_canonical_integers_are_integers() {
+    for (text, want) in [
+        ("0", Some(0)),
+        ("-1", Some(-1)),
+        ("9223372036854775807", Some(i64::MAX)),
+        ("-9223372036854775808", Some(i64::MIN)),
+        ("9223372036854775808", None),
+        ("-9223372036854775809", None),
+        ("18446744073709551616", None),
+        ("", None),
+        ("-", None),
+        ("-0", None),
+        ("+1", None),
+        ("01", None),
+        (" 1", None),
+        ("1 ", None),
+        ("1a", None),
+        ("--1", None),
+    ] {
+        assert_eq!(parse_i64(text.as_bytes()), want, "{text:?}");
+    }
+    assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
+    assert_eq!(parse_u64(b"18446744073709551616"), None);
+    assert_eq!(parse_u64(b"-1"), None);
+    assert_eq!(parse_u64(b"99999999999999999999"), None);
+}
+
+#[test]
+fn floats_are_what_strtod_takes_whole() {
+    for (text, want) in [
+        ("1", Some(1.0)),
+        ("+1.5e3", Some(1500.0)),
+        (".5", Some(0.5)),
+        ("5.", Some(5.0)),
+        ("-0", Some(-0.0)),
+        ("inf", Some(f64::INFINITY)),
+        ("-Infinity", Some(f64::NEG_INFINITY)),
+        ("nan", None),
+        ("-nan", None),
+        ("1e400", None),
+        ("1e-400", None),
+        ("0e-400", Some(0.0)),
+        ("", None),
+        (" 1", None),
+        ("1 ", None),
+        (".", None),
+        ("1e", None),
+        ("+-1", None),
+        ("0x", None),
+        ("infi", None),
+        ("1_0", None),
+    ] {
+        assert_eq!(parse_f64(text.as_bytes()).map(f64::to_bits), want.map(f64::to_bits), "{text:?}");
+    }
+}
+
+#[test]
+fn floats_are_written_as_percent_17g() {
+    for (value, want) in [
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (3.0, "3"),
+        (-3.5, "-3.5"),
+        (0.1, "0.10000000000000001"),
+        (1e15, "1000000000000000"),
+        (1e20, "1e+20"),
+        (1.5e300, "1.5000000000000001e+300"),
+        (1e-5, "1.0000000000000001e-05"),
+        (1e-4, "0.0001"),
+        (123456.789, "123456.789"),
+        (4611686018427387904.0, "4611686018427387904"),
+        (9223372036854775808.0, "9.2233720368547758e+18"),
+        (f64::INFINITY, "inf"),
+        (f64::NEG_INFINITY, "-inf"),
+        (f64::NAN, "nan"),
+    ] {
+        assert_eq!(format_f64(value), want);
+    }
+}
+
+#[test]
+fn memory_units_are_decimal_without_and_binary_with_a_b() {
+    for (text, want) in [
+        ("0", Some(0)),
+        ("100b", Some(100)),
+        ("1k", Some(1000)),
+        ("1KB", Some(1024)),
+        ("2m", Some(2_000_000)),
+        ("2Mb", Some(2 << 20)),
+        ("1g", Some(1_000_000_000)),
+        ("1gb", Some(1 << 30)),
+        ("-1", None),
+        ("1x", None),
+        ("", None),
+        ("gb", None),
+        ("99999999999gb", None),
+    ] {
+        assert_eq!(parse_memory(text.as_bytes()), want, "{text:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_integer_is_read_back(value: i64) {
+        prop_assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
+    }
+
+    #[test]
+    fn every_finite_float_is_read_back(bits: u64) {
+        let value = f64::from_bits(bits);
+        prop_assume!(value.is_finite());
+        prop_assert_eq!(parse_f64(format_f64(value).as_bytes()), Some(value));
+    }
+
+    #[test]
+    fn what_parses_as_an_integer_prints_back_the_same(text in "[-+0-9 ]{0,21}") {
+        if let Some(value) = parse_i64(text.as_bytes()) {
+            prop_assert_eq!(value.to_string(), text);
+        }
+    }
+}

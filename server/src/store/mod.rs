@@ -1,0 +1,3 @@
+//! Rank 1: the data, and nothing but the data. No tokio, clock, configuration or RESP: time, seeds and limits are arguments.
+
+pub mod types;
