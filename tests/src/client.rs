@@ -1,0 +1,167 @@
+//! A blocking client over one socket, which keeps the exact bytes of every reply.
+//!
+//! `call` is for tests that want an answer; `send` and `frame` are for tests that look at bytes, order and silence: pipelines,
+//! blocked commands, pushes, protocol errors.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::resp::{self, ParseError, Value};
+
+/// How long `call` waits for a reply. Generous: with two cores and twelve servers a reply may be late without being wrong.
+pub const REPLY_LIMIT: Duration = Duration::from_secs(20);
+
+/// Why no reply came.
+#[derive(Debug)]
+pub enum Silence {
+    /// Nothing (or half a reply) came in time. The bytes so far are kept.
+    Timeout,
+    /// The server closed the connection after these unread bytes.
+    Closed(Vec<u8>),
+    /// The bytes are no RESP.
+    Broken(String),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    pending: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to a local port.
+    pub fn connect(port: u16) -> io::Result<Self> {
+        Self::connect_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    /// Connects to an address within five seconds.
+    pub fn connect_to(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(REPLY_LIMIT))?;
+        Ok(Self { stream, pending: Vec::new() })
+    }
+
+    /// The local address, by which the server lists this client.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.stream.local_addr().expect("a connected socket has an address")
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends one command and does not wait.
+    pub fn send<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<()> {
+        self.send_raw(&resp::encode(args))
+    }
+
+    /// Ends the sending half, as a client that has nothing more to say.
+    pub fn shutdown_write(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The exact bytes of the next reply.
+    pub fn frame(&mut self, limit: Duration) -> Result<Vec<u8>, Silence> {
+        self.next(limit).map(|(_, bytes)| bytes)
+    }
+
+    /// The next reply.
+    pub fn reply(&mut self, limit: Duration) -> Result<Value, Silence> {
+        self.next(limit).map(|(value, _)| value)
+    }
+
+    fn next(&mut self, limit: Duration) -> Result<(Value, Vec<u8>), Silence> {
+        let deadline = Instant::now() + limit;
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            match resp::parse(&self.pending) {
+                Ok((value, len)) => {
+                    let rest = self.pending.split_off(len);
+                    return Ok((value, std::mem::replace(&mut self.pending, rest)));
+                }
+                Err(ParseError::Broken(line)) => return Err(Silence::Broken(line)),
+                Err(ParseError::Incomplete) => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Silence::Timeout);
+            }
+            let _ = self.stream.set_read_timeout(Some(left));
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(Silence::Closed(std::mem::take(&mut self.pending))),
+                Ok(n) => self.pending.extend_from_slice(&chunk[..n]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(_) => return Err(Silence::Closed(std::mem::take(&mut self.pending))),
+            }
+        }
+    }
+
+    /// Sends a command and returns its reply; an error if the connection fails or stays silent for `limit`.
+    pub fn try_call_within<A: AsRef<[u8]>>(&mut self, args: &[A], limit: Duration) -> io::Result<Value> {
+        self.send(args)?;
+        self.reply(limit).map_err(|silence| match silence {
+            Silence::Timeout => io::Error::new(ErrorKind::TimedOut, "no reply in time"),
+            Silence::Closed(_) => io::Error::new(ErrorKind::ConnectionReset, "connection closed"),
+            Silence::Broken(line) => io::Error::new(ErrorKind::InvalidData, line),
+        })
+    }
+
+    /// Sends a command and returns its reply.
+    pub fn try_call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Value> {
+        self.try_call_within(args, REPLY_LIMIT)
+    }
+
+    /// Sends a command and returns its reply.
+    ///
+    /// # Panics
+    /// When the connection fails or stays silent.
+    #[track_caller]
+    pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
+        self.try_call(args).unwrap_or_else(|error| {
+            let shown: Vec<String> = args.iter().map(|a| a.as_ref().escape_ascii().to_string()).collect();
+            panic!("no reply to {}: {error}", shown.join(" "))
+        })
+    }
+
+    /// Sends a command line with redis-cli's quoting and returns its reply.
+    ///
+    /// # Panics
+    /// When the connection fails or stays silent.
+    #[track_caller]
+    pub fn cmd(&mut self, line: &str) -> Value {
+        self.call(&resp::split_line(line))
+    }
+
+    /// Like [`Client::cmd`], for commands that must answer `+OK`.
+    ///
+    /// # Panics
+    /// When the reply is anything else.
+    #[track_caller]
+    pub fn ok(&mut self, line: &str) {
+        let reply = self.cmd(line);
+        assert!(reply.is_ok(), "{line}: {reply:?}");
+    }
+
+    /// Expects the server to close the connection; returns what it had said before, unread frames included.
+    ///
+    /// # Panics
+    /// When it stays open for longer than `limit`.
+    #[track_caller]
+    pub fn expect_close(&mut self, limit: Duration) -> Vec<u8> {
+        let mut said = Vec::new();
+        loop {
+            match self.frame(limit) {
+                Ok(frame) => said.extend_from_slice(&frame),
+                Err(Silence::Closed(rest)) => {
+                    said.extend_from_slice(&rest);
+                    return said;
+                }
+                Err(other) => panic!("the connection was not closed: {other:?}, after {}", said.escape_ascii()),
+            }
+        }
+    }
+}

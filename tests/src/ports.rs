@@ -1,0 +1,70 @@
+//! Free ports for nodes, leased so that tests of several processes never take the same one.
+//!
+//! A node needs two ports, the client port and the bus port 10,000 above it. Asking the kernel for a free port and closing it again
+//! is a race as soon as tests run in parallel (nextest runs every test in a process of its own), so a lease is an advisory file
+//! lock, held until the [`PortLease`] is dropped, plus a bind check for ports that somebody else uses.
+//!
+//! The range lies below 32768, where Linux begins to hand out ports for outgoing connections, and the bus ports do not overlap it.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// First client port that is handed out.
+const FIRST: u16 = 11_000;
+/// Number of client ports; with the bus offset the last port is 31,999.
+const COUNT: u16 = 10_000;
+/// Distance of the bus port, as Redis has it.
+pub const BUS_OFFSET: u16 = 10_000;
+
+/// A client port and its bus port, reserved until this value is dropped.
+#[derive(Debug)]
+pub struct PortLease {
+    port: u16,
+    // Held for its lock only; the kernel releases it when the file is closed, also when the process is killed.
+    _lock: File,
+}
+
+impl PortLease {
+    /// The client port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The bus port.
+    pub fn bus_port(&self) -> u16 {
+        self.port + BUS_OFFSET
+    }
+}
+
+/// Leases a pair of free ports.
+///
+/// # Panics
+/// When no pair is free.
+pub fn lease() -> PortLease {
+    let dir = lock_dir();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let start = (now.subsec_nanos() / 1_000).wrapping_add(process::id().wrapping_mul(7_919)) % u32::from(COUNT);
+    for step in 0..u32::from(COUNT) {
+        let port = FIRST + ((start + step) % u32::from(COUNT)) as u16;
+        let path = dir.join(port.to_string());
+        let Ok(lock) = OpenOptions::new().create(true).truncate(false).write(true).open(path) else { continue };
+        if lock.try_lock().is_ok() && is_free(port) && is_free(port + BUS_OFFSET) {
+            return PortLease { port, _lock: lock };
+        }
+    }
+    panic!("no free pair of ports in {FIRST}..{}", FIRST + COUNT);
+}
+
+/// Whether both the loopback and the wildcard address can be bound.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+fn lock_dir() -> PathBuf {
+    let dir = std::env::temp_dir().join("slotd-test-ports");
+    fs::create_dir_all(&dir).expect("the temporary directory is writable");
+    dir
+}

@@ -1,0 +1,71 @@
+//! The stock `redis-cli`, which is how people build and mend clusters.
+
+use std::process::{Command, Stdio};
+
+/// What a run of redis-cli gave.
+#[derive(Debug, Clone)]
+pub struct CliOutput {
+    pub stdout: String,
+    pub stderr: String,
+    /// Exit code; 124 when its time limit ended it.
+    pub code: i32,
+}
+
+impl CliOutput {
+    /// Both streams, for searching.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Asserts that it succeeded.
+    ///
+    /// # Panics
+    /// When the exit code is not 0.
+    #[track_caller]
+    pub fn expect_success(self) -> Self {
+        assert_eq!(self.code, 0, "redis-cli failed:\n{}", self.text());
+        self
+    }
+
+    /// Asserts that the output holds this text.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn expect(self, text: &str) -> Self {
+        assert!(self.text().contains(text), "redis-cli did not say {text:?}:\n{}", self.text());
+        self
+    }
+}
+
+/// Runs `redis-cli` with these arguments and at most `limit_s` seconds.
+///
+/// # Panics
+/// When redis-cli is not installed.
+pub fn redis_cli_within<S: AsRef<str>>(args: &[S], limit_s: u32) -> CliOutput {
+    let output = Command::new("timeout")
+        .arg(limit_s.to_string())
+        .arg("redis-cli")
+        .args(args.iter().map(AsRef::as_ref))
+        .stdin(Stdio::null())
+        .output()
+        .expect("redis-cli runs: Debian's package redis-tools");
+    CliOutput {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code().unwrap_or(-1),
+    }
+}
+
+/// Runs `redis-cli` with these arguments, at most 90 seconds.
+pub fn redis_cli<S: AsRef<str>>(args: &[S]) -> CliOutput {
+    redis_cli_within(args, 90)
+}
+
+/// Runs `redis-cli --cluster ...` answering every question with yes.
+pub fn cluster_cli<S: AsRef<str>>(args: &[S]) -> CliOutput {
+    let mut all = vec!["--cluster"];
+    all.extend(args.iter().map(AsRef::as_ref));
+    all.push("--cluster-yes");
+    redis_cli(&all)
+}
