@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod glob;
 pub mod limits;
+pub mod longdouble;
 pub mod number;
 pub mod rng;

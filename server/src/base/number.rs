@@ -48,7 +48,9 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
-    let value = if magnitude.eq_ignore_ascii_case(b"inf") || magnitude.eq_ignore_ascii_case(b"infinity") {
+    let value = if let [b'0', b'x' | b'X', hex @ ..] = magnitude {
+        super::longdouble::parse_hex(hex)?.to_f64()?
+    } else if magnitude.eq_ignore_ascii_case(b"inf") || magnitude.eq_ignore_ascii_case(b"infinity") {
         f64::INFINITY
     } else {
         parse_decimal_f64(magnitude)?
