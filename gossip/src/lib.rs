@@ -1,1 +1,3 @@
-//! Placeholder until the first module lands.
+//! Redis Cluster as a state machine without I/O.
+
+pub mod nodes_conf;

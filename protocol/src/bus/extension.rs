@@ -47,7 +47,7 @@ impl Extension {
         let len = cursor.u32()? as usize;
         let kind = cursor.u16()?;
         cursor.u16()?; // unused
-        if len % 8 != 0 {
+        if !len.is_multiple_of(8) {
             return None;
         }
         let data = cursor.take(len.checked_sub(EXTENSION_HEADER_LEN)?)?;

@@ -3,11 +3,11 @@
 //! `Header` holds what a sender decides; what follows from the body (total length, type, counts) is computed by the
 //! encoder and checked by the decoder, so the two cannot contradict each other. Reserved bytes are written as zero.
 
-use super::SlotBitmap;
 use super::flags::{MessageFlags, NodeFlags};
 use super::ids::{IpText, NODE_ID_LEN, NodeId};
 use super::wire::Cursor;
 use super::{DecodeError, PROTOCOL_VERSION, SIGNATURE};
+use crate::slot::SlotBitmap;
 
 /// Length of the header, in bytes; also the length of the smallest packet.
 pub const HEADER_LEN: usize = 2256;
@@ -110,7 +110,7 @@ impl Header {
             current_epoch,
             config_epoch,
             offset,
-            slots: super::bitmap_from_bytes(slots),
+            slots: SlotBitmap::from_bytes(slots),
             replica_of,
             message_flags: MessageFlags(message_flags),
         };
@@ -129,7 +129,7 @@ impl Header {
         out.extend_from_slice(&self.config_epoch.to_be_bytes());
         out.extend_from_slice(&self.offset.to_be_bytes());
         out.extend_from_slice(self.sender.as_bytes());
-        out.extend_from_slice(super::bitmap_as_bytes(&self.slots));
+        out.extend_from_slice(self.slots.as_bytes());
         match &self.replica_of {
             Some(id) => out.extend_from_slice(id.as_bytes()),
             None => out.extend_from_slice(&[0; NODE_ID_LEN]),

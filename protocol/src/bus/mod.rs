@@ -30,16 +30,7 @@ pub use ids::{IP_TEXT_ROOM, InvalidIpText, InvalidNodeId, IpText, NODE_ID_LEN, N
 use header::Shape;
 use wire::Cursor;
 
-/// Slots of a node as the bus carries them: slot `s` is bit `s % 8` of byte `s / 8`.
-pub type SlotBitmap = [u8; 2048];
-
-fn bitmap_from_bytes(bytes: [u8; 2048]) -> SlotBitmap {
-    bytes
-}
-
-fn bitmap_as_bytes(slots: &SlotBitmap) -> &[u8; 2048] {
-    slots
-}
+use crate::slot::{SLOT_BITMAP_LEN, SlotBitmap};
 
 /// First bytes of every packet.
 pub const SIGNATURE: &[u8; 4] = b"RCmb";
@@ -51,7 +42,7 @@ pub const MAX_FRAME_LEN: usize = HEADER_LEN + 8 + (1 << 30);
 
 /// Body lengths that are fixed by the type.
 const FAIL_LEN: usize = NODE_ID_LEN;
-const UPDATE_LEN: usize = 8 + NODE_ID_LEN + 2048;
+const UPDATE_LEN: usize = 8 + NODE_ID_LEN + SLOT_BITMAP_LEN;
 
 /// One message of the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,7 +263,7 @@ fn decode_body(kind: PacketType, header: &Header, shape: &Shape, cursor: &mut Cu
             let mut update = Cursor::new(cursor.take(UPDATE_LEN).ok_or_else(wrong_length)?);
             let config_epoch = update.u64().ok_or_else(wrong_length)?;
             let node = update.array::<NODE_ID_LEN>().ok_or_else(wrong_length)?;
-            let slots = Box::new(bitmap_from_bytes(*update.array().ok_or_else(wrong_length)?));
+            let slots = Box::new(SlotBitmap::from_bytes(*update.array().ok_or_else(wrong_length)?));
             let node = NodeId::from_bytes(node).ok_or(DecodeError::BadField("nodename"))?;
             Body::Update { node, config_epoch, slots }
         }
@@ -351,7 +342,7 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Update { node, config_epoch, slots } => {
             out.extend_from_slice(&config_epoch.to_be_bytes());
             out.extend_from_slice(node.as_bytes());
-            out.extend_from_slice(bitmap_as_bytes(slots));
+            out.extend_from_slice(slots.as_bytes());
         }
         Body::Module { module_id, kind, payload } => {
             out.extend_from_slice(&module_id.to_be_bytes());
