@@ -2,7 +2,7 @@
 //!
 //! This crate knows every byte format slotd speaks and nothing else: the client protocol ([`resp`]), the hash slots that
 //! keys fall into ([`slot`]), the cluster bus ([`bus`]), and the primitive encodings of RDB files and `DUMP` payloads
-//! (`rdb`, [`crc64`]). The few rules about numbers as text that those formats share are in [`number`].
+//! ([`rdb`], [`crc64`]). The few rules about numbers as text that those formats share are in [`number`].
 //!
 //! It has no clock, no sockets, no files, no randomness and no runtime, so everything here is a function of its input and
 //! can be fuzzed, replayed and used by the simulator as it is. Two rules hold for every decoder:
@@ -20,5 +20,6 @@
 pub mod bus;
 pub mod crc64;
 pub mod number;
+pub mod rdb;
 pub mod resp;
 pub mod slot;

@@ -72,7 +72,7 @@ pub fn format_f64(value: f64) -> F64Text {
         text.push(b"nan");
     } else if value.is_infinite() {
         text.push(if value > 0.0 { b"inf" } else { b"-inf" });
-    } else if value.trunc() == value && value.abs() < 1e17 && !(value == 0.0 && value.is_sign_negative()) {
+    } else if value.fract() == 0.0 && value.abs() < 1e17 && !(value == 0.0 && value.is_sign_negative()) {
         // Integers of up to 17 digits print as such: by far the most common scores.
         text.push(itoa::Buffer::new().format(value as i64).as_bytes());
     } else {
