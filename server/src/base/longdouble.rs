@@ -95,8 +95,24 @@ impl LongDouble {
         matches!(self.magnitude, Magnitude::Zero | Magnitude::Finite { .. })
     }
 
+    /// The text of Redis's `ld2string(LD_STR_HUMAN)`: `%.17Lf` without the zeros that end the fraction; never an exponent.
+    pub fn to_text(self) -> String {
+        let digits = match self.magnitude {
+            Magnitude::Zero => return "0".into(),
+            Magnitude::Infinite => "inf".into(),
+            Magnitude::NotANumber => "nan".into(),
+            Magnitude::Finite { mantissa, exponent } if exponent >= 0 => big_decimal(mantissa, exponent as u32),
+            Magnitude::Finite { mantissa, exponent } => fixed_17(mantissa, exponent.unsigned_abs()),
+        };
+        if self.negative && digits != "0" { format!("-{digits}") } else { digits }
+    }
+}
+
+impl std::ops::Add for LongDouble {
+    type Output = Self;
+
     /// The sum, rounded once.
-    pub fn add(self, other: Self) -> Self {
+    fn add(self, other: Self) -> Self {
         use Magnitude::{Finite, Infinite, NotANumber, Zero};
         match (self.magnitude, other.magnitude) {
             (NotANumber, _) | (_, NotANumber) => LongDouble { negative: false, magnitude: NotANumber },
@@ -117,18 +133,6 @@ impl LongDouble {
                 }
             }
         }
-    }
-
-    /// The text of Redis's `ld2string(LD_STR_HUMAN)`: `%.17Lf` without the zeros that end the fraction; never an exponent.
-    pub fn to_text(self) -> String {
-        let digits = match self.magnitude {
-            Magnitude::Zero => return "0".into(),
-            Magnitude::Infinite => "inf".into(),
-            Magnitude::NotANumber => "nan".into(),
-            Magnitude::Finite { mantissa, exponent } if exponent >= 0 => big_decimal(mantissa, exponent as u32),
-            Magnitude::Finite { mantissa, exponent } => fixed_17(mantissa, exponent.unsigned_abs()),
-        };
-        if self.negative && digits != "0" { format!("-{digits}") } else { digits }
     }
 }
 

@@ -153,7 +153,7 @@ fn sums_are_those_of_stock_redis() {
             assert!(matches!(want, NotAFloat), "{left} + {right} was refused");
             continue;
         };
-        let sum = a.add(b);
+        let sum = a + b;
         match want {
             Text(text) => assert_eq!(sum.to_text(), *text, "{left} + {right}"),
             Long(len, start, end) => {
@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn integers_add_as_integers_do(a in -(1i64 << 61)..1 << 61, b in -(1i64 << 61)..1 << 61) {
-        prop_assert_eq!(LongDouble::from_i64(a).add(LongDouble::from_i64(b)), LongDouble::from_i64(a + b));
+        prop_assert_eq!(LongDouble::from_i64(a) + LongDouble::from_i64(b), LongDouble::from_i64(a + b));
     }
 
     #[test]
@@ -208,8 +208,8 @@ proptest! {
     #[test]
     fn adding_is_commutative_and_total(a in "[-+]?[0-9]{0,25}[.]?[0-9]{0,25}(e[-+]?[0-9]{1,4})?", b in "[-+]?(0x[0-9a-f]{1,40}[.]?(p[-+]?[0-9]{1,5})?|inf)") {
         if let (Some(x), Some(y)) = (LongDouble::parse(a.as_bytes()), LongDouble::parse(b.as_bytes())) {
-            prop_assert_eq!(x.add(y), y.add(x));
-            let _ = x.add(y).to_text();
+            prop_assert_eq!(x + y, y + x);
+            let _ = (x + y).to_text();
         }
     }
 

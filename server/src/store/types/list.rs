@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+pub use crate::store::encoding::element::{Element, OwnedElement};
+
 use crate::base::limits::{LIST_MAX_LISTPACK_SIZE_DEFAULT, LIST_PACKED_THRESHOLD_DEFAULT};
 
 /// The settings a list follows; taken from the configuration when the list is made and kept with it.
@@ -22,44 +24,6 @@ impl Default for ListOptions {
             fill: LIST_MAX_LISTPACK_SIZE_DEFAULT,
             compress_depth: 0,
             packed_threshold: LIST_PACKED_THRESHOLD_DEFAULT,
-        }
-    }
-}
-
-/// One element as it is stored: texts of canonical integers are kept as integers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element<'a> {
-    /// An integer; its text is the canonical decimal one.
-    Int(i64),
-    /// Any other text.
-    Bytes(&'a [u8]),
-}
-
-impl Element<'_> {
-    /// The element's text.
-    pub fn to_vec(self) -> Vec<u8> {
-        match self {
-            Element::Int(value) => value.to_string().into_bytes(),
-            Element::Bytes(bytes) => bytes.to_vec(),
-        }
-    }
-}
-
-/// An element that has left its list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OwnedElement {
-    /// See [`Element::Int`].
-    Int(i64),
-    /// See [`Element::Bytes`].
-    Bytes(Box<[u8]>),
-}
-
-impl OwnedElement {
-    /// Borrows it.
-    pub fn as_element(&self) -> Element<'_> {
-        match self {
-            OwnedElement::Int(value) => Element::Int(*value),
-            OwnedElement::Bytes(bytes) => Element::Bytes(bytes),
         }
     }
 }
