@@ -1,1 +1,85 @@
-//! Compatibility: the same script goes to slotd and to the stock `redis-server`, and their replies are compared byte for byte.
+//! Compatibility: the same script goes to slotd and to the stock `redis-server` 7.0.15, in RESP2 and in RESP3, and the replies are
+//! compared byte for byte.
+//!
+//! One module per family of commands holds nothing but scripts (their language: `script.rs`). Byte equality is given up only
+//! where a script names a normaliser (`normalise.rs`). A test reports *all* its differences, not the first one only.
+//!
+//! With `SLOTD_BIN=/usr/bin/redis-server` Redis is compared with itself: a script that fails then asks for something random.
+
+mod normalise;
+mod script;
+
+mod config;
+mod connection;
+mod dump_restore;
+mod expire;
+mod info;
+mod introspection;
+mod keys;
+mod lists;
+mod lists_blocking;
+mod protocol_errors;
+mod pubsub;
+mod scan;
+mod strings;
+mod transactions;
+
+use std::fmt::Write as _;
+use std::thread;
+
+use integration::node::NodeSpec;
+use integration::oracle::Binary;
+
+use script::{Protocol, Record, play};
+
+/// How many differences one test reports.
+const SHOWN: usize = 40;
+
+/// Plays a script to both servers in both protocols and asserts that they agree.
+#[track_caller]
+fn check(script: &str) {
+    check_with(&[], script);
+}
+
+/// Like [`check`], with directives for both servers.
+#[track_caller]
+fn check_with(directives: &[(&str, &str)], script: &str) {
+    let run = |binary: Binary| {
+        let spec = directives.iter().fold(NodeSpec::new(binary), |spec, (name, value)| spec.with(name, value));
+        let node = spec.start();
+        [Protocol::Resp2, Protocol::Resp3].map(|protocol| play(&node, script, protocol)).concat()
+    };
+    let (oracle, slotd) = thread::scope(|scope| {
+        let oracle = scope.spawn(|| run(Binary::Stock));
+        let slotd = scope.spawn(|| run(Binary::Slotd));
+        (oracle.join().expect("the oracle answers"), slotd.join().expect("slotd answers"))
+    });
+    assert_eq!(oracle.len(), slotd.len(), "both played the same script");
+    let report = differences(&oracle, &slotd);
+    assert!(report.is_empty(), "{report}");
+}
+
+fn differences(oracle: &[Record], slotd: &[Record]) -> String {
+    let differing: Vec<(&Record, &Record)> =
+        oracle.iter().zip(slotd).filter(|(a, b)| !a.normaliser.agree(&a.reply, &b.reply)).collect();
+    let mut report = String::new();
+    for (a, b) in differing.iter().take(SHOWN) {
+        let _ = writeln!(
+            report,
+            "line {}: {}\n   redis: {}\n   slotd: {}",
+            a.line,
+            a.what,
+            shown(&a.reply),
+            shown(&b.reply)
+        );
+    }
+    if !differing.is_empty() {
+        let _ = writeln!(report, "{} of {} replies differ", differing.len(), oracle.len());
+    }
+    report
+}
+
+fn shown(reply: &[u8]) -> String {
+    let text = reply.escape_ascii().to_string();
+    if text.len() > 600 { format!("{}... ({} bytes)", &text[..600], reply.len()) } else { text }
+}

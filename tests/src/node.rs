@@ -194,8 +194,7 @@ impl Node {
         let mut ended = None;
         wait_until(&format!("node {port} to answer PING"), START_LIMIT, || {
             ended = child.try_wait().expect("own child");
-            ended.is_some()
-                || Client::connect(port).is_ok_and(|mut c| c.try_call(&["PING"]).is_ok_and(|r| r.text() == "PONG"))
+            ended.is_some() || Client::connect(port).is_ok_and(|mut c| c.try_call(&["PING"]).is_ok_and(|r| is_up(&r)))
         });
         if let Some(status) = ended {
             self.child = None;
@@ -273,10 +272,20 @@ impl Node {
         Client::connect(self.port()).unwrap_or_else(|e| panic!("node {}: {e}", self.port()))
     }
 
+    /// A new connection that has given the password, if the node has one.
+    #[track_caller]
+    pub fn admin(&self) -> Client {
+        let mut client = self.client();
+        if let Some((_, password)) = self.spec.directives.iter().find(|(name, _)| name == "requirepass") {
+            client.call(&["AUTH", password]);
+        }
+        client
+    }
+
     /// One command over a connection of its own, with redis-cli's quoting.
     #[track_caller]
     pub fn cmd(&self, line: &str) -> Value {
-        self.client().cmd(line)
+        self.admin().cmd(line)
     }
 
     /// Like [`Node::cmd`], `None` when the node is dead or frozen.
@@ -307,6 +316,11 @@ impl Node {
 /// The value of `field:value` in the text of INFO or CLUSTER INFO.
 pub fn info_field(text: &str, field: &str) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(|v| v.trim_end().to_owned()))
+}
+
+/// A server that still loads says LOADING; one with a password says NOAUTH, and is up.
+fn is_up(reply: &Value) -> bool {
+    reply.text() == "PONG" || reply.text().starts_with("NOAUTH")
 }
 
 impl Drop for Node {

@@ -1,0 +1,139 @@
+//! CONFIG GET, SET, RESETSTAT, HELP: names, globs, units, and the texts of refusals.
+
+use crate::check;
+
+#[test]
+fn config_get_and_set() {
+    check(
+        r#"
+== arity
+CONFIG
+CONFIG GET
+CONFIG SET
+CONFIG SET maxmemory
+CONFIG BAD
+CONFIG HELP
+CONFIG RESETSTAT
+CONFIG RESETSTAT x
+CONFIG REWRITE x
+CONFIG REWRITE
+== GET
+CONFIG GET maxmemory
+CONFIG GET MAXMEMORY
+CONFIG GET nothing
+CONFIG GET nothing*
+{sorted} CONFIG GET list-*
+{sorted} CONFIG GET maxmemory proto-max-bulk-len
+{sorted} CONFIG GET maxmemory maxmem?ry
+{shape} CONFIG GET port
+CONFIG GET bind
+CONFIG GET save
+CONFIG GET appendonly
+CONFIG GET databases
+CONFIG GET timeout
+CONFIG GET tcp-keepalive
+CONFIG GET hz
+CONFIG GET repl-backlog-size
+CONFIG GET cluster-enabled
+CONFIG GET cluster-node-timeout
+CONFIG GET cluster-require-full-coverage
+CONFIG GET cluster-allow-reads-when-down
+CONFIG GET cluster-migration-barrier
+CONFIG GET cluster-replica-validity-factor
+CONFIG GET cluster-slave-validity-factor
+CONFIG GET cluster-announce-ip
+CONFIG GET cluster-announce-port
+CONFIG GET cluster-announce-hostname
+CONFIG GET cluster-preferred-endpoint-type
+CONFIG GET dbfilename
+CONFIG GET requirepass
+CONFIG GET masterauth
+CONFIG GET notify-keyspace-events
+CONFIG GET maxmemory-policy
+CONFIG GET lazyfree-lazy-user-del
+CONFIG GET replica-read-only
+CONFIG GET slave-read-only
+CONFIG GET min-replicas-to-write
+CONFIG GET repl-diskless-sync
+CONFIG GET repl-timeout
+CONFIG GET client-output-buffer-limit
+CONFIG GET enable-debug-command
+CONFIG GET loglevel
+CONFIG GET maxclients
+CONFIG GET rdbcompression
+CONFIG GET rdbchecksum
+== SET
+!config maxmemory 100mb
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1gb
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1g
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1kb
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1k
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1K
+CONFIG SET maxmemory abc
+CONFIG SET maxmemory -1
+CONFIG SET maxmemory 1.5
+CONFIG SET maxmemory 1xb
+CONFIG SET maxmemory ""
+CONFIG SET maxmemory 0
+CONFIG SET nothing 1
+CONFIG SET hz 100
+CONFIG GET hz
+CONFIG SET hz 10
+CONFIG SET hz abc
+CONFIG SET timeout 100
+CONFIG SET timeout -1
+CONFIG SET timeout abc
+CONFIG SET timeout 0
+CONFIG SET databases 4
+CONFIG SET port 99999
+CONFIG SET appendonly maybe
+CONFIG SET maxmemory-policy bogus
+CONFIG SET maxmemory-policy noeviction
+CONFIG SET list-max-listpack-size 128
+CONFIG GET list-max-ziplist-size
+CONFIG SET list-max-ziplist-size -2
+CONFIG GET list-max-listpack-size
+CONFIG SET repl-backlog-size 2mb
+CONFIG GET repl-backlog-size
+CONFIG SET repl-backlog-size 1mb
+CONFIG SET slave-read-only no
+CONFIG GET replica-read-only
+CONFIG SET replica-read-only yes
+CONFIG SET loglevel bogus
+CONFIG SET cluster-node-timeout 0
+CONFIG SET dir /nonexistent-directory
+CONFIG SET save "100 10"
+CONFIG GET save
+CONFIG SET save "100 10 60 1000"
+CONFIG GET save
+CONFIG SET save "100"
+CONFIG SET save "abc 1"
+CONFIG SET save ""
+CONFIG GET save
+CONFIG SET proto-max-bulk-len 1mb
+CONFIG SET proto-max-bulk-len 100
+CONFIG SET proto-max-bulk-len 512mb
+== several at once, all or nothing
+CONFIG SET timeout 5 maxclients 5000
+CONFIG GET timeout
+CONFIG SET timeout 6 hz abc
+CONFIG GET timeout
+CONFIG SET timeout 6 timeout 7
+CONFIG SET timeout 6 nothing 7
+CONFIG SET timeout 6 hz
+CONFIG GET timeout
+CONFIG SET timeout 0 maxclients 10000
+CONFIG SET client-output-buffer-limit "normal 0 0 0"
+CONFIG SET client-output-buffer-limit "wrong 0 0 0"
+CONFIG SET client-output-buffer-limit "normal 0 0"
+CONFIG SET client-output-buffer-limit "pubsub 10mb 5mb 30"
+CONFIG GET client-output-buffer-limit
+CONFIG SET client-output-buffer-limit "pubsub 32mb 8mb 60"
+"#,
+    );
+}

@@ -1,0 +1,367 @@
+//! The connection's own commands: PING, ECHO, HELLO, AUTH, CLIENT, RESET, QUIT, SELECT, and the small server commands beside them.
+
+use crate::{check, check_with};
+
+#[test]
+fn ping_echo_time_quit_reset() {
+    check(
+        r#"
+PING
+PING hello
+PING a b
+PING ""
+ECHO
+ECHO hi
+ECHO "\x00\r\n"
+ECHO a b
+{shape} TIME
+TIME x
+RESET
+RESET x
+QUIT
+!closed
+QUIT a b
+!closed
+{any} LOLWUT
+{any} LOLWUT VERSION 5
+ROLE
+ROLE x
+LASTSAVE x
+{near 100} LASTSAVE
+WAIT 0 0
+WAIT 1 10
+WAIT
+WAIT abc 0
+WAIT 0 abc
+WAIT -1 0
+WAIT 0 -1
+READONLY
+READWRITE
+ASKING
+DEBUG
+DEBUG BOGUS
+DEBUG SLEEP 0
+DEBUG STRINGMATCH-LEN 10 *a*
+"#,
+    );
+}
+
+#[test]
+fn hello_negotiates_the_protocol() {
+    check(
+        r#"
+== versions
+{shape} @raw1 HELLO
+@raw1 HELLO 1
+@raw1 HELLO 4
+@raw1 HELLO abc
+@raw1 HELLO 9223372036854775808
+{shape} @raw1 HELLO 2
+{shape} @raw1 HELLO 3
+@raw1 GET missing
+@raw1 LRANGE missing 0 -1
+@raw1 LPOP missing 1
+{shape} @raw1 HELLO 2
+@raw1 GET missing
+@raw1 LPOP missing 1
+== options
+@raw1 HELLO 3 SETNAME me
+@raw1 CLIENT GETNAME
+@raw1 HELLO 3 SETNAME "bad name"
+@raw1 HELLO 3 SETNAME
+@raw1 HELLO 3 AUTH default
+@raw1 HELLO 3 AUTH default wrong
+@raw1 HELLO 3 AUTH nobody x
+@raw1 HELLO 3 BAD
+@raw1 HELLO 3 AUTH default x SETNAME a BAD
+@raw1 HELLO SETNAME a
+== RESET goes back to RESP2
+{shape} @raw1 HELLO 3
+@raw1 RESET
+@raw1 GET missing
+"#,
+    );
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    check_with(
+        &[("requirepass", "secret")],
+        r#"
+@raw1 GET k
+@raw1 PING
+@raw1 ECHO x
+@raw1 nosuch
+@raw1 GET
+@raw1 MULTI
+@raw1 EXEC
+@raw1 SUBSCRIBE a
+@raw1 HELLO
+@raw1 HELLO 3
+@raw1 HELLO 2
+@raw1 RESET
+@raw1 AUTH wrong
+@raw1 AUTH
+@raw1 AUTH a b c
+@raw1 AUTH default wrong
+@raw1 AUTH nobody secret
+@raw1 COMMAND COUNT
+@raw1 AUTH secret
+@raw1 GET k
+@raw1 CONFIG GET requirepass
+@raw1 RESET
+@raw1 GET k
+@raw1 AUTH default secret
+@raw1 GET k
+@raw2 HELLO 3 AUTH default wrong
+{shape} @raw2 HELLO 3 AUTH default secret SETNAME x
+@raw2 GET missing
+@raw2 CONFIG SET requirepass ""
+@raw3 GET missing
+@raw3 AUTH secret
+@raw3 AUTH default anything
+@raw2 CONFIG SET requirepass secret
+@raw3 GET missing
+@raw4 GET missing
+@raw5 QUIT
+@raw5 !closed
+"#,
+    );
+}
+
+#[test]
+fn auth_without_a_password() {
+    check(
+        r#"
+AUTH x
+AUTH default x
+AUTH nobody x
+AUTH
+AUTH a b c
+"#,
+    );
+}
+
+#[test]
+fn client_names_and_ids() {
+    check(
+        r#"
+CLIENT
+CLIENT HELP
+CLIENT BAD
+CLIENT ID x
+{type} CLIENT ID
+CLIENT GETNAME
+CLIENT SETNAME me
+CLIENT GETNAME
+CLIENT SETNAME ""
+CLIENT GETNAME
+CLIENT SETNAME "a b"
+CLIENT SETNAME "a\nb"
+CLIENT SETNAME "\xc3\xa9"
+CLIENT SETNAME
+CLIENT SETNAME a b
+CLIENT GETNAME x
+CLIENT NO-EVICT on
+CLIENT NO-EVICT off
+CLIENT NO-EVICT bad
+CLIENT NO-EVICT
+{7.2 "+OK\r\n"} CLIENT SETINFO LIB-NAME redis-py
+{7.2 "+OK\r\n"} CLIENT SETINFO lib-ver 1.2.3
+{7.2 "-ERR Unrecognized option 'libname'\r\n"} CLIENT SETINFO libname x
+{7.2 "-ERR lib-name cannot contain spaces, newlines or special characters.\r\n"} CLIENT SETINFO lib-name "a b"
+{7.2 "-ERR wrong number of arguments for 'client|setinfo' command\r\n"} CLIENT SETINFO lib-name
+{7.2 "+OK\r\n"} CLIENT NO-TOUCH on
+{7.2 "+OK\r\n"} CLIENT NO-TOUCH off
+{7.2 "-ERR syntax error\r\n"} CLIENT NO-TOUCH maybe
+"#,
+    );
+}
+
+#[test]
+fn client_list_and_info() {
+    check(
+        r#"
+CLIENT LIST TYPE
+CLIENT LIST TYPE bad
+CLIENT LIST BAD
+CLIENT LIST ID
+CLIENT LIST ID abc
+CLIENT LIST ID 0
+CLIENT LIST ID 999999
+CLIENT LIST TYPE replica
+CLIENT LIST TYPE master
+CLIENT LIST TYPE pubsub
+CLIENT INFO x
+CLIENT SETNAME first
+{keys} CLIENT INFO
+{fields name age idle flags db sub psub ssub multi events cmd user redir resp} CLIENT INFO
+@b SELECT 3
+@b SUBSCRIBE a
+@b PSUBSCRIBE b
+{fields flags db sub psub ssub multi cmd user redir resp} CLIENT LIST TYPE pubsub
+{fields flags db sub psub ssub multi cmd user redir resp} CLIENT LIST ID $id:a
+{fields flags db sub psub ssub multi cmd name} CLIENT LIST TYPE normal
+MULTI
+{fields flags multi cmd} CLIENT LIST TYPE normal
+{fields flags multi cmd} CLIENT INFO
+{fields flags multi cmd} EXEC
+WATCH x
+{fields flags multi cmd} CLIENT INFO
+UNWATCH
+@c !send BLPOP l 0
+!blocked 1
+{fields flags cmd db} CLIENT LIST TYPE normal
+"#,
+    );
+}
+
+#[test]
+fn client_kill() {
+    check(
+        r#"
+== arity and syntax
+CLIENT KILL
+CLIENT KILL nobody
+CLIENT KILL 127.0.0.1:1
+CLIENT KILL ID
+CLIENT KILL ID abc
+CLIENT KILL ID 0
+CLIENT KILL ID -1
+CLIENT KILL ID 99999999
+CLIENT KILL TYPE bad
+CLIENT KILL TYPE pubsub
+CLIENT KILL TYPE replica
+CLIENT KILL TYPE slave
+CLIENT KILL ADDR 127.0.0.1:1
+CLIENT KILL LADDR 127.0.0.1:1
+CLIENT KILL USER nobody
+CLIENT KILL USER default ID 99999999
+CLIENT KILL SKIPME maybe
+CLIENT KILL BAD x
+CLIENT KILL ID 1 ADDR
+== by address, old form
+@b PING
+CLIENT KILL $addr:b
+@b !closed
+== by id
+@b PING
+CLIENT KILL ID $id:b
+@b !closed
+== by type
+@b SUBSCRIBE a
+CLIENT KILL TYPE pubsub
+@b !closed
+== by address, new form
+@b PING
+CLIENT KILL ADDR $addr:b SKIPME yes
+@b !closed
+== several filters
+@b SUBSCRIBE a
+CLIENT KILL TYPE pubsub ADDR 127.0.0.1:1
+@b !silent
+CLIENT KILL USER default TYPE pubsub
+@b !closed
+== myself last
+CLIENT KILL ID $id:a SKIPME no
+!closed
+== myself, old form
+CLIENT KILL $addr:a
+!closed
+"#,
+    );
+}
+
+#[test]
+fn client_reply_and_pause() {
+    check(
+        r#"
+== REPLY
+CLIENT REPLY
+CLIENT REPLY BAD
+CLIENT REPLY ON
+!send CLIENT REPLY SKIP
+!send SET a 1
+GET a
+!send CLIENT REPLY OFF
+!send SET a 2
+!send PING
+!send GET
+!silent
+CLIENT REPLY ON
+GET a
+!send CLIENT REPLY SKIP
+CLIENT REPLY ON
+PING
+== REPLY inside a transaction
+MULTI
+!send CLIENT REPLY SKIP
+PING
+== PAUSE
+CLIENT PAUSE
+CLIENT PAUSE abc
+CLIENT PAUSE -1
+CLIENT PAUSE 100 BAD
+CLIENT PAUSE 9223372036854775807
+CLIENT UNPAUSE
+CLIENT UNPAUSE x
+CLIENT PAUSE 60000 WRITE
+GET a
+@b !send SET a paused
+@b !silent
+GET a
+CLIENT UNPAUSE
+@b !read
+GET a
+CLIENT PAUSE 100 ALL
+PING
+CLIENT PAUSE 100 WRITE
+SET a slow
+GET a
+CLIENT PAUSE 60000 WRITE
+@b !send PUBLISH ch x
+@b !silent
+@c !send EXPIRE a 100
+@c !silent
+@d MULTI
+@d GET a
+@d EXEC
+@d MULTI
+@d SET a y
+@d !send EXEC
+@d !silent
+CLIENT UNPAUSE
+@b !read
+@c !read
+@d !read
+"#,
+    );
+}
+
+#[test]
+fn cluster_commands_with_cluster_mode_off() {
+    check(
+        r#"
+CLUSTER
+CLUSTER INFO
+CLUSTER NODES
+CLUSTER SLOTS
+CLUSTER SHARDS
+CLUSTER MYID
+CLUSTER KEYSLOT k
+CLUSTER MEET 127.0.0.1 1
+CLUSTER BOGUS
+CLUSTER HELP
+CLUSTER RESET
+READONLY
+READWRITE
+ASKING
+MIGRATE 127.0.0.1 1 k 0 10
+MIGRATE 127.0.0.1 1 "" 0 10 KEYS
+MIGRATE 127.0.0.1 abc k 0 10
+MIGRATE 127.0.0.1 1 k abc 10
+MIGRATE
+{fields cluster_enabled} INFO cluster
+"#,
+    );
+}

@@ -1,0 +1,193 @@
+//! Expiry: the EXPIRE family with its conditions, and the clocks that it shows.
+
+use crate::check;
+
+#[test]
+fn the_expire_family() {
+    check(
+        r#"
+== arity
+EXPIRE k
+PEXPIRE k
+EXPIREAT k
+PEXPIREAT k
+TTL
+PTTL
+EXPIRETIME
+PEXPIRETIME
+PERSIST
+TTL a b
+== plain
+SET k v
+TTL k
+PTTL k
+EXPIRETIME k
+PEXPIRETIME k
+TTL missing
+PTTL missing
+EXPIRETIME missing
+PEXPIRETIME missing
+EXPIRE k 100
+{near 1} TTL k
+{near 500} PTTL k
+PEXPIRE k 200000
+{near 1} TTL k
+EXPIREAT k 33177117420
+EXPIRETIME k
+PEXPIRETIME k
+PEXPIREAT k 33177117420123
+EXPIRETIME k
+PEXPIRETIME k
+PERSIST k
+PERSIST k
+PERSIST missing
+TTL k
+EXPIRE missing 10
+PEXPIRE missing 10
+EXPIREAT missing 10
+== past
+SET k v
+EXPIRE k 0
+EXISTS k
+SET k v
+EXPIRE k -1
+EXISTS k
+SET k v
+PEXPIRE k -1000
+EXISTS k
+SET k v
+EXPIREAT k 1
+EXISTS k
+SET k v
+PEXPIREAT k -5
+EXISTS k
+== numbers
+SET k v
+EXPIRE k abc
+EXPIRE k 1.5
+EXPIRE k ""
+EXPIRE k 9223372036854775807
+EXPIRE k 9223372036854775
+EXPIRE k 9223372036854776
+EXPIRE k -9223372036854775808
+EXISTS k
+SET k v
+PEXPIRE k 9223372036854775807
+PEXPIREAT k 9223372036854775807
+PEXPIRETIME k
+EXPIREAT k 9223372036854775807
+EXPIREAT k 9223372036854775
+EXPIRETIME k
+PEXPIRE k 9223372036854775808
+EXPIRE missing abc
+EXPIRE missing 9223372036854775807
+TTL k
+EXPIRE k -9223372036854775
+EXISTS k
+== conditions
+SET k v
+EXPIRE k 100 XX
+TTL k
+EXPIRE k 100 NX
+{near 1} TTL k
+EXPIRE k 200 NX
+{near 1} TTL k
+EXPIRE k 200 XX
+{near 1} TTL k
+EXPIRE k 100 GT
+EXPIRE k 300 GT
+{near 1} TTL k
+EXPIRE k 400 LT
+EXPIRE k 50 LT
+{near 1} TTL k
+PERSIST k
+EXPIRE k 100 GT
+TTL k
+EXPIRE k 100 LT
+{near 1} TTL k
+EXPIRE k 100 NX XX
+EXPIRE k 100 NX GT
+EXPIRE k 100 NX LT
+EXPIRE k 100 GT LT
+EXPIRE k 200 XX GT
+EXPIRE k 100 XX LT
+EXPIRE k 100 LT XX
+EXPIRE k 100 BAD
+EXPIRE k 100 NX BAD
+EXPIRE k 100 NX NX
+EXPIRE k 100 nx
+EXPIRE missing 100 BAD
+EXPIRE missing 100 NX XX
+EXPIRE k abc BAD
+PEXPIRE k 100000 gt
+PEXPIREAT k 33177117420123 GT
+PEXPIREAT k 33177117420123 GT
+PEXPIREAT k 33177117420123 LT
+PEXPIREAT k 33177117420122 LT
+EXPIREAT k 33177117420 NX
+EXPIRE k -1 GT
+EXISTS k
+EXPIRE k -1 LT
+EXISTS k
+"#,
+    );
+}
+
+#[test]
+fn writes_keep_or_drop_expiry() {
+    check(
+        r#"
+SET k v EX 100
+SET k w
+TTL k
+SET k 5 EX 100
+INCR k
+{near 1} TTL k
+APPEND k x
+{near 1} TTL k
+SETRANGE k 0 y
+{near 1} TTL k
+GETSET k z
+TTL k
+RPUSH l a
+EXPIRE l 100
+RPUSH l b
+{near 1} TTL l
+LPOP l
+{near 1} TTL l
+LPOP l
+RPUSH l a
+TTL l
+EXPIRE l 100
+RENAME l m
+{near 1} TTL m
+SET m v KEEPTTL
+{near 1} TTL m
+SET m v GET
+TTL m
+EXPIRE m 100
+MSET m x
+TTL m
+EXPIRE m 100
+LSET m 0 x
+{near 1} TTL m
+"#,
+    );
+}
+
+#[test]
+fn keys_vanish_by_themselves() {
+    check(
+        r#"
+SET a v PX 30
+RPUSH l x
+PEXPIRE l 30
+SET stays v EX 100
+DBSIZE
+!sleep 400
+DBSIZE
+{sorted} KEYS *
+{fields expired_keys} INFO stats
+"#,
+    );
+}

@@ -1,0 +1,98 @@
+//! INFO: sections and the fields whose values are the same for two servers of equal history.
+
+use crate::{check, check_with};
+
+#[test]
+fn sections_and_stable_fields() {
+    check(
+        r#"
+{fields redis_mode tcp_port_ multiplexing_api configured_hz} INFO server
+{fields role connected_slaves master_failover_state second_repl_offset repl_backlog_active repl_backlog_size repl_backlog_first_byte_offset repl_backlog_histlen} INFO replication
+{fields cluster_enabled} INFO cluster
+{fields loading rdb_bgsave_in_progress rdb_last_bgsave_status rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec aof_enabled aof_rewrite_in_progress aof_last_bgrewrite_status async_loading} INFO persistence
+{fields connected_clients blocked_clients tracking_clients clients_in_timeout_table cluster_connections maxclients} INFO clients
+{fields maxmemory maxmemory_human maxmemory_policy} INFO memory
+INFO keyspace
+SET a 1
+SET b 1 EX 100
+{keys} INFO keyspace
+SELECT 3
+SET c 1
+{keys} INFO keyspace
+{any} INFO
+{any} INFO everything
+{any} INFO all
+{any} INFO default
+INFO nosuchsection
+{keys} INFO keyspace cluster
+{keys} INFO CLUSTER KEYSPACE
+"#,
+    );
+}
+
+#[test]
+fn counters_count_what_redis_counts() {
+    check(
+        r#"
+CONFIG RESETSTAT
+SET a 1
+GET a
+GET missing
+GET missing
+INCR a
+LPUSH a x
+nosuch
+GET
+EXISTS a missing
+TTL a
+TYPE missing
+OBJECT ENCODING missing
+{fields keyspace_hits keyspace_misses expired_keys evicted_keys total_error_replies rejected_connections sync_full sync_partial_ok sync_partial_err} INFO stats
+{fields errorstat_ERR errorstat_WRONGTYPE} INFO errorstats
+CONFIG RESETSTAT
+{fields keyspace_hits keyspace_misses total_error_replies} INFO stats
+INFO errorstats
+"#,
+    );
+}
+
+#[test]
+fn command_statistics_have_their_shape() {
+    check(
+        r#"
+CONFIG RESETSTAT
+SET a 1
+SET a 1
+GET
+CLIENT SETNAME x
+CONFIG GET maxmemory
+{names} INFO commandstats
+"#,
+    );
+}
+
+#[test]
+fn replication_section_of_a_replica_without_a_primary() {
+    check_with(
+        &[("replicaof", "127.0.0.1 1")],
+        r#"
+{fields role master_host master_port master_link_status slave_read_only slave_priority replica_announced connected_slaves master_sync_in_progress} INFO replication
+SET a 1
+DEL a
+GET a
+MULTI
+SET a 1
+EXEC
+CONFIG SET replica-read-only no
+SET a 1
+GET a
+CONFIG SET replica-read-only yes
+CONFIG SET replica-serve-stale-data no
+GET a
+PING
+INFO nosuch
+CONFIG SET replica-serve-stale-data yes
+{shape} ROLE
+"#,
+    );
+}

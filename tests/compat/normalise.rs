@@ -1,0 +1,171 @@
+//! Normalisers: what remains comparable of replies that cannot be equal, such as times, ids, ports and random picks.
+//!
+//! Each is named in the script in front of its command, in braces, so that a reader sees where byte equality is given up and how much of it:
+//!
+//! | text | compares |
+//! |---|---|
+//! | `{any}` | that there is a reply |
+//! | `{type}` | the first byte |
+//! | `{shape}` | types and lengths of arrays, no scalars |
+//! | `{sorted}` | the elements without their order |
+//! | `{near 50}` | a number, up to so much |
+//! | `{code}` | the first word of an error |
+//! | `{keys}` | names in `name=value` and `name:value` text |
+//! | `{names}` | the same, in any order |
+//! | `{fields a b}` | these fields of INFO-like text |
+//! | `{7.2 "+OK\r\n"}` | slotd alone, against this reply: Redis 7.2 differs from the oracle's 7.0 here |
+//!
+//! `{7.2}` expectations come from reading Redis 7.2; each stands for a deliberate difference and they are skipped when stock Redis plays slotd.
+
+use integration::oracle::slotd_is_stock;
+use integration::resp::{Value, parse, split_line};
+
+/// See the module's essay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Normaliser {
+    Exact,
+    Any,
+    Type,
+    Shape,
+    Sorted,
+    Near(i64),
+    Code,
+    Keys,
+    Names,
+    Fields(Vec<String>),
+    Redis72(Vec<u8>),
+}
+
+impl Normaliser {
+    /// Splits `{...} command` into the normaliser and the command.
+    ///
+    /// # Panics
+    /// On an unknown name: the scripts are ours.
+    pub(crate) fn split(text: &str) -> (Self, &str) {
+        let Some((inside, rest)) = text.strip_prefix('{').and_then(|t| t.split_once("} ")) else {
+            return (Self::Exact, text);
+        };
+        let (name, argument) = inside.split_once(' ').unwrap_or((inside, ""));
+        let normaliser = match name {
+            "any" => Self::Any,
+            "type" => Self::Type,
+            "shape" => Self::Shape,
+            "sorted" => Self::Sorted,
+            "near" => Self::Near(argument.parse().expect("a number")),
+            "code" => Self::Code,
+            "keys" => Self::Keys,
+            "names" => Self::Names,
+            "fields" => Self::Fields(argument.split(' ').map(str::to_owned).collect()),
+            "7.2" => Self::Redis72(split_line(argument).concat()),
+            _ => panic!("unknown normaliser {{{inside}}}"),
+        };
+        (normaliser, rest.trim())
+    }
+
+    /// Whether slotd's reply is as good as the oracle's.
+    pub(crate) fn agree(&self, oracle: &[u8], slotd: &[u8]) -> bool {
+        let silent = |reply: &[u8]| reply.first() == Some(&b'(');
+        match self {
+            Self::Exact => oracle == slotd,
+            Self::Any => !silent(slotd),
+            Self::Type => oracle.first() == slotd.first(),
+            Self::Near(distance) => match (parse(oracle), parse(slotd)) {
+                (Ok((Value::Int(a), _)), Ok((Value::Int(b), _))) => a.abs_diff(b) <= distance.unsigned_abs(),
+                _ => false,
+            },
+            Self::Redis72(expected) => slotd_is_stock() || slotd == expected,
+            Self::Shape | Self::Sorted | Self::Code | Self::Keys | Self::Names | Self::Fields(_) => {
+                match (parse(oracle), parse(slotd)) {
+                    (Ok((a, _)), Ok((b, _))) => self.reduce(&a) == self.reduce(&b),
+                    _ => oracle == slotd,
+                }
+            }
+        }
+    }
+
+    fn reduce(&self, value: &Value) -> String {
+        match self {
+            Self::Shape => shape(value),
+            Self::Sorted => sorted(value),
+            Self::Code => value.text().split(' ').next().unwrap_or_default().to_owned(),
+            Self::Keys => names(&deep_text(value)).join(" "),
+            Self::Names => {
+                let text = deep_text(value);
+                let mut names = names(&text);
+                names.sort_unstable();
+                names.join(" ")
+            }
+            Self::Fields(wanted) => {
+                let text = deep_text(value);
+                let field =
+                    |f: &&str| f.split_once(['=', ':']).is_some_and(|(name, _)| wanted.iter().any(|w| w == name));
+                text.split([' ', '\r', '\n']).filter(field).collect::<Vec<_>>().join(" ")
+            }
+            Self::Exact | Self::Any | Self::Type | Self::Near(_) | Self::Redis72(_) => format!("{value:?}"),
+        }
+    }
+}
+
+/// The text of a scalar, or of all scalars in an aggregate.
+fn deep_text(value: &Value) -> String {
+    match value {
+        Value::Array(items) | Value::Set(items) | Value::Push(items) => {
+            items.iter().map(deep_text).collect::<Vec<_>>().join("\n")
+        }
+        scalar => scalar.text(),
+    }
+}
+
+fn names(text: &str) -> Vec<&str> {
+    text.split([' ', '\r', '\n']).filter_map(|f| f.split_once(['=', ':']).map(|(name, _)| name)).collect()
+}
+
+fn shape(value: &Value) -> String {
+    let all = |items: &[Value]| items.iter().map(shape).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Simple(_) => "+".into(),
+        Value::Error(text) => format!("-{}", text.split(' ').next().unwrap_or_default()),
+        Value::Int(_) => ":".into(),
+        Value::Bulk(_) => "$".into(),
+        Value::Verbatim(_) => "=".into(),
+        Value::Null => "_".into(),
+        Value::Double(_) => ",".into(),
+        Value::Bool(_) => "#".into(),
+        Value::BigNumber(_) => "(".into(),
+        Value::Array(items) => format!("*[{}]", all(items)),
+        Value::Set(items) => format!("~[{}]", all(items)),
+        Value::Push(items) => format!(">[{}]", all(items)),
+        Value::Map(pairs) => {
+            let pairs = pairs.iter().map(|(k, v)| format!("{} {}", shape(k), shape(v)));
+            format!("%[{}]", pairs.collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+fn sorted(value: &Value) -> String {
+    let (kind, mut items): (&str, Vec<String>) = match value {
+        Value::Array(items) => ("*", items.iter().map(sorted).collect()),
+        Value::Set(items) => ("~", items.iter().map(sorted).collect()),
+        Value::Push(items) => (">", items.iter().map(sorted).collect()),
+        Value::Map(pairs) => ("%", pairs.iter().map(|(k, v)| format!("{k:?}={}", sorted(v))).collect()),
+        scalar => return format!("{scalar:?}"),
+    };
+    items.sort();
+    format!("{kind}[{}]", items.join(" "))
+}
+
+#[test]
+fn normalisers_give_up_no_more_than_they_say() {
+    let check = |text: &str, a: &[u8], b: &[u8]| Normaliser::split(&format!("{text} X")).0.agree(a, b);
+    assert!(!check("", b":1\r\n", b":2\r\n"));
+    assert!(check("{near 1}", b":1\r\n", b":2\r\n") && !check("{near 1}", b":1\r\n", b":3\r\n"));
+    assert!(check("{sorted}", b"*2\r\n:1\r\n:2\r\n", b"*2\r\n:2\r\n:1\r\n"));
+    assert!(!check("{sorted}", b"*2\r\n:1\r\n:2\r\n", b"*2\r\n:2\r\n:2\r\n"));
+    assert!(!check("{sorted}", b"*1\r\n:1\r\n", b"~1\r\n:1\r\n"));
+    assert!(
+        check("{shape}", b"*1\r\n$1\r\na\r\n", b"*1\r\n$2\r\nab\r\n") && !check("{shape}", b"*1\r\n:1\r\n", b"*0\r\n")
+    );
+    assert!(check("{code}", b"-ERR a\r\n", b"-ERR b\r\n") && !check("{code}", b"-ERR a\r\n", b"-MOVED a\r\n"));
+    assert!(check("{fields b}", b"+a:1 b:2\r\n", b"+a:3 b:2\r\n") && !check("{fields b}", b"+b:1\r\n", b"+b:2\r\n"));
+    assert!(!check("{any}", b":1\r\n", b"(silence)"));
+}

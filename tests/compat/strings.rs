@@ -1,0 +1,676 @@
+//! Strings: every command with every option, and the texts of all that can go wrong with them.
+
+use crate::check;
+
+#[test]
+fn set_and_get_with_every_option() {
+    check(
+        r#"
+== plain
+SET k v
+GET k
+set K v2
+GET k
+SET k ""
+GET k
+SET "" empty-key
+GET ""
+SET k "\x00\x01\xff\r\n"
+GET k
+GET missing
+STRLEN k
+STRLEN missing
+== arity
+SET
+SET k
+GET
+GET a b
+STRLEN
+SETNX k
+SETEX k 1
+PSETEX k 1
+GETSET k
+GETDEL
+GETEX
+APPEND k
+SETRANGE k 1
+GETRANGE k 1
+SUBSTR k 1
+MGET
+MSET
+MSET a
+MSET a b c
+MSETNX a b c
+INCR
+INCRBY k
+INCRBYFLOAT k
+DECR
+DECRBY k
+LCS a
+== NX and XX
+SET k v NX
+SET k w NX
+GET k
+SET k w XX
+SET missing w XX
+GET missing
+SET k x nx xx
+SET k x XX NX
+SET k x NX NX
+SET k2 x XX XX
+== GET
+SET k v
+SET k w GET
+SET fresh v GET
+SET k x NX GET
+GET k
+SET fresh2 x NX GET
+GET fresh2
+SET fresh3 x XX GET
+GET fresh3
+SET k y XX GET
+RPUSH l a
+SET l x GET
+SET l x NX GET
+SET l x XX GET
+TYPE l
+SET l x
+TYPE l
+== expiry options
+SET k v EX 100
+{near 1} TTL k
+SET k v PX 100000
+{near 500} PTTL k
+SET k v EXAT 33177117420
+EXPIRETIME k
+SET k v PXAT 33177117420000
+PEXPIRETIME k
+SET k v KEEPTTL
+PEXPIRETIME k
+SET k v
+TTL k
+SET k v EX 10 KEEPTTL
+SET k v KEEPTTL EX 10
+SET k v EX 10 PX 10
+SET k v PX 10 EX 10
+SET k v EX 10 EX 10
+SET k v EXAT 10 PXAT 10
+SET k v EX
+SET k v PX
+SET k v EXAT
+SET k v PXAT
+SET k v EX 0
+SET k v EX -1
+SET k v PX 0
+SET k v PX -1
+SET k v EXAT 0
+SET k v EXAT -5
+SET k v PXAT 0
+SET k v EX abc
+SET k v EX 1.5
+SET k v EX 9223372036854775807
+SET k v EX 9223372036854775
+SET k v EX 9223372036854776
+SET k v PX 9223372036854775807
+SET k v EXAT 9223372036854775807
+SET k v PXAT 9223372036854775807
+SET k v EX 9223372036854775808
+SET k v EX "10 "
+SET k v EX 010
+SET k v EXAT 1
+GET k
+EXISTS k
+SET k v PXAT 1
+EXISTS k
+SET k v BADOPT
+SET k v NX EX 10
+SET k v nx px 100000 get
+SET other v ex 10 NX
+{near 1} TTL other
+SET k v KEEPTTL KEEPTTL
+SET k v GET GET
+SET k v NX BAD XX
+SET k v EX NX
+"#,
+    );
+}
+
+#[test]
+fn setnx_setex_psetex_getset() {
+    check(
+        r#"
+SETNX k v
+SETNX k w
+GET k
+RPUSH l a
+SETNX l v
+SETEX k 100 v
+{near 1} TTL k
+SETEX k 0 v
+SETEX k -1 v
+SETEX k abc v
+SETEX k 9223372036854775807 v
+SETEX k 9223372036854775808 v
+PSETEX k 100000 v
+{near 500} PTTL k
+PSETEX k 0 v
+PSETEX k -10 v
+PSETEX k x v
+PSETEX k 9223372036854775807 v
+SETEX l 10 v
+TYPE l
+GETSET k new
+TTL k
+GET k
+GETSET fresh v
+GET fresh
+RPUSH l2 a
+GETSET l2 v
+SETEX k 100 v
+GETSET k w
+TTL k
+"#,
+    );
+}
+
+#[test]
+fn getdel_and_getex() {
+    check(
+        r#"
+== GETDEL
+SET k v
+GETDEL k
+GETDEL k
+EXISTS k
+RPUSH l a
+GETDEL l
+EXISTS l
+GETDEL a b
+== GETEX
+SET k v
+GETEX k
+TTL k
+GETEX k EX 100
+{near 1} TTL k
+GETEX k PX 100000
+{near 500} PTTL k
+GETEX k EXAT 33177117420
+EXPIRETIME k
+GETEX k PXAT 33177117420000
+PEXPIRETIME k
+GETEX k
+PEXPIRETIME k
+GETEX k PERSIST
+TTL k
+GETEX k PERSIST
+GETEX k persist
+GETEX missing
+GETEX missing EX 10
+EXISTS missing
+GETEX k EX 0
+GETEX k EX -1
+GETEX k PX 0
+GETEX k EXAT -1
+GETEX k PXAT 0
+GETEX k EX abc
+GETEX missing EX abc
+GETEX missing EX 0
+GETEX k EX
+GETEX k EX 10 PX 10
+GETEX k EX 10 PERSIST
+GETEX k PERSIST EX 10
+GETEX k KEEPTTL
+GETEX k NX
+GETEX k GET
+GETEX k BAD
+GETEX k EX 9223372036854775807
+GETEX k PX 9223372036854775807
+GETEX k EXAT 9223372036854775807
+GETEX k PXAT 1
+EXISTS k
+SET k v
+GETEX k EXAT 1
+EXISTS k
+RPUSH l a
+GETEX l
+GETEX l EX 10
+TTL l
+GETEX l EX abc
+"#,
+    );
+}
+
+#[test]
+fn append_and_ranges() {
+    check(
+        r#"
+== APPEND
+APPEND k ab
+APPEND k cd
+GET k
+APPEND k ""
+APPEND new ""
+EXISTS new
+GET new
+SET n 12
+APPEND n 3
+GET n
+OBJECT ENCODING n
+INCR n
+OBJECT ENCODING n
+APPEND n ""
+OBJECT ENCODING n
+RPUSH l a
+APPEND l x
+SET t v EX 100
+APPEND t w
+{near 1} TTL t
+== SETRANGE
+SETRANGE k 0 hello
+GET k
+SETRANGE k 6 world
+GET k
+SETRANGE k 0 ""
+SETRANGE missing 0 ""
+EXISTS missing
+SETRANGE missing 3 ""
+EXISTS missing
+SETRANGE k 3 ""
+SETRANGE k -1 x
+SETRANGE missing -1 x
+SETRANGE k abc x
+SETRANGE k 536870912 x
+SETRANGE k 536870911 x1
+SETRANGE k 4294967296 x
+SETRANGE k 9223372036854775807 x
+SETRANGE k 9223372036854775808 x
+SETRANGE missing 9223372036854775807 ""
+SET n 1234
+SETRANGE n 2 99
+GET n
+OBJECT ENCODING n
+SETRANGE n 10 z
+GET n
+STRLEN n
+RPUSH l a
+SETRANGE l 0 x
+SETRANGE l 0 ""
+SETRANGE l -1 ""
+SETRANGE l x y
+== GETRANGE
+SET k "Hello World"
+GETRANGE k 0 3
+GETRANGE k 0 -1
+GETRANGE k -4 -1
+GETRANGE k 5 3
+GETRANGE k 5 5000
+GETRANGE k -5000 10000
+GETRANGE k -1 -5
+GETRANGE k -100 -50
+GETRANGE k 100 200
+GETRANGE k 0 0
+GETRANGE k -1 -1
+GETRANGE k 9223372036854775807 9223372036854775807
+GETRANGE k -9223372036854775808 9223372036854775807
+GETRANGE k 0 9223372036854775808
+GETRANGE k a 1
+GETRANGE k 1 a
+GETRANGE missing 0 -1
+GETRANGE missing a -1
+SUBSTR k 0 4
+SUBSTR k -3 -1
+SET n 12345
+GETRANGE n 1 2
+GETRANGE n -2 -1
+SET e ""
+GETRANGE e 0 -1
+RPUSH l a
+GETRANGE l 0 1
+GETRANGE l a 1
+SUBSTR l 0 1
+STRLEN l
+SET n 100
+STRLEN n
+SET n -100
+STRLEN n
+"#,
+    );
+}
+
+#[test]
+fn counters_of_integers() {
+    check(
+        r#"
+INCR n
+INCR n
+DECR n
+DECR n
+DECR n
+INCRBY n 10
+INCRBY n -20
+DECRBY n 5
+DECRBY n -5
+GET n
+OBJECT ENCODING n
+SET n 9223372036854775807
+INCR n
+INCRBY n 1
+DECRBY n -1
+DECR n
+SET n -9223372036854775808
+DECR n
+INCR n
+DECRBY n 9223372036854775807
+INCRBY n -9223372036854775808
+SET n 0
+INCRBY n -9223372036854775808
+GET n
+SET n 0
+DECRBY n -9223372036854775808
+DECRBY n 9223372036854775808
+INCRBY n 9223372036854775808
+INCRBY n abc
+INCRBY n 1.0
+INCRBY n ""
+INCRBY n " 1"
+INCRBY n +1
+INCRBY n 01
+INCRBY n -0
+DECRBY n abc
+SET s abc
+INCR s
+DECR s
+INCRBY s 1
+SET s " 1"
+INCR s
+SET s "1 "
+INCR s
+SET s "01"
+INCR s
+SET s ""
+INCR s
+SET s "+1"
+INCR s
+SET s "-0"
+INCR s
+SET s 1.5
+INCR s
+SET s 9223372036854775808
+INCR s
+SET s "1\x00"
+INCR s
+SET s 5
+APPEND s 0
+INCR s
+OBJECT ENCODING s
+RPUSH l a
+INCR l
+DECR l
+INCRBY l 1
+DECRBY l 1
+INCRBYFLOAT l 1
+SET t 1 EX 100
+INCR t
+{near 1} TTL t
+INCR t extra
+"#,
+    );
+}
+
+#[test]
+fn counters_of_floats_print_as_long_doubles_do() {
+    check(
+        r#"
+INCRBYFLOAT f 1
+INCRBYFLOAT f 0.5
+INCRBYFLOAT f -0.5
+GET f
+INCRBYFLOAT f 0.1
+INCRBYFLOAT f 0.2
+INCRBYFLOAT f 1e3
+INCRBYFLOAT f 1.5e-5
+INCRBYFLOAT f -1000
+SET f 3.0
+INCRBYFLOAT f 1
+SET f 3.0e3
+INCRBYFLOAT f 200
+SET f 10.50
+INCRBYFLOAT f 0.1
+INCRBYFLOAT f -5
+SET f 5.0e3
+INCRBYFLOAT f 2.0e2
+SET f 1
+INCRBYFLOAT f 1.23
+INCRBYFLOAT f 1e-17
+INCRBYFLOAT f 1e17
+SET f 17179869184
+INCRBYFLOAT f 1.5
+SET f 9007199254740993
+INCRBYFLOAT f 1
+SET f 18446744073709551615
+INCRBYFLOAT f 1
+SET f 0
+INCRBYFLOAT f 0
+INCRBYFLOAT f -0
+INCRBYFLOAT f -0.0
+INCRBYFLOAT f 0x10
+SET f 0.1
+INCRBYFLOAT f 0.00000000000000001
+SET f 1e300
+INCRBYFLOAT f 1e300
+SET f 1e4000
+INCRBYFLOAT f 1
+SET f 1e-4000
+INCRBYFLOAT f 0
+SET f 1.7e308
+INCRBYFLOAT f 1.7e308
+INCRBYFLOAT f abc
+INCRBYFLOAT f ""
+INCRBYFLOAT f " 1"
+INCRBYFLOAT f "1 "
+INCRBYFLOAT f 1,5
+INCRBYFLOAT f nan
+INCRBYFLOAT f -nan
+INCRBYFLOAT f inf
+INCRBYFLOAT f -inf
+INCRBYFLOAT f +inf
+INCRBYFLOAT f infinity
+INCRBYFLOAT f 1e5000
+INCRBYFLOAT f "1\x00"
+SET f nan
+INCRBYFLOAT f 1
+SET f inf
+INCRBYFLOAT f 1
+SET f abc
+INCRBYFLOAT f 1
+SET f " 11"
+INCRBYFLOAT f 1
+SET f "11 "
+INCRBYFLOAT f 1
+SET f ""
+INCRBYFLOAT f 1
+SET f +5
+INCRBYFLOAT f 1
+SET f .5
+INCRBYFLOAT f 1
+SET f 5.
+INCRBYFLOAT f .5
+SET f 1
+INCRBYFLOAT f -1.1
+INCRBYFLOAT f 3.14159265358979323846
+INCRBYFLOAT f 2.71828182845904523536
+INCRBYFLOAT f 100000000000000000000
+INCRBYFLOAT f 0.333333333333333333333
+OBJECT ENCODING f
+SET f 1
+INCRBYFLOAT f 1
+OBJECT ENCODING f
+INCR f
+SET t 1 EX 100
+INCRBYFLOAT t 1.5
+{near 1} TTL t
+"#,
+    );
+}
+
+#[test]
+fn mget_mset_msetnx() {
+    check(
+        r#"
+MSET a 1 b 2 c 3
+MGET a b c missing
+MSET a 1 a 2
+GET a
+RPUSH l x
+MGET a l b
+MSET l now-a-string
+TYPE l
+MSETNX d 1 e 2
+MSETNX d 9 f 9
+EXISTS f
+MSETNX g 1 g 2
+GET g
+MSETNX h
+MSET a 1 b
+SET t v EX 100
+MSET t w
+TTL t
+MGET ""
+"#,
+    );
+}
+
+#[test]
+fn encodings_of_strings() {
+    check(
+        r#"
+SET k 0
+OBJECT ENCODING k
+SET k 9223372036854775807
+OBJECT ENCODING k
+SET k -9223372036854775808
+OBJECT ENCODING k
+SET k 9223372036854775808
+OBJECT ENCODING k
+SET k 00
+OBJECT ENCODING k
+SET k -0
+OBJECT ENCODING k
+SET k ""
+OBJECT ENCODING k
+SET k 01234567890123456789012345678901234567890123
+OBJECT ENCODING k
+SET k 012345678901234567890123456789012345678901234
+OBJECT ENCODING k
+SET k a
+APPEND k b
+OBJECT ENCODING k
+SET k ab
+SETRANGE k 0 x
+OBJECT ENCODING k
+GETSET k 5
+OBJECT ENCODING k
+MSET k 7
+OBJECT ENCODING k
+SETNX n 7
+OBJECT ENCODING n
+SETEX n 10 8
+OBJECT ENCODING n
+SET n 10000
+OBJECT ENCODING n
+COPY n n2
+OBJECT ENCODING n2
+"#,
+    );
+}
+
+#[test]
+fn lcs_in_all_its_forms() {
+    check(
+        r#"
+MSET a ohmytext b mynewtext
+LCS a b
+LCS a b LEN
+LCS a b IDX
+LCS a b IDX WITHMATCHLEN
+LCS a b IDX MINMATCHLEN 4
+LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN
+LCS a b MINMATCHLEN 4
+LCS a b WITHMATCHLEN
+LCS a b LEN IDX
+LCS a b IDX LEN
+LCS a b idx minmatchlen -1 withmatchlen
+LCS a b IDX MINMATCHLEN 0
+LCS a b IDX MINMATCHLEN abc
+LCS a b IDX MINMATCHLEN
+LCS a b BAD
+LCS a missing
+LCS a missing LEN
+LCS a missing IDX
+LCS missing missing2
+LCS a a
+LCS a a IDX
+MSET x "" y abc
+LCS x y
+LCS x y IDX
+MSET x abcabc y cbacba
+LCS x y
+LCS x y IDX WITHMATCHLEN
+MSET n1 123456 n2 3456
+LCS n1 n2
+LCS n1 n2 IDX
+RPUSH l a
+LCS a l
+LCS l a LEN
+"#,
+    );
+}
+
+#[test]
+fn large_values_come_back_whole() {
+    check(
+        r#"
+SETRANGE big 999999 x
+STRLEN big
+GETRANGE big 999990 -1
+GETRANGE big 0 3
+GET big
+APPEND big tail
+GETRANGE big -5 -1
+COPY big big2
+STRLEN big2
+SETRANGE big 500000 middle
+GETRANGE big 499998 500008
+!times 300 APPEND grow chunk-%d;
+STRLEN grow
+GET grow
+!times 1000 INCR counter
+"#,
+    );
+}
+
+#[test]
+fn wrong_types_and_unknown_commands() {
+    check(
+        r#"
+RPUSH l a
+GET l
+SET k v
+LPUSH k x
+LLEN k
+LRANGE k 0 1
+STRLEN l
+MGET l
+nosuchcommand
+nosuchcommand a b c
+NOSUCH "arg with space" "\x00\x01" aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b
+"GET\r\n" k
+"" a
+config
+config bogus
+object bogus k
+client bogus
+cluster bogus
+"#,
+    );
+}
