@@ -18,7 +18,7 @@ fn views_narrow_without_panicking_past_the_end() {
     assert!(args.skip(4).is_empty());
     assert_eq!(args.slice(1..9).len(), 2);
     assert!(args.slice(5..9).is_empty());
-    assert_eq!(args.iter().rev().next(), Some(&b"value"[..]));
+    assert_eq!(args.iter().next_back(), Some(&b"value"[..]));
 }
 
 #[test]

@@ -20,7 +20,12 @@ fn same(write: impl Fn(&mut Reply<'_>)) -> String {
 
 #[test]
 fn what_resp2_has_is_the_same_in_both() {
-    assert_eq!(same(|r| r.ok()), "+OK\r\n");
+    assert_eq!(
+        same(|r| {
+            r.ok();
+        }),
+        "+OK\r\n"
+    );
     assert_eq!(same(|r| r.simple("PONG")), "+PONG\r\n");
     assert_eq!(same(|r| r.bulk(b"")), "$0\r\n\r\n");
     assert_eq!(same(|r| r.bulk_str("abc")), "$3\r\nabc\r\n");
@@ -39,8 +44,18 @@ fn what_resp2_has_is_the_same_in_both() {
 
 #[test]
 fn what_resp2_lacks_it_gets_in_the_older_form() {
-    assert_eq!(both(|r| r.null()), ["$-1\r\n", "_\r\n"]);
-    assert_eq!(both(|r| r.null_array()), ["*-1\r\n", "_\r\n"]);
+    assert_eq!(
+        both(|r| {
+            r.null();
+        }),
+        ["$-1\r\n", "_\r\n"]
+    );
+    assert_eq!(
+        both(|r| {
+            r.null_array();
+        }),
+        ["*-1\r\n", "_\r\n"]
+    );
     assert_eq!(both(|r| r.map(7)), ["*14\r\n", "%7\r\n"]);
     assert_eq!(both(|r| r.set(2)), ["*2\r\n", "~2\r\n"]);
     assert_eq!(both(|r| r.push(3)), ["*3\r\n", ">3\r\n"]);
@@ -88,7 +103,7 @@ fn a_deferred_length_may_have_any_number_of_digits() {
         both(|r| {
             let set = r.deferred_set();
             r.ok();
-            r.set_len(set, 1)
+            r.set_len(set, 1);
         }),
         ["*1\r\n+OK\r\n", "~1\r\n+OK\r\n"]
     );
