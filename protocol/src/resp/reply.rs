@@ -124,9 +124,10 @@ impl<'a> Reply<'a> {
 
     /// A status, which must be free of CR and LF.
     #[inline]
-    pub fn simple(&mut self, text: &str) {
-        debug_assert!(!text.contains(['\r', '\n']), "a status is one line");
-        self.line(b'+', text.as_bytes());
+    pub fn simple(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        debug_assert!(!text.contains(&b'\r') && !text.contains(&b'\n'), "a status is one line");
+        self.line(b'+', text);
     }
 
     /// An error: its code and text, without the `-`. CR and LF at its ends are dropped and those inside become blanks, so

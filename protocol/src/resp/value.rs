@@ -79,11 +79,11 @@ impl Value {
         matches!(self, Value::Null | Value::NullArray)
     }
 
-    /// Writes it as the server would.
+    /// Writes it as the server would. A status made by hand must be free of CR and LF; one that was read is.
     pub fn write(&self, reply: &mut Reply<'_>) {
         let write_all = |items: &[Value], reply: &mut Reply<'_>| items.iter().for_each(|item| item.write(reply));
         match self {
-            Value::Simple(text) => reply.simple(&String::from_utf8_lossy(text)),
+            Value::Simple(text) => reply.simple(text),
             Value::Error(text) => reply.error(text),
             Value::Int(value) => reply.int(*value),
             Value::Bulk(bytes) => reply.bulk(bytes),
@@ -121,7 +121,7 @@ impl Value {
 pub enum ReplyError {
     #[error("unknown reply type byte {0:#04x}")]
     UnknownType(u8),
-    #[error("a line that does not end in CRLF")]
+    #[error("a line that does not end in CRLF, or holds another CR")]
     BadLine,
     #[error("invalid length")]
     BadLength,
@@ -281,7 +281,7 @@ impl ReplyParser {
         // Found again at once, should the body behind this line be incomplete.
         self.searched = newline;
         match rest.get(..newline) {
-            Some([line @ .., b'\r']) => Ok(Some(line)),
+            Some([line @ .., b'\r']) if memchr::memchr(b'\r', line).is_none() => Ok(Some(line)),
             _ => Err(ReplyError::BadLine),
         }
     }

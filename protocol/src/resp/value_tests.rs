@@ -55,6 +55,7 @@ fn what_is_no_reply_is_refused() {
         (b"\r\n", ReplyError::BadLine),
         (b"\n", ReplyError::BadLine),
         (b"+OK\n", ReplyError::BadLine),
+        (b"+O\rK\r\n", ReplyError::BadLine),
         (b":1x\r\n", ReplyError::BadNumber),
         (b"$-2\r\n", ReplyError::BadLength),
         (b"$?\r\n", ReplyError::BadLength),
