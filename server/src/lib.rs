@@ -1,4 +1,5 @@
 //! The slotd node as a library: every room of the server, by rank.
 
 pub mod base;
+pub mod engine;
 pub mod store;

@@ -1,0 +1,99 @@
+//! Rules for values of single directives that their kind cannot say, with Redis's reasons.
+
+/// Redis's longest host name, its terminator included.
+const HOST_MAX: usize = 256;
+/// The longest announced address: Redis's NET_IP_STR_LEN without its terminator.
+const ADDRESS_MAX: usize = 45;
+
+fn is_base_name(name: &[u8]) -> bool {
+    !name.iter().any(|byte| matches!(byte, b'/' | b'\\'))
+}
+
+pub(super) fn rdb_file_name(name: &[u8]) -> Result<(), &'static str> {
+    if is_base_name(name) { Ok(()) } else { Err("dbfilename can't be a path, just a filename") }
+}
+
+pub(super) fn aof_file_name(name: &[u8]) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("appendfilename can't be empty");
+    }
+    if is_base_name(name) { Ok(()) } else { Err("appendfilename can't be a path, just a filename") }
+}
+
+pub(super) fn aof_directory_name(name: &[u8]) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("appenddirname can't be empty");
+    }
+    if is_base_name(name) { Ok(()) } else { Err("appenddirname can't be a path, just a dirname") }
+}
+
+pub(super) fn announced_host_name(name: &[u8]) -> Result<(), &'static str> {
+    if name.len() >= HOST_MAX {
+        return Err("Hostnames must be less than 256 characters");
+    }
+    if name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+        Ok(())
+    } else {
+        Err("Hostnames may only contain alphanumeric characters, hyphens or dots")
+    }
+}
+
+/// Redis 7.2's rule, and beyond it no space, comma or `=`, which would break the node's line in nodes.conf.
+pub(super) fn announced_node_name(name: &[u8]) -> Result<(), &'static str> {
+    let allowed = |byte: &u8| byte.is_ascii_graphic() && !b"!#$%&()*+:;<>?@[]^{|}~,=\"'\\".contains(byte);
+    if name.iter().all(allowed) { Ok(()) } else { Err("Announced human node name contained invalid character") }
+}
+
+/// Beyond Redis: what would break the node's line in nodes.conf (and every peer's) is refused.
+pub(super) fn announced_address(address: &[u8]) -> Result<(), &'static str> {
+    if address.len() > ADDRESS_MAX {
+        return Err("Announced addresses must be less than 46 characters");
+    }
+    if address.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'@' | b',' | b'"' | b'\'')) {
+        Ok(())
+    } else {
+        Err("Announced addresses may not contain spaces, quotes, commas or at signs")
+    }
+}
+
+pub(super) fn no_defragmentation(enabled: i64) -> Result<(), &'static str> {
+    if enabled == 0 {
+        return Ok(());
+    }
+    Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc \
+         like the one shipped by default with the Redis source distribution")
+}
+
+/// Bits of `shutdown-on-sigint` and `shutdown-on-sigterm`.
+pub(super) const SHUTDOWN_FLAGS: super::super::directive::Names =
+    &[("default", 0), ("save", 1), ("nosave", 2), ("now", 4), ("force", 8)];
+
+pub(super) fn shutdown_flags(flags: i64) -> Result<(), &'static str> {
+    if flags & 3 == 3 { Err("shutdown options SAVE and NOSAVE can't be used simultaneously") } else { Ok(()) }
+}
+
+/// `{variable}` must be closed and known, `{{` is a brace, and something visible must be left.
+pub(super) fn process_title(template: &[u8]) -> Result<(), &'static str> {
+    const INVALID: &str = "template format is invalid or contains unknown variables";
+    let mut visible = false;
+    let mut rest = template;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'{' {
+            visible |= byte != b' ';
+        } else if rest.first() == Some(&b'{') {
+            visible = true;
+            rest = &rest[1..];
+        } else {
+            let end = rest.iter().position(|b| *b == b'}').ok_or(INVALID)?;
+            match &rest[..end] {
+                // Redis tries the template with an empty title and, outside a cluster, the mode is empty too.
+                b"title" | b"server-mode" => {}
+                b"listen-addr" | b"config-file" | b"port" | b"tls-port" | b"unixsocket" => visible = true,
+                _ => return Err(INVALID),
+            }
+            rest = &rest[end + 1..];
+        }
+    }
+    if visible { Ok(()) } else { Err(INVALID) }
+}

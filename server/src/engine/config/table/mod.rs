@@ -1,0 +1,69 @@
+//! The one table of directives.
+//!
+//! It has every directive that Redis 7.0.15 shows or hides, those of 7.2 that a file written for it may contain, and
+//! slotd's own. The sections only keep the files short; [`all`] is the table. Order is the order in which CONFIG REWRITE
+//! appends.
+
+use super::directive::{Directive, DirectiveId};
+
+mod checks;
+mod cluster;
+mod data;
+mod network;
+mod persistence;
+mod replication;
+mod server;
+
+const SECTIONS: [&[Directive]; 6] = [
+    network::DIRECTIVES,
+    server::DIRECTIVES,
+    data::DIRECTIVES,
+    persistence::DIRECTIVES,
+    replication::DIRECTIVES,
+    cluster::DIRECTIVES,
+];
+
+/// How many directives there are.
+pub(super) const COUNT: usize = cluster::END as usize;
+
+static TABLE: [Directive; COUNT] = joined();
+
+const fn joined() -> [Directive; COUNT] {
+    let mut table = [SECTIONS[0][0]; COUNT];
+    let (mut section, mut next) = (0, 0);
+    while section < SECTIONS.len() {
+        let mut i = 0;
+        while i < SECTIONS[section].len() {
+            table[next] = SECTIONS[section][i];
+            next += 1;
+            i += 1;
+        }
+        section += 1;
+    }
+    assert!(next == COUNT, "each section starts where the one before it ends");
+    table
+}
+
+/// Every directive with its id.
+pub fn all() -> impl Iterator<Item = (DirectiveId, &'static Directive)> {
+    TABLE.iter().enumerate().map(|(index, directive)| (DirectiveId(index as u16), directive))
+}
+
+/// The directive with this name or alias, in any case.
+pub fn find(name: &[u8]) -> Option<DirectiveId> {
+    all().find(|(_, directive)| directive.is_named(name)).map(|(id, _)| id)
+}
+
+pub(super) fn at(id: DirectiveId) -> &'static Directive {
+    &TABLE[id.index()]
+}
+
+/// An id for every directive.
+pub mod ids {
+    pub use super::cluster::ids::*;
+    pub use super::data::ids::*;
+    pub use super::network::ids::*;
+    pub use super::persistence::ids::*;
+    pub use super::replication::ids::*;
+    pub use super::server::ids::*;
+}
