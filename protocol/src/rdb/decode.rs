@@ -237,5 +237,5 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "decode_tests.rs"]
 mod tests;

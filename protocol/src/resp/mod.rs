@@ -9,6 +9,60 @@
 //! - [`value`] reads replies into an owned tree, for the few who are clients themselves: MIGRATE, the replication
 //!   handshake, tests.
 //! - [`limits`] are the bounds a request must keep.
+//!
+//! # The life of a request
+//!
+//! A connection has one [`RequestParser`], one [`ArgVec`] and a read buffer. It parses, executes, passes over what was
+//! consumed, and so on until the parser asks for more:
+//!
+//! ```
+//! use protocol::resp::{ArgVec, Args, Limits, Parsed, Protocol, Reply, RequestParser};
+//!
+//! let mut buf = b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\nECHO 'two words'\r\n*2\r\n$4\r\nECH".to_vec();
+//! let (mut parser, mut ranges, mut out) = (RequestParser::new(), ArgVec::new(), Vec::new());
+//! let limits = Limits::authenticated(512 * 1024 * 1024);
+//! let mut at = 0;
+//! loop {
+//!     match parser.parse(&mut buf[at..], &limits, &mut ranges) {
+//!         Ok(Parsed::Command { consumed }) => {
+//!             let args = Args::new(&buf[at..], &ranges);
+//!             Reply::new(&mut out, Protocol::Resp2).bulk(&args[1]);
+//!             at += consumed;
+//!         }
+//!         Ok(Parsed::Empty { consumed }) => at += consumed,
+//!         Ok(Parsed::Incomplete { .. }) => break, // keep what is left, read more behind it
+//!         Err(error) => {
+//!             Reply::new(&mut out, Protocol::Resp2).error([b"ERR ", &error.text()[..]].concat());
+//!             break; // and close once that is sent
+//!         }
+//!     }
+//! }
+//! assert_eq!(out, b"$5\r\nhello\r\n$9\r\ntwo words\r\n");
+//! assert_eq!(&buf[at..], b"*2\r\n$4\r\nECH");
+//! ```
+//!
+//! Three things to know when driving it:
+//!
+//! - The limits count at the moment of parsing, and AUTH changes them. A client that authenticates in the middle of a
+//!   pipeline must have the commands behind AUTH parsed after it ran, as Redis does, or long ones are refused that should not be.
+//! - [`Parsed::Incomplete`] says how long the buffer must grow. Inside a large bulk that saves useless attempts, but it
+//!   repeats what the sender claims: let memory follow the bytes that come.
+//! - After a [`ProtocolError`] nobody knows where the next request begins. The reply is the last thing that client gets.
+//!
+//! # What RESP3 adds, and what RESP2 gets instead
+//!
+//! | reply | RESP3 | RESP2 |
+//! |---|---|---|
+//! | [`null`](Reply::null), [`null_array`](Reply::null_array) | `_` | `$-1`, `*-1` |
+//! | [`map`](Reply::map) of n pairs | `%n` | `*2n` |
+//! | [`set`](Reply::set), [`push`](Reply::push) of n | `~n`, `>n` | `*n` |
+//! | [`double`](Reply::double) | `,3.5` | `$3 3.5` |
+//! | [`boolean`](Reply::boolean) | `#t`, `#f` | `:1`, `:0` |
+//! | [`big_number`](Reply::big_number) | `(123` | `$3 123` |
+//! | [`verbatim`](Reply::verbatim) | `=6 txt:hi` | `$2 hi` |
+//!
+//! Everything else looks the same in both. Where a command answers in another *shape* to RESP3 clients (ZRANGE WITHSCORES
+//! gives pairs), that is the command's own doing: it asks [`Reply::protocol`].
 
 pub mod args;
 pub mod limits;
