@@ -72,6 +72,8 @@ pub enum LoadError {
 /// Directives of older versions that Redis still reads and ignores; one argument each.
 const DEPRECATED: [&str; 3] = ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
 
+const NO_ACL: &str = "ACL users are not supported by slotd; use requirepass";
+
 impl Config {
     /// Loads a configuration over the present values. Meant for the start of a node: no hook is called, and after an error
     /// the values are whatever the lines before it made them.
@@ -80,7 +82,7 @@ impl Config {
     /// The first line that cannot be obeyed, a file that cannot be read, or a contradiction; see [`LoadError`].
     pub fn load(&self, sources: &Sources) -> Result<(), LoadError> {
         let _changing = self.changing.lock();
-        let mut loader = Loader { config: self, save_seen: false, files: 0 };
+        let mut loader = Loader { config: self, save_seen: false, files: 0, password_named: false };
         let mut text = Vec::new();
         if let Some(file) = &sources.file {
             let file = self.directory().join(file);
@@ -96,6 +98,9 @@ impl Config {
         }
         loader.text(&text, None, 0)?;
         self.bump();
+        if loader.password_named && self.bytes(ids::REQUIREPASS).is_empty() {
+            return Err(LoadError::Whole { reason: format!("the default user has a password; {NO_ACL}") });
+        }
         self.check_whole()
     }
 
@@ -121,6 +126,8 @@ struct Loader<'a> {
     save_seen: bool,
     /// Files read so far.
     files: usize,
+    /// The default user was given a password by its hash.
+    password_named: bool,
 }
 
 impl Loader<'_> {
@@ -155,6 +162,7 @@ impl Loader<'_> {
     /// Obeys a line that is no include.
     fn directive(&mut self, name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
         let Some(id) = table::find(name) else {
+            self.password_named |= name.eq_ignore_ascii_case(b"user") && values.iter().any(|v| v.starts_with(b"#"));
             return not_in_table(&name.to_ascii_lowercase(), values);
         };
         if !id.directive().kind.takes_many_words() {
@@ -223,7 +231,7 @@ fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
         (b"rename-command", 2) => Err("rename-command is not supported by slotd".into()),
         (b"loadmodule", 1..) => Err("loadmodule is not supported by slotd: it has no modules".into()),
         (b"user", 1..) if is_default_user(values) => Ok(()),
-        (b"user", 1..) => Err("ACL users are not supported by slotd; use requirepass".into()),
+        (b"user", 1..) => Err(NO_ACL.into()),
         (b"sentinel", 1..) => Err("sentinel directive while not in sentinel mode".into()),
         (_, 0) if name.contains(&b'.') => Err("Module config specified without value".into()),
         _ if name.contains(&b'.') => Err("Module configuration is not supported by slotd: it has no modules".into()),
@@ -231,14 +239,18 @@ fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
     }
 }
 
-/// The user that slotd's clients are, as stock CONFIG REWRITE writes it into every file: it may do everything.
+/// The user that slotd's clients are, as stock CONFIG REWRITE writes it into every file: it may do everything, without a
+/// password or with the one of `requirepass`, which stands in the same file ([`Config::load`] looks).
 fn is_default_user(values: &[&[u8]]) -> bool {
     let [b"default", rules @ ..] = values else { return false };
-    let has = |names: &[&str]| rules.iter().any(|rule| names.iter().any(|name| name.as_bytes() == *rule));
+    let is_hash = |rule: &[u8]| rule.len() == 65 && rule[0] == b'#' && rule[1..].iter().all(u8::is_ascii_hexdigit);
     let known = |rule: &&[u8]| {
         matches!(*rule, b"on" | b"nopass" | b"sanitize-payload" | b"skip-sanitize-payload" | b"~*" | b"&*" | b"+@all")
+            || is_hash(rule)
     };
-    rules.iter().all(known) && has(&["on"]) && has(&["nopass"]) && has(&["~*"]) && has(&["+@all"])
+    let has = |name: &[u8]| rules.contains(&name);
+    let entrance = has(b"nopass") != rules.iter().any(|rule| is_hash(rule));
+    rules.iter().all(known) && has(b"on") && entrance && has(b"~*") && has(b"+@all")
 }
 
 /// The files that match a path whose components may be patterns, sorted. A leading dot is only matched by a dot.

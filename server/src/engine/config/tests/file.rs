@@ -70,6 +70,9 @@ fn what_slotd_cannot_do_is_refused_clearly() {
     }
     assert!(load("user default on nopass sanitize-payload ~* &* +@all").is_ok(), "as stock CONFIG REWRITE writes it");
     assert!(load("user default on nopass ~* -@all").is_err());
+    let hashed = format!("user default on #{} ~* &* +@all\n", "0c".repeat(32));
+    assert!(load(&hashed).is_err(), "a password that nobody knows");
+    assert!(load(&(hashed + "requirepass x")).is_ok(), "as stock CONFIG REWRITE writes it with requirepass");
     assert!(load("lua-replicate-commands yes").is_ok(), "deprecated in Redis too");
 }
 
