@@ -9,3 +9,4 @@ pub mod limits;
 pub mod longdouble;
 pub mod number;
 pub mod rng;
+pub mod sha1;

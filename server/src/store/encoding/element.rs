@@ -32,14 +32,6 @@ impl Element<'_> {
     pub fn text_len(self) -> usize {
         self.with_text(<[u8]>::len)
     }
-
-    /// Copies the element out of its collection.
-    pub fn to_owned_element(self) -> OwnedElement {
-        match self {
-            Element::Int(value) => OwnedElement::Int(value),
-            Element::Bytes(bytes) => OwnedElement::Bytes(bytes.into()),
-        }
-    }
 }
 
 impl PartialEq for Element<'_> {
@@ -66,6 +58,14 @@ pub enum OwnedElement {
 }
 
 impl OwnedElement {
+    /// Copies an element out of its collection.
+    pub fn copy_of(element: Element<'_>) -> Self {
+        match element {
+            Element::Int(value) => OwnedElement::Int(value),
+            Element::Bytes(bytes) => OwnedElement::Bytes(bytes.into()),
+        }
+    }
+
     /// Borrows it.
     pub fn as_element(&self) -> Element<'_> {
         match self {

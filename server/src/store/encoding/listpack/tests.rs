@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 fn pack(texts: &[&[u8]]) -> Listpack {
     let mut out = Listpack::new();
-    texts.iter().for_each(|t| out.push_back(t));
+    for text in texts {
+        out.push_back(text);
+    }
     out
 }
 
@@ -252,7 +254,9 @@ proptest! {
         flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..3),
     ) {
         let mut listpack = Listpack::new();
-        contents.iter().for_each(|t| listpack.push_back(t));
+        for text in &contents {
+            listpack.push_back(text);
+        }
         let mut bytes = listpack.to_bytes();
         for (at, value) in flips {
             let at = at % bytes.len();

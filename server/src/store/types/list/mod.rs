@@ -131,12 +131,12 @@ impl List {
 
     /// Takes the first element.
     pub fn pop_front(&mut self) -> Option<OwnedElement> {
-        self.pop_front_with(|e| e.to_owned_element())
+        self.pop_front_with(OwnedElement::copy_of)
     }
 
     /// Takes the last element.
     pub fn pop_back(&mut self) -> Option<OwnedElement> {
-        self.pop_back_with(|e| e.to_owned_element())
+        self.pop_back_with(OwnedElement::copy_of)
     }
 
     /// Hands the first element to `f` and drops it: no copy. `None` when the list is empty.

@@ -6,13 +6,19 @@ use std::ops::ControlFlow;
 use super::*;
 use proptest::prelude::*;
 
+fn text(element: Element<'_>) -> Vec<u8> {
+    element.to_vec()
+}
+
 fn options(fill: i16, compress_depth: u16) -> ListOptions {
     ListOptions { fill, compress_depth, ..ListOptions::default() }
 }
 
 fn filled(options: ListOptions, values: impl IntoIterator<Item = String>) -> List {
     let mut list = List::new(options);
-    values.into_iter().for_each(|v| list.push_back(v.as_bytes()));
+    for value in values {
+        list.push_back(value.as_bytes());
+    }
     list
 }
 
@@ -214,8 +220,8 @@ fn apply(op: &Op, list: &mut List, model: &mut Model) {
             list.push_back(v.as_bytes());
             model.push_back(v.clone().into());
         }
-        Op::PopFront => assert_eq!(list.pop_front_with(|e| e.to_vec()), model.pop_front()),
-        Op::PopBack => assert_eq!(list.pop_back_with(|e| e.to_vec()), model.pop_back()),
+        Op::PopFront => assert_eq!(list.pop_front_with(text), model.pop_front()),
+        Op::PopBack => assert_eq!(list.pop_back_with(text), model.pop_back()),
         Op::Insert(before, pivot, v) => {
             let found = model.iter().position(|m| m == pivot.as_bytes());
             let inserted = if *before {
@@ -247,7 +253,7 @@ fn apply(op: &Op, list: &mut List, model: &mut Model) {
             model.drain(..(*s).min(model.len()));
         }
         Op::Index(i) => {
-            assert_eq!(list.with_index(*i, |e| e.to_vec()), model_position(model, *i).map(|at| model[at].clone()));
+            assert_eq!(list.with_index(*i, text), model_position(model, *i).map(|at| model[at].clone()));
         }
         Op::Range(s, n) => {
             let mut got = Vec::new();
