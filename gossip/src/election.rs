@@ -1,0 +1,387 @@
+//! Elections: a replica takes the place of its failed primary with the votes of a majority; and the voter's side.
+//!
+//! An election is one epoch. The replica makes a new epoch, saves it, asks everybody once per second until it has the votes
+//! or time is up; each voter gives one vote per epoch and saves that before it answers. Votes are a *set of voters* for one
+//! epoch: Redis keeps a counter and compares epochs with `>=`, so late votes of an expired election can elect a replica that
+//! no majority chose in any epoch (`failover-stale-votes.tcl`; redis issue 8753 was the same hole in manual failovers).
+//!
+//! Rules kept from others' mistakes: a replica without data of this shard does not stand if there was data (valkey 885, 944,
+//! redis 7211); when somebody else wins our epoch we start over at once (valkey 1009) and failed shards take turns (valkey
+//! 1018); following a new primary, or its return, ends everything about the old election (valkey 782, 1711); a voter that
+//! refuses because the candidate's knowledge is old tells it what is newer (valkey 2169).
+
+use std::collections::BTreeSet;
+
+use protocol::bus::{Body, Header, MessageFlags, NodeFlags, NodeId};
+
+use crate::config::{CANT_FAILOVER_RELOG_MS, UnixMillis};
+use crate::event::Level;
+use crate::link::LinkId;
+use crate::node::{Node, NodeKey};
+use crate::state::Gossip;
+
+/// Requests without a vote are repeated this often: the voter may not have known of the failure yet.
+const REQUEST_PERIOD_MS: i64 = 1_000;
+
+/// Why no election can be held or won at the moment (`CLUSTER_CANT_FAILOVER_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    DataAge,
+    NoData,
+    WaitingDelay,
+    Expired,
+    WaitingVotes,
+}
+
+impl Obstacle {
+    fn text(self) -> &'static str {
+        match self {
+            Self::DataAge => {
+                "Disconnected from master for longer than allowed. Please check the \
+                 'cluster-replica-validity-factor' configuration option."
+            }
+            Self::NoData => "I have no data of my master, but it has.",
+            Self::WaitingDelay => "Waiting the delay before I can start a new failover.",
+            Self::Expired => "Failover attempt expired.",
+            Self::WaitingVotes => "Waiting for votes, but majority still not reached.",
+        }
+    }
+}
+
+/// This node's own attempt to be elected.
+#[derive(Debug, Default)]
+pub(crate) struct Election {
+    /// When it starts or started (`failover_auth_time`); 0: none was scheduled.
+    pub(crate) at: UnixMillis,
+    sent: bool,
+    epoch: u64,
+    votes: BTreeSet<NodeId>,
+    rank: usize,
+    requested_at: UnixMillis,
+    obstacle: Option<Obstacle>,
+    obstacle_logged_at: UnixMillis,
+}
+
+impl Election {
+    /// Ends the attempt; the next one can be scheduled at once.
+    pub(crate) fn reset(&mut self) {
+        let votes = std::mem::take(&mut self.votes);
+        *self = Self::default();
+        // Kept for the test-only mode alone, which counts them again; `schedule` drops them otherwise.
+        self.votes = votes;
+    }
+
+    /// When the next step is due, if one is.
+    pub(crate) fn deadline(&self, now: UnixMillis) -> Option<UnixMillis> {
+        (self.at > now && !self.sent).then_some(self.at)
+    }
+}
+
+impl Gossip {
+    /// One step of the candidate (`clusterHandleSlaveFailover`).
+    pub(crate) fn handle_replica_failover(&mut self, now: UnixMillis) {
+        let manual = self.manual.is_running() && self.manual.can_start;
+        let Some(primary) = self.primary_to_replace(manual) else {
+            self.election.obstacle = None;
+            if self.election.at != 0 && !manual {
+                self.election.reset();
+            }
+            return;
+        };
+        if let Some(obstacle) = self.unfit(primary, now).filter(|_| !manual) {
+            self.log_obstacle(obstacle, now);
+            return;
+        }
+        let timeout = self.config.election_timeout_ms();
+        let age = now - self.election.at;
+        if self.election.at == 0 || age > timeout.saturating_mul(2) {
+            self.schedule_election(primary, now);
+            if now < self.election.at {
+                return;
+            }
+        }
+        self.update_rank(primary);
+        if now < self.election.at {
+            self.log_obstacle(Obstacle::WaitingDelay, now);
+        } else if now - self.election.at > timeout {
+            self.log_obstacle(Obstacle::Expired, now);
+        } else if !self.election.sent {
+            self.start_election(now);
+        } else if self.election.votes.len() >= self.quorum() {
+            self.win_election(now);
+        } else {
+            self.repeat_requests(now);
+            self.log_obstacle(Obstacle::WaitingVotes, now);
+        }
+    }
+
+    /// The primary that this replica should replace: failed, or about to hand over; with slots.
+    fn primary_to_replace(&self, manual: bool) -> Option<NodeKey> {
+        let me = &self.nodes[self.me];
+        let primary = me.primary.filter(|_| me.is_replica())?;
+        let node = &self.nodes[primary];
+        let wanted = manual || (node.has_failed() && !self.config.replica_no_failover);
+        (wanted && node.slot_count > 0).then_some(primary)
+    }
+
+    /// Why this replica's data must not replace the primary's.
+    fn unfit(&self, primary: NodeKey, now: UnixMillis) -> Option<Obstacle> {
+        // A replica of a primary that never had anything has lost nothing.
+        if self.replication.offset == 0 && self.nodes[primary].offset > 0 {
+            return Some(Obstacle::NoData);
+        }
+        let timeout = self.config.node_timeout_ms;
+        let mut age = now.saturating_sub(self.replication.last_contact);
+        if age > timeout {
+            age -= timeout; // that long it takes to notice
+        }
+        let factor = self.config.replica_validity_factor;
+        let limit = self.config.replica_ping_period_ms.saturating_add(timeout.saturating_mul(factor));
+        (factor > 0 && age > limit).then_some(Obstacle::DataAge)
+    }
+
+    fn schedule_election(&mut self, primary: NodeKey, now: UnixMillis) {
+        if !self.config.chaos_count_stale_votes {
+            self.election.votes.clear();
+        }
+        self.election.sent = false;
+        self.election.rank = self.replica_rank(primary);
+        let delay = if self.manual.is_running() {
+            self.election.rank = 0;
+            0
+        } else {
+            // Fixed part: FAIL must reach the voters. Random part: siblings must not collide. Redis says 500 ms for
+            // both and 1,000 for a rank; scaled down with the timeout, since a small one says that the network is fast.
+            let unit = self.delay_unit(primary);
+            let random = self.rng.below(unit as usize) as i64;
+            unit + random + self.election.rank as i64 * unit * 2 + self.failed_shard_rank(primary) as i64 * unit
+        };
+        self.election.at = now + delay;
+        self.log(
+            Level::Warning,
+            format!(
+                "Start of election delayed for {delay} milliseconds (rank #{}, offset {}).",
+                self.election.rank, self.replication.offset
+            ),
+        );
+        // Our offset is news to the siblings, who compute their ranks from it.
+        let siblings = self.nodes[primary].replicas.clone();
+        self.pong_to(siblings);
+    }
+
+    /// The unit of all election delays: 500 ms, less with a short node timeout; a sole candidate has nobody to wait for.
+    fn delay_unit(&self, primary: NodeKey) -> i64 {
+        let can_stand = |key: &&NodeKey| {
+            let node = &self.nodes[**key];
+            !self.is_me(**key) && !node.flags.contains(NodeFlags::NOFAILOVER) && !node.has_failed()
+        };
+        let alone = self.nodes[primary].replicas.iter().filter(can_stand).count() == 0;
+        let share = if alone { 30 } else { 10 };
+        (self.config.node_timeout_ms / share).clamp(1, 500)
+    }
+
+    /// How many siblings have more data (`clusterGetSlaveRank`).
+    fn replica_rank(&self, primary: NodeKey) -> usize {
+        let better = |key: &&NodeKey| {
+            let node = &self.nodes[**key];
+            !self.is_me(**key) && !node.flags.contains(NodeFlags::NOFAILOVER) && node.offset > self.replication.offset
+        };
+        self.nodes[primary].replicas.iter().filter(better).count()
+    }
+
+    /// How many failed primaries with a replica to elect have a smaller id: shards take turns instead of colliding.
+    fn failed_shard_rank(&self, primary: NodeKey) -> usize {
+        let id = self.nodes[primary].id;
+        let before = |node: &Node| node.is_voter() && node.has_failed() && !node.replicas.is_empty();
+        self.nodes.iter().filter(|(_, node)| before(node) && node.id < id).count()
+    }
+
+    /// A sibling turned out to have more data: wait longer.
+    fn update_rank(&mut self, primary: NodeKey) {
+        if self.election.sent || self.manual.is_running() {
+            return;
+        }
+        let rank = self.replica_rank(primary);
+        if rank > self.election.rank {
+            let added = (rank - self.election.rank) as i64 * self.delay_unit(primary) * 2;
+            self.election.at += added;
+            self.election.rank = rank;
+            self.log(Level::Warning, format!("Replica rank updated to #{rank}, added {added} milliseconds of delay."));
+        }
+    }
+
+    fn start_election(&mut self, now: UnixMillis) {
+        let epoch = self.next_epoch();
+        self.election.epoch = epoch;
+        self.election.sent = true;
+        self.election.requested_at = now;
+        self.log(Level::Warning, format!("Starting a failover election for epoch {epoch}."));
+        let flags = self.request_flags();
+        self.broadcast(Body::AuthRequest, flags);
+        self.todo.update_state = true;
+    }
+
+    /// Asks the voters who have not answered once more. Harmless: a voter votes once per epoch.
+    fn repeat_requests(&mut self, now: UnixMillis) {
+        if now - self.election.requested_at < REQUEST_PERIOD_MS || self.epochs.current != self.election.epoch {
+            return;
+        }
+        self.election.requested_at = now;
+        let flags = self.request_flags();
+        for key in self.other_voters().collect::<Vec<_>>() {
+            let node = &self.nodes[key];
+            let Some(link) = node.link.filter(|_| node.is_reachable()) else { continue };
+            if !self.election.votes.contains(&node.id) {
+                self.send(link, Body::AuthRequest, flags);
+            }
+        }
+    }
+
+    fn request_flags(&self) -> MessageFlags {
+        if self.manual.is_running() { MessageFlags::FORCE_ACK } else { MessageFlags::NONE }
+    }
+
+    /// A vote arrived.
+    pub(crate) fn count_vote(&mut self, voter: NodeKey, header: &Header) {
+        let node = &self.nodes[voter];
+        let of_this_election = self.election.sent && header.current_epoch == self.election.epoch;
+        let counts_anyway = self.config.chaos_count_stale_votes && header.current_epoch >= self.election.epoch;
+        if !node.is_voter() || !(of_this_election || counts_anyway) {
+            return;
+        }
+        let (id, asked_at) = (node.id, self.election.requested_at);
+        self.election.votes.insert(id);
+        self.heard(voter, asked_at);
+        self.todo.failover = true;
+    }
+
+    /// A primary shows a config epoch that is not below our election's: that epoch is taken, we cannot win it any more.
+    pub(crate) fn abandon_taken_epoch(&mut self, by: NodeKey, config_epoch: u64) {
+        if self.election.sent && self.nodes[by].is_primary() && config_epoch >= self.election.epoch {
+            let (epoch, id) = (self.election.epoch, self.nodes[by].id);
+            self.log(
+                Level::Warning,
+                format!("Failover election for epoch {epoch} is void: node {id} has config epoch {config_epoch}."),
+            );
+            self.election.reset();
+            self.todo.failover = true;
+        }
+    }
+
+    fn win_election(&mut self, now: UnixMillis) {
+        let epoch = self.election.epoch;
+        self.log(Level::Warning, "Failover election won: I'm the new master.".into());
+        if self.nodes[self.me].config_epoch < epoch {
+            self.nodes[self.me].config_epoch = epoch;
+            self.log(Level::Warning, format!("configEpoch set to {epoch} after successful failover"));
+        }
+        self.replace_primary(now);
+    }
+
+    /// Takes the primary's role and slots (`clusterFailoverReplaceYourMaster`). The config epoch is set already.
+    pub(crate) fn replace_primary(&mut self, now: UnixMillis) {
+        let Some(old) = self.nodes[self.me].primary else { return };
+        self.election.reset();
+        self.election.votes.clear();
+        self.stop_replicating();
+        for slot in self.nodes[old].slots.clone().iter() {
+            self.reassign(self.me, slot);
+        }
+        self.update_state(now);
+        self.save_durably();
+        self.broadcast_pong();
+        self.reset_manual_failover();
+    }
+
+    fn log_obstacle(&mut self, obstacle: Obstacle, now: UnixMillis) {
+        let relog = now - self.election.obstacle_logged_at >= CANT_FAILOVER_RELOG_MS;
+        if self.election.obstacle == Some(obstacle) && !relog {
+            return;
+        }
+        self.election.obstacle = Some(obstacle);
+        // Nothing is worth a line while a failover takes no longer than it should.
+        let patience = self.config.node_timeout_ms.saturating_add(5_000);
+        let recent = self.nodes[self.me]
+            .primary
+            .is_some_and(|key| self.nodes[key].has_failed() && now - self.nodes[key].fail_time < patience);
+        if !recent {
+            self.election.obstacle_logged_at = now;
+            self.log(Level::Warning, format!("Currently unable to failover: {}", obstacle.text()));
+        }
+    }
+
+    // ----- the voter -----
+
+    /// Answers a request for our vote (`clusterSendFailoverAuthIfNeeded`).
+    pub(crate) fn vote_if_due(&mut self, candidate: NodeKey, request: &Header, arrived_on: LinkId, now: UnixMillis) {
+        if !self.nodes[self.me].is_voter() {
+            return;
+        }
+        let id = self.nodes[candidate].id;
+        match self.refusal(candidate, request, now) {
+            Some(Refusal { reason, newer_owner }) => {
+                self.log(Level::Warning, format!("Failover auth denied to {id}: {reason}"));
+                if let Some(owner) = newer_owner {
+                    let link = self.way_to(candidate, arrived_on);
+                    self.send_update(link, owner);
+                }
+            }
+            None => {
+                let epoch = self.epochs.current;
+                self.epochs.last_vote = epoch;
+                if let Some(primary) = self.nodes[candidate].primary {
+                    self.nodes[primary].voted_time = Some(now);
+                }
+                self.save_durably();
+                let link = self.way_to(candidate, arrived_on);
+                self.send(link, Body::AuthAck, MessageFlags::NONE);
+                self.log(Level::Warning, format!("Failover auth granted to {id} for epoch {epoch}"));
+            }
+        }
+    }
+
+    fn refusal(&self, candidate: NodeKey, request: &Header, now: UnixMillis) -> Option<Refusal> {
+        let because = |reason: String| Some(Refusal { reason, newer_owner: None });
+        let node = &self.nodes[candidate];
+        let current = self.epochs.current;
+        if request.current_epoch < current {
+            return because(format!("reqEpoch ({}) < curEpoch({current})", request.current_epoch));
+        }
+        if self.epochs.last_vote >= current {
+            return because(format!("already voted for epoch {current}"));
+        }
+        if node.is_primary() {
+            return because("it is a master node".into());
+        }
+        let Some(primary) = node.primary.map(|key| &self.nodes[key]) else {
+            return because("I don't know its master".into());
+        };
+        if !primary.has_failed() && !request.message_flags.contains(MessageFlags::FORCE_ACK) {
+            return because("its master is up".into());
+        }
+        let pause = self.config.node_timeout_ms.saturating_mul(2);
+        if let Some(elapsed) = primary.voted_time.map(|at| now - at).filter(|elapsed| *elapsed < pause) {
+            return because(format!("can't vote about this master before {} milliseconds", pause - elapsed));
+        }
+        self.newer_claim(request)
+    }
+
+    /// A claimed slot belongs, as far as we know, to somebody with a greater epoch than the candidate's primary.
+    fn newer_claim(&self, request: &Header) -> Option<Refusal> {
+        request.slots.iter().filter(|slot| !self.slots.is_unclaimed(*slot)).find_map(|slot| {
+            let owner = self.slots.owner(slot)?;
+            let epoch = self.nodes[owner].config_epoch;
+            (epoch > request.config_epoch).then(|| Refusal {
+                reason: format!("slot {slot} epoch ({epoch}) > reqEpoch ({})", request.config_epoch),
+                newer_owner: Some(owner),
+            })
+        })
+    }
+}
+
+/// Why a vote is not given.
+struct Refusal {
+    reason: String,
+    /// Somebody whom the candidate should hear about.
+    newer_owner: Option<NodeKey>,
+}

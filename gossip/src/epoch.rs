@@ -1,0 +1,75 @@
+//! Config epochs: making new ones and keeping them apart.
+//!
+//! A config epoch orders claims to slots. Elections make them with the consent of a majority; three administrative acts make
+//! them without (closing an import, BUMPEPOCH, TAKEOVER), so two primaries can end up with the same one. Then one of
+//! the two moves on. All arithmetic saturates: an epoch near the end of `u64` can only come from a hostile peer.
+
+use crate::event::Level;
+use crate::node::NodeKey;
+use crate::state::Gossip;
+
+impl Gossip {
+    /// The highest epoch known anywhere (`clusterGetMaxEpoch`). Dead nodes count: they may come back.
+    fn max_epoch(&self) -> u64 {
+        self.nodes.iter().map(|(_, node)| node.config_epoch).fold(self.epochs.current, u64::max)
+    }
+
+    /// Starts the next epoch.
+    pub(crate) fn next_epoch(&mut self) -> u64 {
+        self.epochs.current = self.max_epoch().saturating_add(1);
+        self.save_durably();
+        self.epochs.current
+    }
+
+    /// Gives this node a config epoch above all others, without asking anybody
+    /// (`clusterBumpConfigEpochWithoutConsensus`). False: it has that already.
+    ///
+    /// Unlike in Redis it is not enough to have the greatest epoch, no other node may have the same: else a claim
+    /// made with it loses against nobody and convinces nobody (redis issues 3442, 3776).
+    pub(crate) fn bump_config_epoch(&mut self) -> bool {
+        let mine = self.nodes[self.me].config_epoch;
+        let shared = self.nodes.iter().any(|(key, node)| !self.is_me(key) && node.config_epoch == mine);
+        if mine != 0 && mine == self.max_epoch() && !shared {
+            return false;
+        }
+        let epoch = self.next_epoch();
+        self.nodes[self.me].config_epoch = epoch;
+        self.log(Level::Warning, format!("New configEpoch set to {epoch}"));
+        // Who does not hear of the new epoch before we die refuses our replica's election (valkey issue 2169).
+        self.broadcast_pong();
+        true
+    }
+
+    /// Another primary has our config epoch (`clusterHandleConfigEpochCollision`): the one with the smaller id moves on.
+    ///
+    /// Within one shard the two contend for the same slots, and the newer data must win, not the smaller id (valkey issue
+    /// 974): there the one with the greater replication offset moves on.
+    pub(crate) fn resolve_epoch_collision(&mut self, other: NodeKey) {
+        let (me, node) = (&self.nodes[self.me], &self.nodes[other]);
+        if !me.is_primary() || !node.is_primary() || me.config_epoch != node.config_epoch {
+            return;
+        }
+        let same_shard = me.shard_id == node.shard_id;
+        let mine_moves = if same_shard && node.offset != self.replication.offset {
+            self.replication.offset > node.offset
+        } else {
+            me.id < node.id
+        };
+        let other_id = node.id;
+        if same_shard {
+            self.log(
+                Level::Warning,
+                format!("Node {other_id} of my own shard has my config epoch: the data may have split."),
+            );
+        }
+        if !mine_moves {
+            return;
+        }
+        let epoch = self.next_epoch();
+        self.nodes[self.me].config_epoch = epoch;
+        self.log(
+            Level::Verbose,
+            format!("WARNING: configEpoch collision with node {other_id}. configEpoch set to {epoch}"),
+        );
+    }
+}

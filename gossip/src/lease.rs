@@ -1,0 +1,142 @@
+//! The write lease: a primary that was frozen must not serve a write before it has heard a majority again.
+//!
+//! A process that is stopped (SIGSTOP, a paused VM, a closed laptop) for longer than the node timeout may have been
+//! replaced. When it wakes, none of its pings is overdue, so nothing tells it; Redis then acknowledges the writes that
+//! waited in its sockets, and the cluster loses them.
+//!
+//! **The bound.** Another primary can only suspect us (PFAIL) after it heard nothing from us for a node timeout, a
+//! replica needs FAIL, which takes a majority of suspicions, and any two majorities share a member. So as long as a
+//! majority (us included) is known to have received something from us less than a node timeout ago, nobody can
+//! have been elected in our place. What a peer received is known from its pongs, by the time at which the *ping* was sent:
+//! pongs that waited in a socket over a freeze answer pings from before it and so extend nothing.
+//!
+//! **Never in the way.** Each peer is pinged at least every half node timeout; gossip may postpone that ping in large
+//! clusters (see `receive/gossip.rs`), so when the majority's age passes half the timeout the missing pings are sent.
+//! A new voter counts as heard when it becomes one; a node that just got its first slots starts with a fresh lease, since
+//! nobody can have replaced it in a place that it did not have.
+//!
+//! **After a lapse** the state becomes fail and the rejoin delay of a healed minority applies, so that a pong that
+//! overtakes the news of our replacement does not open the door.
+//! With one voter there is nobody who could replace us, and no lease.
+
+use crate::config::UnixMillis;
+use crate::event::Level;
+use crate::node::NodeKey;
+use crate::state::Gossip;
+
+impl Gossip {
+    /// Until when this node may serve writes (exclusive), on the clock of `now`. `i64::MAX`: no limit, because this node is
+    /// no primary with slots or the only one. The past: never heard a majority. Ask after every input.
+    pub fn serve_until_ms(&self) -> UnixMillis {
+        self.majority_heard_at().map_or(UnixMillis::MAX, |at| at.saturating_add(self.config.node_timeout_ms))
+    }
+
+    /// Send time of the oldest ping that the most recent majority answered; `None` if no lease is needed.
+    fn majority_heard_at(&self) -> Option<UnixMillis> {
+        if !self.nodes[self.me].is_voter() {
+            return None;
+        }
+        let others_needed = self.quorum() - 1;
+        if others_needed == 0 {
+            return None;
+        }
+        let mut heard: Vec<UnixMillis> =
+            self.other_voters().map(|key| self.nodes[key].lease_ack.unwrap_or(0)).collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        Some(heard[others_needed - 1].max(self.health.voter_since))
+    }
+
+    /// The voters apart from this node.
+    pub(crate) fn other_voters(&self) -> impl Iterator<Item = NodeKey> {
+        self.nodes.iter().filter(|(key, node)| node.is_voter() && !self.is_me(*key)).map(|(key, _)| key)
+    }
+
+    pub(crate) fn lease_allows(&self, now: UnixMillis) -> bool {
+        now < self.serve_until_ms()
+    }
+
+    /// Something that left us at `sent` is known to have arrived.
+    pub(crate) fn heard(&mut self, key: NodeKey, sent: UnixMillis) {
+        let node = &mut self.nodes[key];
+        node.lease_ack = Some(node.lease_ack.map_or(sent, |ack| ack.max(sent)));
+    }
+
+    /// A node got its first slots.
+    pub(crate) fn became_voter(&mut self, key: NodeKey) {
+        let now = self.last_input;
+        if self.is_me(key) {
+            self.health.voter_since = now;
+        } else {
+            self.nodes[key].lease_ack.get_or_insert(now);
+        }
+    }
+
+    /// Called by every input, before anything it brings counts: how long was the silence, and did the lease survive it?
+    pub(crate) fn notice_freeze(&mut self, now: UnixMillis) {
+        let pause = now - self.last_input;
+        if pause > self.config.node_timeout_ms {
+            self.log(Level::Warning, format!("Frozen for {pause} milliseconds: waiting to hear from a majority."));
+            self.health.woken_at = Some(now);
+            self.restart_failure_detection(now);
+            self.todo.update_state = true;
+        }
+        if self.lease_allows(now) {
+            self.health.lease_held = true;
+        } else if self.health.lease_held {
+            self.health.lease_held = false;
+            self.health.minority_at = Some(now);
+            self.todo.update_state = true;
+        }
+        if self.todo.update_state {
+            // At once: the packet that is about to be processed may hold the very pong that ends the state.
+            self.todo.update_state = false;
+            self.update_state(now);
+        }
+    }
+
+    /// Nobody can have answered while this node slept: pings under way start anew, else it would suspect everybody.
+    fn restart_failure_detection(&mut self, now: UnixMillis) {
+        for node in self.nodes.values_mut().filter(|node| node.ping_sent != 0) {
+            node.ping_sent = now;
+        }
+    }
+
+    /// After a freeze: has a majority answered a ping that was sent after the wake?
+    pub(crate) fn heard_majority_since_wake(&mut self, now: UnixMillis) -> bool {
+        let Some(woken_at) = self.health.woken_at else { return true };
+        debug_assert!(woken_at <= now);
+        let me = usize::from(self.nodes[self.me].is_voter());
+        let heard = self.other_voters().filter(|key| self.nodes[*key].lease_ack >= Some(woken_at)).count();
+        if heard + me < self.quorum() {
+            return false;
+        }
+        self.health.woken_at = None;
+        true
+    }
+
+    /// Pings the voters whose last answer is older than half the timeout, if the majority's is.
+    pub(crate) fn ping_for_lease(&mut self, now: UnixMillis) {
+        let half = self.config.node_timeout_ms / 2;
+        let waking = self.health.woken_at.is_some();
+        if !waking && self.majority_heard_at().is_none_or(|at| now - at <= half) {
+            return;
+        }
+        for key in self.other_voters().collect::<Vec<_>>() {
+            let node = &self.nodes[key];
+            let fresh =
+                node.lease_ack.is_some_and(|ack| now - ack <= half && self.health.woken_at.is_none_or(|w| ack >= w));
+            if fresh || self.ping_under_way_since_wake(key) {
+                continue;
+            }
+            if let Some(link) = node.link.filter(|link| self.is_connected(*link)) {
+                self.ping(link, now);
+            }
+        }
+    }
+
+    /// A ping that waits for an answer, unless it was sent before the freeze that just ended.
+    fn ping_under_way_since_wake(&self, key: NodeKey) -> bool {
+        let Some(link) = self.nodes[key].link.and_then(|link| self.links.get(link)) else { return true };
+        link.newest_ping().is_some_and(|sent| self.health.woken_at.is_none_or(|woken| sent >= woken))
+    }
+}

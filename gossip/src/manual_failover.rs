@@ -1,0 +1,177 @@
+//! Manual failover: the administrator asks a replica to take over from a primary that works, without losing a write.
+//!
+//! The replica sends MFSTART; the primary stops its clients' writes and marks its packets as PAUSED, so that the offset in
+//! them is final; the replica waits until it has processed that much, then holds an election whose requests say FORCEACK
+//! (vote although the primary is up). FORCE leaves out the handshake, TAKEOVER the votes as well. If it takes longer than
+//! the limit both sides give up. "No offset yet" is `None`, since 0 is an offset (redis issue 8651), and the pause is lifted
+//! as soon as the outcome is known (redis issue 9676). A primary serves one such request at a time and marks its packets
+//! only for that replica, so two replicas asked at once cannot both win (valkey issue 3996).
+
+use protocol::bus::{Body, MessageFlags};
+
+use crate::config::{MF_PAUSE_MULT, UnixMillis};
+use crate::error::Error;
+use crate::event::{Effect, Level};
+use crate::node::NodeKey;
+use crate::state::Gossip;
+
+/// How a failover is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailoverMode {
+    /// In agreement with the primary.
+    Default,
+    /// `FORCE`: without the primary, with the votes of a majority.
+    Force,
+    /// `TAKEOVER`: without anybody.
+    Takeover,
+}
+
+/// State of both sides.
+#[derive(Debug, Default)]
+pub(crate) struct ManualFailover {
+    /// When the attempt is given up (`mf_end`); 0: none is under way.
+    pub(crate) end: UnixMillis,
+    /// Primary's side: the replica that takes over.
+    pub(crate) replica: Option<NodeKey>,
+    /// Primary's side: the writes stand still, so our offset is final and packets to the replica may say so.
+    pub(crate) paused: bool,
+    /// Replica's side: the primary's final offset.
+    pub(crate) primary_offset: Option<u64>,
+    /// Replica's side: the election may start.
+    pub(crate) can_start: bool,
+}
+
+impl ManualFailover {
+    pub(crate) fn is_running(&self) -> bool {
+        self.end != 0
+    }
+}
+
+impl Gossip {
+    /// CLUSTER FAILOVER. Success means that the attempt began, not that it succeeded.
+    ///
+    /// A plain request while one is under way changes nothing.
+    pub fn failover(&mut self, mode: FailoverMode, now: UnixMillis) -> Result<(), Error> {
+        let me = &self.nodes[self.me];
+        if me.is_primary() {
+            return Err(Error::FailoverOnPrimary);
+        }
+        let primary = me.primary.ok_or(Error::PrimaryUnknown)?;
+        let link = self.nodes[primary].link;
+        if mode == FailoverMode::Default && (self.nodes[primary].has_failed() || link.is_none()) {
+            return Err(Error::PrimaryDown);
+        }
+        self.begin(now);
+        match mode {
+            FailoverMode::Default if self.manual.is_running() => {}
+            FailoverMode::Default => {
+                self.start_manual(now);
+                self.log(Level::Warning, "Manual failover user request accepted.".into());
+                if let Some(link) = link {
+                    self.send(link, Body::MfStart, MessageFlags::NONE);
+                }
+            }
+            FailoverMode::Force => {
+                self.start_manual(now);
+                self.log(Level::Warning, "Forced failover user request accepted.".into());
+                self.manual.can_start = true;
+                self.todo.failover = true;
+            }
+            FailoverMode::Takeover => {
+                self.start_manual(now);
+                self.log(Level::Warning, "Taking over the master (user request).".into());
+                self.bump_config_epoch();
+                self.replace_primary(now);
+            }
+        }
+        self.finish(now);
+        Ok(())
+    }
+
+    fn start_manual(&mut self, now: UnixMillis) {
+        self.reset_manual_failover();
+        self.election.reset();
+        self.manual.end = now + self.config.manual_failover_timeout_ms;
+    }
+
+    /// Ends or aborts an attempt (`resetManualFailover`).
+    pub(crate) fn reset_manual_failover(&mut self) {
+        if self.manual.replica.is_some() {
+            self.pending.push(Effect::UnpauseWrites);
+        }
+        self.manual = ManualFailover::default();
+    }
+
+    /// Gives up an attempt that takes too long (`manualFailoverCheckTimeout`).
+    pub(crate) fn check_manual_failover_timeout(&mut self, now: UnixMillis) {
+        if self.manual.is_running() && self.manual.end < now {
+            self.log(Level::Warning, "Manual failover timed out.".into());
+            self.reset_manual_failover();
+        }
+    }
+
+    /// A replica asks this node to pause (`CLUSTERMSG_TYPE_MFSTART`).
+    pub(crate) fn handle_mfstart(&mut self, replica: NodeKey, now: UnixMillis) {
+        if !self.nodes[self.me].is_primary() || self.nodes[replica].primary != Some(self.me) {
+            return;
+        }
+        let id = self.nodes[replica].id;
+        if self.manual.replica.is_some_and(|other| other != replica) {
+            self.log(
+                Level::Warning,
+                format!("Manual failover requested by replica {id} ignored: another is under way."),
+            );
+            return;
+        }
+        let limit = self.config.manual_failover_timeout_ms;
+        self.manual = ManualFailover { end: now + limit, replica: Some(replica), ..ManualFailover::default() };
+        self.pending.push(Effect::PauseWrites { until: now + limit * MF_PAUSE_MULT });
+        self.log(Level::Warning, format!("Manual failover requested by replica {id}."));
+    }
+
+    /// The driver has performed [`Effect::PauseWrites`]: no write is under way any more, and `offset` will not move
+    /// until the pause ends (the server must not put its own pings into the replication stream either). Only now may the
+    /// replica be told, since it takes over as soon as it has processed that much.
+    pub fn handle_writes_paused(&mut self, offset: u64, now: UnixMillis) {
+        self.begin(now);
+        self.replication.offset = offset;
+        if self.manual.replica.is_some() {
+            self.manual.paused = true;
+            self.ping_failing_over_replica(now);
+        }
+        self.finish(now);
+    }
+
+    /// The primary's side, periodically: keep telling the replica the final offset.
+    pub(crate) fn ping_failing_over_replica(&mut self, now: UnixMillis) {
+        if let Some(replica) = self.manual.replica.filter(|_| self.manual.paused) {
+            if let Some(link) = self.nodes[replica].link.filter(|link| self.is_connected(*link)) {
+                self.ping(link, now);
+            }
+        }
+    }
+
+    /// A packet from our primary said PAUSED.
+    pub(crate) fn learn_final_offset(&mut self, offset: u64) {
+        if self.manual.is_running() && self.manual.primary_offset.is_none() {
+            self.manual.primary_offset = Some(offset);
+            self.todo.manual_failover = true;
+            self.log(
+                Level::Warning,
+                format!("Received replication offset for paused master manual failover: {offset}"),
+            );
+        }
+    }
+
+    /// Have we processed all of it? (`clusterHandleManualFailover`)
+    pub(crate) fn handle_manual_failover(&mut self, now: UnixMillis) {
+        if !self.nodes[self.me].is_replica() || !self.manual.is_running() || self.manual.can_start {
+            return;
+        }
+        if self.manual.primary_offset.is_some_and(|offset| self.replication.offset >= offset) {
+            self.manual.can_start = true;
+            self.log(Level::Warning, "All master replication stream processed, manual failover can start.".into());
+            self.handle_replica_failover(now);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Which node owns which slot, and which slots are on the way between nodes.
+//!
+//! The table from slot to owner and the bitmap of each node say the same thing twice (routing needs the one, packets the
+//! other); only `assign` and `unassign` change them, together.
+//!
+//! `unclaimed` marks slots whose owner stopped claiming them in its packets while no new owner is known: they stay bound, so
+//! that clients are still sent somewhere, but anybody may take them and nobody is told that the owner has them
+//! (`owner_not_claiming_slot`, redis issue 12344).
+
+use std::collections::BTreeMap;
+
+use protocol::bus::NodeFlags;
+use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId};
+
+use crate::node::NodeKey;
+use crate::state::Gossip;
+
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    owners: Box<[Option<NodeKey>]>,
+    pub(crate) unclaimed: SlotBitmap,
+    pub(crate) migrating: BTreeMap<SlotId, NodeKey>,
+    pub(crate) importing: BTreeMap<SlotId, NodeKey>,
+}
+
+impl Default for Ownership {
+    fn default() -> Self {
+        Self {
+            owners: vec![None; SLOT_COUNT].into_boxed_slice(),
+            unclaimed: SlotBitmap::new(),
+            migrating: BTreeMap::new(),
+            importing: BTreeMap::new(),
+        }
+    }
+}
+
+impl Ownership {
+    pub(crate) fn owner(&self, slot: SlotId) -> Option<NodeKey> {
+        self.owners[slot.index()]
+    }
+
+    pub(crate) fn owners(&self) -> impl Iterator<Item = Option<NodeKey>> {
+        self.owners.iter().copied()
+    }
+
+    /// Free to be taken by anybody (`isSlotUnclaimed`).
+    pub(crate) fn is_unclaimed(&self, slot: SlotId) -> bool {
+        self.owner(slot).is_none() || self.unclaimed.contains(slot)
+    }
+
+    /// Clears the marks that lead to a node which is being removed. Its slots are the caller's to unassign.
+    pub(crate) fn forget_node(&mut self, key: NodeKey) {
+        self.migrating.retain(|_, to| *to != key);
+        self.importing.retain(|_, from| *from != key);
+    }
+
+    /// Closes all slots: no migration, no import (`clusterCloseAllSlots`).
+    pub(crate) fn close_all(&mut self) {
+        self.migrating.clear();
+        self.importing.clear();
+    }
+}
+
+impl Gossip {
+    /// Gives an unowned slot to a node (`clusterAddSlot`). A slot with an owner stays with it.
+    pub(crate) fn assign(&mut self, key: NodeKey, slot: SlotId) {
+        if self.slots.owners[slot.index()].is_some() {
+            return;
+        }
+        self.slots.owners[slot.index()] = Some(key);
+        self.slots.unclaimed.clear(slot);
+        self.nodes[key].slots.set(slot);
+        self.nodes[key].slot_count += 1;
+        self.todo.view = true;
+        if self.nodes[key].slot_count == 1 {
+            self.became_voter(key);
+            // Redis issue 3043: a primary with its first slots may receive a migrating replica if others have replicas.
+            if self.nodes.iter().any(|(_, node)| !node.replicas.is_empty()) {
+                self.nodes[key].flags.insert(NodeFlags::MIGRATE_TO);
+            }
+        }
+    }
+
+    /// Leaves a slot without owner (`clusterDelSlot`).
+    pub(crate) fn unassign(&mut self, slot: SlotId) {
+        let Some(owner) = self.slots.owners[slot.index()].take() else { return };
+        self.slots.unclaimed.clear(slot);
+        self.nodes[owner].slots.clear(slot);
+        self.nodes[owner].slot_count -= 1;
+        self.todo.view = true;
+        if self.is_me(owner) || self.nodes[self.me].primary == Some(owner) {
+            self.lost_channels.set(slot);
+        }
+    }
+
+    /// Moves a slot to a node, whoever had it.
+    pub(crate) fn reassign(&mut self, key: NodeKey, slot: SlotId) {
+        self.unassign(slot);
+        self.assign(key, slot);
+    }
+
+    /// Leaves all slots of a node without owner (`clusterDelNodeSlots`).
+    pub(crate) fn unassign_all_of(&mut self, key: NodeKey) {
+        for slot in self.nodes[key].slots.clone().iter() {
+            self.unassign(slot);
+        }
+    }
+}

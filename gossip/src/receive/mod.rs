@@ -1,0 +1,156 @@
+//! What arrives: one packet at a time, from whom it says it is.
+//!
+//! Who sent a packet is decided by the id in its header, never by the connection alone; only MEET, sent on behalf of
+//! an administrator, makes an unknown node known (redis issue 6174: addresses are reused by other clusters).
+//!
+//! **Stale packets.** Each pair of nodes has two connections, so a packet can be overtaken by a newer one on the other
+//! connection. A node's current epoch never goes down (it is saved before it is sent), and every change of role or slots that
+//! matters comes with a higher one. A packet whose current epoch is below one already seen from that node is therefore old:
+//! it still proves life, but what it claims is ignored (valkey issues 1777, 2811, 3084).
+
+mod fail;
+mod gossip;
+mod ping;
+mod publish;
+mod slots;
+mod update;
+
+use protocol::bus::{Body, Header, MessageFlags, Packet, decode};
+
+use crate::config::UnixMillis;
+use crate::event::Level;
+use crate::link::LinkId;
+use crate::node::NodeKey;
+use crate::state::Gossip;
+
+impl Gossip {
+    /// One whole packet arrived, cut out of the stream with `protocol::bus::frame_len` (a stream that cannot be cut must
+    /// be closed: `handle_link_closed`). What cannot be read is counted and dropped, as is anything on a link that is gone.
+    pub fn handle_packet(&mut self, link: LinkId, bytes: &[u8], now: UnixMillis) {
+        if self.links.get(link).is_none() {
+            return;
+        }
+        self.begin(now);
+        match decode(bytes) {
+            Ok(packet) => self.receive(link, packet, now),
+            Err(error) => {
+                self.stats.invalid += 1;
+                self.log(Level::Warning, format!("Received an invalid packet from the Cluster bus: {error}"));
+            }
+        }
+        self.finish(now);
+    }
+
+    fn receive(&mut self, link: LinkId, packet: Packet, now: UnixMillis) {
+        let Packet { header, body } = packet;
+        let kind = body.packet_type();
+        self.stats.received[kind as usize] += 1;
+        if self.drop_filter == Some(kind) {
+            self.log(Level::Warning, "Dropping packet that matches debug drop filter".into());
+            return;
+        }
+        let is_ping = matches!(body, Body::Ping(_) | Body::Pong(_) | Body::Meet(_));
+        if is_ping && !self.settle_identity(link, &header, now) {
+            return;
+        }
+        let sender = self.nodes.find(&header.sender).filter(|key| !self.is_me(*key));
+        let mut known_epoch = None;
+        if let Some(sender) = sender {
+            self.adopt_inbound_link(link, sender);
+            known_epoch = self.note_header(sender, &header, now);
+        }
+        let from = Origin { link, sender, known_epoch };
+        match body {
+            Body::Ping(ping) => self.receive_ping(&from, &header, &ping, PingKind::Ping, now),
+            Body::Pong(ping) => self.receive_ping(&from, &header, &ping, PingKind::Pong, now),
+            Body::Meet(ping) => self.receive_ping(&from, &header, &ping, PingKind::Meet, now),
+            Body::Fail { node } => self.receive_fail(sender, &header, node, now),
+            Body::Publish { channel, message } => self.receive_publish(sender, channel, message, false),
+            Body::PublishShard { channel, message } => self.receive_publish(sender, channel, message, true),
+            Body::Update { node, config_epoch, slots } => self.receive_update(sender, node, config_epoch, &slots),
+            Body::AuthRequest => {
+                if let Some(sender) = sender {
+                    self.vote_if_due(sender, &header, link, now);
+                }
+            }
+            Body::AuthAck => {
+                if let Some(sender) = sender {
+                    self.count_vote(sender, &header);
+                }
+            }
+            Body::MfStart => {
+                if let Some(sender) = sender {
+                    self.handle_mfstart(sender, now);
+                }
+            }
+            Body::Module { .. } => {}
+        }
+    }
+
+    /// An accepted connection belongs to whom its packets name. A second one replaces the first, which is most likely
+    /// a leftover.
+    fn adopt_inbound_link(&mut self, link: LinkId, sender: NodeKey) {
+        let Some(entry) = self.links.get_mut(link).filter(|entry| entry.inbound) else { return };
+        let Some(old_owner) = entry.node.replace(sender).filter(|old| *old != sender) else {
+            return self.replace_inbound(link, sender);
+        };
+        let old = &mut self.nodes[old_owner];
+        old.inbound = old.inbound.filter(|l| *l != link);
+        self.replace_inbound(link, sender);
+    }
+
+    fn replace_inbound(&mut self, link: LinkId, sender: NodeKey) {
+        if let Some(old) = self.nodes[sender].inbound.replace(link).filter(|old| *old != link) {
+            self.close_link(old);
+        }
+    }
+
+    /// Takes over what every packet says about its sender. Gives the config epoch known so far; `None`: the packet is stale.
+    fn note_header(&mut self, sender: NodeKey, header: &Header, now: UnixMillis) -> Option<u64> {
+        let node = &mut self.nodes[sender];
+        node.data_received = now;
+        if header.current_epoch < node.seen_epoch {
+            self.stats.stale += 1;
+            return None;
+        }
+        let known_epoch = node.config_epoch;
+        node.seen_epoch = header.current_epoch;
+        let loading_changed = (node.offset == 0) != (header.offset == 0);
+        node.offset = header.offset;
+        let newer_config = header.config_epoch > node.config_epoch;
+        if newer_config {
+            node.config_epoch = header.config_epoch;
+        }
+        // A config epoch is always made from a current epoch, so it cannot be above it, whatever a peer says.
+        let highest = header.current_epoch.max(header.config_epoch);
+        if highest > self.epochs.current {
+            self.epochs.current = highest;
+            self.save_durably();
+        }
+        if newer_config {
+            self.save_durably();
+        }
+        self.todo.view |= loading_changed;
+        if header.message_flags.contains(MessageFlags::PAUSED) && self.nodes[self.me].primary == Some(sender) {
+            self.learn_final_offset(header.offset);
+        }
+        Some(known_epoch)
+    }
+}
+
+/// Where a packet comes from.
+struct Origin {
+    link: LinkId,
+    /// Its sender, if it is known and not this node.
+    sender: Option<NodeKey>,
+    /// The sender's config epoch as it was known before this packet; `None` if the packet is stale.
+    known_epoch: Option<u64>,
+}
+
+/// The three packets that are the same but for what they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PingKind {
+    Ping,
+    Pong,
+    Meet,
+}

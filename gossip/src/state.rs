@@ -1,0 +1,460 @@
+//! The core's state and the rules of its life: creation, the shape of an input, `cluster_state`, adding and removing nodes.
+//!
+//! Every input and command has the same shape: `begin(now)` looks for a freeze and a lapsed lease, the rule runs and only
+//! *notes* what follows from it (`Todo`: save, recompute the state, look at the election), packets and other effects go to
+//! `pending`, and `finish(now)` works the notes off and releases everything: nodes.conf first, then the rest in order.
+//! That is `clusterBeforeSleep`, and it is why no rule has to remember to save before it sends.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::bus::{IpText, NodeFlags, NodeId, PacketType};
+use protocol::slot::SlotBitmap;
+
+use crate::config::{Config, UnixMillis};
+use crate::election::Election;
+use crate::event::{Effect, Level};
+use crate::link::{LinkId, LinkTable};
+use crate::manual_failover::ManualFailover;
+use crate::node::{Node, NodeKey, NodeTable};
+use crate::ownership::Ownership;
+use crate::rng::Rng;
+use crate::view::Stats;
+
+/// What the server says about its data. Pushed with [`Gossip::set_replication`] whenever it changes noticeably, and before
+/// each tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// The primary that these facts are about; `None` if this node is a primary. Facts about another primary than the
+    /// current one are ignored: they are older than the last [`Effect::ReplicateFrom`].
+    pub primary: Option<NodeId>,
+    /// Offset written (primary) or processed (replica). A replica that has never finished a sync with *this* primary (nor
+    /// started from data of the same history) says 0: the offset of another shard's history is worth nothing in an
+    /// election.
+    pub offset: u64,
+    /// Since when the link to the primary has been silent: the time of the last traffic while it is up, else the time when
+    /// it went down. 0: never connected (the data is infinitely old). A primary's does not matter.
+    pub last_contact: UnixMillis,
+}
+
+/// Noted during an input, worked off at its end (`CLUSTER_TODO_*`).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Todo {
+    pub(crate) save: bool,
+    pub(crate) fsync: bool,
+    pub(crate) update_state: bool,
+    pub(crate) failover: bool,
+    pub(crate) manual_failover: bool,
+    pub(crate) view: bool,
+}
+
+/// `cluster_state` and what decides when it may become ok again.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    pub(crate) ok: bool,
+    /// It was ok once, or may have been before a restart: only then can there be something to be careful about.
+    pub(crate) had_cluster: bool,
+    /// Started from an existing configuration with slots: wait `writable_delay_ms` from the first evaluation on.
+    pub(crate) restarted: bool,
+    pub(crate) first_update: Option<UnixMillis>,
+    /// When this node last found itself without a majority.
+    pub(crate) minority_at: Option<UnixMillis>,
+    /// The lease was good when it was last looked at: its end is then a lapse.
+    pub(crate) lease_held: bool,
+    /// When this node got its first slots; 0: it had them when it started.
+    pub(crate) voter_since: UnixMillis,
+    /// A freeze ended then; until a majority answers a ping sent later the state is fail.
+    pub(crate) woken_at: Option<UnixMillis>,
+}
+
+/// The epochs that belong to the node itself rather than to an entry of the table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Epochs {
+    /// The highest epoch seen: the logical clock of the cluster.
+    pub(crate) current: u64,
+    /// Epoch of the last vote given.
+    pub(crate) last_vote: u64,
+}
+
+/// One node's part of the cluster. See the crate's text for how to drive it.
+#[derive(Debug)]
+pub struct Gossip {
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) me: NodeKey,
+    pub(crate) nodes: NodeTable,
+    pub(crate) slots: Ownership,
+    pub(crate) links: LinkTable,
+    pub(crate) epochs: Epochs,
+    pub(crate) health: Health,
+    pub(crate) election: Election,
+    pub(crate) manual: ManualFailover,
+    /// Forgotten nodes and until when they stay away.
+    pub(crate) bans: BTreeMap<NodeId, UnixMillis>,
+    pub(crate) replication: Replication,
+    /// What the last `ReplicateFrom` said.
+    pub(crate) replicating_from: Option<(NodeId, IpText, u16)>,
+    pub(crate) todo: Todo,
+    /// Effects of the input that is being handled.
+    pub(crate) pending: Vec<Effect>,
+    /// Effects that are ready to be performed.
+    effects: VecDeque<Effect>,
+    pub(crate) stats: Stats,
+    pub(crate) drop_filter: Option<PacketType>,
+    pub(crate) last_input: UnixMillis,
+    pub(crate) next_cron: UnixMillis,
+    pub(crate) next_random_ping: UnixMillis,
+    /// Slots whose keys are to be deleted, and whose shard channels are to be dropped, by the current input.
+    pub(crate) lost_keys: SlotBitmap,
+    pub(crate) lost_channels: SlotBitmap,
+}
+
+impl Gossip {
+    /// A new node: a primary without slots that knows nobody. `seed` must differ between nodes (ids are made from it).
+    pub fn new(config: Config, seed: u64, now: UnixMillis) -> Self {
+        let mut rng = Rng::new(seed);
+        let (id, shard_id) = (rng.node_id(), rng.node_id());
+        let mut node = Node::new(id, shard_id, NodeFlags::MYSELF | NodeFlags::MASTER, now);
+        node.extensions = true;
+        let mut nodes = NodeTable::default();
+        let me = nodes.insert(node);
+        let mut core = Self::with_table(config, rng, nodes, me, now);
+        core.log(Level::Notice, format!("No cluster configuration found, I'm {id}"));
+        core.apply_announcement();
+        core.save_durably();
+        core.finish(now);
+        core
+    }
+
+    pub(crate) fn with_table(config: Config, rng: Rng, nodes: NodeTable, me: NodeKey, now: UnixMillis) -> Self {
+        Self {
+            config,
+            rng,
+            me,
+            nodes,
+            slots: Ownership::default(),
+            links: LinkTable::default(),
+            epochs: Epochs::default(),
+            health: Health::default(),
+            election: Election::default(),
+            manual: ManualFailover::default(),
+            bans: BTreeMap::new(),
+            replication: Replication { primary: None, offset: 0, last_contact: 0 },
+            replicating_from: None,
+            todo: Todo::default(),
+            pending: Vec::new(),
+            effects: VecDeque::new(),
+            stats: Stats::default(),
+            drop_filter: None,
+            last_input: now,
+            next_cron: now,
+            next_random_ping: now,
+            lost_keys: SlotBitmap::new(),
+            lost_channels: SlotBitmap::new(),
+        }
+    }
+
+    /// The next thing to do; `None`: all done. Drain it after every input.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Takes over changed directives.
+    pub fn set_config(&mut self, config: Config, now: UnixMillis) {
+        self.begin(now);
+        self.config = config;
+        self.next_cron = self.next_cron.min(now + self.config.cron_period_ms());
+        self.apply_announcement();
+        self.todo.update_state = true;
+        self.finish(now);
+    }
+
+    /// Takes over what the server says about its data; see [`Replication`].
+    pub fn set_replication(&mut self, facts: Replication, now: UnixMillis) {
+        let primary = self.nodes[self.me].primary.map(|key| self.nodes[key].id);
+        if facts.primary != primary || facts == self.replication {
+            return;
+        }
+        self.begin(now);
+        let was_zero = self.replication.offset == 0;
+        self.replication = facts;
+        self.todo.view |= was_zero != (facts.offset == 0);
+        self.todo.manual_failover |= self.manual.is_running();
+        self.finish(now);
+    }
+
+    /// For DEBUG DROP-CLUSTER-PACKET-FILTER: packets of this type are dropped on arrival.
+    pub fn set_drop_filter(&mut self, kind: Option<PacketType>) {
+        self.drop_filter = kind;
+    }
+
+    /// For the driver: a link's output outgrew `cluster-link-sendbuf-limit`, and it was closed.
+    pub fn count_link_over_limit(&mut self) {
+        self.stats.links_over_limit += 1;
+    }
+
+    /// Puts the announced addresses and flags of the configuration into our own entry.
+    fn apply_announcement(&mut self) {
+        let announce = &self.config.announce;
+        let before = (self.nodes[self.me].ip, self.nodes[self.me].port, self.nodes[self.me].flags);
+        let me = &mut self.nodes[self.me];
+        if let Some(ip) = announce.ip {
+            me.ip = ip;
+        }
+        me.port = announce.port;
+        me.secondary_port = announce.secondary_port;
+        me.bus_port = announce.bus_port;
+        let renamed = me.hostname != announce.hostname || me.human_nodename != announce.human_nodename;
+        me.hostname.clone_from(&announce.hostname);
+        me.human_nodename.clone_from(&announce.human_nodename);
+        me.flags.set(NodeFlags::NOFAILOVER, self.config.replica_no_failover);
+        if renamed || before != (me.ip, me.port, me.flags) {
+            self.todo.save = true;
+            self.todo.view = true;
+        }
+    }
+
+    // ----- the shape of an input -----
+
+    /// First step of every input: time passed, perhaps more than it should have.
+    pub(crate) fn begin(&mut self, now: UnixMillis) {
+        self.notice_freeze(now);
+        self.last_input = self.last_input.max(now);
+    }
+
+    /// Last step of every input: works off what was noted and releases the effects, nodes.conf first.
+    pub(crate) fn finish(&mut self, now: UnixMillis) {
+        if std::mem::take(&mut self.todo.manual_failover) {
+            self.handle_manual_failover(now);
+            self.todo.failover = true;
+        }
+        if std::mem::take(&mut self.todo.failover) {
+            self.handle_replica_failover(now);
+        }
+        if std::mem::take(&mut self.todo.update_state) {
+            self.update_state(now);
+        }
+        self.note_lost_slots();
+        if self.todo.save {
+            let fsync = self.todo.fsync;
+            self.effects.push_back(Effect::PersistNodesConf { text: self.nodes_conf(), fsync });
+        }
+        self.effects.extend(self.pending.drain(..));
+        if self.todo.view {
+            self.effects.push_back(Effect::ViewChanged);
+        }
+        self.todo = Todo::default();
+    }
+
+    fn note_lost_slots(&mut self) {
+        if !self.lost_channels.is_empty() {
+            let slots = std::mem::take(&mut self.lost_channels);
+            self.pending.push(Effect::ShardChannelsLost(Box::new(slots)));
+        }
+        if !self.lost_keys.is_empty() {
+            let slots = std::mem::take(&mut self.lost_keys);
+            // A node that became a replica gets its primary's whole data set instead.
+            if self.nodes[self.me].is_primary() {
+                self.pending.push(Effect::SlotsLost(Box::new(slots)));
+            }
+        }
+    }
+
+    pub(crate) fn log(&mut self, level: Level, text: String) {
+        self.pending.push(Effect::Log { level, text });
+    }
+
+    pub(crate) fn save(&mut self) {
+        self.todo.save = true;
+        self.todo.view = true;
+    }
+
+    /// Something that other nodes rely on changed: it must be on disk before they hear of it.
+    pub(crate) fn save_durably(&mut self) {
+        self.save();
+        self.todo.fsync = true;
+    }
+
+    /// Saves, and evaluates `cluster_state` again.
+    pub(crate) fn reconfigured(&mut self) {
+        self.save();
+        self.todo.update_state = true;
+    }
+
+    // ----- cluster_state -----
+
+    /// Number of primaries with slots, which is what a majority is a majority of (`server.cluster->size`).
+    pub(crate) fn voters(&self) -> usize {
+        self.nodes.iter().filter(|(_, node)| node.is_voter()).count()
+    }
+
+    pub(crate) fn quorum(&self) -> usize {
+        self.voters() / 2 + 1
+    }
+
+    /// `clusterUpdateState`.
+    pub(crate) fn update_state(&mut self, now: UnixMillis) {
+        let first = *self.health.first_update.get_or_insert(now);
+        let primary = self.nodes[self.me].is_primary();
+        let closed = primary && !self.health.ok;
+        if closed && self.health.restarted && now - first < self.config.writable_delay_ms {
+            return;
+        }
+        let lacks_majority = self.lacks_majority(now);
+        if lacks_majority && self.health.had_cluster {
+            self.health.minority_at = Some(now);
+        }
+        let ok = !lacks_majority && self.slots_covered() && self.lease_allows(now);
+        if ok == self.health.ok {
+            return;
+        }
+        // A primary that comes back from a minority stays closed for a while: somebody may have been promoted in its
+        // place, and the news must have time to arrive (CLUSTER_*_REJOIN_DELAY).
+        let rejoining = self.health.minority_at.is_some_and(|at| now - at < self.config.rejoin_delay_ms());
+        if ok && primary && rejoining {
+            return;
+        }
+        self.health.ok = ok;
+        self.health.had_cluster |= ok;
+        self.log(Level::Warning, format!("Cluster state changed: {}", if ok { "ok" } else { "fail" }));
+        self.pending.push(Effect::StateChanged { ok });
+        self.todo.view = true;
+    }
+
+    fn slots_covered(&self) -> bool {
+        !self.config.require_full_coverage
+            || self.slots.owners().all(|owner| owner.is_some_and(|key| !self.nodes[key].has_failed()))
+    }
+
+    /// Exactly half is a minority.
+    fn lacks_majority(&mut self, now: UnixMillis) -> bool {
+        let reachable = self.nodes.iter().filter(|(_, node)| node.is_voter() && node.is_reachable()).count();
+        reachable < self.quorum() || !self.heard_majority_since_wake(now)
+    }
+
+    // ----- nodes come and go -----
+
+    pub(crate) fn is_me(&self, key: NodeKey) -> bool {
+        key == self.me
+    }
+
+    /// Adds a node; `None` if the table is full.
+    pub(crate) fn add_node(&mut self, id: NodeId, flags: NodeFlags, now: UnixMillis) -> Option<NodeKey> {
+        if self.nodes.len() >= crate::config::MAX_NODES || self.nodes.find(&id).is_some() {
+            return None;
+        }
+        let shard_id = self.rng.node_id();
+        self.todo.view = true;
+        Some(self.nodes.insert(Node::new(id, shard_id, flags, now)))
+    }
+
+    /// Removes a node and every reference to it (`clusterDelNode`).
+    pub(crate) fn remove_node(&mut self, key: NodeKey) {
+        assert!(!self.is_me(key), "a node never removes itself");
+        self.slots.forget_node(key);
+        for slot in self.nodes[key].slots.clone().iter() {
+            self.unassign(slot);
+        }
+        for node in self.nodes.values_mut() {
+            node.fail_reports.remove(&key);
+            if node.primary == Some(key) {
+                node.primary = None;
+            }
+        }
+        if let Some(primary) = self.nodes[key].primary {
+            self.detach_replica(primary, key);
+        }
+        if self.manual.replica == Some(key) {
+            self.reset_manual_failover();
+        }
+        for link in self.links.of_node(key) {
+            self.close_link(link);
+        }
+        self.nodes.remove(key);
+        self.reconfigured();
+    }
+
+    // ----- links -----
+
+    /// An incoming connection was accepted. Addresses are those of the socket.
+    pub fn handle_link_accepted(&mut self, peer_ip: IpText, local_ip: IpText, now: UnixMillis) -> LinkId {
+        self.links.accept(peer_ip, local_ip, now)
+    }
+
+    /// A connection asked for with [`Effect::Connect`] is up; `local_ip` is our end of it.
+    pub fn handle_link_connected(&mut self, link: LinkId, local_ip: IpText, now: UnixMillis) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        let Some(key) = entry.node.filter(|_| !entry.inbound) else { return };
+        self.begin(now);
+        let entry = self.links.get_mut(link).expect("begin closes no links");
+        entry.connected = true;
+        entry.local_ip = local_ip;
+        for bytes in entry.take_queue() {
+            self.pending.push(Effect::Send { link, bytes });
+        }
+        // A ping at once is "crucial to avoid false positives in failure detection"; an older one that is still
+        // unanswered keeps its time. MEET makes the receiver add us; it is repeated by `timer.rs` until it answers.
+        let old_ping = self.nodes[key].ping_sent;
+        let meet = self.nodes[key].flags.contains(NodeFlags::MEET);
+        self.send_ping(link, if meet { PacketType::Meet } else { PacketType::Ping }, now);
+        let node = &mut self.nodes[key];
+        node.met_at = now;
+        if old_ping != 0 {
+            node.ping_sent = old_ping;
+        }
+        self.todo.view = true;
+        self.finish(now);
+    }
+
+    /// A connection ended or could not be made. Unknown and already closed links are ignored.
+    pub fn handle_link_closed(&mut self, link: LinkId, now: UnixMillis) {
+        if self.links.get(link).is_none() {
+            return;
+        }
+        self.begin(now);
+        self.drop_link(link, now);
+        self.finish(now);
+    }
+
+    /// Forgets a link. If it was our way to the node its failure detection starts now: without a link no ping can
+    /// be sent whose silence would be noticed.
+    pub(crate) fn drop_link(&mut self, link: LinkId, now: UnixMillis) {
+        let Some(entry) = self.links.remove(link) else { return };
+        let Some(key) = entry.node else { return };
+        let node = &mut self.nodes[key];
+        if node.link == Some(link) {
+            node.link = None;
+            if node.ping_sent == 0 {
+                node.ping_sent = now;
+            }
+            self.todo.view = true;
+        }
+        if node.inbound == Some(link) {
+            node.inbound = None;
+            self.todo.view = true;
+        }
+    }
+
+    /// Closes a link of our own accord.
+    pub(crate) fn close_link(&mut self, link: LinkId) {
+        let Some(entry) = self.links.remove(link) else { return };
+        self.pending.push(Effect::Close { link });
+        if let Some(key) = entry.node {
+            let node = &mut self.nodes[key];
+            node.link = node.link.filter(|l| *l != link);
+            node.inbound = node.inbound.filter(|l| *l != link);
+            self.todo.view = true;
+        }
+    }
+
+    /// Opens a link to a node that has an address and none yet.
+    pub(crate) fn connect(&mut self, key: NodeKey, now: UnixMillis) {
+        let node = &self.nodes[key];
+        if self.is_me(key) || node.link.is_some() || !node.has_address() || node.ip.is_empty() {
+            return;
+        }
+        let (ip, port) = (node.ip, node.bus_port);
+        let link = self.links.open(key, now);
+        self.nodes[key].link = Some(link);
+        self.pending.push(Effect::Connect { link, ip, port });
+    }
+}
