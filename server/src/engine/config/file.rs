@@ -232,6 +232,7 @@ fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
         (b"loadmodule", 1..) => Err("loadmodule is not supported by slotd: it has no modules".into()),
         (b"user", 1..) if is_default_user(values) => Ok(()),
         (b"user", 1..) => Err(NO_ACL.into()),
+        (b"sentinel", 0) => Err("Sentinel mode is not supported by slotd".into()),
         (b"sentinel", 1..) => Err("sentinel directive while not in sentinel mode".into()),
         (_, 0) if name.contains(&b'.') => Err("Module config specified without value".into()),
         _ if name.contains(&b'.') => Err("Module configuration is not supported by slotd: it has no modules".into()),

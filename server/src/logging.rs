@@ -1,0 +1,444 @@
+//! The log: Redis's line format by default, one JSON object per line by option.
+//!
+//! `4242:M 20 Nov 2026 18:30:44.260 * Ready to accept connections`
+//! is process id, role (`M` primary, `S` replica, `C` child or not started yet, `X` sentinel in Redis), time, level
+//! (`.` debug, `-` verbose, `*` notice, `#` warning) and message. People grep for these lines, and the test suites of
+//! Redis wait for some of them.
+//!
+//! Two halves that meet only in `tracing`:
+//! - **Writing to the log** is for library code: [`NodeLog`] is the log of one node. It knows the node's name, role and
+//!   `loglevel`, which all differ between the nodes of a process, and emits plain `tracing` events with the fields `node`
+//!   and `role`. Without a subscriber they go nowhere, so an embedded cluster is silent unless its program listens.
+//!   This half uses nothing of slotd and may be used by every module.
+//! - **Printing it** is for `main`, the only place that installs a subscriber: a `tracing` layer, [`LineLayer`], that
+//!   writes lines to standard output or to `logfile`.
+//!
+//! Times are UTC, always: the local time would need `localtime_r`, which is unsafe beside threads that change the
+//! environment, and servers are run in UTC. A message is one line: control characters are escaped, since parts of it may
+//! come from a client.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::Mutex;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+/// Target of the events of [`NodeLog`], whose level was checked already.
+const NODE_TARGET: &str = "slotd::node";
+
+/// The levels of `loglevel`, numbered as the directive's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For developers.
+    Debug = 0,
+    /// Much, rarely useful.
+    Verbose = 1,
+    /// What one wants in production.
+    Notice = 2,
+    /// Only what is important or wrong.
+    Warning = 3,
+}
+
+impl Level {
+    /// The level with the number that the `loglevel` directive has.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            i64::MIN..=0 => Self::Debug,
+            1 => Self::Verbose,
+            2 => Self::Notice,
+            _ => Self::Warning,
+        }
+    }
+
+    fn of(level: tracing::Level) -> Self {
+        match level {
+            tracing::Level::TRACE => Self::Debug,
+            tracing::Level::DEBUG => Self::Verbose,
+            tracing::Level::INFO => Self::Notice,
+            _ => Self::Warning,
+        }
+    }
+
+    const fn sign(self) -> char {
+        match self {
+            Self::Debug => '.',
+            Self::Verbose => '-',
+            Self::Notice => '*',
+            Self::Warning => '#',
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Verbose => "verbose",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// What the letter behind the process id says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `C`: not serving yet.
+    Starting = 0,
+    /// `M`.
+    Primary = 1,
+    /// `S`.
+    Replica = 2,
+}
+
+impl Role {
+    const fn letter(number: u8) -> &'static str {
+        match number {
+            1 => "M",
+            2 => "S",
+            _ => "C",
+        }
+    }
+}
+
+/// The log of one node. Clones are the same log.
+#[derive(Clone, Debug)]
+pub struct NodeLog(Arc<Node>);
+
+#[derive(Debug)]
+struct Node {
+    name: Option<String>,
+    role: AtomicU8,
+    level: AtomicU8,
+}
+
+impl NodeLog {
+    /// A log at level notice. `name` tells the nodes of one process apart; a node that is alone needs none.
+    pub fn new(name: Option<String>) -> Self {
+        Self(Arc::new(Node {
+            name,
+            role: AtomicU8::new(Role::Starting as u8),
+            level: AtomicU8::new(Level::Notice as u8),
+        }))
+    }
+
+    /// Changes the letter of the lines that follow.
+    pub fn set_role(&self, role: Role) {
+        self.0.role.store(role as u8, Ordering::Relaxed);
+    }
+
+    /// Changes what is logged from now on.
+    pub fn set_level(&self, level: Level) {
+        self.0.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    /// Whether messages of this level are logged.
+    #[inline]
+    pub fn is_enabled(&self, level: Level) -> bool {
+        level as u8 >= self.0.level.load(Ordering::Relaxed)
+    }
+
+    /// Logs for developers: `log.debug(format_args!("took {ms} ms"))`.
+    pub fn debug(&self, message: fmt::Arguments<'_>) {
+        if self.is_enabled(Level::Debug) {
+            tracing::event!(target: NODE_TARGET, tracing::Level::TRACE, node = self.name(), role = self.letter(), "{message}");
+        }
+    }
+
+    /// Logs what is rarely useful.
+    pub fn verbose(&self, message: fmt::Arguments<'_>) {
+        if self.is_enabled(Level::Verbose) {
+            tracing::event!(target: NODE_TARGET, tracing::Level::DEBUG, node = self.name(), role = self.letter(), "{message}");
+        }
+    }
+
+    /// Logs what one wants to know in production.
+    pub fn notice(&self, message: fmt::Arguments<'_>) {
+        if self.is_enabled(Level::Notice) {
+            tracing::event!(target: NODE_TARGET, tracing::Level::INFO, node = self.name(), role = self.letter(), "{message}");
+        }
+    }
+
+    /// Logs what is important or wrong.
+    pub fn warning(&self, message: fmt::Arguments<'_>) {
+        tracing::event!(target: NODE_TARGET, tracing::Level::WARN, node = self.name(), role = self.letter(), "{message}");
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    fn letter(&self) -> &'static str {
+        Role::letter(self.0.role.load(Ordering::Relaxed))
+    }
+}
+
+/// Form of a line, numbered as the values of the directive `log-format` are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Redis's.
+    Redis = 0,
+    /// One JSON object.
+    Json = 1,
+}
+
+impl Format {
+    /// The format with the number that the `log-format` directive has.
+    pub fn from_number(number: i64) -> Self {
+        if number == Self::Json as i64 { Self::Json } else { Self::Redis }
+    }
+}
+
+/// What of the printing may change while the process runs. Shared by `main` and the layer.
+#[derive(Debug)]
+pub struct LogSettings {
+    format: AtomicU8,
+    level: AtomicU8,
+}
+
+impl LogSettings {
+    /// Settings to share with a [`LineLayer`]. `level` is for events that are no node's.
+    pub fn new(format: Format, level: Level) -> Arc<Self> {
+        Arc::new(Self { format: AtomicU8::new(format as u8), level: AtomicU8::new(level as u8) })
+    }
+
+    /// Changes the form of the lines that follow.
+    pub fn set_format(&self, format: Format) {
+        self.format.store(format as u8, Ordering::Relaxed);
+    }
+
+    /// Changes the least level of events that are no node's.
+    pub fn set_level(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
+    }
+}
+
+/// The place that `logfile` names: a file that is appended to, or standard output for an empty path.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn output(logfile: &Path) -> io::Result<Box<dyn Write + Send>> {
+    if logfile.as_os_str().is_empty() {
+        return Ok(Box::new(io::stdout()));
+    }
+    Ok(Box::new(std::fs::OpenOptions::new().append(true).create(true).open(logfile)?))
+}
+
+/// The time as milliseconds since 1970.
+pub type NowFn = dyn Fn() -> i64 + Send + Sync;
+
+/// Prints events as lines.
+pub struct LineLayer {
+    settings: Arc<LogSettings>,
+    out: Mutex<Box<dyn Write + Send>>,
+    now: Box<NowFn>,
+    pid: u32,
+}
+
+impl LineLayer {
+    /// Prints to `out`, telling the time by `now`.
+    pub fn new(
+        settings: Arc<LogSettings>,
+        out: Box<dyn Write + Send>,
+        now: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { settings, out: Mutex::new(out), now: Box::new(now), pid: std::process::id() }
+    }
+
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        let level = Level::of(*metadata.level());
+        match metadata.target() {
+            NODE_TARGET => true,
+            target if is_ours(target) => level as u8 >= self.settings.level.load(Ordering::Relaxed),
+            _ => level == Level::Warning,
+        }
+    }
+
+    fn line(&self, record: &Record, level: Level) -> String {
+        let now = (self.now)();
+        if self.settings.format.load(Ordering::Relaxed) == Format::Json as u8 {
+            return json_line(record, level, self.pid, now);
+        }
+        let mut line = format!("{}:{} {} {} ", self.pid, record.letter(), redis_time(now), level.sign());
+        if let Some(node) = &record.node {
+            let _ = write!(line, "[{}] ", Escaped(node));
+        }
+        let _ = write!(line, "{}", Escaped(&record.message));
+        for (name, value) in &record.others {
+            let _ = write!(line, " {name}={}", Escaped(value));
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// Whether an event comes from this project, whose levels are Redis's; of libraries only warnings are printed.
+fn is_ours(target: &str) -> bool {
+    let root = target.split("::").next().unwrap_or(target);
+    matches!(root, "slotd" | "gossip" | "protocol")
+}
+
+impl<S: Subscriber> Layer<S> for LineLayer {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> tracing::subscriber::Interest {
+        // Levels change while the process runs, so the answer for our own events is not for keeps.
+        if is_ours(metadata.target()) {
+            tracing::subscriber::Interest::sometimes()
+        } else if self.wants(metadata) {
+            tracing::subscriber::Interest::always()
+        } else {
+            tracing::subscriber::Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.wants(metadata)
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut record = Record::default();
+        event.record(&mut record);
+        let line = self.line(&record, Level::of(*event.metadata().level()));
+        let mut out = self.out.lock();
+        // A log that cannot be written has nowhere to complain, and the server goes on, as Redis does.
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// The fields of an event.
+#[derive(Debug, Default)]
+struct Record {
+    node: Option<String>,
+    role: Option<String>,
+    message: String,
+    others: BTreeMap<&'static str, String>,
+}
+
+impl Record {
+    /// The role's letter: of the node, else that of a primary, which a process that serves nobody else is.
+    fn letter(&self) -> &str {
+        self.role.as_deref().unwrap_or("M")
+    }
+
+    fn add(&mut self, field: &Field, value: String) {
+        match field.name() {
+            "message" => self.message = value,
+            "node" => self.node = Some(value),
+            "role" => self.role = Some(value),
+            name => {
+                self.others.insert(name, value);
+            }
+        }
+    }
+}
+
+impl Visit for Record {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}"));
+    }
+}
+
+#[derive(serde::Serialize)]
+struct JsonLine<'a> {
+    time: String,
+    level: &'static str,
+    pid: u32,
+    role: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    message: &'a str,
+    #[serde(flatten)]
+    others: &'a BTreeMap<&'static str, String>,
+}
+
+fn json_line(record: &Record, level: Level, pid: u32, now: i64) -> String {
+    let line = JsonLine {
+        time: iso_time(now),
+        level: level.name(),
+        pid,
+        role: record.letter(),
+        node: record.node.as_deref(),
+        message: &record.message,
+        others: &record.others,
+    };
+    let mut text = serde_json::to_string(&line).expect("strings and numbers are always JSON");
+    text.push('\n');
+    text
+}
+
+/// Text with its control characters escaped.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time of the civil calendar, in UTC.
+struct Civil {
+    year: i64,
+    month: usize,
+    day: i64,
+    /// Milliseconds since midnight.
+    ms: i64,
+}
+
+const DAY_MS: i64 = 86_400_000;
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+impl Civil {
+    /// Counts years from March, so that the leap day is the last of its year, in eras of 400 years, which all have the same
+    /// number of days.
+    fn of(unix_ms: i64) -> Self {
+        const ERA_DAYS: i64 = 146_097;
+        /// From 1 March of year 0 to 1 January 1970.
+        const EPOCH_DAYS: i64 = 719_468;
+        let days = unix_ms.div_euclid(DAY_MS) + EPOCH_DAYS;
+        let (era, day_of_era) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        // Months from March have 31, 30, 31, 30, 31 days, again and again: 153 days in five months.
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = (month_from_march + 2) % 12;
+        Self {
+            year: era * 400 + year_of_era + i64::from(month < 2),
+            month: month as usize,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            ms: unix_ms.rem_euclid(DAY_MS),
+        }
+    }
+
+    fn clock(&self) -> String {
+        let (seconds, ms) = (self.ms / 1000, self.ms % 1000);
+        format!("{:02}:{:02}:{:02}.{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    }
+}
+
+fn redis_time(unix_ms: i64) -> String {
+    let civil = Civil::of(unix_ms);
+    format!("{:02} {} {} {}", civil.day, MONTHS[civil.month], civil.year, civil.clock())
+}
+
+fn iso_time(unix_ms: i64) -> String {
+    let civil = Civil::of(unix_ms);
+    format!("{:04}-{:02}-{:02}T{}Z", civil.year, civil.month + 1, civil.day, civil.clock())
+}
+
+#[cfg(test)]
+#[path = "logging_tests.rs"]
+mod tests;
