@@ -1,4 +1,33 @@
 //! Rank 1: the data, and nothing but the data. No tokio, clock, configuration or RESP: time, seeds and limits are arguments.
+//!
+//! ```text
+//! Keyspace ── databases ── 16,384 slot cells, each a lock around a Slot ── Table ── Words ── Entry ── Value
+//!                │                                    │
+//!                └ counts, occupancy maps             └ ExpiryIndex, Waiters, Watchers, SnapshotState (boxed, rarely there)
+//! ```
+//! The slot is the unit of everything: what is locked, expired, scanned, snapshotted and dropped (see [`slot`]). A key's whole state
+//! lives in its slot; no other map is keyed by the names of keys. [`keyspace`] finds and locks slots, [`table`] and
+//! [`entry`] are how keys lie in memory (about 58 bytes for 16 + 16), [`value`] is what they hold, [`types`] and [`encoding`] how
+//! collections are made. `unsafe` stands in [`entry`] alone, but for the allocation of zeroed cells in [`keyspace`].
 
 pub mod encoding;
+pub(crate) mod entry;
+mod expiry;
+mod keyspace;
+mod scan;
+mod slot;
+mod snapshot;
+mod table;
 pub mod types;
+mod value;
+mod waiters;
+mod watchers;
+
+pub use entry::{AccessClock, EntryRef};
+pub use keyspace::{Cut, Keyspace, SlotGuard};
+pub use scan::ScanCursor;
+pub use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
+pub use table::KeyHash;
+pub use value::{Encoding, StringValue, Type, Value, ValueRef};
+pub use waiters::{BlockToken, Waiter};
+pub use watchers::WatchFlag;

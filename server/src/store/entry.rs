@@ -1,0 +1,758 @@
+//! One key with its value and metadata, in one allocation behind one thin pointer.
+//!
+//! ```text
+//!  0          8               16               24                      24 + 8 * room
+//!  +----------+---------------+----------------+-----------------------+-----------+
+//!  | header   | [key length]  | [expiry]       | value area            | key       |
+//!  +----------+---------------+----------------+-----------------------+-----------+
+//!  header: form and flags 1 | room 1 | inline length 1 | access clock 3 | key length 2
+//! ```
+//! The two parts in brackets are there only if the flags say so, so a 16-byte key with a 16-byte value takes 40 bytes, which
+//! allocators hand out as 48; the rounding is not lost but given to the value area (`room`, in words of 8 bytes), where it lets
+//! the value grow or an expiry move in without a new allocation. Everything is word aligned; the block itself is aligned to 16,
+//! which leaves the low four bits of the pointer free for the table (see [`word`]).
+//!
+//! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings: appending is then
+//! amortised), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it thin.
+//!
+//! This file and [`word`] are where the store's `unsafe` lives. What keeps it sound:
+//! - an `Entry` owns its block; only `Drop`, `reshape` and the moves out of it free it;
+//! - `Shape` computes all offsets, for writing, reading and freeing alike, from the header alone; the parts of the header it
+//!   reads (flags `EXPIRE_ROOM` and `LONG_KEY`, `room`, `key_len`) change only together with the layout;
+//! - the form always names what the value area holds; code that changes it writes the value first and the form last, and
+//!   leaves an empty inline string in between where something may unwind.
+
+pub(crate) mod word;
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, size_of};
+use std::ptr::NonNull;
+use std::slice;
+
+use super::types::list::List;
+use super::value::{EMBSTR_MAX, Encoding, StringValue, Type, Value, ValueRef};
+use crate::base::clock::UnixMillis;
+
+/// The longest string that is kept inside its entry; longer ones get a growable buffer of their own.
+pub(crate) const INLINE_MAX: usize = 255;
+
+/// Alignment of every entry: frees four low bits of its address.
+const ALIGN: usize = 16;
+const WORD: usize = 8;
+const HEADER: usize = size_of::<Header>();
+/// Words that a `Vec<u8>` takes in the value area.
+const HEAP_WORDS: usize = size_of::<Vec<u8>>() / WORD;
+/// What the expiry holds while the room for it is there but the key does not expire.
+const NO_EXPIRY: i64 = i64::MIN;
+/// Growth of a string doubles it up to this size and adds this much beyond (Redis: SDS_MAX_PREALLOC).
+const MAX_HEADROOM: usize = 1 << 20;
+/// Rooms up to this many words are kept when a shorter value comes: the bytes are not worth the allocation.
+const SMALL_ROOM: usize = 6;
+
+const FORM_MASK: u8 = 0x0f;
+/// There is room for an expiry.
+const EXPIRE_ROOM: u8 = 0x10;
+/// The side of the last cut: compared with the slot's own bit (see [`super::snapshot`]).
+const CUT: u8 = 0x20;
+/// The string was built by APPEND or the like: Redis would call it `raw` however short.
+const RAW: u8 = 0x40;
+/// The key is too long for the header; its length is a word of its own.
+const LONG_KEY: u8 = 0x80;
+
+/// What the value area holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    Inline = 0,
+    Int = 1,
+    Heap = 2,
+    List = 3,
+}
+
+impl Form {
+    #[inline(always)]
+    fn of(flags: u8) -> Form {
+        match flags & FORM_MASK {
+            0 => Form::Inline,
+            1 => Form::Int,
+            2 => Form::Heap,
+            3 => Form::List,
+            _ => unreachable!("headers are written with the forms above only"),
+        }
+    }
+}
+
+/// The first eight bytes of an entry.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Header {
+    /// Form in the low four bits, flags above.
+    flags: u8,
+    /// Size of the value area in words of 8 bytes; at least 1.
+    room: u8,
+    /// Length of an inline string.
+    inline_len: u8,
+    /// Access clock, little endian.
+    access: [u8; 3],
+    /// Length of the key, unless `LONG_KEY`.
+    key_len: u16,
+}
+
+/// Where the parts of an entry lie.
+#[derive(Clone, Copy)]
+struct Shape {
+    key_len: usize,
+    expire_room: bool,
+    room: u8,
+}
+
+impl Shape {
+    /// The shape for a value of `words` words, with the allocator's rounding given to the value area.
+    fn fitting(key_len: usize, expire_room: bool, words: usize) -> Shape {
+        let room = u8::try_from(words.max(1)).expect("no form needs more than INLINE_MAX bytes");
+        let tight = Shape { key_len, expire_room, room };
+        let spare = (good_size(tight.size()) - tight.size()) / WORD;
+        Shape { room: (room as usize + spare).min(u8::MAX as usize) as u8, ..tight }
+    }
+
+    #[inline(always)]
+    fn long_key(self) -> bool {
+        self.key_len > u16::MAX as usize
+    }
+
+    #[inline(always)]
+    fn expire_at(self) -> usize {
+        HEADER + if self.long_key() { WORD } else { 0 }
+    }
+
+    #[inline(always)]
+    fn value_at(self) -> usize {
+        self.expire_at() + if self.expire_room { WORD } else { 0 }
+    }
+
+    #[inline(always)]
+    fn key_at(self) -> usize {
+        self.value_at() + self.room as usize * WORD
+    }
+
+    #[inline(always)]
+    fn size(self) -> usize {
+        self.key_at() + self.key_len
+    }
+
+    fn layout(self) -> Layout {
+        Layout::from_size_align(self.size(), ALIGN).expect("a key that is in memory has a size that fits")
+    }
+}
+
+/// The size that an allocator with four size classes per doubling (mimalloc, jemalloc) really spends on `size` bytes.
+pub(crate) fn good_size(size: usize) -> usize {
+    if size <= 128 { size.next_multiple_of(16) } else { size.next_multiple_of(1 << ((size - 1).ilog2() - 2)) }
+}
+
+/// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessClock(u32);
+
+impl AccessClock {
+    const MASK: u32 = 0x00ff_ffff;
+
+    /// The clock's reading at this time.
+    #[inline]
+    pub fn at(now: UnixMillis) -> Self {
+        Self((now / 1000) as u32 & Self::MASK)
+    }
+
+    /// From 24 raw bits.
+    #[inline]
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & Self::MASK)
+    }
+
+    /// The 24 raw bits.
+    #[inline]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whole seconds since `earlier`, seen from this reading.
+    pub fn seconds_since(self, earlier: AccessClock) -> u32 {
+        self.0.wrapping_sub(earlier.0) & Self::MASK
+    }
+}
+
+/// What is put into a value area.
+enum Payload<'a> {
+    Inline(&'a [u8]),
+    Int(i64),
+    Heap(Vec<u8>),
+    List(Box<List>),
+}
+
+impl Payload<'_> {
+    fn words(&self) -> usize {
+        match self {
+            Payload::Inline(bytes) => bytes.len().div_ceil(WORD).max(1),
+            Payload::Int(_) | Payload::List(_) => 1,
+            Payload::Heap(_) => HEAP_WORDS,
+        }
+    }
+}
+
+/// A key with its value and metadata; owns its memory.
+pub(crate) struct Entry {
+    block: NonNull<u8>,
+}
+
+// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>` or a `Box<List>`, all of them `Send` (asserted below).
+unsafe impl Send for Entry {}
+
+const _: () = {
+    const fn sendable<T: Send>() {}
+    sendable::<Value>();
+    assert!(HEADER == WORD && size_of::<Box<List>>() == WORD && size_of::<usize>() == WORD);
+};
+
+impl Entry {
+    /// A new entry with the given value.
+    pub(crate) fn new(key: &[u8], value: Value, expire: Option<UnixMillis>, access: AccessClock) -> Entry {
+        match value {
+            Value::Int(n) => Self::build(key, Payload::Int(n), expire, access),
+            Value::Str(bytes) if bytes.len() <= INLINE_MAX => Self::build(key, Payload::Inline(&bytes), expire, access),
+            Value::Str(mut bytes) => {
+                if bytes.capacity() - bytes.len() > bytes.len() / 4 {
+                    bytes.shrink_to_fit();
+                }
+                Self::build(key, Payload::Heap(bytes), expire, access)
+            }
+            Value::List(list) => Self::build(key, Payload::List(list), expire, access),
+        }
+    }
+
+    /// A new entry with a string.
+    pub(crate) fn new_string(
+        key: &[u8],
+        value: StringValue<'_>,
+        expire: Option<UnixMillis>,
+        access: AccessClock,
+    ) -> Entry {
+        match value {
+            StringValue::Int(n) => Self::build(key, Payload::Int(n), expire, access),
+            StringValue::Bytes(b) if b.len() <= INLINE_MAX => Self::build(key, Payload::Inline(b), expire, access),
+            StringValue::Bytes(b) => Self::build(key, Payload::Heap(b.to_vec()), expire, access),
+        }
+    }
+
+    fn build(key: &[u8], payload: Payload<'_>, expire: Option<UnixMillis>, access: AccessClock) -> Entry {
+        let mut entry = Self::allocate(key, Shape::fitting(key.len(), expire.is_some(), payload.words()));
+        entry.write_payload(payload);
+        entry.set_access(access);
+        if let Some(at) = expire {
+            entry.write_expire(at);
+        }
+        entry
+    }
+
+    /// A block of this shape with its key, an empty inline value and no expiry.
+    fn allocate(key: &[u8], shape: Shape) -> Entry {
+        let layout = shape.layout();
+        let mut flags = Form::Inline as u8;
+        if shape.expire_room {
+            flags |= EXPIRE_ROOM;
+        }
+        if shape.long_key() {
+            flags |= LONG_KEY;
+        }
+        let header = Header { flags, room: shape.room, inline_len: 0, access: [0; 3], key_len: key.len() as u16 };
+        // SAFETY: the layout is never empty (a header at least). All writes are inside the block of `shape.size()` bytes by
+        // the definition of `Shape`, word writes at multiples of 8 from a base aligned to 16, and `key` cannot overlap a
+        // block that was only just allocated.
+        unsafe {
+            let Some(block) = NonNull::new(alloc(layout)) else { handle_alloc_error(layout) };
+            block.cast::<Header>().write(header);
+            if shape.long_key() {
+                block.add(HEADER).cast::<u64>().write(key.len() as u64);
+            }
+            if shape.expire_room {
+                block.add(shape.expire_at()).cast::<i64>().write(NO_EXPIRY);
+            }
+            block.add(shape.key_at()).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            Entry { block }
+        }
+    }
+
+    /// Reads the entry.
+    #[inline(always)]
+    pub(crate) fn as_ref(&self) -> EntryRef<'_> {
+        EntryRef { block: self.block, lifetime: PhantomData }
+    }
+
+    fn header_mut(&mut self) -> &mut Header {
+        // SAFETY: every entry starts with a header, and `&mut self` makes the access unique.
+        unsafe { self.block.cast::<Header>().as_mut() }
+    }
+
+    /// The address of the value area.
+    #[inline(always)]
+    fn value_area(&self) -> NonNull<u8> {
+        // SAFETY: the value area lies inside the block, by the definition of `Shape`.
+        unsafe { self.block.add(self.as_ref().shape().value_at()) }
+    }
+
+    fn set_form(&mut self, form: Form) {
+        let header = self.header_mut();
+        header.flags = (header.flags & !FORM_MASK) | form as u8;
+    }
+
+    /// Puts a payload into the value area, which must be large enough and hold nothing that needs dropping.
+    fn write_payload(&mut self, payload: Payload<'_>) {
+        let room = self.as_ref().header().room as usize;
+        assert!(payload.words() <= room, "the caller has made room");
+        debug_assert!(matches!(self.as_ref().form(), Form::Inline | Form::Int));
+        let area = self.value_area();
+        // SAFETY: the area has `room * 8` bytes, enough by the assertion above, and is aligned to 8; what it held before has
+        // no destructor. A payload's bytes come from outside of this entry: `&mut self` is unique.
+        unsafe {
+            match payload {
+                Payload::Inline(bytes) => {
+                    area.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+                    self.header_mut().inline_len = bytes.len() as u8;
+                    self.set_form(Form::Inline);
+                }
+                Payload::Int(n) => {
+                    area.cast::<i64>().write(n);
+                    self.set_form(Form::Int);
+                }
+                Payload::Heap(bytes) => {
+                    area.cast::<Vec<u8>>().write(bytes);
+                    self.set_form(Form::Heap);
+                }
+                Payload::List(list) => {
+                    area.cast::<Box<List>>().write(list);
+                    self.set_form(Form::List);
+                }
+            }
+        }
+    }
+
+    /// Moves the value out, leaving an empty inline string.
+    fn take_payload(&mut self) -> Value {
+        let form = self.as_ref().form();
+        if matches!(form, Form::Inline | Form::Int) {
+            let value = self.as_ref().value().to_value();
+            self.header_mut().inline_len = 0;
+            self.set_form(Form::Inline);
+            return value;
+        }
+        self.header_mut().inline_len = 0;
+        self.set_form(Form::Inline);
+        let area = self.value_area();
+        // SAFETY: the form that the header had says which type lies in the area; the header no longer says so, so the value
+        // is moved out exactly once.
+        unsafe {
+            match form {
+                Form::Heap => Value::Str(area.cast::<Vec<u8>>().read()),
+                Form::List => Value::List(area.cast::<Box<List>>().read()),
+                Form::Inline | Form::Int => unreachable!("handled above"),
+            }
+        }
+    }
+
+    /// Takes the entry apart.
+    pub(crate) fn into_value(mut self) -> Value {
+        self.take_payload()
+    }
+
+    #[inline]
+    fn set_payload(&mut self, payload: Payload<'_>) {
+        let words = payload.words();
+        let room = self.as_ref().header().room as usize;
+        if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
+            drop(self.take_payload());
+        }
+        if words > room || (room > SMALL_ROOM && words * 2 < room) {
+            self.header_mut().inline_len = 0;
+            self.set_form(Form::Inline);
+            self.reshape(self.as_ref().shape().expire_room, words);
+        }
+        self.write_payload(payload);
+    }
+
+    /// Moves to a block of another shape with at least `words` words of room, which must be enough for the present value.
+    fn reshape(&mut self, expire_room: bool, words: usize) {
+        let old = self.as_ref();
+        let (from, expire) = (old.shape(), old.expire_at());
+        assert!(words >= old.used_words(), "the value moves along");
+        let mut new = Entry::allocate(old.key(), Shape::fitting(from.key_len, expire_room, words));
+        let header = *old.header();
+        let target = new.header_mut();
+        target.inline_len = header.inline_len;
+        target.access = header.access;
+        target.flags = (target.flags & (EXPIRE_ROOM | LONG_KEY)) | (header.flags & (FORM_MASK | CUT | RAW));
+        if let Some(at) = expire.filter(|_| expire_room) {
+            new.write_expire(at);
+        }
+        // SAFETY: both areas have room for the words in use, by the assertion above and the shape's construction. The value is
+        // moved bit by bit: the old block is freed below without dropping it.
+        unsafe {
+            new.value_area().copy_from_nonoverlapping(self.value_area(), old.used_words() * WORD);
+        }
+        let old = std::mem::replace(self, new);
+        // SAFETY: the value of the old block was moved to the new one; only its memory is left to free, once.
+        unsafe { ManuallyDrop::new(old).free() }
+    }
+
+    /// Frees the block without dropping the value.
+    ///
+    /// # Safety
+    /// The entry must not be used or dropped afterwards.
+    unsafe fn free(&mut self) {
+        let layout = self.as_ref().shape().layout();
+        // SAFETY: the block was allocated with the layout of its shape, and shapes change only together with their block
+        // or, in `open_expire_room`, to one of the same size.
+        unsafe { dealloc(self.block.as_ptr(), layout) }
+    }
+
+    /// Sets the whole string. A value of about the same size is overwritten in place.
+    #[inline]
+    pub(crate) fn set_string(&mut self, value: StringValue<'_>) {
+        self.header_mut().flags &= !RAW;
+        match value {
+            StringValue::Bytes(bytes) if bytes.len() <= INLINE_MAX => self.set_payload(Payload::Inline(bytes)),
+            StringValue::Bytes(bytes) => self.set_long(bytes),
+            StringValue::Int(n) => self.set_payload(Payload::Int(n)),
+        }
+    }
+
+    fn set_long(&mut self, bytes: &[u8]) {
+        if let Some(buffer) = self.heap_mut()
+            && buffer.capacity() >= bytes.len()
+            && buffer.capacity() / 2 <= bytes.len()
+        {
+            buffer.clear();
+            buffer.extend_from_slice(bytes);
+            return;
+        }
+        self.set_payload(Payload::Heap(bytes.to_vec()));
+    }
+
+    /// Replaces the value by one of any type.
+    pub(crate) fn set_value(&mut self, value: Value) {
+        self.header_mut().flags &= !RAW;
+        match value {
+            Value::Int(n) => self.set_payload(Payload::Int(n)),
+            Value::Str(bytes) if bytes.len() <= INLINE_MAX => self.set_payload(Payload::Inline(&bytes)),
+            Value::Str(bytes) => self.set_payload(Payload::Heap(bytes)),
+            Value::List(list) => self.set_payload(Payload::List(list)),
+        }
+    }
+
+    fn heap_mut(&mut self) -> Option<&mut Vec<u8>> {
+        if self.as_ref().form() != Form::Heap {
+            return None;
+        }
+        // SAFETY: the form says that a `Vec<u8>` lies in the area; `&mut self` makes the reference unique.
+        Some(unsafe { self.value_area().cast::<Vec<u8>>().as_mut() })
+    }
+
+    /// Adds bytes at the end of a string; returns its new length in bytes, or `None` if this is no string.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Option<usize> {
+        let old = self.string_len()?;
+        self.make_bytes(old + bytes.len());
+        if let Some(buffer) = self.heap_mut() {
+            buffer.extend_from_slice(bytes);
+        } else {
+            self.extend_inline(old + bytes.len())[old..].copy_from_slice(bytes);
+        }
+        Some(old + bytes.len())
+    }
+
+    /// Turns a string into bytes, filled up with zeros to at least `len`, so that [`word::Word::bytes_mut`] finds them.
+    pub(crate) fn extend_to(&mut self, len: usize) {
+        let Some(old) = self.string_len() else { return };
+        let len = old.max(len);
+        self.make_bytes(len);
+        if let Some(buffer) = self.heap_mut() {
+            buffer.resize(len, 0);
+        } else {
+            self.extend_inline(len);
+        }
+    }
+
+    fn string_len(&self) -> Option<usize> {
+        match self.as_ref().value() {
+            ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).len()),
+            ValueRef::Str(bytes) => Some(bytes.len()),
+            ValueRef::List(_) => None,
+        }
+    }
+
+    /// Lengthens an inline string with zeros, within its room, and returns it.
+    fn extend_inline(&mut self, len: usize) -> &mut [u8] {
+        let header = *self.as_ref().header();
+        assert!(self.as_ref().form() == Form::Inline && len <= header.room as usize * WORD && len <= INLINE_MAX);
+        let area = self.value_area();
+        let old = header.inline_len as usize;
+        // SAFETY: `len` bytes lie within the area by the assertion; the first `old` are initialised, the rest are by this.
+        unsafe {
+            if len > old {
+                area.add(old).write_bytes(0, len - old);
+            }
+            self.header_mut().inline_len = len.max(old) as u8;
+            slice::from_raw_parts_mut(area.as_ptr(), len.max(old))
+        }
+    }
+
+    /// Turns a string into bytes with room for `len` of them, and headroom for more. Marks it `raw`.
+    fn make_bytes(&mut self, len: usize) {
+        self.header_mut().flags |= RAW;
+        if let ValueRef::Int(n) = self.as_ref().value() {
+            self.set_payload(Payload::Inline(itoa::Buffer::new().format(n).as_bytes()));
+        }
+        let headroom = len.min(MAX_HEADROOM);
+        if let Some(buffer) = self.heap_mut() {
+            if buffer.capacity() < len {
+                buffer.reserve_exact(len + headroom - buffer.len());
+            }
+        } else if len > INLINE_MAX {
+            let mut buffer = Vec::with_capacity(len + headroom);
+            if let ValueRef::Str(bytes) = self.as_ref().value() {
+                buffer.extend_from_slice(bytes);
+            }
+            self.set_payload(Payload::Heap(buffer));
+        } else if len.div_ceil(WORD) > self.as_ref().header().room as usize {
+            let words = (len + headroom).min(INLINE_MAX).div_ceil(WORD);
+            self.reshape(self.as_ref().shape().expire_room, words);
+        }
+    }
+
+    /// Sets or clears the expiry. The room for one stays once it is there.
+    pub(crate) fn set_expire(&mut self, expire: Option<UnixMillis>) {
+        let has_room = self.as_ref().shape().expire_room;
+        match expire {
+            Some(at) => {
+                if !has_room {
+                    self.open_expire_room();
+                }
+                self.write_expire(at);
+            }
+            None if has_room => self.write_expire(NO_EXPIRY),
+            None => {}
+        }
+    }
+
+    fn write_expire(&mut self, at: i64) {
+        let shape = self.as_ref().shape();
+        assert!(shape.expire_room, "the caller has made room");
+        // SAFETY: the shape has an expiry, a word inside the block.
+        unsafe { self.block.add(shape.expire_at()).cast::<i64>().write(at) }
+    }
+
+    fn open_expire_room(&mut self) {
+        let (shape, used) = (self.as_ref().shape(), self.as_ref().used_words());
+        if used >= shape.room as usize {
+            return self.reshape(true, used);
+        }
+        // A spare word of the value area becomes the expiry: the value moves up by one word, the key stays where it is, and
+        // so does the size of the block.
+        // SAFETY: source and target lie inside the value area of `room > used` words; the overlapping copy is a move.
+        unsafe {
+            let area = self.block.add(shape.value_at());
+            area.add(WORD).copy_from(area, used * WORD);
+        }
+        let header = self.header_mut();
+        header.room -= 1;
+        header.flags |= EXPIRE_ROOM;
+    }
+
+    /// Stamps the entry with the time of its last access.
+    #[inline]
+    pub(crate) fn set_access(&mut self, clock: AccessClock) {
+        let [a, b, c, _] = clock.0.to_le_bytes();
+        self.header_mut().access = [a, b, c];
+    }
+
+    /// Sets the side of the last cut.
+    #[inline]
+    pub(crate) fn set_cut(&mut self, cut: bool) {
+        let header = self.header_mut();
+        header.flags = if cut { header.flags | CUT } else { header.flags & !CUT };
+    }
+
+    /// The same value and metadata under another key; the value moves.
+    pub(crate) fn into_key(mut self, key: &[u8]) -> Entry {
+        let (expire, access, raw) =
+            (self.as_ref().expire_at(), self.as_ref().access(), self.as_ref().header().flags & RAW);
+        let mut new = Entry::new(key, self.take_payload(), expire, access);
+        new.header_mut().flags |= raw;
+        new
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
+            drop(self.take_payload());
+        }
+        // SAFETY: the value is gone, and nobody uses an entry that was dropped.
+        unsafe { self.free() }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+/// A look at an entry: key, value and metadata, without a copy.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    block: NonNull<u8>,
+    lifetime: PhantomData<&'a Entry>,
+}
+
+impl<'a> EntryRef<'a> {
+    #[inline(always)]
+    fn header(self) -> &'a Header {
+        // SAFETY: every entry starts with a header and outlives `'a`, during which nobody changes it.
+        unsafe { self.block.cast::<Header>().as_ref() }
+    }
+
+    #[inline(always)]
+    fn form(self) -> Form {
+        Form::of(self.header().flags)
+    }
+
+    #[inline(always)]
+    fn shape(self) -> Shape {
+        let header = self.header();
+        let key_len = if header.flags & LONG_KEY == 0 {
+            header.key_len as usize
+        } else {
+            // SAFETY: `LONG_KEY` says that the word after the header holds the length of the key.
+            unsafe { self.block.add(HEADER).cast::<u64>().read() as usize }
+        };
+        Shape { key_len, expire_room: header.flags & EXPIRE_ROOM != 0, room: header.room }
+    }
+
+    /// Words of the value area that are in use.
+    fn used_words(self) -> usize {
+        match self.form() {
+            Form::Inline => (self.header().inline_len as usize).div_ceil(WORD).max(1),
+            Form::Int | Form::List => 1,
+            Form::Heap => HEAP_WORDS,
+        }
+    }
+
+    /// The key.
+    #[inline(always)]
+    pub fn key(self) -> &'a [u8] {
+        let shape = self.shape();
+        // SAFETY: the key lies inside the block and is initialised since the entry was made.
+        unsafe { slice::from_raw_parts(self.block.add(shape.key_at()).as_ptr(), shape.key_len) }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> ValueRef<'a> {
+        // SAFETY: the value area lies inside the block, aligned to 8; the form says what it holds, and the first
+        // `inline_len` bytes of an inline string are initialised. Nobody changes it during `'a`.
+        unsafe {
+            let area = self.block.add(self.shape().value_at());
+            match self.form() {
+                Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
+                Form::Int => ValueRef::Int(area.cast::<i64>().read()),
+                Form::Heap => ValueRef::Str(area.cast::<Vec<u8>>().as_ref()),
+                Form::List => ValueRef::List(area.cast::<Box<List>>().as_ref()),
+            }
+        }
+    }
+
+    /// The data type.
+    #[inline]
+    pub fn ty(self) -> Type {
+        match self.form() {
+            Form::Inline | Form::Int | Form::Heap => Type::String,
+            Form::List => Type::List,
+        }
+    }
+
+    /// The encoding as OBJECT ENCODING of Redis 7.0 would tell it.
+    pub fn encoding(self) -> Encoding {
+        match self.value() {
+            ValueRef::Int(_) => Encoding::Int,
+            ValueRef::Str(bytes) if bytes.len() <= EMBSTR_MAX && self.header().flags & RAW == 0 => Encoding::EmbStr,
+            ValueRef::Str(_) => Encoding::Raw,
+            ValueRef::List(_) => Encoding::QuickList,
+        }
+    }
+
+    /// When the key expires, in milliseconds of Unix time; `None` if never.
+    #[inline]
+    pub fn expire_at(self) -> Option<UnixMillis> {
+        let shape = self.shape();
+        if !shape.expire_room {
+            return None;
+        }
+        // SAFETY: the shape has an expiry, a word inside the block that is written when the room is made.
+        let at = unsafe { self.block.add(shape.expire_at()).cast::<i64>().read() };
+        (at != NO_EXPIRY).then_some(at)
+    }
+
+    /// Whether the key is logically gone at `now`. Redis: `now > when`.
+    #[inline]
+    pub fn is_expired(self, now: UnixMillis) -> bool {
+        self.expire_at().is_some_and(|at| now > at)
+    }
+
+    /// When the key was last accessed.
+    pub fn access(self) -> AccessClock {
+        let [a, b, c] = self.header().access;
+        AccessClock(u32::from_le_bytes([a, b, c, 0]))
+    }
+
+    /// The side of the last cut.
+    #[inline(always)]
+    pub(crate) fn cut(self) -> bool {
+        self.header().flags & CUT != 0
+    }
+
+    /// The same value and metadata under another key. Lists share their nodes until they are changed.
+    pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
+        let mut new = Entry::new(key, self.value().to_value(), self.expire_at(), self.access());
+        new.header_mut().flags |= self.header().flags & RAW;
+        new
+    }
+
+    /// Bytes that the key and its value take in memory, as the allocator rounds them; without the table and the nodes of
+    /// a collection.
+    pub fn memory(self) -> usize {
+        let heap = match self.form() {
+            Form::Inline | Form::Int => 0,
+            // The view of a heap string is its length; the spare capacity is not visible from a shared reference's value.
+            Form::Heap => match self.value() {
+                ValueRef::Str(bytes) => good_size(bytes.len()),
+                ValueRef::Int(_) | ValueRef::List(_) => 0,
+            },
+            Form::List => size_of::<List>(),
+        };
+        good_size(self.shape().size()) + heap
+    }
+}
+
+impl fmt::Debug for EntryRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("value", &self.value())
+            .field("expire_at", &self.expire_at())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+//! When the keys of a slot expire, in order: 8 to 10 bytes for each key that expires, nothing for those that do not.
+//!
+//! A record is one number: 44 bits of milliseconds above 20 bits of tag. It does not name the key; the tag leads to the few
+//! words of the table among which the entry with this very expiry is, and should two keys of one tag share it to the
+//! millisecond, then either is the right one. The index is exact: a record goes when its key goes or changes its expiry, so
+//! there is nothing stale to skip or to clean up, and a key whose expiry is set again and again costs no memory.
+//!
+//! Records lie in sorted runs of up to [`RUN`] (a two-level B-tree without the pointers): an insertion moves at most
+//! a few KiB, and a slot with its usual handful of keys has a single run. Equal records may stand beside each other.
+//!
+//! 44 bits last until the year 2527. Whatever expires later is indexed as that instant, so it is found when its expiry changes and
+//! never reported as due.
+
+use super::entry::word::TAG_BITS;
+use crate::base::clock::UnixMillis;
+
+/// Records in a run at most.
+const RUN: usize = 512;
+/// The instant that stands for everything later.
+const NEVER: u64 = (1 << (64 - TAG_BITS)) - 1;
+
+/// The sorted records of one slot.
+#[derive(Debug, Default)]
+pub(crate) struct ExpiryIndex {
+    /// Sorted, none empty.
+    runs: Vec<Vec<u64>>,
+    len: usize,
+}
+
+/// Brings an expiry into the range of a record.
+fn instant(at: UnixMillis) -> u64 {
+    u64::try_from(at).unwrap_or(0).min(NEVER)
+}
+
+fn record(at: UnixMillis, tag: u32) -> u64 {
+    (instant(at) << TAG_BITS) | tag as u64
+}
+
+impl ExpiryIndex {
+    /// Number of keys that expire.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a key's expiry.
+    pub(crate) fn insert(&mut self, at: UnixMillis, tag: u32) {
+        let record = record(at, tag);
+        self.len += 1;
+        let Some(run) = self.run_for(record) else {
+            self.runs.push(vec![record]);
+            return;
+        };
+        let records = &mut self.runs[run];
+        if records.len() < RUN {
+            return insert_sorted(records, record);
+        }
+        let mut high = records.split_off(RUN / 2);
+        let half = if high[0] <= record { &mut high } else { records };
+        insert_sorted(half, record);
+        self.runs.insert(run + 1, high);
+    }
+
+    /// Takes a key's expiry out. Returns whether it was there.
+    pub(crate) fn remove(&mut self, at: UnixMillis, tag: u32) -> bool {
+        let record = record(at, tag);
+        let Some(run) = self.run_for(record) else { return false };
+        let records = &mut self.runs[run];
+        let Ok(place) = records.binary_search(&record) else { return false };
+        records.remove(place);
+        if records.is_empty() {
+            self.runs.remove(run);
+        } else if records.len() * 4 < records.capacity() && records.capacity() > 16 {
+            records.shrink_to(records.len() * 2);
+        }
+        self.len -= 1;
+        true
+    }
+
+    /// The tag of the key that expires first, and its instant, if that is before `now` (a key lives through the very
+    /// millisecond of its expiry).
+    pub(crate) fn first_due(&self, now: UnixMillis) -> Option<Due> {
+        let first = *self.runs.first()?.first()?;
+        let at = first >> TAG_BITS;
+        (at < instant(now) && at != NEVER).then_some(Due { at, tag: (first & ((1 << TAG_BITS) - 1)) as u32 })
+    }
+
+    /// When the first key expires.
+    pub(crate) fn first(&self) -> Option<UnixMillis> {
+        Some((*self.runs.first()?.first()? >> TAG_BITS) as UnixMillis)
+    }
+
+    /// The run where a record is or belongs: the last one that begins at or before it.
+    fn run_for(&self, record: u64) -> Option<usize> {
+        if self.runs.is_empty() {
+            return None;
+        }
+        Some(self.runs.partition_point(|run| run[0] <= record).saturating_sub(1))
+    }
+}
+
+/// A record that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    at: u64,
+    pub(crate) tag: u32,
+}
+
+impl Due {
+    /// Whether an entry that expires at `at` is the one that the record stands for.
+    pub(crate) fn matches(self, at: Option<UnixMillis>) -> bool {
+        at.is_some_and(|at| instant(at) == self.at)
+    }
+}
+
+fn insert_sorted(records: &mut Vec<u64>, record: u64) {
+    let place = records.partition_point(|&other| other <= record);
+    if records.len() == records.capacity() {
+        // A quarter more instead of twice as much: these vectors are many and small.
+        records.reserve_exact(records.len() / 4 + 4);
+    }
+    records.insert(place, record);
+}
+
+#[cfg(test)]
+#[path = "expiry_tests.rs"]
+mod tests;

@@ -1,0 +1,437 @@
+//! All databases of a node: finds and locks slots, counts keys, and knows which slots have any.
+//!
+//! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the lock. Cells are allocated as
+//! zeroed memory and all zero is the empty cell, so slots that were never used cost address space only; databases other than 0 are
+//! allocated when something is first done in them. Commands name *logical* databases; SWAPDB exchanges two entries of the map
+//! from those to the physical ones.
+//!
+//! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of slots that
+//! have keys or expiring keys. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for empty slots.
+//! The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one counter.
+//!
+//! Lock order: ascending by (physical database, slot); [`Keyspace::lock_order`] tells it. No lock is held across an `.await`.
+//!
+//! Keys are hashed with secrets drawn from the keyspace's seed, so that clients cannot choose keys that collide.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use protocol::slot::{SLOT_COUNT, SlotId};
+
+use super::entry::word::prefetch;
+use super::slot::Slot;
+use super::table::{KeyHash, mix};
+
+/// Slots whose counts are summed up together.
+const GROUP: usize = 256;
+const GROUPS: usize = SLOT_COUNT / GROUP;
+/// In the published count of a slot: a snapshot has not yet been given all of it.
+const PENDING: u32 = 1 << 31;
+
+/// All databases of a node. See the top of the file.
+pub struct Keyspace {
+    hasher: Hasher,
+    databases: Box<[OnceLock<Box<Database>>]>,
+    /// From logical to physical numbers.
+    physical: Box<[AtomicUsize]>,
+    /// Number of the last cut.
+    epoch: AtomicU32,
+}
+
+/// The instant of a snapshot: which physical database each logical one was.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    physical: Box<[usize]>,
+}
+
+impl Keyspace {
+    /// A keyspace of this many databases, all empty. `seed` makes the hash unpredictable.
+    pub fn new(databases: usize, seed: u64) -> Self {
+        Self {
+            hasher: Hasher::new(seed),
+            databases: (0..databases).map(|_| OnceLock::new()).collect(),
+            physical: (0..databases).map(AtomicUsize::new).collect(),
+            epoch: AtomicU32::new(0),
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases.len()
+    }
+
+    /// Hashes a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        KeyHash(self.hasher.hash(key))
+    }
+
+    /// Locks a slot. Panics if there is no such database: SELECT does not let it come to that.
+    #[inline]
+    pub fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
+        let database = self.database(db);
+        self.enter(database, slot, database.cells[slot.index()].slot.lock())
+    }
+
+    /// Locks a slot unless it is locked.
+    #[inline]
+    pub fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
+        let database = self.database(db);
+        let guard = database.cells[slot.index()].slot.try_lock()?;
+        Some(self.enter(database, slot, guard))
+    }
+
+    #[inline]
+    fn enter<'a>(&self, database: &'a Database, id: SlotId, mut guard: MutexGuard<'a, Slot>) -> SlotGuard<'a> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if guard.epoch() != epoch {
+            guard.join_cut(epoch);
+        }
+        SlotGuard { database, id, guard }
+    }
+
+    /// By which locks of several slots are to be taken: ascending.
+    pub fn lock_order(&self, db: usize, slot: SlotId) -> (usize, SlotId) {
+        (self.physical[db].load(Ordering::Acquire), slot)
+    }
+
+    /// Hints that this slot will be locked soon.
+    #[inline]
+    pub fn prefetch(&self, db: usize, slot: SlotId) {
+        if let Some(database) = self.existing(db) {
+            prefetch(&raw const database.cells[slot.index()]);
+        }
+    }
+
+    #[inline]
+    fn database(&self, db: usize) -> &Database {
+        self.databases[self.physical[db].load(Ordering::Acquire)].get_or_init(Database::new)
+    }
+
+    #[inline]
+    fn existing(&self, db: usize) -> Option<&Database> {
+        self.databases[self.physical[db].load(Ordering::Acquire)].get().map(|database| &**database)
+    }
+
+    /// Number of keys in a database.
+    pub fn len(&self, db: usize) -> usize {
+        self.existing(db).map_or(0, |database| database.groups.iter().map(|group| group.keys()).sum())
+    }
+
+    /// Whether a database has no keys.
+    pub fn is_empty(&self, db: usize) -> bool {
+        self.len(db) == 0
+    }
+
+    /// Number of keys with an expiry in a database.
+    pub fn expires_len(&self, db: usize) -> usize {
+        self.existing(db).map_or(0, |database| database.groups.iter().map(|group| group.expires()).sum())
+    }
+
+    /// Number of keys in a slot.
+    pub fn slot_len(&self, db: usize, slot: SlotId) -> usize {
+        self.existing(db).map_or(0, |database| database.cells[slot.index()].keys())
+    }
+
+    /// The slots that have keys (or states that a snapshot still needs), ascending; looked up while the iteration goes.
+    pub fn occupied(&self, db: usize) -> impl Iterator<Item = SlotId> + '_ {
+        self.occupied_from(db, SlotId::FIRST)
+    }
+
+    /// As [`Keyspace::occupied`], from a slot on.
+    pub fn occupied_from(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
+        self.existing(db).into_iter().flat_map(move |database| database.occupied.iter_from(first))
+    }
+
+    /// The slots that have keys with an expiry, ascending from `first`.
+    pub fn with_expiry(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
+        self.existing(db).into_iter().flat_map(move |database| database.expiring.iter_from(first))
+    }
+
+    /// A slot chosen by chance, weighted by its keys; `seed` is the chance. `None` if there are no keys.
+    pub fn random_slot(&self, db: usize, seed: u64) -> Option<SlotId> {
+        let database = self.existing(db)?;
+        let total = self.len(db) as u64;
+        if total == 0 {
+            return None;
+        }
+        let mut left = ((mix(seed) as u128 * total as u128) >> 64) as usize;
+        let mut last = None;
+        for (number, group) in database.groups.iter().enumerate() {
+            if left >= group.keys() {
+                left -= group.keys();
+                continue;
+            }
+            let first = SlotId::new((number * GROUP) as u16)?;
+            for slot in database.occupied.iter_from(first) {
+                let keys = database.cells[slot.index()].keys();
+                if left < keys {
+                    return Some(slot);
+                }
+                left -= keys;
+                last = Some(slot);
+            }
+        }
+        // The counts moved while they were read.
+        last.or_else(|| database.occupied.iter_from(SlotId::FIRST).next())
+    }
+
+    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number. The caller holds the
+    /// barrier: no slot is locked, and no command runs.
+    pub fn swap_databases(&self, a: usize, b: usize) {
+        if a == b {
+            return;
+        }
+        if self.existing(a).is_some() || self.existing(b).is_some() {
+            let (first, second) = (self.database(a), self.database(b));
+            for (one, other) in first.cells.iter().zip(second.cells.iter()) {
+                one.slot.lock().swap_clients(&mut other.slot.lock());
+            }
+        }
+        let (physical_a, physical_b) = (&self.physical[a], &self.physical[b]);
+        let old = physical_a.load(Ordering::Acquire);
+        physical_a.store(physical_b.load(Ordering::Acquire), Ordering::Release);
+        physical_b.store(old, Ordering::Release);
+    }
+
+    // --- Snapshots ---
+
+    /// Makes this the instant of a new snapshot; whatever an earlier one has not been given is given up. The caller holds the
+    /// barrier: no slot is locked, and no command is half done.
+    pub fn cut(&self) -> Cut {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        Cut { physical: self.physical.iter().map(|physical| physical.load(Ordering::Acquire)).collect() }
+    }
+
+    /// The slots of a database, as it was numbered at the cut, that may have something for the snapshot: lock each with
+    /// [`Keyspace::lock_cut`] and call [`Slot::snapshot_step`] until it says that it is done.
+    pub fn cut_slots<'a>(&'a self, cut: &Cut, db: usize) -> impl Iterator<Item = SlotId> + use<'a> {
+        let database = self.databases[cut.physical[db]].get();
+        database.into_iter().flat_map(|database| database.occupied.iter_from(SlotId::FIRST))
+    }
+
+    /// Locks a slot of a database as it was numbered at the cut.
+    pub fn lock_cut(&self, cut: &Cut, db: usize, slot: SlotId) -> SlotGuard<'_> {
+        let database = self.databases[cut.physical[db]].get_or_init(Database::new);
+        self.enter(database, slot, database.cells[slot.index()].slot.lock())
+    }
+}
+
+/// A locked slot. Publishes counts and occupancy when dropped.
+pub struct SlotGuard<'a> {
+    database: &'a Database,
+    id: SlotId,
+    guard: MutexGuard<'a, Slot>,
+}
+
+impl SlotGuard<'_> {
+    /// Which slot this is.
+    pub fn id(&self) -> SlotId {
+        self.id
+    }
+}
+
+impl Deref for SlotGuard<'_> {
+    type Target = Slot;
+
+    #[inline]
+    fn deref(&self) -> &Slot {
+        &self.guard
+    }
+}
+
+impl DerefMut for SlotGuard<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Slot {
+        &mut self.guard
+    }
+}
+
+impl Drop for SlotGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let cell = &self.database.cells[self.id.index()];
+        let pending = if self.guard.snapshot_pending() { PENDING } else { 0 };
+        let keys = self.guard.len() as u32 | pending;
+        let expires = self.guard.expires_len() as u32;
+        if keys != cell.keys.load(Ordering::Relaxed) || expires != cell.expires.load(Ordering::Relaxed) {
+            self.database.publish(self.id, keys, expires);
+        }
+    }
+}
+
+/// A slot with its lock and its published counts, in one cache line. All zero is the empty one.
+#[repr(C, align(64))]
+struct SlotCell {
+    slot: Mutex<Slot>,
+    /// Number of keys, and the flag `PENDING`.
+    keys: AtomicU32,
+    expires: AtomicU32,
+}
+
+const _: () = assert!(size_of::<SlotCell>() == 64);
+
+impl SlotCell {
+    fn keys(&self) -> usize {
+        (self.keys.load(Ordering::Relaxed) & !PENDING) as usize
+    }
+}
+
+/// Sums over a group of slots. Written under different locks, hence atomic additions.
+#[derive(Default)]
+struct Group {
+    keys: AtomicUsize,
+    expires: AtomicUsize,
+}
+
+impl Group {
+    fn keys(&self) -> usize {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    fn expires(&self) -> usize {
+        self.expires.load(Ordering::Relaxed)
+    }
+}
+
+struct Database {
+    cells: Box<[SlotCell]>,
+    occupied: SlotSet,
+    expiring: SlotSet,
+    groups: [Group; GROUPS],
+}
+
+impl Database {
+    fn new() -> Box<Database> {
+        let cells = Box::<[SlotCell]>::new_zeroed_slice(SLOT_COUNT);
+        Box::new(Database {
+            // SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero, and a
+            // `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`), zero integers and `false`. A test compares
+            // a zeroed cell with one made of the parts' own constants.
+            cells: unsafe { cells.assume_init() },
+            occupied: SlotSet::new(),
+            expiring: SlotSet::new(),
+            groups: std::array::from_fn(|_| Group::default()),
+        })
+    }
+
+    /// Makes new counts of a slot known. Called under the slot's lock.
+    fn publish(&self, id: SlotId, keys: u32, expires: u32) {
+        let (cell, group) = (&self.cells[id.index()], &self.groups[id.index() / GROUP]);
+        let old_keys = cell.keys.swap(keys, Ordering::Relaxed);
+        let old_expires = cell.expires.swap(expires, Ordering::Relaxed);
+        // Differences are added as wrapping numbers: a decrease is the addition of its complement.
+        let difference = |new: u32, old: u32| (new as usize).wrapping_sub(old as usize);
+        group.keys.fetch_add(difference(keys & !PENDING, old_keys & !PENDING), Ordering::Relaxed);
+        group.expires.fetch_add(difference(expires, old_expires), Ordering::Relaxed);
+        if (keys == 0) != (old_keys == 0) {
+            self.occupied.put(id, keys != 0);
+        }
+        if (expires == 0) != (old_expires == 0) {
+            self.expiring.put(id, expires != 0);
+        }
+    }
+}
+
+/// A set of slots that is read while others change it.
+struct SlotSet {
+    words: [AtomicU64; SLOT_COUNT / 64],
+}
+
+impl SlotSet {
+    fn new() -> Self {
+        Self { words: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    fn put(&self, slot: SlotId, member: bool) {
+        let (word, bit) = (&self.words[slot.index() / 64], 1 << (slot.index() % 64));
+        if member {
+            word.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Members from `first` on, ascending, each word read when the iteration comes to it.
+    fn iter_from(&self, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
+        let mut next = Some(first.get());
+        std::iter::from_fn(move || {
+            let mut at = next? as usize;
+            while at < SLOT_COUNT {
+                let bits = self.words[at / 64].load(Ordering::Relaxed) >> (at % 64);
+                if bits != 0 {
+                    at += bits.trailing_zeros() as usize;
+                    next = Some(at as u16 + 1);
+                    return SlotId::new(at as u16);
+                }
+                at = (at / 64 + 1) * 64;
+            }
+            next = None;
+            None
+        })
+    }
+}
+
+/// The hash of keys: multiply and fold (the family of wyhash), with secrets from a seed.
+struct Hasher {
+    secrets: [u64; 4],
+}
+
+impl Hasher {
+    fn new(seed: u64) -> Self {
+        let mut state = seed;
+        // Odd secrets: a factor never loses bits to its own zeros at the bottom.
+        let secrets = std::array::from_fn(|_| {
+            state = mix(state);
+            state | 1
+        });
+        Self { secrets }
+    }
+
+    #[inline]
+    fn hash(&self, key: &[u8]) -> u64 {
+        let [s0, s1, s2, s3] = self.secrets;
+        let len = key.len();
+        let mut state = s0;
+        let (a, b) = if len > 16 {
+            let (chunks, _) = key.as_chunks::<16>();
+            // The last, maybe partial, chunk is taken from the end and so overlaps the one before.
+            for chunk in &chunks[..(len - 1) / 16] {
+                state = fold(word64(chunk, 0) ^ s1, word64(chunk, 8) ^ state);
+            }
+            (word64(key, len - 16), word64(key, len - 8))
+        } else if len >= 8 {
+            (word64(key, 0), word64(key, len - 8))
+        } else if len >= 4 {
+            (word32(key, 0), word32(key, len - 4))
+        } else if len > 0 {
+            ((key[0] as u64) << 16 | (key[len / 2] as u64) << 8 | key[len - 1] as u64, 0)
+        } else {
+            (0, 0)
+        };
+        fold(fold(a ^ s2, b ^ state) ^ s3, s1 ^ len as u64)
+    }
+}
+
+/// The two halves of a product, one over the other.
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[inline(always)]
+fn word64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+#[inline(always)]
+fn word32(bytes: &[u8], at: usize) -> u64 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as u64
+}
+
+#[cfg(test)]
+#[path = "keyspace_tests.rs"]
+mod tests;

@@ -1,0 +1,62 @@
+//! SCAN's cursor: a slot and a position in the order of the hash, in one number.
+//!
+//! A table keeps its entries in the order of their tags (see [`super::table`]), whatever its size, so "from this tag on" means the same
+//! before and after growing, shrinking or splitting. From that follows the guarantee: a key that is there from the first call of a full iteration
+//! to the last is returned, and, unlike with Redis's reversed binary cursors, exactly once. Slots are visited in ascending order, so the
+//! slot number is the greater half of the position even though it stands in the low bits, where it keeps cursors short.
+//!
+//! The cursor comes back from a client, so every number must be harmless: bits that mean nothing are ignored.
+
+use protocol::slot::{SLOT_COUNT, SlotId};
+
+use super::entry::word::{TAG_BITS, TAG_END};
+
+const SLOT_BITS: u32 = SLOT_COUNT.ilog2();
+
+/// A position of an iteration over a database. `0` on the wire is both the start and the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScanCursor {
+    slot: SlotId,
+    tag: u32,
+}
+
+impl ScanCursor {
+    /// The start of an iteration.
+    pub const START: ScanCursor = ScanCursor { slot: SlotId::FIRST, tag: 0 };
+
+    /// The start of a slot.
+    pub fn start_of(slot: SlotId) -> Self {
+        Self { slot, tag: 0 }
+    }
+
+    /// Reads the number that a client sent.
+    pub fn from_wire(number: u64) -> Self {
+        let slot = SlotId::new((number & (SLOT_COUNT as u64 - 1)) as u16).expect("masked to the number of slots");
+        Self { slot, tag: (number >> SLOT_BITS) as u32 & (TAG_END - 1) }
+    }
+
+    /// The number for the client: at most 34 bits.
+    pub fn to_wire(self) -> u64 {
+        const { assert!(SLOT_BITS + TAG_BITS <= 63, "clients may read cursors as signed numbers") };
+        ((self.tag as u64) << SLOT_BITS) | self.slot.get() as u64
+    }
+
+    /// The slot to go on in.
+    pub fn slot(self) -> SlotId {
+        self.slot
+    }
+
+    /// Where to go on in the slot: an argument for [`super::Slot::scan`].
+    pub fn position(self) -> u32 {
+        self.tag
+    }
+
+    /// The same slot from another position on.
+    pub fn at_position(self, position: u32) -> Self {
+        Self { tag: position & (TAG_END - 1), ..self }
+    }
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;

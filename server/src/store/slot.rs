@@ -1,0 +1,602 @@
+//! One hash slot: its keys, their expiries, those who wait for them or watch them, and its part in a snapshot.
+//!
+//! The slot is what is locked, so everything here is plain `&mut self`. In 48 bytes it holds the table and pointers to what
+//! most slots never need. All zero is the empty slot.
+//!
+//! Every change of an entry goes through three duties, which callers of this file cannot forget because there is no way
+//! around them: the state of a running snapshot is preserved first, the expiry index follows, and the entry is stamped with the slot's clock.
+//! One duty is left to the caller, since only it knows when a command has really changed something: [`Slot::touch`].
+//!
+//! Nothing here looks at the time by itself: [`Slot::get`] returns keys that are logically expired, and the engine decides (a
+//! primary deletes them, a replica hides them and waits for the primary's DEL).
+//!
+//! Handlers that look and then act use [`Slot::get_mut`]: it looks the key up once, and the [`EntryMut`] that it returns can
+//! read, replace, edit in place, re-time and remove.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::entry::{AccessClock, Entry, EntryRef};
+use super::expiry::ExpiryIndex;
+use super::snapshot::SnapshotState;
+use super::table::{KeyHash, Position, Table};
+use super::types::list::List;
+use super::value::{Encoding, StringValue, Type, Value, ValueRef};
+use super::waiters::{BlockToken, Waiter, Waiters};
+use super::watchers::{WatchFlag, Watchers};
+use crate::base::clock::UnixMillis;
+
+/// What happens to a key's expiry when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// The key does not expire any more.
+    Clear,
+    /// It stays as it is (KEEPTTL).
+    Keep,
+    /// The key expires at this Unix time in milliseconds.
+    At(UnixMillis),
+}
+
+/// A key that is in no slot any more (or not yet): what a removal gives back, so that large values are dropped without the lock.
+#[derive(Debug)]
+pub struct Removed(Entry);
+
+impl Removed {
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        self.0.as_ref().key()
+    }
+
+    /// The value.
+    pub fn value(&self) -> ValueRef<'_> {
+        self.0.as_ref().value()
+    }
+
+    /// When the key was to expire.
+    pub fn expire_at(&self) -> Option<UnixMillis> {
+        self.0.as_ref().expire_at()
+    }
+
+    /// Everything about the key.
+    pub fn entry(&self) -> EntryRef<'_> {
+        self.0.as_ref()
+    }
+
+    /// The value, out of its key.
+    pub fn into_value(self) -> Value {
+        self.0.into_value()
+    }
+
+    /// A copy of a key under another name, for COPY: value, encoding, expiry and access time.
+    pub fn copy_of(entry: EntryRef<'_>, key: &[u8]) -> Removed {
+        Removed(entry.duplicate(key))
+    }
+}
+
+/// What a slot is emptied of: drop it after the lock is released.
+pub struct Cleared(#[expect(dead_code, reason = "kept only to be dropped later")] Table);
+
+/// Rarely needed parts of a slot.
+#[derive(Debug, Default)]
+struct SlotExtra {
+    waiters: Waiters,
+    watchers: Watchers,
+    snapshot: Option<SnapshotState>,
+}
+
+/// One hash slot of one database. See the top of the file.
+pub struct Slot {
+    table: Table,
+    expiry: Option<Box<ExpiryIndex>>,
+    extra: Option<Box<SlotExtra>>,
+    /// Number of the last cut in which the slot took part.
+    epoch: u32,
+    /// The 24 bits of the clock with which entries are stamped.
+    clock: [u8; 3],
+    /// The bit of settled entries.
+    cut: bool,
+}
+
+impl Slot {
+    /// The empty slot. All its bytes are zero.
+    pub const EMPTY: Slot =
+        Slot { table: Table::EMPTY, expiry: None, extra: None, epoch: 0, clock: [0; 3], cut: false };
+
+    // --- Counting and clock ---
+
+    /// Number of keys.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are no keys.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of keys with an expiry.
+    #[inline]
+    pub fn expires_len(&self) -> usize {
+        self.expiry.as_ref().map_or(0, |index| index.len())
+    }
+
+    /// Sets the clock with which entries are stamped from now on.
+    #[inline]
+    pub fn set_clock(&mut self, clock: AccessClock) {
+        let [a, b, c, _] = clock.bits().to_le_bytes();
+        self.clock = [a, b, c];
+    }
+
+    #[inline]
+    fn clock(&self) -> AccessClock {
+        let [a, b, c] = self.clock;
+        AccessClock::from_bits(u32::from_le_bytes([a, b, c, 0]))
+    }
+
+    // --- Reading ---
+
+    /// Looks a key up, expired or not, and leaves its access time alone.
+    #[inline]
+    pub fn get(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
+        let at = self.table.find(hash.tag(), key)?;
+        Some(self.table.entry(at))
+    }
+
+    /// Looks a key up, expired or not, and stamps it as accessed now.
+    #[inline]
+    pub fn access(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
+        let at = self.table.find(hash.tag(), key)?;
+        let clock = self.clock();
+        if self.table.entry(at).access() != clock {
+            self.table.word_mut(at).set_access(clock);
+        }
+        Some(self.table.entry(at))
+    }
+
+    /// Whether the key is there, expired or not.
+    #[inline]
+    pub fn contains(&self, hash: KeyHash, key: &[u8]) -> bool {
+        self.table.find(hash.tag(), key).is_some()
+    }
+
+    /// All keys, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
+        self.table.iter()
+    }
+
+    /// Visits at least `count` keys (if there are so many) from a position on; returns the position to go on from, `None` at
+    /// the end. Begin at 0. A key that stays in the slot is visited exactly once, whatever else comes, goes, or grows.
+    pub fn scan(&self, position: u32, count: usize, f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
+        self.table.visit(position, count.max(1), f)
+    }
+
+    /// A key chosen by chance; `seed` is the chance.
+    pub fn random(&self, seed: u64) -> Option<EntryRef<'_>> {
+        self.table.sample(seed)
+    }
+
+    /// Hints that this key's place in the table will be looked at soon.
+    #[inline]
+    pub fn prefetch(&self, hash: KeyHash) {
+        self.table.prefetch_words(hash.tag());
+    }
+
+    /// Hints that this key's entry will be looked at soon. Reads the table, so [`Slot::prefetch`] comes some time before.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: KeyHash) {
+        self.table.prefetch_entry(hash.tag());
+    }
+
+    // --- Writing ---
+
+    /// Looks a key up to change it, expired or not. Does not stamp it: see [`EntryMut::stamp`].
+    #[inline]
+    pub fn get_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryMut<'_>> {
+        let at = self.table.find(hash.tag(), key)?;
+        Some(EntryMut { slot: self, at, tag: hash.tag() })
+    }
+
+    /// Sets a key to a string, whatever it held before. Returns whether it was there.
+    #[inline]
+    pub fn set_string(&mut self, hash: KeyHash, key: &[u8], value: StringValue<'_>, ttl: Ttl) -> bool {
+        if let Some(mut entry) = self.get_mut(hash, key) {
+            entry.set_string(value);
+            entry.apply(ttl);
+            entry.stamp();
+            return true;
+        }
+        let expire = match ttl {
+            Ttl::At(at) => Some(at),
+            Ttl::Clear | Ttl::Keep => None,
+        };
+        self.add(hash.tag(), Entry::new_string(key, value, expire, self.clock()));
+        false
+    }
+
+    /// Sets a key to a value of any type, replacing what it held. Returns what was removed, to be dropped without the lock.
+    pub fn insert(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> Option<Removed> {
+        let removed = self.remove(hash, key);
+        self.add(hash.tag(), Entry::new(key, value, expire, self.clock()));
+        removed
+    }
+
+    /// Puts a removed (or copied) key back under `key`: with its value, encoding, expiry and access time. For RENAME, MOVE and
+    /// COPY. Returns what was there before.
+    pub fn put(&mut self, hash: KeyHash, key: &[u8], moved: Removed) -> Option<Removed> {
+        let removed = self.remove(hash, key);
+        let entry = if moved.key() == key { moved.0 } else { moved.0.into_key(key) };
+        self.add(hash.tag(), entry);
+        removed
+    }
+
+    /// Removes a key.
+    pub fn remove(&mut self, hash: KeyHash, key: &[u8]) -> Option<Removed> {
+        Some(self.get_mut(hash, key)?.remove())
+    }
+
+    /// Sets or clears a key's expiry. Returns whether the key is there.
+    pub fn set_expire(&mut self, hash: KeyHash, key: &[u8], expire: Option<UnixMillis>) -> bool {
+        self.get_mut(hash, key).map(|mut entry| entry.set_expire(expire)).is_some()
+    }
+
+    /// Removes all keys; waiters and watchers stay, and so does what a running snapshot still needs.
+    pub fn clear(&mut self) -> Cleared {
+        let cut = self.cut;
+        if let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) {
+            let pending = self.table.words_mut().filter(|word| word.entry().is_some_and(|entry| entry.cut() != cut));
+            state.side.extend(pending.filter_map(super::entry::word::Word::take));
+            state.next = None;
+        }
+        self.expiry = None;
+        Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
+    }
+
+    fn add(&mut self, tag: u32, mut entry: Entry) -> Position {
+        entry.set_cut(self.cut);
+        if let Some(at) = entry.as_ref().expire_at() {
+            self.expiry.get_or_insert_default().insert(at, tag);
+        }
+        self.table.insert(tag, entry)
+    }
+
+    fn forget_expiry(&mut self, at: UnixMillis, tag: u32) {
+        let index = self.expiry.as_mut().expect("a key with an expiry is in the index");
+        let known = index.remove(at, tag);
+        debug_assert!(known, "a key with an expiry is in the index");
+        if index.len() == 0 {
+            self.expiry = None;
+        }
+    }
+
+    // --- Expiry ---
+
+    /// Removes the key if it is expired at `now`.
+    pub fn expire_if_due(&mut self, hash: KeyHash, key: &[u8], now: UnixMillis) -> Option<Removed> {
+        let entry = self.get_mut(hash, key)?;
+        if entry.is_expired(now) { Some(entry.remove()) } else { None }
+    }
+
+    /// When the first of the slot's keys expires.
+    pub fn next_expiry(&self) -> Option<UnixMillis> {
+        self.expiry.as_ref()?.first()
+    }
+
+    /// Removes one key that is expired at `now`, the one that expired first.
+    pub fn pop_due(&mut self, now: UnixMillis) -> Option<Removed> {
+        let due = self.expiry.as_ref()?.first_due(now)?;
+        let at = self
+            .table
+            .find_by(due.tag, |entry| due.matches(entry.expire_at()))
+            .expect("an expiry in the index belongs to an entry");
+        Some(EntryMut { slot: self, at, tag: due.tag }.remove())
+    }
+
+    /// Removes up to `budget` keys that are expired at `now` and hands them to `f`. Returns how many it were: less than the
+    /// budget means that no more are due.
+    pub fn expire_due(&mut self, now: UnixMillis, budget: usize, mut f: impl FnMut(&mut Slot, Removed)) -> usize {
+        for done in 0..budget {
+            match self.pop_due(now) {
+                Some(removed) => f(self, removed),
+                None => return done,
+            }
+        }
+        budget
+    }
+
+    // --- Waiters and watchers ---
+
+    /// Adds a waiter at the end of a key's queue.
+    pub fn wait(&mut self, key: &[u8], waiter: Waiter) {
+        self.extra.get_or_insert_default().waiters.push(key, waiter);
+    }
+
+    /// Removes a client's places in a key's queue.
+    pub fn stop_waiting(&mut self, key: &[u8], token: &Arc<BlockToken>) {
+        if let Some(extra) = &mut self.extra {
+            extra.waiters.remove(key, token);
+            self.tidy_extra();
+        }
+    }
+
+    /// Those who wait for a key, first come first; those who left are dropped on the way.
+    #[inline]
+    pub fn waiters(&mut self, key: &[u8]) -> &[Waiter] {
+        match &mut self.extra {
+            Some(extra) if !extra.waiters.is_empty() => extra.waiters.queue(key),
+            Some(_) | None => &[],
+        }
+    }
+
+    /// Whether anybody waits for any key of the slot.
+    #[inline]
+    pub fn has_waiters(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| !extra.waiters.is_empty())
+    }
+
+    /// The keys that somebody waits for.
+    pub fn waited_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.extra.iter().flat_map(|extra| extra.waiters.keys())
+    }
+
+    /// Takes all waiters out, by key: the slot has moved to another node, or the node became a replica.
+    pub fn take_waiters(&mut self) -> Vec<(Box<[u8]>, VecDeque<Waiter>)> {
+        let drained = self.extra.as_mut().map(|extra| extra.waiters.drain()).unwrap_or_default();
+        self.tidy_extra();
+        drained
+    }
+
+    /// Lets a session watch a key.
+    pub fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
+        self.extra.get_or_insert_default().watchers.add(key, flag);
+    }
+
+    /// Ends a session's watch of a key.
+    pub fn unwatch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
+        if let Some(extra) = &mut self.extra {
+            extra.watchers.remove(key, flag);
+            self.tidy_extra();
+        }
+    }
+
+    /// Announces that a key was changed: whoever watches it learns of it. To be called for every change of every key.
+    #[inline]
+    pub fn touch(&mut self, _hash: KeyHash, key: &[u8]) {
+        if let Some(extra) = &self.extra {
+            extra.watchers.touch(key);
+        }
+    }
+
+    /// The keys that somebody watches.
+    pub fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.extra.iter().flat_map(|extra| extra.watchers.keys())
+    }
+
+    /// Exchanges waiters and watchers with another slot: they belong to the database's number, not to its contents (SWAPDB).
+    pub(crate) fn swap_clients(&mut self, other: &mut Slot) {
+        if self.extra.is_none() && other.extra.is_none() {
+            return;
+        }
+        let (ours, theirs) = (self.extra.get_or_insert_default(), other.extra.get_or_insert_default());
+        std::mem::swap(&mut ours.waiters, &mut theirs.waiters);
+        std::mem::swap(&mut ours.watchers, &mut theirs.watchers);
+        self.tidy_extra();
+        other.tidy_extra();
+    }
+
+    fn tidy_extra(&mut self) {
+        let unused =
+            |extra: &SlotExtra| extra.waiters.is_empty() && extra.watchers.is_empty() && extra.snapshot.is_none();
+        if self.extra.as_deref().is_some_and(unused) {
+            self.extra = None;
+        }
+    }
+
+    // --- Snapshot ---
+
+    /// Takes part in the cut of this number. Called under the lock before anything else is done to the slot.
+    pub(crate) fn join_cut(&mut self, epoch: u32) {
+        self.epoch = epoch;
+        if self.snapshot_pending() {
+            // The last snapshot was given up: settle what it left.
+            let cut = self.cut;
+            self.table.words_mut().for_each(|word| word.set_cut(cut));
+            self.extra.get_or_insert_default().snapshot = None;
+            self.tidy_extra();
+        }
+        if !self.is_empty() {
+            self.cut = !self.cut;
+            self.extra.get_or_insert_default().snapshot = Some(SnapshotState::new());
+        }
+    }
+
+    /// The number of the last cut in which the slot took part.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether a snapshot has not yet been given all of this slot.
+    #[inline]
+    pub fn snapshot_pending(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.snapshot.is_some())
+    }
+
+    /// Hands keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them.
+    /// Returns `true` when the slot is done.
+    pub fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
+        let cut = self.cut;
+        let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
+        let overtaken = state.side.len().min(limit);
+        for entry in state.side.drain(state.side.len() - overtaken..) {
+            f(entry.as_ref());
+        }
+        if let Some(from) = state.next.filter(|_| overtaken < limit) {
+            state.next = self.table.visit_mut(from, limit - overtaken, |word| {
+                if let Some(entry) = word.entry().filter(|entry| entry.cut() != cut) {
+                    f(entry);
+                    word.set_cut(cut);
+                }
+            });
+        }
+        if !state.is_done() {
+            return false;
+        }
+        if state.side.is_empty() {
+            self.extra.get_or_insert_default().snapshot = None;
+            self.tidy_extra();
+        }
+        true
+    }
+
+    /// Saves an entry's state for a running snapshot before it changes.
+    #[inline(always)]
+    fn preserve(&mut self, at: Position) {
+        if self.table.entry(at).cut() != self.cut {
+            self.preserve_pending(at);
+        }
+    }
+
+    #[cold]
+    fn preserve_pending(&mut self, at: Position) {
+        let entry = self.table.entry(at);
+        let copy = entry.duplicate(entry.key());
+        let state = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut());
+        state.expect("entries are pending only while a snapshot is").side.push(copy);
+        self.table.word_mut(at).set_cut(self.cut);
+    }
+}
+
+/// An entry that may be changed, with its slot.
+pub struct EntryMut<'a> {
+    slot: &'a mut Slot,
+    at: Position,
+    tag: u32,
+}
+
+impl EntryMut<'_> {
+    /// Reads the entry.
+    #[inline]
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        self.slot.table.entry(self.at)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        self.as_ref().key()
+    }
+
+    /// The value.
+    pub fn value(&self) -> ValueRef<'_> {
+        self.as_ref().value()
+    }
+
+    /// The data type.
+    pub fn ty(&self) -> Type {
+        self.as_ref().ty()
+    }
+
+    /// The encoding.
+    pub fn encoding(&self) -> Encoding {
+        self.as_ref().encoding()
+    }
+
+    /// When the key expires.
+    pub fn expire_at(&self) -> Option<UnixMillis> {
+        self.as_ref().expire_at()
+    }
+
+    /// Whether the key is logically gone at `now`.
+    pub fn is_expired(&self, now: UnixMillis) -> bool {
+        self.as_ref().is_expired(now)
+    }
+
+    /// Stamps the entry as accessed now.
+    pub fn stamp(&mut self) {
+        self.stamp_at(self.slot.clock());
+    }
+
+    /// Stamps the entry as last accessed at another time (RESTORE with IDLETIME, loading).
+    pub fn stamp_at(&mut self, clock: AccessClock) {
+        self.slot.table.word_mut(self.at).set_access(clock);
+    }
+
+    /// Replaces the value by a string; the expiry stays.
+    #[inline]
+    pub fn set_string(&mut self, value: StringValue<'_>) {
+        self.change(|entry| entry.set_string(value));
+    }
+
+    /// Replaces the value by one of any type; the expiry stays.
+    pub fn set_value(&mut self, value: Value) {
+        self.change(|entry| entry.set_value(value));
+    }
+
+    /// Appends to a string; returns its new length in bytes, `None` if this is no string (and nothing was changed).
+    pub fn append(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.change(|entry| entry.append(bytes))
+    }
+
+    /// The bytes of a string, filled up with zeros to at least `len`, to be changed in place (SETRANGE, SETBIT). The string is
+    /// `raw` afterwards. `None` if this is no string.
+    pub fn bytes_mut(&mut self, len: usize) -> Option<&mut [u8]> {
+        if self.ty() != Type::String {
+            return None;
+        }
+        self.change(|entry| entry.extend_to(len));
+        self.slot.table.word_mut(self.at).bytes_mut()
+    }
+
+    /// The list, to be changed in place; `None` if this is no list. Whoever empties it removes the key afterwards.
+    pub fn list_mut(&mut self) -> Option<&mut List> {
+        if self.ty() != Type::List {
+            return None;
+        }
+        self.slot.preserve(self.at);
+        self.slot.table.word_mut(self.at).list_mut()
+    }
+
+    /// Sets or clears the expiry.
+    pub fn set_expire(&mut self, expire: Option<UnixMillis>) {
+        let old = self.expire_at();
+        if old == expire {
+            return;
+        }
+        if let Some(at) = old {
+            self.slot.forget_expiry(at, self.tag);
+        }
+        if let Some(at) = expire {
+            self.slot.expiry.get_or_insert_default().insert(at, self.tag);
+        }
+        self.change(|entry| entry.set_expire(expire));
+    }
+
+    #[inline]
+    fn apply(&mut self, ttl: Ttl) {
+        match ttl {
+            Ttl::Keep => {}
+            Ttl::Clear => self.set_expire(None),
+            Ttl::At(at) => self.set_expire(Some(at)),
+        }
+    }
+
+    /// Removes the key.
+    pub fn remove(self) -> Removed {
+        self.slot.preserve(self.at);
+        if let Some(at) = self.expire_at() {
+            self.slot.forget_expiry(at, self.tag);
+        }
+        Removed(self.slot.table.remove(self.at))
+    }
+
+    #[inline]
+    fn change<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
+        self.slot.preserve(self.at);
+        self.slot.table.word_mut(self.at).update(change)
+    }
+}
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! What a key can hold: the owned [`Value`], the borrowed [`ValueRef`], and the names Redis gives to types and encodings.
+//!
+//! A value lives inside its entry (see [`super::entry`]) in one of several forms; these enums are how it goes in and comes
+//! out. `Value` is what decoders build and what a removed key gives back; `ValueRef` is what readers see, without a copy.
+//! `StringValue` is a string on its way in: whether the text is an integer is decided once, by whoever has the bytes.
+//!
+//! A new data type adds one variant to each enum here, one file in `types/`, and the arms that the compiler then asks for:
+//! none of the matches over these enums in this crate has a catch-all arm.
+
+use super::types::list::List;
+use crate::base::number;
+
+/// The longest text that Redis would try to keep as an integer: `i64::MIN` in decimal.
+const LONGEST_INT: usize = 20;
+
+/// Up to this many bytes a string that was set whole is called `embstr`, above it `raw` (Redis: OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
+pub(crate) const EMBSTR_MAX: usize = 44;
+
+/// An owned value, outside of any key.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A string whose text is the canonical decimal form of this number.
+    Int(i64),
+    /// Any other string.
+    Str(Vec<u8>),
+    /// A list; never empty while a key holds it.
+    List(Box<List>),
+}
+
+impl Value {
+    /// The string value of these bytes, as an integer if the text is one.
+    pub fn string(bytes: Vec<u8>) -> Value {
+        match StringValue::encode(&bytes) {
+            StringValue::Int(n) => Value::Int(n),
+            StringValue::Bytes(_) => Value::Str(bytes),
+        }
+    }
+
+    /// Borrows the value in the form in which readers see it.
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Value::Int(n) => ValueRef::Int(*n),
+            Value::Str(bytes) => ValueRef::Str(bytes),
+            Value::List(list) => ValueRef::List(list),
+        }
+    }
+
+    /// The data type, as TYPE names it.
+    pub fn ty(&self) -> Type {
+        self.as_ref().ty()
+    }
+}
+
+/// A value as a reader sees it where it lies.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// A string kept as a number.
+    Int(i64),
+    /// A string kept as bytes.
+    Str(&'a [u8]),
+    /// A list.
+    List(&'a List),
+}
+
+impl<'a> ValueRef<'a> {
+    /// The data type, as TYPE names it.
+    pub fn ty(self) -> Type {
+        match self {
+            ValueRef::Int(_) | ValueRef::Str(_) => Type::String,
+            ValueRef::List(_) => Type::List,
+        }
+    }
+
+    /// The bytes of a string; a number is written into `digits`. `None` for any other type.
+    pub fn string_bytes<'b>(self, digits: &'b mut itoa::Buffer) -> Option<&'b [u8]>
+    where
+        'a: 'b,
+    {
+        match self {
+            ValueRef::Int(n) => Some(digits.format(n).as_bytes()),
+            ValueRef::Str(bytes) => Some(bytes),
+            ValueRef::List(_) => None,
+        }
+    }
+
+    /// A copy that owns its data. For a list this shares the nodes (copy on write), so the cost is one step per node.
+    pub fn to_value(self) -> Value {
+        match self {
+            ValueRef::Int(n) => Value::Int(n),
+            ValueRef::Str(bytes) => Value::Str(bytes.to_vec()),
+            ValueRef::List(list) => Value::List(Box::new(list.clone())),
+        }
+    }
+}
+
+/// A string on its way into a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StringValue<'a> {
+    /// Text that is the canonical decimal form of a number.
+    Int(i64),
+    /// Any bytes. Callers that want the integer encoding use [`StringValue::encode`].
+    Bytes(&'a [u8]),
+}
+
+impl<'a> StringValue<'a> {
+    /// Chooses the form as Redis's `tryObjectEncoding` does: an integer if the text is exactly what that integer prints as.
+    #[inline]
+    pub fn encode(bytes: &'a [u8]) -> Self {
+        if bytes.len() > LONGEST_INT {
+            return StringValue::Bytes(bytes);
+        }
+        match bytes.first() {
+            Some(b'0'..=b'9' | b'-') => match number::parse_i64(bytes) {
+                Some(n) => StringValue::Int(n),
+                None => StringValue::Bytes(bytes),
+            },
+            Some(_) | None => StringValue::Bytes(bytes),
+        }
+    }
+}
+
+/// Data types, as TYPE names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// Strings, however encoded.
+    String,
+    /// Lists.
+    List,
+}
+
+impl Type {
+    /// The word that TYPE replies with and that `SCAN ... TYPE` takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+        }
+    }
+}
+
+/// Encodings, as OBJECT ENCODING names them (Redis 7.0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A string kept as a 64-bit integer.
+    Int,
+    /// A string of up to 44 bytes that was set whole.
+    EmbStr,
+    /// Any other string.
+    Raw,
+    /// A list: a chain of packed nodes.
+    QuickList,
+}
+
+impl Encoding {
+    /// The word that OBJECT ENCODING replies with.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::EmbStr => "embstr",
+            Encoding::Raw => "raw",
+            Encoding::QuickList => "quicklist",
+        }
+    }
+}
