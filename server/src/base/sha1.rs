@@ -29,8 +29,9 @@ pub fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
 }
 
 /// The digest in lower-case hexadecimal digits.
-pub fn to_hex(digest: &[u8; DIGEST_BYTES]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn to_hex(digest: &[u8]) -> String {
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[digit as usize])).collect()
 }
 
 fn compress(state: &mut [u32; 5], block: &[u8]) {

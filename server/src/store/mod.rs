@@ -8,12 +8,14 @@
 //! The slot is the unit of everything: what is locked, expired, scanned, snapshotted and dropped (see [`slot`]). A key's whole state
 //! lives in its slot; no other map is keyed by the names of keys. [`keyspace`] finds and locks slots, [`table`] and
 //! [`entry`] are how keys lie in memory (about 58 bytes for 16 + 16), [`value`] is what they hold, [`types`] and [`encoding`] how
-//! collections are made. `unsafe` stands in [`entry`] alone, but for the allocation of zeroed cells in [`keyspace`].
+//! collections are made, [`payload`] how values become bytes and come back. `unsafe` stands in [`entry`] alone, but for the allocation of zeroed cells in [`keyspace`].
 
 pub mod encoding;
 pub(crate) mod entry;
 mod expiry;
 mod keyspace;
+pub mod payload;
+pub mod payload_digest;
 mod scan;
 mod slot;
 mod snapshot;

@@ -2,7 +2,7 @@
 //!
 //! Every function that touches a node away from the ends finishes with [`List::settle`], which restores the rule about compression.
 
-use super::node::{Node, View, is_huge};
+use super::node::{Node, View, is_huge, is_oversized};
 use super::{Element, List, Needle};
 use crate::store::encoding::listpack::Listpack;
 
@@ -29,21 +29,20 @@ impl List {
         let Some((at, offset)) = self.position(index).and_then(|position| self.locate(position)) else { return false };
         let Some(node) = self.nodes.at_mut(at) else { return false };
         let huge = is_huge(value.len(), self.options);
-        if node.is_plain() && huge {
-            *node = Node::of(value, self.options);
-            self.settle(at..at + 1);
-            return true;
-        }
-        if !huge && let Some(listpack) = node.packed_mut() {
+        if node.is_plain() {
+            if huge {
+                *node = Node::of(value, self.options);
+            } else {
+                // It goes where an insertion behind the old element would put it.
+                self.insert_at(at, offset, Side::After, value);
+                self.remove_in_node(at, offset, 1);
+            }
+        } else if huge || is_oversized(node.byte_len(), value.len()) {
+            self.replace_by_node(at, offset, value);
+        } else if let Some(listpack) = node.packed_mut() {
             listpack.replace(listpack.seek(offset), value);
-            self.settle(at..at + 1);
-            return true;
         }
-        // Between the two kinds of node: insert behind the old element, then drop that, which is the last of its node if
-        // it was in the middle and the node had to be split.
-        self.insert_at(at, offset, Side::After, value);
-        self.remove_in_node(at, offset, 1);
-        self.settle(at..at + 2);
+        self.settle(at..at + 3);
         true
     }
 
@@ -140,6 +139,21 @@ impl List {
         true
     }
 
+    /// Puts a node with `value` alone in the place of element number `offset` of the packed node `at`.
+    fn replace_by_node(&mut self, at: usize, offset: usize, value: &[u8]) {
+        let Some(front) = self.nodes.at_mut(at).and_then(Node::packed_mut) else { return };
+        let back = front.split_off(offset + 1);
+        front.drop_back();
+        let front_is_empty = front.is_empty();
+        if !back.is_empty() {
+            self.nodes.insert(at + 1, Node::Packed(back));
+        }
+        self.nodes.insert(at + 1, Node::of(value, self.options));
+        if front_is_empty {
+            self.nodes.remove(at);
+        }
+    }
+
     /// Inserts `value` beside element number `offset` of node `at` (Redis: _quicklistInsert).
     fn insert_at(&mut self, at: usize, offset: usize, side: Side, value: &[u8]) {
         let options = self.options;
@@ -185,7 +199,8 @@ impl List {
         let index = if side == Side::Before { offset } else { offset + 1 };
         let Some(front) = self.nodes.at_mut(at).and_then(Node::packed_mut) else { return };
         let mut back = front.split_off(index);
-        if is_huge(value.len(), self.options) {
+        let half = if side == Side::Before { front.byte_len() } else { back.byte_len() };
+        if is_huge(value.len(), self.options) || is_oversized(half, value.len()) {
             self.nodes.insert(at + 1, Node::Packed(back));
             self.nodes.insert(at + 1, Node::of(value, self.options));
             self.settle(at..at + 3);

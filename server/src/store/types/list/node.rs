@@ -17,6 +17,10 @@ const ENTRY_OVERHEAD_BYTES: usize = 8;
 /// What Redis takes off the sum of two nodes' sizes when it decides whether to merge them.
 const MERGE_SAVING_BYTES: usize = 11;
 
+/// No listpack of several elements grows beyond this, whatever the settings say: half of what a listpack may have, so that one
+/// element more always fits.
+const PACKED_MAX_BYTES: usize = LISTPACK_MAX_BYTES / 2;
+
 /// A node; 32 bytes, so that a short list is little more than its elements.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
@@ -234,7 +238,13 @@ impl Compressed {
 /// Whether an element of `len` bytes gets a plain node. No setting lets a listpack outgrow its 32-bit size.
 #[inline]
 pub(super) fn is_huge(len: usize, options: ListOptions) -> bool {
-    len >= (options.packed_threshold as usize).min(LISTPACK_MAX_BYTES / 2)
+    len >= (options.packed_threshold as usize).min(PACKED_MAX_BYTES)
+}
+
+/// Whether a node of `bytes` bytes would come near the limits of the format if `more` were added. Redis has no such check, and
+/// dies of LSET and LINSERT with values of hundreds of megabytes; here such a value gets a node of its own.
+pub(super) fn is_oversized(bytes: usize, more: usize) -> bool {
+    bytes.saturating_add(more) > PACKED_MAX_BYTES
 }
 
 /// Whether a node of `bytes` bytes and `count` elements is within the limit `fill`.

@@ -1,0 +1,77 @@
+//! DEBUG DIGEST and DEBUG DIGEST-VALUE: a fingerprint of a data set that does not depend on the order of its keys, nor on how values
+//! are encoded. Two servers that hold the same data, ours and a stock one too, answer the same.
+//!
+//! The mixing is Redis's (debug.c): *xor* adds something in any order, *mix* adds it in this order.
+
+use super::value::ValueRef;
+use crate::base::sha1::{DIGEST_BYTES, sha1};
+
+/// Type numbers as they enter a digest (Redis: OBJ_STRING and so on).
+const TYPE_STRING: u32 = 0;
+const TYPE_LIST: u32 = 1;
+
+/// A digest in the making.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest([u8; DIGEST_BYTES]);
+
+impl Digest {
+    /// The digest of one key's value (DEBUG DIGEST-VALUE). Of the expiry it matters only whether there is one.
+    pub fn of_value(value: &ValueRef<'_>, has_expire: bool) -> Self {
+        let mut digest = Digest::default();
+        digest.mix_value(value, has_expire);
+        digest
+    }
+
+    /// Starts a database that is not empty; databases come in ascending order, each followed by its keys.
+    pub fn start_database(&mut self, number: u32) {
+        self.mix(&number.to_be_bytes());
+    }
+
+    /// Adds a key of the database that was started last; keys come in any order.
+    pub fn add_key(&mut self, key: &[u8], value: &ValueRef<'_>, has_expire: bool) {
+        let mut digest = Digest::default();
+        digest.mix(key);
+        digest.mix_value(value, has_expire);
+        self.xor(&digest.0);
+    }
+
+    /// The digest as it is shown.
+    pub fn to_hex(&self) -> String {
+        crate::base::sha1::to_hex(&self.0)
+    }
+
+    fn mix_value(&mut self, value: &ValueRef<'_>, has_expire: bool) {
+        match value {
+            ValueRef::Int(number) => {
+                self.mix(&TYPE_STRING.to_be_bytes());
+                self.mix(itoa::Buffer::new().format(*number).as_bytes());
+            }
+            ValueRef::Str(bytes) => {
+                self.mix(&TYPE_STRING.to_be_bytes());
+                self.mix(bytes);
+            }
+            ValueRef::List(list) => {
+                self.mix(&TYPE_LIST.to_be_bytes());
+                list.range(0, list.len(), |element| element.with_text(|text| self.mix(text)));
+            }
+        }
+        if has_expire {
+            self.xor(b"!!expire!!");
+        }
+    }
+
+    fn xor(&mut self, bytes: &[u8]) {
+        for (byte, other) in self.0.iter_mut().zip(sha1(bytes)) {
+            *byte ^= other;
+        }
+    }
+
+    fn mix(&mut self, bytes: &[u8]) {
+        self.xor(bytes);
+        self.0 = sha1(&self.0);
+    }
+}
+
+#[cfg(test)]
+#[path = "payload_digest_tests.rs"]
+mod tests;
