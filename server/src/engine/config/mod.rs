@@ -149,6 +149,16 @@ impl Config {
         self.int(id) != 0
     }
 
+    /// Whether one of the `enable-*` directives (`no`, `yes`, `local`) allows its feature to a client; `local`: the client
+    /// is on this machine.
+    pub fn allows(&self, id: DirectiveId, local: bool) -> bool {
+        match self.choice(id) {
+            "yes" => true,
+            "local" => local,
+            _ => false,
+        }
+    }
+
     /// An amount of memory in bytes.
     #[inline]
     pub fn memory(&self, id: DirectiveId) -> u64 {
@@ -330,11 +340,7 @@ impl Config {
         pairs: &[(&[u8], &[u8])],
         setter: Setter,
     ) -> Result<Vec<(DirectiveId, &'static str)>, ConfigSetError> {
-        let allow_protected = match self.choice(ids::ENABLE_PROTECTED_CONFIGS) {
-            "yes" => true,
-            "local" => setter.local,
-            _ => false,
-        };
+        let allow_protected = self.allows(ids::ENABLE_PROTECTED_CONFIGS, setter.local);
         let mut targets: Vec<(DirectiveId, &'static str)> = Vec::with_capacity(pairs.len());
         for (typed, _) in pairs {
             let typed_text = || String::from_utf8_lossy(typed).into_owned();

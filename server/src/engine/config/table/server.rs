@@ -42,8 +42,9 @@ directives! {
     SYSLOG_FACILITY = choice("syslog-facility", SYSLOG_FACILITIES, 128).immutable().no_effect();
     /// Number of databases that SELECT knows; a cluster has only 0.
     DATABASES = int("databases", 1, INT_MAX, 16).immutable();
-    /// Print the logo although standard output is no terminal.
-    ALWAYS_SHOW_LOGO = boolean("always-show-logo", false).immutable().no_effect();
+    /// Log version, mode, port and process id at start in several lines, as Redis does with its logo, although standard output
+    /// is no terminal.
+    ALWAYS_SHOW_LOGO = boolean("always-show-logo", false).immutable();
     /// Whether the process changes its title.
     SET_PROC_TITLE = boolean("set-proc-title", true).immutable().no_effect();
     /// The process's title.
