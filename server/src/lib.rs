@@ -1,7 +1,22 @@
-//! The slotd node as a library: every room of the server, by rank.
+//! slotd: a native, Redis Cluster-compatible server, as a library.
+//!
+//! A [`node::Node`] is a value: it owns its data, its sockets and its files, reads time from the clock it was given, and stops when
+//! dropped. Several live in one process and share its threads. The modules have ranks; each uses only lower ones:
+//!
+//! ```text
+//! 0 base  1 store  2 command  3 commands  4 engine  5 persistence  6 replication  7 cluster  8 net, ops  9 node, embedded, cli
+//! ```
 
 pub mod base;
-pub mod cli;
-pub mod engine;
-pub mod logging;
 pub mod store;
+
+pub mod command;
+pub mod commands;
+
+pub mod engine;
+
+pub mod net;
+
+pub mod cli;
+pub mod logging;
+pub mod node;

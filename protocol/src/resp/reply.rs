@@ -86,6 +86,12 @@ impl<'a> Reply<'a> {
         self.protocol
     }
 
+    /// Writes in another protocol from here on (HELLO answers in the protocol that it switches to).
+    #[inline]
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
     /// Bytes in the buffer so far, earlier replies included: a mark to [`truncate`](Self::truncate) to.
     #[inline]
     pub fn out_len(&self) -> usize {

@@ -42,3 +42,6 @@ const _: () = assert!(UNAUTHENTICATED_BULK_MAX < PROTO_MAX_BULK_LEN_MIN);
 const _: () = assert!(LIST_NODE_SAFETY_BYTES <= LIST_NODE_BYTES[4], "one counter width serves both limits");
 const _: () = assert!(LIST_NODE_BYTES[4] < LISTPACK_MAX_BYTES);
 const _: () = assert!(LIST_PACKED_THRESHOLD_DEFAULT as usize <= LISTPACK_MAX_BYTES);
+
+/// The most different error codes that INFO errorstats counts.
+pub const MAX_ERROR_CODES: usize = 128;

@@ -1,3 +1,143 @@
-//! Rank 4: what turns requests into executed commands, and the services around that.
+//! The engine: from a request's bytes to its reply's bytes, for one node.
+//!
+//! [`Engine`] holds what commands of every kind need: the registry, the keyspace, configuration, clients, publish and subscribe,
+//! counters. It knows nothing of sockets, files, replication or the cluster; those live above it and plug in through three small
+//! traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be replicated, and
+//! [`session::Service`] runs the commands of a subsystem.
+//!
+//! The life of a command: [`dispatch`] parses and passes it through a flat list of named gates, [`execute`] locks its slots, runs
+//! the handler and drains its effects under the lock, [`blocking`] parks and serves, [`transaction`] queues and runs as one.
+//!
+//! Rank 4.
 
+pub mod barrier;
+pub mod blocking;
+pub mod client;
+pub mod clients;
 pub mod config;
+pub mod connection;
+pub mod dispatch;
+pub mod execute;
+pub mod hot;
+pub mod lifecycle;
+pub mod notify;
+pub mod ports;
+pub mod pubsub;
+pub mod registry;
+pub mod session;
+pub mod state;
+pub mod stats;
+pub mod transaction;
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use arc_swap::ArcSwap;
+
+use crate::base::clock::Clock;
+use crate::store::Keyspace;
+use barrier::Barrier;
+use clients::Clients;
+use config::Config;
+use hot::Hot;
+use ports::{Feed, Router};
+use pubsub::PubSub;
+use registry::{Registry, SUBSYSTEMS, Subsystem};
+use session::Service;
+use state::NodeState;
+use stats::Stats;
+
+/// Everything that commands of every kind need, for one node.
+pub struct Engine {
+    pub registry: Registry,
+    pub keyspace: Keyspace,
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub barrier: Barrier,
+    pub stats: Stats,
+    pub clients: Clients,
+    pub pubsub: PubSub,
+    pub state: NodeState,
+    /// What the hot path reads of the configuration, rebuilt when a directive changes.
+    pub hot: ArcSwap<Hot>,
+    router: OnceLock<Weak<dyn Router>>,
+    feed: OnceLock<Weak<dyn Feed>>,
+    services: [OnceLock<Weak<dyn Service>>; SUBSYSTEMS],
+}
+
+/// Gates of the barrier that are not a worker's: cron and control, snapshot, loader.
+pub const HELPER_GATES: usize = 3;
+
+impl Engine {
+    /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes unpredictable.
+    pub fn new(registry: Registry, config: Config, clock: Arc<dyn Clock>, workers: usize, seed: u64) -> Arc<Self> {
+        let hot = Hot::read(&config, 0);
+        let commands = registry.len();
+        let databases = hot.limits.databases;
+        let started = clock.now_ms();
+        Arc::new(Self {
+            registry,
+            keyspace: Keyspace::new(databases, seed),
+            config,
+            clock,
+            barrier: Barrier::new(workers, HELPER_GATES),
+            stats: Stats::new(commands),
+            clients: Clients::default(),
+            pubsub: PubSub::default(),
+            state: NodeState::new(seed, started),
+            hot: ArcSwap::from_pointee(hot),
+            router: OnceLock::new(),
+            feed: OnceLock::new(),
+            services: std::array::from_fn(|_| OnceLock::new()),
+        })
+    }
+
+    /// Plugs in the cluster. Weak, as all plugs: the subsystems own the engine, not the other way round.
+    pub fn set_router(&self, router: Weak<dyn Router>) {
+        assert!(self.router.set(router).is_ok(), "a node is wired once");
+    }
+
+    /// Plugs in replication.
+    pub fn set_feed(&self, feed: Weak<dyn Feed>) {
+        assert!(self.feed.set(feed).is_ok(), "a node is wired once");
+    }
+
+    /// Plugs in a subsystem's commands.
+    pub fn set_service(&self, subsystem: Subsystem, service: Weak<dyn Service>) {
+        assert!(self.services[subsystem as usize].set(service).is_ok(), "a node is wired once");
+    }
+
+    /// The cluster's router, if cluster mode is on.
+    pub fn router(&self) -> Option<Arc<dyn Router>> {
+        self.router.get().and_then(Weak::upgrade)
+    }
+
+    /// Where propagated commands go.
+    pub fn feed(&self) -> Option<Arc<dyn Feed>> {
+        self.feed.get().and_then(Weak::upgrade)
+    }
+
+    fn service(&self, subsystem: Subsystem) -> Option<Arc<dyn Service>> {
+        self.services[subsystem as usize].get().and_then(Weak::upgrade)
+    }
+
+    /// Rebuilds [`Engine::hot`] after directives changed.
+    pub fn reload_hot(&self) {
+        let threshold = self.state.list_packed_threshold.load(std::sync::atomic::Ordering::Relaxed) as usize;
+        self.hot.store(Arc::new(Hot::read(&self.config, threshold)));
+    }
+
+    /// Gate of the barrier for the control thread (cron, expiry cycle).
+    pub fn control_gate(&self) -> usize {
+        self.barrier.gates() - HELPER_GATES
+    }
+
+    /// Gate of the barrier for the thread that saves a snapshot.
+    pub fn snapshot_gate(&self) -> usize {
+        self.barrier.gates() - HELPER_GATES + 1
+    }
+
+    /// Gate of the barrier for whoever loads data.
+    pub fn loader_gate(&self) -> usize {
+        self.barrier.gates() - HELPER_GATES + 2
+    }
+}

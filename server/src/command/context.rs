@@ -1,0 +1,238 @@
+//! What handlers see.
+//!
+//! A keyed handler is a function of (its slots, its words, now, a seed): that is all a [`KeyedCtx`] holds. It cannot await and
+//! cannot reach a socket. Data and reply are separate fields, so that a handler can write a value it has borrowed from the slot
+//! straight into the reply buffer, without a copy.
+
+use protocol::resp::reply::Reply;
+use protocol::slot::{SlotId, key_slot};
+
+use super::effects::{Effects, NotifyClass};
+use super::locked::Slots;
+use crate::base::rng::Rng;
+use crate::store::{AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Slot};
+
+/// How keys whose time has come are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A primary: they are deleted, and the deletion is propagated.
+    Primary,
+    /// A replica, or a primary whose writes are paused: they are hidden, but only the primary's DEL removes them.
+    Replica,
+    /// Commands of the primary's stream or of a file: they are seen as they are.
+    Stream,
+}
+
+/// Configuration that data commands depend on.
+#[derive(Clone, Debug)]
+pub struct DataLimits {
+    /// `list-max-listpack-size`.
+    pub list_max_listpack_size: i64,
+    /// `list-compress-depth`.
+    pub list_compress_depth: usize,
+    /// Size from which a list element gets a node of its own (DEBUG QUICKLIST-PACKED-THRESHOLD), 0 for the default.
+    pub list_packed_threshold: usize,
+    /// `proto-max-bulk-len`: no string grows beyond it.
+    pub max_string: usize,
+    /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.
+    pub lazy_expire: bool,
+    /// `lazyfree-lazy-user-del`: DEL acts, and is counted, as UNLINK.
+    pub lazy_user_del: bool,
+    /// `maxmemory-policy` is an LFU one: OBJECT FREQ answers, IDLETIME does not.
+    pub lfu: bool,
+    /// `sanitize-dump-payload`.
+    pub cluster_enabled: bool,
+    /// `databases`.
+    pub databases: usize,
+}
+
+/// A key with what was computed of it once.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'k> {
+    pub bytes: &'k [u8],
+    pub hash: KeyHash,
+    pub slot: SlotId,
+}
+
+/// The data side of a keyed handler: its locked slots and the effects it notes.
+pub struct Data<'a> {
+    pub keyspace: &'a Keyspace,
+    pub slots: Slots<'a>,
+    pub effects: &'a mut Effects,
+    /// The selected database.
+    pub db: usize,
+    /// Unix time in milliseconds, fixed for the command.
+    pub now: i64,
+    pub role: Role,
+    pub lazy_expire: bool,
+    /// The client does not want its look-ups to count as use (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+}
+
+/// Everything a keyed handler sees.
+pub struct KeyedCtx<'a> {
+    pub data: Data<'a>,
+    pub reply: Reply<'a>,
+    pub limits: &'a DataLimits,
+    pub rng: &'a mut Rng,
+    /// The command's name as errors print it: `set`, `object|encoding`.
+    pub name: &'a str,
+    /// Whether the client may be parked; not inside MULTI, where a blocking command answers as if its time were up.
+    pub may_block: bool,
+}
+
+/// Everything a keyspace handler sees.
+pub struct KeyspaceCtx<'a> {
+    pub keyspace: &'a Keyspace,
+    pub reply: Reply<'a>,
+    pub effects: &'a mut Effects,
+    pub limits: &'a DataLimits,
+    pub rng: &'a mut Rng,
+    pub db: usize,
+    pub now: i64,
+    pub role: Role,
+    pub name: &'a str,
+    /// Large structures to be dropped after everything is unlocked.
+    pub garbage: Vec<Box<dyn Send>>,
+}
+
+impl Data<'_> {
+    /// Hashes a key.
+    #[inline]
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key { bytes, hash: self.keyspace.hash(bytes), slot: key_slot(bytes) }
+    }
+
+    /// The slot of a key, in the selected database.
+    #[inline]
+    pub fn slot(&mut self, key: &Key<'_>) -> &mut Slot {
+        self.slots.at(self.db, key.slot)
+    }
+
+    /// Removes (or hides) a key whose time has come; `true` if the key must be treated as missing.
+    #[inline]
+    fn is_gone(&mut self, db: usize, key: &Key<'_>) -> bool {
+        let slot = self.slots.at(db, key.slot);
+        if slot.expires_len() == 0 || self.role == Role::Stream {
+            return false;
+        }
+        match slot.get(key.hash, key.bytes).and_then(EntryRef::expire_at) {
+            Some(at) if at <= self.now => {
+                self.expire(db, key);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[cold]
+    fn expire(&mut self, db: usize, key: &Key<'_>) {
+        if self.role != Role::Primary {
+            return;
+        }
+        let slot = self.slots.at(db, key.slot);
+        slot.remove(key.hash, key.bytes);
+        slot.touch(key.hash, key.bytes);
+        let verb: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
+        if self.effects.propagating {
+            self.effects.before.push((db, protocol::resp::OwnedArgs::from_slices(&[verb, key.bytes])));
+        }
+        self.effects.notify(NotifyClass::Expired, "expired", db, key.bytes);
+        self.effects.expired += 1;
+    }
+
+    /// Finds a key for a change; a key whose time has come is removed (or hidden) first. Counts neither hit nor miss.
+    #[inline]
+    pub fn get_mut(&mut self, key: &Key<'_>) -> Option<EntryMut<'_>> {
+        self.get_mut_in(self.db, key)
+    }
+
+    /// [`Self::get_mut`] in another database whose slot is locked too.
+    #[inline]
+    pub fn get_mut_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryMut<'_>> {
+        if self.is_gone(db, key) {
+            return None;
+        }
+        self.slots.at(db, key.slot).get_mut(key.hash, key.bytes)
+    }
+
+    /// Finds a key without counting it as used (TYPE, TTL, OBJECT, the existence test of a write).
+    #[inline]
+    pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        self.peek_in(self.db, key)
+    }
+
+    /// [`Self::peek`] in another database whose slot is locked too.
+    #[inline]
+    pub fn peek_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        if self.is_gone(db, key) {
+            return None;
+        }
+        self.slots.at(db, key.slot).get(key.hash, key.bytes)
+    }
+
+    /// Finds a key for reading: counts a hit or a miss, and notes the use of the key.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        if self.is_gone(self.db, key) {
+            self.missed(key);
+            return None;
+        }
+        // Separate fields, so that the borrow of a hit need not outlive the counting of a miss.
+        let Self { slots, effects, no_touch, now, db, .. } = self;
+        let slot = slots.at(*db, key.slot);
+        let found = if *no_touch {
+            slot.get(key.hash, key.bytes)
+        } else {
+            slot.set_clock(AccessClock::at(*now));
+            slot.access(key.hash, key.bytes)
+        };
+        match found {
+            Some(_) => effects.hits += 1,
+            None => {
+                effects.misses += 1;
+                effects.notify(NotifyClass::KeyMiss, "keymiss", *db, key.bytes);
+            }
+        }
+        found
+    }
+
+    fn missed(&mut self, key: &Key<'_>) {
+        self.effects.misses += 1;
+        self.effects.notify(NotifyClass::KeyMiss, "keymiss", self.db, key.bytes);
+    }
+
+    /// Notes that a key was changed: raises WATCH flags, counts one change, notes the event.
+    #[inline]
+    pub fn changed(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        self.changed_in(self.db, key, class, event);
+    }
+
+    /// [`Self::changed`] in another database.
+    #[inline]
+    pub fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        self.slots.at(db, key.slot).touch(key.hash, key.bytes);
+        self.effects.dirty += 1;
+        self.effects.notify(class, event, db, key.bytes);
+    }
+
+    /// Notes an event without a change (a second event of the same command).
+    #[inline]
+    pub fn notify(&mut self, class: NotifyClass, event: &'static str, key: &Key<'_>) {
+        self.effects.notify(class, event, self.db, key.bytes);
+    }
+
+    /// Notes that a key may serve a client that waits for it. Call it whenever a key of a type that can be waited for appears.
+    #[inline]
+    pub fn ready(&mut self, key: &Key<'_>) {
+        self.ready_in(self.db, key);
+    }
+
+    /// [`Self::ready`] in another database.
+    #[inline]
+    pub fn ready_in(&mut self, db: usize, key: &Key<'_>) {
+        if self.slots.at(db, key.slot).has_waiters() {
+            self.effects.ready.push((db, key.bytes.into()));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Every error text that a client can read, in one place.
+//!
+//! Clients match on these texts, so they are Redis 7.0's to the letter. A text starts with its code (`ERR`, `WRONGTYPE`, ...);
+//! the reply writer adds the `-`. Nothing else in the server spells an error reply.
+
+use std::borrow::Cow;
+
+/// An error reply: the whole line after `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CmdError(pub Cow<'static, str>);
+
+impl CmdError {
+    /// A fixed text.
+    pub const fn text(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+    /// A text made of what the client sent.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Cow::Owned(text.into()))
+    }
+    /// The whole line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// The first word, which INFO errorstats counts.
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or("ERR")
+    }
+}
+
+impl std::fmt::Display for CmdError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: CmdError = CmdError::text($text);)*
+    };
+}
+
+texts! {
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    SYNTAX = "ERR syntax error";
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    NOT_FLOAT = "ERR value is not a valid float";
+    OUT_OF_RANGE = "ERR value is out of range";
+    OUT_OF_RANGE_POSITIVE = "ERR value is out of range, must be positive";
+    INDEX_OUT_OF_RANGE = "ERR index out of range";
+    OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
+    NO_SUCH_KEY = "ERR no such key";
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    OVERFLOW = "ERR increment or decrement would overflow";
+    DECR_OVERFLOW = "ERR decrement would overflow";
+    NAN_OR_INF = "ERR increment would produce NaN or Infinity";
+    STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
+    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    TIMEOUT_NEGATIVE = "ERR timeout is negative";
+    DB_OUT_OF_RANGE = "ERR DB index is out of range";
+    INVALID_DB = "ERR invalid DB index";
+    INVALID_CURSOR = "ERR invalid cursor";
+    SELECT_IN_CLUSTER = "ERR SELECT is not allowed in cluster mode";
+    NO_AUTH = "NOAUTH Authentication required.";
+    WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled.";
+    NO_PROTO = "NOPROTO unsupported protocol version";
+    READ_ONLY = "READONLY You can't write against a read only replica.";
+    LOADING = "LOADING Redis is loading the dataset in memory";
+    BUSY_KEY = "BUSYKEY Target key name already exists.";
+    BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
+    BAD_DATA_FORMAT = "ERR Bad data format";
+    NESTED_MULTI = "ERR MULTI calls can not be nested";
+    EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
+    DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
+    WATCH_IN_MULTI = "ERR WATCH inside MULTI is not allowed";
+    EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot";
+    TRY_AGAIN = "TRYAGAIN Multiple keys request during rehashing of slot";
+    CLUSTER_DOWN = "CLUSTERDOWN The cluster is down";
+    CLUSTER_DOWN_UNBOUND = "CLUSTERDOWN Hash slot not served";
+    CLUSTER_DOWN_RO = "CLUSTERDOWN The cluster is down and only accepts read commands";
+    CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
+    UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    UNBLOCKED_ROLE = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+    MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
+    MISCONF_BGSAVE = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    NO_KEYS_MENTIONED = "ERR The command has no key arguments";
+    INVALID_KEYS_COMMAND = "ERR Invalid command specified";
+    INVALID_KEYS_ARGUMENTS = "ERR Invalid arguments specified for command";
+    MAX_CLIENTS = "ERR max number of clients reached";
+    NO_MULTI = "ERR Command not allowed inside a transaction";
+}
+
+/// `ERR unknown command ...`, with the beginning of the arguments, as Redis words it (at most 128 bytes of each part).
+pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
+    let clip = |bytes: &[u8], limit: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned();
+    let mut beginning = String::new();
+    for word in args.iter().skip(1) {
+        if beginning.len() >= 128 {
+            break;
+        }
+        let room = 128 - beginning.len();
+        beginning.push('\'');
+        beginning.push_str(&clip(word, room));
+        beginning.push_str("' ");
+    }
+    CmdError::new(format!("ERR unknown command '{}', with args beginning with: {}", clip(&args[0], 128), beginning))
+}
+
+/// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
+pub fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
+    let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+    CmdError::new(format!("ERR unknown subcommand '{}'. Try {} HELP.", word, container.to_ascii_uppercase()))
+}
+
+/// `ERR wrong number of arguments for 'get' command`; `name` as [`super::Spec::full_name`] prints it.
+pub fn wrong_arity(name: &str) -> CmdError {
+    CmdError::new(format!("ERR wrong number of arguments for '{name}' command"))
+}
+
+/// `ERR invalid expire time in 'set' command`
+pub fn invalid_expire(name: &str) -> CmdError {
+    CmdError::new(format!("ERR invalid expire time in '{name}' command"))
+}
+
+/// `MOVED 3999 127.0.0.1:6381`; an empty host says "the host you used".
+pub fn moved(slot: u16, host: &str, port: u16) -> CmdError {
+    CmdError::new(format!("MOVED {slot} {host}:{port}"))
+}
+
+/// `ASK 3999 127.0.0.1:6381`
+pub fn ask(slot: u16, host: &str, port: u16) -> CmdError {
+    CmdError::new(format!("ASK {slot} {host}:{port}"))
+}

@@ -1,0 +1,119 @@
+//! The one key extractor: from a command's words to the positions of its keys.
+//!
+//! Routing, slot locks, ACL checks and COMMAND GETKEYS all ask here, so they cannot disagree about what a key is. Fixed
+//! positions (all but a handful of commands) cost one range computation and no allocation.
+
+use protocol::resp::Args;
+use smallvec::SmallVec;
+
+use super::spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Spec};
+
+/// Positions of keys among the words of a command, each with what the command does to that key.
+pub type KeyPositions = SmallVec<[(u32, KeyFlags); 4]>;
+
+/// The words do not fit the key specs (a number of keys that is no number, or more keys than words).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadKeys;
+
+/// Appends the positions of all keys of `args` to `out`.
+///
+/// # Errors
+/// [`BadKeys`] if the words contradict the specs; the handler will say what is wrong with them, if anything.
+pub fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
+    if let Some(f) = spec.keys_fn {
+        f(args, out);
+        return Ok(());
+    }
+    for key_spec in spec.keys {
+        extract_one(key_spec, args, out)?;
+    }
+    Ok(())
+}
+
+fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
+    let words = args.len() as i64;
+    let first = match spec.begin {
+        BeginSearch::Index(index) => i64::from(index),
+        BeginSearch::Keyword { keyword, start_from } => match find_keyword(args, keyword, start_from) {
+            Some(position) => position + 1,
+            None => return Ok(()),
+        },
+        BeginSearch::Unknown => return Err(BadKeys),
+    };
+    let (first, last, step) = match spec.find {
+        FindKeys::Range { last, step, limit } => {
+            let end = if last >= 0 {
+                first + i64::from(last)
+            } else if limit <= 1 {
+                words + i64::from(last)
+            } else {
+                // `limit` 2: only the first half of what is left are keys (XREAD).
+                first + (words - first) / i64::from(limit) + i64::from(last)
+            };
+            (first, end, i64::from(step))
+        }
+        FindKeys::KeyNum { keynum, first: offset, step } => {
+            let at = first + i64::from(keynum);
+            let count = usize::try_from(at)
+                .ok()
+                .and_then(|at| args.get(at))
+                .and_then(crate::base::number::parse_i64)
+                .ok_or(BadKeys)?;
+            // Bounded by the words that exist, so that a huge number is an error and not a loop.
+            if count < 0 || count > words {
+                return Err(BadKeys);
+            }
+            let start = first + i64::from(offset);
+            (start, start + (count - 1) * i64::from(step), i64::from(step))
+        }
+        FindKeys::Unknown => return Err(BadKeys),
+    };
+    if last >= words || first < 0 {
+        return Err(BadKeys);
+    }
+    let mut position = first;
+    while position <= last {
+        out.push((position as u32, spec.flags));
+        position += step;
+    }
+    Ok(())
+}
+
+fn find_keyword(args: Args<'_>, keyword: &str, start_from: i16) -> Option<i64> {
+    let words = args.len() as i64;
+    let (mut at, step, end) =
+        if start_from > 0 { (i64::from(start_from), 1, words) } else { (words + i64::from(start_from), -1, 0) };
+    while at != end && (0..words).contains(&at) {
+        if args[at as usize].eq_ignore_ascii_case(keyword.as_bytes()) {
+            return Some(at);
+        }
+        at += step;
+    }
+    None
+}
+
+/// The legacy triple (first key, last key, step) that COMMAND INFO prints; zeros if there is no key at a fixed place.
+///
+/// Redis: `populateCommandLegacyRangeSpec`.
+pub fn legacy_range(spec: &Spec) -> (i64, i64, i64) {
+    let mut result: Option<(i64, i64, i64)> = None;
+    let mut previous_last = 0;
+    for key_spec in spec.keys {
+        let (BeginSearch::Index(first), FindKeys::Range { last, step, .. }) = (key_spec.begin, key_spec.find) else {
+            continue;
+        };
+        let first = i64::from(first);
+        let step = i64::from(step);
+        let last = if last >= 0 { i64::from(last) + first } else { i64::from(last) };
+        match result {
+            // Several specs merge only if they are adjacent single steps, as two keys side by side are.
+            Some((lo, _, 1)) if step == 1 && previous_last >= 0 && previous_last + 1 == first => {
+                result = Some((lo, last, 1))
+            }
+            Some(_) => break,
+            None => result = Some((first, last, step)),
+        }
+        previous_last = last;
+    }
+    result.unwrap_or((0, 0, 0))
+}

@@ -1,0 +1,119 @@
+//! The slots a command works on, locked in ascending order.
+//!
+//! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the only
+//! order in which more than one slot lock is ever taken, so no two commands can wait for each other.
+
+use protocol::slot::SlotId;
+use smallvec::SmallVec;
+
+use crate::store::{Keyspace, Slot, SlotGuard};
+
+/// A database and a slot in one ordered number.
+pub type Place = u32;
+
+/// The place of a slot in a database.
+#[inline]
+pub fn place(db: usize, slot: SlotId) -> Place {
+    (db as u32) << 14 | u32::from(slot.get())
+}
+
+/// Slots to lock, sorted and without duplicates.
+#[derive(Clone, Debug, Default)]
+pub struct LockPlan(SmallVec<[Place; 4]>);
+
+impl LockPlan {
+    /// Adds a slot.
+    pub fn add(&mut self, db: usize, slot: SlotId) {
+        let place = place(db, slot);
+        if let Err(at) = self.0.binary_search(&place) {
+            self.0.insert(at, place);
+        }
+    }
+
+    /// How many slots are to be locked.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is to be locked.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes all locks, ascending.
+    pub fn lock<'k>(&self, keyspace: &'k Keyspace) -> Locked<'k> {
+        Locked(
+            self.0
+                .iter()
+                .map(|&place| {
+                    let slot = SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot");
+                    (place, keyspace.lock((place >> 14) as usize, slot))
+                })
+                .collect(),
+        )
+    }
+}
+
+/// Locked slots; unlocked when dropped.
+pub struct Locked<'k>(SmallVec<[(Place, SlotGuard<'k>); 1]>);
+
+impl<'k> Locked<'k> {
+    /// Locks a single slot: the common case, without a plan.
+    #[inline]
+    pub fn one(keyspace: &'k Keyspace, db: usize, slot: SlotId) -> Self {
+        let mut locked = SmallVec::new();
+        locked.push((place(db, slot), keyspace.lock(db, slot)));
+        Self(locked)
+    }
+
+    /// Nothing locked: for commands without keys.
+    pub fn none() -> Self {
+        Self(SmallVec::new())
+    }
+
+    /// Plain references to the locked slots, for a handler.
+    #[inline]
+    pub fn slots(&mut self) -> Slots<'_> {
+        Slots(self.0.iter_mut().map(|(place, guard)| (*place, &mut **guard)).collect())
+    }
+
+    /// Whether every slot of `plan` is locked here.
+    pub fn holds(&self, plan: &LockPlan) -> bool {
+        plan.0.iter().all(|wanted| self.0.iter().any(|(place, _)| place == wanted))
+    }
+
+    /// The slot, if it is locked here.
+    pub fn get(&self, db: usize, slot: SlotId) -> Option<&Slot> {
+        let wanted = place(db, slot);
+        self.0.iter().find(|(place, _)| *place == wanted).map(|(_, guard)| &**guard)
+    }
+
+    /// The slot for changes, if it is locked here.
+    pub fn get_mut(&mut self, db: usize, slot: SlotId) -> Option<&mut Slot> {
+        let wanted = place(db, slot);
+        self.0.iter_mut().find(|(place, _)| *place == wanted).map(|(_, guard)| &mut **guard)
+    }
+}
+
+/// References to locked slots.
+pub struct Slots<'a>(SmallVec<[(Place, &'a mut Slot); 1]>);
+
+impl Slots<'_> {
+    /// The locked slot.
+    ///
+    /// # Panics
+    /// If the slot was not locked: then the command's key specs do not name a key that its handler uses, a mistake in our tables.
+    #[inline]
+    pub fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
+        let wanted = place(db, slot);
+        let index = if self.0.first().is_some_and(|(place, _)| *place == wanted) {
+            0
+        } else {
+            self.0
+                .iter()
+                .position(|(place, _)| *place == wanted)
+                .expect("every key of a command is locked before its handler runs")
+        };
+        self.0[index].1
+    }
+}

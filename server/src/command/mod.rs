@@ -1,0 +1,33 @@
+//! The command framework: what a command *is*, before any command exists.
+//!
+//! A command is declared once, as a `const` entry beside its handler: name, arity, flags, key specs, group, since, summary,
+//! complexity and a one-line argument syntax ([`spec::Spec`]). Everything else derives from that entry: COMMAND INFO, DOCS and
+//! GETKEYS, the arity check, cluster routing, which slots are locked, what MULTI admits. One key extractor ([`keys`]) feeds
+//! routing, locking and GETKEYS alike; two of them would disagree one day, and the disagreement would be a security hole.
+//!
+//! A handler never performs effects. It changes the slots that were locked for it, writes its reply, and notes in
+//! [`effects::Effects`] what else must follow (propagation, keyspace events, keys that became ready). The engine drains those
+//! under the same lock, so that the order of execution is the order of replication.
+//!
+//! Rank 2: may use `base` and `store`, and is used by `commands` and everything above.
+
+pub mod context;
+pub mod effects;
+pub mod error;
+pub mod keys;
+pub mod locked;
+pub mod outcome;
+pub mod spec;
+pub mod syntax;
+
+pub use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, Role};
+pub use effects::{Effects, Event, NotifyClass};
+pub use error::CmdError;
+pub use locked::{LockPlan, Locked};
+pub use outcome::{BlockSpec, CmdResult, Outcome, TimeoutReply};
+pub use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec};
+
+/// A synchronous handler that runs under the locks of the slots its keys live in.
+pub type KeyedFn = for<'c, 'a> fn(&'c mut KeyedCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;
+/// A synchronous handler that visits slots one at a time, or all of them under the barrier.
+pub type KeyspaceFn = for<'c, 'a> fn(&'c mut KeyspaceCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;

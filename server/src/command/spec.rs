@@ -1,0 +1,412 @@
+//! The declaration of a command, as a `const` value built by a `const fn` builder.
+//!
+//! ```ignore
+//! pub static COMMANDS: &[Declared<KeyedFn>] = &[
+//!     Declared::new("SETRANGE", Arity::exactly(4), Group::String, Flags::WRITE.and(Flags::DENYOOM), setrange as KeyedFn)
+//!         .since("2.2.0")
+//!         .summary("Overwrites part of a string, padding with zero bytes.")
+//!         .complexity("O(1) amortised for short values.")
+//!         .keys(&[KeySpec::at(1).rw().update()])
+//!         .syntax("key:key offset:integer value:string"),
+//! ];
+//! ```
+//! A plain slice, no macro and no linker section: adding a command touches one file, and a reader finds everything about it
+//! in one place. The handler's type `H` differs by kind (keyed, keyspace, session, service), so that a keyed handler cannot
+//! reach a socket: the type system says so, not a convention.
+
+/// How many words a command takes, its name included. Negative on the wire means "at least".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arity(pub i16);
+
+impl Arity {
+    /// Exactly `n` words, the name included.
+    pub const fn exactly(n: i16) -> Self {
+        Self(n)
+    }
+    /// At least `n` words, the name included.
+    pub const fn at_least(n: i16) -> Self {
+        Self(-n)
+    }
+    /// Whether a request of `words` words is acceptable.
+    #[inline]
+    pub fn accepts(self, words: usize) -> bool {
+        if self.0 >= 0 { words == self.0 as usize } else { words >= (-self.0) as usize }
+    }
+}
+
+macro_rules! bits {
+    ($(#[$doc:meta])* $name:ident : $ty:ty { $($(#[$fdoc:meta])* $flag:ident = $bit:expr),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+        pub struct $name(pub $ty);
+        impl $name {
+            /// No flag at all.
+            pub const NONE: Self = Self(0);
+            $($(#[$fdoc])* pub const $flag: Self = Self(1 << $bit);)*
+            /// Both sets of flags.
+            pub const fn and(self, other: Self) -> Self { Self(self.0 | other.0) }
+            /// Whether every flag of `other` is set.
+            #[inline]
+            pub const fn has(self, other: Self) -> bool { self.0 & other.0 == other.0 }
+            /// Whether any flag of `other` is set.
+            #[inline]
+            pub const fn any(self, other: Self) -> bool { self.0 & other.0 != 0 }
+        }
+    };
+}
+
+bits! {
+    /// Properties of a command, with the meaning that Redis gives them (COMMAND INFO prints them).
+    Flags: u32 {
+        /// Changes data.
+        WRITE = 0,
+        /// Reads data and changes nothing.
+        READONLY = 1,
+        /// Refused when memory is full.
+        DENYOOM = 2,
+        /// An administrator's command.
+        ADMIN = 3,
+        /// Part of publish and subscribe.
+        PUBSUB = 4,
+        /// Not allowed in scripts.
+        NOSCRIPT = 5,
+        /// May block the client.
+        BLOCKING = 6,
+        /// Allowed while the data set is being loaded.
+        LOADING = 7,
+        /// Allowed on a replica with stale data.
+        STALE = 8,
+        /// Not shown to MONITOR.
+        SKIP_MONITOR = 9,
+        /// Never enters the slow log.
+        SKIP_SLOWLOG = 10,
+        /// Works on an importing slot without ASKING.
+        ASKING = 11,
+        /// O(1) or O(log n).
+        FAST = 12,
+        /// Allowed before AUTH.
+        NO_AUTH = 13,
+        /// Might be propagated although it is not a write (PUBLISH).
+        MAY_REPLICATE = 14,
+        /// Refused during asynchronous loading.
+        NO_ASYNC_LOADING = 15,
+        /// Refused inside MULTI.
+        NO_MULTI = 16,
+        /// Allowed while a script is too slow.
+        ALLOW_BUSY = 17,
+        /// May be called with no key although it has key specs.
+        NO_MANDATORY_KEYS = 18,
+        /// Needs `enable-debug-command` and the like.
+        PROTECTED = 19,
+        /// Needs the barrier: runs alone, between everyone else's commands.
+        EXCLUSIVE = 20,
+        /// Keys can't be found by fixed positions (printed as `movablekeys`).
+        MOVABLE_KEYS = 21,
+        /// A container whose subcommands are the commands.
+        CONTAINER = 22,
+        /// Not shown by COMMAND: an internal name.
+        HIDDEN = 23,
+        /// Also in @dangerous although no other flag says so (KEYS, SORT, ...).
+        ACL_DANGEROUS = 24,
+        /// In @connection.
+        ACL_CONNECTION = 25,
+        /// In @transaction.
+        ACL_TRANSACTION = 26,
+        /// Restrictions of a replica or a cluster do not stop it (PUBLISH in Redis's table).
+        REPLICA_OK = 27,
+    }
+}
+
+bits! {
+    /// What a command does with the keys of one key spec (names and meaning from Redis 7's key specifications).
+    KeyFlags: u16 {
+        /// Read only access.
+        RO = 0,
+        /// Read and written.
+        RW = 1,
+        /// Overwritten without reading.
+        OW = 2,
+        /// Removed.
+        RM = 3,
+        /// The value is returned, copied or used to decide.
+        ACCESS = 4,
+        /// The value may be modified by existing content.
+        UPDATE = 5,
+        /// Content is added, none removed.
+        INSERT = 6,
+        /// Content is explicitly removed.
+        DELETE = 7,
+        /// Not really a key: a channel (sharded pub/sub), yet it routes.
+        NOT_KEY = 8,
+        /// The spec may not name every key.
+        INCOMPLETE = 9,
+        /// The flags depend on the arguments.
+        VARIABLE_FLAGS = 10,
+    }
+}
+
+/// The group of a command (COMMAND DOCS) and, for data types, its ACL category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Generic,
+    String,
+    List,
+    Set,
+    SortedSet,
+    Hash,
+    PubSub,
+    Transactions,
+    Connection,
+    Server,
+    Scripting,
+    HyperLogLog,
+    Cluster,
+    Geo,
+    Stream,
+    Bitmap,
+}
+
+impl Group {
+    /// The name as COMMAND DOCS prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
+            Self::Hash => "hash",
+            Self::PubSub => "pubsub",
+            Self::Transactions => "transactions",
+            Self::Connection => "connection",
+            Self::Server => "server",
+            Self::Scripting => "scripting",
+            Self::HyperLogLog => "hyperloglog",
+            Self::Cluster => "cluster",
+            Self::Geo => "geo",
+            Self::Stream => "stream",
+            Self::Bitmap => "bitmap",
+        }
+    }
+}
+
+/// Where the search for keys begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeginSearch {
+    /// At a fixed word.
+    Index(i16),
+    /// After a word, searched from `start_from` (negative: from the end, backwards).
+    Keyword { keyword: &'static str, start_from: i16 },
+    /// Cannot be said; the command brings a function.
+    Unknown,
+}
+
+/// How keys follow from where the search began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// To `last` (relative to the first; negative: counted from the end of the command), every `step` words; `limit` as in Redis.
+    Range { last: i16, step: i16, limit: i16 },
+    /// A number of keys stands at `keynum`, the first key at `first`, both relative to where the search began.
+    KeyNum { keynum: i16, first: i16, step: i16 },
+    /// Cannot be said.
+    Unknown,
+}
+
+/// One key specification (Redis 7): where keys stand among the words, and what happens to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    pub begin: BeginSearch,
+    pub find: FindKeys,
+    pub flags: KeyFlags,
+}
+
+impl KeySpec {
+    /// One key at word `index`.
+    pub const fn at(index: i16) -> Self {
+        Self {
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Range { last: 0, step: 1, limit: 0 },
+            flags: KeyFlags::NONE,
+        }
+    }
+    /// Keys from word `first` to `last` (relative to the first if positive, from the end if negative: -1 is the last word).
+    pub const fn range(first: i16, last: i16, step: i16) -> Self {
+        Self { begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, limit: 0 }, flags: KeyFlags::NONE }
+    }
+    /// `numkeys key [key ...]` with the number at word `index`.
+    pub const fn numkeys(index: i16) -> Self {
+        Self {
+            begin: BeginSearch::Index(index),
+            find: FindKeys::KeyNum { keynum: 0, first: 1, step: 1 },
+            flags: KeyFlags::NONE,
+        }
+    }
+    /// Keys that follow a keyword.
+    pub const fn after(keyword: &'static str, start_from: i16) -> Self {
+        Self {
+            begin: BeginSearch::Keyword { keyword, start_from },
+            find: FindKeys::Range { last: 0, step: 1, limit: 0 },
+            flags: KeyFlags::NONE,
+        }
+    }
+    /// With the given way to find keys.
+    pub const fn find(mut self, find: FindKeys) -> Self {
+        self.find = find;
+        self
+    }
+    /// With more flags.
+    pub const fn flags(mut self, flags: KeyFlags) -> Self {
+        self.flags = self.flags.and(flags);
+        self
+    }
+    pub const fn ro(self) -> Self {
+        self.flags(KeyFlags::RO)
+    }
+    pub const fn rw(self) -> Self {
+        self.flags(KeyFlags::RW)
+    }
+    pub const fn ow(self) -> Self {
+        self.flags(KeyFlags::OW)
+    }
+    pub const fn rm(self) -> Self {
+        self.flags(KeyFlags::RM)
+    }
+    pub const fn access(self) -> Self {
+        self.flags(KeyFlags::ACCESS)
+    }
+    pub const fn update(self) -> Self {
+        self.flags(KeyFlags::UPDATE)
+    }
+    pub const fn insert(self) -> Self {
+        self.flags(KeyFlags::INSERT)
+    }
+    pub const fn delete(self) -> Self {
+        self.flags(KeyFlags::DELETE)
+    }
+}
+
+/// A function that finds the words that are keys, for the few commands whose key specs cannot say it.
+pub type KeysFn = fn(protocol::resp::Args<'_>, &mut super::keys::KeyPositions);
+/// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
+pub type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
+
+/// Everything about a command except its handler.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Upper case. A subcommand's own word only (`GETNAME`); its full name is `container|sub`.
+    pub name: &'static str,
+    /// Upper case name of the container for a subcommand.
+    pub container: Option<&'static str>,
+    pub arity: Arity,
+    pub group: Group,
+    pub flags: Flags,
+    pub since: &'static str,
+    pub summary: &'static str,
+    pub complexity: &'static str,
+    /// Argument syntax in the compact form that [`super::syntax`] parses; only COMMAND DOCS reads it.
+    pub syntax: &'static str,
+    pub keys: &'static [KeySpec],
+    pub keys_fn: Option<KeysFn>,
+    pub other_db: Option<OtherDbFn>,
+    /// Command tips as COMMAND INFO prints them.
+    pub tips: &'static [&'static str],
+    /// (version, change) pairs as COMMAND DOCS prints them.
+    pub history: &'static [(&'static str, &'static str)],
+}
+
+/// A command: its [`Spec`] and its handler.
+#[derive(Clone, Copy, Debug)]
+pub struct Declared<H: Copy + 'static> {
+    pub spec: Spec,
+    pub handler: H,
+}
+
+impl<H: Copy + 'static> Declared<H> {
+    /// Starts a declaration; `name` in upper case.
+    pub const fn new(name: &'static str, arity: Arity, group: Group, flags: Flags, handler: H) -> Self {
+        Self {
+            spec: Spec {
+                name,
+                container: None,
+                arity,
+                group,
+                flags,
+                since: "1.0.0",
+                summary: "",
+                complexity: "O(1)",
+                syntax: "",
+                keys: &[],
+                keys_fn: None,
+                other_db: None,
+                tips: &[],
+                history: &[],
+            },
+            handler,
+        }
+    }
+    /// Starts the declaration of a subcommand of `container`.
+    pub const fn sub(
+        container: &'static str,
+        name: &'static str,
+        arity: Arity,
+        group: Group,
+        flags: Flags,
+        handler: H,
+    ) -> Self {
+        let mut declared = Self::new(name, arity, group, flags, handler);
+        declared.spec.container = Some(container);
+        declared
+    }
+    pub const fn since(mut self, version: &'static str) -> Self {
+        self.spec.since = version;
+        self
+    }
+    pub const fn summary(mut self, text: &'static str) -> Self {
+        self.spec.summary = text;
+        self
+    }
+    pub const fn complexity(mut self, text: &'static str) -> Self {
+        self.spec.complexity = text;
+        self
+    }
+    pub const fn syntax(mut self, text: &'static str) -> Self {
+        self.spec.syntax = text;
+        self
+    }
+    pub const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
+        self.spec.keys = keys;
+        self
+    }
+    pub const fn keys_fn(mut self, f: KeysFn) -> Self {
+        self.spec.keys_fn = Some(f);
+        self.spec.flags = self.spec.flags.and(Flags::MOVABLE_KEYS);
+        self
+    }
+    pub const fn other_db(mut self, f: OtherDbFn) -> Self {
+        self.spec.other_db = Some(f);
+        self
+    }
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
+        self.spec.tips = tips;
+        self
+    }
+    pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Self {
+        self.spec.history = history;
+        self
+    }
+}
+
+impl Spec {
+    /// The name as replies and errors print it: `get`, `client|getname`.
+    pub fn full_name(&self) -> String {
+        match self.container {
+            Some(container) => format!("{}|{}", container.to_ascii_lowercase(), self.name.to_ascii_lowercase()),
+            None => self.name.to_ascii_lowercase(),
+        }
+    }
+    /// Whether the command changes data.
+    #[inline]
+    pub fn is_write(&self) -> bool {
+        self.flags.has(Flags::WRITE)
+    }
+}

@@ -1,0 +1,1 @@
+//! The compact argument syntax of a command, parsed only when COMMAND DOCS asks.

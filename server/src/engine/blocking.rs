@@ -1,0 +1,227 @@
+//! Parking commands that wait for a key, and serving them, first in first served.
+//!
+//! A handler that finds nothing returns [`crate::command::Outcome::Block`]; while the slot locks are still held, [`Engine::park`] puts a waiter
+//! into the slot of each key it waits for. A write that makes such a key ready notes it in its effects, and before its locks are
+//! released [`Engine::serve_ready`] runs the first waiter's command again, on its behalf, and posts the reply to its mailbox.
+//!
+//! One reply per request: a parked command is answered by whoever *claims* it first (a compare-and-swap): a write that serves it,
+//! its timeout, CLIENT UNBLOCK, or its connection going away. The claim comes before the element is taken, so no element is
+//! ever popped for a client that is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::resp::OwnedArgs;
+use protocol::resp::reply::{Protocol, Reply};
+use protocol::slot::{SlotId, key_slot};
+
+use super::Engine;
+use super::client::{ClientHandle, Mail};
+use super::execute::{Called, Caller, Unit};
+use super::hot::Hot;
+use super::registry::Handler;
+use super::session::Session;
+use crate::base::rng::Rng;
+use crate::command::{BlockSpec, CmdError, LockPlan, Locked, Role, TimeoutReply};
+use crate::store::{BlockToken, Waiter};
+
+/// A command that waits.
+pub struct Parked {
+    pub client: Arc<ClientHandle>,
+    pub command: usize,
+    pub args: OwnedArgs,
+    pub db: usize,
+    pub protocol: Protocol,
+    pub spec: BlockSpec,
+    /// The keys waited for, without duplicates.
+    pub keys: Vec<(SlotId, Box<[u8]>)>,
+    pub token: Arc<BlockToken>,
+}
+
+/// Writes what a client reads when its time is up.
+pub fn write_timeout(reply: TimeoutReply, out: &mut Vec<u8>, protocol: Protocol) {
+    let mut writer = Reply::new(out, protocol);
+    match reply {
+        TimeoutReply::NullArray => writer.null_array(),
+        TimeoutReply::Null => writer.null(),
+    }
+}
+
+impl Engine {
+    /// Parks a command whose handler returned [`crate::command::Outcome::Block`]; the locks it ran under are still held.
+    pub(super) fn park(
+        &self,
+        session: &mut Session,
+        command: usize,
+        args: OwnedArgs,
+        spec: BlockSpec,
+        locked: &mut Locked<'_>,
+    ) {
+        let mut keys: Vec<(SlotId, Box<[u8]>)> = Vec::with_capacity(spec.keys.len());
+        for &position in &spec.keys {
+            let key = &args.view()[position as usize];
+            if !keys.iter().any(|(_, known)| **known == *key) {
+                keys.push((key_slot(key), key.into()));
+            }
+        }
+        let parked = Arc::new(Parked {
+            client: session.handle.clone(),
+            command,
+            args,
+            db: session.db,
+            protocol: session.protocol,
+            spec,
+            keys,
+            token: Arc::new(BlockToken::new()),
+        });
+        for (slot, key) in &parked.keys {
+            let slot =
+                locked.get_mut(session.db, *slot).expect("a blocking command's keys are locked while it is parked");
+            slot.wait(key, Waiter { token: parked.token.clone(), request: parked.clone() });
+        }
+        session.handle.park(Some(parked.clone()));
+        session.parked = Some(parked);
+        self.clients.blocked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Removes a command from the slots it waits in. The caller has claimed it, or was told that it is answered.
+    pub fn unpark(&self, session: &mut Session) {
+        let Some(parked) = session.parked.take() else { return };
+        for (slot, key) in &parked.keys {
+            self.keyspace.lock(parked.db, *slot).stop_waiting(key, &parked.token);
+        }
+        session.handle.park(None);
+        self.clients.blocked.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Answers the parked command of a client with an error or its timeout reply (CLIENT UNBLOCK, role change).
+    /// Returns whether it was still waiting.
+    pub fn unblock(&self, client: &ClientHandle, error: Option<&CmdError>) -> bool {
+        let Some(parked) = client.parked() else { return false };
+        if !parked.token.abandon() {
+            return false;
+        }
+        let mut out = Vec::new();
+        match error {
+            Some(error) => {
+                self.stats.count_error(error.code());
+                Reply::new(&mut out, parked.protocol).error(error.as_str());
+            }
+            None => write_timeout(parked.spec.on_timeout, &mut out, parked.protocol),
+        }
+        client.send(Mail::Reply(out), 0);
+        true
+    }
+
+    /// Has every parked command that `which` picks run again from the start, through all gates (role change, slot gone).
+    pub fn retry_blocked(&self, which: &dyn Fn(&Parked) -> bool) {
+        for client in self.clients.all() {
+            if let Some(parked) = client.parked()
+                && which(&parked)
+                && parked.token.abandon()
+            {
+                client.send(Mail::Retry, 0);
+            }
+        }
+    }
+
+    /// Serves the clients that wait for keys which `unit` made ready, while the unit's locks are held. Waiters that need slots
+    /// which are not locked here (BLMOVE across slots, cluster mode off) are served by [`Engine::serve_later`].
+    pub(super) fn serve_ready(&self, unit: &mut Unit, locked: &mut Locked<'_>, now: i64) {
+        let mut later = Vec::new();
+        while !unit.ready.is_empty() {
+            for (db, key) in std::mem::take(&mut unit.ready) {
+                if !self.serve_key(db, &key, unit, locked, now) {
+                    later.push((db, key));
+                }
+            }
+        }
+        unit.ready = later;
+    }
+
+    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its first waiter needs.
+    /// The caller holds no slot lock.
+    pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
+        while let Some((db, key)) = unit.ready.pop() {
+            loop {
+                let slot = key_slot(&key);
+                let Some(parked) = self.keyspace.lock(db, slot).waiters(&key).first().and_then(parked_of) else {
+                    break;
+                };
+                let mut plan = LockPlan::default();
+                plan.add(db, slot);
+                self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
+                let mut locked = self.lock(&plan);
+                if self.serve_key(db, &key, unit, &mut locked, now) {
+                    break;
+                }
+                // Another waiter came to the front between the two locks, or the next one needs other slots: look again.
+            }
+        }
+    }
+
+    /// Serves waiters of one key until it has nothing more or nobody waits. `false`: the first waiter needs more locks.
+    fn serve_key(&self, db: usize, key: &[u8], unit: &mut Unit, locked: &mut Locked<'_>, now: i64) -> bool {
+        let (slot, hash) = (key_slot(key), self.keyspace.hash(key));
+        let hot = self.hot.load();
+        loop {
+            let Some(place) = locked.get_mut(db, slot) else { return false };
+            let Some(ty) = place.get(hash, key).map(|entry| entry.ty()) else { return true };
+            let fitting = place.waiters(key).iter().filter_map(parked_of).find(|parked| parked.spec.awaited == ty);
+            let Some(parked) = fitting else { return true };
+            if !self.holds_all(&parked, locked) {
+                return false;
+            }
+            if parked.token.claim() {
+                self.serve(&parked, unit, locked, &hot, now);
+            }
+            for (slot, key) in &parked.keys {
+                if let Some(place) = locked.get_mut(parked.db, *slot) {
+                    place.stop_waiting(key, &parked.token);
+                }
+            }
+        }
+    }
+
+    /// Runs a claimed command on behalf of its client and posts the reply.
+    fn serve(&self, parked: &Parked, unit: &mut Unit, locked: &mut Locked<'_>, hot: &Hot, now: i64) {
+        let command = self.registry.by_index(parked.command);
+        let Handler::Keyed(handler) = command.handler else { unreachable!("only keyed commands are parked") };
+        let caller = Caller {
+            db: parked.db,
+            protocol: parked.protocol,
+            role: Role::Primary,
+            no_touch: false,
+            may_block: true,
+            now,
+        };
+        let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));
+        let mail = match self.call_keyed(
+            caller,
+            command,
+            handler,
+            parked.args.view(),
+            &mut out,
+            &mut rng,
+            hot,
+            unit,
+            locked,
+        ) {
+            // It still finds nothing: its own connection parks it again.
+            Called::Block(_) => Mail::Retry,
+            Called::Done | Called::Failed => Mail::Reply(out),
+        };
+        parked.client.send(mail, 0);
+    }
+
+    fn holds_all(&self, parked: &Parked, locked: &Locked<'_>) -> bool {
+        let mut plan = LockPlan::default();
+        self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
+        locked.holds(&plan)
+    }
+}
+
+/// The engine's side of a waiter.
+fn parked_of(waiter: &Waiter) -> Option<Arc<Parked>> {
+    waiter.request.clone().downcast::<Parked>().ok()
+}

@@ -1,0 +1,51 @@
+//! All connections of a node, by number.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+
+use super::client::{ClientHandle, ClientId};
+
+/// The registry of connections.
+#[derive(Default)]
+pub struct Clients {
+    by_id: DashMap<ClientId, Arc<ClientHandle>>,
+    last_id: AtomicU64,
+    /// How many clients wait in a blocking command.
+    pub blocked: AtomicUsize,
+}
+
+impl Clients {
+    /// A number for a new client; never reused.
+    pub fn next_id(&self) -> ClientId {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub fn add(&self, client: Arc<ClientHandle>) {
+        self.by_id.insert(client.id, client);
+    }
+
+    pub fn remove(&self, id: ClientId) {
+        self.by_id.remove(&id);
+    }
+
+    pub fn get(&self, id: ClientId) -> Option<Arc<ClientHandle>> {
+        self.by_id.get(&id).map(|entry| entry.value().clone())
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// All connections, oldest first.
+    pub fn all(&self) -> Vec<Arc<ClientHandle>> {
+        let mut all: Vec<_> = self.by_id.iter().map(|entry| entry.value().clone()).collect();
+        all.sort_by_key(|client| client.id);
+        all
+    }
+}

@@ -1,0 +1,603 @@
+//! From the bytes of a connection to executed commands: parse, pass the gates, run.
+//!
+//! [`Engine::process`] works through all complete requests of a buffer, so that a pipeline costs one pass. Every request goes
+//! through the same flat list of named gates, in Redis's order (`processCommand`), because a client can tell from the error
+//! which gate came first. A command that must wait ends the pass; what follows it stays in the buffer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::resp::ArgVec;
+use protocol::resp::Args;
+use protocol::resp::limits::Limits;
+use protocol::resp::reply::Reply;
+use protocol::resp::request::{Parsed, RequestParser};
+use protocol::slot::{SlotId, key_slot};
+
+use super::Engine;
+use super::barrier::Pass;
+use super::execute::{Called, Presence, Unit, presence};
+use super::hot::Hot;
+use super::ports::{Route, RouteAsk};
+use super::registry::{Command, Handler};
+use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
+use super::state::PauseKind;
+use crate::command::keys::{KeyPositions, extract};
+use crate::command::{CmdError, Flags, KeyedFn, LockPlan, Locked, error};
+
+/// Why processing stopped.
+pub enum Next {
+    /// Everything complete was executed; `need` is the total buffer length worth waiting for, if known.
+    Input { need: usize },
+    /// Enough output for now: write it, then go on.
+    Flush,
+    /// The session is parked in a blocking command.
+    Blocked,
+    /// A reply is on its way.
+    Wait(ReplyFuture),
+    /// Paused; the command is still in the buffer. Until the given unix time in milliseconds, or until woken.
+    Paused(i64),
+    /// Send what is written, then close.
+    Close,
+    /// The connection is handed over ([`Session::handover`]).
+    Handover,
+}
+
+/// What one command's turn came to.
+enum Step {
+    Next,
+    Stop(Next),
+}
+
+/// Output beyond this is written before more commands run, bytes.
+const FLUSH_AT: usize = 256 * 1024;
+
+impl Engine {
+    /// Executes the complete requests at the beginning of `input`. Returns how many bytes were used up, and why it stopped.
+    pub fn process(
+        self: &Arc<Self>,
+        session: &mut Session,
+        parser: &mut RequestParser,
+        input: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> (usize, Next) {
+        let hot = self.hot.load_full();
+        let mut pass = self.barrier.enter(session.gate);
+        let now = self.clock.now_ms();
+        session.handle.stats.last_interaction_ms.store(now, Ordering::Relaxed);
+        let mut consumed = 0;
+        let mut words = ArgVec::new();
+        loop {
+            let limits = if session.authenticated {
+                Limits::authenticated(hot.proto_max_bulk_len)
+            } else {
+                Limits::unauthenticated(hot.proto_max_bulk_len)
+            };
+            let rest = &mut input[consumed..];
+            match parser.parse(rest, &limits, &mut words) {
+                Ok(Parsed::Command { consumed: used }) => {
+                    let args = Args::new(&rest[..used], &words);
+                    match self.dispatch(session, args, out, &mut pass, &hot, now) {
+                        Step::Next => consumed += used,
+                        Step::Stop(next @ Next::Paused(_)) => return (consumed, next),
+                        Step::Stop(next) => return (consumed + used, next),
+                    }
+                    if out.len() >= FLUSH_AT {
+                        return (consumed, Next::Flush);
+                    }
+                    if session.close_after_reply {
+                        return (consumed, Next::Close);
+                    }
+                }
+                Ok(Parsed::Empty { consumed: used }) => consumed += used,
+                Ok(Parsed::Incomplete { need }) => return (consumed, Next::Input { need }),
+                Err(problem) => {
+                    let mut text = b"ERR ".to_vec();
+                    text.extend_from_slice(&problem.text());
+                    self.stats.count_error("ERR");
+                    Reply::new(out, session.protocol).error(&text);
+                    return (input.len(), Next::Close);
+                }
+            }
+        }
+    }
+
+    /// Runs the command of a parked session again, through all gates.
+    pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
+        let hot = self.hot.load_full();
+        let mut pass = self.barrier.enter(session.gate);
+        match self.dispatch(session, args, out, &mut pass, &hot, self.clock.now_ms()) {
+            Step::Next => Next::Flush,
+            Step::Stop(next) => next,
+        }
+    }
+
+    /// Runs one command that did not come through a connection's buffer (the primary's stream, a file).
+    pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
+        let hot = self.hot.load_full();
+        let mut pass = self.barrier.enter(session.gate);
+        self.dispatch(session, args, out, &mut pass, &hot, self.clock.now_ms());
+    }
+
+    fn dispatch(
+        self: &Arc<Self>,
+        session: &mut Session,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+        hot: &Hot,
+        now: i64,
+    ) -> Step {
+        let start = out.len();
+        let command = match self.resolve(args) {
+            Ok(command) => command,
+            Err(problem) => {
+                self.reject(session, None, &problem, out);
+                return self.settle(session, start, out, Step::Next);
+            }
+        };
+        session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
+        if let Err(problem) = self.gates(session, command, args, hot, now) {
+            self.reject(session, Some(command), &problem, out);
+            return self.settle(session, start, out, Step::Next);
+        }
+        if let Some(until) = self.pause_gate(session, command, now) {
+            return Step::Stop(Next::Paused(until));
+        }
+        let route = match self.route_gate(session, command, args, now) {
+            Ok(route) => route,
+            Err(problem) => {
+                self.reject(session, Some(command), &problem, out);
+                return self.settle(session, start, out, Step::Next);
+            }
+        };
+        if session.in_multi() && !runs_inside_multi(command) {
+            self.queue(session, command, args, out);
+            return self.settle(session, start, out, Step::Next);
+        }
+        self.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
+        let started = std::time::Instant::now();
+        let step = self.run(session, command, args, out, pass, hot, now, route);
+        self.count_call(command, started);
+        if session.asking && command.spec.name != "ASKING" {
+            session.asking = false;
+        }
+        self.settle(session, start, out, step)
+    }
+
+    /// Finds the command and checks its arity.
+    fn resolve<'r>(&'r self, args: Args<'_>) -> Result<&'r Command, CmdError> {
+        let Some(mut command) = self.registry.find(&args[0]) else { return Err(error::unknown_command(args)) };
+        if command.spec.flags.has(Flags::CONTAINER)
+            && let Some(word) = args.get(1)
+        {
+            command = match self.registry.find_sub(command, word) {
+                Some(sub) => sub,
+                None => return Err(error::unknown_subcommand(command.spec.name, word)),
+            };
+        }
+        if !command.spec.arity.accepts(args.len()) {
+            return Err(error::wrong_arity(&command.full_name));
+        }
+        Ok(command)
+    }
+
+    /// The gates that refuse a command without looking at data, in Redis's order.
+    fn gates(&self, session: &Session, command: &Command, args: Args<'_>, hot: &Hot, now: i64) -> Result<(), CmdError> {
+        let _ = (args, now);
+        if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
+            return Err(error::NO_AUTH);
+        }
+        if session.origin != Origin::Client {
+            return Ok(());
+        }
+        if session.in_multi() && command.spec.flags.has(Flags::NO_MULTI) {
+            return Err(error::NO_MULTI);
+        }
+        let writes = command.spec.is_write();
+        let may_replicate = writes || command.spec.flags.has(Flags::MAY_REPLICATE);
+        if may_replicate
+            && hot.stop_writes_on_bgsave_error
+            && self.state.save_failed.load(Ordering::Relaxed)
+            && !self.state.is_replica()
+        {
+            return Err(error::MISCONF_BGSAVE);
+        }
+        if writes {
+            self.write_gates(hot)?;
+        }
+        if self.state.is_replica()
+            && !hot.replica_serve_stale_data
+            && !command.spec.flags.has(Flags::STALE)
+            && !self.state.primary_link_up.load(Ordering::Relaxed)
+        {
+            return Err(error::MASTER_DOWN);
+        }
+        if self.state.loading.load(Ordering::Relaxed) && !command.spec.flags.has(Flags::LOADING) {
+            let refused = !self.state.async_loading.load(Ordering::Relaxed)
+                || command.spec.flags.has(Flags::NO_ASYNC_LOADING)
+                || writes;
+            if refused {
+                return Err(error::LOADING);
+            }
+        }
+        if session.in_subscriber_mode() && !allowed_for_subscribers(command) {
+            return Err(CmdError::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                command.full_name
+            )));
+        }
+        Ok(())
+    }
+
+    fn write_gates(&self, hot: &Hot) -> Result<(), CmdError> {
+        if self.state.is_replica() {
+            return if hot.replica_read_only { Err(error::READ_ONLY) } else { Ok(()) };
+        }
+        if hot.min_replicas_to_write > 0 && hot.min_replicas_max_lag > 0 {
+            let good = self.feed().map_or(0, |feed| feed.good_replicas(hot.min_replicas_max_lag));
+            if good < hot.min_replicas_to_write {
+                return Err(error::NO_REPLICAS);
+            }
+        }
+        Ok(())
+    }
+
+    /// Until when this command is held back, if it is.
+    fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
+        let (kind, until) = self.state.paused(now);
+        if kind == PauseKind::None || session.origin != Origin::Client {
+            return None;
+        }
+        let held = match kind {
+            PauseKind::None => false,
+            PauseKind::All => true,
+            PauseKind::Writes => {
+                let may_write = |command: &Command| command.spec.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE));
+                match (&session.multi, command.spec.name) {
+                    (Some(multi), "EXEC") => {
+                        multi.queue.iter().any(|queued| may_write(self.registry.by_index(queued.command)))
+                    }
+                    (Some(_), _) => false,
+                    (None, _) => may_write(command),
+                }
+            }
+        };
+        held.then_some(until)
+    }
+
+    /// Asks the cluster where the command's keys are served. Without cluster mode: nowhere else.
+    fn route_gate(
+        &self,
+        session: &Session,
+        command: &Command,
+        args: Args<'_>,
+        now: i64,
+    ) -> Result<Option<Route>, CmdError> {
+        if session.origin != Origin::Client || !self.cluster_enabled() {
+            return Ok(None);
+        }
+        let Some(router) = self.router() else { return Ok(None) };
+        let _ = now;
+        let mut asked = RouteAsk {
+            slot: SlotId::FIRST,
+            write: command.spec.is_write(),
+            readonly: session.readonly,
+            asking: session.asking || command.spec.flags.has(Flags::ASKING),
+            channel: false,
+        };
+        let mut slot = None;
+        if command.spec.name == "EXEC" && command.spec.container.is_none() {
+            let Some(multi) = &session.multi else { return Ok(None) };
+            for queued in &multi.queue {
+                let queued_command = self.registry.by_index(queued.command);
+                asked.write |= queued_command.spec.is_write();
+                self.slot_of(queued_command, queued.args.view(), &mut slot, &mut asked.channel)?;
+            }
+        } else {
+            self.slot_of(command, args, &mut slot, &mut asked.channel)?;
+        }
+        let Some(slot) = slot else { return Ok(None) };
+        asked.slot = slot;
+        match router.route(&asked) {
+            Route::Serve => Ok(None),
+            Route::Refuse(problem) => Err(problem),
+            route => Ok(Some(route)),
+        }
+    }
+
+    /// Adds the slots of a command's keys; all must be one.
+    fn slot_of(
+        &self,
+        command: &Command,
+        args: Args<'_>,
+        slot: &mut Option<SlotId>,
+        channel: &mut bool,
+    ) -> Result<(), CmdError> {
+        let mut add = |key: &[u8]| {
+            let this = key_slot(key);
+            if slot.is_some_and(|known| known != this) {
+                return Err(error::CROSS_SLOT);
+            }
+            *slot = Some(this);
+            Ok(())
+        };
+        if let Some(position) = command.single_key {
+            *channel |= command.spec.keys[0].flags.has(crate::command::KeyFlags::NOT_KEY);
+            return add(&args[position]);
+        }
+        let mut positions = KeyPositions::new();
+        if extract(command.spec, args, &mut positions).is_err() {
+            return Ok(());
+        }
+        for (position, flags) in positions {
+            *channel |= flags.has(crate::command::KeyFlags::NOT_KEY);
+            add(&args[position as usize])?;
+        }
+        Ok(())
+    }
+
+    fn cluster_enabled(&self) -> bool {
+        self.router.get().is_some()
+    }
+
+    /// Refuses a command: the error, the statistics, and the transaction that it spoils.
+    fn reject(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) {
+        let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
+        if let Some(command) = command {
+            self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
+        }
+        self.stats.count_error(problem.code());
+        if session.in_multi() {
+            if is_exec {
+                super::transaction::end_multi(self, session);
+                let text = problem.as_str();
+                Reply::new(out, session.protocol).error(exec_abort_text(text));
+                return;
+            }
+            if let Some(multi) = &mut session.multi {
+                multi.aborted = true;
+            }
+        }
+        Reply::new(out, session.protocol).error(problem.as_str());
+    }
+
+    fn queue(&self, session: &mut Session, command: &Command, args: Args<'_>, out: &mut Vec<u8>) {
+        let Some(multi) = &mut session.multi else { return };
+        // Redis: a transaction that is already spoiled does not keep what it will not run.
+        if !multi.aborted {
+            multi.bytes += args.total_len();
+            multi.queue.push(Queued { command: command.index, args: args.to_owned() });
+        }
+        session.handle.stats.multi.store(multi.queue.len() as i64, Ordering::Relaxed);
+        Reply::new(out, session.protocol).simple("QUEUED");
+    }
+
+    fn run(
+        self: &Arc<Self>,
+        session: &mut Session,
+        command: &Command,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+        hot: &Hot,
+        now: i64,
+        route: Option<Route>,
+    ) -> Step {
+        match command.handler {
+            Handler::Keyed(handler) => self.run_keyed(session, command, handler, args, out, hot, now, route),
+            Handler::Keyspace(handler) => {
+                let caller = self.caller(session, now, false);
+                let mut unit = Unit::default();
+                if command.spec.flags.has(Flags::EXCLUSIVE) {
+                    pass.exclusive(|_| {
+                        self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit)
+                    });
+                } else {
+                    self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
+                }
+                self.serve_later(&mut unit, now);
+                self.note_write(session, &unit);
+                Step::Next
+            }
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                self.run_service(session, command, args, out, pass, now)
+            }
+        }
+    }
+
+    fn run_keyed(
+        self: &Arc<Self>,
+        session: &mut Session,
+        command: &Command,
+        handler: KeyedFn,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        hot: &Hot,
+        now: i64,
+        route: Option<Route>,
+    ) -> Step {
+        let mut locked = match (command.single_key, command.spec.other_db) {
+            (Some(position), None) => Locked::one(&self.keyspace, session.db, key_slot(&args[position])),
+            _ => {
+                let mut plan = LockPlan::default();
+                self.plan_locks(command, args, session.db, &mut plan);
+                self.lock(&plan)
+            }
+        };
+        if let Some(route) = route
+            && let Err(problem) = self.check_presence(session, command, args, &locked, now, route)
+        {
+            drop(locked);
+            self.reject(session, Some(command), &problem, out);
+            return Step::Next;
+        }
+        let caller = self.caller(session, now, true);
+        let mut unit = Unit::default();
+        let called =
+            self.call_keyed(caller, command, handler, args, out, &mut session.rng, hot, &mut unit, &mut locked);
+        let mut step = Step::Next;
+        if let Called::Block(spec) = called {
+            self.park(session, command.index, args.to_owned(), spec, &mut locked);
+            step = Step::Stop(Next::Blocked);
+        }
+        if !unit.ready.is_empty() {
+            self.serve_ready(&mut unit, &mut locked, now);
+            drop(locked);
+            self.serve_later(&mut unit, now);
+        }
+        self.note_write(session, &unit);
+        step
+    }
+
+    /// The half of routing that needs the slot's lock: keys of a slot that is moving are served only where they are.
+    fn check_presence(
+        &self,
+        session: &Session,
+        command: &Command,
+        args: Args<'_>,
+        locked: &Locked<'_>,
+        now: i64,
+        route: Route,
+    ) -> Result<(), CmdError> {
+        let mut positions = KeyPositions::new();
+        if extract(command.spec, args, &mut positions).is_err() {
+            return Ok(());
+        }
+        let keys: smallvec::SmallVec<[&[u8]; 4]> =
+            positions.iter().map(|(position, _)| &args[*position as usize]).collect();
+        let present = presence(self, locked, session.db, &keys, now);
+        match (route, present) {
+            (_, Presence::All) | (Route::Serve | Route::Refuse(_), _) => Ok(()),
+            (Route::Migrating(ask), Presence::None) => Err(ask),
+            (Route::Importing, _) if keys.len() == 1 => Ok(()),
+            (Route::Migrating(_), Presence::Some) | (Route::Importing, _) => Err(super::execute::SOME_MISSING),
+        }
+    }
+
+    /// Notes the replication offset of a session's write, for WAIT.
+    pub fn note_write(&self, session: &mut Session, unit: &Unit) {
+        if unit.wrote
+            && self.state.propagating.load(Ordering::Relaxed)
+            && let Some(feed) = self.feed()
+        {
+            session.last_write_offset = feed.offset();
+        }
+    }
+
+    fn run_service(
+        self: &Arc<Self>,
+        session: &mut Session,
+        command: &Command,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+        now: i64,
+    ) -> Step {
+        let start = out.len();
+        let protocol = session.protocol;
+        let result = {
+            let mut ctx = SessionCtx { engine: self, session, reply: Reply::new(out, protocol), pass, command, now };
+            match command.handler {
+                Handler::Session(handler) => handler(&mut ctx, args),
+                Handler::Service { subsystem, index } => match self.service(subsystem) {
+                    Some(service) => service.call(index, &mut ctx, args),
+                    None => Err(CmdError::text("ERR This instance is shutting down")),
+                },
+                Handler::Container => Err(error::wrong_arity(&command.full_name)),
+                Handler::Keyed(_) | Handler::Keyspace(_) => unreachable!("run by their own kind"),
+            }
+        };
+        match result {
+            Ok(Handled::Done) if session.handover.is_some() => Step::Stop(Next::Handover),
+            Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
+            Ok(Handled::Done) => Step::Next,
+            Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(future)),
+            Err(problem) => {
+                out.truncate(start);
+                self.write_error(command, &problem, out, session.protocol);
+                Step::Next
+            }
+        }
+    }
+
+    /// A session or service command inside EXEC. One that would have to wait is answered with an error there.
+    pub(super) fn run_queued_service(
+        self: &Arc<Self>,
+        session: &mut Session,
+        command: &Command,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        now: i64,
+        pass: &mut Pass<'_>,
+    ) {
+        if let Step::Stop(Next::Wait(_)) = self.run_service(session, command, args, out, pass, now) {
+            self.write_error(command, &error::NO_MULTI, out, session.protocol);
+        }
+    }
+
+    /// Applies CLIENT REPLY to what a command wrote since `start`.
+    fn settle(&self, session: &mut Session, start: usize, out: &mut Vec<u8>, step: Step) -> Step {
+        match session.reply_mode {
+            ReplyMode::On if session.origin == Origin::Client => {}
+            ReplyMode::On | ReplyMode::Off => out.truncate(start),
+            ReplyMode::SkipNext => {
+                out.truncate(start);
+                session.reply_mode = ReplyMode::Skip;
+            }
+            ReplyMode::Skip => {
+                out.truncate(start);
+                session.reply_mode = ReplyMode::On;
+            }
+        }
+        step
+    }
+
+    /// What EXEC refuses as a whole although every command was queued (the role changed meanwhile).
+    pub(super) fn exec_gates(&self, session: &Session, queue: &[Queued]) -> Option<CmdError> {
+        if session.origin != Origin::Client {
+            return None;
+        }
+        let hot = self.hot.load();
+        let writes = queue.iter().any(|queued| self.registry.by_index(queued.command).spec.is_write());
+        if writes && self.state.is_replica() && hot.replica_read_only {
+            return Some(error::READ_ONLY);
+        }
+        None
+    }
+}
+
+/// EXEC's error when a gate refuses it: the cause is told after the code.
+fn exec_abort_text(cause: &str) -> String {
+    if cause.starts_with("MOVED")
+        || cause.starts_with("ASK ")
+        || cause.starts_with("CROSSSLOT")
+        || cause.starts_with("CLUSTERDOWN")
+        || cause.starts_with("TRYAGAIN")
+    {
+        return cause.to_owned();
+    }
+    format!("EXECABORT Transaction discarded because of: {}", cause.strip_prefix("ERR ").unwrap_or(cause))
+}
+
+/// Commands that run at once although the session is in MULTI.
+fn runs_inside_multi(command: &Command) -> bool {
+    command.spec.container.is_none()
+        && matches!(command.spec.name, "EXEC" | "DISCARD" | "MULTI" | "WATCH" | "QUIT" | "RESET")
+}
+
+/// Commands that RESP2's subscriber mode admits.
+fn allowed_for_subscribers(command: &Command) -> bool {
+    matches!(
+        command.spec.name,
+        "PING"
+            | "SUBSCRIBE"
+            | "SSUBSCRIBE"
+            | "UNSUBSCRIBE"
+            | "SUNSUBSCRIBE"
+            | "PSUBSCRIBE"
+            | "PUNSUBSCRIBE"
+            | "QUIT"
+            | "RESET"
+    ) && command.spec.container.is_none()
+}

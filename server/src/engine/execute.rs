@@ -1,0 +1,356 @@
+//! Running one keyed or keyspace command: lock, handle, drain.
+//!
+//! Effects are drained in one place ([`Unit::drain`]) while the slot locks are held, so that per slot the order of execution is
+//! the order of replication. A [`Unit`] is what becomes visible at once: one command, or a whole EXEC, whose propagated commands
+//! are collected and appended to the feed together.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::resp::reply::{Protocol, Reply};
+use protocol::resp::{Args, OwnedArgs};
+use protocol::slot::{SlotId, key_slot};
+use smallvec::SmallVec;
+
+use super::Engine;
+use super::barrier::Pass;
+use super::hot::Hot;
+use super::registry::{Command, Handler};
+use super::session::Session;
+use super::transaction::Watched;
+use crate::base::rng::Rng;
+use crate::command::effects::Propagate;
+use crate::command::keys::{KeyPositions, extract};
+use crate::command::{
+    BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, LockPlan, Locked, Outcome, Role, error,
+};
+use crate::store::Slot;
+
+/// EXEC over more slots than this takes the barrier instead of their locks.
+pub const MAX_UNION_LOCKS: usize = 64;
+
+/// On whose behalf a command runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    pub db: usize,
+    pub protocol: Protocol,
+    pub role: Role,
+    pub no_touch: bool,
+    pub may_block: bool,
+    pub now: i64,
+}
+
+/// What became of a keyed command.
+pub enum Called {
+    Done,
+    /// An error was written.
+    Failed,
+    Block(BlockSpec),
+}
+
+/// What becomes visible at once: one command, or a whole transaction.
+#[derive(Default)]
+pub struct Unit {
+    in_transaction: bool,
+    ops: Vec<(usize, OwnedArgs)>,
+    /// Keys that may serve a blocked client, in the order in which they became ready.
+    pub(super) ready: Vec<(usize, Box<[u8]>)>,
+    /// Whether anything was propagated.
+    pub wrote: bool,
+}
+
+impl Unit {
+    /// From here on, collect what is propagated.
+    pub fn begin_transaction(&mut self) {
+        self.in_transaction = true;
+    }
+
+    /// Appends what was collected as one unit.
+    pub fn end_transaction(&mut self, engine: &Engine) {
+        self.in_transaction = false;
+        if self.ops.is_empty() {
+            return;
+        }
+        let ops = std::mem::take(&mut self.ops);
+        if let Some(feed) = engine.feed() {
+            let views: Vec<_> = ops.iter().map(|(db, args)| (*db, args.view())).collect();
+            feed.append(&views);
+        }
+    }
+
+    /// Drains the effects of one command. `args` are its words as the client sent them.
+    pub fn drain(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: Effects) {
+        if effects.hits != 0 {
+            engine.stats.keyspace_hits.fetch_add(u64::from(effects.hits), Ordering::Relaxed);
+        }
+        if effects.misses != 0 {
+            engine.stats.keyspace_misses.fetch_add(u64::from(effects.misses), Ordering::Relaxed);
+        }
+        if effects.is_quiet() {
+            return;
+        }
+        self.drain_changes(engine, command, args, db, effects);
+    }
+
+    fn drain_changes(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: Effects) {
+        if effects.expired != 0 {
+            engine.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
+        }
+        if effects.dirty != 0 {
+            self.wrote = true;
+            engine.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
+        }
+        if effects.propagating {
+            self.propagate(engine, command, args, db, &effects);
+        }
+        for event in &effects.events {
+            engine.pubsub.notify_keyspace_event(engine, effects.notify_mask, event);
+        }
+        self.ready.extend(effects.ready);
+    }
+
+    fn propagate(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &Effects) {
+        let mut ops: SmallVec<[(usize, Args<'_>); 2]> =
+            effects.before.iter().map(|(db, args)| (*db, args.view())).collect();
+        if effects.dirty != 0 {
+            match &effects.propagate {
+                Propagate::Verbatim if command.spec.is_write() => ops.push((db, args)),
+                Propagate::Verbatim => {}
+                Propagate::Instead(list) => ops.extend(list.iter().map(|args| (db, args.view()))),
+            }
+        }
+        if ops.is_empty() {
+            return;
+        }
+        if self.in_transaction {
+            self.ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));
+        } else if let Some(feed) = engine.feed() {
+            feed.append(&ops);
+        }
+    }
+}
+
+impl Engine {
+    /// Notes which slots a command needs.
+    pub fn plan_locks(&self, command: &Command, args: Args<'_>, db: usize, plan: &mut LockPlan) {
+        let mut positions = KeyPositions::new();
+        if extract(command.spec, args, &mut positions).is_err() {
+            return;
+        }
+        let other = command.spec.other_db.and_then(|f| f(args)).filter(|&other| other < self.keyspace.databases());
+        for (position, _) in positions {
+            let slot = key_slot(&args[position as usize]);
+            plan.add(db, slot);
+            if let Some(other) = other {
+                plan.add(other, slot);
+            }
+        }
+    }
+
+    /// Takes the locks of a plan.
+    pub fn lock(&self, plan: &LockPlan) -> Locked<'_> {
+        plan.lock(&self.keyspace)
+    }
+
+    /// Runs a keyed handler under locks that the caller holds, and drains its effects into `unit`.
+    pub fn call_keyed(
+        &self,
+        caller: Caller,
+        command: &Command,
+        handler: KeyedFn,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        rng: &mut Rng,
+        hot: &Hot,
+        unit: &mut Unit,
+        locked: &mut Locked<'_>,
+    ) -> Called {
+        let start = out.len();
+        let mut effects = Effects::new(self.state.propagating.load(Ordering::Relaxed), hot.notify_mask);
+        let mut ctx = KeyedCtx {
+            data: Data {
+                keyspace: &self.keyspace,
+                slots: locked.slots(),
+                effects: &mut effects,
+                db: caller.db,
+                now: caller.now,
+                role: caller.role,
+                lazy_expire: hot.limits.lazy_expire,
+                no_touch: caller.no_touch,
+            },
+            reply: Reply::new(out, caller.protocol),
+            limits: &hot.limits,
+            rng,
+            name: &command.full_name,
+            may_block: caller.may_block,
+        };
+        let result = handler(&mut ctx, args);
+        drop(ctx);
+        let called = match result {
+            Ok(Outcome::Done) => Called::Done,
+            Ok(Outcome::Block(spec)) => Called::Block(spec),
+            Err(error) => {
+                out.truncate(start);
+                self.write_error(command, &error, out, caller.protocol);
+                Called::Failed
+            }
+        };
+        unit.drain(self, command, args, caller.db, effects);
+        called
+    }
+
+    /// Writes an error reply and counts it.
+    #[cold]
+    pub fn write_error(
+        &self,
+        command: &Command,
+        error: &crate::command::CmdError,
+        out: &mut Vec<u8>,
+        protocol: Protocol,
+    ) {
+        self.stats.count_error(error.code());
+        self.stats.command(command.index).failed.fetch_add(1, Ordering::Relaxed);
+        Reply::new(out, protocol).error(error.as_str());
+    }
+
+    /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it.
+    pub fn call_keyspace(
+        &self,
+        caller: Caller,
+        command: &Command,
+        handler: KeyspaceFn,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        rng: &mut Rng,
+        hot: &Hot,
+        unit: &mut Unit,
+    ) -> Called {
+        let start = out.len();
+        let mut effects = Effects::new(self.state.propagating.load(Ordering::Relaxed), hot.notify_mask);
+        let mut ctx = KeyspaceCtx {
+            keyspace: &self.keyspace,
+            reply: Reply::new(out, caller.protocol),
+            effects: &mut effects,
+            limits: &hot.limits,
+            rng,
+            db: caller.db,
+            now: caller.now,
+            role: caller.role,
+            name: &command.full_name,
+            garbage: Vec::new(),
+        };
+        let result = handler(&mut ctx, args);
+        let garbage = std::mem::take(&mut ctx.garbage);
+        drop(ctx);
+        let called = match result {
+            Ok(_) => Called::Done,
+            Err(error) => {
+                out.truncate(start);
+                self.write_error(command, &error, out, caller.protocol);
+                Called::Failed
+            }
+        };
+        unit.drain(self, command, args, caller.db, effects);
+        drop(garbage);
+        called
+    }
+
+    /// Runs one queued command of an EXEC; `locked` holds the union of the slots, or is absent under the barrier.
+    pub(super) fn run_queued(
+        self: &Arc<Self>,
+        session: &mut Session,
+        command: &Command,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+        now: i64,
+        unit: &mut Unit,
+        locked: Option<&mut Locked<'_>>,
+        pass: &mut Pass<'_>,
+    ) {
+        let hot = self.hot.load();
+        let started = std::time::Instant::now();
+        let mut out = Vec::new();
+        let caller = self.caller(session, now, false);
+        match command.handler {
+            Handler::Keyed(handler) => {
+                let mut call = |locked: &mut Locked<'_>| {
+                    self.call_keyed(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit, locked)
+                };
+                let called = match locked {
+                    Some(locked) => call(locked),
+                    None => {
+                        let mut plan = LockPlan::default();
+                        self.plan_locks(command, args, caller.db, &mut plan);
+                        call(&mut self.lock(&plan))
+                    }
+                };
+                if let Called::Block(spec) = called {
+                    super::blocking::write_timeout(spec.on_timeout, &mut out, session.protocol);
+                }
+            }
+            Handler::Keyspace(handler) => {
+                self.call_keyspace(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit);
+            }
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                self.run_queued_service(session, command, args, &mut out, now, pass)
+            }
+        }
+        self.count_call(command, started);
+        reply.raw(&out);
+    }
+
+    /// How commands of this session run.
+    pub fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller {
+        let role = match session.origin {
+            super::session::Origin::Client => self.state.role(now),
+            super::session::Origin::Primary | super::session::Origin::Loader => Role::Stream,
+        };
+        Caller { db: session.db, protocol: session.protocol, role, no_touch: session.no_touch, may_block, now }
+    }
+
+    /// Counts a call and its duration.
+    #[inline]
+    pub fn count_call(&self, command: &Command, started: std::time::Instant) {
+        let stats = self.stats.command(command.index);
+        stats.calls.fetch_add(1, Ordering::Relaxed);
+        stats.nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Whether a watched key changed: its flag was raised, or its time came since it was watched.
+pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i64) -> bool {
+    if watched.flag.is_raised() {
+        return true;
+    }
+    let hash = engine.keyspace.hash(&watched.key);
+    !watched.expired && slot.get(hash, &watched.key).and_then(|entry| entry.expire_at()).is_some_and(|at| at <= now)
+}
+
+/// How the existence check of a migrating or importing slot ends.
+pub(super) enum Presence {
+    All,
+    Some,
+    None,
+}
+
+/// Which of the keys are present, under the locks of their slots.
+pub(super) fn presence(engine: &Engine, locked: &Locked<'_>, db: usize, keys: &[&[u8]], now: i64) -> Presence {
+    let present = keys
+        .iter()
+        .filter(|key| {
+            let slot: SlotId = key_slot(key);
+            locked
+                .get(db, slot)
+                .and_then(|slot| slot.get(engine.keyspace.hash(key), key))
+                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at > now))
+        })
+        .count();
+    match present {
+        0 => Presence::None,
+        n if n == keys.len() => Presence::All,
+        _ => Presence::Some,
+    }
+}
+
+/// The reply when a command is refused because only some of its keys are here.
+pub(super) const SOME_MISSING: crate::command::CmdError = error::TRY_AGAIN;

@@ -1,0 +1,90 @@
+//! The few directives that every command reads, copied out of the configuration when one changes.
+//!
+//! Workers load one `Arc<Hot>` per batch instead of taking a lock per directive.
+
+use std::sync::Arc;
+
+use super::config::{Config, ids};
+use crate::command::DataLimits;
+
+/// A snapshot of hot directives.
+#[derive(Clone, Debug)]
+pub struct Hot {
+    pub limits: DataLimits,
+    /// `notify-keyspace-events`, bits of [`crate::command::NotifyClass`].
+    pub notify_mask: u32,
+    /// `requirepass`; empty is none.
+    pub password: Arc<str>,
+    pub proto_max_bulk_len: u64,
+    pub client_query_buffer_limit: usize,
+    pub replica_read_only: bool,
+    pub replica_serve_stale_data: bool,
+    pub min_replicas_to_write: usize,
+    pub min_replicas_max_lag: i64,
+    pub stop_writes_on_bgsave_error: bool,
+    /// Hard limit of unread pushes of a subscriber, bytes; 0 is none.
+    pub pubsub_output_limit: usize,
+    pub cluster_enabled: bool,
+    pub max_clients: usize,
+    /// Protected mode is in force: on, no password, no explicit `bind`.
+    pub protected: bool,
+    /// `tcp-keepalive`, seconds; 0 is off.
+    pub tcp_keepalive: u64,
+}
+
+impl Hot {
+    /// Reads the directives.
+    pub fn read(config: &Config, list_packed_threshold: usize) -> Self {
+        let cluster_enabled = config.bool(ids::CLUSTER_ENABLED);
+        let password = config.string(ids::REQUIREPASS);
+        Self {
+            limits: DataLimits {
+                list_max_listpack_size: config.int(ids::LIST_MAX_LISTPACK_SIZE),
+                list_compress_depth: config.int(ids::LIST_COMPRESS_DEPTH) as usize,
+                list_packed_threshold,
+                max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
+                lazy_expire: config.bool(ids::LAZYFREE_LAZY_EXPIRE),
+                lazy_user_del: config.bool(ids::LAZYFREE_LAZY_USER_DEL),
+                lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu"),
+                cluster_enabled,
+                databases: if cluster_enabled { 1 } else { config.int(ids::DATABASES) as usize },
+            },
+            notify_mask: config.int(ids::NOTIFY_KEYSPACE_EVENTS) as u32,
+            protected: config.bool(ids::PROTECTED_MODE) && password.is_empty(),
+            password,
+            proto_max_bulk_len: config.memory(ids::PROTO_MAX_BULK_LEN),
+            client_query_buffer_limit: config.memory(ids::CLIENT_QUERY_BUFFER_LIMIT) as usize,
+            replica_read_only: config.bool(ids::REPLICA_READ_ONLY),
+            replica_serve_stale_data: config.bool(ids::REPLICA_SERVE_STALE_DATA),
+            min_replicas_to_write: config.int(ids::MIN_REPLICAS_TO_WRITE) as usize,
+            min_replicas_max_lag: config.int(ids::MIN_REPLICAS_MAX_LAG),
+            stop_writes_on_bgsave_error: config.bool(ids::STOP_WRITES_ON_BGSAVE_ERROR),
+            pubsub_output_limit: config.buffer_limits().pubsub.hard_bytes as usize,
+            cluster_enabled,
+            max_clients: config.int(ids::MAXCLIENTS) as usize,
+            tcp_keepalive: config.int(ids::TCP_KEEPALIVE) as u64,
+        }
+    }
+}
+
+/// The directives that [`Hot::read`] reads.
+pub const DIRECTIVES: &[super::config::directive::DirectiveId] = &[
+    ids::LIST_MAX_LISTPACK_SIZE,
+    ids::LIST_COMPRESS_DEPTH,
+    ids::PROTO_MAX_BULK_LEN,
+    ids::LAZYFREE_LAZY_EXPIRE,
+    ids::LAZYFREE_LAZY_USER_DEL,
+    ids::MAXMEMORY_POLICY,
+    ids::NOTIFY_KEYSPACE_EVENTS,
+    ids::PROTECTED_MODE,
+    ids::REQUIREPASS,
+    ids::CLIENT_QUERY_BUFFER_LIMIT,
+    ids::REPLICA_READ_ONLY,
+    ids::REPLICA_SERVE_STALE_DATA,
+    ids::MIN_REPLICAS_TO_WRITE,
+    ids::MIN_REPLICAS_MAX_LAG,
+    ids::STOP_WRITES_ON_BGSAVE_ERROR,
+    ids::CLIENT_OUTPUT_BUFFER_LIMIT,
+    ids::MAXCLIENTS,
+    ids::TCP_KEEPALIVE,
+];

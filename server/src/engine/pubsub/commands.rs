@@ -1,0 +1,252 @@
+//! SUBSCRIBE, PUBLISH and their kin.
+
+use std::sync::atomic::Ordering;
+
+use protocol::resp::Args;
+use protocol::slot::key_slot;
+
+use super::{Kind, confirm};
+use crate::base::glob;
+use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, error};
+use crate::engine::client::Mail;
+use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
+
+const SUB: Flags = Flags::PUBSUB.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE);
+const PUB: Flags = Flags::PUBSUB.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::MAY_REPLICATE);
+const ASK: Flags = Flags::PUBSUB.and(Flags::LOADING).and(Flags::STALE);
+
+/// The commands of this file.
+pub static COMMANDS: &[Declared<SessionFn>] = &[
+    Declared::new("SUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, subscribe as SessionFn)
+        .since("2.0.0")
+        .summary("Listens for messages published to channels.")
+        .complexity("O(N) where N is the number of channels to subscribe to.")
+        .syntax("channel:string+"),
+    Declared::new("UNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, unsubscribe as SessionFn)
+        .since("2.0.0")
+        .summary("Stops listening to messages posted to channels.")
+        .complexity("O(N) where N is the number of channels to unsubscribe.")
+        .syntax("[channel:string+]"),
+    Declared::new("PSUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, psubscribe as SessionFn)
+        .since("2.0.0")
+        .summary("Listens for messages published to channels that match one or more patterns.")
+        .complexity("O(N) where N is the number of patterns to subscribe to.")
+        .syntax("pattern:pattern+"),
+    Declared::new("PUNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, punsubscribe as SessionFn)
+        .since("2.0.0")
+        .summary("Stops listening to messages published to channels that match one or more patterns.")
+        .complexity("O(N) where N is the number of patterns to unsubscribe.")
+        .syntax("[pattern:pattern+]"),
+    Declared::new("SSUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, ssubscribe as SessionFn)
+        .since("7.0.0")
+        .summary("Listens for messages published to shard channels.")
+        .complexity("O(N) where N is the number of shard channels to subscribe to.")
+        .keys(&[KeySpec::range(1, -1, 1).flags(KeyFlags::NOT_KEY)])
+        .syntax("shardchannel:string+"),
+    Declared::new("SUNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, sunsubscribe as SessionFn)
+        .since("7.0.0")
+        .summary("Stops listening to messages posted to shard channels.")
+        .complexity("O(N) where N is the number of shard channels to unsubscribe.")
+        .keys(&[KeySpec::range(1, -1, 1).flags(KeyFlags::NOT_KEY)])
+        .syntax("[shardchannel:string+]"),
+    Declared::new("PUBLISH", Arity::exactly(3), Group::PubSub, PUB, publish as SessionFn)
+        .since("2.0.0")
+        .summary("Posts a message to a channel.")
+        .complexity("O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns.")
+        .syntax("channel:string message:string"),
+    Declared::new("SPUBLISH", Arity::exactly(3), Group::PubSub, PUB, spublish as SessionFn)
+        .since("7.0.0")
+        .summary("Posts a message to a shard channel.")
+        .complexity("O(N) where N is the number of clients subscribed to the receiving shard channel.")
+        .keys(&[KeySpec::at(1).flags(KeyFlags::NOT_KEY)])
+        .syntax("shardchannel:string message:string"),
+    Declared::new("PUBSUB", Arity::at_least(2), Group::PubSub, Flags::CONTAINER, container as SessionFn)
+        .since("2.8.0")
+        .summary("A container for Pub/Sub commands.")
+        .complexity("Depends on subcommand."),
+    Declared::sub("PUBSUB", "CHANNELS", Arity::at_least(2), Group::PubSub, ASK, channels as SessionFn)
+        .since("2.8.0")
+        .summary("Returns the active channels.")
+        .complexity("O(N) where N is the number of active channels.")
+        .syntax("[pattern:pattern]"),
+    Declared::sub("PUBSUB", "NUMSUB", Arity::at_least(2), Group::PubSub, ASK, numsub as SessionFn)
+        .since("2.8.0")
+        .summary("Returns a count of subscribers to channels.")
+        .complexity("O(N) for the number of requested channels.")
+        .syntax("[channel:string+]"),
+    Declared::sub("PUBSUB", "NUMPAT", Arity::exactly(2), Group::PubSub, ASK, numpat as SessionFn)
+        .since("2.8.0")
+        .summary("Returns a count of unique pattern subscriptions.")
+        .complexity("O(1)"),
+    Declared::sub("PUBSUB", "SHARDCHANNELS", Arity::at_least(2), Group::PubSub, ASK, shard_channels as SessionFn)
+        .since("7.0.0")
+        .summary("Returns the active shard channels.")
+        .complexity("O(N) where N is the number of active shard channels.")
+        .syntax("[pattern:pattern]"),
+    Declared::sub("PUBSUB", "SHARDNUMSUB", Arity::at_least(2), Group::PubSub, ASK, shard_numsub as SessionFn)
+        .since("7.0.0")
+        .summary("Returns the count of subscribers of shard channels.")
+        .complexity("O(N) for the number of requested shard channels.")
+        .syntax("[shardchannel:string+]"),
+];
+
+fn container(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    Err(error::wrong_arity(&ctx.command.full_name))
+}
+
+fn count(ctx: &SessionCtx<'_, '_>, kind: Kind) -> usize {
+    let stats = &ctx.session.handle.stats;
+    match kind {
+        Kind::Shard => stats.shard_channels.load(Ordering::Relaxed),
+        Kind::Channel | Kind::Pattern => {
+            stats.channels.load(Ordering::Relaxed) + stats.patterns.load(Ordering::Relaxed)
+        }
+    }
+}
+
+fn add(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
+    // A RESP2 client inside MULTI could not tell the messages from the replies (Redis: deny_blocking check).
+    for name in args.iter().skip(1) {
+        ctx.engine.pubsub.subscribe(&ctx.session.handle, kind, name);
+        let left = count(ctx, kind);
+        confirm(&mut ctx.reply, kind, true, Some(name), left);
+    }
+    Ok(Handled::Done)
+}
+
+fn remove(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
+    let names: Vec<Box<[u8]>> = if args.len() > 1 {
+        args.iter().skip(1).map(Into::into).collect()
+    } else {
+        ctx.engine.pubsub.names_of(&ctx.session.handle, kind)
+    };
+    if names.is_empty() {
+        let left = count(ctx, kind);
+        confirm(&mut ctx.reply, kind, false, None, left);
+    }
+    for name in &names {
+        ctx.engine.pubsub.unsubscribe(&ctx.session.handle, kind, name);
+        let left = count(ctx, kind);
+        confirm(&mut ctx.reply, kind, false, Some(name), left);
+    }
+    Ok(Handled::Done)
+}
+
+fn subscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    add(ctx, args, Kind::Channel)
+}
+
+fn psubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    add(ctx, args, Kind::Pattern)
+}
+
+fn ssubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    add(ctx, args, Kind::Shard)
+}
+
+fn unsubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    remove(ctx, args, Kind::Channel)
+}
+
+fn punsubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    remove(ctx, args, Kind::Pattern)
+}
+
+fn sunsubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    remove(ctx, args, Kind::Shard)
+}
+
+/// A subscriber that publishes to itself reads the message before the reply, as with Redis.
+fn own_messages_first(ctx: &mut SessionCtx<'_, '_>) {
+    if ctx.session.handle.subscription_count() == 0 {
+        return;
+    }
+    for mail in ctx.session.handle.take_mail() {
+        match mail {
+            Mail::Push(bytes) => ctx.reply.raw(&bytes),
+            other => ctx.session.handle.send(other, 0),
+        }
+    }
+}
+
+fn publish(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let receivers = ctx.engine.pubsub.publish(ctx.engine, &args[1], &args[2]);
+    match ctx.engine.router() {
+        Some(router) => router.relay(&args[1], &args[2], None),
+        None => propagate(ctx, args),
+    }
+    own_messages_first(ctx);
+    ctx.reply.int(receivers as i64);
+    Ok(Handled::Done)
+}
+
+fn spublish(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let receivers = ctx.engine.pubsub.publish_shard(ctx.engine, &args[1], &args[2]);
+    match ctx.engine.router() {
+        Some(router) => router.relay(&args[1], &args[2], Some(key_slot(&args[1]))),
+        None => propagate(ctx, args),
+    }
+    own_messages_first(ctx);
+    ctx.reply.int(receivers as i64);
+    Ok(Handled::Done)
+}
+
+/// Without a cluster bus, messages reach the replicas' subscribers through the replication stream.
+fn propagate(ctx: &SessionCtx<'_, '_>, args: Args<'_>) {
+    if ctx.engine.state.propagating.load(Ordering::Relaxed)
+        && let Some(feed) = ctx.engine.feed()
+    {
+        feed.append(&[(ctx.session.db, args)]);
+    }
+}
+
+fn list_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
+    if args.len() > 3 {
+        return Err(subcommand_syntax(ctx));
+    }
+    let names: Vec<_> = ctx
+        .engine
+        .pubsub
+        .channel_names(kind)
+        .into_iter()
+        .filter(|name| args.get(2).is_none_or(|pattern| glob::matches(pattern, name, false)))
+        .collect();
+    ctx.reply.array(names.len());
+    names.iter().for_each(|name| ctx.reply.bulk(name));
+    Ok(Handled::Done)
+}
+
+fn subcommand_syntax(ctx: &SessionCtx<'_, '_>) -> CmdError {
+    let sub = ctx.command.spec.name;
+    CmdError::new(format!("ERR unknown subcommand or wrong number of arguments for '{sub}'. Try PUBSUB HELP."))
+}
+
+fn channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    list_channels(ctx, args, Kind::Channel)
+}
+
+fn shard_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    list_channels(ctx, args, Kind::Shard)
+}
+
+fn count_subscribers(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
+    ctx.reply.array((args.len() - 2) * 2);
+    for name in args.iter().skip(2) {
+        ctx.reply.bulk(name);
+        ctx.reply.int(ctx.engine.pubsub.subscriber_count(kind, name) as i64);
+    }
+    Ok(Handled::Done)
+}
+
+fn numsub(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    count_subscribers(ctx, args, Kind::Channel)
+}
+
+fn shard_numsub(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    count_subscribers(ctx, args, Kind::Shard)
+}
+
+fn numpat(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    ctx.reply.int(ctx.engine.pubsub.pattern_count() as i64);
+    Ok(Handled::Done)
+}

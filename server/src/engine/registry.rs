@@ -1,0 +1,203 @@
+//! All commands of a node, found by name.
+//!
+//! The tables of the families and subsystems are handed in at wiring time; nothing registers itself. A command gets a number
+//! (its index here), which statistics use. Look-up is one hash of the upper-cased name and one comparison.
+
+use std::collections::BTreeMap;
+
+use super::session::SessionFn;
+use crate::command::{Declared, Flags, KeyedFn, KeyspaceFn, Spec};
+
+/// Subsystems above the engine that declare commands of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Subsystem {
+    Persistence = 0,
+    Replication = 1,
+    Cluster = 2,
+    Ops = 3,
+}
+
+/// How many subsystems there are.
+pub const SUBSYSTEMS: usize = 4;
+
+/// The handler of a command, by kind.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    Keyed(KeyedFn),
+    Keyspace(KeyspaceFn),
+    Session(SessionFn),
+    /// Entry `index` of the subsystem's own table.
+    Service {
+        subsystem: Subsystem,
+        index: usize,
+    },
+    /// A container: its subcommands do the work.
+    Container,
+}
+
+/// A table handed in at wiring time.
+pub enum Table {
+    Keyed(&'static [Declared<KeyedFn>]),
+    Keyspace(&'static [Declared<KeyspaceFn>]),
+    Session(&'static [Declared<SessionFn>]),
+    /// Specs of a subsystem's table, in the order of its indexes.
+    Service(Subsystem, Vec<&'static Spec>),
+}
+
+/// One command of the registry.
+pub struct Command {
+    pub spec: &'static Spec,
+    pub handler: Handler,
+    /// Its number in the registry.
+    pub index: usize,
+    /// As replies print it: `get`, `client|getname`.
+    pub full_name: String,
+    /// Numbers of the subcommands of a container, sorted by name.
+    pub subcommands: Vec<usize>,
+    /// Fast path of key extraction: the only key is the word at this position.
+    pub single_key: Option<usize>,
+}
+
+/// All commands.
+pub struct Registry {
+    commands: Vec<Command>,
+    /// Open addressing over the upper-cased name; `0` is empty, else index + 1.
+    names: Box<[u16]>,
+    mask: usize,
+}
+
+/// Longest command name; longer words are no command.
+const MAX_NAME: usize = 32;
+
+fn hash_name(word: &[u8]) -> usize {
+    // FNV-1a over upper case letters: names are short, and the table is built from trusted ones.
+    word.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_uppercase())).wrapping_mul(0x100_0000_01b3)
+    }) as usize
+}
+
+impl Registry {
+    /// Builds the registry.
+    ///
+    /// # Panics
+    /// If two entries share a name, or a subcommand's container is not declared: mistakes in our own tables.
+    pub fn new(tables: Vec<Table>) -> Self {
+        let mut commands: Vec<Command> = Vec::new();
+        let mut add = |spec: &'static Spec, handler: Handler| {
+            let index = commands.len();
+            let handler = if spec.flags.has(Flags::CONTAINER) { Handler::Container } else { handler };
+            commands.push(Command {
+                spec,
+                handler,
+                index,
+                full_name: spec.full_name(),
+                subcommands: Vec::new(),
+                single_key: single_key(spec),
+            });
+        };
+        for table in tables {
+            match table {
+                Table::Keyed(list) => list.iter().for_each(|c| add(&c.spec, Handler::Keyed(c.handler))),
+                Table::Keyspace(list) => list.iter().for_each(|c| add(&c.spec, Handler::Keyspace(c.handler))),
+                Table::Session(list) => list.iter().for_each(|c| add(&c.spec, Handler::Session(c.handler))),
+                Table::Service(subsystem, specs) => {
+                    specs
+                        .into_iter()
+                        .enumerate()
+                        .for_each(|(index, spec)| add(spec, Handler::Service { subsystem, index }));
+                }
+            }
+        }
+        let size = (commands.len() * 4).next_power_of_two();
+        let mut registry = Self { commands, names: vec![0; size].into_boxed_slice(), mask: size - 1 };
+        registry.index_names();
+        registry
+    }
+
+    fn index_names(&mut self) {
+        let mut children: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+        for index in 0..self.commands.len() {
+            let spec = self.commands[index].spec;
+            if let Some(container) = spec.container {
+                children.entry(container).or_default().push(index);
+                continue;
+            }
+            assert!(self.find(spec.name.as_bytes()).is_none(), "{} is declared twice", spec.name);
+            assert!(spec.name.len() <= MAX_NAME, "{} is too long a name", spec.name);
+            let mut at = hash_name(spec.name.as_bytes()) & self.mask;
+            while self.names[at] != 0 {
+                at = (at + 1) & self.mask;
+            }
+            self.names[at] = index as u16 + 1;
+        }
+        for (container, mut list) in children {
+            let parent = self
+                .find(container.as_bytes())
+                .unwrap_or_else(|| panic!("container {container} is not declared"))
+                .index;
+            list.sort_by_key(|&index| self.commands[index].spec.name);
+            self.commands[parent].subcommands = list;
+        }
+    }
+
+    /// The command of this name (any case); containers included, subcommands not.
+    #[inline]
+    pub fn find(&self, word: &[u8]) -> Option<&Command> {
+        if word.len() > MAX_NAME {
+            return None;
+        }
+        let mut at = hash_name(word) & self.mask;
+        loop {
+            let command = match self.names[at] {
+                0 => return None,
+                index => &self.commands[index as usize - 1],
+            };
+            if command.spec.name.as_bytes().eq_ignore_ascii_case(word) {
+                return Some(command);
+            }
+            at = (at + 1) & self.mask;
+        }
+    }
+
+    /// The subcommand of `container` of this name (any case).
+    pub fn find_sub(&self, container: &Command, word: &[u8]) -> Option<&Command> {
+        container
+            .subcommands
+            .iter()
+            .map(|&index| &self.commands[index])
+            .find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(word))
+    }
+
+    /// The command with this number.
+    pub fn by_index(&self, index: usize) -> &Command {
+        &self.commands[index]
+    }
+
+    /// All commands, subcommands included.
+    pub fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter()
+    }
+
+    /// How many commands there are, subcommands included.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+}
+
+/// The position of the only key, for commands whose one spec says so.
+fn single_key(spec: &Spec) -> Option<usize> {
+    use crate::command::spec::{BeginSearch, FindKeys};
+    match (spec.keys, spec.keys_fn) {
+        ([only], None) => match (only.begin, only.find) {
+            (BeginSearch::Index(first), FindKeys::Range { last: 0, .. }) => usize::try_from(first).ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}

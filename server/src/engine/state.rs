@@ -1,0 +1,154 @@
+//! Facts about the node that many places read and few change.
+//!
+//! All of them are atomics, so that a gate costs one load. Who may change which is said at each field.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::base::rng::Rng;
+use crate::command::Role;
+
+/// What CLIENT PAUSE (or a manual failover) holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PauseKind {
+    None = 0,
+    /// Commands that may change data.
+    Writes = 1,
+    /// Everything.
+    All = 2,
+}
+
+/// The node's state.
+pub struct NodeState {
+    /// 40 hex digits, new at every start (INFO run_id).
+    pub run_id: String,
+    pub started_ms: i64,
+    /// This node is a replica. Changed by replication only.
+    pub replica: AtomicBool,
+    /// The link to the primary is up. Changed by replication only.
+    pub primary_link_up: AtomicBool,
+    /// A data set is being loaded. Changed by persistence and replication.
+    pub loading: AtomicBool,
+    /// Loading goes on beside the old data set, which may still be read.
+    pub async_loading: AtomicBool,
+    /// Somebody wants what changes (a backlog exists). Changed by the feed only.
+    pub propagating: AtomicBool,
+    /// Changes since the last successful save. Added to by the engine, lowered by persistence.
+    pub dirty: AtomicI64,
+    /// The last background save failed. Changed by persistence only.
+    pub save_failed: AtomicBool,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: AtomicBool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: AtomicBool,
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD, bytes; 0 is the default.
+    pub list_packed_threshold: AtomicU64,
+    /// The node is shutting down.
+    pub stopping: AtomicBool,
+    pause: [PauseSlot; 2],
+    /// Wakes paused connections.
+    pub unpaused: Notify,
+    seeds: Mutex<Rng>,
+}
+
+/// One reason to pause: the kind and until when. Several may hold at once, the stricter and the longer one rules.
+struct PauseSlot {
+    kind: AtomicU8,
+    until_ms: AtomicI64,
+}
+
+/// Who pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum PausePurpose {
+    /// CLIENT PAUSE.
+    Client = 0,
+    /// A failover (manual failover in a cluster, FAILOVER, SHUTDOWN).
+    Failover = 1,
+}
+
+impl NodeState {
+    pub fn new(seed: u64, started_ms: i64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut raw = [0u8; 20];
+        rng.fill(&mut raw);
+        let run_id = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            run_id,
+            started_ms,
+            replica: AtomicBool::new(false),
+            primary_link_up: AtomicBool::new(false),
+            loading: AtomicBool::new(false),
+            async_loading: AtomicBool::new(false),
+            propagating: AtomicBool::new(false),
+            dirty: AtomicI64::new(0),
+            save_failed: AtomicBool::new(false),
+            active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
+            list_packed_threshold: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            pause: std::array::from_fn(|_| PauseSlot { kind: AtomicU8::new(0), until_ms: AtomicI64::new(0) }),
+            unpaused: Notify::new(),
+            seeds: Mutex::new(rng),
+        }
+    }
+
+    /// A fresh seed for a session or a service.
+    pub fn seed(&self) -> u64 {
+        self.seeds.lock().next_u64()
+    }
+
+    pub fn is_replica(&self) -> bool {
+        self.replica.load(Ordering::Relaxed)
+    }
+
+    /// Pauses for `purpose`. A pause that is already longer or stricter is kept (Redis: `pauseClients`).
+    pub fn pause(&self, purpose: PausePurpose, kind: PauseKind, until_ms: i64) {
+        let slot = &self.pause[purpose as usize];
+        slot.kind.fetch_max(kind as u8, Ordering::SeqCst);
+        slot.until_ms.fetch_max(until_ms, Ordering::SeqCst);
+    }
+
+    /// Ends the pause for `purpose` and wakes who waits.
+    pub fn unpause(&self, purpose: PausePurpose) {
+        let slot = &self.pause[purpose as usize];
+        slot.kind.store(PauseKind::None as u8, Ordering::SeqCst);
+        slot.until_ms.store(0, Ordering::SeqCst);
+        self.unpaused.notify_waiters();
+    }
+
+    /// What is paused now, and until when.
+    #[inline]
+    pub fn paused(&self, now: i64) -> (PauseKind, i64) {
+        let mut kind = 0;
+        let mut until = 0;
+        for slot in &self.pause {
+            let slot_kind = slot.kind.load(Ordering::Relaxed);
+            if slot_kind == 0 {
+                continue;
+            }
+            let slot_until = slot.until_ms.load(Ordering::Relaxed);
+            if slot_until <= now {
+                slot.kind.store(0, Ordering::Relaxed);
+                slot.until_ms.store(0, Ordering::Relaxed);
+                continue;
+            }
+            kind = kind.max(slot_kind);
+            until = until.max(slot_until);
+        }
+        let kind = match kind {
+            0 => PauseKind::None,
+            1 => PauseKind::Writes,
+            _ => PauseKind::All,
+        };
+        (kind, until)
+    }
+
+    /// How a client's commands treat keys whose time has come: while writes are paused nothing may change, not even by expiry.
+    pub fn role(&self, now: i64) -> Role {
+        if self.is_replica() || self.paused(now).0 != PauseKind::None { Role::Replica } else { Role::Primary }
+    }
+}

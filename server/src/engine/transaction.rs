@@ -1,0 +1,211 @@
+//! MULTI, EXEC, DISCARD, WATCH and UNWATCH.
+//!
+//! Queued commands keep their own copy of their words. EXEC locks the union of the slots of all queued commands and runs them
+//! in order under those locks; if one of them needs more than its keys' slots (a keyspace, session or service command), or
+//! they live in many slots, it takes the barrier instead, so that nobody else executes in between.
+//!
+//! WATCH registers the session's flag with the key in its slot; whoever changes the key raises it. Invariants: the flag is
+//! raised under the slot's lock, EXEC reads it under the same locks, so a change is either before EXEC (and aborts it) or after.
+
+use std::sync::Arc;
+
+use protocol::resp::Args;
+use protocol::slot::{SlotId, key_slot};
+
+use super::execute::{MAX_UNION_LOCKS, Unit, is_changed};
+use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
+use super::{Engine, registry::Handler};
+use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, error};
+use crate::store::WatchFlag;
+
+/// A transaction being queued.
+#[derive(Debug, Default)]
+pub struct Multi {
+    pub queue: Vec<Queued>,
+    /// A command was refused while queueing; EXEC will abort.
+    pub aborted: bool,
+    /// Bytes of all queued words, bounded by the query buffer limit.
+    pub bytes: usize,
+}
+
+/// One watched key.
+#[derive(Debug)]
+pub struct Watched {
+    pub db: usize,
+    pub slot: SlotId,
+    pub key: Box<[u8]>,
+    pub flag: Arc<WatchFlag>,
+    /// The key was already expired when it was watched; its removal is then no change.
+    pub expired: bool,
+}
+
+/// The commands of this file.
+pub static COMMANDS: &[Declared<SessionFn>] = &[
+    Declared::new("MULTI", Arity::exactly(1), Group::Transactions, BASE, multi as SessionFn)
+        .since("1.2.0")
+        .summary("Starts a transaction.")
+        .complexity("O(1)"),
+    Declared::new("EXEC", Arity::exactly(1), Group::Transactions, BASE_SLOW, exec as SessionFn)
+        .since("1.2.0")
+        .summary("Executes all commands in a transaction.")
+        .complexity("Depends on commands in the transaction"),
+    Declared::new("DISCARD", Arity::exactly(1), Group::Transactions, BASE, discard as SessionFn)
+        .since("2.0.0")
+        .summary("Discards a transaction.")
+        .complexity("O(N), when N is the number of queued commands"),
+    Declared::new("WATCH", Arity::at_least(2), Group::Transactions, BASE, watch as SessionFn)
+        .since("2.2.0")
+        .summary("Monitors changes to keys to determine the execution of a transaction.")
+        .complexity("O(1) for every key.")
+        .keys(&[KeySpec::range(1, -1, 1).ro()])
+        .syntax("key:key+"),
+    Declared::new("UNWATCH", Arity::exactly(1), Group::Transactions, BASE, unwatch as SessionFn)
+        .since("2.2.0")
+        .summary("Forgets about watched keys of a transaction.")
+        .complexity("O(1)"),
+];
+
+const BASE_SLOW: Flags = Flags::NOSCRIPT
+    .and(Flags::LOADING)
+    .and(Flags::STALE)
+    .and(Flags::SKIP_SLOWLOG)
+    .and(Flags::ALLOW_BUSY)
+    .and(Flags::ACL_TRANSACTION);
+const BASE: Flags = Flags::NOSCRIPT
+    .and(Flags::LOADING)
+    .and(Flags::STALE)
+    .and(Flags::FAST)
+    .and(Flags::ALLOW_BUSY)
+    .and(Flags::ACL_TRANSACTION);
+
+fn multi(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    if ctx.session.in_multi() {
+        return Err(error::NESTED_MULTI);
+    }
+    ctx.session.multi = Some(Box::default());
+    ctx.session.handle.stats.multi.store(0, std::sync::atomic::Ordering::Relaxed);
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+fn discard(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    if !ctx.session.in_multi() {
+        return Err(error::DISCARD_WITHOUT_MULTI);
+    }
+    end_multi(ctx.engine, ctx.session);
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if ctx.session.in_multi() {
+        return Err(error::WATCH_IN_MULTI);
+    }
+    for key in args.iter().skip(1) {
+        let (db, slot) = (ctx.session.db, key_slot(key));
+        if ctx.session.watched.iter().any(|w| w.db == db && *w.key == *key) {
+            continue;
+        }
+        let hash = ctx.engine.keyspace.hash(key);
+        let mut guard = ctx.engine.keyspace.lock(db, slot);
+        let expired = guard.get(hash, key).and_then(|entry| entry.expire_at()).is_some_and(|at| at <= ctx.now);
+        let flag = Arc::new(WatchFlag::new());
+        guard.watch(key, &flag);
+        drop(guard);
+        ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, expired });
+    }
+    ctx.session.handle.stats.watched.store(ctx.session.watched.len(), std::sync::atomic::Ordering::Relaxed);
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+fn unwatch(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    unwatch_all(ctx.engine, ctx.session);
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+/// Forgets every watched key of the session.
+pub fn unwatch_all(engine: &Engine, session: &mut Session) {
+    for watched in session.watched.drain(..) {
+        engine.keyspace.lock(watched.db, watched.slot).unwatch(&watched.key, &watched.flag);
+    }
+    session.handle.stats.watched.store(0, std::sync::atomic::Ordering::Relaxed);
+    session.handle.stats.dirty_cas.store(false, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Leaves MULTI: the queue and the watched keys are forgotten.
+pub fn end_multi(engine: &Engine, session: &mut Session) {
+    session.multi = None;
+    session.handle.stats.multi.store(-1, std::sync::atomic::Ordering::Relaxed);
+    unwatch_all(engine, session);
+}
+
+fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
+    ctx.session.handle.stats.multi.store(-1, std::sync::atomic::Ordering::Relaxed);
+    if multi.aborted {
+        unwatch_all(ctx.engine, ctx.session);
+        return Err(error::EXEC_ABORT);
+    }
+    if let Some(refusal) = ctx.engine.exec_gates(ctx.session, &multi.queue) {
+        unwatch_all(ctx.engine, ctx.session);
+        return Err(refusal);
+    }
+    let (engine, now) = (ctx.engine, ctx.now);
+    let keyed_only =
+        multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));
+    let mut plan = LockPlan::default();
+    for queued in &multi.queue {
+        engine.plan_locks(engine.registry.by_index(queued.command), queued.args.view(), ctx.session.db, &mut plan);
+    }
+    for watched in &ctx.session.watched {
+        plan.add(watched.db, watched.slot);
+    }
+    let mut unit = Unit::default();
+    if keyed_only && plan.len() <= MAX_UNION_LOCKS {
+        let mut locked = engine.lock(&plan);
+        let dirty = ctx
+            .session
+            .watched
+            .iter()
+            .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
+        run(engine, ctx.session, &multi, dirty, &mut ctx.reply, now, &mut unit, Some(&mut locked), ctx.pass);
+        engine.serve_ready(&mut unit, &mut locked, now);
+    } else {
+        let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
+        ctx.pass.exclusive(|pass| {
+            let dirty = session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
+            run(engine, session, &multi, dirty, reply, now, unit, None, pass);
+            engine.serve_later(unit, now);
+        });
+    }
+    engine.serve_later(&mut unit, now);
+    engine.note_write(ctx.session, &unit);
+    unwatch_all(engine, ctx.session);
+    Ok(Handled::Done)
+}
+
+fn run(
+    engine: &Arc<Engine>,
+    session: &mut Session,
+    multi: &Multi,
+    dirty: bool,
+    reply: &mut protocol::resp::reply::Reply<'_>,
+    now: i64,
+    unit: &mut Unit,
+    mut locked: Option<&mut Locked<'_>>,
+    pass: &mut super::barrier::Pass<'_>,
+) {
+    if dirty {
+        reply.null_array();
+        return;
+    }
+    reply.array(multi.queue.len());
+    unit.begin_transaction();
+    for queued in &multi.queue {
+        let command = engine.registry.by_index(queued.command);
+        engine.run_queued(session, command, queued.args.view(), reply, now, unit, locked.as_deref_mut(), pass);
+    }
+    unit.end_transaction(engine);
+}

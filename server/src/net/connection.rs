@@ -1,0 +1,375 @@
+//! One client connection: read, execute, write.
+//!
+//! The read and write buffers belong to the worker, not to the connection: an idle connection holds no buffer, and a busy one
+//! finds them warm. Only an unfinished request or unsent output is kept with the connection. A whole pipeline is answered by one
+//! write, tried at once. While a command waits (blocked, paused, an answer on its way) nothing after it is executed, but the
+//! socket is still watched, so that a client that leaves is noticed at once.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use protocol::resp::request::RequestParser;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::engine::Engine;
+use crate::engine::blocking::write_timeout;
+use crate::engine::client::{ClientHandle, Mail};
+use crate::engine::dispatch::Next;
+use crate::engine::session::{ReplyFuture, Session};
+
+/// Size of a worker's read buffer, bytes.
+const READ_BUFFER: usize = 64 * 1024;
+/// A write buffer that grew beyond this is given back, bytes.
+const WRITE_BUFFER_KEEP: usize = 1024 * 1024;
+
+/// Buffers that all connections of one worker share.
+pub struct Shared {
+    input: RefCell<Vec<u8>>,
+    output: RefCell<Vec<u8>>,
+}
+
+impl Shared {
+    /// Buffers for one worker.
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            input: RefCell::new(vec![0; READ_BUFFER]),
+            output: RefCell::new(Vec::with_capacity(READ_BUFFER)),
+        })
+    }
+}
+
+/// Why a connection's wait ended.
+enum Event {
+    /// This many bytes were read into the worker's buffer, or appended to the connection's own.
+    Read(usize),
+    Closed,
+    Mail,
+    Reply(Vec<u8>),
+    Timer,
+    Killed,
+}
+
+/// What the connection waits for besides its socket.
+enum Waiting {
+    Nothing,
+    Blocked,
+    Reply(ReplyFuture),
+    Paused,
+}
+
+struct Connection {
+    stream: TcpStream,
+    engine: Arc<Engine>,
+    session: Session,
+    parser: RequestParser,
+    /// Bytes read but not used up.
+    input: Vec<u8>,
+    /// How long `input` should become before parsing is worth it.
+    need: usize,
+    /// Bytes not yet accepted by the socket.
+    unsent: Vec<u8>,
+    shared: Rc<Shared>,
+}
+
+/// Serves a connection until it ends.
+pub async fn serve(stream: TcpStream, engine: Arc<Engine>, handle: Arc<ClientHandle>, gate: usize, shared: Rc<Shared>) {
+    let authenticated = engine.hot.load().password.is_empty();
+    let seed = engine.state.seed();
+    let session = Session::new(handle, gate, authenticated, seed);
+    let mut connection = Connection {
+        stream,
+        engine,
+        session,
+        parser: RequestParser::new(),
+        input: Vec::new(),
+        need: 0,
+        unsent: Vec::new(),
+        shared,
+    };
+    let handover = connection.run().await;
+    connection.engine.end_session(&mut connection.session);
+    if let Some(handover) = handover {
+        let Connection { stream, input, session, .. } = connection;
+        (handover.take)(stream, input, session.handle).await;
+    }
+}
+
+impl Connection {
+    async fn run(&mut self) -> Option<crate::engine::session::Handover> {
+        let mut waiting = Waiting::Nothing;
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        loop {
+            let event = self.next_event(&mut waiting, timer.as_mut()).await;
+            let next = match event {
+                Event::Killed | Event::Closed => return None,
+                Event::Read(count) if matches!(waiting, Waiting::Nothing) => self.execute_read(count),
+                Event::Read(count) => {
+                    self.keep(count);
+                    if self.input.len() > self.engine.hot.load().client_query_buffer_limit {
+                        return None;
+                    }
+                    continue;
+                }
+                Event::Mail => match self.handle_mail(&mut waiting, &mut timer) {
+                    Some(next) => next,
+                    None => {
+                        if self.flush().await.is_err() {
+                            return None;
+                        }
+                        continue;
+                    }
+                },
+                Event::Reply(bytes) => {
+                    waiting = Waiting::Nothing;
+                    self.unsent.extend_from_slice(&bytes);
+                    self.execute_rest()
+                }
+                Event::Timer => match self.handle_timer(&mut waiting, &mut timer) {
+                    Some(next) => next,
+                    None => continue,
+                },
+            };
+            match self.follow(next, &mut waiting, &mut timer).await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return self.session.handover.take(),
+            }
+        }
+    }
+
+    /// Acts on why processing stopped, until the connection has to wait. `false`: the connection ends.
+    async fn follow(
+        &mut self,
+        mut next: Next,
+        waiting: &mut Waiting,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+    ) -> io::Result<bool> {
+        loop {
+            self.flush().await?;
+            match next {
+                Next::Input { need } => {
+                    self.need = need;
+                    return Ok(true);
+                }
+                Next::Flush => next = self.execute_rest(),
+                Next::Blocked => {
+                    *waiting = Waiting::Blocked;
+                    if let Some(parked) = &self.session.parked
+                        && let Some(ms) = parked.spec.timeout_ms
+                        && timer.is_none()
+                    {
+                        *timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
+                    }
+                    return Ok(true);
+                }
+                Next::Wait(future) => {
+                    *waiting = Waiting::Reply(future);
+                    return Ok(true);
+                }
+                Next::Paused(until) => {
+                    *waiting = Waiting::Paused;
+                    let ms = (until - self.engine.clock.now_ms()).clamp(1, 100);
+                    *timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms as u64))));
+                    return Ok(true);
+                }
+                Next::Close | Next::Handover => return Ok(false),
+            }
+        }
+    }
+
+    /// Waits for the socket, mail, the timer, or the awaited reply.
+    async fn next_event(&mut self, waiting: &mut Waiting, mut timer: Option<&mut Pin<Box<Sleep>>>) -> Event {
+        let shared = self.shared.clone();
+        poll_fn(|cx| {
+            let handle = &self.session.handle;
+            if handle.wants_attention() {
+                return Poll::Ready(if handle.is_killed() { Event::Killed } else { Event::Mail });
+            }
+            handle.register(cx.waker());
+            if handle.wants_attention() {
+                return Poll::Ready(if handle.is_killed() { Event::Killed } else { Event::Mail });
+            }
+            if let Waiting::Reply(future) = waiting
+                && let Poll::Ready(bytes) = future.as_mut().poll(cx)
+            {
+                return Poll::Ready(Event::Reply(bytes));
+            }
+            if let Some(timer) = timer.as_mut()
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(Event::Timer);
+            }
+            match self.poll_read(cx, &shared) {
+                Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Event::Closed),
+                Poll::Ready(Ok(count)) => Poll::Ready(Event::Read(count)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Reads into the worker's buffer, or behind what the connection already holds.
+    fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<io::Result<usize>> {
+        if self.input.is_empty() {
+            let mut input = shared.input.borrow_mut();
+            let mut buffer = ReadBuf::new(&mut input);
+            std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            return Poll::Ready(Ok(buffer.filled().len()));
+        }
+        // A large argument is read straight to its place: room for all of it, but not for more than was announced.
+        let held = self.input.len();
+        let room = self.need.saturating_sub(held).clamp(READ_BUFFER / 4, 16 * 1024 * 1024);
+        self.input.resize(held + room, 0);
+        let mut buffer = ReadBuf::new(&mut self.input[held..]);
+        let result = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+        let count = buffer.filled().len();
+        self.input.truncate(held + count);
+        std::task::ready!(result)?;
+        Poll::Ready(Ok(count))
+    }
+
+    /// Keeps bytes that cannot be executed yet. They are in the worker's buffer exactly if the connection held nothing.
+    fn keep(&mut self, count: usize) {
+        if self.input.is_empty() {
+            self.input.extend_from_slice(&self.shared.input.borrow()[..count]);
+        }
+    }
+
+    /// Executes after a read of `count` bytes.
+    fn execute_read(&mut self, count: usize) -> Next {
+        self.session.handle.stats.total_in.fetch_add(count as u64, Ordering::Relaxed);
+        self.engine.stats.net_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+        if !self.input.is_empty() {
+            if self.input.len() < self.need.min(self.engine.hot.load().client_query_buffer_limit) {
+                return Next::Input { need: self.need };
+            }
+            return self.execute_rest();
+        }
+        let shared = self.shared.clone();
+        let mut input = shared.input.borrow_mut();
+        let mut output = shared.output.borrow_mut();
+        output.clear();
+        let (used, next) = self.engine.process(&mut self.session, &mut self.parser, &mut input[..count], &mut output);
+        if used < count {
+            self.input.extend_from_slice(&input[used..count]);
+        }
+        self.send(&mut output);
+        next
+    }
+
+    /// Executes what the connection holds.
+    fn execute_rest(&mut self) -> Next {
+        if self.input.is_empty() {
+            return Next::Input { need: 0 };
+        }
+        let shared = self.shared.clone();
+        let mut output = shared.output.borrow_mut();
+        output.clear();
+        let (used, next) = self.engine.process(&mut self.session, &mut self.parser, &mut self.input, &mut output);
+        if used == self.input.len() {
+            self.input = Vec::new();
+        } else {
+            self.input.drain(..used);
+        }
+        self.send(&mut output);
+        next
+    }
+
+    /// Tries to write at once; what the socket does not take is kept.
+    fn send(&mut self, output: &mut Vec<u8>) {
+        if output.is_empty() {
+            return;
+        }
+        self.session.handle.stats.total_out.fetch_add(output.len() as u64, Ordering::Relaxed);
+        self.engine.stats.net_output_bytes.fetch_add(output.len() as u64, Ordering::Relaxed);
+        let mut sent = 0;
+        if self.unsent.is_empty() {
+            // An error shows again at the next flush or read.
+            sent = self.stream.try_write(output).unwrap_or(0);
+        }
+        self.unsent.extend_from_slice(&output[sent..]);
+        if output.capacity() > WRITE_BUFFER_KEEP {
+            *output = Vec::with_capacity(READ_BUFFER);
+        }
+    }
+
+    /// Writes everything that is unsent. A client that does not read holds up only itself.
+    async fn flush(&mut self) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < self.unsent.len() {
+            let (stream, unsent, handle) = (&mut self.stream, &self.unsent, &self.session.handle);
+            sent += poll_fn(|cx| {
+                handle.register(cx.waker());
+                if handle.is_killed() {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                Pin::new(&mut *stream).poll_write(cx, &unsent[sent..])
+            })
+            .await?;
+        }
+        self.unsent = Vec::new();
+        Ok(())
+    }
+
+    /// Takes the mail. `Some`: execution goes on.
+    fn handle_mail(&mut self, waiting: &mut Waiting, timer: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
+        let mut next = None;
+        for mail in self.session.handle.take_mail() {
+            match mail {
+                Mail::Push(bytes) => self.unsent.extend_from_slice(&bytes),
+                Mail::Reply(bytes) => {
+                    self.engine.unpark(&mut self.session);
+                    self.unsent.extend_from_slice(&bytes);
+                    *waiting = Waiting::Nothing;
+                    *timer = None;
+                    next = Some(Next::Flush);
+                }
+                Mail::Retry => {
+                    let Some(parked) = self.session.parked.clone() else { continue };
+                    self.engine.unpark(&mut self.session);
+                    *waiting = Waiting::Nothing;
+                    let shared = self.shared.clone();
+                    let mut output = shared.output.borrow_mut();
+                    output.clear();
+                    next = Some(self.engine.retry(&mut self.session, parked.args.view(), &mut output));
+                    self.send(&mut output);
+                    if !matches!(next, Some(Next::Blocked)) {
+                        *timer = None;
+                    }
+                }
+            }
+        }
+        next
+    }
+
+    /// The timer went off. `Some`: execution goes on.
+    fn handle_timer(&mut self, waiting: &mut Waiting, timer: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
+        *timer = None;
+        match waiting {
+            Waiting::Blocked => {
+                let parked = self.session.parked.clone()?;
+                // Whoever claimed it first has posted the reply already.
+                if !parked.token.abandon() {
+                    return None;
+                }
+                self.engine.unpark(&mut self.session);
+                write_timeout(parked.spec.on_timeout, &mut self.unsent, self.session.protocol);
+                *waiting = Waiting::Nothing;
+                Some(Next::Flush)
+            }
+            Waiting::Paused => {
+                *waiting = Waiting::Nothing;
+                Some(Next::Flush)
+            }
+            Waiting::Nothing | Waiting::Reply(_) => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Accepting clients.
+//!
+//! One acceptor per address, on the control thread; an accepted socket goes to the least loaded worker and stays there. When the
+//! process is out of file descriptors, accepting backs off instead of spinning, and goes on (Redis CVE-2025-48367 is the lesson).
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connection::serve;
+use super::workers::Threads;
+use crate::engine::Engine;
+use crate::engine::client::ClientHandle;
+use crate::engine::stats::bump;
+
+/// Binds a listening socket.
+///
+/// # Errors
+/// As the system says; the caller names the address.
+pub fn bind(addr: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Accepts clients until the future is dropped.
+pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: Weak<Threads>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let Some(threads) = threads.upgrade() else { return };
+                admit(stream, peer, &engine, &threads);
+            }
+            Err(error) => {
+                tracing::warn!(target: "slotd", "Accepting client connection: {error}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Arc<Threads>) {
+    bump(&engine.stats.connections_received);
+    let hot = engine.hot.load();
+    if engine.clients.len() >= hot.max_clients {
+        bump(&engine.stats.rejected_connections);
+        // Best effort, as Redis does: the socket's buffer is empty, so one short line fits.
+        let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+        return;
+    }
+    if hot.protected && !peer.ip().is_loopback() {
+        bump(&engine.stats.rejected_connections);
+        let _ = stream.try_write(PROTECTED_MODE.as_bytes());
+        return;
+    }
+    let _ = stream.set_nodelay(true);
+    if hot.tcp_keepalive > 0 {
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(hot.tcp_keepalive))
+            .with_interval(Duration::from_secs((hot.tcp_keepalive / 3).max(1)))
+            .with_retries(3);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+    }
+    let local = stream.local_addr().map_or_else(|_| String::new(), |addr| addr.to_string());
+    let handle =
+        ClientHandle::new(engine.clients.next_id(), peer.to_string(), local, stream.as_raw_fd(), engine.clock.now_ms());
+    let Ok(stream) = stream.into_std() else { return };
+    engine.clients.add(handle.clone());
+    let (gate, worker) = threads.least_loaded();
+    let engine = engine.clone();
+    worker.spawn(move |shared| {
+        let shared = shared.clone();
+        async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => serve(stream, engine, handle, gate, shared).await,
+                Err(_) => engine.clients.remove(handle.id),
+            }
+        }
+    });
+}
+
+/// Redis: protected mode's refusal.
+const PROTECTED_MODE: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";

@@ -1,0 +1,7 @@
+//! Sockets of clients: the workers' threads, the listeners, and one task per connection.
+//!
+//! Rank 8.
+
+pub mod connection;
+pub mod listener;
+pub mod workers;

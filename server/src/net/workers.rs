@@ -1,0 +1,144 @@
+//! The threads of a process: workers that run connections, and one control thread for everything that must never wait for them.
+//!
+//! Each worker is a single-threaded runtime; a connection is handed to the least loaded one and stays there, so that a command
+//! runs to completion on the thread that read it, with no hop and no work stealing. The cluster bus, replication and cron have
+//! the control thread, so that a long command never makes peers believe that the node is dead. Several nodes of one process
+//! share these threads; dropping [`Threads`] stops them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use super::connection::Shared;
+
+/// A task that is built on the thread that runs it, because it need not be `Send`.
+type Job = Box<dyn FnOnce(&Rc<Shared>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
+/// Sends tasks to one thread.
+#[derive(Clone)]
+pub struct Spawner {
+    jobs: mpsc::UnboundedSender<Job>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Spawner {
+    /// Runs the future that `make` builds on this thread. After the thread has stopped, this does nothing.
+    pub fn spawn<F, T>(&self, make: F)
+    where
+        F: FnOnce(&Rc<Shared>) -> T + Send + 'static,
+        T: Future<Output = ()> + 'static,
+    {
+        let load = self.load.clone();
+        load.fetch_add(1, Ordering::Relaxed);
+        let counted = Arc::clone(&load);
+        let job: Job = Box::new(move |shared| {
+            let future = make(shared);
+            Box::pin(async move {
+                let _count = Count(counted);
+                future.await;
+            })
+        });
+        // The receiver is gone only while the process stops; the task has no one left to serve then.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Tasks on this thread.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+}
+
+struct Count(Arc<AtomicUsize>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All threads of a process.
+pub struct Threads {
+    workers: Vec<Spawner>,
+    control: Spawner,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts `workers` workers and the control thread.
+    ///
+    /// # Errors
+    /// If the system refuses a thread or a runtime.
+    pub fn start(workers: usize) -> std::io::Result<Self> {
+        let mut handles = Vec::new();
+        let mut spawners = Vec::new();
+        for index in 0..workers.max(1) {
+            let (spawner, handle) = start_thread(&format!("worker-{index}"))?;
+            spawners.push(spawner);
+            handles.push(handle);
+        }
+        let (control, handle) = start_thread("control")?;
+        handles.push(handle);
+        Ok(Self { workers: spawners, control, handles })
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The worker with this number.
+    pub fn worker(&self, index: usize) -> &Spawner {
+        &self.workers[index]
+    }
+
+    /// The worker with the fewest tasks, and its number.
+    pub fn least_loaded(&self) -> (usize, &Spawner) {
+        let (index, spawner) = self
+            .workers
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, spawner)| spawner.load())
+            .expect("there is at least one worker");
+        (index, spawner)
+    }
+
+    /// The control thread.
+    pub fn control(&self) -> &Spawner {
+        &self.control
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.workers.clear();
+        let (jobs, _) = mpsc::unbounded_channel();
+        self.control = Spawner { jobs, load: Arc::default() };
+        for handle in self.handles.drain(..) {
+            // A thread that panicked has said so already; there is nothing left to stop.
+            if handle.thread().id() != std::thread::current().id() {
+                let _ = handle.join();
+            }
+        }
+    }
+}
+
+fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {
+    let (jobs, mut inbox) = mpsc::unbounded_channel::<Job>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let local = tokio::task::LocalSet::new();
+        let shared = Shared::new();
+        local.block_on(&runtime, async move {
+            // Ends when every spawner is gone; tasks that still run are dropped with the LocalSet.
+            while let Some(job) = inbox.recv().await {
+                tokio::task::spawn_local(job(&shared));
+            }
+        });
+    })?;
+    Ok((Spawner { jobs, load: Arc::default() }, handle))
+}
