@@ -356,8 +356,15 @@ impl Gossip {
         let Some(primary) = node.primary.map(|key| &self.nodes[key]) else {
             return because("I don't know its master".into());
         };
-        if !primary.has_failed() && !request.message_flags.contains(MessageFlags::FORCE_ACK) {
+        let forced = request.message_flags.contains(MessageFlags::FORCE_ACK);
+        if !primary.has_failed() && !forced {
             return because("its master is up".into());
+        }
+        // FAIL may rest on reports of others that are older than our own news. Its write lease rests on us: it counts on
+        // nobody voting who received something from it within a node timeout (`lease.rs`).
+        let silence = now - primary.data_received;
+        if silence < self.config.node_timeout_ms && !forced {
+            return because(format!("I heard from its master {silence} milliseconds ago"));
         }
         let pause = self.config.node_timeout_ms.saturating_mul(2);
         if let Some(elapsed) = primary.voted_time.map(|at| now - at).filter(|elapsed| *elapsed < pause) {

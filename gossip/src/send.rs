@@ -163,8 +163,9 @@ impl Gossip {
                 chosen.push(key);
             }
         }
-        let hidden = NodeFlags::HANDSHAKE | NodeFlags::NOADDR;
-        let suspects = self.nodes.iter().filter(|(_, node)| node.is_suspect() && !node.flags.intersects(hidden));
+        // Also those without address, which Redis leaves out: a primary that came back as somebody else has none, and
+        // without reports about its old self no replica of it would ever be elected.
+        let suspects = self.nodes.iter().filter(|(_, node)| node.is_suspect() && !node.in_handshake());
         chosen.extend(suspects.map(|(key, _)| key).filter(|key| Some(*key) != receiver));
         chosen.truncate(usize::from(u16::MAX));
         chosen.iter().map(|key| gossip_entry(&self.nodes[*key])).collect()
