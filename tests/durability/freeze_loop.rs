@@ -1,0 +1,56 @@
+//! Freeze a primary, queue a write on an open connection, let a replica take over, wake the primary: an OK must be true.
+//!
+//! Stock Redis fails this: the woken process reads its socket before it hears that it was replaced, answers OK, and then throws the write away
+//! when it becomes a replica. slotd must hear a majority again before it serves a write after such a pause. Run against stock Redis the
+//! test proves itself: it must find losses there.
+
+use integration::cluster::{Cluster, ClusterSpec};
+use integration::oracle::slotd_is_stock;
+use integration::resp::key_slot;
+use integration::wait::{secs, wait_until};
+
+use crate::rounds;
+
+#[test]
+fn a_woken_primary_never_acknowledges_a_write_that_is_then_gone() {
+    let cluster = ClusterSpec::new(3, 1).node_timeout_ms(1_500).create();
+    let (mut acknowledged, mut lost) = (0, Vec::new());
+    for round in 1..=rounds("FREEZE_ROUNDS") {
+        let primaries = cluster.primaries();
+        let victim = primaries[round % primaries.len()];
+        if let Some(key) = frozen_write(&cluster, victim, round) {
+            acknowledged += 1;
+            let value = cluster.client().call(&["GET", &key]).text();
+            if value != format!("value-{round}") {
+                lost.push(key);
+            }
+        }
+    }
+    println!("{acknowledged} queued writes were acknowledged, {} of them lost", lost.len());
+    if slotd_is_stock() {
+        assert!(!lost.is_empty(), "stock Redis loses such writes; a test that does not see it is blind");
+    } else {
+        assert!(lost.is_empty(), "acknowledged and gone: {lost:?}");
+    }
+}
+
+/// One round; returns the key if the write was acknowledged.
+fn frozen_write(cluster: &Cluster, victim: usize, round: usize) -> Option<String> {
+    let mine = cluster.myself(victim);
+    let key = (0..)
+        .map(|i| format!("frozen:{round}:{i}"))
+        .find(|k| mine.owns(key_slot(k.as_bytes())))
+        .expect("it owns slots");
+    let replicas = cluster.replicas_of(victim);
+    let mut client = cluster.connect(victim);
+    client.cmd("PING");
+    cluster.nodes[victim].freeze();
+    client.send(&["SET", &key, &format!("value-{round}")]).expect("the socket's buffer takes it");
+    let promoted = cluster.wait_promotion(&replicas, secs(40));
+    cluster.nodes[victim].thaw();
+    // MOVED, CLUSTERDOWN, READONLY or a closed connection are all honest answers.
+    let reply = client.reply(secs(20));
+    wait_until("the woken primary to follow", secs(60), || cluster.replicas_of(promoted).contains(&victim));
+    cluster.wait_stable();
+    reply.is_ok_and(|r| r.is_ok()).then_some(key)
+}

@@ -1,0 +1,76 @@
+//! What must not be lost: snapshots, replication, and acknowledged writes while nodes die and freeze.
+//!
+//! `DEBUG DIGEST` is the judge wherever two servers must hold the same data: slotd computes it as Redis does, so the digests of
+//! different servers can be compared. The two loops at the end are the long ones; `KILL_ROUNDS` and `FREEZE_ROUNDS` set their length (20).
+
+mod freeze_loop;
+mod kill_loop;
+mod psync;
+mod rdb;
+mod wait_command;
+
+use std::env;
+
+use integration::client::Client;
+use integration::node::Node;
+use integration::oracle::Binary;
+use integration::wait::{secs, wait_ok};
+
+/// Both servers in both roles. (Stock with stock is what `SLOTD_BIN=redis-server` makes of these.)
+const PAIRS: [(Binary, Binary); 3] =
+    [(Binary::Stock, Binary::Slotd), (Binary::Slotd, Binary::Stock), (Binary::Slotd, Binary::Slotd)];
+
+/// Keys of every kind that there is: all string encodings, small and large lists, expiries, binary names, several databases.
+fn fill_with_everything(client: &mut Client) {
+    for line in [
+        "SET int 12345",
+        "SET negative -1",
+        "SET big-int 9223372036854775807",
+        "SET embstr short",
+        "SET empty \"\"",
+        "SET \"binary\\x00key\" \"\\x00\\xff\\r\\n\"",
+        "SET \"\" empty-name",
+        "SET expires later PX 10000000",
+        "SET expires-far later PXAT 33177117420123",
+        "RPUSH small a b c 1 2 -3 9223372036854775807 1.5",
+        "EXPIRE small 10000",
+        "SELECT 3",
+        "SET other-database yes",
+        "RPUSH other-list x",
+        "SELECT 0",
+    ] {
+        let reply = client.cmd(line);
+        assert!(!reply.is_error(), "{line}: {reply:?}");
+    }
+    client.call(&["SET", "compressible", &"abcabcab".repeat(4_000)]);
+    client.call(&["SET", "one-byte-repeated", &"x".repeat(50_000)]);
+    client.call(&["RPUSH", "plain-nodes", &"y".repeat(20_000), "between", &"z".repeat(30_000)]);
+    for i in 0..500 {
+        client.call(&["RPUSH", "long-list", &format!("an-element-of-a-longer-list-{i}")]);
+        client.call(&["SET", &format!("key:{i}"), &format!("value-{i}")]);
+    }
+}
+
+/// Waits until two servers hold the same data.
+#[track_caller]
+fn wait_same_data(one: &Node, other: &Node) {
+    wait_ok("both servers to hold the same data", secs(30), || {
+        let (a, b) = (one.cmd("DEBUG DIGEST").text(), other.cmd("DEBUG DIGEST").text());
+        assert_eq!(a.len(), 40, "DEBUG DIGEST: {a}");
+        if a == b { Ok(()) } else { Err((one.port(), a, other.port(), b)) }
+    });
+}
+
+/// Waits until a replica's link is up.
+#[track_caller]
+fn wait_link_up(replica: &Node) {
+    wait_ok("the replica's link to be up", secs(30), || {
+        let state = replica.info("master_link_status");
+        if state == "up" { Ok(()) } else { Err(state) }
+    });
+}
+
+/// Rounds of a loop: from the environment, or 20.
+fn rounds(variable: &str) -> usize {
+    env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(20)
+}

@@ -1,0 +1,288 @@
+//! Replication with stock Redis in both roles: full and partial resynchronisation, chains, role changes, FAILOVER.
+
+use integration::node::{Node, NodeSpec};
+use integration::oracle::Binary;
+use integration::wait::{secs, wait_until};
+
+use crate::{PAIRS, fill_with_everything, wait_link_up, wait_same_data};
+
+fn server(binary: Binary) -> Node {
+    NodeSpec::new(binary).with("repl-diskless-sync-delay", "0").with("repl-backlog-size", "2mb").start()
+}
+
+fn follow(replica: &Node, primary: &Node) {
+    assert!(replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).is_ok());
+    wait_link_up(replica);
+}
+
+fn count(node: &Node, field: &str) -> i64 {
+    node.info(field).parse().unwrap_or(-1)
+}
+
+#[test]
+fn a_full_resynchronisation_carries_everything() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        fill_with_everything(&mut primary.client());
+        replica.cmd("SET leftover gone");
+        follow(&replica, &primary);
+        wait_same_data(&primary, &replica);
+        assert_eq!(count(&primary, "sync_full"), 1);
+        assert_eq!(replica.info("role"), "slave");
+        assert_eq!(primary.info("connected_slaves"), "1");
+        assert_eq!(primary.info("master_replid"), replica.info("master_replid"));
+        assert_eq!(replica.cmd("SET k v").text(), "READONLY You can't write against a read only replica.");
+        let role = replica.cmd("ROLE");
+        assert_eq!(role.items()[0].text(), "slave");
+        assert_eq!(role.items()[3].text(), "connected");
+        // The primary lists a replica once it has acknowledged its snapshot.
+        wait_until("the primary to list it", secs(10), || primary.cmd("ROLE").items()[2].items().len() == 1);
+    }
+}
+
+/// The stream of writes after the snapshot: every kind of change, as Redis propagates it.
+#[test]
+fn the_stream_carries_every_kind_of_write() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        follow(&replica, &primary);
+        let mut client = primary.client();
+        fill_with_everything(&mut client);
+        for line in EVERY_KIND_OF_WRITE {
+            let reply = client.cmd(line);
+            assert!(!reply.is_error(), "{line}: {reply:?}");
+        }
+        let mut blocked = primary.client();
+        blocked.send(&["BLPOP", "served", "0"]).expect("sent");
+        wait_until("the client to block", secs(5), || primary.info("blocked_clients") == "1");
+        client.cmd("RPUSH served a b");
+        assert_eq!(blocked.reply(secs(5)).expect("an element").items()[1].text(), "a");
+        wait_same_data(&primary, &replica);
+        assert_eq!(replica.cmd("LRANGE served 0 -1").items().len(), 1);
+        let at = |node: &Node| node.cmd("PEXPIRETIME relative").int();
+        assert_eq!(at(&primary), at(&replica), "expiries are propagated as instants");
+        wait_until("offsets to meet", secs(10), || {
+            primary.info("master_repl_offset") == replica.info("slave_repl_offset")
+        });
+    }
+}
+
+const EVERY_KIND_OF_WRITE: &[&str] = &[
+    "SET a 1 EX 100",
+    "SET relative v PX 123456",
+    "SET a 2 KEEPTTL",
+    "GETEX a EX 1000",
+    "GETEX a PERSIST",
+    "INCR a",
+    "INCRBYFLOAT f 1.5",
+    "INCRBYFLOAT f 0.1",
+    "APPEND s hello",
+    "SETRANGE s 3 XYZ",
+    "GETDEL s",
+    "MSET m1 1 m2 2",
+    "MSETNX m3 3 m4 4",
+    "EXPIRE m1 1000",
+    "PEXPIREAT m2 33177117420123",
+    "PERSIST m1",
+    "EXPIRE m3 -1",
+    "RENAME m4 m5",
+    "COPY m5 m6",
+    "RPUSH l 1 2 3 4 5 6",
+    "LPUSH l 0",
+    "LPOP l",
+    "LPOP l 2",
+    "LMOVE l l2 LEFT RIGHT",
+    "RPOPLPUSH l l3",
+    "BLMOVE l l2 LEFT RIGHT 0",
+    "LMPOP 2 nothing l LEFT COUNT 1",
+    "RPUSH l x y x z x",
+    "LREM l -2 x",
+    "LSET l 0 changed",
+    "LINSERT l BEFORE changed inserted",
+    "LTRIM l 0 2",
+    "MULTI",
+    "SET t1 1",
+    "INCR t1",
+    "RPUSH t2 a",
+    "EXEC",
+    "SELECT 5",
+    "SET in-five v",
+    "MOVE in-five 6",
+    "SELECT 6",
+    "SET in-six v",
+    "SWAPDB 6 7",
+    "SELECT 7",
+    "SET more v",
+    "FLUSHDB",
+    "SET after v",
+    "SELECT 0",
+    "UNLINK m6 l3",
+];
+
+/// After a short break the replica asks for what it missed, and gets only that.
+#[test]
+fn a_broken_link_is_resumed_from_the_backlog() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        fill_with_everything(&mut primary.client());
+        follow(&replica, &primary);
+        wait_same_data(&primary, &replica);
+        for round in 1..=3 {
+            primary.cmd("CLIENT KILL TYPE replica");
+            let mut client = primary.client();
+            for i in 0..200 {
+                client.ok(&format!("SET missed:{round}:{i} v"));
+            }
+            wait_until("the partial resynchronisation", secs(20), || count(&primary, "sync_partial_ok") >= round);
+            wait_same_data(&primary, &replica);
+        }
+        assert_eq!(count(&primary, "sync_full"), 1, "never a second full one");
+    }
+}
+
+/// More was missed than the backlog holds: a full resynchronisation, and the same data again.
+#[test]
+fn a_backlog_that_is_too_short_means_a_full_resynchronisation() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        primary.cmd("CONFIG SET repl-backlog-size 16kb");
+        follow(&replica, &primary);
+        replica.freeze();
+        primary.cmd("CLIENT KILL TYPE replica");
+        let mut client = primary.client();
+        for i in 0..100 {
+            client.call(&["SET", &format!("k:{i}"), &"x".repeat(2_000)]);
+        }
+        replica.thaw();
+        wait_until("the second full resynchronisation", secs(30), || count(&primary, "sync_full") == 2);
+        wait_link_up(&replica);
+        wait_same_data(&primary, &replica);
+    }
+}
+
+/// PSYNC2: when the primary is replaced, its other replica goes on with the new one without a full resynchronisation.
+#[test]
+fn siblings_resume_from_a_promoted_replica() {
+    for (primary, replica) in PAIRS {
+        let (old, new, sibling) = (server(primary), server(replica), server(primary));
+        fill_with_everything(&mut old.client());
+        follow(&new, &old);
+        follow(&sibling, &old);
+        wait_same_data(&old, &new);
+        wait_same_data(&old, &sibling);
+        let replid = old.info("master_replid");
+        // No pings that one has and the other has not: stop the old one's stream first.
+        old.cmd("CONFIG SET repl-ping-replica-period 3600");
+        wait_until("equal offsets", secs(10), || new.info("slave_repl_offset") == sibling.info("slave_repl_offset"));
+        assert!(new.cmd("REPLICAOF NO ONE").is_ok());
+        assert_eq!(new.info("master_replid2"), replid, "the old history is remembered");
+        assert!(new.cmd("SET after promotion").is_ok());
+        follow(&sibling, &new);
+        wait_same_data(&new, &sibling);
+        assert_eq!((count(&new, "sync_full"), count(&new, "sync_partial_ok")), (0, 1));
+        assert_eq!(new.info("role"), "master");
+    }
+}
+
+/// A replica of a replica gets the same stream, with the same id and offsets.
+#[test]
+fn chains_of_replicas_share_one_history() {
+    for (outer, inner) in PAIRS {
+        let (top, middle, bottom) = (server(outer), server(inner), server(outer));
+        fill_with_everything(&mut top.client());
+        follow(&middle, &top);
+        follow(&bottom, &middle);
+        let mut client = top.client();
+        for i in 0..100 {
+            client.ok(&format!("SET later:{i} v"));
+        }
+        wait_same_data(&top, &bottom);
+        assert_eq!(top.info("master_replid"), bottom.info("master_replid"));
+        middle.cmd("CLIENT KILL TYPE replica");
+        client.ok("SET last v");
+        wait_same_data(&top, &bottom);
+    }
+}
+
+/// A restarted replica that saved when it went goes on where it stopped.
+#[test]
+fn a_replica_resumes_after_an_orderly_restart() {
+    for (primary, replica) in PAIRS {
+        let primary = server(primary);
+        let mut replica = NodeSpec::new(replica).with("save", "3600 1").with("repl-diskless-sync-delay", "0").prepare();
+        replica.set_directive("replicaof", &format!("127.0.0.1 {}", primary.port()));
+        replica.restart();
+        wait_link_up(&replica);
+        fill_with_everything(&mut primary.client());
+        wait_same_data(&primary, &replica);
+        replica.terminate();
+        assert!(primary.cmd("SET meanwhile v").is_ok());
+        replica.restart();
+        wait_link_up(&replica);
+        wait_same_data(&primary, &replica);
+        assert_eq!((count(&primary, "sync_full"), count(&primary, "sync_partial_ok")), (1, 1));
+    }
+}
+
+/// FAILOVER: the roles are exchanged between two writes, and nothing is lost.
+#[test]
+fn failover_exchanges_the_roles() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        fill_with_everything(&mut primary.client());
+        follow(&replica, &primary);
+        wait_same_data(&primary, &replica);
+        assert_eq!(primary.cmd("FAILOVER ABORT").text(), "ERR No failover in progress.");
+        assert!(primary.cmd(&format!("FAILOVER TO 127.0.0.1 {}", replica.port())).is_ok());
+        wait_until("the roles to change", secs(20), || {
+            primary.info("role") == "slave" && replica.info("role") == "master"
+        });
+        wait_link_up(&primary);
+        assert!(replica.cmd("SET new-primary v").is_ok());
+        wait_same_data(&primary, &replica);
+        assert_eq!(count(&replica, "sync_full"), 0, "the old primary resumed");
+    }
+}
+
+/// Expiry is the primary's business: the replica hides what has expired, and deletes when told.
+#[test]
+fn replicas_hide_expired_keys_and_wait_for_the_deletion() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        follow(&replica, &primary);
+        primary.cmd("DEBUG SET-ACTIVE-EXPIRE 0");
+        assert!(primary.cmd("SET short v PX 50").is_ok());
+        wait_until("the key to arrive", secs(10), || replica.cmd("DBSIZE").int() == 1);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_eq!(replica.cmd("GET short").text(), "");
+        assert_eq!(replica.cmd("DBSIZE").int(), 1, "still there until the primary says DEL");
+        primary.cmd("GET short");
+        wait_until("the deletion to arrive", secs(10), || replica.cmd("DBSIZE").int() == 0);
+    }
+}
+
+/// A writer that goes on during the full resynchronisation ends up whole on the replica.
+#[test]
+fn writes_during_a_full_resynchronisation_are_not_lost() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        let mut client = primary.client();
+        for i in 0..50_000 {
+            client
+                .send(&["SET", &format!("bulk:{i}"), "some value that takes a little room in the snapshot"])
+                .expect("sent");
+            if i % 500 == 499 {
+                (0..500).for_each(|_| assert!(client.reply(secs(10)).expect("OK").is_ok()));
+            }
+        }
+        replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+        for i in 0..2_000 {
+            client.call(&["SET", &format!("during:{i}"), "v"]);
+            client.call(&["INCR", "counter"]);
+            client.call(&["RPUSH", "log", &i.to_string()]);
+        }
+        wait_link_up(&replica);
+        wait_same_data(&primary, &replica);
+        assert_eq!(replica.cmd("GET counter").text(), "2000");
+    }
+}
