@@ -1,5 +1,6 @@
 //! The stock `redis-cli`, which is how people build and mend clusters.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// What a run of redis-cli gave.
@@ -43,13 +44,20 @@ impl CliOutput {
 /// # Panics
 /// When redis-cli is not installed.
 pub fn redis_cli_within<S: AsRef<str>>(args: &[S], limit_s: u32) -> CliOutput {
-    let output = Command::new("timeout")
+    let mut child = Command::new("timeout")
         .arg(limit_s.to_string())
         .arg("redis-cli")
         .args(args.iter().map(AsRef::as_ref))
-        .stdin(Stdio::null())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("redis-cli runs: Debian's package redis-tools");
+    if args.first().is_some_and(|a| a.as_ref() == "--cluster") {
+        // `--cluster fix` asks some of its questions even with --cluster-yes. A redis-cli that asks nothing may have ended before.
+        let _ = child.stdin.take().expect("piped").write_all(b"yes\nyes\nyes\nyes\n");
+    }
+    let output = child.wait_with_output().expect("redis-cli ends");
     CliOutput {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

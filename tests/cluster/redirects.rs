@@ -1,0 +1,169 @@
+//! MOVED, ASK, TRYAGAIN, CROSSSLOT and CLUSTERDOWN: when each is said, and in which words.
+
+use integration::cluster::{Cluster, ClusterSpec};
+use integration::resp::key_slot;
+use integration::wait::{secs, wait_until};
+
+/// The index of the owner of a key, and of some other primary.
+fn owner_and_other(cluster: &Cluster, key: &str) -> (usize, usize) {
+    let owner = cluster.owner_of(key_slot(key.as_bytes()));
+    (owner, (owner + 1) % 3)
+}
+
+#[test]
+fn keys_of_another_node_are_moved() {
+    let cluster = ClusterSpec::new(3, 1).create();
+    let (owner, other) = owner_and_other(&cluster, "foo");
+    let moved = format!("MOVED 12182 127.0.0.1:{}", cluster.nodes[owner].port());
+    let mut client = cluster.connect(other);
+    for command in [
+        "GET foo",
+        "SET foo bar",
+        "MSET foo 1 {foo}2 2",
+        "BLPOP foo 0",
+        "SSUBSCRIBE foo",
+        "SPUBLISH foo x",
+        "WATCH foo",
+    ] {
+        assert_eq!(client.cmd(command).text(), moved, "{command}");
+    }
+    client.ok("MULTI");
+    assert_eq!(client.cmd("GET foo").text(), moved);
+    assert_eq!(client.cmd("EXEC").text(), "EXECABORT Transaction discarded because of previous errors.");
+    // A replica redirects to its own primary until READONLY, and then serves reads only.
+    let replica = cluster.replicas_of(owner)[0];
+    let mut client = cluster.connect(replica);
+    assert_eq!(client.cmd("GET foo").text(), moved);
+    client.ok("READONLY");
+    assert!(!client.cmd("GET foo").is_error());
+    assert_eq!(client.cmd("SET foo bar").text(), moved);
+    client.ok("READWRITE");
+    assert_eq!(client.cmd("GET foo").text(), moved);
+}
+
+#[test]
+fn keys_of_several_slots_are_refused() {
+    let cluster = ClusterSpec::new(3, 0).create();
+    let mut client = cluster.connect(0);
+    let crossslot = "CROSSSLOT Keys in request don't hash to the same slot";
+    for command in
+        ["MGET a b", "DEL a b", "MSET a 1 b 2", "RENAME a b", "LMOVE a b LEFT LEFT", "BLPOP a b 0", "LMPOP 2 a b LEFT"]
+    {
+        assert_eq!(client.cmd(command).text(), crossslot, "{command}");
+    }
+    let key = (0..)
+        .map(|i| format!("k{i}"))
+        .find(|k| cluster.owner_of(key_slot(k.as_bytes())) == 0)
+        .expect("node 0 owns some");
+    client.ok("MULTI");
+    assert_eq!(client.cmd(&format!("GET {key}")).text(), "QUEUED");
+    client.cmd(&format!("GET {{{key}}}2"));
+    client.cmd("DISCARD");
+    assert_eq!(client.cmd(&format!("MGET {key} {{{key}}}x {{{key}}}y")).items().len(), 3);
+    assert_eq!(client.cmd("SELECT 1").text(), "ERR SELECT is not allowed in cluster mode");
+    client.ok("SELECT 0");
+    assert_eq!(client.cmd(&format!("MOVE {key} 1")).text(), "ERR MOVE is not allowed in cluster mode");
+    assert_eq!(client.cmd("SWAPDB 0 1").text(), "ERR SWAPDB is not allowed in cluster mode");
+    assert_eq!(client.cmd("REPLICAOF 127.0.0.1 1").text(), "ERR REPLICAOF not allowed in cluster mode.");
+    let copy = client.cmd(&format!("COPY {key} {{{key}}}2 DB 1"));
+    assert!(copy.is_error(), "{copy:?}");
+}
+
+#[test]
+fn a_slot_on_its_way_asks_and_asks_to_try_again() {
+    let cluster = ClusterSpec::new(3, 0).create();
+    let (from, to) = owner_and_other(&cluster, "foo");
+    let (from_port, to_port) = (cluster.nodes[from].port(), cluster.nodes[to].port());
+    let (mut source, mut target) = (cluster.connect(from), cluster.connect(to));
+    source.ok("SET foo here");
+    target.ok(&format!("CLUSTER SETSLOT 12182 IMPORTING {}", cluster.id(from)));
+    source.ok(&format!("CLUSTER SETSLOT 12182 MIGRATING {}", cluster.id(to)));
+    let (ask, moved) = (format!("ASK 12182 127.0.0.1:{to_port}"), format!("MOVED 12182 127.0.0.1:{from_port}"));
+    let try_again = "TRYAGAIN Multiple keys request during rehashing of slot";
+    // What is still there is served; what is not there is elsewhere.
+    assert_eq!(source.cmd("GET foo").text(), "here");
+    assert_eq!(source.cmd("GET {foo}gone").text(), ask);
+    assert_eq!(source.cmd("SET {foo}new v").text(), ask);
+    assert_eq!(source.cmd("MGET foo {foo}gone").text(), try_again);
+    assert_eq!(source.cmd("MGET {foo}gone {foo}gone2").text(), ask);
+    // The importing node serves only who says ASKING, and only once.
+    assert_eq!(target.cmd("GET {foo}gone").text(), moved);
+    target.ok("ASKING");
+    target.ok("SET {foo}new v");
+    assert_eq!(target.cmd("GET {foo}new").text(), moved);
+    target.ok("ASKING");
+    assert_eq!(target.cmd("MGET {foo}new {foo}gone").text(), try_again);
+    target.ok("ASKING");
+    target.ok("MULTI");
+    assert_eq!(target.cmd("GET {foo}new").text(), "QUEUED");
+    assert_eq!(target.cmd("EXEC").items()[0].text(), "v");
+    // MIGRATE moves the key, and from then on the source asks for it, too.
+    let migrate = source.cmd(&format!("MIGRATE 127.0.0.1 {to_port} foo 0 5000"));
+    assert!(migrate.is_ok(), "{migrate:?}");
+    assert_eq!(source.cmd("GET foo").text(), ask);
+    assert_eq!(source.cmd(&format!("MIGRATE 127.0.0.1 {to_port} foo 0 5000")).text(), "NOKEY");
+    target.ok("ASKING");
+    assert_eq!(target.cmd("GET foo").text(), "here");
+    let open = cluster.myself(from).open_slots;
+    assert_eq!(open, [format!("[12182->-{}]", cluster.id(to))]);
+    assert_eq!(cluster.myself(to).open_slots, [format!("[12182-<-{}]", cluster.id(from))]);
+    for node in [to, from] {
+        assert!(cluster.nodes[node].cmd(&format!("CLUSTER SETSLOT 12182 NODE {}", cluster.id(to))).is_ok());
+    }
+    assert_eq!(target.cmd("GET foo").text(), "here");
+    assert_eq!(source.cmd("GET foo").text(), format!("MOVED 12182 127.0.0.1:{to_port}"));
+    cluster.wait_stable();
+}
+
+#[test]
+fn a_client_blocked_on_a_slot_that_leaves_is_redirected() {
+    let cluster = ClusterSpec::new(3, 0).create();
+    let (from, to) = owner_and_other(&cluster, "foo");
+    let mut blocked = cluster.connect(from);
+    blocked.send(&["BLPOP", "foo", "0"]).expect("sent");
+    wait_until("the client to block", secs(5), || cluster.nodes[from].info("blocked_clients") == "1");
+    let id = cluster.id(to);
+    for node in [to, from] {
+        assert!(cluster.nodes[node].cmd(&format!("CLUSTER SETSLOT 12182 NODE {id}")).is_ok());
+    }
+    let reply = blocked.reply(secs(10)).expect("a redirection");
+    assert_eq!(reply.text(), format!("MOVED 12182 127.0.0.1:{}", cluster.nodes[to].port()));
+}
+
+#[test]
+fn uncovered_slots_are_down() {
+    let cluster = ClusterSpec::new(3, 0).create();
+    let node = &cluster.nodes[0];
+    let mut client = node.client();
+    let slot = 100;
+    assert_eq!(cluster.owner_of(slot), 0);
+    let key = (0..).map(|i| format!("k{i}")).find(|k| key_slot(k.as_bytes()) == slot).expect("some key has this slot");
+    client.ok("CLUSTER DELSLOTS 100");
+    wait_until("the state to change", secs(10), || node.cmd("CLUSTER INFO").text().contains("cluster_state:fail"));
+    // While the state is fail everything is refused, the hole by its own text.
+    assert_eq!(client.cmd(&format!("GET {key}")).text(), "CLUSTERDOWN Hash slot not served");
+    assert_eq!(client.cmd("GET foo").text(), "CLUSTERDOWN The cluster is down");
+    client.ok("CONFIG SET cluster-require-full-coverage no");
+    wait_until("the state to change", secs(10), || node.cmd("CLUSTER INFO").text().contains("cluster_state:ok"));
+    assert_eq!(client.cmd(&format!("GET {key}")).text(), "CLUSTERDOWN Hash slot not served");
+    client.ok("CLUSTER ADDSLOTS 100");
+    assert!(!client.cmd(&format!("GET {key}")).is_error());
+}
+
+/// What is said about endpoints follows the preferred endpoint type, in redirections and in CLUSTER SLOTS.
+#[test]
+fn redirections_name_the_preferred_endpoint() {
+    let cluster = ClusterSpec::new(3, 0).create();
+    let (owner, other) = owner_and_other(&cluster, "foo");
+    let port = cluster.nodes[owner].port();
+    assert!(cluster.nodes[owner].cmd("CONFIG SET cluster-announce-hostname owner.example.com").is_ok());
+    let mut client = cluster.connect(other);
+    wait_until("the hostname to spread", secs(20), || {
+        client.cmd("CLUSTER NODES").text().contains(",owner.example.com")
+    });
+    assert_eq!(client.cmd("GET foo").text(), format!("MOVED 12182 127.0.0.1:{port}"));
+    client.ok("CONFIG SET cluster-preferred-endpoint-type hostname");
+    assert_eq!(client.cmd("GET foo").text(), format!("MOVED 12182 owner.example.com:{port}"));
+    client.ok("CONFIG SET cluster-preferred-endpoint-type unknown-endpoint");
+    assert_eq!(client.cmd("GET foo").text(), format!("MOVED 12182 :{port}"));
+}
