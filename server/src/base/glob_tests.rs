@@ -1,4 +1,5 @@
-//! Tests of the glob language: the corners by table, the bound by a hostile pattern, the rest against a recursive model.
+//! Tests of the glob language: the corners by table, the bound by a hostile pattern, the rest against a recursive
+//! model.
 
 use super::matches;
 use proptest::prelude::*;
@@ -72,11 +73,15 @@ fn model(pattern: &[u8], text: &[u8]) -> bool {
 proptest! {
     #[test]
     fn stars_and_question_marks_agree_with_the_definition(pattern in "[ab*?]{0,12}", text in "[ab]{1,12}") {
-        prop_assert_eq!(matches(pattern.as_bytes(), text.as_bytes(), false), model(pattern.as_bytes(), text.as_bytes()));
+        let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+        prop_assert_eq!(matches(pattern, text, false), model(pattern, text));
     }
 
     #[test]
-    fn no_pattern_panics(pattern in proptest::collection::vec(any::<u8>(), 0..40), text in proptest::collection::vec(any::<u8>(), 0..40)) {
+    fn no_pattern_panics(
+        pattern in proptest::collection::vec(any::<u8>(), 0..40),
+        text in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
         let _ = matches(&pattern, &text, false);
         let _ = matches(&pattern, &text, true);
     }

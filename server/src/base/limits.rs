@@ -31,7 +31,8 @@ pub const LIST_PACKED_THRESHOLD_DEFAULT: u32 = 1 << 30;
 pub const LIST_MIN_COMPRESS_BYTES: usize = 48;
 /// A compressed node must be smaller than the plain one by more than this many bytes.
 pub const LIST_MIN_COMPRESS_GAIN: usize = 8;
-/// A listpack with fewer bytes than this is always in reach of its 32-bit size field (Redis: LISTPACK_MAX_SAFETY_LIMIT).
+/// A listpack with fewer bytes than this is always in reach of its 32-bit size field (Redis:
+/// LISTPACK_MAX_SAFETY_LIMIT).
 pub const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
 /// The longest text that is parsed as an extended float (Redis: MAX_LONG_DOUBLE_CHARS, less its terminator).

@@ -1,13 +1,13 @@
 //! The 80-bit extended float of x86, in software, as far as INCRBYFLOAT and HINCRBYFLOAT need it.
 //!
-//! Redis adds in C's `long double` and prints with `%.17Lf`. Clients see the digits, so a server that adds in `f64` answers
-//! differently: `SET k 10.50` + `INCRBYFLOAT k 0.1` must say `10.6`, not `10.59999999999999964`. Rust has no such type and
-//! inline assembly would bind us to one processor, so this file has the three operations that are visible: read a text,
-//! add, write the text. Each rounds once, to nearest and ties to even, from the exact result.
+//! Redis adds in C's `long double` and prints with `%.17Lf`. Clients see the digits, so a server that adds in `f64`
+//! answers differently: `SET k 10.50` + `INCRBYFLOAT k 0.1` must say `10.6`, not `10.59999999999999964`. Rust has no
+//! such type and inline assembly would bind us to one processor, so this file has the three operations that are
+//! visible: read a text, add, write the text. Each rounds once, to nearest and ties to even, from the exact result.
 //!
-//! A finite value that is not zero is `mantissa * 2^exponent` with the mantissa's top bit set, so that every such value has
-//! one representation; numbers too small for a full mantissa (denormals) only lose precision when they are rounded.
-//! Texts follow glibc's `strtold` under Redis's `string2ld`; see [`LongDouble::parse`].
+//! A finite value that is not zero is `mantissa * 2^exponent` with the mantissa's top bit set, so that every such
+//! value has one representation; numbers too small for a full mantissa (denormals) only lose precision when they are
+//! rounded. Texts follow glibc's `strtold` under Redis's `string2ld`; see [`LongDouble::parse`].
 
 use super::limits::LONG_DOUBLE_MAX_CHARS;
 use super::number::trim_fraction;
@@ -31,7 +31,8 @@ enum Magnitude {
     NotANumber,
 }
 
-/// A non-negative number before rounding: `value * 2^exponent`, the lowest bit set if anything non-zero was cut off below it.
+/// A non-negative number before rounding: `value * 2^exponent`, the lowest bit set if anything non-zero was cut off
+/// below it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unrounded {
     value: u128,
@@ -56,9 +57,9 @@ const DOUBLE: Format = Format { mantissa_bits: 53, exponent_min: -1_074, exponen
 const TEXT_EXPONENT_BOUND: i64 = 20_000;
 
 impl LongDouble {
-    /// Reads a decimal or hexadecimal float, `inf` or `infinity` in any case, each with an optional sign. `None` for what
-    /// Redis refuses: an empty or overlong text, spaces or anything else around the number, NaN, and a number that is out
-    /// of range or reads as zero without being written as zero.
+    /// Reads a decimal or hexadecimal float, `inf` or `infinity` in any case, each with an optional sign. `None` for
+    /// what Redis refuses: an empty or overlong text, spaces or anything else around the number, NaN, and a number
+    /// that is out of range or reads as zero without being written as zero.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() > LONG_DOUBLE_MAX_CHARS {
             return None;
@@ -95,7 +96,8 @@ impl LongDouble {
         matches!(self.magnitude, Magnitude::Zero | Magnitude::Finite { .. })
     }
 
-    /// The text of Redis's `ld2string(LD_STR_HUMAN)`: `%.17Lf` without the zeros that end the fraction; never an exponent.
+    /// The text of Redis's `ld2string(LD_STR_HUMAN)`: `%.17Lf` without the zeros that end the fraction; never an
+    /// exponent.
     pub fn to_text(self) -> String {
         let digits = match self.magnitude {
             Magnitude::Zero => return "0".into(),
@@ -138,8 +140,8 @@ impl std::ops::Add for LongDouble {
 
 /// Adds two finite numbers `(negative, mantissa, exponent)`, the first of which has the larger magnitude.
 fn add_ordered((neg_a, m_a, e_a): (bool, u64, i32), (neg_b, m_b, e_b): (bool, u64, i32)) -> LongDouble {
-    // 62 bits below the larger mantissa: nothing is cut unless the exponents differ by more, and then at most one leading bit
-    // can cancel, so the mark of what was cut stays far below the rounding position.
+    // 62 bits below the larger mantissa: nothing is cut unless the exponents differ by more, and then at most one
+    // leading bit can cancel, so the mark of what was cut stays far below the rounding position.
     const GUARD_BITS: i32 = 62;
     let a = u128::from(m_a) << GUARD_BITS;
     let b = shift_right_sticky(u128::from(m_b) << GUARD_BITS, e_a - e_b);
@@ -158,8 +160,8 @@ fn shift_right_sticky(value: u128, by: i32) -> u128 {
     }
 }
 
-/// Rounds to nearest, ties to even: `(mantissa, exponent)` with a mantissa of at most the format's bits, not normalised;
-/// `None` when it is beyond the largest number.
+/// Rounds to nearest, ties to even: `(mantissa, exponent)` with a mantissa of at most the format's bits, not
+/// normalised; `None` when it is beyond the largest number.
 fn round_to(exact: Unrounded, format: Format) -> Option<(u64, i32)> {
     let Unrounded { value, exponent } = exact;
     if value == 0 {
@@ -257,8 +259,8 @@ fn parse_decimal(text: &[u8]) -> Option<Unrounded> {
     Some(number.divide(&divisor))
 }
 
-/// Splits a number into its digits, how many of them stand after the point, and the exponent (bounded). `None` unless the whole
-/// text is a number with at least one digit.
+/// Splits a number into its digits, how many of them stand after the point, and the exponent (bounded). `None` unless
+/// the whole text is a number with at least one digit.
 fn split_number(text: &[u8], mark: u8, digit: impl Fn(u8) -> Option<u32>) -> Option<(Vec<u32>, usize, i64)> {
     let mut digits = Vec::with_capacity(text.len());
     let mut point = None;

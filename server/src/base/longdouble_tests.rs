@@ -206,7 +206,10 @@ proptest! {
     }
 
     #[test]
-    fn adding_is_commutative_and_total(a in "[-+]?[0-9]{0,25}[.]?[0-9]{0,25}(e[-+]?[0-9]{1,4})?", b in "[-+]?(0x[0-9a-f]{1,40}[.]?(p[-+]?[0-9]{1,5})?|inf)") {
+    fn adding_is_commutative_and_total(
+        a in "[-+]?[0-9]{0,25}[.]?[0-9]{0,25}(e[-+]?[0-9]{1,4})?",
+        b in "[-+]?(0x[0-9a-f]{1,40}[.]?(p[-+]?[0-9]{1,5})?|inf)",
+    ) {
         if let (Some(x), Some(y)) = (LongDouble::parse(a.as_bytes()), LongDouble::parse(b.as_bytes())) {
             prop_assert_eq!(x + y, y + x);
             let _ = (x + y).to_text();

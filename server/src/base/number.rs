@@ -1,35 +1,11 @@
 //! Number texts, byte for byte as Redis reads and writes them.
 //!
-//! Integers are *canonical*: `+1`, `01`, `-0`, spaces and an empty text are not integers, which is what lets a string be
-//! stored as an integer and be given back unchanged. Floats are what C's `strtod` takes when it takes the whole text:
-//! `inf`, hexadecimal floats, `.5` and `1.`; but no leading space, no NaN and nothing out of range.
+//! Integers are *canonical*: `+1`, `01`, `-0`, spaces and an empty text are not integers, which is what lets a string
+//! be stored as an integer and be given back unchanged. The byte formats share that rule and the printing of floats,
+//! so these stand in `protocol` and are only passed on here. Floats are what C's `strtod` takes when it takes the
+//! whole text: `inf`, hexadecimal floats, `.5` and `1.`; but no leading space, no NaN and nothing out of range.
 
-/// The longest text of an `i64`: a sign and 19 digits.
-pub const I64_MAX_CHARS: usize = 20;
-
-/// Parses a canonical decimal integer (Redis: string2ll).
-pub fn parse_i64(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
-    if digits == b"0" {
-        return (!negative).then_some(0);
-    }
-    // 19 digits always fit a u64, so that only the sign's limit has to be checked afterwards.
-    if digits.is_empty() || digits.len() >= I64_MAX_CHARS || digits[0] == b'0' {
-        return None;
-    }
-    let mut value: u64 = 0;
-    for &byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
-    }
-    if negative { (value <= 1 << 63).then(|| (value as i64).wrapping_neg()) } else { i64::try_from(value).ok() }
-}
+pub use protocol::number::{F64Text, MAX_I64_LEN as I64_MAX_CHARS, format_f64, parse_i64};
 
 /// Parses a canonical unsigned decimal integer (Redis: string2ull for texts that are not negative).
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
@@ -40,8 +16,8 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     if canonical { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 
-/// Parses a float as C's `strtod` reads it if it takes the whole text (Redis: string2d). `None` for NaN, for a text that
-/// starts with a space, and for a value beyond the range of `f64` or so small that it reads as zero.
+/// Parses a float as C's `strtod` reads it if it takes the whole text (Redis: string2d). `None` for NaN, for a text
+/// that starts with a space, and for a value beyond the range of `f64` or so small that it reads as zero.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let (negative, magnitude) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -69,46 +45,13 @@ fn parse_decimal_f64(text: &[u8]) -> Option<f64> {
     (value.is_finite() && !underflow).then_some(value)
 }
 
-/// Writes a float as replies and sorted sets of Redis 7.0 do (d2string): an integral value within ±2^62 without exponent or
-/// point, anything else as `%.17g`.
-pub fn format_f64(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf".into() } else { "-inf".into() };
-    }
-    if value == 0.0 {
-        return if value.is_sign_negative() { "-0".into() } else { "0".into() };
-    }
-    const INTEGRAL_MAX: f64 = (1u64 << 62) as f64;
-    if value.abs() <= INTEGRAL_MAX && value.fract() == 0.0 {
-        return (value as i64).to_string();
-    }
-    format_general(value)
-}
-
-/// C's `%.17g` of a finite value that is not zero.
-fn format_general(value: f64) -> String {
-    const PRECISION: i32 = 17;
-    let scientific = format!("{value:.16e}");
-    let (mantissa, exponent) = scientific.split_once('e').expect("the e format always has an exponent");
-    let exponent: i32 = exponent.parse().expect("the e format's exponent is an integer");
-    if (-4..PRECISION).contains(&exponent) {
-        let fixed = format!("{value:.*}", (PRECISION - 1 - exponent) as usize);
-        return trim_fraction(&fixed).to_owned();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trim_fraction(mantissa), exponent.abs())
-}
-
 /// Drops the zeros that end a fraction, and the point if nothing follows it.
 pub fn trim_fraction(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// Parses an amount of memory: digits and an optional unit `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` in any case; the `b` makes it
-/// 1024-based (Redis: memtoull). `None` for anything else and for what does not fit 64 bits.
+/// Parses an amount of memory: digits and an optional unit `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` in any case; the `b`
+/// makes it 1024-based (Redis: memtoull). `None` for anything else and for what does not fit 64 bits.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (number, unit) = text.split_at(digits);

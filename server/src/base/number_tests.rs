@@ -69,30 +69,6 @@ fn floats_are_what_strtod_takes_whole() {
 }
 
 #[test]
-fn floats_are_written_as_percent_17g() {
-    for (value, want) in [
-        (0.0, "0"),
-        (-0.0, "-0"),
-        (3.0, "3"),
-        (-3.5, "-3.5"),
-        (0.1, "0.10000000000000001"),
-        (1e15, "1000000000000000"),
-        (1e20, "1e+20"),
-        (1.5e300, "1.5000000000000001e+300"),
-        (1e-5, "1.0000000000000001e-05"),
-        (1e-4, "0.0001"),
-        (123456.789, "123456.789"),
-        (4611686018427387904.0, "4611686018427387904"),
-        (9223372036854775808.0, "9.2233720368547758e+18"),
-        (f64::INFINITY, "inf"),
-        (f64::NEG_INFINITY, "-inf"),
-        (f64::NAN, "nan"),
-    ] {
-        assert_eq!(format_f64(value), want);
-    }
-}
-
-#[test]
 fn memory_units_are_decimal_without_and_binary_with_a_b() {
     for (text, want) in [
         ("0", Some(0)),
@@ -115,21 +91,9 @@ fn memory_units_are_decimal_without_and_binary_with_a_b() {
 
 proptest! {
     #[test]
-    fn every_integer_is_read_back(value: i64) {
-        prop_assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
-    }
-
-    #[test]
     fn every_finite_float_is_read_back(bits: u64) {
         let value = f64::from_bits(bits);
         prop_assume!(value.is_finite());
-        prop_assert_eq!(parse_f64(format_f64(value).as_bytes()), Some(value));
-    }
-
-    #[test]
-    fn what_parses_as_an_integer_prints_back_the_same(text in "[-+0-9 ]{0,21}") {
-        if let Some(value) = parse_i64(text.as_bytes()) {
-            prop_assert_eq!(value.to_string(), text);
-        }
+        prop_assert_eq!(parse_f64(&format_f64(value)), Some(value));
     }
 }

@@ -1,11 +1,12 @@
 //! Values as bytes: the one codec of DUMP, RESTORE, RDB files, full sync and MIGRATE.
 //!
-//! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum behind them. We
-//! write what Redis 7.0 writes, byte for byte, down to the node borders of lists; we read every form that Redis 7 reads for
-//! the types there are.
+//! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum behind
+//! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists; we read every form that
+//! Redis 7 reads for the types there are.
 //!
-//! Nothing that is read is trusted: every encoding is validated whole (Redis does so only if asked to, `sanitize-dump-payload`, and
-//! most of its crafted-payload vulnerabilities come from that), and memory is only spent on bytes that are really there.
+//! Nothing that is read is trusted: every encoding is validated whole (Redis does so only if asked to,
+//! `sanitize-dump-payload`, and most of its crafted-payload vulnerabilities come from that), and memory is only spent
+//! on bytes that are really there.
 //!
 //! A new type adds an arm to [`object_type`], [`write`] and [`read`].
 
@@ -41,7 +42,8 @@ impl Default for PayloadLimits {
 /// Why bytes are not a value. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// DUMP payload: too short, of a newer version, or the checksum differs ("DUMP payload version or checksum are wrong").
+    /// DUMP payload: too short, of a newer version, or the checksum differs ("DUMP payload version or checksum are
+    /// wrong").
     #[error("payload version or checksum are wrong")]
     Footer,
     /// A type byte that means nothing, or a type that is not supported.
@@ -96,16 +98,22 @@ pub fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> 
 /// The payload that DUMP answers: type, body, version, checksum.
 pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     let mut out = Writer::new();
-    out.u8(object_type(value));
-    write(value, &mut out);
-    out.u16_le(opcode::VERSION);
-    let checksum = crc64::checksum(out.as_slice());
-    out.u64_le(checksum);
+    dump_into(value, &mut out);
     out.into_vec()
 }
 
-/// The value of a DUMP payload. `verify_checksum` is true except under DEBUG SET-SKIP-CHECKSUM-VALIDATION; everything else is
-/// always verified.
+/// Appends the payload of [`dump`]: for those who dump many values, since a writer keeps its compressor.
+pub fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
+    let start = out.len();
+    out.u8(object_type(value));
+    write(value, out);
+    out.u16_le(opcode::VERSION);
+    let checksum = crc64::checksum(&out.as_slice()[start..]);
+    out.u64_le(checksum);
+}
+
+/// The value of a DUMP payload. `verify_checksum` is true except under DEBUG SET-SKIP-CHECKSUM-VALIDATION; everything
+/// else is always verified.
 ///
 /// # Errors
 /// See [`PayloadError`].

@@ -1,5 +1,5 @@
-//! DEBUG DIGEST and DEBUG DIGEST-VALUE: a fingerprint of a data set that does not depend on the order of its keys, nor on how values
-//! are encoded. Two servers that hold the same data, ours and a stock one too, answer the same.
+//! DEBUG DIGEST and DEBUG DIGEST-VALUE: a fingerprint of a data set that does not depend on the order of its keys, nor
+//! on how values are encoded. Two servers that hold the same data, ours and a stock one too, answer the same.
 //!
 //! The mixing is Redis's (debug.c): *xor* adds something in any order, *mix* adds it in this order.
 

@@ -256,7 +256,8 @@ fn every_older_form_of_a_list_is_read() {
     }
 }
 
-/// The payloads of strings and lists that once crashed, hung or exhausted a server: the classes of Redis's corrupt-dump suite.
+/// The payloads of strings and lists that once crashed, hung or exhausted a server: the classes of Redis's
+/// corrupt-dump suite.
 #[rustfmt::skip]
 const CORRUPT: &[(&str, &str)] = &[
     ("quicklist big ziplist prev len", "0e0113130000000e0000000200000261000e026200ff0900499730b20da1edaa"),
@@ -286,6 +287,19 @@ fn payloads_that_once_broke_servers_are_refused() {
         let result = restore(&unhex(payload), &PayloadLimits::default(), false);
         assert!(!matches!(result, Ok(_) | Err(PayloadError::Footer)), "{name}: {result:?}");
     }
+}
+
+#[test]
+fn payloads_of_one_writer_are_independent() {
+    let values =
+        [ValueRef::Int(7), ValueRef::Str(b"some text that is long enough to be compressed, some text that is")];
+    let mut out = Writer::new();
+    let mut want = Vec::new();
+    for value in values.iter().chain(&values) {
+        dump_into(value, &mut out);
+        want.extend_from_slice(&dump(value));
+    }
+    assert_eq!(out.into_vec(), want);
 }
 
 #[test]
@@ -361,7 +375,10 @@ proptest! {
     }
 
     #[test]
-    fn random_bodies_never_panic(kind in prop_oneof![Just(0u8), Just(1), Just(10), Just(14), Just(18), any::<u8>()], body in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn random_bodies_never_panic(
+        kind in prop_oneof![Just(0u8), Just(1), Just(10), Just(14), Just(18), any::<u8>()],
+        body in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
         let _ = read(kind, &mut Reader::new(&body), &PayloadLimits::default());
     }
 }

@@ -83,7 +83,8 @@ impl PartialEq for OwnedElement {
 
 impl Eq for OwnedElement {}
 
-/// A text to look for, parsed once: comparing it with many elements then costs one integer or one slice comparison each.
+/// A text to look for, parsed once: comparing it with many elements then costs one integer or one slice comparison
+/// each.
 #[derive(Clone, Copy, Debug)]
 pub struct Needle<'a> {
     text: &'a [u8],

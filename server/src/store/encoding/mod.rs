@@ -1,7 +1,8 @@
-//! Compact encodings: how collections are laid out in memory and, since the RDB format stores them as they are, on disk.
+//! Compact encodings: how collections are laid out in memory and, since the RDB format stores them as they are, on
+//! disk.
 //!
-//! What arrives from outside (RESTORE, RDB files, full sync) is validated whole before it becomes a value, so that every
-//! function on a value may rely on its invariants.
+//! What arrives from outside (RESTORE, RDB files, full sync) is validated whole before it becomes a value, so that
+//! every function on a value may rely on its invariants.
 
 pub mod element;
 pub mod listpack;

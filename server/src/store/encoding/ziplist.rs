@@ -1,7 +1,7 @@
 //! Ziplists: what Redis before 7.0 stored in RDB files where it now stores listpacks. Read only; they become listpacks.
 //!
-//! `total bytes (u32), offset of the last entry (u32), number of entries (u16, 65535 = more), entries, 0xff`, little endian. An
-//! entry is the length of the previous one (one byte, or 254 and four bytes), a header, and data:
+//! `total bytes (u32), offset of the last entry (u32), number of entries (u16, 65535 = more), entries, 0xff`, little
+//! endian. An entry is the length of the previous one (one byte, or 254 and four bytes), a header, and data:
 //!
 //! | header                 | what follows                          |
 //! |------------------------|---------------------------------------|

@@ -10,8 +10,8 @@
 //! | `11110001`.. | 2, 3, 4, 8 bytes: a little-endian integer      |
 //! | `11111111`   | the terminator of the listpack, never an entry |
 //!
-//! The back length counts header and data. It is written in groups of seven bits, most significant first, and read from the
-//! end: every byte but the first has its top bit set.
+//! The back length counts header and data. It is written in groups of seven bits, most significant first, and read
+//! from the end: every byte but the first has its top bit set.
 
 use crate::base::number::{I64_MAX_CHARS, parse_i64};
 use crate::store::encoding::element::Element;
@@ -137,8 +137,8 @@ fn back_length_size(body: usize) -> usize {
     }
 }
 
-/// Decodes the entry that `bytes` starts with: the element, and the length of the whole entry. The bytes must have passed
-/// [`measure`], or have been written by [`Draft`].
+/// Decodes the entry that `bytes` starts with: the element, and the length of the whole entry. The bytes must have
+/// passed [`measure`], or have been written by [`Draft`].
 #[inline]
 pub(super) fn decode(bytes: &[u8]) -> (Element<'_>, usize) {
     let (element, body) = decode_body(bytes);
@@ -201,8 +201,8 @@ pub(super) fn last_entry_len(bytes: &[u8]) -> usize {
     body + back_length_size(body)
 }
 
-/// Checks the entry that untrusted `bytes` start with and returns its length: a known header, data inside, and exactly the back
-/// length that belongs to it.
+/// Checks the entry that untrusted `bytes` start with and returns its length: a known header, data inside, and exactly
+/// the back length that belongs to it.
 pub(super) fn measure(bytes: &[u8]) -> Option<usize> {
     let head = *bytes.first()?;
     let body = match head {

@@ -1,17 +1,17 @@
 //! Listpacks: small sequences in one run of bytes, the encoding that the RDB format stores.
 //!
-//! Serialised, a listpack is `total bytes (u32), number of entries (u16, 65535 = more), entries, 0xff`. In memory we keep only
-//! the entries, in a buffer with spare room on *both* sides, and make header and terminator up when the bytes leave. Redis
-//! keeps the serialised form, and so moves the whole of it for each LPUSH and reallocates for each push; here a push at
-//! either end writes the entry and nothing else, and a pop moves a bound.
+//! Serialised, a listpack is `total bytes (u32), number of entries (u16, 65535 = more), entries, 0xff`. In memory we
+//! keep only the entries, in a buffer with spare room on *both* sides, and make header and terminator up when the
+//! bytes leave. Redis keeps the serialised form, and so moves the whole of it for each LPUSH and reallocates for each
+//! push; here a push at either end writes the entry and nothing else, and a pop moves a bound.
 //!
 //! Room is managed by [`Listpack::make_room`]: it grows by half, or moves the entries within the buffer when there is
 //! enough room to make that rare; either way the cost per pushed byte is constant, for pushes at both ends in any mix.
 //!
 //! Places are byte offsets from the first entry ([`Place`]). Insertion and removal invalidate the places behind them.
 //!
-//! Invariants: `start <= end <= buf.len()`; `buf[start..end]` is exactly `count` well-formed entries. All bytes from outside go
-//! through [`Listpack::from_bytes`].
+//! Invariants: `start <= end <= buf.len()`; `buf[start..end]` is exactly `count` well-formed entries. All bytes from
+//! outside go through [`Listpack::from_bytes`].
 
 mod entry;
 
@@ -320,8 +320,8 @@ impl Listpack {
             (needed + needed / 2).next_multiple_of(16)
         };
         let spare = capacity - needed;
-        // The side that asked gets the spare room, except that a side that has been in use keeps a share of it: else pushes that
-        // alternate between the ends would move everything each time.
+        // The side that asked gets the spare room, except that a side that has been in use keeps a share of it: else
+        // pushes that alternate between the ends would move everything each time.
         let other = if front > 0 { self.buf.len() - self.end as usize } else { self.start as usize };
         let kept = other.min(spare / 4);
         self.move_to(capacity, if front > 0 { front + spare - kept } else { kept });
@@ -416,8 +416,8 @@ impl DoubleEndedIterator for Iter<'_> {
     }
 }
 
-/// Checks the serialised form of a listpack whole and returns the number of its entries. Total: any bytes give an answer,
-/// in time linear in their number.
+/// Checks the serialised form of a listpack whole and returns the number of its entries. Total: any bytes give an
+/// answer, in time linear in their number.
 ///
 /// # Errors
 /// The first rule that is broken.

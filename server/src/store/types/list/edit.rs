@@ -1,6 +1,7 @@
 //! Changes to a list: where nodes are made, split, merged and dropped, as Redis's quicklist does it.
 //!
-//! Every function that touches a node away from the ends finishes with [`List::settle`], which restores the rule about compression.
+//! Every function that touches a node away from the ends finishes with [`List::settle`], which restores the rule about
+//! compression.
 
 use super::node::{Node, View, is_huge, is_oversized};
 use super::{Element, List, Needle};
@@ -46,8 +47,8 @@ impl List {
         true
     }
 
-    /// Removes elements equal to `value`: the first `count` from the front when positive, the last `-count` when negative,
-    /// all when 0. Returns how many went.
+    /// Removes elements equal to `value`: the first `count` from the front when positive, the last `-count` when
+    /// negative, all when 0. Returns how many went.
     pub fn remove(&mut self, value: &[u8], count: i64) -> usize {
         let needle = Needle::new(value);
         let limit = if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
@@ -254,7 +255,8 @@ impl List {
     /// Removes up to `limit` elements of node `at` that match; from the back or from the front.
     fn remove_matches(&mut self, at: usize, needle: &Needle<'_>, limit: usize, from_back: bool) -> usize {
         let Some(node) = self.nodes.at(at) else { return 0 };
-        // Looked for without touching the node, so that one without matches is neither copied nor decompressed for good.
+        // Looked for without touching the node, so that one without matches is neither copied nor decompressed for
+        // good.
         let mut hits = node.matches(needle);
         if from_back {
             hits.drain(..hits.len().saturating_sub(limit));
@@ -288,8 +290,8 @@ impl List {
         }
     }
 
-    /// Restores the rule of compression: the nodes at the ends are not compressed, those that were touched and those that have just
-    /// come out of the ends' reach are, if it gains anything.
+    /// Restores the rule of compression: the nodes at the ends are not compressed, those that were touched and those
+    /// that have just come out of the ends' reach are, if it gains anything.
     fn settle(&mut self, touched: std::ops::Range<usize>) {
         let depth = usize::from(self.options.compress_depth);
         if depth == 0 {

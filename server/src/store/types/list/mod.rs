@@ -1,18 +1,18 @@
 //! Lists: a double-ended sequence of texts in nodes of a few kilobytes, Redis's quicklist.
 //!
 //! A single deque of texts would cost an allocation for each element; a single listpack would move megabytes for each
-//! insertion. So a list is a sequence of [nodes](node), each a listpack that holds up to `list-max-listpack-size`. The rules that
-//! say when a node is full, split or merged are Redis's to the byte, because the node borders are visible: DUMP and RDB files
-//! store one string for each node, and tools look at `ql_nodes`.
+//! insertion. So a list is a sequence of [nodes](node), each a listpack that holds up to `list-max-listpack-size`. The
+//! rules that say when a node is full, split or merged are Redis's to the byte, because the node borders are visible:
+//! DUMP and RDB files store one string for each node, and tools look at `ql_nodes`.
 //!
-//! What differs is the cost. Pushes and pops write only the element ([`Listpack`] has room on both sides); nodes are shared
-//! until written ([`nodes`]), so that a clone for a snapshot is cheap and cannot stall a writer for long; and reading a
-//! compressed node decompresses it on the side.
+//! What differs is the cost. Pushes and pops write only the element ([`Listpack`] has room on both sides); nodes are
+//! shared until written ([`nodes`]), so that a clone for a snapshot is cheap and cannot stall a writer for long; and
+//! reading a compressed node decompresses it on the side.
 //!
 //! Elements are handed to closures as [`Element`]s (integer or borrowed text): nothing is allocated to read a list.
 //!
-//! Invariants: no node is empty; `len` is the sum of the nodes' counts; the `compress_depth` nodes at either end are not
-//! compressed.
+//! Invariants: no node is empty; `len` is the sum of the nodes' counts; the `compress_depth` nodes at either end are
+//! not compressed.
 
 mod edit;
 mod node;
@@ -96,8 +96,8 @@ impl List {
         self.options
     }
 
-    /// Changes from which size on *future* elements get a plain node: unlike the other settings, this one is a debugging switch
-    /// that takes effect on existing lists.
+    /// Changes from which size on *future* elements get a plain node: unlike the other settings, this one is a
+    /// debugging switch that takes effect on existing lists.
     pub fn set_packed_threshold(&mut self, bytes: u32) {
         self.options.packed_threshold = bytes;
     }
@@ -207,8 +207,8 @@ impl List {
         }
     }
 
-    /// Walks from position `start` (the last one if that is beyond the list) towards the front until `f` breaks; `f` gets position
-    /// and element.
+    /// Walks from position `start` (the last one if that is beyond the list) towards the front until `f` breaks; `f`
+    /// gets position and element.
     pub fn walk_back(&self, start: usize, mut f: impl FnMut(usize, Element<'_>) -> ControlFlow<()>) {
         let mut position = start.min(self.len.saturating_sub(1));
         let Some((at, offset)) = self.locate(position) else { return };

@@ -1,8 +1,8 @@
 //! One node of a list, and the rules that say how much may be in it.
 //!
-//! Nearly always a listpack. A huge element is kept bare (*plain*), since framing it would mean to copy it whenever something
-//! is done next to it. Nodes away from the ends may be compressed, as `list-compress-depth` says; they are read through a
-//! [`View`] that decompresses on the side, so that reading never changes a list.
+//! Nearly always a listpack. A huge element is kept bare (*plain*), since framing it would mean to copy it whenever
+//! something is done next to it. Nodes away from the ends may be compressed, as `list-compress-depth` says; they are
+//! read through a [`View`] that decompresses on the side, so that reading never changes a list.
 
 use protocol::rdb::lzf;
 
@@ -17,8 +17,8 @@ const ENTRY_OVERHEAD_BYTES: usize = 8;
 /// What Redis takes off the sum of two nodes' sizes when it decides whether to merge them.
 const MERGE_SAVING_BYTES: usize = 11;
 
-/// No listpack of several elements grows beyond this, whatever the settings say: half of what a listpack may have, so that one
-/// element more always fits.
+/// No listpack of several elements grows beyond this, whatever the settings say: half of what a listpack may have, so
+/// that one element more always fits.
 const PACKED_MAX_BYTES: usize = LISTPACK_MAX_BYTES / 2;
 
 /// A node; 32 bytes, so that a short list is little more than its elements.
@@ -241,8 +241,8 @@ pub(super) fn is_huge(len: usize, options: ListOptions) -> bool {
     len >= (options.packed_threshold as usize).min(PACKED_MAX_BYTES)
 }
 
-/// Whether a node of `bytes` bytes would come near the limits of the format if `more` were added. Redis has no such check, and
-/// dies of LSET and LINSERT with values of hundreds of megabytes; here such a value gets a node of its own.
+/// Whether a node of `bytes` bytes would come near the limits of the format if `more` were added. Redis has no such
+/// check, and dies of LSET and LINSERT with values of hundreds of megabytes; here such a value gets a node of its own.
 pub(super) fn is_oversized(bytes: usize, more: usize) -> bool {
     bytes.saturating_add(more) > PACKED_MAX_BYTES
 }

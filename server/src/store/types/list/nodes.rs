@@ -1,7 +1,8 @@
-//! The sequence of a list's nodes: shared, copied when written, and without a container of their own while there is one.
+//! The sequence of a list's nodes: shared, copied when written, and without a container of their own while there is
+//! one.
 //!
-//! Each node is behind an `Arc`, so that a clone of the list (a snapshot, COPY) costs one count per node, and a change then
-//! copies the one node it touches.
+//! Each node is behind an `Arc`, so that a clone of the list (a snapshot, COPY) costs one count per node, and a change
+//! then copies the one node it touches.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
