@@ -1,6 +1,6 @@
 //! Elections: a replica takes the place of its failed primary with the votes of a majority; and the voter's side.
 //!
-//! An election is one epoch. The replica makes a new epoch, saves it, asks everybody once per second until it has the votes
+//! An election is one epoch. The replica makes a new epoch, saves it, asks everybody twice per second until it has the votes
 //! or time is up; each voter gives one vote per epoch and saves that before it answers. Votes are a *set of voters* for one
 //! epoch: Redis keeps a counter and compares epochs with `>=`, so late votes of an expired election can elect a replica that
 //! no majority chose in any epoch (`failover-stale-votes.tcl`; redis issue 8753 was the same hole in manual failovers).
@@ -21,7 +21,10 @@ use crate::node::{Node, NodeKey};
 use crate::state::Gossip;
 
 /// Requests without a vote are repeated this often: the voter may not have known of the failure yet.
-const REQUEST_PERIOD_MS: i64 = 1_000;
+const REQUEST_PERIOD_MS: i64 = 500;
+
+/// How much longer a replica waits whose data ends before its current primary began.
+const LAST_RESORT_UNITS: i64 = 20;
 
 /// Why no election can be held or won at the moment (`CLUSTER_CANT_FAILOVER_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,6 @@ pub(crate) enum Obstacle {
     DataAge,
     NoData,
     WaitingDelay,
-    Expired,
     WaitingVotes,
 }
 
@@ -40,9 +42,8 @@ impl Obstacle {
                 "Disconnected from master for longer than allowed. Please check the \
                  'cluster-replica-validity-factor' configuration option."
             }
-            Self::NoData => "I have no data of my master, but it has.",
+            Self::NoData => "I have no data of my master, and it may have had some.",
             Self::WaitingDelay => "Waiting the delay before I can start a new failover.",
-            Self::Expired => "Failover attempt expired.",
             Self::WaitingVotes => "Waiting for votes, but majority still not reached.",
         }
     }
@@ -94,7 +95,8 @@ impl Gossip {
         }
         let timeout = self.config.election_timeout_ms();
         let age = now - self.election.at;
-        if self.election.at == 0 || age > timeout.saturating_mul(2) {
+        // Redis waits for as long again before it retries; but who voted for us may do so again by now.
+        if self.election.at == 0 || age > timeout {
             self.schedule_election(primary, now);
             if now < self.election.at {
                 return;
@@ -103,8 +105,6 @@ impl Gossip {
         self.update_rank(primary);
         if now < self.election.at {
             self.log_obstacle(Obstacle::WaitingDelay, now);
-        } else if now - self.election.at > timeout {
-            self.log_obstacle(Obstacle::Expired, now);
         } else if !self.election.sent {
             self.start_election(now);
         } else if self.election.votes.len() >= self.quorum() {
@@ -126,18 +126,31 @@ impl Gossip {
 
     /// Why this replica's data must not replace the primary's.
     fn unfit(&self, primary: NodeKey, now: UnixMillis) -> Option<Obstacle> {
-        // A replica of a primary that never had anything has lost nothing.
-        if self.replication.offset == 0 && self.nodes[primary].offset > 0 {
+        if self.has_only_inherited_data(primary) && self.inherited_at.is_none() {
             return Some(Obstacle::NoData);
         }
         let timeout = self.config.node_timeout_ms;
-        let mut age = now.saturating_sub(self.replication.last_contact);
+        let last_contact = self.replication.last_contact.max(self.inherited_at.unwrap_or(0));
+        let mut age = now.saturating_sub(last_contact);
         if age > timeout {
             age -= timeout; // that long it takes to notice
         }
         let factor = self.config.replica_validity_factor;
         let limit = self.config.replica_ping_period_ms.saturating_add(timeout.saturating_mul(factor));
         (factor > 0 && age > limit).then_some(Obstacle::DataAge)
+    }
+
+    /// Nothing of the current primary's history, although there may be something.
+    fn has_only_inherited_data(&self, primary: NodeKey) -> bool {
+        self.replication.offset == 0 && !self.shard_never_had_data(primary)
+    }
+
+    /// The primary said itself, and every sibling that we heard says, that there is nothing to lose. Silence is no proof:
+    /// this node may just have restarted.
+    fn shard_never_had_data(&self, primary: NodeKey) -> bool {
+        let node = &self.nodes[primary];
+        let heard = node.data_received != 0;
+        heard && node.offset == 0 && node.replicas.iter().all(|key| self.nodes[*key].offset == 0)
     }
 
     fn schedule_election(&mut self, primary: NodeKey, now: UnixMillis) {
@@ -154,7 +167,12 @@ impl Gossip {
             // both and 1,000 for a rank; scaled down with the timeout, since a small one says that the network is fast.
             let unit = self.delay_unit(primary);
             let random = self.rng.below(unit as usize) as i64;
-            unit + random + self.election.rank as i64 * unit * 2 + self.failed_shard_rank(primary) as i64 * unit
+            // What is left of an earlier primary of this shard is better than nothing, if nobody else stands.
+            let last_resort = if self.has_only_inherited_data(primary) { unit * LAST_RESORT_UNITS } else { 0 };
+            unit + random
+                + last_resort
+                + self.election.rank as i64 * unit * 2
+                + self.failed_shard_rank(primary) as i64 * unit
         };
         self.election.at = now + delay;
         self.log(
@@ -367,7 +385,9 @@ impl Gossip {
             return because(format!("I heard from its master {silence} milliseconds ago"));
         }
         let pause = self.config.node_timeout_ms.saturating_mul(2);
-        if let Some(elapsed) = primary.voted_time.map(|at| now - at).filter(|elapsed| *elapsed < pause) {
+        // Makes the usual case orderly, is not needed for safety, and must not stand in an administrator's way.
+        let recent = primary.voted_time.map(|at| now - at).filter(|elapsed| *elapsed < pause);
+        if let Some(elapsed) = recent.filter(|_| !forced) {
             return because(format!("can't vote about this master before {} milliseconds", pause - elapsed));
         }
         self.newer_claim(request)

@@ -32,6 +32,8 @@ pub(crate) struct Link {
     pub(crate) peer_ip: IpText,
     /// Our own address as the socket sees it.
     pub(crate) local_ip: IpText,
+    /// The other end understands ping extensions.
+    pub(crate) extensions: bool,
     /// When the pings without an answer were sent, oldest first. Outbound links only.
     pings: VecDeque<UnixMillis>,
     /// Packets that wait until the link is connected.
@@ -103,6 +105,7 @@ impl LinkTable {
             created_at: now,
             peer_ip,
             local_ip,
+            extensions: false,
             pings: VecDeque::new(),
             queue: Vec::new(),
             queued_bytes: 0,

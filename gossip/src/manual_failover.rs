@@ -144,10 +144,10 @@ impl Gossip {
 
     /// The primary's side, periodically: keep telling the replica the final offset.
     pub(crate) fn ping_failing_over_replica(&mut self, now: UnixMillis) {
-        if let Some(replica) = self.manual.replica.filter(|_| self.manual.paused) {
-            if let Some(link) = self.nodes[replica].link.filter(|link| self.is_connected(*link)) {
-                self.ping(link, now);
-            }
+        let replica = self.manual.replica.filter(|_| self.manual.paused);
+        let link = replica.and_then(|replica| self.nodes[replica].link);
+        if let Some(link) = link.filter(|link| self.is_connected(*link)) {
+            self.ping(link, now);
         }
     }
 

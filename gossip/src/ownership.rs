@@ -39,10 +39,6 @@ impl Ownership {
         self.owners[slot.index()]
     }
 
-    pub(crate) fn owners(&self) -> impl Iterator<Item = Option<NodeKey>> {
-        self.owners.iter().copied()
-    }
-
     /// Free to be taken by anybody (`isSlotUnclaimed`).
     pub(crate) fn is_unclaimed(&self, slot: SlotId) -> bool {
         self.owner(slot).is_none() || self.unclaimed.contains(slot)

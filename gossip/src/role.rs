@@ -81,14 +81,18 @@ impl Gossip {
             self.detach_replica(old, self.me);
         }
         self.attach_replica(primary, self.me);
-        let shard_id = self.nodes[primary].shard_id;
-        self.set_shard_id(self.me, shard_id);
         self.slots.close_all();
         self.reset_manual_failover();
         self.election.reset();
-        // The offset in the old primary's history says nothing about the new one's (valkey issues 885, 944).
+        // The offset in the old primary's history says nothing about the new one's (valkey issues 885, 944). Within a
+        // shard it is remembered as a last resort, unless this node was the primary: then its history has split off.
+        let inherits = !was_primary && self.nodes[self.me].shard_id == self.nodes[primary].shard_id;
+        let contact = (self.replication.offset > 0).then_some(self.replication.last_contact).or(self.inherited_at);
+        self.inherited_at = contact.filter(|_| inherits);
         let id = self.nodes[primary].id;
         self.replication = Replication { primary: Some(id), offset: 0, last_contact: 0 };
+        let shard_id = self.nodes[primary].shard_id;
+        self.set_shard_id(self.me, shard_id);
         if was_primary {
             self.pending.push(Effect::Demoted);
         }
@@ -148,6 +152,7 @@ impl Gossip {
         self.set_as_primary(self.me);
         self.replicating_from = None;
         self.replication.primary = None;
+        self.inherited_at = None;
         self.pending.push(Effect::Promoted);
     }
 }

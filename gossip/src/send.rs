@@ -5,7 +5,8 @@
 //!
 //! The gossip section (`clusterSendPing`): at least three nodes or a tenth of all, picked at random, and *every* node that
 //! this one suspects, so that suspicions spread by design and not by luck. The receiver itself is left out (redis issue
-//! 13046). Extensions beyond the host name go only to nodes that showed that they understand them (redis issue 13465).
+//! 13046). Beyond Redis, nodes that joined within the last seconds are always mentioned, and shortly after a node joined
+//! everybody gets a PONG (`announce_members`): a new cluster agrees within milliseconds instead of half node timeouts. Extensions beyond the host name go only to nodes that showed that they understand them (redis issue 13465).
 
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ impl Gossip {
                 self.nodes[peer].ping_sent = now;
             }
         }
-        let body = PingBody { gossip: self.gossip_section(peer), extensions: self.extensions_for(peer, now) };
+        let body = PingBody { gossip: self.gossip_section(peer, now), extensions: self.extensions_for(link, now) };
         let body = match kind {
             PacketType::Meet => Body::Meet(body),
             PacketType::Pong => Body::Pong(body),
@@ -56,6 +57,11 @@ impl Gossip {
     pub(crate) fn broadcast_pong(&mut self) {
         let everybody = self.nodes.keys();
         self.pong_to(everybody);
+    }
+
+    /// A node joined: tell the others shortly, in one go with further ones.
+    pub(crate) fn announce_members(&mut self, now: UnixMillis) {
+        self.announce_at.get_or_insert(now + ANNOUNCE_DELAY_MS);
     }
 
     /// Sends an unasked PONG to those of the nodes that can be reached.
@@ -146,7 +152,7 @@ impl Gossip {
         }
     }
 
-    fn gossip_section(&mut self, receiver: Option<NodeKey>) -> Vec<GossipEntry> {
+    fn gossip_section(&mut self, receiver: Option<NodeKey>, now: UnixMillis) -> Vec<GossipEntry> {
         let others = self.nodes.len().saturating_sub(2);
         let wanted = (self.nodes.len() / 10).max(3).min(others);
         let mut chosen: Vec<NodeKey> = Vec::new();
@@ -163,21 +169,29 @@ impl Gossip {
                 chosen.push(key);
             }
         }
-        // Also those without address, which Redis leaves out: a primary that came back as somebody else has none, and
+        let others = || self.nodes.iter().filter(|(key, node)| Some(*key) != receiver && !node.in_handshake());
+        let tellable = |node: &Node| !node.flags.intersects(NodeFlags::MYSELF | NodeFlags::NOADDR | NodeFlags::PFAIL);
+        let newcomers = others().filter(|(key, node)| is_new(node, now) && tellable(node) && !chosen.contains(key));
+        let newcomers: Vec<NodeKey> = newcomers.map(|(key, _)| key).take(MAX_NEWCOMERS).collect();
+        // Also suspects without address, which Redis leaves out: a primary that came back as somebody else has none, and
         // without reports about its old self no replica of it would ever be elected.
-        let suspects = self.nodes.iter().filter(|(_, node)| node.is_suspect() && !node.in_handshake());
-        chosen.extend(suspects.map(|(key, _)| key).filter(|key| Some(*key) != receiver));
+        let suspects = others().filter(|(_, node)| node.is_suspect()).map(|(key, _)| key);
+        chosen.extend(newcomers.into_iter().chain(suspects));
         chosen.truncate(usize::from(u16::MAX));
         chosen.iter().map(|key| gossip_entry(&self.nodes[*key])).collect()
     }
 
-    fn extensions_for(&self, receiver: Option<NodeKey>, now: UnixMillis) -> Vec<Extension> {
+    fn extensions_for(&self, link: LinkId, now: UnixMillis) -> Vec<Extension> {
+        let link = self.links.get(link);
+        let receiver = link.and_then(|link| link.node);
+        let understood =
+            link.is_some_and(|link| link.extensions) || receiver.is_some_and(|key| self.nodes[key].extensions);
         let me = &self.nodes[self.me];
         let mut extensions = Vec::new();
         if !me.hostname.is_empty() {
             extensions.push(Extension::Hostname(me.hostname.clone()));
         }
-        if !receiver.is_some_and(|key| self.nodes[key].extensions) {
+        if !understood {
             return extensions;
         }
         if !me.human_nodename.is_empty() {
@@ -192,6 +206,17 @@ impl Gossip {
         extensions.push(Extension::ShardId(me.shard_id));
         extensions
     }
+}
+
+/// Joins within this time are announced together.
+const ANNOUNCE_DELAY_MS: i64 = 10;
+/// Nodes that we know for a short time only are worth telling, until everybody has had a few packets from us.
+const NEWCOMER_MS: i64 = 2_000;
+/// How many of them one packet mentions at most.
+const MAX_NEWCOMERS: usize = 32;
+
+fn is_new(node: &Node, now: UnixMillis) -> bool {
+    now - node.created_at < NEWCOMER_MS
 }
 
 /// `clusterSetGossipEntry`.

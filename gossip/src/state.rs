@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::bus::{IpText, NodeFlags, NodeId, PacketType};
-use protocol::slot::SlotBitmap;
+use protocol::slot::{SLOT_COUNT, SlotBitmap};
 
 use crate::config::{Config, UnixMillis};
 use crate::election::Election;
@@ -91,6 +91,8 @@ pub struct Gossip {
     /// Forgotten nodes and until when they stay away.
     pub(crate) bans: BTreeMap<NodeId, UnixMillis>,
     pub(crate) replication: Replication,
+    /// Last contact with an earlier primary of this shard, as long as nothing came from the current one.
+    pub(crate) inherited_at: Option<UnixMillis>,
     /// What the last `ReplicateFrom` said.
     pub(crate) replicating_from: Option<(NodeId, IpText, u16)>,
     pub(crate) todo: Todo,
@@ -103,6 +105,8 @@ pub struct Gossip {
     pub(crate) last_input: UnixMillis,
     pub(crate) next_cron: UnixMillis,
     pub(crate) next_random_ping: UnixMillis,
+    /// When the nodes that joined are announced.
+    pub(crate) announce_at: Option<UnixMillis>,
     /// Slots whose keys are to be deleted, and whose shard channels are to be dropped, by the current input.
     pub(crate) lost_keys: SlotBitmap,
     pub(crate) lost_channels: SlotBitmap,
@@ -139,6 +143,7 @@ impl Gossip {
             manual: ManualFailover::default(),
             bans: BTreeMap::new(),
             replication: Replication { primary: None, offset: 0, last_contact: 0 },
+            inherited_at: None,
             replicating_from: None,
             todo: Todo::default(),
             pending: Vec::new(),
@@ -148,6 +153,7 @@ impl Gossip {
             last_input: now,
             next_cron: now,
             next_random_ping: now,
+            announce_at: None,
             lost_keys: SlotBitmap::new(),
             lost_channels: SlotBitmap::new(),
         }
@@ -177,6 +183,9 @@ impl Gossip {
         self.begin(now);
         let was_zero = self.replication.offset == 0;
         self.replication = facts;
+        if facts.offset > 0 {
+            self.inherited_at = None;
+        }
         self.todo.view |= was_zero != (facts.offset == 0);
         self.todo.manual_failover |= self.manual.is_running();
         self.finish(now);
@@ -321,8 +330,9 @@ impl Gossip {
     }
 
     fn slots_covered(&self) -> bool {
-        !self.config.require_full_coverage
-            || self.slots.owners().all(|owner| owner.is_some_and(|key| !self.nodes[key].has_failed()))
+        let owners = || self.nodes.iter().map(|(_, node)| node).filter(|node| node.slot_count > 0);
+        let assigned: usize = owners().map(|node| node.slot_count).sum();
+        !self.config.require_full_coverage || (assigned == SLOT_COUNT && !owners().any(Node::has_failed))
     }
 
     /// Exactly half is a minority.

@@ -13,7 +13,8 @@ impl Gossip {
     /// When [`Gossip::handle_tick`] wants to be called next.
     pub fn next_timeout(&self) -> UnixMillis {
         let election = self.election.deadline(self.last_input).unwrap_or(UnixMillis::MAX);
-        self.next_cron.min(election)
+        let announcement = self.announce_at.unwrap_or(UnixMillis::MAX);
+        self.next_cron.min(election).min(announcement)
     }
 
     /// Time passed.
@@ -22,6 +23,10 @@ impl Gossip {
         if now >= self.next_cron {
             self.next_cron = now + self.config.cron_period_ms();
             self.cron(now);
+        }
+        if self.announce_at.is_some_and(|at| at <= now) {
+            self.announce_at = None;
+            self.broadcast_pong();
         }
         if self.nodes[self.me].is_replica() {
             self.handle_manual_failover(now);

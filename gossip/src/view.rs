@@ -285,7 +285,10 @@ impl Gossip {
     pub fn view(&self) -> View {
         let keys: Vec<NodeKey> = self.nodes.by_id().collect();
         let index: BTreeMap<NodeKey, usize> = keys.iter().enumerate().map(|(index, key)| (*key, index)).collect();
-        let owners = self.slots.owners().map(|owner| owner.map_or(NOBODY, |key| index[&key] as u16)).collect();
+        let mut owners = vec![NOBODY; SLOT_COUNT].into_boxed_slice();
+        for (index, key) in keys.iter().enumerate() {
+            self.nodes[*key].slots.iter().for_each(|slot| owners[slot.index()] = index as u16);
+        }
         let named = |(slot, key): (&SlotId, &NodeKey)| (*slot, self.nodes[*key].id);
         View {
             ok: self.health.ok,
@@ -345,4 +348,5 @@ fn write_counters(text: &mut String, direction: &str, counts: &[u64; PacketType:
     let _ = write!(text, "cluster_stats_messages_{direction}:{}\r\n", counts.iter().sum::<u64>());
 }
 
-const _: () = assert!(SLOT_COUNT < NOBODY as usize && crate::config::MAX_NODES < NOBODY as usize);
+// Indices of nodes fit beside the mark for "no owner".
+const _: () = assert!(crate::config::MAX_NODES < NOBODY as usize);

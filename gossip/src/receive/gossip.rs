@@ -80,6 +80,7 @@ impl Gossip {
         node.bus_port = entry.bus_port;
         self.save();
         self.connect(key, now);
+        self.announce_members(now);
     }
 
     pub(crate) fn is_banned(&self, id: &NodeId, now: UnixMillis) -> bool {
@@ -94,7 +95,7 @@ impl Gossip {
                 Extension::HumanNodename(name) => human_nodename = name,
                 Extension::ShardId(id) => shard_id = Some(*id),
                 Extension::ForgottenNode { id, ttl_seconds } => {
-                    self.forget_with_the_others(sender, *id, *ttl_seconds, now)
+                    self.forget_with_the_others(sender, *id, *ttl_seconds, now);
                 }
             }
         }

@@ -58,6 +58,7 @@ impl Gossip {
         let role = NodeFlags(header.flags.0 & (NodeFlags::MASTER | NodeFlags::SLAVE).0);
         node.flags.insert(role);
         self.bans.remove(&header.sender);
+        self.announce_members(now);
         self.save();
         true
     }
@@ -71,19 +72,16 @@ impl Gossip {
         now: UnixMillis,
     ) {
         let Origin { link, sender, known_epoch } = *from;
+        self.note_extension_support(link, sender, header);
         if kind != PingKind::Pong {
             self.learn_own_address(link, kind);
             let to_myself = header.sender == self.nodes[self.me].id;
             if sender.is_none() && kind == PingKind::Meet && !to_myself {
                 self.accept_meet(link, header, now);
             }
-            if let Some(sender) = sender {
-                self.note_extension_support(sender, header);
-            }
             self.send_ping(link, PacketType::Pong, now);
         }
         let Some(sender) = sender else { return };
-        self.note_extension_support(sender, header);
         let no_failover = header.flags.contains(NodeFlags::NOFAILOVER);
         if self.nodes[sender].flags.contains(NodeFlags::NOFAILOVER) != no_failover {
             self.nodes[sender].flags.set(NodeFlags::NOFAILOVER, no_failover);
@@ -104,9 +102,15 @@ impl Gossip {
         self.process_extensions(sender, &body.extensions, now);
     }
 
-    fn note_extension_support(&mut self, sender: NodeKey, header: &Header) {
-        self.nodes[sender].extensions |= header.flags.contains(NodeFlags::EXTENSIONS_SUPPORTED)
+    fn note_extension_support(&mut self, link: LinkId, sender: Option<NodeKey>, header: &Header) {
+        let shown = header.flags.contains(NodeFlags::EXTENSIONS_SUPPORTED)
             || header.message_flags.contains(MessageFlags::EXT_DATA);
+        if let Some(link) = self.links.get_mut(link) {
+            link.extensions |= shown;
+        }
+        if let Some(sender) = sender {
+            self.nodes[sender].extensions |= shown;
+        }
     }
 
     /// Nodes find out their own address by how others reach them: MEET uses the official one; any ping is better than

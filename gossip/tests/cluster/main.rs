@@ -1,5 +1,11 @@
 //! Scripted clusters: each test names the rule that it defends.
 
+mod chaos;
+mod epochs;
 mod failover;
 mod formation;
+mod lease;
+mod manual;
+mod membership;
 mod net;
+mod slots;

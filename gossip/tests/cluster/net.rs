@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use gossip::nodes_conf::NodesConf;
 use gossip::{Config, Effect, FailoverMode, Gossip, LinkId, Replication, View};
-use protocol::bus::{IpText, NodeId};
+use protocol::bus::{Body, IpText, NodeId, decode};
 use protocol::slot::{SlotId, SlotRange};
 
 pub(crate) const TIMEOUT: i64 = 1_000;
@@ -34,6 +35,10 @@ pub(crate) struct TestNode {
     pub(crate) last_contact: i64,
     pub(crate) primary: Option<NodeId>,
     synced: bool,
+    /// The replication link is broken for good.
+    pub(crate) no_sync: bool,
+    /// It may be promoted although it never synced with its last primary.
+    pub(crate) may_lack_data: bool,
     pub(crate) log: Vec<String>,
     pub(crate) effects: Vec<Effect>,
 }
@@ -87,6 +92,8 @@ impl TestNet {
             last_contact: 0,
             primary: None,
             synced: true,
+            no_sync: false,
+            may_lack_data: false,
             log: Vec::new(),
             effects: Vec::new(),
         });
@@ -222,7 +229,7 @@ impl TestNet {
     pub(crate) fn run(&mut self, millis: i64) {
         let end = self.now + millis;
         while self.now < end {
-            self.step();
+            self.step(end);
         }
     }
 
@@ -230,7 +237,7 @@ impl TestNet {
         let start = self.now;
         while !done(self) {
             assert!(self.now - start < limit, "gave up waiting until {what}\n{}", self.dump());
-            self.step();
+            self.step(start + limit);
         }
         self.now - start
     }
@@ -241,8 +248,9 @@ impl TestNet {
             if let Some(core) = &node.core {
                 text += &format!("--- {index} ok={}\n{}", core.is_ok(), core.view().nodes_text(false));
             }
-            let tail = node.log.iter().rev().take(12).rev();
-            text += &tail.map(|line| format!("    {line}\n")).collect::<String>();
+            for line in node.log.iter().rev().take(12).rev() {
+                text += &format!("    {line}\n");
+            }
         }
         text
     }
@@ -251,8 +259,13 @@ impl TestNet {
         self.nodes[node].log.iter().any(|line| line.contains(text))
     }
 
-    fn step(&mut self) {
-        self.now += 1;
+    /// Goes to the next moment at which anything happens, at most to `end`.
+    fn step(&mut self, end: i64) {
+        let event = self.events.keys().next().map(|(at, _)| *at);
+        let awake = self.nodes.iter().filter(|node| !node.frozen).filter_map(|node| node.core.as_ref());
+        let tick = awake.map(Gossip::next_timeout).min();
+        let next = event.into_iter().chain(tick).min().unwrap_or(end);
+        self.now = next.clamp(self.now + 1, end.max(self.now + 1));
         while let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (node, event) = entry.remove();
             self.deliver(node, event);
@@ -321,10 +334,10 @@ impl TestNet {
                 }
             }
             Effect::Send { link, bytes } => {
-                if let Some((peer, link)) = self.ends.get(&(node, *link)).copied() {
-                    if !self.cut.contains(&(node, peer)) {
-                        self.schedule(peer, Event::Packet { link, bytes: bytes.clone() });
-                    }
+                self.check_durable(node, bytes);
+                let other_end = self.ends.get(&(node, *link)).copied();
+                if let Some((peer, link)) = other_end.filter(|(peer, _)| !self.cut.contains(&(node, *peer))) {
+                    self.schedule(peer, Event::Packet { link, bytes: bytes.clone() });
                 }
             }
             Effect::Close { link } => self.hang_up((node, *link)),
@@ -333,7 +346,11 @@ impl TestNet {
                 server.synced &= server.primary == Some(*id);
                 server.primary = Some(*id);
             }
-            Effect::Promoted => self.nodes[node].primary = None,
+            Effect::Promoted => {
+                let server = &self.nodes[node];
+                assert!(server.synced || server.may_lack_data, "{node} was promoted without data\n{}", self.dump());
+                self.nodes[node].primary = None;
+            }
             Effect::PauseWrites { .. } => {
                 let offset = self.nodes[node].offset;
                 let now = self.now;
@@ -348,10 +365,21 @@ impl TestNet {
         self.nodes[node].effects.push(effect);
     }
 
+    /// Whatever epoch or vote a packet speaks of is on disk before the packet leaves.
+    fn check_durable(&self, node: usize, bytes: &[u8]) {
+        let packet = decode(bytes).expect("we send what can be read");
+        let conf = self.nodes[node].conf.as_ref().expect("saved before anything is sent");
+        let conf = NodesConf::parse(conf.as_bytes()).expect("our own file");
+        assert!(packet.header.current_epoch <= conf.current_epoch, "current epoch sent before it was saved");
+        if packet.body == Body::AuthAck {
+            assert_eq!(packet.header.current_epoch, conf.last_vote_epoch, "vote sent before it was saved");
+        }
+    }
+
     /// Copies the primary's offset if the node can reach it, and tells the core.
     fn push_facts(&mut self, node: usize) {
         let now = self.now;
-        if let Some(id) = self.nodes[node].primary {
+        if let Some(id) = self.nodes[node].primary.filter(|_| !self.nodes[node].no_sync) {
             let source = (0..self.nodes.len()).find(|other| {
                 let running =
                     self.nodes[*other].core.as_ref().is_some_and(|core| core.my_id() == id && core.is_primary());
