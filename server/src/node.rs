@@ -14,7 +14,7 @@ use crate::base::rng::Rng;
 use crate::engine::Engine;
 use crate::engine::config::{Config, ids};
 use crate::engine::registry::{Registry, Table};
-use crate::engine::{connection, pubsub, transaction};
+use crate::engine::{config, connection, pubsub, transaction};
 use crate::net::listener;
 use crate::net::workers::Threads;
 
@@ -43,6 +43,7 @@ fn tables() -> Vec<Table> {
         Table::Session(connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
         Table::Session(pubsub::commands::COMMANDS),
+        Table::Session(config::commands::COMMANDS),
     ]
 }
 

@@ -26,6 +26,7 @@ use crate::base::glob;
 use directive::{Directive, DirectiveId, Kind};
 use value::{Reason, Surroundings, Value};
 
+pub mod commands;
 pub mod directive;
 pub mod file;
 pub mod keyspace_events;
