@@ -40,6 +40,8 @@ pub struct Node {
 fn tables() -> Vec<Table> {
     vec![
         Table::Keyed(crate::commands::strings::COMMANDS),
+        Table::Keyed(crate::commands::lists::COMMANDS),
+        Table::Keyed(crate::commands::list_moves::COMMANDS),
         Table::Session(connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
         Table::Session(pubsub::commands::COMMANDS),

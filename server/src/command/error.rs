@@ -57,6 +57,7 @@ texts! {
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
     TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
     TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
     DB_OUT_OF_RANGE = "ERR DB index is out of range";
     INVALID_DB = "ERR invalid DB index";

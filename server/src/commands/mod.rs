@@ -5,4 +5,6 @@
 //!
 //! Rank 3.
 
+pub mod list_moves;
+pub mod lists;
 pub mod strings;

@@ -193,6 +193,7 @@ impl Engine {
             role: Role::Primary,
             no_touch: false,
             may_block: true,
+            serving: true,
             now,
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));

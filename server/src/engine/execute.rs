@@ -37,6 +37,8 @@ pub struct Caller {
     pub role: Role,
     pub no_touch: bool,
     pub may_block: bool,
+    /// A parked command runs again.
+    pub serving: bool,
     pub now: i64,
 }
 
@@ -183,6 +185,7 @@ impl Engine {
             rng,
             name: &command.full_name,
             may_block: caller.may_block,
+            serving: caller.serving,
         };
         let result = handler(&mut ctx, args);
         drop(ctx);
@@ -305,7 +308,15 @@ impl Engine {
             super::session::Origin::Client => self.state.role(now),
             super::session::Origin::Primary | super::session::Origin::Loader => Role::Stream,
         };
-        Caller { db: session.db, protocol: session.protocol, role, no_touch: session.no_touch, may_block, now }
+        Caller {
+            db: session.db,
+            protocol: session.protocol,
+            role,
+            no_touch: session.no_touch,
+            may_block,
+            serving: false,
+            now,
+        }
     }
 
     /// Counts a call and its duration.

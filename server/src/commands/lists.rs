@@ -1,0 +1,571 @@
+//! List commands on one key: push, pop, look, edit.
+//!
+//! Commands that move elements between lists or wait for them are in [`super::list_moves`]. What a list is stands in
+//! [`crate::store::types::list`]; here its operations get their words, their replies and their events. A key whose list becomes empty
+//! is removed at once, so that a list that exists always has an element. Redis: t_list.c.
+
+use std::ops::ControlFlow;
+
+use protocol::resp::Args;
+use protocol::resp::reply::Reply;
+
+use crate::base::number::parse_i64;
+use crate::command::outcome::DONE;
+use crate::command::{
+    Arity, CmdError, CmdResult, Data, DataLimits, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass,
+    error,
+};
+use crate::store::types::list::{Element, List, ListOptions, Needle};
+use crate::store::{EntryMut, EntryRef, Type, Value, ValueRef};
+
+const ADD: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
+const EDIT: Flags = Flags::WRITE.and(Flags::DENYOOM);
+
+/// The commands of this file.
+pub static COMMANDS: &[Declared<KeyedFn>] = &[
+    Declared::new("LPUSH", Arity::at_least(3), Group::List, ADD, lpush as KeyedFn)
+        .summary("Prepends one or more elements to a list. Creates the key if it doesn't exist.")
+        .complexity("O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.")
+        .keys(&[KeySpec::at(1).rw().insert()])
+        .syntax("key:key element:string+")
+        .history(&[("2.4.0", "Accepts multiple `element` arguments.")]),
+    Declared::new("RPUSH", Arity::at_least(3), Group::List, ADD, rpush as KeyedFn)
+        .summary("Appends one or more elements to a list. Creates the key if it doesn't exist.")
+        .complexity("O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.")
+        .keys(&[KeySpec::at(1).rw().insert()])
+        .syntax("key:key element:string+")
+        .history(&[("2.4.0", "Accepts multiple `element` arguments.")]),
+    Declared::new("LPUSHX", Arity::at_least(3), Group::List, ADD, lpushx as KeyedFn)
+        .since("2.2.0")
+        .summary("Prepends one or more elements to a list only when the list exists.")
+        .complexity("O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.")
+        .keys(&[KeySpec::at(1).rw().insert()])
+        .syntax("key:key element:string+")
+        .history(&[("4.0.0", "Accepts multiple `element` arguments.")]),
+    Declared::new("RPUSHX", Arity::at_least(3), Group::List, ADD, rpushx as KeyedFn)
+        .since("2.2.0")
+        .summary("Appends one or more elements to a list only when the list exists.")
+        .complexity("O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.")
+        .keys(&[KeySpec::at(1).rw().insert()])
+        .syntax("key:key element:string+")
+        .history(&[("4.0.0", "Accepts multiple `element` arguments.")]),
+    Declared::new("LPOP", Arity::at_least(2), Group::List, Flags::WRITE.and(Flags::FAST), lpop as KeyedFn)
+        .summary("Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped.")
+        .complexity("O(N) where N is the number of elements returned")
+        .keys(&[KeySpec::at(1).rw().access().delete()])
+        .syntax("key:key [count:integer]")
+        .history(&[("6.2.0", "Added the `count` argument.")]),
+    Declared::new("RPOP", Arity::at_least(2), Group::List, Flags::WRITE.and(Flags::FAST), rpop as KeyedFn)
+        .summary("Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped.")
+        .complexity("O(N) where N is the number of elements returned")
+        .keys(&[KeySpec::at(1).rw().access().delete()])
+        .syntax("key:key [count:integer]")
+        .history(&[("6.2.0", "Added the `count` argument.")]),
+    Declared::new("LLEN", Arity::exactly(2), Group::List, Flags::READONLY.and(Flags::FAST), llen as KeyedFn)
+        .summary("Returns the length of a list.")
+        .complexity("O(1)")
+        .keys(&[KeySpec::at(1).ro()])
+        .syntax("key:key"),
+    Declared::new("LINDEX", Arity::exactly(3), Group::List, Flags::READONLY, lindex as KeyedFn)
+        .summary("Returns an element from a list by its index.")
+        .complexity("O(N) where N is the number of elements to traverse to get to the element at index.")
+        .keys(&[KeySpec::at(1).ro().access()])
+        .syntax("key:key index:integer"),
+    Declared::new("LRANGE", Arity::exactly(4), Group::List, Flags::READONLY, lrange as KeyedFn)
+        .summary("Returns a range of elements from a list.")
+        .complexity("O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.")
+        .keys(&[KeySpec::at(1).ro().access()])
+        .syntax("key:key start:integer stop:integer"),
+    Declared::new("LSET", Arity::exactly(4), Group::List, EDIT, lset as KeyedFn)
+        .summary("Sets the value of an element in a list by its index.")
+        .complexity("O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).")
+        .keys(&[KeySpec::at(1).rw().update()])
+        .syntax("key:key index:integer element:string"),
+    Declared::new("LINSERT", Arity::exactly(5), Group::List, EDIT, linsert as KeyedFn)
+        .since("2.2.0")
+        .summary("Inserts an element before or after another element in a list.")
+        .complexity("O(N) where N is the number of elements to traverse before seeing the value pivot.")
+        .keys(&[KeySpec::at(1).rw().insert()])
+        .syntax("key:key where:<'BEFORE|'AFTER> pivot:string element:string"),
+    Declared::new("LREM", Arity::exactly(4), Group::List, Flags::WRITE, lrem as KeyedFn)
+        .summary("Removes elements from a list. Deletes the list if the last element was removed.")
+        .complexity("O(N+M) where N is the length of the list and M is the number of elements removed.")
+        .keys(&[KeySpec::at(1).rw().delete()])
+        .syntax("key:key count:integer element:string"),
+    Declared::new("LTRIM", Arity::exactly(4), Group::List, Flags::WRITE, ltrim as KeyedFn)
+        .summary("Removes elements from both ends a list. Deletes the list if all elements were trimmed.")
+        .complexity("O(N) where N is the number of elements to be removed by the operation.")
+        .keys(&[KeySpec::at(1).rw().delete()])
+        .syntax("key:key start:integer stop:integer"),
+    Declared::new("LPOS", Arity::at_least(3), Group::List, Flags::READONLY, lpos as KeyedFn)
+        .since("6.0.6")
+        .summary("Returns the index of matching elements in a list.")
+        .complexity("O(N) where N is the number of elements in the list, for the average case.")
+        .keys(&[KeySpec::at(1).ro().access()])
+        .syntax("key:key element:string [RANK=rank:integer] [COUNT=num-matches:integer] [MAXLEN=len:integer]"),
+];
+
+/// An end of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Left,
+    Right,
+}
+
+impl End {
+    /// Reads LEFT or RIGHT.
+    pub(super) fn parse(word: &[u8]) -> Result<Self, CmdError> {
+        if word.eq_ignore_ascii_case(b"left") {
+            Ok(Self::Left)
+        } else if word.eq_ignore_ascii_case(b"right") {
+            Ok(Self::Right)
+        } else {
+            Err(error::SYNTAX)
+        }
+    }
+    /// The word as it is propagated.
+    pub(super) fn word(self) -> &'static [u8] {
+        match self {
+            Self::Left => b"left",
+            Self::Right => b"right",
+        }
+    }
+    pub(super) fn push_event(self) -> &'static str {
+        match self {
+            Self::Left => "lpush",
+            Self::Right => "rpush",
+        }
+    }
+    pub(super) fn pop_event(self) -> &'static str {
+        match self {
+            Self::Left => "lpop",
+            Self::Right => "rpop",
+        }
+    }
+    pub(super) fn pop_verb(self) -> &'static [u8] {
+        match self {
+            Self::Left => b"LPOP",
+            Self::Right => b"RPOP",
+        }
+    }
+}
+
+/// Writes an element as a bulk string.
+#[inline]
+pub(super) fn write_element(reply: &mut Reply<'_>, element: Element<'_>) {
+    match element {
+        Element::Int(number) => reply.bulk_int(number),
+        Element::Bytes(bytes) => reply.bulk(bytes),
+    }
+}
+
+/// The list in an entry that is read.
+fn list_of(entry: EntryRef<'_>) -> Result<&List, CmdError> {
+    match entry.value() {
+        ValueRef::List(list) => Ok(list),
+        ValueRef::Int(_) | ValueRef::Str(_) => Err(error::WRONG_TYPE),
+    }
+}
+
+/// The list in an entry that is changed.
+pub(super) fn list_mut<'e>(entry: &'e mut EntryMut<'_>) -> Result<&'e mut List, CmdError> {
+    entry.list_mut().ok_or(error::WRONG_TYPE)
+}
+
+/// A list that follows today's configuration.
+pub(super) fn new_list(limits: &DataLimits) -> List {
+    let mut options = ListOptions::default();
+    options.fill = limits.list_max_listpack_size as i16;
+    options.compress_depth = limits.list_compress_depth.min(usize::from(u16::MAX)) as u16;
+    if limits.list_packed_threshold != 0 {
+        options.packed_threshold = limits.list_packed_threshold.min(u32::MAX as usize) as u32;
+    }
+    List::new(options)
+}
+
+/// Pushes onto the list at `key`, making it if need be. Returns its length. The type was checked by the caller or is checked here.
+pub(super) fn push_one(
+    data: &mut Data<'_>,
+    limits: &DataLimits,
+    key: &Key<'_>,
+    end: End,
+    values: Args<'_>,
+) -> Result<usize, CmdError> {
+    let push = |list: &mut List| {
+        for value in values.iter() {
+            match end {
+                End::Left => list.push_front(value),
+                End::Right => list.push_back(value),
+            }
+        }
+        list.len()
+    };
+    if let Some(mut entry) = data.get_mut(key) {
+        return Ok(push(list_mut(&mut entry)?));
+    }
+    let mut list = new_list(limits);
+    let len = push(&mut list);
+    data.slot(key).insert(key.hash, key.bytes, Value::List(Box::new(list)), None);
+    Ok(len)
+}
+
+fn push(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End, only_existing: bool) -> CmdResult {
+    let key = ctx.data.key(&args[1]);
+    if only_existing && ctx.data.peek(&key).is_none() {
+        ctx.reply.int(0);
+        return DONE;
+    }
+    let values = args.skip(2);
+    let len = push_one(&mut ctx.data, ctx.limits, &key, end, values)?;
+    ctx.reply.int(len as i64);
+    ctx.data.changed(&key, NotifyClass::List, end.push_event());
+    ctx.data.effects.dirty += values.len() as u64 - 1;
+    if len == values.len() {
+        ctx.data.ready(&key);
+    }
+    DONE
+}
+
+fn lpush(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    push(ctx, args, End::Left, false)
+}
+
+fn rpush(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    push(ctx, args, End::Right, false)
+}
+
+fn lpushx(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    push(ctx, args, End::Left, true)
+}
+
+fn rpushx(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    push(ctx, args, End::Right, true)
+}
+
+/// Notes that elements were popped: the event, the changes, and the end of a key whose list is empty now.
+pub(super) fn popped(data: &mut Data<'_>, key: &Key<'_>, end: End, count: usize, emptied: bool) {
+    data.changed(key, NotifyClass::List, end.pop_event());
+    data.effects.dirty += count as u64 - 1;
+    if emptied {
+        remove_empty(data, key);
+    }
+}
+
+/// Removes a key whose list is empty.
+pub(super) fn remove_empty(data: &mut Data<'_>, key: &Key<'_>) {
+    data.slot(key).remove(key.hash, key.bytes);
+    data.notify(NotifyClass::Generic, "del", key);
+}
+
+/// Writes up to `count` elements from an end, in the order in which they are popped, and removes them. Returns how many.
+pub(super) fn pop_many(list: &mut List, end: End, count: usize, reply: &mut Reply<'_>) -> usize {
+    let count = count.min(list.len());
+    reply.array(count);
+    match end {
+        End::Left => {
+            list.range(0, count, |element| write_element(reply, element));
+            list.remove_range(0, count);
+        }
+        End::Right => {
+            let mut left = count;
+            list.walk_back(list.len().saturating_sub(1), |_, element| {
+                if left == 0 {
+                    return ControlFlow::Break(());
+                }
+                write_element(reply, element);
+                left -= 1;
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            list.remove_range(list.len() - count, count);
+        }
+    }
+    count
+}
+
+fn pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End) -> CmdResult {
+    if args.len() > 3 {
+        return Err(error::wrong_arity(ctx.name));
+    }
+    let count = match args.get(2) {
+        None => None,
+        Some(word) => {
+            let count = parse_i64(word).ok_or(error::OUT_OF_RANGE_POSITIVE)?;
+            Some(usize::try_from(count).map_err(|_| error::OUT_OF_RANGE_POSITIVE)?)
+        }
+    };
+    let key = ctx.data.key(&args[1]);
+    let Some(mut entry) = ctx.data.get_mut(&key) else {
+        match count {
+            Some(_) => ctx.reply.null_array(),
+            None => ctx.reply.null(),
+        }
+        return DONE;
+    };
+    let list = list_mut(&mut entry)?;
+    let popped_count = match count {
+        Some(0) => {
+            ctx.reply.array(0);
+            return DONE;
+        }
+        Some(count) => pop_many(list, end, count, &mut ctx.reply),
+        None => {
+            let reply = &mut ctx.reply;
+            match end {
+                End::Left => list.pop_front_with(|element| write_element(reply, element)),
+                End::Right => list.pop_back_with(|element| write_element(reply, element)),
+            };
+            1
+        }
+    };
+    let emptied = list.is_empty();
+    popped(&mut ctx.data, &key, end, popped_count, emptied);
+    DONE
+}
+
+fn lpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    pop(ctx, args, End::Left)
+}
+
+fn rpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    pop(ctx, args, End::Right)
+}
+
+fn llen(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let key = ctx.data.key(&args[1]);
+    let len = match ctx.data.read(&key) {
+        Some(entry) => list_of(entry)?.len(),
+        None => 0,
+    };
+    ctx.reply.int(len as i64);
+    DONE
+}
+
+fn lindex(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let key = ctx.data.key(&args[1]);
+    let Some(entry) = ctx.data.read(&key) else {
+        ctx.reply.null();
+        return DONE;
+    };
+    let list = list_of(entry)?;
+    let index = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    let reply = &mut ctx.reply;
+    if list.with_index(index, |element| write_element(reply, element)).is_none() {
+        reply.null();
+    }
+    DONE
+}
+
+/// Start and count of the range that two inclusive indexes name in a list of `len` elements; `None` if it is empty.
+fn range_of(start: i64, stop: i64, len: usize) -> Option<(usize, usize)> {
+    let len = len as i64;
+    let start = if start < 0 { (len + start).max(0) } else { start };
+    let stop = if stop < 0 { len + stop } else { stop.min(len - 1) };
+    (start <= stop && start < len).then(|| (start as usize, (stop - start + 1) as usize))
+}
+
+fn two_indexes(args: Args<'_>) -> Result<(i64, i64), CmdError> {
+    Ok((parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?, parse_i64(&args[3]).ok_or(error::NOT_INTEGER)?))
+}
+
+fn lrange(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let (start, stop) = two_indexes(args)?;
+    let key = ctx.data.key(&args[1]);
+    let Some(entry) = ctx.data.read(&key) else {
+        ctx.reply.array(0);
+        return DONE;
+    };
+    let list = list_of(entry)?;
+    let Some((start, count)) = range_of(start, stop, list.len()) else {
+        ctx.reply.array(0);
+        return DONE;
+    };
+    ctx.reply.array(count);
+    let reply = &mut ctx.reply;
+    list.range(start, count, |element| write_element(reply, element));
+    DONE
+}
+
+fn lset(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let key = ctx.data.key(&args[1]);
+    let Some(mut entry) = ctx.data.get_mut(&key) else { return Err(error::NO_SUCH_KEY) };
+    let list = list_mut(&mut entry)?;
+    let index = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    if !list.set(index, &args[3]) {
+        return Err(error::INDEX_OUT_OF_RANGE);
+    }
+    ctx.reply.ok();
+    ctx.data.changed(&key, NotifyClass::List, "lset");
+    DONE
+}
+
+fn linsert(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let after = if args[2].eq_ignore_ascii_case(b"after") {
+        true
+    } else if args[2].eq_ignore_ascii_case(b"before") {
+        false
+    } else {
+        return Err(error::SYNTAX);
+    };
+    let key = ctx.data.key(&args[1]);
+    let Some(mut entry) = ctx.data.get_mut(&key) else {
+        ctx.reply.int(0);
+        return DONE;
+    };
+    let list = list_mut(&mut entry)?;
+    let inserted = if after { list.insert_after(&args[3], &args[4]) } else { list.insert_before(&args[3], &args[4]) };
+    if !inserted {
+        ctx.reply.int(-1);
+        return DONE;
+    }
+    ctx.reply.int(list.len() as i64);
+    ctx.data.changed(&key, NotifyClass::List, "linsert");
+    DONE
+}
+
+fn lrem(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let count = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    let key = ctx.data.key(&args[1]);
+    let Some(mut entry) = ctx.data.get_mut(&key) else {
+        ctx.reply.int(0);
+        return DONE;
+    };
+    let list = list_mut(&mut entry)?;
+    let removed = list.remove(&args[3], count);
+    let emptied = list.is_empty();
+    ctx.reply.int(removed as i64);
+    if removed > 0 {
+        ctx.data.changed(&key, NotifyClass::List, "lrem");
+        ctx.data.effects.dirty += removed as u64 - 1;
+    }
+    if emptied {
+        remove_empty(&mut ctx.data, &key);
+    }
+    DONE
+}
+
+fn ltrim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let (start, stop) = two_indexes(args)?;
+    let key = ctx.data.key(&args[1]);
+    let Some(mut entry) = ctx.data.get_mut(&key) else {
+        ctx.reply.ok();
+        return DONE;
+    };
+    let list = list_mut(&mut entry)?;
+    let before = list.len();
+    match range_of(start, stop, before) {
+        Some((start, count)) => list.trim(start, count),
+        None => list.trim(0, 0),
+    }
+    let (left, emptied) = (list.len(), list.is_empty());
+    ctx.reply.ok();
+    // Redis signals and notifies even when nothing was trimmed, but counts only what went.
+    ctx.data.changed(&key, NotifyClass::List, "ltrim");
+    ctx.data.effects.dirty += (before - left) as u64;
+    ctx.data.effects.dirty -= 1;
+    if emptied {
+        remove_empty(&mut ctx.data, &key);
+    }
+    DONE
+}
+
+/// What LPOS is asked for.
+struct Search {
+    /// Which match to begin with; negative counts from the end.
+    rank: i64,
+    /// How many matches to return; `None` is one, without an array, and zero is all.
+    count: Option<usize>,
+    /// How many elements to look at; zero is all.
+    max_len: usize,
+}
+
+fn parse_search(args: Args<'_>) -> Result<Search, CmdError> {
+    let mut search = Search { rank: 1, count: None, max_len: 0 };
+    let mut next = 3;
+    while let Some(option) = args.get(next) {
+        let Some(value) = args.get(next + 1) else { return Err(error::SYNTAX) };
+        if option.eq_ignore_ascii_case(b"rank") {
+            search.rank = parse_i64(value).ok_or(error::NOT_INTEGER)?;
+            if search.rank == 0 {
+                return Err(CmdError::text(
+                    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+                ));
+            }
+            if search.rank == i64::MIN {
+                return Err(error::OUT_OF_RANGE);
+            }
+        } else if option.eq_ignore_ascii_case(b"count") {
+            let count = parse_i64(value).and_then(|count| usize::try_from(count).ok());
+            search.count = Some(count.ok_or(CmdError::text("ERR COUNT can't be negative"))?);
+        } else if option.eq_ignore_ascii_case(b"maxlen") {
+            let len = parse_i64(value).and_then(|len| usize::try_from(len).ok());
+            search.max_len = len.ok_or(CmdError::text("ERR MAXLEN can't be negative"))?;
+        } else {
+            return Err(error::SYNTAX);
+        }
+        next += 2;
+    }
+    Ok(search)
+}
+
+/// Positions of the matches, in the order of the search.
+fn find_positions(list: &List, element: &[u8], search: &Search) -> Vec<usize> {
+    let needle = Needle::new(element);
+    let wanted = match search.count {
+        None => 1,
+        Some(0) => usize::MAX,
+        Some(count) => count,
+    };
+    let mut to_skip = search.rank.unsigned_abs() - 1;
+    let mut looked = 0;
+    let mut found = Vec::new();
+    let visit = |position: usize, element: Element<'_>| {
+        looked += 1;
+        if needle.matches(element) {
+            if to_skip > 0 {
+                to_skip -= 1;
+            } else {
+                found.push(position);
+            }
+        }
+        if found.len() >= wanted || looked == search.max_len {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    if search.rank > 0 {
+        list.walk(0, visit);
+    } else {
+        list.walk_back(usize::MAX, visit);
+    }
+    found
+}
+
+fn lpos(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let search = parse_search(args)?;
+    let key = ctx.data.key(&args[1]);
+    let found = match ctx.data.read(&key) {
+        Some(entry) => find_positions(list_of(entry)?, &args[2], &search),
+        None => Vec::new(),
+    };
+    match search.count {
+        Some(_) => {
+            ctx.reply.array(found.len());
+            found.iter().for_each(|&position| ctx.reply.int(position as i64));
+        }
+        None => match found.first() {
+            Some(&position) => ctx.reply.int(position as i64),
+            None => ctx.reply.null(),
+        },
+    }
+    DONE
+}
+
+/// Whether a key holds a list; an error if it holds something else.
+pub(super) fn holds_list(data: &mut Data<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
+    match data.peek(key).map(EntryRef::ty) {
+        None => Ok(false),
+        Some(Type::List) => Ok(true),
+        Some(Type::String) => Err(error::WRONG_TYPE),
+    }
+}
