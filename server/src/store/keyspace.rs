@@ -117,7 +117,7 @@ impl Keyspace {
 
     /// Number of keys in a database.
     pub fn len(&self, db: usize) -> usize {
-        self.existing(db).map_or(0, |database| database.groups.iter().map(|group| group.keys()).sum())
+        self.existing(db).map_or(0, |database| database.groups.iter().map(Group::keys).sum())
     }
 
     /// Whether a database has no keys.
@@ -127,7 +127,7 @@ impl Keyspace {
 
     /// Number of keys with an expiry in a database.
     pub fn expires_len(&self, db: usize) -> usize {
-        self.existing(db).map_or(0, |database| database.groups.iter().map(|group| group.expires()).sum())
+        self.existing(db).map_or(0, |database| database.groups.iter().map(Group::expires).sum())
     }
 
     /// Number of keys in a slot.

@@ -154,13 +154,13 @@ impl Table {
         let (mut seen, mut last, mut at) = (0, TAG_END, from);
         while at < TAG_END {
             let (segment, end) = self.segment_and_end(at);
-            for word in self.segment(segment).from_tag(at) {
+            for word in self.segment(segment).since(at) {
                 let tag = word.tag();
                 if seen >= count && tag != last {
                     return Some(tag);
                 }
                 (seen, last) = (seen + 1, tag);
-                f(word.entry().expect("from_tag yields occupied words"));
+                f(word.entry().expect("since yields occupied words"));
             }
             at = end;
         }
@@ -172,7 +172,7 @@ impl Table {
         let (mut seen, mut last, mut at) = (0, TAG_END, from);
         while at < TAG_END {
             let (segment, end) = self.segment_and_end(at);
-            for word in self.segment_mut(segment).from_tag_mut(at) {
+            for word in self.segment_mut(segment).since_mut(at) {
                 let tag = word.tag();
                 if seen >= count && tag != last {
                     return Some(tag);
@@ -226,7 +226,7 @@ impl Table {
         let mut at = from;
         while at < TAG_END {
             let (segment, end) = self.segment_and_end(at);
-            if let Some(entry) = self.segment(segment).from_tag(at).find_map(Word::entry) {
+            if let Some(entry) = self.segment(segment).since(at).find_map(Word::entry) {
                 return Some(entry);
             }
             at = end;
@@ -377,12 +377,12 @@ impl Words {
     }
 
     /// Occupied words from this tag on (of this segment's own tags), in order.
-    fn from_tag(&self, from: u32) -> impl Iterator<Item = &Word> {
+    fn since(&self, from: u32) -> impl Iterator<Item = &Word> {
         let words = self.as_slice();
         words[self.home(from).min(words.len())..].iter().filter(move |word| !word.is_empty() && word.tag() >= from)
     }
 
-    fn from_tag_mut(&mut self, from: u32) -> impl Iterator<Item = &mut Word> {
+    fn since_mut(&mut self, from: u32) -> impl Iterator<Item = &mut Word> {
         let home = self.home(from).min(self.total() as usize);
         self.as_mut_slice()[home..].iter_mut().filter(move |word| !word.is_empty() && word.tag() >= from)
     }

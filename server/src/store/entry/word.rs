@@ -179,11 +179,8 @@ impl Words {
         }
         let layout = Self::layout(total);
         // SAFETY: the layout is not empty.
-        let first = unsafe { alloc_zeroed(layout) }.cast::<Word>();
-        if first.is_null() {
-            handle_alloc_error(layout);
-        }
-        Words { first, total, buckets, len: 0, depth }
+        let Some(first) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        Words { first: first.cast().as_ptr(), total, buckets, len: 0, depth }
     }
 
     fn layout(total: u16) -> Layout {
