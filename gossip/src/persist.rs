@@ -46,7 +46,8 @@ impl Gossip {
     fn restore_references(&mut self, line: &NodeLine, now: UnixMillis) {
         let Some(key) = self.nodes.find(&line.id) else { return };
         // A replica owns none, whatever the line says: its primary's line does.
-        for slot in line.slots.iter().filter(|_| !self.nodes[key].is_replica()) {
+        let may_own = !self.nodes[key].is_replica();
+        for slot in line.slots.iter().filter(|_| may_own) {
             self.assign(key, slot);
         }
         let mention = |core: &mut Self, id: &NodeId| core.mentioned(id, now);
