@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::word::{TAG_END, Word};
 use super::*;
 use crate::store::types::list::ListOptions;
+use crate::store::value::{Encoding, Type};
 
 fn bytes_of(entry: &Entry) -> Vec<u8> {
     let mut digits = itoa::Buffer::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::table::mix;
+use crate::store::hash::mix;
 use crate::store::types::list::ListOptions;
 
 fn key(i: u8) -> Vec<u8> {

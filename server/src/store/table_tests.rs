@@ -111,6 +111,30 @@ fn visiting_in_steps_returns_each_key_once_and_keeps_tags_together() {
 }
 
 #[test]
+fn a_scan_returns_what_stays_while_the_table_splits_and_empties() {
+    let mut table = Table::EMPTY;
+    for i in 0..500 {
+        table.insert(spread(i), entry(&key(i)));
+    }
+    let (mut seen, mut from, mut next) = (BTreeSet::new(), Some(0), 500);
+    while let Some(at) = from {
+        from = table.visit(at, 10, |entry| assert!(seen.insert(entry.key().to_vec()), "no key twice"));
+        // Grow to several segments first, then shrink again; the first 500 stay.
+        for i in next..next + 1000 {
+            if next < 30_000 {
+                table.insert(spread(i), entry(&key(i)));
+            } else if let Some(found) = table.find(spread(i - 29_500), &key(i - 29_500)).filter(|_| i >= 30_000) {
+                table.remove(found);
+            }
+        }
+        next += 1000;
+    }
+    table.check();
+    assert!((0..500).all(|i| seen.contains(&key(i))));
+    assert!(table.directory.is_some());
+}
+
+#[test]
 fn samples_reach_every_part_of_the_table() {
     for count in [1, 10, 500, 20_000] {
         let mut table = Table::EMPTY;
