@@ -238,9 +238,15 @@ impl Gossip {
     }
 
     fn slots_changed_by_command(&mut self, now: UnixMillis) {
-        self.reconfigured();
+        self.reassigned_by_command();
         self.broadcast_pong();
         self.finish(now);
+    }
+
+    /// Others are told at once, so this node must not have forgotten it after a power loss: nobody else would claim the slots.
+    fn reassigned_by_command(&mut self) {
+        self.reconfigured();
+        self.todo.fsync = true;
     }
 
     /// CLUSTER FLUSHSLOTS.
@@ -310,9 +316,6 @@ impl Gossip {
             self.slots.migrating.remove(&slot);
         }
         self.reassign(key, slot);
-        if !stays_mine {
-            self.slots.awaited.set(slot);
-        }
         if was_mine && !stays_mine && self.nodes[self.me].slot_count == 0 && self.config.allow_replica_migration {
             self.follow_new_owner(key);
         }
@@ -324,7 +327,7 @@ impl Gossip {
                 self.broadcast_pong();
             }
         }
-        self.reconfigured();
+        self.reassigned_by_command();
         self.finish(now);
         Ok(())
     }

@@ -173,9 +173,11 @@ impl Gossip {
         let tellable = |node: &Node| !node.flags.intersects(NodeFlags::MYSELF | NodeFlags::NOADDR | NodeFlags::PFAIL);
         let newcomers = others().filter(|(key, node)| is_new(node, now) && tellable(node) && !chosen.contains(key));
         let newcomers: Vec<NodeKey> = newcomers.map(|(key, _)| key).take(MAX_NEWCOMERS).collect();
-        // Also suspects without address, which Redis leaves out: a primary that came back as somebody else has none, and
-        // without reports about its old self no replica of it would ever be elected.
-        let suspects = others().filter(|(_, node)| node.is_suspect()).map(|(key, _)| key);
+        // Also those without address, which Redis leaves out: a primary that came back as somebody else has none, and
+        // without reports about its old self no replica of it would ever be elected. Chance, by which other failed nodes
+        // become known to who missed the FAIL message, does not pick them either.
+        let lost_owner = |node: &Node| node.has_failed() && !node.has_address() && node.slot_count > 0;
+        let suspects = others().filter(|(_, node)| node.is_suspect() || lost_owner(node)).map(|(key, _)| key);
         chosen.extend(newcomers.into_iter().chain(suspects));
         chosen.truncate(usize::from(u16::MAX));
         chosen.iter().map(|key| gossip_entry(&self.nodes[*key])).collect()

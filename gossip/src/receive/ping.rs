@@ -7,7 +7,7 @@ use protocol::bus::{Header, IpText, MessageFlags, NodeFlags, PacketType, PingBod
 use crate::config::{MAX_HANDSHAKES, UnixMillis};
 use crate::event::Level;
 use crate::link::LinkId;
-use crate::node::{Node, NodeKey, role_of};
+use crate::node::{Node, NodeKey};
 use crate::receive::{Origin, PingKind};
 use crate::state::Gossip;
 
@@ -55,7 +55,8 @@ impl Gossip {
         self.nodes.rename(key, header.sender);
         let node = &mut self.nodes[key];
         node.flags.remove(NodeFlags::HANDSHAKE | NodeFlags::MEET);
-        node.flags.insert(role_of(header.flags));
+        let role = NodeFlags(header.flags.0 & (NodeFlags::MASTER | NodeFlags::SLAVE).0);
+        node.flags.insert(role);
         self.bans.remove(&header.sender);
         self.announce_members(now);
         self.save();
@@ -248,7 +249,10 @@ impl Gossip {
 
     fn apply_slots(&mut self, link: LinkId, sender: NodeKey, header: &Header) {
         let shard = self.nodes[sender].primary.unwrap_or(sender);
-        if self.nodes[shard].slots != header.slots {
+        // A slot that the sender left out of one packet and claims in the next is marked as free: the claim must end that,
+        // though it is where the table says that it is. Else any old claim could take it.
+        let reclaimed = self.nodes[sender].is_primary() && self.slots.unclaimed.intersects(&header.slots);
+        if reclaimed || self.nodes[shard].slots != header.slots {
             if self.nodes[sender].is_primary() {
                 self.take_over_claims(sender, header.config_epoch, &header.slots);
             }

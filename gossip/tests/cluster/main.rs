@@ -4,7 +4,6 @@ mod chaos;
 mod epochs;
 mod failover;
 mod formation;
-mod hostile;
 mod lease;
 mod manual;
 mod membership;
