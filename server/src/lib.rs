@@ -15,8 +15,6 @@ pub mod commands;
 
 pub mod engine;
 
-pub mod cluster;
-
 pub mod net;
 
 pub mod cli;

@@ -21,6 +21,7 @@ use protocol::bus::{HEADER_LEN, NodeFlags, NodeId, PacketType};
 use protocol::slot::{SlotBitmap, SlotRange};
 
 use crate::host::Admin;
+use crate::scenario::Fault;
 use crate::trace::Sometimes;
 use crate::world::World;
 
@@ -76,6 +77,12 @@ impl Knowledge {
         }
     }
 
+    fn slots_of(&self, id: &NodeId) -> SlotBitmap {
+        let mut slots = SlotBitmap::new();
+        self.owners.iter().filter(|(_, owner)| owner == id).for_each(|(range, _)| slots.set_range(*range));
+        slots
+    }
+
     pub(crate) fn own(&self) -> Option<&Known> {
         self.nodes.get(self.me.as_ref()?)
     }
@@ -94,8 +101,8 @@ pub(crate) struct Checks {
     votes: BTreeMap<(NodeId, u64), NodeId>,
     /// S4: highest current and own config epoch that each node has sent.
     sent: BTreeMap<NodeId, (u64, u64)>,
-    /// S8: replaced primaries, and the epoch of their successor.
-    replaced: BTreeMap<NodeId, u64>,
+    /// S8: replaced primaries, the epoch of their successor and what it took over.
+    replaced: BTreeMap<NodeId, (u64, SlotBitmap)>,
     /// Elections that were asked for and not won so far.
     open_elections: BTreeSet<(NodeId, u64)>,
 }
@@ -126,6 +133,12 @@ impl Peek<'_> {
 
     fn slots(&self) -> SlotBitmap {
         SlotBitmap::from_bytes(self.number(80))
+    }
+
+    /// Of an UPDATE: whose slots it tells, and which.
+    fn update(&self) -> Option<(NodeId, SlotBitmap)> {
+        let about = NodeId::from_bytes(&self.0[HEADER_LEN + 8..HEADER_LEN + 48])?;
+        Some((about, SlotBitmap::from_bytes(self.number(HEADER_LEN + 48))))
     }
 
     fn from_primary(&self) -> bool {
@@ -201,6 +214,11 @@ impl World {
         if peek.from_primary() {
             self.hosts[host].known.claims.insert(sender, peek.slots());
         }
+        if peek.is(PacketType::Update)
+            && let Some((about, slots)) = peek.update()
+        {
+            self.hosts[host].known.claims.insert(about, slots);
+        }
     }
 
     /// A core announced that its node is a primary now; its view still shows the time before.
@@ -238,7 +256,11 @@ impl World {
         if self.hosts.iter().any(|other| other.id() == Some(old) && other.core.is_some()) {
             self.trace.count(Sometimes::ReplacedWhileAlive);
         }
-        self.checks.replaced.insert(old, epoch);
+        // After a TAKEOVER that is not sure; see `check_winner`.
+        if !self.settings.faults.contains(&Fault::Takeover) {
+            let taken = self.hosts[host].known.slots_of(&old);
+            self.checks.replaced.insert(old, (epoch, taken));
+        }
     }
 
     fn check_winner(&mut self, host: usize, me: NodeId, epoch: u64, needed: usize) {
@@ -246,6 +268,10 @@ impl World {
         self.require("S1", voters >= needed, || {
             format!("n{host} won epoch {epoch} with {voters} votes given in it; {needed} are a majority")
         });
+        // TAKEOVER moves votes without asking the voters, after which two majorities need not have a member in common.
+        if self.settings.faults.contains(&Fault::Takeover) {
+            return;
+        }
         let winner = *self.checks.winners.entry(epoch).or_insert(me);
         self.require("S1", winner == me, || format!("n{host} won epoch {epoch}, which {winner} had won"));
     }
@@ -263,12 +289,14 @@ impl World {
     /// A primary is about to acknowledge a write.
     pub(crate) fn check_write(&mut self, host: usize) {
         let Some(me) = self.hosts[host].id() else { return };
-        let own_epoch = self.hosts[host].known.own().map_or(0, |own| own.epoch);
-        let successor = self.checks.replaced.get(&me).copied().unwrap_or(0);
-        self.require("S8", successor <= own_epoch, || {
-            format!(
-                "n{host}, config epoch {own_epoch}, acknowledges a write after it was replaced in epoch {successor}"
-            )
+        let known = &self.hosts[host].known;
+        let own_epoch = known.own().map_or(0, |own| own.epoch);
+        let Some((successor, taken)) = self.checks.replaced.get(&me).filter(|(epoch, _)| *epoch > own_epoch) else {
+            return;
+        };
+        let (epoch, unaware) = (*successor, known.slots_of(&me).intersects(taken));
+        self.require("S8", !unaware, || {
+            format!("n{host}, config epoch {own_epoch}, acknowledges writes to slots that epoch {epoch} took from it")
         });
     }
 

@@ -3,8 +3,8 @@
 //! Each seed picks a few kinds of fault and lets only those happen, often (swarm testing): a run that does everything hides
 //! what takes one kind many times in a row. Every fault is resolved when it happens, against the cluster as it is then.
 
-use gossip::FailoverMode;
 use gossip::nodes_conf::{NodeLine, NodesConf};
+use gossip::{FailoverMode, Gossip};
 use protocol::bus::{NodeFlags, NodeId};
 use protocol::slot::{SLOT_COUNT, SlotId, SlotRange};
 
@@ -433,7 +433,11 @@ impl World {
         let Some(host) = self.rng.pick(&replicas) else { return };
         let admin = if mode == FailoverMode::Takeover { Admin::Takeover } else { Admin::Nothing };
         let until = self.host_now(host) + self.config().manual_failover_timeout_ms;
-        let before = self.hosts[host].failover.replace((mode == FailoverMode::Force, until));
+        let before = self.hosts[host].failover;
+        let under_way = before.is_some_and(|(_, until)| self.host_now(host) <= until);
+        if mode != FailoverMode::Default || !under_way {
+            self.hosts[host].failover = Some((mode == FailoverMode::Force, until));
+        }
         self.trace.line(self.now, host, || format!("is told to fail over: {mode:?}"));
         let done = self.command(host, admin, |core, now| core.failover(mode, now));
         if !matches!(done, Some(Ok(()))) {
@@ -463,6 +467,14 @@ impl World {
         }
     }
 
+    /// Slots that a move left open are no rule's business; the administrator closes them (`redis-cli --cluster fix`).
+    fn close_slots(&mut self, host: usize) {
+        let Some(view) = self.hosts[host].core.as_ref().map(Gossip::view) else { return };
+        for slot in view.migrating.keys().chain(view.importing.keys()) {
+            self.command(host, Admin::MoveSlots, |core, now| core.set_slot_stable(*slot, now));
+        }
+    }
+
     // ----- healing -----
 
     /// The end of the bad time: everything runs and reaches everything.
@@ -483,6 +495,7 @@ impl World {
             self.start(host);
         }
         self.wake_inboxes(|_, _| true);
+        (0..hosts).for_each(|host| self.close_slots(host));
         // Who lost everything is let in again as a new node.
         if let Some(stranger) = self.hosts.iter().position(|host| !host.member) {
             let friend = (0..hosts).find(|host| *host != stranger);

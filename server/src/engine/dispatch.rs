@@ -285,7 +285,6 @@ impl Engine {
             readonly: session.readonly,
             asking: session.asking || command.spec.flags.has(Flags::ASKING),
             channel: false,
-            migrate: command.spec.name == "MIGRATE",
         };
         let mut slot = None;
         if command.spec.name == "EXEC" && command.spec.container.is_none() {

@@ -4,5 +4,4 @@
 
 pub mod connection;
 pub mod listener;
-
-pub use crate::engine::threads as workers;
+pub mod workers;
