@@ -40,6 +40,9 @@ pub struct Node {
 fn tables() -> Vec<Table> {
     vec![
         Table::Keyed(crate::commands::strings::COMMANDS),
+        Table::Keyed(crate::commands::string_ranges::COMMANDS),
+        Table::Keyed(crate::commands::counters::COMMANDS),
+        Table::Keyed(crate::commands::lcs::COMMANDS),
         Table::Keyed(crate::commands::lists::COMMANDS),
         Table::Keyed(crate::commands::list_moves::COMMANDS),
         Table::Session(connection::COMMANDS),

@@ -10,7 +10,9 @@ use protocol::slot::{SlotId, key_slot};
 use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
 use crate::base::rng::Rng;
-use crate::store::{AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Slot};
+use crate::store::{
+    AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Removed, Slot, SlotGuard, StringValue, Ttl, Type,
+};
 
 /// How keys whose time has come are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +86,8 @@ pub struct KeyedCtx<'a> {
 }
 
 /// Everything a keyspace handler sees.
-pub struct KeyspaceCtx<'a> {
-    pub keyspace: &'a Keyspace,
+pub struct KeyspaceCtx<'a, 'k> {
+    pub keyspace: &'k Keyspace,
     pub reply: Reply<'a>,
     pub effects: &'a mut Effects,
     pub limits: &'a DataLimits,
@@ -96,6 +98,10 @@ pub struct KeyspaceCtx<'a> {
     pub name: &'a str,
     /// Large structures to be dropped after everything is unlocked.
     pub garbage: Vec<Box<dyn Send>>,
+    /// Drop `garbage` in another thread (FLUSHALL ASYNC).
+    pub drop_elsewhere: bool,
+    /// Slots that were changed: they stay locked until the effects are drained. Lock in ascending order only.
+    pub held: Vec<SlotGuard<'k>>,
 }
 
 impl Data<'_> {
@@ -133,7 +139,9 @@ impl Data<'_> {
             return;
         }
         let slot = self.slots.at(db, key.slot);
-        slot.remove(key.hash, key.bytes);
+        if let Some(removed) = slot.remove(key.hash, key.bytes) {
+            self.effects.discard(removed);
+        }
         slot.touch(key.hash, key.bytes);
         let verb: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
         if self.effects.propagating {
@@ -155,10 +163,16 @@ impl Data<'_> {
         if self.is_gone(db, key) {
             return None;
         }
-        self.slots.at(db, key.slot).get_mut(key.hash, key.bytes)
+        let slot = self.slots.at(db, key.slot);
+        slot.set_clock(AccessClock::at(self.now));
+        let mut entry = slot.get_mut(key.hash, key.bytes)?;
+        if !self.no_touch {
+            entry.stamp();
+        }
+        Some(entry)
     }
 
-    /// Finds a key without counting it as used (TYPE, TTL, OBJECT, the existence test of a write).
+    /// Finds a key without counting it as used, nor as hit or miss: the existence test of a write.
     #[inline]
     pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         self.peek_in(self.db, key)
@@ -176,18 +190,29 @@ impl Data<'_> {
     /// Finds a key for reading: counts a hit or a miss, and notes the use of the key.
     #[inline]
     pub fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        self.find(key, !self.no_touch)
+    }
+
+    /// Finds a key for a question about it (EXISTS, TYPE, TTL): counts a hit or a miss, but is no use of the key.
+    #[inline]
+    pub fn look(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        self.find(key, false)
+    }
+
+    #[inline]
+    fn find(&mut self, key: &Key<'_>, touch: bool) -> Option<EntryRef<'_>> {
         if self.is_gone(self.db, key) {
             self.missed(key);
             return None;
         }
         // Separate fields, so that the borrow of a hit need not outlive the counting of a miss.
-        let Self { slots, effects, no_touch, now, db, .. } = self;
+        let Self { slots, effects, now, db, .. } = self;
         let slot = slots.at(*db, key.slot);
-        let found = if *no_touch {
-            slot.get(key.hash, key.bytes)
-        } else {
+        let found = if touch {
             slot.set_clock(AccessClock::at(*now));
             slot.access(key.hash, key.bytes)
+        } else {
+            slot.get(key.hash, key.bytes)
         };
         match found {
             Some(_) => effects.hits += 1,
@@ -202,6 +227,49 @@ impl Data<'_> {
     fn missed(&mut self, key: &Key<'_>) {
         self.effects.misses += 1;
         self.effects.notify(NotifyClass::KeyMiss, "keymiss", self.db, key.bytes);
+    }
+
+    /// Sets a key to a string, whatever it held. The change itself is announced by [`Self::changed`].
+    #[inline]
+    pub fn set_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
+        self.is_gone(self.db, key);
+        let slot = self.slots.at(self.db, key.slot);
+        slot.set_clock(AccessClock::at(self.now));
+        if !slot.set_string(key.hash, key.bytes, value, ttl) {
+            self.effects.notify(NotifyClass::New, "new", self.db, key.bytes);
+        }
+    }
+
+    /// Puts a key that was removed elsewhere, copied or restored. What was there before is dropped; [`Self::changed`] announces.
+    pub fn put_in(&mut self, db: usize, key: &Key<'_>, value: Removed) {
+        let ty = value.value().ty();
+        let slot = self.slots.at(db, key.slot);
+        if let Some(old) = slot.put(key.hash, key.bytes, value) {
+            self.effects.discard(old);
+        }
+        self.created_in(db, key, ty);
+    }
+
+    /// Notes that a key of this type has appeared: the event `new`, and clients that wait for such a key.
+    #[inline]
+    pub fn created_in(&mut self, db: usize, key: &Key<'_>, ty: Type) {
+        self.effects.notify(NotifyClass::New, "new", db, key.bytes);
+        if ty != Type::String {
+            self.ready_in(db, key);
+        }
+    }
+
+    /// Removes a key that is not expired; whether it was there. [`Self::changed`] announces it.
+    pub fn delete(&mut self, key: &Key<'_>) -> bool {
+        if self.is_gone(self.db, key) {
+            return false;
+        }
+        let removed = self.slots.at(self.db, key.slot).remove(key.hash, key.bytes);
+        let existed = removed.is_some();
+        if let Some(removed) = removed {
+            self.effects.discard(removed);
+        }
+        existed
     }
 
     /// Notes that a key was changed: raises WATCH flags, counts one change, notes the event.

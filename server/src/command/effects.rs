@@ -7,6 +7,8 @@
 use protocol::resp::OwnedArgs;
 use smallvec::SmallVec;
 
+use crate::store::{Removed, Type};
+
 /// Classes of keyspace events, with the bits of `notify-keyspace-events` (Redis: NOTIFY_*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -79,6 +81,8 @@ pub struct Effects {
     pub misses: u32,
     /// Keys removed because their time had come.
     pub expired: u32,
+    /// Collections that are dropped after the slots are unlocked.
+    pub garbage: Vec<Removed>,
 }
 
 impl Effects {
@@ -126,9 +130,23 @@ impl Effects {
         }
     }
 
+    /// Takes a removed key, so that a large value is dropped after the slots are unlocked.
+    #[inline]
+    pub fn discard(&mut self, removed: Removed) {
+        match removed.value().ty() {
+            Type::String => drop(removed),
+            Type::List => self.garbage.push(removed),
+        }
+    }
+
     /// Whether there is anything to drain besides counters.
     #[inline]
     pub fn is_quiet(&self) -> bool {
-        self.dirty == 0 && self.before.is_empty() && self.events.is_empty() && self.ready.is_empty()
+        self.dirty == 0
+            && self.before.is_empty()
+            && self.events.is_empty()
+            && self.ready.is_empty()
+            && self.expired == 0
+            && self.garbage.is_empty()
     }
 }

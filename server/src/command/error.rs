@@ -50,6 +50,11 @@ texts! {
     INDEX_OUT_OF_RANGE = "ERR index out of range";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
     NO_SUCH_KEY = "ERR no such key";
+    LCS_NOT_STRINGS = "ERR The specified keys must contain string values";
+    LCS_LENGTH_AND_RANGES = "ERR If you want both the length and indexes, please just use IDX.";
+    LCS_TOO_LONG = "ERR String too long for LCS";
+    LCS_OVER_LIMIT = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    LCS_NO_MEMORY = "ERR Insufficient memory, failed allocating transient memory for LCS";
     SAME_OBJECT = "ERR source and destination objects are the same";
     OVERFLOW = "ERR increment or decrement would overflow";
     DECR_OVERFLOW = "ERR decrement would overflow";

@@ -114,6 +114,8 @@ bits! {
         ACL_TRANSACTION = 26,
         /// Restrictions of a replica or a cluster do not stop it (PUBLISH in Redis's table).
         REPLICA_OK = 27,
+        /// In @keyspace although its group is another (DBSIZE, FLUSHALL, SWAPDB).
+        ACL_KEYSPACE = 28,
     }
 }
 
@@ -218,6 +220,8 @@ pub struct KeySpec {
     pub begin: BeginSearch,
     pub find: FindKeys,
     pub flags: KeyFlags,
+    /// What COMMAND INFO prints as a note; empty for most.
+    pub notes: &'static str,
 }
 
 impl KeySpec {
@@ -227,11 +231,12 @@ impl KeySpec {
             begin: BeginSearch::Index(index),
             find: FindKeys::Range { last: 0, step: 1, limit: 0 },
             flags: KeyFlags::NONE,
+            notes: "",
         }
     }
     /// Keys from word `first` to `last` (relative to the first if positive, from the end if negative: -1 is the last word).
     pub const fn range(first: i16, last: i16, step: i16) -> Self {
-        Self { begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, limit: 0 }, flags: KeyFlags::NONE }
+        Self { begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, limit: 0 }, ..Self::at(first) }
     }
     /// `numkeys key [key ...]` with the number at word `index`.
     pub const fn numkeys(index: i16) -> Self {
@@ -239,6 +244,7 @@ impl KeySpec {
             begin: BeginSearch::Index(index),
             find: FindKeys::KeyNum { keynum: 0, first: 1, step: 1 },
             flags: KeyFlags::NONE,
+            notes: "",
         }
     }
     /// Keys that follow a keyword.
@@ -247,6 +253,7 @@ impl KeySpec {
             begin: BeginSearch::Keyword { keyword, start_from },
             find: FindKeys::Range { last: 0, step: 1, limit: 0 },
             flags: KeyFlags::NONE,
+            notes: "",
         }
     }
     /// With the given way to find keys.
@@ -257,6 +264,11 @@ impl KeySpec {
     /// With more flags.
     pub const fn flags(mut self, flags: KeyFlags) -> Self {
         self.flags = self.flags.and(flags);
+        self
+    }
+    /// With a note for COMMAND INFO.
+    pub const fn notes(mut self, notes: &'static str) -> Self {
+        self.notes = notes;
         self
     }
     pub const fn ro(self) -> Self {
@@ -312,6 +324,8 @@ pub struct Spec {
     pub tips: &'static [&'static str],
     /// (version, change) pairs as COMMAND DOCS prints them.
     pub history: &'static [(&'static str, &'static str)],
+    /// Since which version the command is deprecated, and what replaces it.
+    pub deprecated: Option<(&'static str, &'static str)>,
 }
 
 /// A command: its [`Spec`] and its handler.
@@ -340,6 +354,7 @@ impl<H: Copy + 'static> Declared<H> {
                 other_db: None,
                 tips: &[],
                 history: &[],
+                deprecated: None,
             },
             handler,
         }
@@ -388,6 +403,10 @@ impl<H: Copy + 'static> Declared<H> {
     }
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
         self.spec.tips = tips;
+        self
+    }
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Self {
+        self.spec.deprecated = Some((since, replaced_by));
         self
     }
     pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Self {

@@ -5,6 +5,22 @@
 //!
 //! Rank 3.
 
+pub mod counters;
+pub mod lcs;
 pub mod list_moves;
 pub mod lists;
+mod string_options;
+pub mod string_ranges;
 pub mod strings;
+
+use crate::base::number::parse_i64;
+use crate::command::{CmdError, error};
+
+/// A word that must be a 64-bit integer.
+///
+/// # Errors
+/// `value is not an integer or out of range`
+#[inline]
+fn integer(word: &[u8]) -> Result<i64, CmdError> {
+    parse_i64(word).ok_or(error::NOT_INTEGER)
+}

@@ -417,6 +417,8 @@ impl Engine {
         now: i64,
         route: Option<Route>,
     ) -> Step {
+        // Declared before the locks, so that what it holds is dropped after them.
+        let mut unit = Unit::default();
         let mut locked = match (command.single_key, command.spec.other_db) {
             (Some(position), None) => Locked::one(&self.keyspace, session.db, key_slot(&args[position])),
             _ => {
@@ -433,7 +435,6 @@ impl Engine {
             return Step::Next;
         }
         let caller = self.caller(session, now, true);
-        let mut unit = Unit::default();
         let called =
             self.call_keyed(caller, command, handler, args, out, &mut session.rng, hot, &mut unit, &mut locked);
         let mut step = Step::Next;

@@ -24,7 +24,7 @@ use crate::command::keys::{KeyPositions, extract};
 use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, LockPlan, Locked, Outcome, Role, error,
 };
-use crate::store::Slot;
+use crate::store::{Removed, Slot};
 
 /// EXEC over more slots than this takes the barrier instead of their locks.
 pub const MAX_UNION_LOCKS: usize = 64;
@@ -59,6 +59,8 @@ pub struct Unit {
     pub(super) ready: Vec<(usize, Box<[u8]>)>,
     /// Whether anything was propagated.
     pub wrote: bool,
+    /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
+    garbage: Vec<Removed>,
 }
 
 impl Unit {
@@ -109,6 +111,7 @@ impl Unit {
             engine.pubsub.notify_keyspace_event(engine, effects.notify_mask, event);
         }
         self.ready.extend(effects.ready);
+        self.garbage.extend(effects.garbage);
     }
 
     fn propagate(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &Effects) {
@@ -241,9 +244,12 @@ impl Engine {
             role: caller.role,
             name: &command.full_name,
             garbage: Vec::new(),
+            drop_elsewhere: false,
+            held: Vec::new(),
         };
         let result = handler(&mut ctx, args);
-        let garbage = std::mem::take(&mut ctx.garbage);
+        let (garbage, held, elsewhere) =
+            (std::mem::take(&mut ctx.garbage), std::mem::take(&mut ctx.held), ctx.drop_elsewhere);
         drop(ctx);
         let called = match result {
             Ok(_) => Called::Done,
@@ -254,7 +260,11 @@ impl Engine {
             }
         };
         unit.drain(self, command, args, caller.db, effects);
-        drop(garbage);
+        drop(held);
+        if elsewhere && !garbage.is_empty() {
+            // Without a thread it is dropped here, when the closure is.
+            let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(garbage));
+        }
         called
     }
 
