@@ -316,6 +316,9 @@ impl Gossip {
             self.slots.migrating.remove(&slot);
         }
         self.reassign(key, slot);
+        if !stays_mine {
+            self.slots.awaited.set(slot);
+        }
         if was_mine && !stays_mine && self.nodes[self.me].slot_count == 0 && self.config.allow_replica_migration {
             self.follow_new_owner(key);
         }

@@ -134,6 +134,11 @@ impl Node {
     }
 }
 
+/// The role in somebody's flags: one or none, whatever the bits say.
+pub(crate) fn role_of(flags: NodeFlags) -> NodeFlags {
+    if flags.contains(NodeFlags::SLAVE) { NodeFlags::SLAVE } else { NodeFlags(flags.0 & NodeFlags::MASTER.0) }
+}
+
 /// All nodes, by key and by id.
 #[derive(Debug, Default)]
 pub(crate) struct NodeTable {

@@ -19,6 +19,8 @@ use crate::state::Gossip;
 pub(crate) struct Ownership {
     owners: Box<[Option<NodeKey>]>,
     pub(crate) unclaimed: SlotBitmap,
+    /// Given to another node by hand; its packets do not claim them yet, which does not mean that it gave them up.
+    pub(crate) awaited: SlotBitmap,
     pub(crate) migrating: BTreeMap<SlotId, NodeKey>,
     pub(crate) importing: BTreeMap<SlotId, NodeKey>,
 }
@@ -28,6 +30,7 @@ impl Default for Ownership {
         Self {
             owners: vec![None; SLOT_COUNT].into_boxed_slice(),
             unclaimed: SlotBitmap::new(),
+            awaited: SlotBitmap::new(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
         }
@@ -81,6 +84,7 @@ impl Gossip {
     pub(crate) fn unassign(&mut self, slot: SlotId) {
         let Some(owner) = self.slots.owners[slot.index()].take() else { return };
         self.slots.unclaimed.clear(slot);
+        self.slots.awaited.clear(slot);
         self.nodes[owner].slots.clear(slot);
         self.nodes[owner].slot_count -= 1;
         self.todo.view = true;

@@ -8,7 +8,7 @@ use protocol::bus::{NodeFlags, NodeId};
 
 use crate::config::{Config, UnixMillis};
 use crate::event::Level;
-use crate::node::{Node, NodeKey, NodeTable};
+use crate::node::{Node, NodeKey, NodeTable, role_of};
 use crate::nodes_conf::{NodeLine, NodesConf, NodesConfError};
 use crate::rng::Rng;
 use crate::state::Gossip;
@@ -45,7 +45,9 @@ impl Gossip {
     /// Slots, primaries and open migrations: what refers to other lines.
     fn restore_references(&mut self, line: &NodeLine, now: UnixMillis) {
         let Some(key) = self.nodes.find(&line.id) else { return };
-        for slot in line.slots.iter() {
+        // A replica owns none, whatever the line says: its primary's line does.
+        let may_own = !self.nodes[key].is_replica();
+        for slot in line.slots.iter().filter(|_| may_own) {
             self.assign(key, slot);
         }
         let mention = |core: &mut Self, id: &NodeId| core.mentioned(id, now);
@@ -151,8 +153,15 @@ impl Gossip {
 }
 
 fn node_from(line: &NodeLine, shard_id: NodeId, now: UnixMillis) -> Node {
-    let transient = NodeFlags::HANDSHAKE | NodeFlags::MEET;
-    let mut node = Node::new(line.id, line.shard_id.unwrap_or(shard_id), line.flags.without(transient), now);
+    let passing = NodeFlags::HANDSHAKE | NodeFlags::MEET | NodeFlags::MASTER | NodeFlags::SLAVE;
+    // A line without role, which a damaged node once wrote, heals (redis issue 13443).
+    let role = match line.replica_of {
+        Some(_) => NodeFlags::SLAVE,
+        None if role_of(line.flags) == NodeFlags::NONE && line.flags.contains(NodeFlags::MYSELF) => NodeFlags::MASTER,
+        None => role_of(line.flags),
+    };
+    let flags = line.flags.without(passing).with(role);
+    let mut node = Node::new(line.id, line.shard_id.unwrap_or(shard_id), flags, now);
     node.ip = line.ip;
     node.port = line.port;
     node.secondary_port = line.secondary_port;

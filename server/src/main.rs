@@ -1,26 +1,203 @@
-//! The `slotd` binary: command line, logging, signals; everything else is the library's.
+//! The `slotd` binary: command line, log, signals; everything else is the library's.
+//!
+//! A node starts as redis-server does, so that scripts and test suites that watch its log find the lines they wait for:
+//! first the configuration (an error in it goes to standard error and ends the process with status 1), then the sockets,
+//! then `Ready to accept connections`.
+
+use std::ffi::OsStr;
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use slotd::base::clock::{Clock, SystemClock};
+use slotd::cli::{self, Invocation, NodeArgs};
+use slotd::engine::config::{Config, REDIS_VERSION, ids};
+use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
+use slotd::net::workers::Threads;
+use slotd::node::{Node, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
-    let config = slotd::engine::config::Config::new(std::env::current_dir().expect("a working directory"));
-    let args: Vec<Vec<u8>> = std::env::args_os().skip(1).map(|a| a.into_encoded_bytes()).collect();
-    let (options, _) = slotd::engine::config::file::options_text(&args);
-    config.load(&slotd::engine::config::file::Sources { file: None, stdin: None, options }).unwrap_or_else(|e| {
-        eprintln!("{e}");
-        std::process::exit(1)
-    });
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = std::sync::Arc::new(slotd::net::workers::Threads::start(workers).expect("threads"));
-    let node = slotd::node::Node::start(&threads, config, std::sync::Arc::new(slotd::base::clock::SystemClock::new()));
-    match node {
-        Ok(_node) => loop {
-            std::thread::park();
-        },
-        Err(e) => {
-            eprintln!("{e}");
-            std::process::exit(1)
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_default();
+    let outcome = match cli::parse(&program, words.collect()) {
+        Ok(Invocation::Node(args)) => run_node(args, &program),
+        Ok(Invocation::Cluster(_)) => Err("slotd cluster is not part of this build".to_owned()),
+        // Nobody reads any more if this fails, which is no error of ours.
+        Ok(Invocation::Print(text)) => {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(())
+        }
+        Err(text) => Err(text),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
         }
     }
+}
+
+/// Runs one node until a signal ends it. The error is for standard error.
+fn run_node(args: NodeArgs, program: &OsStr) -> Result<(), String> {
+    let nothing_said = args == NodeArgs::default();
+    let config = load_config(args)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let log = start_log(&config, &clock)?;
+    log_start(&log, nothing_said.then_some(program));
+
+    let about = About::of(&config);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
+    let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
+    let node = Node::start(&threads, config, clock).map_err(|error| {
+        log.warning(format_args!("{error}"));
+        if matches!(error, StartError::Bind { .. }) {
+            log.warning(format_args!("Failed listening on port {} (TCP), aborting.", about.port));
+        }
+        error.to_string()
+    })?;
+    log.set_role(Role::Primary);
+    let pid_file = PidFile::create(&node.engine().config);
+    about.log_mode(&log, node.port());
+    log.warning(format_args!("Server initialized"));
+    log.notice(format_args!("Ready to accept connections"));
+
+    let signal = wait_for_signal().map_err(|error| format!("Waiting for signals: {error}"))?;
+    log.warning(format_args!("Received {signal} scheduling shutdown..."));
+    log.warning(format_args!("User requested shutdown..."));
+    drop(node);
+    drop(pid_file);
+    log.warning(format_args!("Redis is now ready to exit, bye bye..."));
+    Ok(())
+}
+
+fn load_config(mut args: NodeArgs) -> Result<Config, String> {
+    let here = std::env::current_dir().map_err(|error| format!("The working directory is gone: {error}"))?;
+    let mut stdin = None;
+    if std::mem::take(&mut args.read_stdin) {
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text).map_err(|error| format!("Reading standard input: {error}"))?;
+        stdin = Some(text);
+    }
+    let config = Config::new(here);
+    config.load(&args.into_sources(stdin)).map_err(|error| error.to_string())?;
+    Ok(config)
+}
+
+/// Installs the process's log, which follows `loglevel` and `log-format` from then on.
+fn start_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<NodeLog, String> {
+    let settings = LogSettings::new(Format::Redis, Level::Notice);
+    let log = NodeLog::new(None);
+    let follow = {
+        let (settings, log) = (Arc::clone(&settings), log.clone());
+        move |config: &Config| {
+            let level = Level::from_number(config.int(ids::LOGLEVEL));
+            log.set_level(level);
+            settings.set_level(level);
+            settings.set_format(Format::from_number(config.int(ids::LOG_FORMAT)));
+        }
+    };
+    follow(config);
+    config.on_change(&[ids::LOGLEVEL, ids::LOG_FORMAT], move |config, _| {
+        follow(config);
+        Ok(())
+    });
+    let to_stdout = config.bytes(ids::LOGFILE).is_empty();
+    let logfile = if to_stdout { Path::new("").to_owned() } else { config.path(ids::LOGFILE) };
+    let out = logging::output(&logfile).map_err(|error| format!("Can't open the log file: {error}"))?;
+    let clock = Arc::clone(clock);
+    let layer = LineLayer::new(settings, out, move || clock.now_ms());
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+        .map_err(|error| error.to_string())?;
+    Ok(log)
+}
+
+/// `bare`: the program's name, if nothing was said of the configuration.
+fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
+    log.warning(format_args!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo"));
+    log.warning(format_args!(
+        "Redis version={REDIS_VERSION}, bits={}, commit=00000000, modified=0, pid={}, just started (slotd {})",
+        usize::BITS,
+        std::process::id(),
+        env!("CARGO_PKG_VERSION")
+    ));
+    match bare {
+        None => log.warning(format_args!("Configuration loaded")),
+        Some(program) => log.warning(format_args!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use {} \
+             /path/to/redis.conf",
+            program.display()
+        )),
+    }
+}
+
+/// What the log says of a node when it has started.
+struct About {
+    mode: &'static str,
+    port: i64,
+    /// Say it in the lines that Redis has beside its logo.
+    show_logo: bool,
+}
+
+impl About {
+    fn of(config: &Config) -> Self {
+        let to_terminal = config.bytes(ids::LOGFILE).is_empty() && std::io::stdout().is_terminal();
+        Self {
+            mode: if config.bool(ids::CLUSTER_ENABLED) { "cluster" } else { "standalone" },
+            port: config.int(ids::PORT),
+            show_logo: to_terminal || config.bool(ids::ALWAYS_SHOW_LOGO),
+        }
+    }
+
+    fn log_mode(&self, log: &NodeLog, port: u16) {
+        if !self.show_logo {
+            return log.notice(format_args!("Running mode={}, port={port}.", self.mode));
+        }
+        log.notice(format_args!("slotd {}, as Redis {REDIS_VERSION}", env!("CARGO_PKG_VERSION")));
+        log.notice(format_args!("Running in {} mode", self.mode));
+        log.notice(format_args!("Port: {port}"));
+        log.notice(format_args!("PID: {}", std::process::id()));
+    }
+}
+
+/// The file that `pidfile` names, removed when the process ends in order.
+struct PidFile(std::path::PathBuf);
+
+impl PidFile {
+    /// A file that cannot be written is none, as with Redis.
+    fn create(config: &Config) -> Option<Self> {
+        if config.bytes(ids::PIDFILE).is_empty() {
+            return None;
+        }
+        let path = config.path(ids::PIDFILE);
+        std::fs::write(&path, format!("{}\n", std::process::id())).ok().map(|()| Self(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Blocks until SIGINT or SIGTERM comes; its name. SIGHUP is ignored, as by Redis.
+fn wait_for_signal() -> std::io::Result<&'static str> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let _hang_up = signal(SignalKind::hangup())?;
+        Ok(tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        })
+    })
 }

@@ -14,9 +14,9 @@ use crate::base::rng::Rng;
 use crate::engine::Engine;
 use crate::engine::config::{Config, ids};
 use crate::engine::registry::{Registry, Table};
+use crate::engine::threads::Threads;
 use crate::engine::{config, connection, pubsub, transaction};
 use crate::net::listener;
-use crate::net::workers::Threads;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

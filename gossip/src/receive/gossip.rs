@@ -7,7 +7,7 @@ use protocol::bus::{Extension, GossipEntry, NodeFlags, NodeId};
 
 use crate::config::{MAX_BANS, UnixMillis};
 use crate::event::Level;
-use crate::node::NodeKey;
+use crate::node::{NodeKey, role_of};
 use crate::state::Gossip;
 
 /// How far in the future a gossiped pong may be: clocks differ.
@@ -71,8 +71,7 @@ impl Gossip {
             return;
         }
         // Its role as the sender sees it; whether it lives we find out ourselves.
-        let role = NodeFlags(entry.flags.0 & (NodeFlags::MASTER | NodeFlags::SLAVE | NodeFlags::NOFAILOVER).0);
-        let Some(key) = self.add_node(entry.id, role, now) else { return };
+        let Some(key) = self.add_node(entry.id, role_of(entry.flags), now) else { return };
         let node = &mut self.nodes[key];
         node.ip = entry.ip;
         node.port = entry.port;

@@ -7,7 +7,7 @@ use protocol::bus::{Header, IpText, MessageFlags, NodeFlags, PacketType, PingBod
 use crate::config::{MAX_HANDSHAKES, UnixMillis};
 use crate::event::Level;
 use crate::link::LinkId;
-use crate::node::{Node, NodeKey};
+use crate::node::{Node, NodeKey, role_of};
 use crate::receive::{Origin, PingKind};
 use crate::state::Gossip;
 
@@ -55,8 +55,7 @@ impl Gossip {
         self.nodes.rename(key, header.sender);
         let node = &mut self.nodes[key];
         node.flags.remove(NodeFlags::HANDSHAKE | NodeFlags::MEET);
-        let role = NodeFlags(header.flags.0 & (NodeFlags::MASTER | NodeFlags::SLAVE).0);
-        node.flags.insert(role);
+        node.flags.insert(role_of(header.flags));
         self.bans.remove(&header.sender);
         self.announce_members(now);
         self.save();

@@ -29,7 +29,7 @@ impl Gossip {
             if claims.contains(slot) {
                 outcome.claimed += 1;
                 self.apply_claim(claimant, config_epoch, slot, shard, &mut outcome);
-            } else if self.slots.owner(slot) == Some(claimant) {
+            } else if self.slots.owner(slot) == Some(claimant) && !self.slots.awaited.contains(slot) {
                 // Kept until somebody claims it: clients go to the old owner for a while rather than nowhere.
                 self.slots.unclaimed.set(slot);
             }
@@ -54,6 +54,7 @@ impl Gossip {
         let owner = self.slots.owner(slot);
         if owner == Some(claimant) {
             self.slots.unclaimed.clear(slot);
+            self.slots.awaited.clear(slot);
             return;
         }
         if self.slots.importing.contains_key(&slot) {

@@ -14,7 +14,7 @@ fn lease_never_lapses_in_a_healthy_cluster() {
             net.add_node(config, seed);
         }
         net.form(3);
-        for _ in 0..600 {
+        for _ in 0..200 {
             net.run(50);
             for primary in 0..3 {
                 assert!(net.write(primary), "timeout {timeout}: lease lapsed\n{}", net.dump());

@@ -4,6 +4,7 @@ mod chaos;
 mod epochs;
 mod failover;
 mod formation;
+mod hostile;
 mod lease;
 mod manual;
 mod membership;

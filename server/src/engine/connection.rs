@@ -147,7 +147,7 @@ fn same_secret(given: &[u8], wanted: &[u8]) -> bool {
 
 fn authenticate(ctx: &mut SessionCtx<'_, '_>, user: &[u8], password: &[u8]) -> Result<(), CmdError> {
     let wanted = ctx.engine.hot.load().password.clone();
-    if user != b"default" || !(wanted.is_empty() || same_secret(password, wanted.as_bytes())) {
+    if user != b"default" || !(wanted.is_empty() || same_secret(password, &wanted)) {
         return Err(error::WRONG_PASS);
     }
     ctx.session.authenticated = true;

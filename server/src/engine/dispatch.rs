@@ -285,6 +285,7 @@ impl Engine {
             readonly: session.readonly,
             asking: session.asking || command.spec.flags.has(Flags::ASKING),
             channel: false,
+            migrate: command.spec.name == "MIGRATE",
         };
         let mut slot = None;
         if command.spec.name == "EXEC" && command.spec.container.is_none() {

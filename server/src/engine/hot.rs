@@ -14,7 +14,7 @@ pub struct Hot {
     /// `notify-keyspace-events`, bits of [`crate::command::NotifyClass`].
     pub notify_mask: u32,
     /// `requirepass`; empty is none.
-    pub password: Arc<str>,
+    pub password: Arc<[u8]>,
     pub proto_max_bulk_len: u64,
     pub client_query_buffer_limit: usize,
     pub replica_read_only: bool,
@@ -36,7 +36,7 @@ impl Hot {
     /// Reads the directives.
     pub fn read(config: &Config, list_packed_threshold: usize) -> Self {
         let cluster_enabled = config.bool(ids::CLUSTER_ENABLED);
-        let password = config.string(ids::REQUIREPASS);
+        let password = config.bytes(ids::REQUIREPASS);
         Self {
             limits: DataLimits {
                 list_max_listpack_size: config.int(ids::LIST_MAX_LISTPACK_SIZE),

@@ -5,6 +5,11 @@ use super::session::{ReplyMode, Session};
 use super::transaction::end_multi;
 
 impl Engine {
+    /// Asks whoever runs the node to stop it, with this exit status (SHUTDOWN, a signal, a file that cannot be saved).
+    pub fn request_stop(&self, status: i32) {
+        self.state.request_stop(status);
+    }
+
     /// Undoes everything that a session holds elsewhere: waiters, watched keys, subscriptions, its place in the registry.
     pub fn end_session(&self, session: &mut Session) {
         if let Some(parked) = &session.parked {

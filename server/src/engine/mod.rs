@@ -27,6 +27,7 @@ pub mod registry;
 pub mod session;
 pub mod state;
 pub mod stats;
+pub mod threads;
 pub mod transaction;
 
 use std::sync::{Arc, OnceLock, Weak};

@@ -17,6 +17,8 @@ pub struct RouteAsk {
     pub asking: bool,
     /// The "key" is a shard channel.
     pub channel: bool,
+    /// The command is MIGRATE, which works on this node's side of an open slot.
+    pub migrate: bool,
 }
 
 /// The cluster's answer.

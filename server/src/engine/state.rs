@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::base::rng::Rng;
 use crate::command::Role;
@@ -48,6 +48,8 @@ pub struct NodeState {
     pub list_packed_threshold: AtomicU64,
     /// The node is shutting down.
     pub stopping: AtomicBool,
+    /// Asked to stop, with this exit status.
+    stop: watch::Sender<Option<i32>>,
     pause: [PauseSlot; 2],
     /// Wakes paused connections.
     pub unpaused: Notify,
@@ -90,6 +92,7 @@ impl NodeState {
             cron_paused: AtomicBool::new(false),
             list_packed_threshold: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            stop: watch::Sender::new(None),
             pause: std::array::from_fn(|_| PauseSlot { kind: AtomicU8::new(0), until_ms: AtomicI64::new(0) }),
             unpaused: Notify::new(),
             seeds: Mutex::new(rng),
@@ -99,6 +102,21 @@ impl NodeState {
     /// A fresh seed for a session or a service.
     pub fn seed(&self) -> u64 {
         self.seeds.lock().next_u64()
+    }
+
+    /// Asks whoever runs the node to stop it, with this exit status. The first request counts.
+    pub fn request_stop(&self, status: i32) {
+        self.stop.send_if_modified(|asked| asked.is_none() && asked.replace(status).is_none());
+    }
+
+    /// Waits until somebody asked for a stop; the exit status.
+    pub async fn stop_requested(&self) -> i32 {
+        let mut asked = self.stop.subscribe();
+        match asked.wait_for(Option::is_some).await {
+            Ok(status) => status.unwrap_or(0),
+            // The sender lives as long as this state.
+            Err(_) => 0,
+        }
     }
 
     pub fn is_replica(&self) -> bool {

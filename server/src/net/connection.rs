@@ -5,7 +5,6 @@
 //! write, tried at once. While a command waits (blocked, paused, an answer on its way) nothing after it is executed, but the
 //! socket is still watched, so that a client that leaves is noticed at once.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -25,27 +24,10 @@ use crate::engine::blocking::write_timeout;
 use crate::engine::client::{ClientHandle, Mail};
 use crate::engine::dispatch::Next;
 use crate::engine::session::{ReplyFuture, Session};
+use crate::engine::threads::{READ_BUFFER, Shared};
 
-/// Size of a worker's read buffer, bytes.
-const READ_BUFFER: usize = 64 * 1024;
 /// A write buffer that grew beyond this is given back, bytes.
 const WRITE_BUFFER_KEEP: usize = 1024 * 1024;
-
-/// Buffers that all connections of one worker share.
-pub struct Shared {
-    input: RefCell<Vec<u8>>,
-    output: RefCell<Vec<u8>>,
-}
-
-impl Shared {
-    /// Buffers for one worker.
-    pub fn new() -> Rc<Self> {
-        Rc::new(Self {
-            input: RefCell::new(vec![0; READ_BUFFER]),
-            output: RefCell::new(Vec::with_capacity(READ_BUFFER)),
-        })
-    }
-}
 
 /// Why a connection's wait ended.
 enum Event {

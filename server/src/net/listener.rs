@@ -13,10 +13,10 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::serve;
-use super::workers::Threads;
 use crate::engine::Engine;
 use crate::engine::client::ClientHandle;
 use crate::engine::stats::bump;
+use crate::engine::threads::Threads;
 
 /// Binds a listening socket.
 ///

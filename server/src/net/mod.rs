@@ -4,4 +4,5 @@
 
 pub mod connection;
 pub mod listener;
-pub mod workers;
+
+pub use crate::engine::threads as workers;

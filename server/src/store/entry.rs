@@ -15,25 +15,26 @@
 //! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings: appending is then
 //! amortised), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it thin.
 //!
-//! This file and [`word`] are where the store's `unsafe` lives. What keeps it sound:
+//! This file, [`view`] (reading) and [`word`] (the table's packed pointers) are where the store's `unsafe` lives. What keeps it sound:
 //! - an `Entry` owns its block; only `Drop`, `reshape` and the moves out of it free it;
 //! - `Shape` computes all offsets, for writing, reading and freeing alike, from the header alone; the parts of the header it
 //!   reads (flags `EXPIRE_ROOM` and `LONG_KEY`, `room`, `key_len`) change only together with the layout;
 //! - the form always names what the value area holds; code that changes it writes the value first and the form last, and
 //!   leaves an empty inline string in between where something may unwind.
 
+pub(crate) mod view;
 pub(crate) mod word;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
-use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, size_of};
 use std::ptr::NonNull;
 use std::slice;
 
 use super::types::list::List;
-use super::value::{EMBSTR_MAX, Encoding, StringValue, Type, Value, ValueRef};
+use super::value::{StringValue, Value, ValueRef};
 use crate::base::clock::UnixMillis;
+pub use view::{AccessClock, EntryRef};
 
 /// The longest string that is kept inside its entry; longer ones get a growable buffer of their own.
 pub(crate) const INLINE_MAX: usize = 255;
@@ -152,37 +153,6 @@ pub(crate) fn good_size(size: usize) -> usize {
     if size <= 128 { size.next_multiple_of(16) } else { size.next_multiple_of(1 << ((size - 1).ilog2() - 2)) }
 }
 
-/// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AccessClock(u32);
-
-impl AccessClock {
-    const MASK: u32 = 0x00ff_ffff;
-
-    /// The clock's reading at this time.
-    #[inline]
-    pub fn at(now: UnixMillis) -> Self {
-        Self((now / 1000) as u32 & Self::MASK)
-    }
-
-    /// From 24 raw bits.
-    #[inline]
-    pub fn from_bits(bits: u32) -> Self {
-        Self(bits & Self::MASK)
-    }
-
-    /// The 24 raw bits.
-    #[inline]
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// Whole seconds since `earlier`, seen from this reading.
-    pub fn seconds_since(self, earlier: AccessClock) -> u32 {
-        self.0.wrapping_sub(earlier.0) & Self::MASK
-    }
-}
-
 /// What is put into a value area.
 enum Payload<'a> {
     Inline(&'a [u8]),
@@ -286,19 +256,12 @@ impl Entry {
     /// Reads the entry.
     #[inline(always)]
     pub(crate) fn as_ref(&self) -> EntryRef<'_> {
-        EntryRef { block: self.block, lifetime: PhantomData }
+        EntryRef::of(self)
     }
 
     fn header_mut(&mut self) -> &mut Header {
         // SAFETY: every entry starts with a header, and `&mut self` makes the access unique.
         unsafe { self.block.cast::<Header>().as_mut() }
-    }
-
-    /// The address of the value area.
-    #[inline(always)]
-    fn value_area(&self) -> NonNull<u8> {
-        // SAFETY: the value area lies inside the block, by the definition of `Shape`.
-        unsafe { self.block.add(self.as_ref().shape().value_at()) }
     }
 
     fn set_form(&mut self, form: Form) {
@@ -311,7 +274,7 @@ impl Entry {
         let room = self.as_ref().header().room as usize;
         assert!(payload.words() <= room, "the caller has made room");
         debug_assert!(matches!(self.as_ref().form(), Form::Inline | Form::Int));
-        let area = self.value_area();
+        let area = self.as_ref().area();
         // SAFETY: the area has `room * 8` bytes, enough by the assertion above, and is aligned to 8; what it held before has
         // no destructor. A payload's bytes come from outside of this entry: `&mut self` is unique.
         unsafe {
@@ -348,7 +311,7 @@ impl Entry {
         }
         self.header_mut().inline_len = 0;
         self.set_form(Form::Inline);
-        let area = self.value_area();
+        let area = self.as_ref().area();
         // SAFETY: the form that the header had says which type lies in the area; the header no longer says so, so the value
         // is moved out exactly once.
         unsafe {
@@ -397,7 +360,7 @@ impl Entry {
         // SAFETY: both areas have room for the words in use, by the assertion above and the shape's construction. The value is
         // moved bit by bit: the old block is freed below without dropping it.
         unsafe {
-            new.value_area().copy_from_nonoverlapping(self.value_area(), old.used_words() * WORD);
+            new.as_ref().area().copy_from_nonoverlapping(self.as_ref().area(), old.used_words() * WORD);
         }
         let old = std::mem::replace(self, new);
         // SAFETY: the value of the old block was moved to the new one; only its memory is left to free, once.
@@ -454,7 +417,7 @@ impl Entry {
             return None;
         }
         // SAFETY: the form says that a `Vec<u8>` lies in the area; `&mut self` makes the reference unique.
-        Some(unsafe { self.value_area().cast::<Vec<u8>>().as_mut() })
+        Some(unsafe { self.as_ref().area().cast::<Vec<u8>>().as_mut() })
     }
 
     /// Adds bytes at the end of a string; returns its new length in bytes, or `None` if this is no string.
@@ -493,7 +456,7 @@ impl Entry {
     fn extend_inline(&mut self, len: usize) -> &mut [u8] {
         let header = *self.as_ref().header();
         assert!(self.as_ref().form() == Form::Inline && len <= header.room as usize * WORD && len <= INLINE_MAX);
-        let area = self.value_area();
+        let area = self.as_ref().area();
         let old = header.inline_len as usize;
         // SAFETY: `len` bytes lie within the area by the assertion; the first `old` are initialised, the rest are by this.
         unsafe {
@@ -570,7 +533,7 @@ impl Entry {
     /// Stamps the entry with the time of its last access.
     #[inline]
     pub(crate) fn set_access(&mut self, clock: AccessClock) {
-        let [a, b, c, _] = clock.0.to_le_bytes();
+        let [a, b, c, _] = clock.bits().to_le_bytes();
         self.header_mut().access = [a, b, c];
     }
 
@@ -604,152 +567,6 @@ impl Drop for Entry {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
-    }
-}
-
-/// A look at an entry: key, value and metadata, without a copy.
-#[derive(Clone, Copy)]
-pub struct EntryRef<'a> {
-    block: NonNull<u8>,
-    lifetime: PhantomData<&'a Entry>,
-}
-
-impl<'a> EntryRef<'a> {
-    #[inline(always)]
-    fn header(self) -> &'a Header {
-        // SAFETY: every entry starts with a header and outlives `'a`, during which nobody changes it.
-        unsafe { self.block.cast::<Header>().as_ref() }
-    }
-
-    #[inline(always)]
-    fn form(self) -> Form {
-        Form::of(self.header().flags)
-    }
-
-    #[inline(always)]
-    fn shape(self) -> Shape {
-        let header = self.header();
-        let key_len = if header.flags & LONG_KEY == 0 {
-            header.key_len as usize
-        } else {
-            // SAFETY: `LONG_KEY` says that the word after the header holds the length of the key.
-            unsafe { self.block.add(HEADER).cast::<u64>().read() as usize }
-        };
-        Shape { key_len, expire_room: header.flags & EXPIRE_ROOM != 0, room: header.room }
-    }
-
-    /// Words of the value area that are in use.
-    fn used_words(self) -> usize {
-        match self.form() {
-            Form::Inline => (self.header().inline_len as usize).div_ceil(WORD).max(1),
-            Form::Int | Form::List => 1,
-            Form::Heap => HEAP_WORDS,
-        }
-    }
-
-    /// The key.
-    #[inline(always)]
-    pub fn key(self) -> &'a [u8] {
-        let shape = self.shape();
-        // SAFETY: the key lies inside the block and is initialised since the entry was made.
-        unsafe { slice::from_raw_parts(self.block.add(shape.key_at()).as_ptr(), shape.key_len) }
-    }
-
-    /// The value.
-    #[inline]
-    pub fn value(self) -> ValueRef<'a> {
-        // SAFETY: the value area lies inside the block, aligned to 8; the form says what it holds, and the first
-        // `inline_len` bytes of an inline string are initialised. Nobody changes it during `'a`.
-        unsafe {
-            let area = self.block.add(self.shape().value_at());
-            match self.form() {
-                Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
-                Form::Int => ValueRef::Int(area.cast::<i64>().read()),
-                Form::Heap => ValueRef::Str(area.cast::<Vec<u8>>().as_ref()),
-                Form::List => ValueRef::List(area.cast::<Box<List>>().as_ref()),
-            }
-        }
-    }
-
-    /// The data type.
-    #[inline]
-    pub fn ty(self) -> Type {
-        match self.form() {
-            Form::Inline | Form::Int | Form::Heap => Type::String,
-            Form::List => Type::List,
-        }
-    }
-
-    /// The encoding as OBJECT ENCODING of Redis 7.0 would tell it.
-    pub fn encoding(self) -> Encoding {
-        match self.value() {
-            ValueRef::Int(_) => Encoding::Int,
-            ValueRef::Str(bytes) if bytes.len() <= EMBSTR_MAX && self.header().flags & RAW == 0 => Encoding::EmbStr,
-            ValueRef::Str(_) => Encoding::Raw,
-            ValueRef::List(_) => Encoding::QuickList,
-        }
-    }
-
-    /// When the key expires, in milliseconds of Unix time; `None` if never.
-    #[inline]
-    pub fn expire_at(self) -> Option<UnixMillis> {
-        let shape = self.shape();
-        if !shape.expire_room {
-            return None;
-        }
-        // SAFETY: the shape has an expiry, a word inside the block that is written when the room is made.
-        let at = unsafe { self.block.add(shape.expire_at()).cast::<i64>().read() };
-        (at != NO_EXPIRY).then_some(at)
-    }
-
-    /// Whether the key is logically gone at `now`. Redis: `now > when`.
-    #[inline]
-    pub fn is_expired(self, now: UnixMillis) -> bool {
-        self.expire_at().is_some_and(|at| now > at)
-    }
-
-    /// When the key was last accessed.
-    pub fn access(self) -> AccessClock {
-        let [a, b, c] = self.header().access;
-        AccessClock(u32::from_le_bytes([a, b, c, 0]))
-    }
-
-    /// The side of the last cut.
-    #[inline(always)]
-    pub(crate) fn cut(self) -> bool {
-        self.header().flags & CUT != 0
-    }
-
-    /// The same value and metadata under another key. Lists share their nodes until they are changed.
-    pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
-        let mut new = Entry::new(key, self.value().to_value(), self.expire_at(), self.access());
-        new.header_mut().flags |= self.header().flags & RAW;
-        new
-    }
-
-    /// Bytes that the key and its value take in memory, as the allocator rounds them; without the table and the nodes of
-    /// a collection.
-    pub fn memory(self) -> usize {
-        let heap = match self.form() {
-            Form::Inline | Form::Int => 0,
-            // The view of a heap string is its length; the spare capacity is not visible from a shared reference's value.
-            Form::Heap => match self.value() {
-                ValueRef::Str(bytes) => good_size(bytes.len()),
-                ValueRef::Int(_) | ValueRef::List(_) => 0,
-            },
-            Form::List => size_of::<List>(),
-        };
-        good_size(self.shape().size()) + heap
-    }
-}
-
-impl fmt::Debug for EntryRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("key", &self.key().escape_ascii().to_string())
-            .field("value", &self.value())
-            .field("expire_at", &self.expire_at())
-            .finish_non_exhaustive()
     }
 }
 

@@ -47,6 +47,8 @@ impl ExpiryIndex {
         let record = record(at, tag);
         self.len += 1;
         let Some(run) = self.run_for(record) else {
+            // Most slots never have more than this one run.
+            self.runs.reserve_exact(1);
             self.runs.push(vec![record]);
             return;
         };
@@ -87,6 +89,15 @@ impl ExpiryIndex {
     /// When the first key expires.
     pub(crate) fn first(&self) -> Option<UnixMillis> {
         Some((*self.runs.first()?.first()? >> TAG_BITS) as UnixMillis)
+    }
+
+    /// Moves the records to other vectors of the same size (see [`super::compaction`]).
+    pub(crate) fn compact(&mut self) {
+        for run in &mut self.runs {
+            let mut moved = Vec::with_capacity(run.capacity());
+            moved.extend_from_slice(run);
+            *run = moved;
+        }
     }
 
     /// The run where a record is or belongs: the last one that begins at or before it.

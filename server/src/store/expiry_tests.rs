@@ -1,1 +1,71 @@
-//! Tests of `expiry`.
+//! Tests of `expiry`: the index is a sorted multiset of (instant, tag), exact and compact.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn a_key_lives_through_the_millisecond_of_its_expiry() {
+    let mut index = ExpiryIndex::default();
+    index.insert(1000, 5);
+    assert_eq!(index.first_due(1000), None);
+    assert_eq!(index.first_due(1001).map(|due| due.tag), Some(5));
+    assert_eq!(index.first(), Some(1000));
+}
+
+#[test]
+fn what_expires_beyond_the_range_never_does_and_can_be_removed() {
+    let mut index = ExpiryIndex::default();
+    index.insert(i64::MAX, 1);
+    assert_eq!(index.first_due(i64::MAX), None);
+    assert!(index.remove(i64::MAX, 1) && index.len() == 0);
+    index.insert(-5, 1);
+    assert!(index.first_due(1).is_some_and(|due| due.matches(Some(-5))), "before 1970 is due");
+    assert!(index.remove(-5, 1) && !index.remove(-5, 1));
+}
+
+#[test]
+fn setting_an_expiry_again_and_again_costs_no_memory() {
+    let mut index = ExpiryIndex::default();
+    for at in 0..100_000 {
+        index.insert(at, 7);
+        assert!(at == 0 || index.remove(at - 1, 7));
+    }
+    assert_eq!((index.len(), index.runs.len()), (1, 1));
+    assert!(index.runs[0].capacity() < 32);
+}
+
+#[test]
+fn records_are_packed() {
+    let mut index = ExpiryIndex::default();
+    (0..60).for_each(|i| index.insert(1_700_000_000_000 + i * 7919 % 61, i as u32));
+    let words: usize = index.runs.iter().map(Vec::capacity).sum();
+    assert!(words <= 75, "{words} words for 60 records");
+}
+
+proptest! {
+    #[test]
+    fn the_index_is_a_sorted_multiset(operations in prop::collection::vec((0u8..3, 0i64..40, 0u32..4), 0..3000)) {
+        let (mut index, mut model) = (ExpiryIndex::default(), BTreeMap::<(i64, u32), usize>::new());
+        for (operation, at, tag) in operations {
+            if operation < 2 {
+                index.insert(at, tag);
+                *model.entry((at, tag)).or_default() += 1;
+            } else {
+                let count = model.get(&(at, tag)).copied().unwrap_or(0);
+                prop_assert_eq!(index.remove(at, tag), count > 0);
+                if count > 1 {
+                    model.insert((at, tag), count - 1);
+                } else {
+                    model.remove(&(at, tag));
+                }
+            }
+            prop_assert_eq!(index.len(), model.values().sum::<usize>());
+            prop_assert_eq!(index.first(), model.keys().next().map(|(at, _)| *at));
+        }
+        prop_assert!(index.runs.iter().all(|run| !run.is_empty() && run.len() <= RUN && run.is_sorted()));
+        prop_assert!(index.runs.is_sorted_by(|a, b| a.last() <= b.first()));
+    }
+}

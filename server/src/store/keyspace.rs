@@ -9,10 +9,8 @@
 //! have keys or expiring keys. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for empty slots.
 //! The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one counter.
 //!
-//! Lock order: ascending by (physical database, slot); [`Keyspace::lock_order`] tells it. No lock is held across an `.await`.
-//!
-//! Keys are hashed with secrets drawn from the keyspace's seed, so that clients cannot choose keys that collide.
-
+//! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is held
+//! across an `.await`.
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -20,9 +18,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use protocol::slot::{SLOT_COUNT, SlotId};
 
+use super::compaction::Compaction;
 use super::entry::word::prefetch;
+use super::hash::{Hasher, KeyHash, mix};
 use super::slot::Slot;
-use super::table::{KeyHash, mix};
 
 /// Slots whose counts are summed up together.
 const GROUP: usize = 256;
@@ -65,7 +64,7 @@ impl Keyspace {
     /// Hashes a key.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> KeyHash {
-        KeyHash(self.hasher.hash(key))
+        self.hasher.hash(key)
     }
 
     /// Locks a slot. Panics if there is no such database: SELECT does not let it come to that.
@@ -92,11 +91,6 @@ impl Keyspace {
         SlotGuard { database, id, guard }
     }
 
-    /// By which locks of several slots are to be taken: ascending.
-    pub fn lock_order(&self, db: usize, slot: SlotId) -> (usize, SlotId) {
-        (self.physical[db].load(Ordering::Acquire), slot)
-    }
-
     /// Hints that this slot will be locked soon.
     #[inline]
     pub fn prefetch(&self, db: usize, slot: SlotId) {
@@ -117,7 +111,7 @@ impl Keyspace {
 
     /// Number of keys in a database.
     pub fn len(&self, db: usize) -> usize {
-        self.existing(db).map_or(0, |database| database.groups.iter().map(|group| group.keys()).sum())
+        self.existing(db).map_or(0, |database| database.groups.iter().map(Group::keys).sum())
     }
 
     /// Whether a database has no keys.
@@ -127,7 +121,7 @@ impl Keyspace {
 
     /// Number of keys with an expiry in a database.
     pub fn expires_len(&self, db: usize) -> usize {
-        self.existing(db).map_or(0, |database| database.groups.iter().map(|group| group.expires()).sum())
+        self.existing(db).map_or(0, |database| database.groups.iter().map(Group::expires).sum())
     }
 
     /// Number of keys in a slot.
@@ -194,6 +188,15 @@ impl Keyspace {
         let old = physical_a.load(Ordering::Acquire);
         physical_a.store(physical_b.load(Ordering::Acquire), Ordering::Release);
         physical_b.store(old, Ordering::Release);
+    }
+
+    /// Moves the arrays of up to `budget` slots together, if the number of keys has changed and come to rest (see
+    /// [`super::compaction`]). To be called every tenth of a second or so; costs about 1 us per slot when there is something to do.
+    /// Returns how many slots it were. Slots that are locked are left out.
+    pub fn compact(&self, db: usize, budget: usize) -> usize {
+        let Some(database) = self.existing(db) else { return 0 };
+        let slots = database.compaction.lock().next_slots(self.len(db), budget);
+        slots.filter_map(|slot| self.try_lock(db, slot)).map(|mut slot| slot.compact()).count()
     }
 
     // --- Snapshots ---
@@ -301,6 +304,7 @@ struct Database {
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
+    compaction: Mutex<Compaction>,
 }
 
 impl Database {
@@ -314,6 +318,7 @@ impl Database {
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
+            compaction: Mutex::new(Compaction::default()),
         })
     }
 
@@ -372,64 +377,6 @@ impl SlotSet {
             None
         })
     }
-}
-
-/// The hash of keys: multiply and fold (the family of wyhash), with secrets from a seed.
-struct Hasher {
-    secrets: [u64; 4],
-}
-
-impl Hasher {
-    fn new(seed: u64) -> Self {
-        let mut state = seed;
-        // Odd secrets: a factor never loses bits to its own zeros at the bottom.
-        let secrets = std::array::from_fn(|_| {
-            state = mix(state);
-            state | 1
-        });
-        Self { secrets }
-    }
-
-    #[inline]
-    fn hash(&self, key: &[u8]) -> u64 {
-        let [s0, s1, s2, s3] = self.secrets;
-        let len = key.len();
-        let mut state = s0;
-        let (a, b) = if len > 16 {
-            let (chunks, _) = key.as_chunks::<16>();
-            // The last, maybe partial, chunk is taken from the end and so overlaps the one before.
-            for chunk in &chunks[..(len - 1) / 16] {
-                state = fold(word64(chunk, 0) ^ s1, word64(chunk, 8) ^ state);
-            }
-            (word64(key, len - 16), word64(key, len - 8))
-        } else if len >= 8 {
-            (word64(key, 0), word64(key, len - 8))
-        } else if len >= 4 {
-            (word32(key, 0), word32(key, len - 4))
-        } else if len > 0 {
-            ((key[0] as u64) << 16 | (key[len / 2] as u64) << 8 | key[len - 1] as u64, 0)
-        } else {
-            (0, 0)
-        };
-        fold(fold(a ^ s2, b ^ state) ^ s3, s1 ^ len as u64)
-    }
-}
-
-/// The two halves of a product, one over the other.
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = a as u128 * b as u128;
-    product as u64 ^ (product >> 64) as u64
-}
-
-#[inline(always)]
-fn word64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
-#[inline(always)]
-fn word32(bytes: &[u8], at: usize) -> u64 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as u64
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 
 use protocol::slot::key_slot;
 
 use super::*;
-use crate::store::{StringValue, Ttl};
+use crate::store::{StringValue, Ttl, WatchFlag};
 
 fn set(keyspace: &Keyspace, db: usize, key: &[u8], ttl: Ttl) {
     let hash = keyspace.hash(key);
@@ -61,4 +62,123 @@ fn hashes_depend_on_the_seed_and_spread() {
         tags[(hash >> 54) as usize] += 1;
     }
     assert!(tags.iter().all(|&count| (40..200).contains(&count)), "the top bits decide the place in the table");
+}
+
+#[test]
+fn counts_are_right_whoever_writes_at_the_same_time() {
+    let keyspace = Keyspace::new(1, 9);
+    std::thread::scope(|scope| {
+        for worker in 0..4u64 {
+            let keyspace = &keyspace;
+            scope.spawn(move || {
+                for i in 0..20_000u64 {
+                    let key = (mix(worker << 32 | i) % 3000).to_le_bytes();
+                    let hash = keyspace.hash(&key);
+                    let mut slot = keyspace.lock(0, key_slot(&key));
+                    match i % 3 {
+                        0 => drop(slot.remove(hash, &key)),
+                        1 => _ = slot.set_string(hash, &key, StringValue::Int(1), Ttl::Clear),
+                        _ => _ = slot.set_string(hash, &key, StringValue::Bytes(&key), Ttl::At(7)),
+                    }
+                    drop(slot);
+                    if i % 1000 == 0 {
+                        keyspace.compact(0, 1000);
+                    }
+                }
+            });
+        }
+    });
+    let slots: Vec<SlotId> = SlotId::all().filter(|slot| !keyspace.lock(0, *slot).is_empty()).collect();
+    assert_eq!(keyspace.occupied(0).collect::<Vec<_>>(), slots);
+    let expiring = SlotId::all().filter(|slot| keyspace.lock(0, *slot).expires_len() > 0);
+    assert!(keyspace.with_expiry(0, SlotId::FIRST).eq(expiring));
+    assert_eq!(keyspace.len(0), slots.iter().map(|slot| keyspace.lock(0, *slot).len()).sum::<usize>());
+    assert_eq!(keyspace.len(0), slots.iter().map(|slot| keyspace.slot_len(0, *slot)).sum::<usize>());
+    assert_eq!(keyspace.expires_len(0), slots.iter().map(|slot| keyspace.lock(0, *slot).expires_len()).sum::<usize>());
+}
+
+#[test]
+fn a_locked_slot_is_not_waited_for() {
+    let keyspace = Keyspace::new(1, 9);
+    let guard = keyspace.lock(0, SlotId::FIRST);
+    assert!(keyspace.try_lock(0, SlotId::FIRST).is_none() && guard.id() == SlotId::FIRST);
+    drop(guard);
+    assert!(keyspace.try_lock(0, SlotId::FIRST).is_some());
+}
+
+#[test]
+fn swapping_databases_moves_keys_and_leaves_clients() {
+    let keyspace = Keyspace::new(3, 1);
+    let flag = Arc::new(WatchFlag::new());
+    set(&keyspace, 0, b"a", Ttl::At(5));
+    keyspace.lock(0, key_slot(b"k")).watch(b"k", &flag);
+    keyspace.swap_databases(0, 2);
+    assert_eq!((keyspace.len(0), keyspace.len(2), keyspace.expires_len(2)), (0, 1, 1));
+    assert_eq!(keyspace.lock(0, key_slot(b"k")).watched_keys().count(), 1);
+    assert_eq!(keyspace.lock(2, key_slot(b"k")).watched_keys().count(), 0);
+    keyspace.swap_databases(0, 0);
+    keyspace.swap_databases(1, 1);
+    assert_eq!(keyspace.len(2), 1);
+}
+
+#[test]
+fn random_slots_are_weighted_by_their_keys() {
+    let keyspace = Keyspace::new(1, 1);
+    assert_eq!(keyspace.random_slot(0, 1), None);
+    for i in 0..990 {
+        set(&keyspace, 0, format!("{{many}}{i}").as_bytes(), Ttl::Clear);
+    }
+    for i in 0..10 {
+        set(&keyspace, 0, format!("few:{i}").as_bytes(), Ttl::Clear);
+    }
+    let many = (0..1000).filter(|seed| keyspace.random_slot(0, *seed) == Some(key_slot(b"{many}"))).count();
+    assert!((960..1000).contains(&many), "{many} of 1000");
+}
+
+/// Takes everything that the cut's slots have for the snapshot of a database.
+fn emit(keyspace: &Keyspace, cut: &Cut, db: usize) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    for slot in keyspace.cut_slots(cut, db) {
+        while !keyspace.lock_cut(cut, db, slot).snapshot_step(3, |entry| keys.push(entry.key().to_vec())) {}
+    }
+    keys.sort();
+    keys
+}
+
+#[test]
+fn a_cut_tells_every_database_as_it_was_numbered_then() {
+    let keyspace = Keyspace::new(2, 1);
+    let keys: Vec<Vec<u8>> = (100..200).map(|i| format!("key:{i}").into_bytes()).collect();
+    for key in &keys {
+        set(&keyspace, 0, key, Ttl::Clear);
+    }
+    set(&keyspace, 1, b"other", Ttl::Clear);
+    let cut = keyspace.cut();
+    keyspace.swap_databases(0, 1);
+    set(&keyspace, 0, b"new", Ttl::Clear);
+    for slot in SlotId::all() {
+        drop(keyspace.lock(1, slot).clear());
+    }
+    assert_eq!(keyspace.len(1), 0, "flushed after the cut");
+    assert_eq!(emit(&keyspace, &cut, 0), keys);
+    assert_eq!(emit(&keyspace, &cut, 1), [b"other"]);
+    assert_eq!((emit(&keyspace, &cut, 0).len(), keyspace.occupied(1).count()), (0, 0), "nothing is left behind");
+}
+
+#[test]
+fn a_snapshot_that_was_given_up_does_not_harm_the_next() {
+    let keyspace = Keyspace::new(1, 1);
+    let keys: Vec<Vec<u8>> = (100..200).map(|i| format!("key:{i}").into_bytes()).collect();
+    for key in &keys {
+        set(&keyspace, 0, key, Ttl::Clear);
+    }
+    for given_up in 0..5 {
+        let cut = keyspace.cut();
+        for slot in keyspace.cut_slots(&cut, 0).take(given_up * 20) {
+            keyspace.lock_cut(&cut, 0, slot).snapshot_step(1, |_| {});
+        }
+        keys.iter().step_by(3).for_each(|key| set(&keyspace, 0, key, Ttl::Clear));
+        let cut = keyspace.cut();
+        assert_eq!(emit(&keyspace, &cut, 0), keys);
+    }
 }

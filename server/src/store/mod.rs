@@ -7,12 +7,14 @@
 //! ```
 //! The slot is the unit of everything: what is locked, expired, scanned, snapshotted and dropped (see [`slot`]). A key's whole state
 //! lives in its slot; no other map is keyed by the names of keys. [`keyspace`] finds and locks slots, [`table`] and
-//! [`entry`] are how keys lie in memory (about 58 bytes for 16 + 16), [`value`] is what they hold, [`types`] and [`encoding`] how
+//! [`entry`] are how keys lie in memory (58 to 63 bytes for 16 + 16), [`value`] is what they hold, [`types`] and [`encoding`] how
 //! collections are made, [`payload`] how values become bytes and come back. `unsafe` stands in [`entry`] alone, but for the allocation of zeroed cells in [`keyspace`].
 
+mod compaction;
 pub mod encoding;
 pub(crate) mod entry;
 mod expiry;
+mod hash;
 mod keyspace;
 pub mod payload;
 pub mod payload_digest;
@@ -26,10 +28,10 @@ mod waiters;
 mod watchers;
 
 pub use entry::{AccessClock, EntryRef};
+pub use hash::KeyHash;
 pub use keyspace::{Cut, Keyspace, SlotGuard};
 pub use scan::ScanCursor;
 pub use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
-pub use table::KeyHash;
 pub use value::{Encoding, StringValue, Type, Value, ValueRef};
 pub use waiters::{BlockToken, Waiter};
 pub use watchers::WatchFlag;

@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use super::entry::{AccessClock, Entry, EntryRef};
 use super::expiry::ExpiryIndex;
+use super::hash::KeyHash;
 use super::snapshot::SnapshotState;
-use super::table::{KeyHash, Position, Table};
+use super::table::{Position, Table};
 use super::types::list::List;
 use super::value::{Encoding, StringValue, Type, Value, ValueRef};
 use super::waiters::{BlockToken, Waiter, Waiters};
@@ -251,6 +252,14 @@ impl Slot {
         }
         self.expiry = None;
         Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
+    }
+
+    /// Moves the slot's arrays to others of the same size, so that the allocator can put those of one size together.
+    pub(crate) fn compact(&mut self) {
+        self.table.compact();
+        if let Some(index) = &mut self.expiry {
+            index.compact();
+        }
     }
 
     fn add(&mut self, tag: u32, mut entry: Entry) -> Position {

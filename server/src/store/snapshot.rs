@@ -36,7 +36,3 @@ impl SnapshotState {
         self.side.is_empty() && self.next.is_none()
     }
 }
-
-#[cfg(test)]
-#[path = "snapshot_tests.rs"]
-mod tests;

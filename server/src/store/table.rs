@@ -20,6 +20,7 @@
 
 use super::entry::word::{TAG_BITS, TAG_END, Word, Words, prefetch};
 use super::entry::{Entry, EntryRef, good_size};
+use super::hash::mix;
 
 /// Words of an array that is split instead of grown.
 const SPLIT_AT: u16 = 4096;
@@ -29,18 +30,6 @@ const MAX_DEPTH: u8 = 14;
 const SMALLEST_SHRUNK: u16 = 4;
 
 const _: () = assert!((MAX_DEPTH as u32) < TAG_BITS);
-
-/// The hash of a key under a keyspace's own seed. Made by [`super::Keyspace::hash`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyHash(pub(crate) u64);
-
-impl KeyHash {
-    /// The top bits, by which tables order their entries.
-    #[inline(always)]
-    pub(crate) fn tag(self) -> u32 {
-        (self.0 >> (64 - TAG_BITS)) as u32
-    }
-}
 
 /// Where an entry is, until the table is next inserted into or removed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,13 +143,13 @@ impl Table {
         let (mut seen, mut last, mut at) = (0, TAG_END, from);
         while at < TAG_END {
             let (segment, end) = self.segment_and_end(at);
-            for word in self.segment(segment).from_tag(at) {
+            for word in self.segment(segment).since(at) {
                 let tag = word.tag();
                 if seen >= count && tag != last {
                     return Some(tag);
                 }
                 (seen, last) = (seen + 1, tag);
-                f(word.entry().expect("from_tag yields occupied words"));
+                f(word.entry().expect("since yields occupied words"));
             }
             at = end;
         }
@@ -172,7 +161,7 @@ impl Table {
         let (mut seen, mut last, mut at) = (0, TAG_END, from);
         while at < TAG_END {
             let (segment, end) = self.segment_and_end(at);
-            for word in self.segment_mut(segment).from_tag_mut(at) {
+            for word in self.segment_mut(segment).since_mut(at) {
                 let tag = word.tag();
                 if seen >= count && tag != last {
                     return Some(tag);
@@ -202,6 +191,14 @@ impl Table {
         None
     }
 
+    /// Moves the words to another array of the same size (see [`super::compaction`]). Segments of a directory are too large
+    /// to leave holes that matter.
+    pub(crate) fn compact(&mut self) {
+        if self.root.total() > 0 {
+            self.root.resize(self.root.total(), self.root.buckets);
+        }
+    }
+
     /// An entry chosen by chance, fairly but for the unevenness of the hash. `seed` is the chance.
     pub(crate) fn sample(&self, seed: u64) -> Option<EntryRef<'_>> {
         if self.len() == 0 {
@@ -226,7 +223,7 @@ impl Table {
         let mut at = from;
         while at < TAG_END {
             let (segment, end) = self.segment_and_end(at);
-            if let Some(entry) = self.segment(segment).from_tag(at).find_map(Word::entry) {
+            if let Some(entry) = self.segment(segment).since(at).find_map(Word::entry) {
                 return Some(entry);
             }
             at = end;
@@ -309,14 +306,6 @@ impl Table {
     }
 }
 
-/// Scrambles a number (the finisher of SplitMix64).
-pub(crate) fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 /// How many entries an array of `total` words takes before it grows. The longer the array, the longer full probes get.
 fn capacity(total: u16) -> u16 {
     match total {
@@ -377,12 +366,12 @@ impl Words {
     }
 
     /// Occupied words from this tag on (of this segment's own tags), in order.
-    fn from_tag(&self, from: u32) -> impl Iterator<Item = &Word> {
+    fn since(&self, from: u32) -> impl Iterator<Item = &Word> {
         let words = self.as_slice();
         words[self.home(from).min(words.len())..].iter().filter(move |word| !word.is_empty() && word.tag() >= from)
     }
 
-    fn from_tag_mut(&mut self, from: u32) -> impl Iterator<Item = &mut Word> {
+    fn since_mut(&mut self, from: u32) -> impl Iterator<Item = &mut Word> {
         let home = self.home(from).min(self.total() as usize);
         self.as_mut_slice()[home..].iter_mut().filter(move |word| !word.is_empty() && word.tag() >= from)
     }

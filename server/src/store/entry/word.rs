@@ -9,7 +9,6 @@
 //! All of it zero is the empty array, which is what makes an untouched slot free (see `keyspace`).
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -58,7 +57,8 @@ impl Word {
     /// The entry.
     #[inline(always)]
     pub(crate) fn entry(&self) -> Option<EntryRef<'_>> {
-        self.block().map(|block| EntryRef { block, lifetime: PhantomData })
+        // SAFETY: the word owns the entry, and `&self` keeps it from being changed.
+        self.block().map(|block| unsafe { EntryRef::at(block) })
     }
 
     /// Whether the word holds the entry of this key.
@@ -87,16 +87,16 @@ impl Word {
             return None;
         }
         // SAFETY: the form says that a `Box<List>` lies in the value area; `&mut self` owns the entry and is unique.
-        Some(unsafe { entry.block.add(entry.shape().value_at()).cast::<Box<List>>().as_mut() })
+        Some(unsafe { entry.area().cast::<Box<List>>().as_mut() })
     }
 
     /// The bytes of the entry's string, to be changed in place. `None` if it holds no bytes (see [`Entry::extend_to`]).
     pub(crate) fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         let entry = self.entry()?;
+        let area = entry.area();
         // SAFETY: the form says what lies in the value area: a `Vec<u8>`, or bytes of which `inline_len` are initialised.
         // `&mut self` owns the entry and is unique.
         unsafe {
-            let area = entry.block.add(entry.shape().value_at());
             match entry.form() {
                 Form::Heap => Some(area.cast::<Vec<u8>>().as_mut()),
                 Form::Inline => Some(slice::from_raw_parts_mut(area.as_ptr(), entry.header().inline_len as usize)),
@@ -179,11 +179,8 @@ impl Words {
         }
         let layout = Self::layout(total);
         // SAFETY: the layout is not empty.
-        let first = unsafe { alloc_zeroed(layout) }.cast::<Word>();
-        if first.is_null() {
-            handle_alloc_error(layout);
-        }
-        Words { first, total, buckets, len: 0, depth }
+        let Some(first) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        Words { first: first.cast().as_ptr(), total, buckets, len: 0, depth }
     }
 
     fn layout(total: u16) -> Layout {

@@ -5,6 +5,7 @@
 //! the control thread, so that a long command never makes peers believe that the node is dead. Several nodes of one process
 //! share these threads; dropping [`Threads`] stops them.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +15,23 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::connection::Shared;
+/// Size of a worker's read buffer, bytes.
+pub const READ_BUFFER: usize = 64 * 1024;
+
+/// Buffers that all connections of one worker share: an idle connection holds none.
+pub struct Shared {
+    pub input: RefCell<Vec<u8>>,
+    pub output: RefCell<Vec<u8>>,
+}
+
+impl Shared {
+    fn new() -> Rc<Self> {
+        Rc::new(Self {
+            input: RefCell::new(vec![0; READ_BUFFER]),
+            output: RefCell::new(Vec::with_capacity(READ_BUFFER)),
+        })
+    }
+}
 
 /// A task that is built on the thread that runs it, because it need not be `Send`.
 type Job = Box<dyn FnOnce(&Rc<Shared>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;

@@ -1,0 +1,94 @@
+//! nodes.conf on disk: read once, locked against a second node, replaced whole.
+//!
+//! A new text is written beside, flushed, and renamed over the old one, so that a crash leaves either the old or the new file
+//! (Redis: redis#10924). The lock is an advisory one on the file itself, as stock nodes take it; a replaced file is a new inode,
+//! so the replacement is locked before it gets the name.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The most bytes of a nodes.conf that are read: far beyond what the largest cluster writes.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Why nodes.conf cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfFileError {
+    /// Another node has it.
+    #[error(
+        "Sorry, the cluster configuration file {0} is already used by a different Redis Cluster node. Please make sure that different nodes use different cluster configuration files."
+    )]
+    InUse(PathBuf),
+    /// The system refuses.
+    #[error("Can't open {path} in order to acquire a lock: {error}")]
+    Io { path: PathBuf, error: io::Error },
+}
+
+/// The open and locked nodes.conf of one node.
+#[derive(Debug)]
+pub struct ConfFile {
+    path: PathBuf,
+    /// Holds the lock on the current inode.
+    locked: File,
+}
+
+impl ConfFile {
+    /// Opens (or makes) and locks the file, and reads it. An empty text means a new node.
+    ///
+    /// # Errors
+    /// [`ConfFileError`]; the file is untouched.
+    pub fn open(path: &Path) -> Result<(Self, Vec<u8>), ConfFileError> {
+        let io_error = |error| ConfFileError::Io { path: path.to_owned(), error };
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+        lock(&file).map_err(|problem| match problem {
+            TryLockError::WouldBlock => ConfFileError::InUse(path.to_owned()),
+            TryLockError::Error(error) => io_error(error),
+        })?;
+        let mut text = Vec::new();
+        (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
+        Ok((Self { path: path.to_owned(), locked: file }, text))
+    }
+
+    /// Replaces the text. With `fsync` it is durable when this returns.
+    ///
+    /// # Errors
+    /// As the system says; the old text is still in place.
+    pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<()> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".tmp-{}", std::process::id()));
+        let temporary = PathBuf::from(name);
+        let result = self.replace(&temporary, text, fsync);
+        if result.is_err() {
+            // What is left of the attempt is of no use to anybody.
+            let _ = std::fs::remove_file(&temporary);
+        }
+        result
+    }
+
+    fn replace(&mut self, temporary: &Path, text: &str, fsync: bool) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(temporary)?;
+        lock(&file).map_err(|problem| match problem {
+            TryLockError::WouldBlock => io::Error::from(io::ErrorKind::ResourceBusy),
+            TryLockError::Error(error) => error,
+        })?;
+        file.write_all(text.as_bytes())?;
+        if fsync {
+            file.sync_all()?;
+        }
+        std::fs::rename(temporary, &self.path)?;
+        if fsync && let Some(folder) = self.path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        self.locked = file;
+        Ok(())
+    }
+}
+
+fn lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
+#[cfg(test)]
+#[path = "conf_file_tests.rs"]
+mod tests;

@@ -1,0 +1,24 @@
+//! Tests of nodes.conf on disk.
+
+use super::*;
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("slotd-conf-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    folder
+}
+
+#[test]
+fn a_second_node_is_refused_before_and_after_a_save() {
+    let folder = folder("lock");
+    let path = folder.join("nodes.conf");
+    let (mut first, text) = ConfFile::open(&path).expect("the first node opens it");
+    assert!(text.is_empty());
+    assert!(matches!(ConfFile::open(&path), Err(ConfFileError::InUse(_))));
+    first.save("one\n", true).expect("saved");
+    assert!(matches!(ConfFile::open(&path), Err(ConfFileError::InUse(_))), "the lock is on the replacement too");
+    drop(first);
+    let (_second, text) = ConfFile::open(&path).expect("free again");
+    assert_eq!(text, b"one\n");
+    std::fs::remove_dir_all(folder).expect("removed");
+}

@@ -1,0 +1,308 @@
+//! The driver of the cluster core: the only caller of [`gossip::Gossip`].
+//!
+//! Everything that happens to the core goes through [`Cluster::with_core`]: it locks the core, hands it the input with the bus
+//! clock's now, performs the effects in their order, and publishes what changed. Ticks and packets come from tasks on the control
+//! thread, which runs no client command, so a long command never makes peers believe that this node is dead; CLUSTER commands
+//! come from workers.
+//!
+//! The bus clock starts at the wall clock and then only goes forward, because to the core a clock that jumps looks like a freeze.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use gossip::{Announce, Config as CoreConfig, Gossip, LinkId, View};
+use parking_lot::Mutex;
+use protocol::bus::NodeId;
+use protocol::slot::SlotId;
+use tokio::sync::Notify;
+
+use super::conf_file::ConfFile;
+use super::links::LinkOut;
+use super::route::{Endpoint, RoutePolicy, route};
+use crate::engine::Engine;
+use crate::engine::config::ids;
+use crate::engine::ports::{Route, RouteAsk, Router};
+use crate::engine::threads::Spawner;
+
+/// What the cluster asks of replication. Callable from any thread; none of it blocks.
+pub trait DataLink: Send + Sync {
+    /// Replicate from this address from now on (again, if it is the same one already and the link is up: no change).
+    fn follow(&self, host: &str, port: u16);
+    /// Stop replicating, keep the data, begin a history of one's own.
+    fn promote(&self);
+    /// Where the data stands.
+    fn state(&self) -> DataState;
+}
+
+/// Where a node's data stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataState {
+    /// Written (primary) or processed (replica).
+    pub offset: u64,
+    /// A replica has finished a sync with the primary it was last told to follow.
+    pub synced: bool,
+    /// How long ago, in milliseconds, something last came from the primary; `None`: never.
+    pub silent_ms: Option<i64>,
+}
+
+/// The cluster side of one node.
+pub struct Cluster {
+    me: Weak<Cluster>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) data: Arc<dyn DataLink>,
+    pub(super) control: Spawner,
+    core: Mutex<Gossip>,
+    conf: Mutex<ConfFile>,
+    view: ArcSwap<View>,
+    policy: ArcSwap<RoutePolicy>,
+    serve_until: AtomicI64,
+    /// The primary that the data is told to follow.
+    pub(super) following: Mutex<Option<NodeId>>,
+    pub(super) links: Mutex<BTreeMap<LinkId, LinkOut>>,
+    /// Start of the bus clock: Unix milliseconds, and the monotonic clock then.
+    clock_start: (i64, u64),
+    /// When the timer task will look next, on the bus clock.
+    armed_until: AtomicI64,
+    rearm: Notify,
+    pub(super) stopped: AtomicBool,
+    port: u16,
+    bus_port: u16,
+}
+
+impl Cluster {
+    /// A cluster node from what nodes.conf says (empty: a new node).
+    ///
+    /// # Errors
+    /// The file is damaged; it is left as it is.
+    pub fn new(
+        engine: Arc<Engine>,
+        data: Arc<dyn DataLink>,
+        control: Spawner,
+        conf: ConfFile,
+        text: &[u8],
+        port: u16,
+        bus_port: u16,
+    ) -> Result<Arc<Self>, gossip::NodesConfError> {
+        let clock_start = (engine.clock.now_ms(), engine.clock.monotonic_us());
+        let config = core_config(&engine, port, bus_port);
+        let seed = engine.state.seed();
+        let core = if text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+            Gossip::new(config, seed, clock_start.0)
+        } else {
+            Gossip::load(config, seed, text, clock_start.0)?
+        };
+        let view = core.view();
+        let policy = route_policy(&engine);
+        let serve_until = core.serve_until_ms();
+        let cluster = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            engine,
+            data,
+            control,
+            core: Mutex::new(core),
+            conf: Mutex::new(conf),
+            view: ArcSwap::from_pointee(view),
+            policy: ArcSwap::from_pointee(policy),
+            serve_until: AtomicI64::new(serve_until),
+            following: Mutex::new(None),
+            links: Mutex::new(BTreeMap::new()),
+            clock_start,
+            armed_until: AtomicI64::new(0),
+            rearm: Notify::new(),
+            stopped: AtomicBool::new(false),
+            port,
+            bus_port,
+        });
+        cluster.watch_config();
+        Ok(cluster)
+    }
+
+    /// Starts the timer. The first act is to save, so that a new node keeps its id over a crash.
+    pub fn start(self: &Arc<Self>) {
+        self.with_core(Gossip::save_config);
+        let cluster = Arc::downgrade(self);
+        self.control.spawn(move |_| async move {
+            loop {
+                let Some(this) = cluster.upgrade() else { return };
+                if this.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                this.tick();
+                let wait = (this.armed_until.load(Ordering::Relaxed) - this.bus_now()).clamp(1, 100);
+                let rearm = async {
+                    this.rearm.notified().await;
+                };
+                tokio::select! {
+                    () = tokio::time::sleep(std::time::Duration::from_millis(wait as u64)) => {}
+                    () = rearm => {}
+                }
+            }
+        });
+    }
+
+    /// Ends all links and the timer.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.rearm.notify_one();
+        self.links.lock().clear();
+    }
+
+    /// The bus clock: Unix milliseconds at start, then only forward.
+    pub fn bus_now(&self) -> i64 {
+        let (wall, monotonic) = self.clock_start;
+        wall + (self.engine.clock.monotonic_us().saturating_sub(monotonic) / 1000) as i64
+    }
+
+    /// Gives the core an input or a command, and performs what follows.
+    pub fn with_core<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
+        let mut core = self.core.lock();
+        let result = input(&mut core, self.bus_now());
+        let mut view_changed = false;
+        while let Some(effect) = core.poll_effect() {
+            view_changed |= self.perform(effect);
+        }
+        if view_changed {
+            self.view.store(Arc::new(core.view()));
+        }
+        self.serve_until.store(core.serve_until_ms(), Ordering::Release);
+        let next = core.next_timeout();
+        drop(core);
+        if next < self.armed_until.swap(next, Ordering::Relaxed) {
+            self.rearm.notify_one();
+        }
+        result
+    }
+
+    fn tick(self: &Arc<Self>) {
+        let facts = self.replication_facts();
+        self.with_core(|core, now| {
+            core.set_replication(facts, now);
+            core.handle_tick(now);
+        });
+    }
+
+    fn replication_facts(&self) -> gossip::Replication {
+        let state = self.data.state();
+        let primary = *self.following.lock();
+        let last_contact = state.silent_ms.map_or(0, |silent| self.bus_now() - silent);
+        let offset = if primary.is_some() && !state.synced { 0 } else { state.offset };
+        gossip::Replication { primary, offset, last_contact }
+    }
+
+    /// The published view: cheap, at most one input old, its times older.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// A view with current times, for CLUSTER NODES and the like.
+    pub fn fresh_view(&self) -> View {
+        self.core.lock().view()
+    }
+
+    /// How nodes are named for clients.
+    pub fn policy(&self) -> RoutePolicy {
+        **self.policy.load()
+    }
+
+    /// The port of the bus.
+    pub fn bus_port(&self) -> u16 {
+        self.bus_port
+    }
+
+    pub(super) fn save_conf(&self, text: &str, fsync: bool) {
+        if let Err(error) = self.conf.lock().save(text, fsync) {
+            // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
+            tracing::error!(target: "slotd", "Fatal: can't update cluster config file: {error}");
+            self.engine.request_stop(1);
+        }
+    }
+
+    /// Directives that change at run time reach the core and the routing policy.
+    fn watch_config(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        self.engine.config.on_change(DIRECTIVES, move |_, _| {
+            if let Some(cluster) = weak.upgrade() {
+                cluster.policy.store(Arc::new(route_policy(&cluster.engine)));
+                let config = core_config(&cluster.engine, cluster.port, cluster.bus_port);
+                cluster.with_core(|core, now| core.set_config(config, now));
+            }
+            Ok(())
+        });
+    }
+}
+
+impl Router for Cluster {
+    fn route(&self, ask: &RouteAsk) -> Route {
+        let lease_held = !ask.write || self.bus_now() < self.serve_until.load(Ordering::Acquire);
+        route(&self.view.load(), ask, &self.policy.load(), lease_held)
+    }
+
+    fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>) {
+        let Some(this) = self.me.upgrade() else { return };
+        this.with_core(|core, _| core.publish(channel.to_vec(), message.to_vec(), shard.is_some()));
+    }
+}
+
+/// The directives that [`core_config`] and [`route_policy`] read.
+const DIRECTIVES: &[crate::engine::config::directive::DirectiveId] = &[
+    ids::CLUSTER_NODE_TIMEOUT,
+    ids::CLUSTER_ANNOUNCE_IP,
+    ids::CLUSTER_ANNOUNCE_PORT,
+    ids::CLUSTER_ANNOUNCE_TLS_PORT,
+    ids::CLUSTER_ANNOUNCE_BUS_PORT,
+    ids::CLUSTER_ANNOUNCE_HOSTNAME,
+    ids::CLUSTER_ANNOUNCE_HUMAN_NODENAME,
+    ids::CLUSTER_PREFERRED_ENDPOINT_TYPE,
+    ids::CLUSTER_REQUIRE_FULL_COVERAGE,
+    ids::CLUSTER_ALLOW_READS_WHEN_DOWN,
+    ids::CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN,
+    ids::CLUSTER_REPLICA_VALIDITY_FACTOR,
+    ids::CLUSTER_REPLICA_NO_FAILOVER,
+    ids::CLUSTER_ALLOW_REPLICA_MIGRATION,
+    ids::CLUSTER_MIGRATION_BARRIER,
+    ids::REPL_PING_REPLICA_PERIOD,
+];
+
+fn route_policy(engine: &Engine) -> RoutePolicy {
+    let endpoint = match engine.config.choice(ids::CLUSTER_PREFERRED_ENDPOINT_TYPE) {
+        "hostname" => Endpoint::Hostname,
+        "unknown-endpoint" => Endpoint::Unknown,
+        _ => Endpoint::Ip,
+    };
+    RoutePolicy {
+        endpoint,
+        reads_when_down: engine.config.bool(ids::CLUSTER_ALLOW_READS_WHEN_DOWN),
+        shard_channels_when_down: engine.config.bool(ids::CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN),
+    }
+}
+
+fn core_config(engine: &Engine, port: u16, bus_port: u16) -> CoreConfig {
+    let config = &engine.config;
+    let or = |id, default: u16| match config.int(id) {
+        0 => default,
+        value => value as u16,
+    };
+    let mut core = CoreConfig::new(port, bus_port);
+    core.announce = Announce {
+        ip: config
+            .string(ids::CLUSTER_ANNOUNCE_IP)
+            .parse()
+            .ok()
+            .filter(|_| !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty()),
+        port: or(ids::CLUSTER_ANNOUNCE_PORT, port),
+        secondary_port: 0,
+        bus_port: or(ids::CLUSTER_ANNOUNCE_BUS_PORT, bus_port),
+        hostname: config.string(ids::CLUSTER_ANNOUNCE_HOSTNAME).to_string(),
+        human_nodename: config.string(ids::CLUSTER_ANNOUNCE_HUMAN_NODENAME).to_string(),
+    };
+    core.node_timeout_ms = config.int(ids::CLUSTER_NODE_TIMEOUT);
+    core.require_full_coverage = config.bool(ids::CLUSTER_REQUIRE_FULL_COVERAGE);
+    core.allow_replica_migration = config.bool(ids::CLUSTER_ALLOW_REPLICA_MIGRATION);
+    core.migration_barrier = config.int(ids::CLUSTER_MIGRATION_BARRIER) as usize;
+    core.replica_no_failover = config.bool(ids::CLUSTER_REPLICA_NO_FAILOVER);
+    core.replica_validity_factor = config.int(ids::CLUSTER_REPLICA_VALIDITY_FACTOR);
+    core.replica_ping_period_ms = config.int(ids::REPL_PING_REPLICA_PERIOD) * 1000;
+    core
+}

@@ -1,0 +1,126 @@
+//! Performing what the cluster core wants done, in order.
+//!
+//! This runs under the core's lock, so that no two inputs mix their effects. What would have to wait for the barrier (deleting the
+//! keys of lost slots, stopping writes for a manual failover) is handed to a task of its own: a worker that holds its gate may be
+//! waiting for the core.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gossip::{Effect, Level};
+use protocol::resp::OwnedArgs;
+use protocol::slot::SlotBitmap;
+
+use super::driver::Cluster;
+use crate::engine::state::{PauseKind, PausePurpose};
+
+impl Cluster {
+    /// Performs one effect. `true` if the view must be published again.
+    pub(super) fn perform(self: &Arc<Self>, effect: Effect) -> bool {
+        match effect {
+            Effect::PersistNodesConf { text, fsync } => self.save_conf(&text, fsync),
+            Effect::Connect { link, ip, port } => self.open_link(link, &ip.to_string(), port),
+            Effect::Send { link, bytes } => self.send(link, bytes),
+            Effect::Close { link } => {
+                self.links.lock().remove(&link);
+            }
+            Effect::Promoted => {
+                *self.following.lock() = None;
+                self.data.promote();
+            }
+            Effect::Demoted => {}
+            Effect::ReplicateFrom { id, ip, port } => {
+                *self.following.lock() = Some(id);
+                self.data.follow(&ip.to_string(), port);
+            }
+            Effect::FlushData => self.flush_data(),
+            Effect::SlotsLost(slots) => self.slots_lost(*slots),
+            Effect::ShardChannelsLost(slots) => self.engine.pubsub.drop_shard_slots(&|slot| slots.contains(slot)),
+            Effect::StateChanged { ok } => {
+                if !ok {
+                    self.engine.retry_blocked(&|_| true);
+                }
+                return true;
+            }
+            Effect::PauseWrites { until } => self.pause_writes(until),
+            Effect::UnpauseWrites => self.engine.state.unpause(PausePurpose::Failover),
+            Effect::Publish { channel, message, sharded } => {
+                if sharded {
+                    self.engine.pubsub.publish_shard(&self.engine, &channel, &message);
+                } else {
+                    self.engine.pubsub.publish(&self.engine, &channel, &message);
+                }
+            }
+            Effect::Log { level, text } => log(level, &text),
+            Effect::ViewChanged => return true,
+        }
+        false
+    }
+
+    /// Deletes the keys of slots that another shard owns now, tells the replicas, and sends blocked clients on their way.
+    fn slots_lost(self: &Arc<Self>, slots: SlotBitmap) {
+        let cluster = self.clone();
+        self.control.spawn(move |_| async move {
+            let engine = &cluster.engine;
+            let gate = engine.control_gate();
+            for slot in slots.iter() {
+                let pass = engine.barrier.enter(gate);
+                // The slot may have come back since.
+                if cluster.view().owns(slot) {
+                    continue;
+                }
+                let mut guard = engine.keyspace.lock(0, slot);
+                if engine.state.propagating.load(Ordering::Relaxed)
+                    && let Some(feed) = engine.feed()
+                {
+                    let deletions: Vec<OwnedArgs> =
+                        guard.iter().map(|entry| OwnedArgs::from_slices(&[b"DEL".as_slice(), entry.key()])).collect();
+                    deletions.iter().for_each(|words| feed.append(&[(0, words.view())]));
+                }
+                let watched: Vec<Box<[u8]>> = guard.watched_keys().map(Into::into).collect();
+                for key in watched {
+                    guard.touch(engine.keyspace.hash(&key), &key);
+                }
+                let garbage = guard.clear();
+                drop(guard);
+                drop(pass);
+                drop(garbage);
+            }
+            engine.retry_blocked(&|parked| parked.keys.iter().any(|(slot, _)| slots.contains(*slot)));
+        });
+    }
+
+    /// Holds back writes for a manual failover, and tells the core once none is under way.
+    fn pause_writes(self: &Arc<Self>, until: i64) {
+        let until_wall = until - self.bus_now() + self.engine.clock.now_ms();
+        self.engine.state.pause(PausePurpose::Failover, PauseKind::Writes, until_wall);
+        let cluster = self.clone();
+        self.control.spawn(move |_| async move {
+            let engine = &cluster.engine;
+            // Whoever passes the gates after this sees the pause; whoever was inside has finished.
+            engine.barrier.enter(engine.control_gate()).exclusive(|_| ());
+            let offset = cluster.data.state().offset;
+            cluster.with_core(|core, now| core.handle_writes_paused(offset, now));
+        });
+    }
+
+    fn flush_data(self: &Arc<Self>) {
+        let cluster = self.clone();
+        self.control.spawn(move |_| async move {
+            let engine = &cluster.engine;
+            let garbage: Vec<_> = engine.barrier.enter(engine.control_gate()).exclusive(|_| {
+                protocol::slot::SlotId::all().map(|slot| engine.keyspace.lock(0, slot).clear()).collect()
+            });
+            drop(garbage);
+        });
+    }
+}
+
+fn log(level: Level, text: &str) {
+    match level {
+        Level::Debug => tracing::trace!(target: "slotd", "{text}"),
+        Level::Verbose => tracing::debug!(target: "slotd", "{text}"),
+        Level::Notice => tracing::info!(target: "slotd", "{text}"),
+        Level::Warning => tracing::warn!(target: "slotd", "{text}"),
+    }
+}

@@ -1,0 +1,190 @@
+//! Connections of the cluster bus: one task per link, on the control thread.
+//!
+//! A link's task reads frames and hands them to the core, and writes what the core queued. The queue is unbounded in messages but
+//! bounded in bytes by `cluster-link-sendbuf-limit`; a link beyond it is closed, as in Redis. Removing a link from the registry
+//! ends its task.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use gossip::LinkId;
+use protocol::bus::{IpText, frame_len};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+
+use super::driver::Cluster;
+use crate::engine::config::ids;
+
+/// Room for reading at a time, bytes.
+const READ_BYTES: usize = 16 * 1024;
+
+/// The sending side of a link. Dropping it ends the link's task.
+#[derive(Debug)]
+pub struct LinkOut {
+    queue: mpsc::UnboundedSender<Arc<[u8]>>,
+    /// Bytes queued and not yet written.
+    queued: Arc<AtomicUsize>,
+}
+
+impl LinkOut {
+    /// Bytes that wait to be written.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+}
+
+/// The receiving side of the queue, for the task.
+struct Outbox {
+    queue: mpsc::UnboundedReceiver<Arc<[u8]>>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Cluster {
+    fn add_link(&self, link: LinkId) -> Outbox {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        self.links.lock().insert(link, LinkOut { queue: sender, queued: queued.clone() });
+        Outbox { queue: receiver, queued }
+    }
+
+    /// Queues a packet.
+    pub(super) fn send(self: &Arc<Self>, link: LinkId, bytes: Arc<[u8]>) {
+        let limit = self.engine.config.memory(ids::CLUSTER_LINK_SENDBUF_LIMIT) as usize;
+        let mut links = self.links.lock();
+        let Some(out) = links.get(&link) else { return };
+        let queued = out.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        if limit != 0 && queued > limit {
+            links.remove(&link);
+            drop(links);
+            // The core's lock is held: its own turn comes right after.
+            let cluster = self.clone();
+            self.control.spawn(move |_| async move {
+                cluster.with_core(|core, now| {
+                    core.count_link_over_limit();
+                    core.handle_link_closed(link, now);
+                });
+            });
+            return;
+        }
+        // A task that has just ended reports the end of its link itself.
+        let _ = out.queue.send(bytes);
+    }
+
+    /// Opens a connection to a peer's bus port.
+    pub(super) fn open_link(self: &Arc<Self>, link: LinkId, ip: &str, port: u16) {
+        let outbox = self.add_link(link);
+        let (cluster, address) = (self.clone(), format!("{ip}:{port}"));
+        let address = if ip.contains(':') { format!("[{ip}]:{port}") } else { address };
+        let patience =
+            Duration::from_millis(self.engine.config.int(ids::CLUSTER_NODE_TIMEOUT).clamp(100, 15_000) as u64);
+        self.control.spawn(move |_| async move {
+            let connected = tokio::time::timeout(patience, cluster.connect(&address)).await;
+            if let Ok(Ok(stream)) = connected {
+                let _ = stream.set_nodelay(true);
+                let local = local_ip(&stream);
+                cluster.with_core(|core, now| core.handle_link_connected(link, local, now));
+                // However a link ends, to the core it is closed.
+                let _ = cluster.run_link(link, stream, outbox).await;
+            }
+            cluster.end_link(link);
+        });
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<TcpStream> {
+        let address: std::net::SocketAddr = address.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Ok(source) = self.engine.config.string(ids::BIND_SOURCE_ADDR).parse() {
+            socket.bind(std::net::SocketAddr::new(source, 0))?;
+        }
+        socket.connect(address).await
+    }
+
+    /// Accepts peers until dropped.
+    pub async fn accept_bus(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    let (local, peer) = (local_ip(&stream), ip_text(peer.ip()));
+                    let link = self.with_core(|core, now| core.handle_link_accepted(peer, local, now));
+                    let outbox = self.add_link(link);
+                    let cluster = self.clone();
+                    tokio::task::spawn_local(async move {
+                        let _ = cluster.run_link(link, stream, outbox).await;
+                        cluster.end_link(link);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(target: "slotd", "Error accepting cluster node: {error}");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
+    }
+
+    fn end_link(self: &Arc<Self>, link: LinkId) {
+        self.links.lock().remove(&link);
+        self.with_core(|core, now| core.handle_link_closed(link, now));
+    }
+
+    async fn run_link(self: &Arc<Self>, link: LinkId, stream: TcpStream, mut outbox: Outbox) -> io::Result<()> {
+        let (mut reader, mut writer) = stream.into_split();
+        let write = async move {
+            while let Some(bytes) = outbox.queue.recv().await {
+                writer.write_all(&bytes).await?;
+                outbox.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        let read = async {
+            let mut buffer: Vec<u8> = Vec::new();
+            loop {
+                buffer.reserve(READ_BYTES);
+                if reader.read_buf(&mut buffer).await? == 0 {
+                    return Ok(());
+                }
+                self.take_frames(link, &mut buffer)?;
+            }
+        };
+        tokio::select! {
+            result = write => result,
+            result = read => result,
+        }
+    }
+
+    /// Hands every complete frame to the core.
+    fn take_frames(self: &Arc<Self>, link: LinkId, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let mut used = 0;
+        loop {
+            let rest = &buffer[used..];
+            match frame_len(rest) {
+                Ok(Some(len)) if rest.len() >= len => {
+                    self.with_core(|core, now| core.handle_packet(link, &rest[..len], now));
+                    used += len;
+                }
+                Ok(_) => break,
+                Err(_) => {
+                    tracing::warn!(target: "slotd", "Bad message length or signature received from Cluster bus.");
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+        }
+        buffer.drain(..used);
+        if buffer.is_empty() && buffer.capacity() > READ_BYTES * 4 {
+            *buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+fn local_ip(stream: &TcpStream) -> IpText {
+    stream.local_addr().map(|addr| ip_text(addr.ip())).unwrap_or_default()
+}
+
+fn ip_text(ip: std::net::IpAddr) -> IpText {
+    // An IPv4 peer of an IPv6 socket is still an IPv4 peer.
+    ip.to_canonical().to_string().parse().unwrap_or_default()
+}

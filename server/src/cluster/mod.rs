@@ -1,0 +1,19 @@
+//! The cluster side of a node: everything between the pure core in `gossip` and the world.
+//!
+//! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order.
+//! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`conf_file`] is
+//! nodes.conf on disk, [`commands`] are CLUSTER and its kin, [`migrate`] moves keys between nodes.
+//!
+//! Invariants: only the core changes slot ownership; readers see an immutable view; what the core says must be durable is on disk
+//! before the packets that depend on it leave. Lock order: barrier gate, then core, then slots; whoever performs effects never
+//! waits for a gate.
+//!
+//! Rank 7.
+
+pub mod conf_file;
+pub mod driver;
+mod effects;
+pub mod links;
+pub mod route;
+
+pub use driver::{Cluster, DataLink, DataState};

@@ -1,0 +1,213 @@
+//! Reading an entry where it lies.
+//!
+//! [`EntryRef`] is what leaves the store: a pointer with the lifetime of the borrowed slot. It is the only reader of an entry's bytes;
+//! [`Entry`] itself and the table's words read through it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::size_of;
+use std::ptr::NonNull;
+use std::slice;
+
+use super::{
+    CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, RAW, Shape, WORD, good_size,
+};
+use crate::base::clock::UnixMillis;
+use crate::store::types::list::List;
+use crate::store::value::{EMBSTR_MAX, Encoding, Type, ValueRef};
+
+/// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessClock(u32);
+
+impl AccessClock {
+    const MASK: u32 = 0x00ff_ffff;
+
+    /// The clock's reading at this time.
+    #[inline]
+    pub fn at(now: UnixMillis) -> Self {
+        Self((now / 1000) as u32 & Self::MASK)
+    }
+
+    /// From 24 raw bits.
+    #[inline]
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & Self::MASK)
+    }
+
+    /// The 24 raw bits.
+    #[inline]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whole seconds since `earlier`, seen from this reading.
+    pub fn seconds_since(self, earlier: AccessClock) -> u32 {
+        self.0.wrapping_sub(earlier.0) & Self::MASK
+    }
+}
+
+/// A look at an entry: key, value and metadata, without a copy.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    block: NonNull<u8>,
+    lifetime: PhantomData<&'a Entry>,
+}
+
+impl<'a> EntryRef<'a> {
+    /// Borrows an entry.
+    #[inline(always)]
+    pub(super) fn of(entry: &'a Entry) -> Self {
+        Self { block: entry.block, lifetime: PhantomData }
+    }
+
+    /// Looks at the entry in this block.
+    ///
+    /// # Safety
+    /// The block is an entry's, and it lives and stays unchanged during `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn at(block: NonNull<u8>) -> Self {
+        Self { block, lifetime: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(self) -> &'a Header {
+        // SAFETY: every entry starts with a header and outlives `'a`, during which nobody changes it.
+        unsafe { self.block.cast::<Header>().as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn form(self) -> Form {
+        Form::of(self.header().flags)
+    }
+
+    #[inline(always)]
+    pub(super) fn shape(self) -> Shape {
+        let header = self.header();
+        let key_len = if header.flags & LONG_KEY == 0 {
+            header.key_len as usize
+        } else {
+            // SAFETY: `LONG_KEY` says that the word after the header holds the length of the key.
+            unsafe { self.block.add(HEADER).cast::<u64>().read() as usize }
+        };
+        Shape { key_len, expire_room: header.flags & EXPIRE_ROOM != 0, room: header.room }
+    }
+
+    /// Words of the value area that are in use.
+    pub(super) fn used_words(self) -> usize {
+        match self.form() {
+            Form::Inline => (self.header().inline_len as usize).div_ceil(WORD).max(1),
+            Form::Int | Form::List => 1,
+            Form::Heap => HEAP_WORDS,
+        }
+    }
+
+    /// The key.
+    #[inline(always)]
+    pub fn key(self) -> &'a [u8] {
+        let shape = self.shape();
+        // SAFETY: the key lies inside the block and is initialised since the entry was made.
+        unsafe { slice::from_raw_parts(self.block.add(shape.key_at()).as_ptr(), shape.key_len) }
+    }
+
+    /// The address of the value area.
+    #[inline(always)]
+    pub(super) fn area(self) -> NonNull<u8> {
+        // SAFETY: the value area lies inside the block, by the definition of `Shape`.
+        unsafe { self.block.add(self.shape().value_at()) }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> ValueRef<'a> {
+        let area = self.area();
+        // SAFETY: the value area is aligned to 8; the form says what it holds, and the first `inline_len` bytes of an inline
+        // string are initialised. Nobody changes it during `'a`.
+        unsafe {
+            match self.form() {
+                Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
+                Form::Int => ValueRef::Int(area.cast::<i64>().read()),
+                Form::Heap => ValueRef::Str(area.cast::<Vec<u8>>().as_ref()),
+                Form::List => ValueRef::List(area.cast::<Box<List>>().as_ref()),
+            }
+        }
+    }
+
+    /// The data type.
+    #[inline]
+    pub fn ty(self) -> Type {
+        match self.form() {
+            Form::Inline | Form::Int | Form::Heap => Type::String,
+            Form::List => Type::List,
+        }
+    }
+
+    /// The encoding as OBJECT ENCODING of Redis 7.0 would tell it.
+    pub fn encoding(self) -> Encoding {
+        match self.value() {
+            ValueRef::Int(_) => Encoding::Int,
+            ValueRef::Str(bytes) if bytes.len() <= EMBSTR_MAX && self.header().flags & RAW == 0 => Encoding::EmbStr,
+            ValueRef::Str(_) => Encoding::Raw,
+            ValueRef::List(_) => Encoding::QuickList,
+        }
+    }
+
+    /// When the key expires, in milliseconds of Unix time; `None` if never.
+    #[inline]
+    pub fn expire_at(self) -> Option<UnixMillis> {
+        let shape = self.shape();
+        if !shape.expire_room {
+            return None;
+        }
+        // SAFETY: the shape has an expiry, a word inside the block that is written when the room is made.
+        let at = unsafe { self.block.add(shape.expire_at()).cast::<i64>().read() };
+        (at != NO_EXPIRY).then_some(at)
+    }
+
+    /// Whether the key is logically gone at `now`. Redis: `now > when`.
+    #[inline]
+    pub fn is_expired(self, now: UnixMillis) -> bool {
+        self.expire_at().is_some_and(|at| now > at)
+    }
+
+    /// When the key was last accessed.
+    pub fn access(self) -> AccessClock {
+        let [a, b, c] = self.header().access;
+        AccessClock(u32::from_le_bytes([a, b, c, 0]))
+    }
+
+    /// The side of the last cut.
+    #[inline(always)]
+    pub(crate) fn cut(self) -> bool {
+        self.header().flags & CUT != 0
+    }
+
+    /// The same value and metadata under another key. Lists share their nodes until they are changed.
+    pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
+        let mut new = Entry::new(key, self.value().to_value(), self.expire_at(), self.access());
+        new.header_mut().flags |= self.header().flags & RAW;
+        new
+    }
+
+    /// Bytes that the key and its value take in memory, as the allocator rounds them; without the table and the nodes of
+    /// a collection.
+    pub fn memory(self) -> usize {
+        let heap = match self.form() {
+            Form::Inline | Form::Int => 0,
+            // SAFETY: the form says that a `Vec<u8>` lies in the value area.
+            Form::Heap => good_size(unsafe { self.area().cast::<Vec<u8>>().as_ref() }.capacity()),
+            Form::List => size_of::<List>(),
+        };
+        good_size(self.shape().size()) + heap
+    }
+}
+
+impl fmt::Debug for EntryRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("value", &self.value())
+            .field("expire_at", &self.expire_at())
+            .finish_non_exhaustive()
+    }
+}
