@@ -1,0 +1,98 @@
+//! Documents: those that must be there are there, the set-up is really two commands, and every test that a document names exists.
+
+use std::fs;
+
+use crate::source::{code_only, files, root, rust_files};
+use crate::{Finding, assert_none};
+
+/// Files that every reader may expect.
+const EXPECTED: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "deny.toml",
+    "rustfmt.toml",
+    ".ci/run",
+];
+
+/// The two commands that are all the set-up.
+const COMMANDS: &[&str] = &["cargo run --release -- cluster", "tests/run"];
+
+/// Names in backquotes that look like a test's: `three_or_more_words`, perhaps behind a path of modules.
+fn named_tests(text: &str) -> Vec<(usize, String)> {
+    let mut names = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for quoted in line.split('`').skip(1).step_by(2) {
+            let name = quoted.rsplit("::").next().unwrap_or_default();
+            let plain =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            if plain && name.matches('_').count() >= 3 {
+                names.push((number + 1, name.to_owned()));
+            }
+        }
+    }
+    names
+}
+
+fn check_named_tests(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let missing = named_tests(text).into_iter().filter(|(_, name)| !exists(name));
+    missing
+        .map(|(line, name)| Finding::new(path, line, format!("names `{name}`, which is no function of this tree")))
+        .collect()
+}
+
+/// Modules of the server that the map does not mention.
+fn check_map(map: &str, modules: &[String]) -> Vec<Finding> {
+    let unmapped = modules.iter().filter(|m| !map.contains(&format!("`{m}`")) && !map.contains(&format!("{m}/")));
+    unmapped.map(|m| Finding::new("ARCHITECTURE.md", 1, format!("does not mention server/src/{m}"))).collect()
+}
+
+#[test]
+fn the_documents_that_must_be_there_are_there() {
+    let missing =
+        EXPECTED.iter().filter(|path| fs::read_to_string(root().join(path)).map_or(true, |t| t.trim().is_empty()));
+    let findings: Vec<Finding> = missing.map(|path| Finding::new(path, 1, "is missing or empty")).collect();
+    assert_none(&findings);
+}
+
+#[test]
+fn the_readme_shows_the_two_commands_first() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    for command in COMMANDS {
+        let at = readme.find(command).unwrap_or_else(|| panic!("README.md does not show `{command}`"));
+        assert!(readme[..at].lines().count() < 60, "`{command}` comes too late");
+    }
+}
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let code: String = rust_files().iter().map(|f| code_only(&f.text)).collect();
+    let exists = |name: &str| code.contains(&format!("fn {name}(")) || code.contains(&format!("fn {name}<"));
+    let documents = files(|path| path.ends_with(".md"));
+    let findings: Vec<Finding> = documents.iter().flat_map(|f| check_named_tests(&f.path, &f.text, exists)).collect();
+    assert_none(&findings);
+}
+
+#[test]
+fn the_architecture_map_mentions_every_module_of_the_server() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let entries = fs::read_dir(root().join("server/src")).expect("server/src");
+    let modules: Vec<String> =
+        entries.flatten().filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    assert_none(&check_map(&map, &modules));
+}
+
+#[test]
+fn each_check_fires_on_a_bad_sample() {
+    let text = "Guarded by `sim::no_two_primaries_of_a_slot` and `store::entry`, see `cluster_node_timeout`.\n";
+    assert_eq!(named_tests(text), [(1, "no_two_primaries_of_a_slot".to_owned())]);
+    assert_eq!(check_named_tests("A.md", text, |_| false).len(), 1);
+    assert_eq!(check_named_tests("A.md", text, |_| true), []);
+    let modules = ["base".to_owned(), "store".to_owned()];
+    assert_eq!(check_map("`base` is the lowest", &modules).len(), 1);
+    assert_eq!(check_map("base/ and `store`", &modules), []);
+}

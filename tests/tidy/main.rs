@@ -1,0 +1,39 @@
+//! Tidy: the rules of the house that a compiler does not know, checked over the sources themselves.
+//!
+//! | module | rule |
+//! |---|---|
+//! | `ranks` | inside `server/src` a module uses only modules of lower rank |
+//! | `sizes` | files have at most 1,000 lines, functions at most 70 lines of code (a ratchet: `long_functions.txt` may only shrink) |
+//! | `wording` | every file opens with a `//!` essay; no leftovers; no `unsafe` outside its rooms; no path of somebody's machine |
+//! | `purity` | `protocol` and `gossip` touch no clock, socket, file, thread or runtime, in their sources and in their dependencies |
+//! | `docs` | the documents that must exist do, and the tests that they name exist too |
+//!
+//! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that cannot fail
+//! protects nothing. The checks read code without comments and strings (`source.rs`), so that prose may name what code may not use.
+
+mod docs;
+mod purity;
+mod ranks;
+mod sizes;
+mod source;
+mod wording;
+
+/// One violation: where, what, and what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    place: String,
+    trouble: String,
+}
+
+impl Finding {
+    fn new(path: &str, line: usize, trouble: impl Into<String>) -> Self {
+        Self { place: format!("{path}:{line}"), trouble: trouble.into() }
+    }
+}
+
+/// Fails with all findings, one per line.
+#[track_caller]
+fn assert_none(findings: &[Finding]) {
+    let lines: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.place, f.trouble)).collect();
+    assert!(lines.is_empty(), "{} findings:\n{}", lines.len(), lines.join("\n"));
+}

@@ -1,0 +1,137 @@
+//! Wording: what every file must say, and what no file may say.
+
+use crate::source::{File, code_only, files, rust_files};
+use crate::{Finding, assert_none};
+
+/// Leftovers, each with what to do instead. Written in two halves so that this file is not a finding itself.
+const LEFTOVERS: &[(&str, &str)] = &[
+    (concat!("FIX", "ME"), "mend it, or open an issue and say what is known here"),
+    (concat!("XX", "X:"), "say what is wrong"),
+    (concat!("db", "g!("), "use tracing, or remove it"),
+    (concat!("to", "do!("), "finish it"),
+    (concat!("unimple", "mented!("), "finish it, or make the case unrepresentable"),
+];
+
+/// Where `unsafe` may stand: its blocks are few, each with its reason. (House rule 13.)
+const UNSAFE_ROOMS: &[&str] = &[
+    "server/src/store/encoding/",
+    "server/src/store/entry",
+    "server/src/store/entry.rs",
+    "server/src/store/keyspace.rs",
+];
+
+/// Traces of somebody's machine.
+const MACHINE_PATHS: &[&str] = &[
+    concat!("/wo", "rk/"),
+    concat!("/tmp/", "wt"),
+    concat!("/tmp/", "target"),
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+];
+
+fn check_essay(path: &str, text: &str) -> Vec<Finding> {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let words =
+        text.lines().take_while(|l| l.starts_with("//!")).map(|l| l.split_whitespace().count() - 1).sum::<usize>();
+    if first.starts_with("//!") && words >= 4 {
+        return Vec::new();
+    }
+    vec![Finding::new(
+        path,
+        1,
+        "opens without an essay: say in `//!` what this is, why this way, and what always holds",
+    )]
+}
+
+fn check_leftovers(path: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for (word, instead) in LEFTOVERS {
+            if line.contains(word) {
+                findings.push(Finding::new(path, number + 1, format!("{word}: {instead}")));
+            }
+        }
+    }
+    findings
+}
+
+fn check_unsafe(path: &str, text: &str) -> Vec<Finding> {
+    if UNSAFE_ROOMS.iter().any(|room| path.starts_with(room)) {
+        return Vec::new();
+    }
+    let code = code_only(text);
+    let is_word = |at: usize| {
+        let bounded = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        bounded(code[..at].chars().next_back()) && bounded(code[at + 6..].chars().next())
+    };
+    let lines =
+        code.match_indices("unsafe").filter(|(at, _)| is_word(*at)).map(|(at, _)| code[..at].matches('\n').count() + 1);
+    lines.map(|line| Finding::new(path, line, "`unsafe` belongs into store::encoding or store::entry only")).collect()
+}
+
+fn check_machine_paths(path: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if MACHINE_PATHS.iter().any(|trace| line.contains(trace)) {
+            findings.push(Finding::new(
+                path,
+                number + 1,
+                "names a path of one machine: use a relative path or a variable",
+            ));
+        }
+        if path == "Cargo.lock"
+            && line.starts_with("source = ")
+            && !line.contains("registry+https://github.com/rust-lang/crates.io-index")
+        {
+            findings.push(Finding::new(path, number + 1, "comes from a registry of one machine"));
+        }
+    }
+    findings
+}
+
+#[test]
+fn every_source_opens_with_an_essay() {
+    assert_none(&over(&rust_files(), check_essay));
+}
+
+#[test]
+fn no_leftovers() {
+    assert_none(&over(&rust_files(), check_leftovers));
+}
+
+#[test]
+fn unsafe_code_stays_in_its_rooms() {
+    assert_none(&over(&rust_files(), check_unsafe));
+}
+
+#[test]
+fn no_file_names_a_path_of_one_machine() {
+    // Bytes that are no text are skipped by the reader; so are the build's own outputs.
+    assert_none(&over(&files(|path| !path.ends_with(".rdb")), check_machine_paths));
+}
+
+fn over(files: &[File], check: fn(&str, &str) -> Vec<Finding>) -> Vec<Finding> {
+    files.iter().flat_map(|f| check(&f.path, &f.text)).collect()
+}
+
+#[test]
+fn each_check_fires_on_a_bad_sample() {
+    assert_eq!(check_essay("a.rs", "use std::fs;\n").len(), 1);
+    assert_eq!(check_essay("a.rs", "").len(), 1);
+    assert_eq!(check_essay("a.rs", "//! Lists.\n").len(), 1, "a word is no essay");
+    assert_eq!(
+        check_essay("a.rs", "\n//! Lists: what they are, and why so.\n"),
+        [Finding::new("a.rs", 1, check_essay("a.rs", "")[0].trouble.clone())]
+    );
+    assert_eq!(check_essay("a.rs", "//! Lists: what they are, and why so.\nuse x;\n"), []);
+    for (word, _) in LEFTOVERS {
+        assert_eq!(check_leftovers("a.rs", &format!("let a = 1;\n// {word} later")).len(), 1, "{word}");
+    }
+    assert_eq!(check_unsafe("server/src/net/mod.rs", "fn f() { unsafe { g() } }").len(), 1);
+    assert_eq!(check_unsafe("server/src/net/mod.rs", "#![deny(unsafe_op_in_unsafe_fn)] // unsafe"), []);
+    assert_eq!(check_unsafe("server/src/store/entry/word.rs", "unsafe { g() }"), []);
+    for trace in MACHINE_PATHS {
+        assert_eq!(check_machine_paths("README.md", &format!("cd {trace}x")).len(), 1, "{trace}");
+    }
+    assert_eq!(check_machine_paths("Cargo.lock", "source = \"sparse+http://mirror/\"").len(), 1);
+}
