@@ -1,8 +1,9 @@
 //! Measures the store alone: bytes per key and nanoseconds per operation.
 //!
-//! `cargo run --release --example store_footprint [keys] [ttl]` fills a keyspace with 16-byte keys and values (the shape of the
-//! memory figures in docs/performance.md), tells the growth of the resident set per key before and after compaction, then times SET over existing
-//! keys, GET, and misses in random order, one lock per operation as the engine takes it.
+//! `cargo run --release --example store_footprint [keys] [ttl]` fills a keyspace with 16-byte keys and values (the
+//! shape of the memory figures in docs/performance.md), tells the growth of the resident set per key before and after
+//! compaction, then times SET over existing keys, GET, and misses in random order, one lock per operation as the engine
+//! takes it.
 
 use protocol::slot::key_slot;
 use slotd::store::{AccessClock, EntryRef, Keyspace, StringValue, Ttl, ValueRef};

@@ -1,14 +1,14 @@
 //! When to move the arrays of slots together, so that what growth left behind goes back to the system.
 //!
-//! Tables of 16,384 slots grow through the allocator's size classes at about the same time, but never quite: a few stay behind
-//! in every class, each in a page full of holes that the others left. Of the 63 bytes per key that a freshly loaded million of
-//! 16 + 16 bytes takes, 4.5 are such holes (measured; a simulation of the size classes alone says the same). Giving each slot's
-//! array to the allocator and taking another of the same size fills one page after the other, and the emptied ones are
-//! returned: 58.4 bytes per key, for about 1 us per slot.
+//! Tables of 16,384 slots grow through the allocator's size classes at about the same time, but never quite: a few stay
+//! behind in every class, each in a page full of holes that the others left. Of the 63 bytes per key that a freshly
+//! loaded million of 16 + 16 bytes takes, 4.5 are such holes (measured; a simulation of the size classes alone says the
+//! same). Giving each slot's array to the allocator and taking another of the same size fills one page after the other,
+//! and the emptied ones are returned: 58.4 bytes per key, for about 1 us per slot.
 //!
-//! This pays when the number of keys has changed and has come to rest again; both are decided here, from nothing but that
-//! number at each call. While a database is being filled nothing is done. A second pass follows the first, because the allocator
-//! returns pages some time after they became empty, and only when it is next used.
+//! This pays when the number of keys has changed and has come to rest again; both are decided here, from nothing but
+//! that number at each call. While a database is being filled nothing is done. A second pass follows the first, because
+//! the allocator returns pages some time after they became empty, and only when it is next used.
 
 use protocol::slot::{SLOT_COUNT, SlotId};
 

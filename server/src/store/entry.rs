@@ -7,20 +7,22 @@
 //!  +----------+---------------+----------------+-----------------------+-----------+
 //!  header: form and flags 1 | room 1 | inline length 1 | access clock 3 | key length 2
 //! ```
-//! The two parts in brackets are there only if the flags say so, so a 16-byte key with a 16-byte value takes 40 bytes, which
-//! allocators hand out as 48; the rounding is not lost but given to the value area (`room`, in words of 8 bytes), where it lets
-//! the value grow or an expiry move in without a new allocation. Everything is word aligned; the block itself is aligned to 16,
-//! which leaves the low four bits of the pointer free for the table (see [`word`]).
+//! The two parts in brackets are there only if the flags say so, so a 16-byte key with a 16-byte value takes 40 bytes,
+//! which allocators hand out as 48; the rounding is not lost but given to the value area (`room`, in words of 8 bytes),
+//! where it lets the value grow or an expiry move in without a new allocation. Everything is word aligned; the block
+//! itself is aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
 //!
 //! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings: appending is then
-//! amortised), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it thin.
+//! amortised), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it
+//! thin.
 //!
-//! This file, [`view`] (reading) and [`word`] (the table's packed pointers) are where the store's `unsafe` lives. What keeps it sound:
+//! This file, [`view`] (reading) and [`word`] (the table's packed pointers) are where the store's `unsafe` lives. What
+//! keeps it sound:
 //! - an `Entry` owns its block; only `Drop`, `reshape` and the moves out of it free it;
-//! - `Shape` computes all offsets, for writing, reading and freeing alike, from the header alone; the parts of the header it
-//!   reads (flags `EXPIRE_ROOM` and `LONG_KEY`, `room`, `key_len`) change only together with the layout;
-//! - the form always names what the value area holds; code that changes it writes the value first and the form last, and
-//!   leaves an empty inline string in between where something may unwind.
+//! - `Shape` computes all offsets, for writing, reading and freeing alike, from the header alone; the parts of the
+//!   header it reads (flags `EXPIRE_ROOM` and `LONG_KEY`, `room`, `key_len`) change only together with the layout;
+//! - the form always names what the value area holds; code that changes it writes the value first and the form last,
+//!   and leaves an empty inline string in between where something may unwind.
 
 pub(crate) mod view;
 pub(crate) mod word;
@@ -176,7 +178,8 @@ pub(crate) struct Entry {
     block: NonNull<u8>,
 }
 
-// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>` or a `Box<List>`, all of them `Send` (asserted below).
+// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>` or a `Box<List>`, all of them `Send` (asserted
+// below).
 unsafe impl Send for Entry {}
 
 const _: () = {
@@ -236,9 +239,9 @@ impl Entry {
             flags |= LONG_KEY;
         }
         let header = Header { flags, room: shape.room, inline_len: 0, access: [0; 3], key_len: key.len() as u16 };
-        // SAFETY: the layout is never empty (a header at least). All writes are inside the block of `shape.size()` bytes by
-        // the definition of `Shape`, word writes at multiples of 8 from a base aligned to 16, and `key` cannot overlap a
-        // block that was only just allocated.
+        // SAFETY: the layout is never empty (a header at least). All writes are inside the block of `shape.size()`
+        // bytes by the definition of `Shape`, word writes at multiples of 8 from a base aligned to 16, and `key` cannot
+        // overlap a block that was only just allocated.
         unsafe {
             let Some(block) = NonNull::new(alloc(layout)) else { handle_alloc_error(layout) };
             block.cast::<Header>().write(header);
@@ -275,8 +278,8 @@ impl Entry {
         assert!(payload.words() <= room, "the caller has made room");
         debug_assert!(matches!(self.as_ref().form(), Form::Inline | Form::Int));
         let area = self.as_ref().area();
-        // SAFETY: the area has `room * 8` bytes, enough by the assertion above, and is aligned to 8; what it held before has
-        // no destructor. A payload's bytes come from outside of this entry: `&mut self` is unique.
+        // SAFETY: the area has `room * 8` bytes, enough by the assertion above, and is aligned to 8; what it held
+        // before has no destructor. A payload's bytes come from outside of this entry: `&mut self` is unique.
         unsafe {
             match payload {
                 Payload::Inline(bytes) => {
@@ -312,8 +315,8 @@ impl Entry {
         self.header_mut().inline_len = 0;
         self.set_form(Form::Inline);
         let area = self.as_ref().area();
-        // SAFETY: the form that the header had says which type lies in the area; the header no longer says so, so the value
-        // is moved out exactly once.
+        // SAFETY: the form that the header had says which type lies in the area; the header no longer says so, so the
+        // value is moved out exactly once.
         unsafe {
             match form {
                 Form::Heap => Value::Str(area.cast::<Vec<u8>>().read()),
@@ -343,7 +346,8 @@ impl Entry {
         self.write_payload(payload);
     }
 
-    /// Moves to a block of another shape with at least `words` words of room, which must be enough for the present value.
+    /// Moves to a block of another shape with at least `words` words of room, which must be enough for the present
+    /// value.
     fn reshape(&mut self, expire_room: bool, words: usize) {
         let old = self.as_ref();
         let (from, expire) = (old.shape(), old.expire_at());
@@ -357,8 +361,8 @@ impl Entry {
         if let Some(at) = expire.filter(|_| expire_room) {
             new.write_expire(at);
         }
-        // SAFETY: both areas have room for the words in use, by the assertion above and the shape's construction. The value is
-        // moved bit by bit: the old block is freed below without dropping it.
+        // SAFETY: both areas have room for the words in use, by the assertion above and the shape's construction. The
+        // value is moved bit by bit: the old block is freed below without dropping it.
         unsafe {
             new.as_ref().area().copy_from_nonoverlapping(self.as_ref().area(), old.used_words() * WORD);
         }
@@ -373,8 +377,8 @@ impl Entry {
     /// The entry must not be used or dropped afterwards.
     unsafe fn free(&mut self) {
         let layout = self.as_ref().shape().layout();
-        // SAFETY: the block was allocated with the layout of its shape, and shapes change only together with their block
-        // or, in `open_expire_room`, to one of the same size.
+        // SAFETY: the block was allocated with the layout of its shape, and shapes change only together with their
+        // block or, in `open_expire_room`, to one of the same size.
         unsafe { dealloc(self.block.as_ptr(), layout) }
     }
 
@@ -458,7 +462,8 @@ impl Entry {
         assert!(self.as_ref().form() == Form::Inline && len <= header.room as usize * WORD && len <= INLINE_MAX);
         let area = self.as_ref().area();
         let old = header.inline_len as usize;
-        // SAFETY: `len` bytes lie within the area by the assertion; the first `old` are initialised, the rest are by this.
+        // SAFETY: `len` bytes lie within the area by the assertion; the first `old` are initialised, the rest are by
+        // this.
         unsafe {
             if len > old {
                 area.add(old).write_bytes(0, len - old);
@@ -518,8 +523,8 @@ impl Entry {
         if used >= shape.room as usize {
             return self.reshape(true, used);
         }
-        // A spare word of the value area becomes the expiry: the value moves up by one word, the key stays where it is, and
-        // so does the size of the block.
+        // A spare word of the value area becomes the expiry: the value moves up by one word, the key stays where it is,
+        // and so does the size of the block.
         // SAFETY: source and target lie inside the value area of `room > used` words; the overlapping copy is a move.
         unsafe {
             let area = self.block.add(shape.value_at());

@@ -1,15 +1,16 @@
 //! When the keys of a slot expire, in order: 8 to 10 bytes for each key that expires, nothing for those that do not.
 //!
-//! A record is one number: 44 bits of milliseconds above 20 bits of tag. It does not name the key; the tag leads to the few
-//! words of the table among which the entry with this very expiry is, and should two keys of one tag share it to the
-//! millisecond, then either is the right one. The index is exact: a record goes when its key goes or changes its expiry, so
-//! there is nothing stale to skip or to clean up, and a key whose expiry is set again and again costs no memory.
+//! A record is one number: 44 bits of milliseconds above 20 bits of tag. It does not name the key; the tag leads to the
+//! few words of the table among which the entry with this very expiry is, and should two keys of one tag share it to
+//! the millisecond, then either is the right one. The index is exact: a record goes when its key goes or changes its
+//! expiry, so there is nothing stale to skip or to clean up, and a key whose expiry is set again and again costs no
+//! memory.
 //!
 //! Records lie in sorted runs of up to [`RUN`] (a two-level B-tree without the pointers): an insertion moves at most
 //! a few KiB, and a slot with its usual handful of keys has a single run. Equal records may stand beside each other.
 //!
-//! 44 bits last until the year 2527. Whatever expires later is indexed as that instant, so it is found when its expiry changes and
-//! never reported as due.
+//! 44 bits last until the year 2527. Whatever expires later is indexed as that instant, so it is found when its expiry
+//! changes and never reported as due.
 
 use super::entry::word::TAG_BITS;
 use crate::base::clock::UnixMillis;

@@ -1,9 +1,9 @@
 //! The hash of keys: multiply and fold (the family of wyhash), with secrets drawn from the keyspace's seed.
 //!
-//! Clients choose keys, so nobody may know which ones collide: every input word is mixed with a secret before it is multiplied,
-//! and no constant of the algorithm is public. A table uses the top bits only ([`KeyHash::tag`]).
-//! Rejected: foldhash with a fixed shared seed (its constants are known, and a key word equal to one of them makes a product
-//! zero, whatever the rest of the key is), SipHash (three times the time for short keys).
+//! Clients choose keys, so nobody may know which ones collide: every input word is mixed with a secret before it is
+//! multiplied, and no constant of the algorithm is public. A table uses the top bits only ([`KeyHash::tag`]).
+//! Rejected: foldhash with a fixed shared seed (its constants are known, and a key word equal to one of them makes a
+//! product zero, whatever the rest of the key is), SipHash (three times the time for short keys).
 
 use super::entry::word::TAG_BITS;
 

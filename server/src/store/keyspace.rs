@@ -1,16 +1,17 @@
 //! All databases of a node: finds and locks slots, counts keys, and knows which slots have any.
 //!
-//! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the lock. Cells are allocated as
-//! zeroed memory and all zero is the empty cell, so slots that were never used cost address space only; databases other than 0 are
-//! allocated when something is first done in them. Commands name *logical* databases; SWAPDB exchanges two entries of the map
-//! from those to the physical ones.
+//! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the
+//! lock. Cells are allocated as zeroed memory and all zero is the empty cell, so slots that were never used cost
+//! address space only; databases other than 0 are allocated when something is first done in them. Commands name
+//! *logical* databases; SWAPDB exchanges two entries of the map from those to the physical ones.
 //!
-//! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of slots that
-//! have keys or expiring keys. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for empty slots.
-//! The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one counter.
+//! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of
+//! slots that have keys or expiring keys. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for
+//! empty slots. The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one
+//! counter.
 //!
-//! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is held
-//! across an `.await`.
+//! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is
+//! held across an `.await`.
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -172,8 +173,8 @@ impl Keyspace {
         last.or_else(|| database.occupied.iter_from(SlotId::FIRST).next())
     }
 
-    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number. The caller holds the
-    /// barrier: no slot is locked, and no command runs.
+    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number. The caller holds
+    /// the barrier: no slot is locked, and no command runs.
     pub fn swap_databases(&self, a: usize, b: usize) {
         if a == b {
             return;
@@ -191,8 +192,8 @@ impl Keyspace {
     }
 
     /// Moves the arrays of up to `budget` slots together, if the number of keys has changed and come to rest (see
-    /// [`super::compaction`]). To be called every tenth of a second or so; costs about 1 us per slot when there is something to do.
-    /// Returns how many slots it were. Slots that are locked are left out.
+    /// [`super::compaction`]). To be called every tenth of a second or so; costs about 1 us per slot when there is
+    /// something to do. Returns how many slots it were. Slots that are locked are left out.
     pub fn compact(&self, db: usize, budget: usize) -> usize {
         let Some(database) = self.existing(db) else { return 0 };
         let slots = database.compaction.lock().next_slots(self.len(db), budget);
@@ -201,8 +202,8 @@ impl Keyspace {
 
     // --- Snapshots ---
 
-    /// Makes this the instant of a new snapshot; whatever an earlier one has not been given is given up. The caller holds the
-    /// barrier: no slot is locked, and no command is half done.
+    /// Makes this the instant of a new snapshot; whatever an earlier one has not been given is given up. The caller
+    /// holds the barrier: no slot is locked, and no command is half done.
     pub fn cut(&self) -> Cut {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         Cut { physical: self.physical.iter().map(|physical| physical.load(Ordering::Acquire)).collect() }
@@ -311,9 +312,9 @@ impl Database {
     fn new() -> Box<Database> {
         let cells = Box::<[SlotCell]>::new_zeroed_slice(SLOT_COUNT);
         Box::new(Database {
-            // SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero, and a
-            // `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`), zero integers and `false`. A test compares
-            // a zeroed cell with one made of the parts' own constants.
+            // SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero,
+            // and a `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`), zero integers and `false`. A
+            // test compares a zeroed cell with one made of the parts' own constants.
             cells: unsafe { cells.assume_init() },
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),

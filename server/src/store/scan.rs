@@ -1,9 +1,10 @@
 //! SCAN's cursor: a slot and a position in the order of the hash, in one number.
 //!
-//! A table keeps its entries in the order of their tags (see [`super::table`]), whatever its size, so "from this tag on" means the same
-//! before and after growing, shrinking or splitting. From that follows the guarantee: a key that is there from the first call of a full iteration
-//! to the last is returned, and, unlike with Redis's reversed binary cursors, exactly once. Slots are visited in ascending order, so the
-//! slot number is the greater half of the position even though it stands in the low bits, where it keeps cursors short.
+//! A table keeps its entries in the order of their tags (see [`super::table`]), whatever its size, so "from this tag
+//! on" means the same before and after growing, shrinking or splitting. From that follows the guarantee: a key that is
+//! there from the first call of a full iteration to the last is returned, and, unlike with Redis's reversed binary
+//! cursors, exactly once. Slots are visited in ascending order, so the slot number is the greater half of the position
+//! even though it stands in the low bits, where it keeps cursors short.
 //!
 //! The cursor comes back from a client, so every number must be harmless: bits that mean nothing are ignored.
 

@@ -1,17 +1,18 @@
 //! One hash slot: its keys, their expiries, those who wait for them or watch them, and its part in a snapshot.
 //!
-//! The slot is what is locked, so everything here is plain `&mut self`. In 48 bytes it holds the table and pointers to what
-//! most slots never need. All zero is the empty slot.
+//! The slot is what is locked, so everything here is plain `&mut self`. In 48 bytes it holds the table and pointers to
+//! what most slots never need. All zero is the empty slot.
 //!
 //! Every change of an entry goes through three duties, which callers of this file cannot forget because there is no way
-//! around them: the state of a running snapshot is preserved first, the expiry index follows, and the entry is stamped with the slot's clock.
-//! One duty is left to the caller, since only it knows when a command has really changed something: [`Slot::touch`].
+//! around them: the state of a running snapshot is preserved first, the expiry index follows, and the entry is stamped
+//! with the slot's clock. One duty is left to the caller, since only it knows when a command has really changed
+//! something: [`Slot::touch`].
 //!
-//! Nothing here looks at the time by itself: [`Slot::get`] returns keys that are logically expired, and the engine decides (a
-//! primary deletes them, a replica hides them and waits for the primary's DEL).
+//! Nothing here looks at the time by itself: [`Slot::get`] returns keys that are logically expired, and the engine
+//! decides (a primary deletes them, a replica hides them and waits for the primary's DEL).
 //!
-//! Handlers that look and then act use [`Slot::get_mut`]: it looks the key up once, and the [`EntryMut`] that it returns can
-//! read, replace, edit in place, re-time and remove.
+//! Handlers that look and then act use [`Slot::get_mut`]: it looks the key up once, and the [`EntryMut`] that it
+//! returns can read, replace, edit in place, re-time and remove.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub enum Ttl {
     At(UnixMillis),
 }
 
-/// A key that is in no slot any more (or not yet): what a removal gives back, so that large values are dropped without the lock.
+/// A key that is in no slot any more (or not yet): what a removal gives back, so that large values are dropped without
+/// the lock.
 #[derive(Debug)]
 pub struct Removed(Entry);
 
@@ -167,8 +169,9 @@ impl Slot {
         self.table.iter()
     }
 
-    /// Visits at least `count` keys (if there are so many) from a position on; returns the position to go on from, `None` at
-    /// the end. Begin at 0. A key that stays in the slot is visited exactly once, whatever else comes, goes, or grows.
+    /// Visits at least `count` keys (if there are so many) from a position on; returns the position to go on from,
+    /// `None` at the end. Begin at 0. A key that stays in the slot is visited exactly once, whatever else comes, goes,
+    /// or grows.
     pub fn scan(&self, position: u32, count: usize, f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         self.table.visit(position, count.max(1), f)
     }
@@ -184,7 +187,8 @@ impl Slot {
         self.table.prefetch_words(hash.tag());
     }
 
-    /// Hints that this key's entry will be looked at soon. Reads the table, so [`Slot::prefetch`] comes some time before.
+    /// Hints that this key's entry will be looked at soon. Reads the table, so [`Slot::prefetch`] comes some time
+    /// before.
     #[inline]
     pub fn prefetch_entry(&self, hash: KeyHash) {
         self.table.prefetch_entry(hash.tag());
@@ -216,15 +220,16 @@ impl Slot {
         false
     }
 
-    /// Sets a key to a value of any type, replacing what it held. Returns what was removed, to be dropped without the lock.
+    /// Sets a key to a value of any type, replacing what it held. Returns what was removed, to be dropped without the
+    /// lock.
     pub fn insert(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> Option<Removed> {
         let removed = self.remove(hash, key);
         self.add(hash.tag(), Entry::new(key, value, expire, self.clock()));
         removed
     }
 
-    /// Puts a removed (or copied) key back under `key`: with its value, encoding, expiry and access time. For RENAME, MOVE and
-    /// COPY. Returns what was there before.
+    /// Puts a removed (or copied) key back under `key`: with its value, encoding, expiry and access time. For RENAME,
+    /// MOVE and COPY. Returns what was there before.
     pub fn put(&mut self, hash: KeyHash, key: &[u8], moved: Removed) -> Option<Removed> {
         let removed = self.remove(hash, key);
         let entry = if moved.key() == key { moved.0 } else { moved.0.into_key(key) };
@@ -302,8 +307,8 @@ impl Slot {
         Some(EntryMut { slot: self, at, tag: due.tag }.remove())
     }
 
-    /// Removes up to `budget` keys that are expired at `now` and hands them to `f`. Returns how many it were: less than the
-    /// budget means that no more are due.
+    /// Removes up to `budget` keys that are expired at `now` and hands them to `f`. Returns how many it were: less than
+    /// the budget means that no more are due.
     pub fn expire_due(&mut self, now: UnixMillis, budget: usize, mut f: impl FnMut(&mut Slot, Removed)) -> usize {
         for done in 0..budget {
             match self.pop_due(now) {
@@ -382,7 +387,8 @@ impl Slot {
         self.extra.iter().flat_map(|extra| extra.watchers.keys())
     }
 
-    /// Exchanges waiters and watchers with another slot: they belong to the database's number, not to its contents (SWAPDB).
+    /// Exchanges waiters and watchers with another slot: they belong to the database's number, not to its contents
+    /// (SWAPDB).
     pub(crate) fn swap_clients(&mut self, other: &mut Slot) {
         if self.extra.is_none() && other.extra.is_none() {
             return;
@@ -547,8 +553,8 @@ impl EntryMut<'_> {
         self.change(|entry| entry.append(bytes))
     }
 
-    /// The bytes of a string, filled up with zeros to at least `len`, to be changed in place (SETRANGE, SETBIT). The string is
-    /// `raw` afterwards. `None` if this is no string.
+    /// The bytes of a string, filled up with zeros to at least `len`, to be changed in place (SETRANGE, SETBIT). The
+    /// string is `raw` afterwards. `None` if this is no string.
     pub fn bytes_mut(&mut self, len: usize) -> Option<&mut [u8]> {
         if self.ty() != Type::String {
             return None;

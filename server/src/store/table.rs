@@ -1,22 +1,27 @@
 //! The hash table of a slot: entries in the order of their hash, 9 to 10 bytes a key, growing without touching keys.
 //!
 //! A [`Words`] array is open addressing with linear probing, kept in **tag order** (Robin Hood): the home of a tag is
-//! `tag fraction * buckets`, an entry sits at its home or as few words after it as the order allows, and between an entry and
-//! its home no word is empty. There is no wrap: the last homes spill into words beyond `buckets`. What the order buys:
-//! - a lookup walks from the home and stops at an empty word or a greater tag, and looks at a key only if 20 bits agree;
+//! `tag fraction * buckets`, an entry sits at its home or as few words after it as the order allows, and between an
+//! entry and its home no word is empty. There is no wrap: the last homes spill into words beyond `buckets`. What the
+//! order buys:
+//! - a lookup walks from the home and stops at an empty word or a greater tag, and looks at a key only if 20 bits
+//!   agree;
 //! - growing, shrinking and splitting are one pass from left to right that needs only the words themselves;
 //! - "everything from this tag on" is a position that survives them all: the SCAN cursor, the expiry index and the
 //!   snapshot's progress are tags.
 //!
-//! Small arrays are filled to the brim: an ordered array of 64 words is at hand in a few cache lines however full. The sizes are the
-//! allocator's size classes, four per doubling, so growth is by 1.25 and the average array is nine tenths full.
+//! Small arrays are filled to the brim: an ordered array of 64 words is at hand in a few cache lines however full. The
+//! sizes are the allocator's size classes, four per doubling, so growth is by 1.25 and the average array is nine tenths
+//! full.
 //!
-//! Above [`SPLIT_AT`] words the array becomes a **directory** (extendible hashing): segments by the tag's top bits, each split on
-//! its own when it is full, so that one insertion never moves more than one segment. A segment's `depth` says how many top
-//! bits its tags share. Segments are not merged again; a table that becomes empty lets go of everything.
+//! Above [`SPLIT_AT`] words the array becomes a **directory** (extendible hashing): segments by the tag's top bits,
+//! each split on its own when it is full, so that one insertion never moves more than one segment. A segment's `depth`
+//! says how many top bits its tags share. Segments are not merged again; a table that becomes empty lets go of
+//! everything.
 //!
-//! Rejected: hashbrown's table (a control byte per bucket and power-of-two sizes: 12 to 21 bytes a key; its iteration order
-//! does not survive growth), and tags of 16 bits relative to the segment (a split would have to hash all keys again).
+//! Rejected: hashbrown's table (a control byte per bucket and power-of-two sizes: 12 to 21 bytes a key; its iteration
+//! order does not survive growth), and tags of 16 bits relative to the segment (a split would have to hash all keys
+//! again).
 
 use super::entry::word::{TAG_BITS, TAG_END, Word, Words, prefetch};
 use super::entry::{Entry, EntryRef, good_size};
@@ -24,7 +29,8 @@ use super::hash::mix;
 
 /// Words of an array that is split instead of grown.
 const SPLIT_AT: u16 = 4096;
-/// Segments stop splitting at this depth, where tags have too few bits left to tell their entries apart, and grow instead.
+/// Segments stop splitting at this depth, where tags have too few bits left to tell their entries apart, and grow
+/// instead.
 const MAX_DEPTH: u8 = 14;
 /// Arrays up to this many words are not shrunk.
 const SMALLEST_SHRUNK: u16 = 4;
@@ -137,8 +143,8 @@ impl Table {
         words.filter(|word| !word.is_empty())
     }
 
-    /// Visits entries in tag order from tag `from` on, at least `count` of them unless the table ends; returns the tag to go
-    /// on from. Entries of one tag are never torn apart, so nothing is lost between two calls.
+    /// Visits entries in tag order from tag `from` on, at least `count` of them unless the table ends; returns the tag
+    /// to go on from. Entries of one tag are never torn apart, so nothing is lost between two calls.
     pub(crate) fn visit(&self, from: u32, count: usize, mut f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         let (mut seen, mut last, mut at) = (0, TAG_END, from);
         while at < TAG_END {
@@ -191,8 +197,8 @@ impl Table {
         None
     }
 
-    /// Moves the words to another array of the same size (see [`super::compaction`]). Segments of a directory are too large
-    /// to leave holes that matter.
+    /// Moves the words to another array of the same size (see [`super::compaction`]). Segments of a directory are too
+    /// large to leave holes that matter.
     pub(crate) fn compact(&mut self) {
         if self.root.total() > 0 {
             self.root.resize(self.root.total(), self.root.buckets);
@@ -433,7 +439,8 @@ impl Words {
         entry
     }
 
-    /// Moves the words to an array of another size, with fewer buckets or more words than asked for if they would not fit.
+    /// Moves the words to an array of another size, with fewer buckets or more words than asked for if they would not
+    /// fit.
     fn resize(&mut self, total: u16, buckets: u16) {
         let (total, buckets) = fit(self.tags(), total, buckets, self.depth);
         let mut new = Words::allocate(total, buckets, self.depth);

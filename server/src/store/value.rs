@@ -1,11 +1,13 @@
-//! What a key can hold: the owned [`Value`], the borrowed [`ValueRef`], and the names Redis gives to types and encodings.
+//! What a key can hold: the owned [`Value`], the borrowed [`ValueRef`], and the names Redis gives to types and
+//! encodings.
 //!
-//! A value lives inside its entry (see [`super::entry`]) in one of several forms; these enums are how it goes in and comes
-//! out. `Value` is what decoders build and what a removed key gives back; `ValueRef` is what readers see, without a copy.
-//! `StringValue` is a string on its way in: whether the text is an integer is decided once, by whoever has the bytes.
+//! A value lives inside its entry (see [`super::entry`]) in one of several forms; these enums are how it goes in and
+//! comes out. `Value` is what decoders build and what a removed key gives back; `ValueRef` is what readers see, without
+//! a copy. `StringValue` is a string on its way in: whether the text is an integer is decided once, by whoever has the
+//! bytes.
 //!
-//! A new data type adds one variant to each enum here, one file in `types/`, and the arms that the compiler then asks for:
-//! none of the matches over these enums in this crate has a catch-all arm.
+//! A new data type adds one variant to each enum here, one file in `types/`, and the arms that the compiler then asks
+//! for: none of the matches over these enums in this crate has a catch-all arm.
 
 use super::types::list::List;
 use crate::base::number;
@@ -13,7 +15,8 @@ use crate::base::number;
 /// The longest text that Redis would try to keep as an integer: `i64::MIN` in decimal.
 const LONGEST_INT: usize = 20;
 
-/// Up to this many bytes a string that was set whole is called `embstr`, above it `raw` (Redis: OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
+/// Up to this many bytes a string that was set whole is called `embstr`, above it `raw` (Redis:
+/// OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
 pub(crate) const EMBSTR_MAX: usize = 44;
 
 /// An owned value, outside of any key.
@@ -103,7 +106,8 @@ pub enum StringValue<'a> {
 }
 
 impl<'a> StringValue<'a> {
-    /// Chooses the form as Redis's `tryObjectEncoding` does: an integer if the text is exactly what that integer prints as.
+    /// Chooses the form as Redis's `tryObjectEncoding` does: an integer if the text is exactly what that integer prints
+    /// as.
     #[inline]
     pub fn encode(bytes: &'a [u8]) -> Self {
         if bytes.len() > LONGEST_INT {

@@ -1,10 +1,11 @@
 //! Who waits for a key: the queue behind BLPOP and its kin.
 //!
-//! The store keeps the order (first in, first served, per key) and nothing else. What a waiter wants is the engine's own
-//! type, carried as [`Waiter::request`]; that a waiter gets exactly one answer is the work of its [`BlockToken`]:
-//! whoever moves it from *waiting* to *claimed* has to answer, and whoever moves it to *gone* (time-out, CLIENT UNBLOCK, a closed
-//! connection) takes care of the rest. Both happen by one compare-and-swap, so an element is never popped for a client that
-//! has left. A waiter that stands in several queues (BLPOP with several keys) shares one token among them.
+//! The store keeps the order (first in, first served, per key) and nothing else. What a waiter wants is the engine's
+//! own type, carried as [`Waiter::request`]; that a waiter gets exactly one answer is the work of its [`BlockToken`]:
+//! whoever moves it from *waiting* to *claimed* has to answer, and whoever moves it to *gone* (time-out, CLIENT
+//! UNBLOCK, a closed connection) takes care of the rest. Both happen by one compare-and-swap, so an element is never
+//! popped for a client that has left. A waiter that stands in several queues (BLPOP with several keys) shares one token
+//! among them.
 //!
 //! Waiters live in the slot, so that serving them happens under the lock of the write that made their key ready.
 

@@ -1,8 +1,9 @@
 //! Who watches a key: the optimistic lock behind WATCH and EXEC.
 //!
-//! A session has one [`WatchFlag`]; the slot of each watched key holds a share of it. Whoever changes the key (in whatever way, by
-//! whatever command) announces it through [`super::Slot::touch`], which raises the flags of that key; EXEC looks at its
-//! own flag and nothing else. A flag once raised stays so; a session that watches anew takes a new flag.
+//! A session has one [`WatchFlag`]; the slot of each watched key holds a share of it. Whoever changes the key (in
+//! whatever way, by whatever command) announces it through [`super::Slot::touch`], which raises the flags of that key;
+//! EXEC looks at its own flag and nothing else. A flag once raised stays so; a session that watches anew takes a new
+//! flag.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Reading an entry where it lies.
 //!
-//! [`EntryRef`] is what leaves the store: a pointer with the lifetime of the borrowed slot. It is the only reader of an entry's bytes;
-//! [`Entry`] itself and the table's words read through it.
+//! [`EntryRef`] is what leaves the store: a pointer with the lifetime of the borrowed slot. It is the only reader of an
+//! entry's bytes; [`Entry`] itself and the table's words read through it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -121,8 +121,8 @@ impl<'a> EntryRef<'a> {
     #[inline]
     pub fn value(self) -> ValueRef<'a> {
         let area = self.area();
-        // SAFETY: the value area is aligned to 8; the form says what it holds, and the first `inline_len` bytes of an inline
-        // string are initialised. Nobody changes it during `'a`.
+        // SAFETY: the value area is aligned to 8; the form says what it holds, and the first `inline_len` bytes of an
+        // inline string are initialised. Nobody changes it during `'a`.
         unsafe {
             match self.form() {
                 Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
@@ -189,8 +189,8 @@ impl<'a> EntryRef<'a> {
         new
     }
 
-    /// Bytes that the key and its value take in memory, as the allocator rounds them; without the table and the nodes of
-    /// a collection.
+    /// Bytes that the key and its value take in memory, as the allocator rounds them; without the table and the nodes
+    /// of a collection.
     pub fn memory(self) -> usize {
         let heap = match self.form() {
             Form::Inline | Form::Int => 0,

@@ -1,12 +1,13 @@
 //! What a table is made of: words of eight bytes, each an owned entry and 20 bits of its hash, and thin arrays of them.
 //!
-//! User addresses have 48 bits at most and entries are aligned to 16, so 16 bits above and 4 bits below the address are free.
-//! Together they hold the *tag*, the top 20 bits of the key's hash: comparing tags settles nearly every probe without a look
-//! at the entry, and a growing table needs no other part of the hash, so it moves words without touching any key.
-//! The tag's low 16 bits are the word's top ones and its high 4 bits the word's low ones: one rotation brings them together.
+//! User addresses have 48 bits at most and entries are aligned to 16, so 16 bits above and 4 bits below the address are
+//! free. Together they hold the *tag*, the top 20 bits of the key's hash: comparing tags settles nearly every probe
+//! without a look at the entry, and a growing table needs no other part of the hash, so it moves words without touching
+//! any key. The tag's low 16 bits are the word's top ones and its high 4 bits the word's low ones: one rotation brings
+//! them together.
 //!
-//! [`Words`] is a boxed slice of words in 16 bytes, with the table's own small numbers in the room that the length leaves.
-//! All of it zero is the empty array, which is what makes an untouched slot free (see `keyspace`).
+//! [`Words`] is a boxed slice of words in 16 bytes, with the table's own small numbers in the room that the length
+//! leaves. All of it zero is the empty array, which is what makes an untouched slot free (see `keyspace`).
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
@@ -72,7 +73,8 @@ impl Word {
     pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
         let tag = self.tag();
         let block = self.block().expect("only occupied words are updated");
-        // The word is empty meanwhile. If `change` unwinds, the entry is dropped with the guard's field, and stays gone.
+        // The word is empty meanwhile. If `change` unwinds, the entry is dropped with the guard's field, and stays
+        // gone.
         self.0 = ptr::null_mut();
         let mut entry = Entry { block };
         let result = change(&mut entry);
@@ -94,8 +96,8 @@ impl Word {
     pub(crate) fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         let entry = self.entry()?;
         let area = entry.area();
-        // SAFETY: the form says what lies in the value area: a `Vec<u8>`, or bytes of which `inline_len` are initialised.
-        // `&mut self` owns the entry and is unique.
+        // SAFETY: the form says what lies in the value area: a `Vec<u8>`, or bytes of which `inline_len` are
+        // initialised. `&mut self` owns the entry and is unique.
         unsafe {
             match entry.form() {
                 Form::Heap => Some(area.cast::<Vec<u8>>().as_mut()),
