@@ -15,6 +15,8 @@ pub mod commands;
 
 pub mod engine;
 
+pub mod persistence;
+
 pub mod cluster;
 
 pub mod net;

@@ -13,10 +13,12 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::engine::Engine;
 use crate::engine::config::{Config, ids};
-use crate::engine::registry::{Registry, Table};
+use crate::engine::registry::{Registry, Subsystem, Table};
+use crate::engine::session::Service;
 use crate::engine::threads::Threads;
 use crate::engine::{config, connection, pubsub, transaction};
 use crate::net::listener;
+use crate::persistence::{self, Persistence};
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,11 +29,15 @@ pub enum StartError {
     /// Something else of the system.
     #[error("{what}: {error}")]
     System { what: &'static str, error: io::Error },
+    /// The data on disk cannot be loaded.
+    #[error("{0}")]
+    Load(#[from] persistence::rdb_loader::LoadError),
 }
 
 /// A running node. Dropping it stops it.
 pub struct Node {
     engine: Arc<Engine>,
+    persistence: Arc<Persistence>,
     port: u16,
     stop: watch::Sender<bool>,
 }
@@ -49,6 +55,7 @@ fn tables() -> Vec<Table> {
         Table::Session(transaction::COMMANDS),
         Table::Session(pubsub::commands::COMMANDS),
         Table::Session(config::commands::COMMANDS),
+        Table::Service(Subsystem::Persistence, persistence::commands::specs()),
     ]
 }
 
@@ -62,8 +69,18 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         let engine = Engine::new(Registry::new(tables()), config, clock, threads.workers(), seed);
         keep_hot(&engine);
+        let persistence = Persistence::new(engine.clone());
+        let service: Arc<dyn Service> = persistence.clone();
+        engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
+        persistence.load()?;
         let port = listen(&engine, threads, &stopped)?;
-        Ok(Self { engine, port, stop })
+        persistence.start(threads.control());
+        Ok(Self { engine, persistence, port, stop })
+    }
+
+    /// The data on disk.
+    pub fn persistence(&self) -> &Arc<Persistence> {
+        &self.persistence
     }
 
     /// The engine, for whoever embeds a node.
@@ -81,6 +98,8 @@ impl Drop for Node {
     fn drop(&mut self) {
         // Receivers may be gone already: then there is nothing to stop.
         let _ = self.stop.send(true);
+        self.engine.state.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.persistence.stop();
         for client in self.engine.clients.all() {
             client.kill();
         }

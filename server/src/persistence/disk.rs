@@ -1,0 +1,106 @@
+//! The snapshot on disk: written beside, forced to disk, renamed, and the directory forced to disk too.
+//!
+//! So whatever happens in between, there is a whole file: the old one or the new one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::load::{Load, Loaded};
+use super::rdb_loader::LoadError;
+use crate::engine::Engine;
+
+/// Bytes that are read at once.
+const READ_CHUNK: usize = 256 * 1024;
+
+/// A file that becomes visible only when it is whole.
+pub struct NewFile {
+    file: File,
+    temporary: PathBuf,
+    target: PathBuf,
+    committed: bool,
+}
+
+impl NewFile {
+    /// Begins to write what shall become `target`.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn create(target: &Path, number: u64) -> io::Result<Self> {
+        let directory = target.parent().unwrap_or_else(|| Path::new("."));
+        // Several nodes of one process may share a directory, so the process id alone is not enough.
+        let suffix = if number == 0 { String::new() } else { format!("-{number}") };
+        let temporary = directory.join(format!("temp-{}{suffix}.rdb", std::process::id()));
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+        Ok(Self { file, temporary, target: target.to_owned(), committed: false })
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// As the system says: most often the disk is full.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Forces the bytes to disk and puts the file in its place.
+    ///
+    /// # Errors
+    /// As the system says; the old file is still there then.
+    pub fn commit(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.temporary, &self.target)?;
+        self.committed = true;
+        let directory = self.target.parent().unwrap_or_else(|| Path::new("."));
+        File::open(directory)?.sync_all()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            // A temporary file that stays is ugly, but harms nobody.
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Loads a file. `None`: there is none. `progress` hears how many bytes have been read of how many.
+///
+/// # Errors
+/// The file is damaged, holds what we cannot, or cannot be read.
+pub fn load(
+    engine: &Arc<Engine>,
+    path: &Path,
+    drop_expired: bool,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Option<Loaded>, LoadError> {
+    let failed = |error: io::Error| {
+        LoadError::Io(format!("Fatal error: can't open the RDB file {} for reading: {error}", path.display()))
+    };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let total = file.metadata().map_or(0, |data| data.len());
+    let mut load = Load::new(engine.clone(), drop_expired);
+    let mut buffer = vec![0; READ_CHUNK];
+    let mut read = 0;
+    loop {
+        let count = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        read += count as u64;
+        let _pass = engine.barrier.enter(engine.loader_gate());
+        if load.feed(&buffer[..count], engine.clock.now_ms())? {
+            break;
+        }
+        progress(read, total);
+    }
+    load.finish().map(|(loaded, _)| Some(loaded))
+}

@@ -1,0 +1,161 @@
+//! From records to keys: what loading a file at start and a full sync have in common.
+
+use std::sync::Arc;
+
+use super::rdb_loader::{LoadError, Loader, Record};
+use super::rdb_writer::SavedHistory;
+use crate::engine::Engine;
+use crate::store::Cleared;
+use crate::store::payload::PayloadLimits;
+use crate::store::types::list::ListOptions;
+use protocol::slot::key_slot;
+
+/// What a load came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub keys: u64,
+    pub expired: u64,
+    pub empty: u64,
+    /// What the file says of its replication history, if all of it was there.
+    pub history: Option<SavedHistory>,
+}
+
+/// Loads one file into the keyspace of a node, which is empty or has been emptied.
+pub struct Load {
+    engine: Arc<Engine>,
+    loader: Loader,
+    db: usize,
+    loaded: Loaded,
+    repl_id: Option<[u8; 40]>,
+    repl_offset: Option<i64>,
+    stream_db: i64,
+    done: bool,
+    /// Keys whose time has come are left out: only a primary may decide that.
+    drop_expired: bool,
+}
+
+impl Load {
+    /// A load in the role the node has: a replica keeps expired keys until its primary deletes them.
+    pub fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
+        let hot = engine.hot.load();
+        let mut list = ListOptions::default();
+        list.fill = hot.limits.list_max_listpack_size as i16;
+        list.compress_depth = hot.limits.list_compress_depth.min(usize::from(u16::MAX)) as u16;
+        if hot.limits.list_packed_threshold != 0 {
+            list.packed_threshold = hot.limits.list_packed_threshold.min(u32::MAX as usize) as u32;
+        }
+        let limits = PayloadLimits { list, max_string: hot.limits.max_string as u64 };
+        let loader = Loader::new(engine.keyspace.databases(), limits);
+        Self {
+            engine: engine.clone(),
+            loader,
+            db: 0,
+            loaded: Loaded::default(),
+            repl_id: None,
+            repl_offset: None,
+            stream_db: -1,
+            done: false,
+            drop_expired,
+        }
+    }
+
+    /// Takes bytes and inserts the keys that are complete. Returns whether the end of the file has been reached.
+    /// The caller is between two barriers: it holds no slot, and goes through a gate of its own.
+    ///
+    /// # Errors
+    /// The file is damaged or holds what we cannot.
+    pub fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
+        self.loader.feed(bytes);
+        while let Some(record) = self.loader.next()? {
+            match record {
+                Record::Select(db) => self.db = db,
+                Record::Key { key, value, expire } => {
+                    if self.drop_expired && expire.is_some_and(|at| at < now) {
+                        self.loaded.expired += 1;
+                        continue;
+                    }
+                    let keyspace = &self.engine.keyspace;
+                    let old = keyspace.lock(self.db, key_slot(&key)).insert(keyspace.hash(&key), &key, value, expire);
+                    if old.is_some() {
+                        let key = String::from_utf8_lossy(&key).into_owned();
+                        return Err(LoadError::Duplicate { key, db: self.db });
+                    }
+                    self.loaded.keys += 1;
+                }
+                Record::EmptyKey => self.loaded.empty += 1,
+                Record::Aux { name, value } => self.aux(&name, &value),
+                Record::End { .. } => {
+                    self.done = true;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(self.done)
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let text = String::from_utf8_lossy(value);
+        let number = || text.parse::<i64>().ok();
+        match name.to_ascii_lowercase().as_slice() {
+            b"repl-stream-db" => self.stream_db = number().unwrap_or(-1),
+            b"repl-id" => self.repl_id = value.try_into().ok(),
+            b"repl-offset" => self.repl_offset = number(),
+            b"redis-ver" => tracing::info!(target: "slotd", "Loading RDB produced by version {text}"),
+            b"ctime" => {
+                let age = (self.engine.clock.now_ms() / 1000 - number().unwrap_or(0)).max(0);
+                tracing::info!(target: "slotd", "RDB age {age} seconds");
+            }
+            b"used-mem" => {
+                let megabytes = number().unwrap_or(0) as f64 / (1024.0 * 1024.0);
+                tracing::info!(target: "slotd", "RDB memory usage when created {megabytes:.2} Mb");
+            }
+            b"redis-bits" | b"aof-base" | b"aof-preamble" | b"lua" => {}
+            [b'%', ..] => {
+                tracing::info!(target: "slotd", "RDB '{}': {text}", String::from_utf8_lossy(name));
+            }
+            _ => tracing::trace!(target: "slotd", "Unrecognized RDB AUX field: '{}'", String::from_utf8_lossy(name)),
+        }
+    }
+
+    /// Bytes of the file that were used.
+    pub fn offset(&self) -> u64 {
+        self.loader.offset()
+    }
+
+    /// What came of it, and bytes behind the file's end.
+    ///
+    /// # Errors
+    /// [`LoadError::ShortRead`] if the end was not reached.
+    pub fn finish(mut self) -> Result<(Loaded, Vec<u8>), LoadError> {
+        if !self.done {
+            return Err(LoadError::ShortRead);
+        }
+        if let (Some(repl_id), Some(repl_offset)) = (self.repl_id, self.repl_offset) {
+            self.loaded.history = Some(SavedHistory { stream_db: self.stream_db, repl_id, repl_offset });
+        }
+        let Loaded { keys, expired, empty, .. } = self.loaded;
+        tracing::info!(target: "slotd", "Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+        if empty > 0 {
+            tracing::info!(target: "slotd", "Done loading RDB, empty keys skipped: {empty}.");
+        }
+        Ok((self.loaded, self.loader.into_rest()))
+    }
+}
+
+/// Removes every key of every database and tells those who watch them. What was removed is returned, to be dropped outside of
+/// the barrier, which the caller holds.
+pub fn empty(engine: &Engine) -> Vec<Cleared> {
+    let keyspace = &engine.keyspace;
+    let mut garbage = Vec::new();
+    for db in 0..keyspace.databases() {
+        for slot in keyspace.occupied(db) {
+            let mut guard = keyspace.lock(db, slot);
+            let watched: Vec<Box<[u8]>> = guard.watched_keys().map(Into::into).collect();
+            for key in watched {
+                guard.touch(keyspace.hash(&key), &key);
+            }
+            garbage.push(guard.clear());
+        }
+    }
+    garbage
+}

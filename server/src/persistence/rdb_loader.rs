@@ -1,0 +1,432 @@
+//! Reads an RDB file as its bytes arrive: from disk or from a primary's socket, in pieces of any size.
+//!
+//! The loader is fed bytes and asked for [`Record`]s. It knows where a value ends before it decodes it: a value is scanned once,
+//! the scan goes on where it stopped, and only a complete value is handed to `store::payload`. So a list of a gigabyte costs no
+//! more when it comes in a thousand pieces.
+//!
+//! Total on any bytes: damage is an error that says where, nothing is allocated on the word of a length, and a string longer than
+//! the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 11 and below is understood, facts
+//! that mean nothing to us are passed on, and what we cannot hold (other types, modules, functions) is named in the error.
+
+use protocol::crc64;
+use protocol::rdb::{Length, ReadError, Reader, opcode};
+
+use crate::store::Value;
+use crate::store::payload::{self, PayloadError, PayloadLimits};
+
+/// Why a file cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    #[error("Wrong signature trying to load DB from file")]
+    Signature,
+    #[error("Can't handle RDB format version {0}")]
+    Version(u32),
+    #[error("Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.")]
+    Checksum { expected: u64, got: u64 },
+    /// Redis: "Short read or OOM loading DB. Unrecoverable error, aborting now."
+    #[error("Short read or OOM loading DB. Unrecoverable error, aborting now.")]
+    ShortRead,
+    #[error(
+        "Internal error in RDB reading offset {offset}: value of type {name} is not supported by this version (key '{key}')"
+    )]
+    UnsupportedType { offset: u64, name: &'static str, key: String },
+    #[error("Internal error in RDB reading offset {offset}: {what}")]
+    Damaged { offset: u64, what: String },
+    #[error("FATAL: Data file was created with a server configured to handle more than {0} databases. Exiting")]
+    TooManyDatabases(usize),
+    #[error("RDB has duplicated key '{key}' in DB {db}")]
+    Duplicate { key: String, db: usize },
+    #[error("{0}")]
+    Io(String),
+}
+
+/// One thing of the file.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A fact about the file.
+    Aux {
+        name: Vec<u8>,
+        value: Vec<u8>,
+    },
+    /// Keys that follow are in this database.
+    Select(usize),
+    Key {
+        key: Vec<u8>,
+        value: Value,
+        expire: Option<i64>,
+    },
+    /// A key whose value holds no element: Redis skips it.
+    EmptyKey,
+    /// The end. What follows is not the file's ([`Loader::into_rest`]).
+    End {
+        checked: bool,
+    },
+}
+
+enum State {
+    Magic,
+    Records,
+    Footer,
+    Done,
+}
+
+/// How far the scan of a value has come.
+#[derive(Clone, Copy, Debug)]
+struct Scan {
+    /// Where in the buffer it goes on.
+    at: usize,
+    /// Strings that are still to be passed.
+    strings: u64,
+    /// A length stands before each string.
+    with_kind: bool,
+    /// The count of strings is still to be read.
+    count_due: bool,
+}
+
+/// Reads one file.
+pub struct Loader {
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that are used up.
+    used: usize,
+    /// Bytes of the file before `buffer`.
+    before: u64,
+    crc: u64,
+    version: u32,
+    state: State,
+    limits: PayloadLimits,
+    databases: usize,
+    expire: Option<i64>,
+    scan: Option<Scan>,
+    /// The buffer's length at which the next look is worth it.
+    want: usize,
+}
+
+/// Used bytes are dropped from the buffer when they are this many.
+const COMPACT_AT: usize = 256 * 1024;
+
+impl Loader {
+    /// A loader for a node with this many databases.
+    pub fn new(databases: usize, limits: PayloadLimits) -> Self {
+        Self {
+            buffer: Vec::new(),
+            used: 0,
+            before: 0,
+            crc: 0,
+            version: 0,
+            state: State::Magic,
+            limits,
+            databases,
+            expire: None,
+            scan: None,
+            want: 0,
+        }
+    }
+
+    /// Adds bytes of the file.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.used >= COMPACT_AT || self.used == self.buffer.len() {
+            self.buffer.drain(..self.used);
+            if let Some(scan) = &mut self.scan {
+                scan.at -= self.used;
+            }
+            self.want = self.want.saturating_sub(self.used);
+            self.before += self.used as u64;
+            self.used = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Bytes of the file that are used up.
+    pub fn offset(&self) -> u64 {
+        self.before + self.used as u64
+    }
+
+    /// What was fed and is not the file's, after [`Record::End`].
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.buffer.split_off(self.used)
+    }
+
+    /// The next record; `None` if it is not complete yet.
+    ///
+    /// # Errors
+    /// [`LoadError`], after which the loader is of no more use.
+    pub fn next(&mut self) -> Result<Option<Record>, LoadError> {
+        loop {
+            if self.buffer.len() < self.want {
+                return Ok(None);
+            }
+            let step = match self.state {
+                State::Magic => self.magic(),
+                State::Records => self.record(),
+                State::Footer => self.footer(),
+                State::Done => return Ok(None),
+            };
+            match step {
+                Ok(Some(record)) => return Ok(Some(record)),
+                // An opcode without a record: go on.
+                Ok(None) => {}
+                Err(Stop::More(missing)) => {
+                    self.want = self.buffer.len().saturating_add(usize::try_from(missing).unwrap_or(usize::MAX).max(1));
+                    return Ok(None);
+                }
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        let mut reader = Reader::new(&self.buffer[self.used..]);
+        reader.set_max_string(self.limits.max_string);
+        reader
+    }
+
+    /// Uses up `count` bytes.
+    fn advance(&mut self, count: usize) {
+        self.crc = crc64::update(self.crc, &self.buffer[self.used..self.used + count]);
+        self.used += count;
+        self.want = 0;
+    }
+
+    fn damaged(&self, what: impl std::fmt::Display) -> Stop {
+        Stop::Failed(LoadError::Damaged { offset: self.offset(), what: what.to_string() })
+    }
+
+    fn stop(&self, error: ReadError) -> Stop {
+        match error {
+            ReadError::UnexpectedEnd { missing } => Stop::More(missing),
+            other => self.damaged(other),
+        }
+    }
+
+    fn magic(&mut self) -> Result<Option<Record>, Stop> {
+        let mut reader = self.reader();
+        let head = reader.raw(9).map_err(|error| self.stop(error))?;
+        let (magic, version) = head.split_at(5);
+        if magic != opcode::MAGIC {
+            return Err(Stop::Failed(LoadError::Signature));
+        }
+        let version = std::str::from_utf8(version).ok().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        if version < 1 || version > u32::from(opcode::NEWEST_VERSION) {
+            return Err(Stop::Failed(LoadError::Version(version)));
+        }
+        self.version = version;
+        self.advance(9);
+        self.state = State::Records;
+        Ok(None)
+    }
+
+    fn record(&mut self) -> Result<Option<Record>, Stop> {
+        let mut reader = self.reader();
+        let code = reader.u8().map_err(|error| self.stop(error))?;
+        let stop = |error| self.stop(error);
+        let record = match code {
+            opcode::EXPIRETIME => {
+                let seconds = reader.i32_le().map_err(stop)?;
+                let used = reader.position();
+                self.expire = Some(i64::from(seconds) * 1000);
+                self.advance(used);
+                return Ok(None);
+            }
+            opcode::EXPIRETIME_MS => {
+                let at = reader.i64_le().map_err(stop)?;
+                let used = reader.position();
+                // -1 is "none": such a file is not made by anybody, but Redis reads it so.
+                self.expire = (at != -1).then_some(at);
+                self.advance(used);
+                return Ok(None);
+            }
+            opcode::FREQ => {
+                reader.u8().map_err(stop)?;
+                None
+            }
+            opcode::IDLE => {
+                reader.length().map_err(stop)?;
+                None
+            }
+            opcode::EOF => {
+                self.advance(1);
+                self.state = State::Footer;
+                return Ok(None);
+            }
+            opcode::SELECTDB => {
+                let db = reader.length().map_err(stop)?;
+                if db >= self.databases as u64 {
+                    return Err(Stop::Failed(LoadError::TooManyDatabases(self.databases)));
+                }
+                Some(Record::Select(db as usize))
+            }
+            opcode::RESIZEDB => {
+                reader.length().map_err(stop)?;
+                reader.length().map_err(stop)?;
+                None
+            }
+            opcode::AUX => {
+                let name = reader.string().map_err(stop)?.into_owned();
+                let value = reader.string().map_err(stop)?.into_owned();
+                Some(Record::Aux { name, value })
+            }
+            opcode::MODULE_AUX => {
+                return Err(self.damaged("The RDB file contains AUX module data I can't load: no matching module"));
+            }
+            opcode::FUNCTION2 | opcode::FUNCTION_PRE_GA => {
+                return Err(
+                    self.damaged("the file contains functions (FUNCTION LOAD), which this version does not support")
+                );
+            }
+            object => return self.key(object),
+        };
+        let used = reader.position();
+        self.advance(used);
+        Ok(record)
+    }
+
+    fn key(&mut self, object: u8) -> Result<Option<Record>, Stop> {
+        let mut reader = self.reader();
+        let read = reader.raw(1).and_then(|_| reader.string());
+        let key = read.map_err(|error| self.stop(error))?;
+        let name = type_name(object).ok_or_else(|| self.damaged(format!("Unknown RDB encoding type {object}")))?;
+        let mut scan = match self.scan {
+            Some(scan) => scan,
+            None => {
+                let at = self.used + reader.position();
+                Scan::new(object, at).ok_or_else(|| {
+                    let key = String::from_utf8_lossy(&key[..key.len().min(128)]).into_owned();
+                    Stop::Failed(LoadError::UnsupportedType { offset: self.offset(), name, key })
+                })?
+            }
+        };
+        let key = key.into_owned();
+        let scanned = scan.run(&self.buffer, self.limits.max_string);
+        self.scan = Some(scan);
+        scanned.map_err(|error| self.stop(error))?;
+        self.scan = None;
+        let body = self.used + 1 + self.key_len();
+        let mut input = Reader::new(&self.buffer[body..scan.at]);
+        input.set_max_string(self.limits.max_string);
+        let value = match payload::read(object, &mut input, &self.limits) {
+            Ok(value) if input.is_empty() => Some(value),
+            Ok(_) => return Err(self.damaged(PayloadError::Trailing)),
+            Err(PayloadError::Empty) => None,
+            Err(error) => return Err(self.damaged(error)),
+        };
+        let used = scan.at - self.used;
+        self.advance(used);
+        let expire = self.expire.take();
+        Ok(Some(match value {
+            Some(value) => Record::Key { key, value, expire },
+            None => Record::EmptyKey,
+        }))
+    }
+
+    /// Bytes that the key behind the type byte takes; it was read before.
+    fn key_len(&self) -> usize {
+        let mut reader = Reader::new(&self.buffer[self.used + 1..]);
+        reader.set_max_string(self.limits.max_string);
+        match reader.string() {
+            Ok(_) => reader.position(),
+            Err(_) => 0,
+        }
+    }
+
+    fn footer(&mut self) -> Result<Option<Record>, Stop> {
+        if self.version < 5 {
+            self.state = State::Done;
+            return Ok(Some(Record::End { checked: false }));
+        }
+        let mut reader = self.reader();
+        let expected = reader.u64_le().map_err(|error| self.stop(error))?;
+        let got = self.crc;
+        self.used += 8;
+        self.want = 0;
+        self.state = State::Done;
+        if expected != 0 && expected != got {
+            return Err(Stop::Failed(LoadError::Checksum { expected, got }));
+        }
+        Ok(Some(Record::End { checked: expected != 0 }))
+    }
+}
+
+/// Why a step did not come to its end.
+enum Stop {
+    /// At least so many bytes are missing.
+    More(u64),
+    Failed(LoadError),
+}
+
+impl Scan {
+    /// The scan of a value of this type that begins at `at`; `None` for types that we cannot hold.
+    fn new(object: u8, at: usize) -> Option<Self> {
+        let (count_due, with_kind) = match object {
+            opcode::TYPE_STRING | opcode::TYPE_LIST_ZIPLIST => (false, false),
+            opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST => (true, false),
+            opcode::TYPE_LIST_QUICKLIST_2 => (true, true),
+            _ => return None,
+        };
+        Some(Self { at, strings: u64::from(!count_due), with_kind, count_due })
+    }
+
+    /// Goes on to the end of the value, or as far as there are bytes.
+    fn run(&mut self, buffer: &[u8], max_string: u64) -> Result<(), ReadError> {
+        let mut reader = Reader::new(&buffer[self.at..]);
+        let start = self.at;
+        if self.count_due {
+            self.strings = reader.length()?;
+            self.count_due = false;
+            self.at = start + reader.position();
+        }
+        while self.strings > 0 {
+            if self.with_kind {
+                reader.length()?;
+            }
+            skip_string(&mut reader, max_string)?;
+            self.strings -= 1;
+            self.at = start + reader.position();
+        }
+        Ok(())
+    }
+}
+
+/// Passes one string without decoding it.
+fn skip_string(reader: &mut Reader<'_>, max_string: u64) -> Result<(), ReadError> {
+    let bytes = match reader.length_or_encoding()? {
+        Length::Plain(len) => len,
+        Length::Encoded(opcode::ENC_INT8) => 1,
+        Length::Encoded(opcode::ENC_INT16) => 2,
+        Length::Encoded(opcode::ENC_INT32) => 4,
+        Length::Encoded(opcode::ENC_LZF) => {
+            let compressed = reader.length()?;
+            let plain = reader.length()?;
+            if plain > max_string {
+                return Err(ReadError::StringTooLong(plain));
+            }
+            compressed
+        }
+        Length::Encoded(unknown) => return Err(ReadError::UnknownStringEncoding(unknown)),
+    };
+    if bytes > max_string {
+        return Err(ReadError::StringTooLong(bytes));
+    }
+    reader.raw(bytes as usize).map(|_| ())
+}
+
+/// What a type byte stands for, for messages.
+fn type_name(object: u8) -> Option<&'static str> {
+    Some(match object {
+        opcode::TYPE_STRING => "string",
+        opcode::TYPE_LIST | opcode::TYPE_LIST_ZIPLIST | opcode::TYPE_LIST_QUICKLIST | opcode::TYPE_LIST_QUICKLIST_2 => {
+            "list"
+        }
+        opcode::TYPE_SET | opcode::TYPE_SET_INTSET | opcode::TYPE_SET_LISTPACK => "set",
+        opcode::TYPE_ZSET | opcode::TYPE_ZSET_2 | opcode::TYPE_ZSET_ZIPLIST | opcode::TYPE_ZSET_LISTPACK => {
+            "sorted set"
+        }
+        opcode::TYPE_HASH | opcode::TYPE_HASH_ZIPMAP | opcode::TYPE_HASH_ZIPLIST | opcode::TYPE_HASH_LISTPACK => "hash",
+        opcode::TYPE_STREAM_LISTPACKS | opcode::TYPE_STREAM_LISTPACKS_2 | opcode::TYPE_STREAM_LISTPACKS_3 => "stream",
+        opcode::TYPE_MODULE | opcode::TYPE_MODULE_2 => "module",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+#[path = "rdb_loader_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! The framing of an RDB file: header, facts, databases, keys, end and checksum; the keys' values are `store::payload`'s.
+//!
+//! Bytes come out in chunks ([`RdbWriter::take`]), so that whoever writes them (a file, the sockets of replicas) never needs the
+//! whole file in memory. Byte for byte what Redis 7.0 writes.
+
+use protocol::crc64;
+use protocol::rdb::{Writer, opcode};
+
+use crate::store::{EntryRef, payload};
+
+/// Where the data set stands in its replication history; saved with it, so that a restarted node can continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedHistory {
+    /// The database that the stream has selected, or -1.
+    pub stream_db: i64,
+    pub repl_id: [u8; 40],
+    pub repl_offset: i64,
+}
+
+/// Writes one RDB file.
+pub struct RdbWriter {
+    out: Writer,
+    /// Running checksum of what was taken; `None` writes zero, which says "not checked".
+    crc: Option<u64>,
+}
+
+impl RdbWriter {
+    /// Starts a file. `compress` is `rdbcompression`, `checksum` is `rdbchecksum`.
+    pub fn new(compress: bool, checksum: bool) -> Self {
+        let mut out = Writer::new();
+        out.set_compression(compress);
+        Self { out, crc: checksum.then_some(0) }
+    }
+
+    /// Magic and facts. `now` is Unix time in seconds, `used_memory` is in bytes and only told to humans.
+    pub fn header(&mut self, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
+        self.out.raw(opcode::MAGIC);
+        self.out.raw(format!("{:04}", opcode::VERSION).as_bytes());
+        self.aux_text(b"redis-ver", REDIS_VERSION.as_bytes());
+        self.aux_int(b"redis-bits", 64);
+        self.aux_int(b"ctime", now);
+        self.aux_int(b"used-mem", used_memory as i64);
+        if let Some(history) = history {
+            self.aux_int(b"repl-stream-db", history.stream_db);
+            self.aux_text(b"repl-id", &history.repl_id);
+            self.aux_int(b"repl-offset", history.repl_offset);
+        }
+        self.aux_int(b"aof-base", 0);
+    }
+
+    fn aux_text(&mut self, name: &[u8], value: &[u8]) {
+        self.out.u8(opcode::AUX);
+        self.out.string(name);
+        self.out.string(value);
+    }
+
+    fn aux_int(&mut self, name: &[u8], value: i64) {
+        self.out.u8(opcode::AUX);
+        self.out.string(name);
+        self.out.int_string(value);
+    }
+
+    /// Starts a database and says how large its tables will become.
+    pub fn database(&mut self, db: usize, keys: usize, expiring: usize) {
+        self.out.u8(opcode::SELECTDB);
+        self.out.length(db as u64);
+        self.out.u8(opcode::RESIZEDB);
+        self.out.length(keys as u64);
+        self.out.length(expiring as u64);
+    }
+
+    /// A key with its value and expiry.
+    pub fn entry(&mut self, entry: EntryRef<'_>) {
+        if let Some(at) = entry.expire_at() {
+            self.out.u8(opcode::EXPIRETIME_MS);
+            self.out.i64_le(at);
+        }
+        let value = entry.value();
+        self.out.u8(payload::object_type(&value));
+        self.out.string(entry.key());
+        payload::write(&value, &mut self.out);
+    }
+
+    /// Bytes written and not taken yet.
+    pub fn pending(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes what was written since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        if let Some(crc) = &mut self.crc {
+            *crc = crc64::update(*crc, self.out.as_slice());
+        }
+        self.out.take()
+    }
+
+    /// The end mark and the checksum; returns the last chunk.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.out.u8(opcode::EOF);
+        let mut last = self.take();
+        last.extend_from_slice(&self.crc.unwrap_or(0).to_le_bytes());
+        last
+    }
+}
+
+/// The version of Redis that we are compatible with, as the file tells it.
+pub const REDIS_VERSION: &str = "7.0.15";

@@ -1,0 +1,251 @@
+//! Producing a snapshot: the cut, and then all keys in their state at the cut, as the bytes of an RDB file.
+//!
+//! A job runs on a thread of its own beside the commands. It takes the barrier once, for the cut; after that it locks one slot at a
+//! time for a short step, and what writers change meanwhile, the store keeps for it. So nothing is forked and nobody waits. The
+//! consumer ([`SnapshotJob`]) decides what becomes of the bytes: a file, or the sockets of replicas.
+//!
+//! The store knows one cut at a time, so jobs queue: [`Snapshots`] runs one and keeps the others.
+//!
+//! Lock order: the hold of the stream's position ([`StreamPosition::hold`]), then the barrier, then whatever the consumer locks.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::rdb_writer::{RdbWriter, SavedHistory};
+use crate::engine::Engine;
+use crate::engine::config::ids;
+use crate::store::Cut;
+
+/// Keys that are taken from a slot under one lock.
+const STEP_KEYS: usize = 32;
+/// Bytes that are handed on at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Where the data stands in the replication stream; replication implements it.
+pub trait StreamPosition: Send + Sync {
+    /// Keeps the position and the data together: while it is held, no part of a primary's stream is applied but not counted.
+    fn hold(&self) -> MutexGuard<'_, ()>;
+    /// The position, asked for at the cut. `None`: there is no history worth saving.
+    fn saved(&self) -> Option<SavedHistory>;
+}
+
+/// What is made of a snapshot.
+pub trait SnapshotJob: Send {
+    /// Whether the job writes a file for the user (BGSAVE), rather than feeding replicas.
+    fn is_save(&self) -> bool;
+    /// The cut is made: nothing executes in this moment. `dirty` is how many changes the snapshot contains since the last save.
+    fn at_cut(&mut self, dirty: i64);
+    /// The next bytes. An error ends the snapshot.
+    ///
+    /// # Errors
+    /// Whatever keeps the bytes from their place.
+    fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()>;
+    /// No more bytes come. With an error, those that came are not a snapshot.
+    fn finish(self: Box<Self>, result: io::Result<()>);
+}
+
+#[derive(Default)]
+struct Schedule {
+    running: bool,
+    running_save: bool,
+    queue: VecDeque<Box<dyn SnapshotJob>>,
+}
+
+/// The jobs of one node, one at a time.
+pub struct Snapshots {
+    engine: Arc<Engine>,
+    schedule: Mutex<Schedule>,
+    position: OnceLock<Weak<dyn StreamPosition>>,
+    cancel: AtomicBool,
+    /// Keys handed out by the running job.
+    pub keys_processed: AtomicU64,
+    /// Keys that the running job has to hand out.
+    pub keys_total: AtomicU64,
+}
+
+impl Snapshots {
+    pub fn new(engine: Arc<Engine>) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            schedule: Mutex::default(),
+            position: OnceLock::new(),
+            cancel: AtomicBool::new(false),
+            keys_processed: AtomicU64::new(0),
+            keys_total: AtomicU64::new(0),
+        })
+    }
+
+    /// Plugs in replication.
+    pub fn set_position(&self, position: Weak<dyn StreamPosition>) {
+        assert!(self.position.set(position).is_ok(), "a node is wired once");
+    }
+
+    /// Whether a job runs or waits.
+    pub fn is_busy(&self) -> bool {
+        self.schedule.lock().running
+    }
+
+    /// Whether the running job writes a file.
+    pub fn is_saving(&self) -> bool {
+        self.schedule.lock().running_save
+    }
+
+    /// Starts a job, or keeps it until the ones before it are done.
+    pub fn submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
+        let mut schedule = self.schedule.lock();
+        if schedule.running {
+            schedule.queue.push_back(job);
+            return;
+        }
+        schedule.running = true;
+        schedule.running_save = job.is_save();
+        drop(schedule);
+        self.start(job);
+    }
+
+    fn start(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
+        let this = self.clone();
+        // The job is behind a lock that the thread empties, so that it can be told if there is no thread.
+        let cell = Arc::new(Mutex::new(Some(job)));
+        let mine = cell.clone();
+        let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+            let mut next = mine.lock().take();
+            while let Some(job) = next {
+                this.run(job);
+                next = this.next_job();
+            }
+        });
+        if let Err(error) = spawned {
+            let job = cell.lock().take();
+            if let Some(job) = job {
+                job.finish(Err(error));
+            }
+            // Those that wait will be started by the next wish.
+            let mut schedule = self.schedule.lock();
+            schedule.running = false;
+            schedule.running_save = false;
+        }
+    }
+
+    fn next_job(&self) -> Option<Box<dyn SnapshotJob>> {
+        let mut schedule = self.schedule.lock();
+        let next = schedule.queue.pop_front();
+        schedule.running = next.is_some();
+        schedule.running_save = next.as_ref().is_some_and(|job| job.is_save());
+        next
+    }
+
+    /// Ends the running job and forgets the waiting ones (shutdown). Returns at once.
+    pub fn cancel_all(&self) {
+        let waiting = std::mem::take(&mut self.schedule.lock().queue);
+        self.cancel.store(true, Ordering::Relaxed);
+        for job in waiting {
+            job.finish(Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled")));
+        }
+    }
+
+    fn run(&self, mut job: Box<dyn SnapshotJob>) {
+        self.cancel.store(false, Ordering::Relaxed);
+        let result = self.produce(&mut *job);
+        // What `finish` starts next must not find the node busy with a job that is over.
+        if self.schedule.lock().running_save {
+            self.schedule.lock().running_save = false;
+        }
+        job.finish(result);
+    }
+
+    fn produce(&self, job: &mut dyn SnapshotJob) -> io::Result<()> {
+        let config = &self.engine.config;
+        let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
+        let (cut, sizes) = self.cut(job, &mut out);
+        self.keys_processed.store(0, Ordering::Relaxed);
+        self.keys_total.store(sizes.iter().map(|(keys, _)| *keys as u64).sum(), Ordering::Relaxed);
+        let result = self.write_all(job, &mut out, &cut, &sizes);
+        if result.is_err() {
+            // States that the store kept for us are of no more use.
+            self.discard(&cut);
+            return result;
+        }
+        job.chunk(out.finish())
+    }
+
+    /// Makes the cut. Returns it with the numbers of keys and of expiring keys of each database.
+    fn cut(&self, job: &mut dyn SnapshotJob, out: &mut RdbWriter) -> (Cut, Vec<(usize, usize)>) {
+        let engine = &self.engine;
+        let position = self.position.get().and_then(Weak::upgrade);
+        let _held = position.as_ref().map(|position| position.hold());
+        let mut pass = engine.barrier.enter(engine.snapshot_gate());
+        pass.exclusive(|_| {
+            let keyspace = &engine.keyspace;
+            let cut = keyspace.cut();
+            let sizes = (0..keyspace.databases()).map(|db| (keyspace.len(db), keyspace.expires_len(db))).collect();
+            job.at_cut(engine.state.dirty.load(Ordering::Relaxed));
+            let history = position.as_ref().and_then(|position| position.saved());
+            out.header(engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+            (cut, sizes)
+        })
+    }
+
+    fn write_all(
+        &self,
+        job: &mut dyn SnapshotJob,
+        out: &mut RdbWriter,
+        cut: &Cut,
+        sizes: &[(usize, usize)],
+    ) -> io::Result<()> {
+        let engine = &self.engine;
+        let delay = engine.config.int(ids::RDB_KEY_SAVE_DELAY);
+        for (db, &(keys, expiring)) in sizes.iter().enumerate() {
+            if keys == 0 {
+                continue;
+            }
+            out.database(db, keys, expiring);
+            for slot in engine.keyspace.cut_slots(cut, db) {
+                loop {
+                    let mut written = 0;
+                    let done = {
+                        let _pass = engine.barrier.enter(engine.snapshot_gate());
+                        engine.keyspace.lock_cut(cut, db, slot).snapshot_step(STEP_KEYS, |entry| {
+                            out.entry(entry);
+                            written += 1;
+                        })
+                    };
+                    self.keys_processed.fetch_add(written, Ordering::Relaxed);
+                    if self.cancel.load(Ordering::Relaxed) {
+                        return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
+                    }
+                    if delay > 0 {
+                        std::thread::sleep(std::time::Duration::from_micros(delay as u64 * written));
+                    }
+                    if out.pending() >= CHUNK {
+                        job.chunk(out.take())?;
+                    }
+                    if done {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn discard(&self, cut: &Cut) {
+        let keyspace = &self.engine.keyspace;
+        for db in 0..keyspace.databases() {
+            for slot in keyspace.cut_slots(cut, db) {
+                while !keyspace.lock_cut(cut, db, slot).snapshot_step(STEP_KEYS, |_| ()) {}
+            }
+        }
+    }
+}
+
+/// Resident memory of the process in bytes, for the file's `used-mem`; 0 where it cannot be known.
+pub fn used_memory() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let resident = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
+    resident.unwrap_or(0) * 4096
+}
