@@ -11,7 +11,7 @@ use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
 use crate::base::rng::Rng;
 use crate::store::{
-    AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Removed, Slot, SlotGuard, StringValue, Ttl, Type,
+    AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard, StringValue, Ttl, Type,
 };
 
 /// How keys whose time has come are treated.
@@ -40,8 +40,8 @@ pub struct DataLimits {
     pub lazy_expire: bool,
     /// `lazyfree-lazy-user-del`: DEL acts, and is counted, as UNLINK.
     pub lazy_user_del: bool,
-    /// `maxmemory-policy` is an LFU one: OBJECT FREQ answers, IDLETIME does not.
-    pub lfu: bool,
+    /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ answers, IDLETIME does not.
+    pub lfu: Option<Lfu>,
     /// `sanitize-dump-payload`.
     pub cluster_enabled: bool,
     /// `databases`.
@@ -69,6 +69,10 @@ pub struct Data<'a> {
     pub lazy_expire: bool,
     /// The client does not want its look-ups to count as use (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Uses are counted instead of timed.
+    pub lfu: Option<Lfu>,
+    /// Source of chance for counting uses.
+    pub seed: u64,
 }
 
 /// Everything a keyed handler sees.
@@ -151,6 +155,30 @@ impl Data<'_> {
         self.effects.expired += 1;
     }
 
+    /// Sets the stamp that the slot gives to the key if it is used or made now.
+    #[inline]
+    fn set_clock(&mut self, db: usize, key: &Key<'_>) {
+        let clock = if self.lfu.is_none() { AccessClock::at(self.now) } else { self.count_use(db, key) };
+        self.slots.at(db, key.slot).set_clock(clock);
+    }
+
+    #[cold]
+    fn count_use(&mut self, db: usize, key: &Key<'_>) -> AccessClock {
+        let old = self.slots.at(db, key.slot).get(key.hash, key.bytes).map(EntryRef::access);
+        match (self.lfu, old) {
+            (Some(lfu), Some(old)) => {
+                self.seed = Rng::new(self.seed).next_u64();
+                lfu.used(old, self.now, self.seed)
+            }
+            _ => self.fresh_clock(),
+        }
+    }
+
+    /// The stamp of a key that is made now.
+    pub fn fresh_clock(&self) -> AccessClock {
+        self.lfu.map_or_else(|| AccessClock::at(self.now), |lfu| lfu.fresh(self.now))
+    }
+
     /// Finds a key for a change; a key whose time has come is removed (or hidden) first. Counts neither hit nor miss.
     #[inline]
     pub fn get_mut(&mut self, key: &Key<'_>) -> Option<EntryMut<'_>> {
@@ -163,9 +191,8 @@ impl Data<'_> {
         if self.is_gone(db, key) {
             return None;
         }
-        let slot = self.slots.at(db, key.slot);
-        slot.set_clock(AccessClock::at(self.now));
-        let mut entry = slot.get_mut(key.hash, key.bytes)?;
+        self.set_clock(db, key);
+        let mut entry = self.slots.at(db, key.slot).get_mut(key.hash, key.bytes)?;
         if !self.no_touch {
             entry.stamp();
         }
@@ -205,15 +232,13 @@ impl Data<'_> {
             self.missed(key);
             return None;
         }
+        if touch {
+            self.set_clock(self.db, key);
+        }
         // Separate fields, so that the borrow of a hit need not outlive the counting of a miss.
-        let Self { slots, effects, now, db, .. } = self;
+        let Self { slots, effects, db, .. } = self;
         let slot = slots.at(*db, key.slot);
-        let found = if touch {
-            slot.set_clock(AccessClock::at(*now));
-            slot.access(key.hash, key.bytes)
-        } else {
-            slot.get(key.hash, key.bytes)
-        };
+        let found = if touch { slot.access(key.hash, key.bytes) } else { slot.get(key.hash, key.bytes) };
         match found {
             Some(_) => effects.hits += 1,
             None => {
@@ -233,9 +258,8 @@ impl Data<'_> {
     #[inline]
     pub fn set_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
         self.is_gone(self.db, key);
-        let slot = self.slots.at(self.db, key.slot);
-        slot.set_clock(AccessClock::at(self.now));
-        if !slot.set_string(key.hash, key.bytes, value, ttl) {
+        self.set_clock(self.db, key);
+        if !self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl) {
             self.effects.notify(NotifyClass::New, "new", self.db, key.bytes);
         }
     }

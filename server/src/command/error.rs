@@ -66,6 +66,19 @@ texts! {
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
     DB_OUT_OF_RANGE = "ERR DB index is out of range";
     INVALID_DB = "ERR invalid DB index";
+    INVALID_FIRST_DB = "ERR invalid first DB index";
+    INVALID_SECOND_DB = "ERR invalid second DB index";
+    NOT_32_BITS = "ERR value is out of range, value must between -2147483648 and 2147483647";
+    MOVE_IN_CLUSTER = "ERR MOVE is not allowed in cluster mode";
+    COPY_IN_CLUSTER = "ERR Copying to another database is not allowed in cluster mode";
+    SWAPDB_IN_CLUSTER = "ERR SWAPDB is not allowed in cluster mode";
+    EXPIRE_NX_WITH_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
+    EXPIRE_GT_WITH_LT = "ERR GT and LT options at the same time are not compatible";
+    INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0";
+    INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    INVALID_TTL = "ERR Invalid TTL value, must be >= 0";
+    LFU_SELECTED = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    LFU_NOT_SELECTED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     INVALID_CURSOR = "ERR invalid cursor";
     SELECT_IN_CLUSTER = "ERR SELECT is not allowed in cluster mode";
     NO_AUTH = "NOAUTH Authentication required.";
@@ -129,6 +142,12 @@ pub fn wrong_arity(name: &str) -> CmdError {
 /// `ERR invalid expire time in 'set' command`
 pub fn invalid_expire(name: &str) -> CmdError {
     CmdError::new(format!("ERR invalid expire time in '{name}' command"))
+}
+
+/// `ERR Unsupported option x` (EXPIRE and its kin).
+pub fn unsupported_option(word: &[u8]) -> CmdError {
+    let word = String::from_utf8_lossy(&word[..word.len().min(128)]);
+    CmdError::new(format!("ERR Unsupported option {word}"))
 }
 
 /// `MOVED 3999 127.0.0.1:6381`; an empty host says "the host you used".

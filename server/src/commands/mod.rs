@@ -6,9 +6,15 @@
 //! Rank 3.
 
 pub mod counters;
+pub mod dump;
+pub mod expire;
+pub mod flush;
+pub mod keys;
 pub mod lcs;
 pub mod list_moves;
 pub mod lists;
+pub mod object;
+pub mod scan;
 mod string_options;
 pub mod string_ranges;
 pub mod strings;
@@ -23,4 +29,13 @@ use crate::command::{CmdError, error};
 #[inline]
 fn integer(word: &[u8]) -> Result<i64, CmdError> {
     parse_i64(word).ok_or(error::NOT_INTEGER)
+}
+
+/// A word that must be the number of a database.
+///
+/// # Errors
+/// No integer, beyond 32 bits, or no such database.
+fn database(word: &[u8], databases: usize) -> Result<usize, CmdError> {
+    let number = i32::try_from(integer(word)?).map_err(|_| error::NOT_32_BITS)?;
+    usize::try_from(number).ok().filter(|db| *db < databases).ok_or(error::DB_OUT_OF_RANGE)
 }

@@ -182,6 +182,8 @@ impl Engine {
                 role: caller.role,
                 lazy_expire: hot.limits.lazy_expire,
                 no_touch: caller.no_touch,
+                lfu: hot.limits.lfu,
+                seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
             },
             reply: Reply::new(out, caller.protocol),
             limits: &hot.limits,

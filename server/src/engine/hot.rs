@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::config::{Config, ids};
 use crate::command::DataLimits;
+use crate::store::Lfu;
 
 /// A snapshot of hot directives.
 #[derive(Clone, Debug)]
@@ -45,7 +46,10 @@ impl Hot {
                 max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
                 lazy_expire: config.bool(ids::LAZYFREE_LAZY_EXPIRE),
                 lazy_user_del: config.bool(ids::LAZYFREE_LAZY_USER_DEL),
-                lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu"),
+                lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu").then(|| Lfu {
+                    log_factor: config.int(ids::LFU_LOG_FACTOR) as u32,
+                    decay_minutes: config.int(ids::LFU_DECAY_TIME) as u32,
+                }),
                 cluster_enabled,
                 databases: if cluster_enabled { 1 } else { config.int(ids::DATABASES) as usize },
             },
@@ -75,6 +79,8 @@ pub const DIRECTIVES: &[super::config::directive::DirectiveId] = &[
     ids::LAZYFREE_LAZY_EXPIRE,
     ids::LAZYFREE_LAZY_USER_DEL,
     ids::MAXMEMORY_POLICY,
+    ids::LFU_LOG_FACTOR,
+    ids::LFU_DECAY_TIME,
     ids::NOTIFY_KEYSPACE_EVENTS,
     ids::PROTECTED_MODE,
     ids::REQUIREPASS,

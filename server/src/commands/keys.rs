@@ -1,0 +1,238 @@
+//! Commands on keys of any type: delete, ask, rename, copy, move.
+//!
+//! A key that arrives under a name (RENAME, COPY, MOVE) may be what a blocked client waits for, so it goes through
+//! [`crate::command::Data::put_in`], which says so. Redis: db.c.
+
+use protocol::resp::Args;
+
+use super::{database, integer};
+use crate::command::outcome::DONE;
+use crate::command::{
+    Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+};
+use crate::store::Removed;
+
+/// The commands of this file.
+pub static COMMANDS: &[Declared<KeyedFn>] = &[
+    Declared::new("COPY", Arity::at_least(3), Group::Generic, Flags::WRITE.and(Flags::DENYOOM), copy as KeyedFn)
+        .since("6.2.0")
+        .summary("Copy a key")
+        .complexity("O(N) worst case for collections, where N is the number of nested items. O(1) for string values.")
+        .keys(&[KeySpec::at(1).ro().access(), KeySpec::at(2).ow().update()])
+        .other_db(copy_target)
+        .syntax("source:key destination:key [DB=destination-db:integer] ['REPLACE]"),
+    Declared::new("DEL", Arity::at_least(2), Group::Generic, Flags::WRITE, del as KeyedFn)
+        .summary("Delete a key")
+        .complexity("O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).")
+        .keys(&[KeySpec::range(1, -1, 1).rm().delete()])
+        .syntax("key:key+")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    Declared::new("EXISTS", Arity::at_least(2), Group::Generic, Flags::READONLY.and(Flags::FAST), exists as KeyedFn)
+        .summary("Determine if a key exists")
+        .complexity("O(N) where N is the number of keys to check.")
+        .keys(&[KeySpec::range(1, -1, 1).ro()])
+        .syntax("key:key+")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+        .history(&[("3.0.3", "Accepts multiple `key` arguments.")]),
+    Declared::new("MOVE", Arity::exactly(3), Group::Generic, Flags::WRITE.and(Flags::FAST), move_key as KeyedFn)
+        .summary("Move a key to another database")
+        .keys(&[KeySpec::at(1).rw().access().update()])
+        .other_db(move_target)
+        .syntax("key:key db:integer"),
+    Declared::new("RENAME", Arity::exactly(3), Group::Generic, Flags::WRITE, rename as KeyedFn)
+        .summary("Rename a key")
+        .keys(&[KeySpec::at(1).rw().access().delete(), KeySpec::at(2).ow().update()])
+        .syntax("key:key newkey:key"),
+    Declared::new("RENAMENX", Arity::exactly(3), Group::Generic, Flags::WRITE.and(Flags::FAST), renamenx as KeyedFn)
+        .summary("Rename a key, only if the new key does not exist")
+        .keys(&[KeySpec::at(1).rw().access().delete(), KeySpec::at(2).ow().insert()])
+        .syntax("key:key newkey:key")
+        .history(&[("3.2.0", "The command no longer returns an error when source and destination names are the same.")]),
+    Declared::new("TOUCH", Arity::at_least(2), Group::Generic, Flags::READONLY.and(Flags::FAST), touch as KeyedFn)
+        .since("3.2.1")
+        .summary("Alters the last access time of a key(s). Returns the number of existing keys specified.")
+        .complexity("O(N) where N is the number of keys that will be touched.")
+        .keys(&[KeySpec::range(1, -1, 1).ro()])
+        .syntax("key:key+")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    Declared::new("TYPE", Arity::exactly(2), Group::Generic, Flags::READONLY.and(Flags::FAST), type_of as KeyedFn)
+        .summary("Determine the type stored at key")
+        .keys(&[KeySpec::at(1).ro()])
+        .syntax("key:key"),
+    Declared::new("UNLINK", Arity::at_least(2), Group::Generic, Flags::WRITE.and(Flags::FAST), del as KeyedFn)
+        .since("4.0.0")
+        .summary("Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.")
+        .complexity("O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.")
+        .keys(&[KeySpec::range(1, -1, 1).rm().delete()])
+        .syntax("key:key+")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+];
+
+/// DEL and UNLINK: large values are dropped after the slot is unlocked in either case.
+fn del(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let mut deleted = 0;
+    for word in args.skip(1) {
+        let key = ctx.data.key(word);
+        if ctx.data.delete(&key) {
+            ctx.data.changed(&key, NotifyClass::Generic, "del");
+            deleted += 1;
+        }
+    }
+    ctx.reply.int(deleted);
+    DONE
+}
+
+fn exists(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let mut found = 0;
+    for word in args.skip(1) {
+        let key = ctx.data.key(word);
+        found += i64::from(ctx.data.look(&key).is_some());
+    }
+    ctx.reply.int(found);
+    DONE
+}
+
+fn touch(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    // Touching is what this command is for, whatever CLIENT NO-TOUCH says.
+    ctx.data.no_touch = false;
+    let mut touched = 0;
+    for word in args.skip(1) {
+        let key = ctx.data.key(word);
+        touched += i64::from(ctx.data.read(&key).is_some());
+    }
+    ctx.reply.int(touched);
+    DONE
+}
+
+fn type_of(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let key = ctx.data.key(&args[1]);
+    ctx.reply.simple(ctx.data.look(&key).map_or("none", |entry| entry.ty().name()));
+    DONE
+}
+
+fn rename(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    rename_if(ctx, args, false)?;
+    ctx.reply.ok();
+    DONE
+}
+
+fn renamenx(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let renamed = rename_if(ctx, args, true)?;
+    ctx.reply.int(i64::from(renamed));
+    DONE
+}
+
+/// Renames; with `only_free` not onto a key that exists. Returns whether anything was done.
+fn rename_if(ctx: &mut KeyedCtx<'_>, args: Args<'_>, only_free: bool) -> Result<bool, CmdError> {
+    let (from, to) = (ctx.data.key(&args[1]), ctx.data.key(&args[2]));
+    if ctx.data.get_mut(&from).is_none() {
+        return Err(error::NO_SUCH_KEY);
+    }
+    if from.bytes == to.bytes {
+        return Ok(false);
+    }
+    // Looked up even if it is to be replaced: one whose time has come is gone first, and says so.
+    if ctx.data.peek(&to).is_some() && only_free {
+        return Ok(false);
+    }
+    let moved = take(ctx, &from);
+    ctx.data.put_in(ctx.data.db, &to, moved);
+    // One change with two events.
+    ctx.data.slot(&from).touch(from.hash, from.bytes);
+    ctx.data.notify(NotifyClass::Generic, "rename_from", &from);
+    ctx.data.changed(&to, NotifyClass::Generic, "rename_to");
+    Ok(true)
+}
+
+/// Takes out a key that is known to be there.
+fn take(ctx: &mut KeyedCtx<'_>, key: &Key<'_>) -> Removed {
+    ctx.data.slot(key).remove(key.hash, key.bytes).expect("the key was found")
+}
+
+/// The database that MOVE names, for the locks. Nonsense is the handler's to report.
+fn move_target(args: Args<'_>) -> Option<usize> {
+    args.get(2).and_then(|word| usize::try_from(integer(word).ok()?).ok())
+}
+
+fn move_key(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    if ctx.limits.cluster_enabled {
+        return Err(error::MOVE_IN_CLUSTER);
+    }
+    let target = database(&args[2], ctx.limits.databases)?;
+    let source = ctx.data.db;
+    if target == source {
+        return Err(error::SAME_OBJECT);
+    }
+    let key = ctx.data.key(&args[1]);
+    if ctx.data.get_mut(&key).is_none() || ctx.data.peek_in(target, &key).is_some() {
+        ctx.reply.int(0);
+        return DONE;
+    }
+    let moved = take(ctx, &key);
+    ctx.data.put_in(target, &key, moved);
+    ctx.data.slot(&key).touch(key.hash, key.bytes);
+    ctx.data.notify(NotifyClass::Generic, "move_from", &key);
+    ctx.data.changed_in(target, &key, NotifyClass::Generic, "move_to");
+    ctx.reply.int(1);
+    DONE
+}
+
+/// The options of COPY.
+struct CopyRequest<'a> {
+    /// The last database that is named, as the client wrote it.
+    database: Option<&'a [u8]>,
+    replace: bool,
+}
+
+impl<'a> CopyRequest<'a> {
+    /// Parses what follows the keys; `check` looks at each database that is named, in the order of the words.
+    fn parse(words: Args<'a>, check: impl Fn(&[u8]) -> Result<(), CmdError>) -> Result<Self, CmdError> {
+        let mut request = Self { database: None, replace: false };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if word.eq_ignore_ascii_case(b"REPLACE") {
+                request.replace = true;
+            } else if word.eq_ignore_ascii_case(b"DB") {
+                let word = words.next().ok_or(error::SYNTAX)?;
+                check(word)?;
+                request.database = Some(word);
+            } else {
+                return Err(error::SYNTAX);
+            }
+        }
+        Ok(request)
+    }
+}
+
+/// The database that COPY names, for the locks.
+fn copy_target(args: Args<'_>) -> Option<usize> {
+    let request = CopyRequest::parse(args.skip(3), |_| Ok(())).ok()?;
+    usize::try_from(integer(request.database?).ok()?).ok()
+}
+
+fn copy(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let databases = ctx.limits.databases;
+    let in_cluster = ctx.limits.cluster_enabled;
+    let request = CopyRequest::parse(args.skip(3), |word| match database(word, databases) {
+        // There is but one database in a cluster; what Redis says is that the others are not to be used.
+        Err(problem) if in_cluster && problem == error::DB_OUT_OF_RANGE && integer(word).is_ok_and(|db| db > 0) => {
+            Err(error::COPY_IN_CLUSTER)
+        }
+        result => result.map(drop),
+    })?;
+    let source_db = ctx.data.db;
+    let target_db = request.database.map_or(Ok(source_db), |word| database(word, databases))?;
+    let (from, to) = (ctx.data.key(&args[1]), ctx.data.key(&args[2]));
+    if source_db == target_db && from.bytes == to.bytes {
+        return Err(error::SAME_OBJECT);
+    }
+    if ctx.data.read(&from).is_none() || (ctx.data.peek_in(target_db, &to).is_some() && !request.replace) {
+        ctx.reply.int(0);
+        return DONE;
+    }
+    let copy = ctx.data.peek(&from).map(|entry| Removed::copy_of(entry, to.bytes)).expect("the key was found");
+    ctx.data.put_in(target_db, &to, copy);
+    ctx.data.changed_in(target_db, &to, NotifyClass::Generic, "copy_to");
+    ctx.reply.int(1);
+    DONE
+}

@@ -1,0 +1,238 @@
+//! Commands that look at a whole database: SCAN, KEYS, RANDOMKEY, DBSIZE.
+//!
+//! Slots are visited one at a time, so a huge database never stops the node. What SCAN promises, and how its cursors keep it,
+//! stands in [`crate::store::ScanCursor`]. SCAN removes the expired keys that it meets, as Redis does; the slot of such a key stays
+//! locked until its deletion is propagated, or else a write of another client could overtake it on the way to a replica. So
+//! that not too much is locked, after [`MAX_HELD`] such slots further expired keys are only hidden. Redis: db.c.
+
+use protocol::resp::{Args, OwnedArgs};
+
+use super::integer;
+use crate::base::glob;
+use crate::command::outcome::DONE;
+use crate::command::{
+    Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, NotifyClass, Role, error,
+};
+use crate::store::{EntryRef, ScanCursor, SlotGuard};
+
+/// The commands of this file.
+pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
+    Declared::new("DBSIZE", Arity::exactly(1), Group::Server, Flags::READONLY.and(Flags::FAST).and(Flags::ACL_KEYSPACE), dbsize as KeyspaceFn)
+        .summary("Return the number of keys in the selected database")
+        .tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
+    Declared::new("KEYS", Arity::exactly(2), Group::Generic, Flags::READONLY.and(Flags::ACL_DANGEROUS), keys as KeyspaceFn)
+        .summary("Find all keys matching the given pattern")
+        .complexity("O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.")
+        .syntax("pattern:pattern")
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"]),
+    Declared::new("RANDOMKEY", Arity::exactly(1), Group::Generic, Flags::READONLY, randomkey as KeyspaceFn)
+        .summary("Return a random key from the keyspace")
+        .tips(&["request_policy:all_shards", "nondeterministic_output"]),
+    Declared::new("SCAN", Arity::at_least(2), Group::Generic, Flags::READONLY, scan as KeyspaceFn)
+        .since("2.8.0")
+        .summary("Incrementally iterate the keys space")
+        .complexity("O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.")
+        .syntax("cursor:integer [MATCH=pattern:pattern] [COUNT=count:integer] [TYPE=type:string@6.0.0]")
+        .tips(&["nondeterministic_output", "request_policy:special"])
+        .history(&[("6.0.0", "Added the `TYPE` subcommand.")]),
+];
+
+/// The most slots that one SCAN keeps locked.
+const MAX_HELD: usize = 64;
+/// How often RANDOMKEY draws before it looks through the keys one by one.
+const DRAWS: usize = 100;
+/// Keys that SCAN visits unless told otherwise.
+const DEFAULT_COUNT: usize = 10;
+
+fn dbsize(ctx: &mut KeyspaceCtx<'_, '_>, _args: Args<'_>) -> CmdResult {
+    ctx.reply.int(ctx.keyspace.len(ctx.db) as i64);
+    DONE
+}
+
+/// Whether readers still see this key. The primary's stream sees keys as they are.
+fn is_live(ctx: &KeyspaceCtx<'_, '_>, entry: EntryRef<'_>) -> bool {
+    ctx.role == Role::Stream || !entry.is_expired(ctx.now)
+}
+
+fn randomkey(ctx: &mut KeyspaceCtx<'_, '_>, _args: Args<'_>) -> CmdResult {
+    let keyspace = ctx.keyspace;
+    for _ in 0..DRAWS {
+        let Some(slot) = keyspace.random_slot(ctx.db, ctx.rng.next_u64()) else { break };
+        let slot = keyspace.lock(ctx.db, slot);
+        if let Some(entry) = slot.random(ctx.rng.next_u64()).filter(|entry| is_live(ctx, *entry)) {
+            ctx.reply.bulk(entry.key());
+            return DONE;
+        }
+    }
+    // Nearly everything is expired and not yet removed: take the first key that is not.
+    for slot in keyspace.occupied(ctx.db) {
+        let slot = keyspace.lock(ctx.db, slot);
+        if let Some(entry) = slot.iter().find(|entry| is_live(ctx, *entry)) {
+            ctx.reply.bulk(entry.key());
+            return DONE;
+        }
+    }
+    ctx.reply.null();
+    DONE
+}
+
+fn keys(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+    let pattern = &args[1];
+    let everything = pattern == b"*";
+    let array = ctx.reply.deferred_array();
+    let mut found = 0;
+    let keyspace = ctx.keyspace;
+    for slot in keyspace.occupied(ctx.db) {
+        let slot = keyspace.lock(ctx.db, slot);
+        for entry in slot.iter() {
+            if (everything || glob::matches(pattern, entry.key(), false)) && is_live(ctx, entry) {
+                ctx.reply.bulk(entry.key());
+                found += 1;
+            }
+        }
+    }
+    ctx.reply.set_len(array, found);
+    DONE
+}
+
+/// Which keys SCAN returns, and about how many it visits.
+struct ScanRequest<'a> {
+    pattern: Option<&'a [u8]>,
+    ty: Option<&'a [u8]>,
+    count: usize,
+}
+
+impl<'a> ScanRequest<'a> {
+    fn parse(words: Args<'a>) -> Result<Self, CmdError> {
+        let mut request = Self { pattern: None, ty: None, count: DEFAULT_COUNT };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let value = words.next().ok_or(error::SYNTAX)?;
+            if word.eq_ignore_ascii_case(b"COUNT") {
+                request.count =
+                    usize::try_from(integer(value)?).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
+            } else if word.eq_ignore_ascii_case(b"MATCH") {
+                request.pattern = Some(value).filter(|pattern| *pattern != b"*");
+            } else if word.eq_ignore_ascii_case(b"TYPE") {
+                request.ty = Some(value);
+            } else {
+                return Err(error::SYNTAX);
+            }
+        }
+        Ok(request)
+    }
+
+    fn wants(&self, entry: EntryRef<'_>) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
+            && self.ty.is_none_or(|ty| ty.eq_ignore_ascii_case(entry.ty().name().as_bytes()))
+    }
+}
+
+/// A cursor as C's `strtoul` reads it, which is how Redis does: a sign is fine, and no digits at all are 0 if nothing stands there.
+fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
+    let (negative, digits) = match word {
+        [] => return Ok(ScanCursor::START),
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, word),
+    };
+    // `parse` takes a sign of its own, which would be the second one here.
+    let number = Some(digits).filter(|digits| digits.iter().all(u8::is_ascii_digit));
+    let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+    let number = number.ok_or(error::INVALID_CURSOR)?;
+    Ok(ScanCursor::from_wire(if negative { number.wrapping_neg() } else { number }))
+}
+
+/// Names of keys, one after the other.
+#[derive(Default)]
+struct Names {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.ends.iter().scan(0, |start, &end| {
+            let name = &self.bytes[*start..end];
+            *start = end;
+            Some(name)
+        })
+    }
+}
+
+fn scan(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+    let cursor = parse_cursor(&args[1])?;
+    let request = ScanRequest::parse(args.skip(2))?;
+    let (mut found, mut left) = (Names::default(), request.count);
+    let next = scan_slots(ctx, cursor, &request, &mut left, &mut found);
+    ctx.reply.array(2);
+    ctx.reply.bulk_str(itoa::Buffer::new().format(next.map_or(0, ScanCursor::to_wire)));
+    ctx.reply.array(found.ends.len());
+    for name in found.iter() {
+        ctx.reply.bulk(name);
+    }
+    DONE
+}
+
+/// Visits about `left` keys from a cursor on; returns where to go on, `None` at the end.
+fn scan_slots(
+    ctx: &mut KeyspaceCtx<'_, '_>,
+    cursor: ScanCursor,
+    request: &ScanRequest<'_>,
+    left: &mut usize,
+    found: &mut Names,
+) -> Option<ScanCursor> {
+    let keyspace = ctx.keyspace;
+    for id in keyspace.occupied_from(ctx.db, cursor.slot()) {
+        let here = if id == cursor.slot() { cursor } else { ScanCursor::start_of(id) };
+        if *left == 0 {
+            return Some(here);
+        }
+        let slot = keyspace.lock(ctx.db, id);
+        let mut expired = Names::default();
+        let mut visited = 0;
+        let next = slot.scan(here.position(), *left, |entry| {
+            visited += 1;
+            if !request.wants(entry) {
+            } else if is_live(ctx, entry) {
+                found.push(entry.key());
+            } else {
+                expired.push(entry.key());
+            }
+        });
+        *left = left.saturating_sub(visited);
+        if !expired.ends.is_empty() && ctx.role == Role::Primary && ctx.held.len() < MAX_HELD {
+            remove_expired(ctx, slot, &expired);
+        }
+        if let Some(position) = next {
+            return Some(here.at_position(position));
+        }
+    }
+    None
+}
+
+/// Removes expired keys, and keeps their slot locked until that is propagated.
+fn remove_expired<'k>(ctx: &mut KeyspaceCtx<'_, 'k>, mut slot: SlotGuard<'k>, expired: &Names) {
+    let verb: &[u8] = if ctx.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
+    for name in expired.iter() {
+        let hash = ctx.keyspace.hash(name);
+        let Some(removed) = slot.expire_if_due(hash, name, ctx.now) else { continue };
+        slot.touch(hash, name);
+        if ctx.effects.propagating {
+            ctx.effects.before.push((ctx.db, OwnedArgs::from_slices(&[verb, name])));
+        }
+        ctx.effects.notify(NotifyClass::Expired, "expired", ctx.db, name);
+        ctx.effects.expired += 1;
+        ctx.effects.discard(removed);
+    }
+    ctx.held.push(slot);
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
