@@ -4,6 +4,8 @@
 
 use protocol::bus::{Header, IpText, MessageFlags, NodeFlags, PacketType, PingBody};
 
+use protocol::slot::SlotBitmap;
+
 use crate::config::{MAX_HANDSHAKES, UnixMillis};
 use crate::event::Level;
 use crate::link::LinkId;
@@ -250,7 +252,9 @@ impl Gossip {
         let shard = self.nodes[sender].primary.unwrap_or(sender);
         // A slot that the sender left out of one packet and claims in the next is marked as free: the claim must end that,
         // though it is where the table says that it is. Else any old claim could take it.
-        let reclaimed = self.nodes[sender].is_primary() && self.slots.unclaimed.intersects(&header.slots);
+        let marked = |marks: &SlotBitmap| marks.intersects(&header.slots);
+        let reclaimed =
+            self.nodes[sender].is_primary() && (marked(&self.slots.unclaimed) || marked(&self.slots.awaited));
         if reclaimed || self.nodes[shard].slots != header.slots {
             if self.nodes[sender].is_primary() {
                 self.take_over_claims(sender, header.config_epoch, &header.slots);

@@ -9,4 +9,5 @@ mod lease;
 mod manual;
 mod membership;
 mod net;
+mod simulated;
 mod slots;

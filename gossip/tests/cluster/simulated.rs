@@ -1,0 +1,116 @@
+//! Rules that the simulator found broken, each as the shortest history that showed it.
+
+use gossip::{Effect, Gossip};
+use protocol::bus::{NodeFlags, NodeId};
+use protocol::slot::SlotId;
+
+use crate::net::{TIMEOUT, TestNet, range};
+
+fn slot(number: u16) -> SlotId {
+    SlotId::new(number).expect("slot")
+}
+
+/// The node loses its disk and comes back as somebody else; returns who it was.
+fn replace_by_stranger(net: &mut TestNet, node: usize) -> NodeId {
+    let before = net.id(node);
+    net.crash(node);
+    net.nodes[node].core = Some(Gossip::new(net.nodes[node].config.clone(), 4_711, net.now));
+    net.nodes[node].primary = None;
+    net.run(1);
+    before
+}
+
+fn move_slot(net: &mut TestNet, number: u16, from: usize, to: usize) {
+    let (giver, taker) = (net.id(from), net.id(to));
+    net.command(to, |core, now| core.set_slot_importing(slot(number), giver.as_str(), now).expect("valid"));
+    net.command(from, |core, now| core.set_slot_migrating(slot(number), taker.as_str(), now).expect("valid"));
+    net.command(to, |core, now| core.set_slot_node(slot(number), taker.as_str(), false, now).expect("valid"));
+    net.command(from, |core, now| core.set_slot_node(slot(number), taker.as_str(), false, now).expect("valid"));
+}
+
+#[test]
+fn a_voter_that_heard_the_primary_within_a_node_timeout_does_not_vote_against_it() {
+    let mut net = TestNet::three_shards();
+    net.run(2 * TIMEOUT);
+    let suspects = |net: &TestNet, by: usize| {
+        let primary = net.id(0);
+        net.view(by).node(&primary).expect("known").flags.intersects(NodeFlags::PFAIL | NodeFlags::FAIL)
+    };
+    // Node 1 suspects the primary and says so; then it reaches it again, but cannot tell node 2.
+    net.cut.extend([(0, 1), (1, 0)]);
+    net.run_until("node 1 suspects", 3 * TIMEOUT, |net| suspects(net, 1));
+    net.run(5);
+    net.cut.clear();
+    net.cut.extend([(1, 2), (0, 2), (2, 0), (0, 3), (3, 0), (0, 4), (4, 0), (0, 5), (5, 0)]);
+    // Node 2 completes the quorum with that old report.
+    net.run_until("node 2 calls it failed", 2 * TIMEOUT, |net| {
+        let primary = net.id(0);
+        net.view(2).node(&primary).expect("known").has_failed()
+    });
+    for _ in 0..TIMEOUT / 2 {
+        net.run(1);
+        let replaced = net.view(3).myself().is_primary();
+        assert!(
+            !(replaced && net.write(0)),
+            "the primary serves on a lease that its successor ignored\n{}",
+            net.dump()
+        );
+    }
+    assert!(net.logged(1, "I heard from its master"), "{}", net.dump());
+}
+
+#[test]
+fn a_primary_that_came_back_as_somebody_else_is_replaced() {
+    let mut net = TestNet::three_shards();
+    net.run(2 * TIMEOUT);
+    replace_by_stranger(&mut net, 0);
+    net.run_until("the replica took over", 10 * TIMEOUT, |net| net.view(3).myself().is_primary());
+}
+
+#[test]
+fn who_missed_the_fail_message_about_a_node_without_address_learns_it_from_gossip() {
+    let mut net = TestNet::three_shards();
+    net.run(2 * TIMEOUT);
+    net.partition(&[3]);
+    let lost = replace_by_stranger(&mut net, 0);
+    net.run_until("the others know", 5 * TIMEOUT, |net| net.view(1).node(&lost).expect("known").has_failed());
+    net.run(TIMEOUT);
+    net.cut.clear();
+    net.run_until("the replica took over", 20 * TIMEOUT, |net| net.view(3).myself().is_primary());
+}
+
+#[test]
+fn a_claim_that_returns_is_not_free_for_older_claims() {
+    let mut net = TestNet::three_shards();
+    net.run(2 * TIMEOUT);
+    net.crash(0);
+    net.run_until("the replica took over", 5 * TIMEOUT, |net| net.view(3).myself().is_primary());
+    net.run(TIMEOUT);
+    net.command(3, |core, now| core.del_slots(&[range(6, 6)], now).expect("owned"));
+    net.run(5);
+    net.command(3, |core, now| core.add_slots(&[range(6, 6)], now).expect("free"));
+    net.run(5);
+    // The old primary returns and claims the slot with its old epoch.
+    net.restart(0, 77);
+    let owner = net.id(3);
+    for _ in 0..TIMEOUT {
+        net.run(1);
+        for observer in [1, 2] {
+            assert_eq!(net.view(observer).owner(slot(6)).map(|node| node.id), Some(owner), "at {observer}");
+        }
+    }
+}
+
+#[test]
+fn slots_moved_by_hand_are_on_disk_before_others_are_told() {
+    let mut net = TestNet::three_shards();
+    net.run(TIMEOUT);
+    move_slot(&mut net, 5, 0, 1);
+    net.nodes[1].effects.clear();
+    // The second needs no new epoch, which would be saved durably anyway.
+    move_slot(&mut net, 6, 0, 1);
+    let effects = &net.nodes[1].effects;
+    let told = effects.iter().position(|effect| matches!(effect, Effect::Send { .. })).expect("others are told");
+    let saved = effects.iter().rposition(|effect| matches!(effect, Effect::PersistNodesConf { fsync: true, .. }));
+    assert!(saved.is_some_and(|saved| saved < told), "{saved:?} {told}");
+}
