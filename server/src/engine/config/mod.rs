@@ -29,7 +29,7 @@ use value::{Reason, Surroundings, Value};
 pub mod commands;
 pub mod directive;
 pub mod file;
-pub mod keyspace_events;
+mod keyspace_events;
 pub mod lists;
 pub mod rewrite;
 pub mod table;
