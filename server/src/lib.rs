@@ -22,5 +22,6 @@ pub mod cluster;
 pub mod net;
 
 pub mod cli;
+pub mod embedded;
 pub mod logging;
 pub mod node;

@@ -9,13 +9,15 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use slotd::base::clock::{Clock, SystemClock};
-use slotd::cli::{self, Invocation, NodeArgs};
+use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs};
+use slotd::embedded;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
-use slotd::net::workers::Threads;
-use slotd::node::{Node, StartError};
+use slotd::engine::threads::Threads;
+use slotd::node::{Environment, Node, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -23,20 +25,21 @@ use tracing_subscriber::layer::SubscriberExt;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let began = Instant::now();
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
     let outcome = match cli::parse(&program, words.collect()) {
         Ok(Invocation::Node(args)) => run_node(args, &program),
-        Ok(Invocation::Cluster(_)) => Err("slotd cluster is not part of this build".to_owned()),
+        Ok(Invocation::Cluster(args)) => run_cluster(args, began),
         // Nobody reads any more if this fails, which is no error of ours.
         Ok(Invocation::Print(text)) => {
             let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(())
+            Ok(0)
         }
         Err(text) => Err(text),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(text) => {
             eprintln!("{text}");
             ExitCode::FAILURE
@@ -44,8 +47,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs one node until a signal ends it. The error is for standard error.
-fn run_node(args: NodeArgs, program: &OsStr) -> Result<(), String> {
+/// Runs one node until a signal or a command ends it; the exit status. The error is for standard error.
+fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
     let config = load_config(args)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -56,7 +59,8 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<(), String> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
-    let node = Node::start(&threads, config, clock).map_err(|error| {
+    let environment = Environment { threads, clock, log: log.clone() };
+    let node = Node::start(&environment, config).map_err(|error| {
         log.warning(format_args!("{error}"));
         if matches!(error, StartError::Bind { .. }) {
             log.warning(format_args!("Failed listening on port {} (TCP), aborting.", about.port));
@@ -69,13 +73,21 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<(), String> {
     log.warning(format_args!("Server initialized"));
     log.notice(format_args!("Ready to accept connections"));
 
-    let signal = wait_for_signal().map_err(|error| format!("Waiting for signals: {error}"))?;
-    log.warning(format_args!("Received {signal} scheduling shutdown..."));
-    log.warning(format_args!("User requested shutdown..."));
+    let status = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
+        tokio::select! {
+            status = node.engine().state.stop_requested() => Ok(status),
+            signal = signals() => {
+                let signal = signal.map_err(|error| format!("Waiting for signals: {error}"))?;
+                log.warning(format_args!("Received {signal} scheduling shutdown..."));
+                log.warning(format_args!("User requested shutdown..."));
+                Ok::<i32, String>(node.shutdown().await)
+            }
+        }
+    })?;
     drop(node);
     drop(pid_file);
     log.warning(format_args!("Redis is now ready to exit, bye bye..."));
-    Ok(())
+    Ok(status as u8)
 }
 
 fn load_config(mut args: NodeArgs) -> Result<Config, String> {
@@ -188,16 +200,59 @@ impl Drop for PidFile {
     }
 }
 
-/// Blocks until SIGINT or SIGTERM comes; its name. SIGHUP is ignored, as by Redis.
-fn wait_for_signal() -> std::io::Result<&'static str> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let _hang_up = signal(SignalKind::hangup())?;
-        Ok(tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        })
+/// A runtime for the main thread, which only waits.
+fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Waits until SIGINT or SIGTERM comes; its name. SIGHUP is ignored, as by Redis.
+async fn signals() -> std::io::Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let _hang_up = signal(SignalKind::hangup())?;
+    Ok(tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
     })
+}
+
+/// Runs a whole cluster until a signal ends it.
+fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
+    let options = embedded::Options {
+        shards: usize::from(args.shards),
+        replicas: usize::from(args.replicas),
+        port: args.port,
+        dir: args.dir,
+        options: args.options,
+        ..embedded::Options::default()
+    };
+    let cluster = embedded::Cluster::start(options).map_err(|problem| problem.to_string())?;
+    let elapsed = began.elapsed().as_millis();
+    let nodes = cluster.nodes();
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let text = serde_json::json!({ "ready_ms": elapsed, "pid": std::process::id(), "nodes": nodes });
+        writeln!(out, "{text}").map_err(|error| error.to_string())?;
+    } else {
+        for node in &nodes {
+            let what = match &node.primary {
+                Some(primary) => format!("replicates {}", &primary[..8]),
+                None => format!("slots {}", node.slots.join(" ")),
+            };
+            writeln!(out, "{:7} {:21} {} {what}", node.role, node.address, &node.id[..8])
+                .map_err(|error| error.to_string())?;
+        }
+        writeln!(out, "ready {elapsed} ms").map_err(|error| error.to_string())?;
+    }
+    out.flush().map_err(|error| error.to_string())?;
+    drop(out);
+    waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
+        signals().await.map_err(|error| format!("Waiting for signals: {error}"))?;
+        for node in cluster.raw_nodes() {
+            node.shutdown().await;
+        }
+        Ok::<(), String>(())
+    })?;
+    drop(cluster);
+    Ok(0)
 }

@@ -1,22 +1,25 @@
 //! A node: everything wired together, started and stopped in order.
 //!
-//! Start: registry, engine, subsystems, data from disk, listeners. Stop: listeners, subsystems, connections. Nothing here is static:
-//! a process holds as many nodes as it likes, which share the process's [`Threads`].
+//! Start: registry, engine, subsystems, data from disk, listeners, cluster. Stop: listeners, subsystems, connections. Nothing here
+//! is static: a process holds as many nodes as it likes, which share the process's [`Threads`].
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
-use crate::engine::Engine;
+use crate::cluster::conf_file::{ConfFile, ConfFileError};
+use crate::cluster::{self, Cluster, DataLink};
 use crate::engine::config::{Config, ids};
+use crate::engine::ports::Router;
 use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
 use crate::engine::threads::Threads;
-use crate::engine::{config, connection, pubsub, transaction};
+use crate::engine::{Engine, config, connection, pubsub, transaction};
+use crate::logging::NodeLog;
 use crate::net::listener;
 use crate::persistence::{self, Persistence};
 
@@ -26,18 +29,30 @@ pub enum StartError {
     /// An address could not be bound.
     #[error("Could not create server TCP listening socket {addr}: {error}")]
     Bind { addr: String, error: io::Error },
-    /// Something else of the system.
-    #[error("{what}: {error}")]
-    System { what: &'static str, error: io::Error },
+    /// The port of the cluster bus would be beyond the last port.
+    #[error(
+        "Redis port number too high for cluster mode. If cluster-port is not set, the port must be at most 55535, but it is {0}"
+    )]
+    BusPort(u16),
+    /// nodes.conf is used by another node, or cannot be opened.
+    #[error(transparent)]
+    ConfFile(#[from] ConfFileError),
+    /// nodes.conf is damaged; it is left as it is.
+    #[error("Unrecoverable error: corrupted cluster config file {path}: {problem}")]
+    DamagedConf { path: String, problem: gossip::NodesConfError },
     /// The data on disk cannot be loaded.
     #[error("{0}")]
     Load(#[from] persistence::rdb_loader::LoadError),
+    /// Something else of the system.
+    #[error("{what}: {error}")]
+    System { what: &'static str, error: io::Error },
 }
 
 /// A running node. Dropping it stops it.
 pub struct Node {
     engine: Arc<Engine>,
     persistence: Arc<Persistence>,
+    cluster: Option<Arc<Cluster>>,
     port: u16,
     stop: watch::Sender<bool>,
 }
@@ -55,14 +70,26 @@ fn tables() -> Vec<Table> {
         Table::Keyed(crate::commands::object::COMMANDS),
         Table::Keyspace(crate::commands::scan::COMMANDS),
         Table::Keyspace(crate::commands::flush::COMMANDS),
+        Table::Keyed(crate::commands::string_ranges::COMMANDS),
+        Table::Keyed(crate::commands::counters::COMMANDS),
+        Table::Keyed(crate::commands::lcs::COMMANDS),
         Table::Keyed(crate::commands::lists::COMMANDS),
         Table::Keyed(crate::commands::list_moves::COMMANDS),
         Table::Session(connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
         Table::Session(pubsub::commands::COMMANDS),
         Table::Session(config::commands::COMMANDS),
+        Table::Session(cluster::migrate::COMMANDS),
         Table::Service(Subsystem::Persistence, persistence::commands::specs()),
+        Table::Service(Subsystem::Cluster, cluster::commands::specs()),
     ]
+}
+
+/// What a node is started with besides its configuration.
+pub struct Environment {
+    pub threads: Arc<Threads>,
+    pub clock: Arc<dyn Clock>,
+    pub log: NodeLog,
 }
 
 impl Node {
@@ -70,23 +97,26 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
-    pub fn start(threads: &Arc<Threads>, config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
+        let Environment { threads, clock, log } = environment;
         let seed = Rng::os_seed().map_err(|error| StartError::System { what: "Reading a random seed", error })?;
         let (stop, stopped) = watch::channel(false);
-        let engine = Engine::new(Registry::new(tables()), config, clock, threads.workers(), seed);
+        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), threads.workers(), seed, log.clone());
         keep_hot(&engine);
+        let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let persistence = Persistence::new(engine.clone());
         let service: Arc<dyn Service> = persistence.clone();
         engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
-        persistence.load()?;
-        let port = listen(&engine, threads, &stopped)?;
-        persistence.start(threads.control());
-        Ok(Self { engine, persistence, port, stop })
-    }
-
-    /// The data on disk.
-    pub fn persistence(&self) -> &Arc<Persistence> {
-        &self.persistence
+        let mut node = Self { engine, persistence, cluster: None, port: clients.port, stop };
+        node.persistence.load()?;
+        if node.engine.config.bool(ids::CLUSTER_ENABLED) {
+            node.join_cluster(threads, &stopped)?;
+        }
+        node.persistence.start(threads.control());
+        for socket in clients.sockets {
+            start_accepting(socket, &node.engine, threads, &stopped);
+        }
+        Ok(node)
     }
 
     /// The engine, for whoever embeds a node.
@@ -94,9 +124,75 @@ impl Node {
         &self.engine
     }
 
+    /// The data on disk.
+    pub fn persistence(&self) -> &Arc<Persistence> {
+        &self.persistence
+    }
+
+    /// The cluster side, if cluster mode is on.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
+    }
+
     /// The port that clients reach this node at.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    fn join_cluster(&mut self, threads: &Arc<Threads>, stopped: &watch::Receiver<bool>) -> Result<(), StartError> {
+        let engine = &self.engine;
+        let path = engine.config.path(ids::CLUSTER_CONFIG_FILE);
+        let (conf, text) = ConfFile::open(&path)?;
+        let bus = Sockets::bind(engine, bus_port(engine, self.port)?)?;
+        let data: Arc<dyn DataLink> = self.data_link();
+        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), conf, &text, self.port, bus.port)
+            .map_err(|problem| StartError::DamagedConf { path: path.display().to_string(), problem })?;
+        if text.is_empty() {
+            let id = cluster.view().myself().id;
+            engine.log.notice(format_args!("No cluster configuration found, I'm {id}"));
+        }
+        let router: Arc<dyn Router> = cluster.clone();
+        engine.set_router(Arc::downgrade(&router));
+        let service: Arc<dyn Service> = cluster.clone();
+        engine.set_service(Subsystem::Cluster, Arc::downgrade(&service));
+        for socket in bus.sockets {
+            let (cluster, mut stopped) = (cluster.clone(), stopped.clone());
+            threads.control().spawn(move |_| async move {
+                let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
+                tokio::select! {
+                    () = cluster.accept_bus(listener) => {}
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+        cluster.start();
+        self.cluster = Some(cluster);
+        Ok(())
+    }
+
+    /// Whether this replica's link to its primary is up and its data in sync.
+    pub fn replica_online(&self) -> bool {
+        true
+    }
+
+    /// Ends in order: data is saved if save points say so. The exit status.
+    pub async fn shutdown(&self) -> i32 {
+        0
+    }
+
+    fn data_link(&self) -> Arc<dyn DataLink> {
+        Arc::new(NoReplication)
+    }
+}
+
+/// Until replication is wired: a node that keeps its data to itself.
+struct NoReplication;
+
+impl DataLink for NoReplication {
+    fn follow(&self, _: &str, _: u16) {}
+    fn promote(&self) {}
+    fn state(&self) -> cluster::DataState {
+        cluster::DataState { offset: 1, synced: true, silent_ms: Some(0) }
     }
 }
 
@@ -106,6 +202,9 @@ impl Drop for Node {
         let _ = self.stop.send(true);
         self.engine.state.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
         self.persistence.stop();
+        if let Some(cluster) = &self.cluster {
+            cluster.stop();
+        }
         for client in self.engine.clients.all() {
             client.kill();
         }
@@ -123,46 +222,69 @@ fn keep_hot(engine: &Arc<Engine>) {
     });
 }
 
-/// Binds every address and starts accepting. Returns the port, which the system chose if it was 0.
-fn listen(engine: &Arc<Engine>, threads: &Arc<Threads>, stopped: &watch::Receiver<bool>) -> Result<u16, StartError> {
-    let config = &engine.config;
-    let mut port = config.int(ids::PORT) as u16;
-    let backlog = config.int(ids::TCP_BACKLOG) as i32;
-    let mut bound = 0;
-    for name in config.bind_addresses() {
-        let (optional, name) = match name.strip_prefix('-') {
-            Some(rest) => (true, rest.to_owned()),
-            None => (false, name),
-        };
-        let ip = match name.as_str() {
-            "*" => Ok("0.0.0.0".parse().expect("an address")),
-            "::*" => Ok("::".parse().expect("an address")),
-            other => other.parse(),
-        };
-        let Ok(ip) = ip else {
-            if optional {
-                continue;
+/// The port of the cluster bus: `cluster-port`, or 10,000 above the clients' port, or any if that is any.
+fn bus_port(engine: &Engine, port: u16) -> Result<u16, StartError> {
+    if engine.config.int(ids::CLUSTER_PORT) != 0 {
+        return Ok(engine.config.int(ids::CLUSTER_PORT) as u16);
+    }
+    if engine.config.int(ids::PORT) == 0 {
+        return Ok(0);
+    }
+    u16::try_from(i64::from(port) + cluster::BUS_PORT_OFFSET).map_err(|_| StartError::BusPort(port))
+}
+
+/// Listening sockets on one port.
+struct Sockets {
+    sockets: Vec<std::net::TcpListener>,
+    /// The port, which the system chose if it was asked for 0.
+    port: u16,
+}
+
+impl Sockets {
+    /// Binds every address of `bind`. Redis: `listenToPort`.
+    fn bind(engine: &Engine, mut port: u16) -> Result<Self, StartError> {
+        let backlog = engine.config.int(ids::TCP_BACKLOG) as i32;
+        let mut sockets = Vec::new();
+        for name in engine.config.bind_addresses() {
+            let (optional, name) = match name.strip_prefix('-') {
+                Some(rest) => (true, rest.to_owned()),
+                None => (false, name),
+            };
+            let Some(ip) = address_of(&name) else {
+                if optional {
+                    continue;
+                }
+                return Err(StartError::Bind {
+                    addr: name,
+                    error: io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"),
+                });
+            };
+            let addr = SocketAddr::new(ip, port);
+            match listener::bind(addr, backlog) {
+                Ok(socket) => {
+                    port = socket.local_addr().map_or(port, |addr| addr.port());
+                    sockets.push(socket);
+                }
+                // An optional address may not exist here; a taken port is an error all the same.
+                Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(StartError::Bind { addr: addr.to_string(), error }),
             }
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "not an IP address");
-            return Err(StartError::Bind { addr: name, error });
-        };
-        let addr = SocketAddr::new(ip, port);
-        match listener::bind(addr, backlog) {
-            Ok(socket) => {
-                port = socket.local_addr().map_or(port, |addr| addr.port());
-                bound += 1;
-                start_accepting(socket, engine, threads, stopped);
-            }
-            // An optional address may not exist; a taken port is an error all the same (Redis: listenToPort).
-            Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(StartError::Bind { addr: addr.to_string(), error }),
         }
+        if sockets.is_empty() {
+            let error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address could be bound");
+            return Err(StartError::Bind { addr: format!("*:{port}"), error });
+        }
+        Ok(Self { sockets, port })
     }
-    if bound == 0 {
-        let error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address could be bound");
-        return Err(StartError::Bind { addr: format!("*:{port}"), error });
+}
+
+fn address_of(name: &str) -> Option<IpAddr> {
+    match name {
+        "*" => Some(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+        "::*" => Some(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)),
+        "localhost" => Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+        other => other.parse().ok(),
     }
-    Ok(port)
 }
 
 fn start_accepting(

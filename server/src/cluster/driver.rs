@@ -206,6 +206,15 @@ impl Cluster {
         **self.policy.load()
     }
 
+    pub(super) fn me(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
+    /// Bytes that wait on each link.
+    pub fn queued_bytes(&self) -> BTreeMap<LinkId, usize> {
+        self.links.lock().iter().map(|(id, out)| (*id, out.queued_bytes())).collect()
+    }
+
     /// The port of the bus.
     pub fn bus_port(&self) -> u16 {
         self.bus_port
@@ -214,7 +223,7 @@ impl Cluster {
     pub(super) fn save_conf(&self, text: &str, fsync: bool) {
         if let Err(error) = self.conf.lock().save(text, fsync) {
             // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
-            tracing::error!(target: "slotd", "Fatal: can't update cluster config file: {error}");
+            self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
             self.engine.request_stop(1);
         }
     }

@@ -51,7 +51,7 @@ impl Cluster {
                     self.engine.pubsub.publish(&self.engine, &channel, &message);
                 }
             }
-            Effect::Log { level, text } => log(level, &text),
+            Effect::Log { level, text } => self.log(level, &text),
             Effect::ViewChanged => return true,
         }
         false
@@ -114,13 +114,14 @@ impl Cluster {
             drop(garbage);
         });
     }
-}
 
-fn log(level: Level, text: &str) {
-    match level {
-        Level::Debug => tracing::trace!(target: "slotd", "{text}"),
-        Level::Verbose => tracing::debug!(target: "slotd", "{text}"),
-        Level::Notice => tracing::info!(target: "slotd", "{text}"),
-        Level::Warning => tracing::warn!(target: "slotd", "{text}"),
+    fn log(&self, level: Level, text: &str) {
+        let log = &self.engine.log;
+        match level {
+            Level::Debug => log.debug(format_args!("{text}")),
+            Level::Verbose => log.verbose(format_args!("{text}")),
+            Level::Notice => log.notice(format_args!("{text}")),
+            Level::Warning => log.warning(format_args!("{text}")),
+        }
     }
 }

@@ -118,7 +118,7 @@ impl Cluster {
                     });
                 }
                 Err(error) => {
-                    tracing::debug!(target: "slotd", "Error accepting cluster node: {error}");
+                    self.engine.log.verbose(format_args!("Error accepting cluster node: {error}"));
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
@@ -167,7 +167,7 @@ impl Cluster {
                 }
                 Ok(_) => break,
                 Err(_) => {
-                    tracing::warn!(target: "slotd", "Bad message length or signature received from Cluster bus.");
+                    self.engine.log.warning(format_args!("Bad message length or signature received from Cluster bus."));
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }

@@ -10,10 +10,16 @@
 //!
 //! Rank 7.
 
+pub mod commands;
 pub mod conf_file;
 pub mod driver;
 mod effects;
 pub mod links;
+pub mod migrate;
 pub mod route;
+mod shapes;
+
+/// What CLUSTER MEET adds to a client port to get the bus port (CLUSTER_PORT_INCR).
+pub const BUS_PORT_OFFSET: i64 = 10_000;
 
 pub use driver::{Cluster, DataLink, DataState};

@@ -19,7 +19,7 @@ use super::barrier::Pass;
 use super::execute::{Called, Presence, Unit, presence};
 use super::hot::Hot;
 use super::ports::{Route, RouteAsk};
-use super::registry::{Command, Handler};
+use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::state::PauseKind;
 use crate::command::keys::{KeyPositions, extract};
@@ -504,6 +504,7 @@ impl Engine {
                 Handler::Session(handler) => handler(&mut ctx, args),
                 Handler::Service { subsystem, index } => match self.service(subsystem) {
                     Some(service) => service.call(index, &mut ctx, args),
+                    None if subsystem == Subsystem::Cluster => Err(error::CLUSTER_DISABLED),
                     None => Err(CmdError::text("ERR This instance is shutting down")),
                 },
                 Handler::Container => Err(error::wrong_arity(&command.full_name)),

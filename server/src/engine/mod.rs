@@ -35,6 +35,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 
 use crate::base::clock::Clock;
+use crate::logging::NodeLog;
 use crate::store::Keyspace;
 use barrier::Barrier;
 use clients::Clients;
@@ -58,6 +59,7 @@ pub struct Engine {
     pub clients: Clients,
     pub pubsub: PubSub,
     pub state: NodeState,
+    pub log: NodeLog,
     /// What the hot path reads of the configuration, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
@@ -70,7 +72,14 @@ pub const HELPER_GATES: usize = 3;
 
 impl Engine {
     /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes unpredictable.
-    pub fn new(registry: Registry, config: Config, clock: Arc<dyn Clock>, workers: usize, seed: u64) -> Arc<Self> {
+    pub fn new(
+        registry: Registry,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        workers: usize,
+        seed: u64,
+        log: NodeLog,
+    ) -> Arc<Self> {
         let hot = Hot::read(&config, 0);
         let commands = registry.len();
         let databases = hot.limits.databases;
@@ -85,6 +94,7 @@ impl Engine {
             clients: Clients::default(),
             pubsub: PubSub::default(),
             state: NodeState::new(seed, started),
+            log,
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),

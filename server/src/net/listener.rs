@@ -43,7 +43,7 @@ pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: We
                 admit(stream, peer, &engine, &threads);
             }
             Err(error) => {
-                tracing::warn!(target: "slotd", "Accepting client connection: {error}");
+                engine.log.warning(format_args!("Accepting client connection: {error}"));
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }

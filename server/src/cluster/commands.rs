@@ -1,0 +1,393 @@
+//! CLUSTER: what the administrator says to the core, and small questions.
+//!
+//! Each handler reads its words, gives the core one command, and turns its typed answer into Redis's reply. What prints many
+//! nodes (SLOTS, SHARDS, NODES, LINKS) is in [`super::shapes`]. Redis: `clusterCommand`.
+
+use std::sync::Arc;
+
+use gossip::{Bump, FailoverMode, Gossip};
+use protocol::resp::Args;
+use protocol::slot::{SlotId, SlotRange, key_slot};
+
+use super::driver::Cluster;
+use super::shapes;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
+use crate::engine::session::{Handled, Service, SessionCtx, SessionResult};
+
+/// A handler of this subsystem.
+pub type ClusterFn = for<'c, 'x, 'e, 'a> fn(&Arc<Cluster>, &'c mut SessionCtx<'x, 'e>, Args<'a>) -> SessionResult;
+
+const ADMIN: Flags = Flags::NO_ASYNC_LOADING.and(Flags::ADMIN).and(Flags::STALE);
+const ASK: Flags = Flags::STALE;
+
+const fn sub(name: &'static str, arity: Arity, flags: Flags, handler: ClusterFn) -> Declared<ClusterFn> {
+    Declared::sub("CLUSTER", name, arity, Group::Cluster, flags, handler).since("3.0.0")
+}
+
+/// The commands of the cluster.
+pub static COMMANDS: &[Declared<ClusterFn>] = &[
+    Declared::new("CLUSTER", Arity::at_least(2), Group::Cluster, Flags::CONTAINER, container as ClusterFn)
+        .since("3.0.0")
+        .summary("A container for Redis Cluster commands.")
+        .complexity("Depends on subcommand."),
+    sub("ADDSLOTS", Arity::at_least(3), ADMIN, add_slots)
+        .summary("Assigns new hash slots to a node.")
+        .complexity("O(N) where N is the total number of hash slot arguments")
+        .syntax("slot:integer+"),
+    sub("ADDSLOTSRANGE", Arity::at_least(4), ADMIN, add_slots_range)
+        .since("7.0.0")
+        .summary("Assigns new hash slot ranges to a node.")
+        .complexity("O(N) where N is the total number of the slots between the start slot and end slot arguments.")
+        .syntax("range:{start-slot:integer end-slot:integer}+"),
+    sub("BUMPEPOCH", Arity::exactly(2), ADMIN, bump_epoch)
+        .summary("Advances the cluster config epoch.")
+        .complexity("O(1)")
+        .tips(&["nondeterministic_output"]),
+    sub("COUNT-FAILURE-REPORTS", Arity::exactly(3), Flags::ADMIN.and(ASK), count_failure_reports)
+        .summary("Returns the number of active failure reports active for a node.")
+        .complexity("O(N) where N is the number of failure reports")
+        .syntax("node-id:string")
+        .tips(&["nondeterministic_output"]),
+    sub("COUNTKEYSINSLOT", Arity::exactly(3), ASK, count_keys)
+        .summary("Returns the number of keys in a hash slot.")
+        .complexity("O(1)")
+        .syntax("slot:integer"),
+    sub("DELSLOTS", Arity::at_least(3), ADMIN, del_slots)
+        .summary("Sets hash slots as unbound for a node.")
+        .complexity("O(N) where N is the total number of hash slot arguments")
+        .syntax("slot:integer+"),
+    sub("DELSLOTSRANGE", Arity::at_least(4), ADMIN, del_slots_range)
+        .since("7.0.0")
+        .summary("Sets hash slot ranges as unbound for a node.")
+        .complexity("O(N) where N is the total number of the slots between the start slot and end slot arguments.")
+        .syntax("range:{start-slot:integer end-slot:integer}+"),
+    sub("FAILOVER", Arity::at_least(2), ADMIN, failover)
+        .summary("Forces a replica to perform a manual failover of its master.")
+        .complexity("O(1)")
+        .syntax("[options:<'FORCE|'TAKEOVER>]"),
+    sub("FLUSHSLOTS", Arity::exactly(2), ADMIN, flush_slots)
+        .summary("Deletes all slots information from a node.")
+        .complexity("O(1)"),
+    sub("FORGET", Arity::exactly(3), ADMIN, forget)
+        .summary("Removes a node from the nodes table.")
+        .complexity("O(1)")
+        .syntax("node-id:string"),
+    sub("GETKEYSINSLOT", Arity::exactly(4), ASK, get_keys)
+        .summary("Returns the key names in a hash slot.")
+        .complexity("O(N) where N is the number of requested keys")
+        .syntax("slot:integer count:integer")
+        .tips(&["nondeterministic_output"]),
+    sub("INFO", Arity::exactly(2), ASK, shapes::info)
+        .summary("Returns information about the state of a node.")
+        .complexity("O(1)")
+        .tips(&["nondeterministic_output"]),
+    sub("KEYSLOT", Arity::exactly(3), ASK, keyslot)
+        .summary("Returns the hash slot for a key.")
+        .complexity("O(N) where N is the number of bytes in the key")
+        .syntax("key:string"),
+    sub("LINKS", Arity::exactly(2), ASK, shapes::links)
+        .since("7.0.0")
+        .summary("Returns a list of all TCP links to and from peer nodes.")
+        .complexity("O(N) where N is the total number of Cluster nodes")
+        .tips(&["nondeterministic_output"]),
+    sub("MEET", Arity::at_least(4), ADMIN, meet)
+        .summary("Forces a node to handshake with another node.")
+        .complexity("O(1)")
+        .syntax("ip:string port:integer [cluster-bus-port:integer]")
+        .history(&[("4.0.0", "Added the optional `cluster_bus_port` argument.")]),
+    sub("MYID", Arity::exactly(2), ASK, my_id).summary("Returns the ID of a node.").complexity("O(1)"),
+    sub("MYSHARDID", Arity::exactly(2), ASK, my_shard_id)
+        .since("7.2.0")
+        .summary("Returns the shard ID of a node.")
+        .complexity("O(1)")
+        .tips(&["nondeterministic_output"]),
+    sub("NODES", Arity::exactly(2), ASK, shapes::nodes)
+        .summary("Returns the cluster configuration for a node.")
+        .complexity("O(N) where N is the total number of Cluster nodes")
+        .tips(&["nondeterministic_output"]),
+    sub("REPLICAS", Arity::exactly(3), Flags::ADMIN.and(ASK), shapes::replicas)
+        .since("5.0.0")
+        .summary("Lists the replica nodes of a master node.")
+        .complexity("O(N) where N is the number of replicas.")
+        .syntax("node-id:string")
+        .tips(&["nondeterministic_output"]),
+    sub("REPLICATE", Arity::exactly(3), ADMIN, replicate)
+        .summary("Configure a node as replica of a master node.")
+        .complexity("O(1)")
+        .syntax("node-id:string"),
+    sub("RESET", Arity::at_least(2), Flags::ADMIN.and(ASK).and(Flags::NOSCRIPT), reset)
+        .summary("Resets a node.")
+        .complexity("O(N) where N is the number of known nodes. The command may execute a FLUSHALL as a side effect.")
+        .syntax("[hard-soft:<'HARD|'SOFT>]"),
+    sub("SAVECONFIG", Arity::exactly(2), ADMIN, save_config)
+        .summary("Forces a node to save the cluster configuration to disk.")
+        .complexity("O(1)"),
+    sub("SET-CONFIG-EPOCH", Arity::exactly(3), ADMIN, set_config_epoch)
+        .summary("Sets the configuration epoch for a new node.")
+        .complexity("O(1)")
+        .syntax("config-epoch:integer"),
+    sub("SETSLOT", Arity::at_least(4), ADMIN, set_slot)
+        .summary("Binds a hash slot to a node.")
+        .complexity("O(1)")
+        .syntax(
+            "slot:integer subcommand:<IMPORTING=node-id:string|MIGRATING=node-id:string|NODE=node-id:string|'STABLE>",
+        ),
+    sub("SHARDS", Arity::exactly(2), ASK, shapes::shards)
+        .since("7.0.0")
+        .summary("Returns the mapping of cluster slots to shards.")
+        .complexity("O(N) where N is the total number of cluster nodes")
+        .tips(&["nondeterministic_output"]),
+    sub("SLAVES", Arity::exactly(3), Flags::ADMIN.and(ASK), shapes::replicas)
+        .summary("Lists the replica nodes of a master node.")
+        .complexity("O(N) where N is the number of replicas.")
+        .syntax("node-id:string")
+        .tips(&["nondeterministic_output"]),
+    sub("SLOTS", Arity::exactly(2), ASK, shapes::slots)
+        .summary("Returns the mapping of cluster slots to nodes.")
+        .complexity("O(N) where N is the total number of Cluster nodes")
+        .tips(&["nondeterministic_output"]),
+];
+
+/// The specs of [`COMMANDS`], for the registry.
+pub fn specs() -> Vec<&'static Spec> {
+    COMMANDS.iter().map(|command| &command.spec).collect()
+}
+
+impl Service for Cluster {
+    fn call(&self, index: usize, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+        match self.me() {
+            Some(me) => (COMMANDS[index].handler)(&me, ctx, args),
+            None => Err(error::CLUSTER_DISABLED),
+        }
+    }
+}
+
+fn container(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    Err(error::wrong_arity(&ctx.command.full_name))
+}
+
+fn refusal(problem: &gossip::Error) -> CmdError {
+    CmdError::new(format!("ERR {problem}"))
+}
+
+/// Gives the core a command that answers OK or an error.
+fn run(
+    cluster: &Arc<Cluster>,
+    ctx: &mut SessionCtx<'_, '_>,
+    command: impl FnOnce(&mut Gossip, i64) -> Result<(), gossip::Error>,
+) -> SessionResult {
+    cluster.with_core(command).map_err(|problem| refusal(&problem))?;
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+fn text(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
+fn slot_of(word: &[u8]) -> Result<SlotId, CmdError> {
+    parse_i64(word)
+        .and_then(|slot| u16::try_from(slot).ok())
+        .and_then(SlotId::new)
+        .ok_or(CmdError::text("ERR Invalid or out of range slot"))
+}
+
+fn single_slots(args: Args<'_>) -> Result<Vec<SlotRange>, CmdError> {
+    args.iter().skip(2).map(|word| slot_of(word).map(|slot| SlotRange { first: slot, last: slot })).collect()
+}
+
+fn slot_ranges(ctx: &SessionCtx<'_, '_>, args: Args<'_>) -> Result<Vec<SlotRange>, CmdError> {
+    if args.len() % 2 == 1 {
+        return Err(error::wrong_arity(&ctx.command.full_name));
+    }
+    let mut ranges = Vec::new();
+    for at in (2..args.len()).step_by(2) {
+        let (first, last) = (slot_of(&args[at])?, slot_of(&args[at + 1])?);
+        let Some(range) = SlotRange::new(first, last) else {
+            return Err(CmdError::new(format!("ERR start slot number {first} is greater than end slot number {last}")));
+        };
+        ranges.push(range);
+    }
+    Ok(ranges)
+}
+
+fn add_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let slots = single_slots(args)?;
+    run(cluster, ctx, |core, now| core.add_slots(&slots, now))
+}
+
+fn add_slots_range(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let slots = slot_ranges(ctx, args)?;
+    run(cluster, ctx, |core, now| core.add_slots(&slots, now))
+}
+
+fn del_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let slots = single_slots(args)?;
+    run(cluster, ctx, |core, now| core.del_slots(&slots, now))
+}
+
+fn del_slots_range(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let slots = slot_ranges(ctx, args)?;
+    run(cluster, ctx, |core, now| core.del_slots(&slots, now))
+}
+
+fn bump_epoch(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    match cluster.with_core(Gossip::bump_epoch) {
+        Bump::Bumped(epoch) => ctx.reply.simple(&format!("BUMPED {epoch}")),
+        Bump::Still(epoch) => ctx.reply.simple(&format!("STILL {epoch}")),
+    }
+    Ok(Handled::Done)
+}
+
+fn count_failure_reports(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let id = text(&args[2]);
+    let count =
+        cluster.with_core(|core, now| core.count_failure_reports(&id, now)).map_err(|problem| refusal(&problem))?;
+    ctx.reply.int(count as i64);
+    Ok(Handled::Done)
+}
+
+fn count_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let slot = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    let slot = u16::try_from(slot).ok().and_then(SlotId::new).ok_or(CmdError::text("ERR Invalid slot"))?;
+    ctx.reply.int(ctx.engine.keyspace.lock(0, slot).len() as i64);
+    Ok(Handled::Done)
+}
+
+fn get_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let slot = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    let count = parse_i64(&args[3]).ok_or(error::NOT_INTEGER)?;
+    let problem = CmdError::text("ERR Invalid slot or number of keys");
+    let slot = u16::try_from(slot).ok().and_then(SlotId::new).ok_or(problem.clone())?;
+    let count = usize::try_from(count).map_err(|_| problem)?;
+    let guard = ctx.engine.keyspace.lock(0, slot);
+    ctx.reply.array(count.min(guard.len()));
+    guard.iter().take(count).for_each(|entry| ctx.reply.bulk(entry.key()));
+    Ok(Handled::Done)
+}
+
+fn failover(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let mode = match args.get(2) {
+        None => FailoverMode::Default,
+        Some(word) if word.eq_ignore_ascii_case(b"force") => FailoverMode::Force,
+        Some(word) if word.eq_ignore_ascii_case(b"takeover") => FailoverMode::Takeover,
+        Some(_) => return Err(error::SYNTAX),
+    };
+    at_most(ctx, args, 3)?;
+    run(cluster, ctx, |core, now| core.failover(mode, now))
+}
+
+/// An open arity has an end all the same; beyond it Redis does not know the subcommand's form.
+fn at_most(ctx: &SessionCtx<'_, '_>, args: Args<'_>, words: usize) -> Result<(), CmdError> {
+    if args.len() > words {
+        return Err(CmdError::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try CLUSTER HELP.",
+            text(&args[1])
+        )));
+    }
+    let _ = ctx;
+    Ok(())
+}
+
+fn has_keys(ctx: &SessionCtx<'_, '_>) -> bool {
+    ctx.engine.keyspace.len(0) != 0
+}
+
+fn flush_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    let has_keys = has_keys(ctx);
+    run(cluster, ctx, |core, now| core.flush_slots(has_keys, now))
+}
+
+fn forget(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let id = text(&args[2]);
+    run(cluster, ctx, |core, now| core.forget(&id, now))
+}
+
+fn keyslot(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    ctx.reply.int(i64::from(key_slot(&args[2]).get()));
+    Ok(Handled::Done)
+}
+
+fn meet(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    at_most(ctx, args, 5)?;
+    let ip = text(&args[2]);
+    let port = parse_i64(&args[3])
+        .ok_or_else(|| CmdError::new(format!("ERR Invalid TCP base port specified: {}", text(&args[3]))))?;
+    let bus_port = match args.get(4) {
+        Some(word) => parse_i64(word)
+            .ok_or_else(|| CmdError::new(format!("ERR Invalid TCP bus port specified: {}", text(word))))?,
+        None => port.saturating_add(super::BUS_PORT_OFFSET),
+    };
+    run(cluster, ctx, |core, now| core.meet(&ip, port, bus_port, now))
+}
+
+fn my_id(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    ctx.reply.bulk_str(cluster.view().myself().id.as_str());
+    Ok(Handled::Done)
+}
+
+fn my_shard_id(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    ctx.reply.bulk_str(cluster.view().myself().shard_id.as_str());
+    Ok(Handled::Done)
+}
+
+fn replicate(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let (id, has_keys) = (text(&args[2]), has_keys(ctx));
+    run(cluster, ctx, |core, now| core.replicate(&id, has_keys, now))
+}
+
+fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    at_most(ctx, args, 3)?;
+    let hard = match args.get(2) {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case(b"hard") => true,
+        Some(word) if word.eq_ignore_ascii_case(b"soft") => false,
+        Some(_) => return Err(error::SYNTAX),
+    };
+    let has_keys = has_keys(ctx);
+    run(cluster, ctx, |core, now| core.reset(hard, has_keys, now))
+}
+
+fn save_config(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    cluster.with_core(Gossip::save_config);
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+fn set_config_epoch(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let epoch = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    let epoch =
+        u64::try_from(epoch).map_err(|_| CmdError::new(format!("ERR Invalid config epoch specified: {epoch}")))?;
+    run(cluster, ctx, |core, now| core.set_config_epoch(epoch, now))
+}
+
+fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if !cluster.view().myself().is_primary() {
+        return Err(refusal(&gossip::Error::SetSlotOnReplica));
+    }
+    let slot = slot_of(&args[2])?;
+    let action = &args[3];
+    let is = |word: &[u8], words: usize| action.eq_ignore_ascii_case(word) && args.len() == words;
+    if is(b"stable", 4) {
+        return run(cluster, ctx, |core, now| core.set_slot_stable(slot, now));
+    }
+    let node = args.get(4).map(text).unwrap_or_default();
+    if is(b"migrating", 5) {
+        run(cluster, ctx, |core, now| core.set_slot_migrating(slot, &node, now))
+    } else if is(b"importing", 5) {
+        run(cluster, ctx, |core, now| core.set_slot_importing(slot, &node, now))
+    } else if is(b"node", 5) {
+        // Nobody may write into the slot between the look and the change of hands.
+        let engine = ctx.engine.clone();
+        let result = ctx.pass.exclusive(|_| {
+            let has_keys = !engine.keyspace.lock(0, slot).is_empty();
+            cluster.with_core(|core, now| core.set_slot_node(slot, &node, has_keys, now))
+        });
+        result.map_err(|problem| refusal(&problem))?;
+        ctx.reply.ok();
+        Ok(Handled::Done)
+    } else {
+        Err(CmdError::text("ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP"))
+    }
+}

@@ -1,0 +1,371 @@
+//! MIGRATE: moves keys to another node.
+//!
+//! Redis stops the world while it waits for the target. Here the command waits without holding anything: the keys are copied and
+//! watched under their locks, sent, and removed only if nobody changed them meanwhile; a key that was changed is sent again. While
+//! a slot is open, clients reach the target only for keys that are missing here, so until the removal ours is the only copy
+//! that counts, and every write that was answered is in the copy that wins.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use protocol::rdb::Writer;
+use protocol::resp::{Args, OwnedArgs, ReplyParser, Value};
+use protocol::slot::key_slot;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::base::number::parse_i64;
+use crate::command::effects::Event;
+use crate::command::spec::{BeginSearch, FindKeys};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, error};
+use crate::engine::Engine;
+use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
+use crate::store::{WatchFlag, payload};
+
+/// How often a key that keeps changing is sent before MIGRATE gives up on it.
+const ROUNDS: usize = 16;
+/// The longest status line of the target that is worth keeping, bytes.
+const MAX_REPLY: usize = 64 * 1024;
+
+/// The command of this file.
+pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE.and(Flags::ACL_DANGEROUS), migrate as SessionFn)
+    .since("2.6.0")
+    .summary("Atomically transfers a key from one Redis instance to another.")
+    .complexity("This command actually executes a DUMP+DEL in the source instance, and a RESTORE in the target instance. See the pages of these commands for time complexity. Also an O(N) data transfer between the two instances is performed.")
+    .keys(&[
+        KeySpec::at(3).rw().access().delete().flags(KeyFlags::INCOMPLETE),
+        KeySpec {
+            begin: BeginSearch::Keyword { keyword: "KEYS", start_from: -2 },
+            find: FindKeys::Range { last: -1, step: 1, limit: 0 },
+            ..KeySpec::at(3).rw().access().delete().flags(KeyFlags::INCOMPLETE)
+        },
+    ])
+    .keys_fn(find_keys)
+    .syntax("host:string port:integer key-selector:<key:key|\"\"> destination-db:integer timeout:integer ['COPY] ['REPLACE] [authentication:<AUTH=password:string|AUTH2={username:string password:string}>] [KEYS=keys:key+]")
+    .tips(&["nondeterministic_output"])
+    .history(&[
+        ("3.0.0", "Added the `COPY` and `REPLACE` options."),
+        ("3.0.6", "Added the `KEYS` option."),
+        ("4.0.7", "Added the `AUTH` option."),
+        ("6.0.0", "Added the `AUTH2` option."),
+    ])];
+
+/// What MIGRATE is asked for.
+struct Request {
+    host: String,
+    port: u16,
+    db: i64,
+    timeout: Duration,
+    copy: bool,
+    replace: bool,
+    auth: Option<OwnedArgs>,
+    keys: Vec<Box<[u8]>>,
+}
+
+/// Redis: `migrateGetKeys`. The key at its fixed place, or, if that is empty, everything after KEYS.
+fn find_keys(args: Args<'_>, out: &mut crate::command::keys::KeyPositions) {
+    let flags = KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::DELETE);
+    if args.len() > 3 && !args[3].is_empty() {
+        out.push((3, flags));
+        return;
+    }
+    let mut at = 6;
+    while let Some(word) = args.get(at) {
+        if word.eq_ignore_ascii_case(b"auth") {
+            at += 1;
+        } else if word.eq_ignore_ascii_case(b"auth2") {
+            at += 2;
+        } else if word.eq_ignore_ascii_case(b"keys") {
+            out.extend((at + 1..args.len()).map(|position| (position as u32, flags)));
+            return;
+        }
+        at += 1;
+    }
+}
+
+fn parse(args: Args<'_>) -> Result<Request, CmdError> {
+    let (mut copy, mut replace, mut auth) = (false, false, None);
+    let mut keys: Vec<Box<[u8]>> = vec![args[3].into()];
+    let mut at = 6;
+    while let Some(word) = args.get(at) {
+        let more = args.len() - at - 1;
+        if word.eq_ignore_ascii_case(b"copy") {
+            copy = true;
+        } else if word.eq_ignore_ascii_case(b"replace") {
+            replace = true;
+        } else if word.eq_ignore_ascii_case(b"auth") && more >= 1 {
+            auth = Some(OwnedArgs::from_slices(&[b"AUTH".as_slice(), &args[at + 1]]));
+            at += 1;
+        } else if word.eq_ignore_ascii_case(b"auth2") && more >= 2 {
+            auth = Some(OwnedArgs::from_slices(&[b"AUTH".as_slice(), &args[at + 1], &args[at + 2]]));
+            at += 2;
+        } else if word.eq_ignore_ascii_case(b"keys") {
+            if !args[3].is_empty() {
+                return Err(CmdError::text(
+                    "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
+                ));
+            }
+            keys = args.iter().skip(at + 1).map(Into::into).collect();
+            break;
+        } else {
+            return Err(error::SYNTAX);
+        }
+        at += 1;
+    }
+    let timeout = parse_i64(&args[5]).ok_or(error::NOT_INTEGER)?;
+    let db = parse_i64(&args[4]).ok_or(error::NOT_INTEGER)?;
+    let timeout = if timeout <= 0 { 1000 } else { timeout as u64 };
+    let port = parse_i64(&args[2]).and_then(|port| u16::try_from(port).ok()).ok_or(CANNOT_CONNECT)?;
+    let host = String::from_utf8_lossy(&args[1]).into_owned();
+    Ok(Request { host, port, db, timeout: Duration::from_millis(timeout), copy, replace, auth, keys })
+}
+
+const CANNOT_CONNECT: CmdError = CmdError::text("IOERR error or timeout connecting to the client");
+const CANNOT_WRITE: CmdError = CmdError::text("IOERR error or timeout writing to target instance");
+const CANNOT_READ: CmdError = CmdError::text("IOERR error or timeout reading to target instance");
+
+fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let request = parse(args)?;
+    let mover = Mover { engine: ctx.engine.clone(), gate: ctx.session.gate, db: ctx.session.db, request };
+    let none_here = mover.copies(&mover.request.keys).is_empty();
+    if none_here {
+        ctx.reply.simple("NOKEY");
+        return Ok(Handled::Done);
+    }
+    let protocol = ctx.session.protocol;
+    Ok(Handled::Wait(Box::pin(async move {
+        let mut out = Vec::new();
+        let mut reply = protocol::resp::Reply::new(&mut out, protocol);
+        match mover.run().await {
+            Ok(()) => reply.ok(),
+            Err(problem) => {
+                mover.engine.stats.count_error(problem.code());
+                reply.error(problem.as_str());
+            }
+        }
+        out
+    })))
+}
+
+/// One key as it was copied.
+struct Copied {
+    key: Box<[u8]>,
+    ttl: i64,
+    payload: Vec<u8>,
+    changed: Arc<WatchFlag>,
+}
+
+struct Mover {
+    engine: Arc<Engine>,
+    gate: usize,
+    db: usize,
+    request: Request,
+}
+
+impl Mover {
+    /// Copies the keys that are here, and watches them from the moment of the copy on.
+    fn copies(&self, keys: &[Box<[u8]>]) -> Vec<Copied> {
+        let now = self.engine.clock.now_ms();
+        let mut writer = Writer::new();
+        let mut copies = Vec::new();
+        for key in keys {
+            let mut slot = self.engine.keyspace.lock(self.db, key_slot(key));
+            let Some(entry) = slot.get(self.engine.keyspace.hash(key), key) else { continue };
+            let expire_at = entry.expire_at();
+            if expire_at.is_some_and(|at| at <= now) {
+                continue;
+            }
+            payload::dump_into(&entry.value(), &mut writer);
+            let changed = Arc::new(WatchFlag::new());
+            slot.watch(key, &changed);
+            let payload = std::mem::replace(&mut writer, Writer::new()).into_vec();
+            copies.push(Copied { key: key.clone(), ttl: expire_at.map_or(0, |at| at - now), payload, changed });
+        }
+        copies
+    }
+
+    async fn run(&self) -> Result<(), CmdError> {
+        let mut left = self.request.keys.clone();
+        let mut link: Option<Link> = None;
+        for round in 0..ROUNDS {
+            let copies = {
+                let _pass = self.engine.barrier.enter(self.gate);
+                self.copies(&left)
+            };
+            if copies.is_empty() {
+                return Ok(());
+            }
+            let outcome = self.send(&mut link, &copies, self.request.replace || round > 0).await;
+            let (accepted, problem) = match outcome {
+                Ok(result) => result,
+                Err(problem) => {
+                    self.unwatch(&copies);
+                    return Err(problem);
+                }
+            };
+            left = {
+                let _pass = self.engine.barrier.enter(self.gate);
+                self.settle(&copies, &accepted)
+            };
+            if let Some(problem) = problem {
+                return Err(problem);
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(CmdError::text("IOERR a key keeps changing faster than it can be sent to target instance"))
+    }
+
+    fn unwatch(&self, copies: &[Copied]) {
+        for copy in copies {
+            self.engine.keyspace.lock(self.db, key_slot(&copy.key)).unwatch(&copy.key, &copy.changed);
+        }
+    }
+
+    /// Removes the keys that the target has, and returns those that changed since they were copied.
+    fn settle(&self, copies: &[Copied], accepted: &[bool]) -> Vec<Box<[u8]>> {
+        let mut again = Vec::new();
+        for (copy, accepted) in copies.iter().zip(accepted) {
+            let hash = self.engine.keyspace.hash(&copy.key);
+            let mut slot = self.engine.keyspace.lock(self.db, key_slot(&copy.key));
+            slot.unwatch(&copy.key, &copy.changed);
+            if !accepted || self.request.copy {
+                continue;
+            }
+            if copy.changed.is_raised() {
+                again.push(copy.key.clone());
+                continue;
+            }
+            let Some(removed) = slot.remove(hash, &copy.key) else { continue };
+            slot.touch(hash, &copy.key);
+            self.engine.state.dirty.fetch_add(1, Ordering::Relaxed);
+            if self.engine.state.propagating.load(Ordering::Relaxed)
+                && let Some(feed) = self.engine.feed()
+            {
+                feed.append(&[(self.db, OwnedArgs::from_slices(&[b"DEL".as_slice(), &copy.key]).view())]);
+            }
+            drop(slot);
+            drop(removed);
+            let event = Event { class: NotifyClass::Generic, name: "del", db: self.db, key: copy.key.clone() };
+            let mask = self.engine.hot.load().notify_mask;
+            self.engine.pubsub.notify_keyspace_event(&self.engine, mask, &event);
+        }
+        again
+    }
+
+    /// Sends the copies. Which of them the target accepted, and its first error.
+    async fn send(
+        &self,
+        link: &mut Option<Link>,
+        copies: &[Copied],
+        replace: bool,
+    ) -> Result<(Vec<bool>, Option<CmdError>), CmdError> {
+        let mut preamble = 0;
+        let mut bytes = Vec::new();
+        if link.is_none() {
+            *link = Some(Link::open(&self.request).await?);
+            if let Some(auth) = &self.request.auth {
+                push_command(&mut bytes, &auth.view().iter().collect::<Vec<_>>());
+                preamble += 1;
+            }
+            if self.request.db != 0 {
+                push_command(&mut bytes, &[b"SELECT", self.request.db.to_string().as_bytes()]);
+                preamble += 1;
+            }
+        }
+        let verb: &[u8] = if self.engine.hot.load().cluster_enabled { b"RESTORE-ASKING" } else { b"RESTORE" };
+        for copy in copies {
+            let ttl = copy.ttl.to_string();
+            let mut words = vec![verb, &copy.key, ttl.as_bytes(), &copy.payload];
+            if replace {
+                words.push(b"REPLACE");
+            }
+            push_command(&mut bytes, &words);
+        }
+        let link = link.as_mut().ok_or(CANNOT_CONNECT)?;
+        link.write(&bytes).await?;
+        let mut problem = None;
+        for _ in 0..preamble {
+            problem = problem.or(link.read().await?);
+        }
+        let mut accepted = Vec::with_capacity(copies.len());
+        for _ in copies {
+            match link.read().await {
+                Ok(refused) => {
+                    accepted.push(refused.is_none() && problem.is_none());
+                    problem = problem.or(refused);
+                }
+                // What was acknowledged before is moved; the rest is still here.
+                Err(broken) => {
+                    accepted.resize(copies.len(), false);
+                    return Ok((accepted, Some(problem.unwrap_or(broken))));
+                }
+            }
+        }
+        Ok((accepted, problem))
+    }
+}
+
+fn push_command(out: &mut Vec<u8>, words: &[&[u8]]) {
+    let mut reply = protocol::resp::Reply::new(out, protocol::resp::Protocol::Resp2);
+    reply.array(words.len());
+    words.iter().for_each(|word| reply.bulk(word));
+}
+
+/// A connection to the target.
+struct Link {
+    stream: TcpStream,
+    parser: ReplyParser,
+    input: Vec<u8>,
+    timeout: Duration,
+}
+
+impl Link {
+    async fn open(request: &Request) -> Result<Self, CmdError> {
+        let stream =
+            within(request.timeout, TcpStream::connect((request.host.as_str(), request.port)), &CANNOT_CONNECT).await?;
+        let _ = stream.set_nodelay(true);
+        Ok(Self { stream, parser: ReplyParser::new(), input: Vec::new(), timeout: request.timeout })
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), CmdError> {
+        within(self.timeout, self.stream.write_all(bytes), &CANNOT_WRITE).await
+    }
+
+    /// Reads one reply; an error of the target is a value here.
+    async fn read(&mut self) -> Result<Option<CmdError>, CmdError> {
+        loop {
+            match self.parser.parse(&self.input) {
+                Ok(Some((value, used))) => {
+                    self.input.drain(..used);
+                    return Ok(match value {
+                        Value::Error(text) => Some(CmdError::new(format!(
+                            "ERR Target instance replied with error: {}",
+                            String::from_utf8_lossy(&text)
+                        ))),
+                        _ => None,
+                    });
+                }
+                Ok(None) if self.input.len() < MAX_REPLY => {}
+                Ok(None) | Err(_) => return Err(CANNOT_READ),
+            }
+            if within(self.timeout, self.stream.read_buf(&mut self.input), &CANNOT_READ).await? == 0 {
+                return Err(CANNOT_READ);
+            }
+        }
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = std::io::Result<T>>,
+    problem: &CmdError,
+) -> Result<T, CmdError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(_)) | Err(_) => Err(problem.clone()),
+    }
+}
