@@ -113,4 +113,18 @@ proptest! {
         set.ranges().for_each(|range| again.set_range(range));
         prop_assert_eq!(again, set);
     }
+
+    #[test]
+    fn ranges_are_maximal_runs(bounds in prop::collection::btree_set(0..=16384u16, 0..60)) {
+        let bounds: Vec<u16> = bounds.into_iter().collect();
+        let runs: Vec<SlotRange> = bounds
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|[first, end]| SlotRange { first: slot(*first), last: slot(end - 1) })
+            .collect();
+        let mut set = SlotBitmap::new();
+        runs.iter().for_each(|run| set.set_range(*run));
+        prop_assert_eq!(set.ranges().collect::<Vec<_>>(), runs);
+    }
 }
