@@ -11,7 +11,7 @@ use crate::{Finding, assert_none};
 
 /// Modules by rank; those of one line may know each other.
 const RANKS: &[&[&str]] = &[
-    &["base"],
+    &["base", "logging"],
     &["store"],
     &["command"],
     &["commands"],
@@ -20,7 +20,7 @@ const RANKS: &[&[&str]] = &[
     &["replication"],
     &["cluster"],
     &["net", "ops"],
-    &["lib", "node", "embedded", "cli", "logging", "main"],
+    &["lib", "node", "embedded", "cli", "main"],
 ];
 
 fn rank_of(module: &str) -> Option<usize> {
