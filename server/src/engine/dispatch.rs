@@ -137,20 +137,16 @@ impl Engine {
             }
         };
         session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
-        if let Err(problem) = self.gates(session, command, args, hot, now) {
-            self.reject(session, Some(command), &problem, out);
-            return self.settle(session, start, out, Step::Next);
-        }
-        if let Some(until) = self.pause_gate(session, command, now) {
-            return Step::Stop(Next::Paused(until));
-        }
-        let route = match self.route_gate(session, command, args, now) {
+        let route = match self.pass_gates(session, command, args, hot) {
             Ok(route) => route,
             Err(problem) => {
                 self.reject(session, Some(command), &problem, out);
                 return self.settle(session, start, out, Step::Next);
             }
         };
+        if let Some(until) = self.pause_gate(session, command, now) {
+            return Step::Stop(Next::Paused(until));
+        }
         if session.in_multi() && !runs_inside_multi(command) {
             self.queue(session, command, args, out);
             return self.settle(session, start, out, Step::Next);
@@ -182,24 +178,45 @@ impl Engine {
         Ok(command)
     }
 
-    /// The gates that refuse a command without looking at data, in Redis's order.
-    fn gates(&self, session: &Session, command: &Command, args: Args<'_>, hot: &Hot, now: i64) -> Result<(), CmdError> {
-        let _ = (args, now);
+    /// The gates that refuse a command without looking at data, in Redis's order. What is left for the slot's lock is returned.
+    fn pass_gates(
+        &self,
+        session: &Session,
+        command: &Command,
+        args: Args<'_>,
+        hot: &Hot,
+    ) -> Result<Option<Route>, CmdError> {
         if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
             return Err(error::NO_AUTH);
         }
         if session.origin != Origin::Client {
-            return Ok(());
+            return Ok(None);
         }
         if session.in_multi() && command.spec.flags.has(Flags::NO_MULTI) {
             return Err(error::NO_MULTI);
         }
-        let writes = command.spec.is_write();
-        let may_replicate = writes || command.spec.flags.has(Flags::MAY_REPLICATE);
-        if may_replicate
-            && hot.stop_writes_on_bgsave_error
-            && self.state.save_failed.load(Ordering::Relaxed)
+        let route = self.route_gate(session, command, args)?;
+        self.state_gates(session, command, hot)?;
+        Ok(route)
+    }
+
+    /// Whether the command writes; EXEC does if a queued command does.
+    fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
+        match &session.multi {
+            Some(multi) if command.spec.name == "EXEC" => {
+                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).spec.flags.any(flags))
+            }
+            _ => command.spec.flags.any(flags),
+        }
+    }
+
+    /// The gates that depend on the state of the node.
+    fn state_gates(&self, session: &Session, command: &Command, hot: &Hot) -> Result<(), CmdError> {
+        let writes = self.writes(session, command, Flags::WRITE);
+        let save_failed = hot.stop_writes_on_bgsave_error && self.state.save_failed.load(Ordering::Relaxed);
+        if save_failed
             && !self.state.is_replica()
+            && (command.spec.name == "PING" || self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE)))
         {
             return Err(error::MISCONF_BGSAVE);
         }
@@ -252,33 +269,17 @@ impl Engine {
         let held = match kind {
             PauseKind::None => false,
             PauseKind::All => true,
-            PauseKind::Writes => {
-                let may_write = |command: &Command| command.spec.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE));
-                match (&session.multi, command.spec.name) {
-                    (Some(multi), "EXEC") => {
-                        multi.queue.iter().any(|queued| may_write(self.registry.by_index(queued.command)))
-                    }
-                    (Some(_), _) => false,
-                    (None, _) => may_write(command),
-                }
-            }
+            PauseKind::Writes => self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE)),
         };
         held.then_some(until)
     }
 
     /// Asks the cluster where the command's keys are served. Without cluster mode: nowhere else.
-    fn route_gate(
-        &self,
-        session: &Session,
-        command: &Command,
-        args: Args<'_>,
-        now: i64,
-    ) -> Result<Option<Route>, CmdError> {
+    fn route_gate(&self, session: &Session, command: &Command, args: Args<'_>) -> Result<Option<Route>, CmdError> {
         if session.origin != Origin::Client || !self.cluster_enabled() {
             return Ok(None);
         }
         let Some(router) = self.router() else { return Ok(None) };
-        let _ = now;
         let mut asked = RouteAsk {
             slot: SlotId::FIRST,
             write: command.spec.is_write(),
@@ -554,19 +555,6 @@ impl Engine {
             }
         }
         step
-    }
-
-    /// What EXEC refuses as a whole although every command was queued (the role changed meanwhile).
-    pub(super) fn exec_gates(&self, session: &Session, queue: &[Queued]) -> Option<CmdError> {
-        if session.origin != Origin::Client {
-            return None;
-        }
-        let hot = self.hot.load();
-        let writes = queue.iter().any(|queued| self.registry.by_index(queued.command).spec.is_write());
-        if writes && self.state.is_replica() && hot.replica_read_only {
-            return Some(error::READ_ONLY);
-        }
-        None
     }
 }
 

@@ -148,10 +148,6 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         unwatch_all(ctx.engine, ctx.session);
         return Err(error::EXEC_ABORT);
     }
-    if let Some(refusal) = ctx.engine.exec_gates(ctx.session, &multi.queue) {
-        unwatch_all(ctx.engine, ctx.session);
-        return Err(refusal);
-    }
     let (engine, now) = (ctx.engine, ctx.now);
     let keyed_only =
         multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));

@@ -5,7 +5,7 @@
 //! write, tried at once. While a command waits (blocked, paused, an answer on its way) nothing after it is executed, but the
 //! socket is still watched, so that a client that leaves is noticed at once.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -45,7 +45,8 @@ enum Waiting {
     Nothing,
     Blocked,
     Reply(ReplyFuture),
-    Paused,
+    /// Until this is over, or somebody ends the pause.
+    Paused(Pin<Box<dyn Future<Output = ()>>>),
 }
 
 struct Connection {
@@ -157,9 +158,15 @@ impl Connection {
                     return Ok(true);
                 }
                 Next::Paused(until) => {
-                    *waiting = Waiting::Paused;
-                    let ms = (until - self.engine.clock.now_ms()).clamp(1, 100);
-                    *timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms as u64))));
+                    // A pause may be made shorter as well: looked at again now and then.
+                    let ms = (until - self.engine.clock.now_ms()).clamp(1, 100) as u64;
+                    let engine = self.engine.clone();
+                    *waiting = Waiting::Paused(Box::pin(async move {
+                        tokio::select! {
+                            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+                            () = engine.state.unpaused.notified() => {}
+                        }
+                    }));
                     return Ok(true);
                 }
                 Next::Close | Next::Handover => return Ok(false),
@@ -183,6 +190,11 @@ impl Connection {
                 && let Poll::Ready(bytes) = future.as_mut().poll(cx)
             {
                 return Poll::Ready(Event::Reply(bytes));
+            }
+            if let Waiting::Paused(pause) = waiting
+                && pause.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(Event::Timer);
             }
             if let Some(timer) = timer.as_mut()
                 && timer.as_mut().poll(cx).is_ready()
@@ -334,9 +346,9 @@ impl Connection {
 
     /// The timer went off. `Some`: execution goes on.
     fn handle_timer(&mut self, waiting: &mut Waiting, timer: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
-        *timer = None;
         match waiting {
             Waiting::Blocked => {
+                *timer = None;
                 let parked = self.session.parked.clone()?;
                 // Whoever claimed it first has posted the reply already.
                 if !parked.token.abandon() {
@@ -347,11 +359,14 @@ impl Connection {
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }
-            Waiting::Paused => {
+            Waiting::Paused(_) => {
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }
-            Waiting::Nothing | Waiting::Reply(_) => None,
+            Waiting::Nothing | Waiting::Reply(_) => {
+                *timer = None;
+                None
+            }
         }
     }
 }

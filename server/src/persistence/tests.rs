@@ -25,7 +25,14 @@ impl Drop for Directory {
 
 fn node(directory: &Directory) -> Arc<Persistence> {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-    let engine = Engine::new(Registry::new(Vec::new()), Config::new(&directory.0), clock, 1, 5, crate::logging::NodeLog::new(None));
+    let engine = Engine::new(
+        Registry::new(Vec::new()),
+        Config::new(&directory.0),
+        clock,
+        1,
+        5,
+        crate::logging::NodeLog::new(None),
+    );
     Persistence::new(engine)
 }
 
