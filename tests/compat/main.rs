@@ -24,6 +24,7 @@ mod scan;
 mod strings;
 mod transactions;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::thread;
 
@@ -63,7 +64,10 @@ fn differences(oracle: &[Record], slotd: &[Record]) -> String {
     let differing: Vec<(&Record, &Record)> =
         oracle.iter().zip(slotd).filter(|(a, b)| !a.normaliser.agree(&a.reply, &b.reply)).collect();
     let mut report = String::new();
-    for (a, b) in differing.iter().take(SHOWN) {
+    let mut seen = HashSet::new();
+    // What differs in RESP2 and in RESP3 is one finding.
+    let first_of_their_line: Vec<_> = differing.iter().filter(|(a, _)| seen.insert(a.line)).collect();
+    for (a, b) in first_of_their_line.iter().take(SHOWN) {
         let _ = writeln!(
             report,
             "line {}: {}\n   redis: {}\n   slotd: {}",

@@ -36,8 +36,10 @@ use integration::wait::secs;
 
 use crate::normalise::Normaliser;
 
-/// How long a reply may take in a script.
-const REPLY_LIMIT: Duration = secs(10);
+/// How long a reply may take in a script, until one has been missing.
+const REPLY_LIMIT: Duration = secs(8);
+/// How long the later ones may take: a server that hangs once would otherwise hang the test for minutes.
+const IMPATIENT_LIMIT: Duration = Duration::from_millis(300);
 /// How long `!silent` listens.
 const SILENCE: Duration = Duration::from_millis(80);
 
@@ -90,6 +92,7 @@ struct Player<'a> {
     variables: HashMap<String, Vec<u8>>,
     changed_config: Vec<(Vec<u8>, Vec<u8>)>,
     records: Vec<Record>,
+    limit: Duration,
 }
 
 impl<'a> Player<'a> {
@@ -104,6 +107,7 @@ impl<'a> Player<'a> {
             variables: HashMap::new(),
             changed_config: Vec::new(),
             records: Vec::new(),
+            limit: REPLY_LIMIT,
         }
     }
 
@@ -136,6 +140,9 @@ impl<'a> Player<'a> {
     }
 
     fn record(&mut self, text: &str, reply: Vec<u8>, normaliser: Normaliser) {
+        if reply.ends_with(SILENT) && !text.contains("!silent") {
+            self.limit = IMPATIENT_LIMIT;
+        }
         let what = format!("{:?} [{}] {text}", self.protocol, self.title);
         self.records.push(Record { line: self.line, what, reply, normaliser });
     }
@@ -152,7 +159,8 @@ impl<'a> Player<'a> {
                 let _ = self.connection(name).send_raw(&bytes);
             }
             "read" => {
-                let reply = frame(self.connection(name), REPLY_LIMIT);
+                let limit = self.limit;
+                let reply = frame(self.connection(name), limit);
                 self.record(text, reply, normaliser);
             }
             "silent" => {
@@ -160,7 +168,8 @@ impl<'a> Player<'a> {
                 self.record(text, reply, normaliser);
             }
             "closed" => {
-                let reply = until_closed(self.connection(name));
+                let limit = self.limit;
+                let reply = until_closed(self.connection(name), limit);
                 self.connections.remove(name);
                 self.record(text, reply, normaliser);
             }
@@ -178,11 +187,12 @@ impl<'a> Player<'a> {
 
     fn exchange(&mut self, name: &str, command: &str) -> Vec<u8> {
         let args = self.arguments(command);
+        let limit = self.limit;
         let connection = self.connection(name);
         if connection.send(&args).is_err() {
             return b"(the connection is broken)".to_vec();
         }
-        let reply = frame(connection, REPLY_LIMIT);
+        let reply = frame(connection, limit);
         if reply.first() == Some(&b'(') {
             self.connections.remove(name);
         }
@@ -222,12 +232,15 @@ impl<'a> Player<'a> {
     }
 
     fn wait_blocked(&mut self, count: &str, text: &str) {
-        let deadline = Instant::now() + REPLY_LIMIT;
+        let deadline = Instant::now() + self.limit;
         let mut control = self.node.admin();
         loop {
             let info = control.try_call(&["INFO", "clients"]).map(|v| v.text()).unwrap_or_default();
             let seen = info_field(&info, "blocked_clients").unwrap_or_default();
             if seen == count || Instant::now() > deadline {
+                if seen != count {
+                    self.limit = IMPATIENT_LIMIT;
+                }
                 self.record(text, format!("({seen} clients are blocked)").into_bytes(), Normaliser::Exact);
                 return;
             }
@@ -240,11 +253,15 @@ impl<'a> Player<'a> {
         let count: usize = count.parse().expect("a number of times");
         let bytes: Vec<u8> =
             (0..count).flat_map(|i| encode(&split_line(&command.replace("%d", &i.to_string())))).collect();
+        let limit = self.limit;
         let connection = self.connection(name);
         let _ = connection.send_raw(&bytes);
         let mut reply = Vec::new();
         for _ in 0..count {
-            reply = frame(connection, REPLY_LIMIT);
+            reply = frame(connection, limit);
+            if reply.first() == Some(&b'(') {
+                break;
+            }
         }
         self.record(text, reply, normaliser);
     }
@@ -276,20 +293,23 @@ impl<'a> Player<'a> {
     }
 }
 
+/// What stands for a reply that did not come.
+const SILENT: &[u8] = b"(silence)";
+
 /// The next reply's bytes, or a word in parentheses (no reply begins with one).
 fn frame(connection: &mut Client, limit: Duration) -> Vec<u8> {
     match connection.frame(limit) {
         Ok(bytes) => bytes,
-        Err(Silence::Timeout) => b"(silence)".to_vec(),
+        Err(Silence::Timeout) => SILENT.to_vec(),
         Err(Silence::Closed(rest)) => [b"(closed after) ", &rest[..]].concat(),
         Err(Silence::Broken(line)) => format!("(no RESP: {line})").into_bytes(),
     }
 }
 
-fn until_closed(connection: &mut Client) -> Vec<u8> {
+fn until_closed(connection: &mut Client, limit: Duration) -> Vec<u8> {
     let mut said = Vec::new();
     loop {
-        let bytes = frame(connection, REPLY_LIMIT);
+        let bytes = frame(connection, limit);
         let ended = bytes.first() == Some(&b'(');
         said.extend_from_slice(&bytes);
         if ended {
