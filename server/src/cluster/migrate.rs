@@ -174,7 +174,7 @@ impl Mover {
             let mut slot = self.engine.keyspace.lock(self.db, key_slot(key));
             let Some(entry) = slot.get(self.engine.keyspace.hash(key), key) else { continue };
             let expire_at = entry.expire_at();
-            if expire_at.is_some_and(|at| at <= now) {
+            if expire_at.is_some_and(|at| at < now) {
                 continue;
             }
             payload::dump_into(&entry.value(), &mut writer);

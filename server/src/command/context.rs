@@ -129,7 +129,7 @@ impl Data<'_> {
             return false;
         }
         match slot.get(key.hash, key.bytes).and_then(EntryRef::expire_at) {
-            Some(at) if at <= self.now => {
+            Some(at) if at < self.now => {
                 self.expire(db, key);
                 true
             }

@@ -346,7 +346,7 @@ pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i
         return true;
     }
     let hash = engine.keyspace.hash(&watched.key);
-    !watched.expired && slot.get(hash, &watched.key).and_then(|entry| entry.expire_at()).is_some_and(|at| at <= now)
+    !watched.expired && slot.get(hash, &watched.key).and_then(|entry| entry.expire_at()).is_some_and(|at| at < now)
 }
 
 /// How the existence check of a migrating or importing slot ends.
@@ -365,7 +365,7 @@ pub(super) fn presence(engine: &Engine, locked: &Locked<'_>, db: usize, keys: &[
             locked
                 .get(db, slot)
                 .and_then(|slot| slot.get(engine.keyspace.hash(key), key))
-                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at > now))
+                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at >= now))
         })
         .count();
     match present {
