@@ -18,7 +18,7 @@ use crate::engine::ports::Router;
 use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
 use crate::engine::threads::Threads;
-use crate::engine::{Engine, config, connection, pubsub, transaction};
+use crate::engine::{Engine, client_commands, config, connection, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
 use crate::net::listener;
 use crate::persistence::{self, Persistence};
@@ -79,6 +79,8 @@ fn tables() -> Vec<Table> {
         Table::Session(cluster::migrate::COMMANDS),
         Table::Service(Subsystem::Persistence, persistence::commands::specs()),
         Table::Service(Subsystem::Cluster, cluster::commands::specs()),
+        Table::Session(client_commands::COMMANDS),
+        Table::Session(introspect::commands::COMMANDS),
     ]
 }
 

@@ -106,10 +106,18 @@ texts! {
     NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
     MISCONF_BGSAVE = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
     NO_KEYS_MENTIONED = "ERR The command has no key arguments";
+    INVALID_KEYS_ARITY = "ERR Invalid number of arguments specified for command";
     INVALID_KEYS_COMMAND = "ERR Invalid command specified";
     INVALID_KEYS_ARGUMENTS = "ERR Invalid arguments specified for command";
     MAX_CLIENTS = "ERR max number of clients reached";
     NO_MULTI = "ERR Command not allowed inside a transaction";
+    NO_SUCH_CLIENT = "ERR No such client";
+    INVALID_CLIENT_ID = "ERR Invalid client ID";
+    CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0";
+    PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+    NOT_TRACKING = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+    TRACKING_UNSUPPORTED = "ERR CLIENT TRACKING is not supported by slotd yet";
 }
 
 /// `ERR unknown command ...`, with the beginning of the arguments, as Redis words it (at most 128 bytes of each part).
@@ -132,6 +140,39 @@ pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
 pub fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
     let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
     CmdError::new(format!("ERR unknown subcommand '{}'. Try {} HELP.", word, container.to_ascii_uppercase()))
+}
+
+/// What Redis says when a subcommand that checks its own words does not know them (`addReplySubcommandSyntaxError`).
+pub fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
+    CmdError::new(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {container} HELP.",
+        quoted(word)
+    ))
+}
+
+/// A word of a client as an error quotes it: at most 128 bytes.
+fn quoted(word: &[u8]) -> String {
+    String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned()
+}
+
+/// `ERR Unknown client type 'x'`
+pub fn unknown_client_type(word: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR Unknown client type '{}'", quoted(word)))
+}
+
+/// `ERR No such user 'x'`
+pub fn no_such_user(word: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR No such user '{}'", quoted(word)))
+}
+
+/// `ERR Unrecognized option 'x'`, and what CLIENT SETINFO says of a value that would break the lines of CLIENT LIST.
+pub fn unrecognized_option(word: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR Unrecognized option '{}'", quoted(word)))
+}
+
+/// `ERR lib-name cannot contain spaces, newlines or special characters.`
+pub fn special_characters(attribute: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR {} cannot contain spaces, newlines or special characters.", quoted(attribute)))
 }
 
 /// `ERR wrong number of arguments for 'get' command`; `name` as [`super::Spec::full_name`] prints it.

@@ -116,6 +116,8 @@ bits! {
         REPLICA_OK = 27,
         /// In @keyspace although its group is another (DBSIZE, FLUSHALL, SWAPDB).
         ACL_KEYSPACE = 28,
+        /// In @admin and @dangerous although it is no [`Flags::ADMIN`] command (LASTSAVE, ROLE).
+        ACL_ADMIN = 29,
     }
 }
 
@@ -326,6 +328,8 @@ pub struct Spec {
     pub history: &'static [(&'static str, &'static str)],
     /// Since which version the command is deprecated, and what replaces it.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// An internal command (`syscmd` in COMMAND DOCS).
+    pub syscmd: bool,
 }
 
 /// A command: its [`Spec`] and its handler.
@@ -355,6 +359,7 @@ impl<H: Copy + 'static> Declared<H> {
                 tips: &[],
                 history: &[],
                 deprecated: None,
+                syscmd: false,
             },
             handler,
         }
@@ -411,6 +416,11 @@ impl<H: Copy + 'static> Declared<H> {
     }
     pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Self {
         self.spec.history = history;
+        self
+    }
+    /// An internal command.
+    pub const fn syscmd(mut self) -> Self {
+        self.spec.syscmd = true;
         self
     }
 }

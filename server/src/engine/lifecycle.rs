@@ -1,6 +1,7 @@
 //! The end of a session, and what RESET undoes.
 
 use super::Engine;
+use super::client::ClientHandle;
 use super::session::{ReplyMode, Session};
 use super::transaction::end_multi;
 
@@ -20,6 +21,16 @@ impl Engine {
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
         self.clients.remove(session.handle.id);
+    }
+
+    /// Closes another client's connection. From here on it is no client any more, although its worker has yet to notice: it is in no
+    /// list, and no write serves it.
+    pub fn kill_client(&self, client: &ClientHandle) {
+        if let Some(parked) = client.parked() {
+            parked.token.abandon();
+        }
+        client.kill();
+        self.clients.remove(client.id);
     }
 
     /// RESET: the session becomes as it was when the connection was made. Authentication is the caller's.

@@ -13,12 +13,15 @@
 pub mod barrier;
 pub mod blocking;
 pub mod client;
+pub mod client_commands;
 pub mod clients;
 pub mod config;
 pub mod connection;
 pub mod dispatch;
 pub mod execute;
+pub mod help;
 pub mod hot;
+pub mod introspect;
 pub mod lifecycle;
 pub mod notify;
 pub mod ports;

@@ -86,7 +86,9 @@ impl Registry {
         let mut commands: Vec<Command> = Vec::new();
         let mut add = |spec: &'static Spec, handler: Handler| {
             let index = commands.len();
-            let handler = if spec.flags.has(Flags::CONTAINER) { Handler::Container } else { handler };
+            // COMMAND does something without a subcommand too; the others are containers only.
+            let alone = spec.arity.accepts(1);
+            let handler = if spec.flags.has(Flags::CONTAINER) && !alone { Handler::Container } else { handler };
             commands.push(Command {
                 spec,
                 handler,

@@ -1,0 +1,12 @@
+//! The HELP of container commands: an array of status lines (Redis: `addReplyHelp`).
+
+use protocol::resp::reply::Reply;
+
+/// Writes the help of `container` (upper case): a heading, the lines of its subcommands, and HELP itself.
+pub fn write(reply: &mut Reply<'_>, container: &str, lines: &[&str]) {
+    reply.array(lines.len() + 3);
+    reply.simple(format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    lines.iter().for_each(|line| reply.simple(line));
+    reply.simple("HELP");
+    reply.simple("    Prints this help.");
+}
