@@ -29,59 +29,61 @@ const ANY_OF: KeySpec = KeySpec::at(1).rw().access().delete().find(FindKeys::Ran
 pub static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("LMOVE", Arity::exactly(5), Group::List, MOVE, lmove as KeyedFn)
         .since("6.2.0")
-        .summary("Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.")
+        .summary("Pop an element from a list, push it to another list and return it")
         .complexity("O(1)")
         .keys(&[SOURCE, TARGET])
-        .syntax("source:key destination:key wherefrom:<'LEFT|'RIGHT> whereto:<'LEFT|'RIGHT>"),
+        .syntax("source:key destination:key wherefrom:<'left|'right> whereto:<'left|'right>"),
     Declared::new("RPOPLPUSH", Arity::exactly(3), Group::List, MOVE, rpoplpush as KeyedFn)
         .since("1.2.0")
-        .summary("Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.")
+        .summary("Remove the last element in a list, prepend it to another list and return it")
         .complexity("O(1)")
         .keys(&[SOURCE, TARGET])
-        .syntax("source:key destination:key"),
+        .syntax("source:key destination:key")
+        .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
     Declared::new("LMPOP", Arity::at_least(4), Group::List, Flags::WRITE, lmpop as KeyedFn)
         .since("7.0.0")
-        .summary("Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.")
+        .summary("Pop elements from a list")
         .complexity("O(N+M) where N is the number of provided keys and M is the number of elements returned.")
         .keys(&[KeySpec::numkeys(1).rw().access().delete()])
-        .syntax("numkeys:integer key:key+ where:<'LEFT|'RIGHT> [COUNT=count:integer]"),
+        .syntax("numkeys:integer key:key+ where:<'left|'right> [COUNT=count:integer]"),
     Declared::new("BLPOP", Arity::at_least(3), Group::List, WAIT, blpop as KeyedFn)
         .since("2.0.0")
-        .summary("Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.")
+        .summary("Remove and get the first element in a list, or block until one is available")
         .complexity("O(N) where N is the number of provided keys.")
         .keys(&[ANY_OF])
         .syntax("key:key+ timeout:double")
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     Declared::new("BRPOP", Arity::at_least(3), Group::List, WAIT, brpop as KeyedFn)
         .since("2.0.0")
-        .summary("Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.")
+        .summary("Remove and get the last element in a list, or block until one is available")
         .complexity("O(N) where N is the number of provided keys.")
         .keys(&[ANY_OF])
         .syntax("key:key+ timeout:double")
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     Declared::new("BLMOVE", Arity::exactly(6), Group::List, WAIT.and(Flags::DENYOOM), blmove as KeyedFn)
         .since("6.2.0")
-        .summary("Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.")
+        .summary("Pop an element from a list, push it to another list and return it; or block until one is available")
         .complexity("O(1)")
         .keys(&[SOURCE, TARGET])
-        .syntax("source:key destination:key wherefrom:<'LEFT|'RIGHT> whereto:<'LEFT|'RIGHT> timeout:double"),
+        .syntax("source:key destination:key wherefrom:<'left|'right> whereto:<'left|'right> timeout:double"),
     Declared::new("BRPOPLPUSH", Arity::exactly(4), Group::List, WAIT.and(Flags::DENYOOM), brpoplpush as KeyedFn)
         .since("2.2.0")
-        .summary("Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.")
+        .summary("Pop an element from a list, push it to another list and return it; or block until one is available")
         .complexity("O(1)")
         .keys(&[SOURCE, TARGET])
         .syntax("source:key destination:key timeout:double")
-        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
+        .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     Declared::new("BLMPOP", Arity::at_least(5), Group::List, Flags::WRITE.and(Flags::BLOCKING), blmpop as KeyedFn)
         .since("7.0.0")
-        .summary("Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.")
+        .summary("Pop elements from a list, or block until one is available")
         .complexity("O(N+M) where N is the number of provided keys and M is the number of elements returned.")
         .keys(&[KeySpec {
             begin: BeginSearch::Index(2),
             find: FindKeys::KeyNum { keynum: 0, first: 1, step: 1 },
             ..KeySpec::at(2).rw().access().delete()
         }])
-        .syntax("timeout:double numkeys:integer key:key+ where:<'LEFT|'RIGHT> [COUNT=count:integer]"),
+        .syntax("timeout:double numkeys:integer key:key+ where:<'left|'right> [COUNT=count:integer]"),
 ];
 
 /// A timeout in seconds with fractions, as milliseconds; `None` waits for ever.

@@ -24,10 +24,11 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::ACL_CONNECTION).and(Flags::LOADING).and(Flags::STALE),
         ping as SessionFn,
     )
-    .summary("Returns the server's liveliness response.")
-    .complexity("O(1)")
-    .syntax("[message:string]")
-    .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+        .since("1.0.0")
+        .summary("Ping the server")
+        .complexity("O(1)")
+        .syntax("[message:string]")
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     Declared::new(
         "ECHO",
         Arity::exactly(2),
@@ -35,9 +36,10 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::ACL_CONNECTION).and(Flags::LOADING).and(Flags::STALE),
         echo as SessionFn,
     )
-    .summary("Returns the given string.")
-    .complexity("O(1)")
-    .syntax("message:string"),
+        .since("1.0.0")
+        .summary("Echo the given string")
+        .complexity("O(1)")
+        .syntax("message:string"),
     Declared::new(
         "SELECT",
         Arity::exactly(2),
@@ -45,29 +47,29 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::ACL_CONNECTION).and(Flags::LOADING).and(Flags::STALE),
         select as SessionFn,
     )
-    .summary("Changes the selected database.")
-    .complexity("O(1)")
-    .syntax("index:integer"),
+        .since("1.0.0")
+        .summary("Change the selected database for the current connection")
+        .complexity("O(1)")
+        .syntax("index:integer"),
     Declared::new("AUTH", Arity::at_least(2), Group::Connection, OPEN.and(Flags::SKIP_MONITOR), auth as SessionFn)
-        .summary("Authenticates the connection.")
+        .since("1.0.0")
+        .summary("Authenticate to the server")
         .complexity("O(N) where N is the number of passwords defined for the user")
-        .syntax("[username:string] password:string")
+        .syntax("[username:string@6.0.0] password:string")
         .history(&[("6.0.0", "Added ACL style (username and password).")]),
     Declared::new("HELLO", Arity::at_least(1), Group::Connection, OPEN.and(Flags::SKIP_MONITOR), hello as SessionFn)
         .since("6.0.0")
-        .summary("Handshakes with the server.")
+        .summary("Handshake with Redis")
         .complexity("O(1)")
-        .syntax("[{protover:integer [AUTH={username:string password:string}] [SETNAME=clientname:string]}]")
-        .history(&[(
-            "6.2.0",
-            "`protover` made optional; when called without arguments, returns a list of connection properties.",
-        )]),
+        .syntax("[arguments:{protover:integer [AUTH=username_password:{username:string password:string}] [SETNAME=clientname:string]}]")
+        .history(&[("6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context.")]),
     Declared::new("QUIT", Arity::at_least(1), Group::Connection, OPEN, quit as SessionFn)
-        .summary("Closes the connection.")
+        .since("1.0.0")
+        .summary("Close the connection")
         .complexity("O(1)"),
     Declared::new("RESET", Arity::exactly(1), Group::Connection, OPEN, reset as SessionFn)
         .since("6.2.0")
-        .summary("Resets the connection.")
+        .summary("Reset the connection")
         .complexity("O(1)"),
     Declared::new(
         "READONLY",
@@ -76,9 +78,9 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE).and(Flags::ACL_CONNECTION),
         readonly as SessionFn,
     )
-    .since("3.0.0")
-    .summary("Enables read-only queries for a connection to a cluster replica.")
-    .complexity("O(1)"),
+        .since("3.0.0")
+        .summary("Enables read queries for a connection to a cluster replica node")
+        .complexity("O(1)"),
     Declared::new(
         "READWRITE",
         Arity::exactly(1),
@@ -86,9 +88,9 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE).and(Flags::ACL_CONNECTION),
         readwrite as SessionFn,
     )
-    .since("3.0.0")
-    .summary("Enables read-write queries for a connection to a cluster replica.")
-    .complexity("O(1)"),
+        .since("3.0.0")
+        .summary("Disables read queries for a connection to a cluster replica node")
+        .complexity("O(1)"),
     Declared::new(
         "ASKING",
         Arity::exactly(1),
@@ -96,9 +98,9 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::ACL_CONNECTION),
         asking as SessionFn,
     )
-    .since("3.0.0")
-    .summary("Signals that a cluster client is following an -ASK redirect.")
-    .complexity("O(1)"),
+        .since("3.0.0")
+        .summary("Sent by cluster clients after an -ASK redirect")
+        .complexity("O(1)"),
 ];
 
 fn ping(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

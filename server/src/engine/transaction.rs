@@ -43,25 +43,25 @@ pub struct Watched {
 pub static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("MULTI", Arity::exactly(1), Group::Transactions, BASE, multi as SessionFn)
         .since("1.2.0")
-        .summary("Starts a transaction.")
+        .summary("Mark the start of a transaction block")
         .complexity("O(1)"),
     Declared::new("EXEC", Arity::exactly(1), Group::Transactions, BASE_SLOW, exec as SessionFn)
         .since("1.2.0")
-        .summary("Executes all commands in a transaction.")
+        .summary("Execute all commands issued after MULTI")
         .complexity("Depends on commands in the transaction"),
     Declared::new("DISCARD", Arity::exactly(1), Group::Transactions, BASE, discard as SessionFn)
         .since("2.0.0")
-        .summary("Discards a transaction.")
+        .summary("Discard all commands issued after MULTI")
         .complexity("O(N), when N is the number of queued commands"),
     Declared::new("WATCH", Arity::at_least(2), Group::Transactions, BASE, watch as SessionFn)
         .since("2.2.0")
-        .summary("Monitors changes to keys to determine the execution of a transaction.")
+        .summary("Watch the given keys to determine execution of the MULTI/EXEC block")
         .complexity("O(1) for every key.")
         .keys(&[KeySpec::range(1, -1, 1).ro()])
         .syntax("key:key+"),
     Declared::new("UNWATCH", Arity::exactly(1), Group::Transactions, BASE, unwatch as SessionFn)
         .since("2.2.0")
-        .summary("Forgets about watched keys of a transaction.")
+        .summary("Forget about all watched keys")
         .complexity("O(1)"),
 ];
 

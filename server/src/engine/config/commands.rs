@@ -22,22 +22,27 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .since("2.0.0")
         .summary("Get the values of configuration parameters")
         .complexity("O(N) when N is the number of configuration parameters provided")
+        .syntax("parameter:{parameter:string}+")
         .history(&[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")]),
     Declared::sub("CONFIG", "SET", Arity::at_least(4), Group::Server, ADMIN, set as SessionFn)
         .since("2.0.0")
         .summary("Set configuration parameters to the given values")
         .complexity("O(N) when N is the number of configuration parameters provided")
+        .syntax("parameter_value:{parameter:string value:string}+")
         .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     Declared::sub("CONFIG", "REWRITE", Arity::exactly(2), Group::Server, ADMIN, rewrite as SessionFn)
         .since("2.8.0")
-        .summary("Rewrite the configuration file with the in memory configuration"),
+        .summary("Rewrite the configuration file with the in memory configuration")
+        .complexity("O(1)"),
     Declared::sub("CONFIG", "RESETSTAT", Arity::exactly(2), Group::Server, ADMIN, reset_stat as SessionFn)
         .since("2.0.0")
-        .summary("Reset the stats returned by INFO"),
+        .summary("Reset the stats returned by INFO")
+        .complexity("O(1)"),
     Declared::sub("CONFIG", "HELP", Arity::exactly(2), Group::Server, HELP, help as SessionFn)
         .since("5.0.0")
-        .summary("Show helpful text about the different subcommands"),
+        .summary("Show helpful text about the different subcommands")
+        .complexity("O(1)"),
 ];
 
 fn container(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {

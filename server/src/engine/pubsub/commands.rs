@@ -19,74 +19,74 @@ const ASK: Flags = Flags::PUBSUB.and(Flags::LOADING).and(Flags::STALE);
 pub static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("SUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, subscribe as SessionFn)
         .since("2.0.0")
-        .summary("Listens for messages published to channels.")
+        .summary("Listen for messages published to the given channels")
         .complexity("O(N) where N is the number of channels to subscribe to.")
         .syntax("channel:string+"),
     Declared::new("UNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, unsubscribe as SessionFn)
         .since("2.0.0")
-        .summary("Stops listening to messages posted to channels.")
-        .complexity("O(N) where N is the number of channels to unsubscribe.")
+        .summary("Stop listening for messages posted to the given channels")
+        .complexity("O(N) where N is the number of clients already subscribed to a channel.")
         .syntax("[channel:string+]"),
     Declared::new("PSUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, psubscribe as SessionFn)
         .since("2.0.0")
-        .summary("Listens for messages published to channels that match one or more patterns.")
-        .complexity("O(N) where N is the number of patterns to subscribe to.")
-        .syntax("pattern:pattern+"),
+        .summary("Listen for messages published to channels matching the given patterns")
+        .complexity("O(N) where N is the number of patterns the client is already subscribed to.")
+        .syntax("pattern:{pattern:pattern}+"),
     Declared::new("PUNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, punsubscribe as SessionFn)
         .since("2.0.0")
-        .summary("Stops listening to messages published to channels that match one or more patterns.")
-        .complexity("O(N) where N is the number of patterns to unsubscribe.")
+        .summary("Stop listening for messages posted to channels matching the given patterns")
+        .complexity("O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).")
         .syntax("[pattern:pattern+]"),
     Declared::new("SSUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, ssubscribe as SessionFn)
         .since("7.0.0")
-        .summary("Listens for messages published to shard channels.")
+        .summary("Listen for messages published to the given shard channels")
         .complexity("O(N) where N is the number of shard channels to subscribe to.")
         .keys(&[KeySpec::range(1, -1, 1).flags(KeyFlags::NOT_KEY)])
         .syntax("shardchannel:string+"),
     Declared::new("SUNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, sunsubscribe as SessionFn)
         .since("7.0.0")
-        .summary("Stops listening to messages posted to shard channels.")
-        .complexity("O(N) where N is the number of shard channels to unsubscribe.")
+        .summary("Stop listening for messages posted to the given shard channels")
+        .complexity("O(N) where N is the number of clients already subscribed to a shard channel.")
         .keys(&[KeySpec::range(1, -1, 1).flags(KeyFlags::NOT_KEY)])
         .syntax("[shardchannel:string+]"),
     Declared::new("PUBLISH", Arity::exactly(3), Group::PubSub, PUB, publish as SessionFn)
         .since("2.0.0")
-        .summary("Posts a message to a channel.")
-        .complexity("O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns.")
+        .summary("Post a message to a channel")
+        .complexity("O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).")
         .syntax("channel:string message:string"),
     Declared::new("SPUBLISH", Arity::exactly(3), Group::PubSub, PUB, spublish as SessionFn)
         .since("7.0.0")
-        .summary("Posts a message to a shard channel.")
+        .summary("Post a message to a shard channel")
         .complexity("O(N) where N is the number of clients subscribed to the receiving shard channel.")
         .keys(&[KeySpec::at(1).flags(KeyFlags::NOT_KEY)])
         .syntax("shardchannel:string message:string"),
     Declared::new("PUBSUB", Arity::at_least(2), Group::PubSub, Flags::CONTAINER, container as SessionFn)
         .since("2.8.0")
-        .summary("A container for Pub/Sub commands.")
+        .summary("A container for Pub/Sub commands")
         .complexity("Depends on subcommand."),
     Declared::sub("PUBSUB", "CHANNELS", Arity::at_least(2), Group::PubSub, ASK, channels as SessionFn)
         .since("2.8.0")
-        .summary("Returns the active channels.")
-        .complexity("O(N) where N is the number of active channels.")
+        .summary("List active channels")
+        .complexity("O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)")
         .syntax("[pattern:pattern]"),
     Declared::sub("PUBSUB", "NUMSUB", Arity::at_least(2), Group::PubSub, ASK, numsub as SessionFn)
         .since("2.8.0")
-        .summary("Returns a count of subscribers to channels.")
-        .complexity("O(N) for the number of requested channels.")
+        .summary("Get the count of subscribers for channels")
+        .complexity("O(N) for the NUMSUB subcommand, where N is the number of requested channels")
         .syntax("[channel:string+]"),
     Declared::sub("PUBSUB", "NUMPAT", Arity::exactly(2), Group::PubSub, ASK, numpat as SessionFn)
         .since("2.8.0")
-        .summary("Returns a count of unique pattern subscriptions.")
+        .summary("Get the count of unique patterns pattern subscriptions")
         .complexity("O(1)"),
     Declared::sub("PUBSUB", "SHARDCHANNELS", Arity::at_least(2), Group::PubSub, ASK, shard_channels as SessionFn)
         .since("7.0.0")
-        .summary("Returns the active shard channels.")
-        .complexity("O(N) where N is the number of active shard channels.")
+        .summary("List active shard channels")
+        .complexity("O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).")
         .syntax("[pattern:pattern]"),
     Declared::sub("PUBSUB", "SHARDNUMSUB", Arity::at_least(2), Group::PubSub, ASK, shard_numsub as SessionFn)
         .since("7.0.0")
-        .summary("Returns the count of subscribers of shard channels.")
-        .complexity("O(N) for the number of requested shard channels.")
+        .summary("Get the count of subscribers for shard channels")
+        .complexity("O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels")
         .syntax("[shardchannel:string+]"),
 ];
 
