@@ -59,19 +59,9 @@ pub struct Node {
 
 /// Every command of the server.
 fn tables() -> Vec<Table> {
-    vec![
-        Table::Keyed(crate::commands::strings::COMMANDS),
-        Table::Keyed(crate::commands::string_ranges::COMMANDS),
-        Table::Keyed(crate::commands::counters::COMMANDS),
-        Table::Keyed(crate::commands::lcs::COMMANDS),
-        Table::Keyed(crate::commands::keys::COMMANDS),
-        Table::Keyed(crate::commands::expire::COMMANDS),
-        Table::Keyed(crate::commands::dump::COMMANDS),
-        Table::Keyed(crate::commands::object::COMMANDS),
-        Table::Keyspace(crate::commands::scan::COMMANDS),
-        Table::Keyspace(crate::commands::flush::COMMANDS),
-        Table::Keyed(crate::commands::lists::COMMANDS),
-        Table::Keyed(crate::commands::list_moves::COMMANDS),
+    let data = crate::commands::keyed().into_iter().map(Table::Keyed);
+    let mut tables: Vec<Table> = data.chain(crate::commands::keyspace().into_iter().map(Table::Keyspace)).collect();
+    tables.extend([
         Table::Session(connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
         Table::Session(pubsub::commands::COMMANDS),
@@ -81,7 +71,8 @@ fn tables() -> Vec<Table> {
         Table::Service(Subsystem::Cluster, cluster::commands::specs()),
         Table::Session(client_commands::COMMANDS),
         Table::Session(introspect::commands::COMMANDS),
-    ]
+    ]);
+    tables
 }
 
 /// What a node is started with besides its configuration.

@@ -20,7 +20,28 @@ pub mod string_ranges;
 pub mod strings;
 
 use crate::base::number::parse_i64;
-use crate::command::{CmdError, error};
+use crate::command::{CmdError, Declared, KeyedFn, KeyspaceFn, error};
+
+/// The tables of commands that work on keys.
+pub fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
+    vec![
+        strings::COMMANDS,
+        string_ranges::COMMANDS,
+        counters::COMMANDS,
+        lcs::COMMANDS,
+        lists::COMMANDS,
+        list_moves::COMMANDS,
+        keys::COMMANDS,
+        expire::COMMANDS,
+        dump::COMMANDS,
+        object::COMMANDS,
+    ]
+}
+
+/// The tables of commands that work on whole databases.
+pub fn keyspace() -> Vec<&'static [Declared<KeyspaceFn>]> {
+    vec![scan::COMMANDS, flush::COMMANDS]
+}
 
 /// A word that must be a 64-bit integer.
 ///
@@ -39,3 +60,6 @@ fn database(word: &[u8], databases: usize) -> Result<usize, CmdError> {
     let number = i32::try_from(integer(word)?).map_err(|_| error::NOT_32_BITS)?;
     usize::try_from(number).ok().filter(|db| *db < databases).ok_or(error::DB_OUT_OF_RANGE)
 }
+
+#[cfg(test)]
+mod effects_tests;

@@ -19,6 +19,7 @@ pub mod config;
 pub mod connection;
 pub mod dispatch;
 pub mod execute;
+pub mod expire_cycle;
 pub mod help;
 pub mod hot;
 pub mod introspect;
@@ -30,6 +31,8 @@ pub mod registry;
 pub mod session;
 pub mod state;
 pub mod stats;
+#[cfg(test)]
+pub mod testing;
 pub mod threads;
 pub mod transaction;
 

@@ -2,7 +2,7 @@
 //!
 //! All of them are atomics, so that a gate costs one load. Who may change which is said at each field.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -42,6 +42,8 @@ pub struct NodeState {
     pub save_failed: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
+    /// Where the expiry cycle goes on: database and slot. Changed by the cycle only.
+    pub expire_cursor: AtomicU32,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
     /// DEBUG QUICKLIST-PACKED-THRESHOLD, bytes; 0 is the default.
@@ -89,6 +91,7 @@ impl NodeState {
             dirty: AtomicI64::new(0),
             save_failed: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
+            expire_cursor: AtomicU32::new(0),
             cron_paused: AtomicBool::new(false),
             list_packed_threshold: AtomicU64::new(0),
             stopping: AtomicBool::new(false),

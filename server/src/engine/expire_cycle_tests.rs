@@ -1,0 +1,87 @@
+//! What the expiry cycle removes, announces, and leaves alone.
+
+use std::sync::atomic::Ordering;
+
+use crate::engine::state::{PauseKind, PausePurpose};
+use crate::engine::testing::{Bench, START};
+
+fn bench_with_due_keys(count: usize) -> Bench {
+    let mut bench = Bench::new();
+    for number in 0..count {
+        bench.run(&format!("SET k{number} v PX 100"));
+    }
+    bench.run("SET stays v");
+    bench.run("SET later v PX 1000");
+    bench.propagated();
+    bench.events();
+    bench
+}
+
+#[test]
+fn due_keys_go_and_are_announced() {
+    let mut bench = bench_with_due_keys(1);
+    assert_eq!(bench.engine.expire_cycle(100), 0, "not due yet");
+    bench.clock.advance_ms(100);
+    assert_eq!(bench.engine.expire_cycle(100), 1);
+    assert_eq!(bench.propagated(), ["DEL k0"]);
+    assert_eq!(bench.events(), ["expired k0"]);
+    assert_eq!(bench.run("DBSIZE"), ":2");
+    assert_eq!(bench.engine.stats.expired_keys.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_budget_is_kept_and_the_next_cycle_goes_on() {
+    let mut bench = bench_with_due_keys(50);
+    bench.run("SELECT 3");
+    bench.run("SET other v PX 1");
+    bench.clock.advance_ms(200);
+    let mut rounds = Vec::new();
+    loop {
+        match bench.engine.expire_cycle(20) {
+            0 => break,
+            removed => rounds.push(removed),
+        }
+    }
+    assert_eq!(rounds, [20, 20, 11]);
+    assert_eq!(bench.run("DBSIZE"), ":0");
+}
+
+#[test]
+fn many_due_keys_of_one_slot_go_in_one_cycle() {
+    let mut bench = Bench::new();
+    for number in 0..200 {
+        bench.run(&format!("SET {{tag}}{number} v PX 100"));
+    }
+    bench.clock.advance_ms(101);
+    assert_eq!(bench.engine.expire_cycle(1000), 200);
+}
+
+#[test]
+fn replicas_paused_nodes_and_debugging_remove_nothing() {
+    let mut bench = bench_with_due_keys(1);
+    bench.clock.advance_ms(200);
+    bench.engine.state.replica.store(true, Ordering::Relaxed);
+    assert_eq!(bench.engine.expire_cycle(10), 0, "the primary says when");
+    assert_eq!(bench.run("GET k0"), "$-1", "though it is hidden");
+    bench.engine.state.replica.store(false, Ordering::Relaxed);
+    bench.engine.state.pause(PausePurpose::Client, PauseKind::Writes, START + 1000);
+    assert_eq!(bench.engine.expire_cycle(10), 0, "nothing changes while writes are paused");
+    bench.engine.state.unpause(PausePurpose::Client);
+    bench.engine.state.active_expire.store(false, Ordering::Relaxed);
+    assert_eq!(bench.engine.expire_cycle(10), 0, "DEBUG SET-ACTIVE-EXPIRE 0");
+    bench.engine.state.active_expire.store(true, Ordering::Relaxed);
+    assert_eq!(bench.engine.expire_cycle(10), 1);
+}
+
+#[test]
+fn watchers_learn_of_it() {
+    let mut bench = Bench::new();
+    let mut other = bench.connect();
+    bench.run("SET k v PX 100");
+    assert_eq!(other.run(&bench.engine, "WATCH k"), "+OK");
+    bench.clock.advance_ms(200);
+    bench.engine.expire_cycle(10);
+    other.run(&bench.engine, "MULTI");
+    other.run(&bench.engine, "PING");
+    assert_eq!(other.run(&bench.engine, "EXEC"), "*-1");
+}

@@ -1,0 +1,183 @@
+//! An engine without sockets, for unit tests of commands: bytes in, bytes out, a clock that stands still until it is moved.
+//!
+//! ```ignore
+//! let mut bench = Bench::new();
+//! assert_eq!(bench.run("SET k v EX 10"), "+OK");
+//! assert_eq!(bench.propagated(), ["SET k v PXAT 1000000010000"]);
+//! assert_eq!(bench.events(), ["set k", "expire k"]);
+//! ```
+//! Every command goes through [`Engine::process`], as a client's would. What it propagates and publishes as keyspace events is
+//! collected, so that a test can say what a command must leave behind besides its reply.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use protocol::resp::Args;
+use protocol::resp::request::RequestParser;
+
+use super::Engine;
+use super::client::{ClientHandle, Mail};
+use super::config::Config;
+use super::config::file::Sources;
+use super::dispatch::Next;
+use super::ports::Feed;
+use super::registry::{Registry, Table};
+use super::session::Session;
+use crate::base::clock::ManualClock;
+
+/// The time at which every bench starts, Unix milliseconds.
+pub const START: i64 = 1_000_000_000_000;
+
+/// Collects what is propagated. `MULTI` and `EXEC` stand around units of more than one command.
+#[derive(Default)]
+pub struct Recorder {
+    ops: Mutex<Vec<String>>,
+    appended: AtomicI64,
+}
+
+impl Feed for Recorder {
+    fn append(&self, ops: &[(usize, Args<'_>)]) {
+        let mut log = self.ops.lock();
+        let text = |(db, args): &(usize, Args<'_>)| {
+            let words: Vec<String> = args.iter().map(|word| word.escape_ascii().to_string()).collect();
+            if *db == 0 { words.join(" ") } else { format!("{db}: {}", words.join(" ")) }
+        };
+        match ops {
+            [only] => log.push(text(only)),
+            several => {
+                log.push("MULTI".to_owned());
+                log.extend(several.iter().map(text));
+                log.push("EXEC".to_owned());
+            }
+        }
+        self.appended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn offset(&self) -> i64 {
+        self.appended.load(Ordering::Relaxed)
+    }
+
+    fn good_replicas(&self, _max_lag_s: i64) -> usize {
+        0
+    }
+}
+
+/// A client of a bench.
+pub struct Client {
+    pub session: Session,
+    parser: RequestParser,
+}
+
+/// An engine with one client, a recorder of what is propagated, and a listener to all keyspace events.
+pub struct Bench {
+    pub engine: Arc<Engine>,
+    pub clock: Arc<ManualClock>,
+    pub client: Client,
+    feed: Arc<Recorder>,
+    listener: Client,
+}
+
+impl Bench {
+    /// With the default configuration.
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these directives.
+    pub fn with(directives: &[(&str, &str)]) -> Self {
+        let config = Config::new("/");
+        let events = [("notify-keyspace-events", "KEAnm")];
+        let options: String =
+            events.iter().chain(directives).map(|(name, value)| format!("{name} {value}\n")).collect();
+        let sources = Sources { options: options.into_bytes(), ..Sources::default() };
+        config.load(&sources).expect("a test's directives are valid");
+        let clock = Arc::new(ManualClock::new(START));
+        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), 1, 7);
+        let feed = Arc::new(Recorder::default());
+        let weak: Weak<dyn Feed> = Arc::downgrade(&(feed.clone() as Arc<dyn Feed>));
+        engine.set_feed(weak);
+        engine.state.propagating.store(true, Ordering::Relaxed);
+        let mut listener = Client::connect(&engine);
+        listener.run(&engine, "PSUBSCRIBE __keyevent@*");
+        let client = Client::connect(&engine);
+        Self { engine, clock, client, feed, listener }
+    }
+
+    /// Runs one inline command (words may be quoted as in a configuration file); returns the reply without its last line break.
+    pub fn run(&mut self, line: &str) -> String {
+        self.client.run(&self.engine, line)
+    }
+
+    /// One more client.
+    pub fn connect(&self) -> Client {
+        Client::connect(&self.engine)
+    }
+
+    /// What was propagated since the last call; a database other than 0 stands in front as `1: `.
+    pub fn propagated(&self) -> Vec<String> {
+        std::mem::take(&mut *self.feed.ops.lock())
+    }
+
+    /// The keyspace events since the last call, as `event key`; `event key @1` in another database than 0.
+    pub fn events(&mut self) -> Vec<String> {
+        let mail = self.listener.session.handle.take_mail();
+        mail.iter().filter_map(|mail| if let Mail::Push(bytes) = mail { event_of(bytes) } else { None }).collect()
+    }
+
+    /// Runs a command and returns reply, propagation and events at once.
+    pub fn trace(&mut self, line: &str) -> (String, Vec<String>, Vec<String>) {
+        self.propagated();
+        self.events();
+        let reply = self.run(line);
+        (reply, self.propagated(), self.events())
+    }
+}
+
+/// `*4 $8 pmessage $n pattern $n __keyevent@db__:event $n key`
+fn event_of(push: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(push);
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    let (db, event) = lines.get(6)?.strip_prefix("__keyevent@")?.split_once("__:")?;
+    let key = lines.get(8)?;
+    Some(if db == "0" { format!("{event} {key}") } else { format!("{event} {key} @{db}") })
+}
+
+impl Client {
+    fn connect(engine: &Arc<Engine>) -> Self {
+        let id = engine.clients.next_id();
+        let handle = ClientHandle::new(id, "127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned(), 3, START);
+        engine.clients.add(handle.clone());
+        Self { session: Session::new(handle, 0, true, id), parser: RequestParser::default() }
+    }
+
+    /// See [`Bench::run`]. Empty if the client is parked.
+    pub fn run(&mut self, engine: &Arc<Engine>, line: &str) -> String {
+        let mut input = format!("{line}\r\n").into_bytes();
+        let mut out = Vec::new();
+        let (used, next) = engine.process(&mut self.session, &mut self.parser, &mut input, &mut out);
+        assert_eq!(used, input.len(), "the whole line is one command");
+        assert!(matches!(next, Next::Input { .. } | Next::Blocked), "a test's command neither closes nor waits");
+        let text = String::from_utf8_lossy(&out).into_owned();
+        text.strip_suffix("\r\n").map(str::to_owned).unwrap_or(text)
+    }
+
+    /// The reply that a parked command has got meanwhile.
+    pub fn late_reply(&mut self, engine: &Arc<Engine>) -> Option<String> {
+        let mail = self.session.handle.take_mail();
+        let reply = mail.iter().find_map(|mail| if let Mail::Reply(bytes) = mail { Some(bytes) } else { None })?;
+        engine.unpark(&mut self.session);
+        Some(String::from_utf8_lossy(reply).trim_end().to_owned())
+    }
+}
+
+/// The tables of all commands that need nothing above the engine.
+fn tables() -> Vec<Table> {
+    let mut tables = crate::commands::keyed().into_iter().map(Table::Keyed).collect::<Vec<_>>();
+    tables.extend(crate::commands::keyspace().into_iter().map(Table::Keyspace));
+    tables.push(Table::Session(super::connection::COMMANDS));
+    tables.push(Table::Session(super::transaction::COMMANDS));
+    tables.push(Table::Session(super::pubsub::commands::COMMANDS));
+    tables.push(Table::Session(super::config::commands::COMMANDS));
+    tables
+}
