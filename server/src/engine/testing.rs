@@ -25,6 +25,7 @@ use super::ports::Feed;
 use super::registry::{Registry, Table};
 use super::session::Session;
 use crate::base::clock::ManualClock;
+use crate::logging::NodeLog;
 
 /// The time at which every bench starts, Unix milliseconds.
 pub const START: i64 = 1_000_000_000_000;
@@ -93,7 +94,7 @@ impl Bench {
         let sources = Sources { options: options.into_bytes(), ..Sources::default() };
         config.load(&sources).expect("a test's directives are valid");
         let clock = Arc::new(ManualClock::new(START));
-        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), 1, 7);
+        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), 1, 7, NodeLog::new(None));
         let feed = Arc::new(Recorder::default());
         let weak: Weak<dyn Feed> = Arc::downgrade(&(feed.clone() as Arc<dyn Feed>));
         engine.set_feed(weak);
