@@ -43,6 +43,40 @@ pub enum Next {
     Handover,
 }
 
+/// The clock of one batch: each command begins when the one before it ended, so that one reading serves both.
+struct Pace {
+    /// Unix milliseconds at the start of the batch.
+    start_ms: i64,
+    /// Monotonic microseconds then.
+    start_us: u64,
+    /// When the last command ended.
+    mark_us: u64,
+    /// Commands of the batch so far.
+    commands: u64,
+}
+
+impl Pace {
+    fn start(engine: &Engine) -> Self {
+        let mark_us = engine.clock.monotonic_us();
+        Self { start_ms: engine.clock.now_ms(), start_us: mark_us, mark_us, commands: 0 }
+    }
+
+    /// Unix milliseconds for the next command.
+    #[inline]
+    fn now_ms(&self) -> i64 {
+        self.start_ms + ((self.mark_us - self.start_us) / 1000) as i64
+    }
+
+    /// Counts a command that just ended.
+    #[inline]
+    fn count(&mut self, engine: &Engine, command: &Command) {
+        let ended = engine.clock.monotonic_us();
+        engine.count_call(command, ended - self.mark_us);
+        self.mark_us = ended;
+        self.commands += 1;
+    }
+}
+
 /// What one command's turn came to.
 enum Step {
     Next,
@@ -63,8 +97,23 @@ impl Engine {
     ) -> (usize, Next) {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
-        let now = self.clock.now_ms();
-        session.handle.stats.last_interaction_ms.store(now, Ordering::Relaxed);
+        let mut pace = Pace::start(self);
+        session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
+        let result = self.process_batch(session, parser, input, out, &mut pass, &hot, &mut pace);
+        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
+        result
+    }
+
+    fn process_batch(
+        self: &Arc<Self>,
+        session: &mut Session,
+        parser: &mut RequestParser,
+        input: &mut [u8],
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+        hot: &Hot,
+        pace: &mut Pace,
+    ) -> (usize, Next) {
         let mut consumed = 0;
         let mut words = ArgVec::new();
         loop {
@@ -77,7 +126,7 @@ impl Engine {
             match parser.parse(rest, &limits, &mut words) {
                 Ok(Parsed::Command { consumed: used }) => {
                     let args = Args::new(&rest[..used], &words);
-                    match self.dispatch(session, args, out, &mut pass, &hot, now) {
+                    match self.dispatch(session, args, out, pass, hot, pace) {
                         Step::Next => consumed += used,
                         Step::Stop(next @ Next::Paused(_)) => return (consumed, next),
                         Step::Stop(next) => return (consumed + used, next),
@@ -106,7 +155,7 @@ impl Engine {
     pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
-        match self.dispatch(session, args, out, &mut pass, &hot, self.clock.now_ms()) {
+        match self.dispatch(session, args, out, &mut pass, &hot, &mut Pace::start(self)) {
             Step::Next => Next::Flush,
             Step::Stop(next) => next,
         }
@@ -116,7 +165,7 @@ impl Engine {
     pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
-        self.dispatch(session, args, out, &mut pass, &hot, self.clock.now_ms());
+        self.dispatch(session, args, out, &mut pass, &hot, &mut Pace::start(self));
     }
 
     fn dispatch(
@@ -126,9 +175,10 @@ impl Engine {
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
         hot: &Hot,
-        now: i64,
+        pace: &mut Pace,
     ) -> Step {
         let start = out.len();
+        let now = pace.now_ms();
         let command = match self.resolve(args) {
             Ok(command) => command,
             Err(problem) => {
@@ -151,10 +201,8 @@ impl Engine {
             self.queue(session, command, args, out);
             return self.settle(session, start, out, Step::Next);
         }
-        self.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
-        let started = std::time::Instant::now();
         let step = self.run(session, command, args, out, pass, hot, now, route);
-        self.count_call(command, started);
+        pace.count(self, command);
         if session.asking && command.spec.name != "ASKING" {
             session.asking = false;
         }

@@ -283,7 +283,7 @@ impl Engine {
         pass: &mut Pass<'_>,
     ) {
         let hot = self.hot.load();
-        let started = std::time::Instant::now();
+        let started = self.clock.monotonic_us();
         let mut out = Vec::new();
         let caller = self.caller(session, now, false);
         match command.handler {
@@ -310,7 +310,7 @@ impl Engine {
                 self.run_queued_service(session, command, args, &mut out, now, pass)
             }
         }
-        self.count_call(command, started);
+        self.count_call(command, self.clock.monotonic_us() - started);
         reply.raw(&out);
     }
 
@@ -331,12 +331,12 @@ impl Engine {
         }
     }
 
-    /// Counts a call and its duration.
+    /// Counts a call and its duration in microseconds.
     #[inline]
-    pub fn count_call(&self, command: &Command, started: std::time::Instant) {
+    pub fn count_call(&self, command: &Command, usec: u64) {
         let stats = self.stats.command(command.index);
         stats.calls.fetch_add(1, Ordering::Relaxed);
-        stats.nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        stats.usec.fetch_add(usec, Ordering::Relaxed);
     }
 }
 

@@ -37,8 +37,8 @@ counters! {
 #[derive(Debug, Default)]
 pub struct CommandStats {
     pub calls: AtomicU64,
-    /// Time spent, in nanoseconds.
-    pub nanos: AtomicU64,
+    /// Time spent, in microseconds.
+    pub usec: AtomicU64,
     pub rejected: AtomicU64,
     pub failed: AtomicU64,
 }
@@ -76,7 +76,7 @@ impl Stats {
         self.reset_counters();
         for command in &self.commands {
             command.calls.store(0, Ordering::Relaxed);
-            command.nanos.store(0, Ordering::Relaxed);
+            command.usec.store(0, Ordering::Relaxed);
             command.rejected.store(0, Ordering::Relaxed);
             command.failed.store(0, Ordering::Relaxed);
         }
