@@ -106,8 +106,6 @@ impl Gossip {
         }
         self.begin(now);
         self.replicate_node(key);
-        // The others learn of it now rather than with the next pings.
-        self.broadcast_pong();
         self.finish(now);
         Ok(())
     }

@@ -11,18 +11,25 @@
 //! pongs that waited in a socket over a freeze answer pings from before it and so extend nothing.
 //!
 //! **Never in the way.** Each peer is pinged at least every half node timeout; gossip may postpone that ping in large
-//! clusters (see `receive/gossip.rs`), so when the majority's age passes half the timeout the missing pings are sent.
+//! clusters (see `receive/gossip.rs`), so when the majority's age passes a quarter of the timeout (half of it where there are
+//! many voters) the missing pings are sent.
 //! A new voter counts as heard when it becomes one; a node that just got its first slots starts with a fresh lease, since
 //! nobody can have replaced it in a place that it did not have.
 //!
-//! **After a lapse** the state becomes fail and the rejoin delay of a healed minority applies, so that a pong that
-//! overtakes the news of our replacement does not open the door.
+//! **After a lapse** the state is fail until the lease is good again. Then the question is whether somebody was elected
+//! meanwhile, and the current epoch answers it: an election needs the votes of a majority, each voter knows the election's
+//! epoch from then on and says it in its pongs, and the majority that renewed the lease shares a voter with it. So if
+//! no pong brought a higher epoch, nobody was elected, and the door opens at once: a machine that stuttered is out of
+//! service for a round trip. If one did, the rejoin delay of a healed minority applies, so that the news can arrive.
 //! With one voter there is nobody who could replace us, and no lease.
 
 use crate::config::UnixMillis;
 use crate::event::Level;
 use crate::node::NodeKey;
-use crate::state::Gossip;
+use crate::state::{Gossip, Lapse};
+
+/// Up to so many voters a ping to each of them every quarter of the timeout costs nothing worth mentioning.
+const FEW_VOTERS: usize = 16;
 
 impl Gossip {
     /// Until when this node may serve writes (exclusive), on the clock of `now`. `i64::MAX`: no limit, because this node is
@@ -84,7 +91,7 @@ impl Gossip {
             self.health.lease_held = true;
         } else if self.health.lease_held {
             self.health.lease_held = false;
-            self.health.minority_at = Some(now);
+            self.health.lapse = Some(Lapse { last_seen: now, epoch: self.epochs.current });
             self.todo.update_state = true;
         }
         if self.todo.update_state {
@@ -114,17 +121,18 @@ impl Gossip {
         true
     }
 
-    /// Pings the voters whose last answer is older than half the timeout, if the majority's is.
+    /// Pings the voters whose last answer is getting old, if the majority's is.
     pub(crate) fn ping_for_lease(&mut self, now: UnixMillis) {
-        let half = self.config.node_timeout_ms / 2;
+        let share = if self.voters() <= FEW_VOTERS { 4 } else { 2 };
+        let old = self.config.node_timeout_ms / share;
         let waking = self.health.woken_at.is_some();
-        if !waking && self.majority_heard_at().is_none_or(|at| now - at <= half) {
+        if !waking && self.majority_heard_at().is_none_or(|at| now - at <= old) {
             return;
         }
         for key in self.other_voters().collect::<Vec<_>>() {
             let node = &self.nodes[key];
             let fresh =
-                node.lease_ack.is_some_and(|ack| now - ack <= half && self.health.woken_at.is_none_or(|w| ack >= w));
+                node.lease_ack.is_some_and(|ack| now - ack <= old && self.health.woken_at.is_none_or(|w| ack >= w));
             if fresh || self.ping_under_way_since_wake(key) {
                 continue;
             }

@@ -100,6 +100,8 @@ impl Gossip {
         self.reconfigured();
         self.todo.fsync = true;
         self.todo.failover = false;
+        // The others learn of it now rather than with the next pings.
+        self.broadcast_pong();
     }
 
     /// Tells the server where the primary is, whenever that is not what it was told last. Called on every change of

@@ -62,8 +62,19 @@ pub(crate) struct Health {
     pub(crate) lease_held: bool,
     /// When this node got its first slots; 0: it had them when it started.
     pub(crate) voter_since: UnixMillis,
+    /// The lease ran out, and the state has not been ok since.
+    pub(crate) lapse: Option<Lapse>,
     /// A freeze ended then; until a majority answers a ping sent later the state is fail.
     pub(crate) woken_at: Option<UnixMillis>,
+}
+
+/// A time without the lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lapse {
+    /// When it was last seen to last.
+    pub(crate) last_seen: UnixMillis,
+    /// The current epoch when it began.
+    pub(crate) epoch: u64,
 }
 
 /// The epochs that belong to the node itself rather than to an entry of the table.
@@ -308,19 +319,21 @@ impl Gossip {
         if closed && self.health.restarted && now - first < self.config.writable_delay_ms {
             return;
         }
-        let lacks_majority = self.lacks_majority(now);
-        if lacks_majority && self.health.had_cluster {
+        let leased = self.lease_allows(now);
+        let minority = self.reachable_voters() < self.quorum();
+        if minority && self.health.had_cluster {
             self.health.minority_at = Some(now);
         }
-        let ok = !lacks_majority && self.slots_covered() && self.lease_allows(now);
-        if ok == self.health.ok {
+        if let Some(lapse) = self.health.lapse.as_mut().filter(|_| !leased) {
+            lapse.last_seen = now;
+        }
+        let awake = self.heard_majority_since_wake(now);
+        let ok = !minority && awake && leased && self.slots_covered();
+        if ok == self.health.ok || (ok && primary && self.is_rejoining(now)) {
             return;
         }
-        // A primary that comes back from a minority stays closed for a while: somebody may have been promoted in its
-        // place, and the news must have time to arrive (CLUSTER_*_REJOIN_DELAY).
-        let rejoining = self.health.minority_at.is_some_and(|at| now - at < self.config.rejoin_delay_ms());
-        if ok && primary && rejoining {
-            return;
+        if ok {
+            self.health.lapse = None;
         }
         self.health.ok = ok;
         self.health.had_cluster |= ok;
@@ -335,10 +348,17 @@ impl Gossip {
         !self.config.require_full_coverage || (assigned == SLOT_COUNT && !owners().any(Node::has_failed))
     }
 
-    /// Exactly half is a minority.
-    fn lacks_majority(&mut self, now: UnixMillis) -> bool {
-        let reachable = self.nodes.iter().filter(|(_, node)| node.is_voter() && node.is_reachable()).count();
-        reachable < self.quorum() || !self.heard_majority_since_wake(now)
+    fn reachable_voters(&self) -> usize {
+        self.nodes.iter().filter(|(_, node)| node.is_voter() && node.is_reachable()).count()
+    }
+
+    /// A primary that comes back from a minority stays closed for a while: somebody may have been promoted in its place,
+    /// and the news must have time to arrive (CLUSTER_*_REJOIN_DELAY). So does one whose lease lapsed, if the epoch shows
+    /// that somebody may have been.
+    fn is_rejoining(&self, now: UnixMillis) -> bool {
+        let recent = |at: UnixMillis| now - at < self.config.rejoin_delay_ms();
+        let replaced = self.health.lapse.filter(|lapse| lapse.epoch != self.epochs.current);
+        self.health.minority_at.is_some_and(recent) || replaced.is_some_and(|lapse| recent(lapse.last_seen))
     }
 
     // ----- nodes come and go -----

@@ -203,6 +203,7 @@ impl Gossip {
         let Some(entry) = self.links.get_mut(link).filter(|entry| !entry.inbound) else { return };
         if let Some(sent) = entry.answered_ping() {
             self.heard(sender, sent);
+            self.todo.update_state |= !self.health.ok;
         }
         let node = &mut self.nodes[sender];
         node.pong_received = now;

@@ -68,7 +68,7 @@ fn a_primary_that_slept_unnoticed_serves_again_after_hearing_a_majority() {
     assert!(!net.write(0));
     let back = net.run_until("it serves again", 5 * TIMEOUT, |net| net.core(0).is_ok());
     assert!(net.write(0));
-    assert!(back >= TIMEOUT - 50, "the rejoin delay applies: {back}");
+    assert!(back <= 150, "nobody was elected, so it is back after a round trip: {back}");
 }
 
 #[test]
