@@ -17,6 +17,8 @@ pub mod engine;
 
 pub mod persistence;
 
+pub mod replication;
+
 pub mod cluster;
 
 pub mod net;

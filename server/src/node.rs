@@ -14,14 +14,16 @@ use crate::base::rng::Rng;
 use crate::cluster::conf_file::{ConfFile, ConfFileError};
 use crate::cluster::{self, Cluster, DataLink};
 use crate::engine::config::{Config, ids};
-use crate::engine::ports::Router;
+use crate::engine::ports::{Feed, Router};
 use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
 use crate::engine::threads::Threads;
 use crate::engine::{Engine, client_commands, config, connection, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
 use crate::net::listener;
+use crate::persistence::snapshot::StreamPosition;
 use crate::persistence::{self, Persistence};
+use crate::replication::{self, Replication};
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,7 @@ pub struct Node {
     engine: Arc<Engine>,
     persistence: Arc<Persistence>,
     cluster: Option<Arc<Cluster>>,
+    replication: Arc<Replication>,
     port: u16,
     stop: watch::Sender<bool>,
 }
@@ -71,6 +74,7 @@ fn tables() -> Vec<Table> {
         Table::Service(Subsystem::Cluster, cluster::commands::specs()),
         Table::Session(client_commands::COMMANDS),
         Table::Session(introspect::commands::COMMANDS),
+        Table::Service(Subsystem::Replication, replication::commands::specs()),
     ]);
     tables
 }
@@ -97,8 +101,16 @@ impl Node {
         let persistence = Persistence::new(engine.clone());
         let service: Arc<dyn Service> = persistence.clone();
         engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
-        let mut node = Self { engine, persistence, cluster: None, port: clients.port, stop };
+        let replication = Replication::new(engine.clone(), persistence.clone(), threads);
+        let service: Arc<dyn Service> = replication.clone();
+        engine.set_service(Subsystem::Replication, Arc::downgrade(&service));
+        let feed: Arc<dyn Feed> = replication.clone();
+        engine.set_feed(Arc::downgrade(&feed));
+        let position: Arc<dyn StreamPosition> = replication.clone();
+        persistence.snapshots.set_position(Arc::downgrade(&position));
+        let mut node = Self { engine, persistence, replication, cluster: None, port: clients.port, stop };
         node.persistence.load()?;
+        node.replication.start(node.port);
         if node.engine.config.bool(ids::CLUSTER_ENABLED) {
             node.join_cluster(threads, &stopped)?;
         }
@@ -117,6 +129,11 @@ impl Node {
     /// The data on disk.
     pub fn persistence(&self) -> &Arc<Persistence> {
         &self.persistence
+    }
+
+    /// The replication stream, and who follows whom.
+    pub fn replication(&self) -> &Arc<Replication> {
+        &self.replication
     }
 
     /// The cluster side, if cluster mode is on.
@@ -162,27 +179,35 @@ impl Node {
 
     /// Whether this replica's link to its primary is up and its data in sync.
     pub fn replica_online(&self) -> bool {
-        true
+        !self.engine.state.is_replica() || self.replication.link_up()
     }
 
     /// Ends in order: data is saved if save points say so. The exit status.
     pub async fn shutdown(&self) -> i32 {
-        0
+        i32::from(!self.persistence.save_at_shutdown(false).await)
     }
 
     fn data_link(&self) -> Arc<dyn DataLink> {
-        Arc::new(NoReplication)
+        Arc::new(Data(self.replication.clone()))
     }
 }
 
-/// Until replication is wired: a node that keeps its data to itself.
-struct NoReplication;
+/// The cluster's view of replication.
+struct Data(Arc<Replication>);
 
-impl DataLink for NoReplication {
-    fn follow(&self, _: &str, _: u16) {}
-    fn promote(&self) {}
+impl DataLink for Data {
+    fn follow(&self, host: &str, port: u16) {
+        self.0.follow(host, port);
+    }
+
+    fn promote(&self) {
+        self.0.promote();
+    }
+
     fn state(&self) -> cluster::DataState {
-        cluster::DataState { offset: 1, synced: true, silent_ms: Some(0) }
+        let position = self.0.position();
+        let offset = u64::try_from(position.offset).unwrap_or(0);
+        cluster::DataState { offset, synced: position.synced, silent_ms: position.silent_ms }
     }
 }
 
@@ -191,6 +216,7 @@ impl Drop for Node {
         // Receivers may be gone already: then there is nothing to stop.
         let _ = self.stop.send(true);
         self.engine.state.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.replication.stop();
         self.persistence.stop();
         if let Some(cluster) = &self.cluster {
             cluster.stop();

@@ -41,6 +41,27 @@ macro_rules! texts {
 }
 
 texts! {
+    PSYNC_FAILOVER_TO_PRIMARY = "ERR PSYNC FAILOVER can't be sent to a master.";
+    PSYNC_FAILOVER_ID = "ERR PSYNC FAILOVER replid must match my replid.";
+    SYNC_FAILING_OVER = "NOMASTERLINK Can't SYNC while failing over";
+    SYNC_NO_PRIMARY_LINK = "NOMASTERLINK Can't SYNC while not connected with my master";
+    SYNC_FILTER_EOF = "ERR Filtered replica requires EOF capability";
+    SYNC_PENDING_OUTPUT = "ERR SYNC and PSYNC are invalid with pending output";
+    OUT_OF_RANGE_0_1 = "ERR value is out of range, value must between 0 and 1";
+    REPLICAOF_IN_CLUSTER = "ERR REPLICAOF not allowed in cluster mode.";
+    REPLICAOF_FAILING_OVER = "ERR REPLICAOF not allowed while failing over.";
+    INVALID_PRIMARY_PORT = "ERR Invalid master port";
+    WAIT_ON_REPLICA = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.";
+    FAILOVER_IN_CLUSTER = "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.";
+    FAILOVER_NONE = "ERR No failover in progress.";
+    FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0";
+    FAILOVER_IN_PROGRESS = "ERR FAILOVER already in progress.";
+    FAILOVER_ON_REPLICA = "ERR FAILOVER is not valid when server is a replica.";
+    FAILOVER_WITHOUT_REPLICAS = "ERR FAILOVER requires connected replicas.";
+    FAILOVER_FORCE = "ERR FAILOVER with force option requires both a timeout and target HOST and IP.";
+    FAILOVER_NO_TARGET = "ERR FAILOVER target HOST and PORT is not a replica.";
+    FAILOVER_TARGET_OFFLINE = "ERR FAILOVER target replica is not online.";
+    SAVE_IN_PROGRESS = "ERR Background save already in progress";
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     SYNTAX = "ERR syntax error";
     NOT_INTEGER = "ERR value is not an integer or out of range";
@@ -199,4 +220,19 @@ pub fn moved(slot: u16, host: &str, port: u16) -> CmdError {
 /// `ASK 3999 127.0.0.1:6381`
 pub fn ask(slot: u16, host: &str, port: u16) -> CmdError {
     CmdError::new(format!("ASK {slot} {host}:{port}"))
+}
+
+/// REPLCONF ip-address with a host name that is too long.
+pub fn replconf_long_address(len: usize) -> CmdError {
+    CmdError::new(format!("ERR REPLCONF ip-address provided by replica instance is too long: {len} bytes"))
+}
+
+/// REPLCONF rdb-filter-only with a part that cannot be asked for.
+pub fn replconf_filter(word: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR Unsupported rdb-filter-only option: {}", String::from_utf8_lossy(word)))
+}
+
+/// REPLCONF with an option that does not exist.
+pub fn replconf_unknown(word: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR Unrecognized REPLCONF option: {}", String::from_utf8_lossy(word)))
 }

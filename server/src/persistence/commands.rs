@@ -4,7 +4,7 @@ use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 
 use super::Persistence;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
+use crate::command::{Arity, Declared, Flags, Group, Spec, error};
 use crate::engine::session::{Handled, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
@@ -42,11 +42,9 @@ pub fn specs() -> Vec<&'static Spec> {
     COMMANDS.iter().map(|declared| &declared.spec).collect()
 }
 
-const IN_PROGRESS: CmdError = CmdError::text("ERR Background save already in progress");
-
 fn save(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     if this.snapshots.is_saving() {
-        return Err(IN_PROGRESS);
+        return Err(error::SAVE_IN_PROGRESS);
     }
     let protocol = ctx.session.protocol;
     let (told, done) = tokio::sync::oneshot::channel();
@@ -75,7 +73,7 @@ fn bgsave(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> S
         Some(_) => return Err(error::SYNTAX),
     };
     if this.snapshots.is_saving() {
-        return Err(IN_PROGRESS);
+        return Err(error::SAVE_IN_PROGRESS);
     }
     if schedule && this.snapshots.is_busy() {
         // The queue of snapshots is the schedule.

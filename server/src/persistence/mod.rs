@@ -167,8 +167,6 @@ impl Persistence {
     }
 
     /// Saves and waits for it, on a thread that holds no gate and no lock. A running save is cancelled first.
-    ///
-    /// # Errors
     /// `false`: it failed, and the log says why.
     pub fn save_and_wait(&self) -> bool {
         self.snapshots.cancel_all();
@@ -183,13 +181,22 @@ impl Persistence {
         done.recv().unwrap_or(false)
     }
 
-    /// What SHUTDOWN without NOSAVE does: saves if save points are configured. `false`: it failed, and the node should not stop.
-    pub fn save_at_shutdown(&self, force: bool) -> bool {
+    /// What SHUTDOWN does: saves if save points are configured, or if it is told to. `false`: it failed, and the log says why.
+    pub async fn save_at_shutdown(&self, force: bool) -> bool {
         if !force && self.engine.config.save_points().is_empty() {
             return true;
         }
         tracing::info!(target: "slotd", "Saving the final RDB snapshot before exiting.");
-        let saved = self.save_and_wait();
+        self.snapshots.cancel_all();
+        let (told, done) = tokio::sync::oneshot::channel();
+        self.start_save(
+            false,
+            Some(Box::new(move |saved| {
+                // Whoever waits may have given up.
+                let _ = told.send(saved);
+            })),
+        );
+        let saved = done.await.unwrap_or(false);
         if !saved {
             tracing::warn!(target: "slotd", "Error trying to save the DB, can't exit.");
         }

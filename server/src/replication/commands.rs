@@ -1,0 +1,515 @@
+//! PSYNC, SYNC, REPLCONF, REPLICAOF, SLAVEOF, ROLE, WAIT, FAILOVER.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::resp::Args;
+use protocol::resp::reply::Reply;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+
+use super::Replication;
+use super::core::{Phase, Replica};
+use super::failover::Failover;
+use super::full_sync;
+use super::history::Refusal;
+use super::roles::RoleChange;
+use super::serve::Link;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
+use crate::engine::client::{ClientHandle, ClientKind};
+use crate::engine::config::ids;
+use crate::engine::session::{Handled, Handover, Origin, ReplicaFacts, SessionCtx, SessionResult};
+use crate::engine::stats::bump;
+
+/// A handler of this subsystem.
+pub type ReplicationFn = fn(&Replication, &mut SessionCtx<'_, '_>, Args<'_>) -> SessionResult;
+
+const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT);
+const SYNC: Flags = ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::NO_MULTI);
+const FOLLOW: Flags = ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::STALE);
+const TO: &str = "args:(host-port:(host:string port:integer)|no-one:(no:\"NO\" one:\"ONE\"))";
+
+/// The commands of this subsystem.
+pub static COMMANDS: &[Declared<ReplicationFn>] = &[
+    Declared::new("PSYNC", Arity::at_least(3), Group::Server, SYNC, psync as ReplicationFn)
+        .since("2.8.0")
+        .summary("An internal command used in replication.")
+        .complexity("")
+        .syntax("replicationid:string offset:integer"),
+    Declared::new("SYNC", Arity::exactly(1), Group::Server, SYNC, sync as ReplicationFn)
+        .since("1.0.0")
+        .summary("An internal command used in replication.")
+        .complexity(""),
+    Declared::new(
+        "REPLCONF",
+        Arity::at_least(1),
+        Group::Server,
+        ADMIN.and(Flags::LOADING).and(Flags::STALE).and(Flags::ALLOW_BUSY),
+        replconf as ReplicationFn,
+    )
+    .since("3.0.0")
+    .summary("An internal command for configuring the replication stream.")
+    .complexity("O(1)"),
+    Declared::new("REPLICAOF", Arity::exactly(3), Group::Server, FOLLOW, replicaof as ReplicationFn)
+        .since("5.0.0")
+        .summary("Configures a server as replica of another, or promotes it to a master.")
+        .complexity("O(1)")
+        .syntax(TO),
+    Declared::new("SLAVEOF", Arity::exactly(3), Group::Server, FOLLOW, replicaof as ReplicationFn)
+        .since("1.0.0")
+        .summary("Sets a Redis server as a replica of another, or promotes it to being a master.")
+        .complexity("O(1)")
+        .syntax(TO),
+    Declared::new(
+        "ROLE",
+        Arity::exactly(1),
+        Group::Server,
+        Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_DANGEROUS),
+        role as ReplicationFn,
+    )
+    .since("2.8.12")
+    .summary("Returns the replication role.")
+    .complexity("O(1)"),
+    Declared::new(
+        "WAIT",
+        Arity::exactly(3),
+        Group::Generic,
+        Flags::NOSCRIPT.and(Flags::ACL_CONNECTION),
+        wait as ReplicationFn,
+    )
+    .since("3.0.0")
+    .summary("Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.")
+    .complexity("O(1)")
+    .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+    .syntax("numreplicas:integer timeout:integer"),
+    Declared::new("FAILOVER", Arity::at_least(1), Group::Server, ADMIN.and(Flags::STALE), failover as ReplicationFn)
+        .since("6.2.0")
+        .summary("Starts a coordinated failover from a server to one of its replicas.")
+        .complexity("O(1)")
+        .syntax("[target:\"TO\" (host:string port:integer [force:\"FORCE\"])] [abort:\"ABORT\"] [milliseconds:\"TIMEOUT\" integer]"),
+];
+
+/// The specs, in the order of the handlers' indexes.
+pub fn specs() -> Vec<&'static Spec> {
+    COMMANDS.iter().map(|declared| &declared.spec).collect()
+}
+
+/// Where a replica wants to continue.
+struct Wish {
+    id: Vec<u8>,
+    /// Bytes that it has.
+    position: i64,
+    failover: bool,
+}
+
+fn is(word: Option<&[u8]>, text: &str) -> bool {
+    word.is_some_and(|word| word.eq_ignore_ascii_case(text.as_bytes()))
+}
+
+fn integer(word: Option<&[u8]>) -> Result<i64, CmdError> {
+    word.and_then(parse_i64).ok_or(error::NOT_INTEGER)
+}
+
+fn psync(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let failover = is(args.get(3), "failover");
+    if failover {
+        let core = this.core.lock();
+        tracing::warn!(target: "slotd", "Failover request received for replid {}.", String::from_utf8_lossy(&args[1]));
+        if core.following.is_none() {
+            return Err(error::PSYNC_FAILOVER_TO_PRIMARY);
+        }
+        if !args[1].eq_ignore_ascii_case(&core.history.id) {
+            return Err(error::PSYNC_FAILOVER_ID);
+        }
+    }
+    let from = integer(args.get(2))?;
+    hand_over(this, ctx, Some(Wish { id: args[1].to_vec(), position: from.saturating_sub(1), failover }))
+}
+
+fn sync(this: &Replication, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    hand_over(this, ctx, None)
+}
+
+/// Takes the connection out of request processing and makes it a replica's link.
+fn hand_over(this: &Replication, ctx: &mut SessionCtx<'_, '_>, wish: Option<Wish>) -> SessionResult {
+    if ctx.session.origin != Origin::Client {
+        return Ok(Handled::Done);
+    }
+    if this.is_failing_over() {
+        return Err(error::SYNC_FAILING_OVER);
+    }
+    let failover = wish.as_ref().is_some_and(|wish| wish.failover);
+    if ctx.engine.state.is_replica() && !this.link_up() && !failover {
+        return Err(error::SYNC_NO_PRIMARY_LINK);
+    }
+    let facts = ctx.session.replica_facts.clone();
+    if facts.rdb_filter_data && !facts.capa_eof {
+        return Err(error::SYNC_FILTER_EOF);
+    }
+    if ctx.reply.out_len() > 0 {
+        return Err(error::SYNC_PENDING_OUTPUT);
+    }
+    let Some(replication) = this.me.upgrade() else { return Ok(Handled::Done) };
+    ctx.session.handover = Some(Handover {
+        take: Box::new(move |stream, input, handle| Box::pin(take(replication, wish, facts, stream, input, handle))),
+    });
+    Ok(Handled::Done)
+}
+
+async fn take(
+    this: Arc<Replication>,
+    wish: Option<Wish>,
+    facts: ReplicaFacts,
+    stream: TcpStream,
+    input: Vec<u8>,
+    handle: Arc<ClientHandle>,
+) {
+    if wish.as_ref().is_some_and(|wish| wish.failover) {
+        let (done, changed) = oneshot::channel();
+        this.request(RoleChange::Promote, Some(done));
+        // If the change could not be made, the checks below say so.
+        let _ = changed.await;
+        tracing::info!(target: "slotd", "MASTER MODE enabled (failover request from 'addr={}')", handle.addr);
+    }
+    let Ok(stream) = stream.into_std() else { return };
+    handle.set_kind(ClientKind::Replica);
+    this.engine.clients.add(handle.clone());
+    let wake = Arc::new(Notify::new());
+    let (source, out) = this.admit(wish, facts, &handle, &wake);
+    let Some(threads) = this.threads.upgrade() else { return };
+    threads.control().spawn(move |_| async move {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => Link { replication: this, handle, stream, input, source, wake, out }.run().await,
+            Err(_) => this.lost_replica(handle.id),
+        }
+    });
+}
+
+type Admission = (Option<tokio::sync::mpsc::Receiver<full_sync::SyncPart>>, VecDeque<Bytes>);
+
+impl Replication {
+    /// Takes a replica in: from where it left, or with everything.
+    fn admit(
+        &self,
+        wish: Option<Wish>,
+        facts: ReplicaFacts,
+        handle: &Arc<ClientHandle>,
+        wake: &Arc<Notify>,
+    ) -> Admission {
+        let now = self.now();
+        let peer_ip = handle.addr.rsplit_once(':').map_or("", |(ip, _)| ip).trim_matches(['[', ']']).to_owned();
+        let mut replica = Replica {
+            handle: handle.clone(),
+            ip: if facts.ip_address.is_empty() { peer_ip } else { facts.ip_address.clone() },
+            facts,
+            old_protocol: wish.is_none(),
+            phase: Phase::Waiting,
+            position: 0,
+            ack: 0,
+            ack_ms: now,
+            soft_since_ms: None,
+            since_ms: now,
+            wake: wake.clone(),
+        };
+        let name = replica.name();
+        tracing::info!(target: "slotd", "Replica {name} asks for synchronization");
+        let mut core = self.core.lock();
+        if let Some(wish) = &wish {
+            match core.can_continue(&wish.id, wish.position) {
+                Ok(()) => {
+                    let mut first = b"+CONTINUE".to_vec();
+                    if replica.facts.capa_psync2 {
+                        first.push(b' ');
+                        first.extend_from_slice(&core.history.id);
+                    }
+                    first.extend_from_slice(b"\r\n");
+                    replica.phase = Phase::Online;
+                    replica.position = wish.position;
+                    let missing = core.history.offset - wish.position;
+                    core.attach(replica);
+                    bump(&self.engine.stats.sync_partial_ok);
+                    tracing::info!(
+                        target: "slotd",
+                        "Partial resynchronization request from {name} accepted. Sending {missing} bytes of backlog starting from offset {}.",
+                        wish.position + 1
+                    );
+                    return (None, VecDeque::from([Bytes::from(first)]));
+                }
+                Err(refusal) => self.log_refusal(&refusal, wish, &core, &name),
+            }
+        }
+        bump(&self.engine.stats.sync_full);
+        if core.replicas.is_empty() && core.stream.is_none() && core.following.is_none() {
+            core.history.restart(self.new_id());
+            core.open_stream();
+            // Whatever is executed from here on is appended; the snapshot's cut comes later.
+            self.publish(&core);
+            tracing::info!(
+                target: "slotd",
+                "Replication backlog created, my new replication IDs are '{}' and '{}'",
+                String::from_utf8_lossy(&core.history.id), String::from_utf8_lossy(&core.history.former_id())
+            );
+        }
+        let (parts, source) = full_sync::channel();
+        self.sources.lock().insert(handle.id, parts);
+        core.attach(replica);
+        drop(core);
+        self.order_sync(false);
+        (Some(source), VecDeque::new())
+    }
+
+    fn log_refusal(&self, refusal: &Refusal, wish: &Wish, core: &super::core::Core, name: &str) {
+        let asked = String::from_utf8_lossy(&wish.id);
+        if wish.id.first() == Some(&b'?') {
+            tracing::info!(target: "slotd", "Full resync requested by replica {name}");
+            return;
+        }
+        bump(&self.engine.stats.sync_partial_err);
+        let from = wish.position + 1;
+        match refusal {
+            Refusal::Foreign => tracing::info!(
+                target: "slotd",
+                "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{asked}', my replication IDs are '{}' and '{}')",
+                String::from_utf8_lossy(&core.history.id), String::from_utf8_lossy(&core.history.former_id())
+            ),
+            Refusal::BeyondFormer(limit) => tracing::info!(
+                target: "slotd",
+                "Partial resynchronization not accepted: Requested offset for second ID was {from}, but I can reply up to {limit}"
+            ),
+            Refusal::NotHeld => {
+                tracing::info!(
+                    target: "slotd",
+                    "Unable to partial resync with replica {name} for lack of backlog (Replica request was: {from})."
+                );
+                if from > core.history.offset + 1 {
+                    tracing::warn!(
+                        target: "slotd",
+                        "Warning: replica {name} tried to PSYNC with an offset that is greater than the master replication offset."
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if args.len().is_multiple_of(2) {
+        return Err(error::SYNTAX);
+    }
+    let facts = &mut ctx.session.replica_facts;
+    let mut at = 1;
+    while let (Some(option), Some(value)) = (args.get(at), args.get(at + 1)) {
+        at += 2;
+        match option.to_ascii_lowercase().as_slice() {
+            b"listening-port" => facts.listening_port = integer(Some(value))? as u16,
+            b"ip-address" if value.len() < 256 => facts.ip_address = String::from_utf8_lossy(value).into_owned(),
+            b"ip-address" => return Err(error::replconf_long_address(value.len())),
+            b"capa" if value.eq_ignore_ascii_case(b"eof") => facts.capa_eof = true,
+            b"capa" if value.eq_ignore_ascii_case(b"psync2") => facts.capa_psync2 = true,
+            // Capabilities that we do not know, and the version that newer ones tell: fine.
+            b"capa" | b"version" => {}
+            // Only a replica's link acknowledges, and only a primary's asks; neither is answered.
+            b"ack" | b"getack" => return Ok(Handled::Done),
+            b"rdb-only" => match integer(Some(value))? {
+                number @ (0 | 1) => facts.rdb_only = number == 1,
+                _ => return Err(error::OUT_OF_RANGE_0_1),
+            },
+            b"rdb-filter-only" => {
+                facts.rdb_filter_data = true;
+                let unknown = value
+                    .split(u8::is_ascii_whitespace)
+                    .find(|word| !word.is_empty() && !word.eq_ignore_ascii_case(b"functions"));
+                if let Some(unknown) = unknown {
+                    return Err(error::replconf_filter(unknown));
+                }
+            }
+            _ => return Err(error::replconf_unknown(option)),
+        }
+    }
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if ctx.engine.config.bool(ids::CLUSTER_ENABLED) {
+        return Err(error::REPLICAOF_IN_CLUSTER);
+    }
+    if this.is_failing_over() {
+        return Err(error::REPLICAOF_FAILING_OVER);
+    }
+    let user = format!("id={} addr={}", ctx.session.handle.id, ctx.session.handle.addr);
+    let current = this.core.lock().following.as_ref().map(|following| (following.host.clone(), following.port));
+    let change = if is(args.get(1), "no") && is(args.get(2), "one") {
+        if current.is_none() {
+            ctx.reply.ok();
+            return Ok(Handled::Done);
+        }
+        record(ctx, "no one");
+        tracing::info!(target: "slotd", "MASTER MODE enabled (user request from '{user}')");
+        RoleChange::Promote
+    } else {
+        let port =
+            integer(args.get(2)).ok().and_then(|port| u16::try_from(port).ok()).ok_or(error::INVALID_PRIMARY_PORT)?;
+        let host = String::from_utf8_lossy(&args[1]).into_owned();
+        if current.is_some_and(|(old, old_port)| old.eq_ignore_ascii_case(&host) && old_port == port) {
+            tracing::info!(
+                target: "slotd",
+                "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed."
+            );
+            ctx.reply.simple("OK Already connected to specified master");
+            return Ok(Handled::Done);
+        }
+        record(ctx, &format!("{host} {port}"));
+        tracing::info!(target: "slotd", "REPLICAOF {host}:{port} enabled (user request from '{user}')");
+        RoleChange::Follow { host, port }
+    };
+    if ctx.pass.is_alone() {
+        // Inside EXEC nobody can wait for what needs the barrier; it is done right after.
+        this.request(change, None);
+        ctx.reply.ok();
+        return Ok(Handled::Done);
+    }
+    let (done, changed) = oneshot::channel();
+    this.request(change, Some(done));
+    let protocol = ctx.session.protocol;
+    Ok(Handled::Wait(Box::pin(async move {
+        // An error means that the node stops.
+        let _ = changed.await;
+        let mut out = Vec::new();
+        Reply::new(&mut out, protocol).ok();
+        out
+    })))
+}
+
+/// Notes the primary in the configuration, so that CONFIG GET and CONFIG REWRITE know it.
+fn record(ctx: &SessionCtx<'_, '_>, value: &str) {
+    if let Err(text) = ctx.engine.config.record(ids::REPLICAOF, value) {
+        tracing::warn!(target: "slotd", "replicaof can't be noted: {text}");
+    }
+}
+
+fn role(this: &Replication, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    let info = this.info();
+    let reply = &mut ctx.reply;
+    match &info.primary {
+        None => {
+            let online: Vec<_> = info.replicas.iter().filter(|replica| replica.state == "online").collect();
+            reply.array(3);
+            reply.bulk(b"master");
+            reply.int(info.offset);
+            reply.array(online.len());
+            for replica in online {
+                reply.array(3);
+                reply.bulk_str(&replica.ip);
+                reply.bulk_int(i64::from(replica.port));
+                reply.bulk_int(replica.offset);
+            }
+        }
+        Some(primary) => {
+            reply.array(5);
+            reply.bulk(b"slave");
+            reply.bulk_str(&primary.host);
+            reply.int(i64::from(primary.port));
+            reply.bulk_str(primary.state);
+            reply.int(primary.read_offset);
+        }
+    }
+    Ok(Handled::Done)
+}
+
+fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if ctx.engine.state.is_replica() {
+        return Err(error::WAIT_ON_REPLICA);
+    }
+    let wanted = integer(args.get(1))?;
+    let timeout = parse_i64(&args[2]).ok_or(error::TIMEOUT_NOT_INTEGER)?;
+    if timeout < 0 {
+        return Err(error::TIMEOUT_NEGATIVE);
+    }
+    let offset = ctx.session.last_write_offset;
+    let count = this.core.lock().acknowledged_by(offset);
+    // Inside EXEC nobody waits.
+    if count as i64 >= wanted || ctx.pass.is_alone() {
+        ctx.reply.int(count as i64);
+        return Ok(Handled::Done);
+    }
+    let Some(this) = this.me.upgrade() else { return Ok(Handled::Done) };
+    {
+        let mut core = this.core.lock();
+        core.request_acks();
+        this.offset.store(core.history.offset, Ordering::Release);
+    }
+    let protocol = ctx.session.protocol;
+    Ok(Handled::Wait(Box::pin(async move {
+        let enough = this.wait_for(offset, wanted);
+        if timeout == 0 {
+            enough.await;
+        } else {
+            // Time that is up is an answer, too: how many there are.
+            let _ = tokio::time::timeout(Duration::from_millis(timeout as u64), enough).await;
+        }
+        let count = this.core.lock().acknowledged_by(offset);
+        let mut out = Vec::new();
+        Reply::new(&mut out, protocol).int(count as i64);
+        out
+    })))
+}
+
+impl Replication {
+    /// Returns when enough replicas have acknowledged, or when the node has become a replica.
+    async fn wait_for(&self, offset: i64, wanted: i64) {
+        loop {
+            let heard = self.acknowledged.notified();
+            tokio::pin!(heard);
+            heard.as_mut().enable();
+            if self.core.lock().acknowledged_by(offset) as i64 >= wanted || self.engine.state.is_replica() {
+                return;
+            }
+            heard.await;
+        }
+    }
+}
+
+fn failover(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if ctx.engine.config.bool(ids::CLUSTER_ENABLED) {
+        return Err(error::FAILOVER_IN_CLUSTER);
+    }
+    if args.len() == 2 && is(args.get(1), "abort") {
+        if !this.abort_failover("Failover manually aborted") {
+            return Err(error::FAILOVER_NONE);
+        }
+        ctx.reply.ok();
+        return Ok(Handled::Done);
+    }
+    let mut wanted = Failover { target: None, deadline_ms: None, force: false, in_progress: false };
+    let mut at = 1;
+    while let Some(word) = args.get(at) {
+        let left = args.len() - at - 1;
+        if is(Some(word), "timeout") && left >= 1 && wanted.deadline_ms.is_none() {
+            let timeout = integer(args.get(at + 1))?;
+            if timeout <= 0 {
+                return Err(error::FAILOVER_TIMEOUT);
+            }
+            wanted.deadline_ms = Some(ctx.now.saturating_add(timeout));
+            at += 2;
+        } else if is(Some(word), "to") && left >= 2 && wanted.target.is_none() {
+            let port = integer(args.get(at + 2))?;
+            let host = String::from_utf8_lossy(&args[at + 1]).into_owned();
+            // No replica listens at an impossible port.
+            wanted.target = Some((host, u16::try_from(port).unwrap_or(0)));
+            at += 3;
+        } else if is(Some(word), "force") && !wanted.force {
+            wanted.force = true;
+            at += 1;
+        } else {
+            return Err(error::SYNTAX);
+        }
+    }
+    this.begin_failover(wanted)?;
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}

@@ -1,0 +1,569 @@
+//! The link to the primary: connect, introduce, take a snapshot or continue, apply the stream; again and again until the role
+//! changes.
+//!
+//! A task on a worker, because applying runs commands. It belongs to one generation of the role; whatever it does to data or
+//! offset, it does under `applying` and only while that generation is the current one. So a promotion cannot be followed by one
+//! more command of the old primary, and what was applied is what was counted.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use protocol::resp::limits::Limits;
+use protocol::resp::request::{Parsed, RequestParser};
+use protocol::resp::{ArgVec, Args};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::Replication;
+use super::core::{Following, LinkPhase};
+use super::handshake::{Answer, Handshake, Introduction, Step};
+use super::history::ReplId;
+use super::serve::killed;
+use super::stream::Stream;
+use super::transfer::{Framing, framing};
+use crate::engine::Engine;
+use crate::engine::client::{ClientHandle, ClientKind};
+use crate::engine::config::ids;
+use crate::engine::session::{Origin, Session};
+use crate::persistence::load::{self, Load};
+
+/// Bytes read at once.
+const READ_CHUNK: usize = 128 * 1024;
+/// The longest line of a handshake, bytes.
+const MAX_LINE: usize = 64 * 1024;
+/// Waits between attempts grow from the first to the last of these, milliseconds.
+const FIRST_WAIT_MS: u64 = 50;
+const LAST_WAIT_MS: u64 = 1000;
+
+/// Whom to follow, and until when.
+pub(super) struct Target {
+    pub host: String,
+    pub port: u16,
+    pub generation: u64,
+    pub stop: Arc<Notify>,
+}
+
+/// Why a link ended.
+enum End {
+    /// The role has changed.
+    Stale,
+    Lost(String),
+    Refused(String),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+struct FollowTask {
+    replication: Arc<Replication>,
+    target: Target,
+    gate: usize,
+}
+
+/// Starts following, on the least loaded worker.
+pub(super) fn start(replication: &Arc<Replication>, target: Target) {
+    let Some(threads) = replication.threads.upgrade() else { return };
+    let (gate, worker) = threads.least_loaded();
+    let replication = replication.clone();
+    worker.spawn(move |_| async move {
+        let stop = target.stop.clone();
+        let mut task = FollowTask { replication, target, gate };
+        tokio::select! {
+            () = stop.notified() => {}
+            () = task.run() => {}
+        }
+    });
+}
+
+/// The link among the node's clients, as long as it lives: a change of role drops the task wherever it waits.
+struct Listed {
+    engine: Arc<Engine>,
+    handle: Arc<ClientHandle>,
+}
+
+impl Listed {
+    fn new(engine: &Arc<Engine>, handle: Arc<ClientHandle>) -> Self {
+        engine.clients.add(handle.clone());
+        Self { engine: engine.clone(), handle }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.engine.clients.remove(self.handle.id);
+    }
+}
+
+/// A connection to the primary, with what was read and not used.
+struct Wire {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    patience: Duration,
+}
+
+impl Wire {
+    /// Reads more behind what is there.
+    async fn more(&mut self) -> Result<(), End> {
+        self.buffer.reserve(READ_CHUNK);
+        match timeout(self.patience, self.stream.read_buf(&mut self.buffer)).await {
+            Ok(Ok(0)) => Err(End::Lost("Connection closed".to_owned())),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(End::Lost("Timeout".to_owned())),
+        }
+    }
+
+    /// The next line, without its end.
+    async fn line(&mut self) -> Result<Vec<u8>, End> {
+        loop {
+            if let Some(end) = memchr::memchr(b'\n', &self.buffer) {
+                let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+                line.pop();
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                return Ok(line);
+            }
+            if self.buffer.len() > MAX_LINE {
+                return Err(End::Refused("Bad protocol from MASTER: line too long".to_owned()));
+            }
+            self.more().await?;
+        }
+    }
+}
+
+impl FollowTask {
+    async fn run(&mut self) {
+        let mut wait = FIRST_WAIT_MS;
+        loop {
+            let mut came_up = false;
+            match self.attempt(&mut came_up).await {
+                Ok(()) | Err(End::Stale) => return,
+                Err(End::Lost(text)) if came_up => {
+                    tracing::info!(target: "slotd", "Connection with master lost. ({text})");
+                    tracing::info!(target: "slotd", "Caching the disconnected master state.");
+                }
+                Err(End::Lost(text)) => tracing::warn!(target: "slotd", "Error condition on socket for SYNC: {text}"),
+                Err(End::Refused(text)) => tracing::warn!(target: "slotd", "{text}"),
+            }
+            if self
+                .with_following(|following| {
+                    following.phase = LinkPhase::Connect;
+                })
+                .is_err()
+            {
+                return;
+            }
+            if came_up {
+                wait = FIRST_WAIT_MS;
+                continue;
+            }
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            wait = (wait * 2).min(LAST_WAIT_MS);
+        }
+    }
+
+    /// Changes what is known of the primary, if it is still ours.
+    fn with_following<R>(&self, f: impl FnOnce(&mut Following) -> R) -> Result<R, End> {
+        let mut core = self.replication.core.lock();
+        if self.replication.generation.load(Ordering::SeqCst) != self.target.generation {
+            return Err(End::Stale);
+        }
+        core.following.as_mut().map(f).ok_or(End::Stale)
+    }
+
+    async fn attempt(&mut self, came_up: &mut bool) -> Result<(), End> {
+        let (host, port) = (&self.target.host, self.target.port);
+        let patience = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT).max(1) as u64);
+        self.with_following(|following| following.phase = LinkPhase::Connecting)?;
+        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync started");
+        let connect = TcpStream::connect((host.as_str(), port));
+        let stream = timeout(patience, connect)
+            .await
+            .map_err(|_| End::Lost("Timeout connecting to the MASTER...".to_owned()))??;
+        let _ = stream.set_nodelay(true);
+        tracing::info!(target: "slotd", "Non blocking connect for SYNC fired the event.");
+        let mut wire = Wire { stream, buffer: Vec::new(), patience };
+        let answer = self.shake_hands(&mut wire).await?;
+        let (failover, engine) =
+            (self.with_following(|following| std::mem::take(&mut following.failover))?, &self.replication.engine);
+        if failover {
+            self.replication.failover_done();
+        }
+        let handle = self.handle(&wire.stream);
+        let mut session = Session::new(handle.clone(), self.gate, true, engine.state.seed());
+        session.origin = Origin::Primary;
+        match answer {
+            Answer::Full { id, offset } => self.full_sync(&mut wire, id, offset).await?,
+            Answer::Continue { id } => self.resume(id, &mut session)?,
+        }
+        *came_up = true;
+        handle.set_kind(ClientKind::Primary);
+        let _listed = Listed::new(engine, handle);
+        let end = self.stream(&mut wire, &mut session).await;
+        engine.end_session(&mut session);
+        self.link_down();
+        match end {
+            Err(error) => Err(error),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// The connection as CLIENT LIST shows it.
+    fn handle(&self, stream: &TcpStream) -> Arc<ClientHandle> {
+        use std::os::fd::AsRawFd;
+        let engine = &self.replication.engine;
+        let text =
+            |addr: io::Result<std::net::SocketAddr>| addr.map_or_else(|_| String::new(), |addr| addr.to_string());
+        let (peer, local) = (text(stream.peer_addr()), text(stream.local_addr()));
+        ClientHandle::new(engine.clients.next_id(), peer, local, stream.as_raw_fd(), engine.clock.now_ms())
+    }
+
+    fn introduction(&self) -> Result<Introduction, End> {
+        let config = &self.replication.engine.config;
+        let text = |id| Some(config.string(id).as_bytes().to_vec()).filter(|text| !text.is_empty());
+        let port = match config.int(ids::REPLICA_ANNOUNCE_PORT) {
+            0 => self.replication.port.load(Ordering::Relaxed),
+            port => port as u16,
+        };
+        let core = self.replication.core.lock();
+        let following = core.following.as_ref().ok_or(End::Stale)?;
+        Ok(Introduction {
+            auth: text(ids::MASTERAUTH).map(|password| (text(ids::MASTERUSER), password)),
+            port,
+            announce_ip: Some(config.string(ids::REPLICA_ANNOUNCE_IP).to_string()).filter(|ip| !ip.is_empty()),
+            resume: following.resume.then_some((core.history.id, core.history.offset)),
+            failover: following.failover,
+        })
+    }
+
+    async fn shake_hands(&self, wire: &mut Wire) -> Result<Answer, End> {
+        let introduction = self.introduction()?;
+        let resume = introduction.resume;
+        let (mut handshake, first) = Handshake::start(introduction);
+        wire.stream.write_all(&first).await?;
+        self.with_following(|following| following.phase = LinkPhase::Handshake)?;
+        let mut first_line = true;
+        loop {
+            let line = wire.line().await?;
+            if std::mem::take(&mut first_line) {
+                tracing::info!(target: "slotd", "Master replied to PING, replication can continue...");
+            }
+            match handshake.line(&line) {
+                Step::Wait => {}
+                Step::Send(bytes) => {
+                    if handshake.is_waiting_for_psync() {
+                        log_request(resume);
+                    }
+                    wire.stream.write_all(&bytes).await?;
+                }
+                Step::Done(answer) => return Ok(answer),
+                Step::Fail { text, later: true } => {
+                    tracing::info!(target: "slotd", "{text}");
+                    return Err(End::Refused("Retrying with SYNC later".to_owned()));
+                }
+                Step::Fail { text, later: false } => return Err(End::Refused(text)),
+            }
+        }
+    }
+
+    /// +CONTINUE: the stream goes on where we are.
+    fn resume(&self, id: Option<ReplId>, session: &mut Session) -> Result<(), End> {
+        let replication = &self.replication;
+        let _held = replication.applying.lock();
+        session.db = self.with_following(|following| {
+            following.phase = LinkPhase::Connected;
+            following.synced = true;
+            following.db
+        })?;
+        let mut core = replication.core.lock();
+        tracing::info!(target: "slotd", "Successful partial resynchronization with master.");
+        if let Some(id) = id
+            && core.history.rename(id)
+        {
+            tracing::warn!(target: "slotd", "Master replication ID changed to {}", String::from_utf8_lossy(&id));
+            replication.disconnect_replicas(&core);
+        }
+        core.open_stream();
+        replication.publish(&core);
+        drop(core);
+        replication.touch_link();
+        replication.engine.state.primary_link_up.store(true, Ordering::SeqCst);
+        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+        Ok(())
+    }
+
+    /// +FULLRESYNC: everything follows.
+    async fn full_sync(&self, wire: &mut Wire, id: ReplId, offset: i64) -> Result<(), End> {
+        tracing::info!(target: "slotd", "Full resync from master: {}:{offset}", String::from_utf8_lossy(&id));
+        self.with_following(|following| following.phase = LinkPhase::Transfer)?;
+        let framing = loop {
+            let line = wire.line().await?;
+            self.replication.touch_link();
+            if let Some(framing) = framing(&line).map_err(End::Refused)? {
+                break framing;
+            }
+        };
+        match &framing {
+            Framing::Mark(_) => {
+                tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser");
+            }
+            Framing::Length(length) => {
+                tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: receiving {length} bytes from master to parser");
+            }
+        }
+        self.begin_load()?;
+        let loaded = self.load(wire, &framing).await;
+        if loaded.is_err() {
+            self.abort_load();
+        }
+        loaded?;
+        self.end_load(id, offset)?;
+        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Finished with success");
+        // The primary waits for this word before it sends the stream.
+        self.send_ack(wire).await
+    }
+
+    fn begin_load(&self) -> Result<(), End> {
+        let replication = &self.replication;
+        let engine = &replication.engine;
+        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Flushing old data");
+        let garbage = {
+            let _held = replication.applying.lock();
+            engine.barrier.enter(self.gate).exclusive(|_| {
+                self.with_following(|following| {
+                    following.resume = false;
+                    following.synced = false;
+                    following.loading = true;
+                })?;
+                let mut core = replication.core.lock();
+                // Our replicas have to load the new data set, too.
+                replication.disconnect_replicas(&core);
+                core.stream = None;
+                drop(core);
+                engine.state.loading.store(true, Ordering::SeqCst);
+                Ok::<_, End>(load::empty(engine))
+            })?
+        };
+        drop(garbage);
+        replication.persistence.note_loading(0, 0);
+        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Loading DB in memory");
+        Ok(())
+    }
+
+    async fn load(&self, wire: &mut Wire, framing: &Framing) -> Result<(), End> {
+        let replication = &self.replication;
+        let mut load = Load::new(replication.engine.clone(), false);
+        let mut left = match framing {
+            Framing::Length(length) => *length,
+            Framing::Mark(_) => u64::MAX,
+        };
+        let mut done = false;
+        while !done && left > 0 {
+            if wire.buffer.is_empty() {
+                wire.more().await?;
+                replication.touch_link();
+            }
+            let take = (wire.buffer.len() as u64).min(left) as usize;
+            let bytes: Vec<u8> = wire.buffer.drain(..take).collect();
+            left -= take as u64;
+            let _held = replication.applying.lock();
+            self.with_following(|_| ())?;
+            let _pass = replication.engine.barrier.enter(self.gate);
+            let now = replication.engine.clock.now_ms();
+            done = load.feed(&bytes, now).map_err(|error| End::Refused(error.to_string()))?;
+            replication.persistence.note_loading(load.offset(), 0);
+        }
+        let (loaded, mut rest) = load.finish().map_err(|error| End::Refused(error.to_string()))?;
+        replication.persistence.note_load(&loaded);
+        rest.extend_from_slice(&wire.buffer);
+        wire.buffer = rest;
+        if let Framing::Mark(mark) = framing {
+            while wire.buffer.len() < mark.len() {
+                wire.more().await?;
+            }
+            if wire.buffer[..mark.len()] != mark[..] {
+                return Err(End::Refused("Replication stream EOF marker is broken".to_owned()));
+            }
+            wire.buffer.drain(..mark.len());
+        }
+        Ok(())
+    }
+
+    /// Removes what was loaded so far, unless a change of role has done so.
+    fn abort_load(&self) {
+        let replication = &self.replication;
+        let engine = &replication.engine;
+        tracing::warn!(target: "slotd", "Failed trying to load the MASTER synchronization DB from socket, check server logs.");
+        let _held = replication.applying.lock();
+        let garbage = engine.barrier.enter(self.gate).exclusive(|_| {
+            self.with_following(|following| following.loading = false).ok().map(|()| {
+                engine.state.loading.store(false, Ordering::SeqCst);
+                load::empty(engine)
+            })
+        });
+        drop(garbage);
+    }
+
+    fn end_load(&self, id: ReplId, offset: i64) -> Result<(), End> {
+        let replication = &self.replication;
+        let _held = replication.applying.lock();
+        self.with_following(|following| {
+            following.loading = false;
+            following.resume = true;
+            following.synced = true;
+            following.db = 0;
+            following.down_since_ms = None;
+            following.phase = LinkPhase::Connected;
+        })?;
+        let mut core = replication.core.lock();
+        core.history.adopt(id, offset);
+        core.stream = Some(Stream::new(offset));
+        replication.publish(&core);
+        drop(core);
+        let state = &replication.engine.state;
+        state.loading.store(false, Ordering::SeqCst);
+        state.primary_link_up.store(true, Ordering::SeqCst);
+        replication.touch_link();
+        Ok(())
+    }
+
+    fn link_down(&self) {
+        let now = self.replication.now();
+        // A stale link has nothing to say about the state.
+        let _ = self.with_following(|following| {
+            following.phase = LinkPhase::Connect;
+            following.down_since_ms = Some(now);
+            self.replication.engine.state.primary_link_up.store(false, Ordering::SeqCst);
+        });
+    }
+
+    /// Applies the stream until the link ends.
+    async fn stream(&self, wire: &mut Wire, session: &mut Session) -> Result<std::convert::Infallible, End> {
+        let mut applier = Applier { parser: RequestParser::new(), parsed: 0 };
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        let handle = session.handle.clone();
+        loop {
+            if applier.run(self, wire, session)? {
+                self.send_ack(wire).await?;
+            }
+            wire.buffer.reserve(READ_CHUNK);
+            tokio::select! {
+                () = killed(&handle) => return Err(End::Lost("killed".to_owned())),
+                read = wire.stream.read_buf(&mut wire.buffer) => match read? {
+                    0 => return Err(End::Lost("Connection closed".to_owned())),
+                    count => {
+                        heard = Instant::now();
+                        self.replication.touch_link();
+                        self.replication.engine.stats.net_repl_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+                    }
+                },
+                _ = ticks.tick() => {
+                    if heard.elapsed() > wire.patience {
+                        return Err(End::Lost("MASTER timeout: no data nor PING received...".to_owned()));
+                    }
+                    self.send_ack(wire).await?;
+                }
+            }
+        }
+    }
+
+    async fn send_ack(&self, wire: &mut Wire) -> Result<(), End> {
+        let offset = self.replication.offset().to_string();
+        let ack = format!("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n${}\r\n{offset}\r\n", offset.len());
+        wire.stream.write_all(ack.as_bytes()).await?;
+        Ok(())
+    }
+}
+
+fn log_request(resume: Option<(ReplId, i64)>) {
+    match resume {
+        Some((id, offset)) => tracing::info!(
+            target: "slotd",
+            "Trying a partial resynchronization (request {}:{}).", String::from_utf8_lossy(&id), offset + 1
+        ),
+        None => tracing::info!(target: "slotd", "Partial resynchronization not possible (no cached master)"),
+    }
+}
+
+/// Takes commands out of the stream. Bytes are counted when all they belong to was applied: a transaction as a whole.
+struct Applier {
+    parser: RequestParser,
+    /// Bytes of the buffer that were executed or queued, but are not counted yet.
+    parsed: usize,
+}
+
+impl Applier {
+    /// Applies what is complete. Returns whether the primary wants to know how far we are.
+    fn run(&mut self, task: &FollowTask, wire: &mut Wire, session: &mut Session) -> Result<bool, End> {
+        let replication = &task.replication;
+        let engine = &replication.engine;
+        let mut words = ArgVec::new();
+        let mut scratch = Vec::new();
+        let mut asked = false;
+        // Bytes that are counted already.
+        let mut counted = 0;
+        let limits = Limits::authenticated(engine.hot.load().proto_max_bulk_len);
+        loop {
+            let rest = &mut wire.buffer[self.parsed..];
+            let used = match self.parser.parse(rest, &limits, &mut words) {
+                Ok(Parsed::Command { consumed }) => consumed,
+                Ok(Parsed::Empty { consumed }) => {
+                    words.clear();
+                    consumed
+                }
+                Ok(Parsed::Incomplete { .. }) => break,
+                Err(error) => {
+                    let text = String::from_utf8_lossy(&error.text()).into_owned();
+                    return Err(End::Refused(format!("Protocol error from master: {text}")));
+                }
+            };
+            let args = Args::new(&rest[..used], &words);
+            let _held = replication.applying.lock();
+            if replication.generation.load(Ordering::SeqCst) != task.target.generation {
+                return Err(End::Stale);
+            }
+            if is_getack(args) {
+                asked = true;
+            } else if !args.is_empty() {
+                scratch.clear();
+                engine.apply(session, args, &mut scratch);
+            }
+            self.parsed += used;
+            if !session.in_multi() {
+                let mut core = replication.core.lock();
+                core.append_applied(&wire.buffer[counted..self.parsed]);
+                replication.offset.store(core.history.offset, Ordering::Release);
+                if let Some(following) = &mut core.following {
+                    following.db = session.db;
+                }
+                counted = self.parsed;
+            }
+        }
+        wire.buffer.drain(..counted);
+        self.parsed -= counted;
+        Ok(asked)
+    }
+}
+
+/// `REPLCONF GETACK *`.
+fn is_getack(args: Args<'_>) -> bool {
+    let is = |index, word: &[u8]| args.get(index).is_some_and(|arg: &[u8]| arg.eq_ignore_ascii_case(word));
+    is(0, b"replconf") && is(1, b"getack")
+}
+
+impl Replication {
+    /// Something came from the primary.
+    fn touch_link(&self) {
+        self.last_io_ms.store(self.now(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,63 @@
+//! Rules of the handshake: what Redis's replica says, in its order, and what it makes of each answer.
+
+use super::*;
+
+fn run(introduction: Introduction, lines: &[&str]) -> (Vec<u8>, Step) {
+    let (mut handshake, mut sent) = Handshake::start(introduction);
+    let mut last = Step::Wait;
+    for line in lines {
+        last = handshake.line(line.as_bytes());
+        if let Step::Send(bytes) = &last {
+            sent.extend_from_slice(bytes);
+        }
+    }
+    (sent, last)
+}
+
+fn words(sent: &[u8]) -> String {
+    String::from_utf8_lossy(sent)
+        .split("\r\n")
+        .filter(|part| !part.starts_with(['*', '$']))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn everything_is_asked_for_by_who_has_nothing() {
+    let id = "f".repeat(40);
+    let full = format!("+FULLRESYNC {id} 42");
+    let me = Introduction { port: 7001, ..Introduction::default() };
+    let (sent, step) = run(me, &["+PONG", "+OK", "+OK", "", "", &full]);
+    assert_eq!(words(&sent).trim(), "PING REPLCONF listening-port 7001 REPLCONF capa eof capa psync2 PSYNC ? -1");
+    assert_eq!(step, Step::Done(Answer::Full { id: [b'f'; 40], offset: 42 }));
+}
+
+#[test]
+fn a_known_history_is_continued_with_the_next_byte() {
+    let me = Introduction {
+        port: 1,
+        auth: Some((Some(b"user".to_vec()), b"secret".to_vec())),
+        announce_ip: Some("10.0.0.1".to_owned()),
+        resume: Some(([b'a'; 40], 99)),
+        failover: false,
+    };
+    let (sent, step) = run(me, &["-NOAUTH Authentication required.", "+OK", "+OK", "-ERR unknown", "+OK", "+CONTINUE"]);
+    assert!(words(&sent).contains(&format!("PSYNC {} 100", "a".repeat(40))));
+    assert!(words(&sent).contains("AUTH user secret REPLCONF listening-port 1 REPLCONF ip-address 10.0.0.1"));
+    assert_eq!(step, Step::Done(Answer::Continue { id: None }));
+}
+
+#[test]
+fn a_primary_that_cannot_now_is_asked_again_and_junk_is_not_taken_for_data() {
+    let me = Introduction::default;
+    for line in ["-LOADING Redis is loading the dataset in memory", "-NOMASTERLINK Can't SYNC"] {
+        let (_, step) = run(me(), &["+PONG", "+OK", "+OK", line]);
+        assert!(matches!(step, Step::Fail { later: true, .. }), "{line}");
+    }
+    for line in ["+FULLRESYNC short 1", "+FULLRESYNC", "hello", "-ERR unknown command", "$5"] {
+        let (_, step) = run(me(), &["+PONG", "+OK", "+OK", line]);
+        assert!(matches!(step, Step::Fail { later: false, .. }), "{line}");
+    }
+    let (_, step) = run(me(), &["-ERR no"]);
+    assert!(matches!(step, Step::Fail { .. }));
+}

@@ -1,0 +1,97 @@
+//! The identity of a data set's history: replication ids and offsets, and who may continue from where (PSYNC2).
+//!
+//! An offset is the number of bytes of the stream so far, and it is never taken back. A *position* here is the number of bytes
+//! that somebody has; on the wire PSYNC asks for the next byte, which is one more.
+//!
+//! Rules: a history whose id is known may be continued; one that was continued under a new id after a promotion is known by its old
+//! id up to the offset of the promotion; a node that begins something unrelated takes a new id and forgets the old one.
+
+/// 40 hex digits.
+pub type ReplId = [u8; 40];
+
+/// The history of a node's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    pub id: ReplId,
+    /// The id under which the history was known before, and the position up to which it is the same.
+    pub former: Option<(ReplId, i64)>,
+    pub offset: i64,
+}
+
+/// Why somebody may not continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another history.
+    Foreign,
+    /// Known by the former id, but the asker has more than was shared. Holds the last byte that it might have asked for.
+    BeyondFormer(i64),
+    /// The bytes that the asker lacks are gone, or it claims to have what was never sent.
+    NotHeld,
+}
+
+impl History {
+    /// A history that begins.
+    pub fn new(id: ReplId) -> Self {
+        Self { id, former: None, offset: 0 }
+    }
+
+    /// Begins an unrelated history: the offset goes on, so that it never falls, but nobody may continue an older one.
+    pub fn restart(&mut self, id: ReplId) {
+        self.id = id;
+        self.former = None;
+    }
+
+    /// Continues under a new id (promotion): the old one stays valid up to here.
+    pub fn shift(&mut self, id: ReplId) {
+        self.former = Some((self.id, self.offset));
+        self.id = id;
+    }
+
+    /// Takes over the history of a primary after a full sync.
+    pub fn adopt(&mut self, id: ReplId, offset: i64) {
+        *self = Self { id, former: None, offset };
+    }
+
+    /// The primary continues under this id. Returns whether it is a new one.
+    pub fn rename(&mut self, id: ReplId) -> bool {
+        if self.id == id {
+            return false;
+        }
+        self.shift(id);
+        true
+    }
+
+    /// Whether somebody with the history `id` and `position` bytes of it may continue with what we have.
+    ///
+    /// # Errors
+    /// Why not. Whether the bytes are still held is not asked here.
+    pub fn accepts(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
+        if id.eq_ignore_ascii_case(&self.id) {
+            return Ok(());
+        }
+        match &self.former {
+            Some((former, shared)) if id.eq_ignore_ascii_case(former) => {
+                if position <= *shared {
+                    Ok(())
+                } else {
+                    Err(Refusal::BeyondFormer(shared + 1))
+                }
+            }
+            _ => Err(Refusal::Foreign),
+        }
+    }
+
+    /// `master_replid2` as INFO prints it.
+    pub fn former_id(&self) -> ReplId {
+        self.former.map_or([b'0'; 40], |(id, _)| id)
+    }
+
+    /// `second_repl_offset` as INFO prints it.
+    pub fn former_offset(&self) -> i64 {
+        self.former.map_or(-1, |(_, shared)| shared + 1)
+    }
+}
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

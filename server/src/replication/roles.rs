@@ -1,0 +1,205 @@
+//! Changes of role, one at a time and in the order in which they were asked for.
+//!
+//! A change needs the barrier, so that every write is either in the stream or refused, and it needs `applying`, so that a link
+//! applies nothing for the old role afterwards. Whoever asks may hold a gate, the cluster's lock or both; so a change is only
+//! noted, and a thread that holds nothing carries it out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use super::core::{Core, Following, LinkPhase};
+use super::follow::Target;
+use super::{Replication, follow};
+use crate::command::CmdError;
+use crate::persistence::load;
+
+/// What blocked clients hear when their primary becomes a replica.
+const UNBLOCKED: CmdError =
+    CmdError::text("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+
+/// A change of role.
+#[derive(Clone, Debug)]
+pub(super) enum RoleChange {
+    Follow {
+        host: String,
+        port: u16,
+    },
+    Promote,
+    /// Follow a replica of ours, which is told to take over.
+    HandOver {
+        host: String,
+        port: u16,
+    },
+}
+
+#[derive(Default)]
+struct Queue {
+    running: bool,
+    waiting: VecDeque<(RoleChange, Option<oneshot::Sender<()>>)>,
+}
+
+/// Changes that wait for their turn.
+#[derive(Default)]
+pub(super) struct Roles(Mutex<Queue>);
+
+/// What is left to do outside of the barrier.
+#[derive(Default)]
+struct After {
+    link: Option<Target>,
+    unblock: bool,
+    garbage: Vec<crate::store::Cleared>,
+}
+
+impl Replication {
+    /// Notes a change of role and has it carried out. `done` hears when it is.
+    pub(super) fn request(&self, change: RoleChange, done: Option<oneshot::Sender<()>>) {
+        let mut queue = self.roles.0.lock();
+        queue.waiting.push_back((change, done));
+        if queue.running {
+            return;
+        }
+        let Some(this) = self.me.upgrade() else { return };
+        let spawned = std::thread::Builder::new().name("role".to_owned()).spawn(move || this.run_changes());
+        match spawned {
+            Ok(_) => queue.running = true,
+            // The next change, or the next attempt of whoever asked, tries again.
+            Err(error) => tracing::warn!(target: "slotd", "Can't start a thread to change the role: {error}"),
+        }
+    }
+
+    /// Whether a change waits or is being made.
+    pub(super) fn is_changing(&self) -> bool {
+        self.roles.0.lock().running
+    }
+
+    fn run_changes(self: Arc<Self>) {
+        loop {
+            let next = {
+                let mut queue = self.roles.0.lock();
+                let next = queue.waiting.pop_front();
+                queue.running = next.is_some();
+                next
+            };
+            let Some((change, done)) = next else { return };
+            self.carry_out(change);
+            if let Some(done) = done {
+                // Who asked may have left.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, change: RoleChange) {
+        let engine = &self.engine;
+        let after = {
+            let _held = self.applying.lock();
+            let mut pass = engine.barrier.enter(engine.loader_gate());
+            pass.exclusive(|_| {
+                let mut core = self.core.lock();
+                let after = match change {
+                    RoleChange::Follow { host, port } => self.begin_following(&mut core, host, port, false),
+                    RoleChange::HandOver { host, port } => self.begin_following(&mut core, host, port, true),
+                    RoleChange::Promote => self.become_primary(&mut core),
+                };
+                self.publish(&core);
+                after
+            })
+        };
+        if after.unblock {
+            for client in engine.clients.all() {
+                if engine.unblock(&client, Some(&UNBLOCKED)) {
+                    tracing::trace!(target: "slotd", "Unblocked client {}", client.id);
+                }
+            }
+        }
+        drop(after.garbage);
+        if let Some(target) = after.link {
+            follow::start(self, target);
+        }
+    }
+
+    fn begin_following(&self, core: &mut Core, host: String, port: u16, failover: bool) -> After {
+        if core.following.as_ref().is_some_and(|old| old.host == host && old.port == port) {
+            return After::default();
+        }
+        let was_primary = core.following.is_none();
+        let mut after = After { unblock: was_primary, ..After::default() };
+        let resume = match core.following.take() {
+            Some(old) => self.leave(&old, &mut after) && old.resume,
+            None => {
+                tracing::info!(
+                    target: "slotd",
+                    "Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to synchronize with the new master with just a partial transfer."
+                );
+                core.open_stream();
+                true
+            }
+        };
+        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        let stop = Arc::new(Notify::new());
+        tracing::info!(target: "slotd", "Connecting to MASTER {host}:{port}");
+        after.link = Some(Target { host: host.clone(), port, generation, stop: stop.clone() });
+        core.following = Some(Following {
+            host,
+            port,
+            phase: LinkPhase::Connect,
+            resume,
+            db: 0,
+            synced: false,
+            down_since_ms: None,
+            loading: false,
+            stop,
+            failover,
+        });
+        self.last_io_ms.store(0, Ordering::Relaxed);
+        let state = &self.engine.state;
+        state.primary_link_up.store(false, Ordering::SeqCst);
+        state.replica.store(true, Ordering::SeqCst);
+        after
+    }
+
+    fn become_primary(&self, core: &mut Core) -> After {
+        let mut after = After::default();
+        let Some(old) = core.following.take() else { return after };
+        // The id is shifted before anything of the old link is taken down, so that no replica can ask in between.
+        let before = core.history.id;
+        let id = self.new_id();
+        core.history.shift(id);
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.leave(&old, &mut after);
+        let text = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
+        tracing::warn!(
+            target: "slotd",
+            "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+            text(&before), core.history.former_offset(), text(&core.history.id)
+        );
+        self.disconnect_replicas(core);
+        core.selected = None;
+        core.no_replicas_since_ms = self.now();
+        let state = &self.engine.state;
+        state.primary_link_up.store(false, Ordering::SeqCst);
+        state.replica.store(false, Ordering::SeqCst);
+        after
+    }
+
+    /// Ends the link to a primary. Returns whether the data set is whole; half a data set is worth nothing and is removed.
+    fn leave(&self, old: &Following, after: &mut After) -> bool {
+        old.stop.notify_one();
+        if old.loading {
+            after.garbage = load::empty(&self.engine);
+            self.engine.state.loading.store(false, Ordering::SeqCst);
+        }
+        !old.loading
+    }
+
+    /// Ends the links of all replicas: they come back at once and learn the new id.
+    pub(super) fn disconnect_replicas(&self, core: &Core) {
+        for replica in core.replicas.values() {
+            replica.handle.kill();
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The link to one replica, from PSYNC on: a task on the control thread that owns its socket.
+//!
+//! It writes what the snapshot's thread gives it, then what the stream holds; it reads acknowledgements and nothing else, so a
+//! replica's link never runs a command here.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use protocol::resp::limits::Limits;
+use protocol::resp::request::{Parsed, RequestParser};
+use protocol::resp::{ArgVec, Args};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc};
+
+use super::Replication;
+use super::core::Phase;
+use super::full_sync::SyncPart;
+use crate::engine::client::ClientHandle;
+use crate::engine::config::ids;
+
+/// Bytes taken from the stream at once.
+const OUTPUT_AT_ONCE: usize = 256 * 1024;
+/// Buffers in one write.
+const SLICES: usize = 64;
+/// A replica says little; more than this in one unfinished request is nonsense.
+const MAX_INPUT: usize = 64 * 1024;
+
+/// A connection that became a replica's link.
+pub(super) struct Link {
+    pub replication: Arc<Replication>,
+    pub handle: Arc<ClientHandle>,
+    pub stream: TcpStream,
+    /// Bytes read behind PSYNC.
+    pub input: Vec<u8>,
+    /// Parts of the snapshot, if it needs one.
+    pub source: Option<mpsc::Receiver<SyncPart>>,
+    pub wake: Arc<Notify>,
+    pub out: VecDeque<Bytes>,
+}
+
+enum Event {
+    Readable,
+    Writable,
+    Part(Option<SyncPart>),
+    Woken,
+    Tick,
+    Killed,
+}
+
+/// Resolves when the client is killed (CLIENT KILL, output limit, role change).
+pub(super) async fn killed(handle: &ClientHandle) {
+    poll_fn(|cx| {
+        handle.register(cx.waker());
+        if handle.is_killed() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+impl Link {
+    /// Serves the replica until either side ends it.
+    pub(super) async fn run(mut self) {
+        let mut ended = false;
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut progress = tokio::time::Instant::now();
+        let mut parser = RequestParser::new();
+        if !self.read_acks(&mut parser) {
+            ended = true;
+        }
+        while !ended {
+            if self.out.is_empty()
+                && !self.replication.core.lock().output(self.handle.id, OUTPUT_AT_ONCE, &mut self.out)
+            {
+                break;
+            }
+            match self.next(&mut ticks).await {
+                Event::Killed => ended = true,
+                Event::Readable => ended = !self.read(&mut parser),
+                Event::Writable => match self.write() {
+                    Ok(()) => progress = tokio::time::Instant::now(),
+                    Err(_) => ended = true,
+                },
+                Event::Part(Some(SyncPart::Bytes(bytes))) => self.out.push_back(bytes),
+                Event::Part(Some(SyncPart::End)) => {
+                    self.source = None;
+                    self.snapshot_sent().await;
+                }
+                Event::Part(None) => ended = true,
+                Event::Woken => {}
+                Event::Tick => {
+                    let timeout = self.replication.engine.config.int(ids::REPL_TIMEOUT) as u64;
+                    if self.out.is_empty() {
+                        progress = tokio::time::Instant::now();
+                        self.keep_alive();
+                    } else if progress.elapsed() > Duration::from_secs(timeout) {
+                        ended = true;
+                    }
+                }
+            }
+        }
+        self.replication.lost_replica(self.handle.id);
+    }
+
+    async fn next(&mut self, ticks: &mut tokio::time::Interval) -> Event {
+        let (source, has_source) = (&mut self.source, self.out.len() < 4);
+        tokio::select! {
+            () = killed(&self.handle) => Event::Killed,
+            ready = self.stream.readable() => if ready.is_ok() { Event::Readable } else { Event::Killed },
+            ready = self.stream.writable(), if !self.out.is_empty() => {
+                if ready.is_ok() { Event::Writable } else { Event::Killed }
+            }
+            part = next_part(source), if has_source => Event::Part(part),
+            () = self.wake.notified(), if self.out.is_empty() => Event::Woken,
+            _ = ticks.tick() => Event::Tick,
+        }
+    }
+
+    /// While the replica waits for its snapshot to begin, it hears a newline now and then.
+    fn keep_alive(&mut self) {
+        let waiting = |replica: &super::core::Replica| replica.phase == Phase::Waiting;
+        if self.replication.core.lock().replicas.get(&self.handle.id).is_some_and(waiting) {
+            self.out.push_back(Bytes::from_static(b"\n"));
+        }
+    }
+
+    /// All parts of the snapshot are in `out`: write them, then let the stream follow.
+    async fn snapshot_sent(&mut self) {
+        while !self.out.is_empty() {
+            let timeout = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT) as u64);
+            let ready = tokio::select! {
+                () = killed(&self.handle) => return,
+                ready = tokio::time::timeout(timeout, self.stream.writable()) => matches!(ready, Ok(Ok(()))),
+            };
+            if !ready || self.write().is_err() {
+                self.handle.kill();
+                return;
+            }
+        }
+        self.replication.snapshot_sent(self.handle.id);
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        loop {
+            self.out.retain(|bytes| !bytes.is_empty());
+            if self.out.is_empty() {
+                return Ok(());
+            }
+            let result = {
+                let slices: smallvec::SmallVec<[IoSlice<'_>; SLICES]> =
+                    self.out.iter().take(SLICES).map(|bytes| IoSlice::new(bytes)).collect();
+                self.stream.try_write_vectored(&slices)
+            };
+            let mut written = match result {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.replication.engine.stats.net_repl_output_bytes.fetch_add(written as u64, Ordering::Relaxed);
+            while written > 0 {
+                let Some(first) = self.out.front_mut() else { break };
+                let part = written.min(first.len());
+                first.advance(part);
+                written -= part;
+                if first.is_empty() {
+                    self.out.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Reads what is there. `false`: the link is over.
+    fn read(&mut self, parser: &mut RequestParser) -> bool {
+        let mut chunk = [0; 4096];
+        match self.stream.try_read(&mut chunk) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.input.extend_from_slice(&chunk[..count]);
+                self.read_acks(parser)
+            }
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Takes the acknowledgements out of what was read. `false`: that is no replica.
+    fn read_acks(&mut self, parser: &mut RequestParser) -> bool {
+        let mut used = 0;
+        let mut words = ArgVec::new();
+        loop {
+            let rest = &mut self.input[used..];
+            match parser.parse(rest, &Limits::authenticated(MAX_INPUT as u64), &mut words) {
+                Ok(Parsed::Command { consumed }) => {
+                    let args = Args::new(&rest[..consumed], &words);
+                    if let Some(offset) = acknowledged(args) {
+                        self.replication.acknowledge(self.handle.id, offset);
+                    }
+                    used += consumed;
+                }
+                Ok(Parsed::Empty { consumed }) => used += consumed,
+                Ok(Parsed::Incomplete { .. }) => break,
+                Err(_) => return false,
+            }
+        }
+        self.input.drain(..used);
+        self.input.len() <= MAX_INPUT
+    }
+}
+
+async fn next_part(source: &mut Option<mpsc::Receiver<SyncPart>>) -> Option<SyncPart> {
+    match source {
+        Some(parts) => parts.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The offset of `REPLCONF ACK <offset>`.
+fn acknowledged(args: Args<'_>) -> Option<i64> {
+    let is = |index, word: &[u8]| args.get(index).is_some_and(|arg: &[u8]| arg.eq_ignore_ascii_case(word));
+    if !is(0, b"replconf") || !is(1, b"ack") {
+        return None;
+    }
+    std::str::from_utf8(args.get(2)?).ok()?.parse().ok()
+}
