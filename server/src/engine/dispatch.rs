@@ -43,6 +43,14 @@ pub enum Next {
     Handover,
 }
 
+/// Where the requests of a connection are taken apart. The parser goes on where it stopped, so its words stay with it from one
+/// call to the next.
+#[derive(Default)]
+pub struct Intake {
+    parser: RequestParser,
+    words: ArgVec,
+}
+
 /// The clock of one batch: each command begins when the one before it ended, so that one reading serves both.
 struct Pace {
     /// Unix milliseconds at the start of the batch.
@@ -91,7 +99,7 @@ impl Engine {
     pub fn process(
         self: &Arc<Self>,
         session: &mut Session,
-        parser: &mut RequestParser,
+        intake: &mut Intake,
         input: &mut [u8],
         out: &mut Vec<u8>,
     ) -> (usize, Next) {
@@ -99,7 +107,7 @@ impl Engine {
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
-        let result = self.process_batch(session, parser, input, out, &mut pass, &hot, &mut pace);
+        let result = self.process_batch(session, intake, input, out, &mut pass, &hot, &mut pace);
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         result
     }
@@ -107,7 +115,7 @@ impl Engine {
     fn process_batch(
         self: &Arc<Self>,
         session: &mut Session,
-        parser: &mut RequestParser,
+        intake: &mut Intake,
         input: &mut [u8],
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
@@ -115,7 +123,6 @@ impl Engine {
         pace: &mut Pace,
     ) -> (usize, Next) {
         let mut consumed = 0;
-        let mut words = ArgVec::new();
         loop {
             let limits = if session.authenticated {
                 Limits::authenticated(hot.proto_max_bulk_len)
@@ -123,9 +130,9 @@ impl Engine {
                 Limits::unauthenticated(hot.proto_max_bulk_len)
             };
             let rest = &mut input[consumed..];
-            match parser.parse(rest, &limits, &mut words) {
+            match intake.parser.parse(rest, &limits, &mut intake.words) {
                 Ok(Parsed::Command { consumed: used }) => {
-                    let args = Args::new(&rest[..used], &words);
+                    let args = Args::new(&rest[..used], &intake.words);
                     match self.dispatch(session, args, out, pass, hot, pace) {
                         Step::Next => consumed += used,
                         Step::Stop(next @ Next::Paused(_)) => return (consumed, next),
@@ -640,3 +647,7 @@ fn allowed_for_subscribers(command: &Command) -> bool {
             | "RESET"
     ) && command.spec.container.is_none()
 }
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

@@ -14,13 +14,12 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use protocol::resp::Args;
-use protocol::resp::request::RequestParser;
 
 use super::Engine;
 use super::client::{ClientHandle, Mail};
 use super::config::Config;
 use super::config::file::Sources;
-use super::dispatch::Next;
+use super::dispatch::{Intake, Next};
 use super::ports::Feed;
 use super::registry::{Registry, Table};
 use super::session::Session;
@@ -67,7 +66,7 @@ impl Feed for Recorder {
 /// A client of a bench.
 pub struct Client {
     pub session: Session,
-    parser: RequestParser,
+    intake: Intake,
 }
 
 /// An engine with one client, a recorder of what is propagated, and a listener to all keyspace events.
@@ -149,18 +148,30 @@ impl Client {
         let id = engine.clients.next_id();
         let handle = ClientHandle::new(id, "127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned(), 3, START);
         engine.clients.add(handle.clone());
-        Self { session: Session::new(handle, 0, true, id), parser: RequestParser::default() }
+        Self { session: Session::new(handle, 0, true, id), intake: Intake::default() }
     }
 
     /// See [`Bench::run`]. Empty if the client is parked.
     pub fn run(&mut self, engine: &Arc<Engine>, line: &str) -> String {
         let mut input = format!("{line}\r\n").into_bytes();
         let mut out = Vec::new();
-        let (used, next) = engine.process(&mut self.session, &mut self.parser, &mut input, &mut out);
+        let (used, next) = engine.process(&mut self.session, &mut self.intake, &mut input, &mut out);
         assert_eq!(used, input.len(), "the whole line is one command");
         assert!(matches!(next, Next::Input { .. } | Next::Blocked), "a test's command neither closes nor waits");
         let text = String::from_utf8_lossy(&out).into_owned();
         text.strip_suffix("\r\n").map(str::to_owned).unwrap_or(text)
+    }
+
+    /// Feeds raw bytes in two reads, the second behind what the first left over; all replies.
+    pub fn feed_split(&mut self, engine: &Arc<Engine>, bytes: &[u8], at: usize) -> String {
+        let (mut held, mut out) = (Vec::new(), Vec::new());
+        for part in [&bytes[..at], &bytes[at..]] {
+            held.extend_from_slice(part);
+            let (used, _) = engine.process(&mut self.session, &mut self.intake, &mut held, &mut out);
+            held.drain(..used);
+        }
+        assert!(held.is_empty(), "nothing is left of whole requests");
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     /// The reply that a parked command has got meanwhile.

@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use protocol::resp::request::RequestParser;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -22,7 +21,7 @@ use tokio::time::Sleep;
 use crate::engine::Engine;
 use crate::engine::blocking::write_timeout;
 use crate::engine::client::{ClientHandle, Mail};
-use crate::engine::dispatch::Next;
+use crate::engine::dispatch::{Intake, Next};
 use crate::engine::session::{ReplyFuture, Session};
 use crate::engine::threads::{READ_BUFFER, Shared};
 
@@ -53,7 +52,7 @@ struct Connection {
     stream: TcpStream,
     engine: Arc<Engine>,
     session: Session,
-    parser: RequestParser,
+    intake: Intake,
     /// Bytes read but not used up.
     input: Vec<u8>,
     /// How long `input` should become before parsing is worth it.
@@ -72,7 +71,7 @@ pub async fn serve(stream: TcpStream, engine: Arc<Engine>, handle: Arc<ClientHan
         stream,
         engine,
         session,
-        parser: RequestParser::new(),
+        intake: Intake::default(),
         input: Vec::new(),
         need: 0,
         unsent: Vec::new(),
@@ -251,7 +250,7 @@ impl Connection {
         let mut input = shared.input.borrow_mut();
         let mut output = shared.output.borrow_mut();
         output.clear();
-        let (used, next) = self.engine.process(&mut self.session, &mut self.parser, &mut input[..count], &mut output);
+        let (used, next) = self.engine.process(&mut self.session, &mut self.intake, &mut input[..count], &mut output);
         if used < count {
             self.input.extend_from_slice(&input[used..count]);
         }
@@ -267,7 +266,7 @@ impl Connection {
         let shared = self.shared.clone();
         let mut output = shared.output.borrow_mut();
         output.clear();
-        let (used, next) = self.engine.process(&mut self.session, &mut self.parser, &mut self.input, &mut output);
+        let (used, next) = self.engine.process(&mut self.session, &mut self.intake, &mut self.input, &mut output);
         if used == self.input.len() {
             self.input = Vec::new();
         } else {
