@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use protocol::slot::SlotBitmap;
 use tokio::sync::watch;
 
 use crate::base::clock::Clock;
@@ -171,6 +172,10 @@ impl Node {
                     _ = stopped.wait_for(|stop| *stop) => {}
                 }
             });
+        }
+        let populated: SlotBitmap = engine.keyspace.occupied(0).collect();
+        if !populated.is_empty() {
+            cluster.with_core(|core, now| core.adopt_loaded_slots(&populated, now));
         }
         cluster.start();
         self.cluster = Some(cluster);
