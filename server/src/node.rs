@@ -15,11 +15,12 @@ use crate::base::rng::Rng;
 use crate::cluster::conf_file::{ConfFile, ConfFileError};
 use crate::cluster::{self, Cluster, DataLink};
 use crate::engine::config::{Config, ids};
+use crate::engine::info::InfoSource;
 use crate::engine::ports::{Feed, Router};
 use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
 use crate::engine::threads::Threads;
-use crate::engine::{Engine, client_commands, config, connection, introspect, pubsub, transaction};
+use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
 use crate::net::listener;
 use crate::persistence::snapshot::StreamPosition;
@@ -76,6 +77,7 @@ fn tables() -> Vec<Table> {
         Table::Session(client_commands::COMMANDS),
         Table::Session(introspect::commands::COMMANDS),
         Table::Service(Subsystem::Replication, replication::commands::specs()),
+        Table::Session(info::commands::COMMANDS),
     ]);
     tables
 }
@@ -109,7 +111,11 @@ impl Node {
         engine.set_feed(Arc::downgrade(&feed));
         let position: Arc<dyn StreamPosition> = replication.clone();
         persistence.snapshots.set_position(Arc::downgrade(&position));
+        for source in [persistence.clone() as Arc<dyn InfoSource>, replication.clone()] {
+            engine.info.add_source(Arc::downgrade(&source));
+        }
         let mut node = Self { engine, persistence, replication, cluster: None, port: clients.port, stop };
+        node.engine.info.note_started(node.port);
         node.persistence.load()?;
         node.replication.start(node.port);
         if node.engine.config.bool(ids::CLUSTER_ENABLED) {

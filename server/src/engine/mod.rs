@@ -22,6 +22,7 @@ pub mod execute;
 pub mod expire_cycle;
 pub mod help;
 pub mod hot;
+pub mod info;
 pub mod introspect;
 pub mod lifecycle;
 pub mod notify;
@@ -47,6 +48,7 @@ use barrier::Barrier;
 use clients::Clients;
 use config::Config;
 use hot::Hot;
+use info::InfoState;
 use ports::{Feed, Router};
 use pubsub::PubSub;
 use registry::{Registry, SUBSYSTEMS, Subsystem};
@@ -66,6 +68,7 @@ pub struct Engine {
     pub pubsub: PubSub,
     pub state: NodeState,
     pub log: NodeLog,
+    pub info: InfoState,
     /// What the hot path reads of the configuration, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
@@ -101,6 +104,7 @@ impl Engine {
             pubsub: PubSub::default(),
             state: NodeState::new(seed, started),
             log,
+            info: InfoState::default(),
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),

@@ -11,6 +11,7 @@
 
 pub mod commands;
 pub mod disk;
+mod info;
 pub mod load;
 pub mod rdb_loader;
 pub mod rdb_writer;

@@ -1,0 +1,55 @@
+//! Selection of sections and the format of values.
+
+use super::{SECTIONS, Wanted, human_bytes, safe_name};
+
+fn sections(words: &[&str]) -> Vec<&'static str> {
+    let wanted = Wanted::of(words.iter().map(|word| word.as_bytes()));
+    SECTIONS.iter().filter(|section| wanted.has(section)).map(|section| section.name).collect()
+}
+
+#[test]
+fn without_arguments_the_default_sections_are_printed() {
+    let default = [
+        "server",
+        "clients",
+        "memory",
+        "persistence",
+        "stats",
+        "replication",
+        "cpu",
+        "modules",
+        "errorstats",
+        "cluster",
+        "keyspace",
+    ];
+    assert_eq!(sections(&[]), default);
+    assert_eq!(sections(&["DEFAULT"]), default);
+}
+
+#[test]
+fn sections_add_up_in_their_own_order() {
+    assert_eq!(sections(&["Keyspace", "server", "server"]), ["server", "keyspace"]);
+    assert!(sections(&["nosuch"]).is_empty());
+    assert_eq!(sections(&["default", "commandstats"]).len(), 12);
+    assert_eq!(sections(&["all"]).len(), SECTIONS.len());
+    assert_eq!(sections(&["everything"]).len(), SECTIONS.len());
+}
+
+#[test]
+fn names_of_clients_cannot_forge_lines() {
+    assert_eq!(safe_name("a:b#c\r\nd"), "a_b_c__d");
+}
+
+#[test]
+fn amounts_are_printed_for_people_as_redis_does() {
+    for (bytes, text) in [
+        (0, "0B"),
+        (1023, "1023B"),
+        (1024, "1.00K"),
+        (916_360, "894.88K"),
+        (12_128_256, "11.57M"),
+        (25_323_552_768, "23.58G"),
+    ] {
+        assert_eq!(human_bytes(bytes), text);
+    }
+}
