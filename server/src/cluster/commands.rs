@@ -22,130 +22,156 @@ const ADMIN: Flags = Flags::NO_ASYNC_LOADING.and(Flags::ADMIN).and(Flags::STALE)
 const ASK: Flags = Flags::STALE;
 
 const fn sub(name: &'static str, arity: Arity, flags: Flags, handler: ClusterFn) -> Declared<ClusterFn> {
-    Declared::sub("CLUSTER", name, arity, Group::Cluster, flags, handler).since("3.0.0")
+    Declared::sub("CLUSTER", name, arity, Group::Cluster, flags, handler)
+        .since("3.0.0")
+        .summary("A container for cluster commands")
+        .complexity("Depends on subcommand.")
 }
 
 /// The commands of the cluster.
 pub static COMMANDS: &[Declared<ClusterFn>] = &[
     Declared::new("CLUSTER", Arity::at_least(2), Group::Cluster, Flags::CONTAINER, container as ClusterFn)
         .since("3.0.0")
-        .summary("A container for Redis Cluster commands.")
+        .summary("A container for cluster commands")
         .complexity("Depends on subcommand."),
     sub("ADDSLOTS", Arity::at_least(3), ADMIN, add_slots)
-        .summary("Assigns new hash slots to a node.")
+        .since("3.0.0")
+        .summary("Assign new hash slots to receiving node")
         .complexity("O(N) where N is the total number of hash slot arguments")
         .syntax("slot:integer+"),
     sub("ADDSLOTSRANGE", Arity::at_least(4), ADMIN, add_slots_range)
         .since("7.0.0")
-        .summary("Assigns new hash slot ranges to a node.")
+        .summary("Assign new hash slots to receiving node")
         .complexity("O(N) where N is the total number of the slots between the start slot and end slot arguments.")
-        .syntax("range:{start-slot:integer end-slot:integer}+"),
+        .syntax("start-slot_end-slot:{start-slot:integer end-slot:integer}+"),
     sub("BUMPEPOCH", Arity::exactly(2), ADMIN, bump_epoch)
-        .summary("Advances the cluster config epoch.")
+        .since("3.0.0")
+        .summary("Advance the cluster config epoch")
         .complexity("O(1)")
         .tips(&["nondeterministic_output"]),
     sub("COUNT-FAILURE-REPORTS", Arity::exactly(3), Flags::ADMIN.and(ASK), count_failure_reports)
-        .summary("Returns the number of active failure reports active for a node.")
+        .since("3.0.0")
+        .summary("Return the number of failure reports active for a given node")
         .complexity("O(N) where N is the number of failure reports")
         .syntax("node-id:string")
         .tips(&["nondeterministic_output"]),
     sub("COUNTKEYSINSLOT", Arity::exactly(3), ASK, count_keys)
-        .summary("Returns the number of keys in a hash slot.")
+        .since("3.0.0")
+        .summary("Return the number of local keys in the specified hash slot")
         .complexity("O(1)")
         .syntax("slot:integer"),
     sub("DELSLOTS", Arity::at_least(3), ADMIN, del_slots)
-        .summary("Sets hash slots as unbound for a node.")
+        .since("3.0.0")
+        .summary("Set hash slots as unbound in receiving node")
         .complexity("O(N) where N is the total number of hash slot arguments")
         .syntax("slot:integer+"),
     sub("DELSLOTSRANGE", Arity::at_least(4), ADMIN, del_slots_range)
         .since("7.0.0")
-        .summary("Sets hash slot ranges as unbound for a node.")
+        .summary("Set hash slots as unbound in receiving node")
         .complexity("O(N) where N is the total number of the slots between the start slot and end slot arguments.")
-        .syntax("range:{start-slot:integer end-slot:integer}+"),
+        .syntax("start-slot_end-slot:{start-slot:integer end-slot:integer}+"),
     sub("FAILOVER", Arity::at_least(2), ADMIN, failover)
+        .since("3.0.0")
         .summary("Forces a replica to perform a manual failover of its master.")
         .complexity("O(1)")
-        .syntax("[options:<'FORCE|'TAKEOVER>]"),
+        .syntax("[options:<'force|'takeover>]"),
     sub("FLUSHSLOTS", Arity::exactly(2), ADMIN, flush_slots)
-        .summary("Deletes all slots information from a node.")
+        .since("3.0.0")
+        .summary("Delete a node's own slots information")
         .complexity("O(1)"),
     sub("FORGET", Arity::exactly(3), ADMIN, forget)
-        .summary("Removes a node from the nodes table.")
+        .since("3.0.0")
+        .summary("Remove a node from the nodes table")
         .complexity("O(1)")
         .syntax("node-id:string"),
     sub("GETKEYSINSLOT", Arity::exactly(4), ASK, get_keys)
-        .summary("Returns the key names in a hash slot.")
-        .complexity("O(N) where N is the number of requested keys")
+        .since("3.0.0")
+        .summary("Return local key names in the specified hash slot")
+        .complexity("O(log(N)) where N is the number of requested keys")
         .syntax("slot:integer count:integer")
         .tips(&["nondeterministic_output"]),
     sub("INFO", Arity::exactly(2), ASK, shapes::info)
-        .summary("Returns information about the state of a node.")
+        .since("3.0.0")
+        .summary("Provides info about Redis Cluster node state")
         .complexity("O(1)")
         .tips(&["nondeterministic_output"]),
     sub("KEYSLOT", Arity::exactly(3), ASK, keyslot)
-        .summary("Returns the hash slot for a key.")
+        .since("3.0.0")
+        .summary("Returns the hash slot of the specified key")
         .complexity("O(N) where N is the number of bytes in the key")
         .syntax("key:string"),
     sub("LINKS", Arity::exactly(2), ASK, shapes::links)
         .since("7.0.0")
-        .summary("Returns a list of all TCP links to and from peer nodes.")
+        .summary("Returns a list of all TCP links to and from peer nodes in cluster")
         .complexity("O(N) where N is the total number of Cluster nodes")
         .tips(&["nondeterministic_output"]),
     sub("MEET", Arity::at_least(4), ADMIN, meet)
-        .summary("Forces a node to handshake with another node.")
+        .since("3.0.0")
+        .summary("Force a node cluster to handshake with another node")
         .complexity("O(1)")
-        .syntax("ip:string port:integer [cluster-bus-port:integer]")
+        .syntax("ip:string port:integer [cluster_bus_port:integer@4.0.0]")
         .history(&[("4.0.0", "Added the optional `cluster_bus_port` argument.")]),
-    sub("MYID", Arity::exactly(2), ASK, my_id).summary("Returns the ID of a node.").complexity("O(1)"),
+    sub("MYID", Arity::exactly(2), ASK, my_id).since("3.0.0").summary("Return the node id").complexity("O(1)"),
     sub("MYSHARDID", Arity::exactly(2), ASK, my_shard_id)
         .since("7.2.0")
         .summary("Returns the shard ID of a node.")
         .complexity("O(1)")
         .tips(&["nondeterministic_output"]),
     sub("NODES", Arity::exactly(2), ASK, shapes::nodes)
-        .summary("Returns the cluster configuration for a node.")
+        .since("3.0.0")
+        .summary("Get Cluster config for the node")
         .complexity("O(N) where N is the total number of Cluster nodes")
         .tips(&["nondeterministic_output"]),
     sub("REPLICAS", Arity::exactly(3), Flags::ADMIN.and(ASK), shapes::replicas)
         .since("5.0.0")
-        .summary("Lists the replica nodes of a master node.")
-        .complexity("O(N) where N is the number of replicas.")
+        .summary("List replica nodes of the specified master node")
+        .complexity("O(1)")
         .syntax("node-id:string")
         .tips(&["nondeterministic_output"]),
     sub("REPLICATE", Arity::exactly(3), ADMIN, replicate)
-        .summary("Configure a node as replica of a master node.")
+        .since("3.0.0")
+        .summary("Reconfigure a node as a replica of the specified master node")
         .complexity("O(1)")
         .syntax("node-id:string"),
     sub("RESET", Arity::at_least(2), Flags::ADMIN.and(ASK).and(Flags::NOSCRIPT), reset)
-        .summary("Resets a node.")
+        .since("3.0.0")
+        .summary("Reset a Redis Cluster node")
         .complexity("O(N) where N is the number of known nodes. The command may execute a FLUSHALL as a side effect.")
-        .syntax("[hard-soft:<'HARD|'SOFT>]"),
+        .syntax("[hard_soft:<'hard|'soft>]"),
     sub("SAVECONFIG", Arity::exactly(2), ADMIN, save_config)
-        .summary("Forces a node to save the cluster configuration to disk.")
+        .since("3.0.0")
+        .summary("Forces the node to save cluster state on disk")
         .complexity("O(1)"),
     sub("SET-CONFIG-EPOCH", Arity::exactly(3), ADMIN, set_config_epoch)
-        .summary("Sets the configuration epoch for a new node.")
+        .since("3.0.0")
+        .summary("Set the configuration epoch in a new node")
         .complexity("O(1)")
         .syntax("config-epoch:integer"),
     sub("SETSLOT", Arity::at_least(4), ADMIN, set_slot)
-        .summary("Binds a hash slot to a node.")
+        .since("3.0.0")
+        .summary("Bind a hash slot to a specific node")
         .complexity("O(1)")
         .syntax(
-            "slot:integer subcommand:<IMPORTING=node-id:string|MIGRATING=node-id:string|NODE=node-id:string|'STABLE>",
+            "slot:integer subcommand:<IMPORTING=node-id:string|MIGRATING=node-id:string|NODE=node-id:string|'stable>",
         ),
     sub("SHARDS", Arity::exactly(2), ASK, shapes::shards)
         .since("7.0.0")
-        .summary("Returns the mapping of cluster slots to shards.")
+        .summary("Get array of cluster slots to node mappings")
         .complexity("O(N) where N is the total number of cluster nodes")
         .tips(&["nondeterministic_output"]),
     sub("SLAVES", Arity::exactly(3), Flags::ADMIN.and(ASK), shapes::replicas)
-        .summary("Lists the replica nodes of a master node.")
-        .complexity("O(N) where N is the number of replicas.")
+        .since("3.0.0")
+        .summary("List replica nodes of the specified master node")
+        .complexity("O(1)")
         .syntax("node-id:string")
+        .deprecated("5.0.0", "`CLUSTER REPLICAS`")
         .tips(&["nondeterministic_output"]),
     sub("SLOTS", Arity::exactly(2), ASK, shapes::slots)
-        .summary("Returns the mapping of cluster slots to nodes.")
+        .since("3.0.0")
+        .summary("Get array of Cluster slot to node mappings")
         .complexity("O(N) where N is the total number of Cluster nodes")
+        .history(&[("4.0.0", "Added node IDs."), ("7.0.0", "Added additional networking metadata field.")])
+        .deprecated("7.0.0", "`CLUSTER SHARDS`")
         .tips(&["nondeterministic_output"]),
 ];
 

@@ -32,10 +32,10 @@ const MAX_REPLY: usize = 64 * 1024;
 /// The command of this file.
 pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE.and(Flags::ACL_DANGEROUS), migrate as SessionFn)
     .since("2.6.0")
-    .summary("Atomically transfers a key from one Redis instance to another.")
+    .summary("Atomically transfer a key from a Redis instance to another one.")
     .complexity("This command actually executes a DUMP+DEL in the source instance, and a RESTORE in the target instance. See the pages of these commands for time complexity. Also an O(N) data transfer between the two instances is performed.")
     .keys(&[
-        KeySpec::at(3).rw().access().delete().flags(KeyFlags::INCOMPLETE),
+        KeySpec::at(3).rw().access().delete(),
         KeySpec {
             begin: BeginSearch::Keyword { keyword: "KEYS", start_from: -2 },
             find: FindKeys::Range { last: -1, step: 1, limit: 0 },
@@ -43,7 +43,7 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::
         },
     ])
     .keys_fn(find_keys)
-    .syntax("host:string port:integer key-selector:<key:key|\"\"> destination-db:integer timeout:integer ['COPY] ['REPLACE] [authentication:<AUTH=password:string|AUTH2={username:string password:string}>] [KEYS=keys:key+]")
+    .syntax("host:string port:integer key_or_empty_string:<key:key|\"\"='empty_string> destination-db:integer timeout:integer ['copy@3.0.0] ['replace@3.0.0] [authentication:<[AUTH=password:string@4.0.7]|[AUTH2=username_password:{username:string password:string}@6.0.0]>] [KEYS=key:key+@3.0.6]")
     .tips(&["nondeterministic_output"])
     .history(&[
         ("3.0.0", "Added the `COPY` and `REPLACE` options."),

@@ -34,7 +34,8 @@ pub static COMMANDS: &[Declared<KeyedFn>] = &[
         .history(&[("3.0.0", "Added the `REPLACE` modifier."), ("5.0.0", "Added the `ABSTTL` modifier."), ("5.0.0", "Added the `IDLETIME` and `FREQ` options.")]),
     Declared::new("RESTORE-ASKING", Arity::at_least(4), Group::Server, Flags::WRITE.and(Flags::DENYOOM).and(Flags::ASKING).and(Flags::ACL_DANGEROUS), restore as KeyedFn)
         .since("3.0.0")
-        .summary("An internal command for migrating keys in a cluster.")
+        .summary("An internal command for migrating keys in a cluster")
+        .syscmd()
         .complexity("O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).")
         .keys(&[KeySpec::at(1).ow().update()])
         .syntax("key:key ttl:integer serialized-value:string ['REPLACE@3.0.0] ['ABSTTL@5.0.0] [IDLETIME=seconds:integer@5.0.0] [FREQ=frequency:integer@5.0.0]")

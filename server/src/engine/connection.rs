@@ -21,7 +21,7 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         "PING",
         Arity::at_least(1),
         Group::Connection,
-        Flags::FAST.and(Flags::ACL_CONNECTION).and(Flags::LOADING).and(Flags::STALE),
+        Flags::FAST.and(Flags::ACL_CONNECTION),
         ping as SessionFn,
     )
         .since("1.0.0")
@@ -51,13 +51,13 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("Change the selected database for the current connection")
         .complexity("O(1)")
         .syntax("index:integer"),
-    Declared::new("AUTH", Arity::at_least(2), Group::Connection, OPEN.and(Flags::SKIP_MONITOR), auth as SessionFn)
+    Declared::new("AUTH", Arity::at_least(2), Group::Connection, OPEN, auth as SessionFn)
         .since("1.0.0")
         .summary("Authenticate to the server")
         .complexity("O(N) where N is the number of passwords defined for the user")
         .syntax("[username:string@6.0.0] password:string")
         .history(&[("6.0.0", "Added ACL style (username and password).")]),
-    Declared::new("HELLO", Arity::at_least(1), Group::Connection, OPEN.and(Flags::SKIP_MONITOR), hello as SessionFn)
+    Declared::new("HELLO", Arity::at_least(1), Group::Connection, OPEN, hello as SessionFn)
         .since("6.0.0")
         .summary("Handshake with Redis")
         .complexity("O(1)")

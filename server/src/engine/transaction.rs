@@ -65,12 +65,8 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .complexity("O(1)"),
 ];
 
-const BASE_SLOW: Flags = Flags::NOSCRIPT
-    .and(Flags::LOADING)
-    .and(Flags::STALE)
-    .and(Flags::SKIP_SLOWLOG)
-    .and(Flags::ALLOW_BUSY)
-    .and(Flags::ACL_TRANSACTION);
+const BASE_SLOW: Flags =
+    Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::SKIP_SLOWLOG).and(Flags::ACL_TRANSACTION);
 const BASE: Flags = Flags::NOSCRIPT
     .and(Flags::LOADING)
     .and(Flags::STALE)

@@ -16,23 +16,23 @@ const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::NO_ASYNC_LOADI
 pub static COMMANDS: &[Declared<PersistenceFn>] = &[
     Declared::new("SAVE", Arity::exactly(1), Group::Server, ADMIN.and(Flags::NO_MULTI), save as PersistenceFn)
         .since("1.0.0")
-        .summary("Synchronously saves the database(s) to disk.")
+        .summary("Synchronously save the dataset to disk")
         .complexity("O(N) where N is the total number of keys in all databases"),
     Declared::new("BGSAVE", Arity::at_least(1), Group::Server, ADMIN, bgsave as PersistenceFn)
         .since("1.0.0")
-        .summary("Asynchronously saves the database(s) to disk.")
+        .summary("Asynchronously save the dataset to disk")
         .complexity("O(1)")
-        .history(&[("3.2.2", "Added the `SCHEDULE` option.")])
-        .syntax("[schedule:\"SCHEDULE\"]"),
+        .syntax("['schedule@3.2.2]")
+        .history(&[("3.2.2", "Added the `SCHEDULE` option.")]),
     Declared::new(
         "LASTSAVE",
         Arity::exactly(1),
         Group::Server,
-        Flags::LOADING.and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_DANGEROUS),
+        Flags::LOADING.and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_ADMIN),
         lastsave as PersistenceFn,
     )
     .since("1.0.0")
-    .summary("Returns the Unix timestamp of the last successful save to disk.")
+    .summary("Get the UNIX time stamp of the last successful save to disk")
     .complexity("O(1)")
     .tips(&["nondeterministic_output"]),
 ];

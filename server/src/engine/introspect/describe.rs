@@ -62,7 +62,11 @@ pub(super) fn info(reply: &mut Reply<'_>, registry: &Registry, command: &Command
     reply.array(10);
     reply.bulk_str(&command.full_name);
     reply.int(i64::from(spec.arity.0));
-    status_set(reply, &flag_names(FLAGS, |flag| spec.flags.has(flag)));
+    let mut flags = spec.flags;
+    if spec.keys.iter().any(is_movable) {
+        flags = flags.and(Flags::MOVABLE_KEYS);
+    }
+    status_set(reply, &flag_names(FLAGS, |flag| flags.has(flag)));
     let (first, last, step) = legacy_range(spec);
     for number in [first, last, step] {
         reply.int(number);
@@ -81,6 +85,11 @@ pub(super) fn info(reply: &mut Reply<'_>, registry: &Registry, command: &Command
         reply.array(children.len());
         children.iter().for_each(|child| info(reply, registry, child));
     }
+}
+
+/// Whether the keys cannot be told by fixed positions.
+fn is_movable(spec: &KeySpec) -> bool {
+    !matches!((spec.begin, spec.find), (BeginSearch::Index(_), FindKeys::Range { .. }))
 }
 
 fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
