@@ -21,6 +21,7 @@ mod follow;
 mod full_sync;
 pub mod handshake;
 pub mod history;
+mod info;
 mod roles;
 mod serve;
 pub mod stream;

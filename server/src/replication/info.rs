@@ -1,0 +1,68 @@
+//! INFO's section about replication, with Redis's old words where the wire has them.
+
+use super::{PrimaryInfo, Replication, ReplicationInfo};
+use crate::engine::config::ids;
+use crate::engine::info::{InfoSource, InfoWriter};
+
+impl InfoSource for Replication {
+    fn section(&self, section: &str, out: &mut InfoWriter) -> bool {
+        if section != "replication" {
+            return false;
+        }
+        let (facts, config) = (self.info(), &self.engine.config);
+        out.field("role", if facts.primary.is_some() { "slave" } else { "master" });
+        if let Some(primary) = &facts.primary {
+            write_primary(primary, &facts, out);
+            out.field("slave_priority", config.int(ids::REPLICA_PRIORITY));
+            out.field("slave_read_only", u8::from(config.bool(ids::REPLICA_READ_ONLY)));
+            out.field("replica_announced", u8::from(config.bool(ids::REPLICA_ANNOUNCED)));
+        }
+        out.field("connected_slaves", facts.replicas.len());
+        if config.int(ids::MIN_REPLICAS_TO_WRITE) != 0 && config.int(ids::MIN_REPLICAS_MAX_LAG) != 0 {
+            out.field("min_slaves_good_slaves", facts.good_replicas);
+        }
+        for (number, replica) in facts.replicas.iter().enumerate() {
+            let (ip, port, state) = (&replica.ip, replica.port, replica.state);
+            // Only a replica that is online acknowledges, so only of one is there anything to lag behind.
+            let lag = if state == "online" { replica.lag_s } else { 0 };
+            let line = format_args!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.offset);
+            out.field(&format!("slave{number}"), line);
+        }
+        write_stream(&facts, out);
+        true
+    }
+
+    fn number(&self, field: &str) -> Option<i64> {
+        match field {
+            "mem_replication_backlog" | "mem_total_replication_buffers" => Some(self.info().backlog_held),
+            _ => None,
+        }
+    }
+}
+
+fn write_primary(primary: &PrimaryInfo, facts: &ReplicationInfo, out: &mut InfoWriter) {
+    // Redis says 1 before there is any offset.
+    let offset = if facts.offset > 0 { facts.offset } else { 1 };
+    out.field("master_host", &primary.host);
+    out.field("master_port", primary.port);
+    out.field("master_link_status", if primary.link_up { "up" } else { "down" });
+    out.field("master_last_io_seconds_ago", primary.last_io_seconds_ago);
+    out.field("master_sync_in_progress", u8::from(primary.sync_in_progress));
+    out.field("slave_read_repl_offset", offset);
+    out.field("slave_repl_offset", offset);
+    if let Some(seconds) = primary.link_down_since_s {
+        out.field("master_link_down_since_seconds", seconds);
+    }
+}
+
+fn write_stream(facts: &ReplicationInfo, out: &mut InfoWriter) {
+    out.field("master_failover_state", facts.failover_state);
+    out.field("master_replid", String::from_utf8_lossy(&facts.id));
+    out.field("master_replid2", String::from_utf8_lossy(&facts.id2));
+    out.field("master_repl_offset", facts.offset);
+    out.field("second_repl_offset", facts.second_offset);
+    out.field("repl_backlog_active", u8::from(facts.backlog_active));
+    out.field("repl_backlog_size", facts.backlog_size);
+    out.field("repl_backlog_first_byte_offset", facts.backlog_first_byte);
+    out.field("repl_backlog_histlen", facts.backlog_held);
+}
