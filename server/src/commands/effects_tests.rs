@@ -90,7 +90,7 @@ fn an_expired_key_is_deleted_before_the_command_that_met_it() {
     ] {
         let mut bench = Bench::new();
         bench.run("SET k 1 PX 100");
-        bench.clock.advance_ms(100);
+        bench.clock.advance_ms(101);
         check_on(&mut bench, line, reply, propagated, events);
         let expired = bench.engine.stats.expired_keys.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(expired, 1, "{line}");

@@ -21,7 +21,7 @@ fn bench_with_due_keys(count: usize) -> Bench {
 fn due_keys_go_and_are_announced() {
     let mut bench = bench_with_due_keys(1);
     assert_eq!(bench.engine.expire_cycle(100), 0, "not due yet");
-    bench.clock.advance_ms(100);
+    bench.clock.advance_ms(101);
     assert_eq!(bench.engine.expire_cycle(100), 1);
     assert_eq!(bench.propagated(), ["DEL k0"]);
     assert_eq!(bench.events(), ["expired k0"]);
