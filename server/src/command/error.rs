@@ -143,7 +143,11 @@ texts! {
 
 /// `ERR unknown command ...`, with the beginning of the arguments, as Redis words it (at most 128 bytes of each part).
 pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
-    let clip = |bytes: &[u8], limit: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned();
+    // Redis prints words as C strings: what follows a zero byte is not seen.
+    let clip = |bytes: &[u8], limit: usize| {
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        String::from_utf8_lossy(&bytes[..end.min(limit)]).into_owned()
+    };
     let mut beginning = String::new();
     for word in args.iter().skip(1) {
         if beginning.len() >= 128 {

@@ -127,6 +127,7 @@ fn echo(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 
 fn select(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let index = parse_i64(&args[1]).ok_or(error::NOT_INTEGER)?;
+    let index = i32::try_from(index).map_err(|_| error::NOT_32_BITS)?;
     if index != 0 && ctx.engine.router().is_some() {
         return Err(error::SELECT_IN_CLUSTER);
     }
