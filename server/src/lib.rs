@@ -22,6 +22,7 @@ pub mod replication;
 pub mod cluster;
 
 pub mod net;
+pub mod ops;
 
 pub mod cli;
 pub mod embedded;

@@ -79,7 +79,6 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
             signal = signals() => {
                 let signal = signal.map_err(|error| format!("Waiting for signals: {error}"))?;
                 log.warning(format_args!("Received {signal} scheduling shutdown..."));
-                log.warning(format_args!("User requested shutdown..."));
                 Ok::<i32, String>(node.shutdown().await)
             }
         }

@@ -23,6 +23,8 @@ use crate::engine::threads::Threads;
 use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
 use crate::net::listener;
+use crate::ops::shutdown::ShutdownFlags;
+use crate::ops::{self, Ops};
 use crate::persistence::snapshot::StreamPosition;
 use crate::persistence::{self, Persistence};
 use crate::replication::{self, Replication};
@@ -58,6 +60,7 @@ pub struct Node {
     persistence: Arc<Persistence>,
     cluster: Option<Arc<Cluster>>,
     replication: Arc<Replication>,
+    ops: Arc<Ops>,
     port: u16,
     stop: watch::Sender<bool>,
 }
@@ -78,6 +81,9 @@ fn tables() -> Vec<Table> {
         Table::Session(introspect::commands::COMMANDS),
         Table::Service(Subsystem::Replication, replication::commands::specs()),
         Table::Session(info::commands::COMMANDS),
+        Table::Session(ops::memory::COMMANDS),
+        Table::Keyed(ops::memory::KEYED),
+        Table::Service(Subsystem::Ops, ops::commands::specs()),
     ]);
     tables
 }
@@ -114,7 +120,10 @@ impl Node {
         for source in [persistence.clone() as Arc<dyn InfoSource>, replication.clone()] {
             engine.info.add_source(Arc::downgrade(&source));
         }
-        let mut node = Self { engine, persistence, replication, cluster: None, port: clients.port, stop };
+        let ops = Ops::new(engine.clone(), persistence.clone(), replication.clone());
+        let service: Arc<dyn Service> = ops.clone();
+        engine.set_service(Subsystem::Ops, Arc::downgrade(&service));
+        let mut node = Self { engine, persistence, replication, ops, cluster: None, port: clients.port, stop };
         node.engine.info.note_started(node.port);
         node.persistence.load()?;
         node.replication.start(node.port);
@@ -122,6 +131,7 @@ impl Node {
             node.join_cluster(threads, &stopped)?;
         }
         node.persistence.start(threads.control());
+        node.ops.start(threads.control());
         for socket in clients.sockets {
             start_accepting(socket, &node.engine, threads, &stopped);
         }
@@ -195,7 +205,8 @@ impl Node {
 
     /// Ends in order: data is saved if save points say so. The exit status.
     pub async fn shutdown(&self) -> i32 {
-        i32::from(!self.persistence.save_at_shutdown(false).await)
+        let flags = ShutdownFlags::from_bits(self.engine.config.int(ids::SHUTDOWN_ON_SIGTERM));
+        i32::from(!self.ops.shutdown(flags).await)
     }
 
     fn data_link(&self) -> Arc<dyn DataLink> {

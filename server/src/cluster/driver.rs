@@ -129,6 +129,7 @@ impl Cluster {
                 if this.stopped.load(Ordering::Relaxed) {
                     return;
                 }
+                this.wait_until_awake().await;
                 this.tick();
                 let wait = (this.armed_until.load(Ordering::Relaxed) - this.bus_now()).clamp(1, 100);
                 let rearm = async {

@@ -146,12 +146,24 @@ impl Cluster {
                 if reader.read_buf(&mut buffer).await? == 0 {
                     return Ok(());
                 }
+                self.wait_until_awake().await;
                 self.take_frames(link, &mut buffer)?;
             }
         };
         tokio::select! {
             result = write => result,
             result = read => result,
+        }
+    }
+
+    /// DEBUG SLEEP stops the bus as well: what came meanwhile is read afterwards.
+    pub(super) async fn wait_until_awake(&self) {
+        loop {
+            let asleep_ms = self.engine.state.asleep_ms(self.engine.clock.now_ms());
+            if asleep_ms == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(asleep_ms as u64)).await;
         }
     }
 

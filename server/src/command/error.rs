@@ -132,6 +132,15 @@ texts! {
     INVALID_KEYS_ARGUMENTS = "ERR Invalid arguments specified for command";
     MAX_CLIENTS = "ERR max number of clients reached";
     NO_MULTI = "ERR Command not allowed inside a transaction";
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
+    DEBUG_DISABLED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    RELOAD_FAILED = "ERR Error trying to load the RDB dump";
+    NOT_LISTPACK = "ERR Not a listpack encoded object.";
+    /// What Redis says when there is nothing to say.
+    PLAIN = "ERR";
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
     CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0";

@@ -52,7 +52,7 @@ pub struct NodeState {
     pub stopping: AtomicBool,
     /// Asked to stop, with this exit status.
     stop: watch::Sender<Option<i32>>,
-    pause: [PauseSlot; 2],
+    pause: [PauseSlot; PURPOSES],
     /// Wakes paused connections.
     pub unpaused: Notify,
     seeds: Mutex<Rng>,
@@ -70,9 +70,16 @@ struct PauseSlot {
 pub enum PausePurpose {
     /// CLIENT PAUSE.
     Client = 0,
-    /// A failover (manual failover in a cluster, FAILOVER, SHUTDOWN).
+    /// A failover (manual failover in a cluster, FAILOVER).
     Failover = 1,
+    /// A shutdown that waits for replicas.
+    Shutdown = 2,
+    /// DEBUG SLEEP, which stops the cluster bus as well.
+    Sleep = 3,
 }
+
+/// How many purposes there are.
+const PURPOSES: usize = 4;
 
 impl NodeState {
     pub fn new(seed: u64, started_ms: i64) -> Self {
@@ -166,6 +173,11 @@ impl NodeState {
             _ => PauseKind::All,
         };
         (kind, until)
+    }
+
+    /// How long DEBUG SLEEP still lasts, milliseconds; 0 if the node is awake.
+    pub fn asleep_ms(&self, now: i64) -> i64 {
+        (self.pause[PausePurpose::Sleep as usize].until_ms.load(Ordering::Relaxed) - now).max(0)
     }
 
     /// How a client's commands treat keys whose time has come: while writes are paused nothing may change, not even by expiry.

@@ -1,0 +1,280 @@
+//! DEBUG: what test suites need to look into a node and to put it into unusual states.
+//!
+//! Allowed by `enable-debug-command`. Nothing here crashes the process or leaks memory: those subcommands of Redis test Redis.
+
+use protocol::rdb::Writer;
+use protocol::resp::Args;
+use protocol::resp::reply::Reply;
+use protocol::slot::key_slot;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Ops;
+use crate::base::number::{parse_f64, parse_memory};
+use crate::command::{CmdError, error};
+use crate::engine::config::commands::is_local;
+use crate::engine::config::ids;
+use crate::engine::help;
+use crate::engine::session::{Handled, SessionCtx, SessionResult};
+use crate::engine::state::{PauseKind, PausePurpose};
+use crate::persistence::load;
+use crate::store::payload_digest::Digest;
+use crate::store::{AccessClock, EntryRef, Keyspace, ValueRef, payload};
+
+/// The largest size of a list element that shares its node: a listpack holds at most 4 GiB with room to spare (Redis: `quicklistisSetPackedThreshold`).
+const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
+
+pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if !ops.engine.config.allows(ids::ENABLE_DEBUG_COMMAND, is_local(&ctx.session.handle.addr)) {
+        return Err(error::DEBUG_DISABLED);
+    }
+    match (args[1].to_ascii_uppercase().as_slice(), args.len()) {
+        (b"HELP", 2) => {
+            help::write(&mut ctx.reply, "DEBUG", HELP);
+            return Ok(Handled::Done);
+        }
+        (b"SLEEP", 3) => return Ok(sleep(ops, ctx, &args[2])),
+        (b"RELOAD", _) => return reload(ops, ctx, args),
+        (b"OBJECT", 3) => return object(ctx, &args[2]),
+        (b"LISTPACK", 3) => return listpack(ctx, &args[2]),
+        (b"DIGEST", 2) => {
+            let digest = ctx.pass.exclusive(|_| dataset_digest(&ops.engine.keyspace));
+            ctx.reply.simple(digest.to_hex());
+            return Ok(Handled::Done);
+        }
+        (b"DIGEST-VALUE", _) => {
+            digest_values(ctx, args.skip(2));
+            return Ok(Handled::Done);
+        }
+        (b"ERROR", 3) => {
+            ctx.reply.error(&args[2]);
+            return Ok(Handled::Done);
+        }
+        (b"LOG", 3) => {
+            let text = String::from_utf8_lossy(&args[2]);
+            ops.engine.log.warning(format_args!("DEBUG LOG: {text}"));
+        }
+        (b"SET-ACTIVE-EXPIRE", 3) => ops.engine.state.active_expire.store(is_on(&args[2]), Ordering::Relaxed),
+        (b"PAUSE-CRON", 3) => ops.engine.state.cron_paused.store(is_on(&args[2]), Ordering::Relaxed),
+        (b"QUICKLIST-PACKED-THRESHOLD", 3) => set_packed_threshold(ops, &args[2])?,
+        (b"CHANGE-REPL-ID", 2) => {
+            ops.engine.log.warning(format_args!("Changing replication IDs after receiving DEBUG change-repl-id"));
+            ops.replication.change_id();
+        }
+        (b"CONFIG-REWRITE-FORCE-ALL", 2) => {
+            ops.engine
+                .config
+                .rewrite(true)
+                .map_err(|problem| CmdError::new(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {problem}")))?;
+        }
+        _ => return Err(error::unknown_or_arity("DEBUG", &args[1])),
+    }
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
+/// C's `atoi`, as far as switches need it: anything but a number other than zero is off.
+fn is_on(word: &[u8]) -> bool {
+    let digits = word.strip_prefix(b"-").unwrap_or(word);
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].iter().any(|digit| *digit != b'0')
+}
+
+/// The node does nothing for a while: neither its clients nor the cluster's other nodes hear from it. The threads go on, since
+/// other nodes of the process may live on them.
+fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
+    // A text that is no number is zero, as for `strtod`.
+    let seconds = parse_f64(word).filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(0.0);
+    let ms = (seconds * 1000.0).min(f64::from(i32::MAX)) as i64;
+    if ms == 0 {
+        ctx.reply.ok();
+        return Handled::Done;
+    }
+    ops.engine.state.pause(PausePurpose::Sleep, PauseKind::All, ctx.now + ms);
+    let protocol = ctx.session.protocol;
+    Handled::Wait(Box::pin(async move {
+        tokio::time::sleep(Duration::from_millis(ms as u64)).await;
+        let mut out = Vec::new();
+        Reply::new(&mut out, protocol).ok();
+        out
+    }))
+}
+
+fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let (mut flush, mut save) = (true, true);
+    for word in args.iter().skip(2) {
+        match word.to_ascii_uppercase().as_slice() {
+            // Loading replaces keys that are there already.
+            b"MERGE" => {}
+            b"NOFLUSH" => flush = false,
+            b"NOSAVE" => save = false,
+            _ => return Err(error::RELOAD_OPTIONS),
+        }
+    }
+    let Some(ops) = ops.me.upgrade() else { return Ok(Handled::Done) };
+    let (gate, protocol) = (ctx.session.gate, ctx.session.protocol);
+    Ok(Handled::Wait(Box::pin(async move {
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, protocol);
+        match ops.reload(gate, flush, save).await {
+            Ok(()) => reply.ok(),
+            Err(problem) => reply.error(problem.as_str()),
+        }
+        out
+    })))
+}
+
+impl Ops {
+    async fn reload(&self, gate: usize, flush: bool, save: bool) -> Result<(), CmdError> {
+        if save {
+            let (told, done) = tokio::sync::oneshot::channel();
+            let tell = move |saved| {
+                // Whoever waits may have left.
+                let _ = told.send(saved);
+            };
+            self.persistence.start_save(false, Some(Box::new(tell)));
+            if !done.await.unwrap_or(false) {
+                return Err(error::PLAIN);
+            }
+        }
+        if flush {
+            let garbage = self.engine.barrier.enter(gate).exclusive(|_| {
+                // From here on until everything is loaded again, nobody may see half of it.
+                self.engine.state.loading.store(true, Ordering::SeqCst);
+                load::empty(&self.engine)
+            });
+            drop(garbage);
+        }
+        self.persistence.load().map_err(|problem| {
+            self.engine.log.warning(format_args!("Loading the RDB file: {problem}"));
+            error::RELOAD_FAILED
+        })?;
+        self.engine.log.warning(format_args!("DB reloaded by DEBUG RELOAD"));
+        Ok(())
+    }
+}
+
+fn set_packed_threshold(ops: &Ops, word: &[u8]) -> Result<(), CmdError> {
+    let bytes = parse_memory(word).filter(|bytes| *bytes <= PACKED_THRESHOLD_MAX).ok_or(error::PACKED_THRESHOLD)?;
+    ops.engine.state.list_packed_threshold.store(bytes, Ordering::Relaxed);
+    ops.engine.reload_hot();
+    Ok(())
+}
+
+/// Looks at a key as it is, even if its time has come.
+fn with_entry<R>(ctx: &SessionCtx<'_, '_>, key: &[u8], look: impl FnOnce(EntryRef<'_>) -> R) -> Option<R> {
+    let keyspace = &ctx.engine.keyspace;
+    let slot = keyspace.lock(ctx.session.db, key_slot(key));
+    slot.get(keyspace.hash(key), key).map(look)
+}
+
+fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
+    let now = AccessClock::at(ctx.now);
+    let text = with_entry(ctx, key, |entry| {
+        let mut body = Writer::new();
+        payload::write(&entry.value(), &mut body);
+        let mut text = format!(
+            "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+            entry.key().as_ptr(),
+            entry.encoding().name(),
+            body.len(),
+            entry.access().bits(),
+            now.seconds_since(entry.access()),
+        );
+        if let ValueRef::List(list) = entry.value() {
+            let info = list.info();
+            text.push_str(&format!(
+                " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",
+                info.nodes,
+                info.average,
+                info.fill,
+                u8::from(info.compressed),
+                info.uncompressed_bytes
+            ));
+        }
+        text
+    });
+    ctx.reply.simple(text.ok_or(error::NO_SUCH_KEY)?);
+    Ok(Handled::Done)
+}
+
+/// No value of this version is a listpack and nothing else: lists are quicklists (of listpacks), as in Redis 7.0.
+fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
+    with_entry(ctx, key, |_| ()).ok_or(error::NO_SUCH_KEY)?;
+    Err(error::NOT_LISTPACK)
+}
+
+/// The digest of everything; the caller is alone, so that it is of one moment.
+fn dataset_digest(keyspace: &Keyspace) -> Digest {
+    let mut digest = Digest::default();
+    for db in (0..keyspace.databases()).filter(|db| !keyspace.is_empty(*db)) {
+        digest.start_database(db as u32);
+        for slot in keyspace.occupied(db) {
+            for entry in keyspace.lock(db, slot).iter() {
+                digest.add_key(entry.key(), &entry.value(), entry.expire_at().is_some());
+            }
+        }
+    }
+    digest
+}
+
+fn digest_values(ctx: &mut SessionCtx<'_, '_>, keys: Args<'_>) {
+    ctx.reply.array(keys.len());
+    for key in keys.iter() {
+        let digest = with_entry(ctx, key, |entry| Digest::of_value(&entry.value(), entry.expire_at().is_some()));
+        ctx.reply.simple(digest.unwrap_or_default().to_hex());
+    }
+}
+
+const HELP: &[&str] = &[
+    "CHANGE-REPL-ID",
+    "    Change the replication IDs of the instance.",
+    "    Dangerous: should be used only for testing the replication subsystem.",
+    "CONFIG-REWRITE-FORCE-ALL",
+    "    Like CONFIG REWRITE but writes all configuration options, including",
+    "    keywords not listed in original configuration file or default values.",
+    "DIGEST",
+    "    Output a hex signature representing the current DB content.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Output a hex signature of the values of all the specified keys.",
+    "ERROR <string>",
+    "    Return a Redis protocol error with <string> as message. Useful for clients",
+    "    unit tests to simulate Redis errors.",
+    "LOG <message>",
+    "    Write <message> to the server log.",
+    "OBJECT <key>",
+    "    Show low level info about `key` and associated value.",
+    "RELOAD [option ...]",
+    "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+    "    * MERGE: conflicting keys will be loaded from RDB.",
+    "    * NOFLUSH: the existing database will not be removed before load.",
+    "    * NOSAVE: the database will be loaded from an existing RDB file.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Setting it to 0 disables expiring keys in background when they are not",
+    "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
+    "    default.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Sets the threshold for elements to be inserted as plain vs packed nodes",
+    "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+    "SLEEP <seconds>",
+    "    Stop the server for <seconds>. Decimals allowed.",
+    "LISTPACK <key>",
+    "    Show low level info about the listpack encoding of <key>.",
+    "PAUSE-CRON <0|1>",
+    "    Stop periodic cron job processing.",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_are_read_as_atoi_reads_them() {
+        for on in [&b"1"[..], b"-1", b"10", b"1x"] {
+            assert!(is_on(on), "{on:?}");
+        }
+        for off in [&b"0"[..], b"", b"no", b"-0", b"00"] {
+            assert!(!is_on(off), "{off:?}");
+        }
+    }
+}

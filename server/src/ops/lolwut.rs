@@ -1,0 +1,46 @@
+//! LOLWUT: a picture for whoever asks.
+//!
+//! Versions 5 and 6 draw, as Redis's did; ours is a picture of the sixteen thousand slots as they fall to shards of random sizes. Other
+//! versions only say the version. The size is the client's to choose, within limits.
+
+use protocol::resp::Args;
+
+use crate::base::number::parse_i64;
+use crate::base::rng::Rng;
+use crate::command::{CmdError, error};
+use crate::engine::config::REDIS_VERSION;
+
+/// Shades of neighbouring shards.
+const SHADES: [char; 4] = [' ', '\u{2591}', '\u{2592}', '\u{2593}'];
+
+/// The text for `version`; `words` are the width and the height.
+///
+/// # Errors
+/// Words that are no numbers.
+pub(super) fn draw(version: i64, words: Args<'_>, rng: &mut Rng) -> Result<String, CmdError> {
+    let mut text = String::new();
+    if matches!(version, 5 | 6) {
+        let size = |word: Option<&[u8]>, default: i64| match word {
+            None => Ok(default),
+            Some(word) => parse_i64(word).ok_or(error::NOT_INTEGER).map(|size| size.clamp(1, 1000)),
+        };
+        let (columns, rows) = (size(words.get(0), 64)?, size(words.get(1), 16)?);
+        let (mut shade, mut left) = (0, 0);
+        for _ in 0..rows {
+            for _ in 0..columns {
+                if left == 0 {
+                    left = 1 + rng.below(columns as u64 * 2);
+                    shade = (shade + 1 + rng.below(SHADES.len() as u64 - 1) as usize) % SHADES.len();
+                }
+                left -= 1;
+                text.push(SHADES[shade]);
+            }
+            text.push('\n');
+        }
+        text.push_str("\nSlots and their shards. ");
+    }
+    text.push_str("Redis ver. ");
+    text.push_str(REDIS_VERSION);
+    text.push('\n');
+    Ok(text)
+}

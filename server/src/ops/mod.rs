@@ -1,0 +1,45 @@
+//! Operating a node: shutting it down, looking into it, and what must be done now and then.
+//!
+//! [`shutdown`] ends a node in order; SHUTDOWN and the signals of the process go the same way. [`debug`] is DEBUG, for tests.
+//! [`memory`] says what a key costs. [`cron`] does what nobody asks for: rates, expiry, idle clients, clients that do not read.
+//!
+//! Rank 8: uses persistence and replication, and nothing uses it but the node.
+
+pub mod commands;
+mod cron;
+mod debug;
+mod lolwut;
+pub mod memory;
+pub mod shutdown;
+
+use std::sync::{Arc, Weak};
+
+use protocol::resp::Args;
+
+use crate::engine::Engine;
+use crate::engine::session::{Service, SessionCtx, SessionResult};
+use crate::persistence::Persistence;
+use crate::replication::Replication;
+use shutdown::Progress;
+
+/// The operator's side of one node.
+pub struct Ops {
+    me: Weak<Ops>,
+    engine: Arc<Engine>,
+    persistence: Arc<Persistence>,
+    replication: Arc<Replication>,
+    /// The shutdown that is going on, if one is.
+    progress: Progress,
+}
+
+impl Ops {
+    pub fn new(engine: Arc<Engine>, persistence: Arc<Persistence>, replication: Arc<Replication>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self { me: me.clone(), engine, persistence, replication, progress: Progress::default() })
+    }
+}
+
+impl Service for Ops {
+    fn call(&self, index: usize, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+        (commands::COMMANDS[index].handler)(self, ctx, args)
+    }
+}
