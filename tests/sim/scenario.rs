@@ -451,7 +451,8 @@ impl World {
         let (Some(from), Some(to)) = (self.rng.pick(&primaries), self.rng.pick(&primaries)) else { return };
         let (Some(from_id), Some(to_id)) = (self.hosts[from].id(), self.hosts[to].id()) else { return };
         let owned = self.hosts[from].known.owners.iter().find(|(_, owner)| *owner == from_id).map(|(range, _)| *range);
-        let Some(range) = owned.filter(|_| from != to) else { return };
+        // redis-cli moves nothing while the nodes disagree, and goes no further when the new owner did not answer.
+        let Some(range) = owned.filter(|_| from != to && self.net.connected(from, to)) else { return };
         let slots: Vec<SlotId> = range.iter().take(1 + self.rng.below(5)).collect();
         self.trace.line(self.now, from, || format!("gives {slots:?} to n{to}"));
         for slot in slots {
@@ -462,6 +463,9 @@ impl World {
             if matches!((importing, migrating), (Some(Ok(())), Some(Ok(())))) {
                 self.trace.count(Sometimes::SlotsMoved);
                 self.command(to, Admin::MoveSlots, |core, now| core.set_slot_node(slot, to_id.as_str(), false, now));
+                if self.hosts[to].core.is_none() {
+                    return;
+                }
                 self.command(from, Admin::MoveSlots, |core, now| core.set_slot_node(slot, to_id.as_str(), false, now));
             }
         }
