@@ -81,7 +81,7 @@ impl Election {
 impl Gossip {
     /// One step of the candidate (`clusterHandleSlaveFailover`).
     pub(crate) fn handle_replica_failover(&mut self, now: UnixMillis) {
-        let manual = self.manual.is_running() && self.manual.can_start;
+        let manual = self.manual.may_elect();
         let Some(primary) = self.primary_to_replace(manual) else {
             self.election.obstacle = None;
             if self.election.at != 0 && !manual {
@@ -159,7 +159,7 @@ impl Gossip {
         }
         self.election.sent = false;
         self.election.rank = self.replica_rank(primary);
-        let delay = if self.manual.is_running() {
+        let delay = if self.manual.may_elect() {
             self.election.rank = 0;
             0
         } else {
@@ -216,7 +216,7 @@ impl Gossip {
 
     /// A sibling turned out to have more data: wait longer.
     fn update_rank(&mut self, primary: NodeKey) {
-        if self.election.sent || self.manual.is_running() {
+        if self.election.sent || self.manual.may_elect() {
             return;
         }
         let rank = self.replica_rank(primary);
@@ -256,7 +256,7 @@ impl Gossip {
     }
 
     fn request_flags(&self) -> MessageFlags {
-        if self.manual.is_running() { MessageFlags::FORCE_ACK } else { MessageFlags::NONE }
+        if self.manual.may_elect() { MessageFlags::FORCE_ACK } else { MessageFlags::NONE }
     }
 
     /// A vote arrived.

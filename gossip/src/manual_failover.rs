@@ -35,6 +35,8 @@ pub(crate) struct ManualFailover {
     pub(crate) replica: Option<NodeKey>,
     /// Primary's side: the writes stand still, so our offset is final and packets to the replica may say so.
     pub(crate) paused: bool,
+    /// Replica's side: when the attempt began.
+    started: UnixMillis,
     /// Replica's side: the primary's final offset.
     pub(crate) primary_offset: Option<u64>,
     /// Replica's side: the election may start.
@@ -44,6 +46,12 @@ pub(crate) struct ManualFailover {
 impl ManualFailover {
     pub(crate) fn is_running(&self) -> bool {
         self.end != 0
+    }
+
+    /// Replica's side: the primary's final offset is reached, or not to be waited for: hold an election of its own kind.
+    /// Until then the primary may still fail, and what follows is an election like any other.
+    pub(crate) fn may_elect(&self) -> bool {
+        self.is_running() && self.can_start
     }
 }
 
@@ -91,6 +99,7 @@ impl Gossip {
     fn start_manual(&mut self, now: UnixMillis) {
         self.reset_manual_failover();
         self.election.reset();
+        self.manual.started = now;
         self.manual.end = now + self.config.manual_failover_timeout_ms;
     }
 
@@ -151,15 +160,30 @@ impl Gossip {
         }
     }
 
-    /// A packet from our primary said PAUSED.
-    pub(crate) fn learn_final_offset(&mut self, offset: u64) {
-        if self.manual.is_running() && self.manual.primary_offset.is_none() {
+    /// Our primary said PAUSED, in the answer to a ping that we sent at `asked_at`.
+    ///
+    /// Only an answer to a question of this attempt counts: a packet of an earlier one may have been on its way for as
+    /// long as a path was cut, and the primary may have written a lot since.
+    pub(crate) fn learn_final_offset(&mut self, offset: u64, asked_at: UnixMillis) {
+        let of_this_attempt = self.manual.is_running() && asked_at >= self.manual.started;
+        if of_this_attempt && self.manual.primary_offset.is_none() {
             self.manual.primary_offset = Some(offset);
             self.todo.manual_failover = true;
             self.log(
                 Level::Warning,
                 format!("Received replication offset for paused master manual failover: {offset}"),
             );
+        }
+    }
+
+    /// Our primary said PAUSED without being asked: ask it, so that the answer is surely about now.
+    pub(crate) fn ask_for_final_offset(&mut self, now: UnixMillis) {
+        if !self.manual.is_running() || self.manual.primary_offset.is_some() {
+            return;
+        }
+        let link = self.nodes[self.me].primary.and_then(|primary| self.nodes[primary].link);
+        if let Some(link) = link.filter(|link| self.is_connected(*link)) {
+            self.ping(link, now);
         }
     }
 

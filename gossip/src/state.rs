@@ -238,6 +238,8 @@ impl Gossip {
     /// First step of every input: time passed, perhaps more than it should have.
     pub(crate) fn begin(&mut self, now: UnixMillis) {
         self.notice_freeze(now);
+        // Before the input counts: votes that waited in a socket over a freeze belong to an attempt that is over.
+        self.check_manual_failover_timeout(now);
         self.last_input = self.last_input.max(now);
     }
 

@@ -51,7 +51,6 @@ impl Gossip {
         self.watch_nodes(now);
         self.ping_for_lease(now);
         self.ping_failing_over_replica(now);
-        self.check_manual_failover_timeout(now);
         if self.nodes[self.me].is_replica() {
             self.leave_chain();
             self.follow_primary_address();

@@ -243,7 +243,7 @@ impl World {
         let now = self.host_now(host);
         let asked_for = self.hosts[host].failover.take().filter(|(_, until)| now <= *until).map(|(forced, _)| forced);
         match asked_for {
-            Some(true) if replaced_alive => {
+            Some(true) => {
                 self.trace.count(Sometimes::ForcedFailover);
                 return; // FORCE gives up what the primary has more
             }

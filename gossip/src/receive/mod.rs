@@ -15,7 +15,7 @@ mod publish;
 mod slots;
 mod update;
 
-use protocol::bus::{Body, Header, MessageFlags, Packet, decode};
+use protocol::bus::{Body, Header, Packet, decode};
 
 use crate::config::UnixMillis;
 use crate::event::Level;
@@ -131,9 +131,6 @@ impl Gossip {
             self.save_durably();
         }
         self.todo.view |= loading_changed;
-        if header.message_flags.contains(MessageFlags::PAUSED) && self.nodes[self.me].primary == Some(sender) {
-            self.learn_final_offset(header.offset);
-        }
         Some(known_epoch)
     }
 }

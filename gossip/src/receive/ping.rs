@@ -88,11 +88,18 @@ impl Gossip {
             self.nodes[sender].flags.set(NodeFlags::NOFAILOVER, no_failover);
             self.save();
         }
+        let paused = header.message_flags.contains(MessageFlags::PAUSED) && self.nodes[self.me].primary == Some(sender);
         if kind == PingKind::Ping {
             self.update_address_from(link, sender, header, now);
+            if paused {
+                self.ask_for_final_offset(now);
+            }
         }
         if kind == PingKind::Pong {
-            self.note_pong(link, sender, now);
+            let asked_at = self.note_pong(link, sender, now);
+            if let Some(asked_at) = asked_at.filter(|_| paused) {
+                self.learn_final_offset(header.offset, asked_at);
+            }
         }
         if let Some(known_epoch) = known_epoch {
             self.apply_role(sender, header, known_epoch);
@@ -198,10 +205,11 @@ impl Gossip {
         self.connect(key, now);
     }
 
-    /// An answer to one of our pings; only those come on a link that we opened.
-    fn note_pong(&mut self, link: LinkId, sender: NodeKey, now: UnixMillis) {
-        let Some(entry) = self.links.get_mut(link).filter(|entry| !entry.inbound) else { return };
-        if let Some(sent) = entry.answered_ping() {
+    /// An answer to one of our pings; only those come on a link that we opened. Gives the time of that ping.
+    fn note_pong(&mut self, link: LinkId, sender: NodeKey, now: UnixMillis) -> Option<UnixMillis> {
+        let entry = self.links.get_mut(link).filter(|entry| !entry.inbound)?;
+        let asked_at = entry.answered_ping();
+        if let Some(sent) = asked_at {
             self.heard(sender, sent);
             self.todo.update_state |= !self.health.ok;
         }
@@ -214,6 +222,7 @@ impl Gossip {
         } else if node.has_failed() {
             self.clear_failure_if_possible(sender, now);
         }
+        asked_at
     }
 
     /// Primary or replica, and of whom.

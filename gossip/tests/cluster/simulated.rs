@@ -1,6 +1,6 @@
 //! Rules that the simulator found broken, each as the shortest history that showed it.
 
-use gossip::{Effect, Gossip};
+use gossip::{Effect, FailoverMode, Gossip};
 use protocol::bus::{NodeFlags, NodeId};
 use protocol::slot::SlotId;
 
@@ -28,25 +28,19 @@ fn move_slot(net: &mut TestNet, number: u16, from: usize, to: usize) {
     net.command(from, |core, now| core.set_slot_node(slot(number), taker.as_str(), false, now).expect("valid"));
 }
 
-#[test]
-fn a_voter_that_heard_the_primary_within_a_node_timeout_does_not_vote_against_it() {
+/// The primary 0 reaches the voter 1, but not the voter 2, who calls it failed with the help of an old report of 1.
+/// `meanwhile` happens when the replica 3 has just lost the primary.
+fn check_that_the_voter_refuses(meanwhile: impl FnOnce(&mut TestNet)) {
     let mut net = TestNet::three_shards();
     net.run(2 * TIMEOUT);
-    let suspects = |net: &TestNet, by: usize| {
-        let primary = net.id(0);
-        net.view(by).node(&primary).expect("known").flags.intersects(NodeFlags::PFAIL | NodeFlags::FAIL)
-    };
-    // Node 1 suspects the primary and says so; then it reaches it again, but cannot tell node 2.
+    let state = |net: &TestNet, by: usize| net.view(by).node(&net.id(0)).expect("known").flags;
     net.cut.extend([(0, 1), (1, 0)]);
-    net.run_until("node 1 suspects", 3 * TIMEOUT, |net| suspects(net, 1));
+    net.run_until("1 suspects", 3 * TIMEOUT, |net| state(net, 1).intersects(NodeFlags::PFAIL | NodeFlags::FAIL));
     net.run(5);
     net.cut.clear();
     net.cut.extend([(1, 2), (0, 2), (2, 0), (0, 3), (3, 0), (0, 4), (4, 0), (0, 5), (5, 0)]);
-    // Node 2 completes the quorum with that old report.
-    net.run_until("node 2 calls it failed", 2 * TIMEOUT, |net| {
-        let primary = net.id(0);
-        net.view(2).node(&primary).expect("known").has_failed()
-    });
+    meanwhile(&mut net);
+    net.run_until("2 calls it failed", 2 * TIMEOUT, |net| state(net, 2).contains(NodeFlags::FAIL));
     for _ in 0..TIMEOUT / 2 {
         net.run(1);
         let replaced = net.view(3).myself().is_primary();
@@ -57,6 +51,44 @@ fn a_voter_that_heard_the_primary_within_a_node_timeout_does_not_vote_against_it
         );
     }
     assert!(net.logged(1, "I heard from its master"), "{}", net.dump());
+}
+
+#[test]
+fn a_voter_that_heard_the_primary_within_a_node_timeout_does_not_vote_against_it() {
+    check_that_the_voter_refuses(|_| {});
+}
+
+#[test]
+fn an_attempt_that_waits_for_the_primary_asks_for_no_more_than_ordinary_votes_when_it_fails() {
+    check_that_the_voter_refuses(|net| net.failover(3, FailoverMode::Default));
+}
+
+#[test]
+fn a_final_offset_of_an_earlier_attempt_is_not_believed() {
+    let mut net = TestNet::three_shards();
+    net.run(2 * TIMEOUT);
+    net.failover(3, FailoverMode::Default);
+    net.freeze(3);
+    // The primary pauses, tells so, gives up and writes again; what it told waits for the replica.
+    net.run(6 * TIMEOUT);
+    assert!(net.write(0));
+    net.nodes[3].frozen = false;
+    net.failover(3, FailoverMode::Default);
+    net.thaw(3);
+    net.run_until("promoted", 6 * TIMEOUT, |net| net.view(3).myself().is_primary());
+    assert_eq!(net.nodes[3].offset, net.nodes[0].offset, "{}", net.dump());
+}
+
+#[test]
+fn votes_that_waited_over_a_freeze_do_not_win_an_attempt_that_is_over() {
+    let mut net = TestNet::three_shards();
+    net.run(2 * TIMEOUT);
+    net.failover(3, FailoverMode::Force);
+    net.freeze(3);
+    net.run(6 * TIMEOUT);
+    net.thaw(3);
+    assert!(net.logged(3, "Manual failover timed out."));
+    assert!(net.view(3).myself().is_replica());
 }
 
 #[test]
