@@ -67,7 +67,9 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
         }
         error.to_string()
     })?;
-    log.set_role(Role::Primary);
+    if !node.engine().state.is_replica() {
+        log.set_role(Role::Primary);
+    }
     let pid_file = PidFile::create(&node.engine().config);
     about.log_mode(&log, node.port());
     log.warning(format_args!("Server initialized"));

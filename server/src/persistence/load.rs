@@ -38,9 +38,11 @@ impl Load {
     /// A load in the role the node has: a replica keeps expired keys until its primary deletes them.
     pub fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
         let hot = engine.hot.load();
-        let mut list = ListOptions::default();
-        list.fill = hot.limits.list_max_listpack_size as i16;
-        list.compress_depth = hot.limits.list_compress_depth.min(usize::from(u16::MAX)) as u16;
+        let mut list = ListOptions {
+            fill: hot.limits.list_max_listpack_size as i16,
+            compress_depth: hot.limits.list_compress_depth.min(usize::from(u16::MAX)) as u16,
+            ..ListOptions::default()
+        };
         if hot.limits.list_packed_threshold != 0 {
             list.packed_threshold = hot.limits.list_packed_threshold.min(u32::MAX as usize) as u32;
         }
@@ -66,7 +68,7 @@ impl Load {
     /// The file is damaged or holds what we cannot.
     pub fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
-        while let Some(record) = self.loader.next()? {
+        while let Some(record) = self.loader.next_record()? {
             match record {
                 Record::Select(db) => self.db = db,
                 Record::Key { key, value, expire } => {
@@ -100,20 +102,20 @@ impl Load {
             b"repl-stream-db" => self.stream_db = number().unwrap_or(-1),
             b"repl-id" => self.repl_id = value.try_into().ok(),
             b"repl-offset" => self.repl_offset = number(),
-            b"redis-ver" => tracing::info!(target: "slotd", "Loading RDB produced by version {text}"),
+            b"redis-ver" => self.engine.log.notice(format_args!("Loading RDB produced by version {text}")),
             b"ctime" => {
                 let age = (self.engine.clock.now_ms() / 1000 - number().unwrap_or(0)).max(0);
-                tracing::info!(target: "slotd", "RDB age {age} seconds");
+                self.engine.log.notice(format_args!("RDB age {age} seconds"));
             }
             b"used-mem" => {
                 let megabytes = number().unwrap_or(0) as f64 / (1024.0 * 1024.0);
-                tracing::info!(target: "slotd", "RDB memory usage when created {megabytes:.2} Mb");
+                self.engine.log.notice(format_args!("RDB memory usage when created {megabytes:.2} Mb"));
             }
             b"redis-bits" | b"aof-base" | b"aof-preamble" | b"lua" => {}
             [b'%', ..] => {
-                tracing::info!(target: "slotd", "RDB '{}': {text}", String::from_utf8_lossy(name));
+                self.engine.log.notice(format_args!("RDB '{}': {text}", String::from_utf8_lossy(name)));
             }
-            _ => tracing::trace!(target: "slotd", "Unrecognized RDB AUX field: '{}'", String::from_utf8_lossy(name)),
+            _ => self.engine.log.debug(format_args!("Unrecognized RDB AUX field: '{}'", String::from_utf8_lossy(name))),
         }
     }
 
@@ -134,9 +136,9 @@ impl Load {
             self.loaded.history = Some(SavedHistory { stream_db: self.stream_db, repl_id, repl_offset });
         }
         let Loaded { keys, expired, empty, .. } = self.loaded;
-        tracing::info!(target: "slotd", "Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+        self.engine.log.notice(format_args!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}."));
         if empty > 0 {
-            tracing::info!(target: "slotd", "Done loading RDB, empty keys skipped: {empty}.");
+            self.engine.log.notice(format_args!("Done loading RDB, empty keys skipped: {empty}."));
         }
         Ok((self.loaded, self.loader.into_rest()))
     }

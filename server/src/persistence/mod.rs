@@ -150,7 +150,7 @@ impl Persistence {
             || now - self.facts.last_try_time.load(Ordering::Relaxed) > RETRY_DELAY_S;
         let due = self.engine.config.save_points().into_iter().find(|p| dirty >= p.changes && elapsed > p.seconds);
         if let Some(point) = due.filter(|_| may_try) {
-            tracing::info!(target: "slotd", "{} changes in {} seconds. Saving...", point.changes, point.seconds);
+            self.engine.log.notice(format_args!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
             self.start_save(true, None);
         }
     }
@@ -160,7 +160,7 @@ impl Persistence {
         let now = self.now_s();
         if background {
             self.facts.last_try_time.store(now, Ordering::Relaxed);
-            tracing::info!(target: "slotd", "Background saving started by pid {}", std::process::id());
+            self.engine.log.notice(format_args!("Background saving started by pid {}", std::process::id()));
         }
         self.facts.bgsave_started.store(now, Ordering::Relaxed);
         let Some(persistence) = self.me.upgrade() else { return };
@@ -187,7 +187,7 @@ impl Persistence {
         if !force && self.engine.config.save_points().is_empty() {
             return true;
         }
-        tracing::info!(target: "slotd", "Saving the final RDB snapshot before exiting.");
+        self.engine.log.notice(format_args!("Saving the final RDB snapshot before exiting."));
         self.snapshots.cancel_all();
         let (told, done) = tokio::sync::oneshot::channel();
         self.start_save(
@@ -199,7 +199,7 @@ impl Persistence {
         );
         let saved = done.await.unwrap_or(false);
         if !saved {
-            tracing::warn!(target: "slotd", "Error trying to save the DB, can't exit.");
+            self.engine.log.warning(format_args!("Error trying to save the DB, can't exit."));
         }
         saved
     }
@@ -221,7 +221,7 @@ impl Persistence {
         state.loading.store(false, Ordering::SeqCst);
         let Some(loaded) = result? else { return Ok(()) };
         let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(target: "slotd", "DB loaded from disk: {seconds:.3} seconds");
+        self.engine.log.notice(format_args!("DB loaded from disk: {seconds:.3} seconds"));
         self.note_load(&loaded);
         state.dirty.store(0, Ordering::Relaxed);
         *self.loaded.lock() = Some(loaded);
@@ -336,22 +336,24 @@ impl SnapshotJob for Save {
         let cancelled = result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
         match &result {
             Ok(()) => {
-                tracing::info!(target: "slotd", "DB saved on disk");
+                self.persistence.engine.log.notice(format_args!("DB saved on disk"));
                 state.dirty.fetch_sub(self.dirty, Ordering::Relaxed);
                 facts.last_save_time.store(now, Ordering::Relaxed);
                 facts.last_bgsave_failed.store(false, Ordering::Relaxed);
                 state.save_failed.store(false, Ordering::Relaxed);
                 facts.saves.fetch_add(1, Ordering::Relaxed);
                 if self.background {
-                    tracing::info!(target: "slotd", "Background saving terminated with success");
+                    self.persistence.engine.log.notice(format_args!("Background saving terminated with success"));
                 }
             }
             // Somebody wanted it so: this is no failure (Redis: a child killed with SIGUSR1).
-            Err(_) if cancelled => tracing::info!(target: "slotd", "Background saving terminated by signal 10"),
+            Err(_) if cancelled => {
+                self.persistence.engine.log.notice(format_args!("Background saving terminated by signal 10"));
+            }
             Err(error) => {
-                tracing::warn!(target: "slotd", "Write error saving DB on disk: {error}");
+                self.persistence.engine.log.warning(format_args!("Write error saving DB on disk: {error}"));
                 if self.background {
-                    tracing::warn!(target: "slotd", "Background saving error");
+                    self.persistence.engine.log.warning(format_args!("Background saving error"));
                     facts.last_bgsave_failed.store(true, Ordering::Relaxed);
                     state.save_failed.store(true, Ordering::Relaxed);
                 }

@@ -150,7 +150,7 @@ impl Loader {
     ///
     /// # Errors
     /// [`LoadError`], after which the loader is of no more use.
-    pub fn next(&mut self) -> Result<Option<Record>, LoadError> {
+    pub fn next_record(&mut self) -> Result<Option<Record>, LoadError> {
         loop {
             if self.buffer.len() < self.want {
                 return Ok(None);

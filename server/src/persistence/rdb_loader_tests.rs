@@ -17,7 +17,9 @@ fn fill(keyspace: &Keyspace, keys: &[Plain]) {
             [one] => Value::string(one.clone()),
             many => {
                 let mut list = List::new(ListOptions::default());
-                many.iter().for_each(|part| list.push_back(part));
+                for part in many {
+                    list.push_back(part);
+                }
                 Value::List(Box::new(list))
             }
         };
@@ -60,7 +62,7 @@ fn load(bytes: &[u8], piece: usize) -> Result<(Vec<Plain>, bool), LoadError> {
     let (mut keys, mut db, mut ended) = (Vec::new(), 0, false);
     for chunk in bytes.chunks(piece.max(1)) {
         loader.feed(chunk);
-        while let Some(record) = loader.next()? {
+        while let Some(record) = loader.next_record()? {
             match record {
                 Record::Select(number) => db = number,
                 Record::Key { key, value, expire } => keys.push((db, key, plain(&value), expire)),
@@ -163,7 +165,7 @@ fn what_follows_the_end_is_left_over() {
     bytes.extend_from_slice(b"more");
     let mut loader = Loader::new(16, PayloadLimits::default());
     loader.feed(&bytes);
-    while let Some(record) = loader.next().expect("our own file") {
+    while let Some(record) = loader.next_record().expect("our own file") {
         if matches!(record, Record::End { .. }) {
             break;
         }

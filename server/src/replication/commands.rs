@@ -118,7 +118,9 @@ fn psync(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Se
     let failover = is(args.get(3), "failover");
     if failover {
         let core = this.core.lock();
-        tracing::warn!(target: "slotd", "Failover request received for replid {}.", String::from_utf8_lossy(&args[1]));
+        this.engine
+            .log
+            .warning(format_args!("Failover request received for replid {}.", String::from_utf8_lossy(&args[1])));
         if core.following.is_none() {
             return Err(error::PSYNC_FAILOVER_TO_PRIMARY);
         }
@@ -173,7 +175,7 @@ async fn take(
         this.request(RoleChange::Promote, Some(done));
         // If the change could not be made, the checks below say so.
         let _ = changed.await;
-        tracing::info!(target: "slotd", "MASTER MODE enabled (failover request from 'addr={}')", handle.addr);
+        this.engine.log.notice(format_args!("MASTER MODE enabled (failover request from 'addr={}')", handle.addr));
     }
     let Ok(stream) = stream.into_std() else { return };
     handle.set_kind(ClientKind::Replica);
@@ -216,7 +218,7 @@ impl Replication {
             wake: wake.clone(),
         };
         let name = replica.name();
-        tracing::info!(target: "slotd", "Replica {name} asks for synchronization");
+        self.engine.log.notice(format_args!("Replica {name} asks for synchronization"));
         let mut core = self.core.lock();
         if let Some(wish) = &wish {
             match core.can_continue(&wish.id, wish.position) {
@@ -232,11 +234,8 @@ impl Replication {
                     let missing = core.history.offset - wish.position;
                     core.attach(replica);
                     bump(&self.engine.stats.sync_partial_ok);
-                    tracing::info!(
-                        target: "slotd",
-                        "Partial resynchronization request from {name} accepted. Sending {missing} bytes of backlog starting from offset {}.",
-                        wish.position + 1
-                    );
+                    self.engine.log.notice(format_args!("Partial resynchronization request from {name} accepted. Sending {missing} bytes of backlog starting from offset {}.",
+                        wish.position + 1));
                     return (None, VecDeque::from([Bytes::from(first)]));
                 }
                 Err(refusal) => self.log_refusal(&refusal, wish, &core, &name),
@@ -248,11 +247,11 @@ impl Replication {
             core.open_stream();
             // Whatever is executed from here on is appended; the snapshot's cut comes later.
             self.publish(&core);
-            tracing::info!(
-                target: "slotd",
+            self.engine.log.notice(format_args!(
                 "Replication backlog created, my new replication IDs are '{}' and '{}'",
-                String::from_utf8_lossy(&core.history.id), String::from_utf8_lossy(&core.history.former_id())
-            );
+                String::from_utf8_lossy(&core.history.id),
+                String::from_utf8_lossy(&core.history.former_id())
+            ));
         }
         let (parts, source) = full_sync::channel();
         self.sources.lock().insert(handle.id, parts);
@@ -265,31 +264,19 @@ impl Replication {
     fn log_refusal(&self, refusal: &Refusal, wish: &Wish, core: &super::core::Core, name: &str) {
         let asked = String::from_utf8_lossy(&wish.id);
         if wish.id.first() == Some(&b'?') {
-            tracing::info!(target: "slotd", "Full resync requested by replica {name}");
+            self.engine.log.notice(format_args!("Full resync requested by replica {name}"));
             return;
         }
         bump(&self.engine.stats.sync_partial_err);
         let from = wish.position + 1;
         match refusal {
-            Refusal::Foreign => tracing::info!(
-                target: "slotd",
-                "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{asked}', my replication IDs are '{}' and '{}')",
-                String::from_utf8_lossy(&core.history.id), String::from_utf8_lossy(&core.history.former_id())
-            ),
-            Refusal::BeyondFormer(limit) => tracing::info!(
-                target: "slotd",
-                "Partial resynchronization not accepted: Requested offset for second ID was {from}, but I can reply up to {limit}"
-            ),
+            Refusal::Foreign => self.engine.log.notice(format_args!("Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{asked}', my replication IDs are '{}' and '{}')",
+                String::from_utf8_lossy(&core.history.id), String::from_utf8_lossy(&core.history.former_id()))),
+            Refusal::BeyondFormer(limit) => self.engine.log.notice(format_args!("Partial resynchronization not accepted: Requested offset for second ID was {from}, but I can reply up to {limit}")),
             Refusal::NotHeld => {
-                tracing::info!(
-                    target: "slotd",
-                    "Unable to partial resync with replica {name} for lack of backlog (Replica request was: {from})."
-                );
+                self.engine.log.notice(format_args!("Unable to partial resync with replica {name} for lack of backlog (Replica request was: {from})."));
                 if from > core.history.offset + 1 {
-                    tracing::warn!(
-                        target: "slotd",
-                        "Warning: replica {name} tried to PSYNC with an offset that is greater than the master replication offset."
-                    );
+                    self.engine.log.warning(format_args!("Warning: replica {name} tried to PSYNC with an offset that is greater than the master replication offset."));
                 }
             }
         }
@@ -349,22 +336,19 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
             return Ok(Handled::Done);
         }
         record(ctx, "no one");
-        tracing::info!(target: "slotd", "MASTER MODE enabled (user request from '{user}')");
+        this.engine.log.notice(format_args!("MASTER MODE enabled (user request from '{user}')"));
         RoleChange::Promote
     } else {
         let port =
             integer(args.get(2)).ok().and_then(|port| u16::try_from(port).ok()).ok_or(error::INVALID_PRIMARY_PORT)?;
         let host = String::from_utf8_lossy(&args[1]).into_owned();
         if current.is_some_and(|(old, old_port)| old.eq_ignore_ascii_case(&host) && old_port == port) {
-            tracing::info!(
-                target: "slotd",
-                "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed."
-            );
+            this.engine.log.notice(format_args!("REPLICAOF would result into synchronization with the master we are already connected with. No operation performed."));
             ctx.reply.simple("OK Already connected to specified master");
             return Ok(Handled::Done);
         }
         record(ctx, &format!("{host} {port}"));
-        tracing::info!(target: "slotd", "REPLICAOF {host}:{port} enabled (user request from '{user}')");
+        this.engine.log.notice(format_args!("REPLICAOF {host}:{port} enabled (user request from '{user}')"));
         RoleChange::Follow { host, port }
     };
     if ctx.pass.is_alone() {
@@ -388,7 +372,7 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
 /// Notes the primary in the configuration, so that CONFIG GET and CONFIG REWRITE know it.
 fn record(ctx: &SessionCtx<'_, '_>, value: &str) {
     if let Err(text) = ctx.engine.config.record(ids::REPLICAOF, value) {
-        tracing::warn!(target: "slotd", "replicaof can't be noted: {text}");
+        ctx.engine.log.warning(format_args!("replicaof can't be noted: {text}"));
     }
 }
 

@@ -64,9 +64,9 @@ impl Replication {
                     Some(core::Phase::Online) => {}
                     Some(_) => return Err(error::FAILOVER_TARGET_OFFLINE),
                 }
-                tracing::info!(target: "slotd", "FAILOVER requested to {}:{}.", target.0, target.1);
+                self.engine.log.notice(format_args!("FAILOVER requested to {}:{}.", target.0, target.1));
             }
-            None => tracing::info!(target: "slotd", "FAILOVER requested to any replica."),
+            None => self.engine.log.notice(format_args!("FAILOVER requested to any replica.")),
         }
         drop(core);
         *current = Some(failover);
@@ -78,8 +78,8 @@ impl Replication {
     pub(super) fn abort_failover(&self, why: &str) -> bool {
         let Some(failover) = self.failover.lock().take() else { return false };
         match &failover.target {
-            Some((host, port)) => tracing::info!(target: "slotd", "Aborting failover to {host}:{port}. {why}"),
-            None => tracing::info!(target: "slotd", "Aborting failover. {why}"),
+            Some((host, port)) => self.engine.log.notice(format_args!("Aborting failover to {host}:{port}. {why}")),
+            None => self.engine.log.notice(format_args!("Aborting failover. {why}")),
         }
         if failover.in_progress {
             self.promote();
@@ -102,7 +102,7 @@ impl Replication {
         if failover.deadline_ms.is_some_and(|deadline| now >= deadline) {
             match failover.target.clone().filter(|_| failover.force) {
                 Some((host, port)) => {
-                    tracing::info!(target: "slotd", "Failover to {host}:{port} time out exceeded, failing over.");
+                    self.engine.log.notice(format_args!("Failover to {host}:{port} time out exceeded, failing over."));
                     failover.in_progress = true;
                     drop(current);
                     self.request(RoleChange::HandOver { host, port }, None);
@@ -123,7 +123,7 @@ impl Replication {
             .map(|replica| (replica.ip.clone(), replica.facts.listening_port));
         match ready {
             Some((host, port)) => {
-                tracing::info!(target: "slotd", "Failover target is {host}:{port}, failing over.");
+                self.engine.log.notice(format_args!("Failover target is {host}:{port}, failing over."));
                 failover.target = Some((host.clone(), port));
                 failover.in_progress = true;
                 drop(core);

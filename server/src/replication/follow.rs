@@ -29,6 +29,7 @@ use crate::engine::Engine;
 use crate::engine::client::{ClientHandle, ClientKind};
 use crate::engine::config::ids;
 use crate::engine::session::{Origin, Session};
+use crate::logging::NodeLog;
 use crate::persistence::load::{self, Load};
 
 /// Bytes read at once.
@@ -147,11 +148,18 @@ impl FollowTask {
             match self.attempt(&mut came_up).await {
                 Ok(()) | Err(End::Stale) => return,
                 Err(End::Lost(text)) if came_up => {
-                    tracing::info!(target: "slotd", "Connection with master lost. ({text})");
-                    tracing::info!(target: "slotd", "Caching the disconnected master state.");
+                    self.replication.engine.log.notice(format_args!("Connection with master lost. ({text})"));
+                    self.replication.engine.log.notice(format_args!("Caching the disconnected master state."));
                 }
-                Err(End::Lost(text)) => tracing::warn!(target: "slotd", "Error condition on socket for SYNC: {text}"),
-                Err(End::Refused(text)) => tracing::warn!(target: "slotd", "{text}"),
+                Err(End::Lost(text)) => {
+                    self.replication.engine.log.warning(format_args!("Error condition on socket for SYNC: {text}"));
+                }
+                Err(End::Refused(text)) => {
+                    self.replication.engine.log.warning(format_args!("{text}"));
+                    if self.with_following(|following| following.failover).unwrap_or(false) {
+                        self.replication.abort_failover("Failover target rejected psync request");
+                    }
+                }
             }
             if self
                 .with_following(|following| {
@@ -183,13 +191,13 @@ impl FollowTask {
         let (host, port) = (&self.target.host, self.target.port);
         let patience = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT).max(1) as u64);
         self.with_following(|following| following.phase = LinkPhase::Connecting)?;
-        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync started");
+        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync started"));
         let connect = TcpStream::connect((host.as_str(), port));
         let stream = timeout(patience, connect)
             .await
             .map_err(|_| End::Lost("Timeout connecting to the MASTER...".to_owned()))??;
         let _ = stream.set_nodelay(true);
-        tracing::info!(target: "slotd", "Non blocking connect for SYNC fired the event.");
+        self.replication.engine.log.notice(format_args!("Non blocking connect for SYNC fired the event."));
         let mut wire = Wire { stream, buffer: Vec::new(), patience };
         let answer = self.shake_hands(&mut wire).await?;
         let (failover, engine) =
@@ -254,19 +262,19 @@ impl FollowTask {
         loop {
             let line = wire.line().await?;
             if std::mem::take(&mut first_line) {
-                tracing::info!(target: "slotd", "Master replied to PING, replication can continue...");
+                self.replication.engine.log.notice(format_args!("Master replied to PING, replication can continue..."));
             }
             match handshake.line(&line) {
                 Step::Wait => {}
                 Step::Send(bytes) => {
                     if handshake.is_waiting_for_psync() {
-                        log_request(resume);
+                        log_request(&self.replication.engine.log, resume);
                     }
                     wire.stream.write_all(&bytes).await?;
                 }
                 Step::Done(answer) => return Ok(answer),
                 Step::Fail { text, later: true } => {
-                    tracing::info!(target: "slotd", "{text}");
+                    self.replication.engine.log.notice(format_args!("{text}"));
                     return Err(End::Refused("Retrying with SYNC later".to_owned()));
                 }
                 Step::Fail { text, later: false } => return Err(End::Refused(text)),
@@ -284,11 +292,14 @@ impl FollowTask {
             following.db
         })?;
         let mut core = replication.core.lock();
-        tracing::info!(target: "slotd", "Successful partial resynchronization with master.");
+        self.replication.engine.log.notice(format_args!("Successful partial resynchronization with master."));
         if let Some(id) = id
             && core.history.rename(id)
         {
-            tracing::warn!(target: "slotd", "Master replication ID changed to {}", String::from_utf8_lossy(&id));
+            self.replication
+                .engine
+                .log
+                .warning(format_args!("Master replication ID changed to {}", String::from_utf8_lossy(&id)));
             replication.disconnect_replicas(&core);
         }
         core.open_stream();
@@ -296,13 +307,19 @@ impl FollowTask {
         drop(core);
         replication.touch_link();
         replication.engine.state.primary_link_up.store(true, Ordering::SeqCst);
-        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+        self.replication
+            .engine
+            .log
+            .notice(format_args!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization."));
         Ok(())
     }
 
     /// +FULLRESYNC: everything follows.
     async fn full_sync(&self, wire: &mut Wire, id: ReplId, offset: i64) -> Result<(), End> {
-        tracing::info!(target: "slotd", "Full resync from master: {}:{offset}", String::from_utf8_lossy(&id));
+        self.replication
+            .engine
+            .log
+            .notice(format_args!("Full resync from master: {}:{offset}", String::from_utf8_lossy(&id)));
         self.with_following(|following| following.phase = LinkPhase::Transfer)?;
         let framing = loop {
             let line = wire.line().await?;
@@ -313,10 +330,15 @@ impl FollowTask {
         };
         match &framing {
             Framing::Mark(_) => {
-                tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser");
+                self.replication.engine.log.notice(format_args!(
+                    "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser"
+                ));
             }
             Framing::Length(length) => {
-                tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: receiving {length} bytes from master to parser");
+                self.replication
+                    .engine
+                    .log
+                    .notice(format_args!("MASTER <-> REPLICA sync: receiving {length} bytes from master to parser"));
             }
         }
         self.begin_load()?;
@@ -326,7 +348,7 @@ impl FollowTask {
         }
         loaded?;
         self.end_load(id, offset)?;
-        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Finished with success");
+        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Finished with success"));
         // The primary waits for this word before it sends the stream.
         self.send_ack(wire).await
     }
@@ -334,7 +356,7 @@ impl FollowTask {
     fn begin_load(&self) -> Result<(), End> {
         let replication = &self.replication;
         let engine = &replication.engine;
-        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Flushing old data");
+        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Flushing old data"));
         let garbage = {
             let _held = replication.applying.lock();
             engine.barrier.enter(self.gate).exclusive(|_| {
@@ -354,7 +376,7 @@ impl FollowTask {
         };
         drop(garbage);
         replication.persistence.note_loading(0, 0);
-        tracing::info!(target: "slotd", "MASTER <-> REPLICA sync: Loading DB in memory");
+        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Loading DB in memory"));
         Ok(())
     }
 
@@ -401,7 +423,9 @@ impl FollowTask {
     fn abort_load(&self) {
         let replication = &self.replication;
         let engine = &replication.engine;
-        tracing::warn!(target: "slotd", "Failed trying to load the MASTER synchronization DB from socket, check server logs.");
+        self.replication.engine.log.warning(format_args!(
+            "Failed trying to load the MASTER synchronization DB from socket, check server logs."
+        ));
         let _held = replication.applying.lock();
         let garbage = engine.barrier.enter(self.gate).exclusive(|_| {
             self.with_following(|following| following.loading = false).ok().map(|()| {
@@ -447,7 +471,7 @@ impl FollowTask {
 
     /// Applies the stream until the link ends.
     async fn stream(&self, wire: &mut Wire, session: &mut Session) -> Result<std::convert::Infallible, End> {
-        let mut applier = Applier { parser: RequestParser::new(), parsed: 0 };
+        let mut applier = Applier { parser: RequestParser::new(), words: ArgVec::new(), parsed: 0 };
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
@@ -485,19 +509,22 @@ impl FollowTask {
     }
 }
 
-fn log_request(resume: Option<(ReplId, i64)>) {
+fn log_request(log: &NodeLog, resume: Option<(ReplId, i64)>) {
     match resume {
-        Some((id, offset)) => tracing::info!(
-            target: "slotd",
-            "Trying a partial resynchronization (request {}:{}).", String::from_utf8_lossy(&id), offset + 1
-        ),
-        None => tracing::info!(target: "slotd", "Partial resynchronization not possible (no cached master)"),
+        Some((id, offset)) => log.notice(format_args!(
+            "Trying a partial resynchronization (request {}:{}).",
+            String::from_utf8_lossy(&id),
+            offset + 1
+        )),
+        None => log.notice(format_args!("Partial resynchronization not possible (no cached master)")),
     }
 }
 
 /// Takes commands out of the stream. Bytes are counted when all they belong to was applied: a transaction as a whole.
 struct Applier {
     parser: RequestParser,
+    /// Words of a command that is not complete: the parser goes on with them.
+    words: ArgVec,
     /// Bytes of the buffer that were executed or queued, but are not counted yet.
     parsed: usize,
 }
@@ -507,7 +534,6 @@ impl Applier {
     fn run(&mut self, task: &FollowTask, wire: &mut Wire, session: &mut Session) -> Result<bool, End> {
         let replication = &task.replication;
         let engine = &replication.engine;
-        let mut words = ArgVec::new();
         let mut scratch = Vec::new();
         let mut asked = false;
         // Bytes that are counted already.
@@ -515,10 +541,10 @@ impl Applier {
         let limits = Limits::authenticated(engine.hot.load().proto_max_bulk_len);
         loop {
             let rest = &mut wire.buffer[self.parsed..];
-            let used = match self.parser.parse(rest, &limits, &mut words) {
+            let used = match self.parser.parse(rest, &limits, &mut self.words) {
                 Ok(Parsed::Command { consumed }) => consumed,
                 Ok(Parsed::Empty { consumed }) => {
-                    words.clear();
+                    self.words.clear();
                     consumed
                 }
                 Ok(Parsed::Incomplete { .. }) => break,
@@ -527,7 +553,7 @@ impl Applier {
                     return Err(End::Refused(format!("Protocol error from master: {text}")));
                 }
             };
-            let args = Args::new(&rest[..used], &words);
+            let args = Args::new(&rest[..used], &self.words);
             let _held = replication.applying.lock();
             if replication.generation.load(Ordering::SeqCst) != task.target.generation {
                 return Err(End::Stale);

@@ -103,7 +103,7 @@ impl SnapshotJob for SyncJob {
             let _ = target.parts.try_send(SyncPart::Bytes(Bytes::from(first)));
             self.targets.push(target);
         }
-        tracing::info!(target: "slotd", "Starting BGSAVE for SYNC with target: replicas sockets");
+        self.replication.engine.log.notice(format_args!("Starting BGSAVE for SYNC with target: replicas sockets"));
     }
 
     fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()> {
@@ -121,10 +121,10 @@ impl SnapshotJob for SyncJob {
         match result {
             Ok(()) => {
                 self.end();
-                tracing::info!(target: "slotd", "Background RDB transfer terminated with success");
+                self.replication.engine.log.notice(format_args!("Background RDB transfer terminated with success"));
             }
             Err(error) => {
-                tracing::warn!(target: "slotd", "Background transfer error: {error}");
+                self.replication.engine.log.warning(format_args!("Background transfer error: {error}"));
                 for target in &self.targets {
                     self.replication.drop_replica(target.id);
                 }

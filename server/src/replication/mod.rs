@@ -44,6 +44,7 @@ use crate::engine::config::ids;
 use crate::engine::ports::Feed;
 use crate::engine::session::{Service, SessionCtx, SessionResult};
 use crate::engine::threads::Threads;
+use crate::logging::Role;
 use crate::persistence::Persistence;
 use crate::persistence::rdb_writer::SavedHistory;
 use crate::persistence::snapshot::StreamPosition;
@@ -146,7 +147,10 @@ impl Replication {
         let backlog = engine.config.memory(ids::REPL_BACKLOG_SIZE) as i64;
         let core = Core::new(rng.hex(), backlog, engine.clock.now_ms());
         // A node that is to follow somebody is a replica from its first moment on.
-        engine.state.replica.store(engine.config.replica_of().is_some(), Ordering::SeqCst);
+        if engine.config.replica_of().is_some() {
+            engine.state.replica.store(true, Ordering::SeqCst);
+            engine.log.set_role(Role::Replica);
+        }
         let this = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             persistence,
@@ -350,7 +354,7 @@ impl Replication {
             core.acknowledge(id, offset, now).then(|| core.replicas.get(&id).map(core::Replica::name))
         };
         if let Some(Some(name)) = online {
-            tracing::info!(target: "slotd", "Synchronization with replica {name} succeeded");
+            self.engine.log.notice(format_args!("Synchronization with replica {name} succeeded"));
         }
         self.acknowledged.notify_waiters();
     }
@@ -363,12 +367,9 @@ impl Replication {
         core.sent(id, at_once, now);
         drop(core);
         if at_once {
-            tracing::info!(target: "slotd", "Synchronization with replica {name} succeeded");
+            self.engine.log.notice(format_args!("Synchronization with replica {name} succeeded"));
         } else {
-            tracing::info!(
-                target: "slotd",
-                "Streamed replica with replica {name} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming"
-            );
+            self.engine.log.notice(format_args!("Streamed replica with replica {name} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming"));
         }
     }
 
@@ -378,7 +379,7 @@ impl Replication {
         self.engine.clients.remove(id);
         let gone = self.core.lock().detach(id, self.now());
         if let Some(replica) = gone {
-            tracing::info!(target: "slotd", "Connection with replica {} lost.", replica.name());
+            self.engine.log.notice(format_args!("Connection with replica {} lost.", replica.name()));
         }
         self.core.lock().trim();
     }
@@ -435,12 +436,14 @@ impl Replication {
         if core.backlog_is_stale(now, ttl) {
             let id = self.new_id();
             core.drop_backlog(id);
-            tracing::info!(target: "slotd", "Replication backlog freed after {ttl} seconds without connected replicas.");
+            self.engine
+                .log
+                .notice(format_args!("Replication backlog freed after {ttl} seconds without connected replicas."));
         }
         self.publish(&core);
         drop(core);
         for (id, why) in overdue {
-            tracing::warn!(target: "slotd", "{why}");
+            self.engine.log.warning(format_args!("{why}"));
             self.drop_replica(id);
         }
         self.order_sync(false);

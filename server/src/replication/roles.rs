@@ -15,6 +15,7 @@ use super::core::{Core, Following, LinkPhase};
 use super::follow::Target;
 use super::{Replication, follow};
 use crate::command::CmdError;
+use crate::logging::Role;
 use crate::persistence::load;
 
 /// What blocked clients hear when their primary becomes a replica.
@@ -67,7 +68,7 @@ impl Replication {
         match spawned {
             Ok(_) => queue.running = true,
             // The next change, or the next attempt of whoever asked, tries again.
-            Err(error) => tracing::warn!(target: "slotd", "Can't start a thread to change the role: {error}"),
+            Err(error) => self.engine.log.warning(format_args!("Can't start a thread to change the role: {error}")),
         }
     }
 
@@ -112,7 +113,7 @@ impl Replication {
         if after.unblock {
             for client in engine.clients.all() {
                 if engine.unblock(&client, Some(&UNBLOCKED)) {
-                    tracing::trace!(target: "slotd", "Unblocked client {}", client.id);
+                    self.engine.log.debug(format_args!("Unblocked client {}", client.id));
                 }
             }
         }
@@ -131,17 +132,14 @@ impl Replication {
         let resume = match core.following.take() {
             Some(old) => self.leave(&old, &mut after) && old.resume,
             None => {
-                tracing::info!(
-                    target: "slotd",
-                    "Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to synchronize with the new master with just a partial transfer."
-                );
+                self.engine.log.notice(format_args!("Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to synchronize with the new master with just a partial transfer."));
                 core.open_stream();
                 true
             }
         };
         let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
         let stop = Arc::new(Notify::new());
-        tracing::info!(target: "slotd", "Connecting to MASTER {host}:{port}");
+        self.engine.log.notice(format_args!("Connecting to MASTER {host}:{port}"));
         after.link = Some(Target { host: host.clone(), port, generation, stop: stop.clone() });
         core.following = Some(Following {
             host,
@@ -159,6 +157,7 @@ impl Replication {
         let state = &self.engine.state;
         state.primary_link_up.store(false, Ordering::SeqCst);
         state.replica.store(true, Ordering::SeqCst);
+        self.engine.log.set_role(Role::Replica);
         after
     }
 
@@ -172,17 +171,19 @@ impl Replication {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.leave(&old, &mut after);
         let text = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
-        tracing::warn!(
-            target: "slotd",
+        self.engine.log.warning(format_args!(
             "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
-            text(&before), core.history.former_offset(), text(&core.history.id)
-        );
+            text(&before),
+            core.history.former_offset(),
+            text(&core.history.id)
+        ));
         self.disconnect_replicas(core);
         core.selected = None;
         core.no_replicas_since_ms = self.now();
         let state = &self.engine.state;
         state.primary_link_up.store(false, Ordering::SeqCst);
         state.replica.store(false, Ordering::SeqCst);
+        self.engine.log.set_role(Role::Primary);
         after
     }
 

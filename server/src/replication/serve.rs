@@ -44,6 +44,12 @@ pub(super) struct Link {
     pub out: VecDeque<Bytes>,
 }
 
+/// The parser goes on where it stopped, with the words it has.
+struct Intake {
+    parser: RequestParser,
+    words: ArgVec,
+}
+
 enum Event {
     Readable,
     Writable,
@@ -69,8 +75,8 @@ impl Link {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut progress = tokio::time::Instant::now();
-        let mut parser = RequestParser::new();
-        if !self.read_acks(&mut parser) {
+        let mut intake = Intake { parser: RequestParser::new(), words: ArgVec::new() };
+        if !self.read_acks(&mut intake) {
             ended = true;
         }
         while !ended {
@@ -81,7 +87,7 @@ impl Link {
             }
             match self.next(&mut ticks).await {
                 Event::Killed => ended = true,
-                Event::Readable => ended = !self.read(&mut parser),
+                Event::Readable => ended = !self.read(&mut intake),
                 Event::Writable => match self.write() {
                     Ok(()) => progress = tokio::time::Instant::now(),
                     Err(_) => ended = true,
@@ -175,27 +181,26 @@ impl Link {
     }
 
     /// Reads what is there. `false`: the link is over.
-    fn read(&mut self, parser: &mut RequestParser) -> bool {
+    fn read(&mut self, intake: &mut Intake) -> bool {
         let mut chunk = [0; 4096];
         match self.stream.try_read(&mut chunk) {
             Ok(0) => false,
             Ok(count) => {
                 self.input.extend_from_slice(&chunk[..count]);
-                self.read_acks(parser)
+                self.read_acks(intake)
             }
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         }
     }
 
     /// Takes the acknowledgements out of what was read. `false`: that is no replica.
-    fn read_acks(&mut self, parser: &mut RequestParser) -> bool {
+    fn read_acks(&mut self, intake: &mut Intake) -> bool {
         let mut used = 0;
-        let mut words = ArgVec::new();
         loop {
             let rest = &mut self.input[used..];
-            match parser.parse(rest, &Limits::authenticated(MAX_INPUT as u64), &mut words) {
+            match intake.parser.parse(rest, &Limits::authenticated(MAX_INPUT as u64), &mut intake.words) {
                 Ok(Parsed::Command { consumed }) => {
-                    let args = Args::new(&rest[..consumed], &words);
+                    let args = Args::new(&rest[..consumed], &intake.words);
                     if let Some(offset) = acknowledged(args) {
                         self.replication.acknowledge(self.handle.id, offset);
                     }

@@ -57,7 +57,7 @@ impl Stream {
         self.reserve(args.total_len() + 16 * (args.len() + 1));
         let before = self.tail.len();
         header(&mut self.tail, b'*', args.len());
-        for word in args.iter() {
+        for word in args {
             header(&mut self.tail, b'$', word.len());
             self.tail.put_slice(word);
             self.tail.put_slice(b"\r\n");
