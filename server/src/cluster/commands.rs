@@ -13,6 +13,7 @@ use super::driver::Cluster;
 use super::shapes;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
+use crate::engine::help;
 use crate::engine::session::{Handled, Service, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
@@ -90,6 +91,10 @@ pub static COMMANDS: &[Declared<ClusterFn>] = &[
         .complexity("O(log(N)) where N is the number of requested keys")
         .syntax("slot:integer count:integer")
         .tips(&["nondeterministic_output"]),
+    sub("HELP", Arity::exactly(2), Flags::LOADING.and(Flags::STALE), show_help)
+        .since("5.0.0")
+        .summary("Show helpful text about the different subcommands")
+        .complexity("O(1)"),
     sub("INFO", Arity::exactly(2), ASK, shapes::info)
         .since("3.0.0")
         .summary("Provides info about Redis Cluster node state")
@@ -290,6 +295,67 @@ fn get_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> S
     let guard = ctx.engine.keyspace.lock(0, slot);
     ctx.reply.array(count.min(guard.len()));
     guard.iter().take(count).for_each(|entry| ctx.reply.bulk(entry.key()));
+    Ok(Handled::Done)
+}
+
+const HELP: &[&str] = &[
+    "ADDSLOTS <slot> [<slot> ...]",
+    "    Assign slots to current node.",
+    "ADDSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",
+    "    Assign slots which are between <start-slot> and <end-slot> to current node.",
+    "BUMPEPOCH",
+    "    Advance the cluster config epoch.",
+    "COUNT-FAILURE-REPORTS <node-id>",
+    "    Return number of failure reports for <node-id>.",
+    "COUNTKEYSINSLOT <slot>",
+    "    Return the number of keys in <slot>.",
+    "DELSLOTS <slot> [<slot> ...]",
+    "    Delete slots information from current node.",
+    "DELSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",
+    "    Delete slots information which are between <start-slot> and <end-slot> from current node.",
+    "FAILOVER [FORCE|TAKEOVER]",
+    "    Promote current replica node to being a master.",
+    "FORGET <node-id>",
+    "    Remove a node from the cluster.",
+    "GETKEYSINSLOT <slot> <count>",
+    "    Return key names stored by current node in a slot.",
+    "FLUSHSLOTS",
+    "    Delete current node own slots information.",
+    "INFO",
+    "    Return information about the cluster.",
+    "KEYSLOT <key>",
+    "    Return the hash slot for <key>.",
+    "MEET <ip> <port> [<bus-port>]",
+    "    Connect nodes into a working cluster.",
+    "MYID",
+    "    Return the node id.",
+    "NODES",
+    "    Return cluster configuration seen by node. Output format:",
+    "    <id> <ip:port> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+    "REPLICATE <node-id>",
+    "    Configure current node as replica to <node-id>.",
+    "RESET [HARD|SOFT]",
+    "    Reset current node (default: soft).",
+    "SET-CONFIG-EPOCH <epoch>",
+    "    Set config epoch of current node.",
+    "SETSLOT <slot> (IMPORTING <node-id>|MIGRATING <node-id>|STABLE|NODE <node-id>)",
+    "    Set slot state.",
+    "REPLICAS <node-id>",
+    "    Return <node-id> replicas.",
+    "SAVECONFIG",
+    "    Force saving cluster configuration on disk.",
+    "SLOTS",
+    "    Return information about slots range mappings. Each range is made of:",
+    "    start, end, master and replicas IP addresses, ports and ids",
+    "SHARDS",
+    "    Return information about slot range mappings and the nodes associated with them.",
+    "LINKS",
+    "    Return information about all network links between this node and its peers.",
+    "    Output format is an array where each array element is a map containing attributes of a link",
+];
+
+fn show_help(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
+    help::write(&mut ctx.reply, "CLUSTER", HELP);
     Ok(Handled::Done)
 }
 

@@ -9,6 +9,7 @@ use super::{Kind, confirm};
 use crate::base::glob;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, error};
 use crate::engine::client::Mail;
+use crate::engine::help;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
 
 const SUB: Flags = Flags::PUBSUB.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE);
@@ -74,6 +75,9 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("Get the count of subscribers for channels")
         .complexity("O(N) for the NUMSUB subcommand, where N is the number of requested channels")
         .syntax("[channel:string+]"),
+    Declared::sub("PUBSUB", "HELP", Arity::exactly(2), Group::PubSub, Flags::LOADING.and(Flags::STALE), show_help as SessionFn)
+        .since("6.2.0")
+        .summary("Show helpful text about the different subcommands"),
     Declared::sub("PUBSUB", "NUMPAT", Arity::exactly(2), Group::PubSub, ASK, numpat as SessionFn)
         .since("2.8.0")
         .summary("Get the count of unique patterns pattern subscriptions")
@@ -92,6 +96,25 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
 
 fn container(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     Err(error::wrong_arity(&ctx.command.full_name))
+}
+
+const HELP: &[&str] = &[
+    "CHANNELS [<pattern>]",
+    "    Return the currently active channels matching a <pattern> (default: '*').",
+    "NUMPAT",
+    "    Return number of subscriptions to patterns.",
+    "NUMSUB [<channel> ...]",
+    "    Return the number of subscribers for the specified channels, excluding",
+    "    pattern subscriptions(default: no channels).",
+    "SHARDCHANNELS [<pattern>]",
+    "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+    "SHARDNUMSUB [<shardchannel> ...]",
+    "    Return the number of subscribers for the specified shard level channel(s)",
+];
+
+fn show_help(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    help::write(&mut ctx.reply, "PUBSUB", HELP);
+    Ok(Handled::Done)
 }
 
 fn count(ctx: &SessionCtx<'_, '_>, kind: Kind) -> usize {
