@@ -67,6 +67,8 @@ pub struct Data<'a> {
     pub now: i64,
     pub role: Role,
     pub lazy_expire: bool,
+    /// The slot of the command's only key, which the engine has computed already, and that key.
+    pub known: Option<(&'a [u8], SlotId)>,
     /// The client does not want its look-ups to count as use (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// Uses are counted instead of timed.
@@ -112,7 +114,12 @@ impl Data<'_> {
     /// Hashes a key.
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        Key { bytes, hash: self.keyspace.hash(bytes), slot: key_slot(bytes) }
+        let slot = match self.known {
+            // The very same bytes, not just equal ones: comparing them would cost what is to be saved.
+            Some((known, slot)) if std::ptr::eq(known, bytes) => slot,
+            _ => key_slot(bytes),
+        };
+        Key { bytes, hash: self.keyspace.hash(bytes), slot }
     }
 
     /// The slot of a key, in the selected database.

@@ -202,6 +202,7 @@ impl Engine {
             command,
             handler,
             parked.args.view(),
+            None,
             &mut out,
             &mut rng,
             hot,

@@ -194,7 +194,12 @@ impl Engine {
             }
         };
         session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
-        let route = match self.pass_gates(session, command, args, hot) {
+        // Hashed once for all who ask: the route, the lock, the handler.
+        let home = match (command.handler, command.single_key) {
+            (Handler::Keyed(_), Some(position)) => Some(key_slot(&args[position])),
+            _ => None,
+        };
+        let route = match self.pass_gates(session, command, args, home, hot) {
             Ok(route) => route,
             Err(problem) => {
                 self.reject(session, Some(command), &problem, out);
@@ -208,7 +213,7 @@ impl Engine {
             self.queue(session, command, args, out);
             return self.settle(session, start, out, Step::Next);
         }
-        let step = self.run(session, command, args, out, pass, hot, now, route);
+        let step = self.run(session, command, args, out, pass, hot, now, (route, home));
         pace.count(self, command);
         if session.asking && command.spec.name != "ASKING" {
             session.asking = false;
@@ -239,6 +244,7 @@ impl Engine {
         session: &Session,
         command: &Command,
         args: Args<'_>,
+        home: Option<SlotId>,
         hot: &Hot,
     ) -> Result<Option<Route>, CmdError> {
         if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
@@ -250,7 +256,7 @@ impl Engine {
         if session.in_multi() && command.spec.flags.has(Flags::NO_MULTI) {
             return Err(error::NO_MULTI);
         }
-        let route = self.route_gate(session, command, args)?;
+        let route = self.route_gate(session, command, args, home)?;
         self.state_gates(session, command, hot)?;
         Ok(route)
     }
@@ -330,7 +336,13 @@ impl Engine {
     }
 
     /// Asks the cluster where the command's keys are served. Without cluster mode: nowhere else.
-    fn route_gate(&self, session: &Session, command: &Command, args: Args<'_>) -> Result<Option<Route>, CmdError> {
+    fn route_gate(
+        &self,
+        session: &Session,
+        command: &Command,
+        args: Args<'_>,
+        home: Option<SlotId>,
+    ) -> Result<Option<Route>, CmdError> {
         if session.origin != Origin::Client || !self.cluster_enabled() {
             return Ok(None);
         }
@@ -343,8 +355,10 @@ impl Engine {
             channel: false,
             migrate: command.spec.name == "MIGRATE",
         };
-        let mut slot = None;
-        if command.spec.name == "EXEC" && command.spec.container.is_none() {
+        let mut slot = home;
+        if home.is_some() {
+            asked.channel = command.spec.keys[0].flags.has(crate::command::KeyFlags::NOT_KEY);
+        } else if command.spec.name == "EXEC" && command.spec.container.is_none() {
             let Some(multi) = &session.multi else { return Ok(None) };
             for queued in &multi.queue {
                 let queued_command = self.registry.by_index(queued.command);
@@ -439,10 +453,10 @@ impl Engine {
         pass: &mut Pass<'_>,
         hot: &Hot,
         now: i64,
-        route: Option<Route>,
+        (route, home): (Option<Route>, Option<SlotId>),
     ) -> Step {
         match command.handler {
-            Handler::Keyed(handler) => self.run_keyed(session, command, handler, args, out, hot, now, route),
+            Handler::Keyed(handler) => self.run_keyed(session, command, handler, args, out, hot, now, (route, home)),
             Handler::Keyspace(handler) => {
                 let caller = self.caller(session, now, false);
                 let mut unit = Unit::default();
@@ -472,12 +486,12 @@ impl Engine {
         out: &mut Vec<u8>,
         hot: &Hot,
         now: i64,
-        route: Option<Route>,
+        (route, home): (Option<Route>, Option<SlotId>),
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
         let mut unit = Unit::default();
-        let mut locked = match (command.single_key, command.spec.other_db) {
-            (Some(position), None) => Locked::one(&self.keyspace, session.db, key_slot(&args[position])),
+        let mut locked = match (home, command.spec.other_db) {
+            (Some(slot), None) => Locked::one(&self.keyspace, session.db, slot),
             _ => {
                 let mut plan = LockPlan::default();
                 self.plan_locks(command, args, session.db, &mut plan);
@@ -493,7 +507,7 @@ impl Engine {
         }
         let caller = self.caller(session, now, true);
         let called =
-            self.call_keyed(caller, command, handler, args, out, &mut session.rng, hot, &mut unit, &mut locked);
+            self.call_keyed(caller, command, handler, args, home, out, &mut session.rng, hot, &mut unit, &mut locked);
         let mut step = Step::Next;
         if let Called::Block(spec) = called {
             self.park(session, command.index, args.to_owned(), spec, &mut locked);

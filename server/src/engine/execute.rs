@@ -164,6 +164,7 @@ impl Engine {
         command: &Command,
         handler: KeyedFn,
         args: Args<'_>,
+        known: Option<SlotId>,
         out: &mut Vec<u8>,
         rng: &mut Rng,
         hot: &Hot,
@@ -181,6 +182,7 @@ impl Engine {
                 now: caller.now,
                 role: caller.role,
                 lazy_expire: hot.limits.lazy_expire,
+                known: known.zip(command.single_key).map(|(slot, position)| (&args[position], slot)),
                 no_touch: caller.no_touch,
                 lfu: hot.limits.lfu,
                 seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
@@ -289,7 +291,18 @@ impl Engine {
         match command.handler {
             Handler::Keyed(handler) => {
                 let mut call = |locked: &mut Locked<'_>| {
-                    self.call_keyed(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit, locked)
+                    self.call_keyed(
+                        caller,
+                        command,
+                        handler,
+                        args,
+                        None,
+                        &mut out,
+                        &mut session.rng,
+                        &hot,
+                        unit,
+                        locked,
+                    )
                 };
                 let called = match locked {
                     Some(locked) => call(locked),
