@@ -179,6 +179,8 @@ impl Node {
         engine.set_router(Arc::downgrade(&router));
         let service: Arc<dyn Service> = cluster.clone();
         engine.set_service(Subsystem::Cluster, Arc::downgrade(&service));
+        let source: Arc<dyn InfoSource> = cluster.clone();
+        engine.info.add_source(Arc::downgrade(&source));
         for socket in bus.sockets {
             let (cluster, mut stopped) = (cluster.clone(), stopped.clone());
             threads.control().spawn(move |_| async move {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::driver::Cluster;
 use crate::engine::config::ids;
+use crate::engine::info::{InfoSource, InfoWriter};
 
 /// Room for reading at a time, bytes.
 const READ_BYTES: usize = 16 * 1024;
@@ -189,6 +190,16 @@ impl Cluster {
             *buffer = Vec::new();
         }
         Ok(())
+    }
+}
+
+impl InfoSource for Cluster {
+    fn section(&self, _section: &str, _out: &mut InfoWriter) -> bool {
+        false
+    }
+
+    fn number(&self, field: &str) -> Option<i64> {
+        (field == "cluster_connections").then(|| self.links.lock().len() as i64)
     }
 }
 

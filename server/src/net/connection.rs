@@ -296,7 +296,12 @@ impl Connection {
 
     /// Writes everything that is unsent. A client that does not read holds up only itself.
     async fn flush(&mut self) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
         let mut sent = 0;
+        // What others see of it while the client does not read (CLIENT LIST, output buffer limits).
+        self.session.handle.stats.output_buffer.store(self.unsent.len(), Ordering::Relaxed);
         while sent < self.unsent.len() {
             let (stream, unsent, handle) = (&mut self.stream, &self.unsent, &self.session.handle);
             sent += poll_fn(|cx| {
@@ -309,6 +314,7 @@ impl Connection {
             .await?;
         }
         self.unsent = Vec::new();
+        self.session.handle.stats.output_buffer.store(0, Ordering::Relaxed);
         Ok(())
     }
 

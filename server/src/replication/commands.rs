@@ -31,18 +31,17 @@ pub type ReplicationFn = fn(&Replication, &mut SessionCtx<'_, '_>, Args<'_>) -> 
 const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT);
 const SYNC: Flags = ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::NO_MULTI);
 const FOLLOW: Flags = ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::STALE);
-const TO: &str = "args:(host-port:(host:string port:integer)|no-one:(no:\"NO\" one:\"ONE\"))";
 
 /// The commands of this subsystem.
 pub static COMMANDS: &[Declared<ReplicationFn>] = &[
     Declared::new("PSYNC", Arity::at_least(3), Group::Server, SYNC, psync as ReplicationFn)
         .since("2.8.0")
-        .summary("An internal command used in replication.")
+        .summary("Internal command used for replication")
         .complexity("")
         .syntax("replicationid:string offset:integer"),
     Declared::new("SYNC", Arity::exactly(1), Group::Server, SYNC, sync as ReplicationFn)
         .since("1.0.0")
-        .summary("An internal command used in replication.")
+        .summary("Internal command used for replication")
         .complexity(""),
     Declared::new(
         "REPLCONF",
@@ -52,27 +51,29 @@ pub static COMMANDS: &[Declared<ReplicationFn>] = &[
         replconf as ReplicationFn,
     )
     .since("3.0.0")
-    .summary("An internal command for configuring the replication stream.")
-    .complexity("O(1)"),
+    .summary("An internal command for configuring the replication stream")
+    .complexity("O(1)")
+    .syscmd(),
     Declared::new("REPLICAOF", Arity::exactly(3), Group::Server, FOLLOW, replicaof as ReplicationFn)
         .since("5.0.0")
-        .summary("Configures a server as replica of another, or promotes it to a master.")
+        .summary("Make the server a replica of another instance, or promote it as master.")
         .complexity("O(1)")
-        .syntax(TO),
+        .syntax("args:<host-port:{host:string port:integer}|no-one:{'no 'one}>"),
     Declared::new("SLAVEOF", Arity::exactly(3), Group::Server, FOLLOW, replicaof as ReplicationFn)
         .since("1.0.0")
-        .summary("Sets a Redis server as a replica of another, or promotes it to being a master.")
+        .summary("Make the server a replica of another instance, or promote it as master.")
         .complexity("O(1)")
-        .syntax(TO),
+        .syntax("args:<host-port:{host:string port:integer}|no-one:{'no 'one}>")
+        .deprecated("5.0.0", "`REPLICAOF`"),
     Declared::new(
         "ROLE",
         Arity::exactly(1),
         Group::Server,
-        Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_DANGEROUS),
+        Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_ADMIN),
         role as ReplicationFn,
     )
     .since("2.8.12")
-    .summary("Returns the replication role.")
+    .summary("Return the role of the instance in the context of replication")
     .complexity("O(1)"),
     Declared::new(
         "WAIT",
@@ -82,15 +83,17 @@ pub static COMMANDS: &[Declared<ReplicationFn>] = &[
         wait as ReplicationFn,
     )
     .since("3.0.0")
-    .summary("Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.")
+    .summary(
+        "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
+    )
     .complexity("O(1)")
-    .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-    .syntax("numreplicas:integer timeout:integer"),
+    .syntax("numreplicas:integer timeout:integer")
+    .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
     Declared::new("FAILOVER", Arity::at_least(1), Group::Server, ADMIN.and(Flags::STALE), failover as ReplicationFn)
         .since("6.2.0")
-        .summary("Starts a coordinated failover from a server to one of its replicas.")
+        .summary("Start a coordinated failover between this server and one of its replicas.")
         .complexity("O(1)")
-        .syntax("[target:\"TO\" (host:string port:integer [force:\"FORCE\"])] [abort:\"ABORT\"] [milliseconds:\"TIMEOUT\" integer]"),
+        .syntax("[TO=target:{host:string port:integer ['force]}] ['abort] [TIMEOUT=milliseconds:integer]"),
 ];
 
 /// The specs, in the order of the handlers' indexes.
