@@ -65,12 +65,12 @@ fn hello_negotiates_the_protocol() {
 @raw1 GET missing
 @raw1 LPOP missing 1
 == options
-@raw1 HELLO 3 SETNAME me
+{shape} @raw1 HELLO 3 SETNAME me
 @raw1 CLIENT GETNAME
 @raw1 HELLO 3 SETNAME "bad name"
 @raw1 HELLO 3 SETNAME
 @raw1 HELLO 3 AUTH default
-@raw1 HELLO 3 AUTH default wrong
+{shape} @raw1 HELLO 3 AUTH default wrong
 @raw1 HELLO 3 AUTH nobody x
 @raw1 HELLO 3 BAD
 @raw1 HELLO 3 AUTH default x SETNAME a BAD

@@ -32,11 +32,11 @@ BRPOP l
 BLPOP l abc
 BLPOP l -1
 BLPOP l -0.5
-BLPOP l inf
+{7.2 "-ERR timeout is out of range\r\n"} BLPOP l inf
 BLPOP l nan
-BLPOP l 1e300
-BLPOP l 9223372036854775807
-BLPOP l 18446744073709551615
+{7.2 "-ERR timeout is out of range\r\n"} BLPOP l 1e300
+{7.2 "-ERR timeout is out of range\r\n"} BLPOP l 9223372036854775807
+{7.2 "-ERR timeout is out of range\r\n"} BLPOP l 18446744073709551615
 BRPOP l ""
 BLMOVE a b LEFT
 BLMOVE a b LEFT RIGHT
