@@ -106,7 +106,7 @@ impl Effects {
         match &mut self.propagate {
             Propagate::Instead(list) => list.push(OwnedArgs::from_slices(words)),
             Propagate::Verbatim => {
-                self.propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1))
+                self.propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
             }
         }
     }

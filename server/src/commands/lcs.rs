@@ -168,9 +168,9 @@ impl Table {
             if a[i - 1] != b[j - 1] {
                 open = false;
                 if self.at(i - 1, j) > self.at(i, j - 1) {
-                    i -= 1
+                    i -= 1;
                 } else {
-                    j -= 1
+                    j -= 1;
                 }
                 continue;
             }

@@ -56,9 +56,10 @@ const SHARED_REFERENCES: i64 = i32::MAX as i64;
 /// Finds the key that is asked about: counted as hit or miss, but neither a use nor an event.
 fn find<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Option<EntryRef<'d>> {
     let key = data.key(word);
-    match data.peek(&key).is_some() {
-        true => data.effects.hits += 1,
-        false => data.effects.misses += 1,
+    if data.peek(&key).is_some() {
+        data.effects.hits += 1;
+    } else {
+        data.effects.misses += 1;
     }
     data.peek(&key)
 }
@@ -72,7 +73,7 @@ fn encoding(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn refcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    match find(&mut ctx.data, &args[2]).map(|entry| entry.value()) {
+    match find(&mut ctx.data, &args[2]).map(EntryRef::value) {
         None => ctx.reply.null(),
         // Nothing is shared here; but tools take this number for "a small integer", so it is shown as Redis shows it.
         Some(ValueRef::Int(0..SHARED_INTEGERS)) => ctx.reply.int(SHARED_REFERENCES),
@@ -84,7 +85,7 @@ fn refcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 fn idletime(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let now = AccessClock::at(ctx.data.now);
     let lfu = ctx.data.lfu.is_some();
-    match find(&mut ctx.data, &args[2]).map(|entry| entry.access()) {
+    match find(&mut ctx.data, &args[2]).map(EntryRef::access) {
         None => ctx.reply.null(),
         Some(_) if lfu => return Err(error::LFU_SELECTED),
         Some(access) => ctx.reply.int(i64::from(now.seconds_since(access))),
@@ -94,7 +95,7 @@ fn idletime(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn freq(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let (now, lfu) = (ctx.data.now, ctx.data.lfu);
-    match (find(&mut ctx.data, &args[2]).map(|entry| entry.access()), lfu) {
+    match (find(&mut ctx.data, &args[2]).map(EntryRef::access), lfu) {
         (None, _) => ctx.reply.null(),
         (Some(_), None) => return Err(error::LFU_NOT_SELECTED),
         (Some(access), Some(lfu)) => ctx.reply.int(i64::from(lfu.frequency(access, now))),

@@ -198,11 +198,9 @@ fn scan_slots(
         let mut visited = 0;
         let next = slot.scan(here.position(), *left, |entry| {
             visited += 1;
-            if !request.wants(entry) {
-            } else if is_live(ctx, entry) {
-                found.push(entry.key());
-            } else {
-                expired.push(entry.key());
+            if request.wants(entry) {
+                let names = if is_live(ctx, entry) { &mut *found } else { &mut expired };
+                names.push(entry.key());
             }
         });
         *left = left.saturating_sub(visited);

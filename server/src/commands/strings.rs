@@ -14,7 +14,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeyFlags, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Role,
     error,
 };
-use crate::store::{StringValue, Ttl, ValueRef};
+use crate::store::{EntryRef, StringValue, Ttl, ValueRef};
 
 /// The commands of this file.
 pub static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -264,7 +264,7 @@ fn mget(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     ctx.reply.array(args.len() - 1);
     for word in args.skip(1) {
         let key = ctx.data.key(word);
-        match ctx.data.read(&key).map(|entry| entry.value()) {
+        match ctx.data.read(&key).map(EntryRef::value) {
             Some(ValueRef::Int(number)) => ctx.reply.bulk_int(number),
             Some(ValueRef::Str(bytes)) => ctx.reply.bulk(bytes),
             Some(ValueRef::List(_)) | None => ctx.reply.null(),

@@ -78,6 +78,12 @@ pub struct Bench {
     listener: Client,
 }
 
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Bench {
     /// With the default configuration.
     pub fn new() -> Self {
@@ -89,7 +95,7 @@ impl Bench {
         let config = Config::new("/");
         let events = [("notify-keyspace-events", "KEAnm")];
         let options: String =
-            events.iter().chain(directives).map(|(name, value)| format!("{name} {value}\n")).collect();
+            events.iter().chain(directives).map(|(name, value)| [name, " ", value, "\n"].concat()).collect();
         let sources = Sources { options: options.into_bytes(), ..Sources::default() };
         config.load(&sources).expect("a test's directives are valid");
         let clock = Arc::new(ManualClock::new(START));
