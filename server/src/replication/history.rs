@@ -47,6 +47,17 @@ impl History {
         self.id = id;
     }
 
+    /// Goes back to the former id if nothing was added since: a replica that was restarted, or promoted and sent back before it
+    /// wrote, has exactly what the former id stands for, and need not load everything again.
+    pub fn unshift(&mut self) {
+        if let Some((id, shared)) = self.former
+            && shared == self.offset
+        {
+            self.id = id;
+            self.former = None;
+        }
+    }
+
     /// Takes over the history of a primary after a full sync.
     pub fn adopt(&mut self, id: ReplId, offset: i64) {
         *self = Self { id, former: None, offset };

@@ -32,6 +32,18 @@ fn an_unrelated_history_takes_a_new_id_and_forgets_the_former() {
 }
 
 #[test]
+fn who_added_nothing_since_its_promotion_is_what_it_was_before() {
+    let mut history = at(A, 100);
+    history.shift(B);
+    history.unshift();
+    assert_eq!(history, at(A, 100));
+    history.shift(B);
+    history.offset += 1;
+    history.unshift();
+    assert_eq!((history.id, history.former), (B, Some((A, 100))), "a byte of its own makes it another history");
+}
+
+#[test]
 fn the_zero_id_of_info_matches_nothing() {
     assert_eq!(at(A, 1).accepts(&[b'0'; 40], 0), Err(Refusal::Foreign));
 }

@@ -133,8 +133,13 @@ impl Replication {
             Some(old) => self.leave(&old, &mut after) && old.resume,
             None => {
                 self.engine.log.notice(format_args!("Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to synchronize with the new master with just a partial transfer."));
-                core.open_stream();
-                true
+                // Without a stream, writes were not counted, and the offset says nothing.
+                if core.open_stream() {
+                    false
+                } else {
+                    core.history.unshift();
+                    true
+                }
             }
         };
         let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
