@@ -6,7 +6,9 @@ use protocol::resp::reply::Reply;
 pub fn write(reply: &mut Reply<'_>, container: &str, lines: &[&str]) {
     reply.array(lines.len() + 3);
     reply.simple(format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
-    lines.iter().for_each(|line| reply.simple(line));
+    for line in lines {
+        reply.simple(line);
+    }
     reply.simple("HELP");
     reply.simple("    Prints this help.");
 }

@@ -220,7 +220,7 @@ fn dataset_digest(keyspace: &Keyspace) -> Digest {
 
 fn digest_values(ctx: &mut SessionCtx<'_, '_>, keys: Args<'_>) {
     ctx.reply.array(keys.len());
-    for key in keys.iter() {
+    for key in keys {
         let digest = with_entry(ctx, key, |entry| Digest::of_value(&entry.value(), entry.expire_at().is_some()));
         ctx.reply.simple(digest.unwrap_or_default().to_hex());
     }

@@ -124,7 +124,7 @@ impl<'a> Facts<'a> {
         self.clients().iter().map(buffers).sum::<usize>() as i64
     }
 
-    fn from_source(&self, field: &str) -> i64 {
+    fn told_by_source(&self, field: &str) -> i64 {
         self.sources.iter().find_map(|source| source.number(field)).unwrap_or(0)
     }
 
@@ -186,7 +186,7 @@ pub(super) static SERVER: &[Field] = &[
     ("uptime_in_days", |facts| Value::Int(facts.uptime_s() / 86_400)),
     ("hz", |facts| Value::Int(facts.engine.config.int(ids::HZ))),
     ("configured_hz", |facts| Value::Int(facts.engine.config.int(ids::HZ))),
-    ("lru_clock", |facts| Value::Int(facts.now / 1000 & 0x00ff_ffff)),
+    ("lru_clock", |facts| Value::Int((facts.now / 1000) & 0x00ff_ffff)),
     ("executable", |_| Value::path(std::env::current_exe().ok())),
     ("config_file", |facts| Value::path(facts.engine.config.file())),
     ("io_threads_active", zero),
@@ -194,7 +194,7 @@ pub(super) static SERVER: &[Field] = &[
 
 pub(super) static CLIENTS: &[Field] = &[
     ("connected_clients", |facts| Value::Int(facts.connected_clients())),
-    ("cluster_connections", |facts| Value::Int(facts.from_source("cluster_connections"))),
+    ("cluster_connections", |facts| Value::Int(facts.told_by_source("cluster_connections"))),
     ("maxclients", |facts| Value::Int(facts.engine.config.int(ids::MAXCLIENTS))),
     ("client_recent_max_input_buffer", |facts| {
         Value::Int(facts.longest(|client| client.stats.query_buffer.load(Ordering::Relaxed)))
@@ -249,11 +249,11 @@ pub(super) static MEMORY: &[Field] = &[
     ("mem_fragmentation_ratio", |facts| Value::ratio(facts.memory.resident, facts.memory.used)),
     ("mem_fragmentation_bytes", |facts| Value::bytes(facts.memory.resident - facts.memory.used)),
     ("mem_not_counted_for_evict", zero),
-    ("mem_replication_backlog", |facts| Value::Int(facts.from_source("mem_replication_backlog"))),
-    ("mem_total_replication_buffers", |facts| Value::Int(facts.from_source("mem_total_replication_buffers"))),
-    ("mem_clients_slaves", |facts| Value::Int(facts.from_source("mem_clients_slaves"))),
+    ("mem_replication_backlog", |facts| Value::Int(facts.told_by_source("mem_replication_backlog"))),
+    ("mem_total_replication_buffers", |facts| Value::Int(facts.told_by_source("mem_total_replication_buffers"))),
+    ("mem_clients_slaves", |facts| Value::Int(facts.told_by_source("mem_clients_slaves"))),
     ("mem_clients_normal", |facts| Value::Int(facts.client_buffers())),
-    ("mem_cluster_links", |facts| Value::Int(facts.from_source("mem_cluster_links"))),
+    ("mem_cluster_links", |facts| Value::Int(facts.told_by_source("mem_cluster_links"))),
     ("mem_aof_buffer", zero),
     ("mem_allocator", |_| Value::text("mimalloc")),
     ("active_defrag_running", zero),

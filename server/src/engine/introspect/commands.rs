@@ -66,7 +66,9 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
 fn all(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let registry = &ctx.engine.registry;
     ctx.reply.array(top_level(registry).count());
-    top_level(registry).for_each(|command| describe::info(&mut ctx.reply, registry, command));
+    for command in top_level(registry) {
+        describe::info(&mut ctx.reply, registry, command);
+    }
     Ok(Handled::Done)
 }
 
@@ -144,7 +146,9 @@ fn list(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         .map(|command| command.full_name.as_str())
         .collect();
     ctx.reply.array(names.len());
-    names.iter().for_each(|name| ctx.reply.bulk_str(name));
+    for name in &names {
+        ctx.reply.bulk_str(name);
+    }
     Ok(Handled::Done)
 }
 
@@ -177,7 +181,9 @@ fn get_keys(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let command = args.skip(2);
     let positions = find_keys(ctx, command)?;
     ctx.reply.array(positions.len());
-    positions.iter().for_each(|(position, _)| ctx.reply.bulk(&command[*position as usize]));
+    for (position, _) in &positions {
+        ctx.reply.bulk(&command[*position as usize]);
+    }
     Ok(Handled::Done)
 }
 

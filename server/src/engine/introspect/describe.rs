@@ -48,7 +48,9 @@ const KEY_FLAGS: &[(KeyFlags, &str)] = &[
 /// A set of flags as simple strings.
 pub(super) fn status_set(reply: &mut Reply<'_>, names: &[&str]) {
     reply.set(names.len());
-    names.iter().for_each(|name| reply.simple(name));
+    for name in names {
+        reply.simple(name);
+    }
 }
 
 /// What a command does with a key, as COMMAND INFO and GETKEYSANDFLAGS print it.
@@ -73,17 +75,25 @@ pub(super) fn info(reply: &mut Reply<'_>, registry: &Registry, command: &Command
     }
     let categories: Vec<String> = acl::categories(spec).map(|name| format!("@{name}")).collect();
     reply.set(categories.len());
-    categories.iter().for_each(|name| reply.simple(name));
+    for name in &categories {
+        reply.simple(name);
+    }
     reply.set(spec.tips.len());
-    spec.tips.iter().for_each(|tip| reply.bulk_str(tip));
+    for tip in spec.tips {
+        reply.bulk_str(tip);
+    }
     reply.set(spec.keys.len());
-    spec.keys.iter().for_each(|key| key_spec(reply, key));
+    for key in spec.keys {
+        key_spec(reply, key);
+    }
     let children: Vec<&Command> = subcommands(registry, command).collect();
     if children.is_empty() {
         reply.set(0);
     } else {
         reply.array(children.len());
-        children.iter().for_each(|child| info(reply, registry, child));
+        for child in &children {
+            info(reply, registry, child);
+        }
     }
 }
 

@@ -87,7 +87,9 @@ impl KeyCounter {
 
 fn argument_list(reply: &mut Reply<'_>, arguments: &[Argument<'_>], keys: &mut KeyCounter) {
     reply.array(arguments.len());
-    arguments.iter().for_each(|one| argument(reply, one, keys));
+    for one in arguments {
+        argument(reply, one, keys);
+    }
 }
 
 fn argument(reply: &mut Reply<'_>, argument: &Argument<'_>, keys: &mut KeyCounter) {
