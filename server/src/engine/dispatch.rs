@@ -611,6 +611,9 @@ impl Engine {
 
     /// Applies CLIENT REPLY to what a command wrote since `start`.
     fn settle(&self, session: &mut Session, start: usize, out: &mut Vec<u8>, step: Step) -> Step {
+        if std::mem::take(&mut session.pushed) && session.origin == Origin::Client {
+            return step;
+        }
         match session.reply_mode {
             ReplyMode::On if session.origin == Origin::Client => {}
             ReplyMode::On | ReplyMode::Off => out.truncate(start),

@@ -91,6 +91,8 @@ pub struct Session {
     /// ASKING: the next command may use an importing slot.
     pub asking: bool,
     pub reply_mode: ReplyMode,
+    /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
+    pub pushed: bool,
     pub multi: Option<Box<Multi>>,
     pub watched: Vec<Watched>,
     /// The command this session waits in, if it is blocked.
@@ -139,6 +141,7 @@ impl Session {
             readonly: false,
             asking: false,
             reply_mode: ReplyMode::On,
+            pushed: false,
             multi: None,
             watched: Vec::new(),
             parked: None,

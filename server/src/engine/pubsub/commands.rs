@@ -128,7 +128,7 @@ fn count(ctx: &SessionCtx<'_, '_>, kind: Kind) -> usize {
 }
 
 fn add(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
-    // A RESP2 client inside MULTI could not tell the messages from the replies (Redis: deny_blocking check).
+    ctx.session.pushed = true;
     for name in args.iter().skip(1) {
         ctx.engine.pubsub.subscribe(&ctx.session.handle, kind, name);
         let left = count(ctx, kind);
@@ -138,6 +138,7 @@ fn add(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResul
 }
 
 fn remove(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
+    ctx.session.pushed = true;
     let names: Vec<Box<[u8]>> = if args.len() > 1 {
         args.iter().skip(1).map(Into::into).collect()
     } else {
