@@ -196,6 +196,7 @@ impl Node {
             cluster.with_core(|core, now| core.adopt_loaded_slots(&populated, now));
         }
         cluster.start();
+        self.ops.set_cluster(&cluster);
         self.cluster = Some(cluster);
         Ok(())
     }

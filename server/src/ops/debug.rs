@@ -2,6 +2,7 @@
 //!
 //! Allowed by `enable-debug-command`. Nothing here crashes the process or leaks memory: those subcommands of Redis test Redis.
 
+use protocol::bus::PacketType;
 use protocol::rdb::Writer;
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Ops;
-use crate::base::number::{parse_f64, parse_memory};
+use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::command::{CmdError, error};
 use crate::engine::config::commands::is_local;
 use crate::engine::config::ids;
@@ -61,6 +62,13 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
             ops.engine.log.warning(format_args!("Changing replication IDs after receiving DEBUG change-repl-id"));
             ops.replication.change_id();
         }
+        (b"DROP-CLUSTER-PACKET-FILTER", 3) => {
+            let number = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+            let kind = u16::try_from(number).ok().and_then(packet_type);
+            if let Some(cluster) = ops.cluster.get().and_then(std::sync::Weak::upgrade) {
+                cluster.with_core(|core, _| core.set_drop_filter(kind));
+            }
+        }
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => {
             ops.engine
                 .config
@@ -71,6 +79,11 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
     }
     ctx.reply.ok();
     Ok(Handled::Done)
+}
+
+/// The kind of bus packet with this number on the wire; `-1` and other numbers are none.
+fn packet_type(number: u16) -> Option<PacketType> {
+    PacketType::ALL.into_iter().find(|kind| *kind as u16 == number)
 }
 
 /// C's `atoi`, as far as switches need it: anything but a number other than zero is off.
@@ -237,6 +250,8 @@ const HELP: &[&str] = &[
     "    Output a hex signature representing the current DB content.",
     "DIGEST-VALUE <key> [<key> ...]",
     "    Output a hex signature of the values of all the specified keys.",
+    "DROP-CLUSTER-PACKET-FILTER <packet-type>",
+    "    Drop all packets that match the filtered type. Set to -1 allow all packets.",
     "ERROR <string>",
     "    Return a Redis protocol error with <string> as message. Useful for clients",
     "    unit tests to simulate Redis errors.",

@@ -12,10 +12,11 @@ mod lolwut;
 pub mod memory;
 pub mod shutdown;
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use protocol::resp::Args;
 
+use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::engine::session::{Service, SessionCtx, SessionResult};
 use crate::persistence::Persistence;
@@ -28,13 +29,27 @@ pub struct Ops {
     engine: Arc<Engine>,
     persistence: Arc<Persistence>,
     replication: Arc<Replication>,
+    /// The cluster side, if cluster mode is on; for DEBUG.
+    cluster: OnceLock<Weak<Cluster>>,
     /// The shutdown that is going on, if one is.
     progress: Progress,
 }
 
 impl Ops {
     pub fn new(engine: Arc<Engine>, persistence: Arc<Persistence>, replication: Arc<Replication>) -> Arc<Self> {
-        Arc::new_cyclic(|me| Self { me: me.clone(), engine, persistence, replication, progress: Progress::default() })
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            engine,
+            persistence,
+            replication,
+            cluster: OnceLock::new(),
+            progress: Progress::default(),
+        })
+    }
+
+    /// Plugs in the cluster.
+    pub fn set_cluster(&self, cluster: &Arc<Cluster>) {
+        assert!(self.cluster.set(Arc::downgrade(cluster)).is_ok(), "a node is wired once");
     }
 }
 
