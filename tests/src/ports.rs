@@ -46,7 +46,7 @@ impl PortLease {
 pub fn lease() -> PortLease {
     let dir = lock_dir();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-    let start = (now.subsec_nanos() / 1_000).wrapping_add(process::id().wrapping_mul(7_919)) % u32::from(COUNT);
+    let start = now.subsec_micros().wrapping_add(process::id().wrapping_mul(7_919)) % u32::from(COUNT);
     for step in 0..u32::from(COUNT) {
         let port = FIRST + ((start + step) % u32::from(COUNT)) as u16;
         let path = dir.join(port.to_string());

@@ -46,7 +46,7 @@ pub fn wait_ok<T, E: Debug>(what: &str, limit: Duration, mut probe: impl FnMut()
         match probe() {
             Ok(value) => return value,
             Err(last) => {
-                assert!(start.elapsed() < limit, "waited {:?} in vain: {what}; last seen: {last:?}", start.elapsed())
+                assert!(start.elapsed() < limit, "waited {:?} in vain: {what}; last seen: {last:?}", start.elapsed());
             }
         }
         thread::sleep(PAUSE);

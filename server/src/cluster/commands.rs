@@ -265,8 +265,8 @@ fn del_slots_range(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: A
 
 fn bump_epoch(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
     match cluster.with_core(Gossip::bump_epoch) {
-        Bump::Bumped(epoch) => ctx.reply.simple(&format!("BUMPED {epoch}")),
-        Bump::Still(epoch) => ctx.reply.simple(&format!("STILL {epoch}")),
+        Bump::Bumped(epoch) => ctx.reply.simple(format!("BUMPED {epoch}")),
+        Bump::Still(epoch) => ctx.reply.simple(format!("STILL {epoch}")),
     }
     Ok(Handled::Done)
 }

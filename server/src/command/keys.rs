@@ -108,7 +108,7 @@ pub fn legacy_range(spec: &Spec) -> (i64, i64, i64) {
         match result {
             // Several specs merge only if they are adjacent single steps, as two keys side by side are.
             Some((lo, _, 1)) if step == 1 && previous_last >= 0 && previous_last + 1 == first => {
-                result = Some((lo, last, 1))
+                result = Some((lo, last, 1));
             }
             Some(_) => break,
             None => result = Some((first, last, step)),

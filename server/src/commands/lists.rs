@@ -202,7 +202,7 @@ pub(super) fn push_one(
     values: Args<'_>,
 ) -> Result<usize, CmdError> {
     let push = |list: &mut List| {
-        for value in values.iter() {
+        for value in values {
             match end {
                 End::Left => list.push_front(value),
                 End::Right => list.push_back(value),

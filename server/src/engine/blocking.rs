@@ -166,7 +166,9 @@ impl Engine {
         let hot = self.hot.load();
         loop {
             let Some(place) = locked.get_mut(db, slot) else { return false };
-            let Some(ty) = place.get(hash, key).map(|entry| entry.ty()) else { return true };
+            let Some(ty) = place.get(hash, key).map(super::super::store::entry::view::EntryRef::ty) else {
+                return true;
+            };
             let fitting = place.waiters(key).iter().filter_map(parked_of).find(|parked| parked.spec.awaited == ty);
             let Some(parked) = fitting else { return true };
             if !self.holds_all(&parked, locked) {

@@ -320,7 +320,7 @@ impl Engine {
                 self.call_keyspace(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
-                self.run_queued_service(session, command, args, &mut out, now, pass)
+                self.run_queued_service(session, command, args, &mut out, now, pass);
             }
         }
         self.count_call(command, self.clock.monotonic_us() - started);
@@ -359,7 +359,11 @@ pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i
         return true;
     }
     let hash = engine.keyspace.hash(&watched.key);
-    !watched.expired && slot.get(hash, &watched.key).and_then(|entry| entry.expire_at()).is_some_and(|at| at < now)
+    !watched.expired
+        && slot
+            .get(hash, &watched.key)
+            .and_then(super::super::store::entry::view::EntryRef::expire_at)
+            .is_some_and(|at| at < now)
 }
 
 /// How the existence check of a migrating or importing slot ends.

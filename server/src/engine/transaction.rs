@@ -104,7 +104,10 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         }
         let hash = ctx.engine.keyspace.hash(key);
         let mut guard = ctx.engine.keyspace.lock(db, slot);
-        let expired = guard.get(hash, key).and_then(|entry| entry.expire_at()).is_some_and(|at| at < ctx.now);
+        let expired = guard
+            .get(hash, key)
+            .and_then(super::super::store::entry::view::EntryRef::expire_at)
+            .is_some_and(|at| at < ctx.now);
         let flag = Arc::new(WatchFlag::new());
         guard.watch(key, &flag);
         drop(guard);
