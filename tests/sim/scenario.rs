@@ -325,7 +325,7 @@ impl World {
                 let primaries = self.primaries();
                 if let Some(host) = self.rng.pick(&primaries) {
                     self.trace.line(self.now, host, || "bumps its epoch".into());
-                    self.command(host, Admin::Other, gossip::Gossip::bump_epoch);
+                    self.command(host, Admin::Other, Gossip::bump_epoch);
                 }
             }
             Fault::MoveSlots => self.move_slots(),

@@ -136,7 +136,7 @@ impl World {
                 if self.hosts[host].tick_at == Some(self.now) && self.hosts[host].runs() {
                     self.hosts[host].tick_at = None;
                     self.report_data(host);
-                    self.input(host, gossip::Gossip::handle_tick);
+                    self.input(host, Gossip::handle_tick);
                 }
             }
             Event::Syn { conn } => self.syn(conn),

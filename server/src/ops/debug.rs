@@ -104,6 +104,12 @@ fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
         return Handled::Done;
     }
     ops.engine.state.pause(PausePurpose::Sleep, PauseKind::All, ctx.now + ms);
+    if ctx.pass.is_alone() {
+        // Inside EXEC nothing can wait its turn: here the node stands still as Redis does.
+        std::thread::sleep(Duration::from_millis(ms as u64));
+        ctx.reply.ok();
+        return Handled::Done;
+    }
     let protocol = ctx.session.protocol;
     Handled::Wait(Box::pin(async move {
         tokio::time::sleep(Duration::from_millis(ms as u64)).await;
