@@ -141,7 +141,7 @@ impl Peek<'_> {
         Some((about, SlotBitmap::from_bytes(self.number(HEADER_LEN + 48))))
     }
 
-    fn from_primary(&self) -> bool {
+    fn is_from_primary(&self) -> bool {
         NodeFlags(u16::from_be_bytes(self.number(2250))).contains(NodeFlags::MASTER)
     }
 }
@@ -160,7 +160,7 @@ impl World {
         let peek = Peek(bytes);
         self.require("framing", bytes.len() >= HEADER_LEN, || "a packet shorter than its header".into());
         let Some(sender) = peek.sender() else { return };
-        let (current, own) = (peek.current_epoch(), if peek.from_primary() { peek.config_epoch() } else { 0 });
+        let (current, own) = (peek.current_epoch(), if peek.is_from_primary() { peek.config_epoch() } else { 0 });
 
         let saved = self.hosts[host].disk.saved;
         let durable = saved.current_epoch >= current && saved.config_epoch >= own;
@@ -211,7 +211,7 @@ impl World {
         if peek.is(PacketType::AuthAck) {
             self.checks.ballots.entry((me, peek.current_epoch())).or_default().insert(sender);
         }
-        if peek.from_primary() {
+        if peek.is_from_primary() {
             self.hosts[host].known.claims.insert(sender, peek.slots());
         }
         if peek.is(PacketType::Update)

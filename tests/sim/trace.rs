@@ -112,7 +112,9 @@ impl Trace {
         for word in words {
             self.mix(u64::from_le_bytes(*word));
         }
-        rest.iter().for_each(|byte| self.mix(u64::from(*byte)));
+        for byte in rest {
+            self.mix(u64::from(*byte));
+        }
         if self.packets
             && let Ok(protocol::bus::Packet { header, body }) = protocol::bus::decode(bytes)
         {

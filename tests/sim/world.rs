@@ -267,7 +267,8 @@ impl World {
         Some(result)
     }
 
-    /// An administrator's command: like [`World::input`], but its consequences are accounted to the administrator.
+    /// An administrator's command: like [`World::input`], but its consequences are accounted to the administrator, who gets
+    /// no answer from a process that died over it.
     pub(crate) fn command<R>(
         &mut self,
         host: usize,
@@ -277,7 +278,7 @@ impl World {
         self.hosts[host].admin = admin;
         let result = self.input(host, input);
         self.hosts[host].admin = Admin::Nothing;
-        result
+        result.filter(|_| self.hosts[host].core.is_some())
     }
 
     fn arm_tick(&mut self, host: usize) {
