@@ -201,7 +201,7 @@ CLIENT SETNAME first
 @b PSUBSCRIBE b
 {fields flags db sub psub ssub multi cmd user redir resp} CLIENT LIST TYPE pubsub
 {fields flags db sub psub ssub multi cmd user redir resp} CLIENT LIST ID $id:a
-{fields flags db sub psub ssub multi cmd name} CLIENT LIST TYPE normal
+{fields flags db sub psub ssub multi cmd name} CLIENT LIST ID $id:a
 MULTI
 {fields flags multi cmd} CLIENT LIST TYPE normal
 {fields flags multi cmd} CLIENT INFO

@@ -361,22 +361,21 @@ CLIENT UNBLOCK
 CLIENT UNBLOCK 1 BAD
 == timeout
 @b PING
-!let bid CLIENT ID
-@b !let wid CLIENT ID
+@b {any} !let wid CLIENT ID
 @b !send BLPOP l 0
 !blocked 1
 CLIENT UNBLOCK $wid
 @b !read
 CLIENT UNBLOCK $wid
 == error
-@b !let wid CLIENT ID
+@b {any} !let wid CLIENT ID
 @b !send BLMOVE l m LEFT RIGHT 0
 !blocked 1
 CLIENT UNBLOCK $wid ERROR
 @b !read
 @b PING
 == explicit timeout
-@b !let wid CLIENT ID
+@b {any} !let wid CLIENT ID
 @b !send BLMPOP 0 1 l LEFT
 !blocked 1
 CLIENT UNBLOCK $wid TIMEOUT
@@ -392,7 +391,7 @@ RPUSH l v
 @c !read
 EXISTS l
 == a killed client gets nothing
-@b !let wid CLIENT ID
+@b {any} !let wid CLIENT ID
 @b !send BLPOP l 0
 !blocked 1
 CLIENT KILL ID $wid

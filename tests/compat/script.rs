@@ -93,6 +93,8 @@ struct Player<'a> {
     changed_config: Vec<(Vec<u8>, Vec<u8>)>,
     records: Vec<Record>,
     limit: Duration,
+    /// One connection for everything that is not part of the script, so that it changes no count in the middle of a case.
+    control: Client,
 }
 
 impl<'a> Player<'a> {
@@ -108,17 +110,39 @@ impl<'a> Player<'a> {
             changed_config: Vec::new(),
             records: Vec::new(),
             limit: REPLY_LIMIT,
+            control: node.admin(),
+        }
+    }
+
+    /// A command of the runner's own. It may fail: the script may just have paused or stopped the server.
+    fn control<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Option<Value> {
+        let reply = self.control.try_call_within(args, secs(2)).ok();
+        if reply.is_none() {
+            // A late reply would be taken for the next one's.
+            self.control = self.node.admin();
+        }
+        reply
+    }
+
+    /// Waits until the server has noticed that the script's connections are closed.
+    fn wait_alone(&mut self) {
+        for _ in 0..100 {
+            let list = self.control(&["CLIENT", "LIST"]).map(|v| v.text()).unwrap_or_default();
+            if list.lines().count() <= 1 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
     fn begin_case(&mut self, title: &str) {
         self.connections.clear();
         self.variables.clear();
-        let mut control = self.node.admin();
-        for (name, value) in self.changed_config.drain(..) {
-            let _ = control.try_call(&[b"CONFIG", &b"SET"[..], &name, &value]);
+        self.wait_alone();
+        for (name, value) in std::mem::take(&mut self.changed_config) {
+            self.control(&[b"CONFIG", &b"SET"[..], &name, &value]);
         }
-        let _ = control.try_call(&["FLUSHALL"]);
+        self.control(&["FLUSHALL"]);
         self.title = title.to_owned();
         self.skip = false;
     }
@@ -233,9 +257,8 @@ impl<'a> Player<'a> {
 
     fn wait_blocked(&mut self, count: &str, text: &str) {
         let deadline = Instant::now() + self.limit;
-        let mut control = self.node.admin();
         loop {
-            let info = control.try_call(&["INFO", "clients"]).map(|v| v.text()).unwrap_or_default();
+            let info = self.control(&["INFO", "clients"]).map(|v| v.text()).unwrap_or_default();
             let seen = info_field(&info, "blocked_clients").unwrap_or_default();
             if seen == count || Instant::now() > deadline {
                 if seen != count {
@@ -280,15 +303,13 @@ impl<'a> Player<'a> {
 
     fn config(&mut self, rest: &str) {
         let words = split_line(rest);
-        let mut control = self.node.admin();
-        let old = control.try_call(&[b"CONFIG", &b"GET"[..], &words[0]]);
-        if let Ok(Value::Array(pair)) = old
+        if let Some(Value::Array(pair)) = self.control(&[b"CONFIG", &b"GET"[..], &words[0]])
             && pair.len() == 2
         {
             self.changed_config.push((words[0].clone(), pair[1].text().into_bytes()));
         }
-        let reply = control.try_call(&[b"CONFIG", &b"SET"[..], &words[0], &words[1]]);
-        let said = reply.map_or_else(|e| e.to_string(), |v| format!("{v:?}"));
+        let reply = self.control(&[b"CONFIG", &b"SET"[..], &words[0], &words[1]]);
+        let said = reply.map_or_else(|| "no reply".to_owned(), |v| format!("{v:?}"));
         self.record(&format!("!config {rest}"), said.into_bytes(), Normaliser::Exact);
     }
 }
