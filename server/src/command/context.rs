@@ -10,9 +10,7 @@ use protocol::slot::{SlotId, key_slot};
 use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
 use crate::base::rng::Rng;
-use crate::store::{
-    AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard, StringValue, Ttl, Type,
-};
+use crate::store::{AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, StringValue, Ttl, Type};
 
 /// How keys whose time has come are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +90,8 @@ pub struct KeyedCtx<'a> {
 }
 
 /// Everything a keyspace handler sees.
-pub struct KeyspaceCtx<'a, 'k> {
-    pub keyspace: &'k Keyspace,
+pub struct KeyspaceCtx<'a> {
+    pub keyspace: &'a Keyspace,
     pub reply: Reply<'a>,
     pub effects: &'a mut Effects,
     pub limits: &'a DataLimits,
@@ -106,8 +104,9 @@ pub struct KeyspaceCtx<'a, 'k> {
     pub garbage: Vec<Box<dyn Send>>,
     /// Drop `garbage` in another thread (FLUSHALL ASYNC).
     pub drop_elsewhere: bool,
-    /// Slots that were changed: they stay locked until the effects are drained. Lock in ascending order only.
-    pub held: Vec<SlotGuard<'k>>,
+    /// Drains what is in `effects` now, for a handler that changes a slot (SCAN removes expired keys): called under that slot's
+    /// lock, or else a write of another client could overtake the change on the way to a replica.
+    pub settle: &'a mut dyn FnMut(&mut Effects),
 }
 
 impl Data<'_> {

@@ -27,6 +27,10 @@ pub fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<()
     for key_spec in spec.keys {
         extract_one(key_spec, args, out)?;
     }
+    if let Some(f) = spec.key_flags_fn {
+        let flags = f(args);
+        out.iter_mut().for_each(|(_, known)| *known = flags);
+    }
     Ok(())
 }
 

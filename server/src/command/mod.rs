@@ -30,4 +30,4 @@ pub use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec};
 /// A synchronous handler that runs under the locks of the slots its keys live in.
 pub type KeyedFn = for<'c, 'a> fn(&'c mut KeyedCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;
 /// A synchronous handler that visits slots one at a time, or all of them under the barrier.
-pub type KeyspaceFn = for<'c, 'a> fn(&'c mut KeyspaceCtx<'_, '_>, protocol::resp::Args<'a>) -> CmdResult;
+pub type KeyspaceFn = for<'c, 'a> fn(&'c mut KeyspaceCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;

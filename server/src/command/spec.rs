@@ -301,6 +301,8 @@ impl KeySpec {
 
 /// A function that finds the words that are keys, for the few commands whose key specs cannot say it.
 pub type KeysFn = fn(protocol::resp::Args<'_>, &mut super::keys::KeyPositions);
+/// A function that says what a command does with its keys, where that depends on its words.
+pub type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
 /// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
 pub type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
 
@@ -321,6 +323,8 @@ pub struct Spec {
     pub syntax: &'static str,
     pub keys: &'static [KeySpec],
     pub keys_fn: Option<KeysFn>,
+    /// For [`KeyFlags::VARIABLE_FLAGS`]: what these words do with the keys.
+    pub key_flags_fn: Option<KeyFlagsFn>,
     pub other_db: Option<OtherDbFn>,
     /// Command tips as COMMAND INFO prints them.
     pub tips: &'static [&'static str],
@@ -355,6 +359,7 @@ impl<H: Copy + 'static> Declared<H> {
                 syntax: "",
                 keys: &[],
                 keys_fn: None,
+                key_flags_fn: None,
                 other_db: None,
                 tips: &[],
                 history: &[],
@@ -400,6 +405,10 @@ impl<H: Copy + 'static> Declared<H> {
     pub const fn keys_fn(mut self, f: KeysFn) -> Self {
         self.spec.keys_fn = Some(f);
         self.spec.flags = self.spec.flags.and(Flags::MOVABLE_KEYS);
+        self
+    }
+    pub const fn key_flags_fn(mut self, f: KeyFlagsFn) -> Self {
+        self.spec.key_flags_fn = Some(f);
         self
     }
     pub const fn other_db(mut self, f: OtherDbFn) -> Self {

@@ -98,6 +98,23 @@ fn an_expired_key_is_deleted_before_the_command_that_met_it() {
 }
 
 #[test]
+fn expired_keys_that_scan_and_randomkey_meet_go_one_by_one() {
+    for line in ["SCAN 0", "RANDOMKEY"] {
+        let mut bench = Bench::new();
+        bench.run("MSET a 1 b 2");
+        bench.run("PEXPIRE a 1");
+        bench.run("PEXPIRE b 1");
+        bench.clock.advance_ms(2);
+        let (_, mut propagated, mut events) = bench.trace(line);
+        propagated.sort();
+        events.sort();
+        assert_eq!(propagated, ["DEL a", "DEL b"], "not within MULTI: {line}");
+        assert_eq!(events, ["expired a", "expired b"], "{line}");
+        assert_eq!(bench.run("DBSIZE"), ":0");
+    }
+}
+
+#[test]
 fn keys_that_go_and_come() {
     check(&["SET a 1", "SET b 1"], "DEL a b c", ":2", &["DEL a b c"], &["del a", "del b"]);
     check(&["SET a 1"], "UNLINK a", ":1", &["UNLINK a"], &["del a"]);

@@ -54,15 +54,15 @@ pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
     .syntax("index1:integer index2:integer"),
 ];
 
-fn flushdb(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+fn flushdb(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     flush(ctx, args, ctx.db..ctx.db + 1)
 }
 
-fn flushall(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+fn flushall(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     flush(ctx, args, 0..ctx.keyspace.databases())
 }
 
-fn flush(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>, databases: std::ops::Range<usize>) -> CmdResult {
+fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<usize>) -> CmdResult {
     ctx.drop_elsewhere = match args.get(1) {
         _ if args.len() > 2 => return Err(error::SYNTAX),
         None => false,
@@ -83,7 +83,7 @@ fn flush(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>, databases: std::ops::Ran
 }
 
 /// Removes all keys of a database; returns how many there were.
-fn empty(ctx: &mut KeyspaceCtx<'_, '_>, db: usize) -> u64 {
+fn empty(ctx: &mut KeyspaceCtx<'_>, db: usize) -> u64 {
     let keyspace = ctx.keyspace;
     let mut removed = 0;
     for id in keyspace.occupied(db) {
@@ -99,7 +99,7 @@ fn empty(ctx: &mut KeyspaceCtx<'_, '_>, db: usize) -> u64 {
     removed
 }
 
-fn swapdb(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+fn swapdb(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     if ctx.limits.cluster_enabled {
         return Err(error::SWAPDB_IN_CLUSTER);
     }
@@ -129,7 +129,7 @@ fn swapdb(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
 }
 
 /// Whoever watches a key in `ours` is told, if the key is there or is about to be.
-fn raise_watchers(ctx: &mut KeyspaceCtx<'_, '_>, [ours, theirs]: [usize; 2], id: SlotId) {
+fn raise_watchers(ctx: &mut KeyspaceCtx<'_>, [ours, theirs]: [usize; 2], id: SlotId) {
     let keyspace = ctx.keyspace;
     let watched: Vec<Box<[u8]>> = keyspace.lock(ours, id).watched_keys().map(Into::into).collect();
     for key in watched {
@@ -141,7 +141,7 @@ fn raise_watchers(ctx: &mut KeyspaceCtx<'_, '_>, [ours, theirs]: [usize; 2], id:
 }
 
 /// Clients that wait for a key may find it now.
-fn note_ready(ctx: &mut KeyspaceCtx<'_, '_>, db: usize, id: SlotId) {
+fn note_ready(ctx: &mut KeyspaceCtx<'_>, db: usize, id: SlotId) {
     let slot = ctx.keyspace.lock(db, id);
     for key in slot.waited_keys() {
         if slot.contains(ctx.keyspace.hash(key), key) {

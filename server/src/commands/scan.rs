@@ -1,9 +1,8 @@
 //! Commands that look at a whole database: SCAN, KEYS, RANDOMKEY, DBSIZE.
 //!
 //! Slots are visited one at a time, so a huge database never stops the node. What SCAN promises, and how its cursors keep it,
-//! stands in [`crate::store::ScanCursor`]. SCAN removes the expired keys that it meets, as Redis does; the slot of such a key stays
-//! locked until its deletion is propagated, or else a write of another client could overtake it on the way to a replica. So
-//! that not too much is locked, after [`MAX_HELD`] such slots further expired keys are only hidden. Redis: db.c.
+//! stands in [`crate::store::ScanCursor`]. SCAN and RANDOMKEY remove the expired keys that they meet, as Redis does; each removal is
+//! announced at once, under its slot's lock and as a unit of its own: such keys have nothing to do with each other. Redis: db.c.
 
 use protocol::resp::{Args, OwnedArgs};
 
@@ -13,7 +12,7 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, NotifyClass, Role, error,
 };
-use crate::store::{EntryRef, ScanCursor, SlotGuard};
+use crate::store::{EntryRef, ScanCursor, Slot};
 
 /// The commands of this file.
 pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
@@ -37,31 +36,38 @@ pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
         .history(&[("6.0.0", "Added the `TYPE` subcommand.")]),
 ];
 
-/// The most slots that one SCAN keeps locked.
-const MAX_HELD: usize = 64;
-/// How often RANDOMKEY draws before it looks through the keys one by one.
+/// How often RANDOMKEY draws on a replica, which removes nothing, before it looks through the keys one by one.
 const DRAWS: usize = 100;
 /// Keys that SCAN visits unless told otherwise.
 const DEFAULT_COUNT: usize = 10;
 
-fn dbsize(ctx: &mut KeyspaceCtx<'_, '_>, _args: Args<'_>) -> CmdResult {
+fn dbsize(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
     ctx.reply.int(ctx.keyspace.len(ctx.db) as i64);
     DONE
 }
 
 /// Whether readers still see this key. The primary's stream sees keys as they are.
-fn is_live(ctx: &KeyspaceCtx<'_, '_>, entry: EntryRef<'_>) -> bool {
+fn is_live(ctx: &KeyspaceCtx<'_>, entry: EntryRef<'_>) -> bool {
     ctx.role == Role::Stream || !entry.is_expired(ctx.now)
 }
 
-fn randomkey(ctx: &mut KeyspaceCtx<'_, '_>, _args: Args<'_>) -> CmdResult {
+fn randomkey(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
     let keyspace = ctx.keyspace;
-    for _ in 0..DRAWS {
+    let mut draws = DRAWS;
+    while draws > 0 {
         let Some(slot) = keyspace.random_slot(ctx.db, ctx.rng.next_u64()) else { break };
-        let slot = keyspace.lock(ctx.db, slot);
-        if let Some(entry) = slot.random(ctx.rng.next_u64()).filter(|entry| is_live(ctx, *entry)) {
-            ctx.reply.bulk(entry.key());
-            return DONE;
+        let mut slot = keyspace.lock(ctx.db, slot);
+        match slot.random(ctx.rng.next_u64()) {
+            Some(entry) if is_live(ctx, entry) => {
+                ctx.reply.bulk(entry.key());
+                return DONE;
+            }
+            Some(entry) if ctx.role == Role::Primary => {
+                let key = entry.key().to_vec();
+                remove_expired(ctx, &mut slot, &key);
+            }
+            // Hidden, or gone between the choice of the slot and its lock.
+            Some(_) | None => draws -= 1,
         }
     }
     // Nearly everything is expired and not yet removed: take the first key that is not.
@@ -76,7 +82,7 @@ fn randomkey(ctx: &mut KeyspaceCtx<'_, '_>, _args: Args<'_>) -> CmdResult {
     DONE
 }
 
-fn keys(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+fn keys(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     let pattern = &args[1];
     let everything = pattern == b"*";
     let array = ctx.reply.deferred_array();
@@ -165,7 +171,7 @@ impl Names {
     }
 }
 
-fn scan(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
+fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     let cursor = parse_cursor(&args[1])?;
     let request = ScanRequest::parse(args.skip(2))?;
     let (mut found, mut left) = (Names::default(), request.count);
@@ -181,7 +187,7 @@ fn scan(ctx: &mut KeyspaceCtx<'_, '_>, args: Args<'_>) -> CmdResult {
 
 /// Visits about `left` keys from a cursor on; returns where to go on, `None` at the end.
 fn scan_slots(
-    ctx: &mut KeyspaceCtx<'_, '_>,
+    ctx: &mut KeyspaceCtx<'_>,
     cursor: ScanCursor,
     request: &ScanRequest<'_>,
     left: &mut usize,
@@ -193,7 +199,7 @@ fn scan_slots(
         if *left == 0 {
             return Some(here);
         }
-        let slot = keyspace.lock(ctx.db, id);
+        let mut slot = keyspace.lock(ctx.db, id);
         let mut expired = Names::default();
         let mut visited = 0;
         let next = slot.scan(here.position(), *left, |entry| {
@@ -204,8 +210,8 @@ fn scan_slots(
             }
         });
         *left = left.saturating_sub(visited);
-        if !expired.ends.is_empty() && ctx.role == Role::Primary && ctx.held.len() < MAX_HELD {
-            remove_expired(ctx, slot, &expired);
+        if ctx.role == Role::Primary {
+            expired.iter().for_each(|name| remove_expired(ctx, &mut slot, name));
         }
         if let Some(position) = next {
             return Some(here.at_position(position));
@@ -214,21 +220,19 @@ fn scan_slots(
     None
 }
 
-/// Removes expired keys, and keeps their slot locked until that is propagated.
-fn remove_expired<'k>(ctx: &mut KeyspaceCtx<'_, 'k>, mut slot: SlotGuard<'k>, expired: &Names) {
-    let verb: &[u8] = if ctx.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
-    for name in expired.iter() {
-        let hash = ctx.keyspace.hash(name);
-        let Some(removed) = slot.expire_if_due(hash, name, ctx.now) else { continue };
-        slot.touch(hash, name);
-        if ctx.effects.propagating {
-            ctx.effects.before.push((ctx.db, OwnedArgs::from_slices(&[verb, name])));
-        }
-        ctx.effects.notify(NotifyClass::Expired, "expired", ctx.db, name);
-        ctx.effects.expired += 1;
-        ctx.effects.discard(removed);
+/// Removes an expired key of a locked slot, and announces it.
+fn remove_expired(ctx: &mut KeyspaceCtx<'_>, slot: &mut Slot, name: &[u8]) {
+    let hash = ctx.keyspace.hash(name);
+    let Some(removed) = slot.expire_if_due(hash, name, ctx.now) else { return };
+    slot.touch(hash, name);
+    if ctx.effects.propagating {
+        let verb: &[u8] = if ctx.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
+        ctx.effects.before.push((ctx.db, OwnedArgs::from_slices(&[verb, name])));
     }
-    ctx.held.push(slot);
+    ctx.effects.notify(NotifyClass::Expired, "expired", ctx.db, name);
+    ctx.effects.expired += 1;
+    ctx.effects.discard(removed);
+    (ctx.settle)(ctx.effects);
 }
 
 #[cfg(test)]

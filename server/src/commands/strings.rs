@@ -65,6 +65,7 @@ pub static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("SET", Arity::at_least(3), Group::String, Flags::WRITE.and(Flags::DENYOOM), set as KeyedFn)
         .summary("Set the string value of a key")
         .keys(&[KeySpec::at(1).rw().access().update().flags(KeyFlags::VARIABLE_FLAGS).notes("RW and ACCESS due to the optional `GET` argument")])
+        .key_flags_fn(set_key_flags)
         .syntax("key:key value:string [condition:<'NX|'XX>@2.6.12] ['GET@6.2.0] [expiration:<EX=seconds:integer@2.6.12|PX=milliseconds:integer@2.6.12|EXAT=unix-time-seconds:unix-time@6.2.0|PXAT=unix-time-milliseconds:unix-time@6.2.0|'KEEPTTL@6.0.0>]")
         .history(&[("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."), ("6.0.0", "Added the `KEEPTTL` option."), ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."), ("7.0.0", "Allowed the `NX` and `GET` options to be used together.")]),
     Declared::new("SETEX", Arity::exactly(4), Group::String, Flags::WRITE.and(Flags::DENYOOM), setex as KeyedFn)
@@ -136,6 +137,12 @@ fn set(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     store(ctx, &key, &args[2], Ttl::Clear);
     ctx.reply.ok();
     DONE
+}
+
+/// SET overwrites without looking, unless GET asks for the old value.
+fn set_key_flags(args: Args<'_>) -> KeyFlags {
+    let gets = args.skip(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET"));
+    if gets { KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::UPDATE) } else { KeyFlags::OW.and(KeyFlags::UPDATE) }
 }
 
 fn set_with_options(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {

@@ -249,11 +249,13 @@ impl Engine {
             name: &command.full_name,
             garbage: Vec::new(),
             drop_elsewhere: false,
-            held: Vec::new(),
+            settle: &mut |effects| {
+                let fresh = Effects::new(effects.propagating, effects.notify_mask);
+                unit.drain(self, command, args, caller.db, std::mem::replace(effects, fresh));
+            },
         };
         let result = handler(&mut ctx, args);
-        let (garbage, held, elsewhere) =
-            (std::mem::take(&mut ctx.garbage), std::mem::take(&mut ctx.held), ctx.drop_elsewhere);
+        let (garbage, elsewhere) = (std::mem::take(&mut ctx.garbage), ctx.drop_elsewhere);
         drop(ctx);
         let called = match result {
             Ok(_) => Called::Done,
@@ -264,7 +266,6 @@ impl Engine {
             }
         };
         unit.drain(self, command, args, caller.db, effects);
-        drop(held);
         if elsewhere && !garbage.is_empty() {
             // Without a thread it is dropped here, when the closure is.
             let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(garbage));
