@@ -60,6 +60,3 @@ fn database(word: &[u8], databases: usize) -> Result<usize, CmdError> {
     let number = i32::try_from(integer(word)?).map_err(|_| error::NOT_32_BITS)?;
     usize::try_from(number).ok().filter(|db| *db < databases).ok_or(error::DB_OUT_OF_RANGE)
 }
-
-#[cfg(test)]
-mod effects_tests;

@@ -34,6 +34,9 @@ pub mod state;
 pub mod stats;
 #[cfg(test)]
 pub mod testing;
+
+#[cfg(test)]
+mod command_effects_tests;
 pub mod threads;
 pub mod transaction;
 
