@@ -216,7 +216,16 @@ impl Cluster {
     /// What one node believes.
     #[track_caller]
     pub fn view(&self, index: usize) -> Vec<NodeLine> {
-        parse_nodes(&self.nodes[index].cmd("CLUSTER NODES").text())
+        parse_nodes(&self.ask(index, "CLUSTER NODES"))
+    }
+
+    /// The text of a reply, once the node does not load its dataset any more: Redis refuses CLUSTER meanwhile.
+    #[track_caller]
+    fn ask(&self, index: usize, line: &str) -> String {
+        wait_ok("the node to have loaded its dataset", secs(20), || {
+            let text = self.nodes[index].cmd(line).text();
+            if text.starts_with("LOADING") { Err(text) } else { Ok(text) }
+        })
     }
 
     /// What a node says about itself.
@@ -228,7 +237,7 @@ impl Cluster {
     /// The id of a node.
     #[track_caller]
     pub fn id(&self, index: usize) -> String {
-        self.nodes[index].cmd("CLUSTER MYID").text()
+        self.ask(index, "CLUSTER MYID")
     }
 
     /// The index of the node with this port.
@@ -279,6 +288,9 @@ impl Cluster {
                 return Some(format!("{port}: {:?}", info.text()));
             }
             let Some(nodes) = node.try_cmd("CLUSTER NODES") else { return Some(format!("{port} does not answer")) };
+            if nodes.is_error() {
+                return Some(format!("{port}: {nodes:?}"));
+            }
             let shape = shape(&parse_nodes(&nodes.text()));
             match &first {
                 None => first = Some((port, shape)),
@@ -316,7 +328,7 @@ impl Cluster {
     pub fn wait_promotion(&self, candidates: &[usize], limit: Duration) -> usize {
         wait_ok(&format!("one of {candidates:?} to be promoted"), limit, || {
             let won = candidates.iter().copied().find(|&i| {
-                let Some(text) = self.nodes[i].try_cmd("CLUSTER NODES") else { return false };
+                let Some(text) = self.nodes[i].try_cmd("CLUSTER NODES").filter(|t| !t.is_error()) else { return false };
                 parse_nodes(&text.text()).iter().any(|l| l.has("myself") && l.is_primary() && !l.slots.is_empty())
             });
             won.ok_or(())
