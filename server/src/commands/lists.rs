@@ -501,7 +501,9 @@ fn parse_search(args: Args<'_>) -> Result<Search, CmdError> {
                 ));
             }
             if search.rank == i64::MIN {
-                return Err(error::OUT_OF_RANGE);
+                return Err(CmdError::text(
+                    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+                ));
             }
         } else if option.eq_ignore_ascii_case(b"count") {
             let count = parse_i64(value).and_then(|count| usize::try_from(count).ok());

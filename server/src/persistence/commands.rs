@@ -1,4 +1,7 @@
 //! SAVE, BGSAVE, LASTSAVE.
+//!
+//! The handlers only start work and say what came of it: saving happens on a thread of its own beside running commands, so
+//! SAVE answers later instead of stopping the node, and one save runs at a time.
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;

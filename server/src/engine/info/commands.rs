@@ -1,4 +1,7 @@
 //! The command INFO.
+//!
+//! The command only chooses sections and writes the text: what the fields are, and where their values come from, is declared
+//! once in [`super`], so that INFO, its sections and the exporters that read it cannot disagree.
 
 use protocol::resp::Args;
 
