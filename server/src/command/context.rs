@@ -4,6 +4,8 @@
 //! cannot reach a socket. Data and reply are separate fields, so that a handler can write a value it has borrowed from the slot
 //! straight into the reply buffer, without a copy.
 
+use std::cell::Cell;
+
 use protocol::resp::reply::Reply;
 use protocol::slot::{SlotId, key_slot};
 
@@ -54,6 +56,40 @@ pub struct Key<'k> {
     pub slot: SlotId,
 }
 
+/// A word of the command that is a key, with what the engine has computed of it to route and lock.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownKey<'a> {
+    pub key: &'a [u8],
+    pub slot: SlotId,
+    pub hash: KeyHash,
+}
+
+/// The keys of a command in the order of its words, which is the order in which handlers ask for them.
+#[derive(Debug, Default)]
+pub struct KnownKeys<'a> {
+    keys: &'a [KnownKey<'a>],
+    next: Cell<usize>,
+}
+
+impl<'a> KnownKeys<'a> {
+    pub fn new(keys: &'a [KnownKey<'a>]) -> Self {
+        Self { keys, next: Cell::new(0) }
+    }
+
+    /// What is known of this word, if it is the next key or the last one that was asked for again.
+    #[inline]
+    fn find(&self, word: &[u8]) -> Option<KnownKey<'a>> {
+        // The very same bytes, not just equal ones: comparing them would cost what is to be saved.
+        let is = |at: usize| self.keys.get(at).copied().filter(|known| std::ptr::eq(known.key, word));
+        let next = self.next.get();
+        if let Some(known) = is(next) {
+            self.next.set(next + 1);
+            return Some(known);
+        }
+        is(next.wrapping_sub(1))
+    }
+}
+
 /// The data side of a keyed handler: its locked slots and the effects it notes.
 pub struct Data<'a> {
     pub keyspace: &'a Keyspace,
@@ -65,8 +101,8 @@ pub struct Data<'a> {
     pub now: i64,
     pub role: Role,
     pub lazy_expire: bool,
-    /// The slot of the command's only key, which the engine has computed already, and that key.
-    pub known: Option<(&'a [u8], SlotId)>,
+    /// What the engine has computed already of the command's keys.
+    pub known: KnownKeys<'a>,
     /// The client does not want its look-ups to count as use (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// Uses are counted instead of timed.
@@ -113,12 +149,10 @@ impl Data<'_> {
     /// Hashes a key.
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        let slot = match self.known {
-            // The very same bytes, not just equal ones: comparing them would cost what is to be saved.
-            Some((known, slot)) if std::ptr::eq(known, bytes) => slot,
-            _ => key_slot(bytes),
-        };
-        Key { bytes, hash: self.keyspace.hash(bytes), slot }
+        match self.known.find(bytes) {
+            Some(KnownKey { slot, hash, .. }) => Key { bytes, hash, slot },
+            None => Key { bytes, hash: self.keyspace.hash(bytes), slot: key_slot(bytes) },
+        }
     }
 
     /// The slot of a key, in the selected database.

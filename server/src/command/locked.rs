@@ -74,7 +74,7 @@ impl<'k> Locked<'k> {
     /// Plain references to the locked slots, for a handler.
     #[inline]
     pub fn slots(&mut self) -> Slots<'_> {
-        Slots(self.0.iter_mut().map(|(place, guard)| (*place, &mut **guard)).collect())
+        Slots { slots: self.0.iter_mut().map(|(place, guard)| (*place, &mut **guard)).collect(), last: 0 }
     }
 
     /// Whether every slot of `plan` is locked here.
@@ -95,8 +95,12 @@ impl<'k> Locked<'k> {
     }
 }
 
-/// References to locked slots.
-pub struct Slots<'a>(SmallVec<[(Place, &'a mut Slot); 1]>);
+/// References to locked slots, ascending.
+pub struct Slots<'a> {
+    slots: SmallVec<[(Place, &'a mut Slot); 1]>,
+    /// The one that was asked for last; a handler asks several times in a row for one key's slot.
+    last: usize,
+}
 
 impl Slots<'_> {
     /// The locked slot.
@@ -106,14 +110,12 @@ impl Slots<'_> {
     #[inline]
     pub fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
-        let index = if self.0.first().is_some_and(|(place, _)| *place == wanted) {
-            0
-        } else {
-            self.0
-                .iter()
-                .position(|(place, _)| *place == wanted)
-                .expect("every key of a command is locked before its handler runs")
-        };
-        self.0[index].1
+        if self.slots.get(self.last).is_none_or(|(place, _)| *place != wanted) {
+            self.last = self
+                .slots
+                .binary_search_by_key(&wanted, |(place, _)| *place)
+                .expect("every key of a command is locked before its handler runs");
+        }
+        self.slots[self.last].1
     }
 }

@@ -20,7 +20,7 @@ pub mod outcome;
 pub mod spec;
 pub mod syntax;
 
-pub use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, Role};
+pub use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey, KnownKeys, Role};
 pub use effects::{Effects, Event, NotifyClass};
 pub use error::CmdError;
 pub use locked::{LockPlan, Locked};

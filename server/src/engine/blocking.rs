@@ -17,7 +17,7 @@ use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
 use super::client::{ClientHandle, Mail};
-use super::execute::{Called, Caller, Unit};
+use super::execute::{Called, Caller, PlannedKeys, Unit};
 use super::hot::Hot;
 use super::registry::Handler;
 use super::session::Session;
@@ -150,7 +150,13 @@ impl Engine {
                 };
                 let mut plan = LockPlan::default();
                 plan.add(db, slot);
-                self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
+                self.plan_locks(
+                    self.registry.by_index(parked.command),
+                    parked.args.view(),
+                    parked.db,
+                    &mut plan,
+                    &mut PlannedKeys::new(),
+                );
                 let mut locked = self.lock(&plan);
                 if self.serve_key(db, &key, unit, &mut locked, now) {
                     break;
@@ -204,7 +210,7 @@ impl Engine {
             command,
             handler,
             parked.args.view(),
-            None,
+            &[],
             &mut out,
             &mut rng,
             hot,
@@ -220,7 +226,13 @@ impl Engine {
 
     fn holds_all(&self, parked: &Parked, locked: &Locked<'_>) -> bool {
         let mut plan = LockPlan::default();
-        self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
+        self.plan_locks(
+            self.registry.by_index(parked.command),
+            parked.args.view(),
+            parked.db,
+            &mut plan,
+            &mut PlannedKeys::new(),
+        );
         locked.holds(&plan)
     }
 }

@@ -11,17 +11,18 @@ use protocol::resp::ArgVec;
 use protocol::resp::Args;
 use protocol::resp::limits::Limits;
 use protocol::resp::reply::Reply;
-use protocol::resp::request::{Parsed, RequestParser};
+use protocol::resp::request::RequestParser;
 use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
 use super::barrier::Pass;
-use super::execute::{Called, Presence, Unit, presence};
+use super::execute::{Called, PlannedKeys, Presence, Unit, prefetch, presence};
 use super::hot::Hot;
 use super::ports::{Route, RouteAsk};
 use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::state::PauseKind;
+use super::window::{Home, Lead, Tail, Window};
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, Flags, KeyedFn, LockPlan, Locked, error};
 
@@ -47,26 +48,40 @@ pub enum Next {
 /// call to the next.
 #[derive(Default)]
 pub struct Intake {
-    parser: RequestParser,
-    words: ArgVec,
+    pub(super) parser: RequestParser,
+    pub(super) words: ArgVec,
 }
 
-/// The clock of one batch: each command begins when the one before it ended, so that one reading serves both.
+impl Intake {
+    /// Forgets a request that has begun: it will be read again from its first byte, after what is still before it.
+    fn forget(&mut self) {
+        self.parser = RequestParser::new();
+    }
+}
+
+/// The clock and the counters of one batch. A command begins when the one before it ended, and a run of calls of the same command
+/// is timed and counted as a whole: one reading of the clock and two additions for the run. Their time is told in sum anyway.
 struct Pace {
     /// Unix milliseconds at the start of the batch.
     start_ms: i64,
     /// Monotonic microseconds then.
     start_us: u64,
-    /// When the last command ended.
+    /// When the last run ended.
     mark_us: u64,
     /// Commands of the batch so far.
     commands: u64,
+    /// Number of the command of the present run, and how often it was called in it.
+    command: usize,
+    calls: u64,
 }
+
+/// Longest run of calls that is timed as a whole. The time that its commands go by is as old as its first.
+const RUN: u64 = 16;
 
 impl Pace {
     fn start(engine: &Engine) -> Self {
         let mark_us = engine.clock.monotonic_us();
-        Self { start_ms: engine.clock.now_ms(), start_us: mark_us, mark_us, commands: 0 }
+        Self { start_ms: engine.clock.now_ms(), start_us: mark_us, mark_us, commands: 0, command: 0, calls: 0 }
     }
 
     /// Unix milliseconds for the next command.
@@ -75,13 +90,31 @@ impl Pace {
         self.start_ms + ((self.mark_us - self.start_us) / 1000) as i64
     }
 
+    /// Before a command's turn: ends the run if this is another command, or if it is long enough.
+    #[inline]
+    fn turn(&mut self, engine: &Engine, command: &Command) {
+        if command.index != self.command || self.calls >= RUN {
+            self.settle(engine);
+            self.command = command.index;
+        }
+    }
+
     /// Counts a command that just ended.
     #[inline]
-    fn count(&mut self, engine: &Engine, command: &Command) {
-        let ended = engine.clock.monotonic_us();
-        engine.count_call(command, ended - self.mark_us);
-        self.mark_us = ended;
+    fn count(&mut self) {
+        self.calls += 1;
         self.commands += 1;
+    }
+
+    /// Ends the present run.
+    fn settle(&mut self, engine: &Engine) {
+        if self.calls == 0 {
+            return;
+        }
+        let ended = engine.clock.monotonic_us();
+        engine.count_calls(self.command, self.calls, ended - self.mark_us);
+        self.mark_us = ended;
+        self.calls = 0;
     }
 }
 
@@ -108,6 +141,7 @@ impl Engine {
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let result = self.process_batch(session, intake, input, out, &mut pass, &hot, &mut pace);
+        pace.settle(self);
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         result
     }
@@ -122,32 +156,43 @@ impl Engine {
         hot: &Hot,
         pace: &mut Pace,
     ) -> (usize, Next) {
-        let mut consumed = 0;
+        let mut from = 0;
         loop {
-            let limits = if session.authenticated {
+            let authenticated = session.authenticated;
+            let limits = if authenticated {
                 Limits::authenticated(hot.proto_max_bulk_len)
             } else {
                 Limits::unauthenticated(hot.proto_max_bulk_len)
             };
-            let rest = &mut input[consumed..];
-            match intake.parser.parse(rest, &limits, &mut intake.words) {
-                Ok(Parsed::Command { consumed: used }) => {
-                    let args = Args::new(&rest[..used], &intake.words);
-                    match self.dispatch(session, args, out, pass, hot, pace) {
-                        Step::Next => consumed += used,
-                        Step::Stop(next @ Next::Paused(_)) => return (consumed, next),
-                        Step::Stop(next) => return (consumed + used, next),
-                    }
-                    if out.len() >= FLUSH_AT {
-                        return (consumed, Next::Flush);
-                    }
-                    if session.close_after_reply {
-                        return (consumed, Next::Close);
-                    }
+            let window = Window::open(self, intake, input, from, &limits, authenticated, session.db);
+            from = window.end;
+            for request in &window.requests {
+                let args = window.args(request, input);
+                let stop = match self.dispatch(session, args, request.lead, out, pass, hot, pace) {
+                    Step::Stop(next @ Next::Paused(_)) => Some((request.start, next)),
+                    Step::Stop(next) => Some((request.end, next)),
+                    Step::Next if out.len() >= FLUSH_AT => Some((request.end, Next::Flush)),
+                    Step::Next if session.close_after_reply => Some((request.end, Next::Close)),
+                    Step::Next => None,
+                };
+                if let Some(stop) = stop {
+                    intake.forget();
+                    return stop;
                 }
-                Ok(Parsed::Empty { consumed: used }) => consumed += used,
-                Ok(Parsed::Incomplete { need }) => return (consumed, Next::Input { need }),
-                Err(problem) => {
+                if session.authenticated != authenticated {
+                    // Other limits hold from here on.
+                    intake.forget();
+                    from = request.end;
+                    break;
+                }
+            }
+            if from != window.end {
+                continue;
+            }
+            match window.tail {
+                Tail::More => {}
+                Tail::Incomplete { need } => return (from, Next::Input { need }),
+                Tail::Broken(problem) => {
                     let mut text = b"ERR ".to_vec();
                     text.extend_from_slice(&problem.text());
                     self.stats.count_error("ERR");
@@ -162,7 +207,10 @@ impl Engine {
     pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
-        match self.dispatch(session, args, out, &mut pass, &hot, &mut Pace::start(self)) {
+        let mut pace = Pace::start(self);
+        let step = self.dispatch(session, args, Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        pace.settle(self);
+        match step {
             Step::Next => Next::Flush,
             Step::Stop(next) => next,
         }
@@ -172,33 +220,33 @@ impl Engine {
     pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
-        self.dispatch(session, args, out, &mut pass, &hot, &mut Pace::start(self));
+        let mut pace = Pace::start(self);
+        self.dispatch(session, args, Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        pace.settle(self);
     }
 
     fn dispatch(
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
+        lead: Lead,
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
         hot: &Hot,
         pace: &mut Pace,
     ) -> Step {
         let start = out.len();
-        let now = pace.now_ms();
-        let command = match self.resolve(args) {
+        let command = match self.resolve(args, lead) {
             Ok(command) => command,
             Err(problem) => {
                 self.reject(session, None, &problem, out);
                 return self.settle(session, start, out, Step::Next);
             }
         };
+        pace.turn(self, command);
+        let now = pace.now_ms();
         session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
-        // Hashed once for all who ask: the route, the lock, the handler.
-        let home = match (command.handler, command.single_key) {
-            (Handler::Keyed(_), Some(position)) => Some(key_slot(&args[position])),
-            _ => None,
-        };
+        let home = lead.home;
         let route = match self.pass_gates(session, command, args, home, hot) {
             Ok(route) => route,
             Err(problem) => {
@@ -214,7 +262,7 @@ impl Engine {
             return self.settle(session, start, out, Step::Next);
         }
         let step = self.run(session, command, args, out, pass, hot, now, (route, home));
-        pace.count(self, command);
+        pace.count();
         if session.asking && command.spec.name != "ASKING" {
             session.asking = false;
         }
@@ -222,8 +270,9 @@ impl Engine {
     }
 
     /// Finds the command and checks its arity.
-    fn resolve<'r>(&'r self, args: Args<'_>) -> Result<&'r Command, CmdError> {
-        let Some(mut command) = self.registry.find(&args[0]) else { return Err(error::unknown_command(args)) };
+    fn resolve<'r>(&'r self, args: Args<'_>, lead: Lead) -> Result<&'r Command, CmdError> {
+        let Some(found) = lead.command() else { return Err(error::unknown_command(args)) };
+        let mut command = self.registry.by_index(found);
         if command.spec.flags.has(Flags::CONTAINER)
             && let Some(word) = args.get(1)
         {
@@ -244,7 +293,7 @@ impl Engine {
         session: &Session,
         command: &Command,
         args: Args<'_>,
-        home: Option<SlotId>,
+        home: Option<Home>,
         hot: &Hot,
     ) -> Result<Option<Route>, CmdError> {
         if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
@@ -341,7 +390,7 @@ impl Engine {
         session: &Session,
         command: &Command,
         args: Args<'_>,
-        home: Option<SlotId>,
+        home: Option<Home>,
     ) -> Result<Option<Route>, CmdError> {
         if session.origin != Origin::Client || !self.cluster_enabled() {
             return Ok(None);
@@ -355,7 +404,7 @@ impl Engine {
             channel: false,
             migrate: command.spec.name == "MIGRATE",
         };
-        let mut slot = home;
+        let mut slot = home.map(|home| home.slot);
         if home.is_some() {
             asked.channel = command.spec.keys[0].flags.has(crate::command::KeyFlags::NOT_KEY);
         } else if command.spec.name == "EXEC" && command.spec.container.is_none() {
@@ -453,7 +502,7 @@ impl Engine {
         pass: &mut Pass<'_>,
         hot: &Hot,
         now: i64,
-        (route, home): (Option<Route>, Option<SlotId>),
+        (route, home): (Option<Route>, Option<Home>),
     ) -> Step {
         match command.handler {
             Handler::Keyed(handler) => self.run_keyed(session, command, handler, args, out, hot, now, (route, home)),
@@ -486,16 +535,22 @@ impl Engine {
         out: &mut Vec<u8>,
         hot: &Hot,
         now: i64,
-        (route, home): (Option<Route>, Option<SlotId>),
+        (route, home): (Option<Route>, Option<Home>),
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
         let mut unit = Unit::default();
+        let mut keys = PlannedKeys::new();
         let mut locked = match (home, command.spec.other_db) {
-            (Some(slot), None) => Locked::one(&self.keyspace, session.db, slot),
+            (Some(home), None) => {
+                keys.extend(home.of(args));
+                Locked::one(&self.keyspace, session.db, home.slot)
+            }
             _ => {
                 let mut plan = LockPlan::default();
-                self.plan_locks(command, args, session.db, &mut plan);
-                self.lock(&plan)
+                self.plan_locks(command, args, session.db, &mut plan, &mut keys);
+                let locked = self.lock(&plan);
+                prefetch(&keys, session.db, &locked);
+                locked
             }
         };
         if let Some(route) = route
@@ -507,7 +562,7 @@ impl Engine {
         }
         let caller = self.caller(session, now, true);
         let called =
-            self.call_keyed(caller, command, handler, args, home, out, &mut session.rng, hot, &mut unit, &mut locked);
+            self.call_keyed(caller, command, handler, args, &keys, out, &mut session.rng, hot, &mut unit, &mut locked);
         let mut step = Step::Next;
         if let Called::Block(spec) = called {
             self.park(session, command.index, args.to_owned(), spec, &mut locked);

@@ -22,7 +22,8 @@ use crate::base::rng::Rng;
 use crate::command::effects::Propagate;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{
-    BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, LockPlan, Locked, Outcome, Role, error,
+    BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, LockPlan, Locked,
+    Outcome, Role, error,
 };
 use crate::store::{Removed, Slot};
 
@@ -83,7 +84,8 @@ impl Unit {
     }
 
     /// Drains the effects of one command. `args` are its words as the client sent them.
-    pub fn drain(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: Effects) {
+    #[inline]
+    pub fn drain(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &mut Effects) {
         if effects.hits != 0 {
             engine.stats.keyspace_hits.fetch_add(u64::from(effects.hits), Ordering::Relaxed);
         }
@@ -96,7 +98,7 @@ impl Unit {
         self.drain_changes(engine, command, args, db, effects);
     }
 
-    fn drain_changes(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: Effects) {
+    fn drain_changes(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &mut Effects) {
         if effects.expired != 0 {
             engine.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
         }
@@ -105,13 +107,13 @@ impl Unit {
             engine.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
         }
         if effects.propagating {
-            self.propagate(engine, command, args, db, &effects);
+            self.propagate(engine, command, args, db, effects);
         }
         for event in &effects.events {
             engine.pubsub.notify_keyspace_event(engine, effects.notify_mask, event);
         }
-        self.ready.extend(effects.ready);
-        self.garbage.extend(effects.garbage);
+        self.ready.extend(effects.ready.drain(..));
+        self.garbage.append(&mut effects.garbage);
     }
 
     fn propagate(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &Effects) {
@@ -135,16 +137,39 @@ impl Unit {
     }
 }
 
+/// The keys of one command with what was computed of them.
+pub(super) type PlannedKeys<'a> = SmallVec<[KnownKey<'a>; 1]>;
+
+/// Asks for the places and then the entries of several keys, whose slots are locked: their misses overlap.
+pub(super) fn prefetch(keys: &[KnownKey<'_>], db: usize, locked: &Locked<'_>) {
+    if keys.len() < 2 {
+        return;
+    }
+    let slots = || keys.iter().filter_map(|known| Some((known.hash, locked.get(db, known.slot)?)));
+    slots().for_each(|(hash, slot)| slot.prefetch(hash));
+    slots().for_each(|(hash, slot)| slot.prefetch_entry(hash));
+}
+
 impl Engine {
-    /// Notes which slots a command needs.
-    pub fn plan_locks(&self, command: &Command, args: Args<'_>, db: usize, plan: &mut LockPlan) {
+    /// Notes which slots a command needs, and in `keys` what was computed of its keys.
+    pub(super) fn plan_locks<'a>(
+        &self,
+        command: &Command,
+        args: Args<'a>,
+        db: usize,
+        plan: &mut LockPlan,
+        keys: &mut PlannedKeys<'a>,
+    ) {
         let mut positions = KeyPositions::new();
         if extract(command.spec, args, &mut positions).is_err() {
             return;
         }
         let other = command.spec.other_db.and_then(|f| f(args)).filter(|&other| other < self.keyspace.databases());
         for (position, _) in positions {
-            let slot = key_slot(&args[position as usize]);
+            let Some(key) = args.get(position as usize) else { continue };
+            let slot = key_slot(key);
+            self.keyspace.prefetch(db, slot);
+            keys.push(KnownKey { key, slot, hash: self.keyspace.hash(key) });
             plan.add(db, slot);
             if let Some(other) = other {
                 plan.add(other, slot);
@@ -164,7 +189,7 @@ impl Engine {
         command: &Command,
         handler: KeyedFn,
         args: Args<'_>,
-        known: Option<SlotId>,
+        known: &[KnownKey<'_>],
         out: &mut Vec<u8>,
         rng: &mut Rng,
         hot: &Hot,
@@ -182,7 +207,7 @@ impl Engine {
                 now: caller.now,
                 role: caller.role,
                 lazy_expire: hot.limits.lazy_expire,
-                known: known.zip(command.single_key).map(|(slot, position)| (&args[position], slot)),
+                known: KnownKeys::new(known),
                 no_touch: caller.no_touch,
                 lfu: hot.limits.lfu,
                 seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
@@ -205,7 +230,7 @@ impl Engine {
                 Called::Failed
             }
         };
-        unit.drain(self, command, args, caller.db, effects);
+        unit.drain(self, command, args, caller.db, &mut effects);
         called
     }
 
@@ -251,7 +276,7 @@ impl Engine {
             drop_elsewhere: false,
             settle: &mut |effects| {
                 let fresh = Effects::new(effects.propagating, effects.notify_mask);
-                unit.drain(self, command, args, caller.db, std::mem::replace(effects, fresh));
+                unit.drain(self, command, args, caller.db, &mut std::mem::replace(effects, fresh));
             },
         };
         let result = handler(&mut ctx, args);
@@ -265,7 +290,7 @@ impl Engine {
                 Called::Failed
             }
         };
-        unit.drain(self, command, args, caller.db, effects);
+        unit.drain(self, command, args, caller.db, &mut effects);
         if elsewhere && !garbage.is_empty() {
             // Without a thread it is dropped here, when the closure is.
             let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(garbage));
@@ -292,24 +317,13 @@ impl Engine {
         match command.handler {
             Handler::Keyed(handler) => {
                 let mut call = |locked: &mut Locked<'_>| {
-                    self.call_keyed(
-                        caller,
-                        command,
-                        handler,
-                        args,
-                        None,
-                        &mut out,
-                        &mut session.rng,
-                        &hot,
-                        unit,
-                        locked,
-                    )
+                    self.call_keyed(caller, command, handler, args, &[], &mut out, &mut session.rng, &hot, unit, locked)
                 };
                 let called = match locked {
                     Some(locked) => call(locked),
                     None => {
                         let mut plan = LockPlan::default();
-                        self.plan_locks(command, args, caller.db, &mut plan);
+                        self.plan_locks(command, args, caller.db, &mut plan, &mut PlannedKeys::new());
                         call(&mut self.lock(&plan))
                     }
                 };
@@ -324,7 +338,7 @@ impl Engine {
                 self.run_queued_service(session, command, args, &mut out, now, pass);
             }
         }
-        self.count_call(command, self.clock.monotonic_us() - started);
+        self.count_calls(command.index, 1, self.clock.monotonic_us() - started);
         reply.raw(&out);
     }
 
@@ -345,11 +359,11 @@ impl Engine {
         }
     }
 
-    /// Counts a call and its duration in microseconds.
+    /// Counts calls of the command with this number, and how long they took together, in microseconds.
     #[inline]
-    pub fn count_call(&self, command: &Command, usec: u64) {
-        let stats = self.stats.command(command.index);
-        stats.calls.fetch_add(1, Ordering::Relaxed);
+    pub fn count_calls(&self, command: usize, calls: u64, usec: u64) {
+        let stats = self.stats.command(command);
+        stats.calls.fetch_add(calls, Ordering::Relaxed);
         stats.usec.fetch_add(usec, Ordering::Relaxed);
     }
 }

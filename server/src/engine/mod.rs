@@ -39,6 +39,7 @@ pub mod testing;
 mod command_effects_tests;
 pub mod threads;
 pub mod transaction;
+mod window;
 
 use std::sync::{Arc, OnceLock, Weak};
 

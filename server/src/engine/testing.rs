@@ -170,13 +170,20 @@ impl Client {
 
     /// Feeds raw bytes in two reads, the second behind what the first left over; all replies.
     pub fn feed_split(&mut self, engine: &Arc<Engine>, bytes: &[u8], at: usize) -> String {
-        let (mut held, mut out) = (Vec::new(), Vec::new());
+        let (mut held, mut replies) = (Vec::new(), String::new());
         for part in [&bytes[..at], &bytes[at..]] {
             held.extend_from_slice(part);
-            let (used, _) = engine.process(&mut self.session, &mut self.intake, &mut held, &mut out);
-            held.drain(..used);
+            replies.push_str(&self.feed(engine, &mut held));
         }
         assert!(held.is_empty(), "nothing is left of whole requests");
+        replies
+    }
+
+    /// One read: executes what is complete and leaves the rest in `held`. The replies.
+    pub fn feed(&mut self, engine: &Arc<Engine>, held: &mut Vec<u8>) -> String {
+        let mut out = Vec::new();
+        let (used, _) = engine.process(&mut self.session, &mut self.intake, held, &mut out);
+        held.drain(..used);
         String::from_utf8_lossy(&out).into_owned()
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
-use super::execute::{MAX_UNION_LOCKS, Unit, is_changed};
+use super::execute::{MAX_UNION_LOCKS, PlannedKeys, Unit, is_changed};
 use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
 use super::{Engine, registry::Handler};
 use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, error};
@@ -152,7 +152,13 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));
     let mut plan = LockPlan::default();
     for queued in &multi.queue {
-        engine.plan_locks(engine.registry.by_index(queued.command), queued.args.view(), ctx.session.db, &mut plan);
+        engine.plan_locks(
+            engine.registry.by_index(queued.command),
+            queued.args.view(),
+            ctx.session.db,
+            &mut plan,
+            &mut PlannedKeys::new(),
+        );
     }
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);

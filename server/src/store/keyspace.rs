@@ -100,6 +100,16 @@ impl Keyspace {
         }
     }
 
+    /// Lets `f` look at a slot as it is, for hints; does nothing if the slot is locked or its database was never used.
+    #[inline]
+    pub fn peek(&self, db: usize, slot: SlotId, f: impl FnOnce(&Slot)) {
+        if let Some(database) = self.existing(db)
+            && let Some(guard) = database.cells[slot.index()].slot.try_lock()
+        {
+            f(&guard);
+        }
+    }
+
     #[inline]
     fn database(&self, db: usize) -> &Database {
         self.databases[self.physical[db].load(Ordering::Acquire)].get_or_init(Database::new)
