@@ -12,16 +12,14 @@ use protocol::resp::Args;
 use protocol::resp::limits::Limits;
 use protocol::resp::reply::Reply;
 use protocol::resp::request::RequestParser;
-use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
 use super::barrier::Pass;
 use super::execute::{Called, PlannedKeys, Presence, Unit, prefetch, presence};
 use super::hot::Hot;
-use super::ports::{Route, RouteAsk};
+use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
-use super::state::PauseKind;
 use super::window::{Home, Lead, Tail, Window};
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, Flags, KeyedFn, LockPlan, Locked, error};
@@ -287,180 +285,6 @@ impl Engine {
         Ok(command)
     }
 
-    /// The gates that refuse a command without looking at data, in Redis's order. What is left for the slot's lock is returned.
-    fn pass_gates(
-        &self,
-        session: &Session,
-        command: &Command,
-        args: Args<'_>,
-        home: Option<Home>,
-        hot: &Hot,
-    ) -> Result<Option<Route>, CmdError> {
-        if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
-            return Err(error::NO_AUTH);
-        }
-        if session.origin != Origin::Client {
-            return Ok(None);
-        }
-        if session.in_multi() && command.spec.flags.has(Flags::NO_MULTI) {
-            return Err(error::NO_MULTI);
-        }
-        let route = self.route_gate(session, command, args, home)?;
-        self.state_gates(session, command, hot)?;
-        Ok(route)
-    }
-
-    /// Whether the command writes; EXEC does if a queued command does.
-    fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
-        match &session.multi {
-            Some(multi) if command.spec.name == "EXEC" => {
-                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).spec.flags.any(flags))
-            }
-            _ => command.spec.flags.any(flags),
-        }
-    }
-
-    /// The gates that depend on the state of the node.
-    fn state_gates(&self, session: &Session, command: &Command, hot: &Hot) -> Result<(), CmdError> {
-        let writes = self.writes(session, command, Flags::WRITE);
-        let save_failed = hot.stop_writes_on_bgsave_error && self.state.save_failed.load(Ordering::Relaxed);
-        if save_failed
-            && !self.state.is_replica()
-            && (command.spec.name == "PING" || self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE)))
-        {
-            return Err(error::MISCONF_BGSAVE);
-        }
-        if writes {
-            self.write_gates(hot)?;
-        }
-        if self.state.is_replica()
-            && !hot.replica_serve_stale_data
-            && !command.spec.flags.has(Flags::STALE)
-            && !self.state.primary_link_up.load(Ordering::Relaxed)
-        {
-            return Err(error::MASTER_DOWN);
-        }
-        if self.state.loading.load(Ordering::Relaxed) && !command.spec.flags.has(Flags::LOADING) {
-            let refused = !self.state.async_loading.load(Ordering::Relaxed)
-                || command.spec.flags.has(Flags::NO_ASYNC_LOADING)
-                || writes;
-            if refused {
-                return Err(error::LOADING);
-            }
-        }
-        if session.in_subscriber_mode() && !allowed_for_subscribers(command) {
-            return Err(CmdError::new(format!(
-                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-                command.full_name
-            )));
-        }
-        Ok(())
-    }
-
-    fn write_gates(&self, hot: &Hot) -> Result<(), CmdError> {
-        if self.state.is_replica() {
-            return if hot.replica_read_only { Err(error::READ_ONLY) } else { Ok(()) };
-        }
-        if hot.min_replicas_to_write > 0 && hot.min_replicas_max_lag > 0 {
-            let good = self.feed().map_or(0, |feed| feed.good_replicas(hot.min_replicas_max_lag));
-            if good < hot.min_replicas_to_write {
-                return Err(error::NO_REPLICAS);
-            }
-        }
-        Ok(())
-    }
-
-    /// Until when this command is held back, if it is.
-    fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
-        let (kind, until) = self.state.paused(now);
-        if kind == PauseKind::None || session.origin != Origin::Client {
-            return None;
-        }
-        let held = match kind {
-            PauseKind::None => false,
-            PauseKind::All => true,
-            PauseKind::Writes => self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE)),
-        };
-        held.then_some(until)
-    }
-
-    /// Asks the cluster where the command's keys are served. Without cluster mode: nowhere else.
-    fn route_gate(
-        &self,
-        session: &Session,
-        command: &Command,
-        args: Args<'_>,
-        home: Option<Home>,
-    ) -> Result<Option<Route>, CmdError> {
-        if session.origin != Origin::Client || !self.cluster_enabled() {
-            return Ok(None);
-        }
-        let Some(router) = self.router() else { return Ok(None) };
-        let mut asked = RouteAsk {
-            slot: SlotId::FIRST,
-            write: command.spec.is_write(),
-            readonly: session.readonly,
-            asking: session.asking || command.spec.flags.has(Flags::ASKING),
-            channel: false,
-            migrate: command.spec.name == "MIGRATE",
-        };
-        let mut slot = home.map(|home| home.slot);
-        if home.is_some() {
-            asked.channel = command.spec.keys[0].flags.has(crate::command::KeyFlags::NOT_KEY);
-        } else if command.spec.name == "EXEC" && command.spec.container.is_none() {
-            let Some(multi) = &session.multi else { return Ok(None) };
-            for queued in &multi.queue {
-                let queued_command = self.registry.by_index(queued.command);
-                asked.write |= queued_command.spec.is_write();
-                self.slot_of(queued_command, queued.args.view(), &mut slot, &mut asked.channel)?;
-            }
-        } else {
-            self.slot_of(command, args, &mut slot, &mut asked.channel)?;
-        }
-        let Some(slot) = slot else { return Ok(None) };
-        asked.slot = slot;
-        match router.route(&asked) {
-            Route::Serve => Ok(None),
-            Route::Refuse(problem) => Err(problem),
-            route => Ok(Some(route)),
-        }
-    }
-
-    /// Adds the slots of a command's keys; all must be one.
-    fn slot_of(
-        &self,
-        command: &Command,
-        args: Args<'_>,
-        slot: &mut Option<SlotId>,
-        channel: &mut bool,
-    ) -> Result<(), CmdError> {
-        let mut add = |key: &[u8]| {
-            let this = key_slot(key);
-            if slot.is_some_and(|known| known != this) {
-                return Err(error::CROSS_SLOT);
-            }
-            *slot = Some(this);
-            Ok(())
-        };
-        if let Some(position) = command.single_key {
-            *channel |= command.spec.keys[0].flags.has(crate::command::KeyFlags::NOT_KEY);
-            return add(&args[position]);
-        }
-        let mut positions = KeyPositions::new();
-        if extract(command.spec, args, &mut positions).is_err() {
-            return Ok(());
-        }
-        for (position, flags) in positions {
-            *channel |= flags.has(crate::command::KeyFlags::NOT_KEY);
-            add(&args[position as usize])?;
-        }
-        Ok(())
-    }
-
-    fn cluster_enabled(&self) -> bool {
-        self.router.get().is_some()
-    }
-
     /// Refuses a command: the error, the statistics, and the transaction that it spoils.
     fn reject(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) {
         let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
@@ -702,22 +526,6 @@ fn exec_abort_text(cause: &str) -> String {
 fn runs_inside_multi(command: &Command) -> bool {
     command.spec.container.is_none()
         && matches!(command.spec.name, "EXEC" | "DISCARD" | "MULTI" | "WATCH" | "QUIT" | "RESET")
-}
-
-/// Commands that RESP2's subscriber mode admits.
-fn allowed_for_subscribers(command: &Command) -> bool {
-    matches!(
-        command.spec.name,
-        "PING"
-            | "SUBSCRIBE"
-            | "SSUBSCRIBE"
-            | "UNSUBSCRIBE"
-            | "SUNSUBSCRIBE"
-            | "PSUBSCRIBE"
-            | "PUNSUBSCRIBE"
-            | "QUIT"
-            | "RESET"
-    ) && command.spec.container.is_none()
 }
 
 #[cfg(test)]

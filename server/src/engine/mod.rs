@@ -20,6 +20,7 @@ pub mod connection;
 pub mod dispatch;
 pub mod execute;
 pub mod expire_cycle;
+mod gates;
 pub mod help;
 pub mod hot;
 pub mod info;
