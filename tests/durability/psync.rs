@@ -1,7 +1,7 @@
 //! Replication with stock Redis in both roles: full and partial resynchronisation, chains, role changes, FAILOVER.
 
 use integration::node::{Node, NodeSpec};
-use integration::oracle::Binary;
+use integration::oracle::{Binary, slotd_is_stock};
 use integration::wait::{secs, wait_ok, wait_until};
 
 use crate::{PAIRS, fill_with_everything, wait_link_up, wait_same_data};
@@ -288,4 +288,29 @@ fn writes_during_a_full_resynchronisation_are_not_lost() {
         wait_same_data(&primary, &replica);
         assert_eq!(replica.cmd("GET counter").text(), "2000");
     }
+}
+
+/// A replica that lacks a command of its primary must not go on without it: skipping one would let the two differ in silence.
+#[test]
+fn a_command_that_this_server_lacks_is_not_skipped() {
+    if slotd_is_stock() {
+        // It lacks nothing.
+        return;
+    }
+    let (primary, replica) = (server(Binary::Stock), server(Binary::Slotd));
+    assert!(replica.cmd("HLEN none").is_error(), "take a command that slotd still lacks");
+    follow(&replica, &primary);
+    primary.cmd("SET before 1");
+    wait_same_data(&primary, &replica);
+    assert!(!primary.cmd("HSET hash field value").is_error());
+    primary.cmd("SET after 1");
+    wait_until("the link to go down", secs(10), || replica.info("master_link_status") == "down");
+    let log = replica.log();
+    assert!(
+        log.contains("== CRITICAL == This replica is sending an error to its master: 'ERR unknown command"),
+        "{log}"
+    );
+    std::thread::sleep(secs(2));
+    assert_eq!(replica.info("master_link_status"), "down");
+    assert_eq!(replica.cmd("EXISTS before after").int(), 1, "what came before stays, what came after is not applied");
 }

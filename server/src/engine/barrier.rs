@@ -39,6 +39,12 @@ impl Barrier {
         Pass { barrier: self, gate, guard: Some(self.gates[gate].lock()), alone: false }
     }
 
+    /// Enters through gate `gate` unless somebody is exclusive: for the control thread, which waits for no command.
+    pub fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
+        let guard = self.gates[gate].try_lock()?;
+        Some(Pass { barrier: self, gate, guard: Some(guard), alone: false })
+    }
+
     fn lock_all(&self) -> Vec<MutexGuard<'_, ()>> {
         self.gates.iter().map(|gate| gate.lock()).collect()
     }
@@ -79,6 +85,13 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn the_control_thread_does_not_wait_for_an_exclusive_command() {
+        let barrier = Barrier::new(1, 1);
+        barrier.enter(0).exclusive(|_| assert!(barrier.try_enter(1).is_none()));
+        assert!(barrier.try_enter(1).is_some());
+    }
 
     #[test]
     fn exclusive_holder_runs_alone() {

@@ -495,7 +495,14 @@ impl Engine {
         }
         match session.reply_mode {
             ReplyMode::On if session.origin == Origin::Client => {}
-            ReplyMode::On | ReplyMode::Off => out.truncate(start),
+            ReplyMode::On | ReplyMode::Off => {
+                if session.origin == Origin::Primary
+                    && let Some([b'-', error @ ..]) = out.get(start..)
+                {
+                    session.stream_error = Some(String::from_utf8_lossy(error).trim_end().to_owned());
+                }
+                out.truncate(start);
+            }
             ReplyMode::SkipNext => {
                 out.truncate(start);
                 session.reply_mode = ReplyMode::Skip;

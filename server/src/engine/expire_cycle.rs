@@ -33,7 +33,7 @@ impl Engine {
             return 0;
         }
         let hot = self.hot.load();
-        let mut pass = self.barrier.enter(self.control_gate());
+        let Some(mut pass) = self.barrier.try_enter(self.control_gate()) else { return 0 };
         let databases = self.keyspace.databases();
         let start = self.state.expire_cursor.load(Ordering::Relaxed);
         let (first_db, first_slot) = ((start >> 14) as usize % databases, (start & 0x3fff) as u16);

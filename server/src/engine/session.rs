@@ -93,6 +93,9 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
     pub pushed: bool,
+    /// The error with which a command of the primary's stream was answered; nobody reads that answer, but the two data sets are no
+    /// longer the same.
+    pub stream_error: Option<String>,
     pub multi: Option<Box<Multi>>,
     pub watched: Vec<Watched>,
     /// The command this session waits in, if it is blocked.
@@ -142,6 +145,7 @@ impl Session {
             asking: false,
             reply_mode: ReplyMode::On,
             pushed: false,
+            stream_error: None,
             multi: None,
             watched: Vec::new(),
             parked: None,

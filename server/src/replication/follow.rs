@@ -563,6 +563,9 @@ impl Applier {
             } else if !args.is_empty() {
                 scratch.clear();
                 engine.apply(session, args, &mut scratch);
+                if let Some(error) = session.stream_error.take() {
+                    differ(&engine.log, &error, args)?;
+                }
             }
             self.parsed += used;
             if !session.in_multi() {
@@ -579,6 +582,20 @@ impl Applier {
         self.parsed -= counted;
         Ok(asked)
     }
+}
+
+/// A command of the stream was refused, so the data sets differ from here on. Said in Redis's words (`afterErrorReply`). What this
+/// server does not know at all it must not skip, as its primary goes on to build upon it: the link is given up, and as the command
+/// was not counted, it stands first in the stream of the next one.
+fn differ(log: &NodeLog, error: &str, args: Args<'_>) -> Result<(), End> {
+    let name = String::from_utf8_lossy(args.get(0).unwrap_or_default()).to_lowercase();
+    log.warning(format_args!(
+        "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"
+    ));
+    if error.starts_with("ERR unknown ") || error.starts_with("ERR Bad data format") {
+        return Err(End::Refused(format!("The master's command '{name}' cannot be applied here")));
+    }
+    Ok(())
 }
 
 /// `REPLCONF GETACK *`.
