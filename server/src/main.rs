@@ -17,7 +17,7 @@ use slotd::embedded;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::engine::threads::Threads;
 use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
-use slotd::node::{Environment, Node, StartError};
+use slotd::node::{Environment, Node, StartError, StopSignal};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -81,7 +81,7 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
             signal = signals() => {
                 let signal = signal.map_err(|error| format!("Waiting for signals: {error}"))?;
                 log.warning(format_args!("Received {signal} scheduling shutdown..."));
-                Ok::<i32, String>(node.shutdown().await)
+                Ok::<i32, String>(node.shutdown(signal).await)
             }
         }
     })?;
@@ -206,14 +206,14 @@ fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Waits until SIGINT or SIGTERM comes; its name. SIGHUP is ignored, as by Redis.
-async fn signals() -> std::io::Result<&'static str> {
+/// Waits until SIGINT or SIGTERM comes. SIGHUP is ignored, as by Redis.
+async fn signals() -> std::io::Result<StopSignal> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let _hang_up = signal(SignalKind::hangup())?;
     Ok(tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => StopSignal::Interrupt,
+        _ = terminate.recv() => StopSignal::Terminate,
     })
 }
 
@@ -248,9 +248,9 @@ fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
     out.flush().map_err(|error| error.to_string())?;
     drop(out);
     waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
-        signals().await.map_err(|error| format!("Waiting for signals: {error}"))?;
+        let signal = signals().await.map_err(|error| format!("Waiting for signals: {error}"))?;
         for node in cluster.raw_nodes() {
-            node.shutdown().await;
+            node.shutdown(signal).await;
         }
         Ok::<(), String>(())
     })?;

@@ -4,7 +4,6 @@
 //! is static: a process holds as many nodes as it likes, which share the process's [`Threads`].
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use protocol::slot::SlotBitmap;
@@ -22,7 +21,7 @@ use crate::engine::session::Service;
 use crate::engine::threads::Threads;
 use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
-use crate::net::listener;
+use crate::net::listening::{BindError, Listening, Sockets};
 use crate::ops::shutdown::ShutdownFlags;
 use crate::ops::{self, Ops};
 use crate::persistence::snapshot::StreamPosition;
@@ -33,8 +32,8 @@ use crate::replication::{self, Replication};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address could not be bound.
-    #[error("Could not create server TCP listening socket {addr}: {error}")]
-    Bind { addr: String, error: io::Error },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The port of the cluster bus would be beyond the last port.
     #[error(
         "Redis port number too high for cluster mode. If cluster-port is not set, the port must be at most 55535, but it is {0}"
@@ -61,8 +60,27 @@ pub struct Node {
     cluster: Option<Arc<Cluster>>,
     replication: Arc<Replication>,
     ops: Arc<Ops>,
+    listening: Option<Arc<Listening>>,
     port: u16,
     stop: watch::Sender<bool>,
+}
+
+/// The signals that ask a node to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGINT
+    Interrupt,
+    /// SIGTERM
+    Terminate,
+}
+
+impl std::fmt::Display for StopSignal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
 }
 
 /// Every command of the server.
@@ -123,7 +141,8 @@ impl Node {
         let ops = Ops::new(engine.clone(), persistence.clone(), replication.clone());
         let service: Arc<dyn Service> = ops.clone();
         engine.set_service(Subsystem::Ops, Arc::downgrade(&service));
-        let mut node = Self { engine, persistence, replication, ops, cluster: None, port: clients.port, stop };
+        let mut node =
+            Self { engine, persistence, replication, ops, cluster: None, listening: None, port: clients.port, stop };
         node.engine.info.note_started(node.port);
         node.persistence.load()?;
         node.replication.start(node.port);
@@ -132,10 +151,34 @@ impl Node {
         }
         node.persistence.start(threads.control());
         node.ops.start(threads.control());
-        for socket in clients.sockets {
-            start_accepting(socket, &node.engine, threads, &stopped);
-        }
+        let listening = Listening::start(&node.engine, threads, clients, stopped);
+        node.follow_port(&listening);
+        node.listening = Some(listening);
         Ok(node)
+    }
+
+    /// CONFIG SET of `port` and `bind` moves the listeners.
+    fn follow_port(&self, listening: &Arc<Listening>) {
+        let listening = Arc::downgrade(listening);
+        let (engine, replication) = (Arc::downgrade(&self.engine), Arc::downgrade(&self.replication));
+        self.engine.config.on_change(&[ids::PORT, ids::BIND], move |_, changed| {
+            let (Some(listening), Some(engine)) = (listening.upgrade(), engine.upgrade()) else { return Ok(()) };
+            let port = listening.rebind(&engine).map_err(|problem| {
+                engine.log.warning(format_args!("{problem}"));
+                // Redis: `updatePort` and `applyBind`.
+                let text = if changed == ids::PORT {
+                    "Unable to listen on this port. Check server logs."
+                } else {
+                    "Failed to bind to specified addresses."
+                };
+                text.to_owned()
+            })?;
+            engine.info.note_port(port);
+            if let Some(replication) = replication.upgrade() {
+                replication.note_port(port);
+            }
+            Ok(())
+        });
     }
 
     /// The engine, for whoever embeds a node.
@@ -206,9 +249,14 @@ impl Node {
         !self.engine.state.is_replica() || self.replication.link_up()
     }
 
-    /// Ends in order: data is saved if save points say so. The exit status.
-    pub async fn shutdown(&self) -> i32 {
-        let flags = ShutdownFlags::from_bits(self.engine.config.int(ids::SHUTDOWN_ON_SIGTERM));
+    /// Ends in order, as `shutdown-on-sigint` or `shutdown-on-sigterm` says: by default data is saved if there are save points.
+    /// The exit status.
+    pub async fn shutdown(&self, signal: StopSignal) -> i32 {
+        let directive = match signal {
+            StopSignal::Interrupt => ids::SHUTDOWN_ON_SIGINT,
+            StopSignal::Terminate => ids::SHUTDOWN_ON_SIGTERM,
+        };
+        let flags = ShutdownFlags::from_bits(self.engine.config.int(directive));
         i32::from(!self.ops.shutdown(flags).await)
     }
 
@@ -272,74 +320,4 @@ fn bus_port(engine: &Engine, port: u16) -> Result<u16, StartError> {
         return Ok(0);
     }
     u16::try_from(i64::from(port) + cluster::BUS_PORT_OFFSET).map_err(|_| StartError::BusPort(port))
-}
-
-/// Listening sockets on one port.
-struct Sockets {
-    sockets: Vec<std::net::TcpListener>,
-    /// The port, which the system chose if it was asked for 0.
-    port: u16,
-}
-
-impl Sockets {
-    /// Binds every address of `bind`. Redis: `listenToPort`.
-    fn bind(engine: &Engine, mut port: u16) -> Result<Self, StartError> {
-        let backlog = engine.config.int(ids::TCP_BACKLOG) as i32;
-        let mut sockets = Vec::new();
-        for name in engine.config.bind_addresses() {
-            let (optional, name) = match name.strip_prefix('-') {
-                Some(rest) => (true, rest.to_owned()),
-                None => (false, name),
-            };
-            let Some(ip) = address_of(&name) else {
-                if optional {
-                    continue;
-                }
-                return Err(StartError::Bind {
-                    addr: name,
-                    error: io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"),
-                });
-            };
-            let addr = SocketAddr::new(ip, port);
-            match listener::bind(addr, backlog) {
-                Ok(socket) => {
-                    port = socket.local_addr().map_or(port, |addr| addr.port());
-                    sockets.push(socket);
-                }
-                // An optional address may not exist here; a taken port is an error all the same.
-                Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(StartError::Bind { addr: addr.to_string(), error }),
-            }
-        }
-        if sockets.is_empty() {
-            let error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address could be bound");
-            return Err(StartError::Bind { addr: format!("*:{port}"), error });
-        }
-        Ok(Self { sockets, port })
-    }
-}
-
-fn address_of(name: &str) -> Option<IpAddr> {
-    match name {
-        "*" => Some(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
-        "::*" => Some(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)),
-        "localhost" => Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
-        other => other.parse().ok(),
-    }
-}
-
-fn start_accepting(
-    socket: std::net::TcpListener,
-    engine: &Arc<Engine>,
-    threads: &Arc<Threads>,
-    stopped: &watch::Receiver<bool>,
-) {
-    let (engine, pool, mut stopped) = (engine.clone(), Arc::downgrade(threads), stopped.clone());
-    threads.control().spawn(move |_| async move {
-        let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
-        tokio::select! {
-            () = listener::accept_loop(listener, engine, pool) => {}
-            _ = stopped.wait_for(|stop| *stop) => {}
-        }
-    });
 }

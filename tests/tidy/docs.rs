@@ -96,3 +96,54 @@ fn each_check_fires_on_a_bad_sample() {
     assert_eq!(check_map("`base` is the lowest", &modules).len(), 1);
     assert_eq!(check_map("base/ and `store`", &modules), []);
 }
+
+/// Names of the directives that a table declares as having an effect: `NAME = ...;` without `no_effect`.
+fn effective_directives(table: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let code = code_only(table);
+    for declaration in code.split(';') {
+        let Some((before, value)) = declaration.split_once(" = ") else { continue };
+        let name = before.split_whitespace().last().unwrap_or_default();
+        let is_id = name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        if is_id && !value.contains("no_effect") {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+/// A directive that claims an effect and that nothing reads is a lie to whoever sets it.
+#[test]
+fn a_directive_that_nothing_reads_says_so() {
+    let sources = rust_files();
+    let is_test = |path: &str| path.ends_with("_tests.rs") || path.contains("/tests/");
+    let (tables, code): (Vec<_>, Vec<_>) = sources
+        .iter()
+        .filter(|file| file.path.starts_with("server/src/") && !is_test(&file.path))
+        .partition(|file| file.path.starts_with("server/src/engine/config/table/"));
+    let code: Vec<String> = code.iter().map(|file| code_only(&file.text)).collect();
+    let mut declared = 0;
+    let mut findings = Vec::new();
+    for table in tables {
+        for name in effective_directives(&table.text) {
+            declared += 1;
+            let used = format!("ids::{name}");
+            let reads = |text: &String| {
+                text.match_indices(&used).any(|(at, _)| {
+                    !text[at + used.len()..].starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+                })
+            };
+            if !code.iter().any(reads) {
+                findings.push(Finding::new(&table.path, 1, format!("{name} has no reader: call it `no_effect`")));
+            }
+        }
+    }
+    assert!(declared > 50, "the tables were read: {declared}");
+    assert_none(&findings);
+}
+
+#[test]
+fn the_check_of_directives_tells_those_without_effect() {
+    let table = "/// Doc.\nAA_B = int(\"aa-b\", 0, 1, 0);\n/// Doc.\nCC = boolean(\"cc\", true)\n    .no_effect();\n";
+    assert_eq!(effective_directives(table), ["AA_B"]);
+}

@@ -6,7 +6,7 @@
 //! not, and must survive a step of the system's clock.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch.
 pub type UnixMillis = i64;
@@ -24,15 +24,28 @@ pub trait Clock: Send + Sync {
 }
 
 /// The operating system's clocks.
+///
+/// Where the system tells them apart, monotonic time goes on while the machine sleeps: a primary that wakes with its laptop must
+/// know that its lease ran out meanwhile.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
-    origin: Instant,
+    origin_us: u64,
+}
+
+#[cfg(target_os = "linux")]
+const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
+fn monotonic_us() -> u64 {
+    let now = rustix::time::clock_gettime(MONOTONIC);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
 
 impl SystemClock {
     /// A clock whose monotonic reading starts near zero now.
     pub fn new() -> Self {
-        SystemClock { origin: Instant::now() }
+        SystemClock { origin_us: monotonic_us() }
     }
 }
 
@@ -48,7 +61,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_us(&self) -> u64 {
-        self.origin.elapsed().as_micros() as u64
+        monotonic_us().saturating_sub(self.origin_us)
     }
 
     fn now_us(&self) -> i64 {

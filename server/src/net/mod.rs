@@ -4,5 +4,6 @@
 
 pub mod connection;
 pub mod listener;
+pub mod listening;
 
 pub use crate::engine::threads as workers;

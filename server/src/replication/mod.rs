@@ -182,10 +182,15 @@ impl Replication {
         });
     }
 
+    /// The port that clients reach this node at has changed.
+    pub fn note_port(&self, port: u16) {
+        self.port.store(port, Ordering::Relaxed);
+    }
+
     /// Starts after the data was loaded and the port is known: continues the history that was saved, follows the configured
     /// primary, and looks after everything until the node stops.
     pub fn start(self: &Arc<Self>, port: u16) {
-        self.port.store(port, Ordering::Relaxed);
+        self.note_port(port);
         let saved = self.persistence.take_loaded().and_then(|loaded| loaded.history);
         if let Some(saved) = saved {
             self.continue_saved(&saved);

@@ -71,6 +71,8 @@ pub(super) async fn killed(handle: &ClientHandle) {
 impl Link {
     /// Serves the replica until either side ends it.
     pub(super) async fn run(mut self) {
+        let batch = self.replication.engine.config.bool(ids::REPL_DISABLE_TCP_NODELAY);
+        let _ = self.stream.set_nodelay(!batch);
         let mut ended = false;
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -88,10 +88,15 @@ impl InfoState {
 
     /// Notes that the node is up, and the port that clients reach it at.
     pub fn note_started(&self, port: u16) {
-        self.port.store(port, Ordering::Relaxed);
+        self.note_port(port);
         let used = Process::memory().used;
         self.startup_memory.store(used, Ordering::Relaxed);
         self.peak_memory.fetch_max(used, Ordering::Relaxed);
+    }
+
+    /// The port that clients reach this node at has changed.
+    pub fn note_port(&self, port: u16) {
+        self.port.store(port, Ordering::Relaxed);
     }
 
     /// Takes a sample of the counters whose rates INFO tells; cron calls it ten times a second.

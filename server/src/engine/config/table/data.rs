@@ -49,7 +49,7 @@ directives! {
     /// Entries of a stream's node; 0 for no limit.
     STREAM_NODE_MAX_ENTRIES = int("stream-node-max-entries", 0, i64::MAX, 100).no_effect();
     /// How hard expired keys are searched, from 1 to 10.
-    ACTIVE_EXPIRE_EFFORT = int("active-expire-effort", 1, 10, 1);
+    ACTIVE_EXPIRE_EFFORT = int("active-expire-effort", 1, 10, 1).no_effect();
     /// Spend a little time on rehashing when idle. slotd's tables never rehash as a whole.
     ACTIVEREHASHING = boolean("activerehashing", true).no_effect();
     /// Free memory of evicted keys in the background.

@@ -17,9 +17,9 @@ directives! {
     /// Source address of outgoing connections (replication, cluster bus, MIGRATE).
     BIND_SOURCE_ADDR = optional("bind-source-addr");
     /// Path of a Unix socket to listen on.
-    UNIXSOCKET = optional("unixsocket").immutable();
+    UNIXSOCKET = optional("unixsocket").immutable().no_effect();
     /// Octal permissions of the Unix socket; 0 leaves what the umask gives.
-    UNIXSOCKETPERM = Directive::new("unixsocketperm", Kind::Octal { max: 0o777 }, Default::Number(0)).immutable();
+    UNIXSOCKETPERM = Directive::new("unixsocketperm", Kind::Octal { max: 0o777 }, Default::Number(0)).immutable().no_effect();
     /// Length of the kernel's queue of connections that were not accepted yet.
     TCP_BACKLOG = int("tcp-backlog", 0, INT_MAX, 511).immutable();
     /// Seconds of idleness after which TCP keepalive probes a client; 0 never.

@@ -28,7 +28,7 @@ directives! {
     /// For tests: microseconds of delay per saved key.
     RDB_KEY_SAVE_DELAY = int("rdb-key-save-delay", INT_MIN, INT_MAX, 0).hidden();
     /// For tests: microseconds of delay per loaded key.
-    KEY_LOAD_DELAY = int("key-load-delay", INT_MIN, INT_MAX, 0).hidden();
+    KEY_LOAD_DELAY = int("key-load-delay", INT_MIN, INT_MAX, 0).hidden().no_effect();
     /// Bytes of loading between two looks at the sockets. slotd's sockets do not wait for loading.
     LOADING_PROCESS_EVENTS_INTERVAL_BYTES =
         int("loading-process-events-interval-bytes", 1024, INT_MAX, 2 * 1024 * 1024).hidden().no_effect();

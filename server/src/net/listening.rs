@@ -1,0 +1,156 @@
+//! Where a node listens: the addresses of `bind` on one port, and moving them while the node runs.
+//!
+//! CONFIG SET of `port` or `bind` comes from a worker, whereas accepting is the control thread's, which must never be waited for. So
+//! the old sockets are not closed but shut down: a socket that no longer listens leaves its port to others that share the
+//! address (`SO_REUSEADDR`, set on all of ours), at once, and its acceptor finds out by itself.
+//!
+//! Invariant: either all addresses are bound, or [`Listening::rebind`] has failed and the caller binds the old ones again.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use socket2::SockRef;
+use tokio::sync::watch;
+
+use super::listener;
+use crate::engine::Engine;
+use crate::engine::config::ids;
+use crate::engine::threads::Threads;
+
+/// An address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("Could not create server TCP listening socket {addr}: {error}")]
+pub struct BindError {
+    pub addr: String,
+    pub error: io::Error,
+}
+
+/// Listening sockets on one port.
+pub struct Sockets {
+    pub sockets: Vec<std::net::TcpListener>,
+    /// The port, which the system chose if it was asked for 0.
+    pub port: u16,
+}
+
+impl Sockets {
+    /// Binds every address of `bind`. Redis: `listenToPort`.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound and is not optional, or all of them if none can.
+    pub fn bind(engine: &Engine, mut port: u16) -> Result<Self, BindError> {
+        let backlog = engine.config.int(ids::TCP_BACKLOG) as i32;
+        let mut sockets = Vec::new();
+        for name in engine.config.bind_addresses() {
+            let (optional, name) = match name.strip_prefix('-') {
+                Some(rest) => (true, rest.to_owned()),
+                None => (false, name),
+            };
+            let Some(ip) = address_of(&name) else {
+                if optional {
+                    continue;
+                }
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "not an IP address");
+                return Err(BindError { addr: name, error });
+            };
+            let addr = SocketAddr::new(ip, port);
+            match listener::bind(addr, backlog) {
+                Ok(socket) => {
+                    port = socket.local_addr().map_or(port, |addr| addr.port());
+                    sockets.push(socket);
+                }
+                // An optional address may not exist here; a taken port is an error all the same.
+                Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(BindError { addr: addr.to_string(), error }),
+            }
+        }
+        if sockets.is_empty() {
+            let error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address could be bound");
+            return Err(BindError { addr: format!("*:{port}"), error });
+        }
+        Ok(Self { sockets, port })
+    }
+}
+
+fn address_of(name: &str) -> Option<IpAddr> {
+    match name {
+        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        other => other.parse().ok(),
+    }
+}
+
+/// A socket that is accepted from, and how to end that.
+struct Open {
+    socket: std::net::TcpListener,
+    end: watch::Sender<bool>,
+}
+
+/// The client listeners of a node.
+pub struct Listening {
+    threads: Weak<Threads>,
+    stopped: watch::Receiver<bool>,
+    open: Mutex<Vec<Open>>,
+}
+
+impl Listening {
+    /// Starts to accept clients from these sockets, until the node stops.
+    pub fn start(
+        engine: &Arc<Engine>,
+        threads: &Arc<Threads>,
+        clients: Sockets,
+        stopped: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        let this = Self { threads: Arc::downgrade(threads), stopped, open: Mutex::default() };
+        this.accept_from(engine, clients, &mut this.open.lock());
+        Arc::new(this)
+    }
+
+    /// Listens where `bind` and `port` say now, and no longer where it did; the port.
+    ///
+    /// # Errors
+    /// The address that cannot be bound. Nobody is listening then.
+    pub fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
+        let mut open = self.open.lock();
+        for Open { socket, end } in open.drain(..) {
+            // An acceptor that is gone has nothing to end.
+            let _ = end.send(true);
+            let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+        }
+        let sockets = Sockets::bind(engine, engine.config.int(ids::PORT) as u16)?;
+        let port = sockets.port;
+        self.accept_from(engine, sockets, &mut open);
+        Ok(port)
+    }
+
+    fn accept_from(&self, engine: &Arc<Engine>, sockets: Sockets, open: &mut Vec<Open>) {
+        let Some(threads) = self.threads.upgrade() else { return };
+        for socket in sockets.sockets {
+            let (end, mut ended) = watch::channel(false);
+            // Out of descriptors: it is accepted from all the same, only CONFIG SET will find the port taken.
+            if let Ok(socket) = socket.try_clone() {
+                open.push(Open { socket, end });
+            }
+            let (engine, pool, mut stopped) = (engine.clone(), self.threads.clone(), self.stopped.clone());
+            threads.control().spawn(move |_| async move {
+                let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
+                tokio::select! {
+                    biased;
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                    Ok(_) = ended.wait_for(|end| *end) => {}
+                    () = listener::accept_loop(listener, engine, pool) => {}
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        for Open { end, .. } in self.open.lock().drain(..) {
+            let _ = end.send(true);
+        }
+    }
+}
