@@ -129,9 +129,8 @@ fn a_directive_that_nothing_reads_says_so() {
             declared += 1;
             let used = format!("ids::{name}");
             let reads = |text: &String| {
-                text.match_indices(&used).any(|(at, _)| {
-                    !text[at + used.len()..].starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-                })
+                text.match_indices(&used)
+                    .any(|(at, _)| !text[at + used.len()..].starts_with(|c: char| c.is_ascii_uppercase() || c == '_'))
             };
             if !code.iter().any(reads) {
                 findings.push(Finding::new(&table.path, 1, format!("{name} has no reader: call it `no_effect`")));

@@ -121,8 +121,8 @@ pub struct KeyedCtx<'a> {
     pub name: &'a str,
     /// Whether the client may be parked; not inside MULTI, where a blocking command answers as if its time were up.
     pub may_block: bool,
-    /// Whether this is a parked command that runs again because a key became ready.
-    pub serving: bool,
+    /// Set if this is a parked command that runs again: the key that became ready.
+    pub serving: Option<&'a [u8]>,
 }
 
 /// Everything a keyspace handler sees.

@@ -181,7 +181,7 @@ impl Engine {
                 return false;
             }
             if parked.token.claim() {
-                self.serve(&parked, unit, locked, &hot, now);
+                self.serve(&parked, key, unit, locked, &hot, now);
             }
             for (slot, key) in &parked.keys {
                 if let Some(place) = locked.get_mut(parked.db, *slot) {
@@ -191,8 +191,8 @@ impl Engine {
         }
     }
 
-    /// Runs a claimed command on behalf of its client and posts the reply.
-    fn serve(&self, parked: &Parked, unit: &mut Unit, locked: &mut Locked<'_>, hot: &Hot, now: i64) {
+    /// Runs a claimed command, because of the key `ready`, on behalf of its client and posts the reply.
+    fn serve(&self, parked: &Parked, ready: &[u8], unit: &mut Unit, locked: &mut Locked<'_>, hot: &Hot, now: i64) {
         let command = self.registry.by_index(parked.command);
         let Handler::Keyed(handler) = command.handler else { unreachable!("only keyed commands are parked") };
         let caller = Caller {
@@ -201,7 +201,7 @@ impl Engine {
             role: Role::Primary,
             no_touch: false,
             may_block: true,
-            serving: true,
+            serving: Some(ready),
             now,
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));

@@ -236,8 +236,12 @@ impl Engine {
         let start = out.len();
         let command = match self.resolve(args, lead) {
             Ok(command) => command,
-            Err(problem) => {
-                self.reject(session, None, &problem, out);
+            Err((None, _)) if is_cross_protocol(&args[0]) && session.origin == Origin::Client => {
+                self.drop_web_client(session, out);
+                return Step::Stop(Next::Close);
+            }
+            Err((command, problem)) => {
+                self.reject(session, command, &problem, out);
                 return self.settle(session, start, out, Step::Next);
             }
         };
@@ -267,22 +271,34 @@ impl Engine {
         self.settle(session, start, out, step)
     }
 
-    /// Finds the command and checks its arity.
-    fn resolve<'r>(&'r self, args: Args<'_>, lead: Lead) -> Result<&'r Command, CmdError> {
-        let Some(found) = lead.command() else { return Err(error::unknown_command(args)) };
+    /// Finds the command and checks its arity. With the error comes the command, if it is known.
+    fn resolve<'r>(&'r self, args: Args<'_>, lead: Lead) -> Result<&'r Command, (Option<&'r Command>, CmdError)> {
+        let Some(found) = lead.command() else { return Err((None, error::unknown_command(args))) };
         let mut command = self.registry.by_index(found);
         if command.spec.flags.has(Flags::CONTAINER)
             && let Some(word) = args.get(1)
         {
             command = match self.registry.find_sub(command, word) {
                 Some(sub) => sub,
-                None => return Err(error::unknown_subcommand(command.spec.name, word)),
+                None => return Err((None, error::unknown_subcommand(command.spec.name, word))),
             };
         }
         if !command.spec.arity.accepts(args.len()) {
-            return Err(error::wrong_arity(&command.full_name));
+            return Err((Some(command), error::wrong_arity(&command.full_name)));
         }
         Ok(command)
+    }
+
+    /// Somebody makes a browser talk to us. Redis (`securityWarningCommand`): say so in the log, and nothing to the client.
+    #[cold]
+    fn drop_web_client(&self, session: &Session, out: &mut Vec<u8>) {
+        self.log.warning(format_args!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
+             likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection \
+             from {} aborted.",
+            session.handle.addr
+        ));
+        out.clear();
     }
 
     /// Refuses a command: the error, the statistics, and the transaction that it spoils.
@@ -292,16 +308,13 @@ impl Engine {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
         }
         self.stats.count_error(problem.code());
-        if session.in_multi() {
-            if is_exec {
-                super::transaction::end_multi(self, session);
-                let text = problem.as_str();
-                Reply::new(out, session.protocol).error(exec_abort_text(text));
-                return;
-            }
-            if let Some(multi) = &mut session.multi {
-                multi.aborted = true;
-            }
+        if is_exec {
+            super::transaction::end_multi(self, session);
+            Reply::new(out, session.protocol).error(exec_abort_text(problem.as_str()));
+            return;
+        }
+        if let Some(multi) = &mut session.multi {
+            multi.aborted = true;
         }
         Reply::new(out, session.protocol).error(problem.as_str());
     }
@@ -527,6 +540,11 @@ fn exec_abort_text(cause: &str) -> String {
         return cause.to_owned();
     }
     format!("EXECABORT Transaction discarded because of: {}", cause.strip_prefix("ERR ").unwrap_or(cause))
+}
+
+/// What browsers say first, or soon: HTTP in the place of RESP.
+fn is_cross_protocol(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }
 
 /// Commands that run at once although the session is in MULTI.

@@ -32,14 +32,14 @@ pub const MAX_UNION_LOCKS: usize = 64;
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
+pub struct Caller<'a> {
     pub db: usize,
     pub protocol: Protocol,
     pub role: Role,
     pub no_touch: bool,
     pub may_block: bool,
-    /// A parked command runs again.
-    pub serving: bool,
+    /// A parked command runs again because of this key.
+    pub serving: Option<&'a [u8]>,
     pub now: i64,
 }
 
@@ -185,7 +185,7 @@ impl Engine {
     /// Runs a keyed handler under locks that the caller holds, and drains its effects into `unit`.
     pub fn call_keyed(
         &self,
-        caller: Caller,
+        caller: Caller<'_>,
         command: &Command,
         handler: KeyedFn,
         args: Args<'_>,
@@ -251,7 +251,7 @@ impl Engine {
     /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it.
     pub fn call_keyspace(
         &self,
-        caller: Caller,
+        caller: Caller<'_>,
         command: &Command,
         handler: KeyspaceFn,
         args: Args<'_>,
@@ -343,7 +343,7 @@ impl Engine {
     }
 
     /// How commands of this session run.
-    pub fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller {
+    pub fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller<'static> {
         let role = match session.origin {
             super::session::Origin::Client => self.state.role(now),
             super::session::Origin::Primary | super::session::Origin::Loader => Role::Stream,
@@ -354,7 +354,7 @@ impl Engine {
             role,
             no_touch: session.no_touch,
             may_block,
-            serving: false,
+            serving: None,
             now,
         }
     }

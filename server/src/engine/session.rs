@@ -97,6 +97,8 @@ pub struct Session {
     /// longer the same.
     pub stream_error: Option<String>,
     pub multi: Option<Box<Multi>>,
+    /// The commands that run are those of an EXEC.
+    pub in_exec: bool,
     pub watched: Vec<Watched>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
@@ -147,6 +149,7 @@ impl Session {
             pushed: false,
             stream_error: None,
             multi: None,
+            in_exec: false,
             watched: Vec::new(),
             parked: None,
             close_after_reply: false,

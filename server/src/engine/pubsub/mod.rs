@@ -8,7 +8,7 @@
 
 pub mod commands;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,12 +22,45 @@ use super::Engine;
 use super::client::{ClientHandle, Mail};
 use crate::base::glob;
 
+/// Names in the order in which a client subscribed to them, which is the order in which it is told that they ended.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Each name with its number.
+    names: BTreeMap<Box<[u8]>, u64>,
+    next: u64,
+}
+
+impl Names {
+    fn insert(&mut self, name: &[u8]) -> bool {
+        if self.names.contains_key(name) {
+            return false;
+        }
+        self.names.insert(name.into(), self.next);
+        self.next += 1;
+        true
+    }
+
+    fn remove(&mut self, name: &[u8]) -> bool {
+        self.names.remove(name).is_some()
+    }
+
+    fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    fn in_order(&self) -> Vec<Box<[u8]>> {
+        let mut names: Vec<_> = self.names.iter().collect();
+        names.sort_unstable_by_key(|(_, number)| **number);
+        names.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
 /// What one client is subscribed to.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    pub channels: BTreeSet<Box<[u8]>>,
-    pub patterns: BTreeSet<Box<[u8]>>,
-    pub shard_channels: BTreeSet<Box<[u8]>>,
+    pub channels: Names,
+    pub patterns: Names,
+    pub shard_channels: Names,
 }
 
 /// The three name spaces of subscriptions.
@@ -39,7 +72,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn set(self, subscriptions: &mut Subscriptions) -> &mut BTreeSet<Box<[u8]>> {
+    fn set(self, subscriptions: &mut Subscriptions) -> &mut Names {
         match self {
             Self::Channel => &mut subscriptions.channels,
             Self::Pattern => &mut subscriptions.patterns,
@@ -128,7 +161,7 @@ impl PubSub {
     /// Subscribes a client; `false` if it was subscribed already.
     pub fn subscribe(&self, client: &Arc<ClientHandle>, kind: Kind, name: &[u8]) -> bool {
         let mut subscriptions = client.subscriptions.lock();
-        if !kind.set(&mut subscriptions).insert(name.into()) {
+        if !kind.set(&mut subscriptions).insert(name) {
             return false;
         }
         match kind {
@@ -176,9 +209,9 @@ impl PubSub {
         true
     }
 
-    /// All names of one kind that a client is subscribed to, sorted.
+    /// All names of one kind that a client is subscribed to, in the order in which it asked for them.
     pub fn names_of(&self, client: &ClientHandle, kind: Kind) -> Vec<Box<[u8]>> {
-        kind.set(&mut client.subscriptions.lock()).iter().cloned().collect()
+        kind.set(&mut client.subscriptions.lock()).in_order()
     }
 
     /// Forgets every subscription of a client without telling it: its connection ends, or RESET.
