@@ -65,7 +65,9 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    std::str::from_utf8(number).ok()?.parse::<u64>().ok()?.checked_mul(factor)
+    // No digits at all are a zero to Redis (`memtoull`), with a unit or without.
+    let number = if number.is_empty() { 0 } else { std::str::from_utf8(number).ok()?.parse::<u64>().ok()? };
+    number.checked_mul(factor)
 }
 
 #[cfg(test)]

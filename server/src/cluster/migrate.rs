@@ -55,7 +55,8 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::
 /// What MIGRATE is asked for.
 struct Request {
     host: String,
-    port: u16,
+    /// `None`: no port can have this number. Redis says so only when it comes to connecting.
+    port: Option<u16>,
     db: i64,
     timeout: Duration,
     copy: bool,
@@ -117,7 +118,7 @@ fn parse(args: Args<'_>) -> Result<Request, CmdError> {
     let timeout = parse_i64(&args[5]).ok_or(error::NOT_INTEGER)?;
     let db = parse_i64(&args[4]).ok_or(error::NOT_INTEGER)?;
     let timeout = if timeout <= 0 { 1000 } else { timeout as u64 };
-    let port = parse_i64(&args[2]).and_then(|port| u16::try_from(port).ok()).ok_or(CANNOT_CONNECT)?;
+    let port = parse_i64(&args[2]).and_then(|port| u16::try_from(port).ok());
     let host = String::from_utf8_lossy(&args[1]).into_owned();
     Ok(Request { host, port, db, timeout: Duration::from_millis(timeout), copy, replace, auth, keys })
 }
@@ -325,8 +326,9 @@ struct Link {
 
 impl Link {
     async fn open(request: &Request) -> Result<Self, CmdError> {
+        let port = request.port.ok_or(CANNOT_CONNECT)?;
         let stream =
-            within(request.timeout, TcpStream::connect((request.host.as_str(), request.port)), &CANNOT_CONNECT).await?;
+            within(request.timeout, TcpStream::connect((request.host.as_str(), port)), &CANNOT_CONNECT).await?;
         let _ = stream.set_nodelay(true);
         Ok(Self { stream, parser: ReplyParser::new(), input: Vec::new(), timeout: request.timeout })
     }

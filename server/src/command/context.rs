@@ -121,8 +121,8 @@ pub struct KeyedCtx<'a> {
     pub name: &'a str,
     /// Whether the client may be parked; not inside MULTI, where a blocking command answers as if its time were up.
     pub may_block: bool,
-    /// Whether this is a parked command that runs again because a key became ready.
-    pub serving: bool,
+    /// This is a parked command that runs again because the key in this word of it became ready.
+    pub serving: Option<u32>,
 }
 
 /// Everything a keyspace handler sees.

@@ -91,7 +91,7 @@ pub static COMMANDS: &[Declared<KeyedFn>] = &[
 /// # Errors
 /// Redis's texts (timeout.c).
 fn parse_timeout(word: &[u8]) -> Result<Option<u64>, CmdError> {
-    let seconds = parse_f64(word).filter(|seconds| seconds.is_finite()).ok_or(error::TIMEOUT_NOT_FLOAT)?;
+    let seconds = parse_f64(word).filter(|seconds| !seconds.is_nan()).ok_or(error::TIMEOUT_NOT_FLOAT)?;
     let ms = (seconds * 1000.0).ceil();
     if ms < 0.0 {
         return Err(error::TIMEOUT_NEGATIVE);
@@ -203,19 +203,22 @@ fn block(keys: &[u32], timeout_ms: Option<u64>) -> Outcome {
     })
 }
 
-/// The first of the keys that holds a list; a key of another type is an error, unless a waiting client is served: it was not
-/// woken by that one.
+/// The first of the keys that holds a list; a key of another type is an error. A waiting client is served from the key that became
+/// ready and from no other, wherever it stands in the command.
 fn first_list(
     ctx: &mut KeyedCtx<'_>,
     args: Args<'_>,
     positions: std::ops::Range<usize>,
 ) -> Result<Option<usize>, CmdError> {
+    let positions = match ctx.serving {
+        Some(position) => position as usize..position as usize + 1,
+        None => positions,
+    };
     for position in positions {
         let key = ctx.data.key(&args[position]);
         match holds_list(&mut ctx.data, &key) {
             Ok(true) => return Ok(Some(position)),
             Ok(false) => {}
-            Err(_) if ctx.serving => {}
             Err(problem) => return Err(problem),
         }
     }

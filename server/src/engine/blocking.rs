@@ -8,6 +8,7 @@
 //! its timeout, CLIENT UNBLOCK, or its connection going away. The claim comes before the element is taken, so no element is
 //! ever popped for a client that is gone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -142,7 +143,8 @@ impl Engine {
     /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its first waiter needs.
     /// The caller holds no slot lock.
     pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
-        while let Some((db, key)) = unit.ready.pop() {
+        let mut ready = VecDeque::from(std::mem::take(&mut unit.ready));
+        while let Some((db, key)) = ready.pop_front() {
             loop {
                 let slot = key_slot(&key);
                 let Some(parked) = self.keyspace.lock(db, slot).waiters(&key).first().and_then(parked_of) else {
@@ -163,6 +165,8 @@ impl Engine {
                 }
                 // Another waiter came to the front between the two locks, or the next one needs other slots: look again.
             }
+            // First ready, first served; what serving made ready comes after what was ready before.
+            ready.extend(unit.ready.drain(..));
         }
     }
 
@@ -181,7 +185,7 @@ impl Engine {
                 return false;
             }
             if parked.token.claim() {
-                self.serve(&parked, unit, locked, &hot, now);
+                self.serve(&parked, key, unit, locked, &hot, now);
             }
             for (slot, key) in &parked.keys {
                 if let Some(place) = locked.get_mut(parked.db, *slot) {
@@ -191,8 +195,8 @@ impl Engine {
         }
     }
 
-    /// Runs a claimed command on behalf of its client and posts the reply.
-    fn serve(&self, parked: &Parked, unit: &mut Unit, locked: &mut Locked<'_>, hot: &Hot, now: i64) {
+    /// Runs a claimed command on behalf of its client, from the key that became ready, and posts the reply.
+    fn serve(&self, parked: &Parked, key: &[u8], unit: &mut Unit, locked: &mut Locked<'_>, hot: &Hot, now: i64) {
         let command = self.registry.by_index(parked.command);
         let Handler::Keyed(handler) = command.handler else { unreachable!("only keyed commands are parked") };
         let caller = Caller {
@@ -201,7 +205,7 @@ impl Engine {
             role: Role::Primary,
             no_touch: false,
             may_block: true,
-            serving: true,
+            serving: parked.spec.keys.iter().copied().find(|&at| parked.args.view()[at as usize] == *key),
             now,
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));

@@ -214,7 +214,8 @@ fn pause(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     if timeout < 0 {
         return Err(error::TIMEOUT_NEGATIVE);
     }
-    ctx.engine.state.pause(PausePurpose::Client, kind, ctx.now.saturating_add(timeout));
+    // Redis adds without a look, too: an end beyond the end of time lies in the past, and nothing is paused.
+    ctx.engine.state.pause(PausePurpose::Client, kind, ctx.now.wrapping_add(timeout));
     ctx.reply.ok();
     Ok(Handled::Done)
 }
@@ -301,7 +302,7 @@ fn flags_of(client: &ClientHandle) -> String {
         (client.kind() == ClientKind::Primary, 'M'),
         (client.subscription_count() > 0, 'P'),
         (stats.multi.load(Ordering::Relaxed) >= 0, 'x'),
-        (on(&stats.blocked), 'b'),
+        (on(&stats.blocked) || on(&stats.paused), 'b'),
         (on(&stats.dirty_cas), 'd'),
         (client.is_killed(), 'A'),
         (on(&stats.readonly), 'r'),

@@ -36,7 +36,7 @@ pub enum Next {
     Blocked,
     /// A reply is on its way.
     Wait(ReplyFuture),
-    /// Paused; the command is still in the buffer. Until the given unix time in milliseconds, or until woken.
+    /// Paused; the command is kept in [`Session::postponed`]. Until the given unix time in milliseconds, or until woken.
     Paused(i64),
     /// Send what is written, then close.
     Close,
@@ -169,7 +169,11 @@ impl Engine {
             for request in &window.requests {
                 let args = window.args(request, input);
                 let stop = match self.dispatch(session, args, request.lead, out, pass, hot, pace) {
-                    Step::Stop(next @ Next::Paused(_)) => Some((request.start, next)),
+                    Step::Stop(next @ Next::Paused(_)) => {
+                        // Not left in the buffer: an inline command was unescaped there and must not be read twice.
+                        session.postponed = Some(args.to_owned());
+                        Some((request.end, next))
+                    }
                     Step::Stop(next) => Some((request.end, next)),
                     Step::Next if out.len() >= FLUSH_AT => Some((request.end, Next::Flush)),
                     Step::Next if session.close_after_reply => Some((request.end, Next::Close)),
@@ -203,7 +207,7 @@ impl Engine {
         }
     }
 
-    /// Runs the command of a parked session again, through all gates.
+    /// Runs the command of a parked or paused session again, through all gates. If it has to pause, the caller keeps it.
     pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
@@ -238,8 +242,9 @@ impl Engine {
         let start = out.len();
         let command = match self.resolve(args, lead) {
             Ok(command) => command,
-            Err(problem) => {
-                self.reject(session, None, &problem, out);
+            Err(_) if is_web_traffic(args) => return self.hang_up(session, out),
+            Err((command, problem)) => {
+                self.reject(session, command, &problem, out);
                 return self.settle(session, start, out, Step::Next);
             }
         };
@@ -269,22 +274,34 @@ impl Engine {
         self.settle(session, start, out, step)
     }
 
-    /// Finds the command and checks its arity.
-    fn resolve<'r>(&'r self, args: Args<'_>, lead: Lead) -> Result<&'r Command, CmdError> {
-        let Some(found) = lead.command() else { return Err(error::unknown_command(args)) };
+    /// Finds the command and checks its arity. The command comes along with an error that is about its call.
+    fn resolve<'r>(&'r self, args: Args<'_>, lead: Lead) -> Result<&'r Command, (Option<&'r Command>, CmdError)> {
+        let Some(found) = lead.command() else { return Err((None, error::unknown_command(args))) };
         let mut command = self.registry.by_index(found);
         if command.spec.flags.has(Flags::CONTAINER)
             && let Some(word) = args.get(1)
         {
             command = match self.registry.find_sub(command, word) {
                 Some(sub) => sub,
-                None => return Err(error::unknown_subcommand(command.spec.name, word)),
+                None => return Err((None, error::unknown_subcommand(command.spec.name, word))),
             };
         }
         if !command.spec.arity.accepts(args.len()) {
-            return Err(error::wrong_arity(&command.full_name));
+            return Err((Some(command), error::wrong_arity(&command.full_name)));
         }
         Ok(command)
+    }
+
+    /// Ends a connection that speaks HTTP: a web page may have made its reader's browser send commands here (Redis:
+    /// `securityWarningCommand`). Nothing of the batch is answered.
+    #[cold]
+    fn hang_up(&self, session: &mut Session, out: &mut Vec<u8>) -> Step {
+        self.log.warning(format_args!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
+            session.handle.addr
+        ));
+        out.clear();
+        Step::Stop(Next::Close)
     }
 
     /// The gates that refuse a command without looking at data, in Redis's order. What is left for the slot's lock is returned.
@@ -467,17 +484,17 @@ impl Engine {
         if let Some(command) = command {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
         }
+        if is_exec {
+            // Also without MULTI: Redis (`execCommandAbort`) does not ask.
+            super::transaction::end_multi(self, session);
+            let text = exec_abort_text(problem.as_str());
+            self.stats.count_error(text.split(' ').next().unwrap_or_default());
+            Reply::new(out, session.protocol).error(&text);
+            return;
+        }
         self.stats.count_error(problem.code());
-        if session.in_multi() {
-            if is_exec {
-                super::transaction::end_multi(self, session);
-                let text = problem.as_str();
-                Reply::new(out, session.protocol).error(exec_abort_text(text));
-                return;
-            }
-            if let Some(multi) = &mut session.multi {
-                multi.aborted = true;
-            }
+        if let Some(multi) = &mut session.multi {
+            multi.aborted = true;
         }
         Reply::new(out, session.protocol).error(problem.as_str());
     }
@@ -696,6 +713,11 @@ fn exec_abort_text(cause: &str) -> String {
         return cause.to_owned();
     }
     format!("EXECABORT Transaction discarded because of: {}", cause.strip_prefix("ERR ").unwrap_or(cause))
+}
+
+/// Words that browsers begin lines with, and clients of Redis do not.
+fn is_web_traffic(args: Args<'_>) -> bool {
+    args.get(0).is_some_and(|word| word.eq_ignore_ascii_case(b"host:") || word.eq_ignore_ascii_case(b"post"))
 }
 
 /// Commands that run at once although the session is in MULTI.

@@ -38,8 +38,8 @@ pub struct Caller {
     pub role: Role,
     pub no_touch: bool,
     pub may_block: bool,
-    /// A parked command runs again.
-    pub serving: bool,
+    /// A parked command runs again, because the key in this word of it became ready.
+    pub serving: Option<u32>,
     pub now: i64,
 }
 
@@ -354,7 +354,7 @@ impl Engine {
             role,
             no_touch: session.no_touch,
             may_block,
-            serving: false,
+            serving: None,
             now,
         }
     }

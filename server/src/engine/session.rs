@@ -94,9 +94,13 @@ pub struct Session {
     /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
     pub pushed: bool,
     pub multi: Option<Box<Multi>>,
+    /// The queued commands are being run: each is owed exactly one reply.
+    pub executing: bool,
     pub watched: Vec<Watched>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
+    /// The command that a pause holds back.
+    pub postponed: Option<OwnedArgs>,
     /// Close once what is written has been sent (QUIT, protocol error).
     pub close_after_reply: bool,
     /// The connection turns into a replica's link after this command (PSYNC); its owner takes the socket over.
@@ -143,8 +147,10 @@ impl Session {
             reply_mode: ReplyMode::On,
             pushed: false,
             multi: None,
+            executing: false,
             watched: Vec::new(),
             parked: None,
+            postponed: None,
             close_after_reply: false,
             handover: None,
             last_write_offset: 0,

@@ -142,11 +142,11 @@ pub fn end_multi(engine: &Engine, session: &mut Session) {
 
 fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
-    ctx.session.handle.stats.multi.store(-1, std::sync::atomic::Ordering::Relaxed);
     if multi.aborted {
-        unwatch_all(ctx.engine, ctx.session);
+        end_multi(ctx.engine, ctx.session);
         return Err(error::EXEC_ABORT);
     }
+    ctx.session.executing = true;
     let (engine, now) = (ctx.engine, ctx.now);
     let keyed_only =
         multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));
@@ -183,7 +183,8 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     }
     engine.serve_later(&mut unit, now);
     engine.note_write(ctx.session, &unit);
-    unwatch_all(engine, ctx.session);
+    ctx.session.executing = false;
+    end_multi(engine, ctx.session);
     Ok(Handled::Done)
 }
 

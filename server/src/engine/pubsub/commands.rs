@@ -165,6 +165,9 @@ fn psubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 }
 
 fn ssubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if ctx.session.executing {
+        return Err(CmdError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     add(ctx, args, Kind::Shard)
 }
 

@@ -8,7 +8,7 @@
 
 pub mod commands;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,12 +22,17 @@ use super::Engine;
 use super::client::{ClientHandle, Mail};
 use crate::base::glob;
 
+/// Names with the number of the subscription, which tells their order.
+pub type Names = BTreeMap<Box<[u8]>, u64>;
+
 /// What one client is subscribed to.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    pub channels: BTreeSet<Box<[u8]>>,
-    pub patterns: BTreeSet<Box<[u8]>>,
-    pub shard_channels: BTreeSet<Box<[u8]>>,
+    pub channels: Names,
+    pub patterns: Names,
+    pub shard_channels: Names,
+    /// Subscriptions so far.
+    count: u64,
 }
 
 /// The three name spaces of subscriptions.
@@ -39,7 +44,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn set(self, subscriptions: &mut Subscriptions) -> &mut BTreeSet<Box<[u8]>> {
+    fn names(self, subscriptions: &mut Subscriptions) -> &mut Names {
         match self {
             Self::Channel => &mut subscriptions.channels,
             Self::Pattern => &mut subscriptions.patterns,
@@ -128,9 +133,13 @@ impl PubSub {
     /// Subscribes a client; `false` if it was subscribed already.
     pub fn subscribe(&self, client: &Arc<ClientHandle>, kind: Kind, name: &[u8]) -> bool {
         let mut subscriptions = client.subscriptions.lock();
-        if !kind.set(&mut subscriptions).insert(name.into()) {
+        let number = subscriptions.count;
+        let names = kind.names(&mut subscriptions);
+        if names.contains_key(name) {
             return false;
         }
+        names.insert(name.into(), number);
+        subscriptions.count += 1;
         match kind {
             Kind::Channel => self.channels.entry(name.into()).or_default().push(client.clone()),
             Kind::Shard => self.shard_channels.entry(name.into()).or_default().push(client.clone()),
@@ -143,7 +152,7 @@ impl PubSub {
     /// Unsubscribes a client; `false` if it was not subscribed.
     pub fn unsubscribe(&self, client: &Arc<ClientHandle>, kind: Kind, name: &[u8]) -> bool {
         let mut subscriptions = client.subscriptions.lock();
-        if !kind.set(&mut subscriptions).remove(name) {
+        if kind.names(&mut subscriptions).remove(name).is_none() {
             return false;
         }
         let others = |list: &mut Subscribers| list.retain(|other| !Arc::ptr_eq(other, client));
@@ -176,9 +185,13 @@ impl PubSub {
         true
     }
 
-    /// All names of one kind that a client is subscribed to, sorted.
+    /// All names of one kind that a client is subscribed to, in the order in which it subscribed. (So Redis keeps patterns; its
+    /// channels come in any order.)
     pub fn names_of(&self, client: &ClientHandle, kind: Kind) -> Vec<Box<[u8]>> {
-        kind.set(&mut client.subscriptions.lock()).iter().cloned().collect()
+        let mut names: Vec<(u64, Box<[u8]>)> =
+            kind.names(&mut client.subscriptions.lock()).iter().map(|(name, number)| (*number, name.clone())).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
     }
 
     /// Forgets every subscription of a client without telling it: its connection ends, or RESET.
