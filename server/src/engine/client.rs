@@ -84,6 +84,8 @@ pub struct ClientStats {
     pub output_buffer: AtomicUsize,
     pub protocol: AtomicU8,
     pub blocked: AtomicBool,
+    /// A pause holds its command back.
+    pub paused: AtomicBool,
     pub readonly: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,

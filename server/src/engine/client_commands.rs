@@ -302,7 +302,7 @@ fn flags_of(client: &ClientHandle) -> String {
         (client.kind() == ClientKind::Primary, 'M'),
         (client.subscription_count() > 0, 'P'),
         (stats.multi.load(Ordering::Relaxed) >= 0, 'x'),
-        (on(&stats.blocked), 'b'),
+        (on(&stats.blocked) || on(&stats.paused), 'b'),
         (on(&stats.dirty_cas), 'd'),
         (client.is_killed(), 'A'),
         (on(&stats.readonly), 'r'),

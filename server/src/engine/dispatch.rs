@@ -34,7 +34,7 @@ pub enum Next {
     Blocked,
     /// A reply is on its way.
     Wait(ReplyFuture),
-    /// Paused; the command is still in the buffer. Until the given unix time in milliseconds, or until woken.
+    /// Paused; the command is kept in [`Session::postponed`]. Until the given unix time in milliseconds, or until woken.
     Paused(i64),
     /// Send what is written, then close.
     Close,
@@ -167,7 +167,11 @@ impl Engine {
             for request in &window.requests {
                 let args = window.args(request, input);
                 let stop = match self.dispatch(session, args, request.lead, out, pass, hot, pace) {
-                    Step::Stop(next @ Next::Paused(_)) => Some((request.start, next)),
+                    Step::Stop(next @ Next::Paused(_)) => {
+                        // Not left in the buffer: an inline command was unescaped there and must not be read twice.
+                        session.postponed = Some(args.to_owned());
+                        Some((request.end, next))
+                    }
                     Step::Stop(next) => Some((request.end, next)),
                     Step::Next if out.len() >= FLUSH_AT => Some((request.end, Next::Flush)),
                     Step::Next if session.close_after_reply => Some((request.end, Next::Close)),
@@ -201,7 +205,7 @@ impl Engine {
         }
     }
 
-    /// Runs the command of a parked session again, through all gates.
+    /// Runs the command of a parked or paused session again, through all gates. If it has to pause, the caller keeps it.
     pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
@@ -307,12 +311,15 @@ impl Engine {
         if let Some(command) = command {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
         }
-        self.stats.count_error(problem.code());
         if is_exec {
+            // Also without MULTI: Redis (`execCommandAbort`) does not ask.
             super::transaction::end_multi(self, session);
-            Reply::new(out, session.protocol).error(exec_abort_text(problem.as_str()));
+            let text = exec_abort_text(problem.as_str());
+            self.stats.count_error(text.split(' ').next().unwrap_or_default());
+            Reply::new(out, session.protocol).error(&text);
             return;
         }
+        self.stats.count_error(problem.code());
         if let Some(multi) = &mut session.multi {
             multi.aborted = true;
         }

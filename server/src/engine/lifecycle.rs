@@ -1,5 +1,7 @@
 //! The end of a session, and what RESET undoes.
 
+use std::sync::atomic::Ordering;
+
 use super::Engine;
 use super::client::ClientHandle;
 use super::session::{ReplyMode, Session};
@@ -18,9 +20,25 @@ impl Engine {
             parked.token.abandon();
         }
         self.unpark(session);
+        self.note_pause(session, false);
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
         self.clients.remove(session.handle.id);
+    }
+
+    /// Notes whether a pause holds a client's command back; it counts as blocked then.
+    pub fn note_pause(&self, session: &Session, paused: bool) {
+        let flag = &session.handle.stats.paused;
+        // Only its own worker changes it.
+        if flag.load(Ordering::Relaxed) == paused {
+            return;
+        }
+        flag.store(paused, Ordering::Relaxed);
+        if paused {
+            self.clients.blocked.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.clients.blocked.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Closes another client's connection. From here on it is no client any more, although its worker has yet to notice: it is in no
@@ -43,11 +61,11 @@ impl Engine {
         session.reply_mode = ReplyMode::On;
         session.no_touch = false;
         session.protocol = protocol::resp::reply::Protocol::Resp2;
-        session.handle.stats.protocol.store(2, std::sync::atomic::Ordering::Relaxed);
-        session.handle.stats.db.store(0, std::sync::atomic::Ordering::Relaxed);
-        session.handle.stats.no_evict.store(false, std::sync::atomic::Ordering::Relaxed);
-        session.handle.stats.no_touch.store(false, std::sync::atomic::Ordering::Relaxed);
-        session.handle.stats.readonly.store(false, std::sync::atomic::Ordering::Relaxed);
+        session.handle.stats.protocol.store(2, Ordering::Relaxed);
+        session.handle.stats.db.store(0, Ordering::Relaxed);
+        session.handle.stats.no_evict.store(false, Ordering::Relaxed);
+        session.handle.stats.no_touch.store(false, Ordering::Relaxed);
+        session.handle.stats.readonly.store(false, Ordering::Relaxed);
         session.handle.texts.lock().name.clear();
     }
 }

@@ -102,6 +102,8 @@ pub struct Session {
     pub watched: Vec<Watched>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
+    /// The command that a pause holds back.
+    pub postponed: Option<OwnedArgs>,
     /// Close once what is written has been sent (QUIT, protocol error).
     pub close_after_reply: bool,
     /// The connection turns into a replica's link after this command (PSYNC); its owner takes the socket over.
@@ -152,6 +154,7 @@ impl Session {
             in_exec: false,
             watched: Vec::new(),
             parked: None,
+            postponed: None,
             close_after_reply: false,
             handover: None,
             last_write_offset: 0,

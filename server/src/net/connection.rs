@@ -18,6 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use protocol::resp::OwnedArgs;
+
 use crate::engine::Engine;
 use crate::engine::blocking::write_timeout;
 use crate::engine::client::{ClientHandle, Mail};
@@ -254,6 +256,7 @@ impl Connection {
         if used < count {
             self.input.extend_from_slice(&input[used..count]);
         }
+        self.note_pause(&next);
         self.send(&mut output);
         next
     }
@@ -272,8 +275,28 @@ impl Connection {
         } else {
             self.input.drain(..used);
         }
+        self.note_pause(&next);
         self.send(&mut output);
         next
+    }
+
+    /// Runs a command again that had to wait.
+    fn retry(&mut self, args: OwnedArgs) -> Next {
+        let shared = self.shared.clone();
+        let mut output = shared.output.borrow_mut();
+        output.clear();
+        let next = self.engine.retry(&mut self.session, args.view(), &mut output);
+        if matches!(next, Next::Paused(_)) {
+            self.session.postponed = Some(args);
+        }
+        self.note_pause(&next);
+        self.send(&mut output);
+        next
+    }
+
+    /// A client that a pause holds back counts as blocked, until just before it reads the reply.
+    fn note_pause(&self, next: &Next) {
+        self.engine.note_pause(&self.session, matches!(next, Next::Paused(_)));
     }
 
     /// Tries to write at once; what the socket does not take is kept.
@@ -335,11 +358,7 @@ impl Connection {
                     let Some(parked) = self.session.parked.clone() else { continue };
                     self.engine.unpark(&mut self.session);
                     *waiting = Waiting::Nothing;
-                    let shared = self.shared.clone();
-                    let mut output = shared.output.borrow_mut();
-                    output.clear();
-                    next = Some(self.engine.retry(&mut self.session, parked.args.view(), &mut output));
-                    self.send(&mut output);
+                    next = Some(self.retry(parked.args.clone()));
                     if !matches!(next, Some(Next::Blocked)) {
                         *timer = None;
                     }
@@ -366,7 +385,10 @@ impl Connection {
             }
             Waiting::Paused(_) => {
                 *waiting = Waiting::Nothing;
-                Some(Next::Flush)
+                Some(match self.session.postponed.take() {
+                    Some(args) => self.retry(args),
+                    None => Next::Flush,
+                })
             }
             Waiting::Nothing | Waiting::Reply(_) => {
                 *timer = None;
