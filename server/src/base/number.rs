@@ -66,7 +66,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
         _ => return None,
     };
     // Redis (`memtoull`) takes no digits at all for zero.
-    if number.is_empty() && text.is_empty() {
+    if number.is_empty() {
         return Some(0);
     }
     std::str::from_utf8(number).ok()?.parse::<u64>().ok()?.checked_mul(factor)
