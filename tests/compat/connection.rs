@@ -327,13 +327,41 @@ CLIENT PAUSE 60000 WRITE
 @d GET a
 @d EXEC
 @d MULTI
-@d SET a y
-@d !send EXEC
+@d !send SET a y
 @d !silent
+{fields flags cmd} CLIENT LIST ID $id:a
+!blocked 3
 CLIENT UNPAUSE
 @b !read
 @c !read
 @d !read
+@d EXEC
+!blocked 0
+== an inline command that is held back is read once
+SET a "old"
+CLIENT PAUSE 60000 WRITE
+@raw1 !raw "SET a \"x \\\"y\\x41\"\r\nGET a\r\n"
+@raw1 !silent
+CLIENT UNPAUSE
+@raw1 !read
+@raw1 !read
+== a pipeline goes on after the command that was held back
+CLIENT PAUSE 60000 WRITE
+@raw1 !raw "GET a\r\nSET a 1\r\nINCR a\r\nGET a\r\n"
+@raw1 !read
+@raw1 !silent
+CLIENT UNPAUSE
+@raw1 !read
+@raw1 !read
+@raw1 !read
+== a client that leaves while it is held back
+CLIENT PAUSE 60000 WRITE
+@b !send SET a 1
+!blocked 1
+@b !close
+!blocked 0
+CLIENT UNPAUSE
+EXISTS a
 "#,
     );
 }
@@ -361,6 +389,11 @@ MIGRATE 127.0.0.1 1 "" 0 10 KEYS
 MIGRATE 127.0.0.1 abc k 0 10
 MIGRATE 127.0.0.1 1 k abc 10
 MIGRATE
+MIGRATE 127.0.0.1 abc k 0 x
+SET k v
+MIGRATE 127.0.0.1 abc k 0 10
+MIGRATE 127.0.0.1 70000 k 0 10
+GET k
 {fields cluster_enabled} INFO cluster
 "#,
     );

@@ -87,6 +87,21 @@ EXISTS l
 }
 
 #[test]
+fn clients_that_do_not_wait_for_each_other_are_queued_in_the_order_of_sending() {
+    let round = "
+DEL l
+@b !send BLPOP l 0
+@c !send BLPOP l 0
+@d !send BLPOP l 0
+RPUSH l 1 2 3
+@b !read
+@c !read
+@d !read
+";
+    check(&round.repeat(60));
+}
+
+#[test]
 fn a_push_serves_the_client_that_waited_longest() {
     check(
         r#"
@@ -127,6 +142,28 @@ EXEC
 @b !read
 EXISTS k1
 EXISTS k2
+== the key pushed first wins, also if the transaction does more than touch its keys
+@b !send BLPOP k1 k2 0
+!blocked 1
+MULTI
+DBSIZE
+RPUSH k2 x
+RPUSH k1 y
+EXEC
+@b !read
+EXISTS k1
+EXISTS k2
+== a key of another type before the one that is pushed
+@b !send BLPOP k1 k2 0
+!blocked 1
+SET k1 string
+RPUSH k2 x
+@b !read
+@c !send BLMPOP 0 2 k3 k2 LEFT
+!blocked 1
+SET k3 string
+RPUSH k2 y
+@c !read
 == push several, pop from both ends
 @b !send BLPOP l 0
 !blocked 1

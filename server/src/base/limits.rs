@@ -46,3 +46,7 @@ const _: () = assert!(LIST_PACKED_THRESHOLD_DEFAULT as usize <= LISTPACK_MAX_BYT
 
 /// The most different error codes that INFO errorstats counts.
 pub const MAX_ERROR_CODES: usize = 128;
+
+/// Up to so many clients of one node share a worker: enough for a program with a handful of connections, and few enough that a load
+/// worth spreading is spread.
+pub const CLIENTS_TOGETHER: usize = 8;

@@ -1,7 +1,7 @@
 //! All connections of a node, by number.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 
@@ -14,6 +14,8 @@ pub struct Clients {
     last_id: AtomicU64,
     /// How many clients wait in a blocking command.
     pub blocked: AtomicUsize,
+    /// The worker that serves this node's clients while they are few.
+    pub home: OnceLock<usize>,
 }
 
 impl Clients {

@@ -1,6 +1,6 @@
 //! Accepting clients.
 //!
-//! One acceptor per address, on the control thread; an accepted socket goes to the least loaded worker and stays there. When the
+//! One acceptor per address, on the control thread; an accepted socket goes to a worker ([`place`] says which) and stays there. When the
 //! process is out of file descriptors, accepting backs off instead of spinning, and goes on (Redis CVE-2025-48367 is the lesson).
 
 use std::io;
@@ -13,10 +13,11 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::serve;
+use crate::base::limits::CLIENTS_TOGETHER;
 use crate::engine::Engine;
 use crate::engine::client::ClientHandle;
 use crate::engine::stats::bump;
-use crate::engine::threads::Threads;
+use crate::engine::threads::{Spawner, Threads};
 
 /// Binds a listening socket.
 ///
@@ -77,7 +78,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Ar
         ClientHandle::new(engine.clients.next_id(), peer.to_string(), local, stream.as_raw_fd(), engine.clock.now_ms());
     let Ok(stream) = stream.into_std() else { return };
     engine.clients.add(handle.clone());
-    let (gate, worker) = threads.least_loaded();
+    let (gate, worker) = place(engine, threads);
     let engine = engine.clone();
     worker.spawn(move |shared| {
         let shared = shared.clone();
@@ -88,6 +89,18 @@ fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Ar
             }
         }
     });
+}
+
+/// Picks a connection's worker. A node with few clients serves them all on one, which takes up sockets in the order in which they
+/// became readable: a program that sends on two connections and does not wait in between finds them served in that order, as by
+/// Redis's one thread. With more clients there is work for all workers.
+fn place<'t>(engine: &Engine, threads: &'t Threads) -> (usize, &'t Spawner) {
+    let (least, worker) = threads.least_loaded();
+    if engine.clients.len() > CLIENTS_TOGETHER {
+        return (least, worker);
+    }
+    let home = *engine.clients.home.get_or_init(|| least);
+    (home, threads.worker(home))
 }
 
 /// Redis: protected mode's refusal.
