@@ -326,9 +326,14 @@ struct Link {
 
 impl Link {
     async fn open(request: &Request) -> Result<Self, CmdError> {
-        let port = request.port.ok_or(CANNOT_CONNECT)?;
-        let stream =
-            within(request.timeout, TcpStream::connect((request.host.as_str(), port)), &CANNOT_CONNECT).await?;
+        let port = request.port.ok_or(CANNOT_WRITE)?;
+        let connecting = TcpStream::connect((request.host.as_str(), port));
+        let stream = match tokio::time::timeout(request.timeout, connecting).await {
+            Ok(Ok(stream)) => stream,
+            // Redis connects without waiting, so a refusal shows when it writes.
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Err(CANNOT_WRITE),
+            Ok(Err(_)) | Err(_) => return Err(CANNOT_CONNECT),
+        };
         let _ = stream.set_nodelay(true);
         Ok(Self { stream, parser: ReplyParser::new(), input: Vec::new(), timeout: request.timeout })
     }

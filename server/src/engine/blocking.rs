@@ -8,6 +8,7 @@
 //! its timeout, CLIENT UNBLOCK, or its connection going away. The claim comes before the element is taken, so no element is
 //! ever popped for a client that is gone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -142,7 +143,8 @@ impl Engine {
     /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its first waiter needs.
     /// The caller holds no slot lock.
     pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
-        while let Some((db, key)) = unit.ready.pop() {
+        let mut ready = VecDeque::from(std::mem::take(&mut unit.ready));
+        while let Some((db, key)) = ready.pop_front() {
             loop {
                 let slot = key_slot(&key);
                 let Some(parked) = self.keyspace.lock(db, slot).waiters(&key).first().and_then(parked_of) else {
@@ -163,6 +165,8 @@ impl Engine {
                 }
                 // Another waiter came to the front between the two locks, or the next one needs other slots: look again.
             }
+            // First ready, first served; what serving made ready comes after what was ready before.
+            ready.extend(unit.ready.drain(..));
         }
     }
 
