@@ -74,6 +74,20 @@ fn keys_of_slots_lost_to_a_greater_epoch_are_deleted() {
 }
 
 #[test]
+fn keys_of_a_slot_that_was_being_moved_stay_where_they_are() {
+    let mut net = TestNet::three_shards();
+    let (from, to) = (net.id(0), net.id(1));
+    net.command(1, |core, now| core.set_slot_importing(slot(9), from.as_str(), now).expect("valid"));
+    net.command(0, |core, now| core.set_slot_migrating(slot(9), to.as_str(), now).expect("valid"));
+    // The other side takes the slot although there may be keys left, as `redis-cli --cluster fix` does before it moves them.
+    net.command(1, |core, now| core.set_slot_node(slot(9), to.as_str(), false, now).expect("valid"));
+    net.run_until("the old owner knows", 2 * TIMEOUT, |net| {
+        net.view(0).owner(slot(9)).is_some_and(|owner| owner.id == to)
+    });
+    assert!(!net.nodes[0].effects.iter().any(|effect| matches!(effect, Effect::SlotsLost(_))));
+}
+
+#[test]
 fn an_owner_that_drops_a_slot_keeps_it_until_somebody_claims_it() {
     let mut net = TestNet::three_shards();
     let (from, to) = (net.id(0), net.id(1));

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use gossip::{Announce, Config as CoreConfig, Gossip, LinkId, View};
+use gossip::{Announce, Config as CoreConfig, Effect, Gossip, LinkId, View};
 use parking_lot::Mutex;
 use protocol::bus::NodeId;
 use protocol::slot::SlotId;
@@ -160,12 +160,22 @@ impl Cluster {
     pub fn with_core<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let mut core = self.core.lock();
         let result = input(&mut core, self.bus_now());
-        let mut view_changed = false;
+        let (mut view_changed, mut published) = (false, false);
         while let Some(effect) = core.poll_effect() {
+            // Whoever is set going by such an effect (a write that was held back, a blocked client) must find the new view: with
+            // the old one, a primary that was just replaced would acknowledge a write that its successor does not have.
+            if !published && sets_going(&effect) {
+                self.view.store(Arc::new(core.view()));
+                published = true;
+            }
             view_changed |= self.perform(effect);
         }
-        if view_changed {
+        if view_changed && !published {
             self.view.store(Arc::new(core.view()));
+            published = true;
+        }
+        if published {
+            self.redirect_blocked();
         }
         self.serve_until.store(core.serve_until_ms(), Ordering::Release);
         let next = core.next_timeout();
@@ -176,7 +186,20 @@ impl Cluster {
         result
     }
 
+    /// Lets clients that are blocked on slots which this node no longer serves run their commands again, which redirects them
+    /// (Redis: `clusterRedirectBlockedClientIfNeeded`).
+    fn redirect_blocked(&self) {
+        if self.engine.clients.blocked.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let view = self.view.load();
+        let gone = |slot: SlotId| !view.owns(slot) && !view.importing.contains_key(&slot);
+        self.engine.retry_blocked(&|parked| parked.keys.iter().any(|(slot, _)| gone(*slot)));
+    }
+
     fn tick(self: &Arc<Self>) {
+        // A command may have parked by the old view just after the new one was looked through.
+        self.redirect_blocked();
         let facts = self.replication_facts();
         self.with_core(|core, now| {
             core.set_replication(facts, now);
@@ -240,6 +263,28 @@ impl Cluster {
             }
             Ok(())
         });
+    }
+}
+
+/// Whether clients notice this effect at once. Not a promotion: until it has been performed, writes are refused anyway.
+fn sets_going(effect: &Effect) -> bool {
+    match effect {
+        Effect::UnpauseWrites
+        | Effect::SlotsLost(_)
+        | Effect::ShardChannelsLost(_)
+        | Effect::StateChanged { .. }
+        | Effect::Demoted
+        | Effect::ReplicateFrom { .. }
+        | Effect::FlushData => true,
+        Effect::PersistNodesConf { .. }
+        | Effect::Connect { .. }
+        | Effect::Send { .. }
+        | Effect::Close { .. }
+        | Effect::Promoted
+        | Effect::PauseWrites { .. }
+        | Effect::Publish { .. }
+        | Effect::Log { .. }
+        | Effect::ViewChanged => false,
     }
 }
 

@@ -253,6 +253,9 @@ impl Engine {
         let now = pace.now_ms();
         session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
         let home = lead.home;
+        // Asked before the route: a pause for a failover ends when the slots have gone, so that a command which meets no pause here and
+        // an old route there cannot be.
+        let held_until = self.pause_gate(session, command, now);
         let route = match self.pass_gates(session, command, args, home, hot) {
             Ok(route) => route,
             Err(problem) => {
@@ -260,7 +263,7 @@ impl Engine {
                 return self.settle(session, start, out, Step::Next);
             }
         };
-        if let Some(until) = self.pause_gate(session, command, now) {
+        if let Some(until) = held_until {
             return Step::Stop(Next::Paused(until));
         }
         if session.in_multi() && !runs_inside_multi(command) {
@@ -269,7 +272,8 @@ impl Engine {
         }
         let step = self.run(session, command, args, out, pass, hot, now, (route, home));
         pace.count();
-        if session.asking && command.spec.name != "ASKING" {
+        // Redis (`resetClient`): inside MULTI it stays, for EXEC.
+        if session.asking && !session.in_multi() && command.spec.name != "ASKING" {
             session.asking = false;
         }
         self.settle(session, start, out, step)
