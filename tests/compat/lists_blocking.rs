@@ -153,6 +153,24 @@ EXEC
 @b !read
 EXISTS k1
 EXISTS k2
+== a key that expires within its transaction serves nobody, and who waits keeps its place
+DEBUG SET-ACTIVE-EXPIRE 0
+@b !send BRPOP k 0
+!blocked 1
+@c !send BRPOP k 0
+!blocked 2
+MULTI
+RPUSH k hello
+PEXPIRE k 30
+DEBUG SLEEP 0.1
+EXEC
+@b !silent
+!blocked 2
+EXISTS k
+RPUSH k 1 2
+@b !read
+@c !read
+DEBUG SET-ACTIVE-EXPIRE 1
 == a key of another type before the one that is pushed
 @b !send BLPOP k1 k2 0
 !blocked 1

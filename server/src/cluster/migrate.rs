@@ -326,9 +326,13 @@ struct Link {
 
 impl Link {
     async fn open(request: &Request) -> Result<Self, CmdError> {
-        let port = request.port.ok_or(CANNOT_CONNECT)?;
-        let stream =
-            within(request.timeout, TcpStream::connect((request.host.as_str(), port)), &CANNOT_CONNECT).await?;
+        let port = request.port.ok_or(CANNOT_WRITE)?;
+        let connecting = TcpStream::connect((request.host.as_str(), port));
+        let stream = match tokio::time::timeout(request.timeout, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(problem)) if was_turned_away(problem.kind()) => return Err(CANNOT_WRITE),
+            Ok(Err(_)) | Err(_) => return Err(CANNOT_CONNECT),
+        };
         let _ = stream.set_nodelay(true);
         Ok(Self { stream, parser: ReplyParser::new(), input: Vec::new(), timeout: request.timeout })
     }
@@ -359,6 +363,12 @@ impl Link {
             }
         }
     }
+}
+
+/// Whether the other side answered, and said no. Redis learns that from its first write, and names it so.
+fn was_turned_away(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
+    matches!(kind, ConnectionRefused | ConnectionReset | HostUnreachable)
 }
 
 async fn within<T>(

@@ -61,7 +61,7 @@ pub struct Unit {
     /// Whether anything was propagated.
     pub wrote: bool,
     /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
-    garbage: Vec<Removed>,
+    pub(super) garbage: Vec<Removed>,
 }
 
 impl Unit {

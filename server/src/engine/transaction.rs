@@ -172,16 +172,17 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
             .iter()
             .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
         run(engine, ctx.session, &multi, dirty, &mut ctx.reply, now, &mut unit, Some(&mut locked), ctx.pass);
-        engine.serve_ready(&mut unit, &mut locked, now);
+        engine.serve_ready(&mut unit, &mut locked, engine.clock.now_ms());
     } else {
         let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
         ctx.pass.exclusive(|pass| {
             let dirty = session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
             run(engine, session, &multi, dirty, reply, now, unit, None, pass);
-            engine.serve_later(unit, now);
+            engine.serve_later(unit, engine.clock.now_ms());
         });
     }
-    engine.serve_later(&mut unit, now);
+    // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
+    engine.serve_later(&mut unit, engine.clock.now_ms());
     engine.note_write(ctx.session, &unit);
     ctx.session.executing = false;
     end_multi(engine, ctx.session);
