@@ -509,3 +509,74 @@ RPUSH l v
 "#,
     );
 }
+
+#[test]
+fn a_node_that_becomes_a_replica_lets_nobody_wait() {
+    check(
+        r#"
+== blocked
+@b !send BLPOP l 0
+!blocked 1
+REPLICAOF 127.0.0.1 1
+@b !read
+!blocked 0
+REPLICAOF NO ONE
+== blocked, and writes are paused
+@b !send BLPOP l 0
+!blocked 1
+CLIENT PAUSE 60000 WRITE
+REPLICAOF 127.0.0.1 1
+@b !read
+CLIENT UNPAUSE
+REPLICAOF NO ONE
+== held back by a pause
+CLIENT PAUSE 60000 WRITE
+@b !send BLPOP l 0
+!blocked 1
+REPLICAOF 127.0.0.1 1
+CLIENT UNPAUSE
+@b !read
+REPLICAOF NO ONE
+"#,
+    );
+}
+
+#[test]
+fn what_waits_during_a_pause() {
+    check(
+        r#"
+== a blocked client's time runs out
+@b !send BLPOP l 0.1
+!blocked 1
+CLIENT PAUSE 60000 WRITE
+@b !read
+CLIENT UNPAUSE
+== a client that is closed while it is held back
+@b PING
+CLIENT PAUSE 60000 WRITE
+@b !send SET a 1
+!blocked 1
+CLIENT KILL TYPE normal SKIPME yes
+@b !closed
+CLIENT UNPAUSE
+EXISTS a
+== EXEC of reads goes through, BLPOP does not
+CLIENT PAUSE 60000 WRITE
+@b MULTI
+@b GET a
+@b EXEC
+@b !send BLPOP l 0.05
+@b !silent
+CLIENT UNPAUSE
+@b !read
+== a transaction begun before the pause
+@b MULTI
+@b SET a 1
+CLIENT PAUSE 60000 WRITE
+@b !send EXEC
+@b !silent
+CLIENT UNPAUSE
+@b !read
+"#,
+    );
+}
