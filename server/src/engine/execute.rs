@@ -374,7 +374,7 @@ pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i
         return true;
     }
     let hash = engine.keyspace.hash(&watched.key);
-    !watched.expired
+    !watched.flag.is_stale()
         && slot
             .get(hash, &watched.key)
             .and_then(super::super::store::entry::view::EntryRef::expire_at)

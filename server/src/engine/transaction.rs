@@ -35,8 +35,6 @@ pub struct Watched {
     pub slot: SlotId,
     pub key: Box<[u8]>,
     pub flag: Arc<WatchFlag>,
-    /// The key was already expired when it was watched; its removal is then no change.
-    pub expired: bool,
 }
 
 /// The commands of this file.
@@ -108,10 +106,10 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
             .get(hash, key)
             .and_then(super::super::store::entry::view::EntryRef::expire_at)
             .is_some_and(|at| at < ctx.now);
-        let flag = Arc::new(WatchFlag::new());
+        let flag = Arc::new(WatchFlag::of(expired));
         guard.watch(key, &flag);
         drop(guard);
-        ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, expired });
+        ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
     }
     ctx.session.handle.stats.watched.store(ctx.session.watched.len(), std::sync::atomic::Ordering::Relaxed);
     ctx.reply.ok();
