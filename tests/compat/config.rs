@@ -84,6 +84,9 @@ CONFIG SET maxmemory -1
 CONFIG SET maxmemory 1.5
 CONFIG SET maxmemory 1xb
 CONFIG SET maxmemory ""
+CONFIG SET maxmemory gb
+CONFIG SET maxmemory "1 "
+CONFIG SET maxmemory +1
 CONFIG SET maxmemory 0
 CONFIG SET nothing 1
 CONFIG SET hz 100
