@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs one node until a signal or a command ends it; the exit status. The error is for standard error.
+/// Runs one node until a signal or a command ends it; the exit status. The error is for standard error: there was no log yet.
 fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
     let config = load_config(args)?;
@@ -60,13 +60,17 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
     // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
     let environment = Environment { threads, clock, log: log.clone() };
-    let node = Node::start(&environment, config).map_err(|error| {
-        log.warning(format_args!("{error}"));
-        if matches!(error, StartError::Bind { .. }) {
-            log.warning(format_args!("Failed listening on port {} (TCP), aborting.", about.port));
+    let node = match Node::start(&environment, config) {
+        Ok(node) => node,
+        // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
+        Err(error) => {
+            log.warning(format_args!("{error}"));
+            if matches!(error, StartError::Bind { .. }) {
+                log.warning(format_args!("Failed listening on port {} (TCP), aborting.", about.port));
+            }
+            return Ok(1);
         }
-        error.to_string()
-    })?;
+    };
     if !node.engine().state.is_replica() {
         log.set_role(Role::Primary);
     }

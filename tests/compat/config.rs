@@ -1,5 +1,10 @@
 //! CONFIG GET, SET, RESETSTAT, HELP: names, globs, units, and the texts of refusals.
 
+use std::process::Command;
+
+use integration::node::NodeSpec;
+use integration::oracle::Binary;
+
 use crate::check;
 
 #[test]
@@ -79,8 +84,9 @@ CONFIG SET maxmemory -1
 CONFIG SET maxmemory 1.5
 CONFIG SET maxmemory 1xb
 CONFIG SET maxmemory ""
-CONFIG SET maxmemory mb
-CONFIG GET maxmemory
+CONFIG SET maxmemory gb
+CONFIG SET maxmemory "1 "
+CONFIG SET maxmemory +1
 CONFIG SET maxmemory 0
 CONFIG SET nothing 1
 CONFIG SET hz 100
@@ -138,4 +144,22 @@ CONFIG GET client-output-buffer-limit
 CONFIG SET client-output-buffer-limit "pubsub 32mb 8mb 60"
 "#,
     );
+}
+
+/// A start that is refused is told in the log. Standard error is for crashes: the test suite of Redis takes a word there for one.
+#[test]
+fn a_port_in_use_is_told_in_the_log() {
+    let holder = NodeSpec::new(Binary::Slotd).start();
+    for binary in [Binary::Stock, Binary::Slotd] {
+        let port = holder.port().to_string();
+        let output = Command::new(binary.path())
+            .args(["--port", &port, "--bind", "127.0.0.1", "--dir"])
+            .arg(holder.dir())
+            .output()
+            .expect("the server runs and ends");
+        let log = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{binary:?}: {log}");
+        assert!(log.contains(&format!("Failed listening on port {port} (TCP), aborting.")), "{binary:?}: {log}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{binary:?}");
+    }
 }

@@ -153,6 +153,24 @@ EXEC
 @b !read
 EXISTS k1
 EXISTS k2
+== a key that expires within its transaction serves nobody, and who waits keeps its place
+DEBUG SET-ACTIVE-EXPIRE 0
+@b !send BRPOP k 0
+!blocked 1
+@c !send BRPOP k 0
+!blocked 2
+MULTI
+RPUSH k hello
+PEXPIRE k 30
+DEBUG SLEEP 0.1
+EXEC
+@b !silent
+!blocked 2
+EXISTS k
+RPUSH k 1 2
+@b !read
+@c !read
+DEBUG SET-ACTIVE-EXPIRE 1
 == a key of another type before the one that is pushed
 @b !send BLPOP k1 k2 0
 !blocked 1
@@ -487,6 +505,77 @@ FLUSHDB
 DEL l
 @b !silent
 RPUSH l v
+@b !read
+"#,
+    );
+}
+
+#[test]
+fn a_node_that_becomes_a_replica_lets_nobody_wait() {
+    check(
+        r#"
+== blocked
+@b !send BLPOP l 0
+!blocked 1
+REPLICAOF 127.0.0.1 1
+@b !read
+!blocked 0
+REPLICAOF NO ONE
+== blocked, and writes are paused
+@b !send BLPOP l 0
+!blocked 1
+CLIENT PAUSE 60000 WRITE
+REPLICAOF 127.0.0.1 1
+@b !read
+CLIENT UNPAUSE
+REPLICAOF NO ONE
+== held back by a pause
+CLIENT PAUSE 60000 WRITE
+@b !send BLPOP l 0
+!blocked 1
+REPLICAOF 127.0.0.1 1
+CLIENT UNPAUSE
+@b !read
+REPLICAOF NO ONE
+"#,
+    );
+}
+
+#[test]
+fn what_waits_during_a_pause() {
+    check(
+        r#"
+== a blocked client's time runs out
+@b !send BLPOP l 0.1
+!blocked 1
+CLIENT PAUSE 60000 WRITE
+@b !read
+CLIENT UNPAUSE
+== a client that is closed while it is held back
+@b PING
+CLIENT PAUSE 60000 WRITE
+@b !send SET a 1
+!blocked 1
+CLIENT KILL TYPE normal SKIPME yes
+@b !closed
+CLIENT UNPAUSE
+EXISTS a
+== EXEC of reads goes through, BLPOP does not
+CLIENT PAUSE 60000 WRITE
+@b MULTI
+@b GET a
+@b EXEC
+@b !send BLPOP l 0.05
+@b !silent
+CLIENT UNPAUSE
+@b !read
+== a transaction begun before the pause
+@b MULTI
+@b SET a 1
+CLIENT PAUSE 60000 WRITE
+@b !send EXEC
+@b !silent
+CLIENT UNPAUSE
 @b !read
 "#,
     );

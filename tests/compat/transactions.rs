@@ -3,6 +3,34 @@
 use crate::check;
 
 #[test]
+fn a_key_that_was_expired_when_it_was_watched() {
+    let head = "DEBUG SET-ACTIVE-EXPIRE 0\nSET x foo PX 1\n!sleep 5\nWATCH x\n";
+    let tail = "MULTI\nPING\nEXEC\nDEBUG SET-ACTIVE-EXPIRE 1\n";
+    let steps = [
+        "",
+        "DEL x\n",
+        "GET x\n",
+        "FLUSHDB\n",
+        "FLUSHALL\n",
+        "SET x bar\n",
+        "DEL x\nSET x bar\n",
+        "DEL x\nSET x bar\nDEL x\n",
+        "PERSIST x\n",
+        "EXPIRE x 100\n",
+        "RENAME x y\n",
+        "SET y z\nRENAME y x\n",
+        "SWAPDB 0 1\n",
+        "SWAPDB 0 1\nSWAPDB 0 1\n",
+        "@b SELECT 1\n@b SET x there\nSWAPDB 0 1\n",
+        "@b SELECT 1\n@b SET x there PX 1\n!sleep 5\nSWAPDB 0 1\n",
+    ];
+    let script: String =
+        steps.iter().map(|step| format!("== {}\n{head}{step}{tail}", step.replace('\n', "; "))).collect();
+    let other = "== nothing, then an expired key\nDEBUG SET-ACTIVE-EXPIRE 0\n@b SELECT 1\n@b SET x foo PX 1\n!sleep 5\nWATCH x\nSWAPDB 0 1\n";
+    check(&format!("{script}{other}{tail}"));
+}
+
+#[test]
 fn queueing_and_execution() {
     check(
         r#"

@@ -83,6 +83,7 @@ fn memory_units_are_decimal_without_and_binary_with_a_b() {
         ("1x", None),
         ("", Some(0)),
         ("gb", Some(0)),
+        (" ", None),
         ("99999999999gb", None),
     ] {
         assert_eq!(parse_memory(text.as_bytes()), want, "{text:?}");

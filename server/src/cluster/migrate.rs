@@ -55,7 +55,7 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::
 /// What MIGRATE is asked for.
 struct Request {
     host: String,
-    /// As the client wrote it: Redis looks at it only when it connects, after it has looked for the keys.
+    /// `None`: no port can have this number. Redis says so only when it comes to connecting.
     port: Option<u16>,
     db: i64,
     timeout: Duration,
@@ -330,8 +330,7 @@ impl Link {
         let connecting = TcpStream::connect((request.host.as_str(), port));
         let stream = match tokio::time::timeout(request.timeout, connecting).await {
             Ok(Ok(stream)) => stream,
-            // Redis connects without waiting, so a refusal shows when it writes.
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Err(CANNOT_WRITE),
+            Ok(Err(problem)) if was_turned_away(problem.kind()) => return Err(CANNOT_WRITE),
             Ok(Err(_)) | Err(_) => return Err(CANNOT_CONNECT),
         };
         let _ = stream.set_nodelay(true);
@@ -364,6 +363,12 @@ impl Link {
             }
         }
     }
+}
+
+/// Whether the other side answered, and said no. Redis learns that from its first write, and names it so.
+fn was_turned_away(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
+    matches!(kind, ConnectionRefused | ConnectionReset | HostUnreachable)
 }
 
 async fn within<T>(

@@ -91,7 +91,7 @@ fn empty(ctx: &mut KeyspaceCtx<'_>, db: usize) -> u64 {
         let watched: Vec<Box<[u8]>> =
             slot.watched_keys().filter(|key| slot.contains(keyspace.hash(key), key)).map(Into::into).collect();
         for key in watched {
-            slot.touch(keyspace.hash(&key), &key);
+            slot.watch_flags(&key).iter().for_each(|flag| flag.touch(true));
         }
         removed += slot.len() as u64;
         ctx.garbage.push(Box::new(slot.clear()));
@@ -134,9 +134,11 @@ fn raise_watchers(ctx: &mut KeyspaceCtx<'_>, [ours, theirs]: [usize; 2], id: Slo
     let watched: Vec<Box<[u8]>> = keyspace.lock(ours, id).watched_keys().map(Into::into).collect();
     for key in watched {
         let hash = keyspace.hash(&key);
-        if [ours, theirs].into_iter().any(|db| keyspace.lock(db, id).contains(hash, &key)) {
-            keyspace.lock(ours, id).touch(hash, &key);
-        }
+        let coming =
+            keyspace.lock(theirs, id).get(hash, &key).map(|entry| entry.expire_at().is_some_and(|at| at < ctx.now));
+        let slot = keyspace.lock(ours, id);
+        let here = slot.contains(hash, &key);
+        slot.watch_flags(&key).iter().for_each(|flag| flag.swap(here, coming));
     }
 }
 

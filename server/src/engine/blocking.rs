@@ -176,6 +176,15 @@ impl Engine {
         let hot = self.hot.load();
         loop {
             let Some(place) = locked.get_mut(db, slot) else { return false };
+            if self.state.role(now) == Role::Primary
+                && let Some(removed) = place.expire_if_due(hash, key, now)
+            {
+                // Nothing to be had: who waits keeps its place in the queue.
+                place.touch(hash, key);
+                self.announce_expired(db, &removed, &hot);
+                unit.garbage.push(removed);
+                return true;
+            }
             let Some(ty) = place.get(hash, key).map(super::super::store::entry::view::EntryRef::ty) else {
                 return true;
             };

@@ -61,7 +61,7 @@ pub struct Unit {
     /// Whether anything was propagated.
     pub wrote: bool,
     /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
-    garbage: Vec<Removed>,
+    pub(super) garbage: Vec<Removed>,
 }
 
 impl Unit {
@@ -374,7 +374,7 @@ pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i
         return true;
     }
     let hash = engine.keyspace.hash(&watched.key);
-    !watched.expired
+    !watched.flag.is_stale()
         && slot
             .get(hash, &watched.key)
             .and_then(super::super::store::entry::view::EntryRef::expire_at)

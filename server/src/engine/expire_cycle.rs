@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// Propagates, publishes and counts one key that has expired. Called under its slot's lock.
-    fn announce_expired(&self, db: usize, removed: &Removed, hot: &Hot) {
+    pub(super) fn announce_expired(&self, db: usize, removed: &Removed, hot: &Hot) {
         self.stats.expired_keys.fetch_add(1, Ordering::Relaxed);
         if self.state.propagating.load(Ordering::Relaxed)
             && let Some(feed) = self.feed()

@@ -35,8 +35,6 @@ pub struct Watched {
     pub slot: SlotId,
     pub key: Box<[u8]>,
     pub flag: Arc<WatchFlag>,
-    /// The key was already expired when it was watched; its removal is then no change.
-    pub expired: bool,
 }
 
 /// The commands of this file.
@@ -108,10 +106,10 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
             .get(hash, key)
             .and_then(super::super::store::entry::view::EntryRef::expire_at)
             .is_some_and(|at| at < ctx.now);
-        let flag = Arc::new(WatchFlag::new());
+        let flag = Arc::new(WatchFlag::of(expired));
         guard.watch(key, &flag);
         drop(guard);
-        ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, expired });
+        ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
     }
     ctx.session.handle.stats.watched.store(ctx.session.watched.len(), std::sync::atomic::Ordering::Relaxed);
     ctx.reply.ok();
@@ -172,16 +170,17 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
             .iter()
             .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
         run(engine, ctx.session, &multi, dirty, &mut ctx.reply, now, &mut unit, Some(&mut locked), ctx.pass);
-        engine.serve_ready(&mut unit, &mut locked, now);
+        engine.serve_ready(&mut unit, &mut locked, engine.clock.now_ms());
     } else {
         let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
         ctx.pass.exclusive(|pass| {
             let dirty = session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
             run(engine, session, &multi, dirty, reply, now, unit, None, pass);
-            engine.serve_later(unit, now);
+            engine.serve_later(unit, engine.clock.now_ms());
         });
     }
-    engine.serve_later(&mut unit, now);
+    // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
+    engine.serve_later(&mut unit, engine.clock.now_ms());
     engine.note_write(ctx.session, &unit);
     ctx.session.in_exec = false;
     end_multi(engine, ctx.session);

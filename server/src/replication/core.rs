@@ -159,13 +159,14 @@ impl Core {
         }
         let Some(stream) = &mut self.stream else { return };
         let unit = ops.len() > 1;
-        if unit {
-            stream.append(b"*1\r\n$5\r\nMULTI\r\n");
-        }
-        for (db, args) in ops {
+        for (index, (db, args)) in ops.iter().enumerate() {
             if self.selected != Some(*db) {
                 self.selected = Some(*db);
                 stream.append_command(OwnedArgs::from_slices(&["SELECT", &db.to_string()]).view());
+            }
+            // Redis selects the first command's database before MULTI.
+            if unit && index == 0 {
+                stream.append(b"*1\r\n$5\r\nMULTI\r\n");
             }
             stream.append_command(*args);
         }

@@ -58,7 +58,7 @@ fn several_commands_of_one_unit_are_wrapped() {
     core.attach(replica(1, Phase::Online, 0));
     let (del, push) = (OwnedArgs::from_slices(&["DEL", "a"]), OwnedArgs::from_slices(&["RPUSH", "l", "x"]));
     core.append(&[(0, del.view()), (0, push.view())]);
-    assert_eq!(sent_to(&mut core, 1), "MULTI SELECT 0 DEL a RPUSH l x EXEC");
+    assert_eq!(sent_to(&mut core, 1), "SELECT 0 MULTI DEL a RPUSH l x EXEC");
 }
 
 #[test]

@@ -376,10 +376,17 @@ impl Slot {
 
     /// Announces that a key was changed: whoever watches it learns of it. To be called for every change of every key.
     #[inline]
-    pub fn touch(&mut self, _hash: KeyHash, key: &[u8]) {
-        if let Some(extra) = &self.extra {
-            extra.watchers.touch(key);
+    pub fn touch(&mut self, hash: KeyHash, key: &[u8]) {
+        let flags = self.watch_flags(key);
+        if !flags.is_empty() {
+            let gone = !self.contains(hash, key);
+            flags.iter().for_each(|flag| flag.touch(gone));
         }
+    }
+
+    /// The flags of those who watch a key.
+    pub fn watch_flags(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
+        self.extra.as_ref().map_or(&[], |extra| extra.watchers.of(key))
     }
 
     /// The keys that somebody watches.

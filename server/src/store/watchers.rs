@@ -4,14 +4,21 @@
 //! whatever way, by whatever command) announces it through [`super::Slot::touch`], which raises the flags of that key;
 //! EXEC looks at its own flag and nothing else. A flag once raised stays so; a session that watches anew takes a new
 //! flag.
+//!
+//! A key whose time had come before it was watched is as good as gone: that it is removed later is no change. Its flag is
+//! *stale* until then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Whether any key that a session watches was changed.
+const DOWN: u8 = 0;
+const STALE: u8 = 1;
+const RAISED: u8 = 2;
+
+/// Whether a key that a session watches was changed.
 #[derive(Debug, Default)]
-pub struct WatchFlag(AtomicBool);
+pub struct WatchFlag(AtomicU8);
 
 impl WatchFlag {
     /// A flag that is down.
@@ -19,14 +26,41 @@ impl WatchFlag {
         Self::default()
     }
 
+    /// A flag that is down; `stale`: the key is there, and its time has come.
+    pub fn of(stale: bool) -> Self {
+        Self(AtomicU8::new(if stale { STALE } else { DOWN }))
+    }
+
     /// Marks the session's transaction as one that must not run.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(RAISED, Ordering::Release);
     }
 
     /// Whether a watched key was changed.
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) == RAISED
+    }
+
+    /// Whether the key was watched after its time had come, and is still there.
+    pub fn is_stale(&self) -> bool {
+        self.0.load(Ordering::Acquire) == STALE
+    }
+
+    /// The key was changed, or is gone.
+    pub fn touch(&self, gone: bool) {
+        if gone && self.is_stale() { self.0.store(DOWN, Ordering::Release) } else { self.raise() }
+    }
+
+    /// The key's database is swapped for another. `here`: the key is there now; `coming`: it is in the other one, and whether
+    /// its time has come. What is expired counts as absent (Redis: `touchAllWatchedKeysInDb`).
+    pub fn swap(&self, here: bool, coming: Option<bool>) {
+        match (self.is_stale(), coming) {
+            (true, None) => self.0.store(DOWN, Ordering::Release),
+            (true, Some(true)) => {}
+            (false, Some(true)) if !here && !self.is_raised() => self.0.store(STALE, Ordering::Release),
+            (false, None) if !here => {}
+            (true | false, _) => self.raise(),
+        }
     }
 }
 
@@ -66,11 +100,9 @@ impl Watchers {
         }
     }
 
-    /// Raises the flags of a key. They stay, so that their sessions can take them off; raising again does no harm.
-    pub(crate) fn touch(&self, key: &[u8]) {
-        for flag in self.flags.get(key).into_iter().flatten() {
-            flag.raise();
-        }
+    /// The flags of a key. They stay when they are raised, so that their sessions can take them off; raising again does no harm.
+    pub(crate) fn of(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
+        self.flags.get(key).map_or(&[], |flags| flags)
     }
 }
 

@@ -9,12 +9,49 @@ fn a_change_raises_the_flags_of_its_key_only() {
     watchers.add(b"a", &one);
     watchers.add(b"a", &one);
     watchers.add(b"b", &two);
-    watchers.touch(b"c");
+    watchers.of(b"c").iter().for_each(|flag| flag.touch(false));
     assert!(!one.is_raised() && !two.is_raised());
-    watchers.touch(b"a");
+    watchers.of(b"a").iter().for_each(|flag| flag.touch(false));
     assert!(one.is_raised() && !two.is_raised());
     watchers.remove(b"a", &one);
     assert_eq!(watchers.keys().collect::<Vec<_>>(), [b"b"], "watching twice is watching once");
     watchers.remove(b"b", &two);
     assert!(watchers.is_empty());
+}
+
+#[test]
+fn the_removal_of_a_stale_key_is_no_change_and_what_follows_is() {
+    let flag = WatchFlag::of(true);
+    flag.touch(true);
+    assert!(!flag.is_raised() && !flag.is_stale(), "gone, as it was when it was watched");
+    flag.touch(true);
+    assert!(flag.is_raised(), "somebody had made it anew");
+    let flag = WatchFlag::of(true);
+    flag.touch(false);
+    assert!(flag.is_raised(), "written over while its time had come");
+}
+
+#[test]
+fn a_swapped_database_changes_what_differs_for_a_reader() {
+    // (stale, here, coming) and whether the flag is raised and stale afterwards.
+    let cases = [
+        (true, true, None, false, false),
+        (true, true, Some(true), false, true),
+        (true, true, Some(false), true, false),
+        (false, true, None, true, false),
+        (false, true, Some(false), true, false),
+        (false, true, Some(true), true, false),
+        (false, false, Some(true), false, true),
+        (false, false, Some(false), true, false),
+        (false, false, None, false, false),
+    ];
+    for (stale, here, coming, raised, stale_after) in cases {
+        let flag = WatchFlag::of(stale);
+        flag.swap(here, coming);
+        assert_eq!((flag.is_raised(), flag.is_stale()), (raised, stale_after), "{stale} {here} {coming:?}");
+    }
+    let flag = WatchFlag::new();
+    flag.raise();
+    flag.swap(false, Some(true));
+    assert!(flag.is_raised(), "what happened before stays");
 }
