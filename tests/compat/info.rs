@@ -67,6 +67,50 @@ GET
 CLIENT SETNAME x
 CONFIG GET maxmemory
 {names} INFO commandstats
+{counts set get client|setname config|get config|resetstat} INFO commandstats
+"#,
+    );
+}
+
+#[test]
+fn a_blocked_command_that_ends_with_an_error_has_failed() {
+    check(
+        r#"
+@b {type} !let id CLIENT ID
+CONFIG RESETSTAT
+@b !send BLPOP l 0
+!blocked 1
+CLIENT UNBLOCK $id ERROR
+@b !read
+@b !send BRPOP l 0
+!blocked 1
+REPLICAOF 127.0.0.1 1
+@b !read
+REPLICAOF NO ONE
+{fields errorstat_UNBLOCKED} INFO errorstats
+{counts blpop brpop} INFO commandstats
+"#,
+    );
+}
+
+#[test]
+fn exec_on_a_replica_that_lost_its_primary() {
+    check(
+        r#"
+CONFIG SET replica-serve-stale-data no
+MULTI
+GET a
+@b MULTI
+@b CONFIG GET port
+@c MULTI
+@d REPLICAOF 127.0.0.1 1
+EXEC
+EXEC
+{shape} @b EXEC
+@c EXEC
+GET a
+REPLICAOF NO ONE
+CONFIG SET replica-serve-stale-data yes
 "#,
     );
 }

@@ -13,6 +13,7 @@
 //! | `{keys}` | names in `name=value` and `name:value` text |
 //! | `{names}` | the same, in any order |
 //! | `{fields a b}` | these fields of INFO-like text |
+//! | `{counts a b}` | the statistics of these commands in INFO commandstats, without times |
 //! | `{7.2 "+OK\r\n"}` | slotd alone, against this reply: Redis 7.2 differs from the oracle's 7.0 here |
 //!
 //! `{7.2}` expectations come from reading Redis 7.2; each stands for a deliberate difference and they are skipped when stock Redis plays slotd.
@@ -33,6 +34,7 @@ pub(crate) enum Normaliser {
     Keys,
     Names,
     Fields(Vec<String>),
+    Counts(Vec<String>),
     Redis72(Vec<u8>),
 }
 
@@ -56,6 +58,7 @@ impl Normaliser {
             "keys" => Self::Keys,
             "names" => Self::Names,
             "fields" => Self::Fields(argument.split(' ').map(str::to_owned).collect()),
+            "counts" => Self::Counts(argument.split(' ').map(|name| format!("cmdstat_{name}:")).collect()),
             "7.2" => Self::Redis72(split_line(argument).concat()),
             _ => panic!("unknown normaliser {{{inside}}}"),
         };
@@ -74,7 +77,7 @@ impl Normaliser {
                 _ => false,
             },
             Self::Redis72(expected) => slotd_is_stock() || slotd == expected,
-            Self::Shape | Self::Sorted | Self::Code | Self::Keys | Self::Names | Self::Fields(_) => {
+            Self::Shape | Self::Sorted | Self::Code | Self::Keys | Self::Names | Self::Fields(_) | Self::Counts(_) => {
                 match (parse(oracle), parse(slotd)) {
                     (Ok((a, _)), Ok((b, _))) => self.reduce(&a) == self.reduce(&b),
                     _ => oracle == slotd,
@@ -100,6 +103,13 @@ impl Normaliser {
                 let field =
                     |f: &&str| f.split_once(['=', ':']).is_some_and(|(name, _)| wanted.iter().any(|w| w == name));
                 text.split([' ', '\r', '\n']).filter(field).collect::<Vec<_>>().join(" ")
+            }
+            Self::Counts(commands) => {
+                let text = deep_text(value);
+                let mut lines: Vec<&str> =
+                    text.lines().filter(|line| commands.iter().any(|name| line.starts_with(name))).collect();
+                lines.sort_unstable();
+                lines.join(",").split(',').filter(|field| !field.starts_with("usec")).collect::<Vec<_>>().join(",")
             }
             Self::Exact | Self::Any | Self::Type | Self::Near(_) | Self::Redis72(_) => format!("{value:?}"),
         }
@@ -168,4 +178,6 @@ fn normalisers_give_up_no_more_than_they_say() {
     assert!(check("{code}", b"-ERR a\r\n", b"-ERR b\r\n") && !check("{code}", b"-ERR a\r\n", b"-MOVED a\r\n"));
     assert!(check("{fields b}", b"+a:1 b:2\r\n", b"+a:3 b:2\r\n") && !check("{fields b}", b"+b:1\r\n", b"+b:2\r\n"));
     assert!(!check("{any}", b":1\r\n", b"(silence)"));
+    let stats = |calls: u32, usec: u32| format!("+cmdstat_a:calls={calls},usec={usec},failed_calls=0\r\n").into_bytes();
+    assert!(check("{counts a}", &stats(1, 2), &stats(1, 3)) && !check("{counts a}", &stats(1, 2), &stats(2, 2)));
 }

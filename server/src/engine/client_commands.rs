@@ -239,7 +239,12 @@ fn unblock(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let id = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
     let target = u64::try_from(id).ok().and_then(|id| ctx.engine.clients.get(id));
     let reason = with_error.then_some(error::UNBLOCKED);
+    let parked = target.as_ref().and_then(|client| client.parked());
     let unblocked = target.is_some_and(|client| ctx.engine.unblock(&client, reason.as_ref()));
+    if let Some(parked) = parked.filter(|_| unblocked && with_error) {
+        // The command that waited has failed; one that a change of role ends has not, for Redis.
+        ctx.engine.stats.command(parked.command).failed.fetch_add(1, Ordering::Relaxed);
+    }
     ctx.reply.int(i64::from(unblocked));
     Ok(Handled::Done)
 }

@@ -53,6 +53,15 @@ impl Engine {
         }
     }
 
+    /// Whether the command may run in a state that asks for this flag; EXEC may if all queued commands may.
+    fn admitted(&self, session: &Session, command: &Command, flag: Flags) -> bool {
+        let queued = session.multi.as_ref().filter(|_| command.spec.name == "EXEC");
+        command.spec.flags.has(flag)
+            && queued.is_none_or(|multi| {
+                multi.queue.iter().all(|queued| self.registry.by_index(queued.command).spec.flags.has(flag))
+            })
+    }
+
     /// The gates that depend on the state of the node.
     fn state_gates(&self, session: &Session, command: &Command, hot: &Hot) -> Result<(), CmdError> {
         let writes = self.writes(session, command, Flags::WRITE);
@@ -68,12 +77,12 @@ impl Engine {
         }
         if self.state.is_replica()
             && !hot.replica_serve_stale_data
-            && !command.spec.flags.has(Flags::STALE)
             && !self.state.primary_link_up.load(Ordering::Relaxed)
+            && !self.admitted(session, command, Flags::STALE)
         {
             return Err(error::MASTER_DOWN);
         }
-        if self.state.loading.load(Ordering::Relaxed) && !command.spec.flags.has(Flags::LOADING) {
+        if self.state.loading.load(Ordering::Relaxed) && !self.admitted(session, command, Flags::LOADING) {
             let refused = !self.state.async_loading.load(Ordering::Relaxed)
                 || command.spec.flags.has(Flags::NO_ASYNC_LOADING)
                 || writes;
