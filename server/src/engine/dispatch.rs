@@ -263,8 +263,8 @@ impl Engine {
         }
         let step = self.run(session, command, args, out, pass, hot, now, (route, home));
         pace.count();
-        if session.asking && command.spec.name != "ASKING" {
-            session.asking = false;
+        if command.spec.name != "ASKING" {
+            session.spend_asking();
         }
         self.settle(session, start, out, step)
     }
@@ -471,6 +471,7 @@ impl Engine {
         if session.in_multi() {
             if is_exec {
                 super::transaction::end_multi(self, session);
+                session.spend_asking();
                 let text = problem.as_str();
                 Reply::new(out, session.protocol).error(exec_abort_text(text));
                 return;
@@ -479,6 +480,7 @@ impl Engine {
                 multi.aborted = true;
             }
         }
+        session.spend_asking();
         Reply::new(out, session.protocol).error(problem.as_str());
     }
 
