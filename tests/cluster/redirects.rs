@@ -93,10 +93,17 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
     assert_eq!(target.cmd("GET {foo}new").text(), moved);
     target.ok("ASKING");
     assert_eq!(target.cmd("MGET {foo}new {foo}gone").text(), try_again);
+    for refused in ["NO-SUCH-COMMAND", "GET", "EXEC", "MGET a b"] {
+        target.ok("ASKING");
+        assert!(target.cmd(refused).is_error(), "{refused}");
+        assert_eq!(target.cmd("GET {foo}new").text(), moved, "ASKING is spent by what is refused, too: {refused}");
+    }
+    // A transaction keeps it to its end.
     target.ok("ASKING");
     target.ok("MULTI");
     assert_eq!(target.cmd("GET {foo}new").text(), "QUEUED");
     assert_eq!(target.cmd("EXEC").items()[0].text(), "v");
+    assert_eq!(target.cmd("GET {foo}new").text(), moved);
     // MIGRATE moves the key, and from then on the source asks for it, too.
     let migrate = source.cmd(&format!("MIGRATE 127.0.0.1 {to_port} foo 0 5000"));
     assert!(migrate.is_ok(), "{migrate:?}");

@@ -75,3 +75,28 @@ fn demotion_ends_a_wait() {
     let said = client.expect_close(secs(10));
     assert!(said.starts_with(b"-UNBLOCKED force unblock from blocking operation"), "{}", said.escape_ascii());
 }
+
+/// CLIENT UNBLOCK ends a WAIT as its time-out would, or with an error; it is answered once and the connection goes on.
+#[test]
+fn a_wait_can_be_unblocked() {
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let mut client = node.client();
+    let id = client.cmd("CLIENT ID").int();
+    client.ok("SET k v");
+    for (how, expected) in [("", "0"), ("TIMEOUT", "0"), ("ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK")] {
+        client.send(&["WAIT", "1", "0"]).expect("sent");
+        wait_until("the client to block", secs(5), || node.info("blocked_clients") == "1");
+        assert_eq!(node.cmd(&format!("CLIENT UNBLOCK {id} {how}")).int(), 1);
+        let reply = client.reply(secs(5)).expect("an answer");
+        let text = if reply.is_error() { reply.text() } else { reply.int().to_string() };
+        assert_eq!(text, expected, "{how}");
+        wait_until("nobody to block", secs(5), || node.info("blocked_clients") == "0");
+        assert_eq!(node.cmd(&format!("CLIENT UNBLOCK {id}")).int(), 0);
+        assert_eq!(client.cmd("PING").text(), "PONG");
+    }
+    // A client that leaves while it waits is forgotten.
+    client.send(&["WAIT", "1", "0"]).expect("sent");
+    wait_until("the client to block", secs(5), || node.info("blocked_clients") == "1");
+    drop(client);
+    wait_until("nobody to block", secs(5), || node.info("blocked_clients") == "0");
+}

@@ -172,10 +172,6 @@ impl Cluster {
         }
         if view_changed && !published {
             self.view.store(Arc::new(core.view()));
-            published = true;
-        }
-        if published {
-            self.redirect_blocked();
         }
         self.serve_until.store(core.serve_until_ms(), Ordering::Release);
         let next = core.next_timeout();
@@ -186,20 +182,7 @@ impl Cluster {
         result
     }
 
-    /// Lets clients that are blocked on slots which this node no longer serves run their commands again, which redirects them
-    /// (Redis: `clusterRedirectBlockedClientIfNeeded`).
-    fn redirect_blocked(&self) {
-        if self.engine.clients.blocked.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let view = self.view.load();
-        let gone = |slot: SlotId| !view.owns(slot) && !view.importing.contains_key(&slot);
-        self.engine.retry_blocked(&|parked| parked.keys.iter().any(|(slot, _)| gone(*slot)));
-    }
-
     fn tick(self: &Arc<Self>) {
-        // A command may have parked by the old view just after the new one was looked through.
-        self.redirect_blocked();
         let facts = self.replication_facts();
         self.with_core(|core, now| {
             core.set_replication(facts, now);

@@ -12,6 +12,7 @@ use protocol::resp::OwnedArgs;
 use protocol::slot::SlotBitmap;
 
 use super::driver::Cluster;
+use crate::engine::blocking::Parked;
 use crate::engine::state::{PauseKind, PausePurpose};
 
 impl Cluster {
@@ -35,10 +36,13 @@ impl Cluster {
             }
             Effect::FlushData => self.flush_data(),
             Effect::SlotsLost(slots) => self.slots_lost(*slots),
-            Effect::ShardChannelsLost(slots) => self.engine.pubsub.drop_shard_slots(&|slot| slots.contains(slot)),
+            Effect::ShardChannelsLost(slots) => {
+                self.engine.pubsub.drop_shard_slots(&|slot| slots.contains(slot));
+                self.retry_blocked(move |parked| parked.keys.iter().any(|(slot, _)| slots.contains(*slot)));
+            }
             Effect::StateChanged { ok } => {
                 if !ok {
-                    self.engine.retry_blocked(&|_| true);
+                    self.retry_blocked(|_| true);
                 }
                 return true;
             }
@@ -57,7 +61,7 @@ impl Cluster {
         false
     }
 
-    /// Deletes the keys of slots that another shard owns now, tells the replicas, and sends blocked clients on their way.
+    /// Deletes the keys of slots that another shard owns now, and tells the replicas.
     fn slots_lost(self: &Arc<Self>, slots: SlotBitmap) {
         let cluster = self.clone();
         self.control.spawn(move |_| async move {
@@ -86,7 +90,17 @@ impl Cluster {
                 drop(pass);
                 drop(garbage);
             }
-            engine.retry_blocked(&|parked| parked.keys.iter().any(|(slot, _)| slots.contains(*slot)));
+        });
+    }
+
+    /// Sends blocked clients through the gates again, once nobody can pass these with the view of before: after the barrier all
+    /// commands that were under way are done or parked, and whoever caused the change has published it.
+    fn retry_blocked(self: &Arc<Self>, which: impl Fn(&Parked) -> bool + Send + 'static) {
+        let cluster = self.clone();
+        self.control.spawn(move |_| async move {
+            let engine = &cluster.engine;
+            engine.barrier.enter(engine.control_gate()).exclusive(|_| ());
+            engine.retry_blocked(&which);
         });
     }
 

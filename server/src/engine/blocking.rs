@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use protocol::resp::OwnedArgs;
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::slot::{SlotId, key_slot};
+use tokio::sync::Notify;
 
 use super::Engine;
 use super::client::{ClientHandle, Mail};
@@ -24,7 +25,7 @@ use super::registry::Handler;
 use super::session::Session;
 use crate::base::rng::Rng;
 use crate::command::{BlockSpec, CmdError, LockPlan, Locked, Role, TimeoutReply};
-use crate::store::{BlockToken, Waiter};
+use crate::store::{BlockToken, Type, Waiter};
 
 /// A command that waits.
 pub struct Parked {
@@ -37,6 +38,8 @@ pub struct Parked {
     /// The keys waited for, without duplicates.
     pub keys: Vec<(SlotId, Box<[u8]>)>,
     pub token: Arc<BlockToken>,
+    /// Set for a command that waits for something else than keys (WAIT): its future answers, and this tells it that its time is up.
+    pub time_up: Option<Arc<Notify>>,
 }
 
 /// Writes what a client reads when its time is up.
@@ -74,12 +77,47 @@ impl Engine {
             spec,
             keys,
             token: Arc::new(BlockToken::new()),
+            time_up: None,
         });
         for (slot, key) in &parked.keys {
             let slot =
                 locked.get_mut(session.db, *slot).expect("a blocking command's keys are locked while it is parked");
             slot.wait(key, Waiter { token: parked.token.clone(), request: parked.clone() });
         }
+        self.note_parked(session, parked);
+    }
+
+    /// Parks a command that waits for something else than keys. Its future must claim the token before it answers; it is told by
+    /// the returned [`Parked::time_up`] to answer at once.
+    pub fn park_service(
+        &self,
+        session: &mut Session,
+        command: usize,
+        args: OwnedArgs,
+    ) -> (Arc<BlockToken>, Arc<Notify>) {
+        let (token, time_up) = (Arc::new(BlockToken::new()), Arc::new(Notify::new()));
+        let parked = Arc::new(Parked {
+            client: session.handle.clone(),
+            command,
+            args,
+            db: session.db,
+            protocol: session.protocol,
+            // No key and no timer of the connection: the future has its own.
+            spec: BlockSpec {
+                keys: smallvec::SmallVec::new(),
+                timeout_ms: None,
+                awaited: Type::String,
+                on_timeout: TimeoutReply::Null,
+            },
+            keys: Vec::new(),
+            token: token.clone(),
+            time_up: Some(time_up.clone()),
+        });
+        self.note_parked(session, parked);
+        (token, time_up)
+    }
+
+    fn note_parked(&self, session: &mut Session, parked: Arc<Parked>) {
         session.handle.park(Some(parked.clone()));
         session.parked = Some(parked);
         self.clients.blocked.fetch_add(1, Ordering::Relaxed);
@@ -95,29 +133,50 @@ impl Engine {
         self.clients.blocked.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Answers the parked command of a client with an error or its timeout reply (CLIENT UNBLOCK, role change).
+    /// Answers the parked command of a client with an error or its timeout reply (CLIENT UNBLOCK).
     /// Returns whether it was still waiting.
     pub fn unblock(&self, client: &ClientHandle, error: Option<&CmdError>) -> bool {
         let Some(parked) = client.parked() else { return false };
+        if let (Some(time_up), None) = (&parked.time_up, error) {
+            time_up.notify_one();
+            return parked.token.is_waiting();
+        }
         if !parked.token.abandon() {
             return false;
         }
         let mut out = Vec::new();
         match error {
-            Some(error) => {
-                self.stats.count_error(error.code());
-                Reply::new(&mut out, parked.protocol).error(error.as_str());
-            }
+            Some(error) => self.write_unblock_error(error, &parked, &mut out),
             None => write_timeout(parked.spec.on_timeout, &mut out, parked.protocol),
         }
         client.send(Mail::Reply(out), 0);
         true
     }
 
-    /// Has every parked command that `which` picks run again from the start, through all gates (role change, slot gone).
+    /// Ends the parked command of every client with an error, and their connections after it (`disconnectAllBlockedClients`):
+    /// they wait at a node that is not what they took it for.
+    pub fn dismiss_blocked(&self, error: &CmdError) {
+        for client in self.clients.all() {
+            if let Some(parked) = client.parked()
+                && parked.token.abandon()
+            {
+                let mut out = Vec::new();
+                self.write_unblock_error(error, &parked, &mut out);
+                client.send(Mail::LastReply(out), 0);
+            }
+        }
+    }
+
+    fn write_unblock_error(&self, error: &CmdError, parked: &Parked, out: &mut Vec<u8>) {
+        self.stats.count_error(error.code());
+        Reply::new(out, parked.protocol).error(error.as_str());
+    }
+
+    /// Has every command that is parked at keys and that `which` picks run again from the start, through all gates (role change, slot gone).
     pub fn retry_blocked(&self, which: &dyn Fn(&Parked) -> bool) {
         for client in self.clients.all() {
             if let Some(parked) = client.parked()
+                && parked.time_up.is_none()
                 && which(&parked)
                 && parked.token.abandon()
             {

@@ -24,6 +24,8 @@ pub enum Mail {
     Push(Bytes),
     /// The reply to the blocked command; ends the wait.
     Reply(Vec<u8>),
+    /// The same, and the connection ends after it.
+    LastReply(Vec<u8>),
     /// The blocked command is to be run again from the start (unpaused, role changed, slot moved).
     Retry,
 }
@@ -174,7 +176,7 @@ impl ClientHandle {
     pub fn send(&self, mail: Mail, limit: usize) {
         let size = match &mail {
             Mail::Push(bytes) => bytes.len(),
-            Mail::Reply(bytes) => bytes.len(),
+            Mail::Reply(bytes) | Mail::LastReply(bytes) => bytes.len(),
             Mail::Retry => 0,
         };
         let queued = self.mail_bytes.fetch_add(size, Ordering::Relaxed) + size;

@@ -272,9 +272,8 @@ impl Engine {
         }
         let step = self.run(session, command, args, out, pass, hot, now, (route, home));
         pace.count();
-        // Redis (`resetClient`): inside MULTI it stays, for EXEC.
-        if session.asking && !session.in_multi() && command.spec.name != "ASKING" {
-            session.asking = false;
+        if command.spec.name != "ASKING" {
+            session.spend_asking();
         }
         self.settle(session, start, out, step)
     }
@@ -318,6 +317,7 @@ impl Engine {
         if is_exec {
             // Also without MULTI: Redis (`execCommandAbort`) does not ask.
             super::transaction::end_multi(self, session);
+            session.spend_asking();
             let text = exec_abort_text(problem.as_str());
             self.stats.count_error(text.split(' ').next().unwrap_or_default());
             Reply::new(out, session.protocol).error(&text);
@@ -327,6 +327,7 @@ impl Engine {
         if let Some(multi) = &mut session.multi {
             multi.aborted = true;
         }
+        session.spend_asking();
         Reply::new(out, session.protocol).error(problem.as_str());
     }
 

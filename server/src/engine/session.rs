@@ -88,7 +88,7 @@ pub struct Session {
     pub authenticated: bool,
     /// READONLY: this client accepts reads from a replica in cluster mode.
     pub readonly: bool,
-    /// ASKING: the next command may use an importing slot.
+    /// ASKING: the next command, or the transaction that it opens, may use an importing slot.
     pub asking: bool,
     pub reply_mode: ReplyMode,
     /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
@@ -167,6 +167,12 @@ impl Session {
     /// Whether the session is in RESP2's subscriber mode, where only a few commands are allowed.
     pub fn in_subscriber_mode(&self) -> bool {
         self.protocol == Protocol::Resp2 && self.handle.subscription_count() > 0
+    }
+
+    /// A command was answered: ASKING held for it alone, refused or not. Only a transaction keeps it to its end (`resetClient`).
+    #[inline]
+    pub fn spend_asking(&mut self) {
+        self.asking &= self.in_multi();
     }
 
     /// Whether commands are being queued.

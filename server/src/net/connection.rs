@@ -113,6 +113,7 @@ impl Connection {
                     }
                 },
                 Event::Reply(bytes) => {
+                    self.engine.unpark(&mut self.session);
                     waiting = Waiting::Nothing;
                     self.unsent.extend_from_slice(&bytes);
                     self.execute_rest()
@@ -353,6 +354,11 @@ impl Connection {
                     *waiting = Waiting::Nothing;
                     *timer = None;
                     next = Some(Next::Flush);
+                }
+                Mail::LastReply(bytes) => {
+                    self.engine.unpark(&mut self.session);
+                    self.unsent.extend_from_slice(&bytes);
+                    return Some(Next::Close);
                 }
                 Mail::Retry => {
                     let Some(parked) = self.session.parked.clone() else { continue };

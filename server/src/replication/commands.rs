@@ -431,13 +431,23 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
         this.offset.store(core.history.offset, Ordering::Release);
     }
     let protocol = ctx.session.protocol;
+    let (token, time_up) = ctx.engine.park_service(ctx.session, ctx.command.index, args.to_owned());
     Ok(Handled::Wait(Box::pin(async move {
-        let enough = this.wait_for(offset, wanted);
-        if timeout == 0 {
-            enough.await;
-        } else {
-            // Time that is up is an answer, too: how many there are.
-            let _ = tokio::time::timeout(Duration::from_millis(timeout as u64), enough).await;
+        let deadline = async {
+            if timeout == 0 {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(timeout as u64)).await;
+        };
+        // Time that is up is an answer, too: how many there are.
+        tokio::select! {
+            () = this.wait_for(offset, wanted) => {}
+            () = deadline => {}
+            () = time_up.notified() => {}
+        }
+        if !token.claim() {
+            // Somebody else answers (CLIENT UNBLOCK, a change of role): the mail is on its way.
+            std::future::pending::<()>().await;
         }
         let count = this.core.lock().acknowledged_by(offset);
         let mut out = Vec::new();
@@ -447,13 +457,13 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
 }
 
 impl Replication {
-    /// Returns when enough replicas have acknowledged, or when the node has become a replica.
+    /// Returns when enough replicas have acknowledged. When the node becomes a replica, the change of role ends the wait.
     async fn wait_for(&self, offset: i64, wanted: i64) {
         loop {
             let heard = self.acknowledged.notified();
             tokio::pin!(heard);
             heard.as_mut().enable();
-            if self.core.lock().acknowledged_by(offset) as i64 >= wanted || self.engine.state.is_replica() {
+            if self.core.lock().acknowledged_by(offset) as i64 >= wanted {
                 return;
             }
             heard.await;

@@ -41,8 +41,8 @@ impl InfoSource for Replication {
 }
 
 fn write_primary(primary: &PrimaryInfo, facts: &ReplicationInfo, out: &mut InfoWriter) {
-    // Redis says 1 before it has followed anybody to any offset.
-    let offset = if facts.offset > 0 || primary.link_up { facts.offset } else { 1 };
+    // Redis says 1 while it has neither a primary nor the state of one to resume from; with one, also 0 is an offset.
+    let offset = if primary.offset_known { facts.offset } else { 1 };
     out.field("master_host", &primary.host);
     out.field("master_port", primary.port);
     out.field("master_link_status", if primary.link_up { "up" } else { "down" });

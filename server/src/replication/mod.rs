@@ -93,6 +93,8 @@ pub struct PrimaryInfo {
     /// -1 if nothing has come yet.
     pub last_io_seconds_ago: i64,
     pub sync_in_progress: bool,
+    /// The link is up, or may be resumed: the node's offset is one of the primary's history.
+    pub offset_known: bool,
     /// Bytes applied, or -1 before the first sync.
     pub read_offset: i64,
     /// While the link is down; -1 if it has never been up.
@@ -332,6 +334,7 @@ impl Replication {
                     -1
                 },
                 sync_in_progress: following.phase == LinkPhase::Transfer,
+                offset_known: following.phase == LinkPhase::Connected || following.resume,
                 read_offset: if following.phase == LinkPhase::Connected { core.history.offset } else { -1 },
                 link_down_since_s: (following.phase != LinkPhase::Connected)
                     .then(|| following.down_since_ms.map_or(-1, |since| (now - since) / 1000)),

@@ -14,13 +14,9 @@ use tokio::sync::{Notify, oneshot};
 use super::core::{Core, Following, LinkPhase};
 use super::follow::Target;
 use super::{Replication, follow};
-use crate::command::CmdError;
+use crate::command::error;
 use crate::logging::Role;
 use crate::persistence::load;
-
-/// What blocked clients hear when their primary becomes a replica.
-const UNBLOCKED: CmdError =
-    CmdError::text("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
 
 /// A change of role.
 #[derive(Clone, Debug)]
@@ -111,11 +107,7 @@ impl Replication {
             })
         };
         if after.unblock {
-            for client in engine.clients.all() {
-                if engine.unblock(&client, Some(&UNBLOCKED)) {
-                    self.engine.log.debug(format_args!("Unblocked client {}", client.id));
-                }
-            }
+            engine.dismiss_blocked(&error::UNBLOCKED_ROLE);
         }
         drop(after.garbage);
         if let Some(target) = after.link {
