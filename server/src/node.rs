@@ -214,10 +214,6 @@ impl Node {
         let data: Arc<dyn DataLink> = self.data_link();
         let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), conf, &text, self.port, bus.port)
             .map_err(|problem| StartError::DamagedConf { path: path.display().to_string(), problem })?;
-        if text.is_empty() {
-            let id = cluster.view().myself().id;
-            engine.log.notice(format_args!("No cluster configuration found, I'm {id}"));
-        }
         let router: Arc<dyn Router> = cluster.clone();
         engine.set_router(Arc::downgrade(&router));
         let service: Arc<dyn Service> = cluster.clone();

@@ -86,6 +86,26 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
     assert_eq!(source.cmd("SET {foo}new v").text(), ask);
     assert_eq!(source.cmd("MGET foo {foo}gone").text(), try_again);
     assert_eq!(source.cmd("MGET {foo}gone {foo}gone2").text(), ask);
+    // A transaction is looked at command by command, and as a whole.
+    source.ok("MULTI");
+    assert_eq!(source.cmd("GET foo").text(), "QUEUED");
+    assert_eq!(source.cmd("GET {foo}gone").text(), ask);
+    assert_eq!(source.cmd("EXEC").text(), "EXECABORT Transaction discarded because of previous errors.");
+    assert_eq!(source.cmd("WATCH {foo}gone").text(), ask);
+    source.ok("MULTI");
+    assert_eq!(source.cmd("GET foo").text(), "QUEUED");
+    // The key leaves between the two: EXEC must not make it anew here.
+    let mut mover = cluster.connect(from);
+    assert!(mover.cmd(&format!("MIGRATE 127.0.0.1 {to_port} foo 0 5000")).is_ok());
+    assert_eq!(source.cmd("EXEC").text(), ask);
+    assert_eq!(source.cmd("EXEC").text(), "ERR EXEC without MULTI");
+    target.ok("ASKING");
+    assert_eq!(target.cmd("GETDEL foo").text(), "here");
+    target.ok("CLUSTER SETSLOT 12182 STABLE");
+    source.ok("CLUSTER SETSLOT 12182 STABLE");
+    source.ok("SET foo here");
+    target.ok(&format!("CLUSTER SETSLOT 12182 IMPORTING {}", cluster.id(from)));
+    source.ok(&format!("CLUSTER SETSLOT 12182 MIGRATING {}", cluster.id(to)));
     // The importing node serves only who says ASKING, and only once.
     assert_eq!(target.cmd("GET {foo}gone").text(), moved);
     target.ok("ASKING");

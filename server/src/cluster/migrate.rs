@@ -130,8 +130,7 @@ const CANNOT_READ: CmdError = CmdError::text("IOERR error or timeout reading to 
 fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let request = parse(args)?;
     let mover = Mover { engine: ctx.engine.clone(), gate: ctx.session.gate, db: ctx.session.db, request };
-    let none_here = mover.copies(&mover.request.keys).is_empty();
-    if none_here {
+    if !mover.any_is_here() {
         ctx.reply.simple("NOKEY");
         return Ok(Handled::Done);
     }
@@ -166,6 +165,15 @@ struct Mover {
 }
 
 impl Mover {
+    fn any_is_here(&self) -> bool {
+        let now = self.engine.clock.now_ms();
+        self.request.keys.iter().any(|key| {
+            let slot = self.engine.keyspace.lock(self.db, key_slot(key));
+            slot.get(self.engine.keyspace.hash(key), key)
+                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at >= now))
+        })
+    }
+
     /// Copies the keys that are here, and watches them from the moment of the copy on.
     fn copies(&self, keys: &[Box<[u8]>]) -> Vec<Copied> {
         let now = self.engine.clock.now_ms();

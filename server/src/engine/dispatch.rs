@@ -15,13 +15,12 @@ use protocol::resp::request::RequestParser;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::execute::{Called, PlannedKeys, Presence, Unit, prefetch, presence};
+use super::execute::{Called, PlannedKeys, Unit, prefetch};
 use super::hot::Hot;
 use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::window::{Home, Lead, Tail, Window};
-use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, Flags, KeyedFn, LockPlan, Locked, error};
 
 /// Why processing stopped.
@@ -266,7 +265,12 @@ impl Engine {
         if let Some(until) = held_until {
             return Step::Stop(Next::Paused(until));
         }
-        if session.in_multi() && !runs_inside_multi(command) {
+        let queues = session.in_multi() && !runs_inside_multi(command);
+        if let Err(problem) = self.moving_gate(session, command, args, now, route.as_ref(), queues) {
+            self.reject(session, Some(command), &problem, out);
+            return self.settle(session, start, out, Step::Next);
+        }
+        if queues {
             self.queue(session, command, args, out);
             return self.settle(session, start, out, Step::Next);
         }
@@ -276,6 +280,26 @@ impl Engine {
             session.spend_asking();
         }
         self.settle(session, start, out, step)
+    }
+
+    /// What is not run under its slots' locks right away is looked at here, if its slot moves; EXEC looks at it under the locks of all.
+    fn moving_gate(
+        &self,
+        session: &mut Session,
+        command: &Command,
+        args: Args<'_>,
+        now: i64,
+        route: Option<&Route>,
+        queues: bool,
+    ) -> Result<(), CmdError> {
+        session.exec_route = None;
+        let Some(route) = route else { return Ok(()) };
+        if command.spec.name == "EXEC" {
+            session.exec_route = Some(route.clone());
+        } else if queues || !matches!(command.handler, Handler::Keyed(_)) {
+            return self.admit_for_now(session.db, command, args, now, route.clone());
+        }
+        Ok(())
     }
 
     /// Finds the command and checks its arity. With the error comes the command, if it is known.
@@ -403,7 +427,7 @@ impl Engine {
             }
         };
         if let Some(route) = route
-            && let Err(problem) = self.check_presence(session, command, args, &locked, now, route)
+            && let Err(problem) = self.admit(&locked, session.db, command, args, now, route)
         {
             drop(locked);
             self.reject(session, Some(command), &problem, out);
@@ -424,31 +448,6 @@ impl Engine {
         }
         self.note_write(session, &unit);
         step
-    }
-
-    /// The half of routing that needs the slot's lock: keys of a slot that is moving are served only where they are.
-    fn check_presence(
-        &self,
-        session: &Session,
-        command: &Command,
-        args: Args<'_>,
-        locked: &Locked<'_>,
-        now: i64,
-        route: Route,
-    ) -> Result<(), CmdError> {
-        let mut positions = KeyPositions::new();
-        if extract(command.spec, args, &mut positions).is_err() {
-            return Ok(());
-        }
-        let keys: smallvec::SmallVec<[&[u8]; 4]> =
-            positions.iter().map(|(position, _)| &args[*position as usize]).collect();
-        let present = presence(self, locked, session.db, &keys, now);
-        match (route, present) {
-            (_, Presence::All) | (Route::Serve | Route::Refuse(_), _) => Ok(()),
-            (Route::Migrating(ask), Presence::None) => Err(ask),
-            (Route::Importing, _) if keys.len() == 1 => Ok(()),
-            (Route::Migrating(_), Presence::Some) | (Route::Importing, _) => Err(super::execute::SOME_MISSING),
-        }
     }
 
     /// Notes the replication offset of a session's write, for WAIT.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::resp::{Args, OwnedArgs};
-use protocol::slot::{SlotId, key_slot};
+use protocol::slot::key_slot;
 use smallvec::SmallVec;
 
 use super::Engine;
@@ -23,7 +23,7 @@ use crate::command::effects::Propagate;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, LockPlan, Locked,
-    Outcome, Role, error,
+    Outcome, Role,
 };
 use crate::store::{Removed, Slot};
 
@@ -380,32 +380,3 @@ pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i
             .and_then(super::super::store::entry::view::EntryRef::expire_at)
             .is_some_and(|at| at < now)
 }
-
-/// How the existence check of a migrating or importing slot ends.
-pub(super) enum Presence {
-    All,
-    Some,
-    None,
-}
-
-/// Which of the keys are present, under the locks of their slots.
-pub(super) fn presence(engine: &Engine, locked: &Locked<'_>, db: usize, keys: &[&[u8]], now: i64) -> Presence {
-    let present = keys
-        .iter()
-        .filter(|key| {
-            let slot: SlotId = key_slot(key);
-            locked
-                .get(db, slot)
-                .and_then(|slot| slot.get(engine.keyspace.hash(key), key))
-                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at >= now))
-        })
-        .count();
-    match present {
-        0 => Presence::None,
-        n if n == keys.len() => Presence::All,
-        _ => Presence::Some,
-    }
-}
-
-/// The reply when a command is refused because only some of its keys are here.
-pub(super) const SOME_MISSING: crate::command::CmdError = error::TRY_AGAIN;

@@ -26,6 +26,7 @@ pub mod hot;
 pub mod info;
 pub mod introspect;
 pub mod lifecycle;
+mod moving;
 pub mod notify;
 pub mod ports;
 pub mod pubsub;

@@ -16,6 +16,7 @@ use super::Engine;
 use super::barrier::Pass;
 use super::blocking::Parked;
 use super::client::ClientHandle;
+use super::ports::Route;
 use super::transaction::{Multi, Watched};
 use crate::base::rng::Rng;
 use crate::command::CmdError;
@@ -97,6 +98,8 @@ pub struct Session {
     /// longer the same.
     pub stream_error: Option<String>,
     pub multi: Option<Box<Multi>>,
+    /// The slot of the EXEC that comes now is moving.
+    pub exec_route: Option<Route>,
     /// The commands that run are those of an EXEC.
     pub in_exec: bool,
     pub watched: Vec<Watched>,
@@ -151,6 +154,7 @@ impl Session {
             pushed: false,
             stream_error: None,
             multi: None,
+            exec_route: None,
             in_exec: false,
             watched: Vec::new(),
             parked: None,

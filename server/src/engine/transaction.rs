@@ -161,30 +161,41 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);
     }
-    let mut unit = Unit::default();
-    if keyed_only && plan.len() <= MAX_UNION_LOCKS {
+    let route = ctx.session.exec_route.take();
+    let (db, mut unit) = (ctx.session.db, Unit::default());
+    let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
+    let refused = if keyed_only && plan.len() <= MAX_UNION_LOCKS {
         let mut locked = engine.lock(&plan);
-        let dirty = ctx
-            .session
-            .watched
-            .iter()
-            .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
-        run(engine, ctx.session, &multi, dirty, &mut ctx.reply, now, &mut unit, Some(&mut locked), ctx.pass);
-        engine.serve_ready(&mut unit, &mut locked, engine.clock.now_ms());
+        let refused = admit(&locked);
+        if refused.is_none() {
+            let dirty = ctx
+                .session
+                .watched
+                .iter()
+                .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
+            run(engine, ctx.session, &multi, dirty, &mut ctx.reply, now, &mut unit, Some(&mut locked), ctx.pass);
+            engine.serve_ready(&mut unit, &mut locked, engine.clock.now_ms());
+        }
+        refused
     } else {
         let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
         ctx.pass.exclusive(|pass| {
-            let dirty = session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
-            run(engine, session, &multi, dirty, reply, now, unit, None, pass);
-            engine.serve_later(unit, engine.clock.now_ms());
-        });
-    }
+            let refused = admit(&engine.lock(&plan));
+            if refused.is_none() {
+                let dirty =
+                    session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
+                run(engine, session, &multi, dirty, reply, now, unit, None, pass);
+                engine.serve_later(unit, engine.clock.now_ms());
+            }
+            refused
+        })
+    };
     // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
     engine.serve_later(&mut unit, engine.clock.now_ms());
     engine.note_write(ctx.session, &unit);
     ctx.session.in_exec = false;
     end_multi(engine, ctx.session);
-    Ok(Handled::Done)
+    refused.map_or(Ok(Handled::Done), Err)
 }
 
 fn run(
