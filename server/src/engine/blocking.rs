@@ -42,6 +42,35 @@ pub struct Parked {
     pub time_up: Option<Arc<Notify>>,
 }
 
+impl Parked {
+    fn new(
+        session: &Session,
+        command: usize,
+        args: OwnedArgs,
+        spec: BlockSpec,
+        time_up: Option<Arc<Notify>>,
+    ) -> Arc<Self> {
+        let mut keys: Vec<(SlotId, Box<[u8]>)> = Vec::with_capacity(spec.keys.len());
+        for &position in &spec.keys {
+            let key = &args.view()[position as usize];
+            if !keys.iter().any(|(_, known)| **known == *key) {
+                keys.push((key_slot(key), key.into()));
+            }
+        }
+        Arc::new(Self {
+            client: session.handle.clone(),
+            command,
+            args,
+            db: session.db,
+            protocol: session.protocol,
+            spec,
+            keys,
+            token: Arc::new(BlockToken::new()),
+            time_up,
+        })
+    }
+}
+
 /// Writes what a client reads when its time is up.
 pub fn write_timeout(reply: TimeoutReply, out: &mut Vec<u8>, protocol: Protocol) {
     let mut writer = Reply::new(out, protocol);
@@ -61,24 +90,7 @@ impl Engine {
         spec: BlockSpec,
         locked: &mut Locked<'_>,
     ) {
-        let mut keys: Vec<(SlotId, Box<[u8]>)> = Vec::with_capacity(spec.keys.len());
-        for &position in &spec.keys {
-            let key = &args.view()[position as usize];
-            if !keys.iter().any(|(_, known)| **known == *key) {
-                keys.push((key_slot(key), key.into()));
-            }
-        }
-        let parked = Arc::new(Parked {
-            client: session.handle.clone(),
-            command,
-            args,
-            db: session.db,
-            protocol: session.protocol,
-            spec,
-            keys,
-            token: Arc::new(BlockToken::new()),
-            time_up: None,
-        });
+        let parked = Parked::new(session, command, args, spec, None);
         for (slot, key) in &parked.keys {
             let slot =
                 locked.get_mut(session.db, *slot).expect("a blocking command's keys are locked while it is parked");
@@ -95,24 +107,16 @@ impl Engine {
         command: usize,
         args: OwnedArgs,
     ) -> (Arc<BlockToken>, Arc<Notify>) {
-        let (token, time_up) = (Arc::new(BlockToken::new()), Arc::new(Notify::new()));
-        let parked = Arc::new(Parked {
-            client: session.handle.clone(),
-            command,
-            args,
-            db: session.db,
-            protocol: session.protocol,
-            // No key and no timer of the connection: the future has its own.
-            spec: BlockSpec {
-                keys: smallvec::SmallVec::new(),
-                timeout_ms: None,
-                awaited: Type::String,
-                on_timeout: TimeoutReply::Null,
-            },
-            keys: Vec::new(),
-            token: token.clone(),
-            time_up: Some(time_up.clone()),
-        });
+        // No key and no timer of the connection: the future has its own.
+        let spec = BlockSpec {
+            keys: smallvec::SmallVec::new(),
+            timeout_ms: None,
+            awaited: Type::String,
+            on_timeout: TimeoutReply::Null,
+        };
+        let time_up = Arc::new(Notify::new());
+        let parked = Parked::new(session, command, args, spec, Some(time_up.clone()));
+        let token = parked.token.clone();
         self.note_parked(session, parked);
         (token, time_up)
     }
