@@ -31,6 +31,8 @@ use crate::engine::config::ids;
 use crate::engine::session::{Origin, Session};
 use crate::logging::NodeLog;
 use crate::persistence::load::{self, Load};
+use crate::persistence::rdb_loader::LoadError;
+use crate::store::Cleared;
 
 /// Bytes read at once.
 const READ_CHUNK: usize = 128 * 1024;
@@ -49,6 +51,9 @@ pub(super) struct Target {
     pub generation: u64,
     pub stop: Arc<Notify>,
 }
+
+/// Data that are gone, to be dropped when nobody waits for it.
+type Garbage = Vec<Cleared>;
 
 /// Why a link ended.
 enum End {
@@ -343,61 +348,102 @@ impl FollowTask {
                     .notice(format_args!("MASTER <-> REPLICA sync: receiving {length} bytes from master to parser"));
             }
         }
-        self.gather(wire, &framing).await?;
-        self.begin_load()?;
-        let loaded = self.load(wire, &framing).await;
-        if loaded.is_err() {
-            self.abort_load();
+        if self.gather(wire, &framing).await? {
+            self.load_at_once(wire, &framing, id, offset)?;
+        } else {
+            self.begin_load()?;
+            let loaded = self.load(wire, &framing).await;
+            if loaded.is_err() {
+                self.abort_load();
+            }
+            loaded?;
+            let _held = self.replication.applying.lock();
+            self.end_load(id, offset)?;
         }
-        loaded?;
-        self.end_load(id, offset)?;
         self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Finished with success"));
         // The primary waits for this word before it sends the stream.
         self.send_ack(wire).await
     }
 
-    /// Takes in a small snapshot as a whole before the old data go, so that a link which breaks meanwhile costs nothing, and the
-    /// time in which this node answers LOADING is as short as Redis's, which loads from a file. A large one is loaded as it comes.
-    async fn gather(&self, wire: &mut Wire, framing: &Framing) -> Result<(), End> {
+    /// Takes in a small snapshot as a whole (`true`) before the old data go, so that a link which breaks meanwhile costs nothing.
+    /// A large one is loaded as it comes.
+    async fn gather(&self, wire: &mut Wire, framing: &Framing) -> Result<bool, End> {
         loop {
             let is_whole = match framing {
                 Framing::Length(length) => wire.buffer.len() as u64 >= *length,
-                // Found in the middle of the data it would only end the gathering early.
-                Framing::Mark(mark) => memchr::memmem::find(&wire.buffer, mark).is_some(),
+                // Nothing follows the mark before we have acknowledged.
+                Framing::Mark(mark) => wire.buffer.ends_with(mark),
             };
             if is_whole || wire.buffer.len() >= GATHERED {
-                return Ok(());
+                return Ok(is_whole);
             }
             wire.more().await?;
             self.replication.touch_link();
         }
     }
 
+    /// Loads a snapshot that is here as a whole, between two commands: no client reads half of it, and none is told LOADING, as
+    /// with Redis, whose one thread does nothing else while it loads so little.
+    fn load_at_once(&self, wire: &mut Wire, framing: &Framing, id: ReplId, offset: i64) -> Result<(), End> {
+        let replication = &self.replication;
+        let mut garbage = Vec::new();
+        let _held = replication.applying.lock();
+        replication.engine.barrier.enter(self.gate).exclusive(|_| {
+            garbage.push(self.make_room()?);
+            let loaded = self.load_whole(wire, framing).and_then(|()| self.end_load(id, offset));
+            if loaded.is_err() {
+                garbage.extend(self.drop_loaded());
+            }
+            loaded
+        })
+    }
+
+    fn load_whole(&self, wire: &mut Wire, framing: &Framing) -> Result<(), End> {
+        let replication = &self.replication;
+        let refused = |error: LoadError| End::Refused(error.to_string());
+        let mut load = Load::new(replication.engine.clone(), false);
+        let take = match framing {
+            Framing::Length(length) => *length as usize,
+            Framing::Mark(_) => wire.buffer.len(),
+        };
+        let bytes: Vec<u8> = wire.buffer.drain(..take).collect();
+        load.feed(&bytes, replication.engine.clock.now_ms()).map_err(refused)?;
+        let (loaded, mut rest) = load.finish().map_err(refused)?;
+        replication.persistence.note_load(&loaded);
+        rest.append(&mut wire.buffer);
+        wire.buffer = rest;
+        take_mark(wire, framing)
+    }
+
     fn begin_load(&self) -> Result<(), End> {
+        let old = {
+            let _held = self.replication.applying.lock();
+            self.replication.engine.barrier.enter(self.gate).exclusive(|_| self.make_room())?
+        };
+        drop(old);
+        Ok(())
+    }
+
+    /// Takes the old data away, to be dropped without any lock. The caller holds `applying` and the barrier.
+    fn make_room(&self) -> Result<Garbage, End> {
         let replication = &self.replication;
         let engine = &replication.engine;
-        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Flushing old data"));
-        let garbage = {
-            let _held = replication.applying.lock();
-            engine.barrier.enter(self.gate).exclusive(|_| {
-                self.with_following(|following| {
-                    following.resume = false;
-                    following.synced = false;
-                    following.loading = true;
-                })?;
-                let mut core = replication.core.lock();
-                // Our replicas have to load the new data set, too.
-                replication.disconnect_replicas(&core);
-                core.stream = None;
-                drop(core);
-                engine.state.loading.store(true, Ordering::SeqCst);
-                Ok::<_, End>(load::empty(engine))
-            })?
-        };
-        drop(garbage);
+        engine.log.notice(format_args!("MASTER <-> REPLICA sync: Flushing old data"));
+        self.with_following(|following| {
+            following.resume = false;
+            following.synced = false;
+            following.loading = true;
+        })?;
+        let mut core = replication.core.lock();
+        // Our replicas have to load the new data set, too.
+        replication.disconnect_replicas(&core);
+        core.stream = None;
+        drop(core);
+        engine.state.loading.store(true, Ordering::SeqCst);
+        let old = load::empty(engine);
         replication.persistence.note_loading(0, 0);
-        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Loading DB in memory"));
-        Ok(())
+        engine.log.notice(format_args!("MASTER <-> REPLICA sync: Loading DB in memory"));
+        Ok(old)
     }
 
     async fn load(&self, wire: &mut Wire, framing: &Framing) -> Result<(), End> {
@@ -431,34 +477,32 @@ impl FollowTask {
             while wire.buffer.len() < mark.len() {
                 wire.more().await?;
             }
-            if wire.buffer[..mark.len()] != mark[..] {
-                return Err(End::Refused("Replication stream EOF marker is broken".to_owned()));
-            }
-            wire.buffer.drain(..mark.len());
         }
-        Ok(())
+        take_mark(wire, framing)
     }
 
     /// Removes what was loaded so far, unless a change of role has done so.
     fn abort_load(&self) {
-        let replication = &self.replication;
-        let engine = &replication.engine;
-        self.replication.engine.log.warning(format_args!(
-            "Failed trying to load the MASTER synchronization DB from socket, check server logs."
-        ));
-        let _held = replication.applying.lock();
-        let garbage = engine.barrier.enter(self.gate).exclusive(|_| {
-            self.with_following(|following| following.loading = false).ok().map(|()| {
-                engine.state.loading.store(false, Ordering::SeqCst);
-                load::empty(engine)
-            })
-        });
+        let _held = self.replication.applying.lock();
+        let garbage = self.replication.engine.barrier.enter(self.gate).exclusive(|_| self.drop_loaded());
         drop(garbage);
     }
 
+    /// [`Self::abort_load`] by one who holds `applying` and the barrier.
+    fn drop_loaded(&self) -> Option<Garbage> {
+        let engine = &self.replication.engine;
+        engine.log.warning(format_args!(
+            "Failed trying to load the MASTER synchronization DB from socket, check server logs."
+        ));
+        self.with_following(|following| following.loading = false).ok().map(|()| {
+            engine.state.loading.store(false, Ordering::SeqCst);
+            load::empty(engine)
+        })
+    }
+
+    /// The caller holds `applying`.
     fn end_load(&self, id: ReplId, offset: i64) -> Result<(), End> {
         let replication = &self.replication;
-        let _held = replication.applying.lock();
         self.with_following(|following| {
             following.loading = false;
             following.resume = true;
@@ -527,6 +571,16 @@ impl FollowTask {
         wire.stream.write_all(ack.as_bytes()).await?;
         Ok(())
     }
+}
+
+/// Takes the mark behind a snapshot out of the buffer, which holds it as a whole.
+fn take_mark(wire: &mut Wire, framing: &Framing) -> Result<(), End> {
+    let Framing::Mark(mark) = framing else { return Ok(()) };
+    if !wire.buffer.starts_with(mark) {
+        return Err(End::Refused("Replication stream EOF marker is broken".to_owned()));
+    }
+    wire.buffer.drain(..mark.len());
+    Ok(())
 }
 
 fn log_request(log: &NodeLog, resume: Option<(ReplId, i64)>) {
