@@ -20,8 +20,6 @@ const PERIOD: Duration = Duration::from_millis(100);
 const SLOW: u32 = 10;
 /// Keys that expire before other tasks have their turn.
 const EXPIRE_BUDGET: usize = 256;
-/// Slots whose tables are moved together per tick; about a millisecond.
-const COMPACT_BUDGET: usize = 1024;
 /// How long expiry may go on per tick: a quarter of it, as with Redis.
 const EXPIRE_TIME: Duration = Duration::from_millis(25);
 
@@ -48,7 +46,6 @@ impl Ops {
                 }
                 this.engine.info.sample(&this.engine);
                 this.expire().await;
-                this.compact();
                 if tick % SLOW == 0 {
                     this.engine.info.sample_memory();
                     this.close_idle(now);
@@ -66,16 +63,6 @@ impl Ops {
                 return;
             }
             tokio::task::yield_now().await;
-        }
-    }
-
-    /// Moves the tables of some slots together once the number of keys has come to rest, so that memory goes back to the system.
-    fn compact(&self) {
-        // Entries stay what and where they are, so this needs no gate of the barrier, only slots that happen to be free.
-        let keyspace = &self.engine.keyspace;
-        let mut left = COMPACT_BUDGET;
-        for db in 0..keyspace.databases() {
-            left -= keyspace.compact(db, left).min(left);
         }
     }
 

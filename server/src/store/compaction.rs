@@ -6,6 +6,10 @@
 //! same). Giving each slot's array to the allocator and taking another of the same size fills one page after the other,
 //! and the emptied ones are returned: 58.4 bytes per key, for about 1 us per slot.
 //!
+//! It has to run on the thread that made the arrays, since the heaps of mimalloc belong to threads: called by cron, on the
+//! control thread, it makes 75.0 bytes of 66.6 (measured with two workers). So nothing calls it yet; the example
+//! `store_footprint` shows what it is worth.
+//!
 //! This pays when the number of keys has changed and has come to rest again; both are decided here, from nothing but
 //! that number at each call. While a database is being filled nothing is done. A second pass follows the first, because
 //! the allocator returns pages some time after they became empty, and only when it is next used.
