@@ -1,5 +1,8 @@
 //! The connection's own commands: PING, ECHO, HELLO, AUTH, CLIENT, RESET, QUIT, SELECT, and the small server commands beside them.
 
+use integration::node::NodeSpec;
+use integration::oracle::Binary;
+
 use crate::{check, check_with};
 
 #[test]
@@ -195,7 +198,7 @@ CLIENT LIST TYPE pubsub
 CLIENT INFO x
 CLIENT SETNAME first
 {keys} CLIENT INFO
-{fields name age idle flags db sub psub ssub multi events cmd user redir resp} CLIENT INFO
+{fields name flags db sub psub ssub multi events cmd user redir resp} CLIENT INFO
 @b SELECT 3
 @b SUBSCRIBE a
 @b PSUBSCRIBE b
@@ -397,4 +400,20 @@ GET k
 {fields cluster_enabled} INFO cluster
 "#,
     );
+}
+
+/// `age` and `idle` depend on when a second ends, so they are not compared with another server's but with the time that went by.
+#[test]
+fn ages_are_told_in_whole_seconds() {
+    for binary in [Binary::Stock, Binary::Slotd] {
+        let node = NodeSpec::new(binary).start();
+        let (mut client, mut other) = (node.client(), node.client());
+        let id = client.cmd("CLIENT ID").int();
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
+        let line = other.cmd(&format!("CLIENT LIST ID {id}")).text();
+        for field in ["age=", "idle="] {
+            let told = line.split(' ').find_map(|part| part.strip_prefix(field)).expect("the field is there");
+            assert!((2..=3).contains(&told.parse().expect("a number")), "{field}{told}");
+        }
+    }
 }
