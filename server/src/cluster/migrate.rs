@@ -169,8 +169,7 @@ impl Mover {
         let now = self.engine.clock.now_ms();
         self.request.keys.iter().any(|key| {
             let slot = self.engine.keyspace.lock(self.db, key_slot(key));
-            slot.get(self.engine.keyspace.hash(key), key)
-                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at >= now))
+            slot.get(self.engine.keyspace.hash(key), key).is_some_and(|entry| !entry.is_expired(now))
         })
     }
 

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::Engine;
 use super::client::{ClientHandle, Mail};
-use super::execute::{Called, Caller, PlannedKeys, Unit};
+use super::execute::{Called, Caller, Unit};
 use super::hot::Hot;
 use super::registry::Handler;
 use super::session::Session;
@@ -215,13 +215,7 @@ impl Engine {
                 };
                 let mut plan = LockPlan::default();
                 plan.add(db, slot);
-                self.plan_locks(
-                    self.registry.by_index(parked.command),
-                    parked.args.view(),
-                    parked.db,
-                    &mut plan,
-                    &mut PlannedKeys::new(),
-                );
+                self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
                 let mut locked = self.lock(&plan);
                 if self.serve_key(db, &key, unit, &mut locked, now) {
                     break;
@@ -302,13 +296,7 @@ impl Engine {
 
     fn holds_all(&self, parked: &Parked, locked: &Locked<'_>) -> bool {
         let mut plan = LockPlan::default();
-        self.plan_locks(
-            self.registry.by_index(parked.command),
-            parked.args.view(),
-            parked.db,
-            &mut plan,
-            &mut PlannedKeys::new(),
-        );
+        self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
         locked.holds(&plan)
     }
 }

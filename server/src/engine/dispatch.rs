@@ -266,7 +266,9 @@ impl Engine {
             return Step::Stop(Next::Paused(until));
         }
         let queues = session.in_multi() && !runs_inside_multi(command);
-        if let Err(problem) = self.moving_gate(session, command, args, now, route.as_ref(), queues) {
+        if let Some(route) = &route
+            && let Err(problem) = self.moving_gate(session, command, args, now, route, queues)
+        {
             self.reject(session, Some(command), &problem, out);
             return self.settle(session, start, out, Step::Next);
         }
@@ -289,11 +291,9 @@ impl Engine {
         command: &Command,
         args: Args<'_>,
         now: i64,
-        route: Option<&Route>,
+        route: &Route,
         queues: bool,
     ) -> Result<(), CmdError> {
-        session.exec_route = None;
-        let Some(route) = route else { return Ok(()) };
         if command.spec.name == "EXEC" {
             session.exec_route = Some(route.clone());
         } else if queues || !matches!(command.handler, Handler::Keyed(_)) {
@@ -420,7 +420,7 @@ impl Engine {
             }
             _ => {
                 let mut plan = LockPlan::default();
-                self.plan_locks(command, args, session.db, &mut plan, &mut keys);
+                self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
                 let locked = self.lock(&plan);
                 prefetch(&keys, session.db, &locked);
                 locked

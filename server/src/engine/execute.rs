@@ -151,8 +151,13 @@ pub(super) fn prefetch(keys: &[KnownKey<'_>], db: usize, locked: &Locked<'_>) {
 }
 
 impl Engine {
-    /// Notes which slots a command needs, and in `keys` what was computed of its keys.
-    pub(super) fn plan_locks<'a>(
+    /// Notes which slots a command needs.
+    pub(super) fn plan_locks(&self, command: &Command, args: Args<'_>, db: usize, plan: &mut LockPlan) {
+        self.plan_locks_and_keys(command, args, db, plan, &mut PlannedKeys::new());
+    }
+
+    /// [`Engine::plan_locks`], and in `keys` what was computed of the command's keys.
+    pub(super) fn plan_locks_and_keys<'a>(
         &self,
         command: &Command,
         args: Args<'a>,
@@ -323,7 +328,7 @@ impl Engine {
                     Some(locked) => call(locked),
                     None => {
                         let mut plan = LockPlan::default();
-                        self.plan_locks(command, args, caller.db, &mut plan, &mut PlannedKeys::new());
+                        self.plan_locks(command, args, caller.db, &mut plan);
                         call(&mut self.lock(&plan))
                     }
                 };

@@ -81,7 +81,7 @@ impl Engine {
         route: Route,
     ) -> Result<(), CmdError> {
         let mut plan = LockPlan::default();
-        self.plan_locks(command, args, db, &mut plan, &mut super::execute::PlannedKeys::new());
+        self.plan_locks(command, args, db, &mut plan);
         self.admit(&self.lock(&plan), db, command, args, now, route)
     }
 
@@ -91,7 +91,7 @@ impl Engine {
             locked
                 .get(db, slot)
                 .and_then(|slot| slot.get(self.keyspace.hash(key), key))
-                .is_some_and(|entry| entry.expire_at().is_none_or(|at| at >= now))
+                .is_some_and(|entry| !entry.is_expired(now))
         };
         let here = keys.iter().filter(is_here).count();
         match route {

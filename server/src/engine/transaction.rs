@@ -12,7 +12,7 @@ use std::sync::Arc;
 use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
-use super::execute::{MAX_UNION_LOCKS, PlannedKeys, Unit, is_changed};
+use super::execute::{MAX_UNION_LOCKS, Unit, is_changed};
 use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
 use super::{Engine, registry::Handler};
 use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, error};
@@ -139,6 +139,7 @@ pub fn end_multi(engine: &Engine, session: &mut Session) {
 }
 
 fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    let route = ctx.session.exec_route.take();
     let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
     if multi.aborted {
         end_multi(ctx.engine, ctx.session);
@@ -150,19 +151,13 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));
     let mut plan = LockPlan::default();
     for queued in &multi.queue {
-        engine.plan_locks(
-            engine.registry.by_index(queued.command),
-            queued.args.view(),
-            ctx.session.db,
-            &mut plan,
-            &mut PlannedKeys::new(),
-        );
+        engine.plan_locks(engine.registry.by_index(queued.command), queued.args.view(), ctx.session.db, &mut plan);
     }
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);
     }
-    let route = ctx.session.exec_route.take();
     let (db, mut unit) = (ctx.session.db, Unit::default());
+    let moving = route.is_some();
     let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
     let refused = if keyed_only && plan.len() <= MAX_UNION_LOCKS {
         let mut locked = engine.lock(&plan);
@@ -180,7 +175,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     } else {
         let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
         ctx.pass.exclusive(|pass| {
-            let refused = admit(&engine.lock(&plan));
+            let refused = if moving { admit(&engine.lock(&plan)) } else { None };
             if refused.is_none() {
                 let dirty =
                     session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
