@@ -155,7 +155,8 @@ impl Gossip {
     /// CLUSTER SAVECONFIG.
     pub fn save_config(&mut self, now: UnixMillis) {
         self.begin(now);
-        self.save_durably();
+        self.save();
+        self.todo.fsync_now = true;
         self.finish(now);
     }
 

@@ -100,8 +100,9 @@ impl Gossip {
         self.reconfigured();
         self.todo.fsync = true;
         self.todo.failover = false;
-        // The others learn of it now rather than with the next pings.
-        self.broadcast_pong();
+        // The others learn of it now rather than with the next pings; but in a tick of its own, so that whoever sent
+        // CLUSTER REPLICATE does not wait for the disk.
+        self.announce_at = Some(self.last_input);
     }
 
     /// Tells the server where the primary is, whenever that is not what it was told last. Called on every change of

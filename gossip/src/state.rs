@@ -40,7 +40,10 @@ pub struct Replication {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Todo {
     pub(crate) save: bool,
+    /// Others will rely on what changed: see [`Gossip::finish`].
     pub(crate) fsync: bool,
+    /// What changed must be on disk when this input ends, even if nobody is told.
+    pub(crate) fsync_now: bool,
     pub(crate) update_state: bool,
     pub(crate) failover: bool,
     pub(crate) manual_failover: bool,
@@ -107,6 +110,8 @@ pub struct Gossip {
     /// What the last `ReplicateFrom` said.
     pub(crate) replicating_from: Option<(NodeId, IpText, u16)>,
     pub(crate) todo: Todo,
+    /// Something that others will rely on was saved and may not be on disk yet. Nobody has been told of it.
+    pub(crate) unsynced: bool,
     /// Effects of the input that is being handled.
     pub(crate) pending: Vec<Effect>,
     /// Effects that are ready to be performed.
@@ -157,6 +162,8 @@ impl Gossip {
             inherited_at: None,
             replicating_from: None,
             todo: Todo::default(),
+            // A process that was killed may have left a file that the system had not written out yet.
+            unsynced: true,
             pending: Vec::new(),
             effects: VecDeque::new(),
             stats: Stats::default(),
@@ -256,15 +263,24 @@ impl Gossip {
             self.update_state(now);
         }
         self.note_lost_slots();
-        if self.todo.save {
-            let fsync = self.todo.fsync;
-            self.effects.push_back(Effect::PersistNodesConf { text: self.nodes_conf(), fsync });
-        }
+        self.save_if_noted();
         self.effects.extend(self.pending.drain(..));
         if self.todo.view {
             self.effects.push_back(Effect::ViewChanged);
         }
         self.todo = Todo::default();
+    }
+
+    /// Nodes.conf goes to disk before the first packet that may speak of what changed. An input that sends none (ADDSLOTS and
+    /// SET-CONFIG-EPOCH on a node that is alone) leaves that to the next one that does, at the latest to the periodic work.
+    fn save_if_noted(&mut self) {
+        self.unsynced |= self.todo.fsync;
+        let sends = self.pending.iter().any(|effect| matches!(effect, Effect::Send { .. }));
+        let fsync = self.todo.fsync_now || (self.unsynced && sends);
+        if self.todo.save || fsync {
+            self.unsynced &= !fsync;
+            self.effects.push_back(Effect::PersistNodesConf { text: self.nodes_conf(), fsync });
+        }
     }
 
     fn note_lost_slots(&mut self) {

@@ -59,6 +59,7 @@ impl Gossip {
         if !self.health.ok {
             self.todo.update_state = true;
         }
+        self.todo.fsync_now = self.unsynced;
     }
 
     /// A MEET may get lost at the receiver: repeat it until a PONG ends the handshake (valkey issue 461). Only a handshake

@@ -163,3 +163,21 @@ fn a_port_in_use_is_told_in_the_log() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{binary:?}");
     }
 }
+
+/// Whether the kernel gives the node's process transparent huge pages.
+#[cfg(target_os = "linux")]
+fn huge_pages(node: &integration::node::Node) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
+    let field = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    field.expect("Linux 5.0 and later say THP_enabled").trim().to_owned()
+}
+
+/// A fresh node had 12 of its 16 MB in huge pages that it had cleared and never used.
+#[cfg(target_os = "linux")]
+#[test]
+fn huge_pages_are_off_unless_disable_thp_says_no() {
+    let off = NodeSpec::new(Binary::Slotd).start();
+    assert_eq!(huge_pages(&off), "0");
+    let left = NodeSpec::new(Binary::Slotd).with("disable-thp", "no").start();
+    assert_eq!(huge_pages(&left), "1");
+}

@@ -1,10 +1,10 @@
 //! Rules that the simulator found broken, each as the shortest history that showed it.
 
-use gossip::{Effect, FailoverMode, Gossip};
+use gossip::{Config, Effect, FailoverMode, Gossip};
 use protocol::bus::{NodeFlags, NodeId};
 use protocol::slot::SlotId;
 
-use crate::net::{TIMEOUT, TestNet, range};
+use crate::net::{BUS_PORT, TIMEOUT, TestNet, range};
 
 fn slot(number: u16) -> SlotId {
     SlotId::new(number).expect("slot")
@@ -144,5 +144,68 @@ fn slots_moved_by_hand_are_on_disk_before_others_are_told() {
     let effects = &net.nodes[1].effects;
     let told = effects.iter().position(|effect| matches!(effect, Effect::Send { .. })).expect("others are told");
     let saved = effects.iter().rposition(|effect| matches!(effect, Effect::PersistNodesConf { fsync: true, .. }));
+    assert!(saved.is_some_and(|saved| saved < told), "{saved:?} {told}");
+}
+
+/// What an effect list says of nodes.conf: `None` not saved, else whether it is on disk afterwards.
+fn saved(core: &mut Gossip) -> Option<bool> {
+    let effects: Vec<Effect> = std::iter::from_fn(|| core.poll_effect()).collect();
+    let mut on_disk = None;
+    for effect in effects {
+        match effect {
+            Effect::PersistNodesConf { fsync, .. } => on_disk = Some(fsync),
+            Effect::Send { .. } => assert_ne!(on_disk, Some(false), "told before it is on disk"),
+            _ => {}
+        }
+    }
+    on_disk
+}
+
+#[test]
+fn what_nobody_is_told_is_on_disk_with_the_next_periodic_work() {
+    let now = 1_700_000_000_000;
+    let mut core = Gossip::new(Config::new(7_000, BUS_PORT), 7, now);
+    saved(&mut core);
+    core.set_config_epoch(3, now).expect("fresh node");
+    assert_eq!(saved(&mut core), Some(false));
+    core.add_slots(&[range(0, 5_460)], now).expect("free slots");
+    assert_eq!(saved(&mut core), Some(false));
+    core.handle_tick(now + 1_000);
+    assert_eq!(saved(&mut core), Some(true));
+    core.handle_tick(now + 2_000);
+    assert_eq!(saved(&mut core), None, "once is enough");
+    core.del_slots(&[range(0, 0)], now + 2_000).expect("owned");
+    assert_eq!(saved(&mut core), Some(false));
+    core.save_config(now + 2_000);
+    assert_eq!(saved(&mut core), Some(true), "SAVECONFIG waits for the disk");
+}
+
+/// A killed process may leave a file that the system has not written out yet; the next one must not build on it.
+#[test]
+fn a_file_found_at_start_is_not_taken_for_durable() {
+    let now = 1_700_000_000_000;
+    let mut core = Gossip::new(Config::new(7_000, BUS_PORT), 7, now);
+    core.set_config_epoch(3, now).expect("fresh node");
+    let text = std::iter::from_fn(|| core.poll_effect()).filter_map(|effect| match effect {
+        Effect::PersistNodesConf { text, fsync: false } => Some(text),
+        _ => None,
+    });
+    let text = text.last().expect("saved");
+    let mut next = Gossip::load(Config::new(7_000, BUS_PORT), 8, text.as_bytes(), now + 1).expect("what we wrote");
+    next.handle_tick(now + 1_000);
+    assert_eq!(saved(&mut next), Some(true));
+}
+
+#[test]
+fn the_first_packet_after_a_change_that_nobody_was_told_waits_for_the_disk() {
+    let mut net = TestNet::new(2);
+    net.run(TIMEOUT);
+    net.nodes[1].effects.clear();
+    net.command(1, |core, now| core.set_config_epoch(9, now).expect("fresh node"));
+    net.command(1, |core, now| core.meet("10.0.0.1", 7_000, i64::from(BUS_PORT), now).expect("valid"));
+    net.run(20);
+    let effects = &net.nodes[1].effects;
+    let told = effects.iter().position(|effect| matches!(effect, Effect::Send { .. })).expect("the other is told");
+    let saved = effects.iter().position(|effect| matches!(effect, Effect::PersistNodesConf { fsync: true, .. }));
     assert!(saved.is_some_and(|saved| saved < told), "{saved:?} {told}");
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::sys::resource::UsageWho;
+
 use super::process::Memory;
 use super::samples::Metric;
 use super::{InfoSource, InfoWriter, Process, human_bytes};
@@ -321,12 +323,12 @@ pub(super) static STATS: &[Field] = &[
 ];
 
 pub(super) static CPU: &[Field] = &[
-    ("used_cpu_sys", |_| Value::Seconds(Process::cpu().system)),
-    ("used_cpu_user", |_| Value::Seconds(Process::cpu().user)),
-    ("used_cpu_sys_children", |_| Value::Seconds(Process::cpu().children_system)),
-    ("used_cpu_user_children", |_| Value::Seconds(Process::cpu().children_user)),
-    ("used_cpu_sys_main_thread", |_| Value::Seconds(Process::thread_cpu().system)),
-    ("used_cpu_user_main_thread", |_| Value::Seconds(Process::thread_cpu().user)),
+    ("used_cpu_sys", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_SELF).system)),
+    ("used_cpu_user", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_SELF).user)),
+    ("used_cpu_sys_children", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_CHILDREN).system)),
+    ("used_cpu_user_children", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_CHILDREN).user)),
+    ("used_cpu_sys_main_thread", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_THREAD).system)),
+    ("used_cpu_user_main_thread", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_THREAD).user)),
 ];
 
 pub(super) static CLUSTER: &[Field] = &[("cluster_enabled", |facts| Value::Int(i64::from(facts.cluster_enabled())))];

@@ -62,8 +62,8 @@ directives! {
     AOF_REWRITE_CPULIST = optional("aof_rewrite_cpulist").immutable().no_effect();
     /// CPUs of the process that saves.
     BGSAVE_CPULIST = optional("bgsave_cpulist").immutable().no_effect();
-    /// Switch transparent huge pages off for the process.
-    DISABLE_THP = boolean("disable-thp", true).immutable().no_effect();
+    /// Switch transparent huge pages off for the whole process; an embedded cluster leaves its program's alone.
+    DISABLE_THP = boolean("disable-thp", true).immutable();
     /// Whether the kernel is told whom to kill first when memory runs out.
     OOM_SCORE_ADJ =
         choice("oom-score-adj", &[("no", 0), ("yes", 1), ("relative", 1), ("absolute", 2)], 0).no_effect();
