@@ -30,6 +30,7 @@
 
 mod commands;
 mod config;
+mod data_loss;
 mod election;
 mod epoch;
 mod error;

@@ -1,7 +1,7 @@
 //! nodes.conf: what is written, and a core made from what was read.
 //!
-//! Beyond Redis's text the variables `slotd-shard-id` (our shard) and `slotd-forgotten` (id and until when, `id:millis`)
-//! are kept; Redis passes over variables that it does not know. Keeping the bans means that a restart within the minute does
+//! Beyond Redis's text the variables `slotd-shard-id` (our shard), `slotd-data` (we have data, see `data_loss.rs`) and
+//! `slotd-forgotten` (id and until when, `id:millis`) are kept; Redis passes over variables that it does not know. Keeping the bans means that a restart within the minute does
 //! not bring a forgotten node back (redis issue 3948).
 
 use protocol::bus::{NodeFlags, NodeId};
@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use crate::state::Gossip;
 
 const SHARD_ID: &str = "slotd-shard-id";
+const DATA: &str = "slotd-data";
 const FORGOTTEN: &str = "slotd-forgotten";
 
 impl Gossip {
@@ -82,6 +83,8 @@ impl Gossip {
                     let leader = self.nodes[self.me].primary.unwrap_or(self.me);
                     self.nodes[leader].shard_id = shard_id;
                 }
+            } else if name == DATA {
+                self.data_loss.marked = value == "1";
             } else if name == FORGOTTEN {
                 let ban = value.split_once(':').and_then(|(id, until)| Some((id.parse().ok()?, until.parse().ok()?)));
                 if let Some((id, until)) = ban {
@@ -109,6 +112,7 @@ impl Gossip {
         self.health.had_cluster = self.nodes.len() > 1;
         self.health.restarted = self.nodes[self.me].slot_count > 0;
         self.lost_channels.clear_all();
+        self.suspect_data_loss(now);
         let id = self.nodes[self.me].id;
         self.log(Level::Notice, format!("Node configuration loaded, I'm {id}"));
         self.set_config(self.config.clone(), now);
@@ -122,6 +126,9 @@ impl Gossip {
         let lasting = |key: &NodeKey| !self.nodes[*key].in_handshake();
         let nodes = self.nodes.by_id().filter(lasting).map(|key| self.line(key)).collect();
         let mut other_vars = vec![(SHARD_ID.to_owned(), self.nodes[self.me].shard_id.to_string())];
+        if self.data_loss.marked {
+            other_vars.push((DATA.to_owned(), "1".to_owned()));
+        }
         other_vars.extend(self.bans.iter().map(|(id, until)| (FORGOTTEN.to_owned(), format!("{id}:{until}"))));
         let conf =
             NodesConf { nodes, current_epoch: self.epochs.current, last_vote_epoch: self.epochs.last_vote, other_vars };

@@ -74,6 +74,7 @@ impl Gossip {
             return;
         }
         let was_primary = self.nodes[self.me].is_primary();
+        self.data_is_settled();
         let me = &mut self.nodes[self.me];
         me.flags.remove(NodeFlags::MASTER | NodeFlags::MIGRATE_TO);
         me.flags.insert(NodeFlags::SLAVE);

@@ -11,6 +11,7 @@ use protocol::bus::{IpText, NodeFlags, NodeId, PacketType};
 use protocol::slot::{SLOT_COUNT, SlotBitmap};
 
 use crate::config::{Config, UnixMillis};
+use crate::data_loss::DataLoss;
 use crate::election::Election;
 use crate::event::{Effect, Level};
 use crate::link::{LinkId, LinkTable};
@@ -44,6 +45,8 @@ pub(crate) struct Todo {
     pub(crate) fsync: bool,
     /// What changed must be on disk when this input ends, even if nobody is told.
     pub(crate) fsync_now: bool,
+    /// All links are to be made anew.
+    pub(crate) drop_links: bool,
     pub(crate) update_state: bool,
     pub(crate) failover: bool,
     pub(crate) manual_failover: bool,
@@ -102,6 +105,7 @@ pub struct Gossip {
     pub(crate) health: Health,
     pub(crate) election: Election,
     pub(crate) manual: ManualFailover,
+    pub(crate) data_loss: DataLoss,
     /// Forgotten nodes and until when they stay away.
     pub(crate) bans: BTreeMap<NodeId, UnixMillis>,
     pub(crate) replication: Replication,
@@ -157,6 +161,7 @@ impl Gossip {
             health: Health::default(),
             election: Election::default(),
             manual: ManualFailover::default(),
+            data_loss: DataLoss::default(),
             bans: BTreeMap::new(),
             replication: Replication { primary: None, offset: 0, last_contact: 0 },
             inherited_at: None,
@@ -263,6 +268,7 @@ impl Gossip {
             self.update_state(now);
         }
         self.note_lost_slots();
+        self.stay_silent_if_held_back();
         self.save_if_noted();
         self.effects.extend(self.pending.drain(..));
         if self.todo.view {
@@ -335,6 +341,9 @@ impl Gossip {
         let primary = self.nodes[self.me].is_primary();
         let closed = primary && !self.health.ok;
         if closed && self.health.restarted && now - first < self.config.writable_delay_ms {
+            return;
+        }
+        if closed && !self.feeds_replicas() {
             return;
         }
         let leased = self.lease_allows(now);
@@ -497,7 +506,7 @@ impl Gossip {
     /// Opens a link to a node that has an address and none yet.
     pub(crate) fn connect(&mut self, key: NodeKey, now: UnixMillis) {
         let node = &self.nodes[key];
-        if self.is_me(key) || node.link.is_some() || !node.has_address() || node.ip.is_empty() {
+        if self.is_held_back() || self.is_me(key) || node.link.is_some() || !node.has_address() || node.ip.is_empty() {
             return;
         }
         let (ip, port) = (node.ip, node.bus_port);

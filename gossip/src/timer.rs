@@ -36,6 +36,7 @@ impl Gossip {
     }
 
     fn cron(&mut self, now: UnixMillis) {
+        self.check_data_loss(now);
         self.bans.retain(|_, until| *until > now);
         let handshake_timeout = self.config.handshake_timeout_ms();
         for key in self.nodes.keys() {
@@ -46,11 +47,13 @@ impl Gossip {
                 self.connect(key, now);
             }
         }
-        self.repeat_meets(now);
-        self.ping_random_node(now);
-        self.watch_nodes(now);
-        self.ping_for_lease(now);
-        self.ping_failing_over_replica(now);
+        if !self.is_held_back() {
+            self.repeat_meets(now);
+            self.ping_random_node(now);
+            self.watch_nodes(now);
+            self.ping_for_lease(now);
+            self.ping_failing_over_replica(now);
+        }
         if self.nodes[self.me].is_replica() {
             self.leave_chain();
             self.follow_primary_address();

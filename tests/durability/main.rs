@@ -3,6 +3,7 @@
 //! `DEBUG DIGEST` is the judge wherever two servers must hold the same data: slotd computes it as Redis does, so the digests of
 //! different servers can be compared. The two loops at the end are the long ones; `KILL_ROUNDS` and `FREEZE_ROUNDS` set their length (20).
 
+mod empty_restart;
 mod freeze_loop;
 mod kill_loop;
 mod psync;

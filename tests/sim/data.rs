@@ -5,7 +5,7 @@
 //! data of the same history that is not ahead continues (partial sync), other data is replaced after a while (full sync).
 //! So ranks, "no data" and the age of data mean in a run what they mean in production.
 
-use gossip::Replication;
+use gossip::{Replication, View};
 use protocol::bus::{IpText, NodeId};
 
 use crate::trace::Sometimes;
@@ -38,6 +38,11 @@ pub(crate) struct Data {
     synced: bool,
     /// Last traffic on the link, or when it went down; the host's clock; 0: never.
     last_contact: i64,
+    /// The data was lost, and since when (world's clock) a process runs without it.
+    lost: bool,
+    runs_without_since: Option<i64>,
+    /// The replicas that the process found in its nodes.conf.
+    known_replicas: Vec<NodeId>,
     /// Manual failover: no writes until then, on the host's clock.
     paused_until: Option<i64>,
 }
@@ -52,12 +57,15 @@ impl Data {
             link: Link::Down,
             synced: false,
             last_contact: 0,
+            lost: false,
+            runs_without_since: None,
+            known_replicas: Vec::new(),
             paused_until: None,
         }
     }
 
     /// What the server reports to the core.
-    fn facts(&self) -> Replication {
+    pub(crate) fn facts(&self) -> Replication {
         let offset = if self.target.is_none() || self.synced { self.offset } else { 0 };
         Replication {
             primary: self.target.map(|(id, _)| id),
@@ -89,6 +97,16 @@ impl Data {
         self.paused_until = until;
     }
 
+    /// The process starts, at `now` of the world's clock.
+    pub(crate) fn started(&mut self, view: &View, now: i64) {
+        let me = view.myself();
+        if me.is_primary() {
+            self.target = None;
+        }
+        self.known_replicas = me.replicas.iter().map(|index| view.nodes[*index].id).collect();
+        self.runs_without_since = std::mem::take(&mut self.lost).then_some(now);
+    }
+
     /// The process died: the data survives on the disk (the simulator has no other kind), the link does not.
     pub(crate) fn crashed(&mut self, host_now: i64) {
         self.drop_link(host_now);
@@ -98,7 +116,7 @@ impl Data {
     /// The process starts without its data, as one that never saved any.
     pub(crate) fn lose(&mut self, history: u64) {
         let target = self.target;
-        *self = Self { target, ..Self::new(history) };
+        *self = Self { target, lost: true, ..Self::new(history) };
     }
 
     /// The disk is gone.
@@ -139,6 +157,21 @@ impl Data {
 }
 
 impl World {
+    /// D2: what this replica is about to get must not be less than what it has. A primary that heard nothing from it may give
+    /// up waiting after two seconds; one without which there is no majority does not wait; and who died before it heard that
+    /// it has this replica cannot ask it.
+    fn check_sync(&mut self, host: usize, primary: usize) {
+        let (replica, source) = (&self.hosts[host].data, &self.hosts[primary].data);
+        let recent = source.runs_without_since.is_some_and(|since| self.now - since < 1_900);
+        let (has, gets) = (replica.offset, source.offset);
+        let replaceable = self.hosts[primary].known.size >= 3;
+        let asked = self.hosts[host].id().is_some_and(|id| source.known_replicas.contains(&id));
+        let lossy = recent && replaceable && asked && replica.synced && has > gets;
+        self.require("D2", !lossy, || {
+            format!("n{host} has data up to {has} and copies n{primary}, which lost its own")
+        });
+    }
+
     pub(crate) fn replicate_from(&mut self, host: usize, id: NodeId, ip: IpText, _port: u16) {
         let now = self.host_now(host);
         self.trace.line(self.now, host, || format!("replicates {id}"));
@@ -168,7 +201,11 @@ impl World {
     pub(crate) fn report_data(&mut self, host: usize) {
         let facts = self.hosts[host].data.facts();
         if self.hosts[host].runs() {
-            self.input(host, |core, now| core.set_replication(facts, now));
+            let present = self.hosts[host].data.offset > 0;
+            self.input(host, |core, now| {
+                core.set_replication(facts, now);
+                core.note_data(present, now);
+            });
         }
     }
 
@@ -219,6 +256,13 @@ impl World {
             }
             return;
         }
+        let withheld = self.hosts[primary].core.as_ref().is_some_and(|core| !core.feeds_replicas());
+        if withheld {
+            self.trace.count(Sometimes::SyncWithheld);
+            self.hosts[host].data.drop_link(now);
+            return;
+        }
+        self.check_sync(host, primary);
         // Only a node that is not itself waiting for its data has something to offer.
         let source = self.hosts[primary].data.clone();
         let lag = self.rng.chance(20);

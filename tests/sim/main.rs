@@ -119,6 +119,7 @@ fn every_seed_keeps_the_rules_and_together_they_reach_them() {
     for event in Sometimes::ALL {
         println!("{event:?}: {}", counters.get(event));
     }
+    println!("ReplacedInTheDark: {}", counters.get(Sometimes::ReplacedInTheDark));
     if count >= 1_000 {
         let missing: Vec<_> = Sometimes::ALL.iter().filter(|event| counters.get(**event) == 0).collect();
         assert!(missing.is_empty(), "{count} seeds never reached {missing:?}");

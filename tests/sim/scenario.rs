@@ -502,7 +502,9 @@ impl World {
         (0..hosts).for_each(|host| self.close_slots(host));
         // Who lost everything is let in again as a new node.
         if let Some(stranger) = self.hosts.iter().position(|host| !host.member) {
-            let friend = (0..hosts).find(|host| *host != stranger);
+            // Not by a node that stays silent for a while.
+            let talks = |host: &usize| self.hosts[*host].core.as_ref().is_some_and(Gossip::feeds_replicas);
+            let friend = (0..hosts).find(|host| *host != stranger && talks(host));
             if let Some(friend) = friend {
                 self.meet(friend, stranger);
                 self.hosts[stranger].member = true;

@@ -29,10 +29,13 @@ pub(crate) enum Sometimes {
     SlotsMoved,
     ReplacedWhileAlive,
     FailoverAfterHeal,
+    SyncWithheld,
+    /// Too rare to demand; the last one, see [`Counters`].
+    ReplacedInTheDark,
 }
 
 impl Sometimes {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::ElectionWon,
         Self::ElectionLost,
         Self::FailBroadcast,
@@ -55,12 +58,13 @@ impl Sometimes {
         Self::SlotsMoved,
         Self::ReplacedWhileAlive,
         Self::FailoverAfterHeal,
+        Self::SyncWithheld,
     ];
 }
 
 /// How often each of them happened.
 #[derive(Clone, Default)]
-pub(crate) struct Counters([u64; Sometimes::ALL.len()]);
+pub(crate) struct Counters([u64; Sometimes::ReplacedInTheDark as usize + 1]);
 
 impl Counters {
     pub(crate) fn count(&mut self, event: Sometimes) {

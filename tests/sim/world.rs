@@ -175,10 +175,13 @@ impl World {
         entry.off = false;
         entry.paused = false;
         entry.incarnation += 1;
-        let core = match &entry.disk.written {
+        let mut core = match &entry.disk.written {
             None => Gossip::new(config, seed, now),
             Some(text) => Gossip::load(config, seed, text.as_bytes(), now).expect("what a core saved loads"),
         };
+        entry.data.started(&core.view(), self.now);
+        core.set_replication(entry.data.facts(), now);
+        core.note_data(entry.data.offset() > 0, now);
         entry.core = Some(core);
         entry.known = Knowledge::default();
         self.trace.line(self.now, host, || "starts".into());

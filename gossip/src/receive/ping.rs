@@ -105,6 +105,7 @@ impl Gossip {
             self.apply_role(sender, header, known_epoch);
             self.apply_slots(link, sender, header);
             self.abandon_taken_epoch(sender, header.config_epoch);
+            self.judge_data(sender, now);
         }
         self.process_gossip(sender, &body.gossip, now);
         self.process_extensions(sender, &body.extensions, now);

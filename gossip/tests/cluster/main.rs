@@ -1,6 +1,7 @@
 //! Scripted clusters: each test names the rule that it defends.
 
 mod chaos;
+mod data_loss;
 mod epochs;
 mod failover;
 mod formation;

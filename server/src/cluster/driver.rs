@@ -88,11 +88,16 @@ impl Cluster {
         let clock_start = (engine.clock.now_ms(), engine.clock.monotonic_us());
         let config = core_config(&engine, port, bus_port);
         let seed = engine.state.seed();
-        let core = if text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+        let mut core = if text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
             Gossip::new(config, seed, clock_start.0)
         } else {
             Gossip::load(config, seed, text, clock_start.0)?
         };
+        // Before any packet arrives: a restarted primary compares its data with that of its replicas.
+        let offset = data.state().offset;
+        core.set_replication(gossip::Replication { primary: None, offset, last_contact: 0 }, clock_start.0);
+        core.note_data(!engine.keyspace.is_empty(0), clock_start.0);
+        engine.state.withholding.store(!core.feeds_replicas(), Ordering::Release);
         let view = core.view();
         let policy = route_policy(&engine);
         let serve_until = core.serve_until_ms();
@@ -174,6 +179,7 @@ impl Cluster {
             self.view.store(Arc::new(core.view()));
         }
         self.serve_until.store(core.serve_until_ms(), Ordering::Release);
+        self.engine.state.withholding.store(!core.feeds_replicas(), Ordering::Release);
         let next = core.next_timeout();
         drop(core);
         if next < self.armed_until.swap(next, Ordering::Relaxed) {
@@ -182,10 +188,19 @@ impl Cluster {
         result
     }
 
-    fn tick(self: &Arc<Self>) {
+    /// As [`Cluster::with_core`], for inputs whose answers say how far the data is: elections and restarted primaries go by it.
+    pub(super) fn with_facts<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let facts = self.replication_facts();
         self.with_core(|core, now| {
             core.set_replication(facts, now);
+            input(core, now)
+        })
+    }
+
+    fn tick(self: &Arc<Self>) {
+        let has_data = !self.engine.keyspace.is_empty(0);
+        self.with_facts(|core, now| {
+            core.note_data(has_data, now);
             core.handle_tick(now);
         });
     }

@@ -86,7 +86,7 @@ impl Cluster {
             if let Ok(Ok(stream)) = connected {
                 let _ = stream.set_nodelay(true);
                 let local = local_ip(&stream);
-                cluster.with_core(|core, now| core.handle_link_connected(link, local, now));
+                cluster.with_facts(|core, now| core.handle_link_connected(link, local, now));
                 // However a link ends, to the core it is closed.
                 let _ = cluster.run_link(link, stream, outbox).await;
             }
@@ -175,7 +175,7 @@ impl Cluster {
             let rest = &buffer[used..];
             match frame_len(rest) {
                 Ok(Some(len)) if rest.len() >= len => {
-                    self.with_core(|core, now| core.handle_packet(link, &rest[..len], now));
+                    self.with_facts(|core, now| core.handle_packet(link, &rest[..len], now));
                     used += len;
                 }
                 Ok(_) => break,

@@ -30,6 +30,8 @@ pub struct NodeState {
     pub replica: AtomicBool,
     /// The link to the primary is up. Changed by replication only.
     pub primary_link_up: AtomicBool,
+    /// Replicas may not copy this node's data: they may have what it lacks. Changed by the cluster only.
+    pub withholding: AtomicBool,
     /// A data set is being loaded. Changed by persistence and replication.
     pub loading: AtomicBool,
     /// Loading goes on beside the old data set, which may still be read.
@@ -92,6 +94,7 @@ impl NodeState {
             started_ms,
             replica: AtomicBool::new(false),
             primary_link_up: AtomicBool::new(false),
+            withholding: AtomicBool::new(false),
             loading: AtomicBool::new(false),
             async_loading: AtomicBool::new(false),
             propagating: AtomicBool::new(false),

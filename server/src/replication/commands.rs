@@ -151,6 +151,9 @@ fn hand_over(this: &Replication, ctx: &mut SessionCtx<'_, '_>, wish: Option<Wish
     if ctx.engine.state.is_replica() && !this.link_up() && !failover {
         return Err(error::SYNC_NO_PRIMARY_LINK);
     }
+    if ctx.engine.state.withholding.load(Ordering::Acquire) {
+        return Err(error::SYNC_WITHHELD);
+    }
     let facts = ctx.session.replica_facts.clone();
     if facts.rdb_filter_data && !facts.capa_eof {
         return Err(error::SYNC_FILTER_EOF);
