@@ -12,6 +12,7 @@ use protocol::bus::{Body, MessageFlags};
 use crate::config::{MF_PAUSE_MULT, UnixMillis};
 use crate::error::Error;
 use crate::event::{Effect, Level};
+use crate::link::LinkId;
 use crate::node::NodeKey;
 use crate::state::Gossip;
 
@@ -39,6 +40,8 @@ pub(crate) struct ManualFailover {
     started: UnixMillis,
     /// Replica's side: the primary's final offset.
     pub(crate) primary_offset: Option<u64>,
+    /// When it was learnt.
+    learnt_at: UnixMillis,
     /// Replica's side: the election may start.
     pub(crate) can_start: bool,
 }
@@ -164,10 +167,11 @@ impl Gossip {
     ///
     /// Only an answer to a question of this attempt counts: a packet of an earlier one may have been on its way for as
     /// long as a path was cut, and the primary may have written a lot since.
-    pub(crate) fn learn_final_offset(&mut self, offset: u64, asked_at: UnixMillis) {
+    pub(crate) fn learn_final_offset(&mut self, offset: u64, asked_at: UnixMillis, now: UnixMillis) {
         let of_this_attempt = self.manual.is_running() && asked_at >= self.manual.started;
         if of_this_attempt && self.manual.primary_offset.is_none() {
             self.manual.primary_offset = Some(offset);
+            self.manual.learnt_at = now;
             self.todo.manual_failover = true;
             self.log(
                 Level::Warning,
@@ -184,6 +188,16 @@ impl Gossip {
         let link = self.nodes[self.me].primary.and_then(|primary| self.nodes[primary].link);
         if let Some(link) = link.filter(|link| self.is_connected(*link)) {
             self.ping(link, now);
+        }
+    }
+
+    /// Our primary does not say PAUSED in a ping. If it came over a connection that is younger than the final offset, the
+    /// primary was restarted since, and knows nothing of the pause: it may have written more.
+    pub(crate) fn notice_end_of_pause(&mut self, link: LinkId) {
+        let young = self.links.get(link).is_some_and(|link| link.inbound && link.created_at > self.manual.learnt_at);
+        if young && self.manual.is_running() && self.manual.primary_offset.is_some() {
+            self.log(Level::Warning, "Manual failover aborted: the master does not pause its clients any more.".into());
+            self.reset_manual_failover();
         }
     }
 

@@ -88,17 +88,20 @@ impl Gossip {
             self.nodes[sender].flags.set(NodeFlags::NOFAILOVER, no_failover);
             self.save();
         }
-        let paused = header.message_flags.contains(MessageFlags::PAUSED) && self.nodes[self.me].primary == Some(sender);
+        let from_primary = self.nodes[self.me].primary == Some(sender);
+        let paused = from_primary && header.message_flags.contains(MessageFlags::PAUSED);
         if kind == PingKind::Ping {
             self.update_address_from(link, sender, header, now);
             if paused {
                 self.ask_for_final_offset(now);
+            } else if from_primary {
+                self.notice_end_of_pause(link);
             }
         }
         if kind == PingKind::Pong {
             let asked_at = self.note_pong(link, sender, now);
             if let Some(asked_at) = asked_at.filter(|_| paused) {
-                self.learn_final_offset(header.offset, asked_at);
+                self.learn_final_offset(header.offset, asked_at, now);
             }
         }
         if let Some(known_epoch) = known_epoch {

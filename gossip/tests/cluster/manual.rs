@@ -101,3 +101,24 @@ fn failover_is_refused_where_it_makes_no_sense() {
     net.run(10);
     net.command(3, |core, now| assert_eq!(core.failover(FailoverMode::Default, now), Err(Error::PrimaryDown)));
 }
+
+/// The simulator's seed 3079: the pause died with the process, and what the new one writes is not in the agreement.
+#[test]
+fn a_primary_that_restarts_ends_the_agreement_on_its_final_offset() {
+    let mut net = TestNet::three_shards();
+    net.run(TIMEOUT);
+    for voter in [1, 2] {
+        net.cut.extend([(3, voter), (voter, 3)]);
+    }
+    net.command(3, |core, now| core.failover(FailoverMode::Default, now).expect("a replica of a live primary"));
+    net.run(20);
+    assert!(net.nodes[3].log.iter().any(|line| line.contains("manual failover can start")), "{:?}", net.nodes[3].log);
+    net.crash(0);
+    net.run(5);
+    net.restart(0, 99);
+    net.run(20);
+    net.cut.clear();
+    net.run(3 * TIMEOUT);
+    assert!(net.nodes[3].log.iter().any(|line| line.contains("Manual failover aborted")), "{:?}", net.nodes[3].log);
+    assert!(net.view(0).myself().is_primary() && !net.view(3).myself().is_primary());
+}
