@@ -171,16 +171,21 @@ impl Gossip {
         self.todo.view = true;
     }
 
-    /// Last step of an input: while held back, nothing leaves.
-    pub(crate) fn stay_silent_if_held_back(&mut self) {
-        if std::mem::take(&mut self.todo.drop_links) {
-            for key in self.nodes.keys() {
-                for link in self.links.of_node(key) {
-                    self.close_link(link);
-                }
-                self.nodes[key].ping_sent = 0;
-            }
+    /// At the end of an input, when no rule needs its link any more: closes all of them if that was noted.
+    pub(crate) fn drop_links_if_noted(&mut self) {
+        if !std::mem::take(&mut self.todo.drop_links) {
+            return;
         }
+        for key in self.nodes.keys() {
+            for link in self.links.of_node(key) {
+                self.close_link(link);
+            }
+            self.nodes[key].ping_sent = 0;
+        }
+    }
+
+    /// At the end of an input: while held back, nothing leaves.
+    pub(crate) fn stay_silent_if_held_back(&mut self) {
         if self.is_held_back() {
             self.pending.retain(|effect| !matches!(effect, Effect::Send { .. }));
         }

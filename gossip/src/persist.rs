@@ -1,8 +1,8 @@
 //! nodes.conf: what is written, and a core made from what was read.
 //!
 //! Beyond Redis's text the variables `slotd-shard-id` (our shard), `slotd-data` (we have data, see `data_loss.rs`) and
-//! `slotd-forgotten` (id and until when, `id:millis`) are kept; Redis passes over variables that it does not know. Keeping the bans means that a restart within the minute does
-//! not bring a forgotten node back (redis issue 3948).
+//! `slotd-forgotten` (id and until when, `id:millis`) are kept; Redis passes over variables that it does not know. Keeping
+//! the bans means that a restart within the minute does not bring a forgotten node back (redis issue 3948).
 
 use protocol::bus::{NodeFlags, NodeId};
 

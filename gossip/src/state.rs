@@ -268,6 +268,7 @@ impl Gossip {
             self.update_state(now);
         }
         self.note_lost_slots();
+        self.drop_links_if_noted();
         self.stay_silent_if_held_back();
         self.save_if_noted();
         self.effects.extend(self.pending.drain(..));

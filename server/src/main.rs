@@ -103,6 +103,7 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
 /// that holds nothing yet. No test of four million keys was faster with them. A kernel that cannot is no reason to stop.
 fn keep_pages_small(config: &Config) {
     if config.bool(ids::DISABLE_THP) {
+        #[cfg(target_os = "linux")]
         let _ = rustix::thread::disable_transparent_huge_pages(true);
     }
 }

@@ -327,8 +327,8 @@ pub(super) static CPU: &[Field] = &[
     ("used_cpu_user", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_SELF).user)),
     ("used_cpu_sys_children", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_CHILDREN).system)),
     ("used_cpu_user_children", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_CHILDREN).user)),
-    ("used_cpu_sys_main_thread", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_THREAD).system)),
-    ("used_cpu_user_main_thread", |_| Value::Seconds(Process::cpu(UsageWho::RUSAGE_THREAD).user)),
+    ("used_cpu_sys_main_thread", |_| Value::Seconds(Process::thread_cpu().system)),
+    ("used_cpu_user_main_thread", |_| Value::Seconds(Process::thread_cpu().user)),
 ];
 
 pub(super) static CLUSTER: &[Field] = &[("cluster_enabled", |facts| Value::Int(i64::from(facts.cluster_enabled())))];

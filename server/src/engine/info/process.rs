@@ -48,6 +48,16 @@ impl Process {
         )
     }
 
+    /// CPU time of the thread that asks, where the system counts it.
+    pub fn thread_cpu() -> CpuTime {
+        #[cfg(target_os = "linux")]
+        {
+            Self::cpu(UsageWho::RUSAGE_THREAD)
+        }
+        #[cfg(not(target_os = "linux"))]
+        CpuTime::default()
+    }
+
     /// Memory of the machine, bytes.
     pub fn system_memory() -> u64 {
         #[cfg(target_os = "linux")]
