@@ -131,30 +131,36 @@ fn crc16(bytes: &[u8]) -> u16 {
 /// there is no such pair or nothing between.
 #[inline]
 pub fn hash_tag(key: &[u8]) -> &[u8] {
-    let Some(open) = find(key, b'{') else { return key };
-    let tail = &key[open + 1..];
-    match find(tail, b'}') {
-        Some(close) if close > 0 => &tail[..close],
-        _ => key,
+    if has_open_brace(key) { between_braces(key) } else { key }
+}
+
+/// Most keys have no tag, and most keys are short: a call of `memchr` costs more than a look at their few words.
+#[inline]
+fn has_open_brace(key: &[u8]) -> bool {
+    if key.len() > 64 {
+        return true;
+    }
+    // A zero byte where the brace is; no word has the top bit of any byte set unless a byte of it is zero (Hacker's Delight, 6-1).
+    let zeros = |word: &[u8; 8]| {
+        let differs = u64::from_le_bytes(*word) ^ (u64::from(b'{') * 0x0101_0101_0101_0101);
+        differs.wrapping_sub(0x0101_0101_0101_0101) & !differs & 0x8080_8080_8080_8080
+    };
+    match key.last_chunk::<8>() {
+        // The last eight bytes may overlap with the words before them.
+        Some(last) => key.as_chunks::<8>().0.iter().fold(zeros(last), |found, word| found | zeros(word)) != 0,
+        None => key.contains(&b'{'),
     }
 }
 
-/// `memchr` costs more to call than a look at the few words of a key of usual length does.
-#[inline]
-fn find(haystack: &[u8], needle: u8) -> Option<usize> {
-    if haystack.len() > 64 {
-        return memchr::memchr(needle, haystack);
+/// The hash tag of a key that may have one.
+#[inline(never)]
+fn between_braces(key: &[u8]) -> &[u8] {
+    let Some(open) = memchr::memchr(b'{', key) else { return key };
+    let tail = &key[open + 1..];
+    match memchr::memchr(b'}', tail) {
+        Some(close) if close > 0 => &tail[..close],
+        _ => key,
     }
-    let (words, odd) = haystack.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        // A zero byte where the needle is; the lowest such byte is found exactly (Hacker's Delight, 6-1).
-        let differs = u64::from_le_bytes(*word) ^ (u64::from(needle) * 0x0101_0101_0101_0101);
-        let zero = differs.wrapping_sub(0x0101_0101_0101_0101) & !differs & 0x8080_8080_8080_8080;
-        if zero != 0 {
-            return Some(index * 8 + zero.trailing_zeros() as usize / 8);
-        }
-    }
-    odd.iter().position(|&byte| byte == needle).map(|at| words.len() * 8 + at)
 }
 
 /// A run of slots, both ends included, `first <= last`.

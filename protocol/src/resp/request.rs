@@ -133,6 +133,31 @@ impl RequestParser {
         self.parse_bulks(buf, limits, args)
     }
 
+    /// A whole request as most are: an array of at most `words.len()` bulks, with headers of up to three digits. Returns how many
+    /// words it has and how many bytes it took; `None` means nothing but that [`parse`](Self::parse) must look at it.
+    ///
+    /// It is what `parse` finds for the same bytes, without a place to keep: for a caller that looks at several requests of a
+    /// pipeline at once.
+    #[inline]
+    pub fn whole(buf: &[u8], limits: &Limits, words: &mut [ArgRange]) -> Option<(usize, usize)> {
+        let (count, mut pos) = short_header(buf, b'*')?;
+        if count == 0 || i64::from(count) > limits.max_args {
+            return None;
+        }
+        let words = words.get_mut(..count as usize)?;
+        for word in words {
+            let (len, behind) = short_header(buf.get(pos..)?, b'$')?;
+            let start = pos + behind;
+            pos = start + len as usize + 2;
+            // A request of so few and so short words lies far within the four gigabytes of a range.
+            if pos > buf.len() || u64::from(len) > limits.max_bulk_len {
+                return None;
+            }
+            *word = ArgRange { start: start as u32, len };
+        }
+        Some((count as usize, pos))
+    }
+
     /// Whether it stands between two requests: nothing of an unfinished one has been taken in.
     pub fn is_idle(&self) -> bool {
         self.missing == 0

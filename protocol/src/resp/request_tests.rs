@@ -279,6 +279,31 @@ proptest! {
     }
 
     #[test]
+    fn a_whole_request_is_what_the_parser_finds(stream in noise(), commands in commands(), room in 0usize..16) {
+        let encoded: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
+        for limits in [LIMITS, UNAUTHENTICATED, Limits::authenticated(7), Limits::primary()] {
+            for stream in [&stream, &encoded] {
+                let mut words = vec![ArgRange { start: 0, len: 0 }; room];
+                let Some((count, consumed)) = RequestParser::whole(stream, &limits, &mut words) else { continue };
+                let (mut buf, mut args) = (stream.clone(), ArgVec::new());
+                let parsed = RequestParser::new().parse(&mut buf, &limits, &mut args);
+                prop_assert_eq!(parsed, Ok(Parsed::Command { consumed }));
+                prop_assert_eq!(&words[..count], &args[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn usual_requests_are_seen_whole(command in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..120), 1..16), behind in noise()) {
+        let mut words = [ArgRange { start: 0, len: 0 }; 16];
+        let encoded = encode(&command);
+        let found = RequestParser::whole(&[&encoded[..], &behind].concat(), &LIMITS, &mut words);
+        prop_assert_eq!(found, Some((command.len(), encoded.len())));
+        prop_assert_eq!(RequestParser::whole(&encoded[..encoded.len() - 1], &LIMITS, &mut words), None);
+        prop_assert_eq!(RequestParser::whole(&encoded, &LIMITS, &mut words[..command.len() - 1]), None);
+    }
+
+    #[test]
     fn a_quoted_line_gives_back_what_was_quoted(words in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..12), 1..10)) {
         // redis-cli's spelling of any bytes: every byte that is not plain is escaped.
         let quote = |word: &Vec<u8>| {

@@ -189,7 +189,7 @@ impl Data<'_> {
         slot.touch(key.hash, key.bytes);
         let verb: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
         if self.effects.propagating {
-            self.effects.before.push((db, protocol::resp::OwnedArgs::from_slices(&[verb, key.bytes])));
+            self.effects.propagate_before(db, protocol::resp::OwnedArgs::from_slices(&[verb, key.bytes]));
         }
         self.effects.notify(NotifyClass::Expired, "expired", db, key.bytes);
         self.effects.expired += 1;
@@ -366,7 +366,7 @@ impl Data<'_> {
     #[inline]
     pub fn ready_in(&mut self, db: usize, key: &Key<'_>) {
         if self.slots.at(db, key.slot).has_waiters() {
-            self.effects.ready.push((db, key.bytes.into()));
+            self.effects.ready(db, key.bytes);
         }
     }
 }

@@ -62,6 +62,8 @@ pub enum Propagate {
 }
 
 /// Effects of one command, drained under the locks it ran under.
+///
+/// Most commands leave nothing but counts, so everything that owns memory is in one place that they do not make.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// How many changes were made; zero means nothing is propagated.
@@ -70,17 +72,23 @@ pub struct Effects {
     pub propagating: bool,
     /// Which event classes are switched on (bits of [`NotifyClass`] plus K and E).
     pub notify_mask: u32,
+    /// Lookups that found their key, and that did not.
+    pub hits: u32,
+    pub misses: u32,
+    /// Keys removed because their time had come.
+    pub expired: u32,
+    rest: Option<Box<Rest>>,
+}
+
+/// Effects that few commands have.
+#[derive(Debug, Default)]
+pub struct Rest {
     pub propagate: Propagate,
     /// Commands propagated before the command itself, each in its database (deletions of expired keys).
     pub before: SmallVec<[(usize, OwnedArgs); 1]>,
     pub events: SmallVec<[Event; 1]>,
     /// Keys (database, name) that may serve a blocked client now.
     pub ready: SmallVec<[(usize, Box<[u8]>); 1]>,
-    /// Lookups that found their key, and that did not.
-    pub hits: u32,
-    pub misses: u32,
-    /// Keys removed because their time had come.
-    pub expired: u32,
     /// Collections that are dropped after the slots are unlocked.
     pub garbage: Vec<Removed>,
 }
@@ -94,7 +102,7 @@ impl Effects {
     /// Propagate these words instead of the command as sent.
     pub fn propagate_instead(&mut self, words: &[&[u8]]) {
         if self.propagating {
-            self.propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
+            self.rest().propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
         }
     }
 
@@ -103,17 +111,17 @@ impl Effects {
         if !self.propagating {
             return;
         }
-        match &mut self.propagate {
+        match &mut self.rest().propagate {
             Propagate::Instead(list) => list.push(OwnedArgs::from_slices(words)),
-            Propagate::Verbatim => {
-                self.propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
+            propagate @ Propagate::Verbatim => {
+                *propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
             }
         }
     }
 
     /// Propagate nothing, although data changed.
     pub fn propagate_nothing(&mut self) {
-        self.propagate = Propagate::Instead(SmallVec::new());
+        self.rest().propagate = Propagate::Instead(SmallVec::new());
     }
 
     /// Whether somebody listens to this class of events.
@@ -126,7 +134,7 @@ impl Effects {
     #[inline]
     pub fn notify(&mut self, class: NotifyClass, name: &'static str, db: usize, key: &[u8]) {
         if self.notifies(class) {
-            self.events.push(Event { class, name, db, key: key.into() });
+            self.rest().events.push(Event { class, name, db, key: key.into() });
         }
     }
 
@@ -135,18 +143,34 @@ impl Effects {
     pub fn discard(&mut self, removed: Removed) {
         match removed.value().ty() {
             Type::String => drop(removed),
-            Type::List => self.garbage.push(removed),
+            Type::List => self.rest().garbage.push(removed),
         }
+    }
+
+    /// Propagates a command before the command itself, in its database.
+    pub fn propagate_before(&mut self, db: usize, args: OwnedArgs) {
+        self.rest().before.push((db, args));
+    }
+
+    /// Notes that a key may serve a blocked client now.
+    pub fn ready(&mut self, db: usize, key: &[u8]) {
+        self.rest().ready.push((db, key.into()));
+    }
+
+    #[cold]
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
+    /// What few commands have, for whoever drains it.
+    #[inline]
+    pub fn take_rest(&mut self) -> Option<Box<Rest>> {
+        self.rest.take()
     }
 
     /// Whether there is anything to drain besides counters.
     #[inline]
     pub fn is_quiet(&self) -> bool {
-        self.dirty == 0
-            && self.before.is_empty()
-            && self.events.is_empty()
-            && self.ready.is_empty()
-            && self.expired == 0
-            && self.garbage.is_empty()
+        self.dirty == 0 && self.expired == 0 && self.rest.is_none()
     }
 }

@@ -42,65 +42,92 @@ impl LockPlan {
 
     /// Takes all locks, ascending.
     pub fn lock<'k>(&self, keyspace: &'k Keyspace) -> Locked<'k> {
-        Locked(
-            self.0
-                .iter()
-                .map(|&place| {
-                    let slot = SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot");
-                    (place, keyspace.lock((place >> 14) as usize, slot))
-                })
-                .collect(),
-        )
+        let lock = |place: Place| {
+            let slot = SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot");
+            keyspace.lock((place >> 14) as usize, slot)
+        };
+        match self.0[..] {
+            [place] => Locked::One(place, lock(place)),
+            _ => Locked::Many(self.0.iter().map(|&place| (place, lock(place))).collect()),
+        }
     }
 }
 
 /// Locked slots; unlocked when dropped.
-pub struct Locked<'k>(SmallVec<[(Place, SlotGuard<'k>); 1]>);
+pub enum Locked<'k> {
+    /// A single one: the common case.
+    One(Place, SlotGuard<'k>),
+    /// Any number, ascending.
+    Many(Vec<(Place, SlotGuard<'k>)>),
+}
 
 impl<'k> Locked<'k> {
-    /// Locks a single slot: the common case, without a plan.
+    /// Locks a single slot without a plan.
     #[inline]
     pub fn one(keyspace: &'k Keyspace, db: usize, slot: SlotId) -> Self {
-        let mut locked = SmallVec::new();
-        locked.push((place(db, slot), keyspace.lock(db, slot)));
-        Self(locked)
+        Self::One(place(db, slot), keyspace.lock(db, slot))
     }
 
     /// Nothing locked: for commands without keys.
     pub fn none() -> Self {
-        Self(SmallVec::new())
+        Self::Many(Vec::new())
     }
 
     /// Plain references to the locked slots, for a handler.
     #[inline]
     pub fn slots(&mut self) -> Slots<'_> {
-        Slots { slots: self.0.iter_mut().map(|(place, guard)| (*place, &mut **guard)).collect(), last: 0 }
+        match self {
+            Self::One(place, guard) => Slots::One(*place, guard),
+            Self::Many(guards) => Slots::Many(SlotList {
+                slots: guards.iter_mut().map(|(place, guard)| (*place, &mut **guard)).collect(),
+                last: 0,
+            }),
+        }
     }
 
     /// Whether every slot of `plan` is locked here.
     pub fn holds(&self, plan: &LockPlan) -> bool {
-        plan.0.iter().all(|wanted| self.0.iter().any(|(place, _)| place == wanted))
+        plan.0.iter().all(|&wanted| match self {
+            Self::One(place, _) => *place == wanted,
+            Self::Many(guards) => guards.iter().any(|(place, _)| *place == wanted),
+        })
     }
 
     /// The slot, if it is locked here.
+    #[inline]
     pub fn get(&self, db: usize, slot: SlotId) -> Option<&Slot> {
         let wanted = place(db, slot);
-        self.0.iter().find(|(place, _)| *place == wanted).map(|(_, guard)| &**guard)
+        match self {
+            Self::One(place, guard) => (*place == wanted).then_some(guard),
+            Self::Many(guards) => guards.iter().find(|(place, _)| *place == wanted).map(|(_, guard)| &**guard),
+        }
     }
 
     /// The slot for changes, if it is locked here.
     pub fn get_mut(&mut self, db: usize, slot: SlotId) -> Option<&mut Slot> {
         let wanted = place(db, slot);
-        self.0.iter_mut().find(|(place, _)| *place == wanted).map(|(_, guard)| &mut **guard)
+        match self {
+            Self::One(place, guard) => (*place == wanted).then_some(guard),
+            Self::Many(guards) => guards.iter_mut().find(|(place, _)| *place == wanted).map(|(_, guard)| &mut **guard),
+        }
     }
 }
 
+/// References to locked slots.
+pub enum Slots<'a> {
+    One(Place, &'a mut Slot),
+    Many(SlotList<'a>),
+}
+
 /// References to locked slots, ascending.
-pub struct Slots<'a> {
-    slots: SmallVec<[(Place, &'a mut Slot); 1]>,
+pub struct SlotList<'a> {
+    slots: Vec<(Place, &'a mut Slot)>,
     /// The one that was asked for last; a handler asks several times in a row for one key's slot.
     last: usize,
 }
+
+/// What panics say that find a slot unlocked.
+const UNLOCKED: &str = "every key of a command is locked before its handler runs";
 
 impl Slots<'_> {
     /// The locked slot.
@@ -110,11 +137,20 @@ impl Slots<'_> {
     #[inline]
     pub fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
+        match self {
+            Self::One(place, slot) => {
+                assert!(*place == wanted, "{UNLOCKED}");
+                slot
+            }
+            Self::Many(list) => list.at(wanted),
+        }
+    }
+}
+
+impl SlotList<'_> {
+    fn at(&mut self, wanted: Place) -> &mut Slot {
         if self.slots.get(self.last).is_none_or(|(place, _)| *place != wanted) {
-            self.last = self
-                .slots
-                .binary_search_by_key(&wanted, |(place, _)| *place)
-                .expect("every key of a command is locked before its handler runs");
+            self.last = self.slots.binary_search_by_key(&wanted, |(place, _)| *place).expect(UNLOCKED);
         }
         self.slots[self.last].1
     }

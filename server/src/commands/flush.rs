@@ -75,7 +75,7 @@ fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<u
     }
     // Propagated even if nothing was there: a replica may hold what is logically expired here.
     if ctx.effects.propagating {
-        ctx.effects.before.push((ctx.db, Args::to_owned(args)));
+        ctx.effects.propagate_before(ctx.db, Args::to_owned(args));
         ctx.effects.propagate_nothing();
     }
     ctx.reply.ok();
@@ -147,7 +147,7 @@ fn note_ready(ctx: &mut KeyspaceCtx<'_>, db: usize, id: SlotId) {
     let slot = ctx.keyspace.lock(db, id);
     for key in slot.waited_keys() {
         if slot.contains(ctx.keyspace.hash(key), key) {
-            ctx.effects.ready.push((db, key.into()));
+            ctx.effects.ready(db, key);
         }
     }
 }

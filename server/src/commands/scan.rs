@@ -227,7 +227,7 @@ fn remove_expired(ctx: &mut KeyspaceCtx<'_>, slot: &mut Slot, name: &[u8]) {
     slot.touch(hash, name);
     if ctx.effects.propagating {
         let verb: &[u8] = if ctx.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
-        ctx.effects.before.push((ctx.db, OwnedArgs::from_slices(&[verb, name])));
+        ctx.effects.propagate_before(ctx.db, OwnedArgs::from_slices(&[verb, name]));
     }
     ctx.effects.notify(NotifyClass::Expired, "expired", ctx.db, name);
     ctx.effects.expired += 1;

@@ -193,20 +193,20 @@ impl Engine {
     /// which are not locked here (BLMOVE across slots, cluster mode off) are served by [`Engine::serve_later`].
     pub(super) fn serve_ready(&self, unit: &mut Unit, locked: &mut Locked<'_>, now: i64) {
         let mut later = Vec::new();
-        while !unit.ready.is_empty() {
-            for (db, key) in std::mem::take(&mut unit.ready) {
+        while unit.has_ready() {
+            for (db, key) in unit.take_ready() {
                 if !self.serve_key(db, &key, unit, locked, now) {
                     later.push((db, key));
                 }
             }
         }
-        unit.ready = later;
+        unit.put_ready(later);
     }
 
     /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its first waiter needs.
     /// The caller holds no slot lock.
     pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
-        let mut ready = VecDeque::from(std::mem::take(&mut unit.ready));
+        let mut ready = VecDeque::from(unit.take_ready());
         while let Some((db, key)) = ready.pop_front() {
             loop {
                 let slot = key_slot(&key);
@@ -223,7 +223,7 @@ impl Engine {
                 // Another waiter came to the front between the two locks, or the next one needs other slots: look again.
             }
             // First ready, first served; what serving made ready comes after what was ready before.
-            ready.extend(unit.ready.drain(..));
+            ready.extend(unit.take_ready());
         }
     }
 
@@ -239,7 +239,7 @@ impl Engine {
                 // Nothing to be had: who waits keeps its place in the queue.
                 place.touch(hash, key);
                 self.announce_expired(db, &removed, &hot);
-                unit.garbage.push(removed);
+                unit.discard(removed);
                 return true;
             }
             let Some(ty) = place.get(hash, key).map(super::super::store::entry::view::EntryRef::ty) else {

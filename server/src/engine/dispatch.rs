@@ -21,7 +21,7 @@ use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::window::{Home, Lead, Tail, Window};
-use crate::command::{CmdError, Flags, KeyedFn, LockPlan, Locked, error};
+use crate::command::{CmdError, Flags, KeyedFn, KnownKey, LockPlan, Locked, error};
 
 /// Why processing stopped.
 pub enum Next {
@@ -65,6 +65,8 @@ struct Pace {
     start_us: u64,
     /// When the last run ended.
     mark_us: u64,
+    /// Unix milliseconds for the next command.
+    now_ms: i64,
     /// Commands of the batch so far.
     commands: u64,
     /// Number of the command of the present run, and how often it was called in it.
@@ -75,24 +77,22 @@ struct Pace {
 /// Longest run of calls that is timed as a whole. The time that its commands go by is as old as its first.
 const RUN: u64 = 16;
 
+/// In [`Pace::command`]: no command yet.
+const NO_COMMAND: usize = usize::MAX;
+
 impl Pace {
     fn start(engine: &Engine) -> Self {
-        let mark_us = engine.clock.monotonic_us();
-        Self { start_ms: engine.clock.now_ms(), start_us: mark_us, mark_us, commands: 0, command: 0, calls: 0 }
-    }
-
-    /// Unix milliseconds for the next command.
-    #[inline]
-    fn now_ms(&self) -> i64 {
-        self.start_ms + ((self.mark_us - self.start_us) / 1000) as i64
+        let (mark_us, now_ms) = (engine.clock.monotonic_us(), engine.clock.now_ms());
+        Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
     }
 
     /// Before a command's turn: ends the run if this is another command, or if it is long enough.
     #[inline]
-    fn turn(&mut self, engine: &Engine, command: &Command) {
+    fn turn(&mut self, engine: &Engine, session: &Session, command: &Command) {
         if command.index != self.command || self.calls >= RUN {
             self.settle(engine);
             self.command = command.index;
+            session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
         }
     }
 
@@ -111,6 +111,7 @@ impl Pace {
         let ended = engine.clock.monotonic_us();
         engine.count_calls(self.command, self.calls, ended - self.mark_us);
         self.mark_us = ended;
+        self.now_ms = self.start_ms + ((ended - self.start_us) / 1000) as i64;
         self.calls = 0;
     }
 }
@@ -154,6 +155,7 @@ impl Engine {
         pace: &mut Pace,
     ) -> (usize, Next) {
         let mut from = 0;
+        let mut window = Window::new();
         loop {
             let authenticated = session.authenticated;
             let limits = if authenticated {
@@ -161,10 +163,10 @@ impl Engine {
             } else {
                 Limits::unauthenticated(hot.proto_max_bulk_len)
             };
-            let window = Window::open(self, intake, input, from, &limits, authenticated, session.db);
+            window.open(self, intake, input, from, &limits, authenticated, session.db);
             from = window.end;
-            for request in &window.requests {
-                let args = window.args(request, input);
+            for request in window.requests() {
+                let args = window.args(request, input, &intake.words);
                 let stop = match self.dispatch(session, args, request.lead, out, pass, hot, pace) {
                     Step::Stop(next @ Next::Paused(_)) => {
                         // Not left in the buffer: an inline command was unescaped there and must not be read twice.
@@ -190,9 +192,9 @@ impl Engine {
             if from != window.end {
                 continue;
             }
-            match window.tail {
+            match &window.tail {
                 Tail::More => {}
-                Tail::Incomplete { need } => return (from, Next::Input { need }),
+                Tail::Incomplete { need } => return (from, Next::Input { need: *need }),
                 Tail::Broken(problem) => {
                     let mut text = b"ERR ".to_vec();
                     text.extend_from_slice(&problem.text());
@@ -248,10 +250,9 @@ impl Engine {
                 return self.settle(session, start, out, Step::Next);
             }
         };
-        pace.turn(self, command);
-        let now = pace.now_ms();
-        session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
-        let home = lead.home;
+        pace.turn(self, session, command);
+        let now = pace.now_ms;
+        let home = lead.home();
         // Asked before the route: a pause for a failover ends when the slots have gone, so that a command which meets no pause here and
         // an old route there cannot be.
         let held_until = self.pause_gate(session, command, now);
@@ -276,7 +277,13 @@ impl Engine {
             self.queue(session, command, args, out);
             return self.settle(session, start, out, Step::Next);
         }
-        let step = self.run(session, command, args, out, pass, hot, now, (route, home));
+        let step = match (command.handler, home, route) {
+            (Handler::Keyed(handler), Some(home), None) => {
+                self.run_at_home(session, command, handler, args, out, hot, now, home)
+            }
+            (Handler::Keyed(handler), _, route) => self.run_keyed(session, command, handler, args, out, hot, now, route),
+            _ => self.run(session, command, args, out, pass, hot, now),
+        };
         pace.count();
         if command.spec.name != "ASKING" {
             session.spend_asking();
@@ -375,32 +382,28 @@ impl Engine {
         pass: &mut Pass<'_>,
         hot: &Hot,
         now: i64,
-        (route, home): (Option<Route>, Option<Home>),
     ) -> Step {
-        match command.handler {
-            Handler::Keyed(handler) => self.run_keyed(session, command, handler, args, out, hot, now, (route, home)),
-            Handler::Keyspace(handler) => {
-                let caller = self.caller(session, now, false);
-                let mut unit = Unit::default();
-                if command.spec.flags.has(Flags::EXCLUSIVE) {
-                    pass.exclusive(|_| {
-                        self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit)
-                    });
-                } else {
-                    self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
-                }
-                self.serve_later(&mut unit, now);
-                self.note_write(session, &unit);
-                Step::Next
-            }
-            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
-                self.run_service(session, command, args, out, pass, now)
-            }
+        let Handler::Keyspace(handler) = command.handler else {
+            return self.run_service(session, command, args, out, pass, now);
+        };
+        let caller = self.caller(session, now, false);
+        let mut unit = Unit::default();
+        if command.spec.flags.has(Flags::EXCLUSIVE) {
+            pass.exclusive(|_| {
+                self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit)
+            });
+        } else {
+            self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
         }
+        self.serve_later(&mut unit, now);
+        self.note_write(session, &unit);
+        Step::Next
     }
 
-    fn run_keyed(
-        self: &Arc<Self>,
+    /// Runs a command whose only key was looked up ahead, in a slot that is not moving.
+    #[inline]
+    fn run_at_home(
+        &self,
         session: &mut Session,
         command: &Command,
         handler: KeyedFn,
@@ -408,24 +411,32 @@ impl Engine {
         out: &mut Vec<u8>,
         hot: &Hot,
         now: i64,
-        (route, home): (Option<Route>, Option<Home>),
+        home: Home,
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
         let mut unit = Unit::default();
+        let known = home.of(args);
+        let locked = Locked::one(&self.keyspace, session.db, home.slot);
+        self.call_locked(session, command, handler, args, known.as_slice(), out, hot, now, &mut unit, locked)
+    }
+
+    fn run_keyed(
+        &self,
+        session: &mut Session,
+        command: &Command,
+        handler: KeyedFn,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+        hot: &Hot,
+        now: i64,
+        route: Option<Route>,
+    ) -> Step {
+        let mut unit = Unit::default();
         let mut keys = PlannedKeys::new();
-        let mut locked = match (home, command.spec.other_db) {
-            (Some(home), None) => {
-                keys.extend(home.of(args));
-                Locked::one(&self.keyspace, session.db, home.slot)
-            }
-            _ => {
-                let mut plan = LockPlan::default();
-                self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
-                let locked = self.lock(&plan);
-                prefetch(&keys, session.db, &locked);
-                locked
-            }
-        };
+        let mut plan = LockPlan::default();
+        self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
+        let locked = self.lock(&plan);
+        prefetch(&keys, session.db, &locked);
         if let Some(route) = route
             && let Err(problem) = self.admit(&locked, session.db, command, args, now, route)
         {
@@ -433,24 +444,42 @@ impl Engine {
             self.reject(session, Some(command), &problem, out);
             return Step::Next;
         }
+        self.call_locked(session, command, handler, args, &keys, out, hot, now, &mut unit, locked)
+    }
+
+    /// Runs a keyed command under its locks, and what follows from it: the command parks, or serves others that are parked.
+    #[inline]
+    fn call_locked<'k>(
+        &'k self,
+        session: &mut Session,
+        command: &Command,
+        handler: KeyedFn,
+        args: Args<'_>,
+        keys: &[KnownKey<'_>],
+        out: &mut Vec<u8>,
+        hot: &Hot,
+        now: i64,
+        unit: &mut Unit,
+        mut locked: Locked<'k>,
+    ) -> Step {
         let caller = self.caller(session, now, true);
-        let called =
-            self.call_keyed(caller, command, handler, args, &keys, out, &mut session.rng, hot, &mut unit, &mut locked);
+        let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, &mut locked);
         let mut step = Step::Next;
         if let Called::Block(spec) = called {
             self.park(session, command.index, args.to_owned(), spec, &mut locked);
             step = Step::Stop(Next::Blocked);
         }
-        if !unit.ready.is_empty() {
-            self.serve_ready(&mut unit, &mut locked, now);
+        if unit.has_ready() {
+            self.serve_ready(unit, &mut locked, now);
             drop(locked);
-            self.serve_later(&mut unit, now);
+            self.serve_later(unit, now);
         }
-        self.note_write(session, &unit);
+        self.note_write(session, unit);
         step
     }
 
     /// Notes the replication offset of a session's write, for WAIT.
+    #[inline]
     pub fn note_write(&self, session: &mut Session, unit: &Unit) {
         if unit.wrote
             && self.state.propagating.load(Ordering::Relaxed)
@@ -513,31 +542,30 @@ impl Engine {
     }
 
     /// Applies CLIENT REPLY to what a command wrote since `start`.
+    #[inline]
     fn settle(&self, session: &mut Session, start: usize, out: &mut Vec<u8>, step: Step) -> Step {
-        if std::mem::take(&mut session.pushed) && session.origin == Origin::Client {
-            return step;
-        }
-        match session.reply_mode {
-            ReplyMode::On if session.origin == Origin::Client => {}
-            ReplyMode::On | ReplyMode::Off => {
-                if session.origin == Origin::Primary
-                    && let Some([b'-', error @ ..]) = out.get(start..)
-                {
-                    session.stream_error = Some(String::from_utf8_lossy(error).trim_end().to_owned());
-                }
-                out.truncate(start);
-            }
-            ReplyMode::SkipNext => {
-                out.truncate(start);
-                session.reply_mode = ReplyMode::Skip;
-            }
-            ReplyMode::Skip => {
-                out.truncate(start);
-                session.reply_mode = ReplyMode::On;
-            }
+        let pushed = std::mem::take(&mut session.pushed);
+        if session.origin != Origin::Client || (session.reply_mode != ReplyMode::On && !pushed) {
+            silence(session, start, out);
         }
         step
     }
+}
+
+/// Takes back what a command wrote since `start`: nobody is to read it.
+#[cold]
+fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>) {
+    if session.origin == Origin::Primary
+        && let Some([b'-', error @ ..]) = out.get(start..)
+    {
+        session.stream_error = Some(String::from_utf8_lossy(error).trim_end().to_owned());
+    }
+    out.truncate(start);
+    session.reply_mode = match session.reply_mode {
+        ReplyMode::SkipNext => ReplyMode::Skip,
+        ReplyMode::Skip => ReplyMode::On,
+        mode @ (ReplyMode::On | ReplyMode::Off) => mode,
+    };
 }
 
 /// EXEC's error when a gate refuses it: the cause is told after the code.

@@ -19,7 +19,7 @@ use super::registry::{Command, Handler};
 use super::session::Session;
 use super::transaction::Watched;
 use crate::base::rng::Rng;
-use crate::command::effects::Propagate;
+use crate::command::effects::{Propagate, Rest};
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, LockPlan, Locked,
@@ -55,14 +55,23 @@ pub enum Called {
 #[derive(Default)]
 pub struct Unit {
     in_transaction: bool,
-    ops: Vec<(usize, OwnedArgs)>,
-    /// Keys that may serve a blocked client, in the order in which they became ready.
-    pub(super) ready: Vec<(usize, Box<[u8]>)>,
     /// Whether anything was propagated.
     pub wrote: bool,
-    /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
-    pub(super) garbage: Vec<Removed>,
+    gathered: Option<Box<Gathered>>,
 }
+
+/// What few units have.
+#[derive(Default)]
+struct Gathered {
+    /// Commands that a transaction propagates.
+    ops: Vec<(usize, OwnedArgs)>,
+    ready: ReadyKeys,
+    /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
+    garbage: Vec<Removed>,
+}
+
+/// Keys (database, name) that may serve a blocked client, in the order in which they became ready.
+pub(super) type ReadyKeys = Vec<(usize, Box<[u8]>)>;
 
 impl Unit {
     /// From here on, collect what is propagated.
@@ -73,14 +82,42 @@ impl Unit {
     /// Appends what was collected as one unit.
     pub fn end_transaction(&mut self, engine: &Engine) {
         self.in_transaction = false;
-        if self.ops.is_empty() {
+        let ops = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ops)).unwrap_or_default();
+        if ops.is_empty() {
             return;
         }
-        let ops = std::mem::take(&mut self.ops);
         if let Some(feed) = engine.feed() {
             let views: Vec<_> = ops.iter().map(|(db, args)| (*db, args.view())).collect();
             feed.append(&views);
         }
+    }
+
+    /// Whether a key became ready for a blocked client.
+    #[inline]
+    pub(super) fn has_ready(&self) -> bool {
+        self.gathered.as_ref().is_some_and(|gathered| !gathered.ready.is_empty())
+    }
+
+    /// The keys that became ready since they were last taken.
+    pub(super) fn take_ready(&mut self) -> ReadyKeys {
+        self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ready)).unwrap_or_default()
+    }
+
+    /// Keeps keys for [`Unit::take_ready`].
+    pub(super) fn put_ready(&mut self, ready: ReadyKeys) {
+        if !ready.is_empty() {
+            self.gathered().ready.extend(ready);
+        }
+    }
+
+    /// Keeps a removed value until no lock is held.
+    pub(super) fn discard(&mut self, removed: Removed) {
+        self.gathered().garbage.push(removed);
+    }
+
+    #[cold]
+    fn gathered(&mut self) -> &mut Gathered {
+        self.gathered.get_or_insert_default()
     }
 
     /// Drains the effects of one command. `args` are its words as the client sent them.
@@ -106,21 +143,34 @@ impl Unit {
             self.wrote = true;
             engine.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
         }
+        let rest = effects.take_rest();
         if effects.propagating {
-            self.propagate(engine, command, args, db, effects);
+            self.propagate(engine, command, args, db, effects.dirty != 0, rest.as_deref());
         }
-        for event in &effects.events {
+        let Some(rest) = rest else { return };
+        for event in &rest.events {
             engine.pubsub.notify_keyspace_event(engine, effects.notify_mask, event);
         }
-        self.ready.extend(effects.ready.drain(..));
-        self.garbage.append(&mut effects.garbage);
+        if !(rest.ready.is_empty() && rest.garbage.is_empty()) {
+            let gathered = self.gathered();
+            gathered.ready.extend(rest.ready);
+            gathered.garbage.extend(rest.garbage);
+        }
     }
 
-    fn propagate(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &Effects) {
+    fn propagate(
+        &mut self,
+        engine: &Engine,
+        command: &Command,
+        args: Args<'_>,
+        db: usize,
+        dirty: bool,
+        rest: Option<&Rest>,
+    ) {
         let mut ops: SmallVec<[(usize, Args<'_>); 2]> =
-            effects.before.iter().map(|(db, args)| (*db, args.view())).collect();
-        if effects.dirty != 0 {
-            match &effects.propagate {
+            rest.into_iter().flat_map(|rest| &rest.before).map(|(db, args)| (*db, args.view())).collect();
+        if dirty {
+            match rest.map_or(&Propagate::Verbatim, |rest| &rest.propagate) {
                 Propagate::Verbatim if command.spec.is_write() => ops.push((db, args)),
                 Propagate::Verbatim => {}
                 Propagate::Instead(list) => ops.extend(list.iter().map(|args| (db, args.view()))),
@@ -130,7 +180,7 @@ impl Unit {
             return;
         }
         if self.in_transaction {
-            self.ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));
+            self.gathered().ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));
         } else if let Some(feed) = engine.feed() {
             feed.append(&ops);
         }
@@ -170,10 +220,11 @@ impl Engine {
             return;
         }
         let other = command.spec.other_db.and_then(|f| f(args)).filter(|&other| other < self.keyspace.databases());
+        let hints = self.keyspace.hints(db);
         for (position, _) in positions {
             let Some(key) = args.get(position as usize) else { continue };
             let slot = key_slot(key);
-            self.keyspace.prefetch(db, slot);
+            hints.prefetch(slot);
             keys.push(KnownKey { key, slot, hash: self.keyspace.hash(key) });
             plan.add(db, slot);
             if let Some(other) = other {

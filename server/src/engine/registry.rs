@@ -57,24 +57,51 @@ pub struct Command {
     pub subcommands: Vec<usize>,
     /// Fast path of key extraction: the only key is the word at this position.
     pub single_key: Option<usize>,
+    /// [`Command::single_key`] of a keyed command that works in one database, 0 for any other: looked up ahead of its turn.
+    pub home: usize,
 }
 
 /// All commands.
 pub struct Registry {
     commands: Vec<Command>,
-    /// Open addressing over the upper-cased name; `0` is empty, else index + 1.
-    names: Box<[u16]>,
+    /// Open addressing over the upper-cased name.
+    names: Box<[Name]>,
     mask: usize,
+}
+
+/// A place of the table of names.
+#[derive(Clone, Copy, Default)]
+struct Name {
+    /// The first eight letters ([`head`]).
+    head: u64,
+    len: u8,
+    /// Number of the command plus one; 0 if the place is empty.
+    command: u16,
 }
 
 /// Longest command name; longer words are no command.
 const MAX_NAME: usize = 32;
 
-fn hash_name(word: &[u8]) -> usize {
-    // FNV-1a over upper case letters: names are short, and the table is built from trusted ones.
-    word.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_uppercase())).wrapping_mul(0x100_0000_01b3)
-    }) as usize
+/// The first eight bytes of a name in upper case, in one word: most names are no longer, and compare by it alone.
+#[inline]
+fn head(word: &[u8]) -> u64 {
+    let four = |at: usize| word[at..].first_chunk::<4>().map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
+    let packed = match word.len() {
+        8.. => word.first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight)),
+        len @ 4..8 => four(0) | four(len - 4) << (8 * (len - 4)),
+        len @ 1..4 => u64::from(word[0]) | u64::from(word[len / 2]) << (8 * (len / 2)) | u64::from(word[len - 1]) << (8 * (len - 1)),
+        0 => 0,
+    };
+    // Of each byte the top bit: whether it is between `a` and `z`.
+    let low = packed & 0x7f7f_7f7f_7f7f_7f7f;
+    let small = (low + 0x1f1f_1f1f_1f1f_1f1f) & !(low + 0x0505_0505_0505_0505) & !packed & 0x8080_8080_8080_8080;
+    packed ^ (small >> 2)
+}
+
+/// Where to look first for a name. Names come from our own tables, so a multiplication is enough.
+#[inline]
+fn hash_name(head: u64, len: usize) -> usize {
+    ((head ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
 }
 
 impl Registry {
@@ -96,6 +123,9 @@ impl Registry {
                 full_name: spec.full_name(),
                 subcommands: Vec::new(),
                 single_key: single_key(spec),
+                home: single_key(spec)
+                    .filter(|_| matches!(handler, Handler::Keyed(_)) && spec.other_db.is_none())
+                    .unwrap_or(0),
             });
         };
         for table in tables {
@@ -112,7 +142,7 @@ impl Registry {
             }
         }
         let size = (commands.len() * 4).next_power_of_two();
-        let mut registry = Self { commands, names: vec![0; size].into_boxed_slice(), mask: size - 1 };
+        let mut registry = Self { commands, names: vec![Name::default(); size].into_boxed_slice(), mask: size - 1 };
         registry.index_names();
         registry
     }
@@ -127,11 +157,12 @@ impl Registry {
             }
             assert!(self.find(spec.name.as_bytes()).is_none(), "{} is declared twice", spec.name);
             assert!(spec.name.len() <= MAX_NAME, "{} is too long a name", spec.name);
-            let mut at = hash_name(spec.name.as_bytes()) & self.mask;
-            while self.names[at] != 0 {
+            let (head, len) = (head(spec.name.as_bytes()), spec.name.len());
+            let mut at = hash_name(head, len) & self.mask;
+            while self.names[at].command != 0 {
                 at = (at + 1) & self.mask;
             }
-            self.names[at] = index as u16 + 1;
+            self.names[at] = Name { head, len: len as u8, command: index as u16 + 1 };
         }
         for (container, mut list) in children {
             let parent = self
@@ -149,14 +180,18 @@ impl Registry {
         if word.len() > MAX_NAME {
             return None;
         }
-        let mut at = hash_name(word) & self.mask;
+        let head = head(word);
+        let mut at = hash_name(head, word.len()) & self.mask;
         loop {
-            let command = match self.names[at] {
-                0 => return None,
-                index => &self.commands[index as usize - 1],
-            };
-            if command.spec.name.as_bytes().eq_ignore_ascii_case(word) {
-                return Some(command);
+            let name = self.names[at];
+            if name.command == 0 {
+                return None;
+            }
+            if name.head == head && name.len as usize == word.len() {
+                let command = &self.commands[name.command as usize - 1];
+                if word.len() <= 8 || command.spec.name.as_bytes()[8..].eq_ignore_ascii_case(&word[8..]) {
+                    return Some(command);
+                }
             }
             at = (at + 1) & self.mask;
         }
@@ -203,3 +238,7 @@ fn single_key(spec: &Spec) -> Option<usize> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! All of them are atomics, so that a gate costs one load. Who may change which is said at each field.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -54,16 +54,11 @@ pub struct NodeState {
     pub stopping: AtomicBool,
     /// Asked to stop, with this exit status.
     stop: watch::Sender<Option<i32>>,
-    pause: [PauseSlot; PURPOSES],
+    /// For each purpose the pause, packed ([`pack_pause`]); 0 is none. One word each, so that no reader sees half of a change.
+    pauses: [AtomicI64; PURPOSES],
     /// Wakes paused connections.
     pub unpaused: Notify,
     seeds: Mutex<Rng>,
-}
-
-/// One reason to pause: the kind and until when. Several may hold at once, the stricter and the longer one rules.
-struct PauseSlot {
-    kind: AtomicU8,
-    until_ms: AtomicI64,
 }
 
 /// Who pauses.
@@ -82,6 +77,16 @@ pub enum PausePurpose {
 
 /// How many purposes there are.
 const PURPOSES: usize = 4;
+
+/// The end of a pause (unix milliseconds) above its kind. An end that does not fit is as good as never.
+fn pack_pause(kind: PauseKind, until_ms: i64) -> i64 {
+    until_ms.clamp(0, i64::MAX >> 2) << 2 | kind as i64
+}
+
+/// The bits of the kind, and until when.
+fn unpack_pause(packed: i64) -> (u8, i64) {
+    ((packed & 3) as u8, packed >> 2)
+}
 
 impl NodeState {
     pub fn new(seed: u64, started_ms: i64) -> Self {
@@ -106,7 +111,7 @@ impl NodeState {
             list_packed_threshold: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             stop: watch::Sender::new(None),
-            pause: std::array::from_fn(|_| PauseSlot { kind: AtomicU8::new(0), until_ms: AtomicI64::new(0) }),
+            pauses: std::array::from_fn(|_| AtomicI64::new(0)),
             unpaused: Notify::new(),
             seeds: Mutex::new(rng),
         }
@@ -138,37 +143,42 @@ impl NodeState {
 
     /// Pauses for `purpose`. A pause that is already longer or stricter is kept (Redis: `pauseClients`).
     pub fn pause(&self, purpose: PausePurpose, kind: PauseKind, until_ms: i64) {
-        let slot = &self.pause[purpose as usize];
-        slot.kind.fetch_max(kind as u8, Ordering::SeqCst);
-        slot.until_ms.fetch_max(until_ms, Ordering::SeqCst);
+        let (new_kind, new_until) = unpack_pause(pack_pause(kind, until_ms));
+        let merge = |old| {
+            let (old_kind, old_until) = unpack_pause(old);
+            Some(new_until.max(old_until) << 2 | i64::from(new_kind.max(old_kind)))
+        };
+        // Cannot fail: `merge` always has an answer.
+        let _ = self.pauses[purpose as usize].fetch_update(Ordering::SeqCst, Ordering::SeqCst, merge);
     }
 
     /// Ends the pause for `purpose` and wakes who waits.
     pub fn unpause(&self, purpose: PausePurpose) {
-        let slot = &self.pause[purpose as usize];
-        slot.kind.store(PauseKind::None as u8, Ordering::SeqCst);
-        slot.until_ms.store(0, Ordering::SeqCst);
+        self.pauses[purpose as usize].store(0, Ordering::SeqCst);
         self.unpaused.notify_waiters();
     }
 
-    /// What is paused now, and until when.
+    /// What is paused now, and until when. Several pauses may hold at once; the stricter and the longer one rules.
     #[inline]
     pub fn paused(&self, now: i64) -> (PauseKind, i64) {
-        let mut kind = 0;
-        let mut until = 0;
-        for slot in &self.pause {
-            let slot_kind = slot.kind.load(Ordering::Relaxed);
-            if slot_kind == 0 {
+        let [a, b, c, d] = &self.pauses;
+        let any = [a, b, c, d].map(|pause| pause.load(Ordering::Relaxed)).iter().fold(0, |any, pause| any | pause);
+        if any == 0 { (PauseKind::None, 0) } else { self.strictest_pause(now) }
+    }
+
+    #[cold]
+    fn strictest_pause(&self, now: i64) -> (PauseKind, i64) {
+        let (mut kind, mut until) = (0, 0);
+        for pause in &self.pauses {
+            let packed = pause.load(Ordering::Relaxed);
+            let (this_kind, this_until) = unpack_pause(packed);
+            if packed != 0 && this_until <= now {
+                // It is over. Only this very pause is taken away, not one that begins meanwhile.
+                let _ = pause.compare_exchange(packed, 0, Ordering::SeqCst, Ordering::Relaxed);
                 continue;
             }
-            let slot_until = slot.until_ms.load(Ordering::Relaxed);
-            if slot_until <= now {
-                slot.kind.store(0, Ordering::Relaxed);
-                slot.until_ms.store(0, Ordering::Relaxed);
-                continue;
-            }
-            kind = kind.max(slot_kind);
-            until = until.max(slot_until);
+            kind = kind.max(this_kind);
+            until = until.max(this_until);
         }
         let kind = match kind {
             0 => PauseKind::None,
@@ -180,7 +190,7 @@ impl NodeState {
 
     /// How long DEBUG SLEEP still lasts, milliseconds; 0 if the node is awake.
     pub fn asleep_ms(&self, now: i64) -> i64 {
-        (self.pause[PausePurpose::Sleep as usize].until_ms.load(Ordering::Relaxed) - now).max(0)
+        (unpack_pause(self.pauses[PausePurpose::Sleep as usize].load(Ordering::Relaxed)).1 - now).max(0)
     }
 
     /// How a client's commands treat keys whose time has come: while writes are paused nothing may change, not even by expiry.

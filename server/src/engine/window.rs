@@ -10,28 +10,28 @@
 //! unescapes in place and which therefore are never looked at twice.
 
 use protocol::resp::limits::Limits;
-use protocol::resp::request::{Parsed, ProtocolError};
-use protocol::resp::{ArgRange, Args};
+use protocol::resp::request::{Parsed, ProtocolError, RequestParser};
+use protocol::resp::{ArgRange, ArgVec, Args};
 use protocol::slot::{SlotId, key_slot};
-use smallvec::SmallVec;
 
 use super::Engine;
 use super::dispatch::Intake;
-use super::registry::Handler;
 use crate::command::KnownKey;
+use crate::store::{Hints, KeyHash};
 
 /// Requests taken apart at once. A processor keeps 10 to 16 misses under way.
 const REQUESTS: usize = 16;
-/// A window ends with the request that brings it to this many words.
+/// Words of a window. A request that does not fit any more is left for the next one.
 const WORDS: usize = 64;
 
 /// One request of a window.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Request {
     /// Where it begins and ends in the input, bytes.
     pub start: usize,
     pub end: usize,
-    words: (u32, u32),
+    /// Where its words are among those of the window; none if they are the parser's.
+    words: (u8, u8),
     pub lead: Lead,
 }
 
@@ -40,21 +40,24 @@ pub(super) struct Request {
 pub(super) struct Lead {
     /// Number of the command in the registry plus one; 0 if there is no such command.
     command: u16,
-    /// Slot and hash of its only key.
-    pub home: Option<Home>,
+    /// Which word is the only key of a keyed command; 0 if that is not known.
+    key: u16,
+    slot: SlotId,
+    hash: KeyHash,
 }
 
 /// The slot and the hash of a command's only key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Home {
     /// Which word the key is.
-    pub position: usize,
+    position: usize,
     pub slot: SlotId,
-    pub hash: crate::store::KeyHash,
+    hash: KeyHash,
 }
 
 impl Home {
     /// For the handler: the key itself with what is known of it.
+    #[inline]
     pub(super) fn of(self, args: Args<'_>) -> Option<KnownKey<'_>> {
         args.get(self.position).map(|key| KnownKey { key, slot: self.slot, hash: self.hash })
     }
@@ -65,19 +68,28 @@ impl Lead {
     #[inline]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
         let Some(command) = args.get(0).and_then(|name| engine.registry.find(name)) else { return Self::default() };
-        let home = match (command.handler, command.single_key) {
-            (Handler::Keyed(_), Some(position)) => {
-                args.get(position).map(|key| Home { position, slot: key_slot(key), hash: engine.keyspace.hash(key) })
-            }
-            _ => None,
-        };
-        Self { command: command.index as u16 + 1, home }
+        let number = command.index as u16 + 1;
+        match args.get(command.home) {
+            Some(key) if command.home != 0 => Self {
+                command: number,
+                key: command.home as u16,
+                slot: key_slot(key),
+                hash: engine.keyspace.hash(key),
+            },
+            _ => Self { command: number, ..Self::default() },
+        }
     }
 
     /// Number of the command in the registry.
     #[inline]
     pub(super) fn command(self) -> Option<usize> {
         (self.command as usize).checked_sub(1)
+    }
+
+    /// What is known of the command's only key.
+    #[inline]
+    pub(super) fn home(self) -> Option<Home> {
+        (self.key != 0).then_some(Home { position: self.key as usize, slot: self.slot, hash: self.hash })
     }
 }
 
@@ -93,17 +105,32 @@ pub(super) enum Tail {
 
 /// The next requests of a pipeline.
 pub(super) struct Window {
-    pub requests: SmallVec<[Request; REQUESTS]>,
-    words: SmallVec<[ArgRange; WORDS + 8]>,
+    requests: [Request; REQUESTS],
+    count: usize,
+    words: [ArgRange; WORDS],
+    words_used: usize,
     /// What is used up when all requests are done, bytes.
     pub end: usize,
     pub tail: Tail,
 }
 
 impl Window {
+    /// A window that shows nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            requests: [Request::default(); REQUESTS],
+            count: 0,
+            words: [ArgRange { start: 0, len: 0 }; WORDS],
+            words_used: 0,
+            end: 0,
+            tail: Tail::More,
+        }
+    }
+
     /// Takes apart what begins at `from`. `several`: more than one request may be looked at.
     #[inline]
     pub(super) fn open(
+        &mut self,
         engine: &Engine,
         intake: &mut Intake,
         input: &mut [u8],
@@ -111,62 +138,92 @@ impl Window {
         limits: &Limits,
         several: bool,
         db: usize,
-    ) -> Self {
-        let mut window = Self { requests: SmallVec::new(), words: SmallVec::new(), end: from, tail: Tail::More };
+    ) {
+        (self.count, self.words_used, self.end, self.tail) = (0, 0, from, Tail::More);
         let most = if several { REQUESTS } else { 1 };
-        loop {
-            let start = window.end;
-            let rest = &mut input[start..];
-            match intake.parser.parse(rest, limits, &mut intake.words) {
-                Ok(Parsed::Command { consumed }) => window.add(engine, &intake.words, rest, start, consumed, db),
-                Ok(Parsed::Empty { consumed }) => window.end += consumed,
-                Ok(Parsed::Incomplete { need }) => {
-                    window.tail = Tail::Incomplete { need };
-                    break;
-                }
-                Err(problem) => {
-                    window.tail = Tail::Broken(problem);
-                    break;
-                }
-            }
-            let next_is_inline = input.get(window.end).is_some_and(|&byte| byte != b'*');
-            if window.requests.len() >= most || window.words.len() >= WORDS || next_is_inline {
-                break;
-            }
+        let hints = engine.keyspace.hints(db);
+        if intake.parser.is_idle() {
+            while self.count < most && self.add_whole(engine, input, limits, hints) {}
         }
-        if window.requests.len() > 1 {
-            window.prefetch(engine, db);
+        match self.count {
+            0 => self.open_slowly(engine, intake, input, limits),
+            _ if self.end == input.len() => self.tail = Tail::Incomplete { need: 1 },
+            _ => {}
         }
-        window
+        if self.count > 1 {
+            self.prefetch(hints);
+        }
     }
 
+    /// Adds the next request, if it is a usual one and has room; whether it did.
     #[inline]
-    fn add(&mut self, engine: &Engine, words: &[ArgRange], buffer: &[u8], start: usize, consumed: usize, db: usize) {
-        let lead = Lead::of(engine, Args::new(buffer, words));
-        if let Some(home) = lead.home {
-            engine.keyspace.prefetch(db, home.slot);
+    fn add_whole(&mut self, engine: &Engine, input: &[u8], limits: &Limits, hints: Hints<'_>) -> bool {
+        let (start, first) = (self.end, self.words_used);
+        let (Some(rest), Some(room)) = (input.get(start..), self.words.get_mut(first..)) else { return false };
+        let Some((count, consumed)) = RequestParser::whole(rest, limits, room) else { return false };
+        let lead = Lead::of(engine, Args::new(&rest[..consumed], &room[..count]));
+        if let Some(home) = lead.home() {
+            hints.prefetch(home.slot);
         }
-        let first = self.words.len() as u32;
-        self.words.extend_from_slice(words);
         self.end = start + consumed;
-        self.requests.push(Request { start, end: self.end, words: (first, self.words.len() as u32), lead });
+        self.words_used = first + count;
+        self.requests[self.count] =
+            Request { start, end: self.end, words: (first as u8, self.words_used as u8), lead };
+        self.count += 1;
+        true
+    }
+
+    /// A window of one request, which may be anything: long, inline, unfinished, wrong.
+    fn open_slowly(&mut self, engine: &Engine, intake: &mut Intake, input: &mut [u8], limits: &Limits) {
+        loop {
+            let start = self.end;
+            let rest = &mut input[start..];
+            match intake.parser.parse(rest, limits, &mut intake.words) {
+                Ok(Parsed::Command { consumed }) => {
+                    let lead = Lead::of(engine, Args::new(rest, &intake.words));
+                    self.end = start + consumed;
+                    self.requests[0] = Request { start, end: self.end, words: (0, 0), lead };
+                    self.count = 1;
+                    return;
+                }
+                Ok(Parsed::Empty { consumed }) => self.end += consumed,
+                Ok(Parsed::Incomplete { need }) => {
+                    self.tail = Tail::Incomplete { need };
+                    return;
+                }
+                Err(problem) => {
+                    self.tail = Tail::Broken(problem);
+                    return;
+                }
+            }
+        }
     }
 
     /// Two passes over the keys: first where their entries stand, then the entries.
-    fn prefetch(&self, engine: &Engine, db: usize) {
-        let homes = || self.requests.iter().filter_map(|request| request.lead.home);
+    #[inline]
+    fn prefetch(&self, hints: Hints<'_>) {
+        let homes = || self.requests().iter().filter_map(|request| request.lead.home());
         for home in homes() {
-            engine.keyspace.peek(db, home.slot, |slot| slot.prefetch(home.hash));
+            hints.peek(home.slot, |slot| slot.prefetch(home.hash));
         }
         for home in homes() {
-            engine.keyspace.peek(db, home.slot, |slot| slot.prefetch_entry(home.hash));
+            hints.peek(home.slot, |slot| slot.prefetch_entry(home.hash));
         }
     }
 
-    /// The words of a request.
+    /// The requests, in their order.
     #[inline]
-    pub(super) fn args<'a>(&'a self, request: &Request, input: &'a [u8]) -> Args<'a> {
-        let (first, end) = request.words;
-        Args::new(&input[request.start..request.end], &self.words[first as usize..end as usize])
+    pub(super) fn requests(&self) -> &[Request] {
+        &self.requests[..self.count]
+    }
+
+    /// The words of a request; `parsed` are those that the parser found last.
+    #[inline]
+    pub(super) fn args<'a>(&'a self, request: &Request, input: &'a [u8], parsed: &'a ArgVec) -> Args<'a> {
+        let words = match request.words {
+            (_, 0) => &parsed[..],
+            (first, end) => &self.words[first as usize..end as usize],
+        };
+        Args::new(&input[request.start..request.end], words)
     }
 }

@@ -92,22 +92,10 @@ impl Keyspace {
         SlotGuard { database, id, guard }
     }
 
-    /// Hints that this slot will be locked soon.
+    /// For hints about a database's slots.
     #[inline]
-    pub fn prefetch(&self, db: usize, slot: SlotId) {
-        if let Some(database) = self.existing(db) {
-            prefetch(&raw const database.cells[slot.index()]);
-        }
-    }
-
-    /// Lets `f` look at a slot as it is, for hints; does nothing if the slot is locked or its database was never used.
-    #[inline]
-    pub fn peek(&self, db: usize, slot: SlotId, f: impl FnOnce(&Slot)) {
-        if let Some(database) = self.existing(db)
-            && let Some(guard) = database.cells[slot.index()].slot.try_lock()
-        {
-            f(&guard);
-        }
+    pub fn hints(&self, db: usize) -> Hints<'_> {
+        Hints(self.existing(db))
     }
 
     #[inline]
@@ -230,6 +218,31 @@ impl Keyspace {
     pub fn lock_cut(&self, cut: &Cut, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.databases[cut.physical[db]].get_or_init(Database::new);
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
+    }
+}
+
+/// Tells the processor which slots of a database, as it is numbered now, will be wanted soon. Does nothing for one that was
+/// never used.
+#[derive(Clone, Copy)]
+pub struct Hints<'a>(Option<&'a Database>);
+
+impl Hints<'_> {
+    /// Hints that this slot will be locked soon.
+    #[inline]
+    pub fn prefetch(self, slot: SlotId) {
+        if let Some(database) = self.0 {
+            prefetch(&raw const database.cells[slot.index()]);
+        }
+    }
+
+    /// Lets `f` look at a slot as it is, for hints; does nothing if the slot is locked.
+    #[inline]
+    pub fn peek(self, slot: SlotId, f: impl FnOnce(&Slot)) {
+        if let Some(database) = self.0
+            && let Some(guard) = database.cells[slot.index()].slot.try_lock()
+        {
+            f(&guard);
+        }
     }
 }
 

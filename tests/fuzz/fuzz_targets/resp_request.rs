@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use protocol::resp::{ArgVec, Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser};
+use protocol::resp::{ArgRange, ArgVec, Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser};
 
 /// Commands up to the end or the first error.
 fn parse_stream(input: &[u8], piece: usize, limits: &Limits) -> (Vec<OwnedArgs>, Option<ProtocolError>) {
@@ -52,6 +52,11 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let whole = parse_stream(input, input.len().max(1), &limits);
+    let mut words = [ArgRange { start: 0, len: 0 }; 16];
+    if let Some((count, consumed)) = RequestParser::whole(input, &limits, &mut words) {
+        let first = Args::new(&input[..consumed], &words[..count]).to_owned();
+        assert_eq!(whole.0.first(), Some(&first), "the short way and the long way disagree");
+    }
     let pieces = parse_stream(input, usize::from(choice >> 2) + 1, &limits);
     assert_eq!(whole, pieces);
 });
