@@ -61,6 +61,21 @@ impl<'a> Args<'a> {
         self.ranges.get(index).map(|range| range.of(self.buf))
     }
 
+    /// The first eight bytes of argument `index` as a little-endian number, zeros behind its end; and its length. For comparing
+    /// short words, as the names of commands are, without looking at every byte.
+    #[inline]
+    pub fn head(self, index: usize) -> Option<(u64, usize)> {
+        let range = self.ranges.get(index)?;
+        let len = range.len as usize;
+        let behind = self.buf.get(range.start as usize..).unwrap_or_default();
+        // What follows the argument in its buffer is cut off, which is cheaper than stopping there.
+        let head = match behind.first_chunk::<8>() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => behind.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
+        };
+        Some((if len < 8 { head & ((1 << (8 * len)) - 1) } else { head }, len))
+    }
+
     /// The last argument, if any.
     #[inline]
     pub fn last(self) -> Option<&'a [u8]> {

@@ -36,3 +36,26 @@ fn a_range_of_another_buffer_is_empty_not_a_panic() {
     assert_eq!(ArgRange { start: 5, len: 1 }.of(b"abc"), b"");
     assert_eq!(ArgRange { start: u32::MAX, len: u32::MAX }.of(b"abc"), b"");
 }
+
+#[test]
+fn the_head_of_an_argument_ends_with_it() {
+    let heads = |buf: &[u8], ranges: &[ArgRange]| {
+        let args = Args::new(buf, ranges);
+        (0..ranges.len()).map(|at| args.head(at).map(|(head, len)| (head.to_le_bytes(), len))).collect::<Vec<_>>()
+    };
+    let at = |start, len| ArgRange { start, len };
+    let buf = b"GETkeyINCRBYFLOAT12";
+    let ranges = [at(0, 3), at(6, 11), at(6, 8), at(17, 2), at(19, 0), at(40, 1)];
+    assert_eq!(
+        heads(buf, &ranges),
+        [
+            Some((*b"GET\0\0\0\0\0", 3)),
+            Some((*b"INCRBYFL", 11)),
+            Some((*b"INCRBYFL", 8)),
+            Some((*b"12\0\0\0\0\0\0", 2)),
+            Some(([0; 8], 0)),
+            Some(([0; 8], 1)),
+        ]
+    );
+    assert_eq!(Args::new(buf, &ranges).head(6), None);
+}

@@ -77,7 +77,7 @@ impl<'a> KnownKeys<'a> {
     }
 
     /// What is known of this word, if it is the next key or the last one that was asked for again.
-    #[inline]
+    #[inline(always)]
     fn find(&self, word: &[u8]) -> Option<KnownKey<'a>> {
         // The very same bytes, not just equal ones: comparing them would cost what is to be saved.
         let is = |at: usize| self.keys.get(at).copied().filter(|known| std::ptr::eq(known.key, word));
@@ -147,7 +147,7 @@ pub struct KeyspaceCtx<'a> {
 
 impl Data<'_> {
     /// Hashes a key.
-    #[inline]
+    #[inline(always)]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         match self.known.find(bytes) {
             Some(KnownKey { slot, hash, .. }) => Key { bytes, hash, slot },
@@ -162,7 +162,7 @@ impl Data<'_> {
     }
 
     /// Removes (or hides) a key whose time has come; `true` if the key must be treated as missing.
-    #[inline]
+    #[inline(always)]
     fn is_gone(&mut self, db: usize, key: &Key<'_>) -> bool {
         let slot = self.slots.at(db, key.slot);
         if slot.expires_len() == 0 || self.role == Role::Stream {
@@ -196,7 +196,7 @@ impl Data<'_> {
     }
 
     /// Sets the stamp that the slot gives to the key if it is used or made now.
-    #[inline]
+    #[inline(always)]
     fn set_clock(&mut self, db: usize, key: &Key<'_>) {
         let clock = if self.lfu.is_none() { AccessClock::at(self.now) } else { self.count_use(db, key) };
         self.slots.at(db, key.slot).set_clock(clock);
@@ -255,7 +255,7 @@ impl Data<'_> {
     }
 
     /// Finds a key for reading: counts a hit or a miss, and notes the use of the key.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         self.find(key, !self.no_touch)
     }
@@ -266,7 +266,7 @@ impl Data<'_> {
         self.find(key, false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&mut self, key: &Key<'_>, touch: bool) -> Option<EntryRef<'_>> {
         if self.is_gone(self.db, key) {
             self.missed(key);

@@ -63,7 +63,7 @@ pub enum Locked<'k> {
 
 impl<'k> Locked<'k> {
     /// Locks a single slot without a plan.
-    #[inline]
+    #[inline(always)]
     pub fn one(keyspace: &'k Keyspace, db: usize, slot: SlotId) -> Self {
         Self::One(place(db, slot), keyspace.lock(db, slot))
     }
@@ -74,7 +74,7 @@ impl<'k> Locked<'k> {
     }
 
     /// Plain references to the locked slots, for a handler.
-    #[inline]
+    #[inline(always)]
     pub fn slots(&mut self) -> Slots<'_> {
         match self {
             Self::One(place, guard) => Slots::One(*place, guard),
@@ -126,20 +126,24 @@ pub struct SlotList<'a> {
     last: usize,
 }
 
-/// What panics say that find a slot unlocked.
-const UNLOCKED: &str = "every key of a command is locked before its handler runs";
+#[cold]
+fn unlocked() -> ! {
+    panic!("every key of a command is locked before its handler runs")
+}
 
 impl Slots<'_> {
     /// The locked slot.
     ///
     /// # Panics
     /// If the slot was not locked: then the command's key specs do not name a key that its handler uses, a mistake in our tables.
-    #[inline]
+    #[inline(always)]
     pub fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
         match self {
             Self::One(place, slot) => {
-                assert!(*place == wanted, "{UNLOCKED}");
+                if *place != wanted {
+                    unlocked();
+                }
                 slot
             }
             Self::Many(list) => list.at(wanted),
@@ -150,7 +154,7 @@ impl Slots<'_> {
 impl SlotList<'_> {
     fn at(&mut self, wanted: Place) -> &mut Slot {
         if self.slots.get(self.last).is_none_or(|(place, _)| *place != wanted) {
-            self.last = self.slots.binary_search_by_key(&wanted, |(place, _)| *place).expect(UNLOCKED);
+            self.last = self.slots.binary_search_by_key(&wanted, |(place, _)| *place).unwrap_or_else(|_| unlocked());
         }
         self.slots[self.last].1
     }

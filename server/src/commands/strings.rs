@@ -94,7 +94,7 @@ pub(super) fn write_string(reply: &mut Reply<'_>, value: ValueRef<'_>) -> Result
 }
 
 /// Answers with the string at a key, or null; whether the key is there.
-#[inline]
+#[inline(always)]
 fn answer_value(ctx: &mut KeyedCtx<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
     match ctx.data.read(key) {
         None => {

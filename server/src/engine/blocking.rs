@@ -189,6 +189,14 @@ impl Engine {
         }
     }
 
+    /// Serves the clients that wait for what a unit has made ready, first under its locks.
+    #[cold]
+    pub(super) fn serve_waiting(&self, unit: &mut Unit, mut locked: Locked<'_>, now: i64) {
+        self.serve_ready(unit, &mut locked, now);
+        drop(locked);
+        self.serve_later(unit, now);
+    }
+
     /// Serves the clients that wait for keys which `unit` made ready, while the unit's locks are held. Waiters that need slots
     /// which are not locked here (BLMOVE across slots, cluster mode off) are served by [`Engine::serve_later`].
     pub(super) fn serve_ready(&self, unit: &mut Unit, locked: &mut Locked<'_>, now: i64) {

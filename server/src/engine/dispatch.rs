@@ -20,7 +20,7 @@ use super::hot::Hot;
 use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
-use super::window::{Home, Lead, Tail, Window};
+use super::window::{Lead, Tail, Window};
 use crate::command::{CmdError, Flags, KeyedFn, KnownKey, LockPlan, Locked, error};
 
 /// Why processing stopped.
@@ -122,6 +122,15 @@ enum Step {
     Stop(Next),
 }
 
+/// What is the same for everything that is done in one command's turn.
+struct Turn<'a> {
+    command: &'a Command,
+    args: Args<'a>,
+    hot: &'a Hot,
+    /// Unix milliseconds.
+    now: i64,
+}
+
 /// Output beyond this is written before more commands run, bytes.
 const FLUSH_AT: usize = 256 * 1024;
 
@@ -167,7 +176,7 @@ impl Engine {
             from = window.end;
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
-                let stop = match self.dispatch(session, args, request.lead, out, pass, hot, pace) {
+                let stop = match self.dispatch(session, args, &request.lead, out, pass, hot, pace) {
                     Step::Stop(next @ Next::Paused(_)) => {
                         // Not left in the buffer: an inline command was unescaped there and must not be read twice.
                         session.postponed = Some(args.to_owned());
@@ -211,7 +220,7 @@ impl Engine {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        let step = self.dispatch(session, args, Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
         match step {
             Step::Next => Next::Flush,
@@ -224,7 +233,7 @@ impl Engine {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        self.dispatch(session, args, Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
     }
 
@@ -232,7 +241,7 @@ impl Engine {
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
-        lead: Lead,
+        lead: &Lead,
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
         hot: &Hot,
@@ -247,48 +256,51 @@ impl Engine {
             }
             Err((command, problem)) => {
                 self.reject(session, command, &problem, out);
-                return self.settle(session, start, out, Step::Next);
+                settle(session, start, out);
+                return Step::Next;
             }
         };
         pace.turn(self, session, command);
         let now = pace.now_ms;
-        let home = lead.home();
         // Asked before the route: a pause for a failover ends when the slots have gone, so that a command which meets no pause here and
         // an old route there cannot be.
         let held_until = self.pause_gate(session, command, now);
-        let route = match self.pass_gates(session, command, args, home, hot) {
-            Ok(route) => route,
-            Err(problem) => {
-                self.reject(session, Some(command), &problem, out);
-                return self.settle(session, start, out, Step::Next);
-            }
-        };
+        let mut moving = None;
+        if let Err(problem) = self.pass_gates(session, command, args, lead, hot, &mut moving) {
+            self.reject(session, Some(command), &problem, out);
+            settle(session, start, out);
+            return Step::Next;
+        }
         if let Some(until) = held_until {
             return Step::Stop(Next::Paused(until));
         }
         let queues = session.in_multi() && !runs_inside_multi(command);
-        if let Some(route) = &route
+        if let Some(route) = &moving
             && let Err(problem) = self.moving_gate(session, command, args, now, route, queues)
         {
             self.reject(session, Some(command), &problem, out);
-            return self.settle(session, start, out, Step::Next);
+            settle(session, start, out);
+            return Step::Next;
         }
         if queues {
             self.queue(session, command, args, out);
-            return self.settle(session, start, out, Step::Next);
+            settle(session, start, out);
+            return Step::Next;
         }
-        let step = match (command.handler, home, route) {
-            (Handler::Keyed(handler), Some(home), None) => {
-                self.run_at_home(session, command, handler, args, out, hot, now, home)
+        let turn = Turn { command, args, hot, now };
+        let step = match command.handler {
+            Handler::Keyed(handler) if moving.is_none() && lead.is_home() => {
+                self.run_at_home(session, handler, &turn, lead, out)
             }
-            (Handler::Keyed(handler), _, route) => self.run_keyed(session, command, handler, args, out, hot, now, route),
-            _ => self.run(session, command, args, out, pass, hot, now),
+            Handler::Keyed(handler) => self.run_keyed(session, handler, &turn, moving, out),
+            _ => self.run(session, &turn, pass, out),
         };
         pace.count();
-        if command.spec.name != "ASKING" {
+        if session.asking && command.spec.name != "ASKING" {
             session.spend_asking();
         }
-        self.settle(session, start, out, step)
+        settle(session, start, out);
+        step
     }
 
     /// What is not run under its slots' locks right away is looked at here, if its slot moves; EXEC looks at it under the locks of all.
@@ -310,10 +322,11 @@ impl Engine {
     }
 
     /// Finds the command and checks its arity. With the error comes the command, if it is known.
-    fn resolve<'r>(&'r self, args: Args<'_>, lead: Lead) -> Result<&'r Command, (Option<&'r Command>, CmdError)> {
+    #[inline]
+    fn resolve<'r>(&'r self, args: Args<'_>, lead: &Lead) -> Result<&'r Command, (Option<&'r Command>, CmdError)> {
         let Some(found) = lead.command() else { return Err((None, error::unknown_command(args))) };
         let mut command = self.registry.by_index(found);
-        if command.spec.flags.has(Flags::CONTAINER)
+        if command.flags.has(Flags::CONTAINER)
             && let Some(word) = args.get(1)
         {
             command = match self.registry.find_sub(command, word) {
@@ -321,7 +334,7 @@ impl Engine {
                 None => return Err((None, error::unknown_subcommand(command.spec.name, word))),
             };
         }
-        if !command.spec.arity.accepts(args.len()) {
+        if !command.arity.accepts(args.len()) {
             return Err((Some(command), error::wrong_arity(&command.full_name)));
         }
         Ok(command)
@@ -373,22 +386,14 @@ impl Engine {
         Reply::new(out, session.protocol).simple("QUEUED");
     }
 
-    fn run(
-        self: &Arc<Self>,
-        session: &mut Session,
-        command: &Command,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-        pass: &mut Pass<'_>,
-        hot: &Hot,
-        now: i64,
-    ) -> Step {
+    fn run(self: &Arc<Self>, session: &mut Session, turn: &Turn<'_>, pass: &mut Pass<'_>, out: &mut Vec<u8>) -> Step {
+        let &Turn { command, args, hot, now } = turn;
         let Handler::Keyspace(handler) = command.handler else {
             return self.run_service(session, command, args, out, pass, now);
         };
         let caller = self.caller(session, now, false);
         let mut unit = Unit::default();
-        if command.spec.flags.has(Flags::EXCLUSIVE) {
+        if command.flags.has(Flags::EXCLUSIVE) {
             pass.exclusive(|_| {
                 self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit)
             });
@@ -401,85 +406,85 @@ impl Engine {
     }
 
     /// Runs a command whose only key was looked up ahead, in a slot that is not moving.
-    #[inline]
+    #[inline(always)]
     fn run_at_home(
         &self,
         session: &mut Session,
-        command: &Command,
         handler: KeyedFn,
-        args: Args<'_>,
+        turn: &Turn<'_>,
+        lead: &Lead,
         out: &mut Vec<u8>,
-        hot: &Hot,
-        now: i64,
-        home: Home,
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
         let mut unit = Unit::default();
-        let known = home.of(args);
-        let locked = Locked::one(&self.keyspace, session.db, home.slot);
-        self.call_locked(session, command, handler, args, known.as_slice(), out, hot, now, &mut unit, locked)
+        let known = lead.key(turn.args);
+        let mut locked = Locked::one(&self.keyspace, session.db, known.slot);
+        let parked =
+            self.call_locked(session, handler, turn, std::slice::from_ref(&known), &mut unit, &mut locked, out);
+        if unit.has_ready() {
+            self.serve_waiting(&mut unit, locked, turn.now);
+        }
+        self.note_write(session, &unit);
+        if parked { Step::Stop(Next::Blocked) } else { Step::Next }
     }
 
     fn run_keyed(
         &self,
         session: &mut Session,
-        command: &Command,
         handler: KeyedFn,
-        args: Args<'_>,
+        turn: &Turn<'_>,
+        moving: Option<Route>,
         out: &mut Vec<u8>,
-        hot: &Hot,
-        now: i64,
-        route: Option<Route>,
     ) -> Step {
+        let &Turn { command, args, now, .. } = turn;
         let mut unit = Unit::default();
         let mut keys = PlannedKeys::new();
         let mut plan = LockPlan::default();
         self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
-        let locked = self.lock(&plan);
+        let mut locked = self.lock(&plan);
         prefetch(&keys, session.db, &locked);
-        if let Some(route) = route
+        if let Some(route) = moving
             && let Err(problem) = self.admit(&locked, session.db, command, args, now, route)
         {
             drop(locked);
             self.reject(session, Some(command), &problem, out);
             return Step::Next;
         }
-        self.call_locked(session, command, handler, args, &keys, out, hot, now, &mut unit, locked)
+        let parked = self.call_locked(session, handler, turn, &keys, &mut unit, &mut locked, out);
+        if unit.has_ready() {
+            self.serve_waiting(&mut unit, locked, now);
+        }
+        self.note_write(session, &unit);
+        if parked { Step::Stop(Next::Blocked) } else { Step::Next }
     }
 
-    /// Runs a keyed command under its locks, and what follows from it: the command parks, or serves others that are parked.
-    #[inline]
-    fn call_locked<'k>(
-        &'k self,
+    /// Runs a keyed command under its locks, and parks it if it has to wait; whether it does.
+    #[inline(always)]
+    fn call_locked(
+        &self,
         session: &mut Session,
-        command: &Command,
         handler: KeyedFn,
-        args: Args<'_>,
+        turn: &Turn<'_>,
         keys: &[KnownKey<'_>],
-        out: &mut Vec<u8>,
-        hot: &Hot,
-        now: i64,
         unit: &mut Unit,
-        mut locked: Locked<'k>,
-    ) -> Step {
+        locked: &mut Locked<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let &Turn { command, args, hot, now } = turn;
         let caller = self.caller(session, now, true);
-        let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, &mut locked);
-        let mut step = Step::Next;
-        if let Called::Block(spec) = called {
-            self.park(session, command.index, args.to_owned(), spec, &mut locked);
-            step = Step::Stop(Next::Blocked);
+        let called =
+            self.call_keyed_inline(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, locked);
+        match called {
+            Called::Done | Called::Failed => false,
+            Called::Block(spec) => {
+                self.park(session, command.index, args.to_owned(), spec, locked);
+                true
+            }
         }
-        if unit.has_ready() {
-            self.serve_ready(unit, &mut locked, now);
-            drop(locked);
-            self.serve_later(unit, now);
-        }
-        self.note_write(session, unit);
-        step
     }
 
     /// Notes the replication offset of a session's write, for WAIT.
-    #[inline]
+    #[inline(always)]
     pub fn note_write(&self, session: &mut Session, unit: &Unit) {
         if unit.wrote
             && self.state.propagating.load(Ordering::Relaxed)
@@ -540,15 +545,14 @@ impl Engine {
             self.write_error(command, &error::NO_MULTI, out, session.protocol);
         }
     }
+}
 
-    /// Applies CLIENT REPLY to what a command wrote since `start`.
-    #[inline]
-    fn settle(&self, session: &mut Session, start: usize, out: &mut Vec<u8>, step: Step) -> Step {
-        let pushed = std::mem::take(&mut session.pushed);
-        if session.origin != Origin::Client || (session.reply_mode != ReplyMode::On && !pushed) {
-            silence(session, start, out);
-        }
-        step
+/// Applies CLIENT REPLY to what a command wrote since `start`.
+#[inline(always)]
+fn settle(session: &mut Session, start: usize, out: &mut Vec<u8>) {
+    let pushed = std::mem::take(&mut session.pushed);
+    if session.origin != Origin::Client || (session.reply_mode != ReplyMode::On && !pushed) {
+        silence(session, start, out);
     }
 }
 

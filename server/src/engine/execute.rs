@@ -121,7 +121,7 @@ impl Unit {
     }
 
     /// Drains the effects of one command. `args` are its words as the client sent them.
-    #[inline]
+    #[inline(always)]
     pub fn drain(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &mut Effects) {
         if effects.hits != 0 {
             engine.stats.keyspace_hits.fetch_add(u64::from(effects.hits), Ordering::Relaxed);
@@ -240,6 +240,24 @@ impl Engine {
 
     /// Runs a keyed handler under locks that the caller holds, and drains its effects into `unit`.
     pub fn call_keyed(
+        &self,
+        caller: Caller<'_>,
+        command: &Command,
+        handler: KeyedFn,
+        args: Args<'_>,
+        known: &[KnownKey<'_>],
+        out: &mut Vec<u8>,
+        rng: &mut Rng,
+        hot: &Hot,
+        unit: &mut Unit,
+        locked: &mut Locked<'_>,
+    ) -> Called {
+        self.call_keyed_inline(caller, command, handler, args, known, out, rng, hot, unit, locked)
+    }
+
+    /// [`Engine::call_keyed`] for the one place where a call counts.
+    #[inline(always)]
+    pub(super) fn call_keyed_inline(
         &self,
         caller: Caller<'_>,
         command: &Command,
@@ -399,6 +417,7 @@ impl Engine {
     }
 
     /// How commands of this session run.
+    #[inline(always)]
     pub fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller<'static> {
         let role = match session.origin {
             super::session::Origin::Client => self.state.role(now),

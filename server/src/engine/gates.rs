@@ -15,50 +15,54 @@ use super::ports::{Route, RouteAsk};
 use super::registry::Command;
 use super::session::{Origin, Session};
 use super::state::PauseKind;
-use super::window::Home;
+use super::window::Lead;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, Flags, KeyFlags, error};
 
 impl Engine {
-    /// The gates that refuse a command without looking at data, in Redis's order. What is left for the slot's lock is returned.
+    /// The gates that refuse a command without looking at data, in Redis's order. What is left for the slot's lock is put into
+    /// `moving`.
+    #[inline]
     pub(super) fn pass_gates(
         &self,
         session: &Session,
         command: &Command,
         args: Args<'_>,
-        home: Option<Home>,
+        lead: &Lead,
         hot: &Hot,
-    ) -> Result<Option<Route>, CmdError> {
-        if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
+        moving: &mut Option<Route>,
+    ) -> Result<(), CmdError> {
+        if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
             return Err(error::NO_AUTH);
         }
         if session.origin != Origin::Client {
-            return Ok(None);
+            return Ok(());
         }
-        if session.in_multi() && command.spec.flags.has(Flags::NO_MULTI) {
+        if session.in_multi() && command.flags.has(Flags::NO_MULTI) {
             return Err(error::NO_MULTI);
         }
-        let route = self.route_gate(session, command, args, home)?;
-        self.state_gates(session, command, hot)?;
-        Ok(route)
+        if self.cluster_enabled() {
+            *moving = self.route_gate(session, command, args, lead)?;
+        }
+        self.state_gates(session, command, hot)
     }
 
     /// Whether the command writes; EXEC does if a queued command does.
     fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
         match &session.multi {
             Some(multi) if command.spec.name == "EXEC" => {
-                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).spec.flags.any(flags))
+                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).flags.any(flags))
             }
-            _ => command.spec.flags.any(flags),
+            _ => command.flags.any(flags),
         }
     }
 
     /// Whether the command may run in a state that asks for this flag; EXEC may if all queued commands may.
     fn admitted(&self, session: &Session, command: &Command, flag: Flags) -> bool {
         let queued = session.multi.as_ref().filter(|_| command.spec.name == "EXEC");
-        command.spec.flags.has(flag)
+        command.flags.has(flag)
             && queued.is_none_or(|multi| {
-                multi.queue.iter().all(|queued| self.registry.by_index(queued.command).spec.flags.has(flag))
+                multi.queue.iter().all(|queued| self.registry.by_index(queued.command).flags.has(flag))
             })
     }
 
@@ -84,7 +88,7 @@ impl Engine {
         }
         if self.state.loading.load(Ordering::Relaxed) && !self.admitted(session, command, Flags::LOADING) {
             let refused = !self.state.async_loading.load(Ordering::Relaxed)
-                || command.spec.flags.has(Flags::NO_ASYNC_LOADING)
+                || command.flags.has(Flags::NO_ASYNC_LOADING)
                 || writes;
             if refused {
                 return Err(error::LOADING);
@@ -126,28 +130,25 @@ impl Engine {
         held.then_some(until)
     }
 
-    /// Asks the cluster where the command's keys are served. Without cluster mode: nowhere else.
+    /// Asks the cluster where the command's keys are served.
     fn route_gate(
         &self,
         session: &Session,
         command: &Command,
         args: Args<'_>,
-        home: Option<Home>,
+        lead: &Lead,
     ) -> Result<Option<Route>, CmdError> {
-        if session.origin != Origin::Client || !self.cluster_enabled() {
-            return Ok(None);
-        }
         let Some(router) = self.router() else { return Ok(None) };
         let mut asked = RouteAsk {
             slot: SlotId::FIRST,
-            write: command.spec.is_write(),
+            write: command.flags.has(Flags::WRITE),
             readonly: session.readonly,
-            asking: session.asking || command.spec.flags.has(Flags::ASKING),
+            asking: session.asking || command.flags.has(Flags::ASKING),
             channel: false,
             migrate: command.spec.name == "MIGRATE",
         };
-        let mut slot = home.map(|home| home.slot);
-        if home.is_some() {
+        let mut slot = lead.slot();
+        if slot.is_some() {
             asked.channel = command.spec.keys[0].flags.has(KeyFlags::NOT_KEY);
         } else if command.spec.name == "EXEC" && command.spec.container.is_none() {
             let Some(multi) = &session.multi else { return Ok(None) };

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use protocol::resp::{ArgRange, Args};
+
 use super::session::SessionFn;
-use crate::command::{Declared, Flags, KeyedFn, KeyspaceFn, Spec};
+use crate::command::{Arity, Declared, Flags, KeyedFn, KeyspaceFn, Spec};
 
 /// Subsystems above the engine that declare commands of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,9 @@ pub enum Table {
 /// One command of the registry.
 pub struct Command {
     pub spec: &'static Spec,
+    /// Copies of the spec's, at hand for the gates.
+    pub flags: Flags,
+    pub arity: Arity,
     pub handler: Handler,
     /// Its number in the registry.
     pub index: usize,
@@ -72,7 +77,7 @@ pub struct Registry {
 /// A place of the table of names.
 #[derive(Clone, Copy, Default)]
 struct Name {
-    /// The first eight letters ([`head`]).
+    /// The first eight letters ([`upper`] of [`Args::head`]).
     head: u64,
     len: u8,
     /// Number of the command plus one; 0 if the place is empty.
@@ -82,16 +87,9 @@ struct Name {
 /// Longest command name; longer words are no command.
 const MAX_NAME: usize = 32;
 
-/// The first eight bytes of a name in upper case, in one word: most names are no longer, and compare by it alone.
+/// The letters in a word of eight bytes in upper case. Most names are no longer, and compare by that one word alone.
 #[inline]
-fn head(word: &[u8]) -> u64 {
-    let four = |at: usize| word[at..].first_chunk::<4>().map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
-    let packed = match word.len() {
-        8.. => word.first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight)),
-        len @ 4..8 => four(0) | four(len - 4) << (8 * (len - 4)),
-        len @ 1..4 => u64::from(word[0]) | u64::from(word[len / 2]) << (8 * (len / 2)) | u64::from(word[len - 1]) << (8 * (len - 1)),
-        0 => 0,
-    };
+fn upper(packed: u64) -> u64 {
     // Of each byte the top bit: whether it is between `a` and `z`.
     let low = packed & 0x7f7f_7f7f_7f7f_7f7f;
     let small = (low + 0x1f1f_1f1f_1f1f_1f1f) & !(low + 0x0505_0505_0505_0505) & !packed & 0x8080_8080_8080_8080;
@@ -118,6 +116,8 @@ impl Registry {
             let handler = if spec.flags.has(Flags::CONTAINER) && !alone { Handler::Container } else { handler };
             commands.push(Command {
                 spec,
+                flags: spec.flags,
+                arity: spec.arity,
                 handler,
                 index,
                 full_name: spec.full_name(),
@@ -157,7 +157,10 @@ impl Registry {
             }
             assert!(self.find(spec.name.as_bytes()).is_none(), "{} is declared twice", spec.name);
             assert!(spec.name.len() <= MAX_NAME, "{} is too long a name", spec.name);
-            let (head, len) = (head(spec.name.as_bytes()), spec.name.len());
+            let bytes = spec.name.as_bytes();
+            let len = bytes.len();
+            let range = [ArgRange { start: 0, len: len as u32 }];
+            let head = Args::new(bytes, &range).head(0).map_or(0, |(head, _)| upper(head));
             let mut at = hash_name(head, len) & self.mask;
             while self.names[at].command != 0 {
                 at = (at + 1) & self.mask;
@@ -175,21 +178,28 @@ impl Registry {
     }
 
     /// The command of this name (any case); containers included, subcommands not.
-    #[inline]
     pub fn find(&self, word: &[u8]) -> Option<&Command> {
-        if word.len() > MAX_NAME {
+        let range = [ArgRange { start: 0, len: u32::try_from(word.len()).ok()? }];
+        self.find_first(Args::new(word, &range))
+    }
+
+    /// The command that a request's first word names; as [`Registry::find`].
+    #[inline]
+    pub fn find_first(&self, args: Args<'_>) -> Option<&Command> {
+        let (head, len) = args.head(0)?;
+        if len > MAX_NAME {
             return None;
         }
-        let head = head(word);
-        let mut at = hash_name(head, word.len()) & self.mask;
+        let head = upper(head);
+        let mut at = hash_name(head, len) & self.mask;
         loop {
             let name = self.names[at];
             if name.command == 0 {
                 return None;
             }
-            if name.head == head && name.len as usize == word.len() {
+            if name.head == head && name.len as usize == len {
                 let command = &self.commands[name.command as usize - 1];
-                if word.len() <= 8 || command.spec.name.as_bytes()[8..].eq_ignore_ascii_case(&word[8..]) {
+                if len <= 8 || is_name(command, args) {
                     return Some(command);
                 }
             }
@@ -225,6 +235,12 @@ impl Registry {
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty()
     }
+}
+
+/// Whether a request's first word is the command's name, in any case: for names longer than their head.
+#[inline(never)]
+fn is_name(command: &Command, args: Args<'_>) -> bool {
+    args.get(0).is_some_and(|word| command.spec.name.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// The position of the only key, for commands whose one spec says so.

@@ -7,9 +7,9 @@ use crate::engine::testing::Bench;
 
 /// What `find` must agree with.
 fn find_slowly<'r>(registry: &'r Registry, word: &[u8]) -> Option<&'r Command> {
-    registry.iter().find(|command| {
-        command.spec.container.is_none() && command.spec.name.as_bytes().eq_ignore_ascii_case(word)
-    })
+    registry
+        .iter()
+        .find(|command| command.spec.container.is_none() && command.spec.name.as_bytes().eq_ignore_ascii_case(word))
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl NodeState {
     }
 
     /// What is paused now, and until when. Several pauses may hold at once; the stricter and the longer one rules.
-    #[inline]
+    #[inline(always)]
     pub fn paused(&self, now: i64) -> (PauseKind, i64) {
         let [a, b, c, d] = &self.pauses;
         let any = [a, b, c, d].map(|pause| pause.load(Ordering::Relaxed)).iter().fold(0, |any, pause| any | pause);
@@ -194,7 +194,12 @@ impl NodeState {
     }
 
     /// How a client's commands treat keys whose time has come: while writes are paused nothing may change, not even by expiry.
+    #[inline(always)]
     pub fn role(&self, now: i64) -> Role {
         if self.is_replica() || self.paused(now).0 != PauseKind::None { Role::Replica } else { Role::Primary }
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -17,7 +17,7 @@ use protocol::slot::{SlotId, key_slot};
 use super::Engine;
 use super::dispatch::Intake;
 use crate::command::KnownKey;
-use crate::store::{Hints, KeyHash};
+use crate::store::{Hints, KeyHash, Peek};
 
 /// Requests taken apart at once. A processor keeps 10 to 16 misses under way.
 const REQUESTS: usize = 16;
@@ -46,50 +46,47 @@ pub(super) struct Lead {
     hash: KeyHash,
 }
 
-/// The slot and the hash of a command's only key.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Home {
-    /// Which word the key is.
-    position: usize,
-    pub slot: SlotId,
-    hash: KeyHash,
-}
-
-impl Home {
-    /// For the handler: the key itself with what is known of it.
-    #[inline]
-    pub(super) fn of(self, args: Args<'_>) -> Option<KnownKey<'_>> {
-        args.get(self.position).map(|key| KnownKey { key, slot: self.slot, hash: self.hash })
-    }
-}
-
 impl Lead {
     /// Looks up what a request's words say by themselves.
-    #[inline]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
-        let Some(command) = args.get(0).and_then(|name| engine.registry.find(name)) else { return Self::default() };
+        Self::of_inline(engine, args)
+    }
+
+    /// [`Lead::of`] for the one place where a call counts.
+    #[inline(always)]
+    fn of_inline(engine: &Engine, args: Args<'_>) -> Self {
+        let Some(command) = engine.registry.find_first(args) else { return Self::default() };
         let number = command.index as u16 + 1;
         match args.get(command.home) {
-            Some(key) if command.home != 0 => Self {
-                command: number,
-                key: command.home as u16,
-                slot: key_slot(key),
-                hash: engine.keyspace.hash(key),
-            },
+            Some(key) if command.home != 0 => {
+                Self { command: number, key: command.home as u16, slot: key_slot(key), hash: engine.keyspace.hash(key) }
+            }
             _ => Self { command: number, ..Self::default() },
         }
     }
 
     /// Number of the command in the registry.
     #[inline]
-    pub(super) fn command(self) -> Option<usize> {
+    pub(super) fn command(&self) -> Option<usize> {
         (self.command as usize).checked_sub(1)
     }
 
-    /// What is known of the command's only key.
+    /// Whether the command has a single key, whose slot and hash are known.
     #[inline]
-    pub(super) fn home(self) -> Option<Home> {
-        (self.key != 0).then_some(Home { position: self.key as usize, slot: self.slot, hash: self.hash })
+    pub(super) fn is_home(&self) -> bool {
+        self.key != 0
+    }
+
+    /// The slot of the only key, if it is known.
+    #[inline]
+    pub(super) fn slot(&self) -> Option<SlotId> {
+        self.is_home().then_some(self.slot)
+    }
+
+    /// The only key, with what is known of it. Meant for commands that [have one](Self::is_home).
+    #[inline]
+    pub(super) fn key<'a>(&self, args: Args<'a>) -> KnownKey<'a> {
+        KnownKey { key: args.get(self.key as usize).unwrap_or_default(), slot: self.slot, hash: self.hash }
     }
 }
 
@@ -161,14 +158,13 @@ impl Window {
         let (start, first) = (self.end, self.words_used);
         let (Some(rest), Some(room)) = (input.get(start..), self.words.get_mut(first..)) else { return false };
         let Some((count, consumed)) = RequestParser::whole(rest, limits, room) else { return false };
-        let lead = Lead::of(engine, Args::new(&rest[..consumed], &room[..count]));
-        if let Some(home) = lead.home() {
-            hints.prefetch(home.slot);
+        let lead = Lead::of_inline(engine, Args::new(rest, &room[..count]));
+        if let Some(slot) = lead.slot() {
+            hints.prefetch(slot);
         }
         self.end = start + consumed;
         self.words_used = first + count;
-        self.requests[self.count] =
-            Request { start, end: self.end, words: (first as u8, self.words_used as u8), lead };
+        self.requests[self.count] = Request { start, end: self.end, words: (first as u8, self.words_used as u8), lead };
         self.count += 1;
         true
     }
@@ -199,16 +195,38 @@ impl Window {
         }
     }
 
-    /// Two passes over the keys: first where their entries stand, then the entries.
+    /// Two passes over the keys: first where their entries stand, then the entries. The slots stay locked in between; nothing is
+    /// waited for meanwhile.
     #[inline]
     fn prefetch(&self, hints: Hints<'_>) {
-        let homes = || self.requests().iter().filter_map(|request| request.lead.home());
-        for home in homes() {
-            hints.peek(home.slot, |slot| slot.prefetch(home.hash));
+        let mut peeks: [Option<Peek<'_>>; REQUESTS] = [const { None }; REQUESTS];
+        for (at, Request { lead, .. }) in self.requests().iter().enumerate() {
+            if lead.is_home() {
+                peeks[at] = hints.peek(lead.slot);
+                if let Some(slot) = self.peek_of(&peeks, at) {
+                    slot.prefetch(lead.hash);
+                }
+            }
         }
-        for home in homes() {
-            hints.peek(home.slot, |slot| slot.prefetch_entry(home.hash));
+        for (at, Request { lead, .. }) in self.requests().iter().enumerate() {
+            if let Some(slot) = self.peek_of(&peeks, at) {
+                slot.prefetch_entry(lead.hash);
+            }
         }
+    }
+
+    /// The locked slot of a request's key: its own, or that of an earlier request for the same slot.
+    #[inline]
+    fn peek_of<'p, 'k>(&self, peeks: &'p [Option<Peek<'k>>; REQUESTS], at: usize) -> Option<&'p Peek<'k>> {
+        let own = peeks[at].as_ref();
+        if own.is_some() || !self.requests[at].lead.is_home() { own } else { self.shared_peek(peeks, at) }
+    }
+
+    #[cold]
+    fn shared_peek<'p, 'k>(&self, peeks: &'p [Option<Peek<'k>>; REQUESTS], at: usize) -> Option<&'p Peek<'k>> {
+        let wanted = self.requests[at].lead.slot;
+        let earlier = self.requests[..at].iter().zip(peeks);
+        earlier.filter(|(request, _)| request.lead.slot() == Some(wanted)).find_map(|(_, peek)| peek.as_ref())
     }
 
     /// The requests, in their order.

@@ -69,7 +69,7 @@ impl Keyspace {
     }
 
     /// Locks a slot. Panics if there is no such database: SELECT does not let it come to that.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.database(db);
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
@@ -83,7 +83,7 @@ impl Keyspace {
         Some(self.enter(database, slot, guard))
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter<'a>(&self, database: &'a Database, id: SlotId, mut guard: MutexGuard<'a, Slot>) -> SlotGuard<'a> {
         let epoch = self.epoch.load(Ordering::Acquire);
         if guard.epoch() != epoch {
@@ -98,7 +98,7 @@ impl Keyspace {
         Hints(self.existing(db))
     }
 
-    #[inline]
+    #[inline(always)]
     fn database(&self, db: usize) -> &Database {
         self.databases[self.physical[db].load(Ordering::Acquire)].get_or_init(Database::new)
     }
@@ -226,7 +226,7 @@ impl Keyspace {
 #[derive(Clone, Copy)]
 pub struct Hints<'a>(Option<&'a Database>);
 
-impl Hints<'_> {
+impl<'a> Hints<'a> {
     /// Hints that this slot will be locked soon.
     #[inline]
     pub fn prefetch(self, slot: SlotId) {
@@ -235,14 +235,27 @@ impl Hints<'_> {
         }
     }
 
-    /// Lets `f` look at a slot as it is, for hints; does nothing if the slot is locked.
+    /// A look at a slot as it is, for further hints; `None` if the slot is locked.
     #[inline]
-    pub fn peek(self, slot: SlotId, f: impl FnOnce(&Slot)) {
-        if let Some(database) = self.0
-            && let Some(guard) = database.cells[slot.index()].slot.try_lock()
-        {
-            f(&guard);
-        }
+    pub fn peek(self, slot: SlotId) -> Option<Peek<'a>> {
+        self.0?.cells[slot.index()].slot.try_lock().map(Peek)
+    }
+}
+
+/// A slot that is locked to be looked at for hints: it may still have to take part in a snapshot's cut.
+pub struct Peek<'a>(MutexGuard<'a, Slot>);
+
+impl Peek<'_> {
+    /// Hints that this key's place in the table will be looked at soon.
+    #[inline]
+    pub fn prefetch(&self, hash: KeyHash) {
+        self.0.prefetch(hash);
+    }
+
+    /// Hints that this key's entry will be looked at soon; some time after [`Peek::prefetch`].
+    #[inline]
+    pub fn prefetch_entry(&self, hash: KeyHash) {
+        self.0.prefetch_entry(hash);
     }
 }
 
@@ -336,7 +349,7 @@ impl Database {
         let cells = Box::<[SlotCell]>::new_zeroed_slice(SLOT_COUNT);
         Box::new(Database {
             // SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero,
-            // and a `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`), zero integers and `false`. A
+            // and a `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`) and zero integers. A
             // test compares a zeroed cell with one made of the parts' own constants.
             cells: unsafe { cells.assume_init() },
             occupied: SlotSet::new(),

@@ -32,7 +32,7 @@ mod watchers;
 
 pub use entry::{AccessClock, EntryRef};
 pub use hash::KeyHash;
-pub use keyspace::{Cut, Hints, Keyspace, SlotGuard};
+pub use keyspace::{Cut, Hints, Keyspace, Peek, SlotGuard};
 pub use lfu::Lfu;
 pub use scan::ScanCursor;
 pub use slot::{Cleared, EntryMut, Removed, Slot, Ttl};

@@ -94,16 +94,17 @@ pub struct Slot {
     extra: Option<Box<SlotExtra>>,
     /// Number of the last cut in which the slot took part.
     epoch: u32,
-    /// The 24 bits of the clock with which entries are stamped.
-    clock: [u8; 3],
-    /// The bit of settled entries.
-    cut: bool,
+    /// The clock with which entries are stamped, 24 bits; above it the bit of settled entries. One word, since what is stored in
+    /// parts cannot be loaded at once before it has reached the cache.
+    stamp: u32,
 }
+
+/// In [`Slot::stamp`]: the bit of settled entries.
+const CUT: u32 = 1 << 24;
 
 impl Slot {
     /// The empty slot. All its bytes are zero.
-    pub const EMPTY: Slot =
-        Slot { table: Table::EMPTY, expiry: None, extra: None, epoch: 0, clock: [0; 3], cut: false };
+    pub const EMPTY: Slot = Slot { table: Table::EMPTY, expiry: None, extra: None, epoch: 0, stamp: 0 };
 
     // --- Counting and clock ---
 
@@ -128,14 +129,18 @@ impl Slot {
     /// Sets the clock with which entries are stamped from now on.
     #[inline]
     pub fn set_clock(&mut self, clock: AccessClock) {
-        let [a, b, c, _] = clock.bits().to_le_bytes();
-        self.clock = [a, b, c];
+        self.stamp = self.stamp & CUT | clock.bits();
     }
 
     #[inline]
     fn clock(&self) -> AccessClock {
-        let [a, b, c] = self.clock;
-        AccessClock::from_bits(u32::from_le_bytes([a, b, c, 0]))
+        AccessClock::from_bits(self.stamp & !CUT)
+    }
+
+    /// The bit of settled entries.
+    #[inline]
+    fn cut(&self) -> bool {
+        self.stamp & CUT != 0
     }
 
     // --- Reading ---
@@ -150,12 +155,12 @@ impl Slot {
     /// Looks a key up, expired or not, and stamps it as accessed now.
     #[inline]
     pub fn access(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
-        let at = self.table.find(hash.tag(), key)?;
         let clock = self.clock();
-        if self.table.entry(at).access() != clock {
-            self.table.word_mut(at).set_access(clock);
+        let word = self.table.find_mut(hash.tag(), key)?;
+        if word.entry()?.access() != clock {
+            word.set_access(clock);
         }
-        Some(self.table.entry(at))
+        word.entry()
     }
 
     /// Whether the key is there, expired or not.
@@ -249,7 +254,7 @@ impl Slot {
 
     /// Removes all keys; waiters and watchers stay, and so does what a running snapshot still needs.
     pub fn clear(&mut self) -> Cleared {
-        let cut = self.cut;
+        let cut = self.cut();
         if let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) {
             let pending = self.table.words_mut().filter(|word| word.entry().is_some_and(|entry| entry.cut() != cut));
             state.side.extend(pending.filter_map(super::entry::word::Word::take));
@@ -268,7 +273,7 @@ impl Slot {
     }
 
     fn add(&mut self, tag: u32, mut entry: Entry) -> Position {
-        entry.set_cut(self.cut);
+        entry.set_cut(self.cut());
         if let Some(at) = entry.as_ref().expire_at() {
             self.expiry.get_or_insert_default().insert(at, tag);
         }
@@ -422,13 +427,13 @@ impl Slot {
         self.epoch = epoch;
         if self.snapshot_pending() {
             // The last snapshot was given up: settle what it left.
-            let cut = self.cut;
+            let cut = self.cut();
             self.table.words_mut().for_each(|word| word.set_cut(cut));
             self.extra.get_or_insert_default().snapshot = None;
             self.tidy_extra();
         }
         if !self.is_empty() {
-            self.cut = !self.cut;
+            self.stamp ^= CUT;
             self.extra.get_or_insert_default().snapshot = Some(SnapshotState::new());
         }
     }
@@ -448,7 +453,7 @@ impl Slot {
     /// Hands keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them.
     /// Returns `true` when the slot is done.
     pub fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
-        let cut = self.cut;
+        let cut = self.cut();
         let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
         let overtaken = state.side.len().min(limit);
         for entry in state.side.drain(state.side.len() - overtaken..) {
@@ -475,7 +480,7 @@ impl Slot {
     /// Saves an entry's state for a running snapshot before it changes.
     #[inline(always)]
     fn preserve(&mut self, at: Position) {
-        if self.table.entry(at).cut() != self.cut {
+        if self.table.entry(at).cut() != self.cut() {
             self.preserve_pending(at);
         }
     }
@@ -486,7 +491,8 @@ impl Slot {
         let copy = entry.duplicate(entry.key());
         let state = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut());
         state.expect("entries are pending only while a snapshot is").side.push(copy);
-        self.table.word_mut(at).set_cut(self.cut);
+        let cut = self.cut();
+        self.table.word_mut(at).set_cut(cut);
     }
 }
 

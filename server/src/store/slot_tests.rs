@@ -319,7 +319,7 @@ mod snapshots {
             }
             while !step(&mut slot, 7, &mut emitted) {}
             prop_assert_eq!(&emitted, &at_cut);
-            let cut = slot.cut;
+            let cut = slot.cut();
             prop_assert!(slot.iter().all(|entry| entry.cut() == cut) && slot.extra.is_none(), "all is settled");
             check(&slot, &model);
         }

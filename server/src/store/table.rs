@@ -80,6 +80,15 @@ impl Table {
         Some(Position { segment, word })
     }
 
+    /// Finds the word of a key, to be changed; its tag must stay.
+    #[inline(always)]
+    pub(crate) fn find_mut(&mut self, tag: u32, key: &[u8]) -> Option<&mut Word> {
+        let segment = self.segment_of(tag);
+        let words = self.segment_mut(segment);
+        let at = words.find(tag, key)?;
+        words.as_mut_slice().get_mut(at as usize)
+    }
+
     /// Adds an entry whose key is not in the table.
     pub(crate) fn insert(&mut self, tag: u32, entry: Entry) -> Position {
         let mut entry = Word::new(entry, tag);
