@@ -319,7 +319,7 @@ impl<'a> Reply<'a> {
     }
 
     /// A type byte, a length, CRLF.
-    #[inline]
+    #[inline(always)]
     fn header(&mut self, marker: u8, len: usize) {
         if len < 10 {
             self.out.extend_from_slice(&[marker, b'0' + len as u8, b'\r', b'\n']);

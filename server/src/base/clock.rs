@@ -21,16 +21,30 @@ pub trait Clock: Send + Sync {
     fn now_us(&self) -> i64 {
         self.now_ms().saturating_mul(1000)
     }
+    /// Both readings of one moment, for whoever asks often: wall-clock milliseconds and monotonic microseconds. A step of the wall
+    /// clock may show up to a millisecond late.
+    fn both(&self) -> (UnixMillis, u64) {
+        (self.now_ms(), self.monotonic_us())
+    }
 }
 
 /// The operating system's clocks.
 ///
 /// Where the system tells them apart, monotonic time goes on while the machine sleeps: a primary that wakes with its laptop must
 /// know that its lease ran out meanwhile.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SystemClock {
     origin_us: u64,
+    /// What the wall clock was ahead of the monotonic one, microseconds, when that was last looked at; and when that was. Two
+    /// words that may be of different moments, both of them recent.
+    ahead_us: AtomicI64,
+    looked_us: AtomicU64,
 }
+
+/// In [`SystemClock::looked_us`]: not yet.
+const NEVER: u64 = u64::MAX;
+/// How long [`SystemClock::both`] relies on what it knows of the wall clock, microseconds.
+const RELY_US: u64 = 1000;
 
 #[cfg(target_os = "linux")]
 const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Boottime;
@@ -45,7 +59,8 @@ fn monotonic_us() -> u64 {
 impl SystemClock {
     /// A clock whose monotonic reading starts near zero now.
     pub fn new() -> Self {
-        SystemClock { origin_us: monotonic_us() }
+        // Looked at so long ago that nothing is relied upon.
+        SystemClock { origin_us: monotonic_us(), ahead_us: AtomicI64::new(0), looked_us: AtomicU64::new(NEVER) }
     }
 }
 
@@ -62,6 +77,18 @@ impl Clock for SystemClock {
 
     fn monotonic_us(&self) -> u64 {
         monotonic_us().saturating_sub(self.origin_us)
+    }
+
+    fn both(&self) -> (UnixMillis, u64) {
+        let monotonic = self.monotonic_us();
+        let looked = self.looked_us.load(Ordering::Acquire);
+        if looked != NEVER && monotonic.wrapping_sub(looked) < RELY_US {
+            return ((monotonic as i64 + self.ahead_us.load(Ordering::Relaxed)).max(0) / 1000, monotonic);
+        }
+        let now = self.now_us();
+        self.ahead_us.store(now - monotonic as i64, Ordering::Relaxed);
+        self.looked_us.store(monotonic, Ordering::Release);
+        (now / 1000, monotonic)
     }
 
     fn now_us(&self) -> i64 {
@@ -123,6 +150,19 @@ mod tests {
         clock.advance_ms(7);
         clock.set_wall_ms(10);
         assert_eq!((clock.now_ms(), clock.monotonic_us()), (10, 7_000));
+    }
+
+    #[test]
+    fn both_readings_are_those_of_the_clocks() {
+        let clock = SystemClock::new();
+        for _ in 0..20_000 {
+            let (wall_before, monotonic_before) = (clock.now_ms(), clock.monotonic_us());
+            let (wall, monotonic) = clock.both();
+            let (wall_after, monotonic_after) = (clock.now_ms(), clock.monotonic_us());
+            // The two clocks are read one after the other, so their distance is known to some microseconds.
+            assert!((wall_before - 1..=wall_after + 1).contains(&wall), "{wall_before} {wall} {wall_after}");
+            assert!((monotonic_before..=monotonic_after).contains(&monotonic));
+        }
     }
 
     #[test]

@@ -62,12 +62,6 @@ pub enum Locked<'k> {
 }
 
 impl<'k> Locked<'k> {
-    /// Locks a single slot without a plan.
-    #[inline(always)]
-    pub fn one(keyspace: &'k Keyspace, db: usize, slot: SlotId) -> Self {
-        Self::One(place(db, slot), keyspace.lock(db, slot))
-    }
-
     /// Nothing locked: for commands without keys.
     pub fn none() -> Self {
         Self::Many(Vec::new())

@@ -21,7 +21,8 @@ use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::window::{Lead, Tail, Window};
-use crate::command::{CmdError, Flags, KeyedFn, KnownKey, LockPlan, Locked, error};
+use crate::command::locked::{Slots, place};
+use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KnownKey, LockPlan, Locked, error};
 
 /// Why processing stopped.
 pub enum Next {
@@ -82,7 +83,7 @@ const NO_COMMAND: usize = usize::MAX;
 
 impl Pace {
     fn start(engine: &Engine) -> Self {
-        let (mark_us, now_ms) = (engine.clock.monotonic_us(), engine.clock.now_ms());
+        let (now_ms, mark_us) = engine.clock.both();
         Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
     }
 
@@ -418,14 +419,18 @@ impl Engine {
         // Declared before the locks, so that what it holds is dropped after them.
         let mut unit = Unit::default();
         let known = lead.key(turn.args);
-        let mut locked = Locked::one(&self.keyspace, session.db, known.slot);
-        let parked =
-            self.call_locked(session, handler, turn, std::slice::from_ref(&known), &mut unit, &mut locked, out);
+        let place = place(session.db, known.slot);
+        let mut slot = self.keyspace.lock(session.db, known.slot);
+        let slots = Slots::One(place, &mut slot);
+        let called = self.call_turn(session, handler, turn, std::slice::from_ref(&known), &mut unit, slots, out);
+        if let Called::Block(spec) = called {
+            return self.park_turn(session, turn, spec, &mut Locked::One(place, slot));
+        }
         if unit.has_ready() {
-            self.serve_waiting(&mut unit, locked, turn.now);
+            self.serve_waiting(&mut unit, Locked::One(place, slot), turn.now);
         }
         self.note_write(session, &unit);
-        if parked { Step::Stop(Next::Blocked) } else { Step::Next }
+        Step::Next
     }
 
     fn run_keyed(
@@ -450,37 +455,38 @@ impl Engine {
             self.reject(session, Some(command), &problem, out);
             return Step::Next;
         }
-        let parked = self.call_locked(session, handler, turn, &keys, &mut unit, &mut locked, out);
+        if let Called::Block(spec) = self.call_turn(session, handler, turn, &keys, &mut unit, locked.slots(), out) {
+            return self.park_turn(session, turn, spec, &mut locked);
+        }
         if unit.has_ready() {
             self.serve_waiting(&mut unit, locked, now);
         }
         self.note_write(session, &unit);
-        if parked { Step::Stop(Next::Blocked) } else { Step::Next }
+        Step::Next
     }
 
-    /// Runs a keyed command under its locks, and parks it if it has to wait; whether it does.
+    /// Runs a keyed command under its locks.
     #[inline(always)]
-    fn call_locked(
+    fn call_turn(
         &self,
         session: &mut Session,
         handler: KeyedFn,
         turn: &Turn<'_>,
         keys: &[KnownKey<'_>],
         unit: &mut Unit,
-        locked: &mut Locked<'_>,
+        slots: Slots<'_>,
         out: &mut Vec<u8>,
-    ) -> bool {
+    ) -> Called {
         let &Turn { command, args, hot, now } = turn;
         let caller = self.caller(session, now, true);
-        let called =
-            self.call_keyed_inline(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, locked);
-        match called {
-            Called::Done | Called::Failed => false,
-            Called::Block(spec) => {
-                self.park(session, command.index, args.to_owned(), spec, locked);
-                true
-            }
-        }
+        self.call_keyed_inline(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots)
+    }
+
+    /// Parks a command that has to wait, under the locks it ran under.
+    #[cold]
+    fn park_turn(&self, session: &mut Session, turn: &Turn<'_>, spec: BlockSpec, locked: &mut Locked<'_>) -> Step {
+        self.park(session, turn.command.index, turn.args.to_owned(), spec, locked);
+        Step::Stop(Next::Blocked)
     }
 
     /// Notes the replication offset of a session's write, for WAIT.

@@ -21,6 +21,7 @@ use super::transaction::Watched;
 use crate::base::rng::Rng;
 use crate::command::effects::{Propagate, Rest};
 use crate::command::keys::{KeyPositions, extract};
+use crate::command::locked::Slots;
 use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, LockPlan, Locked,
     Outcome, Role,
@@ -252,7 +253,7 @@ impl Engine {
         unit: &mut Unit,
         locked: &mut Locked<'_>,
     ) -> Called {
-        self.call_keyed_inline(caller, command, handler, args, known, out, rng, hot, unit, locked)
+        self.call_keyed_inline(caller, command, handler, args, known, out, rng, hot, unit, locked.slots())
     }
 
     /// [`Engine::call_keyed`] for the one place where a call counts.
@@ -268,14 +269,14 @@ impl Engine {
         rng: &mut Rng,
         hot: &Hot,
         unit: &mut Unit,
-        locked: &mut Locked<'_>,
+        slots: Slots<'_>,
     ) -> Called {
         let start = out.len();
         let mut effects = Effects::new(self.state.propagating.load(Ordering::Relaxed), hot.notify_mask);
         let mut ctx = KeyedCtx {
             data: Data {
                 keyspace: &self.keyspace,
-                slots: locked.slots(),
+                slots,
                 effects: &mut effects,
                 db: caller.db,
                 now: caller.now,

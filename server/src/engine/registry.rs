@@ -184,7 +184,7 @@ impl Registry {
     }
 
     /// The command that a request's first word names; as [`Registry::find`].
-    #[inline]
+    #[inline(always)]
     pub fn find_first(&self, args: Args<'_>) -> Option<&Command> {
         let (head, len) = args.head(0)?;
         if len > MAX_NAME {
