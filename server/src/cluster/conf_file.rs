@@ -30,7 +30,13 @@ pub struct ConfFile {
     path: PathBuf,
     /// Holds the lock on the current inode.
     locked: File,
+    /// Files that were replaced. Closing one frees its blocks, which takes the file system longer than all the rest of a save; so
+    /// it is left to whoever is not waited for ([`ConfFile::take_replaced`]).
+    replaced: Vec<File>,
 }
+
+/// Replaced files that are kept open at most.
+const KEPT: usize = 16;
 
 impl ConfFile {
     /// Opens (or makes) and locks the file, and reads it. An empty text means a new node.
@@ -47,7 +53,7 @@ impl ConfFile {
         })?;
         let mut text = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
-        Ok((Self { path: path.to_owned(), locked: file }, text))
+        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new() }, text))
     }
 
     /// Replaces the text. With `fsync` it is durable when this returns.
@@ -80,8 +86,16 @@ impl ConfFile {
         if fsync && let Some(folder) = self.path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        self.locked = file;
+        if self.replaced.len() == KEPT {
+            self.replaced.clear();
+        }
+        self.replaced.push(std::mem::replace(&mut self.locked, file));
         Ok(())
+    }
+
+    /// What the saves since the last call replaced, to be dropped at leisure.
+    pub fn take_replaced(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.replaced)
     }
 }
 

@@ -17,6 +17,11 @@ fn a_second_node_is_refused_before_and_after_a_save() {
     assert!(matches!(ConfFile::open(&path), Err(ConfFileError::InUse(_))));
     first.save("one\n", true).expect("saved");
     assert!(matches!(ConfFile::open(&path), Err(ConfFileError::InUse(_))), "the lock is on the replacement too");
+    assert_eq!(first.take_replaced().len(), 1);
+    for _ in 0..3 * KEPT {
+        first.save("one\n", false).expect("saved");
+    }
+    assert!(first.take_replaced().len() <= KEPT, "replaced files do not pile up");
     drop(first);
     let (_second, text) = ConfFile::open(&path).expect("free again");
     assert_eq!(text, b"one\n");

@@ -198,6 +198,8 @@ impl Cluster {
     }
 
     fn tick(self: &Arc<Self>) {
+        let replaced = self.conf.lock().take_replaced();
+        drop(replaced);
         let has_data = !self.engine.keyspace.is_empty(0);
         self.with_facts(|core, now| {
             core.note_data(has_data, now);

@@ -61,7 +61,7 @@ pub enum Locked<'k> {
     Many(Vec<(Place, SlotGuard<'k>)>),
 }
 
-impl<'k> Locked<'k> {
+impl Locked<'_> {
     /// Nothing locked: for commands without keys.
     pub fn none() -> Self {
         Self::Many(Vec::new())
