@@ -1,9 +1,8 @@
 //! Measures the store alone: bytes per key and nanoseconds per operation.
 //!
 //! `cargo run --release --example store_footprint [keys] [ttl]` fills a keyspace with 16-byte keys and values (the
-//! shape of the memory figures in docs/performance.md), tells the growth of the resident set per key before and after
-//! compaction, then times SET over existing keys, GET, and misses in random order, one lock per operation as the engine
-//! takes it.
+//! shape of the memory figures in docs/performance.md), tells the growth of the resident set per key, then times SET over
+//! existing keys, GET, and misses in random order, one lock per operation as the engine takes it.
 
 use protocol::slot::key_slot;
 use slotd::store::{AccessClock, EntryRef, Keyspace, StringValue, Ttl, ValueRef};
@@ -57,17 +56,6 @@ fn main() {
     let filled = (cpu_ns() - start) / keys as f64;
     let grown = rss_bytes() - before;
     println!("{keys} keys, {ttl:?}: {:.2} bytes per key; filling {filled:.1} ns", grown as f64 / keys as f64);
-
-    let start = cpu_ns();
-    let moved: usize = (0..10)
-        .map(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            keyspace.compact(0, 8192)
-        })
-        .sum();
-    let rest = rss_bytes() - before;
-    println!("compacting {moved} slots: {:.1} ms", (cpu_ns() - start) / 1e6);
-    println!("{:.2} bytes per key when it has come to rest", rest as f64 / keys as f64);
 
     let operations = 2_000_000;
     time("set, same size", operations, |r| {

@@ -92,15 +92,6 @@ impl ExpiryIndex {
         Some((*self.runs.first()?.first()? >> TAG_BITS) as UnixMillis)
     }
 
-    /// Moves the records to other vectors of the same size (see [`super::compaction`]).
-    pub(crate) fn compact(&mut self) {
-        for run in &mut self.runs {
-            let mut moved = Vec::with_capacity(run.capacity());
-            moved.extend_from_slice(run);
-            *run = moved;
-        }
-    }
-
     /// The run where a record is or belongs: the last one that begins at or before it.
     fn run_for(&self, record: u64) -> Option<usize> {
         if self.runs.is_empty() {

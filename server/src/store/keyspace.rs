@@ -19,7 +19,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use protocol::slot::{SLOT_COUNT, SlotId};
 
-use super::compaction::Compaction;
 use super::entry::word::prefetch;
 use super::hash::{Hasher, KeyHash, mix};
 use super::slot::Slot;
@@ -73,14 +72,6 @@ impl Keyspace {
     pub fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.database(db);
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
-    }
-
-    /// Locks a slot unless it is locked.
-    #[inline]
-    pub fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
-        let database = self.database(db);
-        let guard = database.cells[slot.index()].slot.try_lock()?;
-        Some(self.enter(database, slot, guard))
     }
 
     #[inline(always)]
@@ -187,15 +178,6 @@ impl Keyspace {
         let old = physical_a.load(Ordering::Acquire);
         physical_a.store(physical_b.load(Ordering::Acquire), Ordering::Release);
         physical_b.store(old, Ordering::Release);
-    }
-
-    /// Moves the arrays of up to `budget` slots together, if the number of keys has changed and come to rest (see
-    /// [`super::compaction`]). To be called every tenth of a second or so; costs about 1 us per slot when there is
-    /// something to do. Returns how many slots it were. Slots that are locked are left out.
-    pub fn compact(&self, db: usize, budget: usize) -> usize {
-        let Some(database) = self.existing(db) else { return 0 };
-        let slots = database.compaction.lock().next_slots(self.len(db), budget);
-        slots.filter_map(|slot| self.try_lock(db, slot)).map(|mut slot| slot.compact()).count()
     }
 
     // --- Snapshots ---
@@ -341,7 +323,6 @@ struct Database {
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
-    compaction: Mutex<Compaction>,
 }
 
 impl Database {
@@ -355,7 +336,6 @@ impl Database {
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
-            compaction: Mutex::new(Compaction::default()),
         })
     }
 

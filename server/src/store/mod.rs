@@ -12,7 +12,6 @@
 //! [`encoding`] how collections are made, `payload` how values become bytes and come back. `unsafe` stands in `entry`
 //! alone, but for the allocation of zeroed cells in `keyspace`.
 
-mod compaction;
 pub mod encoding;
 pub(crate) mod entry;
 mod expiry;

@@ -264,14 +264,6 @@ impl Slot {
         Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
     }
 
-    /// Moves the slot's arrays to others of the same size, so that the allocator can put those of one size together.
-    pub(crate) fn compact(&mut self) {
-        self.table.compact();
-        if let Some(index) = &mut self.expiry {
-            index.compact();
-        }
-    }
-
     fn add(&mut self, tag: u32, mut entry: Entry) -> Position {
         entry.set_cut(self.cut());
         if let Some(at) = entry.as_ref().expire_at() {

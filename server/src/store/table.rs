@@ -206,14 +206,6 @@ impl Table {
         None
     }
 
-    /// Moves the words to another array of the same size (see [`super::compaction`]). Segments of a directory are too
-    /// large to leave holes that matter.
-    pub(crate) fn compact(&mut self) {
-        if self.root.total() > 0 {
-            self.root.resize(self.root.total(), self.root.buckets);
-        }
-    }
-
     /// An entry chosen by chance, fairly but for the unevenness of the hash. `seed` is the chance.
     pub(crate) fn sample(&self, seed: u64) -> Option<EntryRef<'_>> {
         if self.len() == 0 {
