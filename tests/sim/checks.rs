@@ -51,8 +51,9 @@ pub(crate) struct Knowledge {
     pub(crate) nodes: BTreeMap<NodeId, Known>,
     /// Runs of slots and their owners, ascending.
     pub(crate) owners: Vec<(SlotRange, NodeId)>,
-    /// What each primary claimed in the last of its packets that arrived here.
-    claims: BTreeMap<NodeId, SlotBitmap>,
+    /// What each primary claimed when it was last told here, and its current epoch then. What is older does not count: packets of
+    /// the two links between a pair of nodes may overtake each other.
+    claims: BTreeMap<NodeId, (u64, SlotBitmap)>,
 }
 
 impl Knowledge {
@@ -138,10 +139,11 @@ impl Peek<'_> {
         SlotBitmap::from_bytes(self.number(80))
     }
 
-    /// Of an UPDATE: whose slots it tells, and which.
-    fn update(&self) -> Option<(NodeId, SlotBitmap)> {
+    /// Of an UPDATE: whose slots it tells, by which config epoch, and which.
+    fn update(&self) -> Option<(NodeId, u64, SlotBitmap)> {
         let about = NodeId::from_bytes(&self.0[HEADER_LEN + 8..HEADER_LEN + 48])?;
-        Some((about, SlotBitmap::from_bytes(self.number(HEADER_LEN + 48))))
+        let epoch = u64::from_be_bytes(self.number(HEADER_LEN));
+        Some((about, epoch, SlotBitmap::from_bytes(self.number(HEADER_LEN + 48))))
     }
 
     fn is_from_primary(&self) -> bool {
@@ -214,13 +216,16 @@ impl World {
         if peek.is(PacketType::AuthAck) {
             self.checks.ballots.entry((me, peek.current_epoch())).or_default().insert(sender);
         }
-        if peek.is_from_primary() {
-            self.hosts[host].known.claims.insert(sender, peek.slots());
+        let known = &mut self.hosts[host].known;
+        let told_at = |claims: &BTreeMap<NodeId, (u64, SlotBitmap)>, id| claims.get(id).map_or(0, |(epoch, _)| *epoch);
+        if peek.is_from_primary() && peek.current_epoch() >= told_at(&known.claims, &sender) {
+            known.claims.insert(sender, (peek.current_epoch(), peek.slots()));
         }
         if peek.is(PacketType::Update)
-            && let Some((about, slots)) = peek.update()
+            && let Some((about, epoch, slots)) = peek.update()
+            && known.nodes.get(&about).is_some_and(|node| node.epoch < epoch)
         {
-            self.hosts[host].known.claims.insert(about, slots);
+            known.claims.insert(about, (told_at(&known.claims, &about), slots));
         }
     }
 
@@ -363,7 +368,7 @@ impl World {
             for (before, from) in old.owners.iter().filter(|(before, from)| from != to && overlap(before, range)) {
                 let (Some(loser), Some(winner)) = (old.nodes.get(from), new.nodes.get(to)) else { continue };
                 let first = before.first.max(range.first);
-                let dropped = old.claims.get(from).is_some_and(|claims| !claims.contains(first));
+                let dropped = old.claims.get(from).is_some_and(|(_, claims)| !claims.contains(first));
                 let follows = new.nodes.get(from).is_none_or(|now| now.replica_of == Some(*to));
                 let greater = winner.epoch > loser.epoch || (follows && winner.epoch == loser.epoch);
                 let (lost, won) = (loser.epoch, winner.epoch);

@@ -82,6 +82,37 @@ fn replica_with_the_most_data_wins() {
 }
 
 #[test]
+fn replica_that_hears_a_sibling_ask_stands_back_for_one_election() {
+    const STARTS: &str = "Starting a failover election";
+    let mut apart = 0;
+    for shift in 0..10 {
+        let mut net = TestNet::new(9);
+        net.form(3);
+        net.write(0);
+        net.run(TIMEOUT + shift * 7);
+        // One vote is all that can be had.
+        net.cut.extend([(3, 2), (6, 2)]);
+        net.crash(0);
+        net.run_until("one asks", 4 * TIMEOUT, |net| net.logged(3, STARTS) || net.logged(6, STARTS));
+        net.run(20);
+        let other = if net.logged(3, STARTS) { 6 } else { 3 };
+        if net.logged(other, STARTS) {
+            // It had asked before it heard.
+            continue;
+        }
+        apart += 1;
+        net.run(2 * TIMEOUT - 200);
+        assert!(!net.logged(other, STARTS), "two candidates at a time");
+        net.run_until("it takes its turn", TIMEOUT, |net| net.logged(other, STARTS));
+        net.cut.clear();
+        net.run_until("one is promoted", 3 * 2 * TIMEOUT, |net| {
+            [3, 6].iter().any(|node| net.view(*node).myself().is_primary())
+        });
+    }
+    assert!(apart >= 5, "only {apart} of 10 tell anything");
+}
+
+#[test]
 fn replica_with_data_too_old_does_not_stand() {
     let mut net = TestNet::three_shards();
     net.command(3, |core, now| {
