@@ -152,9 +152,12 @@ impl FollowTask {
         let mut wait = FIRST_WAIT_MS;
         loop {
             let mut came_up = false;
+            // Only a link that was up and broke is made anew at once; what was refused will most likely be refused again.
+            let mut at_once = false;
             match self.attempt(&mut came_up).await {
                 Ok(()) | Err(End::Stale) => return,
                 Err(End::Lost(text)) if came_up => {
+                    at_once = true;
                     self.replication.engine.log.notice(format_args!("Connection with master lost. ({text})"));
                     self.replication.engine.log.notice(format_args!("Caching the disconnected master state."));
                 }
@@ -176,7 +179,7 @@ impl FollowTask {
             {
                 return;
             }
-            if came_up {
+            if at_once {
                 wait = FIRST_WAIT_MS;
                 continue;
             }
