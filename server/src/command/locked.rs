@@ -62,11 +62,6 @@ pub enum Locked<'k> {
 }
 
 impl Locked<'_> {
-    /// Nothing locked: for commands without keys.
-    pub fn none() -> Self {
-        Self::Many(Vec::new())
-    }
-
     /// Plain references to the locked slots, for a handler.
     #[inline(always)]
     pub fn slots(&mut self) -> Slots<'_> {

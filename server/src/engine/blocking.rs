@@ -293,7 +293,7 @@ impl Engine {
             &mut rng,
             hot,
             unit,
-            locked,
+            locked.slots(),
         ) {
             // It still finds nothing: its own connection parks it again.
             Called::Block(_) => Mail::Retry,

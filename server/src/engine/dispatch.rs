@@ -479,7 +479,7 @@ impl Engine {
     ) -> Called {
         let &Turn { command, args, hot, now } = turn;
         let caller = self.caller(session, now, true);
-        self.call_keyed_inline(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots)
+        self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots)
     }
 
     /// Parks a command that has to wait, under the locks it ran under.

@@ -239,26 +239,10 @@ impl Engine {
         plan.lock(&self.keyspace)
     }
 
-    /// Runs a keyed handler under locks that the caller holds, and drains its effects into `unit`.
-    pub fn call_keyed(
-        &self,
-        caller: Caller<'_>,
-        command: &Command,
-        handler: KeyedFn,
-        args: Args<'_>,
-        known: &[KnownKey<'_>],
-        out: &mut Vec<u8>,
-        rng: &mut Rng,
-        hot: &Hot,
-        unit: &mut Unit,
-        locked: &mut Locked<'_>,
-    ) -> Called {
-        self.call_keyed_inline(caller, command, handler, args, known, out, rng, hot, unit, locked.slots())
-    }
-
-    /// [`Engine::call_keyed`] for the one place where a call counts.
+    /// Runs a keyed handler on slots that the caller holds locked, and drains its effects into `unit`. Inlined, since in the path of
+    /// every keyed command the call alone is a measurable part.
     #[inline(always)]
-    pub(super) fn call_keyed_inline(
+    pub(super) fn call_keyed(
         &self,
         caller: Caller<'_>,
         command: &Command,
@@ -392,7 +376,18 @@ impl Engine {
         match command.handler {
             Handler::Keyed(handler) => {
                 let mut call = |locked: &mut Locked<'_>| {
-                    self.call_keyed(caller, command, handler, args, &[], &mut out, &mut session.rng, &hot, unit, locked)
+                    self.call_keyed(
+                        caller,
+                        command,
+                        handler,
+                        args,
+                        &[],
+                        &mut out,
+                        &mut session.rng,
+                        &hot,
+                        unit,
+                        locked.slots(),
+                    )
                 };
                 let called = match locked {
                     Some(locked) => call(locked),

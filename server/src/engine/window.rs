@@ -48,13 +48,8 @@ pub(super) struct Lead {
 
 impl Lead {
     /// Looks up what a request's words say by themselves.
-    pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
-        Self::of_inline(engine, args)
-    }
-
-    /// [`Lead::of`] for the one place where a call counts.
     #[inline(always)]
-    fn of_inline(engine: &Engine, args: Args<'_>) -> Self {
+    pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
         let Some(command) = engine.registry.find_first(args) else { return Self::default() };
         let number = command.index as u16 + 1;
         match args.get(command.home) {
@@ -158,7 +153,7 @@ impl Window {
         let (start, first) = (self.end, self.words_used);
         let (Some(rest), Some(room)) = (input.get(start..), self.words.get_mut(first..)) else { return false };
         let Some((count, consumed)) = RequestParser::whole(rest, limits, room) else { return false };
-        let lead = Lead::of_inline(engine, Args::new(rest, &room[..count]));
+        let lead = Lead::of(engine, Args::new(rest, &room[..count]));
         if let Some(slot) = lead.slot() {
             hints.prefetch(slot);
         }
