@@ -3,6 +3,22 @@
 use crate::check;
 
 #[test]
+fn times_at_the_end_of_time_are_rounded() {
+    check(
+        r#"
+SET k v
+PEXPIREAT k 9223372036854775807
+PEXPIRETIME k
+EXPIRETIME k
+PEXPIREAT k 1999999999499
+EXPIRETIME k
+PEXPIREAT k 1999999999500
+EXPIRETIME k
+"#,
+    );
+}
+
+#[test]
 fn the_expire_family() {
     check(
         r#"

@@ -9,6 +9,7 @@
 mod normalise;
 mod script;
 
+mod cluster_mode;
 mod config;
 mod connection;
 mod dump_restore;

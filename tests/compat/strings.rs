@@ -650,6 +650,35 @@ GET grow
 }
 
 #[test]
+fn errors_quote_words_as_they_are() {
+    let words = [r#""y\x00z""#, r#""y\xffz""#, &"y".repeat(300)];
+    let commands = [
+        "NOSUCH",
+        "NOSUCH a",
+        "CONFIG",
+        "CONFIG SET {word} 1\nPING",
+        "OBJECT",
+        "PUBSUB",
+        "CLIENT",
+        "CLIENT KILL TYPE",
+        "CLIENT KILL USER",
+        "CLIENT LIST TYPE",
+        "HELLO 3",
+        "REPLCONF {word} 1\nPING",
+        "REPLCONF rdb-filter-only",
+        "EXPIRE k 1",
+        "PEXPIREAT k 1 NX",
+        "CLIENT PAUSE 0 ALL",
+        "DEBUG",
+    ];
+    let line = |word: &str, command: &str| match command.contains("{word}") {
+        true => format!("{}\n", command.replace("{word}", word)),
+        false => format!("{command} {word}\n"),
+    };
+    check(&words.iter().flat_map(|word| commands.map(|command| line(word, command))).collect::<String>());
+}
+
+#[test]
 fn wrong_types_and_unknown_commands() {
     check(
         r#"

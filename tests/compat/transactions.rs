@@ -1,6 +1,54 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
-use crate::check;
+use crate::{check, check_with};
+
+#[test]
+fn a_protected_command_is_refused_before_it_is_queued() {
+    check_with(
+        &[("enable-debug-command", "no")],
+        r#"
+DEBUG SLEEP 0
+DEBUG
+MULTI
+DEBUG SLEEP 0
+EXEC
+!config requirepass secret
+@b DEBUG SLEEP 0
+@b PING
+"#,
+    );
+}
+
+#[test]
+fn the_client_list_tells_of_a_spoiled_transaction() {
+    check(
+        r#"
+WATCH k
+@b {fields flags multi} CLIENT LIST ID $id:a
+@b SET k 1
+@b {fields flags multi} CLIENT LIST ID $id:a
+MULTI
+@b {fields flags multi} CLIENT LIST ID $id:a
+SET k 2
+SET k 3
+@b {fields flags multi} CLIENT LIST ID $id:a
+EXEC
+@b {fields flags multi} CLIENT LIST ID $id:a
+GET k
+WATCH k
+SET k 4
+UNWATCH
+@b {fields flags multi} CLIENT LIST ID $id:a
+MULTI
+SET k 5
+@b {fields flags multi} CLIENT LIST ID $id:a
+NOSUCH
+SET k 6
+@b {fields flags multi} CLIENT LIST ID $id:a
+DISCARD
+"#,
+    );
+}
 
 #[test]
 fn a_key_that_was_expired_when_it_was_watched() {

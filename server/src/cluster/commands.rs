@@ -213,8 +213,9 @@ fn run(
     Ok(Handled::Done)
 }
 
+/// A node id or an address. What is no text is no node either, and only told back.
 fn text(word: &[u8]) -> String {
-    String::from_utf8_lossy(word).into_owned()
+    String::from_utf8_lossy(error::c_string(word)).into_owned()
 }
 
 fn slot_of(word: &[u8]) -> Result<SlotId, CmdError> {
@@ -373,10 +374,7 @@ fn failover(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
 /// An open arity has an end all the same; beyond it Redis does not know the subcommand's form.
 fn at_most(ctx: &SessionCtx<'_, '_>, args: Args<'_>, words: usize) -> Result<(), CmdError> {
     if args.len() > words {
-        return Err(CmdError::new(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{}'. Try CLUSTER HELP.",
-            text(&args[1])
-        )));
+        return Err(error::unknown_or_arity("CLUSTER", &args[1]));
     }
     let _ = ctx;
     Ok(())
@@ -404,11 +402,12 @@ fn keyslot(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Se
 fn meet(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     at_most(ctx, args, 5)?;
     let ip = text(&args[2]);
-    let port = parse_i64(&args[3])
-        .ok_or_else(|| CmdError::new(format!("ERR Invalid TCP base port specified: {}", text(&args[3]))))?;
+    let port =
+        parse_i64(&args[3]).ok_or_else(|| CmdError::quoting("ERR Invalid TCP base port specified: ", &args[3], ""))?;
     let bus_port = match args.get(4) {
-        Some(word) => parse_i64(word)
-            .ok_or_else(|| CmdError::new(format!("ERR Invalid TCP bus port specified: {}", text(word))))?,
+        Some(word) => {
+            parse_i64(word).ok_or_else(|| CmdError::quoting("ERR Invalid TCP bus port specified: ", word, ""))?
+        }
         None => port.saturating_add(super::BUS_PORT_OFFSET),
     };
     run(cluster, ctx, |core, now| core.meet(&ip, port, bus_port, now))

@@ -142,7 +142,7 @@ fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
             Ok(()) => reply.ok(),
             Err(problem) => {
                 mover.engine.stats.count_error(problem.code());
-                reply.error(problem.as_str());
+                reply.error(problem.as_bytes());
             }
         }
         out
@@ -355,10 +355,9 @@ impl Link {
                 Ok(Some((value, used))) => {
                     self.input.drain(..used);
                     return Ok(match value {
-                        Value::Error(text) => Some(CmdError::new(format!(
-                            "ERR Target instance replied with error: {}",
-                            String::from_utf8_lossy(&text)
-                        ))),
+                        Value::Error(text) => {
+                            Some(CmdError::quoting("ERR Target instance replied with error: ", &text, ""))
+                        }
                         _ => None,
                     });
                 }

@@ -27,9 +27,9 @@ pub(super) fn nodes(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Arg
 
 pub(super) fn replicas(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let view = cluster.fresh_view();
-    let id = String::from_utf8_lossy(&args[2]);
-    let Some(node) = id.parse().ok().and_then(|id| view.node(&id)) else {
-        return Err(CmdError::new(format!("ERR Unknown node {id}")));
+    let id = str::from_utf8(&args[2]).ok().and_then(|id| id.parse().ok());
+    let Some(node) = id.and_then(|id| view.node(&id)) else {
+        return Err(CmdError::quoting("ERR Unknown node ", &args[2], ""));
     };
     if node.is_replica() {
         return Err(CmdError::text("ERR The specified node is not a master"));

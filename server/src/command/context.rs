@@ -42,7 +42,7 @@ pub struct DataLimits {
     pub lazy_user_del: bool,
     /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ answers, IDLETIME does not.
     pub lfu: Option<Lfu>,
-    /// `sanitize-dump-payload`.
+    /// `cluster-enabled`: database 0 is the only one, whatever `databases` says.
     pub cluster_enabled: bool,
     /// `databases`.
     pub databases: usize,

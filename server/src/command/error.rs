@@ -5,33 +5,42 @@
 
 use std::borrow::Cow;
 
-/// An error reply: the whole line after `-`.
+/// An error reply: the whole line after `-`. Bytes, since it may quote a client, and clients need not speak UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CmdError(pub Cow<'static, str>);
+pub struct CmdError(Cow<'static, [u8]>);
 
 impl CmdError {
     /// A fixed text.
     pub const fn text(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self(Cow::Borrowed(text.as_bytes()))
     }
-    /// A text made of what the client sent.
+    /// A text made on the way.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Cow::Owned(text.into()))
+        Self(Cow::Owned(text.into().into_bytes()))
+    }
+    /// A text that quotes a word of the client, byte for byte; see [`c_string`].
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Self {
+        Self(Cow::Owned([before.as_bytes(), c_string(word), after.as_bytes()].concat()))
     }
     /// The whole line.
-    pub fn as_str(&self) -> &str {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
     /// The first word, which INFO errorstats counts.
     pub fn code(&self) -> &str {
-        self.0.split(' ').next().unwrap_or("ERR")
+        self.0.split(|byte| *byte == b' ').next().and_then(|code| str::from_utf8(code).ok()).unwrap_or("ERR")
     }
 }
 
 impl std::fmt::Display for CmdError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&String::from_utf8_lossy(&self.0))
     }
+}
+
+/// A word as Redis quotes it: it prints C strings, so what follows a zero byte is not seen.
+pub fn c_string(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 macro_rules! texts {
@@ -153,61 +162,66 @@ texts! {
 
 /// `ERR unknown command ...`, with the beginning of the arguments, as Redis words it (at most 128 bytes of each part).
 pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
-    // Redis prints words as C strings: what follows a zero byte is not seen.
-    let clip = |bytes: &[u8], limit: usize| {
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-        String::from_utf8_lossy(&bytes[..end.min(limit)]).into_owned()
-    };
-    let mut beginning = String::new();
+    let mut beginning = Vec::new();
     for word in args.iter().skip(1) {
         if beginning.len() >= 128 {
             break;
         }
         let room = 128 - beginning.len();
-        beginning.push('\'');
-        beginning.push_str(&clip(word, room));
-        beginning.push_str("' ");
+        beginning.push(b'\'');
+        beginning.extend_from_slice(clipped(word, room));
+        beginning.extend_from_slice(b"' ");
     }
-    CmdError::new(format!("ERR unknown command '{}', with args beginning with: {}", clip(&args[0], 128), beginning))
+    let name = clipped(&args[0], 128);
+    CmdError(Cow::Owned([b"ERR unknown command '", name, b"', with args beginning with: ", &beginning].concat()))
 }
 
 /// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
 pub fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
-    let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-    CmdError::new(format!("ERR unknown subcommand '{}'. Try {} HELP.", word, container.to_ascii_uppercase()))
+    let help = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    CmdError::quoting("ERR unknown subcommand '", clipped(word, 128), &help)
 }
 
 /// What Redis says when a subcommand that checks its own words does not know them (`addReplySubcommandSyntaxError`).
 pub fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
-    CmdError::new(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {container} HELP.",
-        quoted(word)
-    ))
+    let help = format!("'. Try {container} HELP.");
+    CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", clipped(word, 128), &help)
 }
 
-/// A word of a client as an error quotes it: at most 128 bytes.
-fn quoted(word: &[u8]) -> String {
-    String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned()
+/// The beginning of a word, where Redis has a limit.
+fn clipped(word: &[u8], limit: usize) -> &[u8] {
+    let word = c_string(word);
+    &word[..word.len().min(limit)]
 }
 
 /// `ERR Unknown client type 'x'`
 pub fn unknown_client_type(word: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR Unknown client type '{}'", quoted(word)))
+    CmdError::quoting("ERR Unknown client type '", word, "'")
 }
 
 /// `ERR No such user 'x'`
 pub fn no_such_user(word: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR No such user '{}'", quoted(word)))
+    CmdError::quoting("ERR No such user '", word, "'")
+}
+
+/// `ERR Syntax error in HELLO option 'x'`
+pub fn hello_option(word: &[u8]) -> CmdError {
+    CmdError::quoting("ERR Syntax error in HELLO option '", word, "'")
+}
+
+/// CONFIG SET of a directive that does not exist.
+pub fn unknown_directive(word: &[u8]) -> CmdError {
+    CmdError::quoting("ERR Unknown option or number of arguments for CONFIG SET - '", word, "'")
 }
 
 /// `ERR Unrecognized option 'x'`, and what CLIENT SETINFO says of a value that would break the lines of CLIENT LIST.
 pub fn unrecognized_option(word: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR Unrecognized option '{}'", quoted(word)))
+    CmdError::quoting("ERR Unrecognized option '", word, "'")
 }
 
 /// `ERR lib-name cannot contain spaces, newlines or special characters.`
 pub fn special_characters(attribute: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR {} cannot contain spaces, newlines or special characters.", quoted(attribute)))
+    CmdError::quoting("ERR ", attribute, " cannot contain spaces, newlines or special characters.")
 }
 
 /// `ERR wrong number of arguments for 'get' command`; `name` as [`super::Spec::full_name`] prints it.
@@ -222,8 +236,7 @@ pub fn invalid_expire(name: &str) -> CmdError {
 
 /// `ERR Unsupported option x` (EXPIRE and its kin).
 pub fn unsupported_option(word: &[u8]) -> CmdError {
-    let word = String::from_utf8_lossy(&word[..word.len().min(128)]);
-    CmdError::new(format!("ERR Unsupported option {word}"))
+    CmdError::quoting("ERR Unsupported option ", word, "")
 }
 
 /// `MOVED 3999 127.0.0.1:6381`; an empty host says "the host you used".
@@ -243,10 +256,10 @@ pub fn replconf_long_address(len: usize) -> CmdError {
 
 /// REPLCONF rdb-filter-only with a part that cannot be asked for.
 pub fn replconf_filter(word: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR Unsupported rdb-filter-only option: {}", String::from_utf8_lossy(word)))
+    CmdError::quoting("ERR Unsupported rdb-filter-only option: ", word, "")
 }
 
 /// REPLCONF with an option that does not exist.
 pub fn replconf_unknown(word: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR Unrecognized REPLCONF option: {}", String::from_utf8_lossy(word)))
+    CmdError::quoting("ERR Unrecognized REPLCONF option: ", word, "")
 }

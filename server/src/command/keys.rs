@@ -7,6 +7,7 @@ use protocol::resp::Args;
 use smallvec::SmallVec;
 
 use super::spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Spec};
+use crate::base::number::parse_i64;
 
 /// Positions of keys among the words of a command, each with what the command does to that key.
 pub type KeyPositions = SmallVec<[(u32, KeyFlags); 4]>;
@@ -58,15 +59,12 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
         }
         FindKeys::KeyNum { keynum, first: offset, step } => {
             let at = first + i64::from(keynum);
-            let count = usize::try_from(at)
-                .ok()
-                .and_then(|at| args.get(at))
-                .and_then(crate::base::number::parse_i64)
-                .ok_or(BadKeys)?;
+            let word = usize::try_from(at).ok().and_then(|at| args.get(at)).ok_or(BadKeys)?;
             // Bounded by the words that exist, so that a huge number is an error and not a loop.
-            if count < 0 || count > words {
-                return Err(BadKeys);
-            }
+            let count = parse_i64(word)
+                .filter(|count| (0..=words).contains(count))
+                .or_else(|| Some(c_int(word)).filter(|count| (1..=words).contains(count)))
+                .ok_or(BadKeys)?;
             let start = first + i64::from(offset);
             (start, start + (count - 1) * i64::from(step), i64::from(step))
         }
@@ -81,6 +79,22 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
         position += step;
     }
     Ok(())
+}
+
+/// A number as C's `atoi` reads it: what follows the digits is not looked at, and what is too large wraps. Redis falls back to it
+/// (`genericGetKeys`), so that a command with a bad number of keys is redirected like one with a good number.
+fn c_int(word: &[u8]) -> i64 {
+    let word = word.trim_ascii_start();
+    let (negative, digits) = match word.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        Some((b'+', digits)) => (false, digits),
+        _ => (false, word),
+    };
+    let magnitude = digits
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0i64, |sum, byte| sum.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
+    i64::from(if negative { -magnitude } else { magnitude } as i32)
 }
 
 fn find_keyword(args: Args<'_>, keyword: &str, start_from: i16) -> Option<i64> {

@@ -198,9 +198,9 @@ fn pexpiretime(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     answer_time(ctx, args, |at| at.max(0))
 }
 
-/// Seconds, rounded to the nearest as Redis does.
+/// Seconds, rounded to the nearest as Redis does; `millis` is not negative.
 fn to_seconds(millis: i64) -> i64 {
-    millis.saturating_add(500) / 1000
+    ((millis as u64 + 500) / 1000) as i64
 }
 
 /// -2 for a missing key, -1 for one that does not expire.

@@ -212,16 +212,12 @@ fn copy_target(args: Args<'_>) -> Option<usize> {
 
 fn copy(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let databases = ctx.limits.databases;
-    let in_cluster = ctx.limits.cluster_enabled;
-    let request = CopyRequest::parse(args.skip(3), |word| match database(word, databases) {
-        // There is but one database in a cluster; what Redis says is that the others are not to be used.
-        Err(problem) if in_cluster && problem == error::DB_OUT_OF_RANGE && integer(word).is_ok_and(|db| db > 0) => {
-            Err(error::COPY_IN_CLUSTER)
-        }
-        result => result.map(drop),
-    })?;
+    let request = CopyRequest::parse(args.skip(3), |word| database(word, databases).map(drop))?;
     let source_db = ctx.data.db;
     let target_db = request.database.map_or(Ok(source_db), |word| database(word, databases))?;
+    if ctx.limits.cluster_enabled && target_db != 0 {
+        return Err(error::COPY_IN_CLUSTER);
+    }
     let (from, to) = (ctx.data.key(&args[1]), ctx.data.key(&args[2]));
     if source_db == target_db && from.bytes == to.bytes {
         return Err(error::SAME_OBJECT);

@@ -173,7 +173,7 @@ impl Engine {
 
     fn write_unblock_error(&self, error: &CmdError, parked: &Parked, out: &mut Vec<u8>) {
         self.stats.count_error(error.code());
-        Reply::new(out, parked.protocol).error(error.as_str());
+        Reply::new(out, parked.protocol).error(error.as_bytes());
     }
 
     /// Has every command that is parked at keys and that `which` picks run again from the start, through all gates (role change, slot gone).

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::blocking::Parked;
 use super::pubsub::Subscriptions;
+use crate::store::WatchFlag;
 
 /// A client's number, never reused within a node.
 pub type ClientId = u64;
@@ -91,8 +92,6 @@ pub struct ClientStats {
     pub readonly: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
-    /// `x` of the flags: watched keys changed.
-    pub dirty_cas: AtomicBool,
     pub total_in: AtomicU64,
     pub total_out: AtomicU64,
 }
@@ -113,6 +112,8 @@ pub struct ClientHandle {
     killed: AtomicBool,
     waker: AtomicWaker,
     parked: Mutex<Option<Arc<Parked>>>,
+    /// Its flags in the slots of the keys that it watches; its session keeps them.
+    pub(super) watched: Mutex<Vec<Arc<WatchFlag>>>,
     /// What this client is subscribed to; its session changes it, and so does the cluster when a slot leaves.
     pub(super) subscriptions: Mutex<Subscriptions>,
 }
@@ -139,6 +140,7 @@ impl ClientHandle {
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             parked: Mutex::new(None),
+            watched: Mutex::default(),
             subscriptions: Mutex::default(),
         })
     }

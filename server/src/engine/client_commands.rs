@@ -201,15 +201,15 @@ fn reply(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 }
 
 fn pause(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if args.len() > 4 {
+        return Err(error::unknown_or_arity("CLIENT", &args[1]));
+    }
     let kind = match args.get(3) {
         None => PauseKind::All,
         Some(word) if word.eq_ignore_ascii_case(b"ALL") => PauseKind::All,
         Some(word) if word.eq_ignore_ascii_case(b"WRITE") => PauseKind::Writes,
         Some(_) => return Err(error::PAUSE_MODE),
     };
-    if args.len() > 4 {
-        return Err(error::unknown_or_arity("CLIENT", &args[1]));
-    }
     let timeout = parse_i64(&args[2]).ok_or(error::TIMEOUT_NOT_INTEGER)?;
     if timeout < 0 {
         return Err(error::TIMEOUT_NEGATIVE);
@@ -308,7 +308,7 @@ fn flags_of(client: &ClientHandle) -> String {
         (client.subscription_count() > 0, 'P'),
         (stats.multi.load(Ordering::Relaxed) >= 0, 'x'),
         (on(&stats.blocked) || on(&stats.paused), 'b'),
-        (on(&stats.dirty_cas), 'd'),
+        (client.watched.lock().iter().any(|flag| flag.is_raised()), 'd'),
         (client.is_killed(), 'A'),
         (on(&stats.readonly), 'r'),
         (on(&stats.no_evict), 'e'),

@@ -197,10 +197,7 @@ fn hello(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
             name = Some(&args[next + 1]);
             next += 2;
         } else {
-            return Err(CmdError::new(format!(
-                "ERR Syntax error in HELLO option '{}'",
-                String::from_utf8_lossy(option)
-            )));
+            return Err(error::hello_option(option));
         }
     }
     if !ctx.session.authenticated {

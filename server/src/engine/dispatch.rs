@@ -363,9 +363,9 @@ impl Engine {
             // Also without MULTI: Redis (`execCommandAbort`) does not ask.
             super::transaction::end_multi(self, session);
             session.spend_asking();
-            let text = exec_abort_text(problem.as_str());
-            self.stats.count_error(text.split(' ').next().unwrap_or_default());
-            Reply::new(out, session.protocol).error(&text);
+            let text = exec_abort(problem);
+            self.stats.count_error(text.code());
+            Reply::new(out, session.protocol).error(text.as_bytes());
             return;
         }
         self.stats.count_error(problem.code());
@@ -373,13 +373,15 @@ impl Engine {
             multi.aborted = true;
         }
         session.spend_asking();
-        Reply::new(out, session.protocol).error(problem.as_str());
+        Reply::new(out, session.protocol).error(problem.as_bytes());
     }
 
     fn queue(&self, session: &mut Session, command: &Command, args: Args<'_>, out: &mut Vec<u8>) {
         let Some(multi) = &mut session.multi else { return };
-        // Redis: a transaction that is already spoiled does not keep what it will not run.
-        if !multi.aborted {
+        // Redis: a transaction that is already spoiled does not keep what it will not run (and so what it would have run is
+        // not asked for its slots).
+        let spoiled = multi.aborted || session.watched.iter().any(|watched| watched.flag.is_raised());
+        if !spoiled {
             multi.bytes += args.total_len();
             multi.queue.push(Queued { command: command.index, args: args.to_owned() });
         }
@@ -579,16 +581,13 @@ fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>) {
 }
 
 /// EXEC's error when a gate refuses it: the cause is told after the code.
-fn exec_abort_text(cause: &str) -> String {
-    if cause.starts_with("MOVED")
-        || cause.starts_with("ASK ")
-        || cause.starts_with("CROSSSLOT")
-        || cause.starts_with("CLUSTERDOWN")
-        || cause.starts_with("TRYAGAIN")
-    {
-        return cause.to_owned();
+fn exec_abort(cause: &CmdError) -> CmdError {
+    if matches!(cause.code(), "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" | "TRYAGAIN") {
+        return cause.clone();
     }
-    format!("EXECABORT Transaction discarded because of: {}", cause.strip_prefix("ERR ").unwrap_or(cause))
+    let text = cause.as_bytes();
+    let why = text.strip_prefix(b"ERR ").unwrap_or(text);
+    CmdError::quoting("EXECABORT Transaction discarded because of: ", why, "")
 }
 
 /// What browsers say first, or soon: HTTP in the place of RESP.

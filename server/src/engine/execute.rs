@@ -304,7 +304,7 @@ impl Engine {
     ) {
         self.stats.count_error(error.code());
         self.stats.command(command.index).failed.fetch_add(1, Ordering::Relaxed);
-        Reply::new(out, protocol).error(error.as_str());
+        Reply::new(out, protocol).error(error.as_bytes());
     }
 
     /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it.

@@ -10,6 +10,8 @@ use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
+use super::config::commands::is_local;
+use super::config::ids;
 use super::hot::Hot;
 use super::ports::{Route, RouteAsk};
 use super::registry::Command;
@@ -32,6 +34,9 @@ impl Engine {
         hot: &Hot,
         moving: &mut Option<Route>,
     ) -> Result<(), CmdError> {
+        if command.flags.has(Flags::PROTECTED) {
+            self.protection_gate(session)?;
+        }
         if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
             return Err(error::NO_AUTH);
         }
@@ -45,6 +50,13 @@ impl Engine {
             *moving = self.route_gate(session, command, args, lead)?;
         }
         self.state_gates(session, command, hot)
+    }
+
+    /// DEBUG, the one protected command that there is, and whether this client may have it.
+    #[cold]
+    fn protection_gate(&self, session: &Session) -> Result<(), CmdError> {
+        let allowed = self.config.allows(ids::ENABLE_DEBUG_COMMAND, is_local(&session.handle.addr));
+        if allowed { Ok(()) } else { Err(error::DEBUG_DISABLED) }
     }
 
     /// Whether the command writes; EXEC does if a queued command does.

@@ -51,7 +51,7 @@ impl Hot {
                     decay_minutes: config.int(ids::LFU_DECAY_TIME) as u32,
                 }),
                 cluster_enabled,
-                databases: if cluster_enabled { 1 } else { config.int(ids::DATABASES) as usize },
+                databases: config.int(ids::DATABASES) as usize,
             },
             notify_mask: config.int(ids::NOTIFY_KEYSPACE_EVENTS) as u32,
             protected: config.bool(ids::PROTECTED_MODE) && password.is_empty(),

@@ -97,7 +97,7 @@ impl Engine {
     ) -> Arc<Self> {
         let hot = Hot::read(&config, 0);
         let commands = registry.len();
-        let databases = hot.limits.databases;
+        let databases = if hot.limits.cluster_enabled { 1 } else { hot.limits.databases };
         let started = clock.now_ms();
         Arc::new(Self {
             registry,

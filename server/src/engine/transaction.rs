@@ -109,6 +109,7 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         let flag = Arc::new(WatchFlag::of(expired));
         guard.watch(key, &flag);
         drop(guard);
+        ctx.session.handle.watched.lock().push(flag.clone());
         ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
     }
     ctx.session.handle.stats.watched.store(ctx.session.watched.len(), std::sync::atomic::Ordering::Relaxed);
@@ -124,11 +125,14 @@ fn unwatch(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
 
 /// Forgets every watched key of the session.
 pub fn unwatch_all(engine: &Engine, session: &mut Session) {
+    if session.watched.is_empty() {
+        return;
+    }
     for watched in session.watched.drain(..) {
         engine.keyspace.lock(watched.db, watched.slot).unwatch(&watched.key, &watched.flag);
     }
     session.handle.stats.watched.store(0, std::sync::atomic::Ordering::Relaxed);
-    session.handle.stats.dirty_cas.store(false, std::sync::atomic::Ordering::Relaxed);
+    session.handle.watched.lock().clear();
 }
 
 /// Leaves MULTI: the queue and the watched keys are forgotten.

