@@ -164,6 +164,25 @@ fn a_port_in_use_is_told_in_the_log() {
     }
 }
 
+#[test]
+fn what_follows_config_set_in_a_pipeline_obeys_it() {
+    check(
+        r#"
+@raw !raw "CONFIG SET list-max-listpack-size 1\r\nRPUSH l 1 2 3\r\nDUMP l\r\nCONFIG SET list-max-listpack-size -2\r\nRPUSH m 1 2 3\r\nDUMP m\r\n"
+@raw !read
+@raw !read
+@raw !read
+@raw !read
+@raw !read
+@raw !read
+== limits of the parser
+@raw !raw "CONFIG SET proto-max-bulk-len 1mb\r\n*2\r\n$4\r\nECHO\r\n$2000000\r\n"
+@raw !closed
+CONFIG SET proto-max-bulk-len 512mb
+"#,
+    );
+}
+
 /// Whether the kernel gives the node's process transparent huge pages.
 #[cfg(target_os = "linux")]
 fn huge_pages(node: &integration::node::Node) -> String {

@@ -3,6 +3,20 @@
 use crate::check;
 
 #[test]
+fn debug_listpack_does_not_see_what_has_expired() {
+    check(
+        r#"
+DEBUG SET-ACTIVE-EXPIRE 0
+SET k v PXAT 1
+DEBUG LISTPACK k
+SET k v
+DEBUG LISTPACK k
+DEBUG SET-ACTIVE-EXPIRE 1
+"#,
+    );
+}
+
+#[test]
 fn times_at_the_end_of_time_are_rounded() {
     check(
         r#"

@@ -21,6 +21,7 @@ mod lists;
 mod lists_blocking;
 mod protocol_errors;
 mod pubsub;
+mod random;
 mod scan;
 mod strings;
 mod transactions;

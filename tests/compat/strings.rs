@@ -671,9 +671,9 @@ fn errors_quote_words_as_they_are() {
         "CLIENT PAUSE 0 ALL",
         "DEBUG",
     ];
-    let line = |word: &str, command: &str| match command.contains("{word}") {
-        true => format!("{}\n", command.replace("{word}", word)),
-        false => format!("{command} {word}\n"),
+    let line = |word: &str, command: &str| {
+        let command = if command.contains("{word}") { command.to_owned() } else { format!("{command} {{word}}") };
+        format!("{}\n", command.replace("{word}", word))
     };
     check(&words.iter().flat_map(|word| commands.map(|command| line(word, command))).collect::<String>());
 }

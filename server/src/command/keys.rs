@@ -37,6 +37,7 @@ pub fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<()
 
 fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
     let words = args.len() as i64;
+    let mut flags = spec.flags;
     let first = match spec.begin {
         BeginSearch::Index(index) => i64::from(index),
         BeginSearch::Keyword { keyword, start_from } => match find_keyword(args, keyword, start_from) {
@@ -61,10 +62,13 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
             let at = first + i64::from(keynum);
             let word = usize::try_from(at).ok().and_then(|at| args.get(at)).ok_or(BadKeys)?;
             // Bounded by the words that exist, so that a huge number is an error and not a loop.
-            let count = parse_i64(word)
-                .filter(|count| (0..=words).contains(count))
-                .or_else(|| Some(c_int(word)).filter(|count| (1..=words).contains(count)))
-                .ok_or(BadKeys)?;
+            let count = match parse_i64(word).filter(|count| (0..=words).contains(count)) {
+                Some(count) => count,
+                None => {
+                    flags = KeyFlags::NONE;
+                    Some(c_int(word)).filter(|count| (1..=words).contains(count)).ok_or(BadKeys)?
+                }
+            };
             let start = first + i64::from(offset);
             (start, start + (count - 1) * i64::from(step), i64::from(step))
         }
@@ -75,14 +79,14 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
     }
     let mut position = first;
     while position <= last {
-        out.push((position as u32, spec.flags));
+        out.push((position as u32, flags));
         position += step;
     }
     Ok(())
 }
 
 /// A number as C's `atoi` reads it: what follows the digits is not looked at, and what is too large wraps. Redis falls back to it
-/// (`genericGetKeys`), so that a command with a bad number of keys is redirected like one with a good number.
+/// (`genericGetKeys`, which knows no flags), so a command with a bad number of keys is redirected like one with a good number.
 fn c_int(word: &[u8]) -> i64 {
     let word = word.trim_ascii_start();
     let (negative, digits) = match word.split_first() {

@@ -120,6 +120,8 @@ impl Pace {
 /// What one command's turn came to.
 enum Step {
     Next,
+    /// The configuration has been changed, by this command or meanwhile.
+    Renewed,
     Stop(Next),
 }
 
@@ -144,11 +146,10 @@ impl Engine {
         input: &mut [u8],
         out: &mut Vec<u8>,
     ) -> (usize, Next) {
-        let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
-        let result = self.process_batch(session, intake, input, out, &mut pass, &hot, &mut pace);
+        let result = self.process_batch(session, intake, input, out, &mut pass, &mut pace);
         pace.settle(self);
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         result
@@ -161,10 +162,10 @@ impl Engine {
         input: &mut [u8],
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
-        hot: &Hot,
         pace: &mut Pace,
     ) -> (usize, Next) {
         let mut from = 0;
+        let mut hot = self.hot.load_full();
         let mut window = Window::new();
         loop {
             let authenticated = session.authenticated;
@@ -177,22 +178,27 @@ impl Engine {
             from = window.end;
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
-                let stop = match self.dispatch(session, args, &request.lead, out, pass, hot, pace) {
+                let step = self.dispatch(session, args, &request.lead, out, pass, &hot, pace);
+                let renewed = matches!(step, Step::Renewed);
+                let stop = match step {
                     Step::Stop(next @ Next::Paused(_)) => {
                         // Not left in the buffer: an inline command was unescaped there and must not be read twice.
                         session.postponed = Some(args.to_owned());
                         Some((request.end, next))
                     }
                     Step::Stop(next) => Some((request.end, next)),
-                    Step::Next if out.len() >= FLUSH_AT => Some((request.end, Next::Flush)),
-                    Step::Next if session.close_after_reply => Some((request.end, Next::Close)),
-                    Step::Next => None,
+                    Step::Next | Step::Renewed if out.len() >= FLUSH_AT => Some((request.end, Next::Flush)),
+                    Step::Next | Step::Renewed if session.close_after_reply => Some((request.end, Next::Close)),
+                    Step::Next | Step::Renewed => None,
                 };
                 if let Some(stop) = stop {
                     intake.forget();
                     return stop;
                 }
-                if session.authenticated != authenticated {
+                if renewed {
+                    hot = self.hot.load_full();
+                }
+                if renewed || session.authenticated != authenticated {
                     // Other limits hold from here on.
                     intake.forget();
                     from = request.end;
@@ -224,7 +230,7 @@ impl Engine {
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
         match step {
-            Step::Next => Next::Flush,
+            Step::Next | Step::Renewed => Next::Flush,
             Step::Stop(next) => next,
         }
     }
@@ -294,7 +300,11 @@ impl Engine {
                 self.run_at_home(session, handler, &turn, lead, out)
             }
             Handler::Keyed(handler) => self.run_keyed(session, handler, &turn, moving, out),
-            _ => self.run(session, &turn, pass, out),
+            _ => match self.run(session, &turn, pass, out) {
+                // What comes after CONFIG SET in the same pipeline obeys it.
+                Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), hot) => Step::Renewed,
+                step => step,
+            },
         };
         pace.count();
         if session.asking && command.spec.name != "ASKING" {

@@ -214,8 +214,10 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
 
 /// No value of this version is a listpack and nothing else: lists are quicklists (of listpacks), as in Redis 7.0.
 fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
-    with_entry(ctx, key, |_| ()).ok_or(error::NO_SUCH_KEY)?;
-    Err(error::NOT_LISTPACK)
+    // Unlike its siblings, this one does not see what has expired (Redis: `objectCommandLookupOrReply`).
+    let now = ctx.now;
+    let lives = with_entry(ctx, key, |entry| entry.expire_at().is_none_or(|at| at >= now)).unwrap_or(false);
+    Err(if lives { error::NOT_LISTPACK } else { error::NO_SUCH_KEY })
 }
 
 /// The digest of everything; the caller is alone, so that it is of one moment.

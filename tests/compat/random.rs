@@ -1,0 +1,458 @@
+//! Random commands: what nobody thought of writing a script for.
+//!
+//! A grammar makes commands that are nearly right: known names with keys of both types, numbers at their limits, options in any
+//! order, words missing or too many, transactions around all of it. Both servers get them in the same pipelines, and every reply is compared
+//! byte for byte; at the end every key is dumped and every command's and error's statistics are compared too. A seed says what
+//! is sent, so a finding is replayed by `RANDOM_FIRST=<seed> RANDOM_SEEDS=1`; it then deserves a script of its own.
+//!
+//! Left out is what no two servers agree on: random picks, the order of keys, ids, and times of less than a second. Times to
+//! live may be apart by as much as the servers were.
+
+use std::fmt::Write as _;
+use std::thread;
+
+use integration::client::{Client, REPLY_LIMIT};
+use integration::node::{Node, NodeSpec};
+use integration::oracle::Binary;
+use integration::resp::Value;
+use slotd::base::rng::Rng;
+
+/// Commands of one seed.
+const COMMANDS: usize = 300;
+/// Most commands in one pipeline.
+const PIPELINE: u64 = 24;
+/// How far apart two times to live may be: milliseconds, for a machine that is busy.
+const APART: i64 = 5_000;
+
+/// What the words of a command may be: a class is a list of alternatives, each a list of words or, in `<>`, of classes. After a
+/// class `?` means at most one, `*` up to three, `+` one to four.
+const CLASSES: &[(&str, &[&str])] = &[
+    ("key", &["a", "b", "{a}2", "c", "l", "m", "{l}2", "n"]),
+    (
+        "value",
+        &[
+            "<empty>",
+            "1",
+            "-1",
+            "0",
+            "10",
+            "abc",
+            "abcabc",
+            "<space>",
+            "3.5",
+            "<int>",
+            "1e5",
+            "5.0e3",
+            "inf",
+            "nan",
+            "0x10",
+            "01",
+            "<long>",
+            "<bytes>",
+            "<huge>",
+            "12345678901234567890",
+        ],
+    ),
+    (
+        "int",
+        &["0", "1", "-1", "2", "3", "-2", "5", "7", "-100", "100", "<limit>", "abc", "<empty>", "1.5", "+1", "<space>"],
+    ),
+    (
+        "limit",
+        &[
+            "9223372036854775807",
+            "-9223372036854775807",
+            "9223372036854775808",
+            "4294967296",
+            "536870912",
+            "2147483648",
+        ],
+    ),
+    ("ttl", &["100000", "200000", "0", "-1", "abc", "9223372036854775807", "9999999999999"]),
+    ("at", &["4102444800", "4102444800123", "4102444800500", "1", "0", "-5", "abc", "9223372036854775807"]),
+    ("end", &["LEFT", "RIGHT", "LEFT", "RIGHT", "left", "mid"]),
+    ("wait", &["0.01", "0.001", "-1", "abc"]),
+    (
+        "set",
+        &["NX", "XX", "GET", "KEEPTTL", "EX <ttl>", "PX 100000000", "EXAT <at>", "PXAT <at>", "EX", "px", "nonsense"],
+    ),
+    ("getex", &["PERSIST", "EX <ttl>", "PX 100000000", "EXAT <at>", "PXAT <at>", "EX", "nonsense"]),
+    ("lcs", &["LEN", "IDX", "WITHMATCHLEN", "MINMATCHLEN <int>", "nonsense"]),
+    ("lpos", &["RANK <int>", "COUNT <int>", "MAXLEN <int>", "RANK", "nonsense"]),
+    ("count", &["COUNT <int>", "COUNT 2", "COUNT", "nonsense"]),
+    ("pair", &["<key> <value>", "<key> <value>", "<key>"]),
+    ("copy", &["REPLACE", "DB <db>", "DB", "nonsense"]),
+    ("db", &["0", "1", "15", "16", "99", "-1", "abc"]),
+    ("cond", &["NX", "XX", "gt", "LT", "nonsense"]),
+    ("restore", &["REPLACE", "ABSTTL", "IDLETIME <int>", "FREQ <int>", "nonsense"]),
+    ("client", &["GETNAME", "SETNAME", "NO-EVICT", "UNBLOCK", "CACHING", "GETREDIR", "nonsense"]),
+    ("pubsub", &["CHANNELS", "NUMSUB", "NUMPAT", "SHARDCHANNELS", "SHARDNUMSUB", "nonsense"]),
+    (
+        "command",
+        &[
+            "SET <key> <value> <set>*",
+            "GET <key>",
+            "GETSET <key> <value>",
+            "GETDEL <key>",
+            "GETEX <key> <getex>*",
+            "SETNX <key> <value>",
+            "SETEX <key> <ttl> <value>",
+            "PSETEX <key> 100000000 <value>",
+            "APPEND <key> <value>",
+            "STRLEN <key>",
+            "INCR <key>",
+            "DECR <key>",
+            "INCRBY <key> <int>",
+            "DECRBY <key> <int>",
+            "INCRBYFLOAT <key> <value>",
+            "SETRANGE <key> <int> <value>",
+            "GETRANGE <key> <int> <int>",
+            "SUBSTR <key> <int> <int>",
+            "MGET <key>*",
+            "MSET <pair>+",
+            "MSETNX <pair>+",
+            "LCS <key> <key> <lcs>*",
+            "LPUSH <key> <value>+",
+            "RPUSH <key> <value>+",
+            "RPUSH <key> <value>+ <value>+ <value>+",
+            "LPUSHX <key> <value>+",
+            "RPUSHX <key> <value>+",
+            "LPOP <key> <int>?",
+            "RPOP <key> <int>?",
+            "LLEN <key>",
+            "LINDEX <key> <int>",
+            "LSET <key> <int> <value>",
+            "LINSERT <key> BEFORE <value> <value>",
+            "LINSERT <key> after <value> <value>",
+            "LINSERT <key> x <value> <value>",
+            "LREM <key> <int> <value>",
+            "LRANGE <key> <int> <int>",
+            "LTRIM <key> <int> <int>",
+            "LTRIM <key> 0 40",
+            "LPOS <key> <value> <lpos>*",
+            "LMOVE <key> <key> <end> <end>",
+            "RPOPLPUSH <key> <key>",
+            "LMPOP <int> <key>* <end> <count>?",
+            "LMPOP 2 <key> <key> <end> <count>?",
+            "BLPOP <key>+ <wait>",
+            "BRPOP <key> <wait>",
+            "BLMPOP <wait> 1 <key> <end> <count>?",
+            "BLMPOP <wait> <int> <key>+ <end>",
+            "BRPOPLPUSH <key> <key> <wait>",
+            "BLMOVE <key> <key> <end> <end> <wait>",
+            "DEL <key>+",
+            "UNLINK <key>*",
+            "EXISTS <key>*",
+            "TYPE <key>",
+            "TOUCH <key>*",
+            "RENAME <key> <key>",
+            "RENAMENX <key> <key>",
+            "COPY <key> <key> <copy>*",
+            "EXPIRE <key> <ttl> <plain>?",
+            "PEXPIRE <key> <ttl>",
+            "EXPIREAT <key> <at> <cond>*",
+            "PEXPIREAT <key> <at> <cond>*",
+            "EXPIRETIME <key>",
+            "PEXPIRETIME <key>",
+            "PERSIST <key>",
+            "TTL <key>",
+            "PTTL <key>",
+            "DBSIZE",
+            "OBJECT ENCODING <key>",
+            "OBJECT FREQ <key>",
+            "OBJECT HELP",
+            "OBJECT nonsense <key>",
+            "DUMP <key>",
+            "RESTORE <key> <int> <value> <restore>*",
+            "SELECT <db>",
+            "MOVE <key> <db>",
+            "SWAPDB <db> <db>",
+            "FLUSHDB nonsense",
+            "MULTI",
+            "EXEC",
+            "EXEC",
+            "EXEC",
+            "DISCARD",
+            "WATCH <key>*",
+            "UNWATCH",
+            "PING <value>*",
+            "ECHO <value>?",
+            "HELLO 4",
+            "HELLO <int> <value>",
+            "HELLO 3 SETNAME <space>",
+            "CLIENT <client> <value>*",
+            "COMMAND GETKEYS <command>",
+            "COMMAND GETKEYSANDFLAGS <command>",
+            "PUBLISH <value>*",
+            "PUBSUB <pubsub> <key>*",
+            "WAIT 0 <int>",
+            "nosuch <value>*",
+            "CLUSTER nonsense",
+            "CLUSTER KEYSLOT <key>",
+            "ASKING",
+            "READONLY",
+            "READWRITE",
+            "SCAN abc",
+            "SCAN 0 COUNT <empty>",
+            "SCAN 0 TYPE",
+            "LOLWUT VERSION abc",
+            "REPLICAOF",
+            "AUTH <value>*",
+            "CONFIG SET list-max-listpack-size <listpack>",
+            "CONFIG SET list-compress-depth <depth>",
+            "CONFIG SET <value> <value>",
+            "CONFIG GET list-compress-depth",
+            "FAILOVER <value>",
+            "SUBSTR <key>",
+            "DEBUG nonsense",
+            "DEBUG LISTPACK <key>",
+        ],
+    ),
+    ("plain", &["NX", "XX", "nonsense"]),
+    ("listpack", &["-2", "-2", "3", "128", "1", "abc"]),
+    ("depth", &["0", "1", "2", "-1"]),
+];
+
+type Command = Vec<Vec<u8>>;
+
+/// Makes the commands of one seed.
+struct Grammar(Rng);
+
+impl Grammar {
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.0.below(from.len() as u64) as usize]
+    }
+
+    /// True once in `n` times.
+    fn rarely(&mut self, n: u64) -> bool {
+        self.0.below(n) == 0
+    }
+
+    fn command(&mut self) -> Command {
+        loop {
+            let words = self.candidate();
+            let first = words[0].to_ascii_uppercase();
+            let asks_for_what_differs = match first.as_slice() {
+                b"HELLO" => {
+                    words.len() == 1
+                        || (matches!(words[1].as_slice(), b"2" | b"3")
+                            && words.last().is_some_and(|last| last != b" 1"))
+                }
+                b"SCAN" => words.len() == 2,
+                _ => false,
+            };
+            if !asks_for_what_differs {
+                return words;
+            }
+        }
+    }
+
+    fn candidate(&mut self) -> Command {
+        let mut words = Vec::new();
+        self.class("command", &mut words);
+        // The last word of these is how long to wait, and not any word will do.
+        if matches!(words[0].as_slice(), b"BLPOP" | b"BRPOP" | b"BRPOPLPUSH" | b"BLMOVE") {
+            return words;
+        }
+        if self.rarely(25) && words.len() > 1 {
+            words.pop();
+        }
+        if self.rarely(30) {
+            self.class("value", &mut words);
+        }
+        if self.rarely(30) {
+            words[0].make_ascii_lowercase();
+        }
+        words
+    }
+
+    fn class(&mut self, name: &str, out: &mut Command) {
+        match name {
+            "empty" => return out.push(Vec::new()),
+            "space" => return out.push(b" 1".to_vec()),
+            "long" => return out.push(b"x".repeat(70)),
+            "huge" => return out.push(b"y".repeat(9_000)),
+            "bytes" => return out.push(b"\x00\xff\r\n".to_vec()),
+            _ => {}
+        }
+        let (_, alternatives) = CLASSES.iter().find(|(known, _)| *known == name).expect("the grammar is whole");
+        for word in self.pick(alternatives).split(' ') {
+            self.word(word, out);
+        }
+    }
+
+    fn word(&mut self, word: &str, out: &mut Command) {
+        let Some((class, repeat)) = word.strip_prefix('<').and_then(|word| word.split_once('>')) else {
+            return out.push(word.as_bytes().to_vec());
+        };
+        let times = match repeat {
+            "?" => self.0.below(2),
+            "*" => self.0.below(4),
+            "+" => 1 + self.0.below(4),
+            _ => 1,
+        };
+        for _ in 0..times {
+            self.class(class, out);
+        }
+    }
+}
+
+/// All that is sent in one seed, in pipelines.
+fn pipelines(seed: u64) -> Vec<Vec<Command>> {
+    let mut grammar = Grammar(Rng::new(seed));
+    let mut left = COMMANDS;
+    let mut all = Vec::new();
+    while left > 0 {
+        let len = (1 + grammar.0.below(PIPELINE) as usize).min(left);
+        left -= len;
+        all.push((0..len).map(|_| grammar.command()).collect());
+    }
+    all
+}
+
+/// Sends one seed's commands to a server that was made empty, and returns each reply with what it answers.
+fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
+    let mut client = node.client();
+    for line in ["FLUSHALL", "CONFIG SET list-max-listpack-size -2 list-compress-depth 0", "CONFIG RESETSTAT"] {
+        client.ok(line);
+    }
+    if seed % 2 == 1 {
+        client.cmd("HELLO 3");
+    }
+    let mut replies = Vec::new();
+    for pipeline in pipelines(seed) {
+        let bytes: Vec<u8> = pipeline.iter().flat_map(|command| integration::resp::encode(command)).collect();
+        client.send_raw(&bytes).expect("the server reads");
+        for command in &pipeline {
+            match client.frame(REPLY_LIMIT) {
+                Ok(frame) => replies.push((shown(command), frame)),
+                Err(silence) => {
+                    // Nothing that follows can be compared.
+                    replies.push((shown(command), format!("{silence:?}").into_bytes()));
+                    return replies;
+                }
+            }
+        }
+    }
+    let _ = client.cmd("DISCARD");
+    for (name, bytes) in conclusions(&mut client) {
+        replies.push((name, bytes));
+    }
+    replies
+}
+
+/// What is left behind: every key of the two databases that were used most, and the statistics.
+fn conclusions(client: &mut Client) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for section in ["commandstats", "errorstats"] {
+        let text = client.cmd(&format!("INFO {section}")).text();
+        for line in text.lines().filter(|line| !line.starts_with("cmdstat_info:")) {
+            // Times are each server's own.
+            let counts: Vec<&str> = line.split(',').filter(|field| !field.starts_with("usec")).collect();
+            found.push((counts.join(","), Vec::new()));
+        }
+    }
+    found.sort();
+    for db in 0..2 {
+        client.cmd(&format!("SELECT {db}"));
+        let (_, keys) = CLASSES[0];
+        for key in keys {
+            let _ = client.send(&["DUMP", key]);
+            let frame = client.frame(REPLY_LIMIT).unwrap_or_else(|silence| format!("{silence:?}").into_bytes());
+            found.push((format!("finally, in database {db}: DUMP {key}"), frame));
+        }
+    }
+    found
+}
+
+fn shown(command: &Command) -> String {
+    let words: Vec<String> = command.iter().map(|word| word[..word.len().min(40)].escape_ascii().to_string()).collect();
+    words.join(" ")
+}
+
+/// Whether two replies say the same. A time to live is that of its server's clock.
+fn agree(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let number = |bytes| match integration::resp::parse(bytes) {
+        Ok((Value::Int(number), _)) => Some(number),
+        _ => None,
+    };
+    let timed = ["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"]
+        .iter()
+        .any(|name| command.split(' ').next().is_some_and(|first| first.eq_ignore_ascii_case(name)));
+    match (number(ours), number(theirs)) {
+        (Some(a), Some(b)) if timed && a > 0 && b > 0 => (a - b).abs() <= APART,
+        // A transaction may hold such a reply among others.
+        _ => command.eq_ignore_ascii_case("EXEC") && same_but_for_times(ours, theirs),
+    }
+}
+
+/// Whether two replies differ in nothing but numbers that are near each other.
+fn same_but_for_times(ours: &[u8], theirs: &[u8]) -> bool {
+    let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let (ours, theirs) = (lines(ours), lines(theirs));
+    let number =
+        |line: &[u8]| -> Option<i64> { str::from_utf8(line.strip_prefix(b":")?).ok()?.trim_end().parse().ok() };
+    ours.len() == theirs.len()
+        && ours.iter().zip(&theirs).all(|(a, b)| {
+            a == b
+                || match (number(a), number(b)) {
+                    (Some(a), Some(b)) => a > 1_000 && b > 1_000 && (a - b).abs() <= APART,
+                    _ => false,
+                }
+        })
+}
+
+fn number_from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Plays seeds to both servers, and reports the first difference of each.
+#[track_caller]
+fn compare(start: impl Fn(Binary) -> Node) {
+    let (first, seeds) = (number_from_env("RANDOM_FIRST", 0), number_from_env("RANDOM_SEEDS", 30));
+    let [oracle, slotd] = [Binary::Stock, Binary::Slotd].map(start);
+    let mut report = String::new();
+    for seed in first..first + seeds {
+        // Side by side, so that their clocks agree.
+        let (theirs, ours) = thread::scope(|scope| {
+            let theirs = scope.spawn(|| play(&oracle, seed));
+            let ours = play(&slotd, seed);
+            (theirs.join().expect("the oracle answers"), ours)
+        });
+        let Some(at) = (0..theirs.len().max(ours.len())).find(|&at| match (theirs.get(at), ours.get(at)) {
+            (Some(theirs), Some(ours)) => theirs.0 != ours.0 || !agree(&ours.0, &ours.1, &theirs.1),
+            _ => true,
+        }) else {
+            continue;
+        };
+        let side = |replies: &[(String, Vec<u8>)]| {
+            replies.get(at).map_or("nothing".to_owned(), |(what, reply)| format!("{what}  ->  {}", super::shown(reply)))
+        };
+        let _ = writeln!(report, "seed {seed}\n   redis: {}\n   slotd: {}", side(&theirs), side(&ours));
+        for (what, reply) in &ours[at.saturating_sub(8)..at] {
+            let _ = writeln!(report, "      after {what}  ->  {}", super::shown(&reply[..reply.len().min(60)]));
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn random_commands_on_a_lone_node() {
+    compare(|binary| NodeSpec::new(binary).start());
+}
+
+#[test]
+fn random_commands_on_a_node_of_a_cluster() {
+    compare(|binary| {
+        let node = NodeSpec::new(binary).with("cluster-enabled", "yes").start();
+        node.client().ok("CLUSTER ADDSLOTSRANGE 0 16383");
+        let formed = || node.cmd("CLUSTER INFO").text().contains("cluster_state:ok");
+        integration::wait::wait_until("the node serves its slots", integration::wait::secs(10), formed);
+        node
+    });
+}
