@@ -22,6 +22,7 @@ mod lists_blocking;
 mod protocol_errors;
 mod pubsub;
 mod random;
+mod random_blocking;
 mod scan;
 mod strings;
 mod transactions;

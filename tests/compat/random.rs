@@ -209,23 +209,71 @@ const CLASSES: &[(&str, &[&str])] = &[
             "DEBUG LISTPACK <key>",
         ],
     ),
+    // What several clients do to each other (`random_blocking.rs`): waits without end, and what ends them.
+    (
+        "waiting",
+        &[
+            "BLPOP <list>+ 0",
+            "BRPOP <list>+ 0",
+            "BLMOVE <list> <list> <end> <end> 0",
+            "BRPOPLPUSH <list> <list> 0",
+            "BLMPOP 0 1 <list> <end> <count>?",
+            "BLMPOP 0 2 <list> <list> <end> <count>?",
+            "BLPOP <list> <list> 0",
+        ],
+    ),
+    (
+        "ending",
+        &[
+            "RPUSH <list> <item>+",
+            "LPUSH <list> <item>+",
+            "RPUSH <list> <item>",
+            "LPUSHX <list> <item>",
+            "LMOVE <list> <list> <end> <end>",
+            "RENAME <list> <list>",
+            "COPY <list> <list> REPLACE",
+            "DEL <list>",
+            "SET <list> <item>",
+            "LPOP <list>",
+            "LMPOP 2 <list> <list> <end>",
+            "LREM <list> 0 <item>",
+            "LTRIM <list> 1 -1",
+            "LRANGE <list> 0 -1",
+            "MULTI",
+            "EXEC",
+            "EXEC",
+            "EXEC",
+            "DISCARD",
+            "SELECT 1",
+            "SELECT 0",
+            "SELECT 0",
+            "MOVE <list> 1",
+            "FLUSHALL",
+            "LINSERT <list> BEFORE <item> <item>",
+            "EXPIREAT <list> 1",
+            "WATCH <list>",
+            "EXISTS <list>",
+        ],
+    ),
+    ("list", &["a", "b", "c", "d"]),
+    ("item", &["1", "2", "3", "x"]),
     ("plain", &["NX", "XX", "nonsense"]),
     ("listpack", &["-2", "-2", "3", "128", "1", "abc"]),
     ("depth", &["0", "1", "2", "-1"]),
 ];
 
-type Command = Vec<Vec<u8>>;
+pub(super) type Command = Vec<Vec<u8>>;
 
 /// Makes the commands of one seed.
-struct Grammar(Rng);
+pub(super) struct Grammar(pub(super) Rng);
 
 impl Grammar {
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.0.below(from.len() as u64) as usize]
     }
 
     /// True once in `n` times.
-    fn rarely(&mut self, n: u64) -> bool {
+    pub(super) fn rarely(&mut self, n: u64) -> bool {
         self.0.below(n) == 0
     }
 
@@ -267,7 +315,7 @@ impl Grammar {
         words
     }
 
-    fn class(&mut self, name: &str, out: &mut Command) {
+    pub(super) fn class(&mut self, name: &str, out: &mut Command) {
         match name {
             "empty" => return out.push(Vec::new()),
             "space" => return out.push(b" 1".to_vec()),
@@ -412,7 +460,7 @@ fn compare_replica(primary: Binary, replica: Binary) {
     assert_eq!(syncs, ["0", "0", "0"], "the link never broke");
 }
 
-fn shown(command: &Command) -> String {
+pub(super) fn shown(command: &Command) -> String {
     let words: Vec<String> = command.iter().map(|word| word[..word.len().min(40)].escape_ascii().to_string()).collect();
     words.join(" ")
 }
@@ -452,7 +500,7 @@ fn same_but_for_times(ours: &[u8], theirs: &[u8]) -> bool {
         })
 }
 
-fn number_from_env(name: &str, default: u64) -> u64 {
+pub(super) fn number_from_env(name: &str, default: u64) -> u64 {
     std::env::var(name)
         .ok()
         .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))

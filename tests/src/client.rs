@@ -69,6 +69,15 @@ impl Client {
         self.next(limit).map(|(_, bytes)| bytes)
     }
 
+    /// The exact bytes of the next reply, if it has come already. Timeouts of sockets are whole ticks of the kernel's clock,
+    /// far too long for who looks at many clients in turn.
+    pub fn arrived(&mut self) -> Option<Vec<u8>> {
+        let _ = self.stream.set_nonblocking(true);
+        let frame = self.frame(Duration::from_micros(50)).ok();
+        let _ = self.stream.set_nonblocking(false);
+        frame
+    }
+
     /// The next reply.
     pub fn reply(&mut self, limit: Duration) -> Result<Value, Silence> {
         self.next(limit).map(|(value, _)| value)
