@@ -142,9 +142,9 @@ fn play(oracle: &Node, slotd: &Node, seed: u64) -> Option<String> {
                 return Some(told(seed, &history, "no common rest", &state));
             }
         }
-        for other in 0..CLIENTS {
+        for (other, had_an_answer) in before.iter().enumerate() {
             let [theirs, ours] = [0, 1].map(|side| sides[side].replies[other].clone().unwrap_or_default());
-            if sides[0].replies[other].is_some() && (other == client || !before[other]) {
+            if sides[0].replies[other].is_some() && (other == client || !had_an_answer) {
                 history.push(format!("    client {other} is told {}", super::shown(&theirs)));
             }
             if theirs != ours {
