@@ -1,5 +1,9 @@
 //! Replication with stock Redis in both roles: full and partial resynchronisation, chains, role changes, FAILOVER.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::Instant;
+
 use integration::node::{Node, NodeSpec};
 use integration::oracle::{Binary, slotd_is_stock};
 use integration::wait::{secs, wait_ok, wait_until};
@@ -10,9 +14,16 @@ fn server(binary: Binary) -> Node {
     NodeSpec::new(binary).with("repl-diskless-sync-delay", "0").with("repl-backlog-size", "2mb").start()
 }
 
+/// Makes one the replica of the other and waits until both say so: a replica whose link is up is not yet online with its primary.
+/// A stock primary first has to notice that the process which wrote the snapshot has ended, and to hear the replica once more.
 fn follow(replica: &Node, primary: &Node) {
     assert!(replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).is_ok());
     wait_link_up(replica);
+    let online = format!("port={},state=online,", replica.port());
+    wait_ok("the primary to know its replica online", secs(30), || {
+        let replication = primary.cmd("INFO replication").text();
+        if replication.contains(&online) { Ok(()) } else { Err(replication) }
+    });
 }
 
 fn count(node: &Node, field: &str) -> i64 {
@@ -316,4 +327,57 @@ fn a_command_that_this_server_lacks_is_not_skipped() {
     assert!((2..30).contains(&attempts), "{attempts} attempts in two seconds");
     wait_until("the link to be down", secs(10), || replica.info("master_link_status") == "down");
     assert_eq!(replica.cmd("EXISTS before after").int(), 1, "what came before stays, what came after is not applied");
+}
+
+/// The next request that a replica sends to the primary that a test plays.
+fn request(from: &mut impl BufRead) -> Vec<String> {
+    let mut line = || {
+        let mut line = String::new();
+        assert!(from.read_line(&mut line).expect("the replica goes on") > 0, "the replica hung up");
+        line.trim_end().to_owned()
+    };
+    let words: usize = line().strip_prefix('*').and_then(|n| n.parse().ok()).expect("an array");
+    (0..words).map(|_| (line(), line()).1).collect()
+}
+
+/// A stock primary takes no acknowledgement before it has noticed that its snapshot's process has ended: the first one is lost.
+/// The replica repeats it soon, so that it need not do without writes for a second.
+#[test]
+fn a_primary_that_missed_the_first_acknowledgement_gets_others_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let replica = server(Binary::Slotd);
+    replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", listener.local_addr().expect("bound").port()));
+    let (mut socket, _) = listener.accept().expect("the replica connects");
+    socket.set_read_timeout(Some(secs(20))).expect("an option of every socket");
+    let mut requests = BufReader::new(socket.try_clone().expect("a second handle"));
+    loop {
+        match request(&mut requests)[0].to_ascii_lowercase().as_str() {
+            "ping" => socket.write_all(b"+PONG\r\n"),
+            "replconf" => socket.write_all(b"+OK\r\n"),
+            "psync" => break,
+            other => panic!("{other} in a handshake"),
+        }
+        .expect("the replica listens");
+    }
+    let (id, mark) = ("a".repeat(40), "m".repeat(40));
+    let answer = [b"+FULLRESYNC ", id.as_bytes(), b" 7\r\n$EOF:", mark.as_bytes(), b"\r\n"].concat();
+    // The shortest snapshot: no key, and no checksum.
+    let snapshot = [b"REDIS0010\xff\0\0\0\0\0\0\0\0", mark.as_bytes()].concat();
+    socket.write_all(&[answer, snapshot].concat()).expect("the replica listens");
+    let mut acknowledged = || match &*request(&mut requests) {
+        [replconf, ack, offset] if replconf == "REPLCONF" && ack == "ACK" => offset.clone(),
+        other => panic!("{other:?} from a replica that has loaded"),
+    };
+    assert_eq!(acknowledged(), "7");
+    let first = Instant::now();
+    (0..8).for_each(|_| assert_eq!(acknowledged(), "7"));
+    let took = first.elapsed();
+    assert!(took < secs(4), "one a second would be seven seconds, not {took:?}");
+    // From the first byte on the primary need not be told so often.
+    socket.write_all(b"\n").expect("the replica listens");
+    while acknowledged() != "8" {}
+    let quiet = Instant::now();
+    (0..2).for_each(|_| assert_eq!(acknowledged(), "8"));
+    let took = quiet.elapsed();
+    assert!(took > secs(1), "two are two seconds apart from the one before, not {took:?}");
 }

@@ -43,6 +43,13 @@ const MAX_LINE: usize = 64 * 1024;
 /// Waits between attempts grow from the first to the last of these, milliseconds.
 const FIRST_WAIT_MS: u64 = 50;
 const LAST_WAIT_MS: u64 = 1000;
+/// Between two acknowledgements that nobody asked for.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+/// The same until the primary has sent something, for the first [`EARLY_ACKS`] of them: a stock primary takes no acknowledgement
+/// before it has noticed, within its 100 ms, that the process which wrote the snapshot has ended. The one sent after loading a
+/// small snapshot comes too early for it, and until the next the replica would get no write.
+const EARLY_ACK_PERIOD: Duration = Duration::from_millis(100);
+const EARLY_ACKS: u32 = 10;
 
 /// Whom to follow, and until when.
 pub(super) struct Target {
@@ -539,7 +546,8 @@ impl FollowTask {
     /// Applies the stream until the link ends.
     async fn stream(&self, wire: &mut Wire, session: &mut Session) -> Result<std::convert::Infallible, End> {
         let mut applier = Applier { parser: RequestParser::new(), words: ArgVec::new(), parsed: 0 };
-        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        let mut early_acks = EARLY_ACKS;
+        let mut ticks = tokio::time::interval(ACK_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let handle = session.handle.clone();
@@ -554,6 +562,7 @@ impl FollowTask {
                     0 => return Err(End::Lost("Connection closed".to_owned())),
                     count => {
                         heard = Instant::now();
+                        early_acks = 0;
                         self.replication.touch_link();
                         self.replication.engine.stats.net_repl_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
                     }
@@ -561,6 +570,10 @@ impl FollowTask {
                 _ = ticks.tick() => {
                     if heard.elapsed() > wire.patience {
                         return Err(End::Lost("MASTER timeout: no data nor PING received...".to_owned()));
+                    }
+                    if early_acks > 0 {
+                        early_acks -= 1;
+                        ticks.reset_after(EARLY_ACK_PERIOD);
                     }
                     self.send_ack(wire).await?;
                 }
