@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use integration::client::Client;
 use integration::node::{Node, NodeSpec};
 use integration::oracle::Binary;
-use integration::wait::secs;
+use integration::wait::{secs, wait_until};
 use slotd::base::rng::Rng;
 
 use super::random::{Command, Grammar, number_from_env, shown};
@@ -84,10 +84,7 @@ impl<'n> Side<'n> {
     /// Lets the clients go and tells what is left.
     fn end(mut self) -> Vec<String> {
         self.clients.clear();
-        let until = Instant::now() + REST_LIMIT;
-        while self.blocked() > 0 {
-            assert!(Instant::now() < until, "clients that are gone are still blocked");
-        }
+        wait_until("clients that are gone to be no longer blocked", REST_LIMIT, || self.blocked() == 0);
         let mut left = Vec::new();
         let mut client = self.node.client();
         for db in 0..2 {

@@ -367,16 +367,15 @@ fn failover(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
         Some(word) if word.eq_ignore_ascii_case(b"takeover") => FailoverMode::Takeover,
         Some(_) => return Err(error::SYNTAX),
     };
-    at_most(ctx, args, 3)?;
+    at_most(args, 3)?;
     run(cluster, ctx, |core, now| core.failover(mode, now))
 }
 
 /// An open arity has an end all the same; beyond it Redis does not know the subcommand's form.
-fn at_most(ctx: &SessionCtx<'_, '_>, args: Args<'_>, words: usize) -> Result<(), CmdError> {
+fn at_most(args: Args<'_>, words: usize) -> Result<(), CmdError> {
     if args.len() > words {
         return Err(error::unknown_or_arity("CLUSTER", &args[1]));
     }
-    let _ = ctx;
     Ok(())
 }
 
@@ -400,7 +399,7 @@ fn keyslot(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Se
 }
 
 fn meet(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    at_most(ctx, args, 5)?;
+    at_most(args, 5)?;
     let ip = text(&args[2]);
     let port =
         parse_i64(&args[3]).ok_or_else(|| CmdError::quoting("ERR Invalid TCP base port specified: ", &args[3], ""))?;
@@ -429,7 +428,7 @@ fn replicate(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_
 }
 
 fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    at_most(ctx, args, 3)?;
+    at_most(args, 3)?;
     let hard = match args.get(2) {
         None => false,
         Some(word) if word.eq_ignore_ascii_case(b"hard") => true,

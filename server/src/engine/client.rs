@@ -82,7 +82,6 @@ pub struct ClientStats {
     pub shard_channels: AtomicUsize,
     /// Queued commands, or -1 outside MULTI.
     pub multi: AtomicI64,
-    pub watched: AtomicUsize,
     pub query_buffer: AtomicUsize,
     pub output_buffer: AtomicUsize,
     pub protocol: AtomicU8,

@@ -102,17 +102,13 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         }
         let hash = ctx.engine.keyspace.hash(key);
         let mut guard = ctx.engine.keyspace.lock(db, slot);
-        let expired = guard
-            .get(hash, key)
-            .and_then(super::super::store::entry::view::EntryRef::expire_at)
-            .is_some_and(|at| at < ctx.now);
+        let expired = guard.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
         let flag = Arc::new(WatchFlag::of(expired));
         guard.watch(key, &flag);
         drop(guard);
         ctx.session.handle.watched.lock().push(flag.clone());
         ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
     }
-    ctx.session.handle.stats.watched.store(ctx.session.watched.len(), std::sync::atomic::Ordering::Relaxed);
     ctx.reply.ok();
     Ok(Handled::Done)
 }
@@ -131,7 +127,6 @@ pub fn unwatch_all(engine: &Engine, session: &mut Session) {
     for watched in session.watched.drain(..) {
         engine.keyspace.lock(watched.db, watched.slot).unwatch(&watched.key, &watched.flag);
     }
-    session.handle.stats.watched.store(0, std::sync::atomic::Ordering::Relaxed);
     session.handle.watched.lock().clear();
 }
 

@@ -216,7 +216,7 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
 fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     // Unlike its siblings, this one does not see what has expired (Redis: `objectCommandLookupOrReply`).
     let now = ctx.now;
-    let lives = with_entry(ctx, key, |entry| entry.expire_at().is_none_or(|at| at >= now)).unwrap_or(false);
+    let lives = with_entry(ctx, key, |entry| !entry.is_expired(now)).unwrap_or(false);
     Err(if lives { error::NOT_LISTPACK } else { error::NO_SUCH_KEY })
 }
 

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use crate::base::glob;
+use crate::command::error;
 use directive::{Directive, DirectiveId, Kind};
 use value::{Reason, Surroundings, Value};
 
@@ -74,7 +75,7 @@ pub struct Setter {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigSetError {
     /// No such directive, or a value is missing.
-    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{}'", String::from_utf8_lossy(.0))]
+    #[error("{}", error::unknown_directive(.0))]
     Unknown(Vec<u8>),
     /// A value was refused, or a directive cannot be changed.
     #[error("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")]
