@@ -1,6 +1,6 @@
 //! A node: everything wired together, started and stopped in order.
 //!
-//! Start: registry, engine, subsystems, data from disk, listeners, cluster. Stop: listeners, subsystems, connections. Nothing here
+//! Start: registry, engine, nodes.conf, subsystems, data from disk, cluster, role, listeners. Stop: listeners, subsystems, connections. Nothing here
 //! is static: a process holds as many nodes as it likes, which share the process's [`Threads`].
 
 use std::io;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
-use crate::cluster::conf_file::{ConfFile, ConfFileError};
+use crate::cluster::conf_file::{self, ConfFile, ConfFileError};
 use crate::cluster::{self, Cluster, DataLink};
 use crate::engine::config::{Config, ids};
 use crate::engine::info::InfoSource;
@@ -125,6 +125,8 @@ impl Node {
         let engine = Engine::new(Registry::new(tables()), config, clock.clone(), threads.workers(), seed, log.clone());
         keep_hot(&engine);
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
+        let saved = if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine)?) } else { None };
+        let replica = engine.config.replica_of().is_some() || saved.as_ref().is_some_and(|saved| saved.replica);
         let persistence = Persistence::new(engine.clone());
         let service: Arc<dyn Service> = persistence.clone();
         engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
@@ -144,11 +146,12 @@ impl Node {
         let mut node =
             Self { engine, persistence, replication, ops, cluster: None, listening: None, port: clients.port, stop };
         node.engine.info.note_started(node.port);
-        node.persistence.load()?;
+        node.persistence.load(replica)?;
         node.replication.start(node.port);
-        if node.engine.config.bool(ids::CLUSTER_ENABLED) {
-            node.join_cluster(threads, &stopped)?;
+        if let Some(saved) = saved {
+            node.join_cluster(threads, saved, &stopped)?;
         }
+        node.replication.wait_for_role();
         node.persistence.start(threads.control());
         node.ops.start(threads.control());
         let listening = Listening::start(&node.engine, threads, clients, stopped);
@@ -206,14 +209,18 @@ impl Node {
         self.port
     }
 
-    fn join_cluster(&mut self, threads: &Arc<Threads>, stopped: &watch::Receiver<bool>) -> Result<(), StartError> {
+    fn join_cluster(
+        &mut self,
+        threads: &Arc<Threads>,
+        saved: Saved,
+        stopped: &watch::Receiver<bool>,
+    ) -> Result<(), StartError> {
         let engine = &self.engine;
-        let path = engine.config.path(ids::CLUSTER_CONFIG_FILE);
-        let (conf, text) = ConfFile::open(&path)?;
+        let Saved { file, text, .. } = saved;
         let bus = Sockets::bind(engine, bus_port(engine, self.port)?)?;
         let data: Arc<dyn DataLink> = self.data_link();
-        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), conf, &text, self.port, bus.port)
-            .map_err(|problem| StartError::DamagedConf { path: path.display().to_string(), problem })?;
+        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), file, &text, self.port, bus.port)
+            .map_err(|problem| damaged(engine, problem))?;
         let router: Arc<dyn Router> = cluster.clone();
         engine.set_router(Arc::downgrade(&router));
         let service: Arc<dyn Service> = cluster.clone();
@@ -259,6 +266,27 @@ impl Node {
     fn data_link(&self) -> Arc<dyn DataLink> {
         Arc::new(Data(self.replication.clone()))
     }
+}
+
+/// nodes.conf of a cluster node, opened before anything else is: it says in which role data is loaded, and a node that may not start on
+/// it should say so before it has read gigabytes.
+struct Saved {
+    file: ConfFile,
+    text: Vec<u8>,
+    /// The node was a replica.
+    replica: bool,
+}
+
+impl Saved {
+    fn open(engine: &Engine) -> Result<Self, StartError> {
+        let (file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE))?;
+        let replica = conf_file::is_of_replica(&text).map_err(|problem| damaged(engine, problem))?;
+        Ok(Self { file, text, replica })
+    }
+}
+
+fn damaged(engine: &Engine, problem: gossip::NodesConfError) -> StartError {
+    StartError::DamagedConf { path: engine.config.path(ids::CLUSTER_CONFIG_FILE).display().to_string(), problem }
 }
 
 /// The cluster's view of replication.

@@ -71,6 +71,14 @@ fn wait_link_up(replica: &Node) {
     });
 }
 
+/// The nodes.conf of a replica whose primary cannot be reached.
+fn nodes_conf_of_a_replica() -> String {
+    let (me, primary) = ("a".repeat(40), "b".repeat(40));
+    format!(
+        "{me} 127.0.0.1:1@10001 myself,slave {primary} 0 0 1 connected\n{primary} 127.0.0.1:2@10002 master - 0 0 1 connected 0-16383\nvars currentEpoch 1 lastVoteEpoch 0\n"
+    )
+}
+
 /// Rounds of a loop: from the environment, or 20.
 fn rounds(variable: &str) -> usize {
     env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(20)

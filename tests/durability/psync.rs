@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use integration::client::Client;
 use integration::node::{Node, NodeSpec};
 use integration::oracle::{Binary, slotd_is_stock};
-use integration::wait::{secs, wait_ok, wait_until};
+use integration::wait::{secs, wait_for, wait_ok, wait_until};
 
-use crate::{PAIRS, fill_with_everything, wait_link_up, wait_same_data};
+use crate::{PAIRS, fill_with_everything, nodes_conf_of_a_replica, wait_link_up, wait_same_data};
 
 fn server(binary: Binary) -> Node {
     NodeSpec::new(binary).with("repl-diskless-sync-delay", "0").with("repl-backlog-size", "2mb").start()
@@ -267,11 +268,64 @@ fn replicas_hide_expired_keys_and_wait_for_the_deletion() {
         primary.cmd("DEBUG SET-ACTIVE-EXPIRE 0");
         assert!(primary.cmd("SET short v PX 50").is_ok());
         wait_until("the key to arrive", secs(10), || replica.cmd("DBSIZE").int() == 1);
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         assert_eq!(replica.cmd("GET short").text(), "");
         assert_eq!(replica.cmd("DBSIZE").int(), 1, "still there until the primary says DEL");
         primary.cmd("GET short");
         wait_until("the deletion to arrive", secs(10), || replica.cmd("DBSIZE").int() == 0);
+    }
+}
+
+/// A node that is configured as a replica is one from its first reply on.
+#[test]
+fn a_configured_replica_is_never_a_primary() {
+    let lone = || NodeSpec::new(Binary::Slotd).with("replicaof", "127.0.0.1 1");
+    let member =
+        || NodeSpec::cluster(Binary::Slotd, 15_000).with_file("nodes.conf", nodes_conf_of_a_replica().as_bytes());
+    for round in 0..20 {
+        for spec in [lone(), member()] {
+            let mut node = spec.prepare();
+            node.spawn();
+            let mut first = wait_for("the port to open", secs(20), || Client::connect(node.port()).ok());
+            assert_eq!(first.cmd("ROLE").items()[0].text(), "slave", "round {round}");
+        }
+    }
+}
+
+/// A pause and DEBUG SLEEP hold a replica's stream back as well: that is how tests make a replica lag.
+#[test]
+fn a_pause_holds_the_stream_back() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        follow(&replica, &primary);
+        let mut client = primary.client();
+        client.ok("SET before v");
+        wait_same_data(&primary, &replica);
+        let mut write = || {
+            client.ok("MULTI");
+            client.cmd("INCR counter");
+            client.cmd("RPUSH list a b");
+            client.cmd("EXEC");
+            client.ok("SET after v");
+            client.cmd("WAIT 1 300").int()
+        };
+        assert!(replica.cmd("CLIENT PAUSE 600000 WRITE").is_ok());
+        assert_eq!(write(), 0, "nobody has acknowledged it");
+        assert_eq!(replica.cmd("DBSIZE").int(), 1);
+        assert!(replica.cmd("CLIENT UNPAUSE").is_ok());
+        wait_same_data(&primary, &replica);
+        assert_eq!(replica.cmd("GET counter").text(), "1", "nothing is applied twice");
+        let mut sleeper = replica.client();
+        sleeper.send(&["DEBUG", "SLEEP", "4"]).expect("sent");
+        wait_until("the replica to sleep", secs(10), || {
+            let mut other = replica.client();
+            other.send(&["PING"]).expect("sent");
+            other.reply(Duration::from_millis(300)).is_err()
+        });
+        assert_eq!(write(), 0, "it sleeps");
+        assert!(sleeper.reply(secs(10)).expect("awake").is_ok());
+        wait_same_data(&primary, &replica);
+        assert_eq!(replica.cmd("GET counter").text(), "2");
     }
 }
 

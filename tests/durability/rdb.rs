@@ -8,7 +8,7 @@ use integration::node::{Node, NodeSpec};
 use integration::oracle::Binary;
 use integration::wait::{secs, wait_until};
 
-use crate::{PAIRS, fill_with_everything};
+use crate::{PAIRS, fill_with_everything, nodes_conf_of_a_replica};
 
 /// Stock `redis-check-rdb` accepts the file.
 #[track_caller]
@@ -139,6 +139,29 @@ fn expired_keys_are_left_out_at_load() {
     node.restart();
     assert_eq!(node.cmd("DBSIZE").int(), 1);
     assert!(node.cmd("TTL long").int() > 900);
+}
+
+/// A replica loads what has expired as well: only its primary's DEL removes it, since its own clock may be ahead.
+#[test]
+fn a_replica_keeps_expired_keys_at_load() {
+    let source = NodeSpec::new(Binary::Stock).start();
+    let mut client = source.client();
+    client.ok("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.ok("SET old v PX 1");
+    client.ok("SET new v");
+    client.ok("SAVE");
+    let bytes = fs::read(source.dir().join("dump.rdb")).expect("saved");
+    for binary in [Binary::Stock, Binary::Slotd] {
+        let primary = NodeSpec::new(binary).with_file("dump.rdb", &bytes).start();
+        assert_eq!(primary.cmd("DBSIZE").int(), 1, "{binary:?}");
+        let replica = NodeSpec::new(binary).with("replicaof", "127.0.0.1 1").with_file("dump.rdb", &bytes).start();
+        assert_eq!(replica.cmd("DBSIZE").int(), 2, "{binary:?}");
+        let member = NodeSpec::cluster(binary, 15_000)
+            .with_file("nodes.conf", nodes_conf_of_a_replica().as_bytes())
+            .with_file("dump.rdb", &bytes)
+            .start();
+        assert_eq!(member.cmd("DBSIZE").int(), 2, "{binary:?} in a cluster");
+    }
 }
 
 /// A damaged file is refused with a word of why, and left as it is: somebody may still save what is in it.

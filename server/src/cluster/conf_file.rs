@@ -8,6 +8,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use gossip::NodesConfError;
+use gossip::nodes_conf::NodesConf;
+use protocol::bus::NodeFlags;
+
 /// The most bytes of a nodes.conf that are read: far beyond what the largest cluster writes.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -97,6 +101,23 @@ impl ConfFile {
     pub fn take_replaced(&mut self) -> Vec<File> {
         std::mem::take(&mut self.replaced)
     }
+}
+
+/// Whether this text is that of a new node: empty, or what a crash of a stock node leaves behind.
+pub fn is_new(text: &[u8]) -> bool {
+    text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
+}
+
+/// Whether the node that this text belongs to was a replica.
+///
+/// # Errors
+/// The text is damaged.
+pub fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
+    if is_new(text) {
+        return Ok(false);
+    }
+    let conf = NodesConf::parse(text)?;
+    Ok(conf.nodes.iter().any(|line| line.flags.contains(NodeFlags::MYSELF) && line.replica_of.is_some()))
 }
 
 fn lock(file: &File) -> Result<(), TryLockError> {

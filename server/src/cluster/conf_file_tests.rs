@@ -9,6 +9,21 @@ fn folder(name: &str) -> PathBuf {
 }
 
 #[test]
+fn a_text_tells_whose_it_is() {
+    assert!(is_new(b" \n\0\0"));
+    assert_eq!(is_of_replica(b""), Ok(false));
+    let (a, b) = ("a".repeat(40), "b".repeat(40));
+    let text = |replica: &str, primary: &str| {
+        format!(
+            "{a} 127.0.0.1:1@10001 {replica}slave {b} 0 0 1 connected\n{b} 127.0.0.1:2@10002 {primary}master - 0 0 1 connected 0-16383\nvars currentEpoch 1 lastVoteEpoch 0\n"
+        )
+    };
+    assert_eq!(is_of_replica(text("myself,", "").as_bytes()), Ok(true));
+    assert_eq!(is_of_replica(text("", "myself,").as_bytes()), Ok(false));
+    assert_eq!(is_of_replica(b"damaged\n").expect_err("no line of a node").line, 1);
+}
+
+#[test]
 fn a_second_node_is_refused_before_and_after_a_save() {
     let folder = folder("lock");
     let path = folder.join("nodes.conf");

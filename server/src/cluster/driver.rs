@@ -18,7 +18,7 @@ use protocol::bus::NodeId;
 use protocol::slot::SlotId;
 use tokio::sync::Notify;
 
-use super::conf_file::ConfFile;
+use super::conf_file::{self, ConfFile};
 use super::links::LinkOut;
 use super::route::{Endpoint, RoutePolicy, route};
 use crate::engine::Engine;
@@ -88,7 +88,7 @@ impl Cluster {
         let clock_start = (engine.clock.now_ms(), engine.clock.monotonic_us());
         let config = core_config(&engine, port, bus_port);
         let seed = engine.state.seed();
-        let mut core = if text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+        let mut core = if conf_file::is_new(text) {
             Gossip::new(config, seed, clock_start.0)
         } else {
             Gossip::load(config, seed, text, clock_start.0)?

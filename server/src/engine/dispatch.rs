@@ -235,13 +235,14 @@ impl Engine {
         }
     }
 
-    /// Runs one command that did not come through a connection's buffer (the primary's stream, a file).
-    pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
+    /// Runs one command of the primary's stream. If a pause holds it back, nothing was done: until when, in unix milliseconds.
+    pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<i64> {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
+        if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
     }
 
     fn dispatch(

@@ -417,7 +417,7 @@ impl Engine {
     pub fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller<'static> {
         let role = match session.origin {
             super::session::Origin::Client => self.state.role(now),
-            super::session::Origin::Primary | super::session::Origin::Loader => Role::Stream,
+            super::session::Origin::Primary => Role::Stream,
         };
         Caller {
             db: session.db,

@@ -128,12 +128,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Until when this command is held back, if it is.
+    /// Until when this command is held back, if it is: one of the primary's stream like one of a client (Redis: `processCommand`).
     pub(super) fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
         let (kind, until) = self.state.paused(now);
-        if kind == PauseKind::None || session.origin != Origin::Client {
-            return None;
-        }
         let held = match kind {
             PauseKind::None => false,
             PauseKind::All => true,

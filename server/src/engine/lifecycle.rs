@@ -1,6 +1,7 @@
 //! The end of a session, and what RESET undoes.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Engine;
 use super::client::ClientHandle;
@@ -24,6 +25,15 @@ impl Engine {
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
         self.clients.remove(session.handle.id);
+    }
+
+    /// Waits until a pause may be over: it may be made shorter as well, so it is looked at again now and then.
+    pub async fn pause_over(&self, until_ms: i64) {
+        let ms = (until_ms - self.clock.now_ms()).clamp(1, 100) as u64;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+            () = self.state.unpaused.notified() => {}
+        }
     }
 
     /// Notes whether a pause holds a client's command back; it counts as blocked then.

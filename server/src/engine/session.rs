@@ -26,10 +26,8 @@ use crate::command::CmdError;
 pub enum Origin {
     /// A client.
     Client,
-    /// The replication stream of our primary: already accepted there, so no gate applies and nothing is answered.
+    /// The replication stream of our primary: already accepted there, so no gate but a pause applies, and nothing is answered.
     Primary,
-    /// A file that is loaded at start.
-    Loader,
 }
 
 /// CLIENT REPLY.

@@ -160,15 +160,8 @@ impl Connection {
                     return Ok(true);
                 }
                 Next::Paused(until) => {
-                    // A pause may be made shorter as well: looked at again now and then.
-                    let ms = (until - self.engine.clock.now_ms()).clamp(1, 100) as u64;
                     let engine = self.engine.clone();
-                    *waiting = Waiting::Paused(Box::pin(async move {
-                        tokio::select! {
-                            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
-                            () = engine.state.unpaused.notified() => {}
-                        }
-                    }));
+                    *waiting = Waiting::Paused(Box::pin(async move { engine.pause_over(until).await }));
                     return Ok(true);
                 }
                 Next::Close | Next::Handover => return Ok(false),

@@ -159,7 +159,7 @@ impl Ops {
             });
             drop(garbage);
         }
-        self.persistence.load().map_err(|problem| {
+        self.persistence.load(self.engine.state.is_replica()).map_err(|problem| {
             self.engine.log.warning(format_args!("Loading the RDB file: {problem}"));
             error::RELOAD_FAILED
         })?;

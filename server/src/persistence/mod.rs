@@ -204,17 +204,17 @@ impl Persistence {
         saved
     }
 
-    /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the keyspace).
+    /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the keyspace). A replica
+    /// keeps what has expired until its primary deletes it: its own clock may be ahead.
     ///
     /// # Errors
     /// The node must not start: it would serve less than it had.
-    pub fn load(&self) -> Result<(), LoadError> {
+    pub fn load(&self, replica: bool) -> Result<(), LoadError> {
         let state = &self.engine.state;
         let started = std::time::Instant::now();
         self.facts.loading_start.store(self.now_s(), Ordering::Relaxed);
         state.loading.store(true, Ordering::SeqCst);
-        let drop_expired = !state.is_replica();
-        let result = disk::load(&self.engine, &self.path(), drop_expired, |done, total| {
+        let result = disk::load(&self.engine, &self.path(), !replica, |done, total| {
             self.facts.loading_done.store(done, Ordering::Relaxed);
             self.facts.loading_total.store(total, Ordering::Relaxed);
         });

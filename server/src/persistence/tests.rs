@@ -51,7 +51,7 @@ fn a_saved_data_set_is_loaded_again() {
     assert_eq!(first.info().changes_since_last_save, 0);
     assert_eq!(std::fs::read_dir(&directory.0).expect("the directory").count(), 1, "no temporary file stays");
     let second = node(&directory);
-    second.load().expect("our own file");
+    second.load(false).expect("our own file");
     assert_eq!(second.engine.keyspace.len(0), 500);
     assert_eq!(second.info().last_load_keys_loaded, 500);
 }
@@ -64,11 +64,10 @@ fn a_primary_drops_what_expired_meanwhile_and_a_replica_keeps_it() {
     set(&first, b"new", None);
     assert!(first.save_and_wait());
     let primary = node(&directory);
-    primary.load().expect("our own file");
+    primary.load(false).expect("our own file");
     assert_eq!(primary.engine.keyspace.len(0), 1);
     let replica = node(&directory);
-    replica.engine.state.replica.store(true, Ordering::Relaxed);
-    replica.load().expect("our own file");
+    replica.load(true).expect("our own file");
     assert_eq!(replica.engine.keyspace.len(0), 2, "only the primary deletes");
 }
 
@@ -98,5 +97,5 @@ fn a_damaged_file_keeps_the_node_from_starting() {
     let path = directory.0.join("dump.rdb");
     let bytes = std::fs::read(&path).expect("the file");
     std::fs::write(&path, &bytes[..bytes.len() - 3]).expect("cut short");
-    assert_eq!(node(&directory).load().expect_err("it is short"), LoadError::ShortRead);
+    assert_eq!(node(&directory).load(false).expect_err("it is short"), LoadError::ShortRead);
 }

@@ -50,6 +50,8 @@ const ACK_PERIOD: Duration = Duration::from_secs(1);
 /// small snapshot comes too early for it, and until the next the replica would get no write.
 const EARLY_ACK_PERIOD: Duration = Duration::from_millis(100);
 const EARLY_ACKS: u32 = 10;
+/// Bytes of the stream that are read on while a pause holds it back.
+const MAX_HELD: usize = 16 * 1024 * 1024;
 
 /// Whom to follow, and until when.
 pub(super) struct Target {
@@ -545,20 +547,27 @@ impl FollowTask {
 
     /// Applies the stream until the link ends.
     async fn stream(&self, wire: &mut Wire, session: &mut Session) -> Result<std::convert::Infallible, End> {
-        let mut applier = Applier { parser: RequestParser::new(), words: ArgVec::new(), parsed: 0 };
+        let mut applier = Applier::default();
         let mut early_acks = EARLY_ACKS;
         let mut ticks = tokio::time::interval(ACK_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let handle = session.handle.clone();
         loop {
-            if applier.run(self, wire, session)? {
+            let run = applier.run(self, wire, session)?;
+            if run.asked {
                 self.send_ack(wire).await?;
             }
+            if run.held_until.is_some() && wire.buffer.len() > MAX_HELD {
+                // What the primary has to keep meanwhile is its business, and that it is silent is ours.
+                heard = Instant::now();
+            }
             wire.buffer.reserve(READ_CHUNK);
+            let engine = &self.replication.engine;
             tokio::select! {
                 () = killed(&handle) => return Err(End::Lost("killed".to_owned())),
-                read = wire.stream.read_buf(&mut wire.buffer) => match read? {
+                () = engine.pause_over(run.held_until.unwrap_or_default()), if run.held_until.is_some() => {}
+                read = wire.stream.read_buf(&mut wire.buffer), if run.held_until.is_none() || wire.buffer.len() <= MAX_HELD => match read? {
                     0 => return Err(End::Lost("Connection closed".to_owned())),
                     count => {
                         heard = Instant::now();
@@ -575,7 +584,9 @@ impl FollowTask {
                         early_acks -= 1;
                         ticks.reset_after(EARLY_ACK_PERIOD);
                     }
-                    self.send_ack(wire).await?;
+                    if engine.state.asleep_ms(engine.clock.now_ms()) == 0 {
+                        self.send_ack(wire).await?;
+                    }
                 }
             }
         }
@@ -611,48 +622,52 @@ fn log_request(log: &NodeLog, resume: Option<(ReplId, i64)>) {
 }
 
 /// Takes commands out of the stream. Bytes are counted when all they belong to was applied: a transaction as a whole.
+#[derive(Default)]
 struct Applier {
     parser: RequestParser,
-    /// Words of a command that is not complete: the parser goes on with them.
+    /// Words of a command that is not complete, or is held: the parser goes on with them.
     words: ArgVec,
     /// Bytes of the buffer that were executed or queued, but are not counted yet.
     parsed: usize,
+    /// Bytes of the next command, which a pause holds back.
+    held: Option<usize>,
+}
+
+/// What came of applying.
+struct Run {
+    /// The primary wants to know how far we are.
+    asked: bool,
+    /// A pause holds the next command back until then, unix milliseconds.
+    held_until: Option<i64>,
 }
 
 impl Applier {
-    /// Applies what is complete. Returns whether the primary wants to know how far we are.
-    fn run(&mut self, task: &FollowTask, wire: &mut Wire, session: &mut Session) -> Result<bool, End> {
+    /// Applies what is complete and not held back.
+    fn run(&mut self, task: &FollowTask, wire: &mut Wire, session: &mut Session) -> Result<Run, End> {
         let replication = &task.replication;
         let engine = &replication.engine;
         let mut scratch = Vec::new();
-        let mut asked = false;
+        let mut run = Run { asked: false, held_until: None };
         // Bytes that are counted already.
         let mut counted = 0;
         let limits = Limits::authenticated(engine.hot.load().proto_max_bulk_len);
         loop {
             let rest = &mut wire.buffer[self.parsed..];
-            let used = match self.parser.parse(rest, &limits, &mut self.words) {
-                Ok(Parsed::Command { consumed }) => consumed,
-                Ok(Parsed::Empty { consumed }) => {
-                    self.words.clear();
-                    consumed
-                }
-                Ok(Parsed::Incomplete { .. }) => break,
-                Err(error) => {
-                    let text = String::from_utf8_lossy(&error.text()).into_owned();
-                    return Err(End::Refused(format!("Protocol error from master: {text}")));
-                }
-            };
+            let Some(used) = self.next_command(rest, &limits)? else { break };
             let args = Args::new(&rest[..used], &self.words);
             let _held = replication.applying.lock();
             if replication.generation.load(Ordering::SeqCst) != task.target.generation {
                 return Err(End::Stale);
             }
             if is_getack(args) {
-                asked = true;
+                run.asked = true;
             } else if !args.is_empty() {
                 scratch.clear();
-                engine.apply(session, args, &mut scratch);
+                run.held_until = engine.apply(session, args, &mut scratch);
+                if run.held_until.is_some() {
+                    self.held = Some(used);
+                    break;
+                }
                 if let Some(error) = session.stream_error.take() {
                     differ(&engine.log, &error, args)?;
                 }
@@ -670,7 +685,26 @@ impl Applier {
         }
         wire.buffer.drain(..counted);
         self.parsed -= counted;
-        Ok(asked)
+        Ok(run)
+    }
+
+    /// Bytes of the next command, with its words in `words`; `None` if it is not complete.
+    fn next_command(&mut self, rest: &mut [u8], limits: &Limits) -> Result<Option<usize>, End> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
+        match self.parser.parse(rest, limits, &mut self.words) {
+            Ok(Parsed::Command { consumed }) => Ok(Some(consumed)),
+            Ok(Parsed::Empty { consumed }) => {
+                self.words.clear();
+                Ok(Some(consumed))
+            }
+            Ok(Parsed::Incomplete { .. }) => Ok(None),
+            Err(error) => {
+                let text = String::from_utf8_lossy(&error.text()).into_owned();
+                Err(End::Refused(format!("Protocol error from master: {text}")))
+            }
+        }
     }
 }
 

@@ -220,13 +220,10 @@ impl Replication {
     /// The data came from a file that says where in a history it stands.
     fn continue_saved(&self, saved: &SavedHistory) {
         let mut core = self.core.lock();
-        if self.engine.state.is_replica() {
-            core.history.adopt(saved.repl_id, saved.repl_offset);
-        } else {
-            // As a primary we begin a history of our own; who has the same bytes may continue (Redis 7).
-            core.history.former = Some((saved.repl_id, saved.repl_offset));
-            core.history.offset = saved.repl_offset;
-        }
+        // As a primary we begin a history of our own; who has the same bytes may continue (Redis 7). A node that turns into a
+        // replica before it has written anything goes back to the saved one.
+        core.history.former = Some((saved.repl_id, saved.repl_offset));
+        core.history.offset = saved.repl_offset;
         core.open_stream();
         core.no_replicas_since_ms = self.engine.clock.now_ms();
         self.publish(&core);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use super::core::{Core, Following, LinkPhase};
@@ -41,7 +41,11 @@ struct Queue {
 
 /// Changes that wait for their turn.
 #[derive(Default)]
-pub(super) struct Roles(Mutex<Queue>);
+pub(super) struct Roles {
+    queue: Mutex<Queue>,
+    /// Notified when all changes have been made.
+    settled: Condvar,
+}
 
 /// What is left to do outside of the barrier.
 #[derive(Default)]
@@ -54,7 +58,7 @@ struct After {
 impl Replication {
     /// Notes a change of role and has it carried out. `done` hears when it is.
     pub(super) fn request(&self, change: RoleChange, done: Option<oneshot::Sender<()>>) {
-        let mut queue = self.roles.0.lock();
+        let mut queue = self.roles.queue.lock();
         queue.waiting.push_back((change, done));
         if queue.running {
             return;
@@ -70,18 +74,28 @@ impl Replication {
 
     /// Whether a change waits or is being made.
     pub(super) fn is_changing(&self) -> bool {
-        self.roles.0.lock().running
+        self.roles.queue.lock().running
+    }
+
+    /// Waits until every change that was asked for has been made. Only for who holds nothing that a change needs: at start, when
+    /// nobody may meet a primary in a node that is a replica.
+    pub fn wait_for_role(&self) {
+        let mut queue = self.roles.queue.lock();
+        self.roles.settled.wait_while(&mut queue, |queue| queue.running);
     }
 
     fn run_changes(self: Arc<Self>) {
         loop {
             let next = {
-                let mut queue = self.roles.0.lock();
+                let mut queue = self.roles.queue.lock();
                 let next = queue.waiting.pop_front();
                 queue.running = next.is_some();
                 next
             };
-            let Some((change, done)) = next else { return };
+            let Some((change, done)) = next else {
+                self.roles.settled.notify_all();
+                return;
+            };
             self.carry_out(change);
             if let Some(done) = done {
                 // Who asked may have left.
