@@ -287,7 +287,8 @@ impl Grammar {
                         || (matches!(words[1].as_slice(), b"2" | b"3")
                             && words.last().is_some_and(|last| last != b" 1"))
                 }
-                b"SCAN" => words.len() == 2,
+                // Cursors and the order of keys; only what is refused is alike.
+                b"SCAN" => words.len() == 2 || words.len() == 4 && !words[3].is_empty(),
                 _ => false,
             };
             if !asks_for_what_differs {

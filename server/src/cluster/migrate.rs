@@ -189,7 +189,9 @@ impl Mover {
             let changed = Arc::new(WatchFlag::new());
             slot.watch(key, &changed);
             let payload = std::mem::replace(&mut writer, Writer::new()).into_vec();
-            copies.push(Copied { key: key.clone(), ttl: expire_at.map_or(0, |at| at - now), payload, changed });
+            // RESTORE takes 0 for "no expiry": a key in its last millisecond would live for ever.
+            let ttl = expire_at.map_or(0, |at| (at - now).max(1));
+            copies.push(Copied { key: key.clone(), ttl, payload, changed });
         }
         copies
     }
@@ -387,3 +389,7 @@ async fn within<T>(
         Ok(Err(_)) | Err(_) => Err(problem.clone()),
     }
 }
+
+#[cfg(test)]
+#[path = "migrate_tests.rs"]
+mod tests;

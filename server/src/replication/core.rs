@@ -339,7 +339,7 @@ impl Core {
             let over_soft = limit.soft != 0 && lag > limit.soft;
             let since = if over_soft { Some(replica.soft_since_ms.unwrap_or(now)) } else { None };
             replica.soft_since_ms = since;
-            let soft = since.is_some_and(|since| now - since > limit.soft_seconds * 1000);
+            let soft = since.is_some_and(|since| now - since > limit.soft_seconds.saturating_mul(1000));
             if soft || (limit.hard != 0 && lag > limit.hard) {
                 dropped.push((
                     *id,
@@ -356,7 +356,7 @@ impl Core {
             && self.following.is_none()
             && self.replicas.is_empty()
             && self.stream.is_some()
-            && now - self.no_replicas_since_ms > ttl_s * 1000
+            && now - self.no_replicas_since_ms > ttl_s.saturating_mul(1000)
     }
 
     /// Drops the backlog; whoever comes later needs everything.

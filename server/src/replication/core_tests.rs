@@ -103,6 +103,8 @@ fn the_soft_limit_needs_time() {
     let limit = LagLimit { hard: 0, soft: 5, soft_seconds: 60 };
     assert!(core.overdue(1_000, 600_000, limit).is_empty());
     assert!(core.overdue(60_000, 600_000, limit).is_empty());
+    let never = LagLimit { soft_seconds: i64::MAX, ..limit };
+    assert!(core.overdue(62_000, 600_000, never).is_empty());
     assert_eq!(core.overdue(62_000, 600_000, limit).len(), 1);
 }
 
@@ -146,6 +148,7 @@ fn acknowledgements_are_requested_once_for_the_same_offset() {
 fn an_unused_backlog_is_dropped_with_its_history() {
     let mut core = core(1000);
     assert!(!core.backlog_is_stale(999, 1) && core.backlog_is_stale(1001, 1) && !core.backlog_is_stale(1001, 0));
+    assert!(!core.backlog_is_stale(1001, i64::MAX), "no time is that long");
     set(&mut core, 0, "key");
     let offset = core.history.offset;
     core.drop_backlog([b'b'; 40]);

@@ -53,17 +53,18 @@ pub(super) fn keyspace(engine: &Engine, out: &mut InfoWriter) {
 
 /// The average time to live of some keys that have one, milliseconds.
 fn average_ttl(engine: &Engine, db: usize, now: i64) -> i64 {
-    let (mut sum, mut count) = (0, 0);
-    for slot in engine.keyspace.with_expiry(db, SlotId::FIRST).take(TTL_SLOTS) {
+    // An expiry may be anywhere in an i64, so a sum of them fits only in more.
+    let (mut sum, mut count) = (0i128, 0i128);
+    'slots: for slot in engine.keyspace.with_expiry(db, SlotId::FIRST).take(TTL_SLOTS) {
         let slot = engine.keyspace.lock(db, slot);
         // A big slot is not searched to its end: whoever wants the lock waits for this.
         for at in slot.iter().take(TTL_SAMPLES * 4).filter_map(crate::store::EntryRef::expire_at) {
-            sum += (at - now).max(0);
+            sum += i128::from(at.saturating_sub(now).max(0));
             count += 1;
-            if count == TTL_SAMPLES as i64 {
-                return sum / count;
+            if count == TTL_SAMPLES as i128 {
+                break 'slots;
             }
         }
     }
-    if count == 0 { 0 } else { sum / count }
+    (sum / count.max(1)) as i64
 }

@@ -1,6 +1,7 @@
 //! Selection of sections and the format of values.
 
-use super::{SECTIONS, Wanted, human_bytes, safe_name};
+use super::{InfoWriter, SECTIONS, Wanted, human_bytes, safe_name};
+use crate::engine::testing::{Bench, START};
 
 fn sections(words: &[&str]) -> Vec<&'static str> {
     let wanted = Wanted::of(words.iter().map(|word| word.as_bytes()));
@@ -52,4 +53,16 @@ fn amounts_are_printed_for_people_as_redis_does() {
     ] {
         assert_eq!(human_bytes(bytes), text);
     }
+}
+
+/// Expiries may lie anywhere in an i64; a sum of a few of them does not fit into one.
+#[test]
+fn the_average_time_to_live_of_distant_expiries_fits() {
+    let mut bench = Bench::new();
+    for key in ["a", "b", "c"] {
+        bench.run(&format!("SET {key} v PXAT 9223372036854775807"));
+    }
+    let mut out = InfoWriter::default();
+    super::lists::keyspace(&bench.engine, &mut out);
+    assert_eq!(out.into_text(), format!("db0:keys=3,expires=3,avg_ttl={}\r\n", i64::MAX - START));
 }
