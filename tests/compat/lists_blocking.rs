@@ -369,6 +369,19 @@ LPUSH l b
 EXEC
 @b !read
 LRANGE l 0 -1
+== what is ready first is served first, though its client waits for other keys as well
+DEL l
+@b !send BLPOP d a 0
+!blocked 1
+@c !send BRPOPLPUSH c d 0
+!blocked 2
+MULTI
+RPUSH d 1 2
+RPUSH c 3
+EXEC
+@b !read
+@c !read
+LRANGE d 0 -1
 == an element that expires serves nobody
 @b !send BLPOP l 0
 !blocked 1

@@ -431,7 +431,8 @@ fn contents(node: &Node) -> Vec<String> {
             let (value, end) = (client.cmd(&value), client.cmd(&format!("PEXPIRETIME {key}")));
             found.push(format!("database {db}: {key} {kind} {value:?} until {end:?}"));
         }
-        found.push(format!("database {db}: {:?}", client.cmd("DBSIZE")));
+        // Not DBSIZE: DEBUG RELOAD drops what has expired without a word to the replica, in Redis as well.
+        found.push(format!("database {db}: {} keys", client.cmd("KEYS *").items().len()));
     }
     found
 }
@@ -448,7 +449,10 @@ fn compare_replica(primary: Binary, replica: Binary) {
         play(&primary, seed);
         let offsets = || [&primary, &replica].map(|node| node.info("master_repl_offset"));
         wait_until("the replica has all", secs(20), || offsets()[0] == offsets()[1]);
-        let (theirs, ours) = (contents(&primary), contents(&replica));
+        let theirs = contents(&primary);
+        // Looking at a key whose time has come deletes it.
+        wait_until("the replica has all", secs(20), || offsets()[0] == offsets()[1]);
+        let ours = contents(&replica);
         keys += theirs.iter().filter(|line| line.contains(" list ") || line.contains(" string ")).count();
         for (theirs, ours) in theirs.iter().zip(&ours).filter(|(theirs, ours)| theirs != ours) {
             let _ = writeln!(report, "seed {seed}\n   primary: {theirs}\n   replica: {ours}");

@@ -198,12 +198,13 @@ impl Engine {
     }
 
     /// Serves the clients that wait for keys which `unit` made ready, while the unit's locks are held. Waiters that need slots
-    /// which are not locked here (BLMOVE across slots, cluster mode off) are served by [`Engine::serve_later`].
+    /// which are not locked here (BLMOVE across slots, cluster mode off) are served by [`Engine::serve_later`], and so is whoever
+    /// comes behind them: what he takes may be what they are served with.
     pub(super) fn serve_ready(&self, unit: &mut Unit, locked: &mut Locked<'_>, now: i64) {
         let mut later = Vec::new();
         while unit.has_ready() {
             for (db, key) in unit.take_ready() {
-                if !self.serve_key(db, &key, unit, locked, now) {
+                if !later.is_empty() || !self.serve_key(db, &key, unit, locked, now) {
                     later.push((db, key));
                 }
             }
