@@ -8,7 +8,9 @@ fn debug_listpack_does_not_see_what_has_expired() {
         r#"
 DEBUG SET-ACTIVE-EXPIRE 0
 SET k v PXAT 1
+DBSIZE
 DEBUG LISTPACK k
+DBSIZE
 SET k v
 DEBUG LISTPACK k
 DEBUG SET-ACTIVE-EXPIRE 1

@@ -10,7 +10,7 @@
 use std::sync::atomic::Ordering;
 
 use protocol::resp::OwnedArgs;
-use protocol::slot::SlotId;
+use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
 use super::hot::Hot;
@@ -87,6 +87,20 @@ impl Engine {
             }
         }
         done
+    }
+
+    /// Removes a key whose time has come, if this node removes keys on its own.
+    pub fn expire_key(&self, db: usize, key: &[u8], now: i64) {
+        let hash = self.keyspace.hash(key);
+        let mut slot = self.keyspace.lock(db, key_slot(key));
+        let removed = if self.state.role(now) == Role::Primary { slot.expire_if_due(hash, key, now) } else { None };
+        if let Some(removed) = &removed {
+            slot.touch(hash, key);
+            self.announce_expired(db, removed, &self.hot.load());
+        }
+        drop(slot);
+        // Only now, without the lock: a value may be large.
+        drop(removed);
     }
 
     /// Propagates, publishes and counts one key that has expired. Called under its slot's lock.

@@ -214,8 +214,9 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
 
 /// No value of this version is a listpack and nothing else: lists are quicklists (of listpacks), as in Redis 7.0.
 fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
-    // Unlike its siblings, this one does not see what has expired (Redis: `objectCommandLookupOrReply`).
+    // Unlike its siblings, this one does not see what has expired, and removes it (Redis: `objectCommandLookupOrReply`).
     let now = ctx.now;
+    ctx.engine.expire_key(ctx.session.db, key, now);
     let lives = with_entry(ctx, key, |entry| !entry.is_expired(now)).unwrap_or(false);
     Err(if lives { error::NOT_LISTPACK } else { error::NO_SUCH_KEY })
 }
