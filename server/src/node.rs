@@ -126,7 +126,6 @@ impl Node {
         keep_hot(&engine);
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let saved = if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine)?) } else { None };
-        let replica = engine.config.replica_of().is_some() || saved.as_ref().is_some_and(|saved| saved.replica);
         let persistence = Persistence::new(engine.clone());
         let service: Arc<dyn Service> = persistence.clone();
         engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
@@ -146,6 +145,7 @@ impl Node {
         let mut node =
             Self { engine, persistence, replication, ops, cluster: None, listening: None, port: clients.port, stop };
         node.engine.info.note_started(node.port);
+        let replica = node.engine.state.is_replica() || saved.as_ref().is_some_and(|saved| saved.replica);
         node.persistence.load(replica)?;
         node.replication.start(node.port);
         if let Some(saved) = saved {

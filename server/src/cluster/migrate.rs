@@ -181,16 +181,15 @@ impl Mover {
         for key in keys {
             let mut slot = self.engine.keyspace.lock(self.db, key_slot(key));
             let Some(entry) = slot.get(self.engine.keyspace.hash(key), key) else { continue };
-            let expire_at = entry.expire_at();
-            if expire_at.is_some_and(|at| at < now) {
+            if entry.is_expired(now) {
                 continue;
             }
+            // RESTORE takes 0 for "no expiry": a key in its last millisecond would live for ever.
+            let ttl = entry.expire_at().map_or(0, |at| (at - now).max(1));
             payload::dump_into(&entry.value(), &mut writer);
             let changed = Arc::new(WatchFlag::new());
             slot.watch(key, &changed);
             let payload = std::mem::replace(&mut writer, Writer::new()).into_vec();
-            // RESTORE takes 0 for "no expiry": a key in its last millisecond would live for ever.
-            let ttl = expire_at.map_or(0, |at| (at - now).max(1));
             copies.push(Copied { key: key.clone(), ttl, payload, changed });
         }
         copies

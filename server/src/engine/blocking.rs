@@ -246,8 +246,7 @@ impl Engine {
                 && let Some(removed) = place.expire_if_due(hash, key, now)
             {
                 // Nothing to be had: who waits keeps its place in the queue.
-                place.touch(hash, key);
-                self.announce_expired(db, &removed, &hot);
+                self.announce_expired(db, place, &removed, &hot);
                 unit.discard(removed);
                 return true;
             }

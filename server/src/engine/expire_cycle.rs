@@ -17,7 +17,7 @@ use super::hot::Hot;
 use super::state::PauseKind;
 use crate::command::effects::NotifyClass;
 use crate::command::{Event, Role};
-use crate::store::Removed;
+use crate::store::{Removed, Slot};
 
 /// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
 const SLOTS_PER_CYCLE: usize = 4096;
@@ -74,8 +74,7 @@ impl Engine {
             let batch = KEYS_PER_LOCK.min(budget - done);
             let mut slot = self.keyspace.lock(db, id);
             let removed = slot.expire_due(now, batch, |slot, removed| {
-                slot.touch(self.keyspace.hash(removed.key()), removed.key());
-                self.announce_expired(db, &removed, hot);
+                self.announce_expired(db, slot, &removed, hot);
                 garbage.push(removed);
             });
             drop(slot);
@@ -95,16 +94,16 @@ impl Engine {
         let mut slot = self.keyspace.lock(db, key_slot(key));
         let removed = if self.state.role(now) == Role::Primary { slot.expire_if_due(hash, key, now) } else { None };
         if let Some(removed) = &removed {
-            slot.touch(hash, key);
-            self.announce_expired(db, removed, &self.hot.load());
+            self.announce_expired(db, &mut slot, removed, &self.hot.load());
         }
         drop(slot);
         // Only now, without the lock: a value may be large.
         drop(removed);
     }
 
-    /// Propagates, publishes and counts one key that has expired. Called under its slot's lock.
-    pub(super) fn announce_expired(&self, db: usize, removed: &Removed, hot: &Hot) {
+    /// Tells those who watch it of one key that has expired, propagates, publishes and counts it.
+    pub(super) fn announce_expired(&self, db: usize, slot: &mut Slot, removed: &Removed, hot: &Hot) {
+        slot.touch(self.keyspace.hash(removed.key()), removed.key());
         self.stats.expired_keys.fetch_add(1, Ordering::Relaxed);
         if self.state.propagating.load(Ordering::Relaxed)
             && let Some(feed) = self.feed()

@@ -558,7 +558,8 @@ impl FollowTask {
             if run.asked {
                 self.send_ack(wire).await?;
             }
-            if run.held_until.is_some() && wire.buffer.len() > MAX_HELD {
+            let full = run.held_until.is_some() && wire.buffer.len() > MAX_HELD;
+            if full {
                 // What the primary has to keep meanwhile is its business, and that it is silent is ours.
                 heard = Instant::now();
             }
@@ -567,13 +568,13 @@ impl FollowTask {
             tokio::select! {
                 () = killed(&handle) => return Err(End::Lost("killed".to_owned())),
                 () = engine.pause_over(run.held_until.unwrap_or_default()), if run.held_until.is_some() => {}
-                read = wire.stream.read_buf(&mut wire.buffer), if run.held_until.is_none() || wire.buffer.len() <= MAX_HELD => match read? {
+                read = wire.stream.read_buf(&mut wire.buffer), if !full => match read? {
                     0 => return Err(End::Lost("Connection closed".to_owned())),
                     count => {
                         heard = Instant::now();
                         early_acks = 0;
                         self.replication.touch_link();
-                        self.replication.engine.stats.net_repl_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+                        engine.stats.net_repl_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
                     }
                 },
                 _ = ticks.tick() => {
