@@ -240,14 +240,14 @@ fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
     // An error in the directives is told by the first node that starts with them.
     let _ = common.load(&Sources { file: None, stdin: None, options: args.options.clone() });
     keep_pages_small(&common);
-    let options = embedded::Options {
-        shards: usize::from(args.shards),
-        replicas: usize::from(args.replicas),
-        port: args.port,
-        dir: args.dir,
-        options: args.options,
-        ..embedded::Options::default()
-    };
+    let mut options = embedded::Options::new()
+        .shards(usize::from(args.shards))
+        .replicas(usize::from(args.replicas))
+        .port(args.port)
+        .directives(args.options);
+    if let Some(dir) = args.dir {
+        options = options.dir(dir);
+    }
     let cluster = embedded::Cluster::start(options).map_err(|problem| problem.to_string())?;
     let elapsed = began.elapsed().as_millis();
     let nodes = cluster.nodes();
@@ -270,9 +270,7 @@ fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
     drop(out);
     waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
         let signal = signals().await.map_err(|error| format!("Waiting for signals: {error}"))?;
-        for node in cluster.raw_nodes() {
-            node.shutdown(signal).await;
-        }
+        cluster.shutdown(signal).await;
         Ok::<(), String>(())
     })?;
     drop(cluster);

@@ -239,6 +239,11 @@ impl Cluster {
         self.links.lock().iter().map(|(id, out)| (*id, out.queued_bytes())).collect()
     }
 
+    /// The port that clients reach this node at.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The port of the bus.
     pub fn bus_port(&self) -> u16 {
         self.bus_port

@@ -1,0 +1,40 @@
+//! Why a cluster, or a node of it, did not do what was asked.
+
+use std::time::Duration;
+
+use crate::engine::config::file::LoadError;
+use crate::node::StartError;
+
+/// Why a cluster did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// A node did not start.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// A directive is wrong.
+    #[error("{0}")]
+    Config(#[from] LoadError),
+    /// A node refused its place in the cluster.
+    #[error("node {node} refused its place: {problem}")]
+    Refused { node: usize, problem: gossip::Error },
+    /// The directory of an earlier cluster of another shape.
+    #[error(
+        "{dir} holds a cluster of another shape ({problem}); start it with the same --shards and --replicas, or choose an empty directory"
+    )]
+    OtherShape { dir: String, problem: String },
+    /// The nodes did not agree in time.
+    #[error("the cluster was not ready after {0:?}")]
+    NotReady(Duration),
+    /// Something of the system.
+    #[error("{what}: {error}")]
+    System { what: String, error: std::io::Error },
+}
+
+impl ClusterError {
+    /// For `map_err`, with what was being done.
+    pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::System { what, error }
+    }
+}

@@ -1,0 +1,101 @@
+//! What cluster to start, said step by step.
+//!
+//! A builder and not a struct of public fields, so that a new option breaks nobody. What is not said keeps the value that suits a
+//! test: three shards with a replica each, on free ports, without files that outlive the process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What cluster to start.
+///
+/// ```
+/// use slotd::embedded::Options;
+///
+/// let options = Options::new()
+///     .shards(3)
+///     .replicas(1)
+///     .directive("cluster-node-timeout", "2000")
+///     .directive("maxmemory", "64mb");
+/// assert_eq!(options.nodes(), 6);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options start nothing by themselves"]
+#[non_exhaustive]
+pub struct Options {
+    pub(super) shards: usize,
+    pub(super) replicas: usize,
+    pub(super) port: u16,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) directives: Vec<u8>,
+    pub(super) patience: Duration,
+}
+
+impl Options {
+    /// Three shards with one replica each, on free ports, in a temporary directory.
+    pub fn new() -> Self {
+        Self { shards: 3, replicas: 1, port: 0, dir: None, directives: Vec::new(), patience: Duration::from_secs(60) }
+    }
+
+    /// Number of primaries, each with its share of the slots.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Replicas of each primary.
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// Port of the first node; the others follow. 0 takes free ports.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Where the nodes keep their files, one directory each; without it, nothing outlives the process.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// A directive of `redis.conf` for every node. The value is taken as it is, whatever characters it has.
+    pub fn directive(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.directives.extend_from_slice(name.as_bytes());
+        self.directives.extend_from_slice(b" \"");
+        for byte in value.as_ref() {
+            match byte {
+                b'"' | b'\\' => self.directives.extend_from_slice(&[b'\\', *byte]),
+                b' '..=b'~' => self.directives.push(*byte),
+                other => self.directives.extend_from_slice(format!("\\x{other:02x}").as_bytes()),
+            }
+        }
+        self.directives.extend_from_slice(b"\"\n");
+        self
+    }
+
+    /// Directives for every node, as lines of configuration.
+    pub fn directives(mut self, lines: impl AsRef<[u8]>) -> Self {
+        self.directives.extend_from_slice(lines.as_ref());
+        self.directives.push(b'\n');
+        self
+    }
+
+    /// How long forming may take.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// How many nodes that makes.
+    pub fn nodes(&self) -> usize {
+        self.shards * (self.replicas + 1)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
