@@ -1,10 +1,14 @@
 //! A node: everything wired together, started and stopped in order.
 //!
-//! Start: registry, engine, nodes.conf, subsystems, data from disk, cluster, role, listeners. Stop: listeners, subsystems, connections. Nothing here
-//! is static: a process holds as many nodes as it likes, which share the process's [`Threads`].
+//! Start: registry, engine, nodes.conf, subsystems, data from disk, cluster, role, listeners. Nothing here is static: a process holds
+//! as many nodes as it likes, which share the process's [`Threads`]. All tasks of a node belong to its group
+//! ([`crate::engine::task_group`]), so stopping is one thing: the group ends, and with each task goes what it held, sockets included.
+//! Stopping in order ([`Node::shutdown`]) comes before that and is a matter of the node's data.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use protocol::slot::SlotBitmap;
 use tokio::sync::watch;
@@ -18,6 +22,7 @@ use crate::engine::info::InfoSource;
 use crate::engine::ports::{Feed, Router};
 use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
+use crate::engine::task_group::Phase;
 use crate::engine::threads::Threads;
 use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
@@ -53,7 +58,10 @@ pub enum StartError {
     System { what: &'static str, error: io::Error },
 }
 
-/// A running node. Dropping it stops it.
+/// How long a node that ends waits for tasks and threads that are in the middle of something: they stop at its end.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running node. Dropping it ends it as [`Node::end`] does.
 pub struct Node {
     engine: Arc<Engine>,
     persistence: Arc<Persistence>,
@@ -63,6 +71,10 @@ pub struct Node {
     listening: Option<Arc<Listening>>,
     port: u16,
     stop: watch::Sender<bool>,
+    /// The process's threads, which this node shares and does not keep.
+    pool: Weak<Threads>,
+    /// The same threads as this node uses them. Subsystems hold them weakly.
+    _threads: Arc<Threads>,
 }
 
 /// The signals that ask a node to stop.
@@ -119,10 +131,11 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
-        let Environment { threads, clock, log } = environment;
+        let Environment { threads: pool, clock, log } = environment;
         let seed = Rng::os_seed().map_err(|error| StartError::System { what: "Reading a random seed", error })?;
         let (stop, stopped) = watch::channel(false);
-        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), threads.workers(), seed, log.clone());
+        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), pool.workers(), seed, log.clone());
+        let threads = &pool.of_group(&engine.state.tasks);
         keep_hot(&engine);
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let saved = if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine)?) } else { None };
@@ -142,8 +155,18 @@ impl Node {
         let ops = Ops::new(engine.clone(), persistence.clone(), replication.clone());
         let service: Arc<dyn Service> = ops.clone();
         engine.set_service(Subsystem::Ops, Arc::downgrade(&service));
-        let mut node =
-            Self { engine, persistence, replication, ops, cluster: None, listening: None, port: clients.port, stop };
+        let mut node = Self {
+            engine,
+            persistence,
+            replication,
+            ops,
+            cluster: None,
+            listening: None,
+            port: clients.port,
+            stop,
+            pool: Arc::downgrade(pool),
+            _threads: threads.clone(),
+        };
         node.engine.info.note_started(node.port);
         let replica = node.engine.state.is_replica() || saved.as_ref().is_some_and(|saved| saved.replica);
         node.persistence.load(replica)?;
@@ -263,6 +286,60 @@ impl Node {
         i32::from(!self.ops.shutdown(flags).await)
     }
 
+    /// Ends everything that runs for this node, at once, as if it were a process that is killed: nothing is saved or sent any more,
+    /// sockets are closed, and the ports can be bound again when this returns. What was ended stays so.
+    ///
+    /// Not on one of the threads that nodes run on: it waits until the node's tasks are gone.
+    pub fn end(&self) {
+        let state = &self.engine.state;
+        if state.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        state.tasks.end();
+        // Receivers may be gone already: then there is nothing to stop.
+        let _ = self.stop.send(true);
+        self.replication.stop();
+        self.persistence.stop();
+        if let Some(cluster) = &self.cluster {
+            cluster.stop();
+        }
+        if let Some(listening) = &self.listening {
+            listening.close();
+        }
+        if !state.tasks.wait_empty(END_PATIENCE) {
+            let left = state.tasks.len();
+            self.engine
+                .log
+                .warning(format_args!("{left} tasks of this node are still in a turn after {END_PATIENCE:?}"));
+        }
+    }
+
+    /// Lets nothing of this node run until [`Node::resume`], as SIGSTOP would: no client, no bus, no replication, no timer. Its sockets
+    /// stay open, and the kernel goes on accepting and taking in for them.
+    ///
+    /// Not on one of the threads that nodes run on: it waits until whatever is under way has finished.
+    pub fn pause(&self) {
+        self.engine.state.tasks.hold();
+        if let Some(pool) = self.pool.upgrade() {
+            pool.settle();
+        }
+    }
+
+    /// Ends [`Node::pause`].
+    pub fn resume(&self) {
+        self.engine.state.tasks.resume();
+    }
+
+    /// Whether the node is paused.
+    pub fn is_paused(&self) -> bool {
+        self.engine.state.tasks.phase() == Phase::Held
+    }
+
+    /// The operator's side: SHUTDOWN, DEBUG, and orders to the other nodes of the process.
+    pub fn ops(&self) -> &Arc<Ops> {
+        &self.ops
+    }
+
     fn data_link(&self) -> Arc<dyn DataLink> {
         Arc::new(Data(self.replication.clone()))
     }
@@ -310,17 +387,7 @@ impl DataLink for Data {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Receivers may be gone already: then there is nothing to stop.
-        let _ = self.stop.send(true);
-        self.engine.state.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
-        self.replication.stop();
-        self.persistence.stop();
-        if let Some(cluster) = &self.cluster {
-            cluster.stop();
-        }
-        for client in self.engine.clients.all() {
-            client.kill();
-        }
+        self.end();
     }
 }
 
@@ -345,3 +412,7 @@ fn bus_port(engine: &Engine, port: u16) -> Result<u16, StartError> {
     }
     u16::try_from(i64::from(port) + cluster::BUS_PORT_OFFSET).map_err(|_| StartError::BusPort(port))
 }
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

@@ -113,7 +113,7 @@ impl Cluster {
                     let link = self.with_core(|core, now| core.handle_link_accepted(peer, local, now));
                     let outbox = self.add_link(link);
                     let cluster = self.clone();
-                    tokio::task::spawn_local(async move {
+                    self.control.spawn(move |_| async move {
                         let _ = cluster.run_link(link, stream, outbox).await;
                         cluster.end_link(link);
                     });

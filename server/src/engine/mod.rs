@@ -34,6 +34,7 @@ pub mod registry;
 pub mod session;
 pub mod state;
 pub mod stats;
+pub mod task_group;
 #[cfg(test)]
 pub mod testing;
 

@@ -2,11 +2,13 @@
 //!
 //! All of them are atomics, so that a gate costs one load. Who may change which is said at each field.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use super::task_group::TaskGroup;
 use crate::base::rng::Rng;
 use crate::command::Role;
 
@@ -52,6 +54,8 @@ pub struct NodeState {
     pub list_packed_threshold: AtomicU64,
     /// The node is shutting down.
     pub stopping: AtomicBool,
+    /// Everything that runs for this node.
+    pub tasks: Arc<TaskGroup>,
     /// Asked to stop, with this exit status.
     stop: watch::Sender<Option<i32>>,
     /// For each purpose the pause, packed ([`pack_pause`]); 0 is none. One word each, so that no reader sees half of a change.
@@ -110,6 +114,7 @@ impl NodeState {
             cron_paused: AtomicBool::new(false),
             list_packed_threshold: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            tasks: TaskGroup::new(),
             stop: watch::Sender::new(None),
             pauses: std::array::from_fn(|_| AtomicI64::new(0)),
             unpaused: Notify::new(),
@@ -125,6 +130,11 @@ impl NodeState {
     /// Asks whoever runs the node to stop it, with this exit status. The first request counts.
     pub fn request_stop(&self, status: i32) {
         self.stop.send_if_modified(|asked| asked.is_none() && asked.replace(status).is_none());
+    }
+
+    /// For who waits for such a request and does not keep the node meanwhile.
+    pub fn watch_stop(&self) -> watch::Receiver<Option<i32>> {
+        self.stop.subscribe()
     }
 
     /// Waits until somebody asked for a stop; the exit status.

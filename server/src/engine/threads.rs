@@ -3,7 +3,8 @@
 //! Each worker is a single-threaded runtime; a connection is handed to the least loaded one and stays there, so that a command
 //! runs to completion on the thread that read it, with no hop and no work stealing. The cluster bus, replication and cron have
 //! the control thread, so that a long command never makes peers believe that the node is dead. Several nodes of one process
-//! share these threads; dropping [`Threads`] stops them.
+//! share these threads; dropping [`Threads`] stops them. What a node spawns goes through [`Threads::of_group`], so that it can be held
+//! and ended without touching the other nodes ([`super::task_group`]).
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,6 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
+
+use super::task_group::TaskGroup;
 
 /// Size of a worker's read buffer, bytes.
 pub const READ_BUFFER: usize = 64 * 1024;
@@ -41,6 +44,8 @@ type Job = Box<dyn FnOnce(&Rc<Shared>) -> Pin<Box<dyn Future<Output = ()>>> + Se
 pub struct Spawner {
     jobs: mpsc::UnboundedSender<Job>,
     load: Arc<AtomicUsize>,
+    /// Whose tasks these are, if anybody's.
+    group: Option<Arc<TaskGroup>>,
 }
 
 impl Spawner {
@@ -52,16 +57,24 @@ impl Spawner {
     {
         let load = self.load.clone();
         load.fetch_add(1, Ordering::Relaxed);
-        let counted = Arc::clone(&load);
+        let count = Count(load);
+        let ticket = self.group.as_ref().map(TaskGroup::enter);
         let job: Job = Box::new(move |shared| {
             let future = make(shared);
             Box::pin(async move {
-                let _count = Count(counted);
-                future.await;
+                let _count = count;
+                match ticket {
+                    Some(ticket) => ticket.run(future).await,
+                    None => future.await,
+                }
             })
         });
         // The receiver is gone only while the process stops; the task has no one left to serve then.
         let _ = self.jobs.send(job);
+    }
+
+    fn of_group(&self, group: &Arc<TaskGroup>) -> Self {
+        Self { group: Some(group.clone()), ..self.clone() }
     }
 
     /// Tasks on this thread.
@@ -103,6 +116,27 @@ impl Threads {
         Ok(Self { workers: spawners, control, handles })
     }
 
+    /// The same threads, for the tasks of this group. They do not live longer for it.
+    pub fn of_group(&self, group: &Arc<TaskGroup>) -> Arc<Self> {
+        let workers = self.workers.iter().map(|worker| worker.of_group(group)).collect();
+        Arc::new(Self { workers, control: self.control.of_group(group), handles: Vec::new() })
+    }
+
+    /// Waits until every thread has come to the end of the turn that it was in. Not on one of these threads.
+    pub fn settle(&self) {
+        let (told, done) = std::sync::mpsc::channel();
+        for spawner in self.workers.iter().chain([&self.control]) {
+            let told = told.clone();
+            spawner.spawn(move |_| async move {
+                // The receiver waits below.
+                let _ = told.send(());
+            });
+        }
+        drop(told);
+        // Ends when every sender is gone, whether its task ran or its thread has stopped.
+        while done.recv().is_ok() {}
+    }
+
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.workers.len()
@@ -134,7 +168,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.workers.clear();
         let (jobs, _) = mpsc::unbounded_channel();
-        self.control = Spawner { jobs, load: Arc::default() };
+        self.control = Spawner { jobs, load: Arc::default(), group: None };
         for handle in self.handles.drain(..) {
             // A thread that panicked has said so already; there is nothing left to stop.
             if handle.thread().id() != std::thread::current().id() {
@@ -157,5 +191,5 @@ fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {
             }
         });
     })?;
-    Ok((Spawner { jobs, load: Arc::default() }, handle))
+    Ok((Spawner { jobs, load: Arc::default(), group: None }, handle))
 }

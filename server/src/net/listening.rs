@@ -114,15 +114,16 @@ impl Listening {
     /// The address that cannot be bound. Nobody is listening then.
     pub fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
         let mut open = self.open.lock();
-        for Open { socket, end } in open.drain(..) {
-            // An acceptor that is gone has nothing to end.
-            let _ = end.send(true);
-            let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
-        }
+        close_all(&mut open);
         let sockets = Sockets::bind(engine, engine.config.int(ids::PORT) as u16)?;
         let port = sockets.port;
         self.accept_from(engine, sockets, &mut open);
         Ok(port)
+    }
+
+    /// Listens no longer.
+    pub fn close(&self) {
+        close_all(&mut self.open.lock());
     }
 
     fn accept_from(&self, engine: &Arc<Engine>, sockets: Sockets, open: &mut Vec<Open>) {
@@ -149,8 +150,14 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        for Open { end, .. } in self.open.lock().drain(..) {
-            let _ = end.send(true);
-        }
+        self.close();
+    }
+}
+
+fn close_all(open: &mut Vec<Open>) {
+    for Open { socket, end } in open.drain(..) {
+        // An acceptor that is gone has nothing to end.
+        let _ = end.send(true);
+        let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
     }
 }

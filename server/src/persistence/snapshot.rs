@@ -112,12 +112,16 @@ impl Snapshots {
         // The job is behind a lock that the thread empties, so that it can be told if there is no thread.
         let cell = Arc::new(Mutex::new(Some(job)));
         let mine = cell.clone();
+        let ticket = self.engine.state.tasks.enter();
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             let mut next = mine.lock().take();
             while let Some(job) = next {
                 this.run(job);
                 next = this.next_job();
             }
+            // What the thread held of the node goes before its ticket.
+            drop((this, mine));
+            drop(ticket);
         });
         if let Err(error) = spawned {
             let job = cell.lock().take();
@@ -215,7 +219,8 @@ impl Snapshots {
                         })
                     };
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
-                    if self.cancel.load(Ordering::Relaxed) {
+                    // A node that was killed writes nothing more, one that is paused goes on later.
+                    if self.cancel.load(Ordering::Relaxed) || !engine.state.tasks.wait_turn() {
                         return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
                     }
                     if delay > 0 {

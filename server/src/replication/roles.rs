@@ -64,7 +64,13 @@ impl Replication {
             return;
         }
         let Some(this) = self.me.upgrade() else { return };
-        let spawned = std::thread::Builder::new().name("role".to_owned()).spawn(move || this.run_changes());
+        let ticket = self.engine.state.tasks.enter();
+        let spawned = std::thread::Builder::new().name("role".to_owned()).spawn(move || {
+            this.run_changes();
+            // What the thread held of the node goes before its ticket.
+            drop(this);
+            drop(ticket);
+        });
         match spawned {
             Ok(_) => queue.running = true,
             // The next change, or the next attempt of whoever asked, tries again.
@@ -84,11 +90,13 @@ impl Replication {
         self.roles.settled.wait_while(&mut queue, |queue| queue.running);
     }
 
-    fn run_changes(self: Arc<Self>) {
+    fn run_changes(self: &Arc<Self>) {
         loop {
+            // A node that has ended changes its role no more: whoever asked went with it.
+            let alive = self.engine.state.tasks.wait_turn();
             let next = {
                 let mut queue = self.roles.queue.lock();
-                let next = queue.waiting.pop_front();
+                let next = if alive { queue.waiting.pop_front() } else { None };
                 queue.running = next.is_some();
                 next
             };
