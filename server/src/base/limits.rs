@@ -35,6 +35,9 @@ pub const LIST_MIN_COMPRESS_GAIN: usize = 8;
 /// LISTPACK_MAX_SAFETY_LIMIT).
 pub const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
+/// The most that `databases` may be set to: what is left of a slot's place ([`crate::command::locked::Place`]) beside its number.
+pub const DATABASES_MAX: i64 = 1 << 18;
+
 /// The longest text that is parsed as an extended float (Redis: MAX_LONG_DOUBLE_CHARS, less its terminator).
 pub const LONG_DOUBLE_MAX_CHARS: usize = 5 * 1024 - 1;
 

@@ -6,10 +6,13 @@
 use protocol::slot::SlotId;
 use smallvec::SmallVec;
 
+use crate::base::limits::DATABASES_MAX;
 use crate::store::{Keyspace, Slot, SlotGuard};
 
 /// A database and a slot in one ordered number.
 pub type Place = u32;
+
+const _: () = assert!(DATABASES_MAX << 14 == 1 << Place::BITS, "no two slots have the same place");
 
 /// The place of a slot in a database.
 #[inline]
@@ -17,38 +20,50 @@ pub fn place(db: usize, slot: SlotId) -> Place {
     (db as u32) << 14 | u32::from(slot.get())
 }
 
-/// Slots to lock, sorted and without duplicates.
-#[derive(Clone, Debug, Default)]
-pub struct LockPlan(SmallVec<[Place; 4]>);
+/// Places in ascending order.
+type Places = SmallVec<[Place; 4]>;
+
+/// Slots to lock.
+///
+/// Up to [`LockPlan::FEW`] places are kept sorted and without duplicates, which is cheapest while they are few. Whatever comes
+/// beyond is appended as it comes, and sorted once by [`LockPlan::lock`]: a command may name a million keys.
+#[derive(Debug, Default)]
+pub struct LockPlan(Places);
 
 impl LockPlan {
+    /// So many different slots are few.
+    pub const FEW: usize = 64;
+
     /// Adds a slot.
+    #[inline]
     pub fn add(&mut self, db: usize, slot: SlotId) {
         let place = place(db, slot);
-        if let Err(at) = self.0.binary_search(&place) {
+        if self.is_many() {
+            self.0.push(place);
+        } else if let Err(at) = self.0.binary_search(&place) {
             self.0.insert(at, place);
         }
     }
 
-    /// How many slots are to be locked.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing is to be locked.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether more than [`LockPlan::FEW`] different slots are to be locked.
+    #[inline]
+    pub fn is_many(&self) -> bool {
+        self.0.len() > Self::FEW
     }
 
     /// Takes all locks, ascending.
-    pub fn lock<'k>(&self, keyspace: &'k Keyspace) -> Locked<'k> {
+    pub fn lock(mut self, keyspace: &Keyspace) -> Locked<'_> {
         let lock = |place: Place| {
             let slot = SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot");
             keyspace.lock((place >> 14) as usize, slot)
         };
+        if self.is_many() {
+            self.0.sort_unstable();
+            self.0.dedup();
+        }
         match self.0[..] {
             [place] => Locked::One(place, lock(place)),
-            _ => Locked::Many(self.0.iter().map(|&place| (place, lock(place))).collect()),
+            _ => Locked::Many(self.0.iter().map(|&place| lock(place)).collect(), self.0),
         }
     }
 }
@@ -57,8 +72,8 @@ impl LockPlan {
 pub enum Locked<'k> {
     /// A single one: the common case.
     One(Place, SlotGuard<'k>),
-    /// Any number, ascending.
-    Many(Vec<(Place, SlotGuard<'k>)>),
+    /// Any number, ascending, each at the index of its place.
+    Many(Vec<SlotGuard<'k>>, Places),
 }
 
 impl Locked<'_> {
@@ -67,10 +82,9 @@ impl Locked<'_> {
     pub fn slots(&mut self) -> Slots<'_> {
         match self {
             Self::One(place, guard) => Slots::One(*place, guard),
-            Self::Many(guards) => Slots::Many(SlotList {
-                slots: guards.iter_mut().map(|(place, guard)| (*place, &mut **guard)).collect(),
-                last: 0,
-            }),
+            Self::Many(guards, places) => {
+                Slots::Many(SlotList { slots: guards.iter_mut().map(|guard| &mut **guard).collect(), places, last: 0 })
+            }
         }
     }
 
@@ -78,7 +92,7 @@ impl Locked<'_> {
     pub fn holds(&self, plan: &LockPlan) -> bool {
         plan.0.iter().all(|&wanted| match self {
             Self::One(place, _) => *place == wanted,
-            Self::Many(guards) => guards.iter().any(|(place, _)| *place == wanted),
+            Self::Many(_, places) => places.binary_search(&wanted).is_ok(),
         })
     }
 
@@ -88,7 +102,7 @@ impl Locked<'_> {
         let wanted = place(db, slot);
         match self {
             Self::One(place, guard) => (*place == wanted).then_some(guard),
-            Self::Many(guards) => guards.iter().find(|(place, _)| *place == wanted).map(|(_, guard)| &**guard),
+            Self::Many(guards, places) => places.binary_search(&wanted).ok().map(|at| &*guards[at]),
         }
     }
 
@@ -97,7 +111,7 @@ impl Locked<'_> {
         let wanted = place(db, slot);
         match self {
             Self::One(place, guard) => (*place == wanted).then_some(guard),
-            Self::Many(guards) => guards.iter_mut().find(|(place, _)| *place == wanted).map(|(_, guard)| &mut **guard),
+            Self::Many(guards, places) => places.binary_search(&wanted).ok().map(|at| &mut *guards[at]),
         }
     }
 }
@@ -110,7 +124,9 @@ pub enum Slots<'a> {
 
 /// References to locked slots, ascending.
 pub struct SlotList<'a> {
-    slots: Vec<(Place, &'a mut Slot)>,
+    slots: Vec<&'a mut Slot>,
+    /// Where each of them is.
+    places: &'a [Place],
     /// The one that was asked for last; a handler asks several times in a row for one key's slot.
     last: usize,
 }
@@ -142,9 +158,13 @@ impl Slots<'_> {
 
 impl SlotList<'_> {
     fn at(&mut self, wanted: Place) -> &mut Slot {
-        if self.slots.get(self.last).is_none_or(|(place, _)| *place != wanted) {
-            self.last = self.slots.binary_search_by_key(&wanted, |(place, _)| *place).unwrap_or_else(|_| unlocked());
+        if self.places.get(self.last) != Some(&wanted) {
+            self.last = self.places.binary_search(&wanted).unwrap_or_else(|_| unlocked());
         }
-        self.slots[self.last].1
+        self.slots[self.last]
     }
 }
+
+#[cfg(test)]
+#[path = "locked_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@
 //! its timeout, CLIENT UNBLOCK, or its connection going away. The claim comes before the element is taken, so no element is
 //! ever popped for a client that is gone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -50,13 +50,11 @@ impl Parked {
         spec: BlockSpec,
         time_up: Option<Arc<Notify>>,
     ) -> Arc<Self> {
-        let mut keys: Vec<(SlotId, Box<[u8]>)> = Vec::with_capacity(spec.keys.len());
-        for &position in &spec.keys {
-            let key = &args.view()[position as usize];
-            if !keys.iter().any(|(_, known)| **known == *key) {
-                keys.push((key_slot(key), key.into()));
-            }
-        }
+        let words = args.view();
+        let mut seen = BTreeSet::new();
+        let keys = spec.keys.iter().map(|&position| &words[position as usize]);
+        let keys = keys.filter(|key| spec.keys.len() == 1 || seen.insert(*key));
+        let keys = keys.map(|key| (key_slot(key), key.into())).collect();
         Arc::new(Self {
             client: session.handle.clone(),
             command,
@@ -219,13 +217,13 @@ impl Engine {
         while let Some((db, key)) = ready.pop_front() {
             loop {
                 let slot = key_slot(&key);
-                let Some(parked) = self.keyspace.lock(db, slot).waiters(&key).first().and_then(parked_of) else {
+                let Some(parked) = self.keyspace.lock(db, slot).waiters(&key).next().and_then(parked_of) else {
                     break;
                 };
                 let mut plan = LockPlan::default();
                 plan.add(db, slot);
                 self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
-                let mut locked = self.lock(&plan);
+                let mut locked = self.lock(plan);
                 if self.serve_key(db, &key, unit, &mut locked, now) {
                     break;
                 }
@@ -253,7 +251,7 @@ impl Engine {
             let Some(ty) = place.get(hash, key).map(super::super::store::entry::view::EntryRef::ty) else {
                 return true;
             };
-            let fitting = place.waiters(key).iter().filter_map(parked_of).find(|parked| parked.spec.awaited == ty);
+            let fitting = place.waiters(key).filter_map(parked_of).find(|parked| parked.spec.awaited == ty);
             let Some(parked) = fitting else { return true };
             if !self.holds_all(&parked, locked) {
                 return false;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::blocking::Parked;
 use super::pubsub::Subscriptions;
-use crate::store::WatchFlag;
+use crate::store::Spoiled;
 
 /// A client's number, never reused within a node.
 pub type ClientId = u64;
@@ -111,8 +111,8 @@ pub struct ClientHandle {
     killed: AtomicBool,
     waker: AtomicWaker,
     parked: Mutex<Option<Arc<Parked>>>,
-    /// Its flags in the slots of the keys that it watches; its session keeps them.
-    pub(super) watched: Mutex<Vec<Arc<WatchFlag>>>,
+    /// Raised when a key that it watches is changed; its session has it too.
+    pub(super) watching: Mutex<Option<Arc<Spoiled>>>,
     /// What this client is subscribed to; its session changes it, and so does the cluster when a slot leaves.
     pub(super) subscriptions: Mutex<Subscriptions>,
 }
@@ -139,7 +139,7 @@ impl ClientHandle {
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             parked: Mutex::new(None),
-            watched: Mutex::default(),
+            watching: Mutex::default(),
             subscriptions: Mutex::default(),
         })
     }

@@ -308,7 +308,7 @@ fn flags_of(client: &ClientHandle) -> String {
         (client.subscription_count() > 0, 'P'),
         (stats.multi.load(Ordering::Relaxed) >= 0, 'x'),
         (on(&stats.blocked) || on(&stats.paused), 'b'),
-        (client.watched.lock().iter().any(|flag| flag.is_raised()), 'd'),
+        (client.watching.lock().as_ref().is_some_and(|transaction| transaction.is_raised()), 'd'),
         (client.is_killed(), 'A'),
         (on(&stats.readonly), 'r'),
         (on(&stats.no_evict), 'e'),

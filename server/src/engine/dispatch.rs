@@ -391,7 +391,7 @@ impl Engine {
         let Some(multi) = &mut session.multi else { return };
         // Redis: a transaction that is already spoiled does not keep what it will not run (and so what it would have run is
         // not asked for its slots).
-        let spoiled = multi.aborted || session.watched.iter().any(|watched| watched.flag.is_raised());
+        let spoiled = multi.aborted || session.watching.as_ref().is_some_and(|transaction| transaction.is_raised());
         if !spoiled {
             multi.bytes += args.total_len();
             multi.queue.push(Queued { command: command.index, args: args.to_owned() });
@@ -459,7 +459,7 @@ impl Engine {
         let mut keys = PlannedKeys::new();
         let mut plan = LockPlan::default();
         self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
-        let mut locked = self.lock(&plan);
+        let mut locked = self.lock(plan);
         prefetch(&keys, session.db, &locked);
         if let Some(route) = moving
             && let Err(problem) = self.admit(&locked, session.db, command, args, now, route)

@@ -28,9 +28,6 @@ use crate::command::{
 };
 use crate::store::{Removed, Slot};
 
-/// EXEC over more slots than this takes the barrier instead of their locks.
-pub const MAX_UNION_LOCKS: usize = 64;
-
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
@@ -191,11 +188,15 @@ impl Unit {
 /// The keys of one command with what was computed of them.
 pub(super) type PlannedKeys<'a> = SmallVec<[KnownKey<'a>; 1]>;
 
+/// Keys asked for ahead: what is asked for beyond it pushes out of the processor's caches what was asked for first.
+const PREFETCHED_KEYS: usize = 256;
+
 /// Asks for the places and then the entries of several keys, whose slots are locked: their misses overlap.
 pub(super) fn prefetch(keys: &[KnownKey<'_>], db: usize, locked: &Locked<'_>) {
     if keys.len() < 2 {
         return;
     }
+    let keys = &keys[..keys.len().min(PREFETCHED_KEYS)];
     let slots = || keys.iter().filter_map(|known| Some((known.hash, locked.get(db, known.slot)?)));
     slots().for_each(|(hash, slot)| slot.prefetch(hash));
     slots().for_each(|(hash, slot)| slot.prefetch_entry(hash));
@@ -235,7 +236,7 @@ impl Engine {
     }
 
     /// Takes the locks of a plan.
-    pub fn lock(&self, plan: &LockPlan) -> Locked<'_> {
+    pub fn lock(&self, plan: LockPlan) -> Locked<'_> {
         plan.lock(&self.keyspace)
     }
 
@@ -394,7 +395,7 @@ impl Engine {
                     None => {
                         let mut plan = LockPlan::default();
                         self.plan_locks(command, args, caller.db, &mut plan);
-                        call(&mut self.lock(&plan))
+                        call(&mut self.lock(plan))
                     }
                 };
                 if let Called::Block(spec) = called {

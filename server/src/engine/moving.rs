@@ -19,7 +19,7 @@ use super::transaction::Multi;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, KeyFlags, LockPlan, Locked, error};
 
-/// Different keys of a command or of a transaction.
+/// Keys of a command or of a transaction.
 type Keys<'a> = SmallVec<[&'a [u8]; 4]>;
 
 /// Adds a command's keys to those of the commands before it. Channels are no keys: they are nowhere in particular.
@@ -29,11 +29,7 @@ fn add_keys<'a>(command: &Command, args: Args<'a>, keys: &mut Keys<'a>) {
         return;
     }
     let words = positions.iter().filter(|(_, flags)| !flags.has(KeyFlags::NOT_KEY));
-    for key in words.filter_map(|(position, _)| args.get(*position as usize)) {
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
+    keys.extend(words.filter_map(|(position, _)| args.get(*position as usize)));
 }
 
 impl Engine {
@@ -52,7 +48,7 @@ impl Engine {
     ) -> Result<(), CmdError> {
         let mut keys = Keys::new();
         add_keys(command, args, &mut keys);
-        self.judge(locked, db, &keys, now, route)
+        self.judge(locked, db, keys, now, route)
     }
 
     /// [`Engine::admit`] for all commands of a transaction together.
@@ -68,7 +64,7 @@ impl Engine {
         for queued in &multi.queue {
             add_keys(self.registry.by_index(queued.command), queued.args.view(), &mut keys);
         }
-        self.judge(locked, db, &keys, now, route)
+        self.judge(locked, db, keys, now, route)
     }
 
     /// [`Engine::admit`] for a command that does not run under its slots' locks: it is queued, or a session's.
@@ -82,10 +78,20 @@ impl Engine {
     ) -> Result<(), CmdError> {
         let mut plan = LockPlan::default();
         self.plan_locks(command, args, db, &mut plan);
-        self.admit(&self.lock(&plan), db, command, args, now, route)
+        self.admit(&self.lock(plan), db, command, args, now, route)
     }
 
-    fn judge(&self, locked: &Locked<'_>, db: usize, keys: &[&[u8]], now: i64, route: Route) -> Result<(), CmdError> {
+    fn judge(
+        &self,
+        locked: &Locked<'_>,
+        db: usize,
+        mut keys: Keys<'_>,
+        now: i64,
+        route: Route,
+    ) -> Result<(), CmdError> {
+        // A key that is named twice is one key.
+        keys.sort_unstable();
+        keys.dedup();
         let is_here = |key: &&&[u8]| {
             let slot: SlotId = key_slot(key);
             locked

@@ -20,6 +20,7 @@ use super::ports::Route;
 use super::transaction::{Multi, Watched};
 use crate::base::rng::Rng;
 use crate::command::CmdError;
+use crate::store::Spoiled;
 
 /// Where a session's commands come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,8 @@ pub struct Session {
     /// The commands that run are those of an EXEC.
     pub in_exec: bool,
     pub watched: Vec<Watched>,
+    /// Shared by the flags of all watched keys.
+    pub watching: Option<Arc<Spoiled>>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
     /// The command that a pause holds back.
@@ -155,6 +158,7 @@ impl Session {
             exec_route: None,
             in_exec: false,
             watched: Vec::new(),
+            watching: None,
             parked: None,
             postponed: None,
             close_after_reply: false,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
-use super::execute::{MAX_UNION_LOCKS, Unit, is_changed};
+use super::execute::{Unit, is_changed};
 use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
 use super::{Engine, registry::Handler};
 use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, error};
@@ -95,19 +95,17 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     if ctx.session.in_multi() {
         return Err(error::WATCH_IN_MULTI);
     }
+    let transaction = ctx.session.watching.get_or_insert_default().clone();
+    *ctx.session.handle.watching.lock() = Some(transaction.clone());
     for key in args.iter().skip(1) {
         let (db, slot) = (ctx.session.db, key_slot(key));
-        if ctx.session.watched.iter().any(|w| w.db == db && *w.key == *key) {
-            continue;
-        }
         let hash = ctx.engine.keyspace.hash(key);
         let mut guard = ctx.engine.keyspace.lock(db, slot);
         let expired = guard.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
-        let flag = Arc::new(WatchFlag::of(expired));
-        guard.watch(key, &flag);
-        drop(guard);
-        ctx.session.handle.watched.lock().push(flag.clone());
-        ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
+        let flag = Arc::new(WatchFlag::of(&transaction, expired));
+        if guard.watch(key, &flag) {
+            ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
+        }
     }
     ctx.reply.ok();
     Ok(Handled::Done)
@@ -127,7 +125,8 @@ pub fn unwatch_all(engine: &Engine, session: &mut Session) {
     for watched in session.watched.drain(..) {
         engine.keyspace.lock(watched.db, watched.slot).unwatch(&watched.key, &watched.flag);
     }
-    session.handle.watched.lock().clear();
+    session.watching = None;
+    *session.handle.watching.lock() = None;
 }
 
 /// Leaves MULTI: the queue and the watched keys are forgotten.
@@ -158,8 +157,8 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let (db, mut unit) = (ctx.session.db, Unit::default());
     let moving = route.is_some();
     let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
-    let refused = if keyed_only && plan.len() <= MAX_UNION_LOCKS {
-        let mut locked = engine.lock(&plan);
+    let refused = if keyed_only && !plan.is_many() {
+        let mut locked = engine.lock(plan);
         let refused = admit(&locked);
         if refused.is_none() {
             let dirty = ctx
@@ -174,7 +173,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     } else {
         let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
         ctx.pass.exclusive(|pass| {
-            let refused = if moving { admit(&engine.lock(&plan)) } else { None };
+            let refused = if moving { admit(&engine.lock(plan)) } else { None };
             if refused.is_none() {
                 let dirty =
                     session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));

@@ -37,4 +37,4 @@ pub use scan::ScanCursor;
 pub use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
 pub use value::{Encoding, StringValue, Type, Value, ValueRef};
 pub use waiters::{BlockToken, Waiter};
-pub use watchers::WatchFlag;
+pub use watchers::{Spoiled, WatchFlag};

@@ -331,13 +331,10 @@ impl Slot {
         }
     }
 
-    /// Those who wait for a key, first come first; those who left are dropped on the way.
+    /// Those who wait for a key, first come first.
     #[inline]
-    pub fn waiters(&mut self, key: &[u8]) -> &[Waiter] {
-        match &mut self.extra {
-            Some(extra) if !extra.waiters.is_empty() => extra.waiters.queue(key),
-            Some(_) | None => &[],
-        }
+    pub fn waiters(&mut self, key: &[u8]) -> impl Iterator<Item = &Waiter> {
+        self.extra.as_mut().into_iter().flat_map(|extra| extra.waiters.queue(key))
     }
 
     /// Whether anybody waits for any key of the slot.
@@ -358,9 +355,9 @@ impl Slot {
         drained
     }
 
-    /// Lets a session watch a key.
-    pub fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
-        self.extra.get_or_insert_default().watchers.add(key, flag);
+    /// Lets a session watch a key; `false`, and nothing is done, if it does already.
+    pub fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
+        self.extra.get_or_insert_default().watchers.add(key, flag)
     }
 
     /// Ends a session's watch of a key.

@@ -64,10 +64,43 @@ impl fmt::Debug for Waiter {
     }
 }
 
+/// The queue of one key. Whoever has left waiting is taken out at once if he is the first, or else when as many have left as
+/// stay: so coming, being served and leaving take the same time however long the queue is. The first one waits, unless he has
+/// left just now.
+#[derive(Debug, Default)]
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    /// At least so many of them have been removed and are still here.
+    left: usize,
+}
+
+impl Queue {
+    fn remove(&mut self, token: &Arc<BlockToken>) {
+        match self.waiters.front() {
+            Some(first) if Arc::ptr_eq(&first.token, token) => {
+                self.waiters.pop_front();
+            }
+            Some(_) | None => self.left += 1,
+        }
+        if self.left * 2 > self.waiters.len() {
+            self.waiters.retain(|waiter| waiter.token.is_waiting() && !Arc::ptr_eq(&waiter.token, token));
+            self.left = 0;
+        }
+        self.tidy();
+    }
+
+    /// Takes those out who have left before the first that waits.
+    fn tidy(&mut self) {
+        while self.waiters.front().is_some_and(|waiter| !waiter.token.is_waiting()) {
+            self.waiters.pop_front();
+        }
+    }
+}
+
 /// The queues of a slot.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    queues: BTreeMap<Box<[u8]>, VecDeque<Waiter>>,
+    queues: BTreeMap<Box<[u8]>, Queue>,
 }
 
 impl Waiters {
@@ -81,28 +114,29 @@ impl Waiters {
 
     pub(crate) fn push(&mut self, key: &[u8], waiter: Waiter) {
         if let Some(queue) = self.queues.get_mut(key) {
-            queue.push_back(waiter);
+            queue.waiters.push_back(waiter);
         } else {
-            self.queues.insert(key.into(), VecDeque::from([waiter]));
+            self.queues.insert(key.into(), Queue { waiters: VecDeque::from([waiter]), left: 0 });
         }
     }
 
-    /// The queue of a key, once those who left are out of it.
-    pub(crate) fn queue(&mut self, key: &[u8]) -> &[Waiter] {
-        let Some(queue) = self.queues.get_mut(key) else { return &[] };
-        queue.retain(|waiter| waiter.token.is_waiting());
-        if queue.is_empty() {
-            self.queues.remove(key);
-            return &[];
+    /// Those who wait for a key, first come first.
+    pub(crate) fn queue(&mut self, key: &[u8]) -> impl Iterator<Item = &Waiter> {
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.tidy();
+            if queue.waiters.is_empty() {
+                self.queues.remove(key);
+            }
         }
-        self.queues.get_mut(key).map_or(&[], |queue| &*queue.make_contiguous())
+        let waiters = self.queues.get(key).into_iter().flat_map(|queue| &queue.waiters);
+        waiters.filter(|waiter| waiter.token.is_waiting())
     }
 
-    /// Removes a client's places in the queue of a key.
+    /// Removes a client, who has left waiting, from the queue of a key.
     pub(crate) fn remove(&mut self, key: &[u8], token: &Arc<BlockToken>) {
         if let Some(queue) = self.queues.get_mut(key) {
-            queue.retain(|waiter| !Arc::ptr_eq(&waiter.token, token));
-            if queue.is_empty() {
+            queue.remove(token);
+            if queue.waiters.is_empty() {
                 self.queues.remove(key);
             }
         }
@@ -110,7 +144,7 @@ impl Waiters {
 
     /// Empties all queues.
     pub(crate) fn drain(&mut self) -> Vec<(Box<[u8]>, VecDeque<Waiter>)> {
-        std::mem::take(&mut self.queues).into_iter().collect()
+        std::mem::take(&mut self.queues).into_iter().map(|(key, queue)| (key, queue.waiters)).collect()
     }
 }
 

@@ -1,24 +1,39 @@
 //! Who watches a key: the optimistic lock behind WATCH and EXEC.
 //!
-//! A session has one [`WatchFlag`]; the slot of each watched key holds a share of it. Whoever changes the key (in
-//! whatever way, by whatever command) announces it through [`super::Slot::touch`], which raises the flags of that key;
-//! EXEC looks at its own flag and nothing else. A flag once raised stays so; a session that watches anew takes a new
-//! flag.
+//! A session has a [`WatchFlag`] for each watched key; the key's slot holds a share of it. Whoever changes the key (in
+//! whatever way, by whatever command) announces it through [`super::Slot::touch`], which raises the flags of that key,
+//! and with the first of them the session's [`Spoiled`], so that nobody has to look through all flags of a session.
+//! What is raised once stays so; a session that watches anew takes new ones.
 //!
 //! A key whose time had come before it was watched is as good as gone: that it is removed later is no change. Its flag is
 //! *stale* until then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 const DOWN: u8 = 0;
 const STALE: u8 = 1;
 const RAISED: u8 = 2;
 
+/// Whether any key that a session watches was changed: its transaction must not run.
+#[derive(Debug, Default)]
+pub struct Spoiled(AtomicBool);
+
+impl Spoiled {
+    /// Whether a watched key was changed.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// Whether a key that a session watches was changed.
 #[derive(Debug, Default)]
-pub struct WatchFlag(AtomicU8);
+pub struct WatchFlag {
+    state: AtomicU8,
+    /// Shared by all flags of a session.
+    transaction: Option<Arc<Spoiled>>,
+}
 
 impl WatchFlag {
     /// A flag that is down.
@@ -26,38 +41,47 @@ impl WatchFlag {
         Self::default()
     }
 
-    /// A flag that is down; `stale`: the key is there, and its time has come.
-    pub fn of(stale: bool) -> Self {
-        Self(AtomicU8::new(if stale { STALE } else { DOWN }))
+    /// A flag of a session that is down; `stale`: the key is there, and its time has come.
+    pub fn of(transaction: &Arc<Spoiled>, stale: bool) -> Self {
+        Self { state: AtomicU8::new(if stale { STALE } else { DOWN }), transaction: Some(transaction.clone()) }
     }
 
     /// Marks the session's transaction as one that must not run.
     pub fn raise(&self) {
-        self.0.store(RAISED, Ordering::Release);
+        self.state.store(RAISED, Ordering::Release);
+        if let Some(transaction) = &self.transaction {
+            transaction.0.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether both are of the same session.
+    fn is_of_session(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let same = |(ours, theirs)| Arc::ptr_eq(ours, theirs);
+        Arc::ptr_eq(self, other) || self.transaction.as_ref().zip(other.transaction.as_ref()).is_some_and(same)
     }
 
     /// Whether a watched key was changed.
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Acquire) == RAISED
+        self.state.load(Ordering::Acquire) == RAISED
     }
 
     /// Whether the key was watched after its time had come, and is still there.
     pub fn is_stale(&self) -> bool {
-        self.0.load(Ordering::Acquire) == STALE
+        self.state.load(Ordering::Acquire) == STALE
     }
 
     /// The key was changed, or is gone.
     pub fn touch(&self, gone: bool) {
-        if gone && self.is_stale() { self.0.store(DOWN, Ordering::Release) } else { self.raise() }
+        if gone && self.is_stale() { self.state.store(DOWN, Ordering::Release) } else { self.raise() }
     }
 
     /// The key's database is swapped for another. `here`: the key is there now; `coming`: it is in the other one, and whether
     /// its time has come. What is expired counts as absent (Redis: `touchAllWatchedKeysInDb`).
     pub fn swap(&self, here: bool, coming: Option<bool>) {
         match (self.is_stale(), coming) {
-            (true, None) => self.0.store(DOWN, Ordering::Release),
+            (true, None) => self.state.store(DOWN, Ordering::Release),
             (true, Some(true)) => {}
-            (false, Some(true)) if !here && !self.is_raised() => self.0.store(STALE, Ordering::Release),
+            (false, Some(true)) if !here && !self.is_raised() => self.state.store(STALE, Ordering::Release),
             (false, None) if !here => {}
             (true | false, _) => self.raise(),
         }
@@ -79,15 +103,17 @@ impl Watchers {
         self.flags.keys().map(|key| &**key)
     }
 
-    /// Adds a session; does nothing if it watches the key already.
-    pub(crate) fn add(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
+    /// Adds a session; `false`, and nothing is done, if it watches the key already.
+    pub(crate) fn add(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
         let flags = match self.flags.get_mut(key) {
             Some(flags) => flags,
             None => self.flags.entry(key.into()).or_default(),
         };
-        if !flags.iter().any(|other| Arc::ptr_eq(other, flag)) {
+        let fresh = !flags.iter().any(|other| other.is_of_session(flag));
+        if fresh {
             flags.push(Arc::clone(flag));
         }
+        fresh
     }
 
     /// Removes a session from a key.

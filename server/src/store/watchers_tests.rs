@@ -6,9 +6,8 @@ use super::*;
 fn a_change_raises_the_flags_of_its_key_only() {
     let mut watchers = Watchers::default();
     let (one, two) = (Arc::new(WatchFlag::new()), Arc::new(WatchFlag::new()));
-    watchers.add(b"a", &one);
-    watchers.add(b"a", &one);
-    watchers.add(b"b", &two);
+    assert!(watchers.add(b"a", &one) && watchers.add(b"b", &two));
+    assert!(!watchers.add(b"a", &one));
     watchers.of(b"c").iter().for_each(|flag| flag.touch(false));
     assert!(!one.is_raised() && !two.is_raised());
     watchers.of(b"a").iter().for_each(|flag| flag.touch(false));
@@ -20,13 +19,26 @@ fn a_change_raises_the_flags_of_its_key_only() {
 }
 
 #[test]
+fn the_first_change_of_any_watched_key_spoils_the_transaction_of_its_session_only() {
+    let mut watchers = Watchers::default();
+    let (ours, theirs) = (Arc::<Spoiled>::default(), Arc::<Spoiled>::default());
+    for key in [b"a", b"b"] {
+        assert!(watchers.add(key, &Arc::new(WatchFlag::of(&ours, false))));
+        assert!(!watchers.add(key, &Arc::new(WatchFlag::of(&ours, false))), "a session watches a key once");
+    }
+    assert!(watchers.add(b"a", &Arc::new(WatchFlag::of(&theirs, false))));
+    watchers.of(b"b").iter().for_each(|flag| flag.touch(false));
+    assert!(ours.is_raised() && !theirs.is_raised());
+}
+
+#[test]
 fn the_removal_of_a_stale_key_is_no_change_and_what_follows_is() {
-    let flag = WatchFlag::of(true);
+    let flag = WatchFlag::of(&Arc::default(), true);
     flag.touch(true);
     assert!(!flag.is_raised() && !flag.is_stale(), "gone, as it was when it was watched");
     flag.touch(true);
     assert!(flag.is_raised(), "somebody had made it anew");
-    let flag = WatchFlag::of(true);
+    let flag = WatchFlag::of(&Arc::default(), true);
     flag.touch(false);
     assert!(flag.is_raised(), "written over while its time had come");
 }
@@ -46,7 +58,7 @@ fn a_swapped_database_changes_what_differs_for_a_reader() {
         (false, false, None, false, false),
     ];
     for (stale, here, coming, raised, stale_after) in cases {
-        let flag = WatchFlag::of(stale);
+        let flag = WatchFlag::of(&Arc::default(), stale);
         flag.swap(here, coming);
         assert_eq!((flag.is_raised(), flag.is_stale()), (raised, stale_after), "{stale} {here} {coming:?}");
     }

@@ -2,6 +2,7 @@
 
 use super::super::directive::{Default, Directive, Kind, Names, boolean, choice, directives, int, optional, text};
 use super::{checks, network};
+use crate::base::limits::DATABASES_MAX;
 
 const INT_MAX: i64 = i32::MAX as i64;
 
@@ -41,7 +42,7 @@ directives! {
     /// Facility in syslog.
     SYSLOG_FACILITY = choice("syslog-facility", SYSLOG_FACILITIES, 128).immutable().no_effect();
     /// Number of databases that SELECT knows; a cluster has only 0.
-    DATABASES = int("databases", 1, INT_MAX, 16).immutable();
+    DATABASES = int("databases", 1, DATABASES_MAX, 16).immutable();
     /// Log version, mode, port and process id at start in several lines, as Redis does with its logo, although standard output
     /// is no terminal.
     ALWAYS_SHOW_LOGO = boolean("always-show-logo", false).immutable();

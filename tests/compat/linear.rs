@@ -1,0 +1,364 @@
+//! Time is linear in arguments: ten times the words cost about ten times the time, whatever the command does with them.
+//!
+//! A list that is looked through for each word makes a command of 100,000 words hold its locks for seconds, and nothing else that is
+//! tested notices. So every command that COMMAND DOCS says to take words without number has a case here, and a command that has none
+//! fails the test. What is counted is the time that the server's threads were on a processor, which depends little on what else
+//! the machine does, and of several runs the cheapest; how it *grows* is judged, not how much it is.
+//!
+//! With a hash tag, in cluster mode, all keys are in one slot; without, they are in all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use integration::node::{Node, NodeSpec};
+use integration::oracle::{Binary, slotd_is_stock};
+use integration::resp::{Value, encode};
+use integration::wait::{secs, wait_until};
+
+/// Words of a command, or for an EXEC its commands.
+const SIZES: [usize; 3] = [2_000, 20_000, 200_000];
+/// Runs of each size; the cheapest counts.
+const RUNS: [usize; 3] = [5, 3, 2];
+/// Time may grow with this power of the number of words, from each size to the next; 2 is quadratic. Caches that become too small
+/// explain 0.4.
+const EXPONENT: f64 = 1.6;
+/// Below this much, milliseconds, time is not told from noise.
+const FLOOR: f64 = 1.0;
+
+type Words = Vec<Vec<u8>>;
+
+/// How a command is called with `n` words.
+struct Case {
+    /// As COMMAND DOCS names it; what follows a space tells two cases of a command apart.
+    name: &'static str,
+    /// What is sent before, and not measured.
+    before: fn(&Names, usize) -> Vec<Words>,
+    /// What is measured.
+    calls: fn(&Names, usize) -> Vec<Words>,
+    /// Redis itself looks through a list here.
+    quadratic_in_redis: bool,
+}
+
+/// Makes keys, with a hash tag or without.
+struct Names {
+    tag: &'static str,
+}
+
+impl Names {
+    fn keys(&self, n: usize) -> Words {
+        (0..n).map(|number| format!("{}key:{number:09}", self.tag).into_bytes()).collect()
+    }
+
+    fn pairs(&self, n: usize) -> Words {
+        self.keys(n).into_iter().flat_map(|key| [key, b"v".to_vec()]).collect()
+    }
+
+    /// One key.
+    fn key(&self) -> String {
+        format!("{}one", self.tag)
+    }
+}
+
+fn words(text: &str) -> Words {
+    text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+}
+
+/// A command that begins with `head`, goes on with `middle` and ends with `tail`.
+fn call(head: &str, middle: Words, tail: &str) -> Vec<Words> {
+    vec![[words(head), middle, if tail.is_empty() { vec![] } else { words(tail) }].concat()]
+}
+
+fn nothing(_: &Names, _: usize) -> Vec<Words> {
+    Vec::new()
+}
+
+fn filled(names: &Names, n: usize) -> Vec<Words> {
+    call("MSET", names.pairs(n), "")
+}
+
+const fn case(name: &'static str, calls: fn(&Names, usize) -> Vec<Words>) -> Case {
+    Case { name, before: nothing, calls, quadratic_in_redis: false }
+}
+
+impl Case {
+    const fn after(mut self, before: fn(&Names, usize) -> Vec<Words>) -> Self {
+        self.before = before;
+        self
+    }
+
+    const fn quadratic_in_redis(mut self) -> Self {
+        self.quadratic_in_redis = true;
+        self
+    }
+
+    fn command(&self) -> &str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+}
+
+/// The same word `n` times.
+fn same(word: &str, n: usize) -> Words {
+    vec![word.as_bytes().to_vec(); n]
+}
+
+fn numbers(n: usize) -> Words {
+    (0..n).map(|number| (1_000_000 + number).to_string().into_bytes()).collect()
+}
+
+/// `calls` between MULTI and EXEC.
+fn transaction(calls: Vec<Words>) -> Vec<Words> {
+    [vec![words("MULTI")], calls, vec![words("EXEC")]].concat()
+}
+
+/// What works on keys: played without a hash tag, and in cluster mode with one.
+const KEYED: &[Case] = &[
+    case("mset", |names, n| call("MSET", names.pairs(n), "")),
+    case("msetnx", |names, n| call("MSETNX", names.pairs(n), "")),
+    case("mget", |names, n| call("MGET", names.keys(n), "")).after(filled),
+    case("mget of one key", |names, n| call("MGET", same(&names.key(), n), "")),
+    case("exists", |names, n| call("EXISTS", names.keys(n), "")).after(filled),
+    case("touch", |names, n| call("TOUCH", names.keys(n), "")).after(filled),
+    case("del", |names, n| call("DEL", names.keys(n), "")).after(filled),
+    case("unlink", |names, n| call("UNLINK", names.keys(n), "")).after(filled),
+    case("watch", |names, n| call("WATCH", names.keys(n), "")).quadratic_in_redis(),
+    case("watch and exec", |names, n| {
+        let each = names.keys(n).into_iter().map(|key| vec![b"SET".to_vec(), key, b"v".to_vec()]).collect();
+        [call("WATCH", names.keys(n), ""), transaction(each)].concat()
+    })
+    .quadratic_in_redis(),
+    case("watch and unwatch", |names, n| [call("WATCH", names.keys(n), ""), vec![words("UNWATCH")]].concat())
+        .quadratic_in_redis(),
+    case("mget in exec", |names, n| transaction(call("MGET", names.keys(n), ""))).after(filled),
+    case("blpop", |names, n| call("BLPOP", names.keys(n), "0.01")),
+    case("brpop", |names, n| call("BRPOP", names.keys(n), "0.01")),
+    case("blmpop", |names, n| call(&format!("BLMPOP 0.01 {n}"), names.keys(n), "LEFT")),
+    case("lmpop", |names, n| call(&format!("LMPOP {n}"), names.keys(n), "LEFT")),
+    case("lpush", |names, n| call(&format!("LPUSH {}", names.key()), numbers(n), "")),
+    case("rpush", |names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
+    case("lpushx", |names, n| call(&format!("LPUSHX {}", names.key()), numbers(n), ""))
+        .after(|names, _| vec![words(&format!("RPUSH {} a", names.key()))]),
+    case("rpushx", |names, n| call(&format!("RPUSHX {}", names.key()), numbers(n), ""))
+        .after(|names, _| vec![words(&format!("RPUSH {} a", names.key()))]),
+    case("lrem", |names, n| vec![words(&format!("LREM {} {} x", names.key(), n / 2))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), same("x", n), "")),
+    case("lpos", |names, n| vec![words(&format!("LPOS {} x COUNT 0 RANK {}", names.key(), n / 2))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), same("x", n), "")),
+    case("ltrim", |names, n| vec![words(&format!("LTRIM {} {} -{}", names.key(), n / 3, n / 3))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
+    case("lpop", |names, n| vec![words(&format!("LPOP {} {}", names.key(), n - 5))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
+    case("keys", |_, _| vec![words("KEYS *:99*")]).after(filled),
+    case("scan", |_, n| vec![words(&format!("SCAN 0 COUNT {n}"))]).after(filled),
+    case("ssubscribe", |names, n| call("SSUBSCRIBE", names.keys(n), "")),
+    case("sunsubscribe", |names, n| call("SUNSUBSCRIBE", names.keys(n), ""))
+        .after(|names, n| call("SSUBSCRIBE", names.keys(n), "")),
+    case("pubsub|shardnumsub", |names, n| call("PUBSUB SHARDNUMSUB", names.keys(n), "")),
+];
+
+/// What works on other things.
+const OTHERS: &[Case] = &[
+    case("client|kill", |_, n| {
+        let each = (0..n / 2).flat_map(|number| [b"ID".to_vec(), (1_000_000 + number).to_string().into_bytes()]);
+        call("CLIENT KILL", each.collect(), "")
+    }),
+    case("client|list", |_, n| call("CLIENT LIST ID", numbers(n), "")),
+    case("command|docs", |_, n| call("COMMAND DOCS", numbers(n), "")),
+    case("command|info", |_, n| call("COMMAND INFO", numbers(n), "")),
+    case("command|getkeys", |names, n| call("COMMAND GETKEYS MGET", names.keys(n), "")),
+    case("config|get", |_, n| call("CONFIG GET", numbers(n), "")),
+    case("config|get of one", |_, n| call("CONFIG GET", same("maxmemory", n), "")),
+    case("info", |_, n| call("INFO", numbers(n), "")),
+    case("info of one", |_, n| call("INFO", same("replication", n), "")),
+    case("migrate", |names, n| call("MIGRATE 127.0.0.1 1  0 1000 KEYS", names.keys(n), "")),
+    case("subscribe", |names, n| call("SUBSCRIBE", names.keys(n), "")),
+    case("unsubscribe", |names, n| call("UNSUBSCRIBE", names.keys(n), ""))
+        .after(|names, n| call("SUBSCRIBE", names.keys(n), "")),
+    case("psubscribe", |names, n| call("PSUBSCRIBE", names.keys(n), "")).quadratic_in_redis(),
+    case("punsubscribe", |names, n| call("PUNSUBSCRIBE", names.keys(n), ""))
+        .after(|names, n| call("PSUBSCRIBE", names.keys(n), ""))
+        .quadratic_in_redis(),
+    case("pubsub|numsub", |names, n| call("PUBSUB NUMSUB", names.keys(n), "")),
+];
+
+/// Commands of which no more words can be of use than there are slots or directives.
+const FEW_WORDS: &[(&str, &str)] = &[
+    ("config|set", "a directive that comes twice is an error"),
+    ("cluster|addslots", "there are 16384 slots, and one that comes twice is an error"),
+    ("cluster|delslots", "there are 16384 slots, and one that comes twice is an error"),
+    ("cluster|addslotsrange", "there are 16384 slots, and one that comes twice is an error"),
+    ("cluster|delslotsrange", "there are 16384 slots, and one that comes twice is an error"),
+    ("client|tracking", "not supported"),
+];
+
+/// Nanoseconds that the threads of a process have been on a processor.
+fn on_processor(node: &Node) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", node.pid())).expect("the server runs");
+    let times = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+    times.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// Plays calls on a new connection until all are answered; returns the first bytes of the first reply.
+fn play(node: &Node, calls: &[Words]) -> Vec<u8> {
+    const END: &str = "all is said";
+    let mut stream = TcpStream::connect(("127.0.0.1", node.port())).expect("the server listens");
+    stream.set_read_timeout(Some(secs(120))).expect("a socket has a timeout");
+    let mut bytes: Vec<u8> = calls.iter().flat_map(|call| encode(call)).collect();
+    bytes.extend(encode(&["PING", END]));
+    let mut writer = stream.try_clone().expect("a socket can be shared");
+    let writing = std::thread::spawn(move || writer.write_all(&bytes));
+    let (mut first, mut last, mut chunk) = (Vec::new(), Vec::new(), vec![0; 256 * 1024]);
+    while !last.ends_with(format!("{END}\r\n").as_bytes()) {
+        let len = stream.read(&mut chunk).expect("the server answers");
+        assert_ne!(len, 0, "the server closed the connection");
+        if first.len() < 100 {
+            first.extend_from_slice(&chunk[..len.min(100)]);
+        }
+        last.extend_from_slice(&chunk[..len]);
+        last.drain(..last.len().saturating_sub(64));
+    }
+    writing.join().expect("the writer ends").expect("the server reads");
+    first
+}
+
+/// Milliseconds that a case costs with `n` words.
+fn cost(node: &Node, names: &Names, case: &Case, n: usize) -> f64 {
+    node.cmd("FLUSHALL");
+    let before = (case.before)(names, n);
+    // What is subscribed to ends with its connection: such a case measures both.
+    let lasting = before.iter().any(|call| call[0].ends_with(b"SUBSCRIBE"));
+    let calls = (case.calls)(names, n);
+    if !before.is_empty() && !lasting {
+        play(node, &before);
+    }
+    let calls = if lasting { [before, calls].concat() } else { calls };
+    let start = on_processor(node);
+    let reply = play(node, &calls);
+    let cost = on_processor(node) - start;
+    assert!(!reply.starts_with(b"-"), "{}: {}", case.name, reply.escape_ascii());
+    cost as f64 / 1e6
+}
+
+/// What grows faster than it may.
+fn judge(node: &Node, names: &Names, cases: &[Case]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for case in cases.iter().filter(|case| !(case.quadratic_in_redis && slotd_is_stock())) {
+        let cheapest = |(n, runs): (usize, usize)| {
+            (0..runs).map(|_| cost(node, names, case, n)).fold(f64::INFINITY, f64::min).max(FLOOR)
+        };
+        let costs: Vec<f64> = SIZES.into_iter().zip(RUNS).map(cheapest).collect();
+        let exponents: Vec<f64> = costs.windows(2).map(|pair| (pair[1] / pair[0]).log10()).collect();
+        println!("{:20} {costs:8.2?} ms, exponents {exponents:.2?}", case.name);
+        if exponents.iter().any(|exponent| *exponent > EXPONENT) {
+            problems.push(format!("{}: {costs:.2?} ms for {SIZES:?} words", case.name));
+        }
+    }
+    problems
+}
+
+#[test]
+fn the_time_of_a_command_is_linear_in_its_keys() {
+    let node = NodeSpec::new(Binary::Slotd).with("save", "").start();
+    let problems = judge(&node, &Names { tag: "" }, KEYED);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_time_of_a_command_is_linear_in_its_words() {
+    let node = NodeSpec::new(Binary::Slotd).with("save", "").start();
+    let problems = judge(&node, &Names { tag: "" }, OTHERS);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_time_of_a_command_is_linear_in_its_keys_of_one_slot() {
+    let node = NodeSpec::cluster(Binary::Slotd, 2000).with("save", "").start();
+    assert!(node.cmd("CLUSTER ADDSLOTSRANGE 0 16383").is_ok());
+    wait_until("the cluster is up", secs(10), || node.cmd("SET a b").is_ok());
+    let problems = judge(&node, &Names { tag: "{t}" }, KEYED);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_replica_applies_many_words_in_linear_time() {
+    let primary = NodeSpec::new(Binary::Slotd).with("save", "").start();
+    let replica = NodeSpec::new(Binary::Slotd)
+        .with("save", "")
+        .with("replicaof", &format!("127.0.0.1 {}", primary.port()))
+        .start();
+    wait_until("the replica is in step", secs(20), || replica.info("master_link_status") == "up");
+    let names = Names { tag: "" };
+    let mut problems = Vec::new();
+    for name in ["mset", "del", "unlink", "watch and exec", "rpush"] {
+        let case = KEYED.iter().find(|case| case.name == name).expect("there is such a case");
+        if case.quadratic_in_redis && slotd_is_stock() {
+            continue;
+        }
+        let applied = |n: usize| {
+            play(&primary, &[words("FLUSHALL")]);
+            for call in (case.before)(&names, n) {
+                play(&primary, &[call]);
+            }
+            let catch_up = || {
+                let offset = primary.info("master_repl_offset");
+                wait_until("the replica has applied it all", Duration::from_secs(60), || {
+                    replica.info("slave_repl_offset") == offset
+                });
+            };
+            catch_up();
+            let start = on_processor(&replica);
+            play(&primary, &(case.calls)(&names, n));
+            catch_up();
+            (on_processor(&replica) - start) as f64 / 1e6
+        };
+        let costs = [2_000, 20_000, 200_000].map(|n| applied(n).min(applied(n)).max(4.0 * FLOOR));
+        println!("{name:20} {costs:8.2?} ms");
+        if costs.windows(2).any(|pair| (pair[1] / pair[0]).log10() > EXPONENT) {
+            problems.push(format!("{name}: {costs:.2?} ms for {SIZES:?} words"));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Names of the commands that take words without number, from COMMAND DOCS.
+fn with_repeated_words(docs: &Value, found: &mut BTreeSet<String>) {
+    for pair in docs.items().chunks(2) {
+        let about: BTreeMap<String, &Value> =
+            pair[1].items().chunks(2).map(|field| (field[0].text(), &field[1])).collect();
+        if about.get("arguments").is_some_and(|arguments| repeats(arguments)) {
+            found.insert(pair[0].text());
+        }
+        if let Some(subcommands) = about.get("subcommands") {
+            with_repeated_words(subcommands, found);
+        }
+    }
+}
+
+fn repeats(arguments: &Value) -> bool {
+    arguments.items().iter().any(|argument| {
+        argument.items().chunks(2).any(|field| match field[0].text().as_str() {
+            "flags" => field[1].items().iter().any(|flag| flag.text() == "multiple"),
+            "arguments" => repeats(&field[1]),
+            _ => false,
+        })
+    })
+}
+
+#[test]
+fn every_command_that_takes_words_without_number_has_a_case() {
+    if slotd_is_stock() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let mut found = BTreeSet::new();
+    with_repeated_words(&node.cmd("COMMAND DOCS"), &mut found);
+    assert!(found.contains("mget") && found.contains("pubsub|numsub"), "{found:?}");
+    let known: BTreeSet<&str> =
+        KEYED.iter().chain(OTHERS).map(Case::command).chain(FEW_WORDS.iter().map(|(name, _)| *name)).collect();
+    let missing: Vec<&String> = found.iter().filter(|name| !known.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+    let gone: Vec<_> = FEW_WORDS.iter().filter(|(name, _)| !found.contains(*name)).collect();
+    assert!(gone.is_empty(), "these need not be excused: {gone:?}");
+}
