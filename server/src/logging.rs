@@ -32,6 +32,9 @@ use tracing_subscriber::layer::{Context, Layer};
 /// Target of the events of [`NodeLog`], whose level was checked already.
 const NODE_TARGET: &str = "slotd::node";
 
+/// Bytes of the last warning that are remembered.
+const WARNING_KEPT: usize = 512;
+
 /// The levels of `loglevel`, numbered as the directive's values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -114,6 +117,7 @@ struct Node {
     name: Option<String>,
     role: AtomicU8,
     level: AtomicU8,
+    last_warning: Mutex<Option<String>>,
 }
 
 impl NodeLog {
@@ -123,6 +127,7 @@ impl NodeLog {
             name,
             role: AtomicU8::new(Role::Starting as u8),
             level: AtomicU8::new(Level::Notice as u8),
+            last_warning: Mutex::default(),
         }))
     }
 
@@ -165,7 +170,15 @@ impl NodeLog {
 
     /// Logs what is important or wrong.
     pub fn warning(&self, message: fmt::Arguments<'_>) {
+        let mut text = message.to_string();
+        text.truncate(text.floor_char_boundary(WARNING_KEPT));
+        *self.0.last_warning.lock() = Some(text);
         tracing::event!(target: NODE_TARGET, tracing::Level::WARN, node = self.name(), role = self.letter(), "{message}");
+    }
+
+    /// The last warning, for who has to say why a node is not as it should be.
+    pub fn last_warning(&self) -> Option<String> {
+        self.0.last_warning.lock().clone()
     }
 
     fn name(&self) -> Option<&str> {

@@ -223,15 +223,9 @@ fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Waits until SIGINT or SIGTERM comes. SIGHUP is ignored, as by Redis.
+/// Waits until SIGINT or SIGTERM comes.
 async fn signals() -> std::io::Result<StopSignal> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let _hang_up = signal(SignalKind::hangup())?;
-    Ok(tokio::select! {
-        _ = interrupt.recv() => StopSignal::Interrupt,
-        _ = terminate.recv() => StopSignal::Terminate,
-    })
+    Ok(Signals::new()?.next().await)
 }
 
 /// Runs a whole cluster until a signal ends it.
@@ -248,31 +242,115 @@ fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
     if let Some(dir) = args.dir {
         options = options.dir(dir);
     }
-    let cluster = embedded::Cluster::start(options).map_err(|problem| problem.to_string())?;
+    waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
+        let mut signals = Signals::new().map_err(|error| format!("Waiting for signals: {error}"))?;
+        let mut starting = embedded::Cluster::start_async(options);
+        let cluster = tokio::select! {
+            cluster = &mut starting => cluster.map_err(|problem| problem.to_string())?,
+            _ = signals.next() => {
+                // Nothing is left behind when this is done; who cannot wait says so again.
+                or_exit(&mut signals, move || drop(starting)).await;
+                return Ok(0);
+            }
+        };
+        let events = cluster.events();
+        print_ready(&cluster, args.json, began).map_err(|error| error.to_string())?;
+        Ok(watch_cluster(Arc::new(cluster), events, signals, args.json).await)
+    })
+}
+
+/// Says what the cluster is and that it is ready.
+fn print_ready(cluster: &embedded::Cluster, json: bool, began: Instant) -> std::io::Result<()> {
     let elapsed = began.elapsed().as_millis();
     let nodes = cluster.nodes();
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if json {
         let text = serde_json::json!({ "ready_ms": elapsed, "pid": std::process::id(), "nodes": nodes });
-        writeln!(out, "{text}").map_err(|error| error.to_string())?;
+        writeln!(out, "{text}")?;
     } else {
         for node in &nodes {
             let what = match &node.primary {
                 Some(primary) => format!("replicates {}", &primary[..8]),
                 None => format!("slots {}", node.slots.join(" ")),
             };
-            writeln!(out, "{:7} {:21} {} {what}", node.role, node.address, &node.id[..8])
-                .map_err(|error| error.to_string())?;
+            writeln!(out, "{:7} {:21} {} {what}", node.role, node.address, &node.id[..8])?;
         }
-        writeln!(out, "ready {elapsed} ms").map_err(|error| error.to_string())?;
+        writeln!(out, "ready {elapsed} ms")?;
     }
-    out.flush().map_err(|error| error.to_string())?;
-    drop(out);
-    waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
-        let signal = signals().await.map_err(|error| format!("Waiting for signals: {error}"))?;
-        cluster.shutdown(signal).await;
-        Ok::<(), String>(())
-    })?;
-    drop(cluster);
-    Ok(0)
+    out.flush()
+}
+
+/// Says what happens to nodes, until a signal or the end of the last node ends the cluster. The exit status.
+async fn watch_cluster(
+    cluster: Arc<embedded::Cluster>,
+    mut events: embedded::Events,
+    mut signals: Signals,
+    json: bool,
+) -> u8 {
+    let mut status = 0;
+    while !cluster.is_down() {
+        tokio::select! {
+            signal = signals.next() => {
+                let stopping = cluster.clone();
+                if let Some(Err(problem)) = or_exit(&mut signals, move || stopping.shutdown(signal)).await {
+                    eprintln!("{problem}");
+                    continue;
+                }
+                return status;
+            }
+            Some(event) = events.next() => {
+                if let embedded::EventKind::Ended { status: one } = event.kind {
+                    status = status.max(u8::try_from(one).unwrap_or(1));
+                }
+                print_event(&event, json);
+            }
+        }
+    }
+    if !json {
+        let _ = writeln!(std::io::stdout(), "all nodes are down");
+    }
+    status
+}
+
+fn print_event(event: &embedded::Event, json: bool) {
+    let text = if json { serde_json::json!(event).to_string() } else { event.to_string() };
+    // Nobody reads any more if this fails, which is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Does something that takes a while; a signal meanwhile ends the process at once, as SIGINT ends a stock server that is stopping.
+async fn or_exit<T: Send + 'static>(signals: &mut Signals, act: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::select! {
+        done = tokio::task::spawn_blocking(act) => done.ok(),
+        () = signals.interrupted() => std::process::exit(1),
+    }
+}
+
+/// SIGINT and SIGTERM, caught from the moment on when this is made. SIGHUP is ignored, as by Redis.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    _hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+        }
+    }
+
+    /// Waits for SIGINT.
+    async fn interrupted(&mut self) {
+        self.interrupt.recv().await;
+    }
 }

@@ -145,6 +145,10 @@ texts! {
     NO_SHUTDOWN = "ERR No shutdown in progress.";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
     DEBUG_DISABLED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    TEST_COMMANDS_DISABLED = "ERR SLOTD command not allowed. Set the enable-test-commands option to \"yes\" in the configuration file or on the command line, and then restart the server.";
+    NO_NEIGHBOURS = "ERR SLOTD NODE is for the nodes of `slotd cluster`. This process runs one node alone: use SHUTDOWN or a signal.";
+    NO_SUCH_NEIGHBOUR = "ERR No such node in this process: name it by its port, or by 8 digits or more of its id";
+    PAUSE_TIME = "ERR The time of a pause must be a number of milliseconds above 0";
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     RELOAD_FAILED = "ERR Error trying to load the RDB dump";

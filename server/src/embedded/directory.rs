@@ -1,46 +1,116 @@
 //! Where the nodes of a cluster keep their files: a directory that was named, or one below the system's temporary directory that goes
 //! with the cluster.
+//!
+//! A process that crashes leaves its temporary directory behind, and the next cluster of the same user clears it away. Whether the
+//! owner still lives is not asked by its process id, which may be another's by now, or mean nothing here because it is of another
+//! container. It is asked by a lock on a file in the directory: the kernel drops it with the process, however that ends.
+//!
+//! Invariants: a directory is cleared only while its lock is held; one without a lock file is none of ours, or not yet; neither
+//! links nor directories of other users are touched.
 
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use super::ClusterError;
+
+/// How the names of temporary directories begin.
+const PREFIX: &str = "slotd-cluster-";
+/// The file whose lock says that the owner lives.
+const LOCK: &str = "lock";
+/// New names that are tried, if somebody clears the directory away before it is locked.
+const ATTEMPTS: usize = 8;
+/// Directories that are cleared away at one start: others have to be ready soon.
+const CLEARED_AT_ONCE: usize = 64;
 
 /// The directory of a cluster.
 pub(super) enum Directory {
     /// Stays when the cluster is gone.
     Given(PathBuf),
-    /// Is removed with this value.
-    Temporary(PathBuf),
+    /// Goes with this value, and with it the lock.
+    Temporary { path: PathBuf, _lock: File },
 }
 
 impl Directory {
-    /// The named directory, or a new temporary one.
-    pub(super) fn new(given: Option<&Path>) -> Self {
-        match given {
-            Some(dir) => Self::Given(dir.to_owned()),
-            None => Self::Temporary(std::env::temp_dir().join(format!(
-                "slotd-cluster-{}-{:x}",
-                std::process::id(),
-                unique()
-            ))),
+    /// The named directory, or a new temporary one; what crashed processes left is cleared away then.
+    pub(super) fn open(given: Option<&Path>) -> Result<Self, ClusterError> {
+        if let Some(dir) = given {
+            return Ok(Self::Given(dir.to_owned()));
         }
+        let parent = std::env::temp_dir();
+        let (path, lock) = create(&parent)
+            .map_err(ClusterError::system(format!("making a temporary directory in {}", parent.display())))?;
+        clear_abandoned(&parent, &lock);
+        Ok(Self::Temporary { path, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
         match self {
-            Self::Given(path) | Self::Temporary(path) => path,
+            Self::Given(path) | Self::Temporary { path, .. } => path,
+        }
+    }
+
+    /// Removes what is temporary.
+    pub(super) fn remove(&self) {
+        if let Self::Temporary { path, .. } = self {
+            // Left behind, it is only litter, and the next cluster clears it away.
+            let _ = std::fs::remove_dir_all(path);
         }
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        if let Self::Temporary(path) = self {
-            // Left behind, it is only litter.
-            let _ = std::fs::remove_dir_all(path);
+        self.remove();
+    }
+}
+
+/// Makes a directory that nobody else has and nobody else may read, and locks it.
+fn create(parent: &Path) -> io::Result<(PathBuf, File)> {
+    for _ in 0..ATTEMPTS {
+        let unique = crate::base::rng::Rng::os_seed().map_err(|error| io::Error::other(error.to_string()))?;
+        let path = parent.join(format!("{PREFIX}{}-{unique:x}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        // Between its making and its locking the file looks abandoned: somebody may have it, and clears the directory away.
+        let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LOCK))?;
+        let still_there =
+            |lock: &File| Ok::<_, io::Error>(path.join(LOCK).symlink_metadata()?.ino() == lock.metadata()?.ino());
+        if lock.try_lock().is_ok() && still_there(&lock).unwrap_or(false) {
+            return Ok((path, lock));
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::ResourceBusy))
+}
+
+/// Clears away directories whose owners are gone, of the user who has `own`. What cannot be read or removed is left alone.
+fn clear_abandoned(parent: &Path, own: &File) {
+    let Ok(user) = own.metadata().map(|about| about.uid()) else { return };
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    for entry in ours.take(CLEARED_AT_ONCE) {
+        if let Some(_lock) = lock_abandoned(&entry.path(), user) {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Tells apart temporary directories of one process.
-fn unique() -> u64 {
-    crate::base::rng::Rng::os_seed().unwrap_or_default()
+/// The lock of a directory of this user whose owner is gone.
+fn lock_abandoned(path: &Path, user: u32) -> Option<File> {
+    let about = path.symlink_metadata().ok()?;
+    if !about.is_dir() || about.uid() != user {
+        return None;
+    }
+    let file = path.join(LOCK);
+    let about = file.symlink_metadata().ok()?;
+    if !about.is_file() || about.uid() != user {
+        return None;
+    }
+    let lock = OpenOptions::new().write(true).open(file).ok()?;
+    lock.try_lock().ok()?;
+    Some(lock)
 }
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::config::file::LoadError;
 use crate::node::StartError;
 
-/// Why a cluster did not start.
+/// Why a cluster did not start, or a node did not do what it was told.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClusterError {
@@ -24,8 +24,24 @@ pub enum ClusterError {
     )]
     OtherShape { dir: String, problem: String },
     /// The nodes did not agree in time.
-    #[error("the cluster was not ready after {0:?}")]
-    NotReady(Duration),
+    #[error("the cluster was not ready after {after:?}{}", lines(nodes))]
+    NotReady {
+        after: Duration,
+        /// What each node says of itself, and its last warning.
+        nodes: Vec<String>,
+    },
+    /// The start was given up by who asked for it.
+    #[error("the start of the cluster was given up")]
+    Cancelled,
+    /// The cluster is gone.
+    #[error("the cluster is gone")]
+    Closed,
+    /// The node is not running.
+    #[error("node {0} is down")]
+    NodeDown(usize),
+    /// The node goes on because it could not stop in order.
+    #[error("node {0} did not stop: it could not save, or is shutting down already; its log says why")]
+    NotStopped(usize),
     /// Something of the system.
     #[error("{what}: {error}")]
     System { what: String, error: std::io::Error },
@@ -37,4 +53,8 @@ impl ClusterError {
         let what = what.into();
         move |error| Self::System { what, error }
     }
+}
+
+fn lines(nodes: &[String]) -> String {
+    nodes.iter().map(|node| format!("\n  {node}")).collect()
 }

@@ -21,6 +21,29 @@ impl std::fmt::Display for Role {
     }
 }
 
+/// Whether a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// It serves.
+    Running,
+    /// It lives, and nothing of it runs.
+    Paused,
+    /// It has ended, and can be started again.
+    Down,
+}
+
+impl NodeState {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// One node of a running cluster.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]

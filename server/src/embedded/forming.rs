@@ -12,8 +12,8 @@ use super::{Cluster, ClusterError, HOST, Options};
 
 impl Cluster {
     /// Gives every node its place, and waits until the cluster is ready.
-    pub(super) fn form(&self, options: &Options, dir: &Path, began: Instant) -> Result<(), ClusterError> {
-        self.assign(options, dir)?;
+    pub(super) fn form(&self, options: &Options, began: Instant) -> Result<(), ClusterError> {
+        self.assign(options, self.process.directory.path())?;
         self.wait_ready(options.patience.saturating_sub(began.elapsed()))
     }
 
@@ -41,9 +41,9 @@ impl Cluster {
             // Known and out of its handshake: only then can it be named.
             while core.view().node(&primary).is_none() {
                 if Instant::now() > deadline {
-                    return Err(ClusterError::NotReady(options.patience));
+                    return Err(self.not_ready(options.patience));
                 }
-                std::thread::sleep(Duration::from_millis(1));
+                self.breathe()?;
             }
             core.with_core(|core, now| core.replicate(primary.as_str(), false, now)).map_err(refused(index))?;
         }
@@ -70,10 +70,23 @@ impl Cluster {
         let began = Instant::now();
         while !self.is_ready() {
             if began.elapsed() > patience {
-                return Err(ClusterError::NotReady(patience));
+                return Err(self.not_ready(patience));
             }
-            std::thread::sleep(Duration::from_millis(1));
+            self.breathe()?;
         }
+        Ok(())
+    }
+
+    /// Why it is not ready, as far as the nodes know.
+    fn not_ready(&self, after: Duration) -> ClusterError {
+        let nodes = self.process.members.iter().map(|member| member.report(self.len())).collect();
+        ClusterError::NotReady { after, nodes }
+    }
+
+    /// Lets the nodes get on for a moment.
+    fn breathe(&self) -> Result<(), ClusterError> {
+        self.go_on()?;
+        std::thread::sleep(Duration::from_millis(1));
         Ok(())
     }
 
@@ -81,13 +94,13 @@ impl Cluster {
     pub fn is_ready(&self) -> bool {
         let cores = self.cores();
         let replicas = cores.iter().filter(|core| !core.view().myself().is_primary()).count();
-        cores.len() == self.members.len()
+        cores.len() == self.process.members.len()
             && cores.iter().all(|core| {
                 let view = core.view();
                 let listed = view.nodes.iter().filter(|node| node.is_replica()).count();
                 view.ok && view.nodes.len() == cores.len() && listed == replicas
             })
-            && self.members.iter().all(super::member::Member::replica_online)
+            && self.process.members.iter().all(super::member::Member::replica_online)
     }
 }
 

@@ -1,11 +1,19 @@
-//! One node of the cluster: what it is started with, and the node itself.
+//! One node's place in the process: what it is started with, and the node while it runs.
+//!
+//! A place outlives its node. While the node is down, its ports are kept from others by sockets that are bound and do not listen:
+//! who connects is refused, as by a process that has ended, and the node can come back to the same address.
+//!
+//! Invariants: one order at a time is carried out for a place; a node that has ended is known by its life's number, so that news of
+//! it that come late end no later life.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
+use socket2::Socket;
 
-use super::facts::NodeInfo;
+use super::facts::{NodeInfo, NodeState};
 use super::{ClusterError, HOST, Options};
 use crate::base::clock::SystemClock;
 use crate::cluster::Cluster as Core;
@@ -13,85 +21,223 @@ use crate::engine::config::Config;
 use crate::engine::config::file::Sources;
 use crate::engine::threads::Threads;
 use crate::logging::NodeLog;
-use crate::node::{Environment, Node, StopSignal};
+use crate::net::listening;
+use crate::node::{Environment, Node};
 
-/// A node's place in the process; it stays when the node ends.
+/// A node's place in the process.
 pub(super) struct Member {
-    node: Mutex<Option<Node>>,
-}
-
-/// What a node is started with.
-struct Recipe {
-    threads: Arc<Threads>,
-    name: String,
+    index: usize,
     dir: PathBuf,
     /// Lines of configuration.
     directives: Vec<u8>,
-    /// The port that was asked for.
+    /// The port that was asked for; 0 is any.
     port: u16,
+    /// Held while an order is carried out.
+    operating: Mutex<()>,
+    life: Mutex<Life>,
+    /// A node that is down is about to come back.
+    pub(super) returning: AtomicBool,
+    /// Counts pauses and their ends: a timer ends only the pause that it was set for.
+    pub(super) pauses: Arc<AtomicU64>,
 }
 
-impl Recipe {
-    fn start(&self) -> Result<Node, ClusterError> {
-        std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
-        let config = Config::new(&self.dir);
-        let mut text = self.directives.clone();
-        text.extend_from_slice(format!("\nport {}\n", self.port).as_bytes());
-        config.load(&Sources { file: None, stdin: None, options: text })?;
-        let environment = Environment {
-            threads: self.threads.clone(),
-            clock: Arc::new(SystemClock::new()),
-            log: NodeLog::new(Some(self.name.clone())),
-        };
-        Ok(Node::start(&environment, config)?)
-    }
+/// What is now at the place.
+#[derive(Default)]
+struct Life {
+    node: Option<Arc<Node>>,
+    /// Raised with every start.
+    number: u64,
+    /// Where the node is, or was last.
+    address: Option<Address>,
+    /// Keeps the ports while the node is down.
+    kept: Vec<Socket>,
+    /// The cluster is gone: nothing is started any more.
+    closed: bool,
+}
+
+/// Where a node is reached, and as whom.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub id: String,
+    pub port: u16,
+    pub bus_port: u16,
 }
 
 impl Member {
-    /// Starts the node number `index`.
-    pub(super) fn start(
-        threads: &Arc<Threads>,
-        options: &Options,
-        dir: &Path,
-        index: usize,
-    ) -> Result<Self, ClusterError> {
+    /// The place of node number `index`, empty.
+    pub(super) fn new(options: &Options, dir: &std::path::Path, index: usize, test_commands: bool) -> Self {
         let mut directives = format!("cluster-enabled yes\nbind {HOST}\nrepl-diskless-sync-delay 0\n").into_bytes();
         if options.dir.is_none() {
             directives.extend_from_slice(b"save \"\"\n");
         }
+        if test_commands {
+            directives.extend_from_slice(b"enable-test-commands yes\n");
+        }
         directives.extend_from_slice(&options.directives);
-        let recipe = Recipe {
-            threads: threads.clone(),
-            name: format!("node-{index}"),
+        Self {
+            index,
             dir: dir.join(format!("node-{index}")),
             directives,
             port: if options.port == 0 { 0 } else { options.port + index as u16 },
+            operating: Mutex::new(()),
+            life: Mutex::default(),
+            returning: AtomicBool::new(false),
+            pauses: Arc::default(),
+        }
+    }
+
+    /// For who is about to carry out an order.
+    pub(super) fn operate(&self) -> MutexGuard<'_, ()> {
+        self.operating.lock()
+    }
+
+    /// Takes these ports for the first start instead of the ones that follow from the options.
+    pub(super) fn reserve(&self, ports: (u16, u16), kept: Vec<Socket>) {
+        let mut life = self.life.lock();
+        life.address = Some(Address { id: String::new(), port: ports.0, bus_port: ports.1 });
+        life.kept = kept;
+    }
+
+    /// The port that the options ask for; `None`: any.
+    pub(super) fn wanted_port(&self) -> Option<u16> {
+        (self.port != 0).then_some(self.port)
+    }
+
+    /// What the node is started with.
+    pub(super) fn config(&self) -> Result<Config, ClusterError> {
+        let mut text = self.directives.clone();
+        let known = self.life.lock().address.clone();
+        text.extend_from_slice(format!("\nport {}\n", known.as_ref().map_or(self.port, |at| at.port)).as_bytes());
+        if let Some(at) = known.filter(|_| self.port == 0) {
+            text.extend_from_slice(format!("cluster-port {}\n", at.bus_port).as_bytes());
+        }
+        std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
+        let config = Config::new(&self.dir);
+        config.load(&Sources { file: None, stdin: None, options: text })?;
+        Ok(config)
+    }
+
+    /// Starts the node, where it was if it has been there before. The node and the number of its life.
+    pub(super) fn start(&self, threads: &Arc<Threads>) -> Result<(Arc<Node>, u64), ClusterError> {
+        let config = self.config()?;
+        let environment = Environment {
+            threads: threads.clone(),
+            clock: Arc::new(SystemClock::new()),
+            log: NodeLog::new(Some(format!("node-{}", self.index))),
         };
-        Ok(Self { node: Mutex::new(Some(recipe.start()?)) })
+        let node = Arc::new(Node::start(&environment, config)?);
+        let mut life = self.life.lock();
+        if life.closed {
+            drop(life);
+            node.end();
+            return Err(ClusterError::Closed);
+        }
+        life.number += 1;
+        life.kept.clear();
+        life.address = node.cluster().map(|core| Address {
+            id: core.view().myself().id.to_string(),
+            port: node.port(),
+            bus_port: core.bus_port(),
+        });
+        life.node = Some(node.clone());
+        Ok((node, life.number))
+    }
+
+    /// Ends the node at once, if it runs and, with a number, if this is its life. `false`: it did not.
+    pub(super) fn end(&self, number: Option<u64>) -> bool {
+        let node = {
+            let mut life = self.life.lock();
+            if number.is_some_and(|number| number != life.number) {
+                return false;
+            }
+            let Some(node) = life.node.take() else { return false };
+            node
+        };
+        self.pauses.fetch_add(1, Ordering::SeqCst);
+        node.end();
+        let mut life = self.life.lock();
+        if let Some(at) = life.address.clone().filter(|_| !life.closed) {
+            let names = node.engine().config.bind_addresses();
+            // A port that somebody was faster to take is missed at the next start, which says so.
+            life.kept = [at.port, at.bus_port].iter().flat_map(|port| listening::keep_port(&names, *port)).collect();
+        }
+        true
+    }
+
+    /// Ends the node, and starts none any more.
+    pub(super) fn close(&self) {
+        let node = {
+            let mut life = self.life.lock();
+            life.closed = true;
+            life.kept.clear();
+            life.node.take()
+        };
+        if let Some(node) = node {
+            node.end();
+        }
+    }
+
+    /// The node, if it runs.
+    pub(super) fn node(&self) -> Option<Arc<Node>> {
+        self.life.lock().node.clone()
+    }
+
+    /// Where the node is, or was last.
+    pub(super) fn address(&self) -> Option<Address> {
+        self.life.lock().address.clone()
     }
 
     /// The cluster side of the node, if it runs.
     pub(super) fn core(&self) -> Option<Arc<Core>> {
-        self.node.lock().as_ref().and_then(Node::cluster).cloned()
+        self.node().and_then(|node| node.cluster().cloned())
     }
 
     /// What the node is, if it runs.
     pub(super) fn info(&self) -> Option<NodeInfo> {
-        let node = self.node.lock();
-        let node = node.as_ref()?;
+        let node = self.node()?;
         node.cluster().map(|core| NodeInfo::of(core, HOST, node.port()))
+    }
+
+    pub(super) fn state(&self) -> NodeState {
+        match self.node() {
+            Some(node) if node.is_paused() => NodeState::Paused,
+            Some(_) => NodeState::Running,
+            None => NodeState::Down,
+        }
+    }
+
+    /// What keeps the node from being ready, as far as it knows, in one line.
+    pub(super) fn report(&self, nodes: usize) -> String {
+        let name = format!("node-{}", self.index);
+        let Some((node, core)) = self.node().and_then(|node| node.cluster().cloned().map(|core| (node, core))) else {
+            return format!("{name}: down");
+        };
+        let view = core.view();
+        let mut line = format!(
+            "{name} {HOST}:{}: {}, cluster_state:{}, knows {} of {nodes} nodes",
+            node.port(),
+            if view.myself().is_primary() { "primary" } else { "replica" },
+            if view.ok { "ok" } else { "fail" },
+            view.nodes.len(),
+        );
+        if !node.replica_online() {
+            line.push_str(", link to its primary down");
+        }
+        if let Some(warning) = node.engine().log.last_warning() {
+            line.push_str("; last warning: ");
+            line.push_str(&warning);
+        }
+        line
+    }
+
+    /// Whether the node is down and nobody is about to start it.
+    pub(super) fn is_gone(&self) -> bool {
+        // In this order: who starts it clears the mark when the node is there.
+        !self.returning.load(Ordering::SeqCst) && self.node().is_none()
     }
 
     /// Whether the node runs and is no replica that lacks data.
     pub(super) fn replica_online(&self) -> bool {
-        self.node.lock().as_ref().is_some_and(Node::replica_online)
-    }
-
-    /// Ends the node in order, as the signal would.
-    pub(super) async fn shutdown(&self, signal: StopSignal) {
-        let node = self.node.lock().take();
-        if let Some(node) = node {
-            node.shutdown(signal).await;
-        }
+        self.node().is_some_and(|node| node.replica_online())
     }
 }

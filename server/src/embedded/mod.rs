@@ -1,11 +1,14 @@
 //! A whole cluster in one process: what `slotd cluster` runs, as a library call.
 //!
 //! Every node has its own sockets, bus, data and directory, and talks to the others over real connections: nothing is
-//! simulated. Ready means that every node says `cluster_state:ok` and every replica is online.
+//! simulated. Ready means that every node says `cluster_state:ok` and every replica is online. Each node can be killed, stopped,
+//! paused and started again while the others go on ([`Cluster::node`]).
 //!
 //! ```text
-//! options    what to start          forming  places, and when all agree      directory  where the files are
-//! member     one node of it         facts    what a node is                  error      what may go wrong
+//! options    what to start               forming  places, and when all agree    directory  where the files are
+//! starting   a start beside other work   facts    what a node is                error      what may go wrong
+//! process    all nodes and their ends    member   one node's place              addresses  nodes.conf, if ports changed
+//! handle     one node, for breaking it   orders   the same for clients          events     what happened to nodes
 //! ```
 //!
 //! ```
@@ -19,36 +22,41 @@
 //! # Ok::<(), slotd::embedded::ClusterError>(())
 //! ```
 
+mod addresses;
 mod directory;
 mod error;
+mod events;
 mod facts;
 mod forming;
+mod handle;
 mod member;
 mod options;
+mod orders;
+mod process;
+mod starting;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use directory::Directory;
 pub use error::ClusterError;
-pub use facts::{NodeInfo, Role};
+pub use events::{Event, EventKind, Events};
+pub use facts::{NodeInfo, NodeState, Role};
+pub use handle::NodeHandle;
 use member::Member;
 pub use options::Options;
+use process::Process;
+pub use starting::Starting;
 
 use crate::cluster::Cluster as Core;
-use crate::engine::threads::Threads;
 use crate::node::StopSignal;
 
 /// The address that nodes of one process use among themselves and print.
 const HOST: &str = "127.0.0.1";
 
-/// A running cluster. Dropping it stops it.
+/// A running cluster. Dropping it ends all nodes at once, without saving; [`Cluster::stop`] ends them in order.
 pub struct Cluster {
-    members: Vec<Member>,
-    // After the nodes, whose files it holds.
-    _directory: Directory,
-    // Last: the threads outlive the nodes that run on them.
-    _threads: Arc<Threads>,
+    process: Arc<Process>,
 }
 
 impl Cluster {
@@ -57,33 +65,100 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`]; nothing is left running then.
     pub fn start(options: Options) -> Result<Self, ClusterError> {
+        Self::start_in(Arc::new(Process::new(&options)?), &options)
+    }
+
+    /// The same without blocking, in any runtime. Dropping the future gives the start up.
+    ///
+    /// ```
+    /// use slotd::embedded::{Cluster, Options};
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    /// # runtime.block_on(async {
+    /// let cluster = Cluster::start_async(Options::new().replicas(0)).await?;
+    /// assert!(cluster.is_ready());
+    /// # Ok::<(), slotd::embedded::ClusterError>(())
+    /// # }).expect("it starts");
+    /// ```
+    pub fn start_async(options: Options) -> Starting {
+        Starting::new(options)
+    }
+
+    fn start_in(process: Arc<Process>, options: &Options) -> Result<Self, ClusterError> {
         let began = Instant::now();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = Arc::new(Threads::start(workers).map_err(ClusterError::system("starting threads"))?);
-        let directory = Directory::new(options.dir.as_deref());
-        let dir = directory.path().to_owned();
-        let mut cluster = Self { members: Vec::new(), _directory: directory, _threads: threads.clone() };
+        // From here on, an error ends what has been started.
+        let cluster = Self { process };
+        addresses::follow_ports(&cluster.process, options)?;
         for index in 0..options.nodes() {
-            cluster.members.push(Member::start(&threads, &options, &dir, index)?);
+            cluster.go_on()?;
+            cluster.process.launch(index)?;
         }
-        cluster.form(&options, &dir, began)?;
+        cluster.form(options, began)?;
         Ok(cluster)
+    }
+
+    /// An error if the start was given up.
+    fn go_on(&self) -> Result<(), ClusterError> {
+        if self.process.cancelled.load(Ordering::SeqCst) { Err(ClusterError::Cancelled) } else { Ok(()) }
     }
 
     /// What the running nodes are, in the order of their ports.
     pub fn nodes(&self) -> Vec<NodeInfo> {
-        self.members.iter().filter_map(Member::info).collect()
+        self.process.members.iter().filter_map(Member::info).collect()
+    }
+
+    /// How many nodes there are, running or not.
+    pub fn len(&self) -> usize {
+        self.process.members.len()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.process.members.is_empty()
+    }
+
+    /// The node with this number, in the order of ports: primaries first, as they were when the cluster was formed.
+    ///
+    /// # Panics
+    /// If there are not so many, as an index does.
+    pub fn node(&self, index: usize) -> NodeHandle<'_> {
+        NodeHandle::new(&self.process, index)
+    }
+
+    /// Whether no node runs, and none is just being started again.
+    pub fn is_down(&self) -> bool {
+        self.process.members.iter().all(Member::is_gone)
+    }
+
+    /// What happens to nodes from now on.
+    pub fn events(&self) -> Events {
+        Events(self.process.events.subscribe())
     }
 
     /// The cluster sides of the running nodes, in the order of their ports.
     fn cores(&self) -> Vec<Arc<Core>> {
-        self.members.iter().filter_map(Member::core).collect()
+        self.process.members.iter().filter_map(Member::core).collect()
+    }
+
+    /// Ends all nodes in order, as SIGTERM would end each of them.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotStopped`] with the first node that goes on because it could not save; the others have ended.
+    pub fn stop(&self) -> Result<(), ClusterError> {
+        self.process.stop_all(StopSignal::Terminate)
     }
 
     /// Ends all nodes in order, as the signal would end each of them.
-    pub async fn shutdown(&self, signal: StopSignal) {
-        for member in &self.members {
-            member.shutdown(signal).await;
-        }
+    ///
+    /// # Errors
+    /// As [`Cluster::stop`].
+    pub fn shutdown(&self, signal: StopSignal) -> Result<(), ClusterError> {
+        self.process.stop_all(signal)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.process.close();
     }
 }

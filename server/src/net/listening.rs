@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::watch;
 
 use super::listener;
@@ -80,6 +80,28 @@ fn address_of(name: &str) -> Option<IpAddr> {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         other => other.parse().ok(),
     }
+}
+
+/// Keeps a port from others without listening on it: who connects is refused, and a listener of ours may still bind it. 0 takes any
+/// port. What cannot be bound is not kept.
+pub fn keep_port(names: &[String], mut port: u16) -> Vec<Socket> {
+    let mut kept = Vec::new();
+    for ip in names.iter().filter_map(|name| address_of(name.trim_start_matches('-'))) {
+        let bind = || {
+            let socket =
+                Socket::new(Domain::for_address(SocketAddr::new(ip, port)), Type::STREAM, Some(Protocol::TCP))?;
+            if ip.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            socket.set_reuse_address(true)?;
+            socket.bind(&SocketAddr::new(ip, port).into())?;
+            Ok::<_, io::Error>(socket)
+        };
+        let Ok(socket) = bind() else { continue };
+        port = socket.local_addr().ok().and_then(|addr| addr.as_socket()).map_or(port, |addr| addr.port());
+        kept.push(socket);
+    }
+    kept
 }
 
 /// A socket that is accepted from, and how to end that.

@@ -1,10 +1,10 @@
-//! TIME, LOLWUT, SHUTDOWN and DEBUG: the table, and the small ones.
+//! TIME, LOLWUT, SHUTDOWN, DEBUG and SLOTD: the table, and the small ones.
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 
 use super::shutdown::parse;
-use super::{Ops, debug, lolwut};
+use super::{Ops, debug, lolwut, neighbours};
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Declared, Flags, Group, Spec, error};
 use crate::engine::session::{Handled, SessionCtx, SessionResult};
@@ -48,6 +48,16 @@ pub static COMMANDS: &[Declared<OpsFn>] = &[
         .summary("A container for debugging commands")
         .complexity("Depends on subcommand.")
         .syscmd(),
+    // Not in Redis's list of commands, which clients compare with what they know.
+    Declared::new(
+        "SLOTD",
+        Arity::at_least(2),
+        Group::Server,
+        ADMIN.and(Flags::NO_MULTI).and(Flags::HIDDEN),
+        neighbours::slotd as OpsFn,
+    )
+    .summary("A container for slotd's own commands")
+    .complexity("Depends on subcommand."),
 ];
 
 /// The specs, in the order of the handlers' indexes.

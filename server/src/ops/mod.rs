@@ -1,7 +1,7 @@
 //! Operating a node: shutting it down, looking into it, and what must be done now and then.
 //!
 //! [`shutdown`] ends a node in order; SHUTDOWN and the signals of the process go the same way. [`debug`] is DEBUG, for tests.
-//! [`memory`] says what a key costs. [`cron`] does what nobody asks for: rates, expiry, idle clients, clients that do not read.
+//! [`neighbours`] is SLOTD NODE, for tests of a cluster in one process. [`memory`] says what a key costs. [`cron`] does what nobody asks for: rates, expiry, idle clients, clients that do not read.
 //!
 //! Rank 8: uses persistence and replication, and nothing uses it but the node.
 
@@ -10,6 +10,7 @@ mod cron;
 mod debug;
 mod lolwut;
 pub mod memory;
+pub mod neighbours;
 pub mod shutdown;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -21,6 +22,7 @@ use crate::engine::Engine;
 use crate::engine::session::{Service, SessionCtx, SessionResult};
 use crate::persistence::Persistence;
 use crate::replication::Replication;
+use neighbours::Neighbours;
 use shutdown::Progress;
 
 /// The operator's side of one node.
@@ -31,6 +33,8 @@ pub struct Ops {
     replication: Arc<Replication>,
     /// The cluster side, if cluster mode is on; for DEBUG.
     cluster: OnceLock<Weak<Cluster>>,
+    /// The nodes that share this process, if it has several.
+    neighbours: OnceLock<Arc<dyn Neighbours>>,
     /// The shutdown that is going on, if one is.
     progress: Progress,
 }
@@ -43,8 +47,14 @@ impl Ops {
             persistence,
             replication,
             cluster: OnceLock::new(),
+            neighbours: OnceLock::new(),
             progress: Progress::default(),
         })
+    }
+
+    /// Plugs in the other nodes of the process. What is plugged in must not own this node.
+    pub fn set_neighbours(&self, neighbours: Arc<dyn Neighbours>) {
+        assert!(self.neighbours.set(neighbours).is_ok(), "a node is wired once");
     }
 
     /// Plugs in the cluster.

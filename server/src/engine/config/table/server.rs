@@ -91,6 +91,9 @@ directives! {
     ENABLE_PROTECTED_CONFIGS = choice("enable-protected-configs", PROTECTED_ACTION, 0).immutable();
     /// Who may use DEBUG.
     ENABLE_DEBUG_COMMAND = choice("enable-debug-command", PROTECTED_ACTION, 0).immutable();
+    /// slotd: whether SLOTD NODE may kill, pause and restart the nodes of a one-process cluster. `slotd cluster` says yes if it is
+    /// reached from this machine only.
+    ENABLE_TEST_COMMANDS = boolean("enable-test-commands", false).hidden().immutable();
     /// Who may use MODULE.
     ENABLE_MODULE_COMMAND = choice("enable-module-command", PROTECTED_ACTION, 0).immutable().no_effect();
     /// Start-up warnings that are not given.

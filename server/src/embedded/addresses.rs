@@ -1,0 +1,91 @@
+//! nodes.conf follows the ports: a cluster that comes back from its directory may be told to use others.
+//!
+//! A node finds its peers at the addresses in its nodes.conf. When all of them have moved, nobody finds anybody, and no gossip can
+//! tell them. Here all nodes are ours, so before any of them starts, each file gets the addresses that all will have. What belongs to
+//! other nodes in it stays as it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gossip::nodes_conf::NodesConf;
+use protocol::bus::{IpText, NodeFlags, NodeId};
+
+use super::process::Process;
+use super::{ClusterError, HOST, Options};
+use crate::cluster::BUS_PORT_OFFSET;
+use crate::cluster::conf_file::{self, ConfFile};
+use crate::engine::config::{Config, ids};
+use crate::net::listening;
+use crate::node::StartError;
+
+/// The nodes.conf of one of our nodes, as it left it.
+struct Left {
+    file: ConfFile,
+    conf: NodesConf,
+    id: NodeId,
+}
+
+/// Brings the addresses in every nodes.conf up to date. Directories in which no whole cluster has lived are left alone.
+pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<(), ClusterError> {
+    if options.dir.is_none() {
+        return Ok(());
+    }
+    let mut left = Vec::new();
+    let mut announced = false;
+    for member in &process.members {
+        let config = member.config()?;
+        announced |= !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty();
+        match open(&config)? {
+            Some(found) => left.push(found),
+            None => return Ok(()),
+        }
+    }
+    let ports: Vec<(u16, u16)> = process.members.iter().map(|member| choose_ports(member, options)).collect();
+    let moved: BTreeMap<NodeId, (u16, u16)> = left.iter().map(|left| left.id).zip(ports).collect();
+    for Left { mut file, mut conf, .. } in left {
+        let before = conf.clone();
+        for line in &mut conf.nodes {
+            let Some(&(port, bus_port)) = moved.get(&line.id) else { continue };
+            (line.port, line.bus_port) = (port, bus_port);
+            if !announced {
+                line.ip = HOST.parse().unwrap_or(IpText::EMPTY);
+            }
+        }
+        if conf != before {
+            file.save(&conf.to_string(), true).map_err(ClusterError::system("writing nodes.conf"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The file, locked, if a node has left one that can be read. What is damaged is told by the node that starts on it.
+fn open(config: &Config) -> Result<Option<Left>, ClusterError> {
+    let path = config.path(ids::CLUSTER_CONFIG_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (file, text) = ConfFile::open(&path).map_err(StartError::from)?;
+    if conf_file::is_new(&text) {
+        return Ok(None);
+    }
+    let Ok(conf) = NodesConf::parse(&text) else { return Ok(None) };
+    let myself = conf.nodes.iter().find(|line| line.flags.contains(NodeFlags::MYSELF));
+    Ok(myself.map(|line| line.id).map(|id| Left { file, conf, id }))
+}
+
+/// The ports that the node will have. If any will do, they are chosen now and kept for it.
+fn choose_ports(member: &super::member::Member, options: &Options) -> (u16, u16) {
+    if let Some(port) = member.wanted_port() {
+        return (port, port.saturating_add(BUS_PORT_OFFSET as u16));
+    }
+    let names = [HOST.to_owned()];
+    let (client, bus) = (listening::keep_port(&names, 0), listening::keep_port(&names, 0));
+    let port_of = |kept: &[socket2::Socket]| {
+        let address = kept.first().and_then(|socket| socket.local_addr().ok());
+        address.and_then(|address| address.as_socket()).map_or(0, |address| address.port())
+    };
+    let ports = (port_of(&client), port_of(&bus));
+    debug_assert_eq!(options.port, 0, "a port that is wanted is not chosen");
+    member.reserve(ports, client.into_iter().chain(bus).collect());
+    ports
+}

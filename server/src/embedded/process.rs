@@ -1,0 +1,231 @@
+//! All nodes of the process, and what can be done to one of them while the others go on.
+//!
+//! Ending a node waits for the threads that nodes run on, so orders are carried out by the thread of the program that gives them, or
+//! by a thread made for the order (a client's command, a node that ended by itself); never by one that nodes run on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use super::directory::Directory;
+use super::events::{self, Event, EventKind};
+use super::member::Member;
+use super::orders::Seat;
+use super::{ClusterError, HOST, Options};
+use crate::engine::config::Config;
+use crate::engine::config::file::Sources;
+use crate::engine::threads::Threads;
+use crate::node::{Node, StopSignal};
+
+/// Until a thread can be had for a node that has ended by itself.
+const THREAD_RETRY: Duration = Duration::from_millis(100);
+
+/// The nodes of the process.
+pub(super) struct Process {
+    pub(super) members: Vec<Member>,
+    pub(super) events: broadcast::Sender<Event>,
+    /// Starting was given up.
+    pub(super) cancelled: AtomicBool,
+    // After the nodes, whose files it holds.
+    pub(super) directory: Directory,
+    // Last: the threads outlive the nodes that run on them.
+    pub(super) threads: Arc<Threads>,
+}
+
+impl Process {
+    /// Places for all nodes, all of them empty.
+    pub(super) fn new(options: &Options) -> Result<Self, ClusterError> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = Arc::new(Threads::start(workers).map_err(ClusterError::system("starting threads"))?);
+        let directory = Directory::open(options.dir.as_deref())?;
+        let tests = is_local(options);
+        let members = (0..options.nodes()).map(|index| Member::new(options, directory.path(), index, tests)).collect();
+        let (events, _) = broadcast::channel(events::QUEUE);
+        Ok(Self { members, events, cancelled: AtomicBool::new(false), directory, threads })
+    }
+
+    /// Starts a node that is down.
+    pub(super) fn launch(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {
+        let (node, life) = self.members[index].start(&self.threads)?;
+        node.ops().set_neighbours(Arc::new(Seat::new(self, index)));
+        self.watch(&node, index, life);
+        Ok(())
+    }
+
+    /// Ends a node's place in the process when the node asks for it (SHUTDOWN, a fault).
+    fn watch(self: &Arc<Self>, node: &Node, index: usize, life: u64) {
+        let mut asked = node.engine().state.watch_stop();
+        let process = Arc::downgrade(self);
+        self.threads.control().spawn(move |_| async move {
+            // An error: the node has gone another way.
+            let Ok(Some(status)) = asked.wait_for(Option::is_some).await.map(|status| *status) else { return };
+            let ended = || {
+                let process = process.clone();
+                let end = move || {
+                    if let Some(process) = process.upgrade() {
+                        process.ended(index, life, status);
+                    }
+                };
+                std::thread::Builder::new().name("node-end".to_owned()).spawn(end)
+            };
+            while ended().is_err() {
+                tokio::time::sleep(THREAD_RETRY).await;
+            }
+        });
+    }
+
+    fn ended(&self, index: usize, life: u64, status: i32) {
+        let _operating = self.members[index].operate();
+        if self.members[index].end(Some(life)) {
+            self.tell(index, EventKind::Ended { status });
+        }
+    }
+
+    pub(super) fn kill(&self, index: usize) {
+        let _operating = self.members[index].operate();
+        if self.members[index].end(None) {
+            self.tell(index, EventKind::Killed);
+        }
+    }
+
+    pub(super) fn stop(&self, index: usize, signal: StopSignal) -> Result<(), ClusterError> {
+        let _operating = self.members[index].operate();
+        if self.stop_held(index, signal)? {
+            self.tell(index, EventKind::Stopped);
+        }
+        Ok(())
+    }
+
+    /// `false`: it did not run.
+    fn stop_held(&self, index: usize, signal: StopSignal) -> Result<bool, ClusterError> {
+        let Some(node) = self.members[index].node() else { return Ok(false) };
+        match shut_down(vec![node], signal)?.as_slice() {
+            [true] => Ok(self.members[index].end(None)),
+            _ => Err(ClusterError::NotStopped(index)),
+        }
+    }
+
+    /// Stops all nodes; they end when each has saved, so that none takes over from another meanwhile.
+    pub(super) fn stop_all(&self, signal: StopSignal) -> Result<(), ClusterError> {
+        let _operating: Vec<_> = self.members.iter().map(Member::operate).collect();
+        let (indexes, nodes): (Vec<usize>, Vec<Arc<Node>>) =
+            self.members.iter().enumerate().filter_map(|(index, member)| Some((index, member.node()?))).unzip();
+        let mut outcome = Ok(());
+        for (index, stopped) in indexes.into_iter().zip(shut_down(nodes, signal)?) {
+            if !stopped {
+                outcome = outcome.and(Err(ClusterError::NotStopped(index)));
+            } else if self.members[index].end(None) {
+                self.tell(index, EventKind::Stopped);
+            }
+        }
+        outcome
+    }
+
+    pub(super) fn restart(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {
+        let member = &self.members[index];
+        let _operating = member.operate();
+        member.returning.store(true, Ordering::SeqCst);
+        let outcome = self.stop_held(index, StopSignal::Terminate).and_then(|_| self.launch(index));
+        member.returning.store(false, Ordering::SeqCst);
+        match &outcome {
+            Ok(()) => self.tell(index, EventKind::Started),
+            Err(_) if member.is_gone() => self.tell(index, EventKind::Ended { status: 1 }),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// Pauses a node, for so long if that is said.
+    pub(super) fn pause(&self, index: usize, time: Option<Duration>) -> Result<(), ClusterError> {
+        let member = &self.members[index];
+        let _operating = member.operate();
+        let node = member.node().ok_or(ClusterError::NodeDown(index))?;
+        let number = member.pauses.fetch_add(1, Ordering::SeqCst) + 1;
+        node.pause();
+        self.tell(index, EventKind::Paused);
+        let Some(time) = time else { return Ok(()) };
+        let (tasks, pauses) = (node.engine().state.tasks.clone(), member.pauses.clone());
+        let (events, event) = (self.events.clone(), self.event(index, EventKind::Resumed));
+        self.threads.control().spawn(move |_| async move {
+            tokio::time::sleep(time).await;
+            if pauses.compare_exchange(number, number + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                tasks.resume();
+                // Nobody need listen.
+                let _ = events.send(event);
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn resume(&self, index: usize) -> Result<(), ClusterError> {
+        let member = &self.members[index];
+        let _operating = member.operate();
+        let node = member.node().ok_or(ClusterError::NodeDown(index))?;
+        if node.is_paused() {
+            member.pauses.fetch_add(1, Ordering::SeqCst);
+            node.resume();
+            self.tell(index, EventKind::Resumed);
+        }
+        Ok(())
+    }
+
+    /// Ends everything at once; nothing can be started afterwards.
+    pub(super) fn close(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        self.members.iter().for_each(Member::close);
+        self.directory.remove();
+    }
+
+    fn event(&self, index: usize, kind: EventKind) -> Event {
+        let at = self.members[index].address();
+        let (id, port) = at.map_or_else(|| (String::new(), 0), |at| (at.id, at.port));
+        Event { node: index, address: format!("{HOST}:{port}"), id, kind }
+    }
+
+    fn tell(&self, index: usize, kind: EventKind) {
+        // Nobody need listen.
+        let _ = self.events.send(self.event(index, kind));
+    }
+}
+
+/// Shuts nodes down in order, all at once, and waits for them, whatever runtime the caller may be in. For each whether it can end now;
+/// one that cannot goes on.
+fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, ClusterError> {
+    let shut_down = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let tasks = tokio::task::LocalSet::new();
+        let stopping: Vec<_> = nodes
+            .into_iter()
+            .map(|node| {
+                // A frozen process hears no signal; who asks for an end in order wants it to go on so far.
+                node.resume();
+                tasks.spawn_local(async move { node.shutdown(signal).await == 0 })
+            })
+            .collect();
+        Ok(tasks.block_on(&runtime, async {
+            let mut stopped = Vec::with_capacity(stopping.len());
+            for node in stopping {
+                stopped.push(node.await.unwrap_or(false));
+            }
+            stopped
+        }))
+    };
+    let thread = std::thread::Builder::new().name("node-stop".to_owned()).spawn(shut_down);
+    let outcome = thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a panic"))));
+    outcome.map_err(ClusterError::system("stopping a node"))
+}
+
+/// Whether these options let nobody but this machine reach the nodes.
+fn is_local(options: &Options) -> bool {
+    let config = Config::new(std::path::PathBuf::new());
+    let mut text = format!("bind {HOST}\n").into_bytes();
+    text.extend_from_slice(&options.directives);
+    // Directives that are wrong are told by the first node that starts with them.
+    config.load(&Sources { file: None, stdin: None, options: text }).is_ok()
+        && config.bind_addresses().iter().all(|name| {
+            let name = name.trim_start_matches('-');
+            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        })
+}

@@ -1,0 +1,73 @@
+//! A cluster that starts while its program does something else.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::process::Process;
+use super::{Cluster, ClusterError, Options};
+
+/// A cluster that is starting ([`Cluster::start_async`]). Dropping it gives the start up, and returns when nothing is left of it.
+#[must_use = "the cluster stops when this is dropped"]
+pub struct Starting {
+    outcome: oneshot::Receiver<Result<Cluster, ClusterError>>,
+    process: Option<Arc<Process>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Starting {
+    pub(super) fn new(options: Options) -> Self {
+        let (told, outcome) = oneshot::channel();
+        let process = match Process::new(&options) {
+            Ok(process) => Arc::new(process),
+            Err(problem) => return Self::failed(problem),
+        };
+        let starting = process.clone();
+        let start = move || {
+            let result = Cluster::start_in(starting, &options);
+            // Given up: the cluster ends here.
+            let _ = told.send(result);
+        };
+        match std::thread::Builder::new().name("cluster-start".to_owned()).spawn(start) {
+            Ok(thread) => Self { outcome, process: Some(process), thread: Some(thread) },
+            Err(error) => Self::failed(ClusterError::System { what: "starting a thread".to_owned(), error }),
+        }
+    }
+
+    fn failed(problem: ClusterError) -> Self {
+        let (told, outcome) = oneshot::channel();
+        let _ = told.send(Err(problem));
+        Self { outcome, process: None, thread: None }
+    }
+}
+
+impl Future for Starting {
+    type Output = Result<Cluster, ClusterError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = std::task::ready!(Pin::new(&mut self.outcome).poll(cx));
+        // The cluster has it now.
+        self.process = None;
+        Poll::Ready(outcome.unwrap_or(Err(ClusterError::Closed)))
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        process.cancelled.store(true, Ordering::SeqCst);
+        drop(process);
+        self.outcome.close();
+        if let Some(thread) = self.thread.take() {
+            // A start that panicked has said so already.
+            let _ = thread.join();
+        }
+        // It may have been done in that very moment.
+        let _ = self.outcome.try_recv();
+    }
+}
