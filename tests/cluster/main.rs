@@ -8,6 +8,7 @@ mod create;
 mod failover;
 mod fix;
 mod mixed;
+mod one_process;
 mod partition;
 mod pubsub;
 mod redirects;

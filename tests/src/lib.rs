@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod cluster_client;
 pub mod load;
 pub mod node;
+pub mod one_process;
 pub mod oracle;
 pub mod ports;
 pub mod redis_cli;
