@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::config::{Config, ids};
 
 fn parse_as(program: &str, words: &[&str]) -> Result<Invocation, String> {
     parse(OsStr::new(program), words.iter().map(OsString::from).collect())
@@ -64,8 +65,41 @@ fn what_is_not_supported_says_so() {
 
 #[test]
 fn cluster_flags_have_defaults() {
-    let expected = ClusterArgs { shards: 3, replicas: 1, port: 7000, dir: None, json: false, options: vec![] };
+    let expected = ClusterArgs {
+        shards: 3,
+        replicas: 1,
+        port: 7000,
+        dir: None,
+        json: false,
+        host: None,
+        password: None,
+        options: vec![],
+    };
     assert_eq!(cluster(&[]), Ok(expected));
+    let settled = cluster(&[]).and_then(|args| args.settle()).expect("fine");
+    assert_eq!(settled.config.int(ids::CLUSTER_NODE_TIMEOUT), 2000);
+    let settled = cluster(&["--cluster-node-timeout", "9"]).and_then(|args| args.settle()).expect("fine");
+    assert_eq!(settled.config.int(ids::CLUSTER_NODE_TIMEOUT), 9, "what is said wins");
+}
+
+#[test]
+fn the_password_of_a_cluster_is_that_of_its_nodes_among_each_other() {
+    for words in [&["--password", "a \"b"][..], &["--requirepass", "a \"b"]] {
+        let settled = cluster(words).and_then(|args| args.settle()).expect("fine");
+        let nodes = Config::new("/");
+        let sources = Sources { options: settled.directives, ..Sources::default() };
+        nodes.load_values(&sources).expect("well formed");
+        assert_eq!(&*nodes.string(ids::REQUIREPASS), "a \"b", "{words:?}");
+        assert_eq!(&*nodes.string(ids::MASTERAUTH), "a \"b", "{words:?}");
+    }
+    let settled = cluster(&["--host", "::1"]).and_then(|args| args.settle()).expect("fine");
+    assert_eq!(settled.config.bind_addresses(), ["::1"]);
+}
+
+#[test]
+fn a_first_value_may_look_like_an_option() {
+    let args = cluster(&["--requirepass", "--secret", "--hz", "20"]).expect("as with redis-server");
+    assert_eq!(args.options, b"requirepass \"--secret\" \nhz \"20\" ");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! first the configuration (an error in it goes to standard error and ends the process with status 1), then the sockets,
 //! then `Ready to accept connections`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use slotd::base::clock::{Clock, SystemClock};
-use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs};
+use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs, Settled};
 use slotd::embedded;
-use slotd::engine::config::file::Sources;
+use slotd::engine::config::file::LoadError;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::engine::threads::Threads;
 use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
@@ -29,8 +29,9 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
-    let outcome = match cli::parse(&program, words.collect()) {
-        Ok(Invocation::Node(args)) => run_node(args, &program),
+    let words: Vec<OsString> = words.collect();
+    let outcome = match cli::parse(&program, words.clone()) {
+        Ok(Invocation::Node(args)) => run_node(args, &program, &words),
         Ok(Invocation::Cluster(args)) => run_cluster(args, began),
         // Nobody reads any more if this fails, which is no error of ours.
         Ok(Invocation::Print(text)) => {
@@ -49,13 +50,20 @@ fn main() -> ExitCode {
 }
 
 /// Runs one node until a signal or a command ends it; the exit status. The error is for standard error: there was no log yet.
-fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
+fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
-    let config = load_config(args)?;
+    let config = load_config(args, program, words)?;
     keep_pages_small(&config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = start_log(&config, &clock)?;
     log_start(&log, nothing_said.then_some(program));
+    for warning in config.without_effect() {
+        log.warning(format_args!("{warning}"));
+    }
+    if config.int(ids::PORT) == 0 {
+        log.warning(format_args!("Configured to not listen anywhere, exiting."));
+        return Ok(1);
+    }
 
     let about = About::of(&config);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -66,9 +74,16 @@ fn run_node(args: NodeArgs, program: &OsStr) -> Result<u8, String> {
         Ok(node) => node,
         // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
         Err(error) => {
-            log.warning(format_args!("{error}"));
-            if matches!(error, StartError::Bind { .. }) {
-                log.warning(format_args!("Failed listening on port {} (TCP), aborting.", about.port));
+            match &error {
+                StartError::Bind(problem) => {
+                    log.warning(format_args!("Warning: {problem}"));
+                    log.warning(format_args!("Failed listening on port {} (TCP), aborting.", problem.port));
+                }
+                StartError::Bus(problem) => {
+                    log.warning(format_args!("Warning: {problem}"));
+                    log.warning(format_args!("Failed listening on port {} (cluster), aborting.", problem.port));
+                }
+                other => log.warning(format_args!("{other}")),
             }
             return Ok(1);
         }
@@ -108,7 +123,7 @@ fn keep_pages_small(config: &Config) {
     }
 }
 
-fn load_config(mut args: NodeArgs) -> Result<Config, String> {
+fn load_config(mut args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<Config, String> {
     let here = std::env::current_dir().map_err(|error| format!("The working directory is gone: {error}"))?;
     let mut stdin = None;
     if std::mem::take(&mut args.read_stdin) {
@@ -117,7 +132,13 @@ fn load_config(mut args: NodeArgs) -> Result<Config, String> {
         stdin = Some(text);
     }
     let config = Config::new(here);
-    config.load(&args.into_sources(stdin)).map_err(|error| error.to_string())?;
+    config.load(&args.into_sources(stdin)).map_err(|error| {
+        let helpful = matches!(error, LoadError::Open { .. } | LoadError::Option { .. });
+        match cli::hint(program, words).filter(|_| helpful) {
+            Some(hint) => format!("{error}\n{hint}"),
+            None => error.to_string(),
+        }
+    })?;
     Ok(config)
 }
 
@@ -171,7 +192,6 @@ fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
 /// What the log says of a node when it has started.
 struct About {
     mode: &'static str,
-    port: i64,
     /// Say it in the lines that Redis has beside its logo.
     show_logo: bool,
 }
@@ -181,7 +201,6 @@ impl About {
         let to_terminal = config.bytes(ids::LOGFILE).is_empty() && std::io::stdout().is_terminal();
         Self {
             mode: if config.bool(ids::CLUSTER_ENABLED) { "cluster" } else { "standalone" },
-            port: config.int(ids::PORT),
             show_logo: to_terminal || config.bool(ids::ALWAYS_SHOW_LOGO),
         }
     }
@@ -230,15 +249,13 @@ async fn signals() -> std::io::Result<StopSignal> {
 
 /// Runs a whole cluster until a signal ends it.
 fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
-    let common = Config::new(std::path::PathBuf::new());
-    // An error in the directives is told by the first node that starts with them.
-    let _ = common.load(&Sources { file: None, stdin: None, options: args.options.clone() });
-    keep_pages_small(&common);
+    let Settled { directives, config } = args.settle()?;
+    keep_pages_small(&config);
     let mut options = embedded::Options::new()
         .shards(usize::from(args.shards))
         .replicas(usize::from(args.replicas))
         .port(args.port)
-        .directives(args.options);
+        .directives(directives);
     if let Some(dir) = args.dir {
         options = options.dir(dir);
     }

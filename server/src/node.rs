@@ -36,9 +36,12 @@ use crate::replication::{self, Replication};
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address could not be bound.
+    /// An address for clients could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// An address of the cluster bus could not be bound.
+    #[error("{0}")]
+    Bus(BindError),
     /// The port of the cluster bus would be beyond the last port.
     #[error(
         "Redis port number too high for cluster mode. If cluster-port is not set, the port must be at most 55535, but it is {0}"
@@ -138,7 +141,13 @@ impl Node {
         let threads = &pool.of_group(&engine.state.tasks);
         keep_hot(&engine);
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
-        let saved = if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine)?) } else { None };
+        let saved =
+            if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine, clients.port)?) } else { None };
+        // Whoever asks for the port, and CONFIG SET bind, mean the one that the system chose.
+        engine
+            .config
+            .record(ids::PORT, &clients.port.to_string())
+            .map_err(|text| StartError::System { what: "Noting the port", error: io::Error::other(text) })?;
         let persistence = Persistence::new(engine.clone());
         let service: Arc<dyn Service> = persistence.clone();
         engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
@@ -190,7 +199,7 @@ impl Node {
         self.engine.config.on_change(&[ids::PORT, ids::BIND], move |_, changed| {
             let (Some(listening), Some(engine)) = (listening.upgrade(), engine.upgrade()) else { return Ok(()) };
             let port = listening.rebind(&engine).map_err(|problem| {
-                engine.log.warning(format_args!("{problem}"));
+                engine.log.warning(format_args!("Warning: {problem}"));
                 // Redis: `updatePort` and `applyBind`.
                 let text = if changed == ids::PORT {
                     "Unable to listen on this port. Check server logs."
@@ -239,8 +248,7 @@ impl Node {
         stopped: &watch::Receiver<bool>,
     ) -> Result<(), StartError> {
         let engine = &self.engine;
-        let Saved { file, text, .. } = saved;
-        let bus = Sockets::bind(engine, bus_port(engine, self.port)?)?;
+        let Saved { file, text, bus, .. } = saved;
         let data: Arc<dyn DataLink> = self.data_link();
         let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), file, &text, self.port, bus.port)
             .map_err(|problem| damaged(engine, problem))?;
@@ -345,20 +353,23 @@ impl Node {
     }
 }
 
-/// nodes.conf of a cluster node, opened before anything else is: it says in which role data is loaded, and a node that may not start on
-/// it should say so before it has read gigabytes.
+/// nodes.conf of a cluster node and the sockets of its bus, opened before anything else is: the file says in which role data is loaded,
+/// and a node that may not start on it, or cannot have its port, should say so before it has read gigabytes.
 struct Saved {
     file: ConfFile,
     text: Vec<u8>,
+    bus: Sockets,
     /// The node was a replica.
     replica: bool,
 }
 
 impl Saved {
-    fn open(engine: &Engine) -> Result<Self, StartError> {
-        let (file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE))?;
+    fn open(engine: &Engine, port: u16) -> Result<Self, StartError> {
+        let (mut file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE))?;
         let replica = conf_file::is_of_replica(&text).map_err(|problem| damaged(engine, problem))?;
-        Ok(Self { file, text, replica })
+        file.prove_writable(&text)?;
+        let bus = Sockets::bind(engine, bus_port(engine, port)?).map_err(StartError::Bus)?;
+        Ok(Self { file, text, bus, replica })
     }
 }
 

@@ -4,6 +4,7 @@
 //! because a dozen servers at once are enough for two cores. With `SLOTD_BIN=/usr/bin/redis-server` everything here passes on Redis.
 
 mod admin;
+mod command_line;
 mod create;
 mod failover;
 mod fix;

@@ -9,6 +9,7 @@
 mod normalise;
 mod script;
 
+mod absent_commands;
 mod cluster_mode;
 mod config;
 mod connection;
@@ -26,6 +27,7 @@ mod pubsub;
 mod random;
 mod random_blocking;
 mod scan;
+mod starting;
 mod strings;
 mod transactions;
 

@@ -21,6 +21,7 @@ pub mod node;
 pub mod one_process;
 pub mod oracle;
 pub mod ports;
+pub mod program;
 pub mod redis_cli;
 pub mod resp;
 pub mod wait;

@@ -27,12 +27,16 @@ pub struct NodeSpec {
     binary: Binary,
     directives: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
+    /// The configuration file.
+    file: Option<PathBuf>,
 }
 
 impl NodeSpec {
     /// A lone server that saves nothing by itself.
     pub fn new(binary: Binary) -> Self {
-        Self { binary, directives: Vec::new(), files: Vec::new() }.with("save", "").with("enable-debug-command", "yes")
+        Self { binary, directives: Vec::new(), files: Vec::new(), file: None }
+            .with("save", "")
+            .with("enable-debug-command", "yes")
     }
 
     /// A cluster member with this node timeout in milliseconds.
@@ -134,6 +138,11 @@ impl Node {
         self.spec = self.spec.clone().with(name, value);
     }
 
+    /// Starts with this configuration file from the next start on.
+    pub fn set_file(&mut self, file: &Path) {
+        self.spec.file = Some(file.to_owned());
+    }
+
     /// Changes the server program for the next start, directory and ports being kept.
     pub fn set_binary(&mut self, binary: Binary) {
         self.spec.binary = binary;
@@ -152,6 +161,7 @@ impl Node {
 
     fn command(&self, log: File) -> Command {
         let mut command = Command::new(self.spec.binary.path());
+        command.args(&self.spec.file);
         command.arg("--port").arg(self.port().to_string()).arg("--dir").arg(&self.dir);
         command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
         for (name, value) in &self.spec.directives {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod glob;
 pub mod limits;
 pub mod longdouble;
+pub mod nearest;
 pub mod number;
 pub mod rng;
 pub mod sha1;

@@ -26,6 +26,9 @@ pub enum ConfFileError {
     /// The system refuses.
     #[error("Can't open {path} in order to acquire a lock: {error}")]
     Io { path: PathBuf, error: io::Error },
+    /// It can be opened but not replaced, which every change of the cluster's state needs.
+    #[error("Fatal: can't update cluster config file {path}: {error}")]
+    Fixed { path: PathBuf, error: io::Error },
 }
 
 /// The open and locked nodes.conf of one node.
@@ -60,11 +63,24 @@ impl ConfFile {
         Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new() }, text))
     }
 
+    /// Replaces the text with itself: a node that cannot keep its votes and epochs should not begin to serve.
+    ///
+    /// # Errors
+    /// [`ConfFileError::Fixed`]; the file is as it was.
+    pub fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
+        let path = self.path.clone();
+        self.save_bytes(text, false).map_err(|error| ConfFileError::Fixed { path, error })
+    }
+
     /// Replaces the text. With `fsync` it is durable when this returns.
     ///
     /// # Errors
     /// As the system says; the old text is still in place.
     pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<()> {
+        self.save_bytes(text.as_bytes(), fsync)
+    }
+
+    fn save_bytes(&mut self, text: &[u8], fsync: bool) -> io::Result<()> {
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".tmp-{}", std::process::id()));
         let temporary = PathBuf::from(name);
@@ -76,13 +92,13 @@ impl ConfFile {
         result
     }
 
-    fn replace(&mut self, temporary: &Path, text: &str, fsync: bool) -> io::Result<()> {
+    fn replace(&mut self, temporary: &Path, text: &[u8], fsync: bool) -> io::Result<()> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(temporary)?;
         lock(&file).map_err(|problem| match problem {
             TryLockError::WouldBlock => io::Error::from(io::ErrorKind::ResourceBusy),
             TryLockError::Error(error) => error,
         })?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(text)?;
         if fsync {
             file.sync_all()?;
         }

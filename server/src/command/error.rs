@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::absent;
+
 /// An error reply: the whole line after `-`. Bytes, since it may quote a client, and clients need not speak UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CmdError(Cow<'static, [u8]>);
@@ -176,20 +178,28 @@ pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
         beginning.extend_from_slice(clipped(word, room));
         beginning.extend_from_slice(b"' ");
     }
+    if absent::is_command(&args[0]) {
+        beginning.extend_from_slice(absent::NOTE.as_bytes());
+    }
     let name = clipped(&args[0], 128);
     CmdError(Cow::Owned([b"ERR unknown command '", name, b"', with args beginning with: ", &beginning].concat()))
 }
 
 /// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
 pub fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
-    let help = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    let help = format!("'. Try {} HELP.{}", container.to_ascii_uppercase(), note(container, word));
     CmdError::quoting("ERR unknown subcommand '", clipped(word, 128), &help)
 }
 
 /// What Redis says when a subcommand that checks its own words does not know them (`addReplySubcommandSyntaxError`).
 pub fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
-    let help = format!("'. Try {container} HELP.");
+    let help = format!("'. Try {container} HELP.{}", note(container, word));
     CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", clipped(word, 128), &help)
+}
+
+/// What the reply to an unknown subcommand ends with.
+fn note(container: &str, word: &[u8]) -> String {
+    if absent::is_subcommand(container, word) { format!(" {}", absent::NOTE) } else { String::new() }
 }
 
 /// The beginning of a word, where Redis has a limit.

@@ -11,6 +11,7 @@
 //!
 //! Rank 2: may use `base` and `store`, and is used by `commands` and everything above.
 
+pub mod absent;
 pub mod context;
 pub mod effects;
 pub mod error;

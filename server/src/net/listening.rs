@@ -16,14 +16,18 @@ use tokio::sync::watch;
 
 use super::listener;
 use crate::engine::Engine;
-use crate::engine::config::ids;
+use crate::engine::config::{ids, os_reason};
 use crate::engine::threads::Threads;
 
-/// An address could not be bound.
+/// An address could not be bound. Its text is Redis's, without the `Warning: ` that its log has before it.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not create server TCP listening socket {addr}: {error}")]
+#[error("Could not create server TCP listening socket {name}:{port}: bind: {}", os_reason(.error))]
 pub struct BindError {
-    pub addr: String,
+    /// The address as `bind` has it.
+    pub name: String,
+    /// The port.
+    pub port: u16,
+    /// Why not.
     pub error: io::Error,
 }
 
@@ -52,22 +56,21 @@ impl Sockets {
                     continue;
                 }
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "not an IP address");
-                return Err(BindError { addr: name, error });
+                return Err(BindError { name, port, error });
             };
-            let addr = SocketAddr::new(ip, port);
-            match listener::bind(addr, backlog) {
+            match listener::bind(SocketAddr::new(ip, port), backlog) {
                 Ok(socket) => {
                     port = socket.local_addr().map_or(port, |addr| addr.port());
                     sockets.push(socket);
                 }
                 // An optional address may not exist here; a taken port is an error all the same.
                 Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(BindError { addr: addr.to_string(), error }),
+                Err(error) => return Err(BindError { name, port, error }),
             }
         }
         if sockets.is_empty() {
             let error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address could be bound");
-            return Err(BindError { addr: format!("*:{port}"), error });
+            return Err(BindError { name: "*".to_owned(), port, error });
         }
         Ok(Self { sockets, port })
     }
@@ -130,15 +133,18 @@ impl Listening {
         Arc::new(this)
     }
 
-    /// Listens where `bind` and `port` say now, and no longer where it did; the port.
+    /// Listens where `bind` and `port` say now, and no longer where it did; the port. With `port 0` nobody is listening then.
     ///
     /// # Errors
     /// The address that cannot be bound. Nobody is listening then.
     pub fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
         let mut open = self.open.lock();
         close_all(&mut open);
-        let sockets = Sockets::bind(engine, engine.config.int(ids::PORT) as u16)?;
-        let port = sockets.port;
+        let port = engine.config.int(ids::PORT) as u16;
+        if port == 0 {
+            return Ok(0);
+        }
+        let sockets = Sockets::bind(engine, port)?;
         self.accept_from(engine, sockets, &mut open);
         Ok(port)
     }

@@ -5,6 +5,7 @@
 
 use protocol::resp::Args;
 
+use super::rewrite::RewriteError;
 use super::{ConfigSetError, Setter};
 use crate::command::{Arity, CmdError, Declared, Flags, Group, error};
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
@@ -72,12 +73,23 @@ fn set(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         ConfigSetError::Unknown(name) => error::unknown_directive(&name),
         refused => CmdError::new(refused.to_string()),
     })?;
+    for warning in ctx.engine.config.without_effect_of(pairs.iter().map(|(name, _)| *name)) {
+        ctx.engine.log.warning(format_args!("{warning}"));
+    }
     ctx.reply.ok();
     Ok(Handled::Done)
 }
 
 fn rewrite(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.engine.config.rewrite(false).map_err(|refused| CmdError::new(refused.to_string()))?;
+    match ctx.engine.config.rewrite(false) {
+        Ok(()) => ctx.engine.log.warning(format_args!("CONFIG REWRITE executed with success.")),
+        Err(refused) => {
+            if let RewriteError::File(reason) = &refused {
+                ctx.engine.log.warning(format_args!("CONFIG REWRITE failed: {reason}"));
+            }
+            return Err(CmdError::new(refused.to_string()));
+        }
+    }
     ctx.reply.ok();
     Ok(Handled::Done)
 }

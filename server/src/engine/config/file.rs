@@ -2,7 +2,8 @@
 //!
 //! As in Redis they are one text, read line by line, later lines winning: the file, then standard input, then the
 //! options of the command line, one line each. Includes are read where they stand. An error names the line and quotes
-//! it, in Redis's words, because the people and the test suites that read it know them.
+//! it, in Redis's words, because the people and the test suites that read it know them. Where the line is an option of the
+//! command line the error says that instead: there may be no file at all.
 //!
 //! Two rules are deliberate: what slotd cannot do is refused rather than ignored (`rename-command`, `loadmodule`, `user`),
 //! and includes are bounded in depth and number, since a file that includes itself must end in an error and not in a stack
@@ -15,6 +16,7 @@ use super::directive::DirectiveId;
 use super::value::{Reason, os_reason, path_of};
 use super::{Config, REDIS_VERSION, ids, table, words};
 use crate::base::glob;
+use crate::base::nearest::nearest;
 
 /// How deep includes may nest.
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -34,6 +36,13 @@ pub struct Sources {
     pub options: Vec<u8>,
 }
 
+impl Sources {
+    /// Whether there is more than the command line.
+    fn has_text(&self) -> bool {
+        self.file.is_some() || self.stdin.is_some()
+    }
+}
+
 /// Why a configuration was refused. Its text is for standard error; the process ends with status 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
@@ -45,6 +54,14 @@ pub enum LoadError {
         /// The operating system's reason.
         reason: String,
     },
+    /// An option of the command line cannot be obeyed. No file is to blame, so none is named.
+    #[error("Bad option on the command line\n>>> '{text}'\n{reason}")]
+    Option {
+        /// The option as a line of configuration.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A line cannot be obeyed.
     #[error(
         "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n\
@@ -54,7 +71,7 @@ pub enum LoadError {
     Line {
         /// The included file in which the line stands, if it is not the main text.
         included: Option<PathBuf>,
-        /// Counted from 1, through the file, standard input and the command line.
+        /// Counted from 1, through the file and standard input.
         line: usize,
         /// The line.
         text: String,
@@ -62,8 +79,10 @@ pub enum LoadError {
         reason: String,
     },
     /// The lines contradict each other, or something outside of them.
-    #[error("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n{reason}")]
+    #[error("{}{reason}", if *in_file { format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n") } else { String::new() })]
     Whole {
+        /// There is a file, or standard input, to blame.
+        in_file: bool,
         /// What is wrong.
         reason: String,
     },
@@ -72,7 +91,7 @@ pub enum LoadError {
 /// Directives of older versions that Redis still reads and ignores; one argument each.
 const DEPRECATED: [&str; 3] = ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
 
-const NO_ACL: &str = "ACL users are not supported by slotd; use requirepass";
+pub(super) const NO_ACL: &str = "ACL users are not supported by slotd; use requirepass";
 
 impl Config {
     /// Loads a configuration over the present values. Meant for the start of a node: no hook is called, and after an error
@@ -81,8 +100,17 @@ impl Config {
     /// # Errors
     /// The first line that cannot be obeyed, a file that cannot be read, or a contradiction; see [`LoadError`].
     pub fn load(&self, sources: &Sources) -> Result<(), LoadError> {
+        self.load_values(sources)?;
+        self.check_log_file(sources)
+    }
+
+    /// [`Config::load`] for a configuration that is only looked at: no file is touched that is not read.
+    ///
+    /// # Errors
+    /// As [`Config::load`], but for the log file.
+    pub fn load_values(&self, sources: &Sources) -> Result<(), LoadError> {
         let _changing = self.changing.lock();
-        let mut loader = Loader { config: self, save_seen: false, files: 0, password_named: false };
+        let mut loader = Loader { config: self, save_seen: false, files: 0, password_named: false, in_options: false };
         let mut text = Vec::new();
         if let Some(file) = &sources.file {
             let file = self.directory().join(file);
@@ -92,28 +120,40 @@ impl Config {
         if let Some(stdin) = &sources.stdin {
             text.extend_from_slice(stdin);
         }
-        if !sources.options.is_empty() {
-            text.push(b'\n');
-            text.extend_from_slice(&sources.options);
-        }
         loader.text(&text, None, 0)?;
+        loader.in_options = true;
+        loader.text(&sources.options, None, 0)?;
         self.bump();
         if loader.password_named && self.bytes(ids::REQUIREPASS).is_empty() {
-            return Err(LoadError::Whole { reason: format!("the default user has a password; {NO_ACL}") });
+            return Err(LoadError::Whole {
+                in_file: sources.has_text(),
+                reason: format!("the default user has a password; {NO_ACL}"),
+            });
         }
-        self.check_whole()
+        self.check_whole(sources)
     }
 
-    /// What can only be judged when everything is known.
-    fn check_whole(&self) -> Result<(), LoadError> {
+    /// Whether the log file can be written, which Redis finds out by opening it.
+    fn check_log_file(&self, sources: &Sources) -> Result<(), LoadError> {
         if !self.bytes(ids::LOGFILE).is_empty() {
             let open = std::fs::OpenOptions::new().append(true).create(true).open(self.path(ids::LOGFILE));
             if let Err(error) = open {
-                return Err(LoadError::Whole { reason: format!("Can't open the log file: {}", os_reason(&error)) });
+                return Err(LoadError::Whole {
+                    in_file: sources.has_text(),
+                    reason: format!("Can't open the log file: {}", os_reason(&error)),
+                });
             }
         }
+        Ok(())
+    }
+
+    /// What can only be judged when everything is known.
+    fn check_whole(&self, sources: &Sources) -> Result<(), LoadError> {
         if self.bool(ids::CLUSTER_ENABLED) && self.replica_of().is_some() {
-            return Err(LoadError::Whole { reason: "replicaof directive not allowed in cluster mode".into() });
+            return Err(LoadError::Whole {
+                in_file: sources.has_text(),
+                reason: "replicaof directive not allowed in cluster mode".into(),
+            });
         }
         Ok(())
     }
@@ -128,6 +168,8 @@ struct Loader<'a> {
     files: usize,
     /// The default user was given a password by its hash.
     password_named: bool,
+    /// The lines are the options of the command line.
+    in_options: bool,
 }
 
 impl Loader<'_> {
@@ -137,11 +179,14 @@ impl Loader<'_> {
             if line.is_empty() || line[0] == b'#' {
                 continue;
             }
-            let failed = |reason: Reason| LoadError::Line {
-                included: included.map(Path::to_owned),
-                line: index + 1,
-                text: String::from_utf8_lossy(line).into_owned(),
-                reason: reason.into_owned(),
+            let in_options = self.in_options && included.is_none();
+            let failed = |reason: Reason| {
+                let (text, reason) = (String::from_utf8_lossy(line).into_owned(), reason.into_owned());
+                if in_options {
+                    LoadError::Option { text, reason }
+                } else {
+                    LoadError::Line { included: included.map(Path::to_owned), line: index + 1, text, reason }
+                }
             };
             let words = words::split(line).ok_or_else(|| failed("Unbalanced quotes in configuration line".into()))?;
             let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -222,6 +267,13 @@ impl Loader<'_> {
     }
 }
 
+/// Whether a line that starts with this name is one that loading has more to say of than that it is unknown.
+pub fn is_known(name: &[u8]) -> bool {
+    const FILE_ONLY: [&str; 5] = ["include", "rename-command", "loadmodule", "user", "sentinel"];
+    let listed = |names: &[&str]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    table::find(name).is_some() || listed(&DEPRECATED) || listed(&FILE_ONLY) || name.contains(&b'.')
+}
+
 /// Lines that Redis knows and the table does not.
 fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
     if values.len() == 1 && DEPRECATED.iter().any(|known| known.as_bytes() == name) {
@@ -236,7 +288,17 @@ fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
         (b"sentinel", 1..) => Err("sentinel directive while not in sentinel mode".into()),
         (_, 0) if name.contains(&b'.') => Err("Module config specified without value".into()),
         _ if name.contains(&b'.') => Err("Module configuration is not supported by slotd: it has no modules".into()),
-        _ => Err("Bad directive or wrong number of arguments".into()),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// Redis's text for a directive that does not exist, and the one that may have been meant.
+fn unknown(name: &[u8]) -> Reason {
+    const TEXT: &str = "Bad directive or wrong number of arguments";
+    let known = table::all().flat_map(|(_, directive)| std::iter::once(directive.name).chain(directive.alias));
+    match str::from_utf8(name).ok().and_then(|name| nearest(name, known)) {
+        Some(meant) => format!("{TEXT}\nDid you mean '{meant}'?").into(),
+        None => TEXT.into(),
     }
 }
 

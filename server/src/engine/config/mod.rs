@@ -30,6 +30,7 @@ use value::{Reason, Surroundings, Value};
 pub mod commands;
 pub mod directive;
 pub mod file;
+mod idle;
 mod keyspace_events;
 pub mod lists;
 pub mod rewrite;
@@ -39,6 +40,7 @@ pub mod words;
 
 pub use lists::{BufferLimit, BufferLimits, SavePoint};
 pub use table::ids;
+pub use value::os_reason;
 
 /// The version of Redis that slotd says it is, for the clients and tools that ask: commands, replies and directives are
 /// those of this version.

@@ -229,7 +229,7 @@ pub(super) fn path_of(bytes: &[u8]) -> &Path {
 }
 
 /// The operating system's own text for an error, without Rust's "(os error N)".
-pub(super) fn os_reason(error: &std::io::Error) -> String {
+pub fn os_reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -1,5 +1,7 @@
 //! Rules for values of single directives that their kind cannot say, with Redis's reasons.
 
+use super::super::file::NO_ACL;
+
 /// Redis's longest host name, its terminator included.
 const HOST_MAX: usize = 256;
 /// The longest announced address: Redis's NET_IP_STR_LEN without its terminator.
@@ -96,4 +98,9 @@ pub(super) fn process_title(template: &[u8]) -> Result<(), &'static str> {
         }
     }
     if visible { Ok(()) } else { Err(INVALID) }
+}
+
+/// To ignore the file would be to open the server to everybody.
+pub(super) fn no_acl_file(path: &[u8]) -> Result<(), &'static str> {
+    if path.is_empty() { Ok(()) } else { Err(NO_ACL) }
 }

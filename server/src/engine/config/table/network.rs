@@ -3,6 +3,7 @@
 use super::super::directive::{
     Default, Directive, Kind, boolean, choice, directives, int, memory, optional, secret, text,
 };
+use super::checks;
 
 const INT_MAX: i64 = i32::MAX as i64;
 const LONG_MAX: u64 = i64::MAX as u64;
@@ -51,8 +52,8 @@ directives! {
     IO_THREADS_DO_READS = boolean("io-threads-do-reads", false).immutable().no_effect();
     /// Password that clients must give with AUTH.
     REQUIREPASS = secret("requirepass");
-    /// File of ACL users.
-    ACLFILE = text("aclfile", "").immutable().no_effect();
+    /// File of ACL users. Refused: a node that ignored it would serve whom the file shuts out.
+    ACLFILE = text("aclfile", "").immutable().no_effect().check_text(checks::no_acl_file);
     /// Channels that a new ACL user may use.
     ACL_PUBSUB_DEFAULT = choice("acl-pubsub-default", &[("allchannels", 1), ("resetchannels", 0)], 0).no_effect();
     /// Length of ACL LOG.

@@ -53,13 +53,32 @@ fn errors_name_line_and_directive_as_redis_does() {
     );
     refused(load("PORT \"\""), 1, "PORT \"\"", "argument couldn't be parsed into an integer");
     refused(load("dir /nonexist"), 1, "dir /nonexist", "No such file or directory");
-    refused(
-        command_line("port 7992\n", &["--foo", "bar"]),
-        3,
-        "foo \"bar\"",
-        "Bad directive or wrong number of arguments",
-    );
-    refused(command_line("port 7992\n", &["foo"]), 3, "\"foo\"", "Bad directive or wrong number of arguments");
+    let meant = "Bad directive or wrong number of arguments\nDid you mean 'maxmemory'?";
+    refused(load("max-memory 1"), 1, "max-memory 1", meant);
+}
+
+#[test]
+fn an_error_on_the_command_line_blames_no_file() {
+    for (arguments, quoted) in [(&["--foo", "bar"][..], "foo \"bar\""), (&["foo"], "\"foo\"")] {
+        for text in ["port 7992\n", ""] {
+            let error = command_line(text, arguments).expect_err("no such directive");
+            let reason = "Bad directive or wrong number of arguments";
+            assert_eq!(error, format!("Bad option on the command line\n>>> '{quoted}'\n{reason}"));
+        }
+    }
+    let error = command_line("", &["--prot", "1"]).expect_err("no such directive");
+    assert!(error.ends_with("\nDid you mean 'port'?"), "{error}");
+}
+
+#[test]
+fn looking_at_a_configuration_leaves_no_log_file_behind() {
+    let directory = TempDir::new("look");
+    let config = Config::new(&directory.0);
+    let sources = Sources { options: b"logfile log.txt".to_vec(), ..Sources::default() };
+    config.load_values(&sources).expect("fine");
+    assert!(!directory.0.join("log.txt").exists());
+    config.load(&sources).expect("fine");
+    assert!(directory.0.join("log.txt").exists(), "where it is for earnest, it is tried");
 }
 
 #[test]
@@ -81,6 +100,9 @@ fn contradictions_are_found_at_the_end() {
     let head = "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n";
     let error = load("cluster-enabled yes\nreplicaof a 1\n").expect_err("both");
     assert_eq!(error, format!("{head}replicaof directive not allowed in cluster mode"));
+    let error = load("aclfile users.acl\n").expect_err("it would open the server");
+    assert!(error.ends_with("\nACL users are not supported by slotd; use requirepass"), "{error}");
+    assert!(load("aclfile \"\"").is_ok(), "none");
     let error = load("logfile /nonexist/x\n").expect_err("no such directory");
     assert_eq!(error, format!("{head}Can't open the log file: No such file or directory"));
 }

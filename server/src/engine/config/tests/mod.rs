@@ -50,6 +50,27 @@ fn fails(config: &Config, pairs: &[(&str, &str)], text: &str) {
 }
 
 #[test]
+fn what_is_set_and_has_no_effect_is_told() {
+    let config = Config::new("/");
+    assert_eq!(config.without_effect(), Vec::<String>::new(), "nothing is set");
+    let options = b"appendonly yes\nhz 20\nio-threads 4\nappendfsync everysec\ntls-key-file-pass secret".to_vec();
+    config.load_values(&super::file::Sources { options, ..super::file::Sources::default() }).expect("all are known");
+    let told = config.without_effect();
+    assert_eq!(
+        told,
+        [
+            "WARNING 'io-threads 4' has no effect in slotd: the directive is accepted and not obeyed",
+            "WARNING 'tls-key-file-pass (redacted)' has no effect in slotd: the directive is accepted and not obeyed",
+            "WARNING 'appendonly yes' has no effect in slotd: there is no append-only file, snapshots are all there is",
+        ],
+        "not what is obeyed, not a default, and no password"
+    );
+    config.set("maxmemory", "1mb").expect("known");
+    let told = config.without_effect_of([b"hz".as_slice(), b"MAXMEMORY", b"nosuch"]);
+    assert!(told.len() == 1 && told[0].starts_with("WARNING 'maxmemory 1048576' has no effect"), "{told:?}");
+}
+
+#[test]
 fn names_are_unique() {
     let mut names: Vec<&str> =
         table::all().flat_map(|(_, directive)| std::iter::once(directive.name).chain(directive.alias)).collect();

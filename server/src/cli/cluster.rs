@@ -1,0 +1,290 @@
+//! `slotd cluster`: its few flags are clap's business, and whatever is no flag of it is a directive for every node.
+//!
+//! What cannot work is refused here, before anything is started: an option that does not exist, with the nearest that does; and two
+//! options that contradict each other, with the names of both. A directive that is right for one node may be wrong for several that share a
+//! machine, and such are refused as well.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser};
+
+use super::{Invocation, version};
+use crate::base::nearest::nearest;
+use crate::engine::config::directive::DirectiveId;
+use crate::engine::config::file::{LoadError, Sources, is_known, options_text};
+use crate::engine::config::{Config, ids, table, words};
+
+/// `slotd cluster ...`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterArgs {
+    /// Number of primaries, each with its share of the slots.
+    pub shards: u16,
+    /// Replicas of each primary.
+    pub replicas: u16,
+    /// Port of the first node, the others follow; 0 takes free ports.
+    pub port: u16,
+    /// Where the nodes keep their files, one directory each; without it, nothing outlives the process.
+    pub dir: Option<PathBuf>,
+    /// Print JSON for scripts.
+    pub json: bool,
+    /// Address to listen on: `bind` in one word.
+    pub host: Option<OsString>,
+    /// Password of clients and among the nodes: `requirepass` and `masterauth` in one word.
+    pub password: Option<OsString>,
+    /// Directives for every node, as lines of configuration.
+    pub options: Vec<u8>,
+}
+
+/// Start a Redis Cluster in one process.
+///
+/// Every node has its own port, bus, data and directory; clients see a cluster of ordinary Redis nodes. Prints a line for
+/// each node and then "ready", when every node says cluster_state:ok and every replica is online.
+#[derive(Debug, Parser)]
+#[command(
+    name = "slotd cluster",
+    no_binary_name = true,
+    disable_version_flag = true,
+    override_usage = "slotd cluster [--shards N] [--replicas N] [--port PORT] [--host ADDR] [--password WORD] [--dir DIR] [--json]\n       \
+                      [--directive value ...]",
+    after_help = "Any other --name is a directive of redis.conf for every node. Defaults that differ from those of a node:\n  \
+                  --cluster-node-timeout 2000   (milliseconds; 15000 on a node)\n  \
+                  --bind 127.0.0.1\n  \
+                  --save ''                     without --dir\n\n\
+                  Examples:\n  \
+                  slotd cluster\n  \
+                  slotd cluster --shards 5 --replicas 0 --port 0 --json\n  \
+                  slotd cluster --dir ./data --cluster-node-timeout 5000 --save 60 1\n  \
+                  redis-cli -c -p 7000"
+)]
+struct ClusterFlags {
+    /// Number of primaries.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    shards: u16,
+    /// Replicas of each primary.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=100))]
+    replicas: u16,
+    /// Port of the first node, the others follow; 0 takes free ports.
+    #[arg(long, default_value_t = 7000)]
+    port: u16,
+    /// Address to listen on, as --bind.
+    #[arg(long, value_name = "ADDR")]
+    host: Option<OsString>,
+    /// Password for clients, as --requirepass, and among the nodes.
+    #[arg(long, value_name = "WORD")]
+    password: Option<OsString>,
+    /// Directory for the nodes' files; without it they are temporary.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The most nodes of one process.
+const CLUSTER_NODES_MAX: usize = 1000;
+/// The bus listens this far above the client port.
+const BUS_PORT_OFFSET: usize = 10000;
+/// What differs from the defaults of a node. All nodes die together or not at all, so that a short timeout costs nothing and
+/// whoever stops one of them need not wait.
+const DEFAULTS: &[u8] = b"cluster-enabled yes\ncluster-node-timeout 2000\n";
+
+pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
+    match arguments.first().map(|word| word.as_bytes()) {
+        Some(b"--version" | b"-v" | b"version") => return Ok(Invocation::Print(version())),
+        Some(b"help") => return parse(&["--help".into()]),
+        _ => {}
+    }
+    let (flags, directives) = split(arguments)?;
+    let flags = match ClusterFlags::try_parse_from(flags) {
+        Ok(flags) => flags,
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            return Ok(Invocation::Print(error.render().to_string()));
+        }
+        Err(error) => return Err(error.render().to_string()),
+    };
+    let (options, read_stdin) = options_text(&directives);
+    if read_stdin {
+        return Err("slotd cluster reads no configuration from standard input".into());
+    }
+    let ClusterFlags { shards, replicas, port, host, password, dir, json } = flags;
+    let cluster = ClusterArgs { shards, replicas, port, dir, json, host, password, options };
+    let nodes = cluster.nodes();
+    if nodes > CLUSTER_NODES_MAX {
+        return Err(format!(
+            "--shards {shards} --replicas {replicas} makes {nodes} nodes, more than one process runs ({CLUSTER_NODES_MAX})"
+        ));
+    }
+    let last_bus_port = usize::from(port) + nodes - 1 + BUS_PORT_OFFSET;
+    if port != 0 && last_bus_port > usize::from(u16::MAX) {
+        let most = usize::from(u16::MAX) - BUS_PORT_OFFSET - nodes + 1;
+        return Err(format!(
+            "--port {port} leaves no room for {nodes} nodes and their bus ports ({BUS_PORT_OFFSET} above): {most} is the most"
+        ));
+    }
+    Ok(Invocation::Cluster(cluster))
+}
+
+/// Whether a word is an option that only `slotd cluster` has.
+pub(super) fn is_own_option(word: &OsString) -> bool {
+    let Some(name) = word.as_bytes().strip_prefix(b"--") else { return false };
+    let name = name.split(|byte| *byte == b'=').next().unwrap_or(name);
+    flag(name).is_some() && table::find(name).is_none()
+}
+
+/// Whether the flag of this name takes a value, if there is such a flag.
+fn flag(name: &[u8]) -> Option<bool> {
+    let command = ClusterFlags::command();
+    let argument = command.get_arguments().find(|a| a.get_long().is_some_and(|long| long.as_bytes() == name))?;
+    Some(argument.get_action().takes_values())
+}
+
+/// Parts the flags of `slotd cluster` from directives. A directive goes on to the next word that starts with `--`, but its first
+/// value may itself start so, as with redis-server.
+fn split(arguments: &[OsString]) -> Result<(Vec<OsString>, Vec<Vec<u8>>), String> {
+    let (mut flags, mut directives) = (Vec::new(), Vec::new());
+    // Whether the words belong to a directive, and whether it still lacks a value.
+    let (mut in_directive, mut lacks_value) = (false, false);
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let bytes = word.as_bytes();
+        let long = bytes.strip_prefix(b"--").map(|long| long.split(|b| *b == b'=').next().unwrap_or(long));
+        match long.map(|name| (name, flag(name))) {
+            Some((name, Some(takes_value))) => {
+                in_directive = false;
+                flags.push(word.clone());
+                if takes_value && name.len() + 2 == bytes.len() {
+                    flags.extend(words.next().cloned());
+                }
+            }
+            Some((b"help", None)) => flags.push(word.clone()),
+            Some((name, None)) => {
+                let first = name.split(|byte| *byte == b' ').next().unwrap_or(name);
+                let is_value = in_directive && lacks_value;
+                if !is_value && !is_known(first) {
+                    return Err(unknown(&String::from_utf8_lossy(first)));
+                }
+                (in_directive, lacks_value) = (true, !is_value && first.len() + 2 == bytes.len());
+                directives.push(bytes.to_vec());
+            }
+            None if in_directive => {
+                lacks_value = false;
+                directives.push(bytes.to_vec());
+            }
+            None => flags.push(word.clone()),
+        }
+    }
+    Ok((flags, directives))
+}
+
+fn unknown(name: &str) -> String {
+    let flags: Vec<String> =
+        ClusterFlags::command().get_arguments().filter_map(|flag| flag.get_long().map(str::to_owned)).collect();
+    let directives = table::all().flat_map(|(_, directive)| std::iter::once(directive.name).chain(directive.alias));
+    let meant = nearest(name, flags.iter().map(String::as_str).chain(directives).chain(["help", "version"]));
+    let meant = meant.map_or_else(String::new, |meant| format!(" Did you mean '--{meant}'?"));
+    format!("unknown option '--{name}': neither an option of slotd cluster nor a directive of redis.conf.{meant}")
+}
+
+/// What the command line makes of every node.
+pub struct Settled {
+    /// Directives for every node, as lines of configuration.
+    pub directives: Vec<u8>,
+    /// The same, read.
+    pub config: Config,
+}
+
+impl ClusterArgs {
+    /// How many nodes that makes.
+    pub fn nodes(&self) -> usize {
+        usize::from(self.shards) * (usize::from(self.replicas) + 1)
+    }
+
+    /// Reads the directives, and judges them together with the flags.
+    ///
+    /// # Errors
+    /// A directive that cannot be obeyed, or the names of two options that contradict each other.
+    pub fn settle(&self) -> Result<Settled, String> {
+        let mut directives = DEFAULTS.to_vec();
+        let mut say = |name: &str, value: &[u8]| {
+            directives.extend([name.as_bytes(), b" ", &words::quote(value), b"\n"].concat());
+        };
+        if let Some(password) = &self.password {
+            say("requirepass", password.as_bytes());
+        }
+        if let Some(host) = &self.host {
+            say("bind", host.as_bytes());
+        }
+        directives.extend_from_slice(&self.options);
+        directives.push(b'\n');
+        let here = std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
+        let config = Config::new(here);
+        let sources = Sources { options: directives.clone(), ..Sources::default() };
+        config.load_values(&sources).map_err(|error| match error {
+            LoadError::Option { text, reason } => format!("--{text}: {reason}"),
+            LoadError::Whole { reason, .. } => format!("slotd cluster: {reason}"),
+            other => other.to_string(),
+        })?;
+        self.check_flags(&config)?;
+        self.check_nodes(&config)?;
+        let password = config.bytes(ids::REQUIREPASS);
+        if !password.is_empty() && config.bytes(ids::MASTERAUTH).is_empty() {
+            // The nodes are each other's clients.
+            directives.extend([b"masterauth ", words::quote(&password).as_slice(), b"\n"].concat());
+        }
+        Ok(Settled { directives, config })
+    }
+
+    /// A flag and a directive that say different things.
+    fn check_flags(&self, config: &Config) -> Result<(), String> {
+        let differs = |flag: &Option<OsString>, directive| {
+            flag.as_ref().is_some_and(|value| value.as_bytes() != &*config.bytes(directive))
+        };
+        let contradiction = |flag, directive: DirectiveId| {
+            Err(format!("--{flag} and --{} contradict each other: give one of them", directive.directive().name))
+        };
+        if differs(&self.password, ids::REQUIREPASS) {
+            return contradiction("password", ids::REQUIREPASS);
+        }
+        if differs(&self.host, ids::BIND) {
+            return contradiction("host", ids::BIND);
+        }
+        if !config.bool(ids::CLUSTER_ENABLED) {
+            return Err(
+                "'slotd cluster' and '--cluster-enabled no' contradict each other: a lone node is 'slotd'".into()
+            );
+        }
+        let (password, among_nodes) = (config.bytes(ids::REQUIREPASS), config.bytes(ids::MASTERAUTH));
+        if !among_nodes.is_empty() && among_nodes != password {
+            return Err(
+                "--masterauth and --requirepass contradict each other: every node is a client of others, and would \
+                        not be let in"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// A directive that several nodes cannot share.
+    fn check_nodes(&self, config: &Config) -> Result<(), String> {
+        let nodes = self.nodes();
+        for id in [ids::CLUSTER_PORT, ids::CLUSTER_ANNOUNCE_PORT, ids::CLUSTER_ANNOUNCE_BUS_PORT] {
+            if nodes > 1 && config.int(id) != 0 {
+                let (name, shards, replicas) = (id.directive().name, self.shards, self.replicas);
+                return Err(format!(
+                    "--{name} {} and --shards {shards} --replicas {replicas} contradict each other: {nodes} nodes cannot \
+                     have the same port",
+                    config.int(id)
+                ));
+            }
+        }
+        let file = config.string(ids::CLUSTER_CONFIG_FILE);
+        if nodes > 1 && file.contains('/') {
+            return Err(format!(
+                "--cluster-config-file {file} names one file for {nodes} nodes: give a name without a directory"
+            ));
+        }
+        Ok(())
+    }
+}

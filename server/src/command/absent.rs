@@ -1,0 +1,67 @@
+//! The commands of Redis and Valkey that slotd lacks.
+//!
+//! Whoever calls one of them should learn that it exists and is missing here, rather than look for a typing error. So the reply to it
+//! is the one for an unknown command, whose beginning clients match, with an ending of its own. The lists are the commands of
+//! Redis 7.0 to 8.4 and of Valkey 9.1; what a family of modules begins its names with stands for all of them.
+//!
+//! Invariant: no name here is one of a registered command (checked where the registry is).
+
+/// What is added to the reply for an unknown command.
+pub const NOTE: &str = "- not supported by slotd yet";
+
+/// In lower case, separated by spaces.
+pub const COMMANDS: &str = "\
+    acl bgrewriteaof bitcount bitfield bitfield_ro bitop bitpos bzmpop bzpopmax bzpopmin clusterscan commandlog \
+    delex delifeq digest eval eval_ro evalsha evalsha_ro fcall fcall_ro function geoadd geodist geohash geopos \
+    georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore getbit hdel hexists \
+    hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex hincrby hincrbyfloat hkeys hlen hmget hmset hpersist \
+    hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset hsetex hsetnx hstrlen httl hvals latency module \
+    monitor msetex pfadd pfcount pfdebug pfmerge pfselftest sadd scard script sdiff sdiffstore setbit sinter \
+    sintercard sinterstore sismember slowlog smembers smismember smove sort sort_ro spop srandmember srem sscan \
+    sunion sunionstore vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim \
+    waitaof xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo xlen xpending xrange xread xreadgroup \
+    xrevrange xsetid xtrim zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount \
+    zmpop zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem \
+    zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan \
+    zscore zunion zunionstore";
+
+/// What the names of the commands of Redis's modules begin with, in lower case.
+const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];
+
+/// Missing subcommands of commands that are there, in lower case, separated by spaces.
+pub const SUBCOMMANDS: &[(&str, &str)] = &[
+    ("client", "capa import-source"),
+    (
+        "cluster",
+        "\
+         cancelslotmigrations flushslot getslotmigrations migrateslots migration slot-stats syncslots",
+    ),
+    (
+        "debug",
+        "\
+         aof-flush-sleep assert client-eviction clusterlink crash-and-recover htstats htstats-key leak loadaof \
+         mallctl mallctl-str oom panic populate protocol quicklist replicate replybuffer restart sdslen segfault \
+         set-skip-checksum-validation stringmatch-test structsize",
+    ),
+    ("memory", "doctor malloc-stats purge stats"),
+];
+
+/// The longest name that is looked up.
+const NAME_MAX: usize = 64;
+
+/// Whether Redis or Valkey has a command of this name that slotd lacks.
+pub fn is_command(name: &[u8]) -> bool {
+    lower(name).is_some_and(|name| {
+        COMMANDS.split(' ').any(|known| known == name) || MODULES.iter().any(|family| name.starts_with(family))
+    })
+}
+
+/// The same of a subcommand; the container is there.
+pub fn is_subcommand(container: &str, word: &[u8]) -> bool {
+    let container = SUBCOMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(container));
+    container.is_some_and(|(_, words)| lower(word).is_some_and(|word| words.split(' ').any(|known| known == word)))
+}
+
+fn lower(word: &[u8]) -> Option<String> {
+    if word.len() > NAME_MAX { None } else { str::from_utf8(word).ok().map(str::to_ascii_lowercase) }
+}

@@ -1,0 +1,62 @@
+//! Commands that stock servers have and slotd lacks: the reply says that they exist, behind the text that clients match.
+
+use std::collections::BTreeSet;
+
+use integration::client::Client;
+use integration::node::NodeSpec;
+use integration::oracle::{Binary, slotd_is_stock};
+
+const NOTE: &str = "- not supported by slotd yet";
+
+/// Names of commands and `container|subcommand`, in lower case.
+fn names(client: &mut Client) -> BTreeSet<String> {
+    client.cmd("COMMAND LIST").items().iter().map(|name| name.text().to_lowercase()).collect()
+}
+
+#[test]
+fn a_command_that_stock_has_and_slotd_lacks_is_said_to_be_missing_here() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (stock, slotd) = (NodeSpec::new(Binary::Stock).start(), NodeSpec::new(Binary::Slotd).start());
+    let (mut stock, mut client) = (stock.client(), slotd.client());
+    let here = names(&mut client);
+    let mut asked = 0;
+    for name in names(&mut stock).difference(&here) {
+        let words: Vec<&str> = name.split('|').collect();
+        let reply = client.call(&words).text();
+        let text = match words.as_slice() {
+            [container, word] if here.contains(*container) => {
+                format!("ERR unknown subcommand '{word}'. Try {} HELP. {NOTE}", container.to_uppercase())
+            }
+            [command] => format!("ERR unknown command '{command}', with args beginning with: {NOTE}"),
+            [command, word] => format!("ERR unknown command '{command}', with args beginning with: '{word}' {NOTE}"),
+            _ => panic!("{name}"),
+        };
+        assert_eq!(reply, text, "{name}");
+        asked += 1;
+    }
+    assert!(asked > 100, "{asked}");
+    for name in ["JSON.GET", "FT.SEARCH", "vsim", "HSETEX", "MSETEX", "XACKDEL", "DELIFEQ", "COMMANDLOG"] {
+        let reply = client.call(&[name, "a b", "c"]).text();
+        let text = format!("ERR unknown command '{name}', with args beginning with: 'a b' 'c' {NOTE}");
+        assert_eq!(reply, text, "of later versions and of modules");
+    }
+}
+
+#[test]
+fn a_command_that_is_there_is_never_said_to_be_missing() {
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let mut client = node.client();
+    for name in names(&mut client) {
+        // Without arguments nothing happens but an error, or the reply of a command that takes none.
+        if !["shutdown", "quit", "sync", "psync", "debug", "reset", "monitor"].contains(&name.as_str()) {
+            let words: Vec<&str> = name.split('|').collect();
+            let mut client = node.client();
+            let reply = client.call(&words);
+            assert!(!format!("{reply:?}").contains(NOTE), "{name}: {reply:?}");
+        }
+    }
+    // Nobody knows these: stock's text and nothing else (the scripts of this suite compare it byte for byte).
+    assert_eq!(client.cmd("nosuch a").text(), "ERR unknown command 'nosuch', with args beginning with: 'a' ");
+}
