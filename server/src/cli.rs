@@ -8,9 +8,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use clap::Parser as _;
+
 use crate::base::nearest::nearest;
 use crate::engine::config::REDIS_VERSION;
 use crate::engine::config::file::{Sources, options_text};
+use crate::healthcheck::Probe;
 
 mod cluster;
 
@@ -23,6 +26,8 @@ pub enum Invocation {
     Node(NodeArgs),
     /// Run a whole cluster in this process.
     Cluster(ClusterArgs),
+    /// Ask a node how it is.
+    Healthcheck(Probe),
     /// Print this to standard output and be done.
     Print(String),
 }
@@ -46,7 +51,7 @@ impl NodeArgs {
 }
 
 /// Words that are no configuration file.
-const SUBCOMMANDS: [&str; 3] = ["cluster", "help", "version"];
+const SUBCOMMANDS: [&str; 4] = ["cluster", "healthcheck", "help", "version"];
 
 const HELP: &str = "\
 slotd - a Redis Cluster-compatible server
@@ -56,6 +61,7 @@ Usage:
   slotd cluster [--shards 3] [--replicas 1] [--port 7000] [--host ADDR] [--password WORD] [--dir DIR] [--json]
                 [--directive value ...]            run a whole cluster in one process
   slotd cluster --help                             all about that
+  slotd healthcheck [--port PORT] [--ready]        ask a node whether it is alive, or ready; exit status 0 or 1
   slotd --version
   slotd --help
 
@@ -89,6 +95,7 @@ pub fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, St
         b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..]),
         b"help" if !is_redis_server(program) => return Ok(Invocation::Print(HELP.to_owned())),
         b"version" if !is_redis_server(program) => return Ok(Invocation::Print(version())),
+        b"healthcheck" if !is_redis_server(program) => return parse_healthcheck(&arguments[1..]),
         _ => {}
     }
     let has_file = !first.is_empty() && first[0] != b'-';
@@ -122,6 +129,16 @@ pub fn version() -> String {
 
 fn is_redis_server(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new("redis-server"))
+}
+
+fn parse_healthcheck(arguments: &[OsString]) -> Result<Invocation, String> {
+    match Probe::try_parse_from(arguments) {
+        Ok(probe) => Ok(Invocation::Healthcheck(probe)),
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            Ok(Invocation::Print(error.render().to_string()))
+        }
+        Err(error) => Err(error.render().to_string()),
+    }
 }
 
 #[cfg(test)]

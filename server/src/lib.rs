@@ -4,7 +4,7 @@
 //! dropped. Several live in one process and share its threads. The modules have ranks; each uses only lower ones:
 //!
 //! ```text
-//! 0 base  1 store  2 command  3 commands  4 engine  5 persistence  6 replication  7 cluster  8 net, ops  9 node, embedded, cli
+//! 0 base  1 store  2 command  3 commands  4 engine  5 persistence  6 replication  7 cluster  8 net, ops  9 node, embedded, healthcheck, cli
 //! ```
 
 pub mod base;
@@ -26,5 +26,6 @@ pub mod ops;
 
 pub mod cli;
 pub mod embedded;
+pub mod healthcheck;
 pub mod logging;
 pub mod node;

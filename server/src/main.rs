@@ -17,6 +17,7 @@ use slotd::embedded;
 use slotd::engine::config::file::LoadError;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::engine::threads::Threads;
+use slotd::healthcheck::Probe;
 use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
 use slotd::node::{Environment, Node, StartError, StopSignal};
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +34,13 @@ fn main() -> ExitCode {
     let outcome = match cli::parse(&program, words.clone()) {
         Ok(Invocation::Node(args)) => run_node(args, &program, &words),
         Ok(Invocation::Cluster(args)) => run_cluster(args, began),
+        Ok(Invocation::Healthcheck(probe)) => {
+            let password = std::env::var_os("REDISCLI_AUTH");
+            Probe { password, ..probe }.run().map(|line| {
+                println!("{line}");
+                0
+            })
+        }
         // Nobody reads any more if this fails, which is no error of ours.
         Ok(Invocation::Print(text)) => {
             let _ = std::io::stdout().write_all(text.as_bytes());

@@ -1,0 +1,83 @@
+//! The probe against peers that are scripted, since what matters is what it makes of strange ones.
+
+use std::net::TcpListener;
+use std::thread;
+
+use super::*;
+
+/// A peer that answers each request it reads with the next of these, and goes on reading after the last one.
+fn peer(answers: &'static [&'static str]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the probe connects");
+        let mut input = [0; 4096];
+        for answer in answers {
+            if stream.read(&mut input).is_err() {
+                return;
+            }
+            // The probe may have gone: it has seen enough.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+        while matches!(stream.read(&mut input), Ok(1..)) {}
+    });
+    port
+}
+
+fn probe(port: u16, ready: bool) -> Result<String, String> {
+    let probe = Probe { host: "127.0.0.1".to_owned(), port: Some(port), ready, timeout: 500, password: None };
+    probe.run()
+}
+
+fn bulk(text: &str) -> &'static str {
+    Box::leak(format!("${}\r\n{text}\r\n", text.len()).into_boxed_str())
+}
+
+fn answers(list: Vec<&'static str>) -> &'static [&'static str] {
+    list.leak()
+}
+
+const REPLICA: &str = "role:slave\r\nmaster_link_status:up\r\nloading:0\r\ncluster_enabled:1\r\n";
+
+#[test]
+fn a_node_that_says_why_it_does_not_serve_is_alive_and_not_ready() {
+    for error in ["-NOAUTH Authentication required.\r\n", "-LOADING Redis is loading the dataset in memory\r\n"] {
+        assert!(probe(peer(answers(vec![error])), false).is_ok_and(|line| line.contains("is alive: ")));
+        assert!(probe(peer(answers(vec![error])), true).is_err_and(|line| line.contains(&error[1..8])));
+    }
+}
+
+#[test]
+fn ready_needs_the_cluster_its_slots_and_the_link() {
+    let ok = "cluster_state:ok\r\ncluster_slots_ok:16384\r\n";
+    let replies = |info: &str, cluster: &str| answers(vec!["+PONG\r\n", bulk(info), bulk(cluster)]);
+    assert!(probe(peer(replies(REPLICA, ok)), true).is_ok_and(|line| line.ends_with("is ready")));
+    let cases = [
+        (REPLICA.replace(":up", ":down"), ok, "its link to the primary is down"),
+        (REPLICA.replace("loading:0", "loading:1"), ok, "it loads its snapshot"),
+        (REPLICA.to_owned(), "cluster_state:fail\r\ncluster_slots_ok:16384\r\n", "cluster_state:fail"),
+        (REPLICA.to_owned(), "cluster_state:ok\r\ncluster_slots_ok:16383\r\n", "16383 of 16384 slots are served"),
+        (REPLICA.to_owned(), "nonsense", "cluster_state:unknown"),
+    ];
+    for (info, cluster, reason) in cases {
+        let line = probe(peer(replies(&info, cluster)), true).expect_err(reason);
+        assert!(line.ends_with(&format!("is not ready: {reason}")), "{line}");
+    }
+    let alone = answers(vec!["+PONG\r\n", bulk("role:master\r\nloading:0\r\ncluster_enabled:0\r\n")]);
+    assert!(probe(peer(alone), true).is_ok());
+}
+
+#[test]
+fn an_answer_comes_in_time_whatever_the_peer_does() {
+    let began = Instant::now();
+    let silent = probe(peer(&[""]), false).expect_err("silence");
+    assert!(silent.ends_with("no answer in time"), "{silent}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    let web = probe(peer(&["HTTP/1.1 400 Bad Request\r\n\r\n"]), false).expect_err("no node");
+    assert!(web.contains("no node's answer"), "{web}");
+    let refused = {
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        probe(port, false).expect_err("nobody listens")
+    };
+    assert!(refused.contains("refused"), "{refused}");
+}
