@@ -29,3 +29,8 @@ pub mod embedded;
 pub mod healthcheck;
 pub mod logging;
 pub mod node;
+
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
