@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use slotd::base::allocator::Allocator;
 use slotd::base::clock::{Clock, SystemClock};
 use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs, Settled};
 use slotd::embedded;
@@ -24,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     let began = Instant::now();

@@ -71,13 +71,48 @@ const HEADER_ROOM: usize = 23;
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     protocol: Protocol,
+    /// The buffer does not grow to this length.
+    limit: usize,
+    /// It would have had to.
+    full: bool,
 }
 
 impl<'a> Reply<'a> {
     /// A writer that appends to `out`.
     #[inline]
     pub fn new(out: &'a mut Vec<u8>, protocol: Protocol) -> Self {
-        Self { out, protocol }
+        Self { out, protocol, limit: usize::MAX, full: false }
+    }
+
+    /// The same for a client that may not be sent `limit` bytes or more at once. When the buffer would have to grow to that, what is in
+    /// it is dropped, and so is what comes then; the caller asks [`is_full`](Self::is_full) in the end. It is looked at only when
+    /// the buffer grows, so a limit below its size holds only roughly.
+    #[inline]
+    #[must_use]
+    pub fn limited(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Whether the limit was reached, and the reply is lost.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Makes room for `bytes` more. `false`: the limit is in the way.
+    #[inline(always)]
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.out.capacity() - self.out.len() >= bytes || self.grow(bytes)
+    }
+
+    #[cold]
+    fn grow(&mut self, bytes: usize) -> bool {
+        if self.out.len().saturating_add(bytes) >= self.limit {
+            (*self.out, self.limit, self.full) = (Vec::new(), 0, true);
+            return false;
+        }
+        self.out.reserve(bytes);
+        true
     }
 
     /// The protocol it writes in.
@@ -113,13 +148,15 @@ impl<'a> Reply<'a> {
     /// The same writer for a callee, to hand on by value.
     #[inline]
     pub fn reborrow(&mut self) -> Reply<'_> {
-        Reply { out: self.out, protocol: self.protocol }
+        Reply { out: self.out, protocol: self.protocol, limit: self.limit, full: self.full }
     }
 
     /// Bytes that are a complete reply already.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        if self.has_room(bytes.len()) {
+            self.out.extend_from_slice(bytes);
+        }
     }
 
     /// `+OK`.
@@ -163,7 +200,9 @@ impl<'a> Reply<'a> {
     /// A string of any bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.out.reserve(bytes.len() + HEADER_ROOM + 2);
+        if !self.has_room(bytes.len() + HEADER_ROOM + 2) {
+            return;
+        }
         self.header(b'$', bytes.len());
         self.out.extend_from_slice(bytes);
         self.out.extend_from_slice(b"\r\n");
@@ -263,7 +302,9 @@ impl<'a> Reply<'a> {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
-                self.out.reserve(text.len() + HEADER_ROOM + 6);
+                if !self.has_room(text.len() + HEADER_ROOM + 6) {
+                    return;
+                }
                 self.header(b'=', text.len() + 4);
                 self.out.extend_from_slice(&format);
                 self.out.push(b':');
@@ -293,6 +334,9 @@ impl<'a> Reply<'a> {
 
     /// Tells the length (of a map: pairs) of a deferred header, once its elements have been written.
     pub fn set_len(&mut self, deferred: DeferredLen, len: usize) {
+        if self.full {
+            return;
+        }
         let (marker, count) = deferred.kind.header(len, self.protocol);
         let at = deferred.at;
         if count < 10 {

@@ -120,3 +120,22 @@ fn a_half_written_reply_can_be_taken_back() {
     reply.reborrow().error("ERR oops");
     assert_eq!(out, b"+OK\r\n-ERR oops\r\n");
 }
+
+#[test]
+fn a_reply_does_not_grow_beyond_its_limit() {
+    let mut out = Vec::with_capacity(64);
+    let mut reply = Reply::new(&mut out, Protocol::Resp2).limited(1000);
+    let deferred = reply.deferred_array();
+    for _ in 0..9 {
+        reply.bulk(&[b'x'; 80]);
+    }
+    assert!(!reply.is_full());
+    for _ in 0..100 {
+        reply.bulk(&[b'x'; 80]);
+        reply.raw(&[b'y'; 80]);
+    }
+    reply.set_len(deferred, 109);
+    reply.int(7);
+    assert!(reply.is_full());
+    assert!(out.capacity() < 1000, "what it held is dropped: {}", out.capacity());
+}

@@ -3,6 +3,7 @@
 //! Clocks and random numbers are values here, never globals, so that a whole node can be driven by a test's clock and
 //! replayed from a seed. Number and float texts follow Redis to the byte because clients see them.
 
+pub mod allocator;
 pub mod clock;
 pub mod glob;
 pub mod limits;

@@ -277,6 +277,8 @@ impl Engine {
             role: Role::Primary,
             no_touch: false,
             may_block: true,
+            // A blocking command answers with a few elements; its client reads them when it can.
+            output_limit: usize::MAX,
             serving: Some(ready),
             now,
         };

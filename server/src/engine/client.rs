@@ -82,7 +82,10 @@ pub struct ClientStats {
     pub shard_channels: AtomicUsize,
     /// Queued commands, or -1 outside MULTI.
     pub multi: AtomicI64,
+    /// Bytes that were read and not executed yet.
     pub query_buffer: AtomicUsize,
+    /// Room beside them.
+    pub query_buffer_free: AtomicUsize,
     pub output_buffer: AtomicUsize,
     pub protocol: AtomicU8,
     pub blocked: AtomicBool,
@@ -181,7 +184,7 @@ impl ClientHandle {
             Mail::Retry => 0,
         };
         let queued = self.mail_bytes.fetch_add(size, Ordering::Relaxed) + size;
-        if limit != 0 && queued > limit {
+        if limit != 0 && queued + self.stats.output_buffer.load(Ordering::Relaxed) > limit {
             self.kill();
             return;
         }
@@ -203,6 +206,22 @@ impl ClientHandle {
         let mail = std::mem::take(&mut *self.mail.lock());
         self.mail_bytes.store(0, Ordering::Relaxed);
         mail
+    }
+
+    /// Whether mail waits.
+    #[inline]
+    pub fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Takes the pushes out of the mail, in their order. What else there is stays.
+    pub fn take_pushes(&self, mut each: impl FnMut(&[u8])) {
+        for mail in self.take_mail() {
+            match mail {
+                Mail::Push(bytes) => each(&bytes),
+                other => self.send(other, 0),
+            }
+        }
     }
 
     /// Whether mail waits or the client was killed.

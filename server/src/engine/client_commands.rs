@@ -323,8 +323,8 @@ fn flags_of(client: &ClientHandle) -> String {
 
 /// One line of CLIENT LIST, with the fields of Redis 7.0; `lib-name` and `lib-ver` of 7.2 follow if the client has said them.
 ///
-/// Buffers belong to a worker and not to a connection here, so what Redis says of a connection's own buffers (`qbuf-free`, `rbs`, `rbp`)
-/// is what it holds in truth: nothing.
+/// Reply buffers belong to a worker and not to a connection here, so `rbs` and `rbp` are what it holds in truth: nothing. `qbuf` are the
+/// bytes that were read and not executed yet; those of the command that asks stand in the worker's buffer.
 fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out: &mut Vec<u8>) {
     let (stats, texts) = (&client.stats, client.texts.lock());
     let count = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
@@ -332,7 +332,10 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
     let arguments = if is_self { args.total_len() } else { 0 };
     let queued = if is_self { ctx.session.multi.as_ref().map_or(0, |multi| multi.bytes) } else { 0 };
     let output = count(&stats.output_buffer) + client.mail_bytes();
-    let input = count(&stats.query_buffer);
+    let (mut input, spare) = (count(&stats.query_buffer), count(&stats.query_buffer_free));
+    if is_self {
+        input = input.max(request_len(args));
+    }
     let command = match stats.last_command.load(Ordering::Relaxed) {
         0 => "NULL",
         number => ctx.engine.registry.by_index(number as usize - 1).full_name.as_str(),
@@ -354,10 +357,10 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
         count(&stats.shard_channels),
         stats.multi.load(Ordering::Relaxed),
     );
-    let total = input + arguments + queued + output + size_of::<ClientHandle>() + size_of::<super::session::Session>();
+    let total = input + spare + arguments + queued + output + size_of::<ClientHandle>() + size_of::<super::session::Session>();
     let _ = write!(
         line,
-        " qbuf={input} qbuf-free=0 argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total}",
+        " qbuf={input} qbuf-free={spare} argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total}",
         usize::from(output > 0),
     );
     let _ = write!(
@@ -373,6 +376,12 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
     }
     line.push('\n');
     out.extend_from_slice(line.as_bytes());
+}
+
+/// Bytes of a request with these words.
+fn request_len(args: Args<'_>) -> usize {
+    let header = |count: usize| 4 + count.max(1).ilog10() as usize;
+    header(args.len()) + args.iter().map(|word| header(word.len()) + word.len() + 2).sum::<usize>()
 }
 
 /// Whom CLIENT KILL means; every condition that is given must hold.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use protocol::resp::ArgVec;
 use protocol::resp::Args;
 use protocol::resp::limits::Limits;
-use protocol::resp::reply::Reply;
+use protocol::resp::reply::{Protocol, Reply};
 use protocol::resp::request::RequestParser;
 
 use super::Engine;
@@ -55,6 +55,14 @@ impl Intake {
     fn forget(&mut self) {
         self.parser = RequestParser::new();
     }
+
+    /// Gives back what a request of very many words took.
+    #[inline]
+    fn shrink(&mut self) {
+        if self.words.spilled() && self.words.capacity() > MAX_KEPT_WORDS && self.parser.is_idle() {
+            self.words = ArgVec::new();
+        }
+    }
 }
 
 /// The clock and the counters of one batch. A command begins when the one before it ended, and a run of calls of the same command
@@ -74,6 +82,9 @@ struct Pace {
     command: usize,
     calls: u64,
 }
+
+/// The room for words that a connection keeps from one request to the next.
+const MAX_KEPT_WORDS: usize = 128;
 
 /// Longest run of calls that is timed as a whole. The time that its commands go by is as old as its first.
 const RUN: u64 = 16;
@@ -151,6 +162,7 @@ impl Engine {
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let result = self.process_batch(session, intake, input, out, &mut pass, &mut pace);
         pace.settle(self);
+        intake.shrink();
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         result
     }
@@ -169,6 +181,8 @@ impl Engine {
         let mut window = Window::new();
         loop {
             let authenticated = session.authenticated;
+            session.output_limit = hot.output_limit(&session.handle);
+            let flush_at = FLUSH_AT.min(session.output_limit);
             let limits = if authenticated {
                 Limits::authenticated(hot.proto_max_bulk_len)
             } else {
@@ -179,6 +193,10 @@ impl Engine {
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
                 let step = self.dispatch(session, args, &request.lead, out, pass, &hot, pace);
+                if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
+                    // A push that the command caused comes right behind its reply.
+                    session.handle.take_pushes(|bytes| out.extend_from_slice(bytes));
+                }
                 let renewed = matches!(step, Step::Renewed);
                 let stop = match step {
                     Step::Stop(next @ Next::Paused(_)) => {
@@ -187,7 +205,13 @@ impl Engine {
                         Some((request.end, next))
                     }
                     Step::Stop(next) => Some((request.end, next)),
-                    Step::Next | Step::Renewed if out.len() >= FLUSH_AT => Some((request.end, Next::Flush)),
+                    Step::Next | Step::Renewed if out.len() >= flush_at => {
+                        if out.len() >= session.output_limit {
+                            session.exceed_output_limit();
+                        }
+                        let next = if session.close_after_reply { Next::Close } else { Next::Flush };
+                        Some((request.end, next))
+                    }
                     Step::Next | Step::Renewed if session.close_after_reply => Some((request.end, Next::Close)),
                     Step::Next | Step::Renewed => None,
                 };
@@ -502,9 +526,12 @@ impl Engine {
         Step::Stop(Next::Blocked)
     }
 
-    /// Notes the replication offset of a session's write, for WAIT.
+    /// Notes the replication offset of a session's write, for WAIT; and that its reply was too long.
     #[inline(always)]
     pub fn note_write(&self, session: &mut Session, unit: &Unit) {
+        if unit.over_limit {
+            session.exceed_output_limit();
+        }
         if unit.wrote
             && self.state.propagating.load(Ordering::Relaxed)
             && let Some(feed) = self.feed()
@@ -524,9 +551,11 @@ impl Engine {
     ) -> Step {
         let start = out.len();
         let protocol = session.protocol;
-        let result = {
-            let mut ctx = SessionCtx { engine: self, session, reply: Reply::new(out, protocol), pass, command, now };
-            match command.handler {
+        let limit = session.output_limit;
+        let (result, full) = {
+            let reply = Reply::new(out, protocol).limited(limit);
+            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, now };
+            let result = match command.handler {
                 Handler::Session(handler) => handler(&mut ctx, args),
                 Handler::Service { subsystem, index } => match self.service(subsystem) {
                     Some(service) => service.call(index, &mut ctx, args),
@@ -535,8 +564,12 @@ impl Engine {
                 },
                 Handler::Container => Err(error::wrong_arity(&command.full_name)),
                 Handler::Keyed(_) | Handler::Keyspace(_) => unreachable!("run by their own kind"),
-            }
+            };
+            (result, ctx.reply.is_full())
         };
+        if full {
+            session.exceed_output_limit();
+        }
         match result {
             Ok(Handled::Done) if session.handover.is_some() => Step::Stop(Next::Handover),
             Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),

@@ -36,6 +36,8 @@ pub struct Caller<'a> {
     pub role: Role,
     pub no_touch: bool,
     pub may_block: bool,
+    /// How long the output may become, bytes.
+    pub output_limit: usize,
     /// A parked command runs again because of this key.
     pub serving: Option<&'a [u8]>,
     pub now: i64,
@@ -55,6 +57,8 @@ pub struct Unit {
     in_transaction: bool,
     /// Whether anything was propagated.
     pub wrote: bool,
+    /// A reply was too long for its client.
+    pub over_limit: bool,
     gathered: Option<Box<Gathered>>,
 }
 
@@ -272,7 +276,7 @@ impl Engine {
                 lfu: hot.limits.lfu,
                 seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
             },
-            reply: Reply::new(out, caller.protocol),
+            reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
             limits: &hot.limits,
             rng,
             name: &command.full_name,
@@ -280,6 +284,7 @@ impl Engine {
             serving: caller.serving,
         };
         let result = handler(&mut ctx, args);
+        unit.over_limit |= ctx.reply.is_full();
         drop(ctx);
         let called = match result {
             Ok(Outcome::Done) => Called::Done,
@@ -324,7 +329,7 @@ impl Engine {
         let mut effects = Effects::new(self.state.propagating.load(Ordering::Relaxed), hot.notify_mask);
         let mut ctx = KeyspaceCtx {
             keyspace: &self.keyspace,
-            reply: Reply::new(out, caller.protocol),
+            reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
             effects: &mut effects,
             limits: &hot.limits,
             rng,
@@ -341,7 +346,9 @@ impl Engine {
         };
         let result = handler(&mut ctx, args);
         let (garbage, elsewhere) = (std::mem::take(&mut ctx.garbage), ctx.drop_elsewhere);
+        let full = ctx.reply.is_full();
         drop(ctx);
+        unit.over_limit |= full;
         let called = match result {
             Ok(_) => Called::Done,
             Err(error) => {
@@ -426,6 +433,7 @@ impl Engine {
             role,
             no_touch: session.no_touch,
             may_block,
+            output_limit: session.output_limit,
             serving: None,
             now,
         }

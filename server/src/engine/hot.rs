@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::client::ClientHandle;
 use super::config::{Config, ids};
 use crate::command::DataLimits;
 use crate::store::Lfu;
@@ -25,6 +26,8 @@ pub struct Hot {
     pub stop_writes_on_bgsave_error: bool,
     /// Hard limit of unread pushes of a subscriber, bytes; 0 is none.
     pub pubsub_output_limit: usize,
+    /// Hard limit of what an ordinary client is sent at once, bytes; 0 is none.
+    pub normal_output_limit: usize,
     pub cluster_enabled: bool,
     pub max_clients: usize,
     /// Protected mode is in force: on, no password, no explicit `bind`.
@@ -64,10 +67,23 @@ impl Hot {
             min_replicas_max_lag: config.int(ids::MIN_REPLICAS_MAX_LAG),
             stop_writes_on_bgsave_error: config.bool(ids::STOP_WRITES_ON_BGSAVE_ERROR),
             pubsub_output_limit: config.buffer_limits().pubsub.hard_bytes as usize,
+            normal_output_limit: config.buffer_limits().normal.hard_bytes as usize,
             cluster_enabled,
             max_clients: config.int(ids::MAXCLIENTS) as usize,
             tcp_keepalive: config.int(ids::TCP_KEEPALIVE) as u64,
         }
+    }
+}
+
+/// What a reply may take before the limits of output buffers are asked: Redis does not count the first buffer of a client.
+const OUTPUT_FREE: usize = 16 * 1024;
+
+impl Hot {
+    /// How much a client may be sent at once, bytes.
+    #[inline]
+    pub fn output_limit(&self, client: &ClientHandle) -> usize {
+        let limit = if client.subscription_count() > 0 { self.pubsub_output_limit } else { self.normal_output_limit };
+        if limit == 0 { usize::MAX } else { limit.saturating_add(OUTPUT_FREE) }
     }
 }
 

@@ -110,6 +110,10 @@ pub struct Session {
     pub postponed: Option<OwnedArgs>,
     /// Close once what is written has been sent (QUIT, protocol error).
     pub close_after_reply: bool,
+    /// How much the client may be sent at once, bytes (`client-output-buffer-limit`).
+    pub output_limit: usize,
+    /// It would have been more: nothing is sent, and the connection ends.
+    pub over_limit: bool,
     /// The connection turns into a replica's link after this command (PSYNC); its owner takes the socket over.
     pub handover: Option<Handover>,
     /// Replication offset after this session's last write, for WAIT.
@@ -162,6 +166,8 @@ impl Session {
             parked: None,
             postponed: None,
             close_after_reply: false,
+            output_limit: usize::MAX,
+            over_limit: false,
             handover: None,
             last_write_offset: 0,
             rng: Rng::new(seed),
@@ -173,6 +179,13 @@ impl Session {
     /// Whether the session is in RESP2's subscriber mode, where only a few commands are allowed.
     pub fn in_subscriber_mode(&self) -> bool {
         self.protocol == Protocol::Resp2 && self.handle.subscription_count() > 0
+    }
+
+    /// The replies are too much for the client's output buffer. What it asked for is done all the same, as by Redis.
+    #[cold]
+    pub fn exceed_output_limit(&mut self) {
+        self.over_limit = true;
+        self.close_after_reply = true;
     }
 
     /// A command was answered: ASKING held for it alone, refused or not. Only a transaction keeps it to its end (`resetClient`).

@@ -5,6 +5,10 @@
 //! the control thread, so that a long command never makes peers believe that the node is dead. Several nodes of one process
 //! share these threads; dropping [`Threads`] stops them. What a node spawns goes through [`Threads::of_group`], so that it can be held
 //! and ended without touching the other nodes ([`super::task_group`]).
+//!
+//! Freed memory goes back to the system: the control thread looks once a second how much is in use, and when much has been freed
+//! every thread returns what is free of its own ([`crate::base::allocator`]). That is the only moment at which it can be done
+//! cheaply: while a load frees and allocates the same amounts there is nothing to give back.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,13 +17,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+use crate::base::allocator;
 
 use super::task_group::TaskGroup;
 
 /// Size of a worker's read buffer, bytes.
 pub const READ_BUFFER: usize = 64 * 1024;
+
+/// How often the control thread looks at the memory in use.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Freed memory is worth giving back from so many bytes on.
+const WORTH_BYTES: u64 = 4 * 1024 * 1024;
+/// And from this part of what was in use on: the larger the heap, the longer it takes to look through it.
+const WORTH_PART: u64 = 32;
 
 /// Buffers that all connections of one worker share: an idle connection holds none.
 pub struct Shared {
@@ -96,6 +110,8 @@ pub struct Threads {
     workers: Vec<Spawner>,
     control: Spawner,
     handles: Vec<JoinHandle<()>>,
+    /// Changes when memory is to be given back.
+    give_back: watch::Receiver<()>,
 }
 
 impl Threads {
@@ -113,13 +129,26 @@ impl Threads {
         }
         let (control, handle) = start_thread("control")?;
         handles.push(handle);
-        Ok(Self { workers: spawners, control, handles })
+        let (tell, give_back) = watch::channel(());
+        control.spawn(move |_| watch_memory(tell));
+        for thread in spawners.iter().chain([&control]) {
+            let give_back = give_back.clone();
+            thread.spawn(move |_| give_back_here(give_back));
+        }
+        Ok(Self { workers: spawners, control, handles, give_back })
+    }
+
+    /// Gives back what is free of the calling thread's memory whenever the threads do so; for a thread that has loaded data and only
+    /// waits from then on. Never ends.
+    pub fn give_back_memory(&self) -> impl Future<Output = ()> + use<> {
+        give_back_here(self.give_back.clone())
     }
 
     /// The same threads, for the tasks of this group. They do not live longer for it.
     pub fn of_group(&self, group: &Arc<TaskGroup>) -> Arc<Self> {
         let workers = self.workers.iter().map(|worker| worker.of_group(group)).collect();
-        Arc::new(Self { workers, control: self.control.of_group(group), handles: Vec::new() })
+        let control = self.control.of_group(group);
+        Arc::new(Self { workers, control, handles: Vec::new(), give_back: self.give_back.clone() })
     }
 
     /// Waits until every thread has come to the end of the turn that it was in. Not on one of these threads.
@@ -176,6 +205,33 @@ impl Drop for Threads {
             }
         }
     }
+}
+
+/// Has memory given back when much less is in use than before.
+async fn watch_memory(tell: watch::Sender<()>) {
+    let mut ticks = tokio::time::interval(LOOK_PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The most that was in use since memory was given back.
+    let mut most = 0;
+    loop {
+        ticks.tick().await;
+        let used = allocator::used();
+        most = most.max(used);
+        if most - used >= WORTH_BYTES.max(most / WORTH_PART) {
+            most = used;
+            // Whoever listened is gone only at the very end.
+            let _ = tell.send(());
+        }
+    }
+}
+
+/// Gives back what is free of this thread's memory, each time when told.
+async fn give_back_here(mut told: watch::Receiver<()>) {
+    while told.changed().await.is_ok() {
+        allocator::collect();
+    }
+    // The threads have stopped.
+    std::future::pending().await
 }
 
 fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {

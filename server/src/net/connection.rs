@@ -20,11 +20,13 @@ use tokio::time::Sleep;
 
 use protocol::resp::OwnedArgs;
 
+use super::buffers::{Input, Unsent};
 use crate::engine::Engine;
 use crate::engine::blocking::write_timeout;
 use crate::engine::client::{ClientHandle, Mail};
 use crate::engine::dispatch::{Intake, Next};
 use crate::engine::session::{ReplyFuture, Session};
+use crate::engine::stats::bump;
 use crate::engine::threads::{READ_BUFFER, Shared};
 
 /// A write buffer that grew beyond this is given back, bytes.
@@ -55,12 +57,8 @@ struct Connection {
     engine: Arc<Engine>,
     session: Session,
     intake: Intake,
-    /// Bytes read but not used up.
-    input: Vec<u8>,
-    /// How long `input` should become before parsing is worth it.
-    need: usize,
-    /// Bytes not yet accepted by the socket.
-    unsent: Vec<u8>,
+    input: Input,
+    unsent: Unsent,
     shared: Rc<Shared>,
 }
 
@@ -74,16 +72,15 @@ pub async fn serve(stream: TcpStream, engine: Arc<Engine>, handle: Arc<ClientHan
         engine,
         session,
         intake: Intake::default(),
-        input: Vec::new(),
-        need: 0,
-        unsent: Vec::new(),
+        input: Input::default(),
+        unsent: Unsent::default(),
         shared,
     };
     let handover = connection.run().await;
     connection.engine.end_session(&mut connection.session);
     if let Some(handover) = handover {
         let Connection { stream, input, session, .. } = connection;
-        (handover.take)(stream, input, session.handle).await;
+        (handover.take)(stream, input.into_bytes(), session.handle).await;
     }
 }
 
@@ -98,7 +95,7 @@ impl Connection {
                 Event::Read(count) if matches!(waiting, Waiting::Nothing) => self.execute_read(count),
                 Event::Read(count) => {
                     self.keep(count);
-                    if self.input.len() > self.engine.hot.load().client_query_buffer_limit {
+                    if self.holds_too_much() {
                         return None;
                     }
                     continue;
@@ -115,7 +112,7 @@ impl Connection {
                 Event::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
                     waiting = Waiting::Nothing;
-                    self.unsent.extend_from_slice(&bytes);
+                    self.unsent.append(&bytes);
                     self.execute_rest()
                 }
                 Event::Timer => match self.handle_timer(&mut waiting, &mut timer) {
@@ -141,7 +138,7 @@ impl Connection {
             self.flush().await?;
             match next {
                 Next::Input { need } => {
-                    self.need = need;
+                    self.input.need = need;
                     return Ok(true);
                 }
                 Next::Flush => next = self.execute_rest(),
@@ -205,31 +202,53 @@ impl Connection {
         .await
     }
 
-    /// Reads into the worker's buffer, or behind what the connection already holds.
+    /// Reads into the worker's buffer, and from there behind what the connection already holds; the rest of a long request straight
+    /// to its place.
     fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<io::Result<usize>> {
-        if self.input.is_empty() {
-            let mut input = shared.input.borrow_mut();
-            let mut buffer = ReadBuf::new(&mut input);
-            std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            return Poll::Ready(Ok(buffer.filled().len()));
+        if self.input.is_long() {
+            return self.input.poll_read(cx, &mut self.stream);
         }
-        // A large argument is read straight to its place: room for all of it, but not for more than was announced.
-        let held = self.input.len();
-        let room = self.need.saturating_sub(held).clamp(READ_BUFFER / 4, 16 * 1024 * 1024);
-        self.input.resize(held + room, 0);
-        let mut buffer = ReadBuf::new(&mut self.input[held..]);
-        let result = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
-        let count = buffer.filled().len();
-        self.input.truncate(held + count);
-        std::task::ready!(result)?;
-        Poll::Ready(Ok(count))
+        let mut input = shared.input.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut input);
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        if !self.input.is_empty() {
+            self.input.append(buffer.filled());
+        }
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Keeps bytes that cannot be executed yet. They are in the worker's buffer exactly if the connection held nothing.
     fn keep(&mut self, count: usize) {
         if self.input.is_empty() {
-            self.input.extend_from_slice(&self.shared.input.borrow()[..count]);
+            self.input.append(&self.shared.input.borrow()[..count]);
         }
+        self.note_input();
+    }
+
+    /// Tells what the connection holds (CLIENT LIST, INFO clients).
+    #[cold]
+    fn note_input(&self) {
+        let stats = &self.session.handle.stats;
+        stats.query_buffer.store(self.input.len(), Ordering::Relaxed);
+        stats.query_buffer_free.store(self.input.spare(), Ordering::Relaxed);
+        self.engine.info.recent_input.note(self.engine.clock.now_ms(), self.input.len());
+    }
+
+    /// `client-query-buffer-limit`: what was sent and not executed yet, the commands that wait for EXEC included, is too much.
+    fn holds_too_much(&self) -> bool {
+        let queued = self.session.multi.as_ref().map_or(0, |multi| multi.bytes);
+        if self.input.len() + queued <= self.engine.hot.load().client_query_buffer_limit {
+            return false;
+        }
+        bump(&self.engine.stats.query_buffer_limit_disconnections);
+        let handle = &self.session.handle;
+        self.engine.log.warning(format_args!(
+            "Closing client that reached max query buffer length: id={} addr={} qbuf={} multi-mem={queued}",
+            handle.id,
+            handle.addr,
+            self.input.len()
+        ));
+        true
     }
 
     /// Executes after a read of `count` bytes.
@@ -237,8 +256,12 @@ impl Connection {
         self.session.handle.stats.total_in.fetch_add(count as u64, Ordering::Relaxed);
         self.engine.stats.net_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
         if !self.input.is_empty() {
-            if self.input.len() < self.need.min(self.engine.hot.load().client_query_buffer_limit) {
-                return Next::Input { need: self.need };
+            if self.holds_too_much() {
+                return Next::Close;
+            }
+            if self.input.len() < self.input.need {
+                self.note_input();
+                return Next::Input { need: self.input.need };
             }
             return self.execute_rest();
         }
@@ -248,11 +271,12 @@ impl Connection {
         output.clear();
         let (used, next) = self.engine.process(&mut self.session, &mut self.intake, &mut input[..count], &mut output);
         if used < count {
-            self.input.extend_from_slice(&input[used..count]);
+            self.input.append(&input[used..count]);
+            self.note_input();
         }
         self.note_pause(&next);
         self.send(&mut output);
-        next
+        if self.session.in_multi() && self.holds_too_much() { Next::Close } else { next }
     }
 
     /// Executes what the connection holds.
@@ -263,15 +287,13 @@ impl Connection {
         let shared = self.shared.clone();
         let mut output = shared.output.borrow_mut();
         output.clear();
-        let (used, next) = self.engine.process(&mut self.session, &mut self.intake, &mut self.input, &mut output);
-        if used == self.input.len() {
-            self.input = Vec::new();
-        } else {
-            self.input.drain(..used);
-        }
+        let (used, next) =
+            self.engine.process(&mut self.session, &mut self.intake, self.input.unread(), &mut output);
+        self.input.consume(used);
+        self.note_input();
         self.note_pause(&next);
         self.send(&mut output);
-        next
+        if self.session.in_multi() && self.holds_too_much() { Next::Close } else { next }
     }
 
     /// Runs a command again that had to wait.
@@ -295,6 +317,9 @@ impl Connection {
 
     /// Tries to write at once; what the socket does not take is kept.
     fn send(&mut self, output: &mut Vec<u8>) {
+        if self.session.over_limit {
+            self.drop_output(output);
+        }
         if output.is_empty() {
             return;
         }
@@ -305,10 +330,24 @@ impl Connection {
             // An error shows again at the next flush or read.
             sent = self.stream.try_write(output).unwrap_or(0);
         }
-        self.unsent.extend_from_slice(&output[sent..]);
+        if sent < output.len() {
+            self.unsent.take(output, sent);
+        }
         if output.capacity() > WRITE_BUFFER_KEEP {
             *output = Vec::with_capacity(READ_BUFFER);
         }
+    }
+
+    /// `client-output-buffer-limit`: the client gets nothing of what it was to be sent, and is closed.
+    #[cold]
+    fn drop_output(&mut self, output: &mut Vec<u8>) {
+        *output = Vec::with_capacity(READ_BUFFER);
+        self.unsent = Unsent::default();
+        bump(&self.engine.stats.client_output_limit_disconnections);
+        self.engine.log.warning(format_args!(
+            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
+            self.session.handle.id, self.session.handle.addr
+        ));
     }
 
     /// Writes everything that is unsent. A client that does not read holds up only itself.
@@ -316,21 +355,21 @@ impl Connection {
         if self.unsent.is_empty() {
             return Ok(());
         }
-        let mut sent = 0;
-        // What others see of it while the client does not read (CLIENT LIST, output buffer limits).
-        self.session.handle.stats.output_buffer.store(self.unsent.len(), Ordering::Relaxed);
-        while sent < self.unsent.len() {
+        self.engine.info.recent_output.note(self.engine.clock.now_ms(), self.unsent.len());
+        while !self.unsent.is_empty() {
             let (stream, unsent, handle) = (&mut self.stream, &self.unsent, &self.session.handle);
-            sent += poll_fn(|cx| {
+            // What others see of it while the client does not read (CLIENT LIST, output buffer limits).
+            handle.stats.output_buffer.store(unsent.len(), Ordering::Relaxed);
+            let sent = poll_fn(|cx| {
                 handle.register(cx.waker());
                 if handle.is_killed() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                Pin::new(&mut *stream).poll_write(cx, &unsent[sent..])
+                Pin::new(&mut *stream).poll_write(cx, unsent.rest())
             })
             .await?;
+            self.unsent.advance(sent);
         }
-        self.unsent = Vec::new();
         self.session.handle.stats.output_buffer.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -340,17 +379,17 @@ impl Connection {
         let mut next = None;
         for mail in self.session.handle.take_mail() {
             match mail {
-                Mail::Push(bytes) => self.unsent.extend_from_slice(&bytes),
+                Mail::Push(bytes) => self.unsent.append(&bytes),
                 Mail::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
-                    self.unsent.extend_from_slice(&bytes);
+                    self.unsent.append(&bytes);
                     *waiting = Waiting::Nothing;
                     *timer = None;
                     next = Some(Next::Flush);
                 }
                 Mail::LastReply(bytes) => {
                     self.engine.unpark(&mut self.session);
-                    self.unsent.extend_from_slice(&bytes);
+                    self.unsent.append(&bytes);
                     return Some(Next::Close);
                 }
                 Mail::Retry => {
@@ -378,7 +417,7 @@ impl Connection {
                     return None;
                 }
                 self.engine.unpark(&mut self.session);
-                write_timeout(parked.spec.on_timeout, &mut self.unsent, self.session.protocol);
+                write_timeout(parked.spec.on_timeout, self.unsent.end(), self.session.protocol);
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }

@@ -2,6 +2,7 @@
 //!
 //! Rank 8.
 
+mod buffers;
 pub mod connection;
 pub mod listener;
 pub mod listening;

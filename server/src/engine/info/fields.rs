@@ -119,6 +119,7 @@ impl<'a> Facts<'a> {
         let buffers = |client: &Arc<ClientHandle>| {
             let stats = &client.stats;
             stats.query_buffer.load(Ordering::Relaxed)
+                + stats.query_buffer_free.load(Ordering::Relaxed)
                 + stats.output_buffer.load(Ordering::Relaxed)
                 + client.mail_bytes()
                 + size_of::<ClientHandle>()
@@ -144,6 +145,11 @@ impl<'a> Facts<'a> {
 
     fn startup(&self) -> u64 {
         self.engine.info.startup_memory.load(Ordering::Relaxed)
+    }
+
+    /// Resident memory that is not in use; negative if more is in use than has ever been touched.
+    fn beyond_use(&self) -> Value {
+        Value::Int(self.memory.resident as i64 - self.memory.used as i64)
     }
 
     fn dataset(&self) -> u64 {
@@ -199,10 +205,13 @@ pub(super) static CLIENTS: &[Field] = &[
     ("cluster_connections", |facts| Value::Int(facts.told_by_source("cluster_connections"))),
     ("maxclients", |facts| Value::Int(facts.engine.config.int(ids::MAXCLIENTS))),
     ("client_recent_max_input_buffer", |facts| {
-        Value::Int(facts.longest(|client| client.stats.query_buffer.load(Ordering::Relaxed)))
+        let longest = facts.longest(|client| client.stats.query_buffer.load(Ordering::Relaxed));
+        Value::Int(longest.max(facts.engine.info.recent_input.get(facts.now) as i64))
     }),
     ("client_recent_max_output_buffer", |facts| {
-        Value::Int(facts.longest(|client| client.stats.output_buffer.load(Ordering::Relaxed) + client.mail_bytes()))
+        let longest =
+            facts.longest(|client| client.stats.output_buffer.load(Ordering::Relaxed) + client.mail_bytes());
+        Value::Int(longest.max(facts.engine.info.recent_output.get(facts.now) as i64))
     }),
     ("blocked_clients", |facts| Value::Int(facts.engine.clients.blocked.load(Ordering::Relaxed) as i64)),
     ("tracking_clients", zero),
@@ -245,11 +254,11 @@ pub(super) static MEMORY: &[Field] = &[
     ("allocator_frag_ratio", one),
     ("allocator_frag_bytes", zero),
     ("allocator_rss_ratio", |facts| Value::ratio(facts.memory.resident, facts.memory.used)),
-    ("allocator_rss_bytes", |facts| Value::bytes(facts.memory.resident - facts.memory.used)),
+    ("allocator_rss_bytes", |facts| facts.beyond_use()),
     ("rss_overhead_ratio", one),
     ("rss_overhead_bytes", zero),
     ("mem_fragmentation_ratio", |facts| Value::ratio(facts.memory.resident, facts.memory.used)),
-    ("mem_fragmentation_bytes", |facts| Value::bytes(facts.memory.resident - facts.memory.used)),
+    ("mem_fragmentation_bytes", |facts| facts.beyond_use()),
     ("mem_not_counted_for_evict", zero),
     ("mem_replication_backlog", |facts| Value::Int(facts.told_by_source("mem_replication_backlog"))),
     ("mem_total_replication_buffers", |facts| Value::Int(facts.told_by_source("mem_total_replication_buffers"))),

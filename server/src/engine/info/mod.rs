@@ -12,6 +12,7 @@ pub mod commands;
 mod fields;
 mod lists;
 mod process;
+mod recent;
 mod samples;
 
 use std::fmt::Write;
@@ -24,6 +25,7 @@ use super::Engine;
 use super::session::SessionCtx;
 use fields::Field;
 pub use process::Process;
+pub use recent::RecentPeak;
 use samples::Samples;
 
 /// A subsystem that has something to tell.
@@ -78,6 +80,10 @@ pub struct InfoState {
     /// Memory in use when the node started, bytes.
     startup_memory: AtomicU64,
     samples: Mutex<Samples>,
+    /// The most that a client had sent without being executed, lately; bytes.
+    pub recent_input: RecentPeak,
+    /// The most that a client left unread, lately; bytes.
+    pub recent_output: RecentPeak,
 }
 
 impl InfoState {

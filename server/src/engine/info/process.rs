@@ -8,13 +8,16 @@ use std::io::Read;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use crate::base::allocator;
+
 /// Bytes of a page; /proc counts memory in pages.
 const PAGE: u64 = 4096;
 
 /// Memory of the process, bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
-    /// Resident memory that is the process's own: its data, not its program.
+    /// What the program has allocated and not freed. With another allocator than slotd's own, resident memory that is the process's
+    /// own: its data, not its program.
     pub used: u64,
     /// All resident memory.
     pub resident: u64,
@@ -36,7 +39,11 @@ impl Process {
         // Seven numbers of at most twenty digits.
         let mut text = [0; 160];
         let length = File::open("/proc/self/statm").and_then(|mut file| file.read(&mut text)).unwrap_or(0);
-        parse_statm(&text[..length]).unwrap_or_default()
+        let memory = parse_statm(&text[..length]).unwrap_or_default();
+        match allocator::used() {
+            0 => memory,
+            used => Memory { used, ..memory },
+        }
     }
 
     /// CPU time so far.
@@ -110,7 +117,7 @@ mod tests {
     #[test]
     fn this_process_has_memory() {
         let memory = Process::memory();
-        assert!(memory.used > 0 && memory.resident >= memory.used);
+        assert!(memory.used > 0 && memory.resident > 0);
         assert!(Process::system_memory() > memory.resident);
         assert_eq!(Process::os().split(' ').count(), 3, "{}", Process::os());
     }

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use protocol::resp::Args;
+use protocol::resp::reply::Protocol;
 use protocol::slot::key_slot;
 
 use super::{Kind, confirm};
 use crate::base::glob;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, error};
-use crate::engine::client::Mail;
 use crate::engine::help;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
 
@@ -183,16 +183,11 @@ fn sunsubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     remove(ctx, args, Kind::Shard)
 }
 
-/// A subscriber that publishes to itself reads the message before the reply, as with Redis.
+/// A RESP2 client that publishes to itself, which it can do in EXEC only, reads the message before the reply, as with Redis 7.0. With
+/// RESP3 a push comes behind the reply of the command, so that it never stands within one (since Redis 7.2).
 fn own_messages_first(ctx: &mut SessionCtx<'_, '_>) {
-    if ctx.session.handle.subscription_count() == 0 {
-        return;
-    }
-    for mail in ctx.session.handle.take_mail() {
-        match mail {
-            Mail::Push(bytes) => ctx.reply.raw(&bytes),
-            other => ctx.session.handle.send(other, 0),
-        }
+    if ctx.session.protocol == Protocol::Resp2 && ctx.session.handle.has_mail() {
+        ctx.session.handle.take_pushes(|bytes| ctx.reply.raw(bytes));
     }
 }
 

@@ -1,0 +1,165 @@
+//! What a connection holds itself: bytes that it has read and not used up, and bytes that its socket has not taken.
+//!
+//! Both are empty while a connection is idle; the buffers that serve a busy one belong to the worker. What is held grows with what
+//! arrives and never with what was announced: a header of twenty bytes may speak of half a gigabyte and never send it. Room
+//! that bytes have not come for is never touched (nothing is filled with zeros), so it costs no memory.
+//!
+//! A large argument is copied while it arrives as little as growing allows. Its announced length is halved until it is at most four
+//! times what is there, and that is the next size of the buffer: so the copies add up to a third of the argument, and old and new
+//! buffer together never take more than the argument itself.
+
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use crate::engine::threads::READ_BUFFER;
+
+/// From so many bytes on, the rest of a long request is read straight to its place. What is shorter comes through the worker's buffer.
+const DIRECT_FROM: usize = READ_BUFFER / 4;
+/// Reads into less room than this are not worth their system call.
+const LEAST_ROOM: usize = 4096;
+
+/// Bytes read and not used up: unfinished requests, or whole ones that have to wait.
+#[derive(Default)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    /// Bytes at the front that are used up. They are dropped when they are half of all, so that a long pipeline which is executed in
+    /// many steps is not moved in each of them.
+    used: usize,
+    /// How many bytes should be there before parsing is worth it.
+    pub need: usize,
+}
+
+impl Input {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.used
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Room that no byte has come for yet.
+    pub(super) fn spare(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+
+    /// The bytes.
+    pub(super) fn unread(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.used..]
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Uses up `count` bytes.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.used += count;
+        self.need = 0;
+        if self.used == self.bytes.len() {
+            (self.bytes, self.used) = (Vec::new(), 0);
+        } else if self.used >= self.len() {
+            self.compact();
+        }
+    }
+
+    fn compact(&mut self) {
+        self.bytes.drain(..self.used);
+        self.used = 0;
+        if self.bytes.capacity() / 4 > self.bytes.len().max(READ_BUFFER) {
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Everything, for who goes on with it.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.used);
+        self.bytes
+    }
+
+    /// Whether the rest of a long request is under way, to be read with [`Input::poll_read`].
+    pub(super) fn is_long(&self) -> bool {
+        let held = self.len();
+        held >= DIRECT_FROM && self.need > READ_BUFFER && self.need > held
+    }
+
+    /// Reads some of the rest of a long request, and nothing behind it.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<io::Result<usize>> {
+        if self.used > 0 {
+            self.compact();
+        }
+        let held = self.bytes.len();
+        let missing = self.need.saturating_sub(held).max(1);
+        if self.spare() < missing.min(LEAST_ROOM) {
+            self.bytes.reserve_exact(next_size(self.need, held) - held);
+        }
+        let mut room = (&mut self.bytes).limit(missing);
+        pin!(stream.read_buf(&mut room)).poll(cx)
+    }
+}
+
+/// How large a buffer becomes that holds `held` bytes of a request of `need`, which are more.
+fn next_size(need: usize, held: usize) -> usize {
+    let mut size = need.max(held + 1);
+    while size / 4 > held {
+        size /= 2;
+    }
+    size
+}
+
+/// Bytes that the socket has not taken yet.
+#[derive(Default)]
+pub(super) struct Unsent {
+    bytes: Vec<u8>,
+    /// Bytes at the front that are sent.
+    sent: usize,
+}
+
+impl Unsent {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// For who writes replies straight to its end.
+    pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Takes what is in `output` behind its first `sent` bytes. Much of it is taken with its buffer instead of copied.
+    pub(super) fn take(&mut self, output: &mut Vec<u8>, sent: usize) {
+        if self.is_empty() && output.len() - sent > READ_BUFFER {
+            (self.bytes, self.sent) = (std::mem::replace(output, Vec::with_capacity(READ_BUFFER)), sent);
+        } else {
+            self.append(&output[sent..]);
+        }
+    }
+
+    /// Notes that `count` bytes more are sent.
+    pub(super) fn advance(&mut self, count: usize) {
+        self.sent += count;
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "buffers_tests.rs"]
+mod tests;
