@@ -78,6 +78,7 @@ fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, S
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
+    let give_back = threads.give_back_memory();
     let environment = Environment { threads, clock, log: log.clone() };
     let node = match Node::start(&environment, config) {
         Ok(node) => node,
@@ -108,6 +109,8 @@ fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, S
     let status = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
         tokio::select! {
             status = node.engine().state.stop_requested() => Ok(status),
+            // The data on disk were loaded by this thread.
+            never = give_back => match never {},
             signal = signals() => {
                 let signal = signal.map_err(|error| format!("Waiting for signals: {error}"))?;
                 log.warning(format_args!("Received {signal} scheduling shutdown..."));

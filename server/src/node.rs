@@ -18,6 +18,7 @@ use crate::base::rng::Rng;
 use crate::cluster::conf_file::{self, ConfFile, ConfFileError};
 use crate::cluster::{self, Cluster, DataLink};
 use crate::engine::config::{Config, ids};
+use crate::engine::descriptors::{Descriptors, TooFew};
 use crate::engine::info::InfoSource;
 use crate::engine::ports::{Feed, Router};
 use crate::engine::registry::{Registry, Subsystem, Table};
@@ -36,6 +37,9 @@ use crate::replication::{self, Replication};
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The system allows too few open files.
+    #[error(transparent)]
+    Descriptors(#[from] TooFew),
     /// An address for clients could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -140,6 +144,7 @@ impl Node {
         let engine = Engine::new(Registry::new(tables()), config, clock.clone(), pool.workers(), seed, log.clone());
         let threads = &pool.of_group(&engine.state.tasks);
         keep_hot(&engine);
+        fit_clients(&engine, threads.descriptors())?;
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let saved =
             if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine, clients.port)?) } else { None };
@@ -400,6 +405,18 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Fits `maxclients` to the file descriptors there are, now and when it is changed.
+fn fit_clients(engine: &Arc<Engine>, descriptors: &Arc<Descriptors>) -> Result<(), TooFew> {
+    descriptors.fit(engine)?;
+    engine.clients.descriptors.get_or_init(|| descriptors.clone());
+    let (weak, descriptors) = (Arc::downgrade(engine), descriptors.clone());
+    engine.config.on_change(&[ids::MAXCLIENTS], move |_, _| match weak.upgrade() {
+        Some(engine) => descriptors.refit(&engine),
+        None => Ok(()),
+    });
+    Ok(())
 }
 
 /// Rebuilds what the hot path reads whenever a directive of it changes.

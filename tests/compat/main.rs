@@ -24,6 +24,7 @@ mod lists;
 mod lists_blocking;
 mod protocol_errors;
 mod pubsub;
+mod pushes;
 mod random;
 mod random_blocking;
 mod scan;

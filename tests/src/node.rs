@@ -29,12 +29,13 @@ pub struct NodeSpec {
     files: Vec<(String, Vec<u8>)>,
     /// The configuration file.
     file: Option<PathBuf>,
+    descriptors: Option<String>,
 }
 
 impl NodeSpec {
     /// A lone server that saves nothing by itself.
     pub fn new(binary: Binary) -> Self {
-        Self { binary, directives: Vec::new(), files: Vec::new(), file: None }
+        Self { binary, directives: Vec::new(), files: Vec::new(), file: None, descriptors: None }
             .with("save", "")
             .with("enable-debug-command", "yes")
     }
@@ -59,6 +60,14 @@ impl NodeSpec {
     #[must_use]
     pub fn with_file(mut self, name: &str, bytes: &[u8]) -> Self {
         self.files.push((name.to_owned(), bytes.to_vec()));
+        self
+    }
+
+    /// Limits the file descriptors of the process, as `ulimit` is told to: `-n 128`, or `-Sn 128` for the soft limit alone. The process
+    /// loses the right to raise the hard one, which it has where tests run as root.
+    #[must_use]
+    pub fn with_descriptors(mut self, limit: &str) -> Self {
+        self.descriptors = Some(limit.to_owned());
         self
     }
 
@@ -160,7 +169,18 @@ impl Node {
     }
 
     fn command(&self, log: File) -> Command {
-        let mut command = Command::new(self.spec.binary.path());
+        let mut command = match &self.spec.descriptors {
+            None => Command::new(self.spec.binary.path()),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!(
+                    "ulimit {limit} && drop='setpriv --bounding-set=-sys_resource' && \
+                     if $drop true 2>/dev/null; then exec $drop \"$0\" \"$@\"; else exec \"$0\" \"$@\"; fi"
+                ));
+                shell.arg(self.spec.binary.path());
+                shell
+            }
+        };
         command.args(&self.spec.file);
         command.arg("--port").arg(self.port().to_string()).arg("--dir").arg(&self.dir);
         command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
@@ -266,6 +286,17 @@ impl Node {
     #[track_caller]
     pub fn thaw(&self) {
         self.signal("CONT");
+    }
+
+    /// Resident memory in bytes: `VmRSS` now, or `VmHWM`, the most there ever was.
+    ///
+    /// # Panics
+    /// When the node does not run.
+    #[track_caller]
+    pub fn resident(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running node");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).expect("a field");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
     fn process_state(&self) -> Option<char> {

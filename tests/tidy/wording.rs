@@ -69,7 +69,11 @@ fn check_unsafe(path: &str, text: &str) -> Vec<Finding> {
     };
     let lines =
         code.match_indices("unsafe").filter(|(at, _)| is_word(*at)).map(|(at, _)| code[..at].matches('\n').count() + 1);
-    lines.map(|line| Finding::new(path, line, "`unsafe` belongs into store::encoding, store::entry or base::allocator only")).collect()
+    lines
+        .map(|line| {
+            Finding::new(path, line, "`unsafe` belongs into store::encoding, store::entry or base::allocator only")
+        })
+        .collect()
 }
 
 fn check_machine_paths(path: &str, text: &str) -> Vec<Finding> {

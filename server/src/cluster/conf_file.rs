@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use gossip::NodesConfError;
 use gossip::nodes_conf::NodesConf;
+use nix::errno::Errno;
 use protocol::bus::NodeFlags;
 
 /// The most bytes of a nodes.conf that are read: far beyond what the largest cluster writes.
@@ -40,7 +41,12 @@ pub struct ConfFile {
     /// Files that were replaced. Closing one frees its blocks, which takes the file system longer than all the rest of a save; so
     /// it is left to whoever is not waited for ([`ConfFile::take_replaced`]).
     replaced: Vec<File>,
+    /// Open for nothing else than to be closed when there are no more descriptors: a save must not fail for want of one.
+    spare: Vec<File>,
 }
+
+/// Descriptors that a save takes at once: the new file, and the folder.
+const SPARE: usize = 2;
 
 /// Replaced files that are kept open at most.
 const KEPT: usize = 16;
@@ -60,7 +66,7 @@ impl ConfFile {
         })?;
         let mut text = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
-        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new() }, text))
+        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new(), spare: spare() }, text))
     }
 
     /// Replaces the text with itself: a node that cannot keep its votes and epochs should not begin to serve.
@@ -84,7 +90,15 @@ impl ConfFile {
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".tmp-{}", std::process::id()));
         let temporary = PathBuf::from(name);
-        let result = self.replace(&temporary, text, fsync);
+        let mut result = self.replace(&temporary, text, fsync);
+        if result.as_ref().is_err_and(is_out_of_descriptors) {
+            self.replaced.clear();
+            self.spare.clear();
+            result = self.replace(&temporary, text, fsync);
+        }
+        if self.spare.len() < SPARE {
+            self.spare = spare();
+        }
         if result.is_err() {
             // What is left of the attempt is of no use to anybody.
             let _ = std::fs::remove_file(&temporary);
@@ -134,6 +148,15 @@ pub fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
     }
     let conf = NodesConf::parse(text)?;
     Ok(conf.nodes.iter().any(|line| line.flags.contains(NodeFlags::MYSELF) && line.replica_of.is_some()))
+}
+
+/// Whether the process, or the system, has too many files open: the next moment may be better.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
+}
+
+fn spare() -> Vec<File> {
+    (0..SPARE).map_while(|_| File::open("/dev/null").ok()).collect()
 }
 
 fn lock(file: &File) -> Result<(), TryLockError> {

@@ -250,7 +250,17 @@ impl Cluster {
     }
 
     pub(super) fn save_conf(&self, text: &str, fsync: bool) {
-        if let Err(error) = self.conf.lock().save(text, fsync) {
+        let mut conf = self.conf.lock();
+        let mut result = conf.save(text, fsync);
+        // Being out of descriptors passes; a node that ends does not come back by itself. Nothing may be sent before this is saved.
+        for _ in 0..SAVE_ATTEMPTS {
+            if !result.as_ref().is_err_and(conf_file::is_out_of_descriptors) {
+                break;
+            }
+            std::thread::sleep(SAVE_PAUSE);
+            result = conf.save(text, fsync);
+        }
+        if let Err(error) = result {
             // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
             self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
             self.engine.request_stop(1);
@@ -270,6 +280,10 @@ impl Cluster {
         });
     }
 }
+
+/// How often a save is tried again when there are no descriptors, and after what time.
+const SAVE_ATTEMPTS: usize = 50;
+const SAVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Whether clients notice this effect at once. Not a promotion: until it has been performed, writes are refused anyway.
 fn sets_going(effect: &Effect) -> bool {

@@ -5,6 +5,7 @@
 //! ends its task.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -108,6 +109,11 @@ impl Cluster {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    let descriptors = self.engine.clients.descriptors.get();
+                    if descriptors.is_some_and(|all| !all.allows_link(stream.as_raw_fd())) {
+                        // The last descriptors are for files; a peer tries again.
+                        continue;
+                    }
                     let _ = stream.set_nodelay(true);
                     let (local, peer) = (local_ip(&stream), ip_text(peer.ip()));
                     let link = self.with_core(|core, now| core.handle_link_accepted(peer, local, now));

@@ -357,7 +357,8 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
         count(&stats.shard_channels),
         stats.multi.load(Ordering::Relaxed),
     );
-    let total = input + spare + arguments + queued + output + size_of::<ClientHandle>() + size_of::<super::session::Session>();
+    let total =
+        input + spare + arguments + queued + output + size_of::<ClientHandle>() + size_of::<super::session::Session>();
     let _ = write!(
         line,
         " qbuf={input} qbuf-free={spare} argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total}",

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 
 use super::client::{ClientHandle, ClientId};
+use super::descriptors::Descriptors;
 
 /// The registry of connections.
 #[derive(Default)]
@@ -16,12 +17,19 @@ pub struct Clients {
     pub blocked: AtomicUsize,
     /// The worker that serves this node's clients while they are few.
     pub home: OnceLock<usize>,
+    /// The file descriptors that they share with all else.
+    pub descriptors: OnceLock<Arc<Descriptors>>,
 }
 
 impl Clients {
     /// A number for a new client; never reused.
     pub fn next_id(&self) -> ClientId {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether a client may keep the descriptor of its socket.
+    pub fn have_room(&self, descriptor: i32) -> bool {
+        self.descriptors.get().is_none_or(|descriptors| descriptors.allows_client(descriptor))
     }
 
     pub fn add(&self, client: Arc<ClientHandle>) {

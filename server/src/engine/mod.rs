@@ -17,6 +17,7 @@ pub mod client_commands;
 pub mod clients;
 pub mod config;
 pub mod connection;
+pub mod descriptors;
 pub mod dispatch;
 pub mod execute;
 pub mod expire_cycle;

@@ -11,6 +11,7 @@
 //! cheaply: while a load frees and allocates the same amounts there is nothing to give back.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::descriptors::Descriptors;
 use crate::base::allocator;
 
 use super::task_group::TaskGroup;
@@ -110,6 +112,8 @@ pub struct Threads {
     workers: Vec<Spawner>,
     control: Spawner,
     handles: Vec<JoinHandle<()>>,
+    /// File descriptors, which the nodes of the process share.
+    descriptors: Arc<Descriptors>,
     /// Changes when memory is to be given back.
     give_back: watch::Receiver<()>,
 }
@@ -133,14 +137,19 @@ impl Threads {
         control.spawn(move |_| watch_memory(tell));
         for thread in spawners.iter().chain([&control]) {
             let give_back = give_back.clone();
-            thread.spawn(move |_| give_back_here(give_back));
+            thread.spawn(move |_| async move { match give_back_here(give_back).await {} });
         }
-        Ok(Self { workers: spawners, control, handles, give_back })
+        Ok(Self { workers: spawners, control, handles, descriptors: Arc::default(), give_back })
+    }
+
+    /// The file descriptors of the process.
+    pub fn descriptors(&self) -> &Arc<Descriptors> {
+        &self.descriptors
     }
 
     /// Gives back what is free of the calling thread's memory whenever the threads do so; for a thread that has loaded data and only
     /// waits from then on. Never ends.
-    pub fn give_back_memory(&self) -> impl Future<Output = ()> + use<> {
+    pub fn give_back_memory(&self) -> impl Future<Output = Infallible> + use<> {
         give_back_here(self.give_back.clone())
     }
 
@@ -148,7 +157,8 @@ impl Threads {
     pub fn of_group(&self, group: &Arc<TaskGroup>) -> Arc<Self> {
         let workers = self.workers.iter().map(|worker| worker.of_group(group)).collect();
         let control = self.control.of_group(group);
-        Arc::new(Self { workers, control, handles: Vec::new(), give_back: self.give_back.clone() })
+        let (descriptors, give_back) = (self.descriptors.clone(), self.give_back.clone());
+        Arc::new(Self { workers, control, handles: Vec::new(), descriptors, give_back })
     }
 
     /// Waits until every thread has come to the end of the turn that it was in. Not on one of these threads.
@@ -226,7 +236,7 @@ async fn watch_memory(tell: watch::Sender<()>) {
 }
 
 /// Gives back what is free of this thread's memory, each time when told.
-async fn give_back_here(mut told: watch::Receiver<()>) {
+async fn give_back_here(mut told: watch::Receiver<()>) -> Infallible {
     while told.changed().await.is_ok() {
         allocator::collect();
     }

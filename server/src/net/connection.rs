@@ -219,6 +219,7 @@ impl Connection {
 
     /// Keeps bytes that cannot be executed yet. They are in the worker's buffer exactly if the connection held nothing.
     fn keep(&mut self, count: usize) {
+        self.count_read(count);
         if self.input.is_empty() {
             self.input.append(&self.shared.input.borrow()[..count]);
         }
@@ -251,10 +252,14 @@ impl Connection {
         true
     }
 
-    /// Executes after a read of `count` bytes.
-    fn execute_read(&mut self, count: usize) -> Next {
+    fn count_read(&self, count: usize) {
         self.session.handle.stats.total_in.fetch_add(count as u64, Ordering::Relaxed);
         self.engine.stats.net_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// Executes after a read of `count` bytes.
+    fn execute_read(&mut self, count: usize) -> Next {
+        self.count_read(count);
         if !self.input.is_empty() {
             if self.holds_too_much() {
                 return Next::Close;
@@ -287,8 +292,7 @@ impl Connection {
         let shared = self.shared.clone();
         let mut output = shared.output.borrow_mut();
         output.clear();
-        let (used, next) =
-            self.engine.process(&mut self.session, &mut self.intake, self.input.unread(), &mut output);
+        let (used, next) = self.engine.process(&mut self.session, &mut self.intake, self.input.unread(), &mut output);
         self.input.consume(used);
         self.note_input();
         self.note_pause(&next);

@@ -19,6 +19,9 @@ use crate::engine::client::ClientHandle;
 use crate::engine::stats::bump;
 use crate::engine::threads::{Spawner, Threads};
 
+/// A failure to accept is told once in this time, microseconds.
+const COMPLAINT_PERIOD_US: u64 = 1_000_000;
+
 /// Binds a listening socket.
 ///
 /// # Errors
@@ -37,6 +40,7 @@ pub fn bind(addr: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener>
 
 /// Accepts clients until the future is dropped.
 pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: Weak<Threads>) {
+    let mut told_us = None;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -44,7 +48,11 @@ pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: We
                 admit(stream, peer, &engine, &threads);
             }
             Err(error) => {
-                engine.log.warning(format_args!("Accepting client connection: {error}"));
+                let now_us = engine.clock.monotonic_us();
+                if told_us.is_none_or(|told| now_us - told >= COMPLAINT_PERIOD_US) {
+                    told_us = Some(now_us);
+                    engine.log.warning(format_args!("Accepting client connection: {error}"));
+                }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
@@ -54,10 +62,13 @@ pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: We
 fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Arc<Threads>) {
     bump(&engine.stats.connections_received);
     let hot = engine.hot.load();
-    if engine.clients.len() >= hot.max_clients {
+    // Redis counts the links of the bus among the clients.
+    let links = if hot.cluster_enabled { engine.info.number("cluster_connections").unwrap_or(0) } else { 0 };
+    if engine.clients.len() + links as usize >= hot.max_clients || !engine.clients.have_room(stream.as_raw_fd()) {
         bump(&engine.stats.rejected_connections);
+        let what = if hot.cluster_enabled { "clients + cluster connections" } else { "clients" };
         // Best effort, as Redis does: the socket's buffer is empty, so one short line fits.
-        let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+        let _ = stream.try_write(format!("-ERR max number of {what} reached\r\n").as_bytes());
         return;
     }
     if hot.protected && !peer.ip().is_loopback() {

@@ -209,8 +209,7 @@ pub(super) static CLIENTS: &[Field] = &[
         Value::Int(longest.max(facts.engine.info.recent_input.get(facts.now) as i64))
     }),
     ("client_recent_max_output_buffer", |facts| {
-        let longest =
-            facts.longest(|client| client.stats.output_buffer.load(Ordering::Relaxed) + client.mail_bytes());
+        let longest = facts.longest(|client| client.stats.output_buffer.load(Ordering::Relaxed) + client.mail_bytes());
         Value::Int(longest.max(facts.engine.info.recent_output.get(facts.now) as i64))
     }),
     ("blocked_clients", |facts| Value::Int(facts.engine.clients.blocked.load(Ordering::Relaxed) as i64)),

@@ -115,6 +115,11 @@ impl InfoState {
         self.peak_memory.fetch_max(Process::memory().used, Ordering::Relaxed);
     }
 
+    /// A number that a subsystem tells.
+    pub fn number(&self, field: &str) -> Option<i64> {
+        self.sources.read().iter().filter_map(Weak::upgrade).find_map(|source| source.number(field))
+    }
+
     fn sources(&self) -> Vec<Arc<dyn InfoSource>> {
         self.sources.read().iter().filter_map(Weak::upgrade).collect()
     }

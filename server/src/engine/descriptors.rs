@@ -1,0 +1,185 @@
+//! File descriptors of the process: as many as it may have, and some kept for what must not fail.
+//!
+//! The system gives a process a soft limit, often 1024, that it may raise to a hard one. As Redis does, a node raises it as far as its
+//! `maxclients` need, and lowers `maxclients` if that is not far enough.
+//!
+//! Clients are not all that takes descriptors. A node that cannot save nodes.conf has to end, one that cannot open a file cannot save its
+//! data, and one that cannot connect loses its peers: anybody who opens connections and says nothing could bring that about. So the
+//! last descriptors are kept from clients. Counting would miss what others in the process have open (more nodes, the program that
+//! embeds them); but the system always gives out the lowest free number, so a client whose socket has a high number is a client too many.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::Engine;
+use super::config::ids;
+
+/// Descriptors besides those of clients that a node counts on when it fits `maxclients` (Redis: CONFIG_MIN_RESERVED_FDS).
+const BESIDES_CLIENTS: u64 = 32;
+/// Kept from clients and from links of the bus: files, and the link to a primary.
+const FOR_FILES: u64 = 12;
+/// Kept from clients for the links of a cluster node.
+const FOR_LINKS: u64 = 24;
+/// What is assumed if the system does not tell its limit, as by Redis.
+const UNKNOWN: u64 = 1024;
+
+/// A node cannot start with so few descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Your current 'ulimit -n' of {limit} is not enough for the server to start. Please increase your open file limit to at least {needed}. Exiting."
+)]
+pub struct TooFew {
+    limit: u64,
+    needed: u64,
+}
+
+/// The descriptors of a process; its nodes share it.
+#[derive(Debug)]
+pub struct Descriptors {
+    /// What all nodes want together.
+    wanted: AtomicU64,
+    /// What they keep from clients.
+    kept: AtomicU64,
+    /// How many the process may have.
+    limit: AtomicU64,
+}
+
+impl Default for Descriptors {
+    fn default() -> Self {
+        Self { wanted: AtomicU64::new(0), kept: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX) }
+    }
+}
+
+impl Descriptors {
+    /// Fits a node that starts to the descriptors there are: raises the limit, or lowers `maxclients`.
+    ///
+    /// # Errors
+    /// There are too few for a single client.
+    pub fn fit(&self, engine: &Engine) -> Result<(), TooFew> {
+        let kept = if engine.config.bool(ids::CLUSTER_ENABLED) { FOR_FILES + FOR_LINKS } else { FOR_FILES };
+        self.kept.fetch_add(kept, Ordering::Relaxed);
+        let wanted = needed_by(engine);
+        let before = self.wanted.fetch_add(wanted, Ordering::Relaxed);
+        let limit = self.raise(engine, wanted, before);
+        if limit >= wanted {
+            return Ok(());
+        }
+        if limit <= BESIDES_CLIENTS {
+            return Err(TooFew { limit, needed: wanted });
+        }
+        let clients = limit - BESIDES_CLIENTS;
+        engine.config.record(ids::MAXCLIENTS, &clients.to_string()).expect("a number of clients below the wanted one");
+        engine.reload_hot();
+        Ok(())
+    }
+
+    /// CONFIG SET maxclients: raises the limit for them.
+    ///
+    /// # Errors
+    /// Redis's reason, if there are not so many.
+    pub fn refit(&self, engine: &Engine) -> Result<(), String> {
+        let wanted = needed_by(engine);
+        let others = self.wanted.load(Ordering::Relaxed).saturating_sub(wanted);
+        let limit = self.raise(engine, wanted, others);
+        if limit >= wanted {
+            return Ok(());
+        }
+        let most = limit.saturating_sub(BESIDES_CLIENTS);
+        Err(format!("The operating system is not able to handle the specified number of clients, try with {most}"))
+    }
+
+    /// Raises the limit so that a node has `wanted` and the others have theirs, or as far as it goes; the limit then. The log's lines are
+    /// Redis's (`adjustOpenFilesLimit`).
+    fn raise(&self, engine: &Engine, wanted: u64, others: u64) -> u64 {
+        let log = &engine.log;
+        let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
+            Ok(limits) => limits,
+            Err(error) => {
+                log.warning(format_args!(
+                    "Unable to obtain the current NOFILE limit ({}), assuming 1024 and setting the max clients configuration accordingly.",
+                    error.desc()
+                ));
+                self.limit.store(UNKNOWN, Ordering::Relaxed);
+                return UNKNOWN;
+            }
+        };
+        let all = wanted + others;
+        let mut limit = soft;
+        let mut refused = None;
+        if soft < all {
+            // A privileged process may go beyond the hard limit.
+            match setrlimit(Resource::RLIMIT_NOFILE, all, hard.max(all)) {
+                Ok(()) => limit = all,
+                Err(error) => {
+                    refused = Some(error);
+                    let most = hard.min(all);
+                    if most > soft && setrlimit(Resource::RLIMIT_NOFILE, most, hard).is_ok() {
+                        limit = most;
+                    }
+                }
+            }
+        }
+        self.limit.store(limit, Ordering::Relaxed);
+        if limit >= wanted && soft < wanted {
+            log.notice(format_args!(
+                "Increased maximum number of open files to {limit} (it was originally set to {soft})."
+            ));
+        }
+        if limit < wanted && limit > BESIDES_CLIENTS {
+            let (clients, fewer) = (wanted - BESIDES_CLIENTS, limit - BESIDES_CLIENTS);
+            log.warning(format_args!(
+                "You requested maxclients of {clients} requiring at least {wanted} max file descriptors."
+            ));
+            if let Some(error) = refused {
+                log.warning(format_args!(
+                    "Server can't set maximum open files to {wanted} because of OS error: {}.",
+                    error.desc()
+                ));
+            }
+            log.warning(format_args!(
+                "Current maximum open files is {limit}. maxclients has been reduced to {fewer} to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'."
+            ));
+        }
+        limit
+    }
+
+    /// Whether a client may keep the descriptor that its socket got.
+    pub fn allows_client(&self, descriptor: i32) -> bool {
+        self.allows(descriptor, self.kept.load(Ordering::Relaxed))
+    }
+
+    /// Whether a link of the bus may.
+    pub fn allows_link(&self, descriptor: i32) -> bool {
+        self.allows(descriptor, FOR_FILES)
+    }
+
+    /// Of very few descriptors a quarter is kept.
+    fn allows(&self, descriptor: i32, kept: u64) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < limit - kept.min(limit / 4))
+    }
+}
+
+/// What a node wants for its clients and itself.
+fn needed_by(engine: &Engine) -> u64 {
+    engine.config.int(ids::MAXCLIENTS) as u64 + BESIDES_CLIENTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_descriptors_are_kept_from_clients() {
+        let descriptors = Descriptors::default();
+        assert!(descriptors.allows_client(i32::MAX), "unknown: no limit");
+        descriptors.limit.store(1000, Ordering::Relaxed);
+        descriptors.kept.store(FOR_FILES + FOR_LINKS, Ordering::Relaxed);
+        assert!(descriptors.allows_client(963) && !descriptors.allows_client(964));
+        assert!(descriptors.allows_link(987) && !descriptors.allows_link(988));
+        descriptors.limit.store(40, Ordering::Relaxed);
+        assert!(descriptors.allows_client(29) && !descriptors.allows_client(30));
+        assert!(!descriptors.allows_client(-1));
+    }
+}

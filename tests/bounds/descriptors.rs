@@ -1,0 +1,89 @@
+//! File descriptors: a server fits itself to what there are, and clients cannot take what the cluster and files need.
+
+use integration::client::Client;
+use integration::node::{Node, NodeSpec};
+use integration::oracle::{Binary, slotd_is_stock};
+use integration::wait::{secs, wait_until};
+
+#[test]
+fn maxclients_is_fitted_to_the_descriptors_there_are() {
+    let node = NodeSpec::new(Binary::Slotd).with_descriptors("-n 128").start();
+    let mut client = node.client();
+    let maxclients = |client: &mut Client| client.cmd("CONFIG GET maxclients").text();
+    assert!(maxclients(&mut client).ends_with("96"), "{}", maxclients(&mut client));
+    for line in [
+        "You requested maxclients of 10000 requiring at least 10032 max file descriptors.",
+        "Server can't set maximum open files to 10032 because of OS error: Operation not permitted.",
+        "Current maximum open files is 128. maxclients has been reduced to 96 to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'.",
+    ] {
+        assert!(node.log().contains(line), "{line}");
+    }
+    let refused = client.cmd("CONFIG SET maxclients 200").text();
+    assert_eq!(
+        refused,
+        "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle the specified number of clients, try with 96"
+    );
+    client.ok("CONFIG SET maxclients 50");
+    assert!(maxclients(&mut client).ends_with("50"));
+}
+
+#[test]
+fn the_soft_limit_is_raised() {
+    let node = NodeSpec::new(Binary::Slotd).with_descriptors("-Sn 300").with("maxclients", "500").start();
+    assert!(node.log().contains("Increased maximum number of open files to 532 (it was originally set to 300)."));
+    assert!(node.cmd("CONFIG GET maxclients").text().ends_with("500"));
+}
+
+#[test]
+fn too_few_descriptors_to_start_are_a_reason() {
+    let mut node = NodeSpec::new(Binary::Slotd).with_descriptors("-n 32").prepare();
+    let (status, log) = node.run_to_end();
+    assert_eq!(status, Some(1));
+    let reason = "Your current 'ulimit -n' of 32 is not enough for the server to start. Please increase your open file limit to at least 10032. Exiting.";
+    assert!(log.contains(reason), "{log}");
+}
+
+#[test]
+fn a_client_too_many_is_told_so() {
+    for (spec, text) in [
+        (NodeSpec::new(Binary::Slotd), "-ERR max number of clients reached\r\n"),
+        (NodeSpec::cluster(Binary::Slotd, 2000), "-ERR max number of clients + cluster connections reached\r\n"),
+    ] {
+        let node = spec.with("maxclients", "5").start();
+        let kept: Vec<Client> = (0..5).map(|_| node.client()).collect();
+        wait_until("the sixth to be refused", secs(10), || {
+            let mut sixth = node.client();
+            sixth.frame(secs(5)).is_ok_and(|frame| frame == text.as_bytes())
+        });
+        drop(kept);
+        wait_until("a place to be free", secs(10), || node.try_cmd("PING").is_some_and(|reply| reply.text() == "PONG"));
+    }
+}
+
+/// Opens connections that say nothing, until `count` were tried.
+fn idle(node: &Node, count: usize) -> Vec<Client> {
+    (0..count).filter_map(|_| Client::connect(node.port()).ok()).collect()
+}
+
+#[test]
+fn idle_connections_leave_descriptors_for_the_cluster_and_for_files() {
+    let node = NodeSpec::cluster(Binary::Slotd, 2000).with_descriptors("-n 150").with("requirepass", "x").start();
+    let mut admin = node.admin();
+    let idle = idle(&node, 300);
+    // The node saves its configuration of the cluster, and its data.
+    assert!(admin.cmd("CLUSTER BUMPEPOCH").text().starts_with("BUMPED"));
+    admin.ok("CLUSTER ADDSLOTSRANGE 0 16383");
+    admin.ok("CONFIG SET appendfsync no");
+    assert!(!admin.cmd("BGSAVE").is_error());
+    wait_until("the data to be saved", secs(20), || {
+        let info = admin.cmd("INFO persistence").text();
+        info.contains("rdb_bgsave_in_progress:0") && info.contains("rdb_last_bgsave_status:ok")
+    });
+    assert!(node.dir().join("dump.rdb").exists());
+    drop(idle);
+    wait_until("clients to be accepted again", secs(20), || {
+        node.try_cmd("PING").is_some_and(|reply| reply.text().starts_with("NOAUTH"))
+    });
+    let complaints = node.log().matches("Accepting client connection").count();
+    assert!(complaints <= if slotd_is_stock() { 1000 } else { 20 }, "{complaints} lines about one thing");
+}
