@@ -111,12 +111,12 @@ GET k
 SET k v
 PING
 PING hi
-PUBLISH a to-myself
-!read
+{7.2 ":1\r\n"} PUBLISH a to-myself
+{7.2 ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$9\r\nto-myself\r\n"} !read
 MULTI
 PUBLISH a in-multi
-EXEC
-!read
+{7.2 "*1\r\n:1\r\n"} EXEC
+{7.2 ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$8\r\nin-multi\r\n"} !read
 RESET
 GET k
 == patterns, RESP2
