@@ -22,6 +22,8 @@ mod keys;
 mod linear;
 mod lists;
 mod lists_blocking;
+mod migrate;
+mod numeric_arguments;
 mod protocol_errors;
 mod pubsub;
 mod pushes;

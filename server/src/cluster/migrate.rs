@@ -300,11 +300,13 @@ impl Mover {
         for _ in 0..preamble {
             problem = problem.or(link.read().await?);
         }
+        // Without its password or its database nothing that follows went where it should; with them, each key is judged by itself.
+        let admitted = problem.is_none();
         let mut accepted = Vec::with_capacity(copies.len());
         for _ in copies {
             match link.read().await {
                 Ok(refused) => {
-                    accepted.push(refused.is_none() && problem.is_none());
+                    accepted.push(refused.is_none() && admitted);
                     problem = problem.or(refused);
                 }
                 // What was acknowledged before is moved; the rest is still here.

@@ -94,11 +94,12 @@ fn c_int(word: &[u8]) -> i64 {
         Some((b'+', digits)) => (false, digits),
         _ => (false, word),
     };
-    let magnitude = digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .fold(0i64, |sum, byte| sum.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
-    i64::from(if negative { -magnitude } else { magnitude } as i32)
+    // What is too large for a `long` is the nearest that there is, and of that the lower half is taken.
+    let number = digits.iter().take_while(|byte| byte.is_ascii_digit()).fold(0i64, |sum, byte| {
+        let digit = i64::from(byte - b'0');
+        sum.saturating_mul(10).saturating_add(if negative { -digit } else { digit })
+    });
+    i64::from(number as i32)
 }
 
 fn find_keyword(args: Args<'_>, keyword: &str, start_from: i16) -> Option<i64> {

@@ -501,9 +501,8 @@ fn parse_search(args: Args<'_>) -> Result<Search, CmdError> {
                 ));
             }
             if search.rank == i64::MIN {
-                return Err(CmdError::text(
-                    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-                ));
+                // Its negation is itself, which Redis finds to be less than any number of matches.
+                search.rank = -1;
             }
         } else if option.eq_ignore_ascii_case(b"count") {
             let count = parse_i64(value).and_then(|count| usize::try_from(count).ok());

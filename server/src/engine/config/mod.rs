@@ -48,6 +48,8 @@ pub const REDIS_VERSION: &str = "7.0.15";
 
 /// The bounds that `hz` is kept in.
 const HZ_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
+/// The least that CONFIG SET makes of `repl-backlog-size` (Redis: `CONFIG_REPL_BACKLOG_MIN_SIZE`).
+const REPL_BACKLOG_MIN_BYTES: i64 = 16 * 1024;
 
 /// What a change hook returns: the reason for its refusal follows "CONFIG SET failed (...) - ".
 pub type HookResult = Result<(), String>;
@@ -378,7 +380,14 @@ impl Config {
         } else {
             text.split(|byte| *byte == b' ').collect()
         };
-        self.read(id, &words, false)
+        let value = self.read(id, &words, false)?;
+        // Redis lets a backlog begin as small as it is told, and never resizes it to less than this.
+        Ok(match value {
+            Value::Number(bytes) if id == ids::REPL_BACKLOG_SIZE && value != self.value(id) => {
+                Value::Number(bytes.max(REPL_BACKLOG_MIN_BYTES))
+            }
+            other => other,
+        })
     }
 
     /// Reads a value; see [`value::read`].

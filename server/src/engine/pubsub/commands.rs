@@ -224,7 +224,7 @@ fn propagate(ctx: &SessionCtx<'_, '_>, args: Args<'_>) {
 
 fn list_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
     if args.len() > 3 {
-        return Err(subcommand_syntax(ctx));
+        return Err(subcommand_syntax(args));
     }
     let names: Vec<_> = ctx
         .engine
@@ -238,9 +238,9 @@ fn list_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> Se
     Ok(Handled::Done)
 }
 
-fn subcommand_syntax(ctx: &SessionCtx<'_, '_>) -> CmdError {
-    let sub = ctx.command.spec.name;
-    CmdError::new(format!("ERR unknown subcommand or wrong number of arguments for '{sub}'. Try PUBSUB HELP."))
+/// Names the subcommand as the client wrote it.
+fn subcommand_syntax(args: Args<'_>) -> CmdError {
+    CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", &args[1], "'. Try PUBSUB HELP.")
 }
 
 fn channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

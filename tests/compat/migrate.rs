@@ -1,0 +1,49 @@
+//! MIGRATE of several keys: each is judged by itself.
+
+use integration::node::{Node, NodeSpec};
+use integration::oracle::{Binary, slotd_is_stock};
+
+/// Which of the keys a node has.
+fn present(node: &Node, keys: &[&str]) -> Vec<String> {
+    keys.iter().filter(|key| node.cmd(&format!("EXISTS {key}")).int() == 1).map(|key| (*key).to_owned()).collect()
+}
+
+/// Moves a, b and c to a node that has `busy` already; what was said, and where the keys are then.
+fn move_all(binary: Binary, busy: &str, options: &str) -> (String, Vec<String>, Vec<String>, Vec<String>) {
+    let (source, target) = (NodeSpec::new(binary).start(), NodeSpec::new(Binary::Stock).start());
+    assert!(source.cmd("MSET a ours b ours c ours").is_ok());
+    for key in busy.split(' ').filter(|key| !key.is_empty()) {
+        assert!(target.cmd(&format!("SET {key} theirs")).is_ok());
+    }
+    let said = source.cmd(&format!("MIGRATE 127.0.0.1 {} \"\" 0 5000 {options} KEYS a b none c", target.port())).text();
+    let values = target.cmd("MGET a b c").items().iter().map(integration::resp::Value::text).collect();
+    (said, present(&source, &["a", "b", "c"]), present(&target, &["a", "b", "c"]), values)
+}
+
+#[test]
+fn a_key_stays_only_if_the_target_did_not_take_it() {
+    for busy in ["", "a", "b", "c", "a b", "a c", "a b c"] {
+        for options in ["", "COPY", "REPLACE", "AUTH wrong"] {
+            let redis = move_all(Binary::Stock, busy, options);
+            assert_eq!(move_all(Binary::Slotd, busy, options), redis, "busy: {busy}; options: {options}");
+        }
+    }
+}
+
+#[test]
+fn a_transaction_does_not_wait_for_another_node() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (source, target) = (NodeSpec::new(Binary::Slotd).start(), NodeSpec::new(Binary::Slotd).start());
+    let mut client = source.client();
+    client.ok("SET a ours");
+    client.ok("MULTI");
+    for line in ["SET b ours", &format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port()), "SET c ours"] {
+        assert_eq!(client.cmd(line).text(), "QUEUED");
+    }
+    let replies: Vec<String> = client.cmd("EXEC").items().iter().map(integration::resp::Value::text).collect();
+    assert_eq!(replies, ["OK", "ERR Command not allowed inside a transaction", "OK"]);
+    assert_eq!(present(&source, &["a", "b", "c"]), ["a", "b", "c"]);
+    assert!(present(&target, &["a"]).is_empty());
+}

@@ -1,0 +1,272 @@
+//! Every number that a command takes, with every value that numbers are got wrong with: the ends of the integer types and their
+//! neighbours, the limit of strings, what is no number, and what looks like one.
+//!
+//! The scripts are made here: a template names a command with `#` in the place of one argument. A case is one template with
+//! all values; before each value the keys are made anew, so that what an earlier one did is of no matter. What containers say about
+//! the number of their arguments is tried in the same manner.
+
+use std::fmt::Write as _;
+
+use crate::check;
+
+/// As a script writes them.
+const VALUES: &[&str] = &[
+    "0",
+    "-1",
+    "1",
+    "2",
+    "2147483646",
+    "2147483647",
+    "2147483648",
+    "-2147483647",
+    "-2147483648",
+    "-2147483649",
+    "4294967294",
+    "4294967295",
+    "4294967296",
+    "9223372036854775806",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775807",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551614",
+    "18446744073709551615",
+    "18446744073709551616",
+    "536870911",
+    "536870912",
+    "536870913",
+    "nan",
+    "inf",
+    "-inf",
+    "1e308",
+    "-0",
+    r#""""#,
+    "0x1",
+    r#"" 1""#,
+    r#""1 ""#,
+    "+1",
+    "01",
+    "1.5",
+    r#""1\x00""#,
+    r#""\x00""#,
+    "a",
+];
+
+/// The last place in the longest string.
+const LONGEST: &str = "536870911";
+
+/// Makes the keys that the templates name.
+const KEYS: &str = "FLUSHALL\nMSET k hello k2 yellow n 10\nRPUSH l a b c b d\n";
+
+/// Plays the templates, one per line.
+fn check_numbers(templates: &str) {
+    check_numbers_with(templates, |_| "");
+}
+
+/// Plays the templates, one per line, with what stands before a line for a value.
+fn check_numbers_with(templates: &str, normaliser: fn(&str) -> &'static str) {
+    let mut script = String::new();
+    for template in templates.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let _ = writeln!(script, "== {template}\n{KEYS}!let dump DUMP k");
+        for value in VALUES {
+            if template.starts_with("SETRANGE") && template.ends_with('x') && *value == LONGEST {
+                // It works, and takes both servers half a gigabyte.
+                continue;
+            }
+            let (line, normaliser) = (template.replace('#', value), normaliser(value));
+            let _ = writeln!(script, "{KEYS}{normaliser}{line}\nMGET k n\nLRANGE l 0 -1");
+        }
+    }
+    check(&script);
+}
+
+/// Redis 7.0 takes a time beyond all clocks for one before them; 7.2 refuses it.
+fn refused_beyond_all_time(seconds: &str) -> &'static str {
+    let beyond = seconds.parse::<f64>().is_ok_and(|seconds| seconds * 1000.0 >= i64::MAX as f64);
+    if beyond { r#"{7.2 "-ERR timeout is out of range\r\n"} "# } else { "" }
+}
+
+#[test]
+fn numbers_of_strings() {
+    check_numbers(
+        "INCRBY n #
+        DECRBY n #
+        INCRBYFLOAT n #
+        SETRANGE k # x
+        SETRANGE k # \"\"
+        SETRANGE none # \"\"
+        GETRANGE k # 2
+        GETRANGE k 0 #
+        SUBSTR k # 2
+        SUBSTR k -3 #
+        LCS k k2 IDX MINMATCHLEN #",
+    );
+}
+
+#[test]
+fn numbers_that_strings_hold() {
+    let mut script = String::new();
+    for value in VALUES {
+        let _ = writeln!(script, "== {value}");
+        for command in ["INCR", "DECR", "INCRBYFLOAT"] {
+            let by = if command == "INCRBYFLOAT" { " 1" } else { "" };
+            let _ = writeln!(script, "SET k {value}\n{command} k{by}\nGET k\nOBJECT ENCODING k");
+        }
+    }
+    check(&script);
+}
+
+#[test]
+fn numbers_of_lists() {
+    check_numbers(
+        "LRANGE l # 2
+        LRANGE l 0 #
+        LTRIM l # 5
+        LTRIM l 0 #
+        LINDEX l #
+        LSET l # x
+        LREM l # b
+        LPOS l b RANK #
+        LPOS l b COUNT #
+        LPOS l b MAXLEN #
+        LPOS l b RANK # COUNT 0
+        LPOS l b RANK -1 COUNT #
+        LPOP l #
+        RPOP l #
+        LPOP none #
+        LMPOP # l LEFT
+        LMPOP 1 l LEFT COUNT #
+        LMPOP 1 none LEFT COUNT #
+        LMPOP # none LEFT",
+    );
+}
+
+#[test]
+fn numbers_of_commands_that_wait() {
+    check_numbers(
+        "BLMPOP 0.01 # l LEFT
+        BLMPOP 0.01 1 l LEFT COUNT #",
+    );
+    check_numbers_with(
+        "BLMPOP # 1 l LEFT
+        BLPOP l #
+        BRPOP l #
+        BLMOVE l l2 LEFT RIGHT #
+        BRPOPLPUSH l l2 #",
+        refused_beyond_all_time,
+    );
+}
+
+#[test]
+fn numbers_of_expiries() {
+    // Relative times that are a moment would be over before the next command, or not.
+    check_numbers(
+        "EXPIRE none #
+        EXPIRE k # NX
+        EXPIRE k # GT
+        EXPIREAT k #
+        PEXPIRE none #
+        PEXPIREAT k #
+        SET k v EX #
+        SET k v EXAT #
+        SET k v PXAT #
+        SET none v PX # XX
+        SETEX k # v
+        GETEX k EX #
+        GETEX k EXAT #
+        GETEX k PXAT #
+        GETEX none PX #
+        RESTORE r # $dump ABSTTL
+        RESTORE r 0 $dump IDLETIME #
+        RESTORE r 0 $dump FREQ #
+        RESTORE k # $dump",
+    );
+}
+
+#[test]
+fn numbers_of_databases() {
+    check_numbers(
+        "COPY k k3 DB #
+        COPY none k3 DB #
+        MOVE k #
+        SWAPDB # 0
+        SWAPDB 0 #",
+    );
+    let mut script = String::new();
+    for value in VALUES {
+        let _ = writeln!(script, "== SELECT {value}\nSELECT {value}\nSELECT 0\n{{near 0}} DBSIZE");
+    }
+    check(&script);
+}
+
+/// Of an empty database, so that what is found does not depend on where things are.
+#[test]
+fn numbers_of_scans() {
+    let mut script = String::new();
+    for value in VALUES {
+        let _ = writeln!(script, "SCAN {value}\nSCAN 0 COUNT {value}\nSCAN {value} COUNT 7");
+    }
+    check(&script);
+}
+
+#[test]
+fn numbers_of_what_serves_the_connection() {
+    check_numbers(
+        "CLIENT UNBLOCK #
+        CLIENT NO-EVICT #
+        CLIENT KILL ID # SKIPME yes TYPE replica
+        COMMAND GETKEYS LMPOP # a b
+        COMMAND GETKEYS BLMPOP 0 # a b
+        COMMAND GETKEYSANDFLAGS LMPOP # a b
+        MEMORY USAGE none SAMPLES #
+        REPLICAOF host #x
+        CLUSTER KEYSLOT #
+        MIGRATE 127.0.0.1 1 none # 10
+        MIGRATE 127.0.0.1 1 none 0 #",
+    );
+}
+
+#[test]
+fn a_backlog_is_made_no_smaller_than_it_can_be() {
+    let mut script = String::new();
+    for size in ["1", "2", "100", "16383", "16384", "16385", "1kb", "1mb", "0", "-1", "1.5", "x"] {
+        let _ = writeln!(script, "CONFIG SET repl-backlog-size {size}\nCONFIG GET repl-backlog-size");
+    }
+    check(&script);
+}
+
+#[test]
+fn containers_name_what_is_wrong_with_the_number_of_words() {
+    let subcommands = [
+        "PUBSUB NUMSUB NUMPAT CHANNELS SHARDCHANNELS SHARDNUMSUB HELP NONE",
+        "CLIENT GETNAME SETNAME GETREDIR UNPAUSE INFO TRACKINGINFO CACHING UNBLOCK NO-EVICT HELP NONE",
+        "CONFIG GET SET HELP NONE",
+        "COMMAND COUNT GETKEYS GETKEYSANDFLAGS LIST HELP NONE",
+        "OBJECT ENCODING FREQ IDLETIME REFCOUNT HELP NONE",
+        "MEMORY USAGE HELP NONE",
+        "CLUSTER INFO KEYSLOT NODES SETSLOT NONE",
+    ];
+    let mut script = String::new();
+    for line in subcommands {
+        let mut words = line.split(' ');
+        let container = words.next().unwrap_or_default();
+        if container != "COMMAND" {
+            let _ = writeln!(script, "{container}");
+        }
+        for subcommand in words {
+            // As it is written: some errors repeat it.
+            for name in
+                [subcommand.to_owned(), subcommand.to_lowercase(), subcommand[..1].to_lowercase() + &subcommand[1..]]
+            {
+                // Without words, the replies of some are about the client or the node itself.
+                let least =
+                    usize::from(matches!(subcommand, "GETNAME" | "GETREDIR" | "INFO" | "COUNT" | "HELP" | "LIST"));
+                for count in least..5 {
+                    let _ = writeln!(script, "{container} {name}{}", " x".repeat(count));
+                }
+            }
+        }
+    }
+    check(&script);
+}
