@@ -46,6 +46,11 @@ impl Gossip {
         &self.config
     }
 
+    /// Bytes that wait here for links which are not up yet. What waits for the others is the driver's.
+    pub fn queued_bytes(&self) -> usize {
+        self.links.queued_bytes()
+    }
+
     /// CLUSTER COUNT-FAILURE-REPORTS: valid reports about a node.
     pub fn count_failure_reports(&mut self, id: &str, now: UnixMillis) -> Result<usize, Error> {
         let key = self.known(id)?;
@@ -117,6 +122,9 @@ impl Gossip {
         }
         self.begin(now);
         if self.nodes[self.me].is_replica() {
+            if let Some(primary) = self.nodes[self.me].primary {
+                self.lost_channels = self.nodes[primary].slots.clone();
+            }
             self.stop_replicating();
             self.pending.push(Effect::FlushData);
             let shard_id = self.rng.node_id();

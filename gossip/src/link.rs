@@ -66,6 +66,10 @@ impl Link {
         }
     }
 
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
     pub(crate) fn take_queue(&mut self) -> Vec<Arc<[u8]>> {
         self.queued_bytes = 0;
         std::mem::take(&mut self.queue)
@@ -124,6 +128,11 @@ impl LinkTable {
 
     pub(crate) fn remove(&mut self, id: LinkId) -> Option<Link> {
         self.links.remove(&id)
+    }
+
+    /// Bytes that wait for all links that are not up yet.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.links.values().map(Link::queued_bytes).sum()
     }
 
     /// The links from and to a node.

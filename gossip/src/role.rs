@@ -5,6 +5,7 @@
 //! whose primary turns replica follows the grand-primary (redis issue 11263).
 
 use protocol::bus::{NodeFlags, NodeId};
+use protocol::slot::SlotId;
 
 use crate::event::{Effect, Level};
 use crate::node::NodeKey;
@@ -97,6 +98,7 @@ impl Gossip {
         if was_primary {
             self.pending.push(Effect::Demoted);
         }
+        self.leave_foreign_channels(primary);
         self.follow_primary_address();
         self.reconfigured();
         self.todo.fsync = true;
@@ -104,6 +106,16 @@ impl Gossip {
         // The others learn of it now rather than with the next pings; but in a tick of its own, so that whoever sent
         // CLUSTER REPLICATE does not wait for the disk.
         self.announce_at = Some(self.last_input);
+    }
+
+    /// Whoever subscribed here to a shard channel that the new primary does not have would never get a message again (Valkey:
+    /// `removeAllNotOwnedShardChannelSubscriptions`).
+    fn leave_foreign_channels(&mut self, primary: NodeKey) {
+        for slot in SlotId::all() {
+            if self.slots.owner(slot) != Some(primary) {
+                self.lost_channels.set(slot);
+            }
+        }
     }
 
     /// Tells the server where the primary is, whenever that is not what it was told last. Called on every change of

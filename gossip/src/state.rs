@@ -193,6 +193,10 @@ impl Gossip {
         self.config = config;
         self.next_cron = self.next_cron.min(now + self.config.cron_period_ms());
         self.apply_announcement();
+        if self.todo.view {
+            // Clients ask any node where this one is.
+            self.announce_members(now);
+        }
         self.todo.update_state = true;
         self.finish(now);
     }
@@ -227,7 +231,8 @@ impl Gossip {
     /// Puts the announced addresses and flags of the configuration into our own entry.
     fn apply_announcement(&mut self) {
         let announce = &self.config.announce;
-        let before = (self.nodes[self.me].ip, self.nodes[self.me].port, self.nodes[self.me].flags);
+        let shown = |me: &Node| (me.ip, me.port, me.secondary_port, me.bus_port, me.flags);
+        let before = shown(&self.nodes[self.me]);
         let me = &mut self.nodes[self.me];
         if let Some(ip) = announce.ip {
             me.ip = ip;
@@ -239,7 +244,7 @@ impl Gossip {
         me.hostname.clone_from(&announce.hostname);
         me.human_nodename.clone_from(&announce.human_nodename);
         me.flags.set(NodeFlags::NOFAILOVER, self.config.replica_no_failover);
-        if renamed || before != (me.ip, me.port, me.flags) {
+        if renamed || before != shown(me) {
             self.todo.save = true;
             self.todo.view = true;
         }

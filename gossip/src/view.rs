@@ -93,6 +93,8 @@ pub struct LinkView {
     pub inbound: bool,
     pub connected: bool,
     pub created_at: UnixMillis,
+    /// Bytes that wait for the link to come up.
+    pub queued_bytes: usize,
 }
 
 /// Counters of the bus.
@@ -335,7 +337,7 @@ impl Gossip {
             .filter_map(|(node, id)| {
                 let link = self.links.get(id)?;
                 let (inbound, connected, created_at) = (link.inbound, link.connected, link.created_at);
-                Some(LinkView { id, node, inbound, connected, created_at })
+                Some(LinkView { id, node, inbound, connected, created_at, queued_bytes: link.queued_bytes() })
             })
             .collect()
     }

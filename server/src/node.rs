@@ -201,6 +201,7 @@ impl Node {
     fn follow_port(&self, listening: &Arc<Listening>) {
         let listening = Arc::downgrade(listening);
         let (engine, replication) = (Arc::downgrade(&self.engine), Arc::downgrade(&self.replication));
+        let cluster = self.cluster.as_ref().map(Arc::downgrade);
         self.engine.config.on_change(&[ids::PORT, ids::BIND], move |_, changed| {
             let (Some(listening), Some(engine)) = (listening.upgrade(), engine.upgrade()) else { return Ok(()) };
             let port = listening.rebind(&engine).map_err(|problem| {
@@ -216,6 +217,9 @@ impl Node {
             engine.info.note_port(port);
             if let Some(replication) = replication.upgrade() {
                 replication.note_port(port);
+            }
+            if let Some(cluster) = cluster.as_ref().and_then(Weak::upgrade) {
+                cluster.note_port(port);
             }
             Ok(())
         });

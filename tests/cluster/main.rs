@@ -4,6 +4,8 @@
 //! because a dozen servers at once are enough for two cores. With `SLOTD_BIN=/usr/bin/redis-server` everything here passes on Redis.
 
 mod admin;
+mod announce;
+mod bus_links;
 mod command_line;
 mod create;
 mod failover;
@@ -14,6 +16,8 @@ mod partition;
 mod pubsub;
 mod redirects;
 mod restart;
+mod shard_channels;
+mod watch;
 
 use std::time::Duration;
 

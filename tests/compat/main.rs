@@ -33,6 +33,7 @@ mod scan;
 mod starting;
 mod strings;
 mod transactions;
+mod watch_causes;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

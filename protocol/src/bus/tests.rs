@@ -334,6 +334,31 @@ proptest! {
         prop_assert_eq!(decode(&bytes), Ok(packet));
     }
 
+    /// Of an address in a packet the first NUL is the end (Redis leaves in the field what was there before); whatever is not clean up
+    /// to there is not taken: of the sender it spoils the packet, of a third node the entry.
+    #[test]
+    fn no_address_that_is_taken_has_a_byte_that_no_address_has(
+        start in "[0-9a-z.:%_-]{0,20}", rest in vec(prop_oneof![Just(0_u8), any::<u8>()], IP_TEXT_ROOM),
+    ) {
+        let mut field = start.into_bytes();
+        field.extend(rest);
+        field.truncate(IP_TEXT_ROOM);
+        let end = field.iter().position(|byte| *byte == 0);
+        let text = end.and_then(|end| str::from_utf8(&field[..end]).ok());
+        let allowed = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-_%".contains(&byte));
+        let clean = text.filter(allowed);
+        let mut bytes = encode(&ping(vec![entry("1"), entry("2")], vec![]));
+        bytes[2168..2168 + IP_TEXT_ROOM].copy_from_slice(&field);
+        let sender = decode(&bytes).map(|packet| packet.header.ip.as_str().to_owned());
+        prop_assert_eq!(sender, clean.map(str::to_owned).ok_or(DecodeError::BadField("myip")));
+        let mut bytes = encode(&ping(vec![entry("1"), entry("2")], vec![]));
+        bytes[HEADER_LEN + 48..HEADER_LEN + 48 + IP_TEXT_ROOM].copy_from_slice(&field);
+        let Ok(Packet { body: Body::Ping(body), .. }) = decode(&bytes) else { panic!("a PING") };
+        let mut expected: Vec<&str> = clean.into_iter().collect();
+        expected.push("::1");
+        prop_assert_eq!(body.gossip.iter().map(|entry| entry.ip.as_str()).collect::<Vec<_>>(), expected);
+    }
+
     #[test]
     fn no_bytes_can_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..2600)) {
         let _ = (decode(&bytes), frame_len(&bytes));

@@ -436,7 +436,9 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
         Some(_) => return Err(error::SYNTAX),
     };
     let has_keys = has_keys(ctx);
-    run(cluster, ctx, |core, now| core.reset(hard, has_keys, now))
+    let result = run(cluster, ctx, |core, now| core.reset(hard, has_keys, now));
+    cluster.flush_if_due(ctx.pass);
+    result
 }
 
 fn save_config(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {

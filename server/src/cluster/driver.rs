@@ -8,7 +8,7 @@
 //! The bus clock starts at the wall clock and then only goes forward, because to the core a clock that jumps looks like a freeze.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use super::conf_file::{self, ConfFile};
 use super::links::LinkOut;
+use super::resolve::Resolver;
 use super::route::{Endpoint, RoutePolicy, route};
 use crate::engine::Engine;
 use crate::engine::config::ids;
@@ -67,7 +68,12 @@ pub struct Cluster {
     armed_until: AtomicI64,
     rearm: Notify,
     pub(super) stopped: AtomicBool,
-    port: u16,
+    /// A reset wants the data set dropped.
+    pub(super) flush_due: AtomicBool,
+    /// Names of peers that announce no addresses.
+    pub(super) names: Resolver,
+    /// The port that clients reach this node at; CONFIG SET moves it.
+    port: AtomicU16,
     bus_port: u16,
 }
 
@@ -117,7 +123,9 @@ impl Cluster {
             armed_until: AtomicI64::new(0),
             rearm: Notify::new(),
             stopped: AtomicBool::new(false),
-            port,
+            flush_due: AtomicBool::new(false),
+            names: Resolver::default(),
+            port: AtomicU16::new(port),
             bus_port,
         });
         cluster.watch_config();
@@ -234,6 +242,11 @@ impl Cluster {
         self.me.upgrade()
     }
 
+    /// Bytes that wait in the core for links which are not up yet.
+    pub(super) fn unconnected_bytes(&self) -> usize {
+        self.core.lock().queued_bytes()
+    }
+
     /// Bytes that wait on each link.
     pub fn queued_bytes(&self) -> BTreeMap<LinkId, usize> {
         self.links.lock().iter().map(|(id, out)| (*id, out.queued_bytes())).collect()
@@ -241,7 +254,7 @@ impl Cluster {
 
     /// The port that clients reach this node at.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.load(Ordering::Relaxed)
     }
 
     /// The port of the bus.
@@ -267,14 +280,25 @@ impl Cluster {
         }
     }
 
+    /// Clients reach this node at another port now: tell the peers, who tell their clients. The bus stays where it is.
+    pub fn note_port(self: &Arc<Self>, port: u16) {
+        if self.port.swap(port, Ordering::Relaxed) != port {
+            self.configure();
+        }
+    }
+
+    fn configure(self: &Arc<Self>) {
+        let config = core_config(&self.engine, self.port.load(Ordering::Relaxed), self.bus_port);
+        self.with_core(|core, now| core.set_config(config, now));
+    }
+
     /// Directives that change at run time reach the core and the routing policy.
     fn watch_config(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
         self.engine.config.on_change(DIRECTIVES, move |_, _| {
             if let Some(cluster) = weak.upgrade() {
                 cluster.policy.store(Arc::new(route_policy(&cluster.engine)));
-                let config = core_config(&cluster.engine, cluster.port, cluster.bus_port);
-                cluster.with_core(|core, now| core.set_config(config, now));
+                cluster.configure();
             }
             Ok(())
         });
@@ -313,6 +337,10 @@ impl Router for Cluster {
         route(&self.view.load(), ask, &self.policy.load(), lease_held)
     }
 
+    fn serves(&self, slot: SlotId) -> bool {
+        self.view.load().serves(slot)
+    }
+
     fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>) {
         let Some(this) = self.me.upgrade() else { return };
         this.with_core(|core, _| core.publish(channel.to_vec(), message.to_vec(), shard.is_some()));
@@ -336,6 +364,7 @@ const DIRECTIVES: &[crate::engine::config::directive::DirectiveId] = &[
     ids::CLUSTER_REPLICA_NO_FAILOVER,
     ids::CLUSTER_ALLOW_REPLICA_MIGRATION,
     ids::CLUSTER_MIGRATION_BARRIER,
+    ids::CLUSTER_MANUAL_FAILOVER_TIMEOUT,
     ids::REPL_PING_REPLICA_PERIOD,
 ];
 
@@ -372,6 +401,7 @@ fn core_config(engine: &Engine, port: u16, bus_port: u16) -> CoreConfig {
         human_nodename: config.string(ids::CLUSTER_ANNOUNCE_HUMAN_NODENAME).to_string(),
     };
     core.node_timeout_ms = config.int(ids::CLUSTER_NODE_TIMEOUT);
+    core.manual_failover_timeout_ms = config.int(ids::CLUSTER_MANUAL_FAILOVER_TIMEOUT);
     core.require_full_coverage = config.bool(ids::CLUSTER_REQUIRE_FULL_COVERAGE);
     core.allow_replica_migration = config.bool(ids::CLUSTER_ALLOW_REPLICA_MIGRATION);
     core.migration_barrier = config.int(ids::CLUSTER_MIGRATION_BARRIER) as usize;

@@ -12,6 +12,7 @@ use protocol::resp::OwnedArgs;
 use protocol::slot::SlotBitmap;
 
 use super::driver::Cluster;
+use crate::engine::barrier::Pass;
 use crate::engine::blocking::Parked;
 use crate::engine::state::{PauseKind, PausePurpose};
 
@@ -34,7 +35,8 @@ impl Cluster {
                 *self.following.lock() = Some(id);
                 self.data.follow(&ip.to_string(), port);
             }
-            Effect::FlushData => self.flush_data(),
+            // CLUSTER RESET does it before it answers: see `Cluster::flush_if_due`.
+            Effect::FlushData => self.flush_due.store(true, Ordering::Release),
             Effect::SlotsLost(slots) => self.slots_lost(*slots),
             Effect::ShardChannelsLost(slots) => {
                 self.engine.pubsub.drop_shard_slots(&|slot| slots.contains(slot));
@@ -81,11 +83,7 @@ impl Cluster {
                         guard.iter().map(|entry| OwnedArgs::from_slices(&[b"DEL".as_slice(), entry.key()])).collect();
                     deletions.iter().for_each(|words| feed.append(&[(0, words.view())]));
                 }
-                let watched: Vec<Box<[u8]>> = guard.watched_keys().map(Into::into).collect();
-                for key in watched {
-                    guard.touch(engine.keyspace.hash(&key), &key);
-                }
-                let garbage = guard.clear();
+                let garbage = guard.clear(|key| engine.keyspace.hash(key));
                 drop(guard);
                 drop(pass);
                 drop(garbage);
@@ -118,15 +116,16 @@ impl Cluster {
         });
     }
 
-    fn flush_data(self: &Arc<Self>) {
-        let cluster = self.clone();
-        self.control.spawn(move |_| async move {
-            let engine = &cluster.engine;
-            let garbage: Vec<_> = engine.barrier.enter(engine.control_gate()).exclusive(|_| {
-                protocol::slot::SlotId::all().map(|slot| engine.keyspace.lock(0, slot).clear()).collect()
-            });
-            drop(garbage);
-        });
+    /// Drops the data set of a replica that was reset. The caller's client has no answer yet, so whatever is written after the
+    /// reset stays, and nobody reads what the reset has taken.
+    pub(super) fn flush_if_due(&self, pass: &mut Pass<'_>) {
+        if !self.flush_due.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let keyspace = &self.engine.keyspace;
+        let clear = |slot| keyspace.lock(0, slot).clear(|key| keyspace.hash(key));
+        let garbage: Vec<_> = pass.exclusive(|_| keyspace.occupied(0).map(clear).collect());
+        drop(garbage);
     }
 
     fn log(&self, level: Level, text: &str) {

@@ -5,6 +5,7 @@
 //! ends its task.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,29 +28,42 @@ const READ_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct LinkOut {
     queue: mpsc::UnboundedSender<Arc<[u8]>>,
-    /// Bytes queued and not yet written.
-    queued: Arc<AtomicUsize>,
+    bytes: Arc<LinkBytes>,
 }
 
 impl LinkOut {
     /// Bytes that wait to be written.
     pub fn queued_bytes(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        self.bytes.queued.load(Ordering::Relaxed)
     }
+
+    /// Bytes that the link takes: what it has not written, and its room for reading.
+    fn memory(&self) -> usize {
+        size_of::<Self>() + size_of::<LinkBytes>() + self.queued_bytes() + self.bytes.read.load(Ordering::Relaxed)
+    }
+}
+
+/// What the buffers of a link hold.
+#[derive(Debug, Default)]
+struct LinkBytes {
+    /// Queued and not yet written.
+    queued: AtomicUsize,
+    /// Room for reading; it grows with a packet that is not here as a whole.
+    read: AtomicUsize,
 }
 
 /// The receiving side of the queue, for the task.
 struct Outbox {
     queue: mpsc::UnboundedReceiver<Arc<[u8]>>,
-    queued: Arc<AtomicUsize>,
+    bytes: Arc<LinkBytes>,
 }
 
 impl Cluster {
     fn add_link(&self, link: LinkId) -> Outbox {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        self.links.lock().insert(link, LinkOut { queue: sender, queued: queued.clone() });
-        Outbox { queue: receiver, queued }
+        let bytes = Arc::new(LinkBytes::default());
+        self.links.lock().insert(link, LinkOut { queue: sender, bytes: bytes.clone() });
+        Outbox { queue: receiver, bytes }
     }
 
     /// Queues a packet.
@@ -57,7 +71,7 @@ impl Cluster {
         let limit = self.engine.config.memory(ids::CLUSTER_LINK_SENDBUF_LIMIT) as usize;
         let mut links = self.links.lock();
         let Some(out) = links.get(&link) else { return };
-        let queued = out.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        let queued = out.bytes.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
         if limit != 0 && queued > limit {
             links.remove(&link);
             drop(links);
@@ -75,16 +89,14 @@ impl Cluster {
         let _ = out.queue.send(bytes);
     }
 
-    /// Opens a connection to a peer's bus port.
-    pub(super) fn open_link(self: &Arc<Self>, link: LinkId, ip: &str, port: u16) {
+    /// Opens a connection to a peer's bus port. `host` is what the peer announces: an address or a name.
+    pub(super) fn open_link(self: &Arc<Self>, link: LinkId, host: &str, port: u16) {
         let outbox = self.add_link(link);
-        let (cluster, address) = (self.clone(), format!("{ip}:{port}"));
-        let address = if ip.contains(':') { format!("[{ip}]:{port}") } else { address };
+        let (cluster, host) = (self.clone(), host.to_owned());
         let patience =
             Duration::from_millis(self.engine.config.int(ids::CLUSTER_NODE_TIMEOUT).clamp(100, 15_000) as u64);
         self.control.spawn(move |_| async move {
-            let connected = tokio::time::timeout(patience, cluster.connect(&address)).await;
-            if let Ok(Ok(stream)) = connected {
+            if let Some(stream) = cluster.reach(&host, port, patience).await {
                 let _ = stream.set_nodelay(true);
                 let local = local_ip(&stream);
                 cluster.with_facts(|core, now| core.handle_link_connected(link, local, now));
@@ -95,11 +107,41 @@ impl Cluster {
         });
     }
 
-    async fn connect(&self, address: &str) -> io::Result<TcpStream> {
-        let address: std::net::SocketAddr = address.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+    /// A connection to the first of the host's addresses that answers. Why there is none is logged, a name that is not found
+    /// as a warning: it is the operator's mistake and nobody else notices.
+    async fn reach(&self, host: &str, port: u16, patience: Duration) -> Option<TcpStream> {
+        let addresses = match tokio::time::timeout(patience, self.names.resolve(host)).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(reason)) => {
+                if self.names.is_news(host) {
+                    let text = format_args!("Cannot find the address of Cluster Node {host}:{port}: {reason}");
+                    self.engine.log.warning(text);
+                }
+                return None;
+            }
+            Err(_) => {
+                let text = format_args!("The address of Cluster Node {host}:{port} is still being looked up");
+                self.engine.log.verbose(text);
+                return None;
+            }
+        };
+        let each = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+        for address in addresses.iter() {
+            let reason = match tokio::time::timeout(each, self.connect((*address, port).into())).await {
+                Ok(Ok(stream)) => return Some(stream),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer".to_owned(),
+            };
+            let text = format_args!("Unable to connect to Cluster Node [{address}]:{port} -> {reason}");
+            self.engine.log.debug(text);
+        }
+        None
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Ok(source) = self.engine.config.string(ids::BIND_SOURCE_ADDR).parse() {
-            socket.bind(std::net::SocketAddr::new(source, 0))?;
+            socket.bind(SocketAddr::new(source, 0))?;
         }
         socket.connect(address).await
     }
@@ -139,10 +181,11 @@ impl Cluster {
 
     async fn run_link(self: &Arc<Self>, link: LinkId, stream: TcpStream, mut outbox: Outbox) -> io::Result<()> {
         let (mut reader, mut writer) = stream.into_split();
+        let counted = outbox.bytes.clone();
         let write = async move {
             while let Some(bytes) = outbox.queue.recv().await {
                 writer.write_all(&bytes).await?;
-                outbox.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+                outbox.bytes.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
             }
             Ok(())
         };
@@ -150,6 +193,7 @@ impl Cluster {
             let mut buffer: Vec<u8> = Vec::new();
             loop {
                 buffer.reserve(READ_BYTES);
+                counted.read.store(buffer.capacity(), Ordering::Relaxed);
                 if reader.read_buf(&mut buffer).await? == 0 {
                     return Ok(());
                 }
@@ -205,7 +249,14 @@ impl InfoSource for Cluster {
     }
 
     fn number(&self, field: &str) -> Option<i64> {
-        (field == "cluster_connections").then(|| self.links.lock().len() as i64)
+        match field {
+            "cluster_connections" => Some(self.links.lock().len() as i64),
+            "mem_cluster_links" => {
+                let queued = self.unconnected_bytes();
+                Some((queued + self.links.lock().values().map(LinkOut::memory).sum::<usize>()) as i64)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The cluster side of a node: everything between the pure core in `gossip` and the world.
 //!
 //! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order.
-//! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`conf_file`] is
+//! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`resolve`] finds peers that
+//! announce names, [`conf_file`] is
 //! nodes.conf on disk, [`commands`] are CLUSTER and its kin, [`migrate`] moves keys between nodes.
 //!
 //! Invariants: only the core changes slot ownership; readers see an immutable view; what the core says must be durable is on disk
@@ -16,6 +17,7 @@ pub mod driver;
 mod effects;
 pub mod links;
 pub mod migrate;
+pub mod resolve;
 pub mod route;
 mod shapes;
 

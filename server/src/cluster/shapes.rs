@@ -137,7 +137,7 @@ pub(super) fn links(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Arg
     let queued = cluster.queued_bytes();
     ctx.reply.array(view.links.len());
     for link in &view.links {
-        let waiting = queued.get(&link.id).copied().unwrap_or(0);
+        let waiting = queued.get(&link.id).copied().unwrap_or(0) + link.queued_bytes;
         ctx.reply.map(6);
         for (name, value) in [("direction", if link.inbound { "from" } else { "to" }), ("node", link.node.as_str())] {
             ctx.reply.bulk_str(name);

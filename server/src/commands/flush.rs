@@ -88,13 +88,8 @@ fn empty(ctx: &mut KeyspaceCtx<'_>, db: usize) -> u64 {
     let mut removed = 0;
     for id in keyspace.occupied(db) {
         let mut slot = keyspace.lock(db, id);
-        let watched: Vec<Box<[u8]>> =
-            slot.watched_keys().filter(|key| slot.contains(keyspace.hash(key), key)).map(Into::into).collect();
-        for key in watched {
-            slot.watch_flags(&key).iter().for_each(|flag| flag.touch(true));
-        }
         removed += slot.len() as u64;
-        ctx.garbage.push(Box::new(slot.clear()));
+        ctx.garbage.push(Box::new(slot.clear(|key| keyspace.hash(key))));
     }
     removed
 }

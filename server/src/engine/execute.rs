@@ -450,7 +450,8 @@ impl Engine {
 
 /// Whether a watched key changed: its flag was raised, or its time came since it was watched.
 pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i64) -> bool {
-    if watched.flag.is_raised() {
+    // The view is published before the keys of a lost slot are deleted, so their slot's lock is not waited for.
+    if watched.flag.is_raised() || (watched.served && !engine.serves(watched.slot)) {
         return true;
     }
     let hash = engine.keyspace.hash(&watched.key);

@@ -58,6 +58,7 @@ use config::Config;
 use hot::Hot;
 use info::InfoState;
 use ports::{Feed, Router};
+use protocol::slot::SlotId;
 use pubsub::PubSub;
 use registry::{Registry, SUBSYSTEMS, Subsystem};
 use session::Service;
@@ -138,6 +139,11 @@ impl Engine {
     /// The cluster's router, if cluster mode is on.
     pub fn router(&self) -> Option<Arc<dyn Router>> {
         self.router.get().and_then(Weak::upgrade)
+    }
+
+    /// Whether this node or its primary owns the slot; outside a cluster every slot is this node's.
+    pub fn serves(&self, slot: SlotId) -> bool {
+        self.router().is_none_or(|router| router.serves(slot))
     }
 
     /// Where propagated commands go.

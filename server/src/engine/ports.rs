@@ -36,6 +36,8 @@ pub enum Route {
 /// Says where slots are served. Reads only published state; called for every keyed command of a cluster node.
 pub trait Router: Send + Sync {
     fn route(&self, ask: &RouteAsk) -> Route;
+    /// Whether this node or its primary owns the slot.
+    fn serves(&self, slot: SlotId) -> bool;
     /// Sends a published message to the other nodes; `shard` is set for SPUBLISH.
     fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>);
 }

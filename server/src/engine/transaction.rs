@@ -35,6 +35,8 @@ pub struct Watched {
     pub slot: SlotId,
     pub key: Box<[u8]>,
     pub flag: Arc<WatchFlag>,
+    /// This node or its primary owned the slot. If it does not any more, the key lives elsewhere and changes there unseen.
+    pub served: bool,
 }
 
 /// The commands of this file.
@@ -104,7 +106,8 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         let expired = guard.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
         let flag = Arc::new(WatchFlag::of(&transaction, expired));
         if guard.watch(key, &flag) {
-            ctx.session.watched.push(Watched { db, slot, key: key.into(), flag });
+            let served = ctx.engine.serves(slot);
+            ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, served });
         }
     }
     ctx.reply.ok();

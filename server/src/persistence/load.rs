@@ -77,7 +77,11 @@ impl Load {
                         continue;
                     }
                     let keyspace = &self.engine.keyspace;
-                    let old = keyspace.lock(self.db, key_slot(&key)).insert(keyspace.hash(&key), &key, value, expire);
+                    let (hash, mut slot) = (keyspace.hash(&key), keyspace.lock(self.db, key_slot(&key)));
+                    let old = slot.insert(hash, &key, value, expire);
+                    // A key that comes with a full sync is a change to those who watched it while it was not there.
+                    slot.touch(hash, &key);
+                    drop(slot);
                     if old.is_some() {
                         let key = String::from_utf8_lossy(&key).into_owned();
                         return Err(LoadError::Duplicate { key, db: self.db });
@@ -152,11 +156,7 @@ pub fn empty(engine: &Engine) -> Vec<Cleared> {
     for db in 0..keyspace.databases() {
         for slot in keyspace.occupied(db) {
             let mut guard = keyspace.lock(db, slot);
-            let watched: Vec<Box<[u8]>> = guard.watched_keys().map(Into::into).collect();
-            for key in watched {
-                guard.touch(keyspace.hash(&key), &key);
-            }
-            garbage.push(guard.clear());
+            garbage.push(guard.clear(|key| keyspace.hash(key)));
         }
     }
     garbage

@@ -34,7 +34,7 @@ fn keys_are_found_and_counted() {
     assert_eq!((keyspace.len(0), keyspace.expires_len(0)), (15_000, 0));
     assert_eq!(keyspace.with_expiry(0, SlotId::FIRST).count(), 0);
     for slot in SlotId::all() {
-        drop(keyspace.lock(0, slot).clear());
+        drop(keyspace.lock(0, slot).clear(|key| keyspace.hash(key)));
     }
     assert_eq!((keyspace.len(0), keyspace.occupied(0).count()), (0, 0));
 }
@@ -157,7 +157,7 @@ fn a_cut_tells_every_database_as_it_was_numbered_then() {
     keyspace.swap_databases(0, 1);
     set(&keyspace, 0, b"new", Ttl::Clear);
     for slot in SlotId::all() {
-        drop(keyspace.lock(1, slot).clear());
+        drop(keyspace.lock(1, slot).clear(|key| keyspace.hash(key)));
     }
     assert_eq!(keyspace.len(1), 0, "flushed after the cut");
     assert_eq!(emit(&keyspace, &cut, 0), keys);

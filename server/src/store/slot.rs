@@ -6,7 +6,8 @@
 //! Every change of an entry goes through three duties, which callers of this file cannot forget because there is no way
 //! around them: the state of a running snapshot is preserved first, the expiry index follows, and the entry is stamped
 //! with the slot's clock. One duty is left to the caller, since only it knows when a command has really changed
-//! something: [`Slot::touch`].
+//! something: [`Slot::touch`]. Only [`Slot::clear`], by which a command, a full sync, a reset or a lost slot takes all keys at
+//! once, does that itself.
 //!
 //! Nothing here looks at the time by itself: [`Slot::get`] returns keys that are logically expired, and the engine
 //! decides (a primary deletes them, a replica hides them and waits for the primary's DEL).
@@ -252,8 +253,13 @@ impl Slot {
         self.get_mut(hash, key).map(|mut entry| entry.set_expire(expire)).is_some()
     }
 
-    /// Removes all keys; waiters and watchers stay, and so does what a running snapshot still needs.
-    pub fn clear(&mut self) -> Cleared {
+    /// Removes all keys and tells those who watch one of them. Waiters and watchers stay, and so does what a running snapshot
+    /// still needs. A watched key that was not there is no concern of theirs: it has not changed. `hash` is the keyspace's.
+    pub fn clear(&mut self, hash: impl Fn(&[u8]) -> KeyHash) -> Cleared {
+        let watched = self.extra.iter().flat_map(|extra| extra.watchers.iter());
+        for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
+            flags.iter().for_each(|flag| flag.touch(true));
+        }
         let cut = self.cut();
         if let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) {
             let pending = self.table.words_mut().filter(|word| word.entry().is_some_and(|entry| entry.cut() != cut));

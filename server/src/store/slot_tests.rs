@@ -205,7 +205,7 @@ fn apply(slot: &mut Slot, model: &mut Model, op: &Op) {
         }
         Op::ScanStep { .. } => {}
         Op::Clear => {
-            drop(slot.clear());
+            drop(slot.clear(hash));
             model.clear();
         }
     }

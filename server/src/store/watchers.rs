@@ -103,6 +103,11 @@ impl Watchers {
         self.flags.keys().map(|key| &**key)
     }
 
+    /// Every watched key with its flags.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[Arc<WatchFlag>])> {
+        self.flags.iter().map(|(key, flags)| (&**key, &**flags))
+    }
+
     /// Adds a session; `false`, and nothing is done, if it watches the key already.
     pub(crate) fn add(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
         let flags = match self.flags.get_mut(key) {

@@ -111,6 +111,8 @@ pub enum Check {
     None,
     Number(fn(i64) -> Result<(), &'static str>),
     Text(fn(&[u8]) -> Result<(), &'static str>),
+    /// Of the word as it came: a text ends at its first NUL, and this rule sees what is behind it.
+    WholeText(fn(&[u8]) -> Result<(), &'static str>),
 }
 
 /// The declaration of a directive.
@@ -120,6 +122,8 @@ pub struct Directive {
     pub name: &'static str,
     /// A second name that is accepted and shown as well (`slaveof`).
     pub alias: Option<&'static str>,
+    /// The name that a later version gave it: accepted, and answered to who asks for it, but shown nowhere.
+    pub also: Option<&'static str>,
     /// How its words are read.
     pub kind: Kind,
     /// Its value when nobody sets it.
@@ -147,6 +151,7 @@ impl Directive {
         Self {
             name,
             alias: None,
+            also: None,
             kind,
             default,
             immutable: false,
@@ -160,14 +165,22 @@ impl Directive {
         }
     }
 
-    /// Whether `name` is the directive's name or alias, in any case.
+    /// Whether `name` is one of the directive's names, in any case.
     pub fn is_named(&self, name: &[u8]) -> bool {
-        self.name.as_bytes().eq_ignore_ascii_case(name)
-            || self.alias.is_some_and(|alias| alias.as_bytes().eq_ignore_ascii_case(name))
+        self.names().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// All its names; the first is the one that CONFIG REWRITE writes.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.alias).chain(self.also)
     }
 
     pub(super) const fn alias(mut self, alias: &'static str) -> Self {
         self.alias = Some(alias);
+        self
+    }
+    pub(super) const fn also(mut self, name: &'static str) -> Self {
+        self.also = Some(name);
         self
     }
     /// Only the file and the command line may set it.
@@ -199,6 +212,10 @@ impl Directive {
     }
     pub(super) const fn check_text(mut self, rule: fn(&[u8]) -> Result<(), &'static str>) -> Self {
         self.check = Check::Text(rule);
+        self
+    }
+    pub(super) const fn check_whole_text(mut self, rule: fn(&[u8]) -> Result<(), &'static str>) -> Self {
+        self.check = Check::WholeText(rule);
         self
     }
     pub(super) const fn check_number(mut self, rule: fn(i64) -> Result<(), &'static str>) -> Self {

@@ -362,7 +362,8 @@ impl Config {
             if directive.deny_loading && setter.loading {
                 return Err(ConfigSetError::Loading);
             }
-            let name = directive.alias.filter(|a| a.as_bytes().eq_ignore_ascii_case(typed)).unwrap_or(directive.name);
+            let known = directive.names().find(|known| known.as_bytes().eq_ignore_ascii_case(typed));
+            let name = known.unwrap_or(directive.name);
             if targets.iter().any(|(_, known)| *known == name) {
                 return Err(failed("duplicate parameter"));
             }

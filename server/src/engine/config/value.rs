@@ -90,6 +90,7 @@ pub(super) fn read(directive: &Directive, words: &[&[u8]], around: &Surroundings
     match (directive.check, &value) {
         (Check::Number(rule), Value::Number(number)) => rule(*number)?,
         (Check::Text(rule), Value::Text(Some(text))) => rule(text)?,
+        (Check::WholeText(rule), _) => rule(first)?,
         _ => {}
     }
     Ok(value)

@@ -16,7 +16,7 @@ directives! {
     /// TCP port of the bus; 0 for the client port plus 10000.
     CLUSTER_PORT = int("cluster-port", 0, 65535, 0).immutable();
     /// Address that this node announces; without it, the one that others see.
-    CLUSTER_ANNOUNCE_IP = optional("cluster-announce-ip").check_text(checks::announced_address);
+    CLUSTER_ANNOUNCE_IP = optional("cluster-announce-ip").check_whole_text(checks::announced_address);
     /// Client port that this node announces; 0 for its real one.
     CLUSTER_ANNOUNCE_PORT = int("cluster-announce-port", 0, 65535, 0);
     /// TLS client port that this node announces; 0 for its real one.

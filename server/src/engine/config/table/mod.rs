@@ -1,7 +1,7 @@
 //! The one table of directives.
 //!
-//! It has every directive that Redis 7.0.15 shows or hides, those of 7.2 that a file written for it may contain, and
-//! slotd's own. The sections only keep the files short; [`all`] is the table. Order is the order in which CONFIG REWRITE
+//! It has every directive that Redis 7.0.15 shows or hides, those of later versions and of Valkey that a file written for them
+//! may contain (`later.rs`), and slotd's own. The sections only keep the files short; [`all`] is the table. Order is the order in which CONFIG REWRITE
 //! appends.
 
 use super::directive::{Directive, DirectiveId};
@@ -9,22 +9,24 @@ use super::directive::{Directive, DirectiveId};
 mod checks;
 mod cluster;
 mod data;
+mod later;
 mod network;
 mod persistence;
 mod replication;
 mod server;
 
-const SECTIONS: [&[Directive]; 6] = [
+const SECTIONS: [&[Directive]; 7] = [
     network::DIRECTIVES,
     server::DIRECTIVES,
     data::DIRECTIVES,
     persistence::DIRECTIVES,
     replication::DIRECTIVES,
     cluster::DIRECTIVES,
+    later::DIRECTIVES,
 ];
 
 /// How many directives there are.
-pub(super) const COUNT: usize = cluster::END as usize;
+pub(super) const COUNT: usize = later::END as usize;
 
 static TABLE: [Directive; COUNT] = joined();
 
@@ -62,6 +64,7 @@ pub(super) fn at(id: DirectiveId) -> &'static Directive {
 pub mod ids {
     pub use super::cluster::ids::*;
     pub use super::data::ids::*;
+    pub use super::later::ids::*;
     pub use super::network::ids::*;
     pub use super::persistence::ids::*;
     pub use super::replication::ids::*;

@@ -11,9 +11,9 @@ directives! {
     /// The primary that this node copies; `no one` for none. REPLICAOF and CLUSTER REPLICATE change it.
     REPLICAOF = Directive::new("replicaof", Kind::Primary, Default::Unset).alias("slaveof").immutable();
     /// Password for the primary.
-    MASTERAUTH = secret("masterauth");
+    MASTERAUTH = secret("masterauth").also("primaryauth");
     /// User for the primary.
-    MASTERUSER = optional("masteruser").sensitive();
+    MASTERUSER = optional("masteruser").sensitive().also("primaryuser");
     /// Replicas refuse writes of clients.
     REPLICA_READ_ONLY = boolean("replica-read-only", true).alias("slave-read-only");
     /// Replicas that have lost their primary serve what they have.

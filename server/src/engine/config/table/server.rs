@@ -33,8 +33,8 @@ directives! {
     LOGLEVEL = choice("loglevel", &[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3)], 2);
     /// File that the log is appended to; empty for standard output.
     LOGFILE = text("logfile", "").immutable();
-    /// slotd: form of a log line, Redis's or one JSON object.
-    LOG_FORMAT = choice("log-format", &[("redis", 0), ("json", 1)], 0).hidden();
+    /// slotd: form of a log line, Redis's (Valkey calls it `legacy`) or one JSON object.
+    LOG_FORMAT = choice("log-format", &[("redis", 0), ("json", 1), ("legacy", 0)], 0).hidden();
     /// Copy the log to syslog.
     SYSLOG_ENABLED = boolean("syslog-enabled", false).immutable().no_effect();
     /// Name in syslog.
@@ -56,13 +56,13 @@ directives! {
     /// Raise hz with the number of clients.
     DYNAMIC_HZ = boolean("dynamic-hz", true).no_effect();
     /// CPUs of the server's threads.
-    SERVER_CPULIST = optional("server_cpulist").immutable().no_effect();
+    SERVER_CPULIST = optional("server_cpulist").also("server-cpulist").immutable().no_effect();
     /// CPUs of background threads.
-    BIO_CPULIST = optional("bio_cpulist").immutable().no_effect();
+    BIO_CPULIST = optional("bio_cpulist").also("bio-cpulist").immutable().no_effect();
     /// CPUs of the process that rewrites the append-only file.
-    AOF_REWRITE_CPULIST = optional("aof_rewrite_cpulist").immutable().no_effect();
+    AOF_REWRITE_CPULIST = optional("aof_rewrite_cpulist").also("aof-rewrite-cpulist").immutable().no_effect();
     /// CPUs of the process that saves.
-    BGSAVE_CPULIST = optional("bgsave_cpulist").immutable().no_effect();
+    BGSAVE_CPULIST = optional("bgsave_cpulist").also("bgsave-cpulist").immutable().no_effect();
     /// Switch transparent huge pages off for the whole process; an embedded cluster leaves its program's alone.
     DISABLE_THP = boolean("disable-thp", true).immutable();
     /// Whether the kernel is told whom to kill first when memory runs out.
@@ -102,9 +102,9 @@ directives! {
     PROPAGATION_ERROR_BEHAVIOR =
         choice("propagation-error-behavior", &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 2)], 0).no_effect();
     /// Microseconds after which a command enters the slow log; -1 for never.
-    SLOWLOG_LOG_SLOWER_THAN = int("slowlog-log-slower-than", -1, i64::MAX, 10000).no_effect();
+    SLOWLOG_LOG_SLOWER_THAN = int("slowlog-log-slower-than", -1, i64::MAX, 10000).also("commandlog-execution-slower-than").no_effect();
     /// Length of the slow log.
-    SLOWLOG_MAX_LEN = int("slowlog-max-len", 0, i64::MAX, 128).no_effect();
+    SLOWLOG_MAX_LEN = int("slowlog-max-len", 0, i64::MAX, 128).also("commandlog-slow-execution-max-len").no_effect();
     /// Milliseconds from which LATENCY records an event; 0 for never.
     LATENCY_MONITOR_THRESHOLD = int("latency-monitor-threshold", 0, i64::MAX, 0).no_effect();
     /// Keep a histogram of every command's latency.

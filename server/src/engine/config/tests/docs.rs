@@ -43,9 +43,9 @@ fn row(directive: &Directive, default: &str) -> String {
         Effect::Startup => "startup",
         Effect::AcceptedWithoutEffect => "none",
     };
-    let name = directive
-        .alias
-        .map_or_else(|| format!("`{}`", directive.name), |alias| format!("`{}` (`{alias}`)", directive.name));
+    let others: Vec<String> = directive.names().skip(1).map(|name| format!("`{name}`")).collect();
+    let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+    let name = format!("`{}`{others}", directive.name);
     let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
     let doc = directive.doc.trim().replace('|', "\\|");
     format!("| {name} | {kind} | {default} | {effect} | {doc} |\n")

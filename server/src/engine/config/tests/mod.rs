@@ -7,6 +7,7 @@ use super::*;
 
 mod docs;
 mod file;
+mod later;
 mod rewrite;
 
 /// A directory for one test, removed at its end.
@@ -72,8 +73,7 @@ fn what_is_set_and_has_no_effect_is_told() {
 
 #[test]
 fn names_are_unique() {
-    let mut names: Vec<&str> =
-        table::all().flat_map(|(_, directive)| std::iter::once(directive.name).chain(directive.alias)).collect();
+    let mut names: Vec<&str> = table::all().flat_map(|(_, directive)| directive.names()).collect();
     let before = names.len();
     names.sort_unstable();
     names.dedup();

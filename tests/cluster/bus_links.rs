@@ -1,0 +1,63 @@
+//! What CLUSTER LINKS and INFO say of the bus's buffers.
+
+use integration::client::Client;
+use integration::cluster::{Cluster, ClusterSpec};
+use integration::oracle::slotd_is_stock;
+use integration::resp::Value;
+use integration::wait::{secs, wait_until};
+
+/// Bytes that a node says it has queued for another.
+fn used(cluster: &Cluster, from: usize, to: &str) -> i64 {
+    let links = cluster.nodes[from].cmd("CLUSTER LINKS");
+    let field = |link: &Value, name: &str| {
+        let at = link.items().iter().position(|item| item.text() == name).expect("a field of CLUSTER LINKS");
+        link.items()[at + 1].clone()
+    };
+    let outbound = |link: &&Value| field(link, "direction").text() == "to" && field(link, "node").text() == to;
+    links.items().iter().filter(outbound).map(|link| field(link, "send-buffer-used").int()).sum()
+}
+
+fn publish(client: &mut Client, megabytes: usize) {
+    let payload = "x".repeat(1 << 20);
+    for _ in 0..megabytes {
+        assert!(!client.call(&["PUBLISH", "channel", &payload]).is_error());
+    }
+}
+
+/// A peer that reads nothing: what waits for it is shown, link by link and in sum, and is gone once it reads again.
+#[test]
+fn what_waits_for_a_peer_is_shown() {
+    let cluster = ClusterSpec::new(3, 0).node_timeout_ms(30_000).create();
+    let memory = || cluster.nodes[0].info("mem_cluster_links").parse::<i64>().expect("a number");
+    let (id, idle) = (cluster.id(1), memory());
+    assert!(idle > 0, "a link takes memory even when nothing waits");
+    cluster.nodes[1].freeze();
+    publish(&mut cluster.connect(0), 16);
+    let waiting = used(&cluster, 0, &id);
+    assert!(waiting > 4 << 20, "{waiting}");
+    assert!(memory() >= idle + waiting, "{} {idle} {waiting}", memory());
+    cluster.nodes[1].thaw();
+    wait_until("all to be read", secs(20), || used(&cluster, 0, &id) == 0);
+    wait_until("the memory to be given back", secs(20), || memory() < idle + (1 << 20));
+}
+
+/// Messages for a link that is not up yet wait as well.
+#[test]
+fn what_waits_for_a_link_that_is_not_up_is_shown() {
+    if slotd_is_stock() {
+        return; // Redis drops what it cannot send at once
+    }
+    let cluster = ClusterSpec::new(3, 0).node_timeout_ms(30_000).create();
+    let id = cluster.id(1);
+    // A name that is looked up for long would do; an address that answers nobody is quicker to have.
+    assert!(cluster.nodes[1].cmd("CONFIG SET cluster-announce-ip 192.0.2.1").is_ok());
+    wait_until("the address to arrive", secs(20), || {
+        cluster.nodes[0].cmd("CLUSTER NODES").text().contains("192.0.2.1")
+    });
+    let mut client = cluster.connect(0);
+    let shown = || {
+        client.call(&["PUBLISH", "channel", &"x".repeat(10_000)]);
+        used(&cluster, 0, &id) >= 10_000
+    };
+    wait_until("what waits to be shown", secs(20), shown);
+}
