@@ -90,6 +90,36 @@ fn a_node_that_cannot_keep_its_nodes_conf_ends_alone() {
 }
 
 #[test]
+fn a_node_that_cannot_save_does_not_stop_and_the_process_goes_on_for_it() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (temporary, dir) = (TestDir::new(), TestDir::new());
+    let data = dir.path().display().to_string();
+    let mut cluster = OneProcess::start(&temporary, &["--dir", &data, "--replicas", "0", "--save", "3600 1"]);
+    assert!(cluster.cmd(0, &format!("SET {KEY} 1")).is_ok());
+    // The file cannot get its name.
+    let in_the_way = dir.path().join("node-0/dump.rdb");
+    std::fs::create_dir(&in_the_way).expect("the node's directory is writable");
+    std::fs::write(in_the_way.join("x"), b"").expect("writable");
+    let refused = cluster.cmd(1, &format!("SLOTD NODE STOP {}", cluster.ports[0]));
+    assert!(refused.is_error() && refused.text().contains("could not save"), "{refused:?}");
+    assert_eq!(cluster.cmd(0, &format!("GET {KEY}")).text(), "1");
+
+    cluster.signal("TERM");
+    for node in [1, 2] {
+        cluster.expect_event(node, "stopped");
+    }
+    assert!(cluster.is_running());
+    assert_eq!(cluster.cmd(0, "PING").text(), "PONG");
+    std::fs::remove_dir_all(&in_the_way).expect("it was there");
+    cluster.signal("TERM");
+    assert_eq!(cluster.wait_end(), Some(0));
+    let again = OneProcess::start(&temporary, &["--dir", &data, "--replicas", "0"]);
+    assert_eq!(again.cmd(0, &format!("GET {KEY}")).text(), "1");
+}
+
+#[test]
 fn when_the_last_node_is_down_the_process_ends_and_nothing_is_left() {
     if slotd_is_stock() {
         return;

@@ -229,3 +229,7 @@ fn is_local(options: &Options) -> bool {
             name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
         })
 }
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

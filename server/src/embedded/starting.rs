@@ -39,6 +39,12 @@ impl Starting {
         }
     }
 
+    /// Where the files are of a cluster that is not ready yet.
+    #[cfg(test)]
+    pub(super) fn directory(&self) -> Option<std::path::PathBuf> {
+        self.process.as_ref().map(|process| process.directory.path().to_owned())
+    }
+
     fn failed(problem: ClusterError) -> Self {
         let (told, outcome) = oneshot::channel();
         let _ = told.send(Err(problem));

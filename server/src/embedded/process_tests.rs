@@ -1,0 +1,132 @@
+//! Tests of nodes that end and come back while the others go on, as the program sees them that they live in.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use super::super::{Cluster, NodeState, Role};
+use super::*;
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+fn native_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < SOON, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// One command, its reply thrown away.
+fn send(port: u16, line: &str) -> std::io::Result<usize> {
+    let mut client = TcpStream::connect(("127.0.0.1", port))?;
+    client.write_all(format!("{line}\r\n").as_bytes())?;
+    client.read(&mut [0; 64])
+}
+
+fn engines(cluster: &Cluster) -> Vec<std::sync::Weak<crate::engine::Engine>> {
+    cluster.process.members.iter().filter_map(Member::node).map(|node| Arc::downgrade(node.engine())).collect()
+}
+
+#[test]
+fn a_node_that_is_killed_and_restarted_many_times_leaves_no_task_thread_or_descriptor() {
+    let options = Options::new().shards(3).replicas(1).directive("cluster-node-timeout", "1000");
+    let cluster = Cluster::start(options).expect("it starts");
+    let addresses: Vec<String> = (0..6).map(|node| cluster.node(node).address()).collect();
+    // One round, so that what is made once is there.
+    cluster.node(5).kill();
+    cluster.node(5).restart().expect("it starts again");
+    cluster.wait_ready(SOON).expect("ready");
+    let (fds, native) = (descriptors(), native_threads());
+    for round in 0..20 {
+        // A replica: killed primaries cost an election each.
+        let node = cluster.node(
+            (0..6)
+                .rev()
+                .find(|node| cluster.node(*node).info().is_some_and(|info| info.role == Role::Replica))
+                .expect("there are replicas"),
+        );
+        let engine = Arc::downgrade(cluster.process.members[node.index()].node().expect("it runs").engine());
+        if round % 3 == 0 {
+            node.pause().expect("it runs");
+        }
+        node.kill();
+        assert_eq!(node.state(), NodeState::Down);
+        assert_eq!(engine.strong_count(), 0, "round {round}: somebody still holds the node's data");
+        assert!(send(node.port(), "PING").is_err(), "round {round}: somebody still listens");
+        node.restart().expect("its ports were kept for it");
+        assert_eq!(node.address(), addresses[node.index()]);
+        cluster.wait_ready(SOON).expect("ready");
+    }
+    wait_for("links of killed nodes to go", || descriptors() <= fds && native_threads() <= native);
+
+    let (left, threads) = (engines(&cluster), cluster.process.threads.clone());
+    cluster.stop().expect("nothing is to be saved");
+    assert!(cluster.is_down());
+    threads.settle();
+    // What watches the nodes hears of their end a turn later.
+    wait_for("every task to end", || (0..threads.workers()).all(|worker| threads.worker(worker).load() == 0));
+    wait_for("every task to end", || threads.control().load() == 0);
+    assert!(left.iter().all(|engine| engine.strong_count() == 0));
+}
+
+#[test]
+fn events_tell_what_happened_in_its_order() {
+    let cluster = Cluster::start(Options::new().replicas(0)).expect("it starts");
+    let mut events = cluster.events();
+    let node = cluster.node(1);
+    node.pause().expect("it runs");
+    node.resume().expect("it runs");
+    node.resume().expect("a second time is no event");
+    node.kill();
+    node.kill();
+    assert!(matches!(node.pause(), Err(ClusterError::NodeDown(1))));
+    node.stop().expect("a node that is down is stopped");
+    node.restart().expect("it starts");
+    node.pause_for(Duration::from_millis(20)).expect("it runs");
+    wait_for("its time to be over", || node.state() == NodeState::Running);
+    // A pause that was ended is not ended again by its timer, and a later one not by an earlier one's.
+    node.pause_for(Duration::from_millis(50)).expect("it runs");
+    node.resume().expect("it runs");
+    node.pause().expect("it runs");
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(node.state(), NodeState::Paused);
+    node.stop().expect("a paused node goes on so far");
+    assert!(send(cluster.node(0).port(), "SHUTDOWN NOSAVE").is_ok_and(|count| count == 0), "it answered");
+    wait_for("the other to end", || cluster.node(0).state() == NodeState::Down);
+    drop(cluster);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let told = runtime.block_on(async {
+        let mut told = Vec::new();
+        while let Some(event) = events.next().await {
+            told.push((event.node, event.kind));
+        }
+        told
+    });
+    use EventKind::{Ended, Killed, Paused, Resumed, Started, Stopped};
+    let first = [Paused, Resumed, Killed, Started, Paused, Resumed, Paused, Resumed, Paused, Stopped];
+    let mut expected: Vec<_> = first.into_iter().map(|kind| (1, kind)).collect();
+    expected.push((0, Ended { status: 0 }));
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_start_that_is_given_up_leaves_nothing_running() {
+    let native = native_threads();
+    for wait_ms in [0, 5, 30] {
+        let starting = Cluster::start_async(Options::new().shards(5).replicas(1));
+        let dir = starting.directory().expect("it has begun");
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        drop(starting);
+        assert!(!dir.exists(), "{} is left", dir.display());
+    }
+    wait_for("threads to end", || native_threads() <= native);
+}
