@@ -4,7 +4,7 @@
 //! dropped. Several live in one process and share its threads. The modules have ranks; each uses only lower ones:
 //!
 //! ```text
-//! 0 base  1 store  2 command  3 commands  4 engine  5 persistence  6 replication  7 cluster  8 net, ops  9 node, embedded, healthcheck, cli
+//! 0 base  1 store  2 command  3 commands  4 engine  5 persistence  6 replication  7 cluster  8 net, ops  9 node, signals, embedded, healthcheck, cli
 //! ```
 
 pub mod base;
@@ -29,6 +29,7 @@ pub mod embedded;
 pub mod healthcheck;
 pub mod logging;
 pub mod node;
+pub mod signals;
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]

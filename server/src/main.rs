@@ -20,8 +20,8 @@ use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::engine::threads::Threads;
 use slotd::healthcheck::Probe;
 use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
-use slotd::node::{Environment, Node, StartError, StopSignal};
-use tokio::signal::unix::{SignalKind, signal};
+use slotd::node::{Environment, Node, StartError};
+use slotd::signals::{Ending, Signals};
 use tracing_subscriber::layer::SubscriberExt;
 
 #[global_allocator]
@@ -80,7 +80,9 @@ fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, S
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
     let give_back = threads.give_back_memory();
     let environment = Environment { threads, clock, log: log.clone() };
-    let node = match Node::start(&environment, config) {
+    let room = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?;
+    let mut signals = listen(&room)?;
+    let node = match start_attended(&room, &mut signals, &environment, config) {
         Ok(node) => node,
         // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
         Err(error) => {
@@ -106,18 +108,20 @@ fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, S
     log.warning(format_args!("Server initialized"));
     log.notice(format_args!("Ready to accept connections"));
 
-    let status = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
+    let ended = async {
         tokio::select! {
-            status = node.engine().state.stop_requested() => Ok(status),
+            status = node.engine().state.stop_requested() => status,
             // The data on disk were loaded by this thread.
             never = give_back => match never {},
-            signal = signals() => {
-                let signal = signal.map_err(|error| format!("Waiting for signals: {error}"))?;
-                log.warning(format_args!("Received {signal} scheduling shutdown..."));
-                Ok::<i32, String>(node.shutdown(signal).await)
-            }
         }
-    })?;
+    };
+    let status = match room.block_on(signals.attend(&node, &log, ended)) {
+        Ending::InOrder(status) => status,
+        Ending::AtOnce => {
+            node.persistence().remove_temporary();
+            std::process::exit(1)
+        }
+    };
     drop(node);
     drop(pid_file);
     log.warning(format_args!("Redis is now ready to exit, bye bye..."));
@@ -254,9 +258,37 @@ fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Waits until SIGINT or SIGTERM comes.
-async fn signals() -> std::io::Result<StopSignal> {
-    Ok(Signals::new()?.next().await)
+/// From here on signals are ours.
+fn listen(room: &tokio::runtime::Runtime) -> Result<Signals, String> {
+    let _inside = room.enter();
+    Signals::new().map_err(|error| format!("Waiting for signals: {error}"))
+}
+
+/// Starts a node. A signal that comes before it is up ends the process, since there is nothing to save yet: what is being loaded is on disk.
+fn start_attended(
+    room: &tokio::runtime::Runtime,
+    signals: &mut Signals,
+    environment: &Environment,
+    config: Config,
+) -> Result<Node, StartError> {
+    let up = &tokio::sync::Notify::new();
+    std::thread::scope(|scope| {
+        // The data are loaded on this thread, which looks after their memory later; so another one looks after the signals.
+        scope.spawn(move || {
+            room.block_on(async {
+                tokio::select! {
+                    () = up.notified() => {}
+                    _ = signals.next() => {
+                        environment.log.warning(format_args!("Received shutdown signal during loading, exiting now."));
+                        std::process::exit(0);
+                    }
+                }
+            });
+        });
+        let node = Node::start(environment, config);
+        up.notify_one();
+        node
+    })
 }
 
 /// Runs a whole cluster until a signal ends it.
@@ -278,7 +310,7 @@ fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
             cluster = &mut starting => cluster.map_err(|problem| problem.to_string())?,
             _ = signals.next() => {
                 // Nothing is left behind when this is done; who cannot wait says so again.
-                or_exit(&mut signals, move || drop(starting)).await;
+                or_exit(&mut signals, move || drop(starting), || ()).await;
                 return Ok(0);
             }
         };
@@ -321,7 +353,8 @@ async fn watch_cluster(
         tokio::select! {
             signal = signals.next() => {
                 let stopping = cluster.clone();
-                if let Some(Err(problem)) = or_exit(&mut signals, move || stopping.shutdown(signal)).await {
+                let outcome = or_exit(&mut signals, move || stopping.shutdown(signal), || cluster.remove_temporary()).await;
+                if let Some(Err(problem)) = outcome {
                     eprintln!("{problem}");
                     continue;
                 }
@@ -347,39 +380,18 @@ fn print_event(event: &embedded::Event, json: bool) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Does something that takes a while; a signal meanwhile ends the process at once, as SIGINT ends a stock server that is stopping.
-async fn or_exit<T: Send + 'static>(signals: &mut Signals, act: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Does something that takes a while; SIGINT meanwhile ends the process at once, as it ends a stock server that is stopping. `tidy` removes
+/// what would be left behind then.
+async fn or_exit<T: Send + 'static>(
+    signals: &mut Signals,
+    act: impl FnOnce() -> T + Send + 'static,
+    tidy: impl FnOnce(),
+) -> Option<T> {
     tokio::select! {
         done = tokio::task::spawn_blocking(act) => done.ok(),
-        () = signals.interrupted() => std::process::exit(1),
-    }
-}
-
-/// SIGINT and SIGTERM, caught from the moment on when this is made. SIGHUP is ignored, as by Redis.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    _hang_up: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            _hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> StopSignal {
-        tokio::select! {
-            _ = self.interrupt.recv() => StopSignal::Interrupt,
-            _ = self.terminate.recv() => StopSignal::Terminate,
+        () = signals.interrupted() => {
+            tidy();
+            std::process::exit(1)
         }
-    }
-
-    /// Waits for SIGINT.
-    async fn interrupted(&mut self) {
-        self.interrupt.recv().await;
     }
 }

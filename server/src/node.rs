@@ -20,7 +20,7 @@ use crate::cluster::{self, Cluster, DataLink};
 use crate::engine::config::{Config, ids};
 use crate::engine::descriptors::{Descriptors, TooFew};
 use crate::engine::info::InfoSource;
-use crate::engine::ports::{Feed, Router};
+use crate::engine::ports::{Disk, Feed, Router};
 use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
 use crate::engine::task_group::Phase;
@@ -28,7 +28,7 @@ use crate::engine::threads::Threads;
 use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
 use crate::logging::NodeLog;
 use crate::net::listening::{BindError, Listening, Sockets};
-use crate::ops::shutdown::ShutdownFlags;
+use crate::ops::shutdown::{ShutdownFlags, Verdict};
 use crate::ops::{self, Ops};
 use crate::persistence::snapshot::StreamPosition;
 use crate::persistence::{self, Persistence};
@@ -156,6 +156,8 @@ impl Node {
         let persistence = Persistence::new(engine.clone());
         let service: Arc<dyn Service> = persistence.clone();
         engine.set_service(Subsystem::Persistence, Arc::downgrade(&service));
+        let disk: Arc<dyn Disk> = persistence.clone();
+        engine.set_disk(Arc::downgrade(&disk));
         let replication = Replication::new(engine.clone(), persistence.clone(), threads);
         let service: Arc<dyn Service> = replication.clone();
         engine.set_service(Subsystem::Replication, Arc::downgrade(&service));
@@ -292,15 +294,21 @@ impl Node {
         !self.engine.state.is_replica() || self.replication.link_up()
     }
 
-    /// Ends in order, as `shutdown-on-sigint` or `shutdown-on-sigterm` says: by default data is saved if there are save points.
-    /// The exit status.
-    pub async fn shutdown(&self, signal: StopSignal) -> i32 {
+    /// Makes the node ready to end, as `shutdown-on-sigint` or `shutdown-on-sigterm` says: by default replicas catch up, and data is saved
+    /// if there are save points. From then on no write is answered: what was acknowledged is there after the next start. The node goes
+    /// on serving until it is dropped, or until [`Node::call_off_shutdown`].
+    pub fn shutdown(&self, signal: StopSignal) -> Verdict {
         let directive = match signal {
             StopSignal::Interrupt => ids::SHUTDOWN_ON_SIGINT,
             StopSignal::Terminate => ids::SHUTDOWN_ON_SIGTERM,
         };
         let flags = ShutdownFlags::from_bits(self.engine.config.int(directive));
-        i32::from(!self.ops.shutdown(flags).await)
+        self.ops.shutdown(flags, false)
+    }
+
+    /// Goes on after [`Node::shutdown`].
+    pub fn call_off_shutdown(&self) {
+        self.ops.resume();
     }
 
     /// Ends everything that runs for this node, at once, as if it were a process that is killed: nothing is saved or sent any more,

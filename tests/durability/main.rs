@@ -3,12 +3,18 @@
 //! `DEBUG DIGEST` is the judge wherever two servers must hold the same data: slotd computes it as Redis does, so the digests of
 //! different servers can be compared. The two loops at the end are the long ones; `KILL_ROUNDS` and `FREEZE_ROUNDS` set their length (20).
 
+mod clean_stop;
 mod empty_restart;
+mod flush;
 mod freeze_loop;
+mod full_disk;
 mod kill_loop;
+mod one_snapshot;
 mod psync;
 mod rdb;
+mod reload;
 mod wait_command;
+mod writers;
 
 use std::env;
 

@@ -267,11 +267,24 @@ impl Node {
     #[track_caller]
     fn end(&mut self, signal: &str) {
         self.signal(signal);
-        let mut child = self.child.take().expect("signalled just now");
+        self.wait_end(secs(20));
+    }
+
+    /// Waits until the process has ended by itself, as after SHUTDOWN; its exit code.
+    ///
+    /// # Panics
+    /// When it still runs after `limit`.
+    #[track_caller]
+    pub fn wait_end(&mut self, limit: Duration) -> Option<i32> {
         let port = self.port();
-        wait_until(&format!("node {port} to end after SIG{signal}"), secs(20), || {
-            child.try_wait().expect("own child").is_some()
+        let child = self.child.as_mut().expect("a running node");
+        let mut ended = None;
+        wait_until(&format!("node {port} to end"), limit, || {
+            ended = child.try_wait().expect("own child");
+            ended.is_some()
         });
+        self.child = None;
+        ended.and_then(|status| status.code())
     }
 
     /// Stops the process where it stands, as a VM pause does.

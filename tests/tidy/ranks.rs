@@ -20,7 +20,7 @@ const RANKS: &[&[&str]] = &[
     &["replication"],
     &["cluster"],
     &["net", "ops"],
-    &["lib", "node", "embedded", "healthcheck", "cli", "main"],
+    &["lib", "node", "signals", "embedded", "healthcheck", "cli", "main"],
 ];
 
 fn rank_of(module: &str) -> Option<usize> {

@@ -140,6 +140,8 @@ pub struct KeyspaceCtx<'a> {
     pub garbage: Vec<Box<dyn Send>>,
     /// Drop `garbage` in another thread (FLUSHALL ASYNC).
     pub drop_elsewhere: bool,
+    /// The handler removed all keys of all databases: the file on disk is to say the same.
+    pub flushed_all: bool,
     /// Drains what is in `effects` now, for a handler that changes a slot (SCAN removes expired keys): called under that slot's
     /// lock, or else a write of another client could overtake the change on the way to a replica.
     pub settle: &'a mut dyn FnMut(&mut Effects),

@@ -1,6 +1,7 @@
 //! Commands on whole databases: FLUSHDB, FLUSHALL, SWAPDB. They run alone, between everyone else's commands.
 //!
-//! Tables are taken out of their slots and dropped afterwards; with ASYNC in a thread of their own. Redis: db.c.
+//! Tables are taken out of their slots and dropped afterwards; with ASYNC in a thread of their own. FLUSHALL also asks for the file
+//! on disk to be emptied, since a crash must not bring back what is acknowledged as removed. Redis: db.c.
 
 use protocol::resp::Args;
 use protocol::slot::{SlotBitmap, SlotId};
@@ -59,7 +60,9 @@ fn flushdb(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn flushall(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
-    flush(ctx, args, 0..ctx.keyspace.databases())
+    let outcome = flush(ctx, args, 0..ctx.keyspace.databases())?;
+    ctx.flushed_all = true;
+    Ok(outcome)
 }
 
 fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<usize>) -> CmdResult {

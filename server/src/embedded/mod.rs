@@ -140,6 +140,13 @@ impl Cluster {
         self.process.members.iter().filter_map(Member::core).collect()
     }
 
+    /// Removes unfinished files, before the process ends at once.
+    pub fn remove_temporary(&self) {
+        for node in self.process.members.iter().filter_map(Member::node) {
+            node.persistence().remove_temporary();
+        }
+    }
+
     /// Ends all nodes in order, as SIGTERM would end each of them.
     ///
     /// # Errors

@@ -201,7 +201,7 @@ fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, Clu
             .map(|node| {
                 // A frozen process hears no signal; who asks for an end in order wants it to go on so far.
                 node.resume();
-                tasks.spawn_local(async move { node.shutdown(signal).await == 0 })
+                tasks.spawn_local(async move { node.shutdown(signal).wait().await })
             })
             .collect();
         Ok(tasks.block_on(&runtime, async {

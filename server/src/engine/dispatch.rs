@@ -331,6 +331,9 @@ impl Engine {
                 step => step,
             },
         };
+        if matches!(step, Step::Stop(Next::Paused(_))) {
+            return step;
+        }
         pace.count();
         if session.asking && command.spec.name != "ASKING" {
             session.spend_asking();
@@ -432,12 +435,21 @@ impl Engine {
         let caller = self.caller(session, now, false);
         let mut unit = Unit::default();
         if command.flags.has(Flags::EXCLUSIVE) {
-            pass.exclusive(|_| {
-                self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit)
+            let held = pass.exclusive(|_| {
+                // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
+                let held = self.pause_gate(session, command, now);
+                if held.is_none() {
+                    self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
+                }
+                held
             });
+            if let Some(until) = held {
+                return Step::Stop(Next::Paused(until));
+            }
         } else {
             self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
         }
+        unit.settle_file();
         self.serve_later(&mut unit, now);
         self.note_write(session, &unit);
         Step::Next
@@ -575,6 +587,7 @@ impl Engine {
             Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
             Ok(Handled::Done) => Step::Next,
             Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(future)),
+            Ok(Handled::Postponed(until)) => Step::Stop(Next::Paused(until)),
             Err(problem) => {
                 out.truncate(start);
                 self.write_error(command, &problem, out, session.protocol);

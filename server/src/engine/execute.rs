@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::barrier::Pass;
 use super::hot::Hot;
+use super::ports::FileWork;
 use super::registry::{Command, Handler};
 use super::session::Session;
 use super::transaction::Watched;
@@ -60,6 +61,8 @@ pub struct Unit {
     /// A reply was too long for its client.
     pub over_limit: bool,
     gathered: Option<Box<Gathered>>,
+    /// What is left to do for the file on disk, since everything was removed.
+    file: Option<FileWork>,
 }
 
 /// What few units have.
@@ -109,6 +112,15 @@ impl Unit {
     pub(super) fn put_ready(&mut self, ready: ReadyKeys) {
         if !ready.is_empty() {
             self.gathered().ready.extend(ready);
+        }
+    }
+
+    /// Brings the file on disk into line with what the unit did. Called without the barrier and before the reply leaves: what is
+    /// acknowledged as removed stays removed.
+    #[inline]
+    pub(super) fn settle_file(&mut self) {
+        if let Some(work) = self.file.take() {
+            work();
         }
     }
 
@@ -339,6 +351,7 @@ impl Engine {
             name: &command.full_name,
             garbage: Vec::new(),
             drop_elsewhere: false,
+            flushed_all: false,
             settle: &mut |effects| {
                 let fresh = Effects::new(effects.propagating, effects.notify_mask);
                 unit.drain(self, command, args, caller.db, &mut std::mem::replace(effects, fresh));
@@ -347,6 +360,7 @@ impl Engine {
         let result = handler(&mut ctx, args);
         let (garbage, elsewhere) = (std::mem::take(&mut ctx.garbage), ctx.drop_elsewhere);
         let full = ctx.reply.is_full();
+        let flushed_all = ctx.flushed_all;
         drop(ctx);
         unit.over_limit |= full;
         let called = match result {
@@ -358,6 +372,9 @@ impl Engine {
             }
         };
         unit.drain(self, command, args, caller.db, &mut effects);
+        if flushed_all && let Some(disk) = self.disk() {
+            unit.file = disk.flushed_all();
+        }
         if elsewhere && !garbage.is_empty() {
             // Without a thread it is dropped here, when the closure is.
             let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(garbage));

@@ -81,12 +81,8 @@ impl Engine {
     /// The gates that depend on the state of the node.
     fn state_gates(&self, session: &Session, command: &Command, hot: &Hot) -> Result<(), CmdError> {
         let writes = self.writes(session, command, Flags::WRITE);
-        let save_failed = hot.stop_writes_on_bgsave_error && self.state.save_failed.load(Ordering::Relaxed);
-        if save_failed
-            && !self.state.is_replica()
-            && (command.spec.name == "PING" || self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE)))
-        {
-            return Err(error::MISCONF_BGSAVE);
+        if self.state.save_failed.load(Ordering::Relaxed) && (writes || command.spec.name == "PING") {
+            self.disk_gate(hot)?;
         }
         if writes {
             self.write_gates(hot)?;
@@ -115,6 +111,14 @@ impl Engine {
         Ok(())
     }
 
+    /// The last background save failed. Who has no save points has asked for nothing that could fail (Redis:
+    /// `writeCommandsDeniedByDiskError`).
+    #[cold]
+    fn disk_gate(&self, hot: &Hot) -> Result<(), CmdError> {
+        let refused = hot.stop_writes_on_bgsave_error && !self.config.save_points().is_empty();
+        if refused { Err(error::MISCONF_BGSAVE) } else { Ok(()) }
+    }
+
     fn write_gates(&self, hot: &Hot) -> Result<(), CmdError> {
         if self.state.is_replica() {
             return if hot.replica_read_only { Err(error::READ_ONLY) } else { Ok(()) };
@@ -130,13 +134,23 @@ impl Engine {
 
     /// Until when this command is held back, if it is: one of the primary's stream like one of a client (Redis: `processCommand`).
     pub(super) fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
+        self.held_until(now, || self.is_held_with_writes(session, command))
+    }
+
+    /// Until when a command is held back that is held (`writes`) or not held together with writes.
+    pub(super) fn held_until(&self, now: i64, writes: impl FnOnce() -> bool) -> Option<i64> {
         let (kind, until) = self.state.paused(now);
         let held = match kind {
             PauseKind::None => false,
             PauseKind::All => true,
-            PauseKind::Writes => self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE)),
+            PauseKind::Writes => writes(),
         };
         held.then_some(until)
+    }
+
+    /// Whether a pause of writes holds this command back.
+    pub(super) fn is_held_with_writes(&self, session: &Session, command: &Command) -> bool {
+        self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE))
     }
 
     /// Asks the cluster where the command's keys are served.

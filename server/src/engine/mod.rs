@@ -57,7 +57,7 @@ use clients::Clients;
 use config::Config;
 use hot::Hot;
 use info::InfoState;
-use ports::{Feed, Router};
+use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
 use pubsub::PubSub;
 use registry::{Registry, SUBSYSTEMS, Subsystem};
@@ -82,6 +82,7 @@ pub struct Engine {
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
     feed: OnceLock<Weak<dyn Feed>>,
+    disk: OnceLock<Weak<dyn Disk>>,
     services: [OnceLock<Weak<dyn Service>>; SUBSYSTEMS],
 }
 
@@ -117,6 +118,7 @@ impl Engine {
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),
+            disk: OnceLock::new(),
             services: std::array::from_fn(|_| OnceLock::new()),
         })
     }
@@ -129,6 +131,11 @@ impl Engine {
     /// Plugs in replication.
     pub fn set_feed(&self, feed: Weak<dyn Feed>) {
         assert!(self.feed.set(feed).is_ok(), "a node is wired once");
+    }
+
+    /// Plugs in persistence.
+    pub fn set_disk(&self, disk: Weak<dyn Disk>) {
+        assert!(self.disk.set(disk).is_ok(), "a node is wired once");
     }
 
     /// Plugs in a subsystem's commands.
@@ -149,6 +156,11 @@ impl Engine {
     /// Where propagated commands go.
     pub fn feed(&self) -> Option<Arc<dyn Feed>> {
         self.feed.get().and_then(Weak::upgrade)
+    }
+
+    /// The file on disk.
+    fn disk(&self) -> Option<Arc<dyn Disk>> {
+        self.disk.get().and_then(Weak::upgrade)
     }
 
     fn service(&self, subsystem: Subsystem) -> Option<Arc<dyn Service>> {

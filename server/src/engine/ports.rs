@@ -42,6 +42,15 @@ pub trait Router: Send + Sync {
     fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>);
 }
 
+/// What is left to do for the file on disk once nobody waits for the barrier any more.
+pub type FileWork = Box<dyn FnOnce() + Send>;
+
+/// The data set's file on disk.
+pub trait Disk: Send + Sync {
+    /// All keys of all databases were just removed (FLUSHALL). Called under the barrier; what it returns makes the file say the same.
+    fn flushed_all(&self) -> Option<FileWork>;
+}
+
 /// Takes what is to be propagated to replicas (and later to the append-only file).
 pub trait Feed: Send + Sync {
     /// Appends commands, each in its database, as one unit: nothing else comes between them, and more than one are wrapped in

@@ -51,6 +51,8 @@ pub enum Handled {
     Done,
     /// The reply comes later; the connection waits for it and runs nothing else meanwhile.
     Wait(ReplyFuture),
+    /// Nothing was done: a pause began before the command had its turn. Until the given unix time in milliseconds.
+    Postponed(i64),
 }
 
 /// Result of a session or service handler; an error is written to the client by the engine.

@@ -73,14 +73,16 @@ pub enum PausePurpose {
     Client = 0,
     /// A failover (manual failover in a cluster, FAILOVER).
     Failover = 1,
-    /// A shutdown that waits for replicas.
+    /// A shutdown: from the wait for replicas, or the cut of its save, until the node has ended.
     Shutdown = 2,
     /// DEBUG SLEEP, which stops the cluster bus as well.
     Sleep = 3,
+    /// DEBUG RELOAD: what is written between its cut and its load would be gone after it.
+    Reload = 4,
 }
 
 /// How many purposes there are.
-const PURPOSES: usize = 4;
+const PURPOSES: usize = 5;
 
 /// The end of a pause (unix milliseconds) above its kind. An end that does not fit is as good as never.
 fn pack_pause(kind: PauseKind, until_ms: i64) -> i64 {
@@ -171,8 +173,8 @@ impl NodeState {
     /// What is paused now, and until when. Several pauses may hold at once; the stricter and the longer one rules.
     #[inline(always)]
     pub fn paused(&self, now: i64) -> (PauseKind, i64) {
-        let [a, b, c, d] = &self.pauses;
-        let any = [a, b, c, d].map(|pause| pause.load(Ordering::Relaxed)).iter().fold(0, |any, pause| any | pause);
+        let [a, b, c, d, e] = &self.pauses;
+        let any = [a, b, c, d, e].map(|pause| pause.load(Ordering::Relaxed)).iter().fold(0, |any, pause| any | pause);
         if any == 0 { (PauseKind::None, 0) } else { self.strictest_pause(now) }
     }
 

@@ -141,6 +141,7 @@ pub fn end_multi(engine: &Engine, session: &mut Session) {
 
 fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let route = ctx.session.exec_route.take();
+    let held_with_writes = ctx.engine.is_held_with_writes(ctx.session, ctx.command);
     let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
     if multi.aborted {
         end_multi(ctx.engine, ctx.session);
@@ -160,6 +161,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let (db, mut unit) = (ctx.session.db, Unit::default());
     let moving = route.is_some();
     let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
+    let mut postponed = None;
     let refused = if keyed_only && !plan.is_many() {
         let mut locked = engine.lock(plan);
         let refused = admit(&locked);
@@ -174,8 +176,13 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         }
         refused
     } else {
-        let (session, reply, unit) = (&mut *ctx.session, &mut ctx.reply, &mut unit);
+        let (session, reply, unit, postponed) = (&mut *ctx.session, &mut ctx.reply, &mut unit, &mut postponed);
         ctx.pass.exclusive(|pass| {
+            // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
+            *postponed = engine.held_until(now, || held_with_writes);
+            if postponed.is_some() {
+                return None;
+            }
             let refused = if moving { admit(&engine.lock(plan)) } else { None };
             if refused.is_none() {
                 let dirty =
@@ -186,6 +193,12 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
             refused
         })
     };
+    if let Some(until) = postponed {
+        ctx.session.in_exec = false;
+        ctx.session.multi = Some(multi);
+        return Ok(Handled::Postponed(until));
+    }
+    unit.settle_file();
     // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
     engine.serve_later(&mut unit, engine.clock.now_ms());
     engine.note_write(ctx.session, &unit);

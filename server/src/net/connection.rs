@@ -194,12 +194,19 @@ impl Connection {
                 return Poll::Ready(Event::Timer);
             }
             match self.poll_read(cx, &shared) {
+                // It has nothing more to say, and still hears what it asked for; Redis answers before it looks again.
+                Poll::Ready(Ok(0)) if self.owes_reply(waiting) => Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Event::Closed),
                 Poll::Ready(Ok(count)) => Poll::Ready(Event::Read(count)),
                 Poll::Pending => Poll::Pending,
             }
         })
         .await
+    }
+
+    /// Whether a command is being carried out, rather than parked (WAIT, BLPOP): who has parked and then leaves is not waited for.
+    fn owes_reply(&self, waiting: &Waiting) -> bool {
+        matches!(waiting, Waiting::Reply(_)) && self.session.parked.is_none()
     }
 
     /// Reads into the worker's buffer, and from there behind what the connection already holds; the rest of a long request straight

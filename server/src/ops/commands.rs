@@ -93,12 +93,10 @@ fn shutdown(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionR
         ctx.reply.ok();
         return Ok(Handled::Done);
     };
-    let Some(ops) = ops.me.upgrade() else { return Ok(Handled::Done) };
-    let protocol = ctx.session.protocol;
+    let (protocol, verdict) = (ctx.session.protocol, ops.shutdown(flags, true));
     Ok(Handled::Wait(Box::pin(async move {
         let mut out = Vec::new();
-        if ops.shutdown(flags).await {
-            ops.engine.state.request_stop(0);
+        if verdict.wait().await {
             // Success has no reply: the connection closes.
             std::future::pending::<()>().await;
         }

@@ -29,6 +29,7 @@ type Above = HashMap<ClientId, i64>;
 impl Ops {
     /// Starts the ticks; they end with the node.
     pub fn start(self: &Arc<Self>, control: &Spawner) {
+        assert!(self.control.set(control.clone()).is_ok(), "a node is started once");
         let this = Arc::downgrade(self);
         control.spawn(move |_| async move {
             let mut ticks = tokio::time::interval(PERIOD);

@@ -16,7 +16,7 @@ use crate::command::{CmdError, error};
 use crate::engine::help;
 use crate::engine::session::{Handled, SessionCtx, SessionResult};
 use crate::engine::state::{PauseKind, PausePurpose};
-use crate::persistence::load;
+use crate::persistence::reload::Reload;
 use crate::store::payload_digest::Digest;
 use crate::store::{AccessClock, EntryRef, Keyspace, ValueRef, payload};
 
@@ -125,47 +125,23 @@ fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRes
             _ => return Err(error::RELOAD_OPTIONS),
         }
     }
-    let Some(ops) = ops.me.upgrade() else { return Ok(Handled::Done) };
-    let (gate, protocol) = (ctx.session.gate, ctx.session.protocol);
+    if ctx.pass.is_alone() {
+        // Inside EXEC nobody can wait for what needs the barrier.
+        return Err(error::NO_MULTI);
+    }
+    let done = ops.persistence.reload(Reload { save, flush });
+    let protocol = ctx.session.protocol;
     Ok(Handled::Wait(Box::pin(async move {
         let mut out = Vec::new();
         let mut reply = Reply::new(&mut out, protocol);
-        match ops.reload(gate, flush, save).await {
-            Ok(()) => reply.ok(),
-            Err(problem) => reply.error(problem.as_bytes()),
+        match done.await {
+            Ok(Ok(())) => reply.ok(),
+            Ok(Err(problem)) => reply.error(problem.as_bytes()),
+            // There was no thread for it, or the node stops.
+            Err(_) => reply.error(error::RELOAD_FAILED.as_bytes()),
         }
         out
     })))
-}
-
-impl Ops {
-    async fn reload(&self, gate: usize, flush: bool, save: bool) -> Result<(), CmdError> {
-        if save {
-            let (told, done) = tokio::sync::oneshot::channel();
-            let tell = move |saved| {
-                // Whoever waits may have left.
-                let _ = told.send(saved);
-            };
-            self.persistence.start_save(false, Some(Box::new(tell)));
-            if !done.await.unwrap_or(false) {
-                return Err(error::PLAIN);
-            }
-        }
-        if flush {
-            let garbage = self.engine.barrier.enter(gate).exclusive(|_| {
-                // From here on until everything is loaded again, nobody may see half of it.
-                self.engine.state.loading.store(true, Ordering::SeqCst);
-                load::empty(&self.engine)
-            });
-            drop(garbage);
-        }
-        self.persistence.load(self.engine.state.is_replica()).map_err(|problem| {
-            self.engine.log.warning(format_args!("Loading the RDB file: {problem}"));
-            error::RELOAD_FAILED
-        })?;
-        self.engine.log.warning(format_args!("DB reloaded by DEBUG RELOAD"));
-        Ok(())
-    }
 }
 
 fn set_packed_threshold(ops: &Ops, word: &[u8]) -> Result<(), CmdError> {

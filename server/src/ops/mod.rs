@@ -20,6 +20,7 @@ use protocol::resp::Args;
 use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::engine::session::{Service, SessionCtx, SessionResult};
+use crate::engine::threads::Spawner;
 use crate::persistence::Persistence;
 use crate::replication::Replication;
 use neighbours::Neighbours;
@@ -35,8 +36,9 @@ pub struct Ops {
     cluster: OnceLock<Weak<Cluster>>,
     /// The nodes that share this process, if it has several.
     neighbours: OnceLock<Arc<dyn Neighbours>>,
-    /// The shutdown that is going on, if one is.
+    /// The shutdown that is going on, if one is, and the thread that it goes on on.
     progress: Progress,
+    control: OnceLock<Spawner>,
 }
 
 impl Ops {
@@ -49,6 +51,7 @@ impl Ops {
             cluster: OnceLock::new(),
             neighbours: OnceLock::new(),
             progress: Progress::default(),
+            control: OnceLock::new(),
         })
     }
 

@@ -1,12 +1,19 @@
-//! Ending a node in order: replicas catch up, data is saved, then the node is asked to stop.
+//! Ending a node in order: writes stop, replicas catch up, data is saved, then the node is asked to stop.
+//!
+//! What was acknowledged before is there after the next start: on the replicas, since writes are held back before they are waited for,
+//! and in the file, since the cut of the last save ends all writes (`persistence::save`). Whoever held a command back gets no answer.
 //!
 //! Nothing is stopped here: whoever runs the node hears of it through `NodeState::request_stop`, or called [`Ops::shutdown`] itself
-//! because of a signal. A shutdown that fails leaves a node that goes on serving.
+//! because of a signal. A shutdown that fails leaves a node that goes on serving. One shutdown goes on at a time, on the control thread:
+//! it does not depend on the client that asked for it, and who asks meanwhile waits for its end (Redis: `prepareForShutdown`).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use protocol::resp::Args;
+use tokio::sync::watch;
 
 use super::Ops;
 use crate::command::{CmdError, error};
@@ -58,66 +65,160 @@ pub fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, CmdError> {
     Ok((!abort).then_some(flags))
 }
 
-/// Whether a shutdown is going on, and whether it is to be given up.
+/// The shutdown that goes on, or has ended with a node that is ready to stop.
 #[derive(Default)]
 pub(super) struct Progress {
-    running: AtomicBool,
+    current: Mutex<Option<Arc<Attempt>>>,
+}
+
+#[derive(Default)]
+struct Attempt {
     aborted: AtomicBool,
+    /// The last save has begun.
+    saving: AtomicBool,
+    /// Whether the node is ready to stop, once that is known.
+    verdict: watch::Sender<Option<bool>>,
+}
+
+/// How a shutdown ends.
+pub struct Verdict(watch::Receiver<Option<bool>>);
+
+impl Verdict {
+    /// Waits for it. `false`: the node goes on, because saving failed or ABORT came.
+    pub async fn wait(mut self) -> bool {
+        // The sender goes only with the node.
+        self.0.wait_for(Option::is_some).await.is_ok_and(|verdict| *verdict == Some(true))
+    }
 }
 
 impl Ops {
-    /// Makes the node ready to stop. `false`: it is not, because saving failed, ABORT came, or another shutdown is going on.
-    pub async fn shutdown(&self, mut flags: ShutdownFlags) -> bool {
-        if self.progress.running.swap(true, Ordering::SeqCst) {
-            return false;
+    /// Makes the node ready to stop, or joins the shutdown that is doing so. With `by_command` the node is asked to stop then.
+    pub fn shutdown(&self, flags: ShutdownFlags, by_command: bool) -> Verdict {
+        let mut current = self.progress.current.lock();
+        if let Some(attempt) = &*current {
+            return Verdict(attempt.verdict.subscribe());
         }
-        self.progress.aborted.store(false, Ordering::SeqCst);
+        let attempt = Arc::new(Attempt::default());
+        let verdict = Verdict(attempt.verdict.subscribe());
+        let (Some(control), Some(this)) = (self.control.get(), self.me.upgrade()) else { return verdict };
+        *current = Some(attempt.clone());
+        drop(current);
+        control.spawn(move |_| async move {
+            let ready = this.get_ready(flags, &attempt).await;
+            if ready && by_command {
+                this.engine.state.request_stop(0);
+            }
+            if !ready {
+                this.resume();
+            }
+            attempt.verdict.send_replace(Some(ready));
+        });
+        verdict
+    }
+
+    /// The node goes on although it was made ready to stop, or half so.
+    pub fn resume(&self) {
+        self.engine.state.unpause(PausePurpose::Shutdown);
+        *self.progress.current.lock() = None;
+    }
+
+    async fn get_ready(&self, mut flags: ShutdownFlags, attempt: &Attempt) -> bool {
         // Half a data set must not overwrite a whole one.
         if self.engine.state.loading.load(Ordering::Relaxed) {
             (flags.save, flags.nosave) = (false, true);
         }
         self.engine.log.warning(format_args!("User requested shutdown..."));
-        let caught_up = flags.now || self.wait_for_replicas().await;
-        let ready = caught_up && (flags.nosave || self.persistence.save_at_shutdown(flags.save).await || flags.force);
-        if !ready {
-            self.engine.state.unpause(PausePurpose::Shutdown);
-            self.progress.running.store(false, Ordering::SeqCst);
+        if !flags.now && !self.wait_for_replicas(attempt).await {
+            return false;
         }
-        ready
+        self.log_lagging_replicas();
+        if flags.nosave {
+            return true;
+        }
+        attempt.saving.store(true, Ordering::SeqCst);
+        let saved = self.persistence.save_at_shutdown(flags.save).await;
+        if attempt.aborted.load(Ordering::SeqCst) {
+            return false;
+        }
+        if !saved {
+            let what = if flags.force { "Exit anyway" } else { "can't exit" };
+            let stop = if flags.force { ". " } else { ", " };
+            self.engine.log.warning(format_args!("Error trying to save the DB{stop}{what}."));
+        }
+        saved || flags.force
     }
 
     /// SHUTDOWN ABORT. `false`: there is nothing to abort.
     pub(super) fn abort_shutdown(&self) -> bool {
-        let running = self.progress.running.load(Ordering::SeqCst);
-        if running {
-            self.progress.aborted.store(true, Ordering::SeqCst);
-            self.engine.log.notice(format_args!("Shutdown manually aborted."));
+        let current = self.progress.current.lock().clone();
+        let Some(attempt) = current.filter(|attempt| attempt.verdict.borrow().is_none()) else { return false };
+        attempt.aborted.store(true, Ordering::SeqCst);
+        // The save that it may be at is of no more use.
+        if attempt.saving.load(Ordering::SeqCst) {
+            self.persistence.snapshots.cancel_all();
         }
-        running
+        self.engine.log.notice(format_args!("Shutdown manually aborted."));
+        true
     }
 
     fn replicas_lag(&self) -> bool {
         let facts = self.replication.info();
-        facts.primary.is_none() && facts.replicas.iter().any(|replica| replica.offset < facts.offset)
+        facts.replicas.iter().any(|replica| replica.offset != facts.offset)
     }
 
     /// Holds writes back until every replica has everything, for at most `shutdown-timeout`. `false`: aborted.
-    async fn wait_for_replicas(&self) -> bool {
+    async fn wait_for_replicas(&self, attempt: &Attempt) -> bool {
         let (state, clock) = (&self.engine.state, &self.engine.clock);
         let patience_us = self.engine.config.int(ids::SHUTDOWN_TIMEOUT).max(0) as u64 * 1_000_000;
-        if patience_us == 0 || !self.replicas_lag() {
+        if patience_us == 0 || self.replication.info().replicas.is_empty() {
+            return true;
+        }
+        state.pause(PausePurpose::Shutdown, PauseKind::Writes, i64::MAX);
+        self.settle_writes().await;
+        if !self.replicas_lag() {
             return true;
         }
         self.engine.log.notice(format_args!("Waiting for replicas before shutting down."));
-        state.pause(PausePurpose::Shutdown, PauseKind::Writes, i64::MAX);
         let started = clock.monotonic_us();
         while self.replicas_lag() && clock.monotonic_us() - started < patience_us {
-            if self.progress.aborted.load(Ordering::SeqCst) {
+            if attempt.aborted.load(Ordering::SeqCst) {
                 return false;
             }
             tokio::time::sleep(POLL).await;
         }
-        true
+        !attempt.aborted.load(Ordering::SeqCst)
+    }
+
+    /// Waits until every write that passed its gates before the pause is in the stream. On another thread: this one serves the bus and
+    /// must not wait for a long command.
+    async fn settle_writes(&self) {
+        let engine = self.engine.clone();
+        let settled = tokio::task::spawn_blocking(move || engine.barrier.enter(engine.loader_gate()).exclusive(|_| ()));
+        // It does not panic; and without a thread for it there is nothing better than to go on.
+        let _ = settled.await;
+    }
+
+    fn log_lagging_replicas(&self) {
+        let facts = self.replication.info();
+        let mut in_sync = 0;
+        for replica in &facts.replicas {
+            if replica.offset == facts.offset {
+                in_sync += 1;
+                continue;
+            }
+            self.engine.log.notice(format_args!(
+                "Lagging replica {}:{} reported offset {} behind master, lag={}, state={}.",
+                replica.ip,
+                replica.port,
+                facts.offset - replica.offset,
+                replica.lag_s,
+                replica.state
+            ));
+        }
+        if !facts.replicas.is_empty() {
+            let all = facts.replicas.len();
+            self.engine.log.notice(format_args!("{in_sync} of {all} replicas are in sync when shutting down."));
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! SAVE, BGSAVE, LASTSAVE.
 //!
 //! The handlers only start work and say what came of it: saving happens on a thread of its own beside running commands, so
-//! SAVE answers later instead of stopping the node, and one save runs at a time.
+//! SAVE answers later instead of stopping the node. One snapshot runs at a time, and a full sync is one: who asks for another meanwhile
+//! is told so, as by Redis.
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 
-use super::Persistence;
+use super::{Busy, Persistence};
 use crate::command::{Arity, Declared, Flags, Group, Spec, error};
 use crate::engine::session::{Handled, SessionCtx, SessionResult};
 
@@ -46,19 +47,14 @@ pub fn specs() -> Vec<&'static Spec> {
 }
 
 fn save(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    if this.snapshots.is_saving() {
-        return Err(error::SAVE_IN_PROGRESS);
-    }
     let protocol = ctx.session.protocol;
     let (told, done) = tokio::sync::oneshot::channel();
+    let tell = move |saved| {
+        // The client may have left meanwhile.
+        let _ = told.send(saved);
+    };
     // Only this client waits: the others are served while its snapshot is written.
-    this.start_save(
-        false,
-        Some(Box::new(move |saved| {
-            // The client may have left meanwhile.
-            let _ = told.send(saved);
-        })),
-    );
+    this.start_for_client(Box::new(tell)).map_err(|Busy| error::SAVE_IN_PROGRESS)?;
     Ok(Handled::Wait(Box::pin(async move {
         let mut out = Vec::new();
         match done.await {
@@ -70,21 +66,19 @@ fn save(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> Se
 }
 
 fn bgsave(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    let schedule = match args.get(1) {
-        None => false,
-        Some(word) if args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => true,
+    // SCHEDULE is for a rewrite of the append-only file that runs; here there is none.
+    match args.get(1) {
+        None => {}
+        Some(word) if args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => {}
         Some(_) => return Err(error::SYNTAX),
-    };
-    if this.snapshots.is_saving() {
-        return Err(error::SAVE_IN_PROGRESS);
     }
-    if schedule && this.snapshots.is_busy() {
-        // The queue of snapshots is the schedule.
-        this.start_save(true, None);
+    if ctx.session.in_exec && !this.snapshots.is_busy() {
+        // Between the commands of a transaction there is no moment for a cut.
+        this.schedule();
         ctx.reply.simple("Background saving scheduled");
         return Ok(Handled::Done);
     }
-    this.start_save(true, None);
+    this.start_background().map_err(|Busy| error::SAVE_IN_PROGRESS)?;
     ctx.reply.simple("Background saving started");
     Ok(Handled::Done)
 }

@@ -32,7 +32,9 @@ impl NewFile {
         // Several nodes of one process may share a directory, so the process id alone is not enough.
         let suffix = if number == 0 { String::new() } else { format!("-{number}") };
         let temporary = directory.join(format!("temp-{}{suffix}.rdb", std::process::id()));
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary).map_err(|error| {
+            told(&error, format_args!("Failed opening the temp RDB file {} for saving", temporary.display()))
+        })?;
         Ok(Self { file, temporary, target: target.to_owned(), committed: false })
     }
 
@@ -41,20 +43,40 @@ impl NewFile {
     /// # Errors
     /// As the system says: most often the disk is full.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        self.file.write_all(bytes).map_err(|error| told(&error, format_args!("Write error saving DB on disk(write)")))
     }
 
-    /// Forces the bytes to disk and puts the file in its place.
+    /// Where it is until it is whole.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Forces the bytes to disk.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_all().map_err(|error| told(&error, format_args!("Write error saving DB on disk(fsync)")))
+    }
+
+    /// Puts the file in its place; [`NewFile::sync`] comes first.
     ///
     /// # Errors
     /// As the system says; the old file is still there then.
     pub fn commit(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        std::fs::rename(&self.temporary, &self.target)?;
+        std::fs::rename(&self.temporary, &self.target).map_err(|error| {
+            let (from, to) = (self.temporary.display(), self.target.display());
+            told(&error, format_args!("Error moving temp DB file {from} on the final destination {to}"))
+        })?;
         self.committed = true;
         let directory = self.target.parent().unwrap_or_else(|| Path::new("."));
         File::open(directory)?.sync_all()
     }
+}
+
+/// An error with what was being done.
+fn told(error: &io::Error, what: std::fmt::Arguments<'_>) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 impl Drop for NewFile {

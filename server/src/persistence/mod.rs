@@ -1,23 +1,26 @@
 //! The data set on disk: one RDB file, as Redis 7.0 writes and reads it.
 //!
 //! [`rdb_writer`] and [`rdb_loader`] are the format, pure; [`snapshot`] produces the bytes beside running commands, for the file and
-//! for full syncs; [`load`] puts records into the keyspace; [`disk`] is the file. [`Persistence`] decides when: commands, save
-//! points, shutdown, start.
+//! for full syncs; [`save`] writes one to the file; [`load`] puts records into the keyspace; [`disk`] is the file. [`flushed`] empties
+//! the file when all keys are removed, [`reload`] is DEBUG RELOAD. [`Persistence`] decides when: commands, save points, shutdown, start.
 //!
-//! Invariants: the file in place is always whole; a save covers exactly the changes up to its cut, so `dirty` is lowered by what
-//! it was then; one snapshot at a time.
+//! Invariants: the file in place is always whole, and never older than one that was in place before; a save covers exactly the changes
+//! up to its cut, so `dirty` is lowered by what it was then; one snapshot at a time; from the cut of a save that ends the node (or this
+//! data set's life in memory) no write is answered, so that what was acknowledged is in the file.
 //!
 //! Rank 5.
 
 pub mod commands;
 pub mod disk;
+mod flushed;
 mod info;
 pub mod load;
 pub mod rdb_loader;
 pub mod rdb_writer;
+pub mod reload;
+mod save;
 pub mod snapshot;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -29,11 +32,12 @@ use protocol::resp::Args;
 use crate::engine::Engine;
 use crate::engine::config::ids;
 use crate::engine::session::{Service, SessionCtx, SessionResult};
+use crate::engine::state::PausePurpose;
 use crate::engine::threads::Spawner;
-use disk::NewFile;
 use load::Loaded;
 use rdb_loader::LoadError;
-use snapshot::{SnapshotJob, Snapshots};
+use save::{Save, SaveFor};
+use snapshot::Snapshots;
 
 /// Seconds after a failed save before a save point tries again (Redis: CONFIG_BGSAVE_RETRY_DELAY).
 const RETRY_DELAY_S: i64 = 5;
@@ -42,6 +46,10 @@ const CRON_PERIOD: Duration = Duration::from_millis(100);
 
 /// Called with whether the save succeeded.
 type Done = Box<dyn FnOnce(bool) + Send>;
+
+/// A save is under way, or replicas are being sent a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
 
 /// What INFO persistence tells.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +93,10 @@ struct Facts {
     loading_done: AtomicU64,
     /// Numbers temporary files.
     file_number: AtomicU64,
+    /// Numbers the cuts of files. Counted under the barrier.
+    cuts: AtomicU64,
+    /// BGSAVE in a transaction asked for a save as soon as one is possible.
+    scheduled: AtomicBool,
 }
 
 /// Persistence of one node.
@@ -95,6 +107,15 @@ pub struct Persistence {
     facts: Facts,
     /// The result of the load at start, for replication.
     loaded: Mutex<Option<Loaded>>,
+    /// Number of the cut that the file in place was made of. Held while a file is put in its place, so that none is replaced by an
+    /// older one.
+    in_place: Mutex<u64>,
+    /// How many of the changes that the node has ever made are in the file; `dirty` is how many are not.
+    saved_changes: Mutex<i64>,
+    /// The unfinished file, if there is one.
+    temporary: Mutex<Option<PathBuf>>,
+    /// One DEBUG RELOAD at a time.
+    reloading: Mutex<()>,
 }
 
 impl Persistence {
@@ -110,6 +131,10 @@ impl Persistence {
                 ..Facts::default()
             },
             loaded: Mutex::default(),
+            in_place: Mutex::default(),
+            saved_changes: Mutex::default(),
+            temporary: Mutex::default(),
+            reloading: Mutex::default(),
         })
     }
 
@@ -140,8 +165,9 @@ impl Persistence {
 
     fn check_save_points(&self) {
         let state = &self.engine.state;
+        let scheduled = self.facts.scheduled.load(Ordering::Relaxed);
         let dirty = state.dirty.load(Ordering::Relaxed);
-        if dirty == 0 || self.snapshots.is_busy() || state.loading.load(Ordering::Relaxed) {
+        if (dirty == 0 && !scheduled) || self.snapshots.is_busy() || state.loading.load(Ordering::Relaxed) {
             return;
         }
         let now = self.now_s();
@@ -149,59 +175,86 @@ impl Persistence {
         let may_try = !self.facts.last_bgsave_failed.load(Ordering::Relaxed)
             || now - self.facts.last_try_time.load(Ordering::Relaxed) > RETRY_DELAY_S;
         let due = self.engine.config.save_points().into_iter().find(|p| dirty >= p.changes && elapsed > p.seconds);
+        // Somebody else may have been faster: then there is a save, too, and the next tick looks again.
         if let Some(point) = due.filter(|_| may_try) {
             self.engine.log.notice(format_args!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
-            self.start_save(true, None);
+            let _ = self.start_background();
+        } else if scheduled && may_try && self.start_background().is_ok() {
+            self.facts.scheduled.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Starts a save to the file, in the background. `done` hears whether it succeeded.
-    pub fn start_save(&self, background: bool, done: Option<Done>) {
+    /// Starts a save in the background, unless there is a snapshot under way.
+    ///
+    /// # Errors
+    /// [`Busy`]; nothing has begun then.
+    pub fn start_background(&self) -> Result<(), Busy> {
         let now = self.now_s();
-        if background {
-            self.facts.last_try_time.store(now, Ordering::Relaxed);
-            self.engine.log.notice(format_args!("Background saving started by pid {}", std::process::id()));
-        }
-        self.facts.bgsave_started.store(now, Ordering::Relaxed);
+        self.start_unless_busy(SaveFor::Background, None)?;
+        self.facts.last_try_time.store(now, Ordering::Relaxed);
+        self.engine.log.notice(format_args!("Background saving started by pid {}", std::process::id()));
+        Ok(())
+    }
+
+    /// Starts the save of a client that waits for it, unless there is a snapshot under way.
+    ///
+    /// # Errors
+    /// [`Busy`]; nothing has begun then.
+    pub fn start_for_client(&self, done: Done) -> Result<(), Busy> {
+        self.start_unless_busy(SaveFor::Client, Some(done))
+    }
+
+    /// Asks for a save in the background as soon as no other snapshot is under way.
+    pub fn schedule(&self) {
+        self.facts.scheduled.store(true, Ordering::Relaxed);
+    }
+
+    fn start_unless_busy(&self, purpose: SaveFor, done: Option<Done>) -> Result<(), Busy> {
+        let Some(persistence) = self.me.upgrade() else { return Err(Busy) };
+        let job = Box::new(Save::new(persistence, purpose, done));
+        let started = self.now_s();
+        self.snapshots.try_submit(job, || self.facts.bgsave_started.store(started, Ordering::Relaxed))
+    }
+
+    /// Saves after what is under way (at a shutdown: instead of it), and writes to the file that nobody may change any more: the pause for `purpose` begins at the cut.
+    /// The caller ends it.
+    fn start_last_save(&self, purpose: PausePurpose, done: Done) {
         let Some(persistence) = self.me.upgrade() else { return };
-        self.snapshots.submit(Box::new(Save { persistence, background, dirty: 0, file: None, opened: false, done }));
+        self.facts.bgsave_started.store(self.now_s(), Ordering::Relaxed);
+        let job = Box::new(Save::new(persistence, SaveFor::Last(purpose), Some(done)));
+        if purpose == PausePurpose::Shutdown {
+            self.snapshots.submit_instead(job);
+        } else {
+            self.snapshots.submit(job);
+        }
     }
 
-    /// Saves and waits for it, on a thread that holds no gate and no lock. A running save is cancelled first.
-    /// `false`: it failed, and the log says why.
-    pub fn save_and_wait(&self) -> bool {
-        self.snapshots.cancel_all();
-        let (told, done) = std::sync::mpsc::channel();
-        self.start_save(
-            false,
-            Some(Box::new(move |saved| {
-                // The receiver waits below.
-                let _ = told.send(saved);
-            })),
-        );
-        done.recv().unwrap_or(false)
-    }
-
-    /// What SHUTDOWN does: saves if save points are configured, or if it is told to. `false`: it failed, and the log says why.
+    /// What SHUTDOWN does: saves if save points are configured, or if it is told to; what is under way is given up for it. `false`: it
+    /// failed, and the log says why. From the cut on writes are paused; if the node goes on after all, the caller ends that.
     pub async fn save_at_shutdown(&self, force: bool) -> bool {
+        if self.snapshots.is_busy() {
+            self.engine.log.warning(format_args!("There is a child saving an .rdb. Killing it!"));
+        }
         if !force && self.engine.config.save_points().is_empty() {
+            self.snapshots.cancel_all();
             return true;
         }
         self.engine.log.notice(format_args!("Saving the final RDB snapshot before exiting."));
-        self.snapshots.cancel_all();
         let (told, done) = tokio::sync::oneshot::channel();
-        self.start_save(
-            false,
-            Some(Box::new(move |saved| {
-                // Whoever waits may have given up.
-                let _ = told.send(saved);
-            })),
-        );
-        let saved = done.await.unwrap_or(false);
-        if !saved {
-            self.engine.log.warning(format_args!("Error trying to save the DB, can't exit."));
+        let tell = move |saved| {
+            // Whoever waits may have given up.
+            let _ = told.send(saved);
+        };
+        self.start_last_save(PausePurpose::Shutdown, Box::new(tell));
+        done.await.unwrap_or(false)
+    }
+
+    /// Removes an unfinished file: the process ends at once, and its jobs have no time to do it themselves.
+    pub fn remove_temporary(&self) {
+        if let Some(path) = self.temporary.lock().take() {
+            // What stays behind is ugly, but harms nobody.
+            let _ = std::fs::remove_file(path);
         }
-        saved
     }
 
     /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the keyspace). A replica
@@ -223,7 +276,7 @@ impl Persistence {
         let seconds = started.elapsed().as_secs_f64();
         self.engine.log.notice(format_args!("DB loaded from disk: {seconds:.3} seconds"));
         self.note_load(&loaded);
-        state.dirty.store(0, Ordering::Relaxed);
+        self.note_unchanged();
         *self.loaded.lock() = Some(loaded);
         Ok(())
     }
@@ -252,22 +305,17 @@ impl Persistence {
     pub fn info(&self) -> PersistenceInfo {
         let state = &self.engine.state;
         let facts = &self.facts;
-        let saving = self.snapshots.is_saving();
         let busy = self.snapshots.is_busy();
         let of_job = |fact: &AtomicU64| if busy { fact.load(Ordering::Relaxed) } else { 0 };
         PersistenceInfo {
             loading: state.loading.load(Ordering::Relaxed),
             async_loading: state.async_loading.load(Ordering::Relaxed),
             changes_since_last_save: state.dirty.load(Ordering::Relaxed),
-            bgsave_in_progress: saving,
+            bgsave_in_progress: busy,
             last_save_time: facts.last_save_time.load(Ordering::Relaxed),
             last_bgsave_ok: !facts.last_bgsave_failed.load(Ordering::Relaxed),
             last_bgsave_time_s: facts.last_bgsave_time_s.load(Ordering::Relaxed),
-            current_bgsave_time_s: if saving {
-                self.now_s() - facts.bgsave_started.load(Ordering::Relaxed)
-            } else {
-                -1
-            },
+            current_bgsave_time_s: if busy { self.now_s() - facts.bgsave_started.load(Ordering::Relaxed) } else { -1 },
             saves: facts.saves.load(Ordering::Relaxed),
             last_load_keys_expired: facts.loaded_expired.load(Ordering::Relaxed),
             last_load_keys_loaded: facts.loaded_keys.load(Ordering::Relaxed),
@@ -288,84 +336,6 @@ impl Persistence {
 impl Service for Persistence {
     fn call(&self, index: usize, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         (commands::COMMANDS[index].handler)(self, ctx, args)
-    }
-}
-
-/// A save to the file.
-struct Save {
-    persistence: Arc<Persistence>,
-    /// BGSAVE or a save point, not SAVE.
-    background: bool,
-    /// Changes that the snapshot contains.
-    dirty: i64,
-    file: Option<NewFile>,
-    opened: bool,
-    done: Option<Done>,
-}
-
-impl SnapshotJob for Save {
-    fn is_save(&self) -> bool {
-        true
-    }
-
-    fn at_cut(&mut self, dirty: i64) {
-        self.dirty = dirty;
-    }
-
-    fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()> {
-        if !self.opened {
-            self.opened = true;
-            let number = self.persistence.facts.file_number.fetch_add(1, Ordering::Relaxed);
-            self.file = Some(NewFile::create(&self.persistence.path(), number)?);
-        }
-        match &mut self.file {
-            Some(file) => file.write(&bytes),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(mut self: Box<Self>, result: io::Result<()>) {
-        let file = self.file.take();
-        let result = result.and_then(|()| match file {
-            Some(file) => file.commit(),
-            None => Err(io::Error::other("nothing was written")),
-        });
-        let facts = &self.persistence.facts;
-        let state = &self.persistence.engine.state;
-        let now = self.persistence.now_s();
-        let cancelled = result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
-        match &result {
-            Ok(()) => {
-                self.persistence.engine.log.notice(format_args!("DB saved on disk"));
-                state.dirty.fetch_sub(self.dirty, Ordering::Relaxed);
-                facts.last_save_time.store(now, Ordering::Relaxed);
-                facts.last_bgsave_failed.store(false, Ordering::Relaxed);
-                state.save_failed.store(false, Ordering::Relaxed);
-                facts.saves.fetch_add(1, Ordering::Relaxed);
-                if self.background {
-                    self.persistence.engine.log.notice(format_args!("Background saving terminated with success"));
-                }
-            }
-            // Somebody wanted it so: this is no failure (Redis: a child killed with SIGUSR1).
-            Err(_) if cancelled => {
-                self.persistence.engine.log.notice(format_args!("Background saving terminated by signal 10"));
-            }
-            Err(error) => {
-                self.persistence.engine.log.warning(format_args!("Write error saving DB on disk: {error}"));
-                if self.background {
-                    self.persistence.engine.log.warning(format_args!("Background saving error"));
-                    facts.last_bgsave_failed.store(true, Ordering::Relaxed);
-                    state.save_failed.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-        if self.background {
-            let seconds = now - facts.bgsave_started.load(Ordering::Relaxed);
-            facts.last_bgsave_time_s.store(seconds, Ordering::Relaxed);
-        }
-        if let Some(done) = self.done.take() {
-            done(result.is_ok());
-        }
     }
 }
 

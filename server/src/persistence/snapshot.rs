@@ -4,7 +4,8 @@
 //! time for a short step, and what writers change meanwhile, the store keeps for it. So nothing is forked and nobody waits. The
 //! consumer ([`SnapshotJob`]) decides what becomes of the bytes: a file, or the sockets of replicas.
 //!
-//! The store knows one cut at a time, so jobs queue: [`Snapshots`] runs one and keeps the others.
+//! The store knows one cut at a time, so [`Snapshots`] runs one job. Who asks for a save while one runs is refused, as by Redis; what may
+//! not be refused queues: at most one full sync, one DEBUG RELOAD and the last save of the node.
 //!
 //! Lock order: the hold of the stream's position ([`StreamPosition::hold`]), then the barrier, then whatever the consumer locks.
 
@@ -12,9 +13,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::Busy;
 use super::rdb_writer::{RdbWriter, SavedHistory};
 use crate::engine::Engine;
 use crate::engine::config::ids;
@@ -31,27 +34,35 @@ pub trait StreamPosition: Send + Sync {
     fn hold(&self) -> MutexGuard<'_, ()>;
     /// The position, asked for at the cut. `None`: there is no history worth saving.
     fn saved(&self) -> Option<SavedHistory>;
+    /// Ends the links to which a snapshot is being sent: their job may be waiting for a slow one.
+    fn give_up_transfers(&self);
 }
 
 /// What is made of a snapshot.
 pub trait SnapshotJob: Send {
     /// Whether the job writes a file for the user (BGSAVE), rather than feeding replicas.
     fn is_save(&self) -> bool;
-    /// The cut is made: nothing executes in this moment. `dirty` is how many changes the snapshot contains since the last save.
-    fn at_cut(&mut self, dirty: i64);
+    /// The cut is made: nothing executes in this moment.
+    fn at_cut(&mut self);
     /// The next bytes. An error ends the snapshot.
     ///
     /// # Errors
     /// Whatever keeps the bytes from their place.
     fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()>;
-    /// No more bytes come. With an error, those that came are not a snapshot.
-    fn finish(self: Box<Self>, result: io::Result<()>);
+    /// No more bytes come. With an error, those that came are not a snapshot. What it returns is called when the next snapshot may begin:
+    /// whoever is told of the end may ask for one.
+    fn finish(self: Box<Self>, result: io::Result<()>) -> Announce;
 }
+
+/// Tells of a job's end.
+pub type Announce = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Schedule {
     running: bool,
     running_save: bool,
+    /// The running job has made its cut.
+    has_cut: bool,
     queue: VecDeque<Box<dyn SnapshotJob>>,
 }
 
@@ -60,7 +71,10 @@ pub struct Snapshots {
     engine: Arc<Engine>,
     schedule: Mutex<Schedule>,
     position: OnceLock<Weak<dyn StreamPosition>>,
+    /// The running job is to end. Set and cleared under the schedule's lock, so that it is meant for one job.
     cancel: AtomicBool,
+    /// Wakes the running job from a pause that it makes (`rdb-key-save-delay`).
+    cancelled: Condvar,
     /// Keys handed out by the running job.
     pub keys_processed: AtomicU64,
     /// Keys that the running job has to hand out.
@@ -74,6 +88,7 @@ impl Snapshots {
             schedule: Mutex::default(),
             position: OnceLock::new(),
             cancel: AtomicBool::new(false),
+            cancelled: Condvar::new(),
             keys_processed: AtomicU64::new(0),
             keys_total: AtomicU64::new(0),
         })
@@ -84,14 +99,9 @@ impl Snapshots {
         assert!(self.position.set(position).is_ok(), "a node is wired once");
     }
 
-    /// Whether a job runs or waits.
+    /// Whether a job runs.
     pub fn is_busy(&self) -> bool {
         self.schedule.lock().running
-    }
-
-    /// Whether the running job writes a file.
-    pub fn is_saving(&self) -> bool {
-        self.schedule.lock().running_save
     }
 
     /// Starts a job, or keeps it until the ones before it are done.
@@ -101,10 +111,33 @@ impl Snapshots {
             schedule.queue.push_back(job);
             return;
         }
-        schedule.running = true;
-        schedule.running_save = job.is_save();
+        self.begin(&mut schedule, Some(&*job));
         drop(schedule);
         self.start(job);
+    }
+
+    /// Starts a job unless another one runs; `first` is called before it begins.
+    ///
+    /// # Errors
+    /// [`Busy`]; the job is dropped.
+    pub fn try_submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>, first: impl FnOnce()) -> Result<(), Busy> {
+        let mut schedule = self.schedule.lock();
+        if schedule.running {
+            return Err(Busy);
+        }
+        first();
+        self.begin(&mut schedule, Some(&*job));
+        drop(schedule);
+        self.start(job);
+        Ok(())
+    }
+
+    /// Notes which job runs from now on.
+    fn begin(&self, schedule: &mut Schedule, job: Option<&dyn SnapshotJob>) {
+        schedule.running = job.is_some();
+        schedule.running_save = job.is_some_and(SnapshotJob::is_save);
+        schedule.has_cut = false;
+        self.cancel.store(false, Ordering::Relaxed);
     }
 
     fn start(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
@@ -116,8 +149,9 @@ impl Snapshots {
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             let mut next = mine.lock().take();
             while let Some(job) = next {
-                this.run(job);
+                let announce = this.run(job);
                 next = this.next_job();
+                announce();
             }
             // What the thread held of the node goes before its ticket.
             drop((this, mine));
@@ -125,47 +159,95 @@ impl Snapshots {
         });
         if let Err(error) = spawned {
             let job = cell.lock().take();
-            if let Some(job) = job {
-                job.finish(Err(error));
-            }
+            let announce = job.map(|job| job.finish(Err(error)));
             // Those that wait will be started by the next wish.
-            let mut schedule = self.schedule.lock();
-            schedule.running = false;
-            schedule.running_save = false;
+            self.begin(&mut self.schedule.lock(), None);
+            if let Some(announce) = announce {
+                announce();
+            }
         }
     }
 
     fn next_job(&self) -> Option<Box<dyn SnapshotJob>> {
         let mut schedule = self.schedule.lock();
         let next = schedule.queue.pop_front();
-        schedule.running = next.is_some();
-        schedule.running_save = next.as_ref().is_some_and(|job| job.is_save());
+        self.begin(&mut schedule, next.as_deref());
         next
     }
 
     /// Ends the running job and forgets the waiting ones (shutdown). Returns at once.
     pub fn cancel_all(&self) {
-        let waiting = std::mem::take(&mut self.schedule.lock().queue);
-        self.cancel.store(true, Ordering::Relaxed);
-        for job in waiting {
-            job.finish(Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled")));
+        self.cancel_for(None);
+    }
+
+    /// Ends the running job, forgets the waiting ones, and has this one run next: nothing can come between.
+    pub fn submit_instead(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
+        if let Some(job) = self.cancel_for(Some(job)) {
+            self.submit(job);
         }
     }
 
-    fn run(&self, mut job: Box<dyn SnapshotJob>) {
-        self.cancel.store(false, Ordering::Relaxed);
-        let result = self.produce(&mut *job);
-        // What `finish` starts next must not find the node busy with a job that is over.
-        if self.schedule.lock().running_save {
-            self.schedule.lock().running_save = false;
+    /// Gives `next` back if nothing runs.
+    fn cancel_for(&self, next: Option<Box<dyn SnapshotJob>>) -> Option<Box<dyn SnapshotJob>> {
+        let waiting = {
+            let mut schedule = self.schedule.lock();
+            if !schedule.running {
+                return next;
+            }
+            self.cancel.store(true, Ordering::Relaxed);
+            std::mem::replace(&mut schedule.queue, next.into_iter().collect())
+        };
+        self.cancelled.notify_all();
+        if let Some(position) = self.position.get().and_then(Weak::upgrade) {
+            position.give_up_transfers();
         }
-        job.finish(result);
+        for job in waiting {
+            job.finish(Err(cancelled()))();
+        }
+        None
+    }
+
+    /// Ends the running job if it is a save that has made its cut. Under the barrier, where no cut is made.
+    pub(super) fn cancel_save_in_progress(&self) {
+        let schedule = self.schedule.lock();
+        if schedule.running_save && schedule.has_cut {
+            self.cancel.store(true, Ordering::Relaxed);
+            drop(schedule);
+            self.cancelled.notify_all();
+        }
+    }
+
+    /// Where the data stands now in the replication stream, if there is a history worth saving.
+    pub(super) fn position(&self) -> Option<SavedHistory> {
+        self.position.get().and_then(Weak::upgrade)?.saved()
+    }
+
+    fn is_cancelled(&self) -> io::Result<()> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(cancelled());
+        }
+        Ok(())
+    }
+
+    /// Waits, unless the job is cancelled meanwhile.
+    fn delay(&self, time: Duration) {
+        let mut schedule = self.schedule.lock();
+        if !self.cancel.load(Ordering::Relaxed) {
+            // Woken too early, it only saves a little faster.
+            self.cancelled.wait_for(&mut schedule, time);
+        }
+    }
+
+    fn run(&self, mut job: Box<dyn SnapshotJob>) -> Announce {
+        let result = self.produce(&mut *job);
+        job.finish(result)
     }
 
     fn produce(&self, job: &mut dyn SnapshotJob) -> io::Result<()> {
         let config = &self.engine.config;
         let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
-        let (cut, sizes) = self.cut(job, &mut out);
+        self.is_cancelled()?;
+        let (cut, sizes) = self.cut(job, &mut out)?;
         self.keys_processed.store(0, Ordering::Relaxed);
         self.keys_total.store(sizes.iter().map(|(keys, _)| *keys as u64).sum(), Ordering::Relaxed);
         let result = self.write_all(job, &mut out, &cut, &sizes);
@@ -178,19 +260,26 @@ impl Snapshots {
     }
 
     /// Makes the cut. Returns it with the numbers of keys and of expiring keys of each database.
-    fn cut(&self, job: &mut dyn SnapshotJob, out: &mut RdbWriter) -> (Cut, Vec<(usize, usize)>) {
+    ///
+    /// # Errors
+    /// A data set is being loaded: half of one is worth nothing.
+    fn cut(&self, job: &mut dyn SnapshotJob, out: &mut RdbWriter) -> io::Result<(Cut, Vec<(usize, usize)>)> {
         let engine = &self.engine;
         let position = self.position.get().and_then(Weak::upgrade);
         let _held = position.as_ref().map(|position| position.hold());
         let mut pass = engine.barrier.enter(engine.snapshot_gate());
         pass.exclusive(|_| {
+            if engine.state.loading.load(Ordering::Relaxed) {
+                return Err(io::Error::other("the data set is being loaded"));
+            }
             let keyspace = &engine.keyspace;
             let cut = keyspace.cut();
+            self.schedule.lock().has_cut = true;
             let sizes = (0..keyspace.databases()).map(|db| (keyspace.len(db), keyspace.expires_len(db))).collect();
-            job.at_cut(engine.state.dirty.load(Ordering::Relaxed));
+            job.at_cut();
             let history = position.as_ref().and_then(|position| position.saved());
             out.header(engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
-            (cut, sizes)
+            Ok((cut, sizes))
         })
     }
 
@@ -219,12 +308,13 @@ impl Snapshots {
                         })
                     };
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
+                    self.is_cancelled()?;
                     // A node that was killed writes nothing more, one that is paused goes on later.
-                    if self.cancel.load(Ordering::Relaxed) || !engine.state.tasks.wait_turn() {
-                        return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
+                    if !engine.state.tasks.wait_turn() {
+                        return Err(cancelled());
                     }
                     if delay > 0 {
-                        std::thread::sleep(std::time::Duration::from_micros(delay as u64 * written));
+                        self.delay(Duration::from_micros((delay as u64).saturating_mul(written)));
                     }
                     if out.pending() >= CHUNK {
                         job.chunk(out.take())?;
@@ -246,6 +336,11 @@ impl Snapshots {
             }
         }
     }
+}
+
+/// Somebody wanted the job to end.
+fn cancelled() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "cancelled")
 }
 
 /// Resident memory of the process in bytes, for the file's `used-mem`; 0 where it cannot be known.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Replication;
 use crate::engine::client::ClientId;
-use crate::persistence::snapshot::SnapshotJob;
+use crate::persistence::snapshot::{Announce, SnapshotJob};
 
 /// Parts that may wait for a slow socket.
 const PARTS_AHEAD: usize = 16;
@@ -78,7 +78,7 @@ impl SnapshotJob for SyncJob {
         false
     }
 
-    fn at_cut(&mut self, _dirty: i64) {
+    fn at_cut(&mut self) {
         let replication = &self.replication;
         let mut core = replication.core.lock();
         let mut sources = replication.sources.lock();
@@ -117,7 +117,7 @@ impl SnapshotJob for SyncJob {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, result: io::Result<()>) {
+    fn finish(mut self: Box<Self>, result: io::Result<()>) -> Announce {
         match result {
             Ok(()) => {
                 self.end();
@@ -131,10 +131,16 @@ impl SnapshotJob for SyncJob {
             }
         }
         let replication = self.replication.clone();
-        drop(self);
-        // Those who came too late for this one.
-        if !replication.engine.state.stopping.load(Ordering::Relaxed) {
-            replication.order_sync(true);
+        if self.targets.is_empty() {
+            // It ended before its cut: nobody was served, and another one may be ordered.
+            replication.core.lock().sync_ordered = false;
         }
+        drop(self);
+        Box::new(move || {
+            // Those who came too late for this one.
+            if !replication.engine.state.stopping.load(Ordering::Relaxed) {
+                replication.order_sync(true);
+            }
+        })
     }
 }

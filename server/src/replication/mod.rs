@@ -403,7 +403,8 @@ impl Replication {
         let waiting: Vec<i64> =
             core.replicas.values().filter(|r| r.phase == Phase::Waiting).map(|replica| replica.since_ms).collect();
         let Some(first) = waiting.iter().min() else { return };
-        if core.sync_ordered {
+        // Half a data set is sent to nobody; the next tick looks again.
+        if core.sync_ordered || self.engine.state.loading.load(Ordering::Relaxed) {
             return;
         }
         let config = &self.engine.config;
@@ -493,6 +494,12 @@ impl Feed for Replication {
 }
 
 impl StreamPosition for Replication {
+    fn give_up_transfers(&self) {
+        for replica in self.core.lock().replicas.values().filter(|replica| replica.phase == Phase::Sending) {
+            replica.handle.kill();
+        }
+    }
+
     fn hold(&self) -> MutexGuard<'_, ()> {
         self.applying.lock()
     }

@@ -1,0 +1,45 @@
+//! FLUSHALL and the file on disk: what is acknowledged as removed must not come back after a crash.
+//!
+//! Redis (`flushAllDataAndResetRDB`) ends a running save, whose file would hold what was flushed, and writes an empty file if there are
+//! save points. So does this: the moment is that of the barrier under which the keys were removed, the writing comes after it, before
+//! the reply. A file that cannot be written is told in the log only, as with Redis: then the changes count as not saved.
+
+use std::io;
+
+use super::Persistence;
+use super::rdb_writer::RdbWriter;
+use super::save::FileCut;
+use super::snapshot::used_memory;
+use crate::engine::config::ids;
+use crate::engine::ports::{Disk, FileWork};
+
+impl Disk for Persistence {
+    fn flushed_all(&self) -> Option<FileWork> {
+        // Its cut was before this moment, and this moment is later than every cut that was made: what it holds is of no use.
+        self.snapshots.cancel_save_in_progress();
+        let config = &self.engine.config;
+        if config.save_points().is_empty() {
+            return None;
+        }
+        let this = self.me.upgrade()?;
+        let cut = self.note_cut();
+        let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
+        let history = self.snapshots.position();
+        out.header(self.engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+        Some(Box::new(move || {
+            if let Err(error) = this.write_whole(&out.finish(), cut)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                this.engine.log.warning(format_args!("{error}"));
+            }
+        }))
+    }
+}
+
+impl Persistence {
+    fn write_whole(&self, bytes: &[u8], cut: FileCut) -> io::Result<()> {
+        let mut file = self.new_file()?;
+        file.write(bytes)?;
+        self.put_in_place(file, cut)
+    }
+}

@@ -1,0 +1,87 @@
+//! The signals that end the process: SIGINT and SIGTERM; SIGHUP is ignored, as by Redis.
+//!
+//! A signal asks the node to get ready to end (`ops::shutdown`). If it cannot, since its disk is full, it goes on serving, and the next
+//! signal tries again. Who sends SIGINT twice insists: nothing is waited for then
+//! (Redis: `sigShutdownHandler`).
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::logging::NodeLog;
+use crate::node::{Node, StopSignal};
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With this status, after everything that was acknowledged is safe.
+    InOrder(i32),
+    /// Somebody insists: without waiting for anything.
+    AtOnce,
+}
+
+/// The signals of the process.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    _hang_up: Signal,
+}
+
+impl Signals {
+    /// From here on signals come here. Called within a runtime.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+        }
+    }
+
+    /// Waits for SIGINT.
+    pub async fn interrupted(&mut self) {
+        self.interrupt.recv().await;
+    }
+
+    /// Waits until a node has got ready to end because of a signal, or until `ended` says that it ends otherwise.
+    pub async fn attend(&mut self, node: &Node, log: &NodeLog, ended: impl Future<Output = i32>) -> Ending {
+        tokio::pin!(ended);
+        loop {
+            let received = tokio::select! {
+                status = &mut ended => return Ending::InOrder(status),
+                received = self.next() => received,
+            };
+            log.warning(format_args!("Received {received} scheduling shutdown..."));
+            let verdict = node.shutdown(received).wait();
+            tokio::pin!(verdict);
+            loop {
+                let again = tokio::select! {
+                    status = &mut ended => return Ending::InOrder(status),
+                    ready = &mut verdict => {
+                        if ready {
+                            return Ending::InOrder(0);
+                        }
+                        break;
+                    }
+                    again = self.next() => again,
+                };
+                if again == StopSignal::Interrupt {
+                    log.warning(format_args!("You insist... exiting now."));
+                    return Ending::AtOnce;
+                }
+                log.warning(format_args!("Received {again} scheduling shutdown..."));
+            }
+            log.warning(format_args!("Errors trying to shut down the server. Check the logs for more information."));
+        }
+    }
+}

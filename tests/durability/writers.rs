@@ -1,0 +1,229 @@
+//! Clients that write until their connections end, and the judge of what they were answered.
+//!
+//! Each writer works on keys of its own, goes through every command that writes, one after the other, and counts the answers. What must
+//! be there afterwards is the state after exactly as many commands, or after one more, whose answer did not come. Which state that is,
+//! stock Redis says: the same commands are played to it, and the digests of the keys are compared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use integration::client::Client;
+use integration::node::{Node, NodeSpec};
+use integration::oracle::Binary;
+use integration::resp::Value;
+use integration::wait::{secs, wait_until};
+
+/// Commands that write and are not in the round: they work on whole databases or need another server, and have tests of their own.
+const ELSEWHERE: [&str; 4] = ["flushall", "flushdb", "swapdb", "migrate"];
+
+/// One round of a writer; what is on one line is sent and counted as one. `K` stands for the writer's hash tag, `P` for a payload as
+/// DUMP gives it.
+const ROUND: &[&str] = &[
+    "INCR K:n",
+    "SET K:s value",
+    "APPEND K:s more",
+    "SETRANGE K:s 3 xyz",
+    "INCRBY K:n 5",
+    "DECR K:n",
+    "DECRBY K:n 2",
+    "INCRBYFLOAT K:f 1.5",
+    "GETSET K:g new",
+    "GETEX K:g EX 100000",
+    "PERSIST K:g",
+    "EXPIRE K:g 100000",
+    "GETDEL K:g",
+    "SETEX K:e 100000 v",
+    "PSETEX K:e2 100000000 v",
+    "SETNX K:nx v",
+    "DEL K:nx",
+    "MSET K:m1 a K:m2 b",
+    "MSETNX K:m3 a K:m4 b",
+    "UNLINK K:m1 K:m2 K:m3 K:m4",
+    "RPUSH K:l a b c d e f",
+    "LPUSH K:l z y x",
+    "RPUSHX K:l g",
+    "LPUSHX K:l w",
+    "LSET K:l 0 first",
+    "LINSERT K:l BEFORE a before",
+    "LREM K:l 1 b",
+    "LPOP K:l",
+    "RPOP K:l",
+    "LMOVE K:l K:l2 LEFT RIGHT",
+    "RPOPLPUSH K:l K:l2",
+    "BLPOP K:l 0",
+    "BRPOP K:l 0",
+    "BLMOVE K:l K:l2 LEFT LEFT 0",
+    "BRPOPLPUSH K:l K:l2 0",
+    "LMPOP 1 K:l2 LEFT",
+    "BLMPOP 0 1 K:l2 RIGHT",
+    "LTRIM K:l 1 -1",
+    "EXPIREAT K:l 33177117420",
+    "PEXPIREAT K:l2 33177117420000",
+    "PEXPIRE K:s 100000000",
+    "RENAME K:s K:s2",
+    "COPY K:s2 K:s REPLACE",
+    "RENAMENX K:s2 K:s3",
+    "DEL K:s2",
+    "RESTORE K:r 0 P REPLACE",
+    "APPEND K:r x",
+    "RESTORE-ASKING K:r 0 P REPLACE",
+    "DEL K:r K:l2",
+    "SET K:mv 1",
+    "MOVE K:mv 1",
+    "MULTI ; INCR K:n ; RPUSH K:l in-a-transaction ; EXEC",
+];
+
+/// The commands of a writer.
+#[derive(Clone)]
+struct Script {
+    tag: String,
+    payload: Vec<u8>,
+    round: Vec<&'static str>,
+}
+
+impl Script {
+    fn new(number: usize, payload: &[u8], cluster: bool) -> Self {
+        let round = ROUND.iter().copied().filter(|line| !(cluster && line.starts_with("MOVE"))).collect();
+        Self { tag: format!("{{w{number}}}"), payload: payload.to_vec(), round }
+    }
+
+    /// What is sent as step number `step`.
+    fn step(&self, step: usize) -> Vec<Vec<Vec<u8>>> {
+        let word = |word: &str| match word {
+            "P" => self.payload.clone(),
+            word => word.replace("K:", &format!("{}:", self.tag)).into_bytes(),
+        };
+        let command = |line: &str| line.split(' ').map(word).collect();
+        self.round[step % self.round.len()].split(" ; ").map(command).collect()
+    }
+
+    /// Plays a step; the last answer of it.
+    fn play(&self, step: usize, client: &mut Client) -> std::io::Result<Value> {
+        let mut last = Value::Null;
+        for command in self.step(step) {
+            last = client.try_call_within(&command, secs(60))?;
+        }
+        Ok(last)
+    }
+
+    fn keys(&self) -> BTreeSet<String> {
+        let words = self.round.iter().flat_map(|line| line.split(' ')).filter(|word| word.starts_with("K:"));
+        words.map(|word| word.replace("K:", &format!("{}:", self.tag))).collect()
+    }
+
+    /// What the keys hold.
+    fn digests(&self, client: &mut Client) -> Vec<(String, Value)> {
+        let digest = |key: String| {
+            let digest = client.call(&["DEBUG", "DIGEST-VALUE", &key]);
+            (key, digest)
+        };
+        self.keys().into_iter().map(digest).collect()
+    }
+}
+
+/// Writers on one node.
+pub(crate) struct Writers {
+    scripts: Vec<Script>,
+    counts: Vec<Arc<AtomicUsize>>,
+    threads: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Writers {
+    /// Starts `number` writers. Every command of the node that writes is in their round.
+    #[track_caller]
+    pub(crate) fn start(node: &Node, number: usize, cluster: bool) -> Self {
+        let mut client = node.client();
+        every_command_that_writes_is_in_the_round(&mut client, node.binary());
+        client.ok("SET {w0}:payload some-value");
+        let Value::Bulk(payload) = client.cmd("DUMP {w0}:payload") else { panic!("no payload") };
+        client.cmd("DEL {w0}:payload");
+        let scripts: Vec<_> = (0..number).map(|index| Script::new(index, &payload, cluster)).collect();
+        let counts: Vec<Arc<AtomicUsize>> = scripts.iter().map(|_| Arc::default()).collect();
+        let stop: Arc<AtomicBool> = Arc::default();
+        let spawn = |(script, count): (&Script, &Arc<AtomicUsize>)| {
+            let (script, count, stop, mut client) = (script.clone(), count.clone(), stop.clone(), node.client());
+            thread::spawn(move || {
+                let mut step = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    match script.play(step, &mut client) {
+                        // The node ends, or is no primary any more.
+                        Err(_) => return,
+                        Ok(reply) if reply.text().starts_with("READONLY") => return,
+                        // Refused, and taken again: the data set is on its way back into memory.
+                        Ok(reply) if reply.text().starts_with("LOADING") || reply.text().starts_with("EXECABORT") => {
+                            continue;
+                        }
+                        Ok(reply) => {
+                            assert!(!reply.is_error(), "{}: {reply:?}", script.round[step % script.round.len()]);
+                        }
+                    }
+                    step += 1;
+                    count.store(step, Ordering::SeqCst);
+                }
+            })
+        };
+        let threads = scripts.iter().zip(&counts).map(spawn).collect();
+        Self { scripts, counts, threads, stop }
+    }
+
+    /// Waits until each writer has had `more` further answers.
+    #[track_caller]
+    pub(crate) fn wait_more(&self, more: usize) {
+        let before: Vec<usize> = self.counts.iter().map(|count| count.load(Ordering::SeqCst)).collect();
+        wait_until("the writers to be answered", secs(30), || {
+            self.counts.iter().zip(&before).all(|(count, before)| count.load(Ordering::SeqCst) >= before + more)
+        });
+    }
+
+    /// Stops the writers, and compares what the node holds with what they were answered.
+    #[track_caller]
+    pub(crate) fn finish(self, node: &Node) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.judge(node);
+    }
+
+    /// Waits for the writers' ends and compares what the node holds with what they were answered.
+    #[track_caller]
+    pub(crate) fn judge(self, node: &Node) {
+        self.threads.into_iter().for_each(|thread| thread.join().expect("every command is answered without an error"));
+        let reference = NodeSpec::new(Binary::Stock).start();
+        let (mut reference, mut client) = (reference.client(), node.client());
+        for (script, count) in self.scripts.iter().zip(&self.counts) {
+            let count = count.load(Ordering::SeqCst);
+            for step in 0..count {
+                script.play(step, &mut reference).expect("stock Redis answers");
+            }
+            let found = script.digests(&mut client);
+            let wanted = script.digests(&mut reference);
+            if found == wanted {
+                continue;
+            }
+            // One more step may have been taken, and its answer not have come.
+            script.play(count, &mut reference).expect("stock Redis answers");
+            let or = script.digests(&mut reference);
+            assert_eq!(
+                found, or,
+                "{}: neither after {count} answers nor after one more step, but {wanted:?}",
+                script.tag
+            );
+        }
+    }
+}
+
+/// A new command belongs into the round.
+#[track_caller]
+fn every_command_that_writes_is_in_the_round(client: &mut Client, binary: Binary) {
+    let reply = client.cmd("COMMAND LIST FILTERBY ACLCAT write");
+    let known: BTreeSet<String> = reply.items().iter().map(Value::text).collect();
+    let played: BTreeSet<String> = ROUND
+        .iter()
+        .flat_map(|line| line.split(" ; "))
+        .map(|command| command.split(' ').next().unwrap_or_default().to_lowercase())
+        .collect();
+    let missing: Vec<_> =
+        known.iter().filter(|name| !played.contains(*name) && !ELSEWHERE.contains(&name.as_str())).collect();
+    assert!(missing.is_empty() || binary.is_stock(), "not in the round: {missing:?}");
+}
