@@ -13,6 +13,7 @@ mod one_snapshot;
 mod psync;
 mod rdb;
 mod reload;
+mod resync_keeps_data;
 mod wait_command;
 mod writers;
 

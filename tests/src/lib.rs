@@ -22,6 +22,7 @@ pub mod one_process;
 pub mod oracle;
 pub mod ports;
 pub mod program;
+pub mod proxy;
 pub mod redis_cli;
 pub mod resp;
 pub mod wait;

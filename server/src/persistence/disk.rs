@@ -124,5 +124,5 @@ pub fn load(
         }
         progress(read, total);
     }
-    load.finish().map(|(loaded, _)| Some(loaded))
+    load.finish().map(|finished| Some(finished.loaded))
 }

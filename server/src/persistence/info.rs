@@ -14,7 +14,7 @@ impl InfoSource for Persistence {
         let facts = self.info();
         write_state(&facts, out);
         write_append_only(out);
-        if facts.loading {
+        if facts.loading || facts.async_loading {
             write_loading(&facts, self.now_s(), out);
         }
         true

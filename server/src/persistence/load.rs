@@ -1,14 +1,17 @@
 //! From records to keys: what loading a file at start and a full sync have in common.
+//!
+//! A full sync replaces data that are still good. So what comes can be looked through first ([`Check`]), or loaded beside them
+//! ([`Load::beside`]) and put in their place in one step ([`exchange`]).
 
 use std::sync::Arc;
 
 use super::rdb_loader::{LoadError, Loader, Record};
 use super::rdb_writer::SavedHistory;
 use crate::engine::Engine;
-use crate::store::Cleared;
 use crate::store::payload::PayloadLimits;
 use crate::store::types::list::ListOptions;
-use protocol::slot::key_slot;
+use crate::store::{Cleared, Keyspace};
+use protocol::slot::{SlotBitmap, key_slot};
 
 /// What a load came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +23,19 @@ pub struct Loaded {
     pub history: Option<SavedHistory>,
 }
 
-/// Loads one file into the keyspace of a node, which is empty or has been emptied.
+/// What a load leaves behind when it is done.
+pub struct Finished {
+    pub loaded: Loaded,
+    /// Bytes behind the file's end.
+    pub rest: Vec<u8>,
+    /// The keys, if they were loaded beside those of the node.
+    pub beside: Option<Keyspace>,
+}
+
+/// Loads one file into the keyspace of a node, which is empty or has been emptied; or into one beside it.
 pub struct Load {
     engine: Arc<Engine>,
+    beside: Option<Keyspace>,
     loader: Loader,
     db: usize,
     loaded: Loaded,
@@ -37,19 +50,10 @@ pub struct Load {
 impl Load {
     /// A load in the role the node has: a replica keeps expired keys until its primary deletes them.
     pub fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
-        let hot = engine.hot.load();
-        let mut list = ListOptions {
-            fill: hot.limits.list_max_listpack_size as i16,
-            compress_depth: hot.limits.list_compress_depth.min(usize::from(u16::MAX)) as u16,
-            ..ListOptions::default()
-        };
-        if hot.limits.list_packed_threshold != 0 {
-            list.packed_threshold = hot.limits.list_packed_threshold.min(u32::MAX as usize) as u32;
-        }
-        let limits = PayloadLimits { list, max_string: hot.limits.max_string as u64 };
-        let loader = Loader::new(engine.keyspace.databases(), limits);
+        let loader = Loader::new(engine.keyspace.databases(), limits(&engine));
         Self {
             engine: engine.clone(),
+            beside: None,
             loader,
             db: 0,
             loaded: Loaded::default(),
@@ -59,6 +63,12 @@ impl Load {
             done: false,
             drop_expired,
         }
+    }
+
+    /// A load of what a primary sends, into a keyspace of its own: the node serves what it has until it [`exchange`]s them.
+    pub fn beside(engine: Arc<Engine>) -> Self {
+        let beside = Some(engine.keyspace.sibling());
+        Self { beside, ..Self::new(engine, false) }
     }
 
     /// Takes bytes and inserts the keys that are complete. Returns whether the end of the file has been reached.
@@ -76,7 +86,7 @@ impl Load {
                         self.loaded.expired += 1;
                         continue;
                     }
-                    let keyspace = &self.engine.keyspace;
+                    let keyspace = self.beside.as_ref().unwrap_or(&self.engine.keyspace);
                     let (hash, mut slot) = (keyspace.hash(&key), keyspace.lock(self.db, key_slot(&key)));
                     let old = slot.insert(hash, &key, value, expire);
                     // A key that comes with a full sync is a change to those who watched it while it was not there.
@@ -89,6 +99,7 @@ impl Load {
                     self.loaded.keys += 1;
                 }
                 Record::EmptyKey => self.loaded.empty += 1,
+                Record::Passed => {}
                 Record::Aux { name, value } => self.aux(&name, &value),
                 Record::End { .. } => {
                     self.done = true;
@@ -128,11 +139,16 @@ impl Load {
         self.loader.offset()
     }
 
-    /// What came of it, and bytes behind the file's end.
+    /// How much was fed that is not used up; after the end, that is not the file's.
+    pub fn rest_len(&self) -> usize {
+        self.loader.rest_len()
+    }
+
+    /// What came of it.
     ///
     /// # Errors
     /// [`LoadError::ShortRead`] if the end was not reached.
-    pub fn finish(mut self) -> Result<(Loaded, Vec<u8>), LoadError> {
+    pub fn finish(mut self) -> Result<Finished, LoadError> {
         if !self.done {
             return Err(LoadError::ShortRead);
         }
@@ -144,8 +160,68 @@ impl Load {
         if empty > 0 {
             self.engine.log.notice(format_args!("Done loading RDB, empty keys skipped: {empty}."));
         }
-        Ok((self.loaded, self.loader.into_rest()))
+        Ok(Finished { loaded: self.loaded, rest: self.loader.into_rest(), beside: self.beside })
     }
+}
+
+/// Looks through a file as it comes, before anything is given up for it: it must be whole, and hold nothing that we cannot.
+pub struct Check {
+    loader: Loader,
+    done: bool,
+}
+
+impl Check {
+    pub fn new(engine: &Engine) -> Self {
+        Self { loader: Loader::checking(engine.keyspace.databases(), limits(engine)), done: false }
+    }
+
+    /// Takes bytes. Returns whether the end of the file has been reached.
+    ///
+    /// # Errors
+    /// The file is damaged or holds what we cannot.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
+        self.loader.feed(bytes);
+        while let Some(record) = self.loader.next_record()? {
+            self.done |= matches!(record, Record::End { .. });
+        }
+        Ok(self.done)
+    }
+
+    /// How much was fed that is not used up; after the end, that is not the file's.
+    pub fn rest_len(&self) -> usize {
+        self.loader.rest_len()
+    }
+}
+
+fn limits(engine: &Engine) -> PayloadLimits {
+    let hot = engine.hot.load();
+    let mut list = ListOptions {
+        fill: hot.limits.list_max_listpack_size as i16,
+        compress_depth: hot.limits.list_compress_depth.min(usize::from(u16::MAX)) as u16,
+        ..ListOptions::default()
+    };
+    if hot.limits.list_packed_threshold != 0 {
+        list.packed_threshold = hot.limits.list_packed_threshold.min(u32::MAX as usize) as u32;
+    }
+    PayloadLimits { list, max_string: hot.limits.max_string as u64 }
+}
+
+/// Puts the keys of `fresh`, a [`Keyspace::sibling`], in the place of the node's, and tells those who watch any. What was there is
+/// returned, to be dropped outside of the barrier, which the caller holds.
+pub fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
+    let keyspace = &engine.keyspace;
+    let mut garbage = Vec::new();
+    for db in 0..fresh.databases() {
+        let replaced: SlotBitmap = fresh.occupied(db).collect();
+        for slot in keyspace.occupied(db).filter(|slot| !replaced.contains(*slot)) {
+            garbage.push(keyspace.lock(db, slot).clear(|key| keyspace.hash(key)));
+        }
+        for slot in replaced.iter() {
+            let (mut guard, mut new) = (keyspace.lock(db, slot), fresh.lock(db, slot));
+            garbage.push(guard.replace_with(&mut new, |key| keyspace.hash(key)));
+        }
+    }
+    garbage
 }
 
 /// Removes every key of every database and tells those who watch them. What was removed is returned, to be dropped outside of

@@ -57,6 +57,8 @@ pub enum Record {
     },
     /// A key whose value holds no element: Redis skips it.
     EmptyKey,
+    /// A key that a loader which only checks has passed.
+    Passed,
     /// The end. What follows is not the file's ([`Loader::into_rest`]).
     End {
         checked: bool,
@@ -95,6 +97,8 @@ pub struct Loader {
     state: State,
     limits: PayloadLimits,
     databases: usize,
+    /// Values are decoded, not only passed.
+    decodes: bool,
     expire: Option<i64>,
     scan: Option<Scan>,
     /// The buffer's length at which the next look is worth it.
@@ -116,10 +120,16 @@ impl Loader {
             state: State::Magic,
             limits,
             databases,
+            decodes: true,
             expire: None,
             scan: None,
             want: 0,
         }
+    }
+
+    /// A loader that finds out whether a file is whole and of types that we can hold, and keeps none of its values.
+    pub fn checking(databases: usize, limits: PayloadLimits) -> Self {
+        Self { decodes: false, ..Self::new(databases, limits) }
     }
 
     /// Adds bytes of the file.
@@ -139,6 +149,11 @@ impl Loader {
     /// Bytes of the file that are used up.
     pub fn offset(&self) -> u64 {
         self.before + self.used as u64
+    }
+
+    /// How much was fed that is not used up; after [`Record::End`], that is not the file's.
+    pub fn rest_len(&self) -> usize {
+        self.buffer.len() - self.used
     }
 
     /// What was fed and is not the file's, after [`Record::End`].
@@ -300,6 +315,12 @@ impl Loader {
         self.scan = Some(scan);
         scanned.map_err(|error| self.stop(error))?;
         self.scan = None;
+        if !self.decodes {
+            self.expire = None;
+            let used = scan.at - self.used;
+            self.advance(used);
+            return Ok(Some(Record::Passed));
+        }
         let body = self.used + 1 + self.key_len();
         let mut input = Reader::new(&self.buffer[body..scan.at]);
         input.set_max_string(self.limits.max_string);

@@ -67,7 +67,7 @@ fn load(bytes: &[u8], piece: usize) -> Result<(Vec<Plain>, bool), LoadError> {
                 Record::Select(number) => db = number,
                 Record::Key { key, value, expire } => keys.push((db, key, plain(&value), expire)),
                 Record::End { checked } => ended = checked,
-                Record::Aux { .. } | Record::EmptyKey => {}
+                Record::Aux { .. } | Record::EmptyKey | Record::Passed => {}
             }
         }
     }
@@ -118,6 +118,43 @@ proptest! {
         }
     }
 
+    /// A check says what a load would say, as early, and finds the same end.
+    #[test]
+    fn a_check_agrees_with_the_load(
+        keys in keys(), damage in proptest::option::of((any::<prop::sample::Index>(), 1u8..=255)), piece in 1usize..4000
+    ) {
+        let keyspace = Keyspace::new(16, 7);
+        fill(&keyspace, &keys);
+        let mut bytes = file(&keyspace);
+        if let Some((at, flip)) = damage {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+        }
+        bytes.extend_from_slice(b"rest");
+        let mut checking = Loader::checking(16, PayloadLimits::default());
+        let (mut ended, mut damaged) = (false, false);
+        for chunk in bytes.chunks(piece) {
+            checking.feed(chunk);
+            loop {
+                match checking.next_record() {
+                    Ok(Some(Record::End { .. })) => ended = true,
+                    Ok(Some(record)) => {
+                        let decoded = matches!(record, Record::Key { .. });
+                        prop_assert!(!decoded);
+                    }
+                    Ok(None) => break,
+                    Err(_) => { damaged = true; break; }
+                }
+            }
+            if damaged { break; }
+        }
+        let loads = matches!(load(&bytes, piece), Ok((_, true)));
+        prop_assert_eq!(ended, loads);
+        if ended {
+            prop_assert_eq!(checking.rest_len(), 4);
+        }
+    }
+
     #[test]
     fn any_bytes_are_survived(head in any::<bool>(), bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let mut all = if head { b"REDIS0010".to_vec() } else { Vec::new() };
@@ -132,6 +169,9 @@ fn types_that_we_cannot_hold_are_named() {
     bytes.extend([opcode::TYPE_HASH_LISTPACK, 1, b'h', 0]);
     let error = load(&bytes, 100).expect_err("a hash");
     assert!(error.to_string().contains("type hash is not supported"), "{error}");
+    let mut checking = Loader::checking(16, PayloadLimits::default());
+    checking.feed(&bytes);
+    assert_eq!(checking.next_record().expect_err("a hash"), error);
 }
 
 #[test]

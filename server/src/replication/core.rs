@@ -96,11 +96,21 @@ pub struct Following {
     /// A sync with this primary was completed.
     pub synced: bool,
     pub down_since_ms: Option<i64>,
-    /// A half-loaded data set lies in the keyspace.
-    pub loading: bool,
+    /// How far the full sync has come, while there is one.
+    pub transfer: Transfer,
     pub stop: Arc<Notify>,
     /// It is told to take over from us (FAILOVER).
     pub failover: bool,
+}
+
+/// A full sync that is being received.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Transfer {
+    /// Bytes that were announced; 0 if only its end will tell.
+    pub total: u64,
+    pub read: u64,
+    /// When something last came, unix milliseconds.
+    pub io_ms: i64,
 }
 
 /// Limits of what a replica may be behind, bytes and seconds; zero is none.

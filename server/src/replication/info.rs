@@ -47,9 +47,18 @@ fn write_primary(primary: &PrimaryInfo, facts: &ReplicationInfo, out: &mut InfoW
     out.field("master_port", primary.port);
     out.field("master_link_status", if primary.link_up { "up" } else { "down" });
     out.field("master_last_io_seconds_ago", primary.last_io_seconds_ago);
-    out.field("master_sync_in_progress", u8::from(primary.sync_in_progress));
+    out.field("master_sync_in_progress", u8::from(primary.sync.is_some()));
     out.field("slave_read_repl_offset", offset);
     out.field("slave_repl_offset", offset);
+    if let Some(sync) = primary.sync {
+        let share = if sync.total == 0 { 0.0 } else { sync.read as f64 * 100.0 / sync.total as f64 };
+        out.field("master_sync_total_bytes", sync.total);
+        out.field("master_sync_read_bytes", sync.read);
+        // Without an announced length Redis counts down from zero.
+        out.field("master_sync_left_bytes", i128::from(sync.total) - i128::from(sync.read));
+        out.field("master_sync_perc", format_args!("{share:.2}"));
+        out.field("master_sync_last_io_seconds_ago", primary.sync_last_io_s);
+    }
     if let Some(seconds) = primary.link_down_since_s {
         out.field("master_link_down_since_seconds", seconds);
     }

@@ -5,6 +5,7 @@
 //! stream     the window of bytes that is kept (pure)         transfer   the frame around a snapshot (pure)
 //! core       all of a node's state, as primary and replica   full_sync  a snapshot into replicas' sockets
 //! serve      the link to a replica (control thread)          follow     the link to the primary (a worker)
+//! spool      files in which snapshots wait
 //! roles      who follows whom, changed one step at a time    commands   PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF, ...
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod history;
 mod info;
 mod roles;
 mod serve;
+mod spool;
 pub mod stream;
 pub mod transfer;
 
@@ -36,7 +38,7 @@ use parking_lot::{Mutex, MutexGuard};
 use protocol::resp::Args;
 use tokio::sync::{Notify, mpsc};
 
-use self::core::{Core, LagLimit, LinkPhase, Phase};
+use self::core::{Core, LagLimit, LinkPhase, Phase, Transfer};
 use crate::base::rng::Rng;
 use crate::engine::Engine;
 use crate::engine::client::ClientId;
@@ -92,7 +94,10 @@ pub struct PrimaryInfo {
     pub state: &'static str,
     /// -1 if nothing has come yet.
     pub last_io_seconds_ago: i64,
-    pub sync_in_progress: bool,
+    /// The full sync that is being received.
+    pub sync: Option<Transfer>,
+    /// Seconds since something of it came.
+    pub sync_last_io_s: i64,
     /// The link is up, or may be resumed: the node's offset is one of the primary's history.
     pub offset_known: bool,
     /// Bytes applied, or -1 before the first sync.
@@ -330,7 +335,8 @@ impl Replication {
                 } else {
                     -1
                 },
-                sync_in_progress: following.phase == LinkPhase::Transfer,
+                sync: (following.phase == LinkPhase::Transfer).then_some(following.transfer),
+                sync_last_io_s: (now - following.transfer.io_ms) / 1000,
                 offset_known: following.phase == LinkPhase::Connected || following.resume,
                 read_offset: if following.phase == LinkPhase::Connected { core.history.offset } else { -1 },
                 link_down_since_s: (following.phase != LinkPhase::Connected)

@@ -11,12 +11,11 @@ use std::sync::atomic::Ordering;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
-use super::core::{Core, Following, LinkPhase};
+use super::core::{Core, Following, LinkPhase, Transfer};
 use super::follow::Target;
 use super::{Replication, follow};
 use crate::command::error;
 use crate::logging::Role;
-use crate::persistence::load;
 
 /// A change of role.
 #[derive(Clone, Debug)]
@@ -52,7 +51,6 @@ pub(super) struct Roles {
 struct After {
     link: Option<Target>,
     unblock: bool,
-    garbage: Vec<crate::store::Cleared>,
 }
 
 impl Replication {
@@ -122,7 +120,10 @@ impl Replication {
                 let after = match change {
                     RoleChange::Follow { host, port } => self.begin_following(&mut core, host, port, false),
                     RoleChange::HandOver { host, port } => self.begin_following(&mut core, host, port, true),
-                    RoleChange::Promote => self.become_primary(&mut core),
+                    RoleChange::Promote => {
+                        self.become_primary(&mut core);
+                        After::default()
+                    }
                 };
                 self.publish(&core);
                 after
@@ -131,7 +132,6 @@ impl Replication {
         if after.unblock {
             engine.dismiss_blocked(&error::UNBLOCKED_ROLE);
         }
-        drop(after.garbage);
         if let Some(target) = after.link {
             follow::start(self, target);
         }
@@ -144,7 +144,10 @@ impl Replication {
         let was_primary = core.following.is_none();
         let mut after = After { unblock: was_primary, ..After::default() };
         let resume = match core.following.take() {
-            Some(old) => self.leave(&old, &mut after) && old.resume,
+            Some(old) => {
+                old.stop.notify_one();
+                old.resume
+            }
             None => {
                 self.engine.log.notice(format_args!("Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to synchronize with the new master with just a partial transfer."));
                 // Without a stream, writes were not counted, and the offset says nothing.
@@ -168,7 +171,7 @@ impl Replication {
             db: 0,
             synced: false,
             down_since_ms: None,
-            loading: false,
+            transfer: Transfer::default(),
             stop,
             failover,
         });
@@ -180,15 +183,14 @@ impl Replication {
         after
     }
 
-    fn become_primary(&self, core: &mut Core) -> After {
-        let mut after = After::default();
-        let Some(old) = core.following.take() else { return after };
+    fn become_primary(&self, core: &mut Core) {
+        let Some(old) = core.following.take() else { return };
         // The id is shifted before anything of the old link is taken down, so that no replica can ask in between.
         let before = core.history.id;
         let id = self.new_id();
         core.history.shift(id);
         self.generation.fetch_add(1, Ordering::SeqCst);
-        self.leave(&old, &mut after);
+        old.stop.notify_one();
         let text = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
         self.engine.log.warning(format_args!(
             "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
@@ -203,17 +205,6 @@ impl Replication {
         state.primary_link_up.store(false, Ordering::SeqCst);
         state.replica.store(false, Ordering::SeqCst);
         self.engine.log.set_role(Role::Primary);
-        after
-    }
-
-    /// Ends the link to a primary. Returns whether the data set is whole; half a data set is worth nothing and is removed.
-    fn leave(&self, old: &Following, after: &mut After) -> bool {
-        old.stop.notify_one();
-        if old.loading {
-            after.garbage = load::empty(&self.engine);
-            self.engine.state.loading.store(false, Ordering::SeqCst);
-        }
-        !old.loading
     }
 
     /// Ends the links of all replicas: they come back at once and learn the new id.

@@ -20,6 +20,7 @@ impl KeyHash {
 }
 
 /// Hashes keys under one seed.
+#[derive(Clone)]
 pub(crate) struct Hasher {
     secrets: [u64; 4],
 }

@@ -56,6 +56,18 @@ impl Keyspace {
         }
     }
 
+    /// An empty keyspace that hashes as this one does, so that slots can be moved between the two ([`Slot::replace_with`]).
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        let databases = self.databases();
+        Self {
+            hasher: self.hasher.clone(),
+            databases: (0..databases).map(|_| OnceLock::new()).collect(),
+            physical: (0..databases).map(AtomicUsize::new).collect(),
+            epoch: AtomicU32::new(0),
+        }
+    }
+
     /// Number of databases.
     pub fn databases(&self) -> usize {
         self.databases.len()

@@ -182,3 +182,30 @@ fn a_snapshot_that_was_given_up_does_not_harm_the_next() {
         assert_eq!(emit(&keyspace, &cut, 0), keys);
     }
 }
+
+/// A full sync that replaces the data set in the middle of a snapshot.
+#[test]
+fn replaced_slots_do_not_show_in_a_running_snapshot() {
+    for cuts_before in 0..3 {
+        let keyspace = Keyspace::new(1, 1);
+        (0..100).for_each(|i| set(&keyspace, 0, format!("old:{i}").as_bytes(), Ttl::Clear));
+        for _ in 0..cuts_before {
+            let cut = keyspace.cut();
+            assert_eq!(emit(&keyspace, &cut, 0).len(), 100);
+        }
+        let cut = keyspace.cut();
+        let fresh = keyspace.sibling();
+        (0..100).for_each(|i| set(&fresh, 0, format!("new:{i}").as_bytes(), Ttl::At(5)));
+        for slot in SlotId::all() {
+            drop(keyspace.lock(0, slot).replace_with(&mut fresh.lock(0, slot), |key| keyspace.hash(key)));
+        }
+        assert_eq!((keyspace.len(0), keyspace.expires_len(0), fresh.len(0)), (100, 100, 0));
+        set(&keyspace, 0, b"new:1", Ttl::Clear);
+        assert_eq!(keyspace.lock(0, key_slot(b"new:2")).get(keyspace.hash(b"new:2"), b"new:2").map(|_| ()), Some(()));
+        let told = emit(&keyspace, &cut, 0);
+        assert!(told.len() == 100 && told.iter().all(|key| key.starts_with(b"old:")), "{}", told.len());
+        let next = keyspace.cut();
+        let told = emit(&keyspace, &next, 0);
+        assert!(told.len() == 100 && told.iter().all(|key| key.starts_with(b"new:")), "{}", told.len());
+    }
+}

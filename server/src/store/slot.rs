@@ -270,6 +270,22 @@ impl Slot {
         Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
     }
 
+    /// Takes the keys of a slot that took part in no snapshot, in exchange for all that were here. As [`Slot::clear`], and a watched key
+    /// that comes is a change, too.
+    pub fn replace_with(&mut self, fresh: &mut Slot, hash: impl Fn(&[u8]) -> KeyHash) -> Cleared {
+        debug_assert!(!fresh.snapshot_pending(), "nobody saves it");
+        let old = self.clear(&hash);
+        self.table = std::mem::replace(&mut fresh.table, Table::EMPTY);
+        self.expiry = fresh.expiry.take();
+        // None of them is part of a running snapshot: the bit of settled entries is the one that they have.
+        self.stamp = (self.stamp & !CUT) | (fresh.stamp & CUT);
+        let watched = self.extra.iter().flat_map(|extra| extra.watchers.iter());
+        for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
+            flags.iter().for_each(|flag| flag.touch(false));
+        }
+        old
+    }
+
     fn add(&mut self, tag: u32, mut entry: Entry) -> Position {
         entry.set_cut(self.cut());
         if let Some(at) = entry.as_ref().expire_at() {

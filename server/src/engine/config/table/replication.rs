@@ -48,9 +48,9 @@ directives! {
     REPL_DISKLESS_SYNC_DELAY = int("repl-diskless-sync-delay", 0, INT_MAX, 5);
     /// Start the full sync as soon as so many replicas wait; 0 for no limit.
     REPL_DISKLESS_SYNC_MAX_REPLICAS = int("repl-diskless-sync-max-replicas", 0, INT_MAX, 0);
-    /// How a replica loads a full sync.
+    /// Where a full sync waits until all of it is there: in a file, or (`swapdb`; `on-empty-db` if there are no keys) as keys beside the old ones.
     REPL_DISKLESS_LOAD = choice("repl-diskless-load", &[("disabled", 0), ("on-empty-db", 1), ("swapdb", 2)], 0)
-        .deny_loading().no_effect();
+        .deny_loading();
     /// Refuse writes with fewer good replicas than this.
     MIN_REPLICAS_TO_WRITE = int("min-replicas-to-write", 0, INT_MAX, 0).alias("min-slaves-to-write");
     /// Seconds of silence after which a replica is no good one.

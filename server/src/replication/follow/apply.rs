@@ -1,0 +1,194 @@
+//! The stream of the primary: its commands are applied and counted, acknowledgements go back.
+//!
+//! Bytes are counted when all they belong to was applied: a transaction as a whole. What a pause holds back stays in the buffer.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use protocol::resp::limits::Limits;
+use protocol::resp::request::{Parsed, RequestParser};
+use protocol::resp::{ArgVec, Args};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::FollowTask;
+use super::wire::{End, READ_CHUNK, Wire};
+use crate::engine::session::Session;
+use crate::logging::NodeLog;
+use crate::replication::serve::killed;
+
+/// Between two acknowledgements that nobody asked for.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+/// The same until the primary has sent something, for the first [`EARLY_ACKS`] of them: a stock primary takes no acknowledgement
+/// before it has noticed, within its 100 ms, that the process which wrote the snapshot has ended. The one sent after loading a
+/// small snapshot comes too early for it, and until the next the replica would get no write.
+const EARLY_ACK_PERIOD: Duration = Duration::from_millis(100);
+const EARLY_ACKS: u32 = 10;
+/// Bytes of the stream that are read on while a pause holds it back.
+const MAX_HELD: usize = 16 * 1024 * 1024;
+
+impl FollowTask {
+    /// Applies the stream until the link ends.
+    pub(super) async fn stream(&self, wire: &mut Wire, session: &mut Session) -> Result<std::convert::Infallible, End> {
+        let mut applier = Applier::default();
+        let mut early_acks = EARLY_ACKS;
+        let mut ticks = tokio::time::interval(ACK_PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        // After a full sync, the primary waits for this word before it sends the stream.
+        self.send_ack(wire).await?;
+        let handle = session.handle.clone();
+        loop {
+            let run = applier.run(self, wire, session)?;
+            if run.asked {
+                self.send_ack(wire).await?;
+            }
+            let full = run.held_until.is_some() && wire.buffer.len() > MAX_HELD;
+            if full {
+                // What the primary has to keep meanwhile is its business, and that it is silent is ours.
+                heard = Instant::now();
+            }
+            wire.buffer.reserve(READ_CHUNK);
+            let engine = &self.replication.engine;
+            tokio::select! {
+                () = killed(&handle) => return Err(End::Lost("killed".to_owned())),
+                () = engine.pause_over(run.held_until.unwrap_or_default()), if run.held_until.is_some() => {}
+                read = wire.stream.read_buf(&mut wire.buffer), if !full => match read? {
+                    0 => return Err(End::Lost("Connection closed".to_owned())),
+                    count => {
+                        heard = Instant::now();
+                        early_acks = 0;
+                        self.replication.touch_link();
+                        engine.stats.net_repl_input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+                    }
+                },
+                _ = ticks.tick() => {
+                    if heard.elapsed() > wire.patience {
+                        return Err(End::Lost("MASTER timeout: no data nor PING received...".to_owned()));
+                    }
+                    if early_acks > 0 {
+                        early_acks -= 1;
+                        ticks.reset_after(EARLY_ACK_PERIOD);
+                    }
+                    if engine.state.asleep_ms(engine.clock.now_ms()) == 0 {
+                        self.send_ack(wire).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) async fn send_ack(&self, wire: &mut Wire) -> Result<(), End> {
+        let offset = self.replication.offset().to_string();
+        let ack = format!("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n${}\r\n{offset}\r\n", offset.len());
+        wire.stream.write_all(ack.as_bytes()).await?;
+        Ok(())
+    }
+}
+
+/// Takes commands out of the stream. Bytes are counted when all they belong to was applied: a transaction as a whole.
+#[derive(Default)]
+struct Applier {
+    parser: RequestParser,
+    /// Words of a command that is not complete, or is held: the parser goes on with them.
+    words: ArgVec,
+    /// Bytes of the buffer that were executed or queued, but are not counted yet.
+    parsed: usize,
+    /// Bytes of the next command, which a pause holds back.
+    held: Option<usize>,
+}
+
+/// What came of applying.
+struct Run {
+    /// The primary wants to know how far we are.
+    asked: bool,
+    /// A pause holds the next command back until then, unix milliseconds.
+    held_until: Option<i64>,
+}
+
+impl Applier {
+    /// Applies what is complete and not held back.
+    fn run(&mut self, task: &FollowTask, wire: &mut Wire, session: &mut Session) -> Result<Run, End> {
+        let replication = &task.replication;
+        let engine = &replication.engine;
+        let mut scratch = Vec::new();
+        let mut run = Run { asked: false, held_until: None };
+        // Bytes that are counted already.
+        let mut counted = 0;
+        let limits = Limits::authenticated(engine.hot.load().proto_max_bulk_len);
+        loop {
+            let rest = &mut wire.buffer[self.parsed..];
+            let Some(used) = self.next_command(rest, &limits)? else { break };
+            let args = Args::new(&rest[..used], &self.words);
+            let _held = replication.applying.lock();
+            if replication.generation.load(Ordering::SeqCst) != task.target.generation {
+                return Err(End::Stale);
+            }
+            if is_getack(args) {
+                run.asked = true;
+            } else if !args.is_empty() {
+                scratch.clear();
+                run.held_until = engine.apply(session, args, &mut scratch);
+                if run.held_until.is_some() {
+                    self.held = Some(used);
+                    break;
+                }
+                if let Some(error) = session.stream_error.take() {
+                    differ(&engine.log, &error, args)?;
+                }
+            }
+            self.parsed += used;
+            if !session.in_multi() {
+                let mut core = replication.core.lock();
+                core.append_applied(&wire.buffer[counted..self.parsed]);
+                replication.offset.store(core.history.offset, Ordering::Release);
+                if let Some(following) = &mut core.following {
+                    following.db = session.db;
+                }
+                counted = self.parsed;
+            }
+        }
+        wire.buffer.drain(..counted);
+        self.parsed -= counted;
+        Ok(run)
+    }
+
+    /// Bytes of the next command, with its words in `words`; `None` if it is not complete.
+    fn next_command(&mut self, rest: &mut [u8], limits: &Limits) -> Result<Option<usize>, End> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
+        match self.parser.parse(rest, limits, &mut self.words) {
+            Ok(Parsed::Command { consumed }) => Ok(Some(consumed)),
+            Ok(Parsed::Empty { consumed }) => {
+                self.words.clear();
+                Ok(Some(consumed))
+            }
+            Ok(Parsed::Incomplete { .. }) => Ok(None),
+            Err(error) => {
+                let text = String::from_utf8_lossy(&error.text()).into_owned();
+                Err(End::Refused(format!("Protocol error from master: {text}")))
+            }
+        }
+    }
+}
+
+/// A command of the stream was refused, so the data sets differ from here on. Said in Redis's words (`afterErrorReply`). What this
+/// server does not know at all it must not skip, as its primary goes on to build upon it: the link is given up, and as the command
+/// was not counted, it stands first in the stream of the next one.
+fn differ(log: &NodeLog, error: &str, args: Args<'_>) -> Result<(), End> {
+    let name = String::from_utf8_lossy(args.get(0).unwrap_or_default()).to_lowercase();
+    log.warning(format_args!(
+        "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"
+    ));
+    if error.starts_with("ERR unknown ") || error.starts_with("ERR Bad data format") {
+        return Err(End::Refused(format!("The master's command '{name}' cannot be applied here")));
+    }
+    Ok(())
+}
+
+/// `REPLCONF GETACK *`.
+fn is_getack(args: Args<'_>) -> bool {
+    let is = |index, word: &[u8]| args.get(index).is_some_and(|arg: &[u8]| arg.eq_ignore_ascii_case(word));
+    is(0, b"replconf") && is(1, b"getack")
+}

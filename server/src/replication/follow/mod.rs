@@ -1,0 +1,302 @@
+//! The link to the primary: connect, introduce, take a snapshot or continue, apply the stream; again and again until the role
+//! changes.
+//!
+//! ```text
+//! wire     the socket, with what was read and not used
+//! receive  a snapshot, as it comes: looked through, and kept in memory or in a file
+//! place    a snapshot that is here as a whole, in the place of the old data
+//! apply    the stream
+//! ```
+//!
+//! A task on a worker, because applying runs commands. It belongs to one generation of the role; whatever it does to data or
+//! offset, it does under `applying` and only while that generation is the current one. So a promotion cannot be followed by one
+//! more command of the old primary, and what was applied is what was counted.
+
+mod apply;
+mod place;
+mod receive;
+mod wire;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use self::wire::{End, Wire};
+use super::Replication;
+use super::core::{Following, LinkPhase};
+use super::handshake::{Answer, Handshake, Introduction, Step};
+use super::history::ReplId;
+use crate::engine::Engine;
+use crate::engine::client::{ClientHandle, ClientKind};
+use crate::engine::config::ids;
+use crate::engine::session::{Origin, Session};
+use crate::logging::NodeLog;
+
+/// Waits between attempts grow from the first to the last of these, milliseconds.
+const FIRST_WAIT_MS: u64 = 50;
+const LAST_WAIT_MS: u64 = 1000;
+
+/// Whom to follow, and until when.
+pub(super) struct Target {
+    pub host: String,
+    pub port: u16,
+    pub generation: u64,
+    pub stop: Arc<Notify>,
+}
+
+struct FollowTask {
+    replication: Arc<Replication>,
+    target: Target,
+    gate: usize,
+}
+
+/// Starts following, on the least loaded worker.
+pub(super) fn start(replication: &Arc<Replication>, target: Target) {
+    let Some(threads) = replication.threads.upgrade() else { return };
+    let (gate, worker) = threads.least_loaded();
+    let replication = replication.clone();
+    worker.spawn(move |_| async move {
+        let stop = target.stop.clone();
+        let mut task = FollowTask { replication, target, gate };
+        tokio::select! {
+            () = stop.notified() => {}
+            () = task.run() => {}
+        }
+    });
+}
+
+/// The link among the node's clients, as long as it lives: a change of role drops the task wherever it waits.
+struct Listed {
+    engine: Arc<Engine>,
+    handle: Arc<ClientHandle>,
+}
+
+impl Listed {
+    fn new(engine: &Arc<Engine>, handle: Arc<ClientHandle>) -> Self {
+        engine.clients.add(handle.clone());
+        Self { engine: engine.clone(), handle }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.engine.clients.remove(self.handle.id);
+    }
+}
+
+impl FollowTask {
+    async fn run(&mut self) {
+        let mut wait = FIRST_WAIT_MS;
+        loop {
+            let mut came_up = false;
+            // Only a link that was up and broke is made anew at once; what was refused will most likely be refused again.
+            let mut at_once = false;
+            match self.attempt(&mut came_up).await {
+                Ok(()) | Err(End::Stale) => return,
+                Err(End::Lost(text)) if came_up => {
+                    at_once = true;
+                    self.replication.engine.log.notice(format_args!("Connection with master lost. ({text})"));
+                    self.replication.engine.log.notice(format_args!("Caching the disconnected master state."));
+                }
+                Err(End::Lost(text)) => {
+                    self.replication.engine.log.warning(format_args!("Error condition on socket for SYNC: {text}"));
+                }
+                Err(End::Refused(text)) => {
+                    self.replication.engine.log.warning(format_args!("{text}"));
+                    if self.with_following(|following| following.failover).unwrap_or(false) {
+                        self.replication.abort_failover("Failover target rejected psync request");
+                    }
+                }
+            }
+            if self
+                .with_following(|following| {
+                    following.phase = LinkPhase::Connect;
+                })
+                .is_err()
+            {
+                return;
+            }
+            if at_once {
+                wait = FIRST_WAIT_MS;
+                continue;
+            }
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            wait = (wait * 2).min(LAST_WAIT_MS);
+        }
+    }
+
+    /// Changes what is known of the primary, if it is still ours.
+    fn with_following<R>(&self, f: impl FnOnce(&mut Following) -> R) -> Result<R, End> {
+        self.replication.with_following(self.target.generation, f)
+    }
+
+    async fn attempt(&mut self, came_up: &mut bool) -> Result<(), End> {
+        let (host, port) = (&self.target.host, self.target.port);
+        let patience = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT).max(1) as u64);
+        self.with_following(|following| following.phase = LinkPhase::Connecting)?;
+        self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync started"));
+        let connect = TcpStream::connect((host.as_str(), port));
+        let stream = timeout(patience, connect)
+            .await
+            .map_err(|_| End::Lost("Timeout connecting to the MASTER...".to_owned()))??;
+        let _ = stream.set_nodelay(true);
+        self.replication.engine.log.notice(format_args!("Non blocking connect for SYNC fired the event."));
+        let mut wire = Wire::new(stream, patience);
+        let answer = self.shake_hands(&mut wire).await?;
+        let (failover, engine) =
+            (self.with_following(|following| std::mem::take(&mut following.failover))?, &self.replication.engine);
+        if failover {
+            self.replication.failover_done();
+        }
+        let handle = self.handle(&wire.stream);
+        let mut session = Session::new(handle.clone(), self.gate, true, engine.state.seed());
+        session.origin = Origin::Primary;
+        match answer {
+            Answer::Full { id, offset } => self.full_sync(&mut wire, id, offset).await?,
+            Answer::Continue { id } => self.resume(id, &mut session)?,
+        }
+        *came_up = true;
+        handle.set_kind(ClientKind::Primary);
+        let _listed = Listed::new(engine, handle);
+        let end = self.stream(&mut wire, &mut session).await;
+        engine.end_session(&mut session);
+        self.link_down();
+        match end {
+            Err(error) => Err(error),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// The connection as CLIENT LIST shows it.
+    fn handle(&self, stream: &TcpStream) -> Arc<ClientHandle> {
+        use std::os::fd::AsRawFd;
+        let engine = &self.replication.engine;
+        let text =
+            |addr: io::Result<std::net::SocketAddr>| addr.map_or_else(|_| String::new(), |addr| addr.to_string());
+        let (peer, local) = (text(stream.peer_addr()), text(stream.local_addr()));
+        ClientHandle::new(engine.clients.next_id(), peer, local, stream.as_raw_fd(), engine.clock.now_ms())
+    }
+
+    fn introduction(&self) -> Result<Introduction, End> {
+        let config = &self.replication.engine.config;
+        let text = |id| Some(config.string(id).as_bytes().to_vec()).filter(|text| !text.is_empty());
+        let port = match config.int(ids::REPLICA_ANNOUNCE_PORT) {
+            0 => self.replication.port.load(Ordering::Relaxed),
+            port => port as u16,
+        };
+        let core = self.replication.core.lock();
+        let following = core.following.as_ref().ok_or(End::Stale)?;
+        Ok(Introduction {
+            auth: text(ids::MASTERAUTH).map(|password| (text(ids::MASTERUSER), password)),
+            port,
+            announce_ip: Some(config.string(ids::REPLICA_ANNOUNCE_IP).to_string()).filter(|ip| !ip.is_empty()),
+            resume: following.resume.then_some((core.history.id, core.history.offset)),
+            failover: following.failover,
+        })
+    }
+
+    async fn shake_hands(&self, wire: &mut Wire) -> Result<Answer, End> {
+        let introduction = self.introduction()?;
+        let resume = introduction.resume;
+        let (mut handshake, first) = Handshake::start(introduction);
+        wire.stream.write_all(&first).await?;
+        self.with_following(|following| following.phase = LinkPhase::Handshake)?;
+        let mut first_line = true;
+        loop {
+            let line = wire.line().await?;
+            if std::mem::take(&mut first_line) {
+                self.replication.engine.log.notice(format_args!("Master replied to PING, replication can continue..."));
+            }
+            match handshake.line(&line) {
+                Step::Wait => {}
+                Step::Send(bytes) => {
+                    if handshake.is_waiting_for_psync() {
+                        log_request(&self.replication.engine.log, resume);
+                    }
+                    wire.stream.write_all(&bytes).await?;
+                }
+                Step::Done(answer) => return Ok(answer),
+                Step::Fail { text, later: true } => {
+                    self.replication.engine.log.notice(format_args!("{text}"));
+                    return Err(End::Refused("Retrying with SYNC later".to_owned()));
+                }
+                Step::Fail { text, later: false } => return Err(End::Refused(text)),
+            }
+        }
+    }
+
+    /// +CONTINUE: the stream goes on where we are.
+    fn resume(&self, id: Option<ReplId>, session: &mut Session) -> Result<(), End> {
+        let replication = &self.replication;
+        let _held = replication.applying.lock();
+        session.db = self.with_following(|following| {
+            following.phase = LinkPhase::Connected;
+            following.synced = true;
+            following.db
+        })?;
+        let mut core = replication.core.lock();
+        self.replication.engine.log.notice(format_args!("Successful partial resynchronization with master."));
+        if let Some(id) = id
+            && core.history.rename(id)
+        {
+            self.replication
+                .engine
+                .log
+                .warning(format_args!("Master replication ID changed to {}", String::from_utf8_lossy(&id)));
+            replication.disconnect_replicas(&core);
+        }
+        core.open_stream();
+        replication.publish(&core);
+        drop(core);
+        replication.touch_link();
+        replication.engine.state.primary_link_up.store(true, Ordering::SeqCst);
+        self.replication
+            .engine
+            .log
+            .notice(format_args!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization."));
+        Ok(())
+    }
+
+    fn link_down(&self) {
+        let now = self.replication.now();
+        // A stale link has nothing to say about the state.
+        let _ = self.with_following(|following| {
+            following.phase = LinkPhase::Connect;
+            following.down_since_ms = Some(now);
+            self.replication.engine.state.primary_link_up.store(false, Ordering::SeqCst);
+        });
+    }
+}
+
+fn log_request(log: &NodeLog, resume: Option<(ReplId, i64)>) {
+    match resume {
+        Some((id, offset)) => log.notice(format_args!(
+            "Trying a partial resynchronization (request {}:{}).",
+            String::from_utf8_lossy(&id),
+            offset + 1
+        )),
+        None => log.notice(format_args!("Partial resynchronization not possible (no cached master)")),
+    }
+}
+
+impl Replication {
+    /// Changes what is known of the primary, unless the role has changed since this generation of it.
+    fn with_following<R>(&self, generation: u64, f: impl FnOnce(&mut Following) -> R) -> Result<R, End> {
+        let mut core = self.core.lock();
+        if self.generation.load(Ordering::SeqCst) != generation {
+            return Err(End::Stale);
+        }
+        core.following.as_mut().map(f).ok_or(End::Stale)
+    }
+
+    /// Something of its data came from the primary: so old are those that this node has.
+    fn touch_link(&self) {
+        self.last_io_ms.store(self.now(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,178 @@
+//! A snapshot that is here as a whole takes the place of the old data.
+//!
+//! Under `applying` from the first key that goes to the last that comes: no change of role and no cut of a snapshot meets half a
+//! data set. Keys that lie ready beside the old ones are exchanged for them between two commands. A file is loaded on a thread of its
+//! own, and clients are told LOADING meanwhile; the primary hears newlines, so that it knows that somebody is there.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::oneshot;
+
+use super::wire::{End, Wire};
+use crate::persistence::load::{self, Finished, Load, Loaded};
+use crate::replication::Replication;
+use crate::replication::core::LinkPhase;
+use crate::replication::history::ReplId;
+use crate::replication::stream::Stream;
+use crate::store::Cleared;
+
+/// Bytes that are loaded between two barriers.
+const STEP: usize = 256 * 1024;
+/// How often the primary hears that a file is still being loaded.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// What stands in the place of the old data afterwards.
+pub(super) struct Placement {
+    pub replication: Arc<Replication>,
+    pub generation: u64,
+    pub id: ReplId,
+    pub offset: i64,
+}
+
+impl Placement {
+    /// Puts keys in place that were loaded beside the old ones.
+    pub(super) fn exchange(&self, gate: usize, finished: Finished) -> Result<(), End> {
+        let engine = &self.replication.engine;
+        let Some(fresh) = finished.beside else {
+            return Err(End::Refused("Nothing was loaded".to_owned()));
+        };
+        let old = {
+            let _held = self.replication.applying.lock();
+            engine.barrier.enter(gate).exclusive(|_| {
+                self.leave_old()?;
+                let old = load::exchange(engine, &fresh);
+                self.arrive(&finished.loaded).map(|()| old)
+            })?
+        };
+        drop(old);
+        Ok(())
+    }
+
+    /// Loads a file in the place of the old data. While that takes its time, the primary hears of us.
+    pub(super) async fn load(self, file: File, length: u64, wire: &mut Wire) -> Result<(), End> {
+        let (told, mut done) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(move || {
+                // Nobody listens any more if the node stops.
+                let _ = told.send(self.load_file(file, length));
+            })
+            .map_err(|error| End::Refused(format!("Can't start a thread to load the snapshot: {error}")))?;
+        let mut ticks = tokio::time::interval(SIGN_OF_LIFE);
+        loop {
+            tokio::select! {
+                result = &mut done => return result.unwrap_or(Err(End::Stale)),
+                _ = ticks.tick() => {
+                    // A primary that is gone by now is noticed afterwards; what it sent is good.
+                    let _ = wire.stream.write_all(b"\n").await;
+                }
+            }
+        }
+    }
+
+    fn load_file(&self, mut file: File, length: u64) -> Result<(), End> {
+        let engine = &self.replication.engine;
+        let _held = self.replication.applying.lock();
+        let gate = engine.loader_gate();
+        let old = engine.barrier.enter(gate).exclusive(|_| {
+            self.leave_old()?;
+            engine.state.loading.store(true, Ordering::SeqCst);
+            self.replication.persistence.note_loading(0, length);
+            Ok::<_, End>(load::empty(engine))
+        })?;
+        // Before the new ones come, so that the two need not be in memory together.
+        drop(old);
+        let loaded = self.read(&mut file, length);
+        // A node that stops leaves it at that: it says LOADING to its end, so that nobody saves half a data set.
+        if !engine.state.stopping.load(Ordering::Relaxed) {
+            let garbage = engine.barrier.enter(gate).exclusive(|_| self.end(&loaded));
+            drop(garbage);
+        }
+        loaded.map(|_| ())
+    }
+
+    fn read(&self, file: &mut File, length: u64) -> Result<Loaded, End> {
+        let (engine, persistence) = (&self.replication.engine, &self.replication.persistence);
+        let unreadable = |error: io::Error| End::Refused(format!("Can't read the snapshot back: {error}"));
+        file.rewind().map_err(unreadable)?;
+        let mut load = Load::new(engine.clone(), false);
+        let mut buffer = vec![0; STEP];
+        let mut done = false;
+        while !done {
+            let count = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            if engine.state.stopping.load(Ordering::Relaxed) {
+                return Err(End::Stale);
+            }
+            let _pass = engine.barrier.enter(engine.loader_gate());
+            let fed = load.feed(&buffer[..count], engine.clock.now_ms());
+            done = fed.map_err(|error| End::Refused(error.to_string()))?;
+            persistence.note_loading(load.offset(), length);
+        }
+        load.finish().map(|finished| finished.loaded).map_err(|error| End::Refused(error.to_string()))
+    }
+
+    /// The load of a file is over. The caller holds `applying` and the barrier. Returns what is of no use.
+    fn end(&self, loaded: &Result<Loaded, End>) -> Vec<Cleared> {
+        let engine = &self.replication.engine;
+        let arrived = loaded.as_ref().is_ok_and(|loaded| self.arrive(loaded).is_ok());
+        engine.state.loading.store(false, Ordering::SeqCst);
+        if arrived {
+            return Vec::new();
+        }
+        engine
+            .log
+            .warning(format_args!("Failed trying to load the MASTER synchronization DB from disk, check server logs."));
+        load::empty(engine)
+    }
+
+    /// From here on the old data are not there any more. The caller holds `applying` and the barrier.
+    fn leave_old(&self) -> Result<(), End> {
+        let replication = &self.replication;
+        replication.with_following(self.generation, |following| {
+            following.resume = false;
+            following.synced = false;
+        })?;
+        replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Flushing old data"));
+        let mut core = replication.core.lock();
+        // Our replicas have to load the new data set, too.
+        replication.disconnect_replicas(&core);
+        core.stream = None;
+        drop(core);
+        replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync: Loading DB in memory"));
+        Ok(())
+    }
+
+    /// The new data are in place. The caller holds `applying` and the barrier.
+    fn arrive(&self, loaded: &Loaded) -> Result<(), End> {
+        let replication = &self.replication;
+        replication.with_following(self.generation, |following| {
+            following.resume = true;
+            following.synced = true;
+            following.db = 0;
+            following.down_since_ms = None;
+            following.phase = LinkPhase::Connected;
+        })?;
+        let mut core = replication.core.lock();
+        core.history.adopt(self.id, self.offset);
+        core.stream = Some(Stream::new(self.offset));
+        replication.publish(&core);
+        drop(core);
+        let state = &replication.engine.state;
+        // Nothing of it is in the file on the disk: the next save point is to see that.
+        state.dirty.fetch_add(i64::try_from(loaded.keys).unwrap_or(i64::MAX), Ordering::Relaxed);
+        state.primary_link_up.store(true, Ordering::SeqCst);
+        replication.persistence.note_load(loaded);
+        replication.touch_link();
+        Ok(())
+    }
+}
