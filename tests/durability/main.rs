@@ -8,12 +8,14 @@ mod empty_restart;
 mod flush;
 mod freeze_loop;
 mod full_disk;
+mod full_sync;
 mod kill_loop;
 mod one_snapshot;
 mod psync;
 mod rdb;
 mod reload;
 mod resync_keeps_data;
+mod role_changes;
 mod wait_command;
 mod writers;
 

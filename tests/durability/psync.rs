@@ -384,7 +384,7 @@ fn a_command_that_this_server_lacks_is_not_skipped() {
 }
 
 /// The next request that a replica sends to the primary that a test plays.
-fn request(from: &mut impl BufRead) -> Vec<String> {
+pub(crate) fn request(from: &mut impl BufRead) -> Vec<String> {
     let mut line = || {
         let mut line = String::new();
         assert!(from.read_line(&mut line).expect("the replica goes on") > 0, "the replica hung up");

@@ -16,7 +16,7 @@ use crate::{PAIRS, wait_link_up, wait_same_data};
 
 /// Bytes of the data set's values, which are random enough not to be compressed.
 const SIZE: usize = 20_000_000;
-const VALUE: usize = 2_000;
+pub(crate) const VALUE: usize = 2_000;
 /// Where a transfer is stopped: in its first lines, below and above what fits into memory, and before its last bytes.
 const POINTS: [u64; 4] = [2_000, 600_000, 9_000_000, 19_900_000];
 
@@ -30,7 +30,7 @@ fn value(seed: usize) -> String {
 }
 
 /// Fills a server with about `bytes`; the keys all lie in the slot of `tag`.
-fn fill(client: &mut Client, tag: &str, bytes: usize, seed: usize) {
+pub(crate) fn fill(client: &mut Client, tag: &str, bytes: usize, seed: usize) {
     let count = bytes / VALUE;
     for first in (0..count).step_by(500) {
         let last = (first + 500).min(count);

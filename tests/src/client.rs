@@ -155,6 +155,57 @@ impl Client {
         assert!(reply.is_ok(), "{line}: {reply:?}");
     }
 
+    /// Reads until `enough` says how many of the bytes it wants, and takes those.
+    fn read_raw(&mut self, limit: Duration, enough: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
+        let deadline = Instant::now() + limit;
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            if let Some(count) = enough(&self.pending) {
+                let rest = self.pending.split_off(count);
+                return std::mem::replace(&mut self.pending, rest);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "only {} bytes came in {limit:?}", self.pending.len());
+            let _ = self.stream.set_read_timeout(Some(left));
+            match self.stream.read(&mut chunk) {
+                Ok(0) => panic!("the connection was closed after {}", self.pending.escape_ascii()),
+                Ok(n) => self.pending.extend_from_slice(&chunk[..n]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(e) => panic!("reading failed: {e}"),
+            }
+        }
+    }
+
+    /// The next line as it comes, without its end: for what is no RESP, as the link of a replica.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    #[track_caller]
+    pub fn line(&mut self, limit: Duration) -> String {
+        let line = self.read_raw(limit, |bytes| bytes.iter().position(|b| *b == b'\n').map(|end| end + 1));
+        String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()
+    }
+
+    /// The next bytes as they come, so many.
+    ///
+    /// # Panics
+    /// When they do not come in time.
+    #[track_caller]
+    pub fn read_exactly(&mut self, count: usize, limit: Duration) -> Vec<u8> {
+        self.read_raw(limit, |bytes| (bytes.len() >= count).then_some(count))
+    }
+
+    /// Everything up to a mark, which must be the last that comes, and is dropped.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    #[track_caller]
+    pub fn read_until(&mut self, mark: &[u8], limit: Duration) -> Vec<u8> {
+        let mut bytes = self.read_raw(limit, |bytes| bytes.ends_with(mark).then_some(bytes.len()));
+        bytes.truncate(bytes.len() - mark.len());
+        bytes
+    }
+
     /// Expects the server to close the connection; returns what it had said before, unread frames included.
     ///
     /// # Panics

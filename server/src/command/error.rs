@@ -57,6 +57,7 @@ texts! {
     SYNC_FAILING_OVER = "NOMASTERLINK Can't SYNC while failing over";
     SYNC_NO_PRIMARY_LINK = "NOMASTERLINK Can't SYNC while not connected with my master";
     SYNC_WITHHELD = "NOMASTERLINK Can't SYNC before it is clear that I have all data";
+    REPLCONF_NO_FILTER = "ERR Missing rdb-filter-only values";
     SYNC_FILTER_EOF = "ERR Filtered replica requires EOF capability";
     SYNC_PENDING_OUTPUT = "ERR SYNC and PSYNC are invalid with pending output";
     OUT_OF_RANGE_0_1 = "ERR value is out of range, value must between 0 and 1";

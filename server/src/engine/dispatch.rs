@@ -585,8 +585,9 @@ impl Engine {
         match result {
             Ok(Handled::Done) if session.handover.is_some() => Step::Stop(Next::Handover),
             Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
+            Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
             Ok(Handled::Done) => Step::Next,
-            Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(future)),
+            Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(heard(session, future))),
             Ok(Handled::Postponed(until)) => Step::Stop(Next::Paused(until)),
             Err(problem) => {
                 out.truncate(start);
@@ -610,6 +611,29 @@ impl Engine {
             self.write_error(command, &error::NO_MULTI, out, session.protocol);
         }
     }
+}
+
+/// Keeps back what a command wrote since `start` until the time for it has come.
+#[cold]
+fn reply_later(session: &mut Session, out: &mut Vec<u8>, start: usize) -> Step {
+    let reply = out.split_off(start);
+    let Some(time) = session.reply_after.take() else { return Step::Next };
+    let answer = Box::pin(async move {
+        time.await;
+        reply
+    });
+    Step::Stop(Next::Wait(heard(session, answer)))
+}
+
+/// A reply that comes later, as CLIENT REPLY wants it.
+fn heard(session: &Session, reply: ReplyFuture) -> ReplyFuture {
+    if session.reply_mode == ReplyMode::On {
+        return reply;
+    }
+    Box::pin(async move {
+        reply.await;
+        Vec::new()
+    })
 }
 
 /// Applies CLIENT REPLY to what a command wrote since `start`.

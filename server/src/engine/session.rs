@@ -118,6 +118,9 @@ pub struct Session {
     pub over_limit: bool,
     /// The connection turns into a replica's link after this command (PSYNC); its owner takes the socket over.
     pub handover: Option<Handover>,
+    /// The reply of the command that runs is not to be sent before this is over, although it is written: a change that cannot be
+    /// made inside EXEC is made right after it, and the client must not hear of it before.
+    pub reply_after: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Replication offset after this session's last write, for WAIT.
     pub last_write_offset: i64,
     pub rng: Rng,
@@ -130,7 +133,7 @@ pub struct Session {
 /// What a replica says of itself with REPLCONF before PSYNC.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicaFacts {
-    pub listening_port: u16,
+    pub listening_port: i32,
     pub ip_address: String,
     pub capa_eof: bool,
     pub capa_psync2: bool,
@@ -171,6 +174,7 @@ impl Session {
             output_limit: usize::MAX,
             over_limit: false,
             handover: None,
+            reply_after: None,
             last_write_offset: 0,
             rng: Rng::new(seed),
             no_touch: false,

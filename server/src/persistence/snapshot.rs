@@ -34,8 +34,6 @@ pub trait StreamPosition: Send + Sync {
     fn hold(&self) -> MutexGuard<'_, ()>;
     /// The position, asked for at the cut. `None`: there is no history worth saving.
     fn saved(&self) -> Option<SavedHistory>;
-    /// Ends the links to which a snapshot is being sent: their job may be waiting for a slow one.
-    fn give_up_transfers(&self);
 }
 
 /// What is made of a snapshot.
@@ -198,9 +196,6 @@ impl Snapshots {
             std::mem::replace(&mut schedule.queue, next.into_iter().collect())
         };
         self.cancelled.notify_all();
-        if let Some(position) = self.position.get().and_then(Weak::upgrade) {
-            position.give_up_transfers();
-        }
         for job in waiting {
             job.finish(Err(cancelled()))();
         }
@@ -222,7 +217,11 @@ impl Snapshots {
         self.position.get().and_then(Weak::upgrade)?.saved()
     }
 
-    fn is_cancelled(&self) -> io::Result<()> {
+    /// Asked by a job that has to wait for something.
+    ///
+    /// # Errors
+    /// The running job is to end.
+    pub fn is_cancelled(&self) -> io::Result<()> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(cancelled());
         }

@@ -18,10 +18,11 @@ use super::full_sync;
 use super::history::Refusal;
 use super::roles::RoleChange;
 use super::serve::Link;
+use super::supply::{Outlet, Reader};
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
 use crate::engine::client::{ClientHandle, ClientKind};
-use crate::engine::config::ids;
+use crate::engine::config::{ids, words};
 use crate::engine::session::{Handled, Handover, Origin, ReplicaFacts, SessionCtx, SessionResult};
 use crate::engine::stats::bump;
 
@@ -197,7 +198,7 @@ async fn take(
     });
 }
 
-type Admission = (Option<tokio::sync::mpsc::Receiver<full_sync::SyncPart>>, VecDeque<Bytes>);
+type Admission = (Option<Reader>, VecDeque<Bytes>);
 
 impl Replication {
     /// Takes a replica in: from where it left, or with everything.
@@ -248,23 +249,37 @@ impl Replication {
             }
         }
         bump(&self.engine.stats.sync_full);
-        if core.replicas.is_empty() && core.stream.is_none() && core.following.is_none() {
-            core.history.restart(self.new_id());
-            core.open_stream();
-            // Whatever is executed from here on is appended; the snapshot's cut comes later.
-            self.publish(&core);
-            self.engine.log.notice(format_args!(
-                "Replication backlog created, my new replication IDs are '{}' and '{}'",
-                String::from_utf8_lossy(&core.history.id),
-                String::from_utf8_lossy(&core.history.former_id())
-            ));
+        self.begin_history(&mut core);
+        let outlet = Arc::new(Outlet::default());
+        if replica.facts.rdb_filter_data {
+            // There is nothing to wait for.
+            replica.phase = Phase::Sending;
+            replica.position = core.history.offset;
+            full_sync::without_keys(&self.engine, &core, &replica, self.new_id(), &outlet);
+            core.attach(replica);
+            return (Some(Reader(outlet)), VecDeque::new());
         }
-        let (parts, source) = full_sync::channel();
-        self.sources.lock().insert(handle.id, parts);
+        self.sources.lock().insert(handle.id, outlet.clone());
         core.attach(replica);
         drop(core);
         self.order_sync(false);
-        (Some(source), VecDeque::new())
+        (Some(Reader(outlet)), VecDeque::new())
+    }
+
+    /// The first replica that a primary has begins its history: from here on what is executed is kept.
+    fn begin_history(&self, core: &mut super::core::Core) {
+        if !core.replicas.is_empty() || core.stream.is_some() || core.following.is_some() {
+            return;
+        }
+        core.history.restart(self.new_id());
+        core.open_stream();
+        // Whatever is executed from here on is appended; the snapshot's cut comes later.
+        self.publish(core);
+        self.engine.log.notice(format_args!(
+            "Replication backlog created, my new replication IDs are '{}' and '{}'",
+            String::from_utf8_lossy(&core.history.id),
+            String::from_utf8_lossy(&core.history.former_id())
+        ));
     }
 
     fn log_refusal(&self, refusal: &Refusal, wish: &Wish, core: &super::core::Core, name: &str) {
@@ -298,7 +313,7 @@ fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     while let (Some(option), Some(value)) = (args.get(at), args.get(at + 1)) {
         at += 2;
         match option.to_ascii_lowercase().as_slice() {
-            b"listening-port" => facts.listening_port = integer(Some(value))? as u16,
+            b"listening-port" => facts.listening_port = integer(Some(value))? as i32,
             b"ip-address" if value.len() < 256 => facts.ip_address = String::from_utf8_lossy(value).into_owned(),
             b"ip-address" => return Err(error::replconf_long_address(value.len())),
             b"capa" if value.eq_ignore_ascii_case(b"eof") => facts.capa_eof = true,
@@ -311,12 +326,11 @@ fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
                 number @ (0 | 1) => facts.rdb_only = number == 1,
                 _ => return Err(error::OUT_OF_RANGE_0_1),
             },
+            // What is not named is left out: the keys in any case, as they have no name.
             b"rdb-filter-only" => {
+                let words = words::split(value).ok_or(error::REPLCONF_NO_FILTER)?;
                 facts.rdb_filter_data = true;
-                let unknown = value
-                    .split(u8::is_ascii_whitespace)
-                    .find(|word| !word.is_empty() && !word.eq_ignore_ascii_case(b"functions"));
-                if let Some(unknown) = unknown {
+                if let Some(unknown) = words.iter().find(|word| !word.eq_ignore_ascii_case(b"functions")) {
                     return Err(error::replconf_filter(unknown));
                 }
             }
@@ -335,7 +349,7 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
         return Err(error::REPLICAOF_FAILING_OVER);
     }
     let user = format!("id={} addr={}", ctx.session.handle.id, ctx.session.handle.addr);
-    let current = this.core.lock().following.as_ref().map(|following| (following.host.clone(), following.port));
+    let current = this.intended();
     let change = if is(args.get(1), "no") && is(args.get(2), "one") {
         if current.is_none() {
             ctx.reply.ok();
@@ -357,14 +371,17 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
         this.engine.log.notice(format_args!("REPLICAOF {host}:{port} enabled (user request from '{user}')"));
         RoleChange::Follow { host, port }
     };
-    if ctx.pass.is_alone() {
-        // Inside EXEC nobody can wait for what needs the barrier; it is done right after.
-        this.request(change, None);
+    let (done, changed) = oneshot::channel();
+    this.request(change, Some(done));
+    if ctx.session.in_exec {
+        // Inside EXEC nobody can wait for what needs the barrier; it is done right after, before anybody hears of it.
+        ctx.session.reply_after = Some(Box::pin(async move {
+            // An error means that the node stops.
+            let _ = changed.await;
+        }));
         ctx.reply.ok();
         return Ok(Handled::Done);
     }
-    let (done, changed) = oneshot::channel();
-    this.request(change, Some(done));
     let protocol = ctx.session.protocol;
     Ok(Handled::Wait(Box::pin(async move {
         // An error means that the node stops.

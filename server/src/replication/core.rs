@@ -52,6 +52,11 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// Where clients reach it, if it has said so.
+    pub fn port(&self) -> Option<u16> {
+        u16::try_from(self.facts.listening_port).ok().filter(|port| *port != 0)
+    }
+
     /// As logs name it.
     pub fn name(&self) -> String {
         if self.facts.listening_port != 0 {
@@ -338,7 +343,8 @@ impl Core {
         let mut dropped = Vec::new();
         for (id, replica) in &mut self.replicas {
             let name = replica.name();
-            if replica.phase == Phase::Online && !replica.old_protocol && now - replica.ack_ms > timeout_ms {
+            let streams = matches!(replica.phase, Phase::Sent | Phase::Online) && !replica.facts.rdb_only;
+            if streams && !replica.old_protocol && now - replica.ack_ms > timeout_ms {
                 dropped.push((*id, format!("Disconnecting timedout replica (streaming sync): {name}")));
                 continue;
             }

@@ -28,7 +28,7 @@ impl Failover {
 }
 
 fn is_at(replica: &core::Replica, target: &(String, u16)) -> bool {
-    replica.ip.eq_ignore_ascii_case(&target.0) && replica.facts.listening_port == target.1
+    replica.ip.eq_ignore_ascii_case(&target.0) && replica.facts.listening_port == i32::from(target.1)
 }
 
 impl Replication {
@@ -118,9 +118,11 @@ impl Replication {
         let offset = core.history.offset;
         let ready = core
             .online()
-            .filter(|replica| replica.ack >= offset && replica.facts.listening_port != 0)
-            .find(|replica| failover.target.as_ref().is_none_or(|target| is_at(replica, target)))
-            .map(|replica| (replica.ip.clone(), replica.facts.listening_port));
+            .filter(|replica| replica.ack >= offset)
+            .find(|replica| {
+                replica.port().is_some() && failover.target.as_ref().is_none_or(|target| is_at(replica, target))
+            })
+            .and_then(|replica| Some((replica.ip.clone(), replica.port()?)));
         match ready {
             Some((host, port)) => {
                 self.engine.log.notice(format_args!("Failover target is {host}:{port}, failing over."));

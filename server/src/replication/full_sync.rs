@@ -1,74 +1,119 @@
-//! A snapshot for replicas: the same bytes to all that waited at the cut, straight into their sockets.
+//! A snapshot for replicas: the same bytes to all that waited at the cut, to each at its own pace ([`super::supply`]).
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use super::Replication;
+use super::core::{Core, Replica};
+use super::history::ReplId;
+use super::spool;
+use super::supply::{Outlet, Supply};
+use crate::engine::Engine;
 use crate::engine::client::ClientId;
-use crate::persistence::snapshot::{Announce, SnapshotJob};
+use crate::engine::config::ids;
+use crate::persistence::rdb_writer::{RdbWriter, SavedHistory};
+use crate::persistence::snapshot::{Announce, SnapshotJob, used_memory};
 
-/// Parts that may wait for a slow socket.
-const PARTS_AHEAD: usize = 16;
-
-/// What a replica's link gets from the snapshot's thread. The channel's end without [`SyncPart::End`] is a failure.
-#[derive(Debug)]
-pub(super) enum SyncPart {
-    Bytes(Bytes),
-    End,
-}
-
-/// The channel of one replica.
-pub(super) fn channel() -> (mpsc::Sender<SyncPart>, mpsc::Receiver<SyncPart>) {
-    mpsc::channel(PARTS_AHEAD)
-}
+/// How often a snapshot that has no file looks whether its replicas have taken what is in memory.
+const LOOK: Duration = Duration::from_millis(5);
 
 struct Target {
     id: ClientId,
-    parts: mpsc::Sender<SyncPart>,
-    /// The end is told by a mark; otherwise the length comes first, and so the bytes are held back.
+    outlet: Arc<Outlet>,
+    /// The end is told by a mark; otherwise the length comes first, and so the bytes are held back until it is known.
     marked: bool,
-    /// It asked with PSYNC.
-    answer: bool,
-    gone: bool,
 }
 
 /// One full sync.
 pub(super) struct SyncJob {
     replication: Arc<Replication>,
     targets: Vec<Target>,
-    mark: [u8; 40],
-    /// The whole snapshot, for those who need its length first.
-    held: Vec<u8>,
-    holds: bool,
+    mark: ReplId,
+    supply: Arc<Supply>,
+}
+
+/// What stands before a snapshot.
+fn head(core: &Core, replica: &Replica, mark: &ReplId) -> Vec<u8> {
+    let mut head = Vec::new();
+    if !replica.old_protocol {
+        head.extend_from_slice(b"+FULLRESYNC ");
+        head.extend_from_slice(&core.history.id);
+        head.extend_from_slice(format!(" {}\r\n", core.history.offset).as_bytes());
+    }
+    if replica.facts.capa_eof {
+        head.extend_from_slice(b"$EOF:");
+        head.extend_from_slice(mark);
+        head.extend_from_slice(b"\r\n");
+    }
+    head
+}
+
+/// The whole snapshot of a replica that wants no keys (REPLCONF rdb-filter-only). There are no functions, so nothing is in it.
+pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark: ReplId, outlet: &Outlet) {
+    let config = &engine.config;
+    let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
+    let stream_db = match &core.following {
+        Some(following) => following.db,
+        None => core.selected.unwrap_or(0),
+    };
+    let history =
+        SavedHistory { stream_db: stream_db as i64, repl_id: core.history.id, repl_offset: core.history.offset };
+    out.header(engine.clock.now_ms() / 1000, used_memory(), Some(&history));
+    let all = [head(core, replica, &mark), out.finish(), mark.to_vec()].concat();
+    outlet.head(Bytes::from(all));
+    outlet.open(&Arc::default());
+    outlet.end([]);
 }
 
 impl SyncJob {
-    pub(super) fn new(replication: Arc<Replication>, mark: [u8; 40]) -> Self {
-        Self { replication, targets: Vec::new(), mark, held: Vec::new(), holds: false }
+    pub(super) fn new(replication: Arc<Replication>, mark: ReplId) -> Self {
+        Self { replication, targets: Vec::new(), mark, supply: Arc::default() }
     }
 
-    fn give(&mut self, bytes: &Bytes) {
-        for target in self.targets.iter_mut().filter(|target| target.marked && !target.gone) {
-            target.gone = target.parts.blocking_send(SyncPart::Bytes(bytes.clone())).is_err();
+    /// The first byte that somebody still wants; `None`: nobody is left.
+    fn wanted(&self) -> Option<u64> {
+        self.targets.iter().filter_map(|target| target.outlet.wanted()).min()
+    }
+
+    /// Keeps memory within its bound: with a file, or by waiting for the slowest replica.
+    fn make_room(&self) -> io::Result<()> {
+        let engine = &self.replication.engine;
+        loop {
+            let wanted = self.wanted();
+            if wanted.is_none() {
+                return Err(io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"));
+            }
+            if self.supply.shrink(wanted, || spool::nameless(engine)) {
+                return Ok(());
+            }
+            // Who has to know the length first takes nothing until the end: without a file, there is no end.
+            let unserved = |target: &&Target| !target.marked && target.outlet.wanted().is_some();
+            for target in self.targets.iter().filter(unserved) {
+                engine.log.warning(format_args!("Can't keep a snapshot on disk for a replica that needs its length"));
+                target.outlet.fail();
+                target.outlet.leave();
+            }
+            self.replication.persistence.snapshots.is_cancelled()?;
+            if engine.state.stopping.load(Ordering::Relaxed) || !engine.state.tasks.wait_turn() {
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
+            }
+            std::thread::sleep(LOOK);
         }
     }
 
-    fn end(&mut self) {
-        let held = Bytes::from(std::mem::take(&mut self.held));
-        let mark = Bytes::copy_from_slice(&self.mark);
-        for target in self.targets.iter().filter(|target| !target.gone) {
-            let mut parts = if target.marked {
-                vec![mark.clone()]
+    fn end(&self) {
+        for target in &self.targets {
+            if target.marked {
+                target.outlet.end([Bytes::copy_from_slice(&self.mark)]);
             } else {
-                vec![Bytes::from(format!("${}\r\n", held.len())), held.clone()]
-            };
-            // An error says that the link has gone: its own end has told everyone.
-            let sent = parts.drain(..).try_for_each(|part| target.parts.blocking_send(SyncPart::Bytes(part)));
-            let _ = sent.and_then(|()| target.parts.blocking_send(SyncPart::End));
+                target.outlet.head(Bytes::from(format!("${}\r\n", self.supply.len())));
+                target.outlet.open(&self.supply);
+                target.outlet.end([]);
+            }
         }
     }
 }
@@ -83,41 +128,26 @@ impl SnapshotJob for SyncJob {
         let mut core = replication.core.lock();
         let mut sources = replication.sources.lock();
         for id in core.cut() {
-            let (Some(replica), Some(parts)) = (core.replicas.get(&id), sources.remove(&id)) else { continue };
-            let target =
-                Target { id, parts, marked: replica.facts.capa_eof, answer: !replica.old_protocol, gone: false };
-            let mut first = Vec::new();
-            if target.answer {
-                first.extend_from_slice(b"+FULLRESYNC ");
-                first.extend_from_slice(&core.history.id);
-                first.extend_from_slice(format!(" {}\r\n", core.history.offset).as_bytes());
+            let (Some(replica), Some(outlet)) = (core.replicas.get(&id), sources.remove(&id)) else { continue };
+            let marked = replica.facts.capa_eof;
+            outlet.head(Bytes::from(head(&core, replica, &self.mark)));
+            if marked {
+                outlet.open(&self.supply);
             }
-            if target.marked {
-                first.extend_from_slice(b"$EOF:");
-                first.extend_from_slice(&self.mark);
-                first.extend_from_slice(b"\r\n");
-            } else {
-                self.holds = true;
-            }
-            // The channel is new and has room.
-            let _ = target.parts.try_send(SyncPart::Bytes(Bytes::from(first)));
-            self.targets.push(target);
+            self.targets.push(Target { id, outlet, marked });
         }
         self.replication.engine.log.notice(format_args!("Starting BGSAVE for SYNC with target: replicas sockets"));
     }
 
     fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()> {
-        if self.holds {
-            self.held.extend_from_slice(&bytes);
+        self.supply.push(Bytes::from(bytes));
+        for target in self.targets.iter().filter(|target| target.marked) {
+            target.outlet.wake();
         }
-        self.give(&Bytes::from(bytes));
-        if self.targets.iter().all(|target| target.gone) {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"));
-        }
-        Ok(())
+        self.make_room()
     }
 
-    fn finish(mut self: Box<Self>, result: io::Result<()>) -> Announce {
+    fn finish(self: Box<Self>, result: io::Result<()>) -> Announce {
         match result {
             Ok(()) => {
                 self.end();
@@ -126,6 +156,7 @@ impl SnapshotJob for SyncJob {
             Err(error) => {
                 self.replication.engine.log.warning(format_args!("Background transfer error: {error}"));
                 for target in &self.targets {
+                    target.outlet.fail();
                     self.replication.drop_replica(target.id);
                 }
             }

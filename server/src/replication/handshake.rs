@@ -3,7 +3,7 @@
 //! PING, AUTH, REPLCONF, PSYNC, in Redis's order. The last steps are sent together, their answers come in order. Pure: the driver
 //! owns the socket and the timeouts.
 
-use super::history::ReplId;
+use super::history::{MAX_OFFSET, ReplId};
 
 /// What a replica says of itself, and where it wants to continue.
 #[derive(Clone, Debug, Default)]
@@ -155,8 +155,8 @@ fn answer(text: &str) -> Step {
     match words.next() {
         Some("+FULLRESYNC") => {
             let id = words.next().and_then(|id| ReplId::try_from(id.as_bytes()).ok());
-            let offset = words.next().and_then(|offset| offset.parse::<i64>().ok()).filter(|offset| *offset >= 0);
-            match (id, offset) {
+            let offset = words.next().and_then(|offset| offset.parse::<i64>().ok());
+            match (id, offset.filter(|offset| (0..=MAX_OFFSET).contains(offset))) {
                 (Some(id), Some(offset)) => Step::Done(Answer::Full { id, offset }),
                 _ => fail("Master replied with wrong +FULLRESYNC syntax.".to_owned(), false),
             }

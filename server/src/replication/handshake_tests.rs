@@ -61,3 +61,46 @@ fn a_primary_that_cannot_now_is_asked_again_and_junk_is_not_taken_for_data() {
     let (_, step) = run(me(), &["-ERR no"]);
     assert!(matches!(step, Step::Fail { .. }));
 }
+
+fn psync_answer(line: &[u8]) -> Step {
+    let (mut handshake, _) = Handshake::start(Introduction::default());
+    for line in [&b"+PONG"[..], b"+OK", b"+OK"] {
+        handshake.line(line);
+    }
+    handshake.line(line)
+}
+
+#[test]
+fn an_offset_that_could_wrap_is_not_believed() {
+    let id = "f".repeat(40);
+    for (offset, taken) in [
+        (0.to_string(), true),
+        (MAX_OFFSET.to_string(), true),
+        ((MAX_OFFSET + 1).to_string(), false),
+        (i64::MAX.to_string(), false),
+        ("-1".to_owned(), false),
+        (i64::MIN.to_string(), false),
+        ("9223372036854775808".to_owned(), false),
+        (String::new(), false),
+    ] {
+        let step = psync_answer(format!("+FULLRESYNC {id} {offset}").as_bytes());
+        assert_eq!(matches!(step, Step::Done(_)), taken, "{offset}: {step:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_answer_is_survived_and_no_offset_wraps(
+        head in proptest::sample::select(vec!["", "+FULLRESYNC ", "+CONTINUE ", "-LOADING ", "-"]),
+        id in "[0-9a-f]{38,42}", number in proptest::num::i64::ANY, junk in proptest::collection::vec(0u8.., 0..30),
+        plain in proptest::bool::ANY
+    ) {
+        let mut line = format!("{head}{id} {number}").into_bytes();
+        if !plain {
+            line.extend(junk);
+        }
+        if let Step::Done(Answer::Full { offset, .. }) = psync_answer(&line) {
+            proptest::prop_assert!((0..=MAX_OFFSET).contains(&offset));
+        }
+    }
+}

@@ -9,6 +9,9 @@
 /// 40 hex digits.
 pub type ReplId = [u8; 40];
 
+/// No history is longer: what a primary, a file or a replica says beyond it is not believed, so that sums with offsets never wrap.
+pub const MAX_OFFSET: i64 = i64::MAX / 2;
+
 /// The history of a node's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {

@@ -3,8 +3,9 @@
 //! ```text
 //! history    ids and offsets, who may continue (pure)        handshake  the replica's first lines (pure)
 //! stream     the window of bytes that is kept (pure)         transfer   the frame around a snapshot (pure)
-//! core       all of a node's state, as primary and replica   full_sync  a snapshot into replicas' sockets
+//! core       all of a node's state, as primary and replica   full_sync  a snapshot for replicas
 //! serve      the link to a replica (control thread)          follow     the link to the primary (a worker)
+//! supply     a snapshot on its way into replicas' sockets
 //! spool      files in which snapshots wait
 //! roles      who follows whom, changed one step at a time    commands   PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF, ...
 //! ```
@@ -27,6 +28,7 @@ mod roles;
 mod serve;
 mod spool;
 pub mod stream;
+mod supply;
 pub mod transfer;
 
 use std::collections::HashMap;
@@ -36,7 +38,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use protocol::resp::Args;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use self::core::{Core, LagLimit, LinkPhase, Phase, Transfer};
 use crate::base::rng::Rng;
@@ -51,9 +53,10 @@ use crate::persistence::Persistence;
 use crate::persistence::rdb_writer::SavedHistory;
 use crate::persistence::snapshot::StreamPosition;
 use failover::Failover;
-use full_sync::{SyncJob, SyncPart};
+use full_sync::SyncJob;
 use history::ReplId;
 use roles::{RoleChange, Roles};
+use supply::Outlet;
 
 /// A data set of at most so many keys is sent without waiting for more replicas (`repl-diskless-sync-delay`): with nothing
 /// forked, a second snapshot costs less than the wait. Larger ones wait, so that one snapshot serves all.
@@ -76,7 +79,8 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub struct ReplicaInfo {
     pub ip: String,
-    pub port: u16,
+    /// As it said; any number.
+    pub port: i32,
     /// INFO's word: wait_bgsave, send_bulk, online.
     pub state: &'static str,
     pub offset: i64,
@@ -134,7 +138,7 @@ pub struct Replication {
     port: AtomicU16,
     pub(crate) core: Mutex<Core>,
     /// Ways to the links of replicas that wait for a snapshot.
-    sources: Mutex<HashMap<ClientId, mpsc::Sender<SyncPart>>>,
+    sources: Mutex<HashMap<ClientId, Arc<Outlet>>>,
     /// See the lock order at the top.
     applying: Mutex<()>,
     /// Raised with every change of role, under `applying`: a link of an older generation applies nothing more.
@@ -199,6 +203,7 @@ impl Replication {
     pub fn start(self: &Arc<Self>, port: u16) {
         self.note_port(port);
         let saved = self.persistence.take_loaded().and_then(|loaded| loaded.history);
+        let saved = saved.filter(|saved| (0..=history::MAX_OFFSET).contains(&saved.repl_offset));
         if let Some(saved) = saved {
             self.continue_saved(&saved);
         }
@@ -370,6 +375,14 @@ impl Replication {
         self.acknowledged.notify_waiters();
     }
 
+    /// A replica says that it is there, and nothing else.
+    fn heard_of(&self, id: ClientId) {
+        let now = self.now();
+        if let Some(replica) = self.core.lock().replicas.get_mut(&id) {
+            replica.ack_ms = now;
+        }
+    }
+
     fn snapshot_sent(&self, id: ClientId) {
         let now = self.now();
         let mut core = self.core.lock();
@@ -432,8 +445,12 @@ impl Replication {
         let now = self.now();
         let config = &self.engine.config;
         let limits = config.buffer_limits().replica;
-        let limit = LagLimit { hard: limits.hard_bytes, soft: limits.soft_bytes, soft_seconds: limits.soft_seconds };
+        // A hard limit below the backlog would end every partial resynchronisation at once (Redis).
+        let hard =
+            if limits.hard_bytes == 0 { 0 } else { limits.hard_bytes.max(config.memory(ids::REPL_BACKLOG_SIZE)) };
+        let limit = LagLimit { hard, soft: limits.soft_bytes, soft_seconds: limits.soft_seconds };
         let timeout_ms = config.int(ids::REPL_TIMEOUT) * 1000;
+        self.make_changes();
         self.check_failover(now);
         let mut core = self.core.lock();
         let overdue = core.overdue(now, timeout_ms, limit);
@@ -500,12 +517,6 @@ impl Feed for Replication {
 }
 
 impl StreamPosition for Replication {
-    fn give_up_transfers(&self) {
-        for replica in self.core.lock().replicas.values().filter(|replica| replica.phase == Phase::Sending) {
-            replica.handle.kill();
-        }
-    }
-
     fn hold(&self) -> MutexGuard<'_, ()> {
         self.applying.lock()
     }

@@ -36,6 +36,8 @@ pub(super) enum RoleChange {
 struct Queue {
     running: bool,
     waiting: VecDeque<(RoleChange, Option<oneshot::Sender<()>>)>,
+    /// Who is followed after the last change that was asked for; `None`: all have been made.
+    target: Option<Option<(String, u16)>>,
 }
 
 /// Changes that wait for their turn.
@@ -56,9 +58,21 @@ struct After {
 impl Replication {
     /// Notes a change of role and has it carried out. `done` hears when it is.
     pub(super) fn request(&self, change: RoleChange, done: Option<oneshot::Sender<()>>) {
+        let target = match &change {
+            RoleChange::Follow { host, port } | RoleChange::HandOver { host, port } => Some((host.clone(), *port)),
+            RoleChange::Promote => None,
+        };
         let mut queue = self.roles.queue.lock();
         queue.waiting.push_back((change, done));
-        if queue.running {
+        queue.target = Some(target);
+        drop(queue);
+        self.make_changes();
+    }
+
+    /// Has the changes carried out that were noted, unless that is being done.
+    pub(super) fn make_changes(&self) {
+        let mut queue = self.roles.queue.lock();
+        if queue.running || queue.waiting.is_empty() {
             return;
         }
         let Some(this) = self.me.upgrade() else { return };
@@ -71,14 +85,23 @@ impl Replication {
         });
         match spawned {
             Ok(_) => queue.running = true,
-            // The next change, or the next attempt of whoever asked, tries again.
+            // The periodic work tries again.
             Err(error) => self.engine.log.warning(format_args!("Can't start a thread to change the role: {error}")),
         }
     }
 
     /// Whether a change waits or is being made.
     pub(super) fn is_changing(&self) -> bool {
-        self.roles.queue.lock().running
+        let queue = self.roles.queue.lock();
+        queue.running || !queue.waiting.is_empty()
+    }
+
+    /// Who is followed when all changes have been made that were asked for.
+    pub(super) fn intended(&self) -> Option<(String, u16)> {
+        let target = self.roles.queue.lock().target.clone();
+        target.unwrap_or_else(|| {
+            self.core.lock().following.as_ref().map(|following| (following.host.clone(), following.port))
+        })
     }
 
     /// Waits until every change that was asked for has been made. Only for who holds nothing that a change needs: at start, when
@@ -96,6 +119,9 @@ impl Replication {
                 let mut queue = self.roles.queue.lock();
                 let next = if alive { queue.waiting.pop_front() } else { None };
                 queue.running = next.is_some();
+                if next.is_none() && queue.waiting.is_empty() {
+                    queue.target = None;
+                }
                 next
             };
             let Some((change, done)) = next else {

@@ -16,11 +16,11 @@ use protocol::resp::limits::Limits;
 use protocol::resp::request::{Parsed, RequestParser};
 use protocol::resp::{ArgVec, Args};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use super::Replication;
 use super::core::Phase;
-use super::full_sync::SyncPart;
+use super::supply::{Reader, SyncPart};
 use crate::engine::client::ClientHandle;
 use crate::engine::config::ids;
 
@@ -39,7 +39,7 @@ pub(super) struct Link {
     /// Bytes read behind PSYNC.
     pub input: Vec<u8>,
     /// Parts of the snapshot, if it needs one.
-    pub source: Option<mpsc::Receiver<SyncPart>>,
+    pub source: Option<Reader>,
     pub wake: Arc<Notify>,
     pub out: VecDeque<Bytes>,
 }
@@ -53,7 +53,7 @@ struct Intake {
 enum Event {
     Readable,
     Writable,
-    Part(Option<SyncPart>),
+    Part(SyncPart),
     Woken,
     Tick,
     Killed,
@@ -94,12 +94,12 @@ impl Link {
                     Ok(()) => progress = tokio::time::Instant::now(),
                     Err(_) => ended = true,
                 },
-                Event::Part(Some(SyncPart::Bytes(bytes))) => self.out.push_back(bytes),
-                Event::Part(Some(SyncPart::End)) => {
+                Event::Part(SyncPart::Bytes(bytes)) => self.out.push_back(bytes),
+                Event::Part(SyncPart::End) => {
                     self.source = None;
                     self.snapshot_sent().await;
                 }
-                Event::Part(None) => ended = true,
+                Event::Part(SyncPart::Failed) => ended = true,
                 Event::Woken => {}
                 Event::Tick => {
                     let timeout = self.replication.engine.config.int(ids::REPL_TIMEOUT) as u64;
@@ -107,6 +107,7 @@ impl Link {
                         progress = tokio::time::Instant::now();
                         self.keep_alive();
                     } else if progress.elapsed() > Duration::from_secs(timeout) {
+                        self.log_timeout();
                         ended = true;
                     }
                 }
@@ -116,16 +117,24 @@ impl Link {
     }
 
     async fn next(&mut self, ticks: &mut tokio::time::Interval) -> Event {
-        let (source, has_source) = (&mut self.source, self.out.len() < 4);
+        let (source, has_source) = (&self.source, self.out.len() < 4);
         tokio::select! {
             () = killed(&self.handle) => Event::Killed,
             ready = self.stream.readable() => if ready.is_ok() { Event::Readable } else { Event::Killed },
             ready = self.stream.writable(), if !self.out.is_empty() => {
                 if ready.is_ok() { Event::Writable } else { Event::Killed }
             }
-            part = next_part(source), if has_source => Event::Part(part),
+            part = next_part(source.as_ref()), if has_source => Event::Part(part),
             () = self.wake.notified(), if self.out.is_empty() => Event::Woken,
             _ = ticks.tick() => Event::Tick,
+        }
+    }
+
+    fn log_timeout(&self) {
+        let core = self.replication.core.lock();
+        if let Some(replica) = core.replicas.get(&self.handle.id) {
+            let name = replica.name();
+            self.replication.engine.log.warning(format_args!("Disconnecting timedout replica (full sync): {name}"));
         }
     }
 
@@ -208,7 +217,11 @@ impl Link {
                     }
                     used += consumed;
                 }
-                Ok(Parsed::Empty { consumed }) => used += consumed,
+                // A newline says that it is there: it is loading.
+                Ok(Parsed::Empty { consumed }) => {
+                    used += consumed;
+                    self.replication.heard_of(self.handle.id);
+                }
                 Ok(Parsed::Incomplete { .. }) => break,
                 Err(_) => return false,
             }
@@ -218,9 +231,9 @@ impl Link {
     }
 }
 
-async fn next_part(source: &mut Option<mpsc::Receiver<SyncPart>>) -> Option<SyncPart> {
+async fn next_part(source: Option<&Reader>) -> SyncPart {
     match source {
-        Some(parts) => parts.recv().await,
+        Some(reader) => reader.0.next().await,
         None => std::future::pending().await,
     }
 }

@@ -56,11 +56,16 @@ impl Placement {
     /// Loads a file in the place of the old data. While that takes its time, the primary hears of us.
     pub(super) async fn load(self, file: File, length: u64, wire: &mut Wire) -> Result<(), End> {
         let (told, mut done) = oneshot::channel();
+        let ticket = self.replication.engine.state.tasks.enter();
         std::thread::Builder::new()
             .name("load".to_owned())
             .spawn(move || {
+                let result = self.load_file(file, length);
+                // What the thread held of the node goes before its ticket.
+                drop(self);
+                drop(ticket);
                 // Nobody listens any more if the node stops.
-                let _ = told.send(self.load_file(file, length));
+                let _ = told.send(result);
             })
             .map_err(|error| End::Refused(format!("Can't start a thread to load the snapshot: {error}")))?;
         let mut ticks = tokio::time::interval(SIGN_OF_LIFE);
@@ -89,11 +94,16 @@ impl Placement {
         drop(old);
         let loaded = self.read(&mut file, length);
         // A node that stops leaves it at that: it says LOADING to its end, so that nobody saves half a data set.
-        if !engine.state.stopping.load(Ordering::Relaxed) {
+        if !self.is_stopping() {
             let garbage = engine.barrier.enter(gate).exclusive(|_| self.end(&loaded));
             drop(garbage);
         }
         loaded.map(|_| ())
+    }
+
+    fn is_stopping(&self) -> bool {
+        let state = &self.replication.engine.state;
+        !state.tasks.wait_turn() || state.stopping.load(Ordering::Relaxed)
     }
 
     fn read(&self, file: &mut File, length: u64) -> Result<Loaded, End> {
@@ -110,7 +120,7 @@ impl Placement {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(unreadable(error)),
             };
-            if engine.state.stopping.load(Ordering::Relaxed) {
+            if self.is_stopping() {
                 return Err(End::Stale);
             }
             let _pass = engine.barrier.enter(engine.loader_gate());

@@ -42,7 +42,7 @@ directives! {
     REPL_PING_REPLICA_PERIOD = int("repl-ping-replica-period", 1, INT_MAX, 10).alias("repl-ping-slave-period");
     /// Save bandwidth on replication links at the price of delay.
     REPL_DISABLE_TCP_NODELAY = boolean("repl-disable-tcp-nodelay", false);
-    /// Send full syncs without a file. slotd always does.
+    /// Send full syncs without a file. slotd does, to replicas that are fast enough, and keeps a file for the others.
     REPL_DISKLESS_SYNC = boolean("repl-diskless-sync", true).no_effect();
     /// Seconds that a full sync waits for more replicas.
     REPL_DISKLESS_SYNC_DELAY = int("repl-diskless-sync-delay", 0, INT_MAX, 5);

@@ -1,0 +1,237 @@
+//! The bytes of one snapshot between the thread that makes them and the links that send them, each at its own pace.
+//!
+//! A window of the newest bytes is in memory. What has left it and is still wanted is in a file without a name, so a slow replica holds
+//! nobody up: neither the other replicas, nor the snapshot, behind which the next one (SAVE, the last save of a node that stops)
+//! would have to wait. Memory is bounded by the window. Where no file can be had, the writer waits for the slowest link; a link that
+//! stands still is ended by `repl-timeout`, and then nobody waits for it.
+//!
+//! Invariants: whatever a reader still wants is in the window or in the file; the file ends where the window begins. Lock order: a
+//! reader's own lock, then the window's.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// Bytes that are kept in memory.
+pub(super) const WINDOW: usize = 4 * 1024 * 1024;
+/// Bytes that are read back from the file at once.
+const READ: usize = 128 * 1024;
+
+#[derive(Default)]
+struct Window {
+    blocks: VecDeque<Bytes>,
+    /// Position of the first byte in memory, and of the one after the last.
+    start: u64,
+    end: u64,
+    /// Where the bytes from this position up to `start` are.
+    file: Option<(Arc<File>, u64)>,
+}
+
+/// The bytes of one snapshot.
+#[derive(Default)]
+pub(super) struct Supply(Mutex<Window>);
+
+impl Supply {
+    /// Adds bytes to the window.
+    pub(super) fn push(&self, bytes: Bytes) {
+        let mut window = self.0.lock();
+        window.end += bytes.len() as u64;
+        window.blocks.push_back(bytes);
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> u64 {
+        self.0.lock().end
+    }
+
+    /// Makes the window small again. `wanted`: the first byte that a reader still lacks. `open` makes a file.
+    /// Returns `false` if there is no file for what is still wanted.
+    pub(super) fn shrink(&self, wanted: Option<u64>, open: impl Fn() -> io::Result<File>) -> bool {
+        loop {
+            let (first, start, file) = {
+                let mut window = self.0.lock();
+                let Some(first) = window.blocks.front().cloned() else { return true };
+                if window.end - window.start <= WINDOW as u64 {
+                    return true;
+                }
+                if wanted.is_none_or(|wanted| wanted >= window.start + first.len() as u64) {
+                    // Nobody wants anything of before either.
+                    window.file = None;
+                    window.pass(first.len());
+                    continue;
+                }
+                (first, window.start, window.file.clone())
+            };
+            // Written without the lock: only this thread takes blocks out of the window, and readers must not wait for a disk.
+            let (file, from) = match file {
+                Some(file) => file,
+                None => match open() {
+                    Ok(file) => (Arc::new(file), start),
+                    Err(_) => return false,
+                },
+            };
+            if file.write_all_at(&first, start - from).is_err() {
+                return false;
+            }
+            let mut window = self.0.lock();
+            window.file = Some((file, from));
+            window.pass(first.len());
+        }
+    }
+
+    /// Bytes from this position on, as many as come easily; none if there are none yet.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn read(&self, position: u64) -> io::Result<Bytes> {
+        let (file, from, count) = {
+            let window = self.0.lock();
+            if position >= window.start {
+                let mut at = window.start;
+                for block in &window.blocks {
+                    if position < at + block.len() as u64 {
+                        return Ok(block.slice((position - at) as usize..));
+                    }
+                    at += block.len() as u64;
+                }
+                return Ok(Bytes::new());
+            }
+            let Some((file, from)) = window.file.clone().filter(|(_, from)| *from <= position) else {
+                return Err(io::Error::other("the bytes are gone"));
+            };
+            (file, from, (window.start - position).min(READ as u64) as usize)
+        };
+        let mut bytes = vec![0; count];
+        file.read_exact_at(&mut bytes, position - from)?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+impl Window {
+    fn pass(&mut self, bytes: usize) {
+        self.blocks.pop_front();
+        self.start += bytes as u64;
+    }
+}
+
+/// What a replica's link gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum SyncPart {
+    Bytes(Bytes),
+    End,
+    /// The snapshot could not be made.
+    Failed,
+}
+
+#[derive(Default)]
+struct State {
+    /// What stands before the snapshot.
+    head: VecDeque<Bytes>,
+    /// The snapshot may be read.
+    supply: Option<Arc<Supply>>,
+    position: u64,
+    /// What stands behind the snapshot; known when all of it is in the supply.
+    tail: Option<VecDeque<Bytes>>,
+    failed: bool,
+    gone: bool,
+}
+
+/// The reader of one replica.
+#[derive(Default)]
+pub(super) struct Outlet {
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+impl Outlet {
+    /// Bytes that stand before all others.
+    pub(super) fn head(&self, bytes: Bytes) {
+        self.state.lock().head.push_back(bytes);
+        self.wake.notify_one();
+    }
+
+    /// The snapshot may be sent, as far as it is there.
+    pub(super) fn open(&self, supply: &Arc<Supply>) {
+        self.state.lock().supply = Some(supply.clone());
+        self.wake.notify_one();
+    }
+
+    /// More of the snapshot is there.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// All of the snapshot is there; this follows it.
+    pub(super) fn end(&self, tail: impl IntoIterator<Item = Bytes>) {
+        self.state.lock().tail = Some(tail.into_iter().collect());
+        self.wake.notify_one();
+    }
+
+    pub(super) fn fail(&self) {
+        self.state.lock().failed = true;
+        self.wake.notify_one();
+    }
+
+    /// The link has ended.
+    pub(super) fn leave(&self) {
+        let mut state = self.state.lock();
+        state.gone = true;
+        state.supply = None;
+    }
+
+    /// The first byte of the snapshot that the link lacks; `None` if it wants none any more.
+    pub(super) fn wanted(&self) -> Option<u64> {
+        let state = self.state.lock();
+        (!state.gone).then_some(state.position)
+    }
+
+    fn take(&self) -> Option<SyncPart> {
+        let mut state = self.state.lock();
+        if state.failed {
+            return Some(SyncPart::Failed);
+        }
+        if let Some(bytes) = state.head.pop_front() {
+            return Some(SyncPart::Bytes(bytes));
+        }
+        let supply = state.supply.clone()?;
+        match supply.read(state.position) {
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => {
+                state.position += bytes.len() as u64;
+                return Some(SyncPart::Bytes(bytes));
+            }
+            Err(_) => return Some(SyncPart::Failed),
+        }
+        let tail = state.tail.as_mut()?;
+        Some(tail.pop_front().map_or(SyncPart::End, SyncPart::Bytes))
+    }
+
+    /// The next part. Not to be asked for after [`SyncPart::End`].
+    pub(super) async fn next(&self) -> SyncPart {
+        loop {
+            if let Some(part) = self.take() {
+                return part;
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+/// An outlet as its link has it: nothing is kept for a link that is gone.
+pub(super) struct Reader(pub Arc<Outlet>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+#[cfg(test)]
+#[path = "supply_tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! Rules of the supply: every reader gets every byte in order, whatever its pace; memory stays within the window.
+
+use super::*;
+use proptest::prelude::*;
+
+fn file() -> io::Result<File> {
+    let path =
+        std::env::temp_dir().join(format!("slotd-supply-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
+fn no_file() -> io::Result<File> {
+    Err(io::Error::other("the directory is not writable"))
+}
+
+/// The byte at a position of the snapshot.
+fn byte(at: u64) -> u8 {
+    (at % 251) as u8
+}
+
+fn block(from: u64, len: usize) -> Bytes {
+    (from..from + len as u64).map(byte).collect()
+}
+
+/// Reads on until there is nothing, checking each byte.
+fn drain(supply: &Supply, position: &mut u64, at_most: usize) {
+    for _ in 0..at_most {
+        let bytes = supply.read(*position).expect("its bytes are kept for it");
+        if bytes.is_empty() {
+            return;
+        }
+        for &got in &bytes {
+            assert_eq!(got, byte(*position));
+            *position += 1;
+        }
+    }
+}
+
+fn in_memory(supply: &Supply) -> u64 {
+    let window = supply.0.lock();
+    window.end - window.start
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_reader_gets_every_byte_at_its_own_pace(
+        steps in proptest::collection::vec((1usize..400_000, 0usize..6, 0usize..3), 1..80)
+    ) {
+        let supply = Supply::default();
+        let (mut fast, mut slow) = (0, 0);
+        for (len, quick, lazy) in steps {
+            supply.push(block(supply.len(), len));
+            prop_assert!(supply.shrink(Some(fast.min(slow)), file));
+            prop_assert!(in_memory(&supply) <= (WINDOW + len) as u64);
+            drain(&supply, &mut fast, quick);
+            drain(&supply, &mut slow, lazy);
+        }
+        drain(&supply, &mut fast, usize::MAX);
+        drain(&supply, &mut slow, usize::MAX);
+        prop_assert_eq!((fast, slow), (supply.len(), supply.len()));
+    }
+}
+
+#[test]
+fn without_a_file_nothing_that_is_wanted_is_dropped() {
+    let supply = Supply::default();
+    let mut reader = 0;
+    while supply.shrink(Some(reader), no_file) {
+        supply.push(block(supply.len(), 100_000));
+    }
+    assert!(in_memory(&supply) <= WINDOW as u64 + 100_000);
+    drain(&supply, &mut reader, 1);
+    assert!(supply.shrink(Some(reader), no_file), "one block is not wanted any more");
+    drain(&supply, &mut reader, usize::MAX);
+    assert_eq!(reader, supply.len());
+}
+
+#[test]
+fn what_nobody_wants_needs_no_file() {
+    let supply = Supply::default();
+    for _ in 0..100 {
+        supply.push(block(supply.len(), 100_000));
+        assert!(supply.shrink(None, no_file));
+    }
+    assert!(in_memory(&supply) <= WINDOW as u64);
+}
+
+#[test]
+fn an_outlet_hands_out_head_snapshot_and_tail_in_order() {
+    let (outlet, supply) = (Outlet::default(), Arc::new(Supply::default()));
+    assert_eq!(outlet.take(), None);
+    outlet.head(Bytes::from_static(b"head"));
+    assert_eq!(outlet.take(), Some(SyncPart::Bytes(Bytes::from_static(b"head"))));
+    supply.push(Bytes::from_static(b"keys"));
+    assert_eq!(outlet.take(), None, "not opened");
+    outlet.open(&supply);
+    assert_eq!(outlet.take(), Some(SyncPart::Bytes(Bytes::from_static(b"keys"))));
+    assert_eq!((outlet.take(), outlet.wanted()), (None, Some(4)));
+    outlet.end([Bytes::from_static(b"mark")]);
+    assert_eq!(outlet.take(), Some(SyncPart::Bytes(Bytes::from_static(b"mark"))));
+    assert_eq!(outlet.take(), Some(SyncPart::End));
+    outlet.leave();
+    assert_eq!(outlet.wanted(), None);
+}
