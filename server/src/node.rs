@@ -421,8 +421,8 @@ impl Drop for Node {
 
 /// Fits `maxclients` to the file descriptors there are, now and when it is changed.
 fn fit_clients(engine: &Arc<Engine>, descriptors: &Arc<Descriptors>) -> Result<(), TooFew> {
-    descriptors.fit(engine)?;
-    engine.clients.descriptors.get_or_init(|| descriptors.clone());
+    let claim = descriptors.fit(engine)?;
+    engine.clients.descriptors.get_or_init(|| claim);
     let (weak, descriptors) = (Arc::downgrade(engine), descriptors.clone());
     engine.config.on_change(&[ids::MAXCLIENTS], move |_, _| match weak.upgrade() {
         Some(engine) => descriptors.refit(&engine),

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 
 use super::client::{ClientHandle, ClientId};
-use super::descriptors::Descriptors;
+use super::descriptors::Claim;
 
 /// The registry of connections.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub struct Clients {
     /// The worker that serves this node's clients while they are few.
     pub home: OnceLock<usize>,
     /// The file descriptors that they share with all else.
-    pub descriptors: OnceLock<Arc<Descriptors>>,
+    pub descriptors: OnceLock<Claim>,
 }
 
 impl Clients {

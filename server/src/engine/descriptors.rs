@@ -8,6 +8,7 @@
 //! last descriptors are kept from clients. Counting would miss what others in the process have open (more nodes, the program that
 //! embeds them); but the system always gives out the lowest free number, so a client whose socket has a high number is a client too many.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -51,19 +52,58 @@ impl Default for Descriptors {
     }
 }
 
+/// The part of one node, given back when it ends.
+#[derive(Debug)]
+pub struct Claim {
+    all: Arc<Descriptors>,
+    wanted: AtomicU64,
+    kept: u64,
+}
+
+impl Claim {
+    fn new(all: &Arc<Descriptors>, wanted: u64, kept: u64) -> Self {
+        all.wanted.fetch_add(wanted, Ordering::Relaxed);
+        all.kept.fetch_add(kept, Ordering::Relaxed);
+        Self { all: all.clone(), wanted: AtomicU64::new(wanted), kept }
+    }
+
+    /// Changes what the node wants; what the others want.
+    fn change(&self, wanted: u64) -> u64 {
+        let others = self.all.wanted.load(Ordering::Relaxed) - self.wanted.swap(wanted, Ordering::Relaxed);
+        self.all.wanted.store(others + wanted, Ordering::Relaxed);
+        others
+    }
+
+    /// Whether a client may keep the descriptor that its socket got.
+    pub fn allows_client(&self, descriptor: i32) -> bool {
+        self.all.allows(descriptor, self.all.kept.load(Ordering::Relaxed))
+    }
+
+    /// Whether a link of the bus may.
+    pub fn allows_link(&self, descriptor: i32) -> bool {
+        self.all.allows(descriptor, FOR_FILES)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.change(0);
+        self.all.kept.fetch_sub(self.kept, Ordering::Relaxed);
+    }
+}
+
 impl Descriptors {
     /// Fits a node that starts to the descriptors there are: raises the limit, or lowers `maxclients`.
     ///
     /// # Errors
     /// There are too few for a single client.
-    pub fn fit(&self, engine: &Engine) -> Result<(), TooFew> {
+    pub fn fit(self: &Arc<Self>, engine: &Engine) -> Result<Claim, TooFew> {
         let kept = if engine.config.bool(ids::CLUSTER_ENABLED) { FOR_FILES + FOR_LINKS } else { FOR_FILES };
-        self.kept.fetch_add(kept, Ordering::Relaxed);
         let wanted = needed_by(engine);
-        let before = self.wanted.fetch_add(wanted, Ordering::Relaxed);
-        let limit = self.raise(engine, wanted, before);
+        let claim = Claim::new(self, 0, kept);
+        let limit = self.raise(engine, wanted, claim.change(wanted));
         if limit >= wanted {
-            return Ok(());
+            return Ok(claim);
         }
         if limit <= BESIDES_CLIENTS {
             return Err(TooFew { limit, needed: wanted });
@@ -71,7 +111,8 @@ impl Descriptors {
         let clients = limit - BESIDES_CLIENTS;
         engine.config.record(ids::MAXCLIENTS, &clients.to_string()).expect("a number of clients below the wanted one");
         engine.reload_hot();
-        Ok(())
+        claim.change(limit);
+        Ok(claim)
     }
 
     /// CONFIG SET maxclients: raises the limit for them.
@@ -80,7 +121,7 @@ impl Descriptors {
     /// Redis's reason, if there are not so many.
     pub fn refit(&self, engine: &Engine) -> Result<(), String> {
         let wanted = needed_by(engine);
-        let others = self.wanted.load(Ordering::Relaxed).saturating_sub(wanted);
+        let others = engine.clients.descriptors.get().map_or(0, |claim| claim.change(wanted));
         let limit = self.raise(engine, wanted, others);
         if limit >= wanted {
             return Ok(());
@@ -144,16 +185,6 @@ impl Descriptors {
         limit
     }
 
-    /// Whether a client may keep the descriptor that its socket got.
-    pub fn allows_client(&self, descriptor: i32) -> bool {
-        self.allows(descriptor, self.kept.load(Ordering::Relaxed))
-    }
-
-    /// Whether a link of the bus may.
-    pub fn allows_link(&self, descriptor: i32) -> bool {
-        self.allows(descriptor, FOR_FILES)
-    }
-
     /// Of very few descriptors a quarter is kept.
     fn allows(&self, descriptor: i32, kept: u64) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
@@ -172,14 +203,26 @@ mod tests {
 
     #[test]
     fn the_last_descriptors_are_kept_from_clients() {
-        let descriptors = Descriptors::default();
-        assert!(descriptors.allows_client(i32::MAX), "unknown: no limit");
-        descriptors.limit.store(1000, Ordering::Relaxed);
-        descriptors.kept.store(FOR_FILES + FOR_LINKS, Ordering::Relaxed);
-        assert!(descriptors.allows_client(963) && !descriptors.allows_client(964));
-        assert!(descriptors.allows_link(987) && !descriptors.allows_link(988));
-        descriptors.limit.store(40, Ordering::Relaxed);
-        assert!(descriptors.allows_client(29) && !descriptors.allows_client(30));
-        assert!(!descriptors.allows_client(-1));
+        let all = Arc::new(Descriptors::default());
+        let claim = Claim::new(&all, 500, FOR_FILES + FOR_LINKS);
+        assert!(claim.allows_client(i32::MAX), "unknown: no limit");
+        all.limit.store(1000, Ordering::Relaxed);
+        assert!(claim.allows_client(963) && !claim.allows_client(964));
+        assert!(claim.allows_link(987) && !claim.allows_link(988));
+        all.limit.store(40, Ordering::Relaxed);
+        assert!(claim.allows_client(29) && !claim.allows_client(30));
+        assert!(!claim.allows_client(-1));
+    }
+
+    #[test]
+    fn a_node_that_ends_gives_back_what_it_claimed() {
+        let all = Arc::new(Descriptors::default());
+        let first = Claim::new(&all, 500, 12);
+        let second = Claim::new(&all, 100, 36);
+        assert_eq!(second.change(200), 500);
+        assert_eq!((all.wanted.load(Ordering::Relaxed), all.kept.load(Ordering::Relaxed)), (700, 48));
+        drop(second);
+        drop(first);
+        assert_eq!((all.wanted.load(Ordering::Relaxed), all.kept.load(Ordering::Relaxed)), (0, 0));
     }
 }

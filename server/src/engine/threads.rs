@@ -36,6 +36,8 @@ const LOOK_PERIOD: Duration = Duration::from_secs(1);
 const WORTH_BYTES: u64 = 4 * 1024 * 1024;
 /// And from this part of what was in use on: the larger the heap, the longer it takes to look through it.
 const WORTH_PART: u64 = 32;
+/// After growth by this part of what was in use. Seldom: a heap that grows is looked through a few times in all.
+const WORTH_GROWTH: u64 = 4;
 
 /// Buffers that all connections of one worker share: an idle connection holds none.
 pub struct Shared {
@@ -217,18 +219,21 @@ impl Drop for Threads {
     }
 }
 
-/// Has memory given back when much less is in use than before.
+/// Has memory given back when much less is in use than before; and when much more is, since what grew has left smaller places behind.
 async fn watch_memory(tell: watch::Sender<()>) {
     let mut ticks = tokio::time::interval(LOOK_PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // The most that was in use since memory was given back.
     let mut most = 0;
+    let mut last = allocator::used();
     loop {
         ticks.tick().await;
         let used = allocator::used();
         most = most.max(used);
-        if most - used >= WORTH_BYTES.max(most / WORTH_PART) {
-            most = used;
+        let fell = most - used >= WORTH_BYTES.max(most / WORTH_PART);
+        let grew = used.saturating_sub(last) >= WORTH_BYTES.max(last / WORTH_GROWTH);
+        if fell || grew {
+            (most, last) = (used, used);
             // Whoever listened is gone only at the very end.
             let _ = tell.send(());
         }
