@@ -2,7 +2,8 @@
 //!
 //! `slotd [redis.conf] [--directive value ...]` is read as redis-server reads it, because start scripts and test suites
 //! depend on its every quirk ([`crate::engine::config::file::options_text`]); no parser of flags can do that. `slotd
-//! cluster` is slotd's own ([`cluster`]). Reading does nothing: the result says what to do, and `main` does it.
+//! cluster` is slotd's own ([`cluster`]). Reading does nothing: the result says what to do, and `main` does it, with two things that are the
+//! command line's too: hiding what must not be seen of it ([`title`]), and running it once more ([`background`]).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,7 +16,9 @@ use crate::engine::config::REDIS_VERSION;
 use crate::engine::config::file::{Sources, options_text};
 use crate::healthcheck::Probe;
 
+pub mod background;
 mod cluster;
+pub mod title;
 
 pub use cluster::{ClusterArgs, Settled};
 

@@ -11,7 +11,7 @@
 //!   and `role`. Without a subscriber they go nowhere, so an embedded cluster is silent unless its program listens.
 //!   This half uses nothing of slotd and may be used by every module.
 //! - **Printing it** is for `main`, the only place that installs a subscriber: a `tracing` layer, [`LineLayer`], that
-//!   writes lines to standard output or to `logfile`.
+//!   writes lines to standard output or to `logfile`. A node that is not alone says with each event which file is its own.
 //!
 //! Times are UTC, always: the local time would need `localtime_r`, which is unsafe beside threads that change the
 //! environment, and servers are run in UTC. A message is one line: control characters are escaped, since parts of it may
@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -115,6 +115,8 @@ pub struct NodeLog(Arc<Node>);
 #[derive(Debug)]
 struct Node {
     name: Option<String>,
+    /// Where its lines go, if not where those of the process go.
+    file: Option<PathBuf>,
     role: AtomicU8,
     level: AtomicU8,
     last_warning: Mutex<Option<String>>,
@@ -123,8 +125,14 @@ struct Node {
 impl NodeLog {
     /// A log at level notice. `name` tells the nodes of one process apart; a node that is alone needs none.
     pub fn new(name: Option<String>) -> Self {
+        Self::to_file(name, None)
+    }
+
+    /// The same, with a file for its lines alone.
+    pub fn to_file(name: Option<String>, file: Option<PathBuf>) -> Self {
         Self(Arc::new(Node {
             name,
+            file,
             role: AtomicU8::new(Role::Starting as u8),
             level: AtomicU8::new(Level::Notice as u8),
             last_warning: Mutex::default(),
@@ -150,21 +158,21 @@ impl NodeLog {
     /// Logs for developers: `log.debug(format_args!("took {ms} ms"))`.
     pub fn debug(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Debug) {
-            tracing::event!(target: NODE_TARGET, tracing::Level::TRACE, node = self.name(), role = self.letter(), "{message}");
+            tracing::event!(target: NODE_TARGET, tracing::Level::TRACE, node = self.name(), file = self.file(), role = self.letter(), "{message}");
         }
     }
 
     /// Logs what is rarely useful.
     pub fn verbose(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Verbose) {
-            tracing::event!(target: NODE_TARGET, tracing::Level::DEBUG, node = self.name(), role = self.letter(), "{message}");
+            tracing::event!(target: NODE_TARGET, tracing::Level::DEBUG, node = self.name(), file = self.file(), role = self.letter(), "{message}");
         }
     }
 
     /// Logs what one wants to know in production.
     pub fn notice(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Notice) {
-            tracing::event!(target: NODE_TARGET, tracing::Level::INFO, node = self.name(), role = self.letter(), "{message}");
+            tracing::event!(target: NODE_TARGET, tracing::Level::INFO, node = self.name(), file = self.file(), role = self.letter(), "{message}");
         }
     }
 
@@ -173,12 +181,16 @@ impl NodeLog {
         let mut text = message.to_string();
         text.truncate(text.floor_char_boundary(WARNING_KEPT));
         *self.0.last_warning.lock() = Some(text);
-        tracing::event!(target: NODE_TARGET, tracing::Level::WARN, node = self.name(), role = self.letter(), "{message}");
+        tracing::event!(target: NODE_TARGET, tracing::Level::WARN, node = self.name(), file = self.file(), role = self.letter(), "{message}");
     }
 
     /// The last warning, for who has to say why a node is not as it should be.
     pub fn last_warning(&self) -> Option<String> {
         self.0.last_warning.lock().clone()
+    }
+
+    fn file(&self) -> Option<&str> {
+        self.0.file.as_deref().and_then(Path::to_str)
     }
 
     fn name(&self) -> Option<&str> {
@@ -244,10 +256,31 @@ pub fn output(logfile: &Path) -> io::Result<Box<dyn Write + Send>> {
 /// The time as milliseconds since 1970.
 pub type NowFn = dyn Fn() -> i64 + Send + Sync;
 
+/// Where lines go: one place, but for the nodes that have files of their own, which are opened with their first line.
+struct Outputs {
+    default: Box<dyn Write + Send>,
+    /// As many as nodes of this process have.
+    files: BTreeMap<String, std::fs::File>,
+}
+
+impl Outputs {
+    fn of(&mut self, file: Option<&str>) -> &mut dyn Write {
+        let Some(path) = file else { return &mut self.default };
+        if !self.files.contains_key(path) {
+            match std::fs::OpenOptions::new().append(true).create(true).open(path) {
+                Ok(file) => self.files.insert(path.to_owned(), file),
+                // Better seen elsewhere than not at all.
+                Err(_) => return &mut self.default,
+            };
+        }
+        self.files.get_mut(path).expect("it was just opened or was there")
+    }
+}
+
 /// Prints events as lines.
 pub struct LineLayer {
     settings: Arc<LogSettings>,
-    out: Mutex<Box<dyn Write + Send>>,
+    out: Mutex<Outputs>,
     now: Box<NowFn>,
     pid: u32,
 }
@@ -259,6 +292,7 @@ impl LineLayer {
         out: Box<dyn Write + Send>,
         now: impl Fn() -> i64 + Send + Sync + 'static,
     ) -> Self {
+        let out = Outputs { default: out, files: BTreeMap::new() };
         Self { settings, out: Mutex::new(out), now: Box::new(now), pid: std::process::id() }
     }
 
@@ -315,7 +349,8 @@ impl<S: Subscriber> Layer<S> for LineLayer {
         let mut record = Record::default();
         event.record(&mut record);
         let line = self.line(&record, Level::of(*event.metadata().level()));
-        let mut out = self.out.lock();
+        let mut outputs = self.out.lock();
+        let out = outputs.of(record.file.as_deref());
         // A log that cannot be written has nowhere to complain, and the server goes on, as Redis does.
         let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     }
@@ -325,6 +360,7 @@ impl<S: Subscriber> Layer<S> for LineLayer {
 #[derive(Debug, Default)]
 struct Record {
     node: Option<String>,
+    file: Option<String>,
     role: Option<String>,
     message: String,
     others: BTreeMap<&'static str, String>,
@@ -340,6 +376,7 @@ impl Record {
         match field.name() {
             "message" => self.message = value,
             "node" => self.node = Some(value),
+            "file" => self.file = Some(value),
             "role" => self.role = Some(value),
             name => {
                 self.others.insert(name, value);

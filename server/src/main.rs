@@ -9,20 +9,24 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slotd::base::allocator::Allocator;
 use slotd::base::clock::{Clock, SystemClock};
-use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs, Settled};
+use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs, Settled, background, title};
 use slotd::embedded;
+use slotd::engine::Engine;
 use slotd::engine::config::file::LoadError;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::engine::threads::Threads;
 use slotd::healthcheck::Probe;
-use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog, Role};
+use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog};
 use slotd::node::{Environment, Node, StartError};
 use slotd::signals::{Ending, Signals};
 use tracing_subscriber::layer::SubscriberExt;
+
+/// Back to the beginning of the terminal's line, and what stands there goes.
+const CLEAR_LINE: &str = "\r\x1b[K";
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -31,10 +35,13 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
-    let words: Vec<OsString> = words.collect();
-    let outcome = match cli::parse(&program, words.clone()) {
-        Ok(Invocation::Node(args)) => run_node(args, &program, &words),
-        Ok(Invocation::Cluster(args)) => run_cluster(args, began),
+    let mut words: Vec<OsString> = words.collect();
+    let visible = title::hide_passwords(&program, &words).err();
+    let in_background = background::is_child(&mut words);
+    let call = Call { program, words, in_background, visible };
+    let outcome = match cli::parse(&call.program, call.words.clone()) {
+        Ok(Invocation::Node(args)) => run_node(args, &call),
+        Ok(Invocation::Cluster(args)) => run_cluster(&args, &call, began),
         Ok(Invocation::Healthcheck(probe)) => {
             let password = std::env::var_os("REDISCLI_AUTH");
             Probe { password, ..probe }.run().map(|line| {
@@ -58,17 +65,59 @@ fn main() -> ExitCode {
     }
 }
 
+/// How the program was called.
+struct Call {
+    program: OsString,
+    words: Vec<OsString>,
+    /// This is the process that `daemonize yes` asks for.
+    in_background: bool,
+    /// Why the passwords on the command line could not be hidden.
+    visible: Option<std::io::Error>,
+}
+
+impl Call {
+    /// Whether somebody else has to run in the background; the exit status of this process then.
+    fn send_to_background(&self, config: &Config, stdin: Option<&[u8]>, show: bool) -> Result<Option<u8>, String> {
+        if self.in_background || !config.bool(ids::DAEMONIZE) {
+            return Ok(None);
+        }
+        let status = background::start(&self.program, &self.words, stdin, show);
+        status.map(Some).map_err(|error| format!("Going to the background: {error}"))
+    }
+
+    /// Warns of what is not as one may expect.
+    fn warn(&self, config: &Config, log: &NodeLog) {
+        for warning in config.without_effect() {
+            log.warning(format_args!("{warning}"));
+        }
+        if let Some(error) = &self.visible {
+            log.warning(format_args!(
+                "WARNING The passwords on the command line can be seen in the process list: {error}"
+            ));
+        }
+    }
+
+    /// The process serves clients, and who waits for it may go on.
+    fn serves(&self) -> Result<(), String> {
+        if self.in_background {
+            background::serves().map_err(|error| format!("Leaving the terminal: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
 /// Runs one node until a signal or a command ends it; the exit status. The error is for standard error: there was no log yet.
-fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, String> {
+fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
-    let config = load_config(args, program, words)?;
+    let (config, stdin) = load_config(args, call)?;
+    if let Some(status) = call.send_to_background(&config, stdin.as_deref(), false)? {
+        return Ok(status);
+    }
     keep_pages_small(&config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = start_log(&config, &clock)?;
-    log_start(&log, nothing_said.then_some(program));
-    for warning in config.without_effect() {
-        log.warning(format_args!("{warning}"));
-    }
+    log_start(&log, nothing_said.then_some(&call.program));
+    call.warn(&config, &log);
     if config.int(ids::PORT) == 0 {
         log.warning(format_args!("Configured to not listen anywhere, exiting."));
         return Ok(1);
@@ -100,13 +149,11 @@ fn run_node(args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<u8, S
             return Ok(1);
         }
     };
-    if !node.engine().state.is_replica() {
-        log.set_role(Role::Primary);
-    }
-    let pid_file = PidFile::create(&node.engine().config);
+    let pid_file = PidFile::create(&node.engine().config, &log);
     about.log_mode(&log, node.port());
     log.warning(format_args!("Server initialized"));
     log.notice(format_args!("Ready to accept connections"));
+    show_title(call, node.engine())?;
 
     let ended = async {
         tokio::select! {
@@ -139,7 +186,25 @@ fn keep_pages_small(config: &Config) {
     }
 }
 
-fn load_config(mut args: NodeArgs, program: &OsStr, words: &[OsString]) -> Result<Config, String> {
+/// Shows the title, and another one when CONFIG SET changes it.
+fn show_title(call: &Call, engine: &Arc<Engine>) -> Result<(), String> {
+    let (title, config) = (call.program.to_string_lossy().into_owned(), &engine.config);
+    let listen = move |config: &Config| {
+        let first = config.bind_addresses().first().map(|name| name.trim_start_matches('-').to_owned());
+        format!("{}:{}", first.unwrap_or_else(|| "*".to_owned()), config.int(ids::PORT))
+    };
+    // Where the process list cannot be written to, there is no title.
+    let _ = title::set(config, &title, &listen(config));
+    call.serves()?;
+    config.on_change(&[ids::PROC_TITLE_TEMPLATE], move |config, _| {
+        let _ = title::set(config, &title, &listen(config));
+        Ok(())
+    });
+    Ok(())
+}
+
+/// The configuration, and what standard input had of it.
+fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8>>), String> {
     let here = std::env::current_dir().map_err(|error| format!("The working directory is gone: {error}"))?;
     let mut stdin = None;
     if std::mem::take(&mut args.read_stdin) {
@@ -148,14 +213,14 @@ fn load_config(mut args: NodeArgs, program: &OsStr, words: &[OsString]) -> Resul
         stdin = Some(text);
     }
     let config = Config::new(here);
-    config.load(&args.into_sources(stdin)).map_err(|error| {
+    config.load(&args.into_sources(stdin.clone())).map_err(|error| {
         let helpful = matches!(error, LoadError::Open { .. } | LoadError::Option { .. });
-        match cli::hint(program, words).filter(|_| helpful) {
+        match cli::hint(&call.program, &call.words).filter(|_| helpful) {
             Some(hint) => format!("{error}\n{hint}"),
             None => error.to_string(),
         }
     })?;
-    Ok(config)
+    Ok((config, stdin))
 }
 
 /// Installs the process's log, which follows `loglevel` and `log-format` from then on.
@@ -179,11 +244,16 @@ fn start_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<NodeLog, String>
     let to_stdout = config.bytes(ids::LOGFILE).is_empty();
     let logfile = if to_stdout { Path::new("").to_owned() } else { config.path(ids::LOGFILE) };
     let out = logging::output(&logfile).map_err(|error| format!("Can't open the log file: {error}"))?;
+    print_log(settings, out, clock)?;
+    Ok(log)
+}
+
+/// The one log of this process.
+fn print_log(settings: Arc<LogSettings>, out: Box<dyn Write + Send>, clock: &Arc<dyn Clock>) -> Result<(), String> {
     let clock = Arc::clone(clock);
     let layer = LineLayer::new(settings, out, move || clock.now_ms());
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
-        .map_err(|error| error.to_string())?;
-    Ok(log)
+        .map_err(|error| error.to_string())
 }
 
 /// `bare`: the program's name, if nothing was said of the configuration.
@@ -237,12 +307,19 @@ struct PidFile(std::path::PathBuf);
 
 impl PidFile {
     /// A file that cannot be written is none, as with Redis.
-    fn create(config: &Config) -> Option<Self> {
-        if config.bytes(ids::PIDFILE).is_empty() {
-            return None;
+    fn create(config: &Config, log: &NodeLog) -> Option<Self> {
+        let path = match (config.bytes(ids::PIDFILE).is_empty(), config.bool(ids::DAEMONIZE)) {
+            (false, _) => config.path(ids::PIDFILE),
+            (true, true) => std::path::PathBuf::from("/var/run/redis.pid"),
+            (true, false) => return None,
+        };
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(Self(path)),
+            Err(error) => {
+                log.warning(format_args!("Failed to write PID file: {error}"));
+                None
+            }
         }
-        let path = config.path(ids::PIDFILE);
-        std::fs::write(&path, format!("{}\n", std::process::id())).ok().map(|()| Self(path))
     }
 }
 
@@ -292,22 +369,42 @@ fn start_attended(
 }
 
 /// Runs a whole cluster until a signal ends it.
-fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
+fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Result<u8, String> {
     let Settled { directives, config } = args.settle()?;
+    if let Some(status) = call.send_to_background(&config, None, true)? {
+        return Ok(status);
+    }
     keep_pages_small(&config);
+    let held = Held::new(config.int(ids::LOGLEVEL) == Level::Warning as i64);
+    let log = log_of_cluster(&config, held.clone())?;
+    call.warn(&config, &log);
+    held.hold();
+    let pid_file = PidFile::create(&config, &log);
     let mut options = embedded::Options::new()
         .shards(usize::from(args.shards))
         .replicas(usize::from(args.replicas))
         .port(args.port)
         .directives(directives);
-    if let Some(dir) = args.dir {
+    if let Some(dir) = &args.dir {
         options = options.dir(dir);
+    }
+    let terminal = std::io::stderr().is_terminal();
+    if terminal {
+        options = options.on_progress(|progress| eprint!("{CLEAR_LINE}{progress}"));
     }
     waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
         let mut signals = Signals::new().map_err(|error| format!("Waiting for signals: {error}"))?;
         let mut starting = embedded::Cluster::start_async(options);
         let cluster = tokio::select! {
-            cluster = &mut starting => cluster.map_err(|problem| problem.to_string())?,
+            cluster = &mut starting => {
+                if terminal && began.elapsed() > Duration::from_secs(1) {
+                    eprint!("{CLEAR_LINE}");
+                }
+                cluster.map_err(|problem| {
+                    held.show();
+                    problem.to_string()
+                })?
+            }
             _ = signals.next() => {
                 // Nothing is left behind when this is done; who cannot wait says so again.
                 or_exit(&mut signals, move || drop(starting), || ()).await;
@@ -315,9 +412,85 @@ fn run_cluster(args: ClusterArgs, began: Instant) -> Result<u8, String> {
             }
         };
         let events = cluster.events();
+        let first = cluster.nodes().first().map_or_else(String::new, |node| node.address.clone());
+        // Where the process list cannot be written to, there is no title.
+        let _ = title::set(&config, &format!("{} cluster", call.program.display()), &first);
+        held.forget();
         print_ready(&cluster, args.json, began).map_err(|error| error.to_string())?;
-        Ok(watch_cluster(Arc::new(cluster), events, signals, args.json).await)
+        call.serves()?;
+        let status = watch_cluster(Arc::new(cluster), events, signals, args.json, &held).await;
+        drop(pid_file);
+        Ok(status)
     })
+}
+
+/// Standard error, with what is logged while all nodes come or go kept back: among the warnings of Redis are some that every node has
+/// then, and they are worth reading only if something went wrong.
+#[derive(Clone)]
+struct Held {
+    /// Who asks for another level than `warning` wants to see all.
+    works: bool,
+    lines: Arc<std::sync::Mutex<Option<Vec<u8>>>>,
+}
+
+/// Bytes of lines that are kept back; more of them go on.
+const HELD_MAX: usize = 1 << 20;
+
+impl Held {
+    fn new(works: bool) -> Self {
+        Self { works, lines: Arc::default() }
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, Option<Vec<u8>>> {
+        self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn hold(&self) {
+        *self.lines() = self.works.then(Vec::new);
+    }
+
+    /// All went well.
+    fn forget(&self) {
+        *self.lines() = None;
+    }
+
+    fn show(&self) {
+        let lines = self.lines().take().unwrap_or_default();
+        // A log that cannot be written has nowhere to complain.
+        let _ = std::io::stderr().write_all(&lines);
+    }
+}
+
+impl Write for Held {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        match &mut *self.lines() {
+            Some(lines) if lines.len() + text.len() <= HELD_MAX => lines.extend_from_slice(text),
+            _ => std::io::stderr().write_all(text)?,
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log of a whole cluster: to standard error, since standard output says what the cluster is.
+fn log_of_cluster(config: &Config, out: Held) -> Result<NodeLog, String> {
+    let level = Level::from_number(config.int(ids::LOGLEVEL));
+    let settings = LogSettings::new(Format::from_number(config.int(ids::LOG_FORMAT)), level);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    print_log(settings, Box::new(out), &clock)?;
+    let log = NodeLog::new(None);
+    log.set_level(level);
+    let local =
+        config.bind_addresses().iter().all(|name| name.starts_with("127.") || name == "::1" || name == "localhost");
+    if config.bool(ids::PROTECTED_MODE) && config.bytes(ids::REQUIREPASS).is_empty() && !local {
+        log.warning(format_args!(
+            "WARNING Protected mode: without a password only clients of this machine are served. Give --password, or --protected-mode no."
+        ));
+    }
+    Ok(log)
 }
 
 /// Says what the cluster is and that it is ready.
@@ -347,14 +520,17 @@ async fn watch_cluster(
     mut events: embedded::Events,
     mut signals: Signals,
     json: bool,
+    held: &Held,
 ) -> u8 {
     let mut status = 0;
     while !cluster.is_down() {
         tokio::select! {
             signal = signals.next() => {
+                held.hold();
                 let stopping = cluster.clone();
                 let outcome = or_exit(&mut signals, move || stopping.shutdown(signal), || cluster.remove_temporary()).await;
                 if let Some(Err(problem)) = outcome {
+                    held.show();
                     eprintln!("{problem}");
                     continue;
                 }

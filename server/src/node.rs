@@ -26,7 +26,7 @@ use crate::engine::session::Service;
 use crate::engine::task_group::Phase;
 use crate::engine::threads::Threads;
 use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
-use crate::logging::NodeLog;
+use crate::logging::{Level, NodeLog, Role as LogRole};
 use crate::net::listening::{BindError, Listening, Sockets};
 use crate::ops::shutdown::{ShutdownFlags, Verdict};
 use crate::ops::{self, Ops};
@@ -144,6 +144,7 @@ impl Node {
         let engine = Engine::new(Registry::new(tables()), config, clock.clone(), pool.workers(), seed, log.clone());
         let threads = &pool.of_group(&engine.state.tasks);
         keep_hot(&engine);
+        follow_level(&engine);
         fit_clients(&engine, threads.descriptors())?;
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let saved =
@@ -196,6 +197,9 @@ impl Node {
         let listening = Listening::start(&node.engine, threads, clients, stopped);
         node.follow_port(&listening);
         node.listening = Some(listening);
+        if !node.engine.state.is_replica() {
+            log.set_role(LogRole::Primary);
+        }
         Ok(node)
     }
 
@@ -438,6 +442,17 @@ fn keep_hot(engine: &Arc<Engine>) {
         if let Some(engine) = weak.upgrade() {
             engine.reload_hot();
         }
+        Ok(())
+    });
+}
+
+/// The log's level is the directive's, now and after each change.
+fn follow_level(engine: &Arc<Engine>) {
+    let log = engine.log.clone();
+    let follow = move |config: &Config| log.set_level(Level::from_number(config.int(ids::LOGLEVEL)));
+    follow(&engine.config);
+    engine.config.on_change(&[ids::LOGLEVEL], move |config, _| {
+        follow(config);
         Ok(())
     });
 }

@@ -1,9 +1,17 @@
 //! The command line of `slotd cluster` and of `slotd`: what cannot work is refused at once, in words that name what is wrong.
 
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use integration::client::Client;
+use integration::node::info_field;
 use integration::oracle::{Binary, slotd_is_stock};
+use integration::ports;
 use integration::program::{Ended, run};
+use integration::wait::{secs, wait_for, wait_until};
 
 /// How long a refusal may take.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -72,4 +80,255 @@ fn who_asks_for_help_or_the_version_gets_it() {
         let ended = slotd(words);
         assert!(ended.code == Some(0) && ended.stdout.contains("slotd="), "{words}: {ended:?}");
     }
+}
+
+#[test]
+fn addresses_and_limits_that_cannot_work_are_refused() {
+    if slotd_is_stock() {
+        return;
+    }
+    refused(
+        "cluster --port 0 --cluster-announce-ip 192.0.2.1",
+        &["--cluster-announce-ip 192.0.2.1", "no such address"],
+    );
+    refused(
+        "cluster --port 0 --cluster-announce-ip 127.0.0.2",
+        &["--cluster-announce-ip 127.0.0.2", "--bind 127.0.0.1"],
+    );
+    let program = Binary::Slotd.path();
+    let limited = format!("ulimit -n 100; exec {} cluster --port 0", program.display());
+    let ended = run(Path::new("/bin/sh"), &["-c", &limited], &std::env::temp_dir());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("6 nodes need about") && ended.stderr.contains("ulimit -n allows 100"), "{ended:?}");
+    assert!(ended.took < AT_ONCE, "{:?}", ended.took);
+}
+
+/// A directory that goes with the test.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("slotd-command-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("the temporary directory is writable");
+        Self(path)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running `slotd cluster --json`, ended with SIGTERM.
+struct Running {
+    child: Child,
+    dir: Dir,
+    nodes: Vec<serde_json::Value>,
+}
+
+impl Running {
+    #[track_caller]
+    fn start(name: &str, words: &[&str]) -> Self {
+        let dir = Dir::new(name);
+        let errors = fs::File::create(dir.0.join("stderr")).expect("ours");
+        let mut child = Command::new(Binary::Slotd.path())
+            .args(["cluster", "--port", "0", "--json"])
+            .args(words)
+            .current_dir(&dir.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .expect("slotd is built");
+        let mut line = String::new();
+        let pipe = child.stdout.take().expect("piped");
+        BufReader::new(pipe).read_line(&mut line).expect("a pipe can be read");
+        let errors = fs::read_to_string(dir.0.join("stderr")).unwrap_or_default();
+        let json: serde_json::Value = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("{words:?}: {line:?}, and on standard error: {errors}"));
+        let nodes = json["nodes"].as_array().expect("a list").clone();
+        Self { child, dir, nodes }
+    }
+
+    fn stderr(&self) -> String {
+        fs::read_to_string(self.dir.0.join("stderr")).expect("ours")
+    }
+
+    fn address(&self, index: usize) -> &str {
+        self.nodes[index]["address"].as_str().expect("a text")
+    }
+
+    #[track_caller]
+    fn cli(&self, index: usize, words: &[&str]) -> String {
+        let (host, port) = self.address(index).rsplit_once(':').expect("host:port");
+        let host = host.trim_matches(['[', ']']);
+        let mut all = vec!["-h", host, "-p", port];
+        all.extend_from_slice(words);
+        integration::redis_cli::redis_cli(&all).expect_success().stdout
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_cluster_forms_on_the_address_that_it_is_told() {
+    if slotd_is_stock() {
+        return;
+    }
+    for (words, host) in [
+        (&["--bind", "127.0.0.2"][..], "127.0.0.2"),
+        (&["--host", "127.0.0.3"], "127.0.0.3"),
+        (&["--bind", "0.0.0.0"], "127.0.0.1"),
+        (&["--bind", "127.0.0.1", "127.0.0.2", "--cluster-announce-ip", "127.0.0.2"], "127.0.0.2"),
+    ] {
+        let cluster = Running::start("bind", words);
+        assert!(cluster.address(0).starts_with(&format!("{host}:")), "{words:?}: {}", cluster.address(0));
+        assert!(cluster.cli(3, &["cluster", "info"]).contains("cluster_state:ok"), "{words:?}");
+        for line in cluster.cli(1, &["cluster", "nodes"]).lines().filter(|line| !line.is_empty()) {
+            assert!(line.contains(&format!(" {host}:")), "{words:?}: {line}");
+        }
+        if words.contains(&"0.0.0.0") {
+            assert!(cluster.stderr().contains("Protected mode"), "{}", cluster.stderr());
+        }
+    }
+}
+
+#[test]
+fn a_password_is_that_of_all_nodes_and_is_not_seen_in_the_process_list() {
+    if slotd_is_stock() {
+        return;
+    }
+    for option in ["--password", "--requirepass"] {
+        let cluster = Running::start("password", &[option, "open-sesame", "--cluster-node-timeout", "3000"]);
+        let line = fs::read(format!("/proc/{}/cmdline", cluster.child.id())).expect("own child");
+        let line = String::from_utf8_lossy(&line).into_owned();
+        assert!(!line.contains("open-sesame"), "{line}");
+        assert!(line.contains(&format!("cluster {} [cluster]", cluster.address(0))), "{line}");
+        assert!(cluster.cli(0, &["ping"]).contains("NOAUTH"));
+        let auth = ["-a", "open-sesame", "--no-auth-warning"];
+        let info = cluster.cli(3, &[&auth[..], &["info", "replication"]].concat());
+        assert_eq!(info_field(&info, "master_link_status").as_deref(), Some("up"), "{info}");
+        assert!(cluster.cli(0, &[&auth[..], &["config", "get", "requirepass"]].concat()).contains("open-sesame"));
+    }
+}
+
+#[test]
+fn a_node_hides_its_passwords_too() {
+    if slotd_is_stock() {
+        return;
+    }
+    let lease = ports::lease();
+    let dir = Dir::new("hidden");
+    let port = lease.port().to_string();
+    let mut child = Command::new(Binary::Slotd.path())
+        .args(["--port", &port, "--requirepass", "open-sesame", "--masterauth open-sesame", "--set-proc-title", "no"])
+        .current_dir(&dir.0)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("slotd is built");
+    wait_until("the node to answer", secs(20), || Client::connect(lease.port()).is_ok());
+    let line = fs::read(format!("/proc/{}/cmdline", child.id())).expect("own child");
+    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(line.contains(&format!("--port {port} --requirepass *********** --masterauth ***********")), "{line}");
+}
+
+#[test]
+fn a_cluster_logs_to_standard_error_or_to_a_file_of_each_node() {
+    if slotd_is_stock() {
+        return;
+    }
+    let cluster = Running::start("log", &["--loglevel", "notice", "--maxmemory", "1mb"]);
+    let log = cluster.stderr();
+    assert!(log.contains("# WARNING 'maxmemory 1048576' has no effect"), "{log}");
+    assert_eq!(log.matches("has no effect").count(), 1, "told once, not by each node: {log}");
+    assert!((0..6).all(|node| log.contains(&format!("[node-{node}] "))), "{log}");
+    assert!(log.contains(":S ") && log.contains(":M "), "{log}");
+    drop(cluster);
+
+    let cluster = Running::start("json", &["--loglevel", "notice", "--log-format", "json"]);
+    let log = cluster.stderr();
+    let line = log.lines().find(|line| line.contains("node-0")).expect("node 0 says something");
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(line["node"].as_str(), Some("node-0"));
+    drop(cluster);
+
+    let cluster = Running::start("files", &["--loglevel", "notice", "--logfile", "log", "--dir", "data"]);
+    for node in 0..6 {
+        let log = cluster.dir.0.join(format!("data/node-{node}/log"));
+        let log = fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        assert!(
+            log.contains(&format!("[node-{node}] ")) && log.matches("[node-").count() == log.lines().count(),
+            "{log}"
+        );
+    }
+    assert!(!cluster.dir.0.join("log").exists(), "nor anywhere else");
+    assert_eq!(cluster.stderr(), "");
+}
+
+/// The fields of /proc/PID/stat behind the name: state, parent, group, session.
+fn session(pid: &str) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.split(' ').nth(3)?.to_owned())
+}
+
+#[test]
+fn daemonize_ends_the_command_when_the_server_serves() {
+    let lease = ports::lease();
+    let (dir, port) = (Dir::new("daemon"), lease.port().to_string());
+    let words = ["--port", &port, "--daemonize", "yes", "--pidfile", "pid", "--logfile", "log", "--save", ""];
+    let ended = run(&Binary::Slotd.path(), &words, &dir.0);
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""), "{ended:?}");
+    let mut client = wait_for("the server to answer", secs(10), || Client::connect(lease.port()).ok());
+    assert_eq!(client.cmd("PING").text(), "PONG");
+    let pid = wait_for("the pid file", secs(10), || fs::read_to_string(dir.0.join("pid")).ok());
+    let pid = pid.trim();
+    assert!(client.cmd("INFO server").text().contains(&format!("process_id:{pid}\r\n")), "{pid}");
+    assert_eq!(session(pid).as_deref(), Some(pid), "a session of its own");
+    for fd in 0..3 {
+        let file = fs::read_link(format!("/proc/{pid}/fd/{fd}")).expect("an open file");
+        assert_eq!(file, Path::new("/dev/null"), "{fd}");
+    }
+    client.send(&["SHUTDOWN", "NOSAVE"]).expect("it listens");
+    wait_until("the pid file to go", secs(10), || !dir.0.join("pid").exists());
+}
+
+#[test]
+fn a_start_in_the_background_that_fails_says_why() {
+    if slotd_is_stock() {
+        return;
+    }
+    let lease = ports::lease();
+    let _taken = std::net::TcpListener::bind(("0.0.0.0", lease.port())).expect("leased");
+    let dir = Dir::new("daemon-fails");
+    let ended = run(&Binary::Slotd.path(), &["--port", &lease.port().to_string(), "--daemonize", "yes"], &dir.0);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&format!("Failed listening on port {} (TCP)", lease.port())), "{ended:?}");
+}
+
+#[test]
+fn a_cluster_goes_to_the_background_when_it_is_ready() {
+    if slotd_is_stock() {
+        return;
+    }
+    let dir = Dir::new("daemon-cluster");
+    let words = ["cluster", "--port", "0", "--json", "--daemonize", "yes", "--pidfile", "pid"];
+    let ended = run(&Binary::Slotd.path(), &words, &dir.0);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one line of JSON");
+    let pid = fs::read_to_string(dir.0.join("pid")).expect("written before it is ready");
+    let pid = pid.trim();
+    assert_eq!(json["pid"].to_string(), pid);
+    let port = json["nodes"][0]["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
+    let info = Client::connect(port).expect("it serves").cmd("CLUSTER INFO").text();
+    assert!(info.contains("cluster_state:ok"), "{info}");
+    assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+    wait_until("the cluster to end", secs(20), || !dir.0.join("pid").exists());
 }

@@ -51,6 +51,7 @@ pub struct ClusterArgs {
     after_help = "Any other --name is a directive of redis.conf for every node. Defaults that differ from those of a node:\n  \
                   --cluster-node-timeout 2000   (milliseconds; 15000 on a node)\n  \
                   --bind 127.0.0.1\n  \
+                  --loglevel warning            (to standard error, with the name of the node; --logfile: in each node's directory)\n  \
                   --save ''                     without --dir\n\n\
                   Examples:\n  \
                   slotd cluster\n  \
@@ -88,7 +89,7 @@ const CLUSTER_NODES_MAX: usize = 1000;
 const BUS_PORT_OFFSET: usize = 10000;
 /// What differs from the defaults of a node. All nodes die together or not at all, so that a short timeout costs nothing and
 /// whoever stops one of them need not wait.
-const DEFAULTS: &[u8] = b"cluster-enabled yes\ncluster-node-timeout 2000\n";
+const DEFAULTS: &[u8] = b"cluster-enabled yes\ncluster-node-timeout 2000\nloglevel warning\nbind 127.0.0.1\n";
 
 pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
     match arguments.first().map(|word| word.as_bytes()) {

@@ -5,13 +5,14 @@
 //! other nodes in it stays as it is.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use gossip::nodes_conf::NodesConf;
 use protocol::bus::{IpText, NodeFlags, NodeId};
 
 use super::process::Process;
-use super::{ClusterError, HOST, Options};
+use super::{ClusterError, Options};
 use crate::cluster::BUS_PORT_OFFSET;
 use crate::cluster::conf_file::{self, ConfFile};
 use crate::engine::config::{Config, ids};
@@ -34,13 +35,15 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
     let mut announced = false;
     for member in &process.members {
         let config = member.config()?;
-        announced |= !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty();
+        // What is announced by our own choice is known below.
+        announced |= process.reach.announce.is_none() && !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty();
         match open(&config)? {
             Some(found) => left.push(found),
             None => return Ok(()),
         }
     }
-    let ports: Vec<(u16, u16)> = process.members.iter().map(|member| choose_ports(member, options)).collect();
+    let ports: Vec<(u16, u16)> =
+        process.members.iter().map(|member| choose_ports(member, process.reach.dial, options)).collect();
     let moved: BTreeMap<NodeId, (u16, u16)> = left.iter().map(|left| left.id).zip(ports).collect();
     for Left { mut file, mut conf, .. } in left {
         let before = conf.clone();
@@ -48,7 +51,7 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
             let Some(&(port, bus_port)) = moved.get(&line.id) else { continue };
             (line.port, line.bus_port) = (port, bus_port);
             if !announced {
-                line.ip = HOST.parse().unwrap_or(IpText::EMPTY);
+                line.ip = process.reach.shown.to_string().parse().unwrap_or(IpText::EMPTY);
             }
         }
         if conf != before {
@@ -74,11 +77,11 @@ fn open(config: &Config) -> Result<Option<Left>, ClusterError> {
 }
 
 /// The ports that the node will have. If any will do, they are chosen now and kept for it.
-fn choose_ports(member: &super::member::Member, options: &Options) -> (u16, u16) {
+fn choose_ports(member: &super::member::Member, host: IpAddr, options: &Options) -> (u16, u16) {
     if let Some(port) = member.wanted_port() {
         return (port, port.saturating_add(BUS_PORT_OFFSET as u16));
     }
-    let names = [HOST.to_owned()];
+    let names = [host.to_string()];
     let (client, bus) = (listening::keep_port(&names, 0), listening::keep_port(&names, 0));
     let port_of = |kept: &[socket2::Socket]| {
         let address = kept.first().and_then(|socket| socket.local_addr().ok());

@@ -23,6 +23,9 @@ pub enum ClusterError {
         "{dir} holds a cluster of another shape ({problem}); start it with the same --shards and --replicas, or choose an empty directory"
     )]
     OtherShape { dir: String, problem: String },
+    /// What was asked for cannot work.
+    #[error("{0}")]
+    Contradiction(String),
     /// The nodes did not agree in time.
     #[error("the cluster was not ready after {after:?}{}", lines(nodes))]
     NotReady {

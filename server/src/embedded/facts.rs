@@ -1,5 +1,7 @@
 //! What a node of the cluster is, for people and scripts.
 
+use std::net::{IpAddr, SocketAddr};
+
 use crate::cluster::Cluster as Core;
 
 /// What a node is in its shard.
@@ -65,12 +67,12 @@ pub struct NodeInfo {
 }
 
 impl NodeInfo {
-    pub(super) fn of(core: &Core, host: &str, port: u16) -> Self {
+    pub(super) fn of(core: &Core, host: IpAddr, port: u16) -> Self {
         let view = core.view();
         let me = view.myself();
         Self {
             role: if me.is_primary() { Role::Primary } else { Role::Replica },
-            address: format!("{host}:{port}"),
+            address: SocketAddr::new(host, port).to_string(),
             port,
             bus_port: core.bus_port(),
             id: me.id.to_string(),

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use protocol::slot::{SLOT_COUNT, SlotId, SlotRange};
 
-use super::{Cluster, ClusterError, HOST, Options};
+use super::progress::Teller;
+use super::{Cluster, ClusterError, Options};
 
 impl Cluster {
     /// Gives every node its place, and waits until the cluster is ready.
     pub(super) fn form(&self, options: &Options, began: Instant) -> Result<(), ClusterError> {
-        self.assign(options, self.process.directory.path())?;
-        self.wait_ready(options.patience.saturating_sub(began.elapsed()))
+        let mut teller = Teller::new(options.observer.as_ref(), began);
+        self.assign(options, self.process.directory.path(), &mut teller)?;
+        self.wait_telling(options.patience.saturating_sub(began.elapsed()), &mut teller)
     }
 
-    fn assign(&self, options: &Options, dir: &Path) -> Result<(), ClusterError> {
+    fn assign(&self, options: &Options, dir: &Path, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
         let cores = self.cores();
         let fresh = cores.iter().all(|core| core.view().nodes.len() == 1);
         if !fresh {
@@ -29,9 +31,10 @@ impl Cluster {
             core.with_core(|core, now| core.set_config_epoch(shard as u64 + 1, now)).map_err(refused(shard))?;
             core.with_core(|core, now| core.add_slots(&[range], now)).map_err(refused(shard))?;
         }
+        let host = self.process.reach.dial.to_string();
         for (index, core) in cores.iter().enumerate() {
             for peer in &cores[index + 1..] {
-                core.with_core(|core, now| core.meet(HOST, i64::from(peer.port()), i64::from(peer.bus_port()), now))
+                core.with_core(|core, now| core.meet(&host, i64::from(peer.port()), i64::from(peer.bus_port()), now))
                     .map_err(refused(index))?;
             }
         }
@@ -43,6 +46,7 @@ impl Cluster {
                 if Instant::now() > deadline {
                     return Err(self.not_ready(options.patience));
                 }
+                teller.tell(self);
                 self.breathe()?;
             }
             core.with_core(|core, now| core.replicate(primary.as_str(), false, now)).map_err(refused(index))?;
@@ -67,11 +71,16 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::NotReady`] after `patience`.
     pub fn wait_ready(&self, patience: Duration) -> Result<(), ClusterError> {
+        self.wait_telling(patience, &mut Teller::new(None, Instant::now()))
+    }
+
+    fn wait_telling(&self, patience: Duration, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
         let began = Instant::now();
         while !self.is_ready() {
             if began.elapsed() > patience {
                 return Err(self.not_ready(patience));
             }
+            teller.tell(self);
             self.breathe()?;
         }
         Ok(())

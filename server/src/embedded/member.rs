@@ -6,6 +6,7 @@
 //! Invariants: one order at a time is carried out for a place; a node that has ended is known by its life's number, so that news of
 //! it that come late end no later life.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,11 +15,12 @@ use parking_lot::{Mutex, MutexGuard};
 use socket2::Socket;
 
 use super::facts::{NodeInfo, NodeState};
+use super::reach::Reach;
 use super::{ClusterError, HOST, Options};
 use crate::base::clock::SystemClock;
 use crate::cluster::Cluster as Core;
-use crate::engine::config::Config;
 use crate::engine::config::file::Sources;
+use crate::engine::config::{Config, ids};
 use crate::engine::threads::Threads;
 use crate::logging::NodeLog;
 use crate::net::listening;
@@ -28,6 +30,8 @@ use crate::node::{Environment, Node};
 pub(super) struct Member {
     index: usize,
     dir: PathBuf,
+    /// Where clients find it.
+    host: IpAddr,
     /// Lines of configuration.
     directives: Vec<u8>,
     /// The port that was asked for; 0 is any.
@@ -65,18 +69,20 @@ pub(super) struct Address {
 
 impl Member {
     /// The place of node number `index`, empty.
-    pub(super) fn new(options: &Options, dir: &std::path::Path, index: usize, test_commands: bool) -> Self {
+    pub(super) fn new(options: &Options, reach: &Reach, dir: &std::path::Path, index: usize) -> Self {
         let mut directives = format!("cluster-enabled yes\nbind {HOST}\nrepl-diskless-sync-delay 0\n").into_bytes();
         if options.dir.is_none() {
             directives.extend_from_slice(b"save \"\"\n");
         }
-        if test_commands {
+        if reach.local {
             directives.extend_from_slice(b"enable-test-commands yes\n");
         }
+        directives.extend_from_slice(reach.directives().as_bytes());
         directives.extend_from_slice(&options.directives);
         Self {
             index,
             dir: dir.join(format!("node-{index}")),
+            host: reach.shown,
             directives,
             port: if options.port == 0 { 0 } else { options.port + index as u16 },
             operating: Mutex::new(()),
@@ -113,17 +119,18 @@ impl Member {
         }
         std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
         let config = Config::new(&self.dir);
-        config.load(&Sources { file: None, stdin: None, options: text })?;
+        config.load_values(&Sources { file: None, stdin: None, options: text })?;
         Ok(config)
     }
 
     /// Starts the node, where it was if it has been there before. The node and the number of its life.
     pub(super) fn start(&self, threads: &Arc<Threads>) -> Result<(Arc<Node>, u64), ClusterError> {
         let config = self.config()?;
+        let logfile = (!config.bytes(ids::LOGFILE).is_empty()).then(|| config.path(ids::LOGFILE));
         let environment = Environment {
             threads: threads.clone(),
             clock: Arc::new(SystemClock::new()),
-            log: NodeLog::new(Some(format!("node-{}", self.index))),
+            log: NodeLog::to_file(Some(format!("node-{}", self.index)), logfile),
         };
         let node = Arc::new(Node::start(&environment, config)?);
         let mut life = self.life.lock();
@@ -195,7 +202,7 @@ impl Member {
     /// What the node is, if it runs.
     pub(super) fn info(&self) -> Option<NodeInfo> {
         let node = self.node()?;
-        node.cluster().map(|core| NodeInfo::of(core, HOST, node.port()))
+        node.cluster().map(|core| NodeInfo::of(core, self.host, node.port()))
     }
 
     pub(super) fn state(&self) -> NodeState {
@@ -214,8 +221,8 @@ impl Member {
         };
         let view = core.view();
         let mut line = format!(
-            "{name} {HOST}:{}: {}, cluster_state:{}, knows {} of {nodes} nodes",
-            node.port(),
+            "{name} {}: {}, cluster_state:{}, knows {} of {nodes} nodes",
+            SocketAddr::new(self.host, node.port()),
             if view.myself().is_primary() { "primary" } else { "replica" },
             if view.ok { "ok" } else { "fail" },
             view.nodes.len(),

@@ -9,6 +9,7 @@
 //! starting   a start beside other work   facts    what a node is                error      what may go wrong
 //! process    all nodes and their ends    member   one node's place              addresses  nodes.conf, if ports changed
 //! handle     one node, for breaking it   orders   the same for clients          events     what happened to nodes
+//! reach      where nodes find each other progress how far forming has come      descriptors  room for sockets
 //! ```
 //!
 //! ```
@@ -23,6 +24,7 @@
 //! ```
 
 mod addresses;
+mod descriptors;
 mod directory;
 mod error;
 mod events;
@@ -33,6 +35,8 @@ mod member;
 mod options;
 mod orders;
 mod process;
+mod progress;
+mod reach;
 mod starting;
 
 use std::sync::Arc;
@@ -46,6 +50,7 @@ pub use handle::NodeHandle;
 use member::Member;
 pub use options::Options;
 use process::Process;
+pub use progress::Progress;
 pub use starting::Starting;
 
 use crate::cluster::Cluster as Core;

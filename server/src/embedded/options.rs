@@ -4,7 +4,10 @@
 //! test: three shards with a replica each, on free ports, without files that outlive the process.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::progress::{Observer, Progress};
 
 /// What cluster to start.
 ///
@@ -28,12 +31,21 @@ pub struct Options {
     pub(super) dir: Option<PathBuf>,
     pub(super) directives: Vec<u8>,
     pub(super) patience: Duration,
+    pub(super) observer: Option<Observer>,
 }
 
 impl Options {
     /// Three shards with one replica each, on free ports, in a temporary directory.
     pub fn new() -> Self {
-        Self { shards: 3, replicas: 1, port: 0, dir: None, directives: Vec::new(), patience: Duration::from_secs(60) }
+        Self {
+            shards: 3,
+            replicas: 1,
+            port: 0,
+            dir: None,
+            directives: Vec::new(),
+            patience: Duration::from_secs(60),
+            observer: None,
+        }
     }
 
     /// Number of primaries, each with its share of the slots.
@@ -85,6 +97,12 @@ impl Options {
     /// How long forming may take.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Who is told how far forming is, now and then, if it takes longer than a second.
+    pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Observer(Arc::new(tell)));
         self
     }
 

@@ -3,6 +3,7 @@
 //! Ending a node waits for the threads that nodes run on, so orders are carried out by the thread of the program that gives them, or
 //! by a thread made for the order (a client's command, a node that ended by itself); never by one that nodes run on.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,9 +14,8 @@ use super::directory::Directory;
 use super::events::{self, Event, EventKind};
 use super::member::Member;
 use super::orders::Seat;
-use super::{ClusterError, HOST, Options};
-use crate::engine::config::Config;
-use crate::engine::config::file::Sources;
+use super::reach::Reach;
+use super::{ClusterError, Options, descriptors};
 use crate::engine::threads::Threads;
 use crate::node::{Node, StopSignal};
 
@@ -28,6 +28,7 @@ pub(super) struct Process {
     pub(super) events: broadcast::Sender<Event>,
     /// Starting was given up.
     pub(super) cancelled: AtomicBool,
+    pub(super) reach: Reach,
     // After the nodes, whose files it holds.
     pub(super) directory: Directory,
     // Last: the threads outlive the nodes that run on them.
@@ -37,13 +38,14 @@ pub(super) struct Process {
 impl Process {
     /// Places for all nodes, all of them empty.
     pub(super) fn new(options: &Options) -> Result<Self, ClusterError> {
+        let reach = Reach::of(&options.directives)?;
+        descriptors::make_room(options.nodes())?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = Arc::new(Threads::start(workers).map_err(ClusterError::system("starting threads"))?);
         let directory = Directory::open(options.dir.as_deref())?;
-        let tests = is_local(options);
-        let members = (0..options.nodes()).map(|index| Member::new(options, directory.path(), index, tests)).collect();
+        let members = (0..options.nodes()).map(|index| Member::new(options, &reach, directory.path(), index)).collect();
         let (events, _) = broadcast::channel(events::QUEUE);
-        Ok(Self { members, events, cancelled: AtomicBool::new(false), directory, threads })
+        Ok(Self { members, events, cancelled: AtomicBool::new(false), directory, reach, threads })
     }
 
     /// Starts a node that is down.
@@ -181,7 +183,7 @@ impl Process {
     fn event(&self, index: usize, kind: EventKind) -> Event {
         let at = self.members[index].address();
         let (id, port) = at.map_or_else(|| (String::new(), 0), |at| (at.id, at.port));
-        Event { node: index, address: format!("{HOST}:{port}"), id, kind }
+        Event { node: index, address: SocketAddr::new(self.reach.shown, port).to_string(), id, kind }
     }
 
     fn tell(&self, index: usize, kind: EventKind) {
@@ -215,19 +217,6 @@ fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, Clu
     let thread = std::thread::Builder::new().name("node-stop".to_owned()).spawn(shut_down);
     let outcome = thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a panic"))));
     outcome.map_err(ClusterError::system("stopping a node"))
-}
-
-/// Whether these options let nobody but this machine reach the nodes.
-fn is_local(options: &Options) -> bool {
-    let config = Config::new(std::path::PathBuf::new());
-    let mut text = format!("bind {HOST}\n").into_bytes();
-    text.extend_from_slice(&options.directives);
-    // Directives that are wrong are told by the first node that starts with them.
-    config.load(&Sources { file: None, stdin: None, options: text }).is_ok()
-        && config.bind_addresses().iter().all(|name| {
-            let name = name.trim_start_matches('-');
-            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-        })
 }
 
 #[cfg(test)]

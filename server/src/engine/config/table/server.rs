@@ -23,11 +23,11 @@ const SYSLOG_FACILITIES: Names = &[
 
 directives! {
     first = network::END;
-    /// Go to the background. slotd stays in the foreground: supervisors and containers want it there.
-    DAEMONIZE = boolean("daemonize", false).immutable().no_effect();
+    /// Go to the background. The command ends when the server serves, or says why it does not.
+    DAEMONIZE = boolean("daemonize", false).immutable();
     /// Which supervisor started the process. slotd needs no telling.
     SUPERVISED = choice("supervised", &[("upstart", 3), ("systemd", 2), ("auto", 1), ("no", 0)], 0).immutable().no_effect();
-    /// File that gets the process id.
+    /// File that gets the process id; in the background `/var/run/redis.pid` unless another is named.
     PIDFILE = optional("pidfile").immutable();
     /// The least important messages that are logged.
     LOGLEVEL = choice("loglevel", &[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3)], 2);
@@ -46,11 +46,11 @@ directives! {
     /// Log version, mode, port and process id at start in several lines, as Redis does with its logo, although standard output
     /// is no terminal.
     ALWAYS_SHOW_LOGO = boolean("always-show-logo", false).immutable();
-    /// Whether the process changes its title.
-    SET_PROC_TITLE = boolean("set-proc-title", true).immutable().no_effect();
+    /// Whether the process changes its title, where the command line leaves room. Passwords are covered in any case.
+    SET_PROC_TITLE = boolean("set-proc-title", true).immutable();
     /// The process's title.
     PROC_TITLE_TEMPLATE = text("proc-title-template", "{title} {listen-addr} {server-mode}")
-        .check_text(checks::process_title).no_effect();
+        .check_text(checks::process_title);
     /// Times per second that background work looks for something to do; kept between 1 and 500.
     HZ = int("hz", 0, INT_MAX, 10);
     /// Raise hz with the number of clients.

@@ -1,0 +1,34 @@
+//! Tests of titles and covered passwords.
+
+use super::*;
+
+fn cover(words: &[&str]) -> Vec<String> {
+    let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+    masked(&words).into_iter().map(|word| String::from_utf8(word).expect("ASCII")).collect()
+}
+
+#[test]
+fn every_way_to_say_a_password_is_covered_and_nothing_else() {
+    assert_eq!(cover(&["--requirepass", "abc", "--hz", "20"]), ["--requirepass", "***", "--hz", "20"]);
+    assert_eq!(cover(&["--MASTERAUTH", "--abc", "--hz", "20"]), ["--MASTERAUTH", "*****", "--hz", "20"]);
+    assert_eq!(cover(&["--requirepass abc", "--port", "1"]), ["--requirepass ***", "--port", "1"]);
+    assert_eq!(cover(&["cluster", "--password=abc", "--json"]), ["cluster", "--password=***", "--json"]);
+    assert_eq!(cover(&["cluster", "--password", "a b"]), ["cluster", "--password", "***"]);
+    assert_eq!(cover(&["a.conf", "--save", "60", "1"]), ["a.conf", "--save", "60", "1"]);
+}
+
+#[test]
+fn a_title_is_what_the_template_says() {
+    let config = Config::new("/");
+    assert_eq!(expand(&config, "slotd", "*:6379"), "slotd *:6379");
+    config.set("proc-title-template", "{{x} {port}|{title}{server-mode}").expect("valid");
+    assert_eq!(expand(&config, "slotd", ""), "{x} 6379|slotd");
+}
+
+#[test]
+fn the_place_of_the_words_is_read_from_any_name() {
+    let fields: Vec<String> = (3..=52).map(|field| if field == 3 { "S".into() } else { field.to_string() }).collect();
+    let area = Area::read(&format!("1 (a ) b) {}", fields.join(" "))).expect("well formed");
+    assert_eq!((area.start, area.len), (48, 1));
+    assert!(Area::read("1 (a) S 1 2").is_none());
+}

@@ -1,0 +1,83 @@
+//! How far forming has come: for a terminal while it takes long, and for the error when it took too long.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Cluster;
+
+/// How long forming may take before anybody is told how far it is.
+const QUIET: Duration = Duration::from_secs(1);
+/// How often it is told then.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// How far forming has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many nodes there will be.
+    pub nodes: usize,
+    /// Nodes that run.
+    pub up: usize,
+    /// Nodes that know all others.
+    pub met: usize,
+    /// Nodes that say that all slots are served.
+    pub ok: usize,
+    /// Nodes that are no replica without data.
+    pub synced: usize,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nodes, up, met, ok, synced } = self;
+        write!(f, "nodes up {up}/{nodes}, met {met}/{nodes}, slots served {ok}/{nodes}, in sync {synced}/{nodes}")
+    }
+}
+
+/// Whoever wants to be told.
+#[derive(Clone)]
+pub(super) struct Observer(pub(super) Arc<dyn Fn(Progress) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// Tells the observer now and then, while something is waited for.
+pub(super) struct Teller<'a> {
+    observer: Option<&'a Observer>,
+    next: Instant,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(observer: Option<&'a Observer>, began: Instant) -> Self {
+        Self { observer, next: began + QUIET }
+    }
+
+    /// Tells, if it is time.
+    pub(super) fn tell(&mut self, cluster: &Cluster) {
+        let now = Instant::now();
+        if let Some(observer) = self.observer
+            && now >= self.next
+        {
+            self.next = now + PERIOD;
+            (observer.0)(cluster.progress());
+        }
+    }
+}
+
+impl Cluster {
+    /// How far forming has come.
+    pub fn progress(&self) -> Progress {
+        let cores = self.cores();
+        let count = |holds: &dyn Fn(&crate::cluster::Cluster) -> bool| cores.iter().filter(|core| holds(core)).count();
+        Progress {
+            nodes: self.process.members.len(),
+            up: cores.len(),
+            met: count(&|core| core.view().nodes.len() == self.process.members.len()),
+            ok: count(&|core| core.view().ok),
+            synced: self.process.members.iter().filter(|member| member.replica_online()).count(),
+        }
+    }
+}
