@@ -88,8 +88,8 @@ fn addresses_and_limits_that_cannot_work_are_refused() {
         return;
     }
     refused(
-        "cluster --port 0 --cluster-announce-ip 192.0.2.1",
-        &["--cluster-announce-ip 192.0.2.1", "no such address"],
+        "cluster --port 0 --cluster-announce-ip 198.51.100.1",
+        &["--cluster-announce-ip 198.51.100.1", "no such address"],
     );
     refused(
         "cluster --port 0 --cluster-announce-ip 127.0.0.2",

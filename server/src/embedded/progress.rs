@@ -81,3 +81,7 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod tests;

@@ -96,7 +96,7 @@ fn address_of(name: &str) -> Option<IpAddr> {
 fn outgoing(like: IpAddr) -> Option<IpAddr> {
     // Addresses that are reserved for examples; any that is not of this machine would do.
     let (own, other): (IpAddr, IpAddr) = match like {
-        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(198, 51, 100, 1).into()),
         IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
     };
     let socket = UdpSocket::bind((own, 0)).ok()?;

@@ -29,9 +29,9 @@ fn nodes_announce_an_address_that_they_listen_on() {
 #[test]
 fn an_address_that_cannot_work_is_refused_with_what_it_contradicts() {
     for (directives, parts) in [
-        ("cluster-announce-ip 192.0.2.1", &["--cluster-announce-ip 192.0.2.1", "no such address"][..]),
+        ("cluster-announce-ip 198.51.100.1", &["--cluster-announce-ip 198.51.100.1", "no such address"][..]),
         ("cluster-announce-ip 127.0.0.2", &["--cluster-announce-ip 127.0.0.2", "--bind 127.0.0.1"]),
-        ("bind 192.0.2.1", &["--bind 192.0.2.1", "protected mode"]),
+        ("bind 198.51.100.1", &["--bind 198.51.100.1", "protected mode"]),
     ] {
         let error = of(directives).expect_err(directives);
         assert!(parts.iter().all(|part| error.contains(part)), "{directives}: {error}");
