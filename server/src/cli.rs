@@ -78,6 +78,7 @@ Examples:
   slotd --port 7001 --replicaof 127.0.0.1 7000
   echo 'maxmemory 128mb' | slotd -
   slotd --log-format json
+  slotd --port 7000 --daemonize yes --pidfile /run/slotd.pid
   slotd cluster                                    3 primaries with a replica each, on ports 7000 to 7005
 ";
 

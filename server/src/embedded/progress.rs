@@ -23,14 +23,14 @@ pub struct Progress {
     pub met: usize,
     /// Nodes that say that all slots are served.
     pub ok: usize,
-    /// Nodes that are no replica without data.
+    /// Replicas whose data are those of their primaries.
     pub synced: usize,
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { nodes, up, met, ok, synced } = self;
-        write!(f, "nodes up {up}/{nodes}, met {met}/{nodes}, slots served {ok}/{nodes}, in sync {synced}/{nodes}")
+        write!(f, "nodes up {up}/{nodes}, met {met}/{nodes}, slots served {ok}/{nodes}, replicas in sync {synced}")
     }
 }
 
@@ -77,7 +77,13 @@ impl Cluster {
             up: cores.len(),
             met: count(&|core| core.view().nodes.len() == self.process.members.len()),
             ok: count(&|core| core.view().ok),
-            synced: self.process.members.iter().filter(|member| member.replica_online()).count(),
+            synced: self
+                .process
+                .members
+                .iter()
+                .filter(|member| member.core().is_some_and(|core| !core.view().myself().is_primary()))
+                .filter(|member| member.replica_online())
+                .count(),
         }
     }
 }
