@@ -10,6 +10,7 @@ mod command_line;
 mod create;
 mod failover;
 mod fix;
+mod flows;
 mod mixed;
 mod one_process;
 mod partition;

@@ -1,6 +1,8 @@
 //! The stock `redis-cli`, which is how people build and mend clusters.
 
+use std::env;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a run of redis-cli gave.
@@ -39,14 +41,48 @@ impl CliOutput {
     }
 }
 
+/// A command-line client: the stock `redis-cli` of the machine, or one of a later version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cli {
+    /// Debian's redis-cli 7.0.15.
+    Stock,
+    /// A client that the oracle script runs under this name (`redis8-cli`, `valkey9-cli`).
+    Later(&'static str),
+}
+
+impl Cli {
+    /// The words that start it.
+    ///
+    /// # Panics
+    /// When it is a later one and there is no oracle script.
+    fn words(self) -> Vec<PathBuf> {
+        match self {
+            Self::Stock => vec!["redis-cli".into()],
+            Self::Later(name) => vec![oracle_script().expect("an oracle: set ORACLE to its path"), name.into()],
+        }
+    }
+}
+
+/// The script that runs later versions of Redis and Valkey: `$ORACLE`, or the one beside the project.
+pub fn oracle_script() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/oracles/oracle");
+    let path = env::var_os("ORACLE").map_or_else(beside, PathBuf::from);
+    path.exists().then_some(path)
+}
+
 /// Runs `redis-cli` with these arguments and at most `limit_s` seconds.
+pub fn redis_cli_within<S: AsRef<str>>(args: &[S], limit_s: u32) -> CliOutput {
+    run(Cli::Stock, args, limit_s)
+}
+
+/// Runs a client with these arguments and at most `limit_s` seconds.
 ///
 /// # Panics
-/// When redis-cli is not installed.
-pub fn redis_cli_within<S: AsRef<str>>(args: &[S], limit_s: u32) -> CliOutput {
+/// When it is not installed.
+pub fn run<S: AsRef<str>>(cli: Cli, args: &[S], limit_s: u32) -> CliOutput {
     let mut child = Command::new("timeout")
         .arg(limit_s.to_string())
-        .arg("redis-cli")
+        .args(cli.words())
         .args(args.iter().map(AsRef::as_ref))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -72,8 +108,13 @@ pub fn redis_cli<S: AsRef<str>>(args: &[S]) -> CliOutput {
 
 /// Runs `redis-cli --cluster ...` answering every question with yes.
 pub fn cluster_cli<S: AsRef<str>>(args: &[S]) -> CliOutput {
+    cluster_cli_of(Cli::Stock, args)
+}
+
+/// [`cluster_cli`] with another client.
+pub fn cluster_cli_of<S: AsRef<str>>(cli: Cli, args: &[S]) -> CliOutput {
     let mut all = vec!["--cluster"];
     all.extend(args.iter().map(AsRef::as_ref));
     all.push("--cluster-yes");
-    redis_cli(&all)
+    run(cli, &all, 90)
 }

@@ -16,6 +16,19 @@ fn a_forgotten_node_is_forgotten_by_all_and_stays_away() {
     assert!(net.views().all(|view| view.node(&gone).is_none()));
 }
 
+/// `redis-cli --cluster del-node` tells one node after the other and gives up at the first error.
+#[test]
+fn whoever_was_told_by_a_peer_to_forget_a_node_takes_the_command_as_well() {
+    let mut net = TestNet::three_shards();
+    let gone = net.id(5);
+    net.crash(5);
+    net.command(0, |core, now| core.forget(gone.as_str(), now).expect("known"));
+    net.run_until("all forgot it", 2 * TIMEOUT, |net| net.views().all(|view| view.node(&gone).is_none()));
+    for node in 0..5 {
+        net.command(node, |core, now| assert_eq!(core.forget(gone.as_str(), now), Ok(())));
+    }
+}
+
 #[test]
 fn a_ban_survives_a_restart() {
     let mut net = TestNet::three_shards();
