@@ -22,6 +22,7 @@ use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, error};
 use crate::engine::Engine;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
+use crate::engine::state::PauseKind;
 use crate::store::{WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
@@ -214,10 +215,7 @@ impl Mover {
                     return Err(problem);
                 }
             };
-            left = {
-                let _pass = self.engine.barrier.enter(self.gate);
-                self.settle(&copies, &accepted)
-            };
+            left = self.settle_when_allowed(&copies, &accepted).await?;
             if let Some(problem) = problem {
                 return Err(problem);
             }
@@ -231,6 +229,25 @@ impl Mover {
     fn unwatch(&self, copies: &[Copied]) {
         for copy in copies {
             self.engine.keyspace.lock(self.db, key_slot(&copy.key)).unwatch(&copy.key, &copy.changed);
+        }
+    }
+
+    /// Removes keys only while writes are allowed: behind the cut of a last save or a failover's stop of writes they would be back
+    /// although they were acknowledged as moved.
+    async fn settle_when_allowed(&self, copies: &[Copied], accepted: &[bool]) -> Result<Vec<Box<[u8]>>, CmdError> {
+        loop {
+            let until = {
+                let _pass = self.engine.barrier.enter(self.gate);
+                match self.engine.state.paused(self.engine.clock.now_ms()) {
+                    (PauseKind::None, _) if self.engine.state.is_replica() => {
+                        self.unwatch(copies);
+                        return Err(error::READ_ONLY);
+                    }
+                    (PauseKind::None, _) => return Ok(self.settle(copies, accepted)),
+                    (PauseKind::Writes | PauseKind::All, until) => until,
+                }
+            };
+            self.engine.pause_over(until).await;
         }
     }
 

@@ -61,8 +61,6 @@ pub struct Unit {
     /// A reply was too long for its client.
     pub over_limit: bool,
     gathered: Option<Box<Gathered>>,
-    /// What is left to do for the file on disk, since everything was removed.
-    file: Option<FileWork>,
 }
 
 /// What few units have.
@@ -73,6 +71,8 @@ struct Gathered {
     ready: ReadyKeys,
     /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
     garbage: Vec<Removed>,
+    /// What is left to do for the file on disk, since everything was removed.
+    file: Option<FileWork>,
 }
 
 /// Keys (database, name) that may serve a blocked client, in the order in which they became ready.
@@ -119,7 +119,7 @@ impl Unit {
     /// acknowledged as removed stays removed.
     #[inline]
     pub(super) fn settle_file(&mut self) {
-        if let Some(work) = self.file.take() {
+        if let Some(work) = self.gathered.as_mut().and_then(|gathered| gathered.file.take()) {
             work();
         }
     }
@@ -373,7 +373,7 @@ impl Engine {
         };
         unit.drain(self, command, args, caller.db, &mut effects);
         if flushed_all && let Some(disk) = self.disk() {
-            unit.file = disk.flushed_all();
+            unit.gathered().file = disk.flushed_all();
         }
         if elsewhere && !garbage.is_empty() {
             // Without a thread it is dropped here, when the closure is.

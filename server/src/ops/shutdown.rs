@@ -80,6 +80,15 @@ struct Attempt {
     verdict: watch::Sender<Option<bool>>,
 }
 
+/// A shutdown whose task ends with the node is over as well: nobody waits for it any longer.
+struct AtLast(Arc<Attempt>);
+
+impl Drop for AtLast {
+    fn drop(&mut self) {
+        self.0.verdict.send_if_modified(|verdict| verdict.is_none() && verdict.replace(false).is_none());
+    }
+}
+
 /// How a shutdown ends.
 pub struct Verdict(watch::Receiver<Option<bool>>);
 
@@ -104,6 +113,7 @@ impl Ops {
         *current = Some(attempt.clone());
         drop(current);
         control.spawn(move |_| async move {
+            let _told = AtLast(attempt.clone());
             let ready = this.get_ready(flags, &attempt).await;
             if ready && by_command {
                 this.engine.state.request_stop(0);
