@@ -251,3 +251,64 @@ fn odd_numbers_of_a_replica_are_survived() {
     }
     assert_eq!(node.cmd("PING").text(), "PONG");
 }
+
+/// A server whose data directory can be taken away.
+fn with_directory(spec: NodeSpec) -> (Node, std::path::PathBuf) {
+    let mut node = spec.prepare();
+    let directory = node.dir().join("data");
+    fs::create_dir(&directory).expect("the node's directory is writable");
+    node.set_directive("dir", directory.to_str().expect("a path of letters"));
+    node.restart();
+    (node, directory)
+}
+
+/// Without a file the slowest replica sets the pace, in bounded memory, and nobody is kept from saving what can be saved.
+#[test]
+fn without_a_disk_a_slow_replica_still_costs_a_window_of_memory() {
+    if slotd_is_stock() {
+        return; // It forks.
+    }
+    let (primary, directory) = with_directory(primary());
+    fill(&mut primary.client(), "a", SIZE, 0);
+    fs::remove_dir_all(&directory).expect("it is there");
+    take(&mut begin_sync(&primary, true), true);
+    wait_until("it to be gone", secs(10), || primary.info("connected_slaves") == "0");
+    let before = resident_kb(&primary);
+    let mut slow = begin_sync(&primary, true);
+    std::thread::sleep(secs(2));
+    let more = resident_kb(&primary).saturating_sub(before);
+    assert!(more < 16 * 1024, "{more} KB more");
+    assert_eq!(primary.cmd("GET {a}:1").text().len(), crate::resync_keeps_data::VALUE);
+    let snapshot = take(&mut slow, true);
+    let path = primary.dir().join("received.rdb");
+    fs::write(&path, snapshot).expect("the node's directory is writable");
+    assert_eq!(check_rdb(&path), SIZE / crate::resync_keeps_data::VALUE);
+    drop(slow);
+    // Who needs the length first is told that it cannot be.
+    wait_until("it to be gone", secs(10), || primary.info("connected_slaves") == "0");
+    let mut old = primary.client();
+    old.send(&["SYNC"]).expect("sent");
+    old.expect_close(secs(20));
+    // And the end of the node does not wait for one that stands still.
+    let _silent = begin_sync(&primary, true);
+    let mut primary = primary;
+    let started = Instant::now();
+    primary.terminate();
+    assert!(started.elapsed() < secs(5), "{:?}", started.elapsed());
+}
+
+/// It has no room for the new data, says so, and keeps the old ones.
+#[test]
+fn a_replica_that_cannot_keep_a_snapshot_keeps_its_data() {
+    let primary = filled(primary());
+    let (replica, directory) = with_directory(NodeSpec::new(Binary::Slotd));
+    assert!(replica.cmd("SET old v").is_ok());
+    fs::remove_dir_all(&directory).expect("it is there");
+    assert!(replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).is_ok());
+    wait_until("the log to say so", secs(30), || {
+        replica.log().contains("Opening the temp file needed for MASTER <-> REPLICA synchronization: ")
+    });
+    assert_eq!(replica.cmd("GET old").text(), "v");
+    assert!(replica.cmd("REPLICAOF NO ONE").is_ok());
+    assert_eq!(replica.cmd("GET old").text(), "v");
+}
