@@ -13,7 +13,7 @@ const LONG_MAX: u64 = i64::MAX as u64;
 directives! {
     first = cluster::END;
     /// Valkey 9: number of databases of a cluster node. slotd has one.
-    CLUSTER_DATABASES = int("cluster-databases", 1, 1, 1).immutable().hidden();
+    CLUSTER_DATABASES = int("cluster-databases", 1, 1, 1).immutable().hidden().no_effect();
     /// Valkey 9: milliseconds that CLUSTER FAILOVER may take.
     CLUSTER_MANUAL_FAILOVER_TIMEOUT = int("cluster-manual-failover-timeout", 1, INT_MAX, 5000).hidden();
     /// Valkey 8.1: seconds that CLUSTER FORGET keeps a node away. slotd's are 60.
