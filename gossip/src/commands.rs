@@ -33,6 +33,11 @@ impl Gossip {
         self.nodes[self.me].shard_id
     }
 
+    /// The primary that this node replicates.
+    pub fn my_primary(&self) -> Option<NodeId> {
+        self.nodes[self.me].primary.map(|primary| self.nodes[primary].id)
+    }
+
     pub fn is_primary(&self) -> bool {
         self.nodes[self.me].is_primary()
     }
@@ -178,6 +183,9 @@ impl Gossip {
     pub fn bump_epoch(&mut self, now: UnixMillis) -> Bump {
         self.begin(now);
         let bumped = self.bump_config_epoch();
+        if bumped {
+            self.announce_changes(now);
+        }
         self.finish(now);
         let epoch = self.nodes[self.me].config_epoch;
         if bumped { Bump::Bumped(epoch) } else { Bump::Still(epoch) }
@@ -214,21 +222,27 @@ impl Gossip {
             self.slots.importing.remove(&slot);
             self.assign(self.me, slot);
         }
+        self.save();
         self.slots_changed_by_command(now);
         Ok(())
     }
 
-    /// CLUSTER DELSLOTS and DELSLOTSRANGE: forgets who owns slots, in this node's view. All or none.
+    /// CLUSTER DELSLOTS and DELSLOTSRANGE: forgets who owns slots, in this node's view. All or none. What
+    /// belonged to others is saved with the next announcement, a moment later: nobody relies on what nobody owns, and tools that
+    /// mend clusters call this slot by slot.
     pub fn del_slots(&mut self, ranges: &[SlotRange], now: UnixMillis) -> Result<(), Error> {
         self.check_slots(ranges, |core, slot| match core.slots.owner(slot) {
             Some(_) => Ok(()),
             None => Err(Error::SlotUnassigned(slot)),
         })?;
         self.begin(now);
+        let mut mine = false;
         for slot in ranges.iter().flat_map(|range| range.iter()) {
+            mine |= self.slots.owner(slot) == Some(self.me);
             self.slots.importing.remove(&slot);
             self.unassign(slot);
         }
+        self.todo.save |= mine;
         self.slots_changed_by_command(now);
         Ok(())
     }
@@ -249,12 +263,14 @@ impl Gossip {
     }
 
     fn slots_changed_by_command(&mut self, now: UnixMillis) {
-        self.reassigned_by_command();
-        self.broadcast_pong();
+        self.todo.view = true;
+        self.todo.update_state = true;
+        self.todo.fsync = true;
+        self.announce_changes(now);
         self.finish(now);
     }
 
-    /// Others are told at once, so this node must not have forgotten it after a power loss: nobody else would claim the slots.
+    /// Others are told soon, so this node must not have forgotten it after a power loss: nobody else would claim the slots.
     fn reassigned_by_command(&mut self) {
         self.reconfigured();
         self.todo.fsync = true;
@@ -267,6 +283,7 @@ impl Gossip {
         }
         self.begin(now);
         self.unassign_all_of(self.me);
+        self.save();
         self.slots_changed_by_command(now);
         Ok(())
     }
@@ -337,9 +354,8 @@ impl Gossip {
             // Slots moved by hand need an epoch by which the others believe it.
             if self.bump_config_epoch() {
                 self.log(Level::Warning, format!("configEpoch updated after importing slot {slot}"));
-            } else {
-                self.broadcast_pong();
             }
+            self.broadcast_pong();
         }
         self.reassigned_by_command();
         self.finish(now);

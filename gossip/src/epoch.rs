@@ -26,6 +26,9 @@ impl Gossip {
     ///
     /// Unlike in Redis it is not enough to have the greatest epoch, no other node may have the same: else a claim
     /// made with it loses against nobody and convinces nobody (redis issues 3442, 3776).
+    ///
+    /// The caller tells the others, at once or shortly: who does not hear of the new epoch before we die refuses our replica's
+    /// election (valkey issue 2169).
     pub(crate) fn bump_config_epoch(&mut self) -> bool {
         let mine = self.nodes[self.me].config_epoch;
         let shared = self.nodes.iter().any(|(key, node)| !self.is_me(key) && node.config_epoch == mine);
@@ -35,8 +38,6 @@ impl Gossip {
         let epoch = self.next_epoch();
         self.nodes[self.me].config_epoch = epoch;
         self.log(Level::Warning, format!("New configEpoch set to {epoch}"));
-        // Who does not hear of the new epoch before we die refuses our replica's election (valkey issue 2169).
-        self.broadcast_pong();
         true
     }
 

@@ -84,6 +84,7 @@ pub enum Effect {
         level: Level,
         text: String,
     },
-    /// What [`crate::Gossip::view`] says about roles, owners, addresses or health changed.
+    /// What [`crate::Gossip::view`] says about roles, owners, addresses or health changed. Lesser changes are told by
+    /// [`crate::Gossip::take_details_change`].
     ViewChanged,
 }

@@ -25,9 +25,10 @@
 //! # Map
 //! State: `node` (nodes, table), `role`, `ownership` (slots), `link`, `state` (the struct's life, `cluster_state`), `lease`.
 //! What arrives: `receive/*`, one file per kind of message. What is decided: `failure` (PFAIL, FAIL), `election`,
-//! `manual_failover`, `replica_migration`, `epoch`, `commands`, `timer` (the periodic work). What leaves: `send`, `event`,
+//! `manual_failover`, `replica_migration`, `epoch`, `commands`, `founding`, `timer` (the periodic work). What leaves: `send`, `announce`, `event`,
 //! `persist` (with `nodes_conf`), `view`. Rules that differ from Redis 7.0.15 say so, with the bug that they avoid.
 
+mod announce;
 mod commands;
 mod config;
 mod data_loss;
@@ -36,6 +37,7 @@ mod epoch;
 mod error;
 mod event;
 mod failure;
+mod founding;
 mod lease;
 mod link;
 mod manual_failover;
@@ -56,6 +58,7 @@ pub use commands::Bump;
 pub use config::{Announce, Config, UnixMillis};
 pub use error::Error;
 pub use event::{Effect, Level};
+pub use founding::Founder;
 pub use link::LinkId;
 pub use manual_failover::FailoverMode;
 pub use nodes_conf::NodesConfError;

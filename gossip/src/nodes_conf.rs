@@ -119,7 +119,8 @@ impl fmt::Display for NodeLine {
         let link = if self.connected { "connected" } else { "disconnected" };
         write!(f, " {} {} {} {link}", self.ping_sent, self.pong_received, self.config_epoch)?;
         for range in self.slots.ranges() {
-            write!(f, " {range}")?;
+            f.write_str(" ")?;
+            range.fmt(f)?;
         }
         // One ascending list of both, as Redis walks the slots.
         let migrating = self.migrating.iter().map(|(slot, node)| (*slot, '>', node));

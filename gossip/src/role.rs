@@ -105,7 +105,7 @@ impl Gossip {
         self.todo.failover = false;
         // The others learn of it now rather than with the next pings; but in a tick of its own, so that whoever sent
         // CLUSTER REPLICATE does not wait for the disk.
-        self.announce_at = Some(self.last_input);
+        self.announcement.at = Some(self.last_input);
     }
 
     /// Whoever subscribed here to a shard channel that the new primary does not have would never get a message again (Valkey:

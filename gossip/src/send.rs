@@ -6,7 +6,7 @@
 //! The gossip section (`clusterSendPing`): at least three nodes or a tenth of all, picked at random, and *every* node that
 //! this one suspects, so that suspicions spread by design and not by luck. The receiver itself is left out (redis issue
 //! 13046). Beyond Redis, nodes that joined within the last seconds are always mentioned, and shortly after a node joined
-//! everybody gets a PONG (`announce_members`): a new cluster agrees within milliseconds instead of half node timeouts. Extensions beyond the host name go only to nodes that showed that they understand them (redis issue 13465).
+//! everybody gets a PONG (`announce`): a new cluster agrees within milliseconds instead of half node timeouts. Extensions beyond the host name go only to nodes that showed that they understand them (redis issue 13465).
 
 use std::sync::Arc;
 
@@ -57,11 +57,6 @@ impl Gossip {
     pub(crate) fn broadcast_pong(&mut self) {
         let everybody = self.nodes.keys();
         self.pong_to(everybody);
-    }
-
-    /// A node joined: tell the others shortly, in one go with further ones.
-    pub(crate) fn announce_members(&mut self, now: UnixMillis) {
-        self.announce_at.get_or_insert(now + ANNOUNCE_DELAY_MS);
     }
 
     /// Sends an unasked PONG to those of the nodes that can be reached.
@@ -155,14 +150,15 @@ impl Gossip {
     fn gossip_section(&mut self, receiver: Option<NodeKey>, now: UnixMillis) -> Vec<GossipEntry> {
         let others = self.nodes.len().saturating_sub(2);
         let wanted = (self.nodes.len() / 10).max(3).min(others);
+        let keys = self.nodes.keys();
         let mut chosen: Vec<NodeKey> = Vec::new();
         // Picking at random may hit the same node again and again: three tries for each place, as Redis.
         for _ in 0..wanted * 3 {
             if chosen.len() == wanted {
                 break;
             }
-            let index = self.rng.below(self.nodes.len());
-            let Some((key, node)) = self.nodes.nth(index) else { break };
+            let key = keys[self.rng.below(keys.len())];
+            let node = &self.nodes[key];
             let excluded = NodeFlags::MYSELF | NodeFlags::PFAIL | NodeFlags::HANDSHAKE | NodeFlags::NOADDR;
             let of_no_use = node.flags.intersects(excluded) || (node.link.is_none() && node.slot_count == 0);
             if !of_no_use && Some(key) != receiver && !chosen.contains(&key) {
@@ -210,10 +206,8 @@ impl Gossip {
     }
 }
 
-/// Joins within this time are announced together.
-const ANNOUNCE_DELAY_MS: i64 = 10;
 /// Nodes that we know for a short time only are worth telling, until everybody has had a few packets from us.
-const NEWCOMER_MS: i64 = 2_000;
+pub(crate) const NEWCOMER_MS: i64 = 2_000;
 /// How many of them one packet mentions at most.
 const MAX_NEWCOMERS: usize = 32;
 

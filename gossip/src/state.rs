@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use protocol::bus::{IpText, NodeFlags, NodeId, PacketType};
 use protocol::slot::{SLOT_COUNT, SlotBitmap};
 
+use crate::announce::Announcement;
 use crate::config::{Config, UnixMillis};
 use crate::data_loss::DataLoss;
 use crate::election::Election;
@@ -51,6 +52,8 @@ pub(crate) struct Todo {
     pub(crate) failover: bool,
     pub(crate) manual_failover: bool,
     pub(crate) view: bool,
+    /// Only what listings show changed (links, whether a replica has data): see [`Gossip::take_details_change`].
+    pub(crate) details: bool,
 }
 
 /// `cluster_state` and what decides when it may become ok again.
@@ -125,8 +128,9 @@ pub struct Gossip {
     pub(crate) last_input: UnixMillis,
     pub(crate) next_cron: UnixMillis,
     pub(crate) next_random_ping: UnixMillis,
-    /// When the nodes that joined are announced.
-    pub(crate) announce_at: Option<UnixMillis>,
+    /// When the others are told what changed here.
+    pub(crate) announcement: Announcement,
+    details_changed: bool,
     /// Slots whose keys are to be deleted, and whose shard channels are to be dropped, by the current input.
     pub(crate) lost_keys: SlotBitmap,
     pub(crate) lost_channels: SlotBitmap,
@@ -176,7 +180,8 @@ impl Gossip {
             last_input: now,
             next_cron: now,
             next_random_ping: now,
-            announce_at: None,
+            announcement: Announcement::default(),
+            details_changed: false,
             lost_keys: SlotBitmap::new(),
             lost_channels: SlotBitmap::new(),
         }
@@ -185,6 +190,13 @@ impl Gossip {
     /// The next thing to do; `None`: all done. Drain it after every input.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
+    }
+
+    /// Whether something changed since the last call that only listings of nodes and links show: no owner, role, address or
+    /// health, so nothing that a command is routed by. It is common while a cluster forms, and a view is not cheap: make one
+    /// when somebody looks.
+    pub fn take_details_change(&mut self) -> bool {
+        std::mem::take(&mut self.details_changed)
     }
 
     /// Takes over changed directives.
@@ -213,8 +225,12 @@ impl Gossip {
         if facts.offset > 0 {
             self.inherited_at = None;
         }
-        self.todo.view |= was_zero != (facts.offset == 0);
+        self.todo.details |= was_zero != (facts.offset == 0);
         self.todo.manual_failover |= self.manual.is_running();
+        if was_zero && facts.offset > 0 && primary.is_some() {
+            // Clients find this replica as soon as the others know that it has data, so they hear of it now.
+            self.broadcast_pong();
+        }
         self.finish(now);
     }
 
@@ -280,6 +296,7 @@ impl Gossip {
         if self.todo.view {
             self.effects.push_back(Effect::ViewChanged);
         }
+        self.details_changed |= self.todo.details;
         self.todo = Todo::default();
     }
 
@@ -464,7 +481,7 @@ impl Gossip {
         if old_ping != 0 {
             node.ping_sent = old_ping;
         }
-        self.todo.view = true;
+        self.todo.details = true;
         self.finish(now);
     }
 
@@ -489,11 +506,11 @@ impl Gossip {
             if node.ping_sent == 0 {
                 node.ping_sent = now;
             }
-            self.todo.view = true;
+            self.todo.details = true;
         }
         if node.inbound == Some(link) {
             node.inbound = None;
-            self.todo.view = true;
+            self.todo.details = true;
         }
     }
 
@@ -505,7 +522,7 @@ impl Gossip {
             let node = &mut self.nodes[key];
             node.link = node.link.filter(|l| *l != link);
             node.inbound = node.inbound.filter(|l| *l != link);
-            self.todo.view = true;
+            self.todo.details = true;
         }
     }
 

@@ -13,8 +13,7 @@ impl Gossip {
     /// When [`Gossip::handle_tick`] wants to be called next.
     pub fn next_timeout(&self) -> UnixMillis {
         let election = self.election.deadline(self.last_input).unwrap_or(UnixMillis::MAX);
-        let announcement = self.announce_at.unwrap_or(UnixMillis::MAX);
-        self.next_cron.min(election).min(announcement)
+        self.next_cron.min(election).min(self.announcement.due())
     }
 
     /// Time passed.
@@ -24,10 +23,7 @@ impl Gossip {
             self.next_cron = now + self.config.cron_period_ms();
             self.cron(now);
         }
-        if self.announce_at.is_some_and(|at| at <= now) {
-            self.announce_at = None;
-            self.broadcast_pong();
-        }
+        self.announce_if_due(now);
         if self.nodes[self.me].is_replica() {
             self.handle_manual_failover(now);
             self.handle_replica_failover(now);

@@ -1,7 +1,7 @@
 //! The view: an immutable snapshot of what this node believes, for everybody who only reads.
 //!
 //! Routing looks up owners in it, and the CLUSTER commands print it. The driver publishes a new one whenever
-//! [`crate::Effect::ViewChanged`] comes, and takes a fresh one for a command that shows times (`CLUSTER NODES`), since
+//! [`crate::Effect::ViewChanged`] comes, makes one on demand after lesser changes, and takes a fresh one for a command that shows times (`CLUSTER NODES`), since
 //! pings and pongs alone do not announce a change.
 //!
 //! The texts of CLUSTER NODES and CLUSTER INFO are made here, in the form of Redis 7.0.15, because they are texts of the
@@ -39,7 +39,7 @@ pub struct NodeView {
     pub human_nodename: String,
     pub shard_id: NodeId,
     pub primary: Option<NodeId>,
-    /// Indices into [`View::nodes`], in the order in which the replicas came.
+    /// Indices into [`View::nodes`], ascending: every node lists the replicas of a shard in the same order, that of their ids.
     pub replicas: Vec<usize>,
     /// A replica shows its primary's.
     pub config_epoch: u64,
@@ -65,6 +65,11 @@ impl NodeView {
     /// A majority considers it dead.
     pub fn has_failed(&self) -> bool {
         self.flags.contains(NodeFlags::FAIL)
+    }
+
+    /// This node alone considers it dead.
+    pub fn is_suspect(&self) -> bool {
+        self.flags.contains(NodeFlags::PFAIL)
     }
 
     /// A replica that may be shown to clients: it lives and has finished a sync (`isReplicaAvailable`).
@@ -309,6 +314,8 @@ impl Gossip {
     fn node_view(&self, key: NodeKey, index: &BTreeMap<NodeKey, usize>) -> NodeView {
         let node = &self.nodes[key];
         let myself = self.is_me(key);
+        let mut replicas: Vec<usize> = node.replicas.iter().map(|replica| index[replica]).collect();
+        replicas.sort_unstable();
         NodeView {
             id: node.id,
             flags: node.flags,
@@ -320,7 +327,7 @@ impl Gossip {
             human_nodename: node.human_nodename.clone(),
             shard_id: node.shard_id,
             primary: node.primary.map(|primary| self.nodes[primary].id),
-            replicas: node.replicas.iter().map(|replica| index[replica]).collect(),
+            replicas,
             config_epoch: node.primary.map_or(node.config_epoch, |primary| self.nodes[primary].config_epoch),
             ping_sent: node.ping_sent,
             pong_received: node.pong_received,

@@ -196,7 +196,28 @@ impl SlotRange {
 /// `5461-10922`, or `5` for a run of one: the form of CLUSTER NODES and of nodes.conf.
 impl fmt::Display for SlotRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
+        // By hand: a cluster that was mended slot by slot writes thousands of these into each nodes.conf.
+        let mut text = [0; 11];
+        let mut start = digits(&mut text, 11, self.last);
+        if self.first != self.last {
+            start -= 1;
+            text[start] = b'-';
+            start = digits(&mut text, start, self.first);
+        }
+        f.write_str(core::str::from_utf8(&text[start..]).expect("digits and a dash are ASCII"))
+    }
+}
+
+/// Writes a slot so that it ends before `end`; gives its start. It has at most five digits.
+fn digits(text: &mut [u8], end: usize, slot: SlotId) -> usize {
+    let (mut start, mut rest) = (end, slot.0);
+    loop {
+        start -= 1;
+        text[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return start;
+        }
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Environment {
     pub threads: Arc<Threads>,
     pub clock: Arc<dyn Clock>,
     pub log: NodeLog,
+    /// The node's directory goes with the process, so nothing in it has to survive the machine.
+    pub ephemeral: bool,
 }
 
 impl Node {
@@ -138,7 +140,7 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
-        let Environment { threads: pool, clock, log } = environment;
+        let Environment { threads: pool, clock, log, ephemeral } = environment;
         let seed = Rng::os_seed().map_err(|error| StartError::System { what: "Reading a random seed", error })?;
         let (stop, stopped) = watch::channel(false);
         let engine = Engine::new(Registry::new(tables()), config, clock.clone(), pool.workers(), seed, log.clone());
@@ -147,8 +149,11 @@ impl Node {
         follow_level(&engine);
         fit_clients(&engine, threads.descriptors())?;
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
-        let saved =
-            if engine.config.bool(ids::CLUSTER_ENABLED) { Some(Saved::open(&engine, clients.port)?) } else { None };
+        let saved = if engine.config.bool(ids::CLUSTER_ENABLED) {
+            Some(Saved::open(&engine, clients.port, !ephemeral)?)
+        } else {
+            None
+        };
         // Whoever asks for the port, and CONFIG SET bind, mean the one that the system chose.
         engine
             .config
@@ -385,8 +390,8 @@ struct Saved {
 }
 
 impl Saved {
-    fn open(engine: &Engine, port: u16) -> Result<Self, StartError> {
-        let (mut file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE))?;
+    fn open(engine: &Engine, port: u16, durable: bool) -> Result<Self, StartError> {
+        let (mut file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE), durable)?;
         let replica = conf_file::is_of_replica(&text).map_err(|problem| damaged(engine, problem))?;
         file.prove_writable(&text)?;
         let bus = Sockets::bind(engine, bus_port(engine, port)?).map_err(StartError::Bus)?;
@@ -414,6 +419,10 @@ impl DataLink for Data {
         let position = self.0.position();
         let offset = u64::try_from(position.offset).unwrap_or(0);
         cluster::DataState { offset, synced: position.synced, silent_ms: position.silent_ms }
+    }
+
+    fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>) {
+        self.0.on_synced(call);
     }
 }
 

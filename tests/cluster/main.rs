@@ -11,6 +11,7 @@ mod create;
 mod failover;
 mod fix;
 mod flows;
+mod formation;
 mod mixed;
 mod one_process;
 mod partition;

@@ -117,7 +117,9 @@ impl Gossip {
         node.seen_epoch = header.current_epoch;
         let loading_changed = (node.offset == 0) != (header.offset == 0);
         node.offset = header.offset;
+        // A replica speaks of its primary's; that is saved when the primary says it.
         let newer_config = header.config_epoch > node.config_epoch;
+        let worth_saving = newer_config && !(node.is_replica() && header.replica_of.is_some());
         if newer_config {
             node.config_epoch = header.config_epoch;
         }
@@ -127,10 +129,10 @@ impl Gossip {
             self.epochs.current = highest;
             self.save_durably();
         }
-        if newer_config {
+        if worth_saving {
             self.save_durably();
         }
-        self.todo.view |= loading_changed;
+        self.todo.details |= loading_changed;
         Some(known_epoch)
     }
 }

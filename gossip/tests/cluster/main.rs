@@ -5,6 +5,7 @@ mod data_loss;
 mod epochs;
 mod failover;
 mod formation;
+mod founding;
 mod hostile;
 mod lease;
 mod manual;

@@ -43,6 +43,8 @@ pub struct ConfFile {
     replaced: Vec<File>,
     /// Open for nothing else than to be closed when there are no more descriptors: a save must not fail for want of one.
     spare: Vec<File>,
+    /// The text must survive the machine, not only the process.
+    durable: bool,
 }
 
 /// Descriptors that a save takes at once: the new file, and the folder.
@@ -52,11 +54,12 @@ const SPARE: usize = 2;
 const KEPT: usize = 16;
 
 impl ConfFile {
-    /// Opens (or makes) and locks the file, and reads it. An empty text means a new node.
+    /// Opens (or makes) and locks the file, and reads it. An empty text means a new node. Without `durable` no save waits for the
+    /// disk.
     ///
     /// # Errors
     /// [`ConfFileError`]; the file is untouched.
-    pub fn open(path: &Path) -> Result<(Self, Vec<u8>), ConfFileError> {
+    pub fn open(path: &Path, durable: bool) -> Result<(Self, Vec<u8>), ConfFileError> {
         let io_error = |error| ConfFileError::Io { path: path.to_owned(), error };
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
@@ -66,7 +69,7 @@ impl ConfFile {
         })?;
         let mut text = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
-        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new(), spare: spare() }, text))
+        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new(), spare: spare(), durable }, text))
     }
 
     /// Replaces the text with itself: a node that cannot keep its votes and epochs should not begin to serve.
@@ -78,7 +81,7 @@ impl ConfFile {
         self.save_bytes(text, false).map_err(|error| ConfFileError::Fixed { path, error })
     }
 
-    /// Replaces the text. With `fsync` it is durable when this returns.
+    /// Replaces the text. With `fsync` it is on disk when this returns, unless the file need not be durable.
     ///
     /// # Errors
     /// As the system says; the old text is still in place.
@@ -90,6 +93,7 @@ impl ConfFile {
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".tmp-{}", std::process::id()));
         let temporary = PathBuf::from(name);
+        let fsync = fsync && self.durable;
         let mut result = self.replace(&temporary, text, fsync);
         if result.as_ref().is_err_and(is_out_of_descriptors) {
             self.replaced.clear();

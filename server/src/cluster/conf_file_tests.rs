@@ -27,18 +27,18 @@ fn a_text_tells_whose_it_is() {
 fn a_second_node_is_refused_before_and_after_a_save() {
     let folder = folder("lock");
     let path = folder.join("nodes.conf");
-    let (mut first, text) = ConfFile::open(&path).expect("the first node opens it");
+    let (mut first, text) = ConfFile::open(&path, true).expect("the first node opens it");
     assert!(text.is_empty());
-    assert!(matches!(ConfFile::open(&path), Err(ConfFileError::InUse(_))));
+    assert!(matches!(ConfFile::open(&path, true), Err(ConfFileError::InUse(_))));
     first.save("one\n", true).expect("saved");
-    assert!(matches!(ConfFile::open(&path), Err(ConfFileError::InUse(_))), "the lock is on the replacement too");
+    assert!(matches!(ConfFile::open(&path, true), Err(ConfFileError::InUse(_))), "the lock is on the replacement too");
     assert_eq!(first.take_replaced().len(), 1);
     for _ in 0..3 * KEPT {
         first.save("one\n", false).expect("saved");
     }
     assert!(first.take_replaced().len() <= KEPT, "replaced files do not pile up");
     drop(first);
-    let (_second, text) = ConfFile::open(&path).expect("free again");
+    let (_second, text) = ConfFile::open(&path, true).expect("free again");
     assert_eq!(text, b"one\n");
     std::fs::remove_dir_all(folder).expect("removed");
 }

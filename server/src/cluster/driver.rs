@@ -35,6 +35,8 @@ pub trait DataLink: Send + Sync {
     fn promote(&self);
     /// Where the data stands.
     fn state(&self) -> DataState;
+    /// What to call whenever a replica has finished a sync with its primary, from any thread and under locks: it must not wait.
+    fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>);
 }
 
 /// Where a node's data stands.
@@ -57,6 +59,8 @@ pub struct Cluster {
     core: Mutex<Gossip>,
     conf: Mutex<ConfFile>,
     view: ArcSwap<View>,
+    /// What the published view lacks is of no use to routing: it is made anew when somebody looks.
+    view_is_stale: AtomicBool,
     policy: ArcSwap<RoutePolicy>,
     serve_until: AtomicI64,
     /// The primary that the data is told to follow.
@@ -115,6 +119,7 @@ impl Cluster {
             core: Mutex::new(core),
             conf: Mutex::new(conf),
             view: ArcSwap::from_pointee(view),
+            view_is_stale: AtomicBool::new(false),
             policy: ArcSwap::from_pointee(policy),
             serve_until: AtomicI64::new(serve_until),
             following: Mutex::new(None),
@@ -129,6 +134,12 @@ impl Cluster {
             bus_port,
         });
         cluster.watch_config();
+        let weak = cluster.me.clone();
+        cluster.data.on_synced(Box::new(move || {
+            if let Some(cluster) = weak.upgrade() {
+                cluster.rearm.notify_one();
+            }
+        }));
         Ok(cluster)
     }
 
@@ -178,13 +189,15 @@ impl Cluster {
             // Whoever is set going by such an effect (a write that was held back, a blocked client) must find the new view: with
             // the old one, a primary that was just replaced would acknowledge a write that its successor does not have.
             if !published && sets_going(&effect) {
-                self.view.store(Arc::new(core.view()));
+                self.publish(&mut core);
                 published = true;
             }
             view_changed |= self.perform(effect);
         }
         if view_changed && !published {
-            self.view.store(Arc::new(core.view()));
+            self.publish(&mut core);
+        } else if core.take_details_change() {
+            self.view_is_stale.store(true, Ordering::Release);
         }
         self.serve_until.store(core.serve_until_ms(), Ordering::Release);
         self.engine.state.withholding.store(!core.feeds_replicas(), Ordering::Release);
@@ -194,6 +207,12 @@ impl Cluster {
             self.rearm.notify_one();
         }
         result
+    }
+
+    fn publish(&self, core: &mut Gossip) {
+        core.take_details_change();
+        self.view_is_stale.store(false, Ordering::Release);
+        self.view.store(Arc::new(core.view()));
     }
 
     /// As [`Cluster::with_core`], for inputs whose answers say how far the data is: elections and restarted primaries go by it.
@@ -223,14 +242,24 @@ impl Cluster {
         gossip::Replication { primary, offset, last_contact }
     }
 
-    /// The published view: cheap, at most one input old, its times older.
+    /// The published view: cheap, at most one input old, its times older. Not for whoever performs effects: it may ask for
+    /// the core's lock.
     pub fn view(&self) -> Arc<View> {
+        if self.view_is_stale.load(Ordering::Acquire) {
+            self.publish(&mut self.core.lock());
+        }
         self.view.load_full()
     }
 
     /// A view with current times, for CLUSTER NODES and the like.
     pub fn fresh_view(&self) -> View {
         self.core.lock().view()
+    }
+
+    /// The id of this node and of its primary, without a view.
+    pub fn identity(&self) -> (NodeId, Option<NodeId>) {
+        let core = self.core.lock();
+        (core.my_id(), core.my_primary())
     }
 
     /// How nodes are named for clients.

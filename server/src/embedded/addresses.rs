@@ -67,7 +67,7 @@ fn open(config: &Config) -> Result<Option<Left>, ClusterError> {
     if !path.exists() {
         return Ok(None);
     }
-    let (file, text) = ConfFile::open(&path).map_err(StartError::from)?;
+    let (file, text) = ConfFile::open(&path, true).map_err(StartError::from)?;
     if conf_file::is_new(&text) {
         return Ok(None);
     }

@@ -1,56 +1,47 @@
 //! Forming: every node gets its place, and nobody is told "ready" before all of them agree.
 //!
-//! The nodes are introduced to each other directly, all to all, so that forming takes a few round trips instead of rounds of
-//! gossip. Nodes that come back from a directory have their places already.
+//! Every node is told the whole table at once (`gossip::Gossip::found`), so forming takes a link and a round trip for each pair of
+//! nodes and a sync for each replica. Nodes that come back from a directory have their places already.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gossip::{Founder, NodeView, View};
+use protocol::bus::NodeId;
 use protocol::slot::{SLOT_COUNT, SlotId, SlotRange};
 
 use super::progress::Teller;
-use super::{Cluster, ClusterError, Options};
+use super::{Cluster, ClusterError, Core, Options};
 
 impl Cluster {
     /// Gives every node its place, and waits until the cluster is ready.
     pub(super) fn form(&self, options: &Options, began: Instant) -> Result<(), ClusterError> {
         let mut teller = Teller::new(options.observer.as_ref(), began);
-        self.assign(options, self.process.directory.path(), &mut teller)?;
+        self.assign(options, self.process.directory.path())?;
         self.wait_telling(options.patience.saturating_sub(began.elapsed()), &mut teller)
     }
 
-    fn assign(&self, options: &Options, dir: &Path, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
+    fn assign(&self, options: &Options, dir: &Path) -> Result<(), ClusterError> {
         let cores = self.cores();
         let fresh = cores.iter().all(|core| core.view().nodes.len() == 1);
         if !fresh {
             return self.check_shape(options, dir);
         }
-        let refused = |node| move |problem| ClusterError::Refused { node, problem };
+        let ip = self.process.reach.dial.to_string().parse().unwrap_or_default();
+        let mut founders: Vec<Founder> = cores.iter().map(|core| core.with_core(|core, _| core.founder(ip))).collect();
         for (shard, range) in shares(options.shards).into_iter().enumerate() {
-            let core = &cores[shard];
-            core.with_core(|core, now| core.set_config_epoch(shard as u64 + 1, now)).map_err(refused(shard))?;
-            core.with_core(|core, now| core.add_slots(&[range], now)).map_err(refused(shard))?;
+            founders[shard].config_epoch = shard as u64 + 1;
+            founders[shard].slots.push(range);
         }
-        let host = self.process.reach.dial.to_string();
-        for (index, core) in cores.iter().enumerate() {
-            for peer in &cores[index + 1..] {
-                core.with_core(|core, now| core.meet(&host, i64::from(peer.port()), i64::from(peer.bus_port()), now))
-                    .map_err(refused(index))?;
-            }
+        for index in options.shards..founders.len() {
+            founders[index].primary = Some(founders[index % options.shards].id);
         }
-        let deadline = Instant::now() + options.patience;
-        for (index, core) in cores.iter().enumerate().skip(options.shards) {
-            let primary = cores[index % options.shards].view().myself().id;
-            // Known and out of its handshake: only then can it be named.
-            while core.view().node(&primary).is_none() {
-                if Instant::now() > deadline {
-                    return Err(self.not_ready(options.patience));
-                }
-                teller.tell(self);
-                self.breathe()?;
-            }
-            core.with_core(|core, now| core.replicate(primary.as_str(), false, now)).map_err(refused(index))?;
+        for (node, core) in cores.iter().enumerate() {
+            core.with_core(|core, now| core.found(&founders, now))
+                .map_err(|problem| ClusterError::Refused { node, problem })?;
         }
+        cores.iter().for_each(|core| core.with_core(gossip::Gossip::open_links));
         Ok(())
     }
 
@@ -76,14 +67,22 @@ impl Cluster {
 
     fn wait_telling(&self, patience: Duration, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
         let began = Instant::now();
-        while !self.is_ready() {
-            if began.elapsed() > patience {
-                return Err(self.not_ready(patience));
+        let cores = self.cores();
+        let mut wait = |ready: &dyn Fn() -> bool| {
+            while !ready() {
+                if began.elapsed() > patience {
+                    return Err(self.not_ready(patience));
+                }
+                teller.tell(self);
+                self.breathe()?;
             }
-            teller.tell(self);
-            self.breathe()?;
+            Ok(())
+        };
+        // One node after the other: a look at all of them each time would cost more than forming.
+        for core in &cores {
+            wait(&|| lists_all(&core.view(), &identities(&cores)))?;
         }
-        Ok(())
+        wait(&|| self.is_ready())
     }
 
     /// Why it is not ready, as far as the nodes know.
@@ -99,18 +98,29 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether every node says `cluster_state:ok`, knows every other, and every replica is in sync.
+    /// Whether every node says `cluster_state:ok` and lists every node: connected, in the role that it has, and the replicas
+    /// as clients find them, in sync. From then on it does not matter which node a client asks.
     pub fn is_ready(&self) -> bool {
         let cores = self.cores();
-        let replicas = cores.iter().filter(|core| !core.view().myself().is_primary()).count();
+        let roles = identities(&cores);
         cores.len() == self.process.members.len()
-            && cores.iter().all(|core| {
-                let view = core.view();
-                let listed = view.nodes.iter().filter(|node| node.is_replica()).count();
-                view.ok && view.nodes.len() == cores.len() && listed == replicas
-            })
             && self.process.members.iter().all(super::member::Member::replica_online)
+            && cores.iter().all(|core| lists_all(&core.view(), &roles))
     }
+}
+
+fn identities(cores: &[Arc<Core>]) -> Vec<(NodeId, Option<NodeId>)> {
+    cores.iter().map(|core| core.identity()).collect()
+}
+
+/// Whether a node shows a cluster of exactly these nodes, each with its primary, to its clients.
+fn lists_all(view: &View, roles: &[(NodeId, Option<NodeId>)]) -> bool {
+    let shown = |node: &NodeView| node.connected && (node.is_primary() || node.is_available_replica());
+    view.ok
+        && view.nodes.len() == roles.len()
+        && roles.iter().all(|(id, primary)| {
+            view.node(id).is_some_and(|node| node.primary == *primary && shown(node) && !node.is_suspect())
+        })
 }
 
 /// Even shares of all slots.

@@ -36,6 +36,8 @@ pub(super) struct Member {
     directives: Vec<u8>,
     /// The port that was asked for; 0 is any.
     port: u16,
+    /// The directory is temporary.
+    ephemeral: bool,
     /// Held while an order is carried out.
     operating: Mutex<()>,
     life: Mutex<Life>,
@@ -84,6 +86,7 @@ impl Member {
             dir: dir.join(format!("node-{index}")),
             host: reach.shown,
             directives,
+            ephemeral: options.dir.is_none(),
             port: if options.port == 0 { 0 } else { options.port + index as u16 },
             operating: Mutex::new(()),
             life: Mutex::default(),
@@ -131,6 +134,7 @@ impl Member {
             threads: threads.clone(),
             clock: Arc::new(SystemClock::new()),
             log: NodeLog::to_file(Some(format!("node-{}", self.index)), logfile),
+            ephemeral: self.ephemeral,
         };
         let node = Arc::new(Node::start(&environment, config)?);
         let mut life = self.life.lock();

@@ -1,8 +1,9 @@
 //! A whole cluster in one process: what `slotd cluster` runs, as a library call.
 //!
 //! Every node has its own sockets, bus, data and directory, and talks to the others over real connections: nothing is
-//! simulated. Ready means that every node says `cluster_state:ok` and every replica is online. Each node can be killed, stopped,
-//! paused and started again while the others go on ([`Cluster::node`]).
+//! simulated. Ready means that it does not matter which node a client asks: each says `cluster_state:ok` and lists all nodes, the
+//! replicas among them online. Each node can be killed, stopped, paused and started again while the others go on
+//! ([`Cluster::node`]).
 //!
 //! ```text
 //! options    what to start               forming  places, and when all agree    directory  where the files are

@@ -272,6 +272,9 @@ impl Replication {
             return;
         }
         core.history.restart(self.new_id());
+        if self.engine.config.bool(ids::CLUSTER_ENABLED) {
+            core.history.leave_zero();
+        }
         core.open_stream();
         // Whatever is executed from here on is appended; the snapshot's cut comes later.
         self.publish(core);

@@ -44,6 +44,13 @@ impl History {
         self.former = None;
     }
 
+    /// An offset of 0 means to the peers of a cluster that a replica has no data yet, and they hide it from clients. So a history
+    /// that gets its first replica begins one byte later; that nobody has this byte matters to nobody, since nobody continues
+    /// from before it. Redis leaves such replicas hidden until the first ping of the stream, up to ten seconds.
+    pub fn leave_zero(&mut self) {
+        self.offset = self.offset.max(1);
+    }
+
     /// Continues under a new id (promotion): the old one stays valid up to here.
     pub fn shift(&mut self, id: ReplId) {
         self.former = Some((self.id, self.offset));

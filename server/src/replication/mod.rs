@@ -33,7 +33,7 @@ pub mod transfer;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -149,6 +149,8 @@ pub struct Replication {
     failover: Mutex<Option<Failover>>,
     /// A replica has acknowledged.
     acknowledged: Notify,
+    /// Called whenever this node has finished a sync with its primary.
+    on_synced: OnceLock<Box<dyn Fn() + Send + Sync>>,
     rng: Mutex<Rng>,
 }
 
@@ -176,6 +178,7 @@ impl Replication {
             roles: Roles::default(),
             failover: Mutex::default(),
             acknowledged: Notify::new(),
+            on_synced: OnceLock::new(),
             rng: Mutex::new(rng),
             engine,
         });
@@ -268,6 +271,18 @@ impl Replication {
     /// Stops following: keeps the data and continues its history under a new id.
     pub fn promote(&self) {
         self.request(RoleChange::Promote, None);
+    }
+
+    /// What to call whenever this node has finished a sync with its primary; it must not wait. Only the first one counts.
+    pub fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.on_synced.set(call);
+    }
+
+    /// A sync is finished: data and offset are the primary's.
+    fn synced(&self) {
+        if let Some(call) = self.on_synced.get() {
+            call();
+        }
     }
 
     /// Bytes of the stream: written as a primary, applied as a replica.

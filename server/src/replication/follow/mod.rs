@@ -256,6 +256,7 @@ impl FollowTask {
         drop(core);
         replication.touch_link();
         replication.engine.state.primary_link_up.store(true, Ordering::SeqCst);
+        replication.synced();
         self.replication
             .engine
             .log

@@ -183,6 +183,7 @@ impl Placement {
         state.primary_link_up.store(true, Ordering::SeqCst);
         replication.persistence.note_load(loaded);
         replication.touch_link();
+        replication.synced();
         Ok(())
     }
 }
