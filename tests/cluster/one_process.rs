@@ -79,7 +79,7 @@ fn a_node_that_cannot_keep_its_nodes_conf_ends_alone() {
     let data = dir.path().display().to_string();
     let mut cluster = OneProcess::start(&temporary, &["--dir", &data, "--replicas", "0"]);
     std::fs::remove_dir_all(dir.path().join("node-2")).expect("its directory goes");
-    cluster.client(2).send(&["CLUSTER", "BUMPEPOCH"]).expect("the command is sent");
+    cluster.client(2).send(&["CLUSTER", "SAVECONFIG"]).expect("the command is sent");
     let event = cluster.expect_event(2, "ended");
     assert_eq!(event["status"], 1);
     wait_gone(&cluster, 2);
