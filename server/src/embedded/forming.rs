@@ -19,7 +19,7 @@ impl Cluster {
     pub(super) fn form(&self, options: &Options, began: Instant) -> Result<(), ClusterError> {
         let mut teller = Teller::new(options.observer.as_ref(), began);
         self.assign(options, self.process.directory.path())?;
-        self.wait_telling(options.patience.saturating_sub(began.elapsed()), &mut teller)
+        self.wait_telling(began, options.patience, &mut teller)
     }
 
     fn assign(&self, options: &Options, dir: &Path) -> Result<(), ClusterError> {
@@ -62,11 +62,11 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::NotReady`] after `patience`.
     pub fn wait_ready(&self, patience: Duration) -> Result<(), ClusterError> {
-        self.wait_telling(patience, &mut Teller::new(None, Instant::now()))
+        let began = Instant::now();
+        self.wait_telling(began, patience, &mut Teller::new(None, began))
     }
 
-    fn wait_telling(&self, patience: Duration, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
-        let began = Instant::now();
+    fn wait_telling(&self, began: Instant, patience: Duration, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
         let cores = self.cores();
         let mut wait = |ready: &dyn Fn() -> bool| {
             while !ready() {
@@ -133,3 +133,7 @@ fn shares(shards: usize) -> Vec<SlotRange> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "forming_tests.rs"]
+mod tests;
