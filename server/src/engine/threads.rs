@@ -77,7 +77,7 @@ impl Spawner {
         load.fetch_add(1, Ordering::Relaxed);
         let count = Count(load);
         let ticket = self.group.as_ref().map(TaskGroup::enter);
-        let job: Job = Box::new(move |shared| {
+        self.send(Box::new(move |shared| {
             let future = make(shared);
             Box::pin(async move {
                 let _count = count;
@@ -86,7 +86,18 @@ impl Spawner {
                     None => future.await,
                 }
             })
-        });
+        }));
+    }
+
+    /// Runs a task of the threads themselves: no node's, and no load.
+    fn spawn_own<T>(&self, task: T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        self.send(Box::new(move |_| Box::pin(task)));
+    }
+
+    fn send(&self, job: Job) {
         // The receiver is gone only while the process stops; the task has no one left to serve then.
         let _ = self.jobs.send(job);
     }
@@ -95,7 +106,7 @@ impl Spawner {
         Self { group: Some(group.clone()), ..self.clone() }
     }
 
-    /// Tasks on this thread.
+    /// Tasks on this thread, apart from what the threads do for themselves: none if no node is there.
     pub fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
@@ -136,10 +147,10 @@ impl Threads {
         let (control, handle) = start_thread("control")?;
         handles.push(handle);
         let (tell, give_back) = watch::channel(());
-        control.spawn(move |_| watch_memory(tell));
+        control.spawn_own(watch_memory(tell));
         for thread in spawners.iter().chain([&control]) {
             let give_back = give_back.clone();
-            thread.spawn(move |_| async move { match give_back_here(give_back).await {} });
+            thread.spawn_own(async move { match give_back_here(give_back).await {} });
         }
         Ok(Self { workers: spawners, control, handles, descriptors: Arc::default(), give_back })
     }
@@ -168,7 +179,7 @@ impl Threads {
         let (told, done) = std::sync::mpsc::channel();
         for spawner in self.workers.iter().chain([&self.control]) {
             let told = told.clone();
-            spawner.spawn(move |_| async move {
+            spawner.spawn_own(async move {
                 // The receiver waits below.
                 let _ = told.send(());
             });

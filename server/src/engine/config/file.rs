@@ -292,9 +292,13 @@ fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
     }
 }
 
-/// Redis's text for a directive that does not exist, and the one that may have been meant.
+/// Redis's text for a directive that does not exist, and the one that may have been meant. A name that is known with another number
+/// of arguments means no other.
 fn unknown(name: &[u8]) -> Reason {
     const TEXT: &str = "Bad directive or wrong number of arguments";
+    if is_known(name) {
+        return TEXT.into();
+    }
     let known = table::all().flat_map(|(_, directive)| std::iter::once(directive.name).chain(directive.alias));
     match str::from_utf8(name).ok().and_then(|name| nearest(name, known)) {
         Some(meant) => format!("{TEXT}\nDid you mean '{meant}'?").into(),

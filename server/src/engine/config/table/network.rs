@@ -79,13 +79,13 @@ directives! {
     /// The key of the server's certificate.
     TLS_KEY_FILE = optional("tls-key-file").no_effect();
     /// Password of that key.
-    TLS_KEY_FILE_PASS = optional("tls-key-file-pass").no_effect();
+    TLS_KEY_FILE_PASS = optional("tls-key-file-pass").sensitive().no_effect();
     /// Certificate for outgoing connections.
     TLS_CLIENT_CERT_FILE = optional("tls-client-cert-file").no_effect();
     /// Key of the certificate for outgoing connections.
     TLS_CLIENT_KEY_FILE = optional("tls-client-key-file").no_effect();
     /// Password of that key.
-    TLS_CLIENT_KEY_FILE_PASS = optional("tls-client-key-file-pass").no_effect();
+    TLS_CLIENT_KEY_FILE_PASS = optional("tls-client-key-file-pass").sensitive().no_effect();
     /// Diffie-Hellman parameters.
     TLS_DH_PARAMS_FILE = optional("tls-dh-params-file").no_effect();
     /// File of trusted certificate authorities.
