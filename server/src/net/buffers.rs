@@ -88,17 +88,20 @@ impl Input {
         held >= DIRECT_FROM && self.need > READ_BUFFER && self.need > held
     }
 
-    /// Reads some of the rest of a long request, and nothing behind it.
+    /// Reads some of the rest of a long request. Nothing behind a long argument is read.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<io::Result<usize>> {
         if self.used > 0 {
             self.compact();
         }
         let held = self.bytes.len();
         let missing = self.need.saturating_sub(held).max(1);
+        let size = if missing >= LEAST_ROOM { next_size(self.need, held) } else { held + (held / 4).max(LEAST_ROOM) };
         if self.spare() < missing.min(LEAST_ROOM) {
-            self.bytes.reserve_exact(next_size(self.need, held) - held);
+            self.bytes.reserve_exact(size - held);
         }
-        let mut room = (&mut self.bytes).limit(missing);
+        // Of many short words only the end of the next one is known: whatever there is room for is read then, not a word at a time.
+        let most = if missing >= LEAST_ROOM { missing } else { self.spare() };
+        let mut room = (&mut self.bytes).limit(most);
         pin!(stream.read_buf(&mut room)).poll(cx)
     }
 }

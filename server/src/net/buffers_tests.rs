@@ -58,3 +58,26 @@ fn long_output_is_taken_over_and_short_output_is_copied() {
     unsent.advance(unsent.len());
     assert_eq!((unsent.is_empty(), unsent.bytes.capacity()), (true, 0));
 }
+
+#[tokio::test]
+async fn many_short_words_are_read_in_large_pieces() {
+    use std::io::Write as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut sender = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+    let (receiver, _) = listener.accept().expect("it is connected");
+    receiver.set_nonblocking(true).expect("a socket can");
+    let mut stream = TcpStream::from_std(receiver).expect("within a runtime");
+    let mut input = Input::default();
+    input.append(&vec![b'x'; 4 * READ_BUFFER]);
+    sender.write_all(&vec![b'y'; READ_BUFFER]).expect("there is room");
+    let (whole, mut reads) = (input.len() + READ_BUFFER, 0);
+    while input.len() < whole {
+        // The parser knows of the next word only.
+        input.need = input.len() + 10;
+        assert!(input.is_long());
+        let read = std::future::poll_fn(|cx| input.poll_read(cx, &mut stream)).await.expect("it is open");
+        assert_ne!(read, 0);
+        reads += 1;
+    }
+    assert!(reads <= READ_BUFFER / LEAST_ROOM + 1, "{reads}");
+}
