@@ -227,6 +227,39 @@ fn numbers_of_what_serves_the_connection() {
     );
 }
 
+/// What is too large for a `u64` wraps around in Redis's sizes, and slotd refuses it.
+#[test]
+fn numbers_of_directives() {
+    let whole = "timeout tcp-keepalive list-max-listpack-size list-compress-depth repl-timeout slowlog-max-len lfu-log-factor \
+                 cluster-node-timeout cluster-migration-barrier maxmemory-samples databases hz";
+    let sizes = "maxmemory hash-max-listpack-value client-query-buffer-limit proto-max-bulk-len repl-backlog-size";
+    let mut script = String::new();
+    for (names, is_size) in [(whole, false), (sizes, true)] {
+        for name in names.split_whitespace() {
+            for value in VALUES.iter().filter(|value| !(is_size && **value == "18446744073709551616")) {
+                let _ = writeln!(script, "CONFIG SET {name} {value}\nCONFIG GET {name}");
+            }
+        }
+    }
+    for line in [
+        r#"appendfsync "no\x00x""#,
+        r#"lazyfree-lazy-expire "yes\x00x""#,
+        r#"unixsocketperm "7\x00x""#,
+        r#"hz "1\x00""#,
+        r#"loglevel "\x00""#,
+        r#"shutdown-on-sigterm "save\x00x now""#,
+        r#"notify-keyspace-events "K\x00x""#,
+        r#"save "60\x00 1""#,
+        r#"client-output-buffer-limit "normal\x00x 0 0 0""#,
+        r#"oom-score-adj-values "1\x00 2 3""#,
+        r#"latency-tracking-info-percentiles "50\x00 99""#,
+    ] {
+        let name = line.split(' ').next().unwrap_or_default();
+        let _ = writeln!(script, "CONFIG SET {line}\nCONFIG GET {name}");
+    }
+    check(&script);
+}
+
 #[test]
 fn a_backlog_is_made_no_smaller_than_it_can_be() {
     let mut script = String::new();

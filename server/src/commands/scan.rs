@@ -137,7 +137,7 @@ impl<'a> ScanRequest<'a> {
 /// A cursor as C's `strtoul` reads it, which is how Redis does: a sign is fine, no digits at all are 0 if nothing stands there, and a
 /// NUL ends it.
 fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
-    let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    let word = error::c_string(word);
     let (negative, digits) = match word {
         [] => return Ok(ScanCursor::START),
         [b'-', rest @ ..] => (true, rest),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::directive::{Check, Default, Directive, Kind, Names};
 use super::{keyspace_events, lists};
 use crate::base::number::{parse_i64, parse_memory};
+use crate::command::error::c_string;
 
 /// The value of a directive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,18 +59,24 @@ pub(super) struct Surroundings<'a> {
 
 /// Reads the words that follow a directive's name. A directive of one word gets exactly one.
 pub(super) fn read(directive: &Directive, words: &[&[u8]], around: &Surroundings<'_>) -> Result<Value, Reason> {
-    let first = words.first().copied().unwrap_or(b"");
+    // Redis reads all but whole numbers, percentiles and passwords as C strings.
+    let whole_words = words;
+    let words = &words.iter().map(|word| c_string(word)).collect::<Vec<_>>()[..];
+    let first = whole_words.first().copied().unwrap_or(b"");
+    let text = c_string(first);
     let value = match directive.kind {
-        Kind::Bool => Value::Number(read_bool(first)?),
+        Kind::Bool => Value::Number(read_bool(text)?),
         Kind::Int { min, max } => Value::Number(read_int(first, min, max)?),
-        Kind::Memory { min, max } => Value::Number(read_memory(first, min, max)?),
-        Kind::MemoryOrPercent { max_percent } => Value::Number(read_memory_or_percent(first, max_percent)?),
-        Kind::Octal { max } => Value::Number(read_octal(first, max)?),
+        Kind::Memory { min, max } => Value::Number(read_memory(text, min, max)?),
+        Kind::MemoryOrPercent { max_percent } => Value::Number(read_memory_or_percent(text, max_percent)?),
+        Kind::Octal { max } => Value::Number(read_octal(text, max)?),
         Kind::Choice(names) | Kind::Flags(names) => Value::Number(read_names(words, names)?),
         Kind::Text { empty_is_unset } => {
-            // Redis keeps these as C strings.
-            let end = first.iter().position(|byte| *byte == 0).unwrap_or(first.len());
-            if empty_is_unset && end == 0 { Value::Text(None) } else { Value::text(&first[..end]) }
+            if empty_is_unset && text.is_empty() {
+                Value::Text(None)
+            } else {
+                Value::text(text)
+            }
         }
         Kind::Secret => {
             if first.is_empty() {
@@ -78,14 +85,14 @@ pub(super) fn read(directive: &Directive, words: &[&[u8]], around: &Surroundings
                 Value::text(first)
             }
         }
-        Kind::Directory => read_directory(first, around.directory)?,
+        Kind::Directory => read_directory(text, around.directory)?,
         Kind::SavePoints => Value::text(lists::read_save_points(words, around.append.then(|| around.current.bytes()))?),
         Kind::OutputBufferLimits => Value::text(lists::read_buffer_limits(words, around.current.bytes())?),
         Kind::OomScores => Value::text(lists::read_oom_scores(words)?),
-        Kind::KeyspaceEvents => Value::Number(keyspace_events::read(first)?),
+        Kind::KeyspaceEvents => Value::Number(keyspace_events::read(text)?),
         Kind::Addresses => Value::text(lists::read_addresses(words)?),
         Kind::Primary => Value::Text(lists::read_primary(words)?.map(|text| text.as_bytes().into())),
-        Kind::Percentiles => Value::text(lists::read_percentiles(words)?),
+        Kind::Percentiles => Value::text(lists::read_percentiles(whole_words)?),
     };
     match (directive.check, &value) {
         (Check::Number(rule), Value::Number(number)) => rule(*number)?,
