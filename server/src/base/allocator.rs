@@ -27,6 +27,9 @@ const BATCH: isize = 32 * 1024;
 /// Bytes in use, less what threads have not told yet.
 static USED: AtomicIsize = AtomicIsize::new(0);
 
+/// The highest that [`USED`] has been since it was last asked for.
+static MOST: AtomicIsize = AtomicIsize::new(0);
+
 thread_local! {
     /// What this thread has not told yet. Without a destructor, so that it can be used until the thread's very end.
     static UNTOLD: Cell<isize> = const { Cell::new(0) };
@@ -40,9 +43,19 @@ fn count(bytes: isize) {
             untold.set(sum);
         } else {
             untold.set(0);
-            USED.fetch_add(sum, Ordering::Relaxed);
+            tell(sum);
         }
     });
+}
+
+/// Passes a thread's sum on.
+#[cold]
+fn tell(sum: isize) {
+    let used = USED.fetch_add(sum, Ordering::Relaxed) + sum;
+    // Read first: the highest is seldom reached again, and what is only read stays in every core's cache.
+    if used > MOST.load(Ordering::Relaxed) {
+        MOST.fetch_max(used, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: all of it is mimalloc's; counting allocates nothing.
@@ -86,6 +99,36 @@ pub fn used() -> u64 {
     USED.load(Ordering::Relaxed).max(0) as u64
 }
 
+/// The most that was in use at once since the last call of this, to [`BATCH`] bytes per thread. Who looks now and then sees with it
+/// what came and went between two looks.
+pub fn take_most() -> u64 {
+    let used = USED.load(Ordering::Relaxed);
+    MOST.swap(used, Ordering::Relaxed).max(used).max(0) as u64
+}
+
+/// From so many bytes on, the pages of a buffer are given back as it is freed. Less is used again soon, and a page that has to be fetched
+/// anew costs more than what it holds is worth.
+const RELEASE_FROM: usize = 256 * 1024;
+
+/// Frees a buffer that is not needed any more, and gives its pages back to the system at once: the allocator would keep them for a
+/// while, and while a buffer grows that would be added to what it takes.
+pub fn release(mut buffer: Vec<u8>) {
+    buffer.clear();
+    let room = buffer.spare_capacity_mut();
+    if room.len() < RELEASE_FROM {
+        return;
+    }
+    let page = rustix::param::page_size();
+    let first = room.as_ptr().align_offset(page);
+    let pages = room.len().saturating_sub(first) / page * page;
+    // SAFETY: whole pages inside of memory that belongs to the buffer and holds nothing any more. What they read as changes, and
+    // nobody reads them before writing to them.
+    let given =
+        unsafe { rustix::mm::madvise(room[first..].as_mut_ptr().cast(), pages, rustix::mm::Advice::LinuxDontNeed) };
+    // It is advice: if the system does not take it (locked memory), the pages go back later.
+    let _ = given;
+}
+
 /// Returns what is free of this thread's memory to the system.
 pub fn collect() {
     mi_collect(true);
@@ -94,6 +137,14 @@ pub fn collect() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_buffer_of_any_size_can_be_released() {
+        for size in [0, 1, RELEASE_FROM - 1, RELEASE_FROM, RELEASE_FROM + 1, 5_000_001] {
+            release(vec![7; size]);
+            assert!(vec![8; size].iter().all(|&byte| byte == 8), "{size}: what has the same place next is whole");
+        }
+    }
 
     #[test]
     fn what_is_allocated_and_freed_is_counted() {

@@ -11,7 +11,7 @@ use protocol::resp::ArgVec;
 use protocol::resp::Args;
 use protocol::resp::limits::Limits;
 use protocol::resp::reply::{Protocol, Reply};
-use protocol::resp::request::RequestParser;
+use protocol::resp::request::{ProtocolError, RequestParser};
 
 use super::Engine;
 use super::barrier::Pass;
@@ -205,13 +205,7 @@ impl Engine {
                         Some((request.end, next))
                     }
                     Step::Stop(next) => Some((request.end, next)),
-                    Step::Next | Step::Renewed if out.len() >= flush_at => {
-                        if out.len() >= session.output_limit {
-                            session.exceed_output_limit();
-                        }
-                        let next = if session.close_after_reply { Next::Close } else { Next::Flush };
-                        Some((request.end, next))
-                    }
+                    Step::Next | Step::Renewed if out.len() >= flush_at => Some((request.end, flush(session, out))),
                     Step::Next | Step::Renewed if session.close_after_reply => Some((request.end, Next::Close)),
                     Step::Next | Step::Renewed => None,
                 };
@@ -236,14 +230,20 @@ impl Engine {
                 Tail::More => {}
                 Tail::Incomplete { need } => return (from, Next::Input { need: *need }),
                 Tail::Broken(problem) => {
-                    let mut text = b"ERR ".to_vec();
-                    text.extend_from_slice(&problem.text());
-                    self.stats.count_error("ERR");
-                    Reply::new(out, session.protocol).error(&text);
+                    self.answer_broken(session, problem, out);
                     return (input.len(), Next::Close);
                 }
             }
         }
+    }
+
+    /// Tells a client what is wrong with its bytes. There is no next request in them to go on with.
+    #[cold]
+    fn answer_broken(&self, session: &Session, problem: &ProtocolError, out: &mut Vec<u8>) {
+        let mut text = b"ERR ".to_vec();
+        text.extend_from_slice(&problem.text());
+        self.stats.count_error("ERR");
+        Reply::new(out, session.protocol).error(&text);
     }
 
     /// Runs the command of a parked or paused session again, through all gates. If it has to pause, the caller keeps it.
@@ -611,6 +611,15 @@ impl Engine {
             self.write_error(command, &error::NO_MULTI, out, session.protocol);
         }
     }
+}
+
+/// What follows when so much was written that it has to be sent before more is done.
+#[cold]
+fn flush(session: &mut Session, out: &[u8]) -> Next {
+    if out.len() >= session.output_limit {
+        session.exceed_output_limit();
+    }
+    if session.close_after_reply { Next::Close } else { Next::Flush }
 }
 
 /// Keeps back what a command wrote since `start` until the time for it has come.

@@ -6,7 +6,7 @@
 //! share these threads; dropping [`Threads`] stops them. What a node spawns goes through [`Threads::of_group`], so that it can be held
 //! and ended without touching the other nodes ([`super::task_group`]).
 //!
-//! Freed memory goes back to the system: the control thread looks once a second how much is in use, and when much has been freed
+//! Freed memory goes back to the system: the control thread looks once a second how much is in use and was meanwhile, and when much has been freed
 //! every thread returns what is free of its own ([`crate::base::allocator`]). That is the only moment at which it can be done
 //! cheaply: while a load frees and allocates the same amounts there is nothing to give back.
 
@@ -240,7 +240,8 @@ async fn watch_memory(tell: watch::Sender<()>) {
     loop {
         ticks.tick().await;
         let used = allocator::used();
-        most = most.max(used);
+        // What came and went since the last look counts as well.
+        most = most.max(allocator::take_most()).max(used);
         let fell = most - used >= WORTH_BYTES.max(most / WORTH_PART);
         let grew = used.saturating_sub(last) >= WORTH_BYTES.max(last / WORTH_GROWTH);
         if fell || grew {

@@ -4,9 +4,10 @@
 //! arrives and never with what was announced: a header of twenty bytes may speak of half a gigabyte and never send it. Room
 //! that bytes have not come for is never touched (nothing is filled with zeros), so it costs no memory.
 //!
-//! A large argument is copied while it arrives as little as growing allows. Its announced length is halved until it is at most four
-//! times what is there, and that is the next size of the buffer: so the copies add up to a third of the argument, and old and new
-//! buffer together never take more than the argument itself.
+//! A large argument is copied while it arrives as little as growing allows. Its announced length is quartered until it is at most four
+//! times what is there, and that is the next size of the buffer. So each size is a quarter of the next one, however the length falls:
+//! the copies add up to a third of the argument, and the buffer that is given up last was a quarter of it. What is given up goes back to
+//! the system at once, or all that was given up would be kept beside the argument.
 
 use std::io;
 use std::pin::pin;
@@ -16,6 +17,7 @@ use bytes::BufMut;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::base::allocator;
 use crate::engine::threads::READ_BUFFER;
 
 /// From so many bytes on, the rest of a long request is read straight to its place. What is shorter comes through the worker's buffer.
@@ -97,7 +99,9 @@ impl Input {
         let missing = self.need.saturating_sub(held).max(1);
         let size = if missing >= LEAST_ROOM { next_size(self.need, held) } else { held + (held / 4).max(LEAST_ROOM) };
         if self.spare() < missing.min(LEAST_ROOM) {
-            self.bytes.reserve_exact(size - held);
+            let mut larger = Vec::with_capacity(size);
+            larger.extend_from_slice(&self.bytes);
+            allocator::release(std::mem::replace(&mut self.bytes, larger));
         }
         // Of many short words only the end of the next one is known: whatever there is room for is read then, not a word at a time.
         let most = if missing >= LEAST_ROOM { missing } else { self.spare() };
@@ -110,7 +114,7 @@ impl Input {
 fn next_size(need: usize, held: usize) -> usize {
     let mut size = need.max(held + 1);
     while size / 4 > held {
-        size /= 2;
+        size /= 4;
     }
     size
 }
