@@ -1,10 +1,13 @@
 //! What CLUSTER LINKS and INFO say of the bus's buffers.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::oracle::slotd_is_stock;
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
+use socket2::{Domain, Socket, Type};
 
 /// Bytes that a node says it has queued for another.
 fn used(cluster: &Cluster, from: usize, to: &str) -> i64 {
@@ -41,6 +44,29 @@ fn what_waits_for_a_peer_is_shown() {
     wait_until("the memory to be given back", secs(20), || memory() < idle + (1 << 20));
 }
 
+/// An address of this machine where connections are begun and never completed: a listener that accepts nobody, with its queue full.
+struct Limbo {
+    _listener: Socket,
+    _queue: Vec<Socket>,
+}
+
+impl Limbo {
+    fn open(address: SocketAddr) -> Self {
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let listener = socket();
+        listener.bind(&address.into()).expect("the address is free");
+        listener.listen(1).expect("it is bound");
+        let queue = (0..8).map(|_| {
+            let client = socket();
+            client.set_nonblocking(true).expect("a socket can");
+            // Begun is enough: those that find the queue full never get further.
+            let _ = client.connect(&address.into());
+            client
+        });
+        Self { _queue: queue.collect(), _listener: listener }
+    }
+}
+
 /// Messages for a link that is not up yet wait as well.
 #[test]
 fn what_waits_for_a_link_that_is_not_up_is_shown() {
@@ -49,10 +75,11 @@ fn what_waits_for_a_link_that_is_not_up_is_shown() {
     }
     let cluster = ClusterSpec::new(3, 0).node_timeout_ms(30_000).create();
     let id = cluster.id(1);
-    // A name that is looked up for long would do; an address that answers nobody is quicker to have.
-    assert!(cluster.nodes[1].cmd("CONFIG SET cluster-announce-ip 192.0.2.1").is_ok());
+    let nowhere = Ipv4Addr::new(127, 0, 0, 77);
+    let _limbo = Limbo::open(SocketAddr::from((nowhere, cluster.nodes[1].bus_port())));
+    assert!(cluster.nodes[1].cmd(&format!("CONFIG SET cluster-announce-ip {nowhere}")).is_ok());
     wait_until("the address to arrive", secs(20), || {
-        cluster.nodes[0].cmd("CLUSTER NODES").text().contains("192.0.2.1")
+        cluster.nodes[0].cmd("CLUSTER NODES").text().contains(&nowhere.to_string())
     });
     let mut client = cluster.connect(0);
     let shown = || {
