@@ -81,7 +81,7 @@ impl Knowledge {
         }
     }
 
-    fn slots_of(&self, id: &NodeId) -> SlotBitmap {
+    pub(crate) fn slots_of(&self, id: &NodeId) -> SlotBitmap {
         let mut slots = SlotBitmap::new();
         self.owners.iter().filter(|(_, owner)| owner == id).for_each(|(range, _)| slots.set_range(*range));
         slots

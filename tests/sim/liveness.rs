@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::bus::NodeId;
-use protocol::slot::{SLOT_COUNT, SlotRange};
+use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId, SlotRange};
 
 use crate::checks::Knowledge;
 use crate::trace::Sometimes;
@@ -111,6 +111,14 @@ impl World {
         voters().count() >= 3 && voters().all(|(id, _)| running.contains(id))
     }
 
+    /// The slots of `owners` that the owner itself, which runs, claims.
+    fn claimed(&self, owners: &[(SlotRange, NodeId)], running: &BTreeMap<NodeId, usize>) -> BTreeSet<(SlotId, NodeId)> {
+        let claims = |id: &NodeId| self.hosts[running[id]].known.slots_of(id);
+        let claims: BTreeMap<NodeId, SlotBitmap> = owners.iter().map(|(_, id)| (*id, claims(id))).collect();
+        let each = owners.iter().flat_map(|(range, id)| range.iter().map(move |slot| (slot, *id)));
+        each.filter(|(slot, id)| claims[id].contains(*slot)).collect()
+    }
+
     /// Whether all nodes see the same cluster, and a healthy one; else what is wrong.
     fn agreement(&self) -> Result<(), String> {
         let running: BTreeMap<NodeId, usize> =
@@ -120,17 +128,18 @@ impl World {
         for host in running.values() {
             let known = &self.hosts[*host].known;
             let (mine, theirs) = (living_owners(known, &running), living_owners(reference, &running));
-            if mine != theirs {
+            // What its owner does not claim is nobody's, whether a node keeps it bound (`gossip::ownership`) or never bound it.
+            if mine != theirs && self.claimed(&mine, &running) != self.claimed(&theirs, &running) {
                 return Err(format!("n{host} has another slot map: {mine:?} and {theirs:?}"));
             }
             self.sees_everybody(*host, known, reference, &running)?;
         }
         distinct_epochs(reference)?;
         self.heirs_took_over(reference, &running)?;
-        let served: usize = living_owners(reference, &running).iter().map(|(range, _)| range.len()).sum();
         let closed = running.values().find(|host| !self.hosts[**host].known.ok);
+        let served = || self.claimed(&living_owners(reference, &running), &running).len();
         match closed {
-            Some(host) if served == SLOT_COUNT => Err(format!("n{host} says that the cluster is down")),
+            Some(host) if served() == SLOT_COUNT => Err(format!("n{host} says that the cluster is down")),
             _ => Ok(()),
         }
     }
