@@ -18,7 +18,7 @@ for (const RESP of [2, 3]) {
   // A client that stays open would keep the run from ending after a failed test.
   const connect = async (t) => {
     const rootNodes = [{ url: `redis://127.0.0.1:${cluster.nodes[0].port}` }];
-    const client = await createCluster({ rootNodes, RESP, defaults: { RESP } }).connect();
+    const client = await createCluster({ rootNodes, RESP, useReplicas: true, defaults: { RESP } }).connect();
     t.after(() => client.close());
     return client;
   };
