@@ -9,7 +9,8 @@
 //! * **Commands.** An administrator's tool changes slots one by one (`redis-cli --cluster fix` makes three commands for each). They
 //!   are told together: when none came for [`SHORTLY_MS`], or [`AT_THE_LATEST_MS`] after the first. Besides packets this saves
 //!   epochs: two nodes that are told to bump theirs in turn outbid each other only as often as they hear of each other. It saves
-//!   the disk as well, since a change must be durable only before it is told.
+//!   the disk as well: a change has to be durable only when it is told, and what is not on disk yet is flushed before the next
+//!   packet leaves (`unsynced`).
 
 use crate::config::UnixMillis;
 use crate::state::Gossip;

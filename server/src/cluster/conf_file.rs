@@ -78,7 +78,8 @@ impl ConfFile {
     /// [`ConfFileError::Fixed`]; the file is as it was.
     pub fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
         let path = self.path.clone();
-        self.save_bytes(text, false).map_err(|error| ConfFileError::Fixed { path, error })
+        // On disk, since it replaces what was: a file that a power failure empties would forget a vote.
+        self.save_bytes(text, true).map_err(|error| ConfFileError::Fixed { path, error })
     }
 
     /// Replaces the text. With `fsync` it is on disk when this returns, unless the file need not be durable.

@@ -306,6 +306,8 @@ impl Cluster {
             // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
             self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
             self.engine.request_stop(1);
+            // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
+            self.stop();
         }
     }
 

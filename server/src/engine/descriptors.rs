@@ -67,11 +67,12 @@ impl Claim {
         Self { all: all.clone(), wanted: AtomicU64::new(wanted), kept }
     }
 
-    /// Changes what the node wants; what the others want.
+    /// Changes what this node wants, and returns what the others want. Nodes of a process do this side by side, so the sum is
+    /// changed by the difference; that wraps when the difference is negative, and so comes out right.
     fn change(&self, wanted: u64) -> u64 {
-        let others = self.all.wanted.load(Ordering::Relaxed) - self.wanted.swap(wanted, Ordering::Relaxed);
-        self.all.wanted.store(others + wanted, Ordering::Relaxed);
-        others
+        let before = self.wanted.swap(wanted, Ordering::Relaxed);
+        let all = self.all.wanted.fetch_add(wanted.wrapping_sub(before), Ordering::Relaxed);
+        all.saturating_sub(before)
     }
 
     /// Whether a client may keep the descriptor that its socket got.

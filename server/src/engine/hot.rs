@@ -30,7 +30,7 @@ pub struct Hot {
     pub normal_output_limit: usize,
     pub cluster_enabled: bool,
     pub max_clients: usize,
-    /// Protected mode is in force: on, no password, no explicit `bind`.
+    /// Protected mode is in force: on, and no password.
     pub protected: bool,
     /// `tcp-keepalive`, seconds; 0 is off.
     pub tcp_keepalive: u64,
