@@ -92,3 +92,34 @@ fn idle_connections_leave_descriptors_for_the_cluster_and_for_files() {
     let complaints = node.log().matches("Accepting client connection").count();
     assert!(complaints <= if slotd_is_stock() { 1000 } else { 20 }, "{complaints} lines about one thing");
 }
+
+/// What a client makes the node connect to takes descriptors as well: peers that it is told to meet, targets of MIGRATE.
+#[test]
+fn connections_that_clients_ask_for_leave_descriptors_for_files() {
+    if slotd_is_stock() {
+        return; // Redis lets links of the bus have every descriptor
+    }
+    let node = NodeSpec::cluster(Binary::Slotd, 15_000).with_descriptors("-n 150").start();
+    let mut admin = node.admin();
+    admin.ok("CLUSTER ADDSLOTSRANGE 0 16383");
+    admin.ok("SET key value");
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let port = silent.local_addr().expect("it is bound").port();
+    let mut movers: Vec<Client> = (0..60).map(|_| node.client()).collect();
+    for mover in &mut movers {
+        mover.send(&["MIGRATE", "127.0.0.1", &port.to_string(), "key", "0", "20000"]).expect("the node reads");
+    }
+    for host in 1..=120 {
+        admin.ok(&format!("CLUSTER MEET 127.0.3.{host} 7000 {port}"));
+    }
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", node.pid())).map_or(0, Iterator::count);
+    wait_until("the descriptors that may be taken to be taken", secs(10), || open() >= 138);
+    assert!(admin.cmd("CLUSTER BUMPEPOCH").text().starts_with("BUMPED"));
+    assert!(!admin.cmd("BGSAVE").is_error());
+    wait_until("the data to be saved", secs(20), || {
+        admin.cmd("INFO persistence").text().contains("rdb_bgsave_in_progress:0")
+            && node.dir().join("dump.rdb").exists()
+    });
+    assert!(open() <= 140, "{} of 150 descriptors", open());
+}

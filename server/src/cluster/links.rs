@@ -140,10 +140,18 @@ impl Cluster {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if !self.may_keep(&socket) {
+            return Err(io::Error::other("the last file descriptors are for files"));
+        }
         if let Ok(source) = self.engine.config.string(ids::BIND_SOURCE_ADDR).parse() {
             socket.bind(SocketAddr::new(source, 0))?;
         }
         socket.connect(address).await
+    }
+
+    /// Whether a link may have this socket's descriptor: the last ones of the process are for files.
+    fn may_keep(&self, socket: &impl AsRawFd) -> bool {
+        self.engine.clients.descriptors.get().is_none_or(|all| all.allows_link(socket.as_raw_fd()))
     }
 
     /// Accepts peers until dropped.
@@ -151,9 +159,8 @@ impl Cluster {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let descriptors = self.engine.clients.descriptors.get();
-                    if descriptors.is_some_and(|all| !all.allows_link(stream.as_raw_fd())) {
-                        // The last descriptors are for files; a peer tries again.
+                    // A peer tries again.
+                    if !self.may_keep(&stream) {
                         continue;
                     }
                     let _ = stream.set_nodelay(true);

@@ -6,6 +6,8 @@
 //! that counts, and every write that was answered is in the copy that wins.
 
 use std::future::Future;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use protocol::rdb::Writer;
 use protocol::resp::{Args, OwnedArgs, ReplyParser, Value};
 use protocol::slot::key_slot;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::base::number::parse_i64;
 use crate::command::effects::Event;
@@ -292,7 +294,7 @@ impl Mover {
         let mut preamble = 0;
         let mut bytes = Vec::new();
         if link.is_none() {
-            *link = Some(Link::open(&self.request).await?);
+            *link = Some(Link::open(&self.engine, &self.request).await?);
             if let Some(auth) = &self.request.auth {
                 push_command(&mut bytes, &auth.view().iter().collect::<Vec<_>>());
                 preamble += 1;
@@ -352,9 +354,9 @@ struct Link {
 }
 
 impl Link {
-    async fn open(request: &Request) -> Result<Self, CmdError> {
+    async fn open(engine: &Engine, request: &Request) -> Result<Self, CmdError> {
         let port = request.port.ok_or(CANNOT_WRITE)?;
-        let connecting = TcpStream::connect((request.host.as_str(), port));
+        let connecting = connect(engine, &request.host, port);
         let stream = match tokio::time::timeout(request.timeout, connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(problem)) if was_turned_away(problem.kind()) => return Err(CANNOT_WRITE),
@@ -391,15 +393,32 @@ impl Link {
     }
 }
 
+/// Connects to the first of the host's addresses that answers. It is a client that wants this connection, so it may not have one
+/// of the descriptors that are kept from clients.
+async fn connect(engine: &Engine, host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut problem = io::ErrorKind::NotFound.into();
+    for address in tokio::net::lookup_host((host, port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if !engine.clients.have_room(socket.as_raw_fd()) {
+            return Err(io::Error::other("no file descriptor is left for it"));
+        }
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}
+
 /// Whether the other side answered, and said no. Redis learns that from its first write, and names it so.
-fn was_turned_away(kind: std::io::ErrorKind) -> bool {
-    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
+fn was_turned_away(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
     matches!(kind, ConnectionRefused | ConnectionReset | HostUnreachable)
 }
 
 async fn within<T>(
     limit: Duration,
-    work: impl Future<Output = std::io::Result<T>>,
+    work: impl Future<Output = io::Result<T>>,
     problem: &CmdError,
 ) -> Result<T, CmdError> {
     match tokio::time::timeout(limit, work).await {

@@ -18,9 +18,10 @@ use super::config::ids;
 
 /// Descriptors besides those of clients that a node counts on when it fits `maxclients` (Redis: CONFIG_MIN_RESERVED_FDS).
 const BESIDES_CLIENTS: u64 = 32;
-/// Kept from clients and from links of the bus: files, and the link to a primary.
+/// Kept from clients and from links of the bus: files, and the link to a primary. Once for the process: its nodes seldom
+/// open them in the same moment, and many nodes would otherwise leave clients only what [`Descriptors::allows`] makes sure of.
 const FOR_FILES: u64 = 12;
-/// Kept from clients for the links of a cluster node.
+/// Kept from clients for the links of cluster nodes, if the process has any.
 const FOR_LINKS: u64 = 24;
 /// What is assumed if the system does not tell its limit, as by Redis.
 const UNKNOWN: u64 = 1024;
@@ -40,15 +41,15 @@ pub struct TooFew {
 pub struct Descriptors {
     /// What all nodes want together.
     wanted: AtomicU64,
-    /// What they keep from clients.
-    kept: AtomicU64,
+    /// How many of them are cluster nodes.
+    clustered: AtomicU64,
     /// How many the process may have.
     limit: AtomicU64,
 }
 
 impl Default for Descriptors {
     fn default() -> Self {
-        Self { wanted: AtomicU64::new(0), kept: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX) }
+        Self { wanted: AtomicU64::new(0), clustered: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX) }
     }
 }
 
@@ -57,14 +58,14 @@ impl Default for Descriptors {
 pub struct Claim {
     all: Arc<Descriptors>,
     wanted: AtomicU64,
-    kept: u64,
+    clustered: bool,
 }
 
 impl Claim {
-    fn new(all: &Arc<Descriptors>, wanted: u64, kept: u64) -> Self {
+    fn new(all: &Arc<Descriptors>, wanted: u64, clustered: bool) -> Self {
         all.wanted.fetch_add(wanted, Ordering::Relaxed);
-        all.kept.fetch_add(kept, Ordering::Relaxed);
-        Self { all: all.clone(), wanted: AtomicU64::new(wanted), kept }
+        all.clustered.fetch_add(u64::from(clustered), Ordering::Relaxed);
+        Self { all: all.clone(), wanted: AtomicU64::new(wanted), clustered }
     }
 
     /// Changes what this node wants, and returns what the others want. Nodes of a process do this side by side, so the sum is
@@ -77,7 +78,8 @@ impl Claim {
 
     /// Whether a client may keep the descriptor that its socket got.
     pub fn allows_client(&self, descriptor: i32) -> bool {
-        self.all.allows(descriptor, self.all.kept.load(Ordering::Relaxed))
+        let links = if self.all.clustered.load(Ordering::Relaxed) > 0 { FOR_LINKS } else { 0 };
+        self.all.allows(descriptor, FOR_FILES + links)
     }
 
     /// Whether a link of the bus may.
@@ -89,7 +91,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.change(0);
-        self.all.kept.fetch_sub(self.kept, Ordering::Relaxed);
+        self.all.clustered.fetch_sub(u64::from(self.clustered), Ordering::Relaxed);
     }
 }
 
@@ -99,9 +101,8 @@ impl Descriptors {
     /// # Errors
     /// There are too few for a single client.
     pub fn fit(self: &Arc<Self>, engine: &Engine) -> Result<Claim, TooFew> {
-        let kept = if engine.config.bool(ids::CLUSTER_ENABLED) { FOR_FILES + FOR_LINKS } else { FOR_FILES };
         let wanted = needed_by(engine);
-        let claim = Claim::new(self, 0, kept);
+        let claim = Claim::new(self, 0, engine.config.bool(ids::CLUSTER_ENABLED));
         let limit = self.raise(engine, wanted, claim.change(wanted));
         if limit >= wanted {
             return Ok(claim);
@@ -205,7 +206,7 @@ mod tests {
     #[test]
     fn the_last_descriptors_are_kept_from_clients() {
         let all = Arc::new(Descriptors::default());
-        let claim = Claim::new(&all, 500, FOR_FILES + FOR_LINKS);
+        let claim = Claim::new(&all, 500, true);
         assert!(claim.allows_client(i32::MAX), "unknown: no limit");
         all.limit.store(1000, Ordering::Relaxed);
         assert!(claim.allows_client(963) && !claim.allows_client(964));
@@ -216,14 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn many_nodes_of_a_process_keep_no_more_from_clients_than_one() {
+        let all = Arc::new(Descriptors::default());
+        all.limit.store(1000, Ordering::Relaxed);
+        let alone = Claim::new(&all, 100, false);
+        assert!(alone.allows_client(987) && !alone.allows_client(988));
+        let nodes: Vec<Claim> = (0..6).map(|_| Claim::new(&all, 100, true)).collect();
+        assert!(alone.allows_client(963) && !alone.allows_client(964));
+        drop(nodes);
+        assert!(alone.allows_client(987) && !alone.allows_client(988));
+    }
+
+    #[test]
     fn a_node_that_ends_gives_back_what_it_claimed() {
         let all = Arc::new(Descriptors::default());
-        let first = Claim::new(&all, 500, 12);
-        let second = Claim::new(&all, 100, 36);
+        let first = Claim::new(&all, 500, false);
+        let second = Claim::new(&all, 100, true);
         assert_eq!(second.change(200), 500);
-        assert_eq!((all.wanted.load(Ordering::Relaxed), all.kept.load(Ordering::Relaxed)), (700, 48));
+        let state = || (all.wanted.load(Ordering::Relaxed), all.clustered.load(Ordering::Relaxed));
+        assert_eq!(state(), (700, 1));
         drop(second);
         drop(first);
-        assert_eq!((all.wanted.load(Ordering::Relaxed), all.kept.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!(state(), (0, 0));
     }
 }
