@@ -121,6 +121,8 @@ pub struct Gossip {
     pub(crate) unsynced: bool,
     /// Effects of the input that is being handled.
     pub(crate) pending: Vec<Effect>,
+    /// More commands of the same transaction follow: what is noted stays noted.
+    batching: bool,
     /// Effects that are ready to be performed.
     effects: VecDeque<Effect>,
     pub(crate) stats: Stats,
@@ -171,6 +173,7 @@ impl Gossip {
             inherited_at: None,
             replicating_from: None,
             todo: Todo::default(),
+            batching: false,
             // A process that was killed may have left a file that the system had not written out yet.
             unsynced: true,
             pending: Vec::new(),
@@ -276,8 +279,26 @@ impl Gossip {
         self.last_input = self.last_input.max(now);
     }
 
+    /// An input that is one of several: what follows from it is only noted, until [`Self::end_batch`] or any other input. One
+    /// transaction saves nodes.conf and makes a view once, as Redis does before it sleeps.
+    pub fn in_batch<R>(&mut self, input: impl FnOnce(&mut Self) -> R) -> R {
+        self.batching = true;
+        let result = input(self);
+        self.batching = false;
+        result
+    }
+
+    /// Works off what [`Self::in_batch`] noted; nothing if another input has done so.
+    pub fn end_batch(&mut self, now: UnixMillis) {
+        self.begin(now);
+        self.finish(now);
+    }
+
     /// Last step of every input: works off what was noted and releases the effects, nodes.conf first.
     pub(crate) fn finish(&mut self, now: UnixMillis) {
+        if self.batching {
+            return;
+        }
         if std::mem::take(&mut self.todo.manual_failover) {
             self.handle_manual_failover(now);
             self.todo.failover = true;

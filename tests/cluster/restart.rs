@@ -51,6 +51,45 @@ fn a_node_killed_right_after_a_change_remembers_it() {
     assert_eq!((lines[0].id.as_str(), lines[0].slot_count(), lines[0].epoch), (id.as_str(), 16_384, 1));
 }
 
+/// A transaction saves once, before it answers; until then its commands see what the ones before them did, as in stock nodes.
+#[test]
+fn a_node_killed_right_after_a_transaction_remembers_it() {
+    let stock = NodeSpec::cluster(Binary::Stock, 2_000).start();
+    let mut node = NodeSpec::cluster(Binary::Slotd, 2_000).start();
+    let transaction = |node: &integration::node::Node| -> Vec<String> {
+        let mut client = node.client();
+        client.ok("CLUSTER ADDSLOTSRANGE 0 16000");
+        client.ok("MULTI");
+        for line in [
+            "CLUSTER DELSLOTS 7",
+            "CLUSTER ADDSLOTSRANGE 16001 16383",
+            "CLUSTER ADDSLOTS 7",
+            "CLUSTER DELSLOTS 7",
+            "CLUSTER DELSLOTS 7",
+            "CLUSTER BUMPEPOCH",
+            "CLUSTER SETSLOT 5 STABLE",
+            "CLUSTER COUNTKEYSINSLOT 5",
+            "CLUSTER SLOTS",
+        ] {
+            assert_eq!(client.cmd(line).text(), "QUEUED", "{line}");
+        }
+        client.send(&["EXEC"]).expect("connected");
+        let reply = client.frame(integration::wait::secs(5)).expect("a reply");
+        let own = [node.cmd("CLUSTER MYID").text(), node.port().to_string()];
+        own.iter()
+            .fold(String::from_utf8_lossy(&reply).into_owned(), |text, own| text.replace(own.as_str(), "own"))
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
+    let expected = transaction(&stock);
+    assert_eq!(transaction(&node), expected);
+    node.kill();
+    node.restart();
+    let lines = parse_nodes(&node.cmd("CLUSTER NODES").text());
+    assert_eq!((lines[0].slot_count(), lines[0].epoch), (16_383, 1), "{lines:?}");
+}
+
 /// Files go both ways: slotd starts on what stock Redis wrote, and stock Redis on what slotd wrote.
 #[test]
 fn nodes_conf_is_exchangeable() {

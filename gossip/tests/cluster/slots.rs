@@ -26,6 +26,47 @@ fn a_slot_moves_in_the_steps_of_redis_cli() {
     assert!(net.views().all(|view| view.ok));
 }
 
+/// `redis-cli --cluster fix` covers a slot with three commands in one transaction.
+#[test]
+fn a_batch_of_commands_is_saved_and_shown_once() {
+    let mut net = TestNet::new(1);
+    let effects = |net: &TestNet| net.nodes[0].effects.len();
+    let before = effects(&net);
+    net.command(0, |core, now| {
+        for number in 0..3 {
+            core.in_batch(|core| core.add_slots(&[range(number, number)], now)).expect("free slots");
+        }
+        core.in_batch(|core| core.bump_epoch(now));
+        assert_eq!(core.poll_effect(), None, "only noted");
+        assert!(core.view().nodes_text(false).contains("connected 0-2"), "and known to the core");
+        core.end_batch(now);
+    });
+    let made = &net.nodes[0].effects[before..];
+    let count = |wanted: fn(&Effect) -> bool| made.iter().filter(|effect| wanted(effect)).count();
+    assert_eq!(count(|effect| matches!(effect, Effect::PersistNodesConf { .. })), 1, "{made:?}");
+    assert_eq!(count(|effect| matches!(effect, Effect::ViewChanged)), 1, "{made:?}");
+    let saved = made.iter().find_map(|effect| match effect {
+        Effect::PersistNodesConf { text, .. } => Some(text),
+        _ => None,
+    });
+    assert!(saved.is_some_and(|text| text.contains("connected 0-2")), "{made:?}");
+}
+
+/// A packet or a tick may come between two commands of a transaction.
+#[test]
+fn any_other_input_works_off_what_a_batch_has_noted() {
+    let mut net = TestNet::new(1);
+    let before = net.nodes[0].effects.len();
+    net.command(0, |core, now| {
+        core.in_batch(|core| core.add_slots(&[range(0, 9)], now)).expect("free slots");
+        core.save_config(now);
+    });
+    let after = net.nodes[0].effects.len();
+    assert!(net.nodes[0].effects[before..].iter().any(|effect| matches!(effect, Effect::ViewChanged)));
+    net.command(0, gossip::Gossip::end_batch);
+    assert_eq!(net.nodes[0].effects.len(), after, "nothing is left");
+}
+
 #[test]
 fn a_slot_with_keys_is_not_given_away() {
     let mut net = TestNet::three_shards();

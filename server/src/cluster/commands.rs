@@ -213,6 +213,17 @@ fn run(
     Ok(Handled::Done)
 }
 
+/// As [`run`], for what a transaction saves once: slots and epochs.
+fn run_together(
+    cluster: &Arc<Cluster>,
+    ctx: &mut SessionCtx<'_, '_>,
+    command: impl FnOnce(&mut Gossip, i64) -> Result<(), gossip::Error>,
+) -> SessionResult {
+    cluster.with_core_in(ctx.session.in_exec, command).map_err(|problem| refusal(&problem))?;
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
 /// A node id or an address. What is no text is no node either, and only told back.
 fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(error::c_string(word)).into_owned()
@@ -246,26 +257,26 @@ fn slot_ranges(ctx: &SessionCtx<'_, '_>, args: Args<'_>) -> Result<Vec<SlotRange
 
 fn add_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let slots = single_slots(args)?;
-    run(cluster, ctx, |core, now| core.add_slots(&slots, now))
+    run_together(cluster, ctx, |core, now| core.add_slots(&slots, now))
 }
 
 fn add_slots_range(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let slots = slot_ranges(ctx, args)?;
-    run(cluster, ctx, |core, now| core.add_slots(&slots, now))
+    run_together(cluster, ctx, |core, now| core.add_slots(&slots, now))
 }
 
 fn del_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let slots = single_slots(args)?;
-    run(cluster, ctx, |core, now| core.del_slots(&slots, now))
+    run_together(cluster, ctx, |core, now| core.del_slots(&slots, now))
 }
 
 fn del_slots_range(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let slots = slot_ranges(ctx, args)?;
-    run(cluster, ctx, |core, now| core.del_slots(&slots, now))
+    run_together(cluster, ctx, |core, now| core.del_slots(&slots, now))
 }
 
 fn bump_epoch(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
-    match cluster.with_core(Gossip::bump_epoch) {
+    match cluster.with_core_in(ctx.session.in_exec, Gossip::bump_epoch) {
         Bump::Bumped(epoch) => ctx.reply.simple(format!("BUMPED {epoch}")),
         Bump::Still(epoch) => ctx.reply.simple(format!("STILL {epoch}")),
     }
@@ -462,13 +473,13 @@ fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
     let action = &args[3];
     let is = |word: &[u8], words: usize| action.eq_ignore_ascii_case(word) && args.len() == words;
     if is(b"stable", 4) {
-        return run(cluster, ctx, |core, now| core.set_slot_stable(slot, now));
+        return run_together(cluster, ctx, |core, now| core.set_slot_stable(slot, now));
     }
     let node = args.get(4).map(text).unwrap_or_default();
     if is(b"migrating", 5) {
-        run(cluster, ctx, |core, now| core.set_slot_migrating(slot, &node, now))
+        run_together(cluster, ctx, |core, now| core.set_slot_migrating(slot, &node, now))
     } else if is(b"importing", 5) {
-        run(cluster, ctx, |core, now| core.set_slot_importing(slot, &node, now))
+        run_together(cluster, ctx, |core, now| core.set_slot_importing(slot, &node, now))
     } else if is(b"node", 5) {
         // Nobody may write into the slot between the look and the change of hands.
         let engine = ctx.engine.clone();

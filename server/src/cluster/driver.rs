@@ -72,6 +72,8 @@ pub struct Cluster {
     armed_until: AtomicI64,
     rearm: Notify,
     pub(super) stopped: AtomicBool,
+    /// The core has noted what a transaction's commands changed; it is neither saved nor published yet.
+    batched: AtomicBool,
     /// A reset wants the data set dropped.
     pub(super) flush_due: AtomicBool,
     /// Names of peers that announce no addresses.
@@ -128,6 +130,7 @@ impl Cluster {
             armed_until: AtomicI64::new(0),
             rearm: Notify::new(),
             stopped: AtomicBool::new(false),
+            batched: AtomicBool::new(false),
             flush_due: AtomicBool::new(false),
             names: Resolver::default(),
             port: AtomicU16::new(port),
@@ -202,10 +205,25 @@ impl Cluster {
         self.serve_until.store(core.serve_until_ms(), Ordering::Release);
         self.engine.state.withholding.store(!core.feeds_replicas(), Ordering::Release);
         let next = core.next_timeout();
+        self.batched.store(false, Ordering::Release);
         drop(core);
         if next < self.armed_until.swap(next, Ordering::Relaxed) {
             self.rearm.notify_one();
         }
+        result
+    }
+
+    /// As [`Cluster::with_core`], but within a transaction all such inputs are saved, sent and published together, by
+    /// [`Router::conclude`] before the transaction answers. For changes that no later command of it has to find performed.
+    pub(super) fn with_core_in<R>(self: &Arc<Self>, transaction: bool, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
+        if !transaction {
+            return self.with_core(input);
+        }
+        let mut core = self.core.lock();
+        let now = self.bus_now();
+        let result = core.in_batch(|core| input(core, now));
+        self.view_is_stale.store(true, Ordering::Release);
+        self.batched.store(true, Ordering::Release);
         result
     }
 
@@ -370,6 +388,15 @@ impl Router for Cluster {
 
     fn serves(&self, slot: SlotId) -> bool {
         self.view.load().serves(slot)
+    }
+
+    fn conclude(&self) {
+        // Who clears the mark holds the core until all is saved, so nobody answers before.
+        if self.batched.load(Ordering::Acquire)
+            && let Some(this) = self.me.upgrade()
+        {
+            this.with_core(Gossip::end_batch);
+        }
     }
 
     fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>) {

@@ -38,6 +38,8 @@ pub trait Router: Send + Sync {
     fn route(&self, ask: &RouteAsk) -> Route;
     /// Whether this node or its primary owns the slot.
     fn serves(&self, slot: SlotId) -> bool;
+    /// The commands of a transaction are done: saves and publishes what they changed, before it answers.
+    fn conclude(&self);
     /// Sends a published message to the other nodes; `shard` is set for SPUBLISH.
     fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>);
 }

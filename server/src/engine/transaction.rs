@@ -229,4 +229,7 @@ fn run(
         engine.run_queued(session, command, queued.args.view(), reply, now, unit, locked.as_deref_mut(), pass);
     }
     unit.end_transaction(engine);
+    if let Some(router) = engine.router() {
+        router.conclude();
+    }
 }
