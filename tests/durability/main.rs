@@ -13,6 +13,7 @@ mod kill_loop;
 mod one_snapshot;
 mod psync;
 mod rdb;
+mod reconnect;
 mod reload;
 mod resync_keeps_data;
 mod role_changes;

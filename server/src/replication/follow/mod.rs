@@ -6,6 +6,7 @@
 //! receive  a snapshot, as it comes: looked through, and kept in memory or in a file
 //! place    a snapshot that is here as a whole, in the place of the old data
 //! apply    the stream
+//! pace     how soon the next attempt is made
 //! ```
 //!
 //! A task on a worker, because applying runs commands. It belongs to one generation of the role; whatever it does to data or
@@ -13,6 +14,7 @@
 //! more command of the old primary, and what was applied is what was counted.
 
 mod apply;
+mod pace;
 mod place;
 mod receive;
 mod wire;
@@ -25,8 +27,9 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use self::pace::Pace;
 use self::wire::{End, Wire};
 use super::Replication;
 use super::core::{Following, LinkPhase};
@@ -37,10 +40,6 @@ use crate::engine::client::{ClientHandle, ClientKind};
 use crate::engine::config::ids;
 use crate::engine::session::{Origin, Session};
 use crate::logging::NodeLog;
-
-/// Waits between attempts grow from the first to the last of these, milliseconds.
-const FIRST_WAIT_MS: u64 = 50;
-const LAST_WAIT_MS: u64 = 1000;
 
 /// Whom to follow, and until when.
 pub(super) struct Target {
@@ -92,15 +91,12 @@ impl Drop for Listed {
 
 impl FollowTask {
     async fn run(&mut self) {
-        let mut wait = FIRST_WAIT_MS;
+        let mut pace = Pace::new();
         loop {
-            let mut came_up = false;
-            // Only a link that was up and broke is made anew at once; what was refused will most likely be refused again.
-            let mut at_once = false;
+            let mut came_up = None;
             match self.attempt(&mut came_up).await {
                 Ok(()) | Err(End::Stale) => return,
-                Err(End::Lost(text)) if came_up => {
-                    at_once = true;
+                Err(End::Lost(text)) if came_up.is_some() => {
                     self.replication.engine.log.notice(format_args!("Connection with master lost. ({text})"));
                     self.replication.engine.log.notice(format_args!("Caching the disconnected master state."));
                 }
@@ -122,12 +118,7 @@ impl FollowTask {
             {
                 return;
             }
-            if at_once {
-                wait = FIRST_WAIT_MS;
-                continue;
-            }
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-            wait = (wait * 2).min(LAST_WAIT_MS);
+            tokio::time::sleep(pace.after(came_up.map(|at: Instant| at.elapsed()))).await;
         }
     }
 
@@ -136,7 +127,8 @@ impl FollowTask {
         self.replication.with_following(self.target.generation, f)
     }
 
-    async fn attempt(&mut self, came_up: &mut bool) -> Result<(), End> {
+    /// Follows the primary until the link ends. `came_up`: since when the link is up.
+    async fn attempt(&mut self, came_up: &mut Option<Instant>) -> Result<(), End> {
         let (host, port) = (&self.target.host, self.target.port);
         let patience = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT).max(1) as u64);
         self.with_following(|following| following.phase = LinkPhase::Connecting)?;
@@ -161,7 +153,7 @@ impl FollowTask {
             Answer::Full { id, offset } => self.full_sync(&mut wire, id, offset).await?,
             Answer::Continue { id } => self.resume(id, &mut session)?,
         }
-        *came_up = true;
+        *came_up = Some(Instant::now());
         handle.set_kind(ClientKind::Primary);
         let _listed = Listed::new(engine, handle);
         let end = self.stream(&mut wire, &mut session).await;
