@@ -67,7 +67,6 @@ impl Cluster {
     }
 
     fn wait_telling(&self, began: Instant, patience: Duration, teller: &mut Teller<'_>) -> Result<(), ClusterError> {
-        let cores = self.cores();
         let mut wait = |ready: &dyn Fn() -> bool| {
             while !ready() {
                 if began.elapsed() > patience {
@@ -78,9 +77,10 @@ impl Cluster {
             }
             Ok(())
         };
-        // One node after the other: a look at all of them each time would cost more than forming.
-        for core in &cores {
-            wait(&|| lists_all(&core.view(), &identities(&cores)))?;
+        // One place after the other: a look at all of them each time would cost more than forming. Whoever is there is asked: a node
+        // may end and come back meanwhile, as another one.
+        for member in &self.process.members {
+            wait(&|| member.core().is_some_and(|core| lists_all(&core.view(), &identities(&self.cores()))))?;
         }
         wait(&|| self.is_ready())
     }

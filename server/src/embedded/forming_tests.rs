@@ -1,6 +1,7 @@
-//! Tests of forming that comes to nothing.
+//! Tests of forming that comes to nothing, and of waiting while nodes come and go.
 
 use super::super::ClusterError;
+use super::super::progress::Observer;
 use super::*;
 
 #[test]
@@ -21,4 +22,23 @@ fn a_start_that_is_given_up_says_of_each_node_what_it_lacks_and_what_it_warned_o
         assert!(line.contains("; last warning: Unable to AUTH to MASTER: -WRONGPASS"), "{text}");
     }
     assert_eq!(lines.len(), 4, "{text}");
+}
+
+#[test]
+fn a_node_that_ends_and_comes_back_while_somebody_waits_is_waited_for_as_what_it_is_then() {
+    let cluster = Cluster::start(Options::new().shards(3).replicas(1)).expect("it starts");
+    for node in [0, 3, 5] {
+        cluster.node(node).kill();
+        let process = cluster.process.clone();
+        // Called by who waits, when it has waited for a while.
+        let come_back = Observer(Arc::new(move |_| {
+            if process.members[node].is_gone() {
+                process.restart(node).expect("its ports were kept for it");
+            }
+        }));
+        let began = Instant::now();
+        let waited = cluster.wait_telling(began, Duration::from_secs(60), &mut Teller::new(Some(&come_back), began));
+        assert!(waited.is_ok(), "node {node}: {}", waited.expect_err("just seen"));
+        assert!(cluster.is_ready());
+    }
 }
