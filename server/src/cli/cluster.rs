@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser};
 
 use super::{Invocation, version};
 use crate::base::nearest::nearest;
+use crate::embedded::{NODES_MAX, check_ports};
 use crate::engine::config::directive::DirectiveId;
 use crate::engine::config::file::{LoadError, Sources, is_known, options_text};
 use crate::engine::config::{Config, ids, table, words};
@@ -83,10 +84,6 @@ struct ClusterFlags {
     json: bool,
 }
 
-/// The most nodes of one process.
-const CLUSTER_NODES_MAX: usize = 1000;
-/// The bus listens this far above the client port.
-const BUS_PORT_OFFSET: usize = 10000;
 /// What differs from the defaults of a node. All nodes die together or not at all, so that a short timeout costs nothing and
 /// whoever stops one of them need not wait.
 const DEFAULTS: &[u8] = b"cluster-enabled yes\ncluster-node-timeout 2000\nloglevel warning\nbind 127.0.0.1\n";
@@ -112,16 +109,9 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
     let ClusterFlags { shards, replicas, port, host, password, dir, json } = flags;
     let cluster = ClusterArgs { shards, replicas, port, dir, json, host, password, options };
     let nodes = cluster.nodes();
-    if nodes > CLUSTER_NODES_MAX {
+    if nodes > NODES_MAX {
         return Err(format!(
-            "--shards {shards} --replicas {replicas} makes {nodes} nodes, more than one process runs ({CLUSTER_NODES_MAX})"
-        ));
-    }
-    let last_bus_port = usize::from(port) + nodes - 1 + BUS_PORT_OFFSET;
-    if port != 0 && last_bus_port > usize::from(u16::MAX) {
-        let most = usize::from(u16::MAX) - BUS_PORT_OFFSET - nodes + 1;
-        return Err(format!(
-            "--port {port} leaves no room for {nodes} nodes and their bus ports ({BUS_PORT_OFFSET} above): {most} is the most"
+            "--shards {shards} --replicas {replicas} makes {nodes} nodes, more than one process runs ({NODES_MAX})"
         ));
     }
     Ok(Invocation::Cluster(cluster))
@@ -270,6 +260,7 @@ impl ClusterArgs {
     /// A directive that several nodes cannot share.
     fn check_nodes(&self, config: &Config) -> Result<(), String> {
         let nodes = self.nodes();
+        check_ports(self.port, nodes, config).map_err(|text| format!("--{text}"))?;
         for id in [ids::CLUSTER_PORT, ids::CLUSTER_ANNOUNCE_PORT, ids::CLUSTER_ANNOUNCE_BUS_PORT] {
             if nodes > 1 && config.int(id) != 0 {
                 let (name, shards, replicas) = (id.directive().name, self.shards, self.replicas);

@@ -115,7 +115,7 @@ impl<'c> NodeHandle<'c> {
         self.process.pause(self.index, None)
     }
 
-    /// As [`NodeHandle::pause`], and resumes after this time.
+    /// As [`NodeHandle::pause`], and resumes after this time. The latest call rules: it may make a pause longer or shorter.
     ///
     /// # Errors
     /// [`ClusterError::NodeDown`].

@@ -9,12 +9,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use socket2::Socket;
 
 use super::facts::{NodeInfo, NodeState};
+use super::pause::Pause;
 use super::reach::Reach;
 use super::{ClusterError, HOST, Options};
 use crate::base::clock::SystemClock;
@@ -43,8 +44,7 @@ pub(super) struct Member {
     life: Mutex<Life>,
     /// A node that is down is about to come back.
     pub(super) returning: AtomicBool,
-    /// Counts pauses and their ends: a timer ends only the pause that it was set for.
-    pub(super) pauses: Arc<AtomicU64>,
+    pub(super) pause: Arc<Pause>,
 }
 
 /// What is now at the place.
@@ -87,11 +87,12 @@ impl Member {
             host: reach.shown,
             directives,
             ephemeral: options.dir.is_none(),
-            port: if options.port == 0 { 0 } else { options.port + index as u16 },
+            // `Options::check`: there is such a port.
+            port: if options.port == 0 { 0 } else { options.port.saturating_add(index as u16) },
             operating: Mutex::new(()),
             life: Mutex::default(),
             returning: AtomicBool::new(false),
-            pauses: Arc::default(),
+            pause: Arc::default(),
         }
     }
 
@@ -164,7 +165,7 @@ impl Member {
             let Some(node) = life.node.take() else { return false };
             node
         };
-        self.pauses.fetch_add(1, Ordering::SeqCst);
+        self.pause.call_off();
         node.end();
         let mut life = self.life.lock();
         if let Some(at) = life.address.clone().filter(|_| !life.closed) {
@@ -183,6 +184,7 @@ impl Member {
             life.kept.clear();
             life.node.take()
         };
+        self.pause.call_off();
         if let Some(node) = node {
             node.end();
         }

@@ -11,6 +11,7 @@
 //! process    all nodes and their ends    member   one node's place              addresses  nodes.conf, if ports changed
 //! handle     one node, for breaking it   orders   the same for clients          events     what happened to nodes
 //! reach      where nodes find each other progress how far forming has come      descriptors  room for sockets
+//! pause      a node that stands still
 //! ```
 //!
 //! ```
@@ -35,6 +36,7 @@ mod handle;
 mod member;
 mod options;
 mod orders;
+mod pause;
 mod process;
 mod progress;
 mod reach;
@@ -50,6 +52,7 @@ pub use facts::{NodeInfo, NodeState, Role};
 pub use handle::NodeHandle;
 use member::Member;
 pub use options::Options;
+pub(crate) use options::{NODES_MAX, check_ports};
 use process::Process;
 pub use progress::Progress;
 pub use starting::Starting;

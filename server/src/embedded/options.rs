@@ -8,6 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::progress::{Observer, Progress};
+use super::{ClusterError, HOST};
+use crate::cluster::BUS_PORT_OFFSET;
+use crate::engine::config::file::Sources;
+use crate::engine::config::{Config, ids};
+
+/// The most nodes of one process.
+pub(crate) const NODES_MAX: usize = 1000;
 
 /// What cluster to start.
 ///
@@ -108,8 +115,40 @@ impl Options {
 
     /// How many nodes that makes.
     pub fn nodes(&self) -> usize {
-        self.shards * (self.replicas + 1)
+        self.shards.saturating_mul(self.replicas.saturating_add(1))
     }
+
+    /// What the directives make of every node's configuration.
+    pub(super) fn config(&self) -> Result<Config, ClusterError> {
+        let config = Config::new("/");
+        let options = [format!("bind {HOST}\n").as_bytes(), &self.directives].concat();
+        config.load_values(&Sources { options, ..Sources::default() })?;
+        Ok(config)
+    }
+
+    /// Refuses numbers that cannot work, before anything is started.
+    pub(super) fn check(&self, config: &Config) -> Result<(), ClusterError> {
+        let (shards, replicas, nodes) = (self.shards, self.replicas, self.nodes());
+        if !(1..=NODES_MAX).contains(&nodes) {
+            return Err(ClusterError::Contradiction(format!(
+                "shards {shards} and replicas {replicas} make {nodes} nodes: one process runs 1 to {NODES_MAX}"
+            )));
+        }
+        check_ports(self.port, nodes, config).map_err(ClusterError::Contradiction)
+    }
+}
+
+/// Whether the nodes and their bus find ports from this one on. 0: any will do.
+pub(crate) fn check_ports(port: u16, nodes: usize, config: &Config) -> Result<(), String> {
+    let (first, others) = (usize::from(port), nodes.saturating_sub(1));
+    // A `cluster-port` is for a lone node.
+    let above = if config.int(ids::CLUSTER_PORT) == 0 { BUS_PORT_OFFSET as usize } else { 0 };
+    let most = usize::from(u16::MAX).saturating_sub(above + others);
+    if first <= most {
+        return Ok(());
+    }
+    let bus = if above == 0 { String::new() } else { format!(" and their bus ports ({above} above)") };
+    Err(format!("port {port} leaves no room for {nodes} nodes{bus}: 1 to {most} do, and 0 takes free ones"))
 }
 
 impl Default for Options {
@@ -117,3 +156,7 @@ impl Default for Options {
         Self::new()
     }
 }
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

@@ -38,7 +38,9 @@ pub(super) struct Process {
 impl Process {
     /// Places for all nodes, all of them empty.
     pub(super) fn new(options: &Options) -> Result<Self, ClusterError> {
-        let reach = Reach::of(&options.directives)?;
+        let config = options.config()?;
+        options.check(&config)?;
+        let reach = Reach::of(&config)?;
         descriptors::make_room(options.nodes())?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = Arc::new(Threads::start(workers).map_err(ClusterError::system("starting threads"))?);
@@ -103,6 +105,7 @@ impl Process {
     /// `false`: it did not run.
     fn stop_held(&self, index: usize, signal: StopSignal) -> Result<bool, ClusterError> {
         let Some(node) = self.members[index].node() else { return Ok(false) };
+        self.members[index].pause.call_off();
         match shut_down(vec![node], signal)?.as_slice() {
             [true] => Ok(self.members[index].end(None)),
             _ => Err(ClusterError::NotStopped(index)),
@@ -114,6 +117,7 @@ impl Process {
         let _operating: Vec<_> = self.members.iter().map(Member::operate).collect();
         let (indexes, nodes): (Vec<usize>, Vec<Arc<Node>>) =
             self.members.iter().enumerate().filter_map(|(index, member)| Some((index, member.node()?))).unzip();
+        self.members.iter().for_each(|member| member.pause.call_off());
         let mut outcome = Ok(());
         for (index, stopped) in indexes.into_iter().zip(shut_down(nodes, signal)?) {
             if !stopped {
@@ -139,25 +143,23 @@ impl Process {
         outcome
     }
 
-    /// Pauses a node, for so long if that is said.
+    /// Pauses a node, for so long if that is said; a pause that was there before gives way to this one.
     pub(super) fn pause(&self, index: usize, time: Option<Duration>) -> Result<(), ClusterError> {
         let member = &self.members[index];
         let _operating = member.operate();
         let node = member.node().ok_or(ClusterError::NodeDown(index))?;
-        let number = member.pauses.fetch_add(1, Ordering::SeqCst) + 1;
+        let tasks = node.engine().state.tasks.clone();
+        let number = member.pause.begin(&tasks);
         node.pause();
         self.tell(index, EventKind::Paused);
-        let Some(time) = time else { return Ok(()) };
-        let (tasks, pauses) = (node.engine().state.tasks.clone(), member.pauses.clone());
-        let (events, event) = (self.events.clone(), self.event(index, EventKind::Resumed));
-        self.threads.control().spawn(move |_| async move {
-            tokio::time::sleep(time).await;
-            if pauses.compare_exchange(number, number + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        if let Some(time) = time {
+            let (events, event) = (self.events.clone(), self.event(index, EventKind::Resumed));
+            member.pause.end_after(number, time, &self.threads, move || {
                 tasks.resume();
                 // Nobody need listen.
                 let _ = events.send(event);
-            }
-        });
+            });
+        }
         Ok(())
     }
 
@@ -166,7 +168,7 @@ impl Process {
         let _operating = member.operate();
         let node = member.node().ok_or(ClusterError::NodeDown(index))?;
         if node.is_paused() {
-            member.pauses.fetch_add(1, Ordering::SeqCst);
+            member.pause.call_off();
             node.resume();
             self.tell(index, EventKind::Resumed);
         }

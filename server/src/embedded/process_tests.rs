@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::super::{Cluster, NodeState, Role};
+use super::super::{Cluster, NodeHandle, NodeState, Role};
 use super::*;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -129,4 +129,28 @@ fn a_start_that_is_given_up_leaves_nothing_running() {
         assert!(!dir.exists(), "{} is left", dir.display());
     }
     wait_for("threads to end", || native_threads() <= native);
+}
+
+#[test]
+fn the_latest_pause_rules_and_no_timer_of_an_earlier_one_is_left() {
+    const LONG: Duration = Duration::from_secs(100_000);
+    let cluster = Cluster::start(Options::new().shards(1).replicas(0)).expect("it starts");
+    let (node, control) = (cluster.node(0), cluster.process.threads.control().clone());
+    let idle = control.load();
+    let timers = |count: usize| wait_for("timers to end", || control.load() == idle + count);
+    node.pause_for(Duration::from_millis(1)).expect("it runs");
+    (0..50).for_each(|_| node.pause_for(LONG).expect("it runs"));
+    timers(1);
+    assert_eq!(node.state(), NodeState::Paused);
+    node.pause_for(Duration::from_millis(10)).expect("it runs");
+    wait_for("the last pause to end", || node.state() == NodeState::Running);
+    timers(0);
+    for end in [NodeHandle::resume, NodeHandle::pause] {
+        node.pause_for(LONG).expect("it runs");
+        end(&node).expect("it runs");
+        timers(0);
+    }
+    node.pause_for(LONG).expect("it runs");
+    node.kill();
+    wait_for("all tasks to end", || control.load() == 0);
 }

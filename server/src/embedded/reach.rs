@@ -6,8 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
-use super::{ClusterError, HOST};
-use crate::engine::config::file::Sources;
+use super::ClusterError;
 use crate::engine::config::{Config, ids};
 
 /// The addresses of a cluster; one for all nodes, which differ by their ports.
@@ -24,11 +23,8 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// What these directives make of it.
-    pub(super) fn of(directives: &[u8]) -> Result<Self, ClusterError> {
-        let config = Config::new("/");
-        let options = [format!("bind {HOST}\n").as_bytes(), directives].concat();
-        config.load_values(&Sources { options, ..Sources::default() })?;
+    /// What the configuration of every node makes of it.
+    pub(super) fn of(config: &Config) -> Result<Self, ClusterError> {
         let bound: Vec<IpAddr> = config.bind_addresses().iter().filter_map(|name| address_of(name)).collect();
         let first = bound.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let dial = match first {

@@ -3,7 +3,8 @@
 use super::*;
 
 fn of(directives: &str) -> Result<(String, Option<String>, String), String> {
-    let reach = Reach::of(directives.as_bytes()).map_err(|error| error.to_string())?;
+    let config = super::super::Options::new().directives(directives).config().expect("directives that are right");
+    let reach = Reach::of(&config).map_err(|error| error.to_string())?;
     Ok((reach.dial.to_string(), reach.announce.map(|ip| ip.to_string()), reach.shown.to_string()))
 }
 

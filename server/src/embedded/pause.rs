@@ -1,0 +1,81 @@
+//! The pause of one node, and its end if a time was said.
+//!
+//! The latest order rules: a pause for a second that comes after one for a minute ends after that second. So there is one timer for a
+//! node at most; one that has been overtaken ends at once, instead of waiting out its time.
+//!
+//! Invariant: a node is held, and let go on by a timer, only under the lock; a timer that is late finds there that it is not its turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::engine::task_group::TaskGroup;
+use crate::engine::threads::Threads;
+
+/// The pause of one node.
+#[derive(Default)]
+pub(super) struct Pause {
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    /// Counts the orders: a timer ends only the pause that it was set for.
+    number: u64,
+    /// Dropping it ends the timer.
+    timer: Option<oneshot::Sender<()>>,
+}
+
+impl Current {
+    fn next(&mut self) -> u64 {
+        self.timer = None;
+        self.number += 1;
+        self.number
+    }
+}
+
+impl Pause {
+    /// Holds a node's tasks from now on. The number of this pause.
+    pub(super) fn begin(&self, tasks: &TaskGroup) -> u64 {
+        let mut current = self.current.lock();
+        tasks.hold();
+        current.next()
+    }
+
+    /// No timer ends a pause any more.
+    pub(super) fn call_off(&self) {
+        self.current.lock().next();
+    }
+
+    /// Has `end` called when this time is over, unless the pause is by then not the latest order any more.
+    pub(super) fn end_after(
+        self: &Arc<Self>,
+        number: u64,
+        time: Duration,
+        threads: &Threads,
+        end: impl FnOnce() + Send + 'static,
+    ) {
+        let (timer, overtaken) = oneshot::channel();
+        let mut current = self.current.lock();
+        if current.number != number {
+            return;
+        }
+        current.timer = Some(timer);
+        drop(current);
+        let pause = self.clone();
+        threads.control().spawn(move |_| async move {
+            tokio::select! {
+                _ = overtaken => {}
+                () = tokio::time::sleep(time) => {
+                    let mut current = pause.current.lock();
+                    if current.number == number {
+                        current.next();
+                        end();
+                    }
+                }
+            }
+        });
+    }
+}
