@@ -5,6 +5,7 @@
 //!
 //! Rank 8: uses persistence and replication, and nothing uses it but the node.
 
+mod attempt;
 pub mod commands;
 mod cron;
 mod debug;
@@ -23,8 +24,8 @@ use crate::engine::session::{Service, SessionCtx, SessionResult};
 use crate::engine::threads::Spawner;
 use crate::persistence::Persistence;
 use crate::replication::Replication;
+use attempt::Progress;
 use neighbours::Neighbours;
-use shutdown::Progress;
 
 /// The operator's side of one node.
 pub struct Ops {

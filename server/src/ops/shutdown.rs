@@ -7,15 +7,14 @@
 //! because of a signal. A shutdown that fails leaves a node that goes on serving. One shutdown goes on at a time, on the control thread:
 //! it does not depend on the client that asked for it, and who asks meanwhile waits for its end (Redis: `prepareForShutdown`).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use protocol::resp::Args;
-use tokio::sync::watch;
 
 use super::Ops;
+pub use super::attempt::Verdict;
+use super::attempt::{AtLast, Attempt};
 use crate::command::{CmdError, error};
 use crate::engine::config::ids;
 use crate::engine::state::{PauseKind, PausePurpose};
@@ -65,71 +64,31 @@ pub fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, CmdError> {
     Ok((!abort).then_some(flags))
 }
 
-/// The shutdown that goes on, or has ended with a node that is ready to stop.
-#[derive(Default)]
-pub(super) struct Progress {
-    current: Mutex<Option<Arc<Attempt>>>,
-}
-
-#[derive(Default)]
-struct Attempt {
-    aborted: AtomicBool,
-    /// The last save has begun.
-    saving: AtomicBool,
-    /// Whether the node is ready to stop, once that is known.
-    verdict: watch::Sender<Option<bool>>,
-}
-
-/// A shutdown whose task ends with the node is over as well: nobody waits for it any longer.
-struct AtLast(Arc<Attempt>);
-
-impl Drop for AtLast {
-    fn drop(&mut self) {
-        self.0.verdict.send_if_modified(|verdict| verdict.is_none() && verdict.replace(false).is_none());
-    }
-}
-
-/// How a shutdown ends.
-pub struct Verdict(watch::Receiver<Option<bool>>);
-
-impl Verdict {
-    /// Waits for it. `false`: the node goes on, because saving failed or ABORT came.
-    pub async fn wait(mut self) -> bool {
-        // The sender goes only with the node.
-        self.0.wait_for(Option::is_some).await.is_ok_and(|verdict| *verdict == Some(true))
-    }
-}
-
 impl Ops {
     /// Makes the node ready to stop, or joins the shutdown that is doing so. With `by_command` the node is asked to stop then.
     pub fn shutdown(&self, flags: ShutdownFlags, by_command: bool) -> Verdict {
-        let mut current = self.progress.current.lock();
-        if let Some(attempt) = &*current {
-            return Verdict(attempt.verdict.subscribe());
-        }
-        let attempt = Arc::new(Attempt::default());
-        let verdict = Verdict(attempt.verdict.subscribe());
-        let (Some(control), Some(this)) = (self.control.get(), self.me.upgrade()) else { return verdict };
-        *current = Some(attempt.clone());
-        drop(current);
+        let (Some(control), Some(this)) = (self.control.get(), self.me.upgrade()) else {
+            // A node that has not started, or is gone: nobody will tell this verdict, which is a no.
+            return Attempt::default().verdict();
+        };
+        let attempt = match self.progress.join() {
+            Ok(attempt) => return attempt.verdict(),
+            Err(attempt) => attempt,
+        };
+        let verdict = attempt.verdict();
         control.spawn(move |_| async move {
             let _told = AtLast(attempt.clone());
             let ready = this.get_ready(flags, &attempt).await;
-            if ready && by_command {
+            if this.progress.end(&attempt, ready, &this.engine.state) && by_command {
                 this.engine.state.request_stop(0);
             }
-            if !ready {
-                this.resume();
-            }
-            attempt.verdict.send_replace(Some(ready));
         });
         verdict
     }
 
     /// The node goes on although it was made ready to stop, or half so.
     pub fn resume(&self) {
-        self.engine.state.unpause(PausePurpose::Shutdown);
-        *self.progress.current.lock() = None;
+        self.progress.call_off(&self.engine.state);
     }
 
     async fn get_ready(&self, mut flags: ShutdownFlags, attempt: &Attempt) -> bool {
@@ -145,9 +104,11 @@ impl Ops {
         if flags.nosave {
             return true;
         }
-        attempt.saving.store(true, Ordering::SeqCst);
+        if !attempt.begin_save() {
+            return false;
+        }
         let saved = self.persistence.save_at_shutdown(flags.save).await;
-        if attempt.aborted.load(Ordering::SeqCst) {
+        if attempt.is_aborted() {
             return false;
         }
         if !saved {
@@ -160,15 +121,11 @@ impl Ops {
 
     /// SHUTDOWN ABORT. `false`: there is nothing to abort.
     pub(super) fn abort_shutdown(&self) -> bool {
-        let current = self.progress.current.lock().clone();
-        let Some(attempt) = current.filter(|attempt| attempt.verdict.borrow().is_none()) else { return false };
-        attempt.aborted.store(true, Ordering::SeqCst);
-        // The save that it may be at is of no more use.
-        if attempt.saving.load(Ordering::SeqCst) {
-            self.persistence.snapshots.cancel_all();
+        let aborted = self.progress.abort(&self.engine.state, || self.persistence.snapshots.cancel_all());
+        if aborted {
+            self.engine.log.notice(format_args!("Shutdown manually aborted."));
         }
-        self.engine.log.notice(format_args!("Shutdown manually aborted."));
-        true
+        aborted
     }
 
     fn replicas_lag(&self) -> bool {
@@ -191,12 +148,12 @@ impl Ops {
         self.engine.log.notice(format_args!("Waiting for replicas before shutting down."));
         let started = clock.monotonic_us();
         while self.replicas_lag() && clock.monotonic_us() - started < patience_us {
-            if attempt.aborted.load(Ordering::SeqCst) {
+            if attempt.is_aborted() {
                 return false;
             }
             tokio::time::sleep(POLL).await;
         }
-        !attempt.aborted.load(Ordering::SeqCst)
+        !attempt.is_aborted()
     }
 
     /// Waits until every write that passed its gates before the pause is in the stream. On another thread: this one serves the bus and
