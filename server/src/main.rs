@@ -131,7 +131,8 @@ fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let environment = Environment { threads, clock, log: log.clone(), ephemeral: false };
     let room = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?;
     let mut signals = listen(&room)?;
-    let node = match start_attended(&room, &mut signals, &environment, config) {
+    let started = signals.attend_start(&room, &log, || Node::start(&environment, config));
+    let node = match started.map_err(|error| format!("Starting a thread: {error}"))? {
         Ok(node) => node,
         // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
         Err(error) => {
@@ -339,33 +340,6 @@ fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
 fn listen(room: &tokio::runtime::Runtime) -> Result<Signals, String> {
     let _inside = room.enter();
     Signals::new().map_err(|error| format!("Waiting for signals: {error}"))
-}
-
-/// Starts a node. A signal that comes before it is up ends the process, since there is nothing to save yet: what is being loaded is on disk.
-fn start_attended(
-    room: &tokio::runtime::Runtime,
-    signals: &mut Signals,
-    environment: &Environment,
-    config: Config,
-) -> Result<Node, StartError> {
-    let up = &tokio::sync::Notify::new();
-    std::thread::scope(|scope| {
-        // The data are loaded on this thread, which looks after their memory later; so another one looks after the signals.
-        scope.spawn(move || {
-            room.block_on(async {
-                tokio::select! {
-                    () = up.notified() => {}
-                    _ = signals.next() => {
-                        environment.log.warning(format_args!("Received shutdown signal during loading, exiting now."));
-                        std::process::exit(0);
-                    }
-                }
-            });
-        });
-        let node = Node::start(environment, config);
-        up.notify_one();
-        node
-    })
 }
 
 /// Runs a whole cluster until a signal ends it.

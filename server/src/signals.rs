@@ -6,7 +6,9 @@
 
 use std::io;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::logging::NodeLog;
 use crate::node::{Node, StopSignal};
@@ -18,6 +20,15 @@ pub enum Ending {
     InOrder(i32),
     /// Somebody insists: without waiting for anything.
     AtOnce,
+}
+
+/// Tells that a start is over, be it by a panic: whoever waits for the other thread would wait for ever otherwise.
+struct AtLast<'a>(&'a Notify);
+
+impl Drop for AtLast<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 /// The signals of the process.
@@ -53,6 +64,30 @@ impl Signals {
         self.interrupt.recv().await;
     }
 
+    /// Runs `start` on this thread, while another one looks after the signals: one that comes before it is done ends the process, since
+    /// there is nothing to save yet; what is being loaded is on disk. On this thread, because it looks after the memory of what it
+    /// loads later.
+    ///
+    /// # Errors
+    /// There is no thread for the signals.
+    pub fn attend_start<T>(&mut self, room: &Runtime, log: &NodeLog, start: impl FnOnce() -> T) -> io::Result<T> {
+        let over = Notify::new();
+        let until_over = async {
+            tokio::select! {
+                () = over.notified() => {}
+                _ = self.next() => {
+                    log.warning(format_args!("Received shutdown signal during loading, exiting now."));
+                    std::process::exit(0);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            std::thread::Builder::new().name("signals".to_owned()).spawn_scoped(scope, || room.block_on(until_over))?;
+            let _told = AtLast(&over);
+            Ok(start())
+        })
+    }
+
     /// Waits until a node has got ready to end because of a signal, or until `ended` says that it ends otherwise.
     pub async fn attend(&mut self, node: &Node, log: &NodeLog, ended: impl Future<Output = i32>) -> Ending {
         tokio::pin!(ended);
@@ -85,3 +120,7 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "signals_tests.rs"]
+mod tests;

@@ -86,13 +86,18 @@ impl Resolver {
         names.insert(host.to_owned(), Name::Asking(answered.clone()));
         drop(names);
         let (host, names) = (host.to_owned(), self.names.clone());
+        let question = host.clone();
         // The system's resolver cannot be called off: the question outlives whoever asked it.
-        tokio::task::spawn_blocking(move || {
-            let answer = ask(&host);
+        let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+            let answer = ask(&question);
             let reported = reported.filter(|_| answer.is_err());
-            names.lock().insert(host, Name::Known { answer: answer.clone(), at: Instant::now(), reported });
+            names.lock().insert(question, Name::Known { answer: answer.clone(), at: Instant::now(), reported });
             let _ = tell.send(Some(answer));
         });
+        if let Err(error) = spawned {
+            self.names.lock().remove(&host);
+            return Ok(Err(format!("no thread to ask on: {error}").into()));
+        }
         Err(answered)
     }
 

@@ -157,12 +157,19 @@ impl Snapshots {
         });
         if let Err(error) = spawned {
             let job = cell.lock().take();
-            let announce = job.map(|job| job.finish(Err(error)));
-            // Those that wait will be started by the next wish.
-            self.begin(&mut self.schedule.lock(), None);
-            if let Some(announce) = announce {
-                announce();
-            }
+            self.fail_all(job, &error);
+        }
+    }
+
+    /// There is no thread: this job and those behind it come to nothing, for whoever asked for them waits.
+    fn fail_all(&self, job: Option<Box<dyn SnapshotJob>>, error: &io::Error) {
+        let waiting = {
+            let mut schedule = self.schedule.lock();
+            self.begin(&mut schedule, None);
+            std::mem::take(&mut schedule.queue)
+        };
+        for job in job.into_iter().chain(waiting) {
+            job.finish(Err(io::Error::new(error.kind(), format!("Can't start a thread to save: {error}"))))();
         }
     }
 
@@ -348,3 +355,7 @@ pub fn used_memory() -> u64 {
     let resident = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
     resident.unwrap_or(0) * 4096
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;
