@@ -2,13 +2,14 @@
 //!
 //! So whatever happens in between, there is a whole file: the old one or the new one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::load::{Load, Loaded};
 use super::rdb_loader::LoadError;
+use super::temporary;
 use crate::engine::Engine;
 
 /// Bytes that are read at once.
@@ -27,14 +28,9 @@ impl NewFile {
     ///
     /// # Errors
     /// The directory cannot be written to.
-    pub fn create(target: &Path, number: u64) -> io::Result<Self> {
-        let directory = target.parent().unwrap_or_else(|| Path::new("."));
-        // Several nodes of one process may share a directory, so the process id alone is not enough.
-        let suffix = if number == 0 { String::new() } else { format!("-{number}") };
-        let temporary = directory.join(format!("temp-{}{suffix}.rdb", std::process::id()));
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary).map_err(|error| {
-            told(&error, format_args!("Failed opening the temp RDB file {} for saving", temporary.display()))
-        })?;
+    pub fn create(target: &Path) -> io::Result<Self> {
+        let (file, temporary) = temporary::create(target)
+            .map_err(|error| told(&error, format_args!("Failed opening the temp RDB file for saving")))?;
         Ok(Self { file, temporary, target: target.to_owned(), committed: false })
     }
 

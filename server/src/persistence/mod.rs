@@ -1,8 +1,9 @@
 //! The data set on disk: one RDB file, as Redis 7.0 writes and reads it.
 //!
 //! [`rdb_writer`] and [`rdb_loader`] are the format, pure; [`snapshot`] produces the bytes beside running commands, for the file and
-//! for full syncs; [`save`] writes one to the file; [`load`] puts records into the keyspace; [`disk`] is the file. [`flushed`] empties
-//! the file when all keys are removed, [`reload`] is DEBUG RELOAD. [`Persistence`] decides when: commands, save points, shutdown, start.
+//! for full syncs; [`save`] writes one to the file; [`load`] puts records into the keyspace; [`disk`] is the file, [`temporary`] what
+//! lies beside it. [`flushed`] empties the file when all keys are removed, [`reload`] is DEBUG RELOAD. [`Persistence`] decides when:
+//! commands, save points, shutdown, start.
 //!
 //! Invariants: the file in place is always whole, and never older than one that was in place before; a save covers exactly the changes
 //! up to its cut, so `dirty` is lowered by what it was then; one snapshot at a time; from the cut of a save that ends the node (or this
@@ -20,6 +21,7 @@ pub mod rdb_writer;
 pub mod reload;
 mod save;
 pub mod snapshot;
+pub mod temporary;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -91,8 +93,6 @@ struct Facts {
     loading_start: AtomicI64,
     loading_total: AtomicU64,
     loading_done: AtomicU64,
-    /// Numbers temporary files.
-    file_number: AtomicU64,
     /// Numbers the cuts of files. Counted under the barrier.
     cuts: AtomicU64,
     /// BGSAVE in a transaction asked for a save as soon as one is possible.

@@ -149,8 +149,7 @@ impl Persistence {
 
     /// Opens a file for a snapshot.
     pub(super) fn new_file(&self) -> io::Result<NewFile> {
-        let number = self.facts.file_number.fetch_add(1, Ordering::Relaxed);
-        let file = NewFile::create(&self.path(), number)?;
+        let file = NewFile::create(&self.path())?;
         *self.temporary.lock() = Some(file.temporary().to_owned());
         Ok(file)
     }

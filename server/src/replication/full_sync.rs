@@ -10,13 +10,13 @@ use bytes::Bytes;
 use super::Replication;
 use super::core::{Core, Replica};
 use super::history::ReplId;
-use super::spool;
 use super::supply::{Outlet, Supply};
 use crate::engine::Engine;
 use crate::engine::client::ClientId;
 use crate::engine::config::ids;
 use crate::persistence::rdb_writer::{RdbWriter, SavedHistory};
 use crate::persistence::snapshot::{Announce, SnapshotJob, used_memory};
+use crate::persistence::temporary;
 
 /// How often a snapshot that has no file looks whether its replicas have taken what is in memory.
 const LOOK: Duration = Duration::from_millis(5);
@@ -87,7 +87,7 @@ impl SyncJob {
             if wanted.is_none() {
                 return Err(io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"));
             }
-            if self.supply.shrink(wanted, || spool::nameless(engine)) {
+            if self.supply.shrink(wanted, || temporary::nameless(&engine.config.path(ids::DBFILENAME))) {
                 return Ok(());
             }
             // Who has to know the length first takes nothing until the end: without a file, there is no end.

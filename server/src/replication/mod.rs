@@ -6,7 +6,6 @@
 //! core       all of a node's state, as primary and replica   full_sync  a snapshot for replicas
 //! serve      the link to a replica (control thread)          follow     the link to the primary (a worker)
 //! supply     a snapshot on its way into replicas' sockets
-//! spool      files in which snapshots wait
 //! roles      who follows whom, changed one step at a time    commands   PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF, ...
 //! ```
 //!
@@ -26,7 +25,6 @@ pub mod history;
 mod info;
 mod roles;
 mod serve;
-mod spool;
 pub mod stream;
 mod supply;
 pub mod transfer;

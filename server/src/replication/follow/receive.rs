@@ -17,9 +17,9 @@ use crate::engine::Engine;
 use crate::engine::config::ids;
 use crate::persistence::load::{Check, Finished, Load};
 use crate::persistence::rdb_loader::LoadError;
+use crate::persistence::temporary;
 use crate::replication::core::{LinkPhase, Transfer};
 use crate::replication::history::ReplId;
-use crate::replication::spool;
 use crate::replication::transfer::{Framing, framing};
 
 /// Snapshots up to this size are kept in memory, bytes.
@@ -121,7 +121,7 @@ fn keep(engine: &Engine, kept: &mut Vec<u8>, file: &mut Option<File>, bytes: &[u
     let file = match file {
         Some(file) => file,
         None => {
-            let opened = spool::nameless(engine).map_err(|error| {
+            let opened = temporary::nameless(&engine.config.path(ids::DBFILENAME)).map_err(|error| {
                 format!("Opening the temp file needed for MASTER <-> REPLICA synchronization: {error}")
             })?;
             let file = file.insert(opened);
