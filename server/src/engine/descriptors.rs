@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::Engine;
@@ -34,6 +35,37 @@ const UNKNOWN: u64 = 1024;
 pub struct TooFew {
     limit: u64,
     needed: u64,
+}
+
+/// How many descriptors the system lets this process have, after it was asked for more.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFiles {
+    /// The limit before.
+    pub before: u64,
+    /// The limit now.
+    pub limit: u64,
+    /// Why it is not as high as it was to be.
+    refused: Option<Errno>,
+}
+
+impl OpenFiles {
+    /// Raises the limit to so many, or as far as it goes. It is never lowered.
+    ///
+    /// # Errors
+    /// The system does not tell the limit.
+    pub fn raise(wanted: u64) -> Result<Self, Errno> {
+        let (before, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        if before >= wanted {
+            return Ok(Self { before, limit: before, refused: None });
+        }
+        // A privileged process may go beyond the hard limit.
+        let Err(refused) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)) else {
+            return Ok(Self { before, limit: wanted, refused: None });
+        };
+        let most = hard.min(wanted);
+        let raised = most > before && setrlimit(Resource::RLIMIT_NOFILE, most, hard).is_ok();
+        Ok(Self { before, limit: if raised { most } else { before }, refused: Some(refused) })
+    }
 }
 
 /// The descriptors of a process; its nodes share it.
@@ -136,8 +168,8 @@ impl Descriptors {
     /// Redis's (`adjustOpenFilesLimit`).
     fn raise(&self, engine: &Engine, wanted: u64, others: u64) -> u64 {
         let log = &engine.log;
-        let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
-            Ok(limits) => limits,
+        let OpenFiles { before, limit, refused } = match OpenFiles::raise(wanted + others) {
+            Ok(files) => files,
             Err(error) => {
                 log.warning(format_args!(
                     "Unable to obtain the current NOFILE limit ({}), assuming 1024 and setting the max clients configuration accordingly.",
@@ -147,26 +179,10 @@ impl Descriptors {
                 return UNKNOWN;
             }
         };
-        let all = wanted + others;
-        let mut limit = soft;
-        let mut refused = None;
-        if soft < all {
-            // A privileged process may go beyond the hard limit.
-            match setrlimit(Resource::RLIMIT_NOFILE, all, hard.max(all)) {
-                Ok(()) => limit = all,
-                Err(error) => {
-                    refused = Some(error);
-                    let most = hard.min(all);
-                    if most > soft && setrlimit(Resource::RLIMIT_NOFILE, most, hard).is_ok() {
-                        limit = most;
-                    }
-                }
-            }
-        }
         self.limit.store(limit, Ordering::Relaxed);
-        if limit >= wanted && soft < wanted {
+        if limit >= wanted && before < wanted {
             log.notice(format_args!(
-                "Increased maximum number of open files to {limit} (it was originally set to {soft})."
+                "Increased maximum number of open files to {limit} (it was originally set to {before})."
             ));
         }
         if limit < wanted && limit > BESIDES_CLIENTS {
@@ -226,6 +242,20 @@ mod tests {
         assert!(alone.allows_client(963) && !alone.allows_client(964));
         drop(nodes);
         assert!(alone.allows_client(987) && !alone.allows_client(988));
+    }
+
+    #[test]
+    fn the_limit_is_raised_as_far_as_it_goes_and_never_lowered() {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("every system tells it");
+        let files = OpenFiles::raise(soft / 2).expect("just told");
+        assert_eq!((files.before, files.limit), (soft, soft));
+        setrlimit(Resource::RLIMIT_NOFILE, soft / 2, hard).expect("less is allowed");
+        let files = OpenFiles::raise(soft).expect("just told");
+        assert_eq!((files.before, files.limit, files.refused), (soft / 2, soft, None));
+        // More than any system has, even for the privileged.
+        let files = OpenFiles::raise(u64::MAX / 2).expect("just told");
+        assert!(files.refused.is_some());
+        assert_eq!((files.before, files.limit), (soft, hard.max(soft)));
     }
 
     #[test]
