@@ -25,7 +25,7 @@ use crate::engine::registry::{Registry, Subsystem, Table};
 use crate::engine::session::Service;
 use crate::engine::task_group::Phase;
 use crate::engine::threads::Threads;
-use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, transaction};
+use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, tracking, transaction};
 use crate::logging::{Level, NodeLog, Role as LogRole};
 use crate::net::listening::{BindError, Listening, Sockets};
 use crate::ops::shutdown::{ShutdownFlags, Verdict};
@@ -115,6 +115,7 @@ fn tables() -> Vec<Table> {
         Table::Service(Subsystem::Persistence, persistence::commands::specs()),
         Table::Service(Subsystem::Cluster, cluster::commands::specs()),
         Table::Session(client_commands::COMMANDS),
+        Table::Session(tracking::commands::COMMANDS),
         Table::Session(introspect::commands::COMMANDS),
         Table::Service(Subsystem::Replication, replication::commands::specs()),
         Table::Session(info::commands::COMMANDS),

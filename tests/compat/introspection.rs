@@ -189,7 +189,7 @@ fn subcommands_have_the_arity_and_flags_of_redis() {
         let [theirs, ours] = [&stock, &slotd].map(|node| subcommands(node, container));
         for (name, facts) in &theirs {
             match ours.iter().find(|(ours, _)| ours == name) {
-                None if !EXEMPT.contains(&name.as_str()) => wrong.push(format!("{name} is missing")),
+                None => wrong.push(format!("{name} is missing")),
                 Some((_, other)) if other != facts => wrong.push(format!("{name}: redis {facts}, slotd {other}")),
                 _ => {}
             }
@@ -197,9 +197,6 @@ fn subcommands_have_the_arity_and_flags_of_redis() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
-
-/// Subcommands of later issues: client tracking.
-const EXEMPT: &[&str] = &["client|caching", "client|getredir", "client|tracking", "client|trackinginfo"];
 
 fn subcommands(node: &integration::node::Node, container: &str) -> Vec<(String, String)> {
     let info = node.cmd(&format!("COMMAND INFO {container}"));

@@ -119,6 +119,10 @@ const KEYED: &[Case] = &[
     case("msetnx", |names, n| call("MSETNX", names.pairs(n), "")),
     case("mget", |names, n| call("MGET", names.keys(n), "")).after(filled),
     case("mget of one key", |names, n| call("MGET", same(&names.key(), n), "")),
+    case("mget and mset of who tracks", |names, n| {
+        let tracking = vec![words("HELLO 3"), words("CLIENT TRACKING ON")];
+        [tracking, call("MGET", names.keys(n), ""), call("MSET", names.pairs(n), "")].concat()
+    }),
     case("exists", |names, n| call("EXISTS", names.keys(n), "")).after(filled),
     case("touch", |names, n| call("TOUCH", names.keys(n), "")).after(filled),
     case("del", |names, n| call("DEL", names.keys(n), "")).after(filled),
@@ -172,6 +176,11 @@ const OTHERS: &[Case] = &[
     case("config|get of one", |_, n| call("CONFIG GET", same("maxmemory", n), "")),
     case("info", |_, n| call("INFO", numbers(n), "")),
     case("info of one", |_, n| call("INFO", same("replication", n), "")),
+    case("client|tracking", |_, n| {
+        let prefixes = numbers(n).into_iter().flat_map(|number| [b"PREFIX".to_vec(), number]).collect();
+        call("CLIENT TRACKING ON BCAST", prefixes, "")
+    })
+    .quadratic_in_redis(),
     case("migrate", |names, n| call("MIGRATE 127.0.0.1 1  0 1000 KEYS", names.keys(n), "")),
     case("subscribe", |names, n| call("SUBSCRIBE", names.keys(n), "")),
     case("unsubscribe", |names, n| call("UNSUBSCRIBE", names.keys(n), ""))
@@ -190,7 +199,6 @@ const FEW_WORDS: &[(&str, &str)] = &[
     ("cluster|delslots", "there are 16384 slots, and one that comes twice is an error"),
     ("cluster|addslotsrange", "there are 16384 slots, and one that comes twice is an error"),
     ("cluster|delslotsrange", "there are 16384 slots, and one that comes twice is an error"),
-    ("client|tracking", "not supported"),
 ];
 
 /// Nanoseconds that the threads of a process have been on a processor.

@@ -32,6 +32,7 @@ mod random_blocking;
 mod scan;
 mod starting;
 mod strings;
+mod tracking;
 mod transactions;
 mod watch_causes;
 

@@ -40,6 +40,7 @@ impl Cluster {
             Effect::SlotsLost(slots) => self.slots_lost(*slots),
             Effect::ShardChannelsLost(slots) => {
                 self.engine.pubsub.drop_shard_slots(&|slot| slots.contains(slot));
+                self.invalidate_slots(slots.clone());
                 self.retry_blocked(move |parked| parked.keys.iter().any(|(slot, _)| slots.contains(*slot)));
             }
             Effect::StateChanged { ok } => {
@@ -83,10 +84,28 @@ impl Cluster {
                         guard.iter().map(|entry| OwnedArgs::from_slices(&[b"DEL".as_slice(), entry.key()])).collect();
                     deletions.iter().for_each(|words| feed.append(&[(0, words.view())]));
                 }
+                guard.iter().for_each(|entry| engine.invalidate_key(entry.key()));
                 let garbage = guard.clear(|key| engine.keyspace.hash(key));
                 drop(guard);
                 drop(pass);
+                engine.settle_tracking();
                 drop(garbage);
+            }
+        });
+    }
+
+    /// Tells clients that track to forget what they have read in slots that are served elsewhere now, once nobody reads there any more.
+    fn invalidate_slots(self: &Arc<Self>, slots: Box<SlotBitmap>) {
+        if !self.engine.tracking.is_on() {
+            return;
+        }
+        let cluster = self.clone();
+        self.control.spawn(move |_| async move {
+            let engine = &cluster.engine;
+            engine.barrier.enter(engine.control_gate()).exclusive(|_| ());
+            let gone = |slot| slots.contains(slot);
+            for () in engine.invalidate_slots(&gone) {
+                tokio::task::yield_now().await;
             }
         });
     }
@@ -125,6 +144,7 @@ impl Cluster {
         let keyspace = &self.engine.keyspace;
         let clear = |slot| keyspace.lock(0, slot).clear(|key| keyspace.hash(key));
         let garbage: Vec<_> = pass.exclusive(|_| keyspace.occupied(0).map(clear).collect());
+        self.engine.invalidate_all();
         drop(garbage);
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use protocol::rdb::Writer;
 use protocol::resp::{Args, OwnedArgs, ReplyParser, Value};
 use protocol::slot::key_slot;
@@ -23,6 +24,7 @@ use crate::command::effects::Event;
 use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, error};
 use crate::engine::Engine;
+use crate::engine::client::ClientHandle;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::state::PauseKind;
 use crate::store::{WatchFlag, payload};
@@ -132,7 +134,14 @@ const CANNOT_READ: CmdError = CmdError::text("IOERR error or timeout reading to 
 
 fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let request = parse(args)?;
-    let mover = Mover { engine: ctx.engine.clone(), gate: ctx.session.gate, db: ctx.session.db, request };
+    let mover = Mover {
+        engine: ctx.engine.clone(),
+        client: ctx.session.handle.clone(),
+        gate: ctx.session.gate,
+        db: ctx.session.db,
+        request,
+        own_copies: Mutex::default(),
+    };
     if !mover.any_is_here() {
         ctx.reply.simple("NOKEY");
         return Ok(Handled::Done);
@@ -148,6 +157,9 @@ fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
                 reply.error(problem.as_bytes());
             }
         }
+        // Behind the reply, which this connection takes first.
+        mover.own_copies.lock().iter().for_each(|key| mover.engine.tell_own(&mover.client, key));
+        mover.engine.settle_tracking();
         out
     })))
 }
@@ -162,9 +174,12 @@ struct Copied {
 
 struct Mover {
     engine: Arc<Engine>,
+    client: Arc<ClientHandle>,
     gate: usize,
     db: usize,
     request: Request,
+    /// Keys that have moved, of which the client itself keeps copies.
+    own_copies: Mutex<Vec<Box<[u8]>>>,
 }
 
 impl Mover {
@@ -269,6 +284,9 @@ impl Mover {
             }
             let Some(removed) = slot.remove(hash, &copy.key) else { continue };
             slot.touch(hash, &copy.key);
+            if self.engine.invalidate_others(self.client.id, &copy.key) {
+                self.own_copies.lock().push(copy.key.clone());
+            }
             self.engine.state.dirty.fetch_add(1, Ordering::Relaxed);
             if self.engine.state.propagating.load(Ordering::Relaxed)
                 && let Some(feed) = self.engine.feed()

@@ -15,7 +15,8 @@ fn a_key_in_its_last_millisecond_keeps_its_expiry() {
     bench.run("SET for-ever v");
     let request = ["MIGRATE", "127.0.0.1", "1", "", "0", "1000", "KEYS", "last", "later", "gone", "for-ever"];
     let request = parse(OwnedArgs::from_slices(&request.map(str::as_bytes)).view()).expect("it is well formed");
-    let mover = Mover { engine: bench.engine.clone(), gate: 0, db: 0, request };
+    let (engine, client) = (bench.engine.clone(), bench.client.session.handle.clone());
+    let mover = Mover { engine, client, gate: 0, db: 0, request, own_copies: Mutex::default() };
     let copies = mover.copies(&mover.request.keys);
     let found: Vec<(&[u8], i64)> = copies.iter().map(|copy| (&*copy.key, copy.ttl)).collect();
     assert_eq!(found, [(b"last".as_slice(), 1), (b"later", 5), (b"for-ever", 0)]);

@@ -142,6 +142,8 @@ pub struct KeyspaceCtx<'a> {
     pub drop_elsewhere: bool,
     /// The handler removed all keys of all databases: the file on disk is to say the same.
     pub flushed_all: bool,
+    /// The handler removed all keys of a database.
+    pub flushed: bool,
     /// Drains what is in `effects` now, for a handler that changes a slot (SCAN removes expired keys): called under that slot's
     /// lock, or else a write of another client could overtake the change on the way to a replica.
     pub settle: &'a mut dyn FnMut(&mut Effects),
@@ -189,6 +191,7 @@ impl Data<'_> {
             self.effects.discard(removed);
         }
         slot.touch(key.hash, key.bytes);
+        self.effects.invalidate(key.bytes, true);
         let verb: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
         if self.effects.propagating {
             self.effects.propagate_before(db, protocol::resp::OwnedArgs::from_slices(&[verb, key.bytes]));
@@ -347,9 +350,16 @@ impl Data<'_> {
     /// [`Self::changed`] in another database.
     #[inline]
     pub fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
-        self.slots.at(db, key.slot).touch(key.hash, key.bytes);
+        self.touch_in(db, key);
         self.effects.dirty += 1;
         self.effects.notify(class, event, db, key.bytes);
+    }
+
+    /// Tells those who watch a key, or keep a copy of it, that it has changed; [`Self::changed`] does so itself.
+    #[inline]
+    pub fn touch_in(&mut self, db: usize, key: &Key<'_>) {
+        self.slots.at(db, key.slot).touch(key.hash, key.bytes);
+        self.effects.invalidate(key.bytes, false);
     }
 
     /// Notes an event without a change (a second event of the same command).

@@ -51,6 +51,14 @@ pub struct Event {
     pub key: Box<[u8]>,
 }
 
+/// A key that somebody may have a copy of, and that has changed.
+#[derive(Clone, Debug)]
+pub struct Invalid {
+    pub key: Box<[u8]>,
+    /// Its time had come: nobody's command changed it.
+    pub expired: bool,
+}
+
 /// How the command itself is propagated if it was dirty.
 #[derive(Clone, Debug, Default)]
 pub enum Propagate {
@@ -72,6 +80,8 @@ pub struct Effects {
     pub propagating: bool,
     /// Which event classes are switched on (bits of [`NotifyClass`] plus K and E).
     pub notify_mask: u32,
+    /// Whether anybody keeps copies of keys (client-side caching).
+    pub tracking: bool,
     /// Lookups that found their key, and that did not.
     pub hits: u32,
     pub misses: u32,
@@ -87,6 +97,8 @@ pub struct Rest {
     /// Commands propagated before the command itself, each in its database (deletions of expired keys).
     pub before: SmallVec<[(usize, OwnedArgs); 1]>,
     pub events: SmallVec<[Event; 1]>,
+    /// Changed keys, if anybody keeps copies.
+    pub invalid: SmallVec<[Invalid; 1]>,
     /// Keys (database, name) that may serve a blocked client now.
     pub ready: SmallVec<[(usize, Box<[u8]>); 1]>,
     /// Collections that are dropped after the slots are unlocked.
@@ -95,8 +107,13 @@ pub struct Rest {
 
 impl Effects {
     /// Fresh effects for one command.
-    pub fn new(propagating: bool, notify_mask: u32) -> Self {
-        Self { propagating, notify_mask, ..Self::default() }
+    pub fn new(propagating: bool, notify_mask: u32, tracking: bool) -> Self {
+        Self { propagating, notify_mask, tracking, ..Self::default() }
+    }
+
+    /// Fresh effects with the same listeners.
+    pub fn renewed(&self) -> Self {
+        Self::new(self.propagating, self.notify_mask, self.tracking)
     }
 
     /// Propagate these words instead of the command as sent.
@@ -135,6 +152,14 @@ impl Effects {
     pub fn notify(&mut self, class: NotifyClass, name: &'static str, db: usize, key: &[u8]) {
         if self.notifies(class) {
             self.rest().events.push(Event { class, name, db, key: key.into() });
+        }
+    }
+
+    /// Notes that a key has changed, if anybody keeps copies. `expired`: since its time had come.
+    #[inline]
+    pub fn invalidate(&mut self, key: &[u8], expired: bool) {
+        if self.tracking {
+            self.rest().invalid.push(Invalid { key: key.into(), expired });
         }
     }
 

@@ -164,7 +164,15 @@ texts! {
     PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
     NOT_TRACKING = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
-    TRACKING_UNSUPPORTED = "ERR CLIENT TRACKING is not supported by slotd yet";
+    CACHING_NOT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+    CACHING_NOT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
+    TRACKING_ONE_REDIRECT = "ERR A client can only redirect to a single other client";
+    TRACKING_NO_REDIRECT = "ERR The client ID you want redirect to does not exist";
+    TRACKING_PREFIX_WITHOUT_BCAST = "ERR PREFIX option requires BCAST mode to be enabled";
+    TRACKING_SWITCH_BCAST = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.";
+    TRACKING_BCAST_OPT = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+    TRACKING_BOTH_OPT = "ERR You can't specify both OPTIN mode and OPTOUT mode";
+    TRACKING_SWITCH_OPT = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.";
 }
 
 /// `ERR unknown command ...`, with the beginning of the arguments, as Redis words it (at most 128 bytes of each part).
@@ -222,6 +230,13 @@ pub fn no_such_user(word: &[u8]) -> CmdError {
 /// `ERR Syntax error in HELLO option 'x'`
 pub fn hello_option(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Syntax error in HELLO option '", word, "'")
+}
+
+/// CLIENT TRACKING with a prefix that begins with another one; `which` of them is told.
+pub fn prefix_overlap(prefix: &[u8], which: &str, other: &[u8]) -> CmdError {
+    let middle = format!("' overlaps with {which} prefix '");
+    let end = b"'. Prefixes for a single client must not overlap.";
+    CmdError(Cow::Owned([b"ERR Prefix '", c_string(prefix), middle.as_bytes(), c_string(other), end].concat()))
 }
 
 /// CONFIG SET of a directive that does not exist.

@@ -76,6 +76,7 @@ fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<u
     for db in databases {
         ctx.effects.dirty += empty(ctx, db);
     }
+    ctx.flushed = true;
     // Propagated even if nothing was there: a replica may hold what is logically expired here.
     if ctx.effects.propagating {
         ctx.effects.propagate_before(ctx.db, Args::to_owned(args));

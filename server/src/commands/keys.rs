@@ -138,7 +138,7 @@ fn rename_if(ctx: &mut KeyedCtx<'_>, args: Args<'_>, only_free: bool) -> Result<
     let moved = take(ctx, &from);
     ctx.data.put_in(ctx.data.db, &to, moved);
     // One change with two events.
-    ctx.data.slot(&from).touch(from.hash, from.bytes);
+    ctx.data.touch_in(ctx.data.db, &from);
     ctx.data.notify(NotifyClass::Generic, "rename_from", &from);
     ctx.data.changed(&to, NotifyClass::Generic, "rename_to");
     Ok(true)
@@ -170,7 +170,7 @@ fn move_key(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let moved = take(ctx, &key);
     ctx.data.put_in(target, &key, moved);
-    ctx.data.slot(&key).touch(key.hash, key.bytes);
+    ctx.data.touch_in(source, &key);
     ctx.data.notify(NotifyClass::Generic, "move_from", &key);
     ctx.data.changed_in(target, &key, NotifyClass::Generic, "move_to");
     ctx.reply.int(1);

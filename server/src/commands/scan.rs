@@ -227,6 +227,7 @@ fn remove_expired(ctx: &mut KeyspaceCtx<'_>, slot: &mut Slot, name: &[u8]) {
     let hash = ctx.keyspace.hash(name);
     let Some(removed) = slot.expire_if_due(hash, name, ctx.now) else { return };
     slot.touch(hash, name);
+    ctx.effects.invalidate(name, true);
     if ctx.effects.propagating {
         let verb: &[u8] = if ctx.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
         ctx.effects.propagate_before(ctx.db, OwnedArgs::from_slices(&[verb, name]));

@@ -283,6 +283,7 @@ impl Engine {
             now,
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));
+        let by = unit.begin_serving(parked.client.id);
         let mail = match self.call_keyed(
             caller,
             command,
@@ -300,6 +301,7 @@ impl Engine {
             Called::Done | Called::Failed => Mail::Reply(out),
         };
         parked.client.send(mail, 0);
+        unit.end_serving(by).iter().for_each(|key| self.tell_own(&parked.client, key));
     }
 
     fn holds_all(&self, parked: &Parked, locked: &Locked<'_>) -> bool {

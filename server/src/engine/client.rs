@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::blocking::Parked;
 use super::pubsub::Subscriptions;
+use super::tracking::Tracker;
 use crate::store::Spoiled;
 
 /// A client's number, never reused within a node.
@@ -116,6 +117,8 @@ pub struct ClientHandle {
     parked: Mutex<Option<Arc<Parked>>>,
     /// Raised when a key that it watches is changed; its session has it too.
     pub(super) watching: Mutex<Option<Arc<Spoiled>>>,
+    /// How it tracks what it has read.
+    pub tracker: Tracker,
     /// What this client is subscribed to; its session changes it, and so does the cluster when a slot leaves.
     pub(super) subscriptions: Mutex<Subscriptions>,
 }
@@ -143,6 +146,7 @@ impl ClientHandle {
             waker: AtomicWaker::new(),
             parked: Mutex::new(None),
             watching: Mutex::default(),
+            tracker: Tracker::default(),
             subscriptions: Mutex::default(),
         })
     }

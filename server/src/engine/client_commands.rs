@@ -3,8 +3,7 @@
 //! A command of one connection reaches another only through its [`ClientHandle`]: it reads the counters there, or asks its worker to
 //! close it. So CLIENT LIST never waits for anybody; a counter may be a moment old.
 //!
-//! Client tracking is not built yet: CLIENT TRACKING ON says so, and the rest of its family tells the truth about a client that is not
-//! tracking.
+//! CLIENT TRACKING and its family stand in [`super::tracking::commands`].
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use super::connection::check_name;
 use super::help;
 use super::session::{Handled, ReplyMode, SessionCtx, SessionFn, SessionResult};
 use super::state::{PauseKind, PausePurpose};
+use super::tracking::Mode;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, error};
 
@@ -30,18 +30,9 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .since("2.4.0")
         .summary("A container for client connection commands")
         .complexity("Depends on subcommand."),
-    Declared::sub("CLIENT", "CACHING", Arity::exactly(3), Group::Connection, OWN, caching as SessionFn)
-        .since("6.0.0")
-        .summary("Instruct the server about tracking or not keys in the next request")
-        .complexity("O(1)")
-        .syntax("mode:<'yes|'no>"),
     Declared::sub("CLIENT", "GETNAME", Arity::exactly(2), Group::Connection, OWN, get_name as SessionFn)
         .since("2.6.9")
         .summary("Get the current connection name")
-        .complexity("O(1)"),
-    Declared::sub("CLIENT", "GETREDIR", Arity::exactly(2), Group::Connection, OWN, get_redir as SessionFn)
-        .since("6.0.0")
-        .summary("Get tracking notifications redirection client ID if any")
         .complexity("O(1)"),
     Declared::sub("CLIENT", "HELP", Arity::exactly(2), Group::Connection, HELPING, help as SessionFn)
         .since("5.0.0")
@@ -101,15 +92,6 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("Set the current connection name")
         .complexity("O(1)")
         .syntax("connection-name:string"),
-    Declared::sub("CLIENT", "TRACKING", Arity::at_least(3), Group::Connection, OWN, tracking as SessionFn)
-        .since("6.0.0")
-        .summary("Enable or disable server assisted client side caching support")
-        .complexity("O(1). Some options may introduce additional complexity.")
-        .syntax("status:<'on|'off> [REDIRECT=client-id:integer] [PREFIX=prefix:string++] ['bcast] ['optin] ['optout] ['noloop]"),
-    Declared::sub("CLIENT", "TRACKINGINFO", Arity::exactly(2), Group::Connection, OWN, tracking_info as SessionFn)
-        .since("6.2.0")
-        .summary("Return information about server assisted client side caching for the current connection")
-        .complexity("O(1)"),
     Declared::sub("CLIENT", "UNBLOCK", Arity::at_least(3), Group::Connection, ADMIN, unblock as SessionFn)
         .since("5.0.0")
         .summary("Unblock a client blocked in a blocking command from a different connection")
@@ -302,12 +284,16 @@ fn info(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 fn flags_of(client: &ClientHandle) -> String {
     let stats = &client.stats;
     let on = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::Relaxed);
+    let tracks = client.tracker.mode();
     let flags: String = [
         (client.kind() == ClientKind::Replica, 'S'),
         (client.kind() == ClientKind::Primary, 'M'),
         (client.subscription_count() > 0, 'P'),
         (stats.multi.load(Ordering::Relaxed) >= 0, 'x'),
         (on(&stats.blocked) || on(&stats.paused), 'b'),
+        (tracks.has(Mode::ON), 't'),
+        (tracks.has(Mode::BROKEN), 'R'),
+        (tracks.has(Mode::BCAST), 'B'),
         (client.watching.lock().as_ref().is_some_and(|transaction| transaction.is_raised()), 'd'),
         (client.is_killed(), 'A'),
         (on(&stats.readonly), 'r'),
@@ -366,8 +352,9 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
     );
     let _ = write!(
         line,
-        " events=r cmd={command} user={} redir=-1 resp={}",
+        " events=r cmd={command} user={} redir={} resp={}",
         texts.user,
+        client.tracker.told_redirect(),
         stats.protocol.load(Ordering::Relaxed)
     );
     for (name, value) in [("lib-name", &texts.lib_name), ("lib-ver", &texts.lib_ver)] {
@@ -453,35 +440,6 @@ fn kill(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         (true, _) => ctx.reply.ok(),
         (false, _) => ctx.reply.int(killed),
     }
-    Ok(Handled::Done)
-}
-
-fn tracking(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    if switch(&args[2])? {
-        return Err(error::TRACKING_UNSUPPORTED);
-    }
-    ctx.reply.ok();
-    Ok(Handled::Done)
-}
-
-fn tracking_info(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.reply.map(3);
-    ctx.reply.bulk_str("flags");
-    ctx.reply.set(1);
-    ctx.reply.bulk_str("off");
-    ctx.reply.bulk_str("redirect");
-    ctx.reply.int(-1);
-    ctx.reply.bulk_str("prefixes");
-    ctx.reply.array(0);
-    Ok(Handled::Done)
-}
-
-fn caching(_ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    Err(error::NOT_TRACKING)
-}
-
-fn get_redir(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.reply.int(-1);
     Ok(Handled::Done)
 }
 

@@ -162,6 +162,8 @@ impl Engine {
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let result = self.process_batch(session, intake, input, out, &mut pass, &mut pace);
         pace.settle(self);
+        self.settle_tracking();
+        take_pushes(session, out);
         intake.shrink();
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         result
@@ -193,10 +195,8 @@ impl Engine {
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
                 let step = self.dispatch(session, args, &request.lead, out, pass, &hot, pace);
-                if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
-                    // A push that the command caused comes right behind its reply.
-                    session.handle.take_pushes(|bytes| out.extend_from_slice(bytes));
-                }
+                // A push that the command caused comes right behind its reply.
+                take_pushes(session, out);
                 let renewed = matches!(step, Step::Renewed);
                 let stop = match step {
                     Step::Stop(next @ Next::Paused(_)) => {
@@ -253,6 +253,7 @@ impl Engine {
         let mut pace = Pace::start(self);
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
+        self.settle_tracking();
         match step {
             Step::Next | Step::Renewed => Next::Flush,
             Step::Stop(next) => next,
@@ -266,6 +267,7 @@ impl Engine {
         let mut pace = Pace::start(self);
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
+        self.settle_tracking();
         if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
     }
 
@@ -335,8 +337,8 @@ impl Engine {
             return step;
         }
         pace.count();
-        if session.asking && command.spec.name != "ASKING" {
-            session.spend_asking();
+        if session.asking || session.caching {
+            session.spend_on(command);
         }
         settle(session, start, out);
         step
@@ -397,6 +399,9 @@ impl Engine {
         if let Some(command) = command {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
         }
+        if !session.in_multi() || is_exec {
+            session.spend_caching(command);
+        }
         if is_exec {
             // Also without MULTI: Redis (`execCommandAbort`) does not ask.
             super::transaction::end_multi(self, session);
@@ -430,10 +435,14 @@ impl Engine {
     fn run(self: &Arc<Self>, session: &mut Session, turn: &Turn<'_>, pass: &mut Pass<'_>, out: &mut Vec<u8>) -> Step {
         let &Turn { command, args, hot, now } = turn;
         let Handler::Keyspace(handler) = command.handler else {
+            if session.tracks_reads {
+                // It takes its locks by itself: what is noted before it reads is told at worst too often.
+                self.remember_read(session, command, args);
+            }
             return self.run_service(session, command, args, out, pass, now);
         };
         let caller = self.caller(session, now, false);
-        let mut unit = Unit::default();
+        let mut unit = Unit::of(session);
         if command.flags.has(Flags::EXCLUSIVE) {
             let held = pass.exclusive(|_| {
                 // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
@@ -466,7 +475,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
-        let mut unit = Unit::default();
+        let mut unit = Unit::of(session);
         let known = lead.key(turn.args);
         let place = place(session.db, known.slot);
         let mut slot = self.keyspace.lock(session.db, known.slot);
@@ -491,7 +500,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Step {
         let &Turn { command, args, now, .. } = turn;
-        let mut unit = Unit::default();
+        let mut unit = Unit::of(session);
         let mut keys = PlannedKeys::new();
         let mut plan = LockPlan::default();
         self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
@@ -528,7 +537,11 @@ impl Engine {
     ) -> Called {
         let &Turn { command, args, hot, now } = turn;
         let caller = self.caller(session, now, true);
-        self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots)
+        let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots);
+        if session.tracks_reads {
+            self.remember_read(session, command, args);
+        }
+        called
     }
 
     /// Parks a command that has to wait, under the locks it ran under.
@@ -620,6 +633,14 @@ fn flush(session: &mut Session, out: &[u8]) -> Next {
         session.exceed_output_limit();
     }
     if session.close_after_reply { Next::Close } else { Next::Flush }
+}
+
+/// Takes over the pushes that have come, if the client can tell them from replies.
+#[inline(always)]
+fn take_pushes(session: &Session, out: &mut Vec<u8>) {
+    if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
+        session.handle.take_pushes(|bytes| out.extend_from_slice(bytes));
+    }
 }
 
 /// Keeps back what a command wrote since `start` until the time for it has come.

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::Engine;
 use super::barrier::Pass;
+use super::client::ClientId;
 use super::hot::Hot;
 use super::ports::FileWork;
 use super::registry::{Command, Handler};
@@ -60,6 +61,10 @@ pub struct Unit {
     pub wrote: bool,
     /// A reply was too long for its client.
     pub over_limit: bool,
+    /// The client on whose behalf everything is done; 0 is nobody's.
+    by: ClientId,
+    /// A parked command is served: its client is told of changes when it has its reply.
+    serving: bool,
     gathered: Option<Box<Gathered>>,
 }
 
@@ -71,6 +76,8 @@ struct Gathered {
     ready: ReadyKeys,
     /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
     garbage: Vec<Removed>,
+    /// Keys that a parked command has changed, of which its client has a copy.
+    own_invalid: Vec<Box<[u8]>>,
     /// What is left to do for the file on disk, since everything was removed.
     file: Option<FileWork>,
 }
@@ -79,6 +86,24 @@ struct Gathered {
 pub(super) type ReadyKeys = Vec<(usize, Box<[u8]>)>;
 
 impl Unit {
+    /// A unit of what a session does.
+    #[inline]
+    pub fn of(session: &Session) -> Self {
+        Self { by: session.handle.id, ..Self::default() }
+    }
+
+    /// From here on a parked command of this client is served. Returns who had his turn until then.
+    pub(super) fn begin_serving(&mut self, client: ClientId) -> ClientId {
+        self.serving = true;
+        std::mem::replace(&mut self.by, client)
+    }
+
+    /// The command was served, and its client has the reply. Returns the keys that it changed and that its client has a copy of.
+    pub(super) fn end_serving(&mut self, by: ClientId) -> Vec<Box<[u8]>> {
+        (self.serving, self.by) = (false, by);
+        self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.own_invalid)).unwrap_or_default()
+    }
+
     /// From here on, collect what is propagated.
     pub fn begin_transaction(&mut self) {
         self.in_transaction = true;
@@ -162,6 +187,11 @@ impl Unit {
             self.propagate(engine, command, args, db, effects.dirty != 0, rest.as_deref());
         }
         let Some(rest) = rest else { return };
+        for invalid in rest.invalid {
+            if engine.invalidate(self.by, &invalid, self.serving) {
+                self.gathered().own_invalid.push(invalid.key);
+            }
+        }
         for event in &rest.events {
             engine.pubsub.notify_keyspace_event(engine, effects.notify_mask, event);
         }
@@ -273,7 +303,8 @@ impl Engine {
         slots: Slots<'_>,
     ) -> Called {
         let start = out.len();
-        let mut effects = Effects::new(self.state.propagating.load(Ordering::Relaxed), hot.notify_mask);
+        let propagating = self.state.propagating.load(Ordering::Relaxed);
+        let mut effects = Effects::new(propagating, hot.notify_mask, self.tracking.is_on());
         let mut ctx = KeyedCtx {
             data: Data {
                 keyspace: &self.keyspace,
@@ -338,7 +369,9 @@ impl Engine {
         unit: &mut Unit,
     ) -> Called {
         let start = out.len();
-        let mut effects = Effects::new(self.state.propagating.load(Ordering::Relaxed), hot.notify_mask);
+        let propagating = self.state.propagating.load(Ordering::Relaxed);
+        // Somebody may begin to track meanwhile, since not all slots are locked from the beginning.
+        let mut effects = Effects::new(propagating, hot.notify_mask, true);
         let mut ctx = KeyspaceCtx {
             keyspace: &self.keyspace,
             reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
@@ -352,15 +385,16 @@ impl Engine {
             garbage: Vec::new(),
             drop_elsewhere: false,
             flushed_all: false,
+            flushed: false,
             settle: &mut |effects| {
-                let fresh = Effects::new(effects.propagating, effects.notify_mask);
+                let fresh = effects.renewed();
                 unit.drain(self, command, args, caller.db, &mut std::mem::replace(effects, fresh));
             },
         };
         let result = handler(&mut ctx, args);
         let (garbage, elsewhere) = (std::mem::take(&mut ctx.garbage), ctx.drop_elsewhere);
         let full = ctx.reply.is_full();
-        let flushed_all = ctx.flushed_all;
+        let (flushed, flushed_all) = (ctx.flushed, ctx.flushed_all);
         drop(ctx);
         unit.over_limit |= full;
         let called = match result {
@@ -372,6 +406,9 @@ impl Engine {
             }
         };
         unit.drain(self, command, args, caller.db, &mut effects);
+        if flushed {
+            self.invalidate_all();
+        }
         if flushed_all && let Some(disk) = self.disk() {
             unit.gathered().file = disk.flushed_all();
         }
@@ -422,6 +459,9 @@ impl Engine {
                         call(&mut self.lock(plan))
                     }
                 };
+                if session.tracks_reads {
+                    self.remember_read(session, command, args);
+                }
                 if let Called::Block(spec) = called {
                     super::blocking::write_timeout(spec.on_timeout, &mut out, session.protocol);
                 }
@@ -430,6 +470,9 @@ impl Engine {
                 self.call_keyspace(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                if session.tracks_reads {
+                    self.remember_read(session, command, args);
+                }
                 self.run_queued_service(session, command, args, &mut out, now, pass);
             }
         }

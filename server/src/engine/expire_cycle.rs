@@ -104,6 +104,7 @@ impl Engine {
     /// Tells those who watch it of one key that has expired, propagates, publishes and counts it.
     pub(super) fn announce_expired(&self, db: usize, slot: &mut Slot, removed: &Removed, hot: &Hot) {
         slot.touch(self.keyspace.hash(removed.key()), removed.key());
+        self.invalidate_key(removed.key());
         self.stats.expired_keys.fetch_add(1, Ordering::Relaxed);
         if self.state.propagating.load(Ordering::Relaxed)
             && let Some(feed) = self.feed()

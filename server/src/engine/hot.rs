@@ -28,6 +28,8 @@ pub struct Hot {
     pub pubsub_output_limit: usize,
     /// Hard limit of what an ordinary client is sent at once, bytes; 0 is none.
     pub normal_output_limit: usize,
+    /// Keys that client-side caching remembers; 0 is no limit.
+    pub tracking_table_max_keys: usize,
     pub cluster_enabled: bool,
     pub max_clients: usize,
     /// Protected mode is in force: on, and no password.
@@ -68,6 +70,7 @@ impl Hot {
             stop_writes_on_bgsave_error: config.bool(ids::STOP_WRITES_ON_BGSAVE_ERROR),
             pubsub_output_limit: config.buffer_limits().pubsub.hard_bytes as usize,
             normal_output_limit: config.buffer_limits().normal.hard_bytes as usize,
+            tracking_table_max_keys: config.int(ids::TRACKING_TABLE_MAX_KEYS) as usize,
             cluster_enabled,
             max_clients: config.int(ids::MAXCLIENTS) as usize,
             tcp_keepalive: config.int(ids::TCP_KEEPALIVE) as u64,
@@ -109,4 +112,5 @@ pub const DIRECTIVES: &[super::config::directive::DirectiveId] = &[
     ids::CLIENT_OUTPUT_BUFFER_LIMIT,
     ids::MAXCLIENTS,
     ids::TCP_KEEPALIVE,
+    ids::TRACKING_TABLE_MAX_KEYS,
 ];

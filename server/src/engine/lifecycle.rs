@@ -24,6 +24,7 @@ impl Engine {
         self.note_pause(session, false);
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
+        self.tracking.leave(session);
         self.clients.remove(session.handle.id);
     }
 
@@ -65,6 +66,7 @@ impl Engine {
     pub fn reset_session(&self, session: &mut Session) {
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
+        self.tracking.disable(session);
         session.db = 0;
         session.readonly = false;
         session.asking = false;

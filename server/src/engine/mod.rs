@@ -42,6 +42,7 @@ pub mod testing;
 #[cfg(test)]
 mod command_effects_tests;
 pub mod threads;
+pub mod tracking;
 pub mod transaction;
 mod window;
 
@@ -64,6 +65,7 @@ use registry::{Registry, SUBSYSTEMS, Subsystem};
 use session::Service;
 use state::NodeState;
 use stats::Stats;
+use tracking::Tracking;
 
 /// Everything that commands of every kind need, for one node.
 pub struct Engine {
@@ -75,6 +77,7 @@ pub struct Engine {
     pub stats: Stats,
     pub clients: Clients,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     pub state: NodeState,
     pub log: NodeLog,
     pub info: InfoState,
@@ -112,6 +115,7 @@ impl Engine {
             stats: Stats::new(commands),
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::new(seed, hot.tracking_table_max_keys),
             state: NodeState::new(seed, started),
             log,
             info: InfoState::default(),
@@ -170,7 +174,9 @@ impl Engine {
     /// Rebuilds [`Engine::hot`] after directives changed.
     pub fn reload_hot(&self) {
         let threshold = self.state.list_packed_threshold.load(std::sync::atomic::Ordering::Relaxed) as usize;
-        self.hot.store(Arc::new(Hot::read(&self.config, threshold)));
+        let hot = Hot::read(&self.config, threshold);
+        self.tracking.set_max_keys(hot.tracking_table_max_keys);
+        self.hot.store(Arc::new(hot));
     }
 
     /// Gate of the barrier for the control thread (cron, expiry cycle).

@@ -17,6 +17,8 @@ use super::barrier::Pass;
 use super::blocking::Parked;
 use super::client::ClientHandle;
 use super::ports::Route;
+use super::registry::Command;
+use super::tracking::OwnTracking;
 use super::transaction::{Multi, Watched};
 use crate::base::rng::Rng;
 use crate::command::CmdError;
@@ -74,7 +76,7 @@ pub struct SessionCtx<'a, 'e> {
     pub reply: Reply<'a>,
     pub pass: &'a mut Pass<'e>,
     /// The command being run.
-    pub command: &'a super::registry::Command,
+    pub command: &'a Command,
     /// Unix time in milliseconds, fixed for the command.
     pub now: i64,
 }
@@ -92,6 +94,12 @@ pub struct Session {
     pub readonly: bool,
     /// ASKING: the next command, or the transaction that it opens, may use an importing slot.
     pub asking: bool,
+    /// CLIENT CACHING was given for the next command, or the transaction that it opens.
+    pub caching: bool,
+    /// What it reads is remembered, to tell it of changes.
+    pub tracks_reads: bool,
+    /// It has tracked at any time.
+    pub tracking: Option<Box<OwnTracking>>,
     pub reply_mode: ReplyMode,
     /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
     pub pushed: bool,
@@ -160,6 +168,9 @@ impl Session {
             authenticated,
             readonly: false,
             asking: false,
+            caching: false,
+            tracks_reads: false,
+            tracking: None,
             reply_mode: ReplyMode::On,
             pushed: false,
             stream_error: None,
@@ -198,6 +209,20 @@ impl Session {
     #[inline]
     pub fn spend_asking(&mut self) {
         self.asking &= self.in_multi();
+    }
+
+    /// A command ran: what was given for one command alone is used up.
+    #[cold]
+    pub fn spend_on(&mut self, command: &Command) {
+        if command.spec.name != "ASKING" {
+            self.spend_asking();
+        }
+        self.spend_caching(Some(command));
+    }
+
+    /// A command was answered: CLIENT CACHING held for it alone, as ASKING does; but it holds through other CLIENT commands.
+    pub fn spend_caching(&mut self, command: Option<&Command>) {
+        self.caching &= self.in_multi() || command.is_some_and(|command| command.spec.container == Some("CLIENT"));
     }
 
     /// Whether commands are being queued.

@@ -158,7 +158,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);
     }
-    let (db, mut unit) = (ctx.session.db, Unit::default());
+    let (db, mut unit) = (ctx.session.db, Unit::of(ctx.session));
     let moving = route.is_some();
     let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
     let mut postponed = None;

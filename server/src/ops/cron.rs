@@ -47,6 +47,7 @@ impl Ops {
                 }
                 this.engine.info.sample(&this.engine);
                 this.expire().await;
+                this.engine.settle_tracking();
                 if tick % SLOW == 0 {
                     this.engine.info.sample_memory();
                     this.close_idle(now);

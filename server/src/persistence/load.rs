@@ -221,6 +221,7 @@ pub fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
             garbage.push(guard.replace_with(&mut new, |key| keyspace.hash(key)));
         }
     }
+    engine.invalidate_all();
     garbage
 }
 
@@ -235,5 +236,6 @@ pub fn empty(engine: &Engine) -> Vec<Cleared> {
             garbage.push(guard.clear(|key| keyspace.hash(key)));
         }
     }
+    engine.invalidate_all();
     garbage
 }

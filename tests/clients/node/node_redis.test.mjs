@@ -1,7 +1,7 @@
 // node-redis' cluster client, in RESP2 and RESP3: what an application does with it on the types that slotd has.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createCluster } from 'redis';
+import { BasicClientSideCache, BasicPooledClientSideCache, createClient, createCluster } from 'redis';
 import { startCluster } from './cluster.mjs';
 
 let cluster;
@@ -50,3 +50,52 @@ for (const RESP of [2, 3]) {
     await client.sUnsubscribe('orders');
   });
 }
+
+// Client-side caching needs RESP3. `missed` counts what was asked of the server.
+const url = () => `redis://127.0.0.1:${cluster.nodes[0].port}`;
+const missed = (cache) => cache.stats().missCount;
+
+async function cachesUntilAnotherClientWrites(reader, writer, cache, keys) {
+  for (const key of keys) await writer.set(key, 'old');
+  for (const key of keys) assert.equal(await reader.get(key), 'old');
+  const before = missed(cache);
+  for (const key of keys) assert.equal(await reader.get(key), 'old');
+  assert.equal(missed(cache), before, 'everything comes out of the cache');
+  for (const key of keys) await writer.set(key, 'new');
+  const deadline = Date.now() + 10000;
+  for (const key of keys) {
+    let seen;
+    while ((seen = await reader.get(key)) !== 'new' && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(seen, 'new', key);
+  }
+  assert.equal(missed(cache), before + keys.length, 'every key is asked for once more');
+}
+
+test('a client with a cache hears of what another one writes', async (t) => {
+  const cache = new BasicClientSideCache({ ttl: 0, maxEntries: 0, evictPolicy: 'LRU', recordStats: true });
+  const reader = await createClient({ url: url(), RESP: 3, clientSideCache: cache }).connect();
+  t.after(() => reader.destroy());
+  const writer = await createClient({ url: url(), RESP: 3 }).connect();
+  t.after(() => writer.destroy());
+  const keys = [];
+  for (let i = 0; keys.length < 10; i++) {
+    // The others are served by other nodes.
+    if (await writer.set(`cached:${i}`, 'x').catch(() => null)) keys.push(`cached:${i}`);
+  }
+  await cachesUntilAnotherClientWrites(reader, writer, cache, keys);
+  assert.ok(cache.size() > 0);
+  await writer.flushDb();
+  const deadline = Date.now() + 10000;
+  while (cache.size() > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(cache.size(), 0, 'a database that is emptied empties the cache');
+});
+
+test('a cluster client with a cache hears of what another one writes', async (t) => {
+  const cache = new BasicPooledClientSideCache({ ttl: 0, maxEntries: 0, evictPolicy: 'LRU', recordStats: true });
+  const rootNodes = [{ url: url() }];
+  const reader = await createCluster({ rootNodes, RESP: 3, defaults: { RESP: 3 }, clientSideCache: cache }).connect();
+  t.after(() => reader.close());
+  const writer = await createCluster({ rootNodes, RESP: 3, defaults: { RESP: 3 } }).connect();
+  t.after(() => writer.close());
+  await cachesUntilAnotherClientWrites(reader, writer, cache, Array.from({ length: 50 }, (_, i) => `shared:${i}`));
+});

@@ -213,7 +213,7 @@ pub(super) static CLIENTS: &[Field] = &[
         Value::Int(longest.max(facts.engine.info.recent_output.get(facts.now) as i64))
     }),
     ("blocked_clients", |facts| Value::Int(facts.engine.clients.blocked.load(Ordering::Relaxed) as i64)),
-    ("tracking_clients", zero),
+    ("tracking_clients", |facts| Value::Int(facts.engine.tracking.clients() as i64)),
     ("clients_in_timeout_table", zero),
 ];
 
@@ -316,9 +316,9 @@ pub(super) static STATS: &[Field] = &[
     ("active_defrag_key_misses", zero),
     ("total_active_defrag_time", zero),
     ("current_active_defrag_time", zero),
-    ("tracking_total_keys", zero),
-    ("tracking_total_items", zero),
-    ("tracking_total_prefixes", zero),
+    ("tracking_total_keys", |facts| Value::Int(facts.engine.tracking.keys() as i64)),
+    ("tracking_total_items", |facts| Value::Int(facts.engine.tracking.items() as i64)),
+    ("tracking_total_prefixes", |facts| Value::Int(facts.engine.tracking.prefixes() as i64)),
     ("unexpected_error_replies", counter!(unexpected_error_replies)),
     ("total_error_replies", counter!(total_error_replies)),
     ("dump_payload_sanitizations", counter!(dump_payload_sanitizations)),

@@ -44,6 +44,7 @@ fn every_declaration_can_be_read() {
         Table::Session(crate::engine::pubsub::commands::COMMANDS),
         Table::Session(crate::engine::config::commands::COMMANDS),
         Table::Session(crate::engine::client_commands::COMMANDS),
+        Table::Session(crate::engine::tracking::commands::COMMANDS),
         Table::Session(super::commands::COMMANDS),
     ]);
     for command in registry.iter() {

@@ -113,7 +113,7 @@ directives! {
     LATENCY_TRACKING_INFO_PERCENTILES =
         Directive::new("latency-tracking-info-percentiles", Kind::Percentiles, Default::Text("50 99 99.9")).no_effect();
     /// Keys that client-side caching remembers.
-    TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, i64::MAX, 1_000_000).no_effect();
+    TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, i64::MAX, 1_000_000);
     /// Keyspace events that are published, as letters of `Ag$lshzxeKEtmdn`.
     NOTIFY_KEYSPACE_EVENTS = Directive::new("notify-keyspace-events", Kind::KeyspaceEvents, Default::Number(0));
     /// Milliseconds after which a script counts as busy.
