@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
 use protocol::resp::reply::Reply;
 use protocol::slot::{SlotId, key_slot};
 
@@ -103,12 +104,21 @@ pub struct Data<'a> {
     pub lazy_expire: bool,
     /// What the engine has computed already of the command's keys.
     pub known: KnownKeys<'a>,
+    /// The buffer of a long request, if the command may keep it.
+    pub lent: Option<&'a Bytes>,
     /// The client does not want its look-ups to count as use (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// Uses are counted instead of timed.
     pub lfu: Option<Lfu>,
     /// Source of chance for counting uses.
     pub seed: u64,
+}
+
+/// Whether these bytes are part of the buffer, and nearly all of it: then it can be kept for their sake.
+#[cold]
+fn fills(bytes: &[u8], lent: &Bytes) -> bool {
+    let (part, whole) = (bytes.as_ptr_range(), lent.as_ptr_range());
+    whole.start <= part.start && part.end <= whole.end && bytes.len() >= lent.len() - lent.len() / 16
 }
 
 /// Everything a keyed handler sees.
@@ -302,6 +312,16 @@ impl Data<'_> {
     /// Sets a key to a string, whatever it held. The change itself is announced by [`Self::changed`].
     #[inline]
     pub fn set_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
+        if let (Some(lent), StringValue::Bytes(bytes)) = (self.lent, value)
+            && fills(bytes, lent)
+        {
+            return self.put_string(key, StringValue::Lent(&lent.slice_ref(bytes)), ttl);
+        }
+        self.put_string(key, value, ttl);
+    }
+
+    #[inline]
+    fn put_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
         self.is_gone(self.db, key);
         self.set_clock(self.db, key);
         if !self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl) {

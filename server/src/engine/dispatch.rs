@@ -52,13 +52,13 @@ pub struct Intake {
 
 impl Intake {
     /// Forgets a request that has begun: it will be read again from its first byte, after what is still before it.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.parser = RequestParser::new();
     }
 
     /// Gives back what a request of very many words took.
     #[inline]
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.words.spilled() && self.words.capacity() > MAX_KEPT_WORDS && self.parser.is_idle() {
             self.words = ArgVec::new();
         }
@@ -67,9 +67,9 @@ impl Intake {
 
 /// The clock and the counters of one batch. A command begins when the one before it ended, and a run of calls of the same command
 /// is timed and counted as a whole: one reading of the clock and two additions for the run. Their time is told in sum anyway.
-struct Pace {
+pub(super) struct Pace {
     /// Unix milliseconds at the start of the batch.
-    start_ms: i64,
+    pub(super) start_ms: i64,
     /// Monotonic microseconds then.
     start_us: u64,
     /// When the last run ended.
@@ -77,7 +77,7 @@ struct Pace {
     /// Unix milliseconds for the next command.
     now_ms: i64,
     /// Commands of the batch so far.
-    commands: u64,
+    pub(super) commands: u64,
     /// Number of the command of the present run, and how often it was called in it.
     command: usize,
     calls: u64,
@@ -93,7 +93,7 @@ const RUN: u64 = 16;
 const NO_COMMAND: usize = usize::MAX;
 
 impl Pace {
-    fn start(engine: &Engine) -> Self {
+    pub(super) fn start(engine: &Engine) -> Self {
         let (now_ms, mark_us) = engine.clock.both();
         Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
     }
@@ -116,7 +116,7 @@ impl Pace {
     }
 
     /// Ends the present run.
-    fn settle(&mut self, engine: &Engine) {
+    pub(super) fn settle(&mut self, engine: &Engine) {
         if self.calls == 0 {
             return;
         }
@@ -129,7 +129,7 @@ impl Pace {
 }
 
 /// What one command's turn came to.
-enum Step {
+pub(super) enum Step {
     Next,
     /// The configuration has been changed, by this command or meanwhile.
     Renewed,
@@ -143,6 +143,15 @@ struct Turn<'a> {
     hot: &'a Hot,
     /// Unix milliseconds.
     now: i64,
+}
+
+/// What the parser takes from this client.
+pub(super) fn limits(session: &Session, hot: &Hot) -> Limits {
+    if session.authenticated {
+        Limits::authenticated(hot.proto_max_bulk_len)
+    } else {
+        Limits::unauthenticated(hot.proto_max_bulk_len)
+    }
 }
 
 /// Output beyond this is written before more commands run, bytes.
@@ -185,11 +194,7 @@ impl Engine {
             let authenticated = session.authenticated;
             session.output_limit = hot.output_limit(&session.handle);
             let flush_at = FLUSH_AT.min(session.output_limit);
-            let limits = if authenticated {
-                Limits::authenticated(hot.proto_max_bulk_len)
-            } else {
-                Limits::unauthenticated(hot.proto_max_bulk_len)
-            };
+            let limits = limits(session, &hot);
             window.open(self, intake, input, from, &limits, authenticated, session.db);
             from = window.end;
             for request in window.requests() {
@@ -239,7 +244,7 @@ impl Engine {
 
     /// Tells a client what is wrong with its bytes. There is no next request in them to go on with.
     #[cold]
-    fn answer_broken(&self, session: &Session, problem: &ProtocolError, out: &mut Vec<u8>) {
+    pub(super) fn answer_broken(&self, session: &Session, problem: &ProtocolError, out: &mut Vec<u8>) {
         let mut text = b"ERR ".to_vec();
         text.extend_from_slice(&problem.text());
         self.stats.count_error("ERR");
@@ -271,7 +276,7 @@ impl Engine {
         if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
     }
 
-    fn dispatch(
+    pub(super) fn dispatch(
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
@@ -475,7 +480,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
-        let mut unit = Unit::of(session);
+        let mut unit = Unit::of(session).lending(session.lent.take());
         let known = lead.key(turn.args);
         let place = place(session.db, known.slot);
         let mut slot = self.keyspace.lock(session.db, known.slot);
@@ -500,7 +505,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Step {
         let &Turn { command, args, now, .. } = turn;
-        let mut unit = Unit::of(session);
+        let mut unit = Unit::of(session).lending(session.lent.take());
         let mut keys = PlannedKeys::new();
         let mut plan = LockPlan::default();
         self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
@@ -637,7 +642,7 @@ fn flush(session: &mut Session, out: &[u8]) -> Next {
 
 /// Takes over the pushes that have come, if the client can tell them from replies.
 #[inline(always)]
-fn take_pushes(session: &Session, out: &mut Vec<u8>) {
+pub(super) fn take_pushes(session: &Session, out: &mut Vec<u8>) {
     if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
         session.handle.take_pushes(|bytes| out.extend_from_slice(bytes));
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::resp::{Args, OwnedArgs};
 use protocol::slot::key_slot;
@@ -65,6 +66,8 @@ pub struct Unit {
     by: ClientId,
     /// A parked command is served: its client is told of changes when it has its reply.
     serving: bool,
+    /// The buffer of a long request, for the command to keep.
+    lent: Option<Box<Bytes>>,
     gathered: Option<Box<Gathered>>,
 }
 
@@ -102,6 +105,12 @@ impl Unit {
     pub(super) fn end_serving(&mut self, by: ClientId) -> Vec<Box<[u8]>> {
         (self.serving, self.by) = (false, by);
         self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.own_invalid)).unwrap_or_default()
+    }
+
+    /// Whose command may keep this buffer.
+    #[inline]
+    pub(super) fn lending(self, lent: Option<Box<Bytes>>) -> Self {
+        Self { lent, ..self }
     }
 
     /// From here on, collect what is propagated.
@@ -315,6 +324,7 @@ impl Engine {
                 role: caller.role,
                 lazy_expire: hot.limits.lazy_expire,
                 known: KnownKeys::new(known),
+                lent: unit.lent.as_deref(),
                 no_touch: caller.no_touch,
                 lfu: hot.limits.lfu,
                 seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },

@@ -27,6 +27,7 @@ pub mod hot;
 pub mod info;
 pub mod introspect;
 pub mod lifecycle;
+pub mod long;
 mod moving;
 pub mod notify;
 pub mod ports;

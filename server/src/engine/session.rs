@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::resp::{Args, OwnedArgs};
 
@@ -132,6 +133,8 @@ pub struct Session {
     /// Replication offset after this session's last write, for WAIT.
     pub last_write_offset: i64,
     pub rng: Rng,
+    /// The buffer of the long request that is being processed: who stores most of it keeps the buffer instead of a copy.
+    pub lent: Option<Box<Bytes>>,
     /// Whether CLIENT NO-TOUCH is on.
     pub no_touch: bool,
     /// A raw word that the engine leaves to higher ranks (REPLCONF's announcements).
@@ -188,6 +191,7 @@ impl Session {
             reply_after: None,
             last_write_offset: 0,
             rng: Rng::new(seed),
+            lent: None,
             no_touch: false,
             replica_facts: ReplicaFacts::default(),
         }

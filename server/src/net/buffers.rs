@@ -4,10 +4,11 @@
 //! arrives and never with what was announced: a header of twenty bytes may speak of half a gigabyte and never send it. Room
 //! that bytes have not come for is never touched (nothing is filled with zeros), so it costs no memory.
 //!
-//! A large argument is copied while it arrives as little as growing allows. Its announced length is quartered until it is at most four
-//! times what is there, and that is the next size of the buffer. So each size is a quarter of the next one, however the length falls:
-//! the copies add up to a third of the argument, and the buffer that is given up last was a quarter of it. What is given up goes back to
-//! the system at once, or all that was given up would be kept beside the argument.
+//! A large argument is copied while it arrives as little as growing allows. Its announced length is divided by [`GROWTH`] until it is at
+//! most so many times what is there, and that is the next size of the buffer. So each size is the same part of the next one, however
+//! the length falls: the copies add up to a fifteenth of the argument. What is given up goes back to the system at once, or all that was
+//! given up would be kept beside the argument. The argument's own buffer becomes the value, if it is long (see
+//! [`crate::engine::long`]).
 
 use std::io;
 use std::pin::pin;
@@ -18,10 +19,13 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::base::allocator;
+use crate::engine::long::LONG;
 use crate::engine::threads::READ_BUFFER;
 
 /// From so many bytes on, the rest of a long request is read straight to its place. What is shorter comes through the worker's buffer.
 const DIRECT_FROM: usize = READ_BUFFER / 4;
+/// How many times larger a buffer becomes at once. Room that nothing has come for costs no memory, only addresses.
+const GROWTH: usize = 16;
 /// Reads into less room than this are not worth their system call.
 const LEAST_ROOM: usize = 4096;
 
@@ -78,6 +82,21 @@ impl Input {
         }
     }
 
+    /// Whether a request is here that is long enough to be executed by itself, with next to nothing behind it.
+    pub(super) fn is_long_request(&self) -> bool {
+        self.need >= LONG && self.len() >= self.need && self.len() - self.need <= READ_BUFFER
+    }
+
+    /// Everything, to be executed by itself.
+    pub(super) fn take_long(&mut self) -> Vec<u8> {
+        std::mem::take(self).into_bytes()
+    }
+
+    /// What was not used up of what [`Input::take_long`] gave.
+    pub(super) fn put_back(&mut self, rest: Vec<u8>) {
+        self.bytes = rest;
+    }
+
     /// Everything, for who goes on with it.
     pub(super) fn into_bytes(mut self) -> Vec<u8> {
         self.bytes.drain(..self.used);
@@ -97,7 +116,9 @@ impl Input {
         }
         let held = self.bytes.len();
         let missing = self.need.saturating_sub(held).max(1);
-        let size = if missing >= LEAST_ROOM { next_size(self.need, held) } else { held + (held / 4).max(LEAST_ROOM) };
+        // A few short words may follow a long one: they shall find room.
+        let whole = self.need + LEAST_ROOM;
+        let size = if missing >= LEAST_ROOM { next_size(whole, held) } else { held + (held / 4).max(LEAST_ROOM) };
         if self.spare() < missing.min(LEAST_ROOM) {
             let mut larger = Vec::with_capacity(size);
             larger.extend_from_slice(&self.bytes);
@@ -110,13 +131,14 @@ impl Input {
     }
 }
 
-/// How large a buffer becomes that holds `held` bytes of a request of `need`, which are more.
+/// How large a buffer becomes that holds `held` bytes of a request of `need`, which are more. `need` is the end of the word that
+/// arrives, and more words may follow: so it grows by a quarter at least, or every one of them would be a copy of all before it.
 fn next_size(need: usize, held: usize) -> usize {
     let mut size = need.max(held + 1);
-    while size / 4 > held {
-        size /= 4;
+    while size / GROWTH > held {
+        size /= GROWTH;
     }
-    size
+    size.max(held + held / 4)
 }
 
 /// Bytes that the socket has not taken yet.

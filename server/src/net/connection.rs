@@ -299,8 +299,17 @@ impl Connection {
         let shared = self.shared.clone();
         let mut output = shared.output.borrow_mut();
         output.clear();
-        let (used, next) = self.engine.process(&mut self.session, &mut self.intake, self.input.unread(), &mut output);
-        self.input.consume(used);
+        let next = if self.input.is_long_request() {
+            let input = self.input.take_long();
+            let done = self.engine.process_long(&mut self.session, &mut self.intake, input, &mut output);
+            self.input.put_back(done.rest);
+            done.next
+        } else {
+            let (used, next) =
+                self.engine.process(&mut self.session, &mut self.intake, self.input.unread(), &mut output);
+            self.input.consume(used);
+            next
+        };
         self.note_input();
         self.note_pause(&next);
         self.send(&mut output);

@@ -13,7 +13,7 @@
 //! itself is aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
 //!
 //! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings: appending is then
-//! amortised), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it
+//! amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it
 //! thin.
 //!
 //! This file, [`view`] (reading) and [`word`] (the table's packed pointers) are where the store's `unsafe` lives. What
@@ -32,6 +32,8 @@ use std::fmt;
 use std::mem::{ManuallyDrop, size_of};
 use std::ptr::NonNull;
 use std::slice;
+
+use bytes::Bytes;
 
 use super::types::list::List;
 use super::value::{StringValue, Value, ValueRef};
@@ -72,6 +74,7 @@ enum Form {
     Int = 1,
     Heap = 2,
     List = 3,
+    Lent = 4,
 }
 
 impl Form {
@@ -82,6 +85,7 @@ impl Form {
             1 => Form::Int,
             2 => Form::Heap,
             3 => Form::List,
+            4 => Form::Lent,
             _ => unreachable!("headers are written with the forms above only"),
         }
     }
@@ -160,6 +164,7 @@ enum Payload<'a> {
     Inline(&'a [u8]),
     Int(i64),
     Heap(Vec<u8>),
+    Lent(Box<Bytes>),
     List(Box<List>),
 }
 
@@ -167,7 +172,7 @@ impl Payload<'_> {
     fn words(&self) -> usize {
         match self {
             Payload::Inline(bytes) => bytes.len().div_ceil(WORD).max(1),
-            Payload::Int(_) | Payload::List(_) => 1,
+            Payload::Int(_) | Payload::Lent(_) | Payload::List(_) => 1,
             Payload::Heap(_) => HEAP_WORDS,
         }
     }
@@ -178,14 +183,20 @@ pub(crate) struct Entry {
     block: NonNull<u8>,
 }
 
-// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>` or a `Box<List>`, all of them `Send` (asserted
+// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>`, a `Box<Bytes>` or a `Box<List>`, all of them `Send` (asserted
 // below).
 unsafe impl Send for Entry {}
 
 const _: () = {
     const fn sendable<T: Send>() {}
     sendable::<Value>();
-    assert!(HEADER == WORD && size_of::<Box<List>>() == WORD && size_of::<usize>() == WORD);
+    sendable::<Bytes>();
+    assert!(
+        HEADER == WORD
+            && size_of::<Box<Bytes>>() == WORD
+            && size_of::<Box<List>>() == WORD
+            && size_of::<usize>() == WORD
+    );
 };
 
 impl Entry {
@@ -215,6 +226,7 @@ impl Entry {
             StringValue::Int(n) => Self::build(key, Payload::Int(n), expire, access),
             StringValue::Bytes(b) if b.len() <= INLINE_MAX => Self::build(key, Payload::Inline(b), expire, access),
             StringValue::Bytes(b) => Self::build(key, Payload::Heap(b.to_vec()), expire, access),
+            StringValue::Lent(b) => Self::build(key, Payload::Lent(Box::new(b.clone())), expire, access),
         }
     }
 
@@ -295,6 +307,10 @@ impl Entry {
                     area.cast::<Vec<u8>>().write(bytes);
                     self.set_form(Form::Heap);
                 }
+                Payload::Lent(bytes) => {
+                    area.cast::<Box<Bytes>>().write(bytes);
+                    self.set_form(Form::Lent);
+                }
                 Payload::List(list) => {
                     area.cast::<Box<List>>().write(list);
                     self.set_form(Form::List);
@@ -320,10 +336,23 @@ impl Entry {
         unsafe {
             match form {
                 Form::Heap => Value::Str(area.cast::<Vec<u8>>().read()),
+                // Moved to the front of its buffer, if nobody else reads it.
+                Form::Lent => Value::Str(Vec::from(*area.cast::<Box<Bytes>>().read())),
                 Form::List => Value::List(area.cast::<Box<List>>().read()),
                 Form::Inline | Form::Int => unreachable!("handled above"),
             }
         }
+    }
+
+    /// Drops the value, leaving an empty inline string.
+    fn drop_payload(&mut self) {
+        if self.as_ref().form() != Form::Lent {
+            return drop(self.take_payload());
+        }
+        self.header_mut().inline_len = 0;
+        self.set_form(Form::Inline);
+        // SAFETY: the form was that of a `Box<Bytes>`; the header no longer says so, so it is dropped exactly once.
+        drop(unsafe { self.as_ref().area().cast::<Box<Bytes>>().read() });
     }
 
     /// Takes the entry apart.
@@ -336,7 +365,7 @@ impl Entry {
         let words = payload.words();
         let room = self.as_ref().header().room as usize;
         if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
-            drop(self.take_payload());
+            self.drop_payload();
         }
         if words > room || (room > SMALL_ROOM && words * 2 < room) {
             self.header_mut().inline_len = 0;
@@ -389,6 +418,7 @@ impl Entry {
         match value {
             StringValue::Bytes(bytes) if bytes.len() <= INLINE_MAX => self.set_payload(Payload::Inline(bytes)),
             StringValue::Bytes(bytes) => self.set_long(bytes),
+            StringValue::Lent(bytes) => self.set_payload(Payload::Lent(Box::new(bytes.clone()))),
             StringValue::Int(n) => self.set_payload(Payload::Int(n)),
         }
     }
@@ -479,6 +509,11 @@ impl Entry {
         if let ValueRef::Int(n) = self.as_ref().value() {
             self.set_payload(Payload::Inline(itoa::Buffer::new().format(n).as_bytes()));
         }
+        if self.as_ref().form() == Form::Lent {
+            let owned = self.take_payload();
+            self.set_value(owned);
+            self.header_mut().flags |= RAW;
+        }
         let headroom = len.min(MAX_HEADROOM);
         if let Some(buffer) = self.heap_mut() {
             if buffer.capacity() < len {
@@ -562,7 +597,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
-            drop(self.take_payload());
+            self.drop_payload();
         }
         // SAFETY: the value is gone, and nobody uses an entry that was dropped.
         unsafe { self.free() }

@@ -36,6 +36,53 @@ fn sixteen_and_sixteen_bytes_take_one_block_of_48_with_room_for_an_expiry() {
     assert_eq!((entry.as_ref().expire_at(), entry.block), (None, block));
 }
 
+/// A string that was stored with the buffer it arrived in, a little of which is something else.
+fn lent(value: &[u8]) -> (Bytes, Bytes) {
+    let whole = Bytes::from([b"head".as_slice(), value, b"tail"].concat());
+    let value = whole.slice(4..4 + value.len());
+    (whole, value)
+}
+
+#[test]
+fn a_long_string_keeps_the_buffer_it_came_in() {
+    let value = vec![b'v'; 10_000];
+    let (whole, part) = lent(&value);
+    let mut entry = Entry::new_string(b"k", StringValue::Lent(&part), Some(5), AccessClock::default());
+    drop(part);
+    assert_eq!((bytes_of(&entry), entry.as_ref().expire_at()), (value.clone(), Some(5)));
+    assert!(matches!(entry.as_ref().value(), ValueRef::Str(bytes) if whole.as_ptr_range().contains(&bytes.as_ptr())));
+    assert_eq!((entry.as_ref().ty(), entry.as_ref().encoding()), (Type::String, Encoding::Raw));
+    assert!(entry.as_ref().memory() >= value.len());
+    entry.set_expire(Some(7));
+    let mut entry = entry.into_key(b"another");
+    assert_eq!((bytes_of(&entry), entry.as_ref().expire_at()), (value.clone(), Some(7)));
+    let (_, again) = lent(&value);
+    entry.set_string(StringValue::Lent(&again));
+    assert_eq!(bytes_of(&entry.as_ref().duplicate(b"third")), value);
+    assert_eq!(entry.append(b"x"), Some(10_001));
+    assert_eq!(bytes_of(&entry), [value.as_slice(), b"x"].concat());
+    entry.set_string(StringValue::Lent(&again));
+    entry.extend_to(10_002);
+    assert_eq!(bytes_of(&entry), [value.as_slice(), b"\0\0"].concat());
+    entry.set_string(StringValue::Lent(&again));
+    assert!(matches!(entry.into_value(), Value::Str(bytes) if bytes == value));
+    assert!(again == value && whole.len() == 10_008, "who else reads it is not disturbed");
+}
+
+#[test]
+fn a_kept_buffer_is_freed_with_its_entry_and_when_it_is_replaced() {
+    let (whole, part) = lent(&[b'v'; 1_000]);
+    let mut entry = Entry::new_string(b"k", StringValue::Lent(&part), None, AccessClock::default());
+    drop(part);
+    assert!(!whole.is_unique());
+    entry.set_string(StringValue::Int(1));
+    assert!(whole.is_unique());
+    entry.set_string(StringValue::Lent(&whole.slice(4..)));
+    assert!(!whole.is_unique());
+    drop(entry);
+    assert!(whole.is_unique());
+}
+
 #[test]
 fn counters_change_in_place() {
     let mut entry = Entry::new_string(b"counter", StringValue::Int(i64::MIN), None, AccessClock::default());

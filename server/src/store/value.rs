@@ -9,6 +9,8 @@
 //! A new data type adds one variant to each enum here, one file in `types/`, and the arms that the compiler then asks
 //! for: none of the matches over these enums in this crate has a catch-all arm.
 
+use bytes::Bytes;
+
 use super::types::list::List;
 use crate::base::number;
 
@@ -35,7 +37,7 @@ impl Value {
     pub fn string(bytes: Vec<u8>) -> Value {
         match StringValue::encode(&bytes) {
             StringValue::Int(n) => Value::Int(n),
-            StringValue::Bytes(_) => Value::Str(bytes),
+            StringValue::Bytes(_) | StringValue::Lent(_) => Value::Str(bytes),
         }
     }
 
@@ -103,6 +105,8 @@ pub enum StringValue<'a> {
     Int(i64),
     /// Any bytes. Callers that want the integer encoding use [`StringValue::encode`].
     Bytes(&'a [u8]),
+    /// Long bytes whose buffer can be kept instead of copied: little more than they are in it.
+    Lent(&'a Bytes),
 }
 
 impl<'a> StringValue<'a> {

@@ -9,6 +9,8 @@ use std::mem::size_of;
 use std::ptr::NonNull;
 use std::slice;
 
+use bytes::Bytes;
+
 use super::{
     CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, RAW, Shape, WORD, good_size,
 };
@@ -97,7 +99,7 @@ impl<'a> EntryRef<'a> {
     pub(super) fn used_words(self) -> usize {
         match self.form() {
             Form::Inline => (self.header().inline_len as usize).div_ceil(WORD).max(1),
-            Form::Int | Form::List => 1,
+            Form::Int | Form::Lent | Form::List => 1,
             Form::Heap => HEAP_WORDS,
         }
     }
@@ -128,6 +130,7 @@ impl<'a> EntryRef<'a> {
                 Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
                 Form::Int => ValueRef::Int(area.cast::<i64>().read()),
                 Form::Heap => ValueRef::Str(area.cast::<Vec<u8>>().as_ref()),
+                Form::Lent => ValueRef::Str(area.cast::<Box<Bytes>>().as_ref()),
                 Form::List => ValueRef::List(area.cast::<Box<List>>().as_ref()),
             }
         }
@@ -137,7 +140,7 @@ impl<'a> EntryRef<'a> {
     #[inline]
     pub fn ty(self) -> Type {
         match self.form() {
-            Form::Inline | Form::Int | Form::Heap => Type::String,
+            Form::Inline | Form::Int | Form::Heap | Form::Lent => Type::String,
             Form::List => Type::List,
         }
     }
@@ -196,6 +199,8 @@ impl<'a> EntryRef<'a> {
             Form::Inline | Form::Int => 0,
             // SAFETY: the form says that a `Vec<u8>` lies in the value area.
             Form::Heap => good_size(unsafe { self.area().cast::<Vec<u8>>().as_ref() }.capacity()),
+            // SAFETY: the form says that a `Box<Bytes>` lies in the value area.
+            Form::Lent => size_of::<Bytes>() + good_size(unsafe { self.area().cast::<Box<Bytes>>().as_ref() }.len()),
             Form::List => size_of::<List>(),
         };
         good_size(self.shape().size()) + heap

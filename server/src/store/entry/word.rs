@@ -104,7 +104,7 @@ impl Word {
             match entry.form() {
                 Form::Heap => Some(area.cast::<Vec<u8>>().as_mut()),
                 Form::Inline => Some(slice::from_raw_parts_mut(area.as_ptr(), entry.header().inline_len as usize)),
-                Form::Int | Form::List => None,
+                Form::Int | Form::Lent | Form::List => None,
             }
         }
     }

@@ -1,0 +1,78 @@
+//! A very long request is executed by itself, from a buffer of its own that the command may keep.
+//!
+//! A value of half a gigabyte that is read into one buffer and copied into another takes twice its size, and the copy takes as long as
+//! the reading. So the buffer that a long request was read into is lent to the command: the handler sees slices of it, as
+//! always, and who stores nearly all of it ([`Data::set_string`](crate::command::Data::set_string)) keeps the buffer itself. It is
+//! shared by reference count, so everybody who reads the words afterwards (propagation, slow log) reads what is stored.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::dispatch::{Intake, Next, Pace, Step, limits, take_pushes};
+use super::session::Session;
+use super::window::{Tail, Window};
+
+/// From so many bytes on, a request is long: a copy then costs more than keeping what is around the value.
+pub const LONG: usize = 256 * 1024;
+
+/// What became of a long request.
+pub struct LongDone {
+    /// What was not used up. It is the buffer itself if nothing was.
+    pub rest: Vec<u8>,
+    pub next: Next,
+}
+
+impl Engine {
+    /// Executes the request at the beginning of `input`, and no other.
+    pub fn process_long(
+        self: &Arc<Self>,
+        session: &mut Session,
+        intake: &mut Intake,
+        mut input: Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> LongDone {
+        let mut pass = self.barrier.enter(session.gate);
+        let mut pace = Pace::start(self);
+        session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
+        let hot = self.hot.load_full();
+        session.output_limit = hot.output_limit(&session.handle);
+        let mut window = Window::new();
+        window.open(self, intake, &mut input, 0, &limits(session, &hot), false, session.db);
+        let Some(request) = window.requests().first() else {
+            let next = match &window.tail {
+                Tail::More => Next::Input { need: 0 },
+                Tail::Incomplete { need } => Next::Input { need: *need },
+                Tail::Broken(problem) => {
+                    self.answer_broken(session, problem, out);
+                    return LongDone { rest: Vec::new(), next: Next::Close };
+                }
+            };
+            input.drain(..window.end);
+            return LongDone { rest: input, next };
+        };
+        let whole = Bytes::from(input);
+        session.lent = Some(Box::new(whole.clone()));
+        let args = window.args(request, &whole, &intake.words);
+        let step = self.dispatch(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
+        session.lent = None;
+        take_pushes(session, out);
+        let next = match step {
+            Step::Stop(next @ Next::Paused(_)) => {
+                session.postponed = Some(args.to_owned());
+                next
+            }
+            Step::Stop(next) => next,
+            Step::Next | Step::Renewed if session.close_after_reply => Next::Close,
+            // What follows is looked at when this is answered.
+            Step::Next | Step::Renewed => Next::Flush,
+        };
+        intake.forget();
+        pace.settle(self);
+        intake.shrink();
+        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
+        LongDone { rest: whole[request.end..].to_vec(), next }
+    }
+}
