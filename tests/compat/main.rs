@@ -22,6 +22,7 @@ mod keys;
 mod linear;
 mod lists;
 mod lists_blocking;
+mod long_values;
 mod migrate;
 mod numeric_arguments;
 mod protocol_errors;

@@ -58,7 +58,6 @@ impl Engine {
         let args = window.args(request, &whole, &intake.words);
         let step = self.dispatch(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
         session.lent = None;
-        take_pushes(session, out);
         let next = match step {
             Step::Stop(next @ Next::Paused(_)) => {
                 session.postponed = Some(args.to_owned());
@@ -71,6 +70,9 @@ impl Engine {
         };
         intake.forget();
         pace.settle(self);
+        self.settle_tracking();
+        // A push that the command caused comes right behind its reply.
+        take_pushes(session, out);
         intake.shrink();
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         LongDone { rest: whole[request.end..].to_vec(), next }
