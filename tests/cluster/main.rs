@@ -19,6 +19,7 @@ mod pubsub;
 mod redirects;
 mod restart;
 mod shard_channels;
+mod tracking;
 mod watch;
 
 use std::time::Duration;
