@@ -6,7 +6,10 @@
 //! The gossip section (`clusterSendPing`): at least three nodes or a tenth of all, picked at random, and *every* node that
 //! this one suspects, so that suspicions spread by design and not by luck. The receiver itself is left out (redis issue
 //! 13046). Beyond Redis, nodes that joined within the last seconds are always mentioned, and shortly after a node joined
-//! everybody gets a PONG (`announce`): a new cluster agrees within milliseconds instead of half node timeouts. Extensions beyond the host name go only to nodes that showed that they understand them (redis issue 13465).
+//! everybody gets a PONG (`announce`): a new cluster agrees within milliseconds instead of half node timeouts.
+//!
+//! A ping may end with extensions. Every node of Redis 7 knows the one for the host name. The others are sent only to nodes that have
+//! said, by a flag of their packets, that they understand extensions (redis issue 13465).
 
 use std::sync::Arc;
 

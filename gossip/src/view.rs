@@ -1,8 +1,9 @@
 //! The view: an immutable snapshot of what this node believes, for everybody who only reads.
 //!
-//! Routing looks up owners in it, and the CLUSTER commands print it. The driver publishes a new one whenever
-//! [`crate::Effect::ViewChanged`] comes, makes one on demand after lesser changes, and takes a fresh one for a command that shows times (`CLUSTER NODES`), since
-//! pings and pongs alone do not announce a change.
+//! Routing looks up owners in it, and the CLUSTER commands print it. The driver publishes a new view when the core says that something
+//! has changed ([`crate::Effect::ViewChanged`]). Lesser changes are not worth that: the driver makes a new view when the next reader
+//! comes. The times of pings and pongs change all the time and announce nothing, so a command that shows them (`CLUSTER NODES`)
+//! always gets a fresh one.
 //!
 //! The texts of CLUSTER NODES and CLUSTER INFO are made here, in the form of Redis 7.0.15, because they are texts of the
 //! cluster rather than of the wire; replies made of arrays and maps are built by the server from the fields.

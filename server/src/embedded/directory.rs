@@ -1,12 +1,13 @@
 //! Where the nodes of a cluster keep their files: a directory that was named, or one below the system's temporary directory that goes
 //! with the cluster.
 //!
-//! A process that crashes leaves its temporary directory behind, and the next cluster of the same user clears it away. Whether the
-//! owner still lives is not asked by its process id, which may be another's by now, or mean nothing here because it is of another
-//! container. It is asked by a lock on a file in the directory: the kernel drops it with the process, however that ends.
+//! A process that crashes leaves its temporary directory behind, and the next cluster of the same user removes it. How does that
+//! cluster know that the owner is dead? A process id would not do: it may belong to another process by now, or come from another
+//! container. So the owner holds a lock on a file in its directory, and the kernel drops the lock when the process ends,
+//! whatever ended it.
 //!
-//! Invariants: a directory is cleared only while its lock is held; one without a lock file is none of ours, or not yet; neither
-//! links nor directories of other users are touched.
+//! Invariants: a directory is removed only by who holds its lock. A directory without a lock file is left alone, because it is
+//! not ours or its owner is just making it. Links and directories of other users are left alone.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -19,7 +20,7 @@ use super::ClusterError;
 const PREFIX: &str = "slotd-cluster-";
 /// The file whose lock says that the owner lives.
 const LOCK: &str = "lock";
-/// New names that are tried, if somebody clears the directory away before it is locked.
+/// New names that are tried, if another cluster removes the directory before it is locked.
 const ATTEMPTS: usize = 8;
 /// Directories that are cleared away at one start: others have to be ready soon.
 const CLEARED_AT_ONCE: usize = 64;
@@ -54,7 +55,7 @@ impl Directory {
     /// Removes what is temporary.
     pub(super) fn remove(&self) {
         if let Self::Temporary { path, .. } = self {
-            // Left behind, it is only litter, and the next cluster clears it away.
+            // If this fails the next cluster tries again.
             let _ = std::fs::remove_dir_all(path);
         }
     }
@@ -72,7 +73,7 @@ fn create(parent: &Path) -> io::Result<(PathBuf, File)> {
         let unique = crate::base::rng::Rng::os_seed().map_err(|error| io::Error::other(error.to_string()))?;
         let path = parent.join(format!("{PREFIX}{}-{unique:x}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
-        // Between its making and its locking the file looks abandoned: somebody may have it, and clears the directory away.
+        // Until it is locked, the file looks as if its owner were dead, and another cluster may lock it and remove the directory.
         let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LOCK))?;
         let still_there =
             |lock: &File| Ok::<_, io::Error>(path.join(LOCK).symlink_metadata()?.ino() == lock.metadata()?.ino());

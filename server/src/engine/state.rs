@@ -131,7 +131,13 @@ impl NodeState {
 
     /// Asks whoever runs the node to stop it, with this exit status. The first request counts.
     pub fn request_stop(&self, status: i32) {
-        self.stop.send_if_modified(|asked| asked.is_none() && asked.replace(status).is_none());
+        self.stop.send_if_modified(|asked| {
+            let is_first = asked.is_none();
+            if is_first {
+                *asked = Some(status);
+            }
+            is_first
+        });
     }
 
     /// For who waits for such a request and does not keep the node meanwhile.

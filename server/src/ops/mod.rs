@@ -1,7 +1,11 @@
 //! Operating a node: shutting it down, looking into it, and what must be done now and then.
 //!
-//! [`shutdown`] ends a node in order; SHUTDOWN and the signals of the process go the same way. [`debug`] is DEBUG, for tests.
-//! [`neighbours`] is SLOTD NODE, for tests of a cluster in one process. [`memory`] says what a key costs. [`cron`] does what nobody asks for: rates, expiry, idle clients, clients that do not read.
+//! ```text
+//! shutdown    ends a node in order, for SHUTDOWN and for signals    attempt  who decides how a shutdown ends
+//! debug       DEBUG, for tests                                      memory   what a key costs
+//! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
+//! cron        what nobody asks for: rates, expiry, clients that are idle or do not read
+//! ```
 //!
 //! Rank 8: uses persistence and replication, and nothing uses it but the node.
 

@@ -216,8 +216,8 @@ impl Persistence {
         self.snapshots.try_submit(job, || self.facts.bgsave_started.store(started, Ordering::Relaxed))
     }
 
-    /// Saves after what is under way (at a shutdown: instead of it), and writes to the file that nobody may change any more: the pause for `purpose` begins at the cut.
-    /// The caller ends it.
+    /// Saves, and ends all writes at the cut, so that the file has every write that was answered. What else is being saved ends first; at
+    /// a shutdown it is given up instead. The caller ends the pause for `purpose`.
     fn start_last_save(&self, purpose: PausePurpose, done: Done) {
         let Some(persistence) = self.me.upgrade() else { return };
         self.facts.bgsave_started.store(self.now_s(), Ordering::Relaxed);
