@@ -510,13 +510,13 @@ async fn watch_cluster(
                 }
                 return status;
             }
-            Some(event) = events.next() => {
-                if let embedded::EventKind::Ended { status: one } = event.kind {
-                    status = status.max(u8::try_from(one).unwrap_or(1));
-                }
-                print_event(&event, json);
-            }
+            Some(event) = events.next() => status = status.max(take_event(&event, json)),
         }
+    }
+    // The last node may be down before its end is told.
+    cluster.settle();
+    while let Some(event) = events.next_now() {
+        status = status.max(take_event(&event, json));
     }
     if !json {
         let _ = writeln!(std::io::stdout(), "all nodes are down");
@@ -524,10 +524,15 @@ async fn watch_cluster(
     status
 }
 
-fn print_event(event: &embedded::Event, json: bool) {
+/// Prints what has happened; the exit status that the process has because of it.
+fn take_event(event: &embedded::Event, json: bool) -> u8 {
     let text = if json { serde_json::json!(event).to_string() } else { event.to_string() };
     // Nobody reads any more if this fails, which is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{text}");
+    match event.kind {
+        embedded::EventKind::Ended { status } => u8::try_from(status).unwrap_or(1),
+        _ => 0,
+    }
 }
 
 /// Does something that takes a while; SIGINT meanwhile ends the process at once, as it ends a stock server that is stopping. `tidy` removes

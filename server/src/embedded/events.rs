@@ -4,7 +4,7 @@
 //! bounded; a listener that is too slow loses the oldest events and goes on with the others.
 
 use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 /// Events that a listener may be behind.
 pub(super) const QUEUE: usize = 256;
@@ -71,6 +71,17 @@ impl Events {
                 Ok(event) => return Some(event),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event, if it has happened already.
+    pub fn next_now(&mut self) -> Option<Event> {
+        loop {
+            match self.0.try_recv() {
+                Ok(event) => return Some(event),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
     }

@@ -139,6 +139,11 @@ impl Cluster {
         self.process.members.iter().all(Member::is_gone)
     }
 
+    /// Waits until what is being done to nodes is done, and its events are there to be read.
+    pub fn settle(&self) {
+        self.process.members.iter().for_each(|member| drop(member.operate()));
+    }
+
     /// What happens to nodes from now on.
     pub fn events(&self) -> Events {
         Events(self.process.events.subscribe())
