@@ -25,6 +25,7 @@ mod lists_blocking;
 mod long_values;
 mod migrate;
 mod numeric_arguments;
+mod numeric_services;
 mod protocol_errors;
 mod pubsub;
 mod pushes;

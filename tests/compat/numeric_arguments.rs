@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use crate::check;
 
 /// As a script writes them.
-const VALUES: &[&str] = &[
+pub(crate) const VALUES: &[&str] = &[
     "0",
     "-1",
     "1",
