@@ -46,6 +46,8 @@ pub enum Level {
     Notice = 2,
     /// Only what is important or wrong.
     Warning = 3,
+    /// Not even that. No message has this level.
+    Nothing = 4,
 }
 
 impl Level {
@@ -55,7 +57,8 @@ impl Level {
             i64::MIN..=0 => Self::Debug,
             1 => Self::Verbose,
             2 => Self::Notice,
-            _ => Self::Warning,
+            3 => Self::Warning,
+            _ => Self::Nothing,
         }
     }
 
@@ -73,7 +76,7 @@ impl Level {
             Self::Debug => '.',
             Self::Verbose => '-',
             Self::Notice => '*',
-            Self::Warning => '#',
+            Self::Warning | Self::Nothing => '#',
         }
     }
 
@@ -83,6 +86,7 @@ impl Level {
             Self::Verbose => "verbose",
             Self::Notice => "notice",
             Self::Warning => "warning",
+            Self::Nothing => "nothing",
         }
     }
 }
@@ -181,7 +185,9 @@ impl NodeLog {
         let mut text = message.to_string();
         text.truncate(text.floor_char_boundary(WARNING_KEPT));
         *self.0.last_warning.lock() = Some(text);
-        tracing::event!(target: NODE_TARGET, tracing::Level::WARN, node = self.name(), file = self.file(), role = self.letter(), "{message}");
+        if self.is_enabled(Level::Warning) {
+            tracing::event!(target: NODE_TARGET, tracing::Level::WARN, node = self.name(), file = self.file(), role = self.letter(), "{message}");
+        }
     }
 
     /// The last warning, for who has to say why a node is not as it should be.
@@ -301,7 +307,7 @@ impl LineLayer {
         match metadata.target() {
             NODE_TARGET => true,
             target if is_ours(target) => level as u8 >= self.settings.level.load(Ordering::Relaxed),
-            _ => level == Level::Warning,
+            _ => level == Level::Warning && self.settings.level.load(Ordering::Relaxed) <= level as u8,
         }
     }
 

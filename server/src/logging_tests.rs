@@ -136,3 +136,15 @@ fn numbers_of_the_directives() {
     assert_eq!([0, 1, 2, 3].map(Level::from_number), [Level::Debug, Level::Verbose, Level::Notice, Level::Warning]);
     assert_eq!([0, 1].map(Format::from_number), [Format::Redis, Format::Json]);
 }
+
+#[test]
+fn nothing_is_logged_at_level_nothing_and_the_last_warning_is_kept_all_the_same() {
+    let log = NodeLog::new(None);
+    log.set_level(Level::from_number(4));
+    let text = logged(&redis(), || {
+        log.warning(format_args!("w"));
+        log.notice(format_args!("n"));
+    });
+    assert_eq!(text, "");
+    assert_eq!(log.last_warning().as_deref(), Some("w"));
+}

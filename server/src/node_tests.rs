@@ -2,31 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use super::*;
 use crate::base::clock::SystemClock;
+use crate::base::test_dir::TestDir;
 use crate::engine::config::file::Sources;
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// A directory of a test's own, removed with it.
-struct TestDir(PathBuf);
-
-impl TestDir {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("slotd-node-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("the temporary directory can be written to");
-        Self(path)
-    }
-}
-
-impl Drop for TestDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn start(threads: &Arc<Threads>, dir: &TestDir, port: u16, bus: u16) -> Node {
     let config = Config::new(&dir.0);

@@ -1,3 +1,5 @@
+//! A start under the eyes of the thread that looks after the signals.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! The causes that one node alone can have are in `tests/compat/watch_causes.rs`.
 
 use integration::client::Client;
-use integration::cluster::ClusterSpec;
+use integration::cluster::{Cluster, ClusterSpec};
 use integration::oracle::slotd_is_stock;
 use integration::resp::{Value, key_slot};
 use integration::wait::{secs, wait_until};
@@ -22,13 +22,21 @@ fn watching(mut client: Client, key: &str) -> Client {
     client
 }
 
-#[test]
-fn exec_aborts_when_a_reset_takes_the_watched_key() {
+/// A cluster, the node that has the key, its replica, and a client that watches the key there.
+#[track_caller]
+fn watched_on_a_replica() -> (Cluster, usize, usize, Client) {
     let cluster = ClusterSpec::new(3, 1).create();
     cluster.client().call(&["SET", KEY, "v"]);
-    let replica = cluster.replicas_of(cluster.owner_of(key_slot(KEY.as_bytes())))[0];
+    let owner = cluster.owner_of(key_slot(KEY.as_bytes()));
+    let replica = cluster.replicas_of(owner)[0];
     wait_until("the replica to have the key", secs(20), || cluster.nodes[replica].cmd("DBSIZE").int() == 1);
-    let mut watcher = watching(cluster.connect(replica), KEY);
+    let watcher = watching(cluster.connect(replica), KEY);
+    (cluster, owner, replica, watcher)
+}
+
+#[test]
+fn exec_aborts_when_a_reset_takes_the_watched_key() {
+    let (cluster, _, replica, mut watcher) = watched_on_a_replica();
     assert!(cluster.nodes[replica].cmd("CLUSTER RESET").is_ok());
     assert_eq!(cluster.nodes[replica].cmd("DBSIZE").int(), 0, "the data are gone before the answer");
     assert_eq!(watcher.cmd("EXEC"), Value::Null);
@@ -81,12 +89,7 @@ fn exec_aborts_when_another_node_takes_the_slot_of_the_watched_key() {
 
 #[test]
 fn exec_aborts_when_a_replica_gets_the_data_of_another_primary() {
-    let cluster = ClusterSpec::new(3, 1).create();
-    cluster.client().call(&["SET", KEY, "v"]);
-    let owner = cluster.owner_of(key_slot(KEY.as_bytes()));
-    let replica = cluster.replicas_of(owner)[0];
-    wait_until("the replica to have the key", secs(20), || cluster.nodes[replica].cmd("DBSIZE").int() == 1);
-    let mut watcher = watching(cluster.connect(replica), KEY);
+    let (cluster, owner, replica, mut watcher) = watched_on_a_replica();
     let other = cluster.id((owner + 1) % 3);
     assert!(cluster.nodes[replica].cmd(&format!("CLUSTER REPLICATE {other}")).is_ok());
     cluster.wait_stable();
@@ -96,12 +99,7 @@ fn exec_aborts_when_a_replica_gets_the_data_of_another_primary() {
 /// The key is still there and still as it was: nothing to abort for.
 #[test]
 fn exec_runs_after_a_failover_that_keeps_the_watched_key() {
-    let cluster = ClusterSpec::new(3, 1).create();
-    cluster.client().call(&["SET", KEY, "v"]);
-    let owner = cluster.owner_of(key_slot(KEY.as_bytes()));
-    let replica = cluster.replicas_of(owner)[0];
-    wait_until("the replica to have the key", secs(20), || cluster.nodes[replica].cmd("DBSIZE").int() == 1);
-    let mut watcher = watching(cluster.connect(replica), KEY);
+    let (cluster, _, replica, mut watcher) = watched_on_a_replica();
     assert!(cluster.nodes[replica].cmd("CLUSTER FAILOVER").is_ok());
     cluster.wait_promotion(&[replica], FAILOVER_LIMIT);
     assert_eq!(watcher.cmd("EXEC").items().len(), 1);

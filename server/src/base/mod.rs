@@ -12,3 +12,5 @@ pub mod nearest;
 pub mod number;
 pub mod rng;
 pub mod sha1;
+#[cfg(test)]
+pub(crate) mod test_dir;

@@ -150,6 +150,7 @@ texts! {
     DEBUG_DISABLED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     TEST_COMMANDS_DISABLED = "ERR SLOTD command not allowed. Set the enable-test-commands option to \"yes\" in the configuration file or on the command line, and then restart the server.";
     NO_NEIGHBOURS = "ERR SLOTD NODE is for the nodes of `slotd cluster`. This process runs one node alone: use SHUTDOWN or a signal.";
+    NO_RESTART = "ERR failed to restart the server: only the nodes of `slotd cluster` are started again in their process.";
     NO_SUCH_NEIGHBOUR = "ERR No such node in this process: name it by its port, or by 8 digits or more of its id";
     PAUSE_TIME = "ERR The time of a pause must be a number of milliseconds above 0";
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
@@ -163,6 +164,8 @@ texts! {
     CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0";
     PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+    REDIRECT_TWICE = "ERR A client can only redirect to a single other client";
+    NO_REDIRECT = "ERR The client ID you want redirect to does not exist";
     NOT_TRACKING = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
     CACHING_NOT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
     CACHING_NOT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";

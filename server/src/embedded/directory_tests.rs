@@ -1,36 +1,21 @@
 //! Tests of temporary directories, below one of the test's own.
 
 use super::*;
+use crate::base::test_dir::TestDir;
 
-struct Parent(PathBuf);
-
-impl Parent {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("slotd-directories-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("the temporary directory can be written to");
-        Self(path)
-    }
-
-    /// A directory as an owner leaves it who is gone.
-    fn abandoned(&self) -> PathBuf {
-        let (path, lock) = create(&self.0).expect("a directory");
-        std::fs::create_dir(path.join("node-0")).expect("room for a node");
-        std::fs::write(path.join("node-0/nodes.conf"), b"x").expect("room for a file");
-        drop(lock);
-        path
-    }
-}
-
-impl Drop for Parent {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A directory as an owner leaves it who is gone.
+fn abandoned(parent: &TestDir) -> PathBuf {
+    let (path, lock) = create(&parent.0).expect("a directory");
+    std::fs::create_dir(path.join("node-0")).expect("room for a node");
+    std::fs::write(path.join("node-0/nodes.conf"), b"x").expect("room for a file");
+    drop(lock);
+    path
 }
 
 #[test]
 fn what_an_owner_that_is_gone_left_is_cleared_away_and_what_lives_is_not() {
-    let parent = Parent::new("clears");
-    let gone = parent.abandoned();
+    let parent = TestDir::new("directories-clears");
+    let gone = abandoned(&parent);
     let (alive, lock) = create(&parent.0).expect("a directory");
     clear_abandoned(&parent.0, &lock);
     assert!(!gone.exists());
@@ -39,7 +24,7 @@ fn what_an_owner_that_is_gone_left_is_cleared_away_and_what_lives_is_not() {
 
 #[test]
 fn only_what_is_certainly_ours_is_cleared_away() {
-    let parent = Parent::new("ours");
+    let parent = TestDir::new("directories-ours");
     let (target, other) = (parent.0.join("elsewhere"), parent.0.join("slotd-something"));
     for dir in [&target, &other, &parent.0.join(format!("{PREFIX}1-nolock"))] {
         std::fs::create_dir(dir).expect("a directory");
@@ -62,7 +47,7 @@ fn only_what_is_certainly_ours_is_cleared_away() {
 
 #[test]
 fn nobody_else_may_look_into_a_temporary_directory() {
-    let parent = Parent::new("mode");
+    let parent = TestDir::new("directories-mode");
     let (path, _lock) = create(&parent.0).expect("a directory");
     assert_eq!(path.metadata().expect("it is there").mode() & 0o777, 0o700);
 }

@@ -47,6 +47,7 @@ impl Neighbours for Seat {
                 }
                 Order::Stop => process.stop(node, StopSignal::Terminate),
                 Order::Restart => process.restart(node),
+                Order::Recover => process.recover(node),
                 Order::Pause(time) => process.pause(node, Some(time)),
                 Order::Resume => process.resume(node),
             });

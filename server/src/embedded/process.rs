@@ -143,6 +143,15 @@ impl Process {
         outcome
     }
 
+    /// Ends a node as a crash would, and starts it again.
+    pub(super) fn recover(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {
+        let member = &self.members[index];
+        // Who watches must not find that the last node is down.
+        member.returning.store(true, Ordering::SeqCst);
+        self.kill(index);
+        self.restart(index)
+    }
+
     /// Pauses a node, for so long if that is said; a pause that was there before gives way to this one.
     pub(super) fn pause(&self, index: usize, time: Option<Duration>) -> Result<(), ClusterError> {
         let member = &self.members[index];

@@ -154,3 +154,23 @@ fn the_latest_pause_rules_and_no_timer_of_an_earlier_one_is_left() {
     node.kill();
     wait_for("all tasks to end", || control.load() == 0);
 }
+
+#[test]
+fn debug_starts_a_node_of_the_process_again() {
+    let cluster = Cluster::start(Options::new().shards(1).replicas(0).directive("enable-debug-command", "yes"));
+    let cluster = cluster.expect("it starts");
+    let (node, mut events) = (cluster.node(0), cluster.events());
+    let address = node.address();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for (line, told) in [
+        ("DEBUG RESTART", &[EventKind::Started][..]),
+        ("DEBUG CRASH-AND-RECOVER 1", &[EventKind::Killed, EventKind::Started]),
+    ] {
+        let answer = send(node.port(), line);
+        assert!(answer.as_ref().is_ok_and(|count| *count == 0), "{line}: {answer:?}");
+        for kind in told {
+            assert_eq!(runtime.block_on(events.next()).map(|event| event.kind), Some(kind.clone()), "{line}");
+        }
+        assert_eq!((node.state(), node.address()), (NodeState::Running, address.clone()));
+    }
+}

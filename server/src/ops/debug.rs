@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Ops;
+use super::neighbours::Order;
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::command::{CmdError, error};
 use crate::engine::help;
@@ -31,6 +32,8 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
         }
         (b"SLEEP", 3) => return Ok(sleep(ops, ctx, &args[2])),
         (b"RELOAD", _) => return reload(ops, ctx, args),
+        (b"RESTART", _) => return start_again(ops, ctx, args.get(2), Order::Restart),
+        (b"CRASH-AND-RECOVER", _) => return start_again(ops, ctx, args.get(2), Order::Recover),
         (b"OBJECT", 3) => return object(ctx, &args[2]),
         (b"LISTPACK", 3) => return listpack(ctx, &args[2]),
         (b"DIGEST", 2) => {
@@ -144,8 +147,32 @@ fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRes
     })))
 }
 
+/// RESTART and CRASH-AND-RECOVER. Redis executes its program anew; here the process goes on with its other nodes, so a node that is
+/// alone in it is not started again. Who asked gets no answer, as from Redis, unless it failed.
+fn start_again(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, delay: Option<&[u8]>, order: Order) -> SessionResult {
+    let delay = delay.map(|word| parse_i64(word).ok_or(error::NOT_INTEGER)).transpose()?.unwrap_or(0);
+    let Some(neighbours) = ops.neighbours.get().cloned() else { return Err(error::NO_RESTART) };
+    if ctx.pass.is_alone() {
+        // Inside EXEC nobody can wait.
+        return Err(error::NO_MULTI);
+    }
+    let (log, protocol) = (ops.engine.log.clone(), ctx.session.protocol);
+    Ok(Handled::Wait(Box::pin(async move {
+        tokio::time::sleep(Duration::from_millis(u64::try_from(delay).unwrap_or(0))).await;
+        let own = neighbours.own();
+        if let Ok(Err(problem)) = neighbours.order(own, order).await {
+            log.warning(format_args!("Failed to restart: {problem}"));
+        }
+        let mut out = Vec::new();
+        Reply::new(&mut out, protocol).error(b"ERR failed to restart the server. Check server logs.");
+        out
+    })))
+}
+
 fn set_packed_threshold(ops: &Ops, word: &[u8]) -> Result<(), CmdError> {
-    let bytes = parse_memory(word).filter(|bytes| *bytes <= PACKED_THRESHOLD_MAX).ok_or(error::PACKED_THRESHOLD)?;
+    let bytes = parse_memory(error::c_string(word))
+        .filter(|bytes| *bytes <= PACKED_THRESHOLD_MAX)
+        .ok_or(error::PACKED_THRESHOLD)?;
     ops.engine.state.list_packed_threshold.store(bytes, Ordering::Relaxed);
     ops.engine.reload_hot();
     Ok(())
@@ -226,6 +253,8 @@ const HELP: &[&str] = &[
     "CONFIG-REWRITE-FORCE-ALL",
     "    Like CONFIG REWRITE but writes all configuration options, including",
     "    keywords not listed in original configuration file or default values.",
+    "CRASH-AND-RECOVER [<milliseconds>]",
+    "    Hard crash and restart after a <milliseconds> delay (default 0).",
     "DIGEST",
     "    Output a hex signature representing the current DB content.",
     "DIGEST-VALUE <key> [<key> ...]",
@@ -244,6 +273,8 @@ const HELP: &[&str] = &[
     "    * MERGE: conflicting keys will be loaded from RDB.",
     "    * NOFLUSH: the existing database will not be removed before load.",
     "    * NOSAVE: the database will be loaded from an existing RDB file.",
+    "RESTART [<milliseconds>]",
+    "    Graceful restart: save config, db, restart after a <milliseconds> delay (default 0).",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",

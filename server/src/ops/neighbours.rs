@@ -30,6 +30,8 @@ pub enum Order {
     Stop,
     /// Stop, if it runs, and start in the same directory with the same ports.
     Restart,
+    /// Kill, and start again.
+    Recover,
     /// As SIGSTOP, for so long.
     Pause(Duration),
     /// As SIGCONT.

@@ -1,3 +1,5 @@
+//! What becomes of jobs that cannot run: whoever asked for one is told, whatever went wrong.
+
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;

@@ -1,37 +1,19 @@
+//! Whose a file is: of as many makers as there may be, each has its own, and what nobody has is used again.
+
 use std::io::{Read, Seek, Write};
 
 use super::*;
+use crate::base::test_dir::TestDir;
 
-/// The only directory of the test that makes it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("slotd-temporary-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
-    }
-
-    fn target(&self) -> PathBuf {
-        self.0.join("dump.rdb")
-    }
-
-    fn files(&self) -> usize {
-        std::fs::read_dir(&self.0).expect("the directory").count()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn target(folder: &TestDir) -> PathBuf {
+    folder.0.join("dump.rdb")
 }
 
 /// As of nodes that share a directory.
 #[test]
 fn everybody_has_a_file_of_his_own() {
-    let folder = Folder::new("own");
-    let mut made: Vec<(File, PathBuf)> = (0..40).map(|_| create(&folder.target()).expect("a file")).collect();
+    let folder = TestDir::new("temporary-own");
+    let mut made: Vec<(File, PathBuf)> = (0..40).map(|_| create(&target(&folder)).expect("a file")).collect();
     made.iter_mut().enumerate().for_each(|(number, (file, _))| write!(file, "{number}").expect("written"));
     for (number, (file, path)) in made.iter_mut().enumerate() {
         assert_eq!(std::fs::read_to_string(&*path).expect("it has a name"), number.to_string());
@@ -44,9 +26,9 @@ fn everybody_has_a_file_of_his_own() {
 
 #[test]
 fn what_a_crash_left_is_used_again() {
-    let folder = Folder::new("left");
+    let folder = TestDir::new("temporary-left");
     for _ in 0..20 {
-        let (mut file, _) = create(&folder.target()).expect("a file");
+        let (mut file, _) = create(&target(&folder)).expect("a file");
         assert_eq!(file.metadata().expect("facts").len(), 0, "nothing of the one before");
         file.write_all(b"half a snapshot").expect("written");
     }
@@ -55,20 +37,20 @@ fn what_a_crash_left_is_used_again() {
 
 #[test]
 fn a_file_that_is_in_its_place_is_nobody_elses() {
-    let folder = Folder::new("placed");
-    let (mut file, path) = create(&folder.target()).expect("a file");
+    let folder = TestDir::new("temporary-placed");
+    let (mut file, path) = create(&target(&folder)).expect("a file");
     file.write_all(b"a snapshot").expect("written");
-    std::fs::rename(&path, folder.target()).expect("renamed");
-    let (_other, other_path) = create(&folder.target()).expect("a file");
+    std::fs::rename(&path, target(&folder)).expect("renamed");
+    let (_other, other_path) = create(&target(&folder)).expect("a file");
     assert_eq!(other_path, path, "the name is free again");
-    assert_eq!(std::fs::read(folder.target()).expect("the snapshot"), b"a snapshot");
+    assert_eq!(std::fs::read(target(&folder)).expect("the snapshot"), b"a snapshot");
 }
 
 #[test]
 fn a_file_without_a_name_leaves_nothing() {
-    let folder = Folder::new("nameless");
+    let folder = TestDir::new("temporary-nameless");
     let (mut first, mut second) =
-        (nameless(&folder.target()).expect("a file"), nameless(&folder.target()).expect("a file"));
+        (nameless(&target(&folder)).expect("a file"), nameless(&target(&folder)).expect("a file"));
     first.write_all(b"first").expect("written");
     second.write_all(b"second").expect("written");
     assert_eq!(folder.files(), 0);
@@ -80,7 +62,7 @@ fn a_file_without_a_name_leaves_nothing() {
 
 #[test]
 fn many_who_take_and_place_files_at_once_never_share_one() {
-    let folder = Folder::new("race");
+    let folder = TestDir::new("temporary-race");
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let target = folder.0.join(format!("dump-{thread}.rdb"));

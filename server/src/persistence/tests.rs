@@ -2,28 +2,13 @@
 
 use super::*;
 use crate::base::clock::ManualClock;
+use crate::base::test_dir::TestDir;
 use crate::engine::config::Config;
 use crate::engine::registry::Registry;
 use crate::store::Value;
 use protocol::slot::key_slot;
 
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("slotd-persistence-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn node(directory: &Directory) -> Arc<Persistence> {
+fn node(directory: &TestDir) -> Arc<Persistence> {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let engine = Engine::new(
         Registry::new(Vec::new()),
@@ -51,12 +36,12 @@ fn save_and_wait(persistence: &Persistence, purpose: SaveFor) -> bool {
 
 #[test]
 fn a_saved_data_set_is_loaded_again() {
-    let directory = Directory::new("again");
+    let directory = TestDir::new("saves-again");
     let first = node(&directory);
     (0..500).for_each(|n| set(&first, format!("key:{n}").as_bytes(), None));
     assert!(save_and_wait(&first, SaveFor::Client));
     assert_eq!(first.info().changes_since_last_save, 0);
-    assert_eq!(std::fs::read_dir(&directory.0).expect("the directory").count(), 1, "no temporary file stays");
+    assert_eq!(directory.files(), 1, "no temporary file stays");
     let second = node(&directory);
     second.load(false).expect("our own file");
     assert_eq!(second.engine.keyspace.len(0), 500);
@@ -65,7 +50,7 @@ fn a_saved_data_set_is_loaded_again() {
 
 #[test]
 fn a_primary_drops_what_expired_meanwhile_and_a_replica_keeps_it() {
-    let directory = Directory::new("expired");
+    let directory = TestDir::new("saves-expired");
     let first = node(&directory);
     set(&first, b"old", Some(1));
     set(&first, b"new", None);
@@ -80,7 +65,7 @@ fn a_primary_drops_what_expired_meanwhile_and_a_replica_keeps_it() {
 
 #[test]
 fn a_failed_save_leaves_the_old_file_and_closes_the_gate_for_writes() {
-    let directory = Directory::new("failed");
+    let directory = TestDir::new("saves-failed");
     let persistence = node(&directory);
     set(&persistence, b"key", None);
     std::fs::create_dir(directory.0.join("dump.rdb")).expect("a directory in the file's place");
@@ -95,7 +80,7 @@ fn a_failed_save_leaves_the_old_file_and_closes_the_gate_for_writes() {
 
 #[test]
 fn a_damaged_file_keeps_the_node_from_starting() {
-    let directory = Directory::new("damaged");
+    let directory = TestDir::new("saves-damaged");
     let persistence = node(&directory);
     set(&persistence, b"key", None);
     assert!(save_and_wait(&persistence, SaveFor::Client));
@@ -107,7 +92,7 @@ fn a_damaged_file_keeps_the_node_from_starting() {
 
 #[test]
 fn a_file_never_gives_way_to_an_older_one() {
-    let directory = Directory::new("older");
+    let directory = TestDir::new("saves-older");
     let persistence = node(&directory);
     set(&persistence, b"key", None);
     let old = persistence.note_cut();
@@ -122,12 +107,12 @@ fn a_file_never_gives_way_to_an_older_one() {
     assert!(persistence.put_in_place(file, old).is_err());
     assert_eq!(std::fs::read(directory.0.join("dump.rdb")).expect("in place"), b"");
     assert_eq!(persistence.info().changes_since_last_save, 0, "nothing is counted twice");
-    assert_eq!(std::fs::read_dir(&directory.0).expect("the directory").count(), 1, "no temporary file stays");
+    assert_eq!(directory.files(), 1, "no temporary file stays");
 }
 
 #[test]
 fn a_second_snapshot_is_refused_while_one_runs() {
-    let directory = Directory::new("busy");
+    let directory = TestDir::new("saves-busy");
     let persistence = node(&directory);
     set(&persistence, b"key", None);
     let (told, done) = std::sync::mpsc::channel();

@@ -36,8 +36,11 @@ pub enum Effect {
     AcceptedWithoutEffect,
 }
 
-/// Names and values of an enumerated directive. Two names may share a value; the first is the one that is printed.
+/// Names and values of an enumerated directive. Two names may share a value; the first is the one that is printed. What follows [`LATER`]
+/// is taken as well, but errors do not list it: they have the words of Redis 7.0.
 pub type Names = &'static [(&'static str, i64)];
+/// From here on names are those of versions after Redis 7.0.
+pub(super) const LATER: (&str, i64) = ("", i64::MIN);
 
 /// How a directive's words are read and printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::directive::{Check, Default, Directive, Kind, Names};
+use super::directive::{Check, Default, Directive, Kind, LATER, Names};
 use super::{keyspace_events, lists};
 use crate::base::number::{parse_i64, parse_memory};
 use crate::command::error::c_string;
@@ -195,13 +195,15 @@ fn read_octal(word: &[u8], max: i64) -> Result<i64, Reason> {
 }
 
 fn read_names(words: &[&[u8]], names: Names) -> Result<i64, Reason> {
-    let value_of =
-        |word: &&[u8]| names.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word)).map(|n| n.1);
+    let value_of = |word: &&[u8]| {
+        let is = |one: &&(&str, i64)| **one != LATER && one.0.as_bytes().eq_ignore_ascii_case(word);
+        names.iter().find(is).map(|one| one.1)
+    };
     let values: Option<Vec<i64>> = words.iter().map(value_of).collect();
     match values {
         Some(values) if !values.is_empty() => Ok(values.into_iter().fold(0, |all, one| all | one)),
         _ => {
-            let known: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+            let known: Vec<&str> = names.iter().take_while(|one| **one != LATER).map(|(name, _)| *name).collect();
             Err(format!("argument(s) must be one of the following: {}", known.join(", ")).into())
         }
     }

@@ -1,3 +1,5 @@
+//! How the waits grow, and what makes them begin anew.
+
 use super::*;
 
 #[test]

@@ -1,6 +1,8 @@
 //! Directives about the process, its log, its shutdown, and what it reports of itself.
 
-use super::super::directive::{Default, Directive, Kind, Names, boolean, choice, directives, int, optional, text};
+use super::super::directive::{
+    Default, Directive, Kind, LATER, Names, boolean, choice, directives, int, optional, text,
+};
 use super::{checks, network};
 use crate::base::limits::DATABASES_MAX;
 
@@ -30,7 +32,8 @@ directives! {
     /// File that gets the process id; in the background `/var/run/redis.pid` unless another is named.
     PIDFILE = optional("pidfile").immutable();
     /// The least important messages that are logged.
-    LOGLEVEL = choice("loglevel", &[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3)], 2);
+    LOGLEVEL =
+        choice("loglevel", &[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3), LATER, ("nothing", 4)], 2);
     /// File that the log is appended to; empty for standard output.
     LOGFILE = text("logfile", "").immutable();
     /// slotd: form of a log line, Redis's (Valkey calls it `legacy`) or one JSON object.

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::super::directive::{Directive, Effect, Kind};
+use super::super::directive::{Directive, Effect, Kind, LATER};
 use super::super::{Config, table};
 
 const HEAD: &str = "\
@@ -33,7 +33,9 @@ fn row(directive: &Directive, default: &str) -> String {
         Kind::Memory { .. } => "memory".to_owned(),
         Kind::MemoryOrPercent { .. } => "memory or %".to_owned(),
         Kind::Octal { .. } => "octal".to_owned(),
-        Kind::Choice(names) => names.iter().map(|n| n.0).collect::<Vec<_>>().join(", "),
+        Kind::Choice(names) => {
+            names.iter().filter(|one| **one != LATER).map(|one| one.0).collect::<Vec<_>>().join(", ")
+        }
         Kind::Flags(names) => format!("any of {}", names.iter().map(|n| n.0).collect::<Vec<_>>().join(", ")),
         Kind::Text { .. } | Kind::Secret | Kind::Directory => "text".to_owned(),
         _ => "see redis.conf".to_owned(),

@@ -56,3 +56,28 @@ fn the_later_name_of_a_directive_is_the_same_value() {
     assert_eq!(get(&config, "commandlog-slow-execution-max-len"), "7");
     assert!(Config::is_sensitive(b"PrimaryAuth"));
 }
+
+/// Values that later versions gave to older directives are taken; errors go on listing Redis 7.0's.
+#[test]
+fn later_values_of_older_directives_are_taken() {
+    let config = Config::new("/");
+    for (name, value) in [("loglevel", "nothing"), ("loglevel", "NOTHING"), ("repl-diskless-load", "flush-before-load")]
+    {
+        config.set(name, value).expect("a later version takes it");
+        assert_eq!(get(&config, name), value.to_lowercase());
+    }
+    for (name, value, known) in [
+        ("loglevel", "silence", "debug, verbose, notice, warning"),
+        ("loglevel", "", "debug, verbose, notice, warning"),
+        ("repl-diskless-load", "never", "disabled, on-empty-db, swapdb"),
+        // Valkey 9's: there is nothing here that would mean the same.
+        ("shutdown-on-sigterm", "safe", "default, save, nosave, now, force"),
+        ("shutdown-on-sigint", "failover", "default, save, nosave, now, force"),
+    ] {
+        let error = config.set(name, value).expect_err(value).to_string();
+        assert!(
+            error.ends_with(&format!("argument(s) must be one of the following: {known}")),
+            "{name} {value}: {error}"
+        );
+    }
+}

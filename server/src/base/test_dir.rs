@@ -1,0 +1,27 @@
+//! A directory of a unit test's own.
+
+use std::path::PathBuf;
+
+/// A directory of a test's own, removed with it.
+pub(crate) struct TestDir(pub(crate) PathBuf);
+
+impl TestDir {
+    /// `name` tells it from those of the other tests of this process.
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("slotd-unit-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("the temporary directory can be written to");
+        Self(std::fs::canonicalize(path).expect("it was just made"))
+    }
+
+    /// How many files are in it.
+    pub(crate) fn files(&self) -> usize {
+        std::fs::read_dir(&self.0).expect("it is there").count()
+    }
+}
+
+impl Drop for TestDir {
+    fn drop(&mut self) {
+        // What stays is in a directory for what may go.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
