@@ -164,8 +164,6 @@ texts! {
     CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0";
     PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
-    REDIRECT_TWICE = "ERR A client can only redirect to a single other client";
-    NO_REDIRECT = "ERR The client ID you want redirect to does not exist";
     NOT_TRACKING = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
     CACHING_NOT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
     CACHING_NOT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
