@@ -219,6 +219,11 @@ fn only_a_one_process_cluster_that_nobody_else_reaches_takes_orders() {
     let alone = NodeSpec::new(Binary::Slotd).start();
     let refused = alone.cmd("SLOTD NODE KILL").text();
     assert!(refused.contains("enable-test-commands"), "{refused}");
+    for line in ["DEBUG RESTART", "DEBUG CRASH-AND-RECOVER 0"] {
+        let why =
+            "ERR failed to restart the server: only the nodes of `slotd cluster` are started again in their process.";
+        assert_eq!(alone.cmd(line).text(), why, "{line}");
+    }
     let alone = NodeSpec::new(Binary::Slotd).with("enable-test-commands", "yes").start();
     let refused = alone.cmd("SLOTD NODE KILL").text();
     assert!(refused.contains("one node alone"), "{refused}");
