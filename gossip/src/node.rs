@@ -40,6 +40,9 @@ pub(crate) struct Node {
     /// Since when this primary has had no working replica.
     pub(crate) orphaned_since: Option<UnixMillis>,
     pub(crate) offset: u64,
+    /// The same as clients are shown it, without what overtaken packets say, and the link that said last that there are data.
+    pub(crate) listed_offset: u64,
+    pub(crate) data_told_on: Option<LinkId>,
     pub(crate) ip: IpText,
     pub(crate) port: u16,
     pub(crate) secondary_port: u16,
@@ -81,6 +84,8 @@ impl Node {
             voted_time: None,
             orphaned_since: None,
             offset: 0,
+            listed_offset: 0,
+            data_told_on: None,
             ip: IpText::EMPTY,
             port: 0,
             secondary_port: 0,

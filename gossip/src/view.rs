@@ -334,7 +334,7 @@ impl Gossip {
             pong_received: node.pong_received,
             connected: myself || node.link.is_some_and(|link| self.is_connected(link)),
             slots: node.slots.ranges().collect(),
-            offset: if myself { self.replication.offset } else { node.offset },
+            offset: if myself { self.replication.offset } else { node.listed_offset },
         }
     }
 

@@ -58,6 +58,9 @@ impl Gossip {
         if let Some(sender) = sender {
             self.adopt_inbound_link(link, sender);
             known_epoch = self.note_header(sender, &header, now);
+            if known_epoch.is_some() {
+                self.note_offset(sender, link, &header);
+            }
         }
         let from = Origin { link, sender, known_epoch };
         match body {
@@ -115,8 +118,6 @@ impl Gossip {
         }
         let known_epoch = node.config_epoch;
         node.seen_epoch = header.current_epoch;
-        let loading_changed = (node.offset == 0) != (header.offset == 0);
-        node.offset = header.offset;
         // A replica speaks of its primary's; that is saved when the primary says it.
         let newer_config = header.config_epoch > node.config_epoch;
         let worth_saving = newer_config && !(node.is_replica() && header.replica_of.is_some());
@@ -132,8 +133,27 @@ impl Gossip {
         if worth_saving {
             self.save_durably();
         }
-        self.todo.details |= loading_changed;
         Some(known_epoch)
+    }
+
+    /// A replica says that it has data as soon as it has, on one of the two links. A packet that it sent before may come after
+    /// that on the other link, and the next one is half a node timeout away. Each link keeps order, so the replica is believed to
+    /// have lost its data only on the link on which it said that it has some, or when that one is gone.
+    fn note_offset(&mut self, sender: NodeKey, link: LinkId, header: &Header) {
+        let primary = self.nodes[sender].primary.map(|key| self.nodes[key].id);
+        let told_on = self.nodes[sender].data_told_on.filter(|told| self.links.get(*told).is_some());
+        let overtaken = header.offset == 0
+            && header.replica_of.is_some()
+            && header.replica_of == primary
+            && told_on.is_some_and(|told| told != link);
+        let node = &mut self.nodes[sender];
+        node.offset = header.offset;
+        if overtaken {
+            return;
+        }
+        self.todo.details |= (node.listed_offset == 0) != (header.offset == 0);
+        node.listed_offset = header.offset;
+        node.data_told_on = (header.offset != 0).then_some(link);
     }
 }
 

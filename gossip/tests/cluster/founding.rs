@@ -1,6 +1,7 @@
 //! Clusters that are founded as a whole, and what telling the others costs when there are many.
 
-use gossip::{Bump, Effect, Founder, Gossip};
+use gossip::{Bump, Effect, Founder, Gossip, LinkId};
+use protocol::bus::{Body, Packet, decode, encode};
 
 use crate::net::{TIMEOUT, TestNet, ip, range};
 
@@ -61,6 +62,39 @@ fn founding_costs_a_round_trip_for_each_pair_and_a_few_saves_for_each_node() {
     for (node, before) in before.iter().enumerate() {
         assert!(saves(&net, node) - before <= 3, "node {node} saved {} times", saves(&net, node) - before);
     }
+}
+
+/// Two links join each pair of nodes, so what a replica sent before it had data may arrive after it said that it has.
+#[test]
+fn a_packet_that_was_overtaken_does_not_take_back_that_a_replica_has_data() {
+    let mut net = TestNet::new(2);
+    found(&mut net, 1);
+    net.run(10);
+    let replica = net.id(1);
+    let sent = net.nodes[1].effects.iter().rev().find_map(|effect| match effect {
+        Effect::Send { bytes, .. } => decode(bytes).ok(),
+        _ => None,
+    });
+    let Some(Packet { header, body: Body::Ping(ping) | Body::Pong(ping) }) = sent else { panic!("its last packet") };
+    let tell = |net: &mut TestNet, link: LinkId, offset: u64| {
+        let mut header = header.clone();
+        header.offset = offset;
+        let bytes = encode(&Packet { header, body: Body::Pong(ping.clone()) });
+        net.command(0, |core, now| core.handle_packet(link, &bytes, now));
+        net.view(0).node(&replica).is_some_and(gossip::NodeView::is_available_replica)
+    };
+    let link = |inbound: bool| {
+        let links = net.view(0).links;
+        links.iter().find(|link| link.node == replica && link.inbound == inbound).expect("a link each way").id
+    };
+    let (from, to) = (link(true), link(false));
+    assert!(tell(&mut net, from, 5));
+    assert!(tell(&mut net, to, 0), "this may be older");
+    assert!(!tell(&mut net, from, 0), "this is not");
+    assert!(tell(&mut net, to, 7) && tell(&mut net, from, 0));
+    // It was restarted.
+    net.command(0, |core, now| core.handle_link_closed(to, now));
+    assert!(!tell(&mut net, from, 0));
 }
 
 #[test]
