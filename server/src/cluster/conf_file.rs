@@ -3,9 +3,13 @@
 //! A new text is written beside, flushed, and renamed over the old one, so that a crash leaves either the old or the new file
 //! (Redis: redis#10924). The lock is an advisory one on the file itself, as stock nodes take it; a replaced file is a new inode,
 //! so the replacement is locked before it gets the name.
+//!
+//! A file that goes with its process anyway is written in place. Making and deleting files is most of what a save costs, and the more
+//! the more were deleted of late: many nodes of one process that save at once would hold each other up.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use gossip::NodesConfError;
@@ -43,7 +47,7 @@ pub struct ConfFile {
     replaced: Vec<File>,
     /// Open for nothing else than to be closed when there are no more descriptors: a save must not fail for want of one.
     spare: Vec<File>,
-    /// The text must survive the machine, not only the process.
+    /// The text must survive the process, and the machine.
     durable: bool,
 }
 
@@ -54,8 +58,8 @@ const SPARE: usize = 2;
 const KEPT: usize = 16;
 
 impl ConfFile {
-    /// Opens (or makes) and locks the file, and reads it. An empty text means a new node. Without `durable` no save waits for the
-    /// disk.
+    /// Opens (or makes) and locks the file, and reads it. An empty text means a new node. Without `durable` a save
+    /// does not wait for the disk, and what a save leaves that fails can be anything.
     ///
     /// # Errors
     /// [`ConfFileError`]; the file is untouched.
@@ -69,7 +73,9 @@ impl ConfFile {
         })?;
         let mut text = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
-        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new(), spare: spare(), durable }, text))
+        // A file that is written in place takes no descriptor for a save.
+        let spare = if durable { spare() } else { Vec::new() };
+        Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new(), spare, durable }, text))
     }
 
     /// Replaces the text with itself: a node that cannot keep its votes and epochs should not begin to serve.
@@ -85,16 +91,19 @@ impl ConfFile {
     /// Replaces the text. With `fsync` it is on disk when this returns, unless the file need not be durable.
     ///
     /// # Errors
-    /// As the system says; the old text is still in place.
+    /// As the system says; the old text is still in place, if the file is durable.
     pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<()> {
         self.save_bytes(text.as_bytes(), fsync)
     }
 
     fn save_bytes(&mut self, text: &[u8], fsync: bool) -> io::Result<()> {
+        if !self.durable {
+            self.locked.write_all_at(text, 0)?;
+            return self.locked.set_len(text.len() as u64);
+        }
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".tmp-{}", std::process::id()));
         let temporary = PathBuf::from(name);
-        let fsync = fsync && self.durable;
         let mut result = self.replace(&temporary, text, fsync);
         if result.as_ref().is_err_and(is_out_of_descriptors) {
             self.replaced.clear();

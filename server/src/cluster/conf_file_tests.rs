@@ -42,3 +42,21 @@ fn a_second_node_is_refused_before_and_after_a_save() {
     assert_eq!(text, b"one\n");
     std::fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn a_file_that_goes_with_its_process_is_written_without_making_or_deleting_one() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = folder("in-place");
+    let path = folder.join("nodes.conf");
+    let (mut file, _) = ConfFile::open(&path, false).expect("it opens");
+    let inode = || std::fs::metadata(&path).expect("it is there").ino();
+    let first = inode();
+    for text in ["a text\n", "longer than the first text\n", "short\n", ""] {
+        file.save(text, true).expect("saved");
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there"), text);
+        assert!(matches!(ConfFile::open(&path, false), Err(ConfFileError::InUse(_))), "it is still locked");
+    }
+    assert_eq!((inode(), std::fs::read_dir(&folder).expect("a folder").count()), (first, 1));
+    assert!(file.take_replaced().is_empty());
+    std::fs::remove_dir_all(folder).expect("removed");
+}
