@@ -128,7 +128,7 @@ fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
     let give_back = threads.give_back_memory();
-    let environment = Environment { threads, clock, log: log.clone(), ephemeral: false };
+    let environment = Environment { threads, clock, log: log.clone(), ephemeral: false, buses: Arc::default() };
     let room = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?;
     let mut signals = listen(&room)?;
     let started = signals.attend_start(&room, &log, || Node::start(&environment, config));

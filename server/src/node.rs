@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::cluster::conf_file::{self, ConfFile, ConfFileError};
-use crate::cluster::{self, Cluster, DataLink};
+use crate::cluster::{self, Cluster, DataLink, LocalBuses, Place};
 use crate::engine::config::{Config, ids};
 use crate::engine::descriptors::{Descriptors, TooFew};
 use crate::engine::info::InfoSource;
@@ -133,6 +133,8 @@ pub struct Environment {
     pub log: NodeLog,
     /// The node's directory goes with the process, so nothing in it has to survive the machine.
     pub ephemeral: bool,
+    /// The buses of the cluster's nodes in this process.
+    pub buses: Arc<LocalBuses>,
 }
 
 impl Node {
@@ -141,7 +143,7 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
-        let Environment { threads: pool, clock, log, ephemeral } = environment;
+        let Environment { threads: pool, clock, log, ephemeral, buses } = environment;
         let seed = Rng::os_seed().map_err(|error| StartError::System { what: "Reading a random seed", error })?;
         let (stop, stopped) = watch::channel(false);
         let engine = Engine::new(Registry::new(tables()), config, clock.clone(), pool.workers(), seed, log.clone());
@@ -195,7 +197,7 @@ impl Node {
         node.persistence.load(replica)?;
         node.replication.start(node.port);
         if let Some(saved) = saved {
-            node.join_cluster(threads, saved, &stopped)?;
+            node.join_cluster(threads, saved, buses, &stopped)?;
         }
         node.replication.wait_for_role();
         node.persistence.start(threads.control());
@@ -266,12 +268,14 @@ impl Node {
         &mut self,
         threads: &Arc<Threads>,
         saved: Saved,
+        buses: &Arc<LocalBuses>,
         stopped: &watch::Receiver<bool>,
     ) -> Result<(), StartError> {
         let engine = &self.engine;
         let Saved { file, text, bus, .. } = saved;
         let data: Arc<dyn DataLink> = self.data_link();
-        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), file, &text, self.port, bus.port)
+        let place = Place { port: self.port, bus_port: bus.port, buses: buses.clone() };
+        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), file, &text, place)
             .map_err(|problem| damaged(engine, problem))?;
         let router: Arc<dyn Router> = cluster.clone();
         engine.set_router(Arc::downgrade(&router));
@@ -279,6 +283,10 @@ impl Node {
         engine.set_service(Subsystem::Cluster, Arc::downgrade(&service));
         let source: Arc<dyn InfoSource> = cluster.clone();
         engine.info.add_source(Arc::downgrade(&source));
+        let addresses: Vec<_> = bus.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+        let local = buses.listen(&addresses, engine.config.int(ids::TCP_BACKLOG) as usize);
+        let this = cluster.clone();
+        threads.control().spawn(move |_| this.accept_local(local));
         for socket in bus.sockets {
             let (cluster, mut stopped) = (cluster.clone(), stopped.clone());
             threads.control().spawn(move |_| async move {

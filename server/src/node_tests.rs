@@ -20,6 +20,7 @@ fn start(threads: &Arc<Threads>, dir: &TestDir, port: u16, bus: u16) -> Node {
         clock: Arc::new(SystemClock::new()),
         log: NodeLog::new(None),
         ephemeral: true,
+        buses: Arc::default(),
     };
     Node::start(&environment, config).expect("the node starts")
 }

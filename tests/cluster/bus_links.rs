@@ -44,6 +44,24 @@ fn what_waits_for_a_peer_is_shown() {
     wait_until("the memory to be given back", secs(20), || memory() < idle + (1 << 20));
 }
 
+/// However long its connection may live: a peer that is frozen does not end it.
+#[test]
+fn what_waits_on_a_link_that_is_closed_at_its_limit_is_given_back() {
+    let cluster = ClusterSpec::new(3, 0).node_timeout_ms(30_000).create();
+    assert!(cluster.nodes[0].cmd("CONFIG SET cluster-link-sendbuf-limit 8mb").is_ok());
+    let memory = || cluster.nodes[0].info("used_memory").parse::<i64>().expect("a number");
+    let before = memory();
+    cluster.nodes[1].freeze();
+    let mut client = cluster.connect(0);
+    let closed = || {
+        publish(&mut client, 1);
+        !cluster.nodes[0].cmd("CLUSTER INFO").text().contains("total_cluster_links_buffer_limit_exceeded:0")
+    };
+    wait_until("the link to be closed", secs(20), closed);
+    wait_until("the memory to be given back", secs(20), || memory() < before + (4 << 20));
+    cluster.nodes[1].thaw();
+}
+
 /// An address of this machine where connections are begun and never completed: a listener that accepts nobody, with its queue full.
 struct Limbo {
     _listener: Socket,

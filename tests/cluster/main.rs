@@ -12,6 +12,7 @@ mod failover;
 mod fix;
 mod flows;
 mod formation;
+mod local_links;
 mod mixed;
 mod one_process;
 mod partition;

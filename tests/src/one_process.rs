@@ -78,16 +78,37 @@ impl OneProcess {
     #[track_caller]
     pub fn start(temporary: &TestDir, args: &[&str]) -> Self {
         let mut this = Self::spawn(temporary, args);
-        let ready = this.next_line(START_LIMIT).expect("the cluster says that it is ready");
-        let nodes = ready["nodes"].as_array().expect("the nodes").clone();
-        this.ports = nodes.iter().map(|node| node["port"].as_u64().expect("a port") as u16).collect();
-        this.ids = nodes.iter().map(|node| node["id"].as_str().expect("an id").to_owned()).collect();
+        this.wait_ready();
         this
+    }
+
+    /// Waits until a cluster that was spawned is ready.
+    #[track_caller]
+    pub fn wait_ready(&mut self) {
+        let ready = self.next_line(START_LIMIT).expect("the cluster says that it is ready");
+        let nodes = ready["nodes"].as_array().expect("the nodes").clone();
+        self.ports = nodes.iter().map(|node| node["port"].as_u64().expect("a port") as u16).collect();
+        self.ids = nodes.iter().map(|node| node["id"].as_str().expect("an id").to_owned()).collect();
     }
 
     /// The same without waiting.
     pub fn spawn(temporary: &TestDir, args: &[&str]) -> Self {
-        let mut child = Command::new(Binary::Slotd.path())
+        Self::spawn_as(Command::new(Binary::Slotd.path()), temporary, args)
+    }
+
+    /// The same with so many file descriptors, which the process cannot raise.
+    pub fn spawn_with_descriptors(limit: usize, temporary: &TestDir, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!(
+            "ulimit -n {limit} && drop='setpriv --bounding-set=-sys_resource' && \
+             if $drop true 2>/dev/null; then exec $drop \"$0\" \"$@\"; else exec \"$0\" \"$@\"; fi"
+        ));
+        shell.arg(Binary::Slotd.path());
+        Self::spawn_as(shell, temporary, args)
+    }
+
+    fn spawn_as(mut command: Command, temporary: &TestDir, args: &[&str]) -> Self {
+        let mut child = command
             .args(["cluster", "--json"])
             .args(if args.contains(&"--port") { &[][..] } else { &["--port", "0"] })
             .args(args)
@@ -184,6 +205,12 @@ impl OneProcess {
     /// Whether the process runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("own child").is_none()
+    }
+
+    /// File descriptors that the process has open.
+    pub fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(path).expect("a process of ours").count()
     }
 
     /// Waits for the end of the process; its exit code.

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use super::conf_file::{self, ConfFile};
 use super::links::LinkOut;
+use super::local_buses::LocalBuses;
 use super::resolve::Resolver;
 use super::route::{Endpoint, RoutePolicy, route};
 use crate::engine::Engine;
@@ -50,6 +51,17 @@ pub struct DataState {
     pub silent_ms: Option<i64>,
 }
 
+/// Where a node is, and who is there with it.
+#[derive(Clone, Default)]
+pub struct Place {
+    /// The port that clients reach the node at.
+    pub port: u16,
+    /// The port of the bus.
+    pub bus_port: u16,
+    /// The buses of the other nodes of the process.
+    pub buses: Arc<LocalBuses>,
+}
+
 /// The cluster side of one node.
 pub struct Cluster {
     me: Weak<Cluster>,
@@ -78,6 +90,8 @@ pub struct Cluster {
     pub(super) flush_due: AtomicBool,
     /// Names of peers that announce no addresses.
     pub(super) names: Resolver,
+    /// Peers of the same process.
+    pub(super) buses: Arc<LocalBuses>,
     /// The port that clients reach this node at; CONFIG SET moves it.
     port: AtomicU16,
     bus_port: u16,
@@ -94,9 +108,9 @@ impl Cluster {
         control: Spawner,
         conf: ConfFile,
         text: &[u8],
-        port: u16,
-        bus_port: u16,
+        place: Place,
     ) -> Result<Arc<Self>, gossip::NodesConfError> {
+        let Place { port, bus_port, buses } = place;
         let clock_start = (engine.clock.now_ms(), engine.clock.monotonic_us());
         let config = core_config(&engine, port, bus_port);
         let seed = engine.state.seed();
@@ -133,6 +147,7 @@ impl Cluster {
             batched: AtomicBool::new(false),
             flush_due: AtomicBool::new(false),
             names: Resolver::default(),
+            buses,
             port: AtomicU16::new(port),
             bus_port,
         });

@@ -3,9 +3,12 @@
 //! A link's task reads frames and hands them to the core, and writes what the core queued. The queue is unbounded in messages but
 //! bounded in bytes by `cluster-link-sendbuf-limit`; a link beyond it is closed, as in Redis. Removing a link from the registry
 //! ends its task.
+//!
+//! A link is a TCP connection, or a [`pipe`] to a node of the same process ([`super::local_buses`]), which is a queue already: there the
+//! task only reads.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,9 +18,11 @@ use gossip::LinkId;
 use protocol::bus::{IpText, frame_len};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Cluster;
+use super::local_buses::{Call, Listener};
+use super::pipe::{self, End};
 use crate::engine::config::ids;
 use crate::engine::info::{InfoSource, InfoWriter};
 
@@ -26,26 +31,53 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// The sending side of a link. Dropping it ends the link's task.
 #[derive(Debug)]
-pub struct LinkOut {
-    queue: mpsc::UnboundedSender<Arc<[u8]>>,
-    bytes: Arc<LinkBytes>,
+pub enum LinkOut {
+    Socket {
+        queue: mpsc::UnboundedSender<Arc<[u8]>>,
+        bytes: Arc<LinkBytes>,
+        /// Dropped with the link: what is still queued is not sent.
+        _open: oneshot::Sender<()>,
+    },
+    Pipe(pipe::Sender),
 }
 
 impl LinkOut {
     /// Bytes that wait to be written.
     pub fn queued_bytes(&self) -> usize {
-        self.bytes.queued.load(Ordering::Relaxed)
+        match self {
+            Self::Socket { bytes, .. } => bytes.queued.load(Ordering::Relaxed),
+            Self::Pipe(sender) => sender.waiting(),
+        }
+    }
+
+    /// Queues a packet, and returns what waits then.
+    fn send(&self, packet: Arc<[u8]>) -> usize {
+        match self {
+            Self::Socket { queue, bytes, .. } => {
+                let queued = bytes.queued.fetch_add(packet.len(), Ordering::Relaxed) + packet.len();
+                // A task that has just ended reports the end of its link itself.
+                let _ = queue.send(packet);
+                queued
+            }
+            Self::Pipe(sender) => sender.send(packet),
+        }
     }
 
     /// Bytes that the link takes: what it has not written, and its room for reading.
     fn memory(&self) -> usize {
-        size_of::<Self>() + size_of::<LinkBytes>() + self.queued_bytes() + self.bytes.read.load(Ordering::Relaxed)
+        size_of::<Self>()
+            + match self {
+                Self::Socket { bytes, .. } => {
+                    size_of::<LinkBytes>() + self.queued_bytes() + bytes.read.load(Ordering::Relaxed)
+                }
+                Self::Pipe(sender) => sender.held(),
+            }
     }
 }
 
 /// What the buffers of a link hold.
 #[derive(Debug, Default)]
-struct LinkBytes {
+pub struct LinkBytes {
     /// Queued and not yet written.
     queued: AtomicUsize,
     /// Room for reading; it grows with a packet that is not here as a whole.
@@ -56,14 +88,23 @@ struct LinkBytes {
 struct Outbox {
     queue: mpsc::UnboundedReceiver<Arc<[u8]>>,
     bytes: Arc<LinkBytes>,
+    closed: oneshot::Receiver<()>,
+}
+
+/// A way to a peer.
+enum Connection {
+    Socket(TcpStream),
+    /// With our own address on it.
+    Pipe(End, IpAddr),
 }
 
 impl Cluster {
     fn add_link(&self, link: LinkId) -> Outbox {
         let (sender, receiver) = mpsc::unbounded_channel();
         let bytes = Arc::new(LinkBytes::default());
-        self.links.lock().insert(link, LinkOut { queue: sender, bytes: bytes.clone() });
-        Outbox { queue: receiver, bytes }
+        let (_open, closed) = oneshot::channel();
+        self.links.lock().insert(link, LinkOut::Socket { queue: sender, bytes: bytes.clone(), _open });
+        Outbox { queue: receiver, bytes, closed }
     }
 
     /// Queues a packet.
@@ -71,7 +112,7 @@ impl Cluster {
         let limit = self.engine.config.memory(ids::CLUSTER_LINK_SENDBUF_LIMIT) as usize;
         let mut links = self.links.lock();
         let Some(out) = links.get(&link) else { return };
-        let queued = out.bytes.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        let queued = out.send(bytes);
         if limit != 0 && queued > limit {
             links.remove(&link);
             drop(links);
@@ -83,10 +124,7 @@ impl Cluster {
                     core.handle_link_closed(link, now);
                 });
             });
-            return;
         }
-        // A task that has just ended reports the end of its link itself.
-        let _ = out.queue.send(bytes);
     }
 
     /// Opens a connection to a peer's bus port. `host` is what the peer announces: an address or a name.
@@ -96,20 +134,39 @@ impl Cluster {
         let patience =
             Duration::from_millis(self.engine.config.int(ids::CLUSTER_NODE_TIMEOUT).clamp(100, 15_000) as u64);
         self.control.spawn(move |_| async move {
-            if let Some(stream) = cluster.reach(&host, port, patience).await {
-                let _ = stream.set_nodelay(true);
-                let local = local_ip(&stream);
-                cluster.with_facts(|core, now| core.handle_link_connected(link, local, now));
-                // However a link ends, to the core it is closed.
-                let _ = cluster.run_link(link, stream, outbox).await;
+            // However a link ends, to the core it is closed.
+            match cluster.reach(&host, port, patience).await {
+                Some(Connection::Socket(stream)) => {
+                    let _ = stream.set_nodelay(true);
+                    cluster.note_connected(link, local_ip(&stream));
+                    let _ = cluster.run_link(link, stream, outbox).await;
+                }
+                Some(Connection::Pipe((sender, receiver), local)) => {
+                    cluster.pass_to_pipe(link, sender);
+                    cluster.note_connected(link, ip_text(local));
+                    let _ = cluster.run_pipe(link, receiver).await;
+                }
+                None => {}
             }
             cluster.end_link(link);
         });
     }
 
+    /// From now on the link is a pipe; nothing has been queued for it yet, since the core waits until it is connected. If
+    /// the link was removed meanwhile, this closes the pipe.
+    fn pass_to_pipe(&self, link: LinkId, sender: pipe::Sender) {
+        if let Some(out) = self.links.lock().get_mut(&link) {
+            *out = LinkOut::Pipe(sender);
+        }
+    }
+
+    fn note_connected(self: &Arc<Self>, link: LinkId, local: IpText) {
+        self.with_facts(|core, now| core.handle_link_connected(link, local, now));
+    }
+
     /// A connection to the first of the host's addresses that answers. Why there is none is logged, a name that is not found
     /// as a warning: it is the operator's mistake and nobody else notices.
-    async fn reach(&self, host: &str, port: u16, patience: Duration) -> Option<TcpStream> {
+    async fn reach(&self, host: &str, port: u16, patience: Duration) -> Option<Connection> {
         let addresses = match tokio::time::timeout(patience, self.names.resolve(host)).await {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(reason)) => {
@@ -128,7 +185,7 @@ impl Cluster {
         let each = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         for address in addresses.iter() {
             let reason = match tokio::time::timeout(each, self.connect((*address, port).into())).await {
-                Ok(Ok(stream)) => return Some(stream),
+                Ok(Ok(connection)) => return Some(connection),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "no answer".to_owned(),
             };
@@ -138,15 +195,19 @@ impl Cluster {
         None
     }
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    async fn connect(&self, address: SocketAddr) -> io::Result<Connection> {
+        let source = self.engine.config.string(ids::BIND_SOURCE_ADDR).parse().ok();
+        if let Some((end, local)) = self.buses.connect(address, source).await? {
+            return Ok(Connection::Pipe(end, local));
+        }
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if !self.may_keep(&socket) {
             return Err(io::Error::other("the last file descriptors are for files"));
         }
-        if let Ok(source) = self.engine.config.string(ids::BIND_SOURCE_ADDR).parse() {
+        if let Some(source) = source {
             socket.bind(SocketAddr::new(source, 0))?;
         }
-        socket.connect(address).await
+        socket.connect(address).await.map(Connection::Socket)
     }
 
     /// Whether a link may have this socket's descriptor: the last ones of the process are for files.
@@ -181,18 +242,32 @@ impl Cluster {
         }
     }
 
+    /// Accepts the nodes of the process until dropped.
+    pub async fn accept_local(self: Arc<Self>, mut listener: Listener) {
+        while let Some(Call { end: (sender, receiver), from, to }) = listener.accept().await {
+            let link = self.with_core(|core, now| core.handle_link_accepted(ip_text(from), ip_text(to), now));
+            self.links.lock().insert(link, LinkOut::Pipe(sender));
+            let cluster = self.clone();
+            self.control.spawn(move |_| async move {
+                let _ = cluster.run_pipe(link, receiver).await;
+                cluster.end_link(link);
+            });
+        }
+    }
+
     fn end_link(self: &Arc<Self>, link: LinkId) {
         self.links.lock().remove(&link);
         self.with_core(|core, now| core.handle_link_closed(link, now));
     }
 
-    async fn run_link(self: &Arc<Self>, link: LinkId, stream: TcpStream, mut outbox: Outbox) -> io::Result<()> {
+    async fn run_link(self: &Arc<Self>, link: LinkId, stream: TcpStream, outbox: Outbox) -> io::Result<()> {
         let (mut reader, mut writer) = stream.into_split();
-        let counted = outbox.bytes.clone();
+        let Outbox { mut queue, bytes: counted, closed } = outbox;
+        let unsent = counted.clone();
         let write = async move {
-            while let Some(bytes) = outbox.queue.recv().await {
+            while let Some(bytes) = queue.recv().await {
                 writer.write_all(&bytes).await?;
-                outbox.bytes.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+                unsent.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
             }
             Ok(())
         };
@@ -205,13 +280,28 @@ impl Cluster {
                     return Ok(());
                 }
                 self.wait_until_awake().await;
-                self.take_frames(link, &mut buffer)?;
+                let used = self.take_frames(link, &buffer)?;
+                buffer.drain(..used);
+                if buffer.is_empty() && buffer.capacity() > READ_BYTES * 4 {
+                    buffer = Vec::new();
+                }
             }
         };
         tokio::select! {
             result = write => result,
             result = read => result,
+            _ = closed => Ok(()),
         }
+    }
+
+    /// The same for a pipe: what the core sends leaves without this task.
+    async fn run_pipe(self: &Arc<Self>, link: LinkId, mut receiver: pipe::Receiver) -> io::Result<()> {
+        while let Some(packet) = receiver.receive().await {
+            self.wait_until_awake().await;
+            self.take_frames(link, &packet)?;
+            tokio::task::consume_budget().await;
+        }
+        Ok(())
     }
 
     /// DEBUG SLEEP stops the bus as well: what came meanwhile is read afterwards.
@@ -225,8 +315,8 @@ impl Cluster {
         }
     }
 
-    /// Hands every complete frame to the core.
-    fn take_frames(self: &Arc<Self>, link: LinkId, buffer: &mut Vec<u8>) -> io::Result<()> {
+    /// Hands every complete frame to the core, and returns their length.
+    fn take_frames(self: &Arc<Self>, link: LinkId, buffer: &[u8]) -> io::Result<usize> {
         let mut used = 0;
         loop {
             let rest = &buffer[used..];
@@ -242,11 +332,7 @@ impl Cluster {
                 }
             }
         }
-        buffer.drain(..used);
-        if buffer.is_empty() && buffer.capacity() > READ_BYTES * 4 {
-            *buffer = Vec::new();
-        }
-        Ok(())
+        Ok(used)
     }
 }
 
@@ -271,7 +357,7 @@ fn local_ip(stream: &TcpStream) -> IpText {
     stream.local_addr().map(|addr| ip_text(addr.ip())).unwrap_or_default()
 }
 
-fn ip_text(ip: std::net::IpAddr) -> IpText {
+fn ip_text(ip: IpAddr) -> IpText {
     // An IPv4 peer of an IPv6 socket is still an IPv4 peer.
     ip.to_canonical().to_string().parse().unwrap_or_default()
 }

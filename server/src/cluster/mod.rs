@@ -2,8 +2,8 @@
 //!
 //! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order.
 //! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`resolve`] finds peers that
-//! announce names, [`conf_file`] is
-//! nodes.conf on disk, [`commands`] are CLUSTER and its kin, [`migrate`] moves keys between nodes.
+//! announce names, [`local_buses`] those of the same process, to whom a link is a [`pipe`]. [`conf_file`] is nodes.conf on disk, [`commands`]
+//! are CLUSTER and its kin, [`migrate`] moves keys between nodes.
 //!
 //! Invariants: only the core changes slot ownership; readers see an immutable view; what the core says must be durable is on disk
 //! before the packets that depend on it leave. Lock order: barrier gate, then core, then slots; whoever performs effects never
@@ -16,7 +16,9 @@ pub mod conf_file;
 pub mod driver;
 mod effects;
 pub mod links;
+pub mod local_buses;
 pub mod migrate;
+pub mod pipe;
 pub mod resolve;
 pub mod route;
 mod shapes;
@@ -24,4 +26,5 @@ mod shapes;
 /// What CLUSTER MEET adds to a client port to get the bus port (CLUSTER_PORT_INCR).
 pub const BUS_PORT_OFFSET: i64 = 10_000;
 
-pub use driver::{Cluster, DataLink, DataState};
+pub use driver::{Cluster, DataLink, DataState, Place};
+pub use local_buses::LocalBuses;

@@ -1,30 +1,50 @@
 //! Whether the process may have as many files and sockets open as its nodes need.
 //!
-//! Every two nodes have two links between them, and both ends of both are in this process: the need grows with the square of the number of
-//! nodes. The limit is raised as far as it goes; what is beyond that is said before anything is started, instead of
-//! nodes that never meet.
+//! Nodes of one process need no sockets for the bus between them, so the need grows with their number. The limit is raised as far as
+//! it goes; what is beyond that is said before anything is started, instead of nodes that never meet.
 
-use super::ClusterError;
+use super::{ClusterError, Options};
 use crate::engine::descriptors::OpenFiles;
 
-/// A node for itself: listeners, nodes.conf, log, replication, a snapshot.
-const PER_NODE: u64 = 12;
-/// The process, and a few clients.
-const COMMON: u64 = 64;
+/// A node for each address that it listens on: the socket for clients and a second handle to it, and the bus.
+const PER_ADDRESS: u64 = 3;
+/// A node for itself: nodes.conf, and what is held back for saving it.
+const PER_NODE: u64 = 3;
+/// A replica: both ends of its connection to its primary, and the file that it gets the data in.
+const PER_REPLICA: u64 = 3;
+/// The process, a few clients, and what is kept from these ([`crate::engine::descriptors`]).
+const COMMON: u64 = 104;
 
-fn needed(nodes: usize) -> u64 {
-    let nodes = nodes as u64;
-    nodes * nodes.saturating_sub(1) * 2 + nodes * PER_NODE + COMMON
+/// What nodes need that listen on so many addresses.
+fn needed(nodes: usize, replicas: usize, addresses: usize) -> u64 {
+    let each = PER_NODE + PER_ADDRESS * addresses as u64;
+    nodes as u64 * each + replicas as u64 * PER_REPLICA + COMMON
 }
 
-/// Makes room for so many nodes.
-pub(super) fn make_room(nodes: usize) -> Result<(), ClusterError> {
-    let needed = needed(nodes);
+/// Makes room for the nodes of these options, which listen on so many addresses.
+pub(super) fn make_room(options: &Options, addresses: usize) -> Result<(), ClusterError> {
+    let nodes = options.nodes();
+    let needed = needed(nodes, nodes - options.shards, addresses);
     // A system that does not say has no limit that could be named.
     match OpenFiles::raise(needed) {
         Ok(OpenFiles { limit, .. }) if limit < needed => Err(ClusterError::Contradiction(format!(
             "{nodes} nodes need about {needed} file descriptors, and ulimit -n allows {limit}: raise it, or start fewer nodes"
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_many_nodes_needs_descriptors_linear_in_nodes() {
+        for nodes in [10, 100, 1000] {
+            let (once, twice) = (needed(nodes, nodes / 2, 1), needed(2 * nodes, nodes, 1));
+            assert!(twice <= 2 * once, "{nodes}: {once} and {twice}");
+        }
+        assert!(needed(102, 68, 1) <= 1024, "{}", needed(102, 68, 1));
+        assert!(needed(6, 3, 1) <= 256, "{}", needed(6, 3, 1));
     }
 }

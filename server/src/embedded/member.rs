@@ -19,7 +19,7 @@ use super::pause::Pause;
 use super::reach::Reach;
 use super::{ClusterError, HOST, Options};
 use crate::base::clock::SystemClock;
-use crate::cluster::Cluster as Core;
+use crate::cluster::{Cluster as Core, LocalBuses};
 use crate::engine::config::file::Sources;
 use crate::engine::config::{Config, ids};
 use crate::engine::threads::Threads;
@@ -128,7 +128,11 @@ impl Member {
     }
 
     /// Starts the node, where it was if it has been there before. The node and the number of its life.
-    pub(super) fn start(&self, threads: &Arc<Threads>) -> Result<(Arc<Node>, u64), ClusterError> {
+    pub(super) fn start(
+        &self,
+        threads: &Arc<Threads>,
+        buses: &Arc<LocalBuses>,
+    ) -> Result<(Arc<Node>, u64), ClusterError> {
         let config = self.config()?;
         let logfile = (!config.bytes(ids::LOGFILE).is_empty()).then(|| config.path(ids::LOGFILE));
         let environment = Environment {
@@ -136,6 +140,7 @@ impl Member {
             clock: Arc::new(SystemClock::new()),
             log: NodeLog::to_file(Some(format!("node-{}", self.index)), logfile),
             ephemeral: self.ephemeral,
+            buses: buses.clone(),
         };
         let node = Arc::new(Node::start(&environment, config)?);
         let mut life = self.life.lock();

@@ -16,6 +16,7 @@ use super::member::Member;
 use super::orders::Seat;
 use super::reach::Reach;
 use super::{ClusterError, Options, descriptors};
+use crate::cluster::LocalBuses;
 use crate::engine::threads::Threads;
 use crate::node::{Node, StopSignal};
 
@@ -31,6 +32,8 @@ pub(super) struct Process {
     pub(super) reach: Reach,
     // After the nodes, whose files it holds.
     pub(super) directory: Directory,
+    /// How the nodes find each other's buses without sockets.
+    buses: Arc<LocalBuses>,
     // Last: the threads outlive the nodes that run on them.
     pub(super) threads: Arc<Threads>,
 }
@@ -41,18 +44,19 @@ impl Process {
         let config = options.config()?;
         options.check(&config)?;
         let reach = Reach::of(&config)?;
-        descriptors::make_room(options.nodes())?;
+        descriptors::make_room(options, reach.addresses)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = Arc::new(Threads::start(workers).map_err(ClusterError::system("starting threads"))?);
         let directory = Directory::open(options.dir.as_deref())?;
         let members = (0..options.nodes()).map(|index| Member::new(options, &reach, directory.path(), index)).collect();
         let (events, _) = broadcast::channel(events::QUEUE);
-        Ok(Self { members, events, cancelled: AtomicBool::new(false), directory, reach, threads })
+        let cancelled = AtomicBool::new(false);
+        Ok(Self { members, events, cancelled, directory, reach, buses: Arc::default(), threads })
     }
 
     /// Starts a node that is down.
     pub(super) fn launch(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {
-        let (node, life) = self.members[index].start(&self.threads)?;
+        let (node, life) = self.members[index].start(&self.threads, &self.buses)?;
         node.ops().set_neighbours(Arc::new(Seat::new(self, index)));
         self.watch(&node, index, life);
         Ok(())

@@ -20,6 +20,8 @@ pub(super) struct Reach {
     pub(super) shown: IpAddr,
     /// Nobody else can reach them.
     pub(super) local: bool,
+    /// How many addresses each node listens on.
+    pub(super) addresses: usize,
 }
 
 impl Reach {
@@ -34,7 +36,8 @@ impl Reach {
         };
         let guarded = config.bool(ids::PROTECTED_MODE) && config.bytes(ids::REQUIREPASS).is_empty();
         let told = config.string(ids::CLUSTER_ANNOUNCE_IP);
-        let mut reach = Self { dial, announce: None, shown: dial, local: bound.iter().all(IpAddr::is_loopback) };
+        let local = bound.iter().all(IpAddr::is_loopback);
+        let mut reach = Self { dial, announce: None, shown: dial, local, addresses: bound.len().max(1) };
         if !told.is_empty() {
             // A name is resolved by the nodes.
             let Ok(ip) = told.parse() else { return Ok(reach) };
