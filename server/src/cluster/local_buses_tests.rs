@@ -1,3 +1,5 @@
+//! Tests of who is found where, from which address a link seems to come, and when nobody listens.
+
 use std::net::{TcpListener, TcpStream};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of links within the process: order, room, and how each end hears of the other's.
+
 use super::*;
 
 fn packet(byte: u8, len: usize) -> Arc<[u8]> {
