@@ -24,8 +24,8 @@ VOLUME /data
 WORKDIR /data
 # A node's ports, and those of `slotd cluster`.
 EXPOSE 6379 16379 7000-7005
-# Alive, not ready: a node whose cluster is down would not get better by a restart. SLOTD_PORT names another port than 6379 (a node)
-# or 7000 (the first node of a cluster).
+# Alive, not ready: a node whose cluster is down would not get better by a restart. A cluster is alive as long as one of its
+# nodes is. SLOTD_PORT names other ports than 6379 (a node) or 7000-7005 (a cluster), in one of these forms.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=5 CMD ["slotd", "healthcheck"]
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["slotd"]

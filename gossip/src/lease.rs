@@ -30,6 +30,8 @@ use crate::state::{Gossip, Lapse};
 
 /// Up to so many voters a ping to each of them every quarter of the timeout costs nothing worth mentioning.
 const FEW_VOTERS: usize = 16;
+/// Milliseconds between two lines of the log about freezes.
+const FREEZE_TELL_MS: UnixMillis = 1000;
 
 impl Gossip {
     /// Until when this node may serve writes (exclusive), on the clock of `now`. `i64::MAX`: no limit, because this node is
@@ -83,7 +85,7 @@ impl Gossip {
     pub(crate) fn notice_freeze(&mut self, now: UnixMillis) {
         let pause = now - self.last_input;
         if pause > self.config.node_timeout_ms {
-            self.log(Level::Warning, format!("Frozen for {pause} milliseconds: waiting to hear from a majority."));
+            self.tell_freeze(pause, now);
             self.health.woken_at = Some(now);
             self.restart_failure_detection(now);
             self.todo.update_state = true;
@@ -100,6 +102,22 @@ impl Gossip {
             self.todo.update_state = false;
             self.update_state(now);
         }
+    }
+
+    /// Once a second at most: with a short timeout on a busy machine there are hundreds.
+    fn tell_freeze(&mut self, pause: UnixMillis, now: UnixMillis) {
+        let (told, untold) = self.health.freeze_told;
+        if now - told < FREEZE_TELL_MS {
+            self.health.freeze_told.1 = untold.saturating_add(1);
+            return;
+        }
+        self.health.freeze_told = (now, 0);
+        let more = if untold == 0 {
+            String::new()
+        } else {
+            format!(" It was frozen {untold} times more since this was last said.")
+        };
+        self.log(Level::Warning, format!("Frozen for {pause} milliseconds: waiting to hear from a majority.{more}"));
     }
 
     /// Nobody can have answered while this node slept: pings under way start anew, else it would suspect everybody.

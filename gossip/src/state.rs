@@ -75,6 +75,8 @@ pub(crate) struct Health {
     pub(crate) lapse: Option<Lapse>,
     /// A freeze ended then; until a majority answers a ping sent later the state is fail.
     pub(crate) woken_at: Option<UnixMillis>,
+    /// When a freeze was last told in the log, and how many were not since.
+    pub(crate) freeze_told: (UnixMillis, u32),
 }
 
 /// A time without the lease.

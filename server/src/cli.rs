@@ -18,6 +18,7 @@ use crate::healthcheck::Probe;
 
 pub mod background;
 mod cluster;
+pub mod console;
 pub mod title;
 
 pub use cluster::{ClusterArgs, Settled};

@@ -78,8 +78,8 @@ fn cluster_flags_have_defaults() {
     assert_eq!(cluster(&[]), Ok(expected));
     let settled = cluster(&[]).and_then(|args| args.settle()).expect("fine");
     assert_eq!(settled.config.int(ids::CLUSTER_NODE_TIMEOUT), 2000);
-    let settled = cluster(&["--cluster-node-timeout", "9"]).and_then(|args| args.settle()).expect("fine");
-    assert_eq!(settled.config.int(ids::CLUSTER_NODE_TIMEOUT), 9, "what is said wins");
+    let settled = cluster(&["--cluster-node-timeout", "900"]).and_then(|args| args.settle()).expect("fine");
+    assert_eq!(settled.config.int(ids::CLUSTER_NODE_TIMEOUT), 900, "what is said wins");
 }
 
 #[test]

@@ -4,13 +4,20 @@
 //! password, loads its snapshot or lost its cluster is alive; restarting it would not help. *Ready* (`--ready`): clients are
 //! served here, which needs the cluster in order, every slot covered, and a replica's link up.
 //!
-//! It is a program of a few milliseconds that asks one node and ends, so it uses blocking sockets and no runtime. Whatever the
+//! A cluster in one container is alive as long as any of its nodes is: they may be killed one by one, and that is what it is there for.
+//!
+//! It is a program of a few milliseconds that asks and ends, so it uses blocking sockets and no runtime. Whatever the
 //! answer is, it comes within [`Probe::timeout`].
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::iter;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
+use std::str::FromStr;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -19,8 +26,14 @@ use protocol::slot::SLOT_COUNT;
 
 /// Where a node listens if nobody said otherwise.
 const NODE_PORT: u16 = 6379;
-/// Where the first node of `slotd cluster` listens then.
-const CLUSTER_PORT: u16 = 7000;
+/// Where the nodes of `slotd cluster` listen then.
+const CLUSTER_PORTS: Ports = Ports { first: 7000, last: 7005 };
+/// The most nodes that are asked.
+const PORTS_MAX: u16 = 100;
+/// What the system says of a port where nobody listens.
+const REFUSED: &str = "Connection refused";
+/// What may help if nobody listens where nodes do by default.
+const OTHER_PORT: &str = ". SLOTD_PORT or --port names another port, or the ports of a cluster: 7000-7005";
 /// INFO and CLUSTER INFO are a few KiB; whoever sends more is no node.
 const LONGEST_REPLY: usize = 1 << 20;
 
@@ -32,16 +45,18 @@ const LONGEST_REPLY: usize = 1 << 20;
     name = "slotd healthcheck",
     no_binary_name = true,
     disable_version_flag = true,
-    after_help = "Without --port: SLOTD_PORT of the environment, else 6379, else 7000.\n\
+    after_help = "Several ports, as 7000-7005: alive if any node is, ready if all are.\n\
+                  Without --port: SLOTD_PORT of the environment; else alive if a node is at 6379 or any at 7000-7005, and --ready asks\n\
+                  6379, else 7000.\n\
                   The password is taken from REDISCLI_AUTH; without it, a node that asks for one is alive, but cannot be called ready."
 )]
 pub struct Probe {
     /// Name or address of the node.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: String,
-    /// Port for clients.
-    #[arg(long, env = "SLOTD_PORT")]
-    pub port: Option<u16>,
+    /// Port for clients, or those of a cluster: 7000-7005.
+    #[arg(long, env = "SLOTD_PORT", allow_hyphen_values = true)]
+    pub port: Option<Ports>,
     /// Also ask whether the cluster is in order, all slots are covered, and a replica is in sync.
     #[arg(long)]
     pub ready: bool,
@@ -53,6 +68,28 @@ pub struct Probe {
     pub password: Option<OsString>,
 }
 
+/// Ports that follow each other: those of one node, or of the nodes of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    first: u16,
+    last: u16,
+}
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let port = |word: &str| word.parse().ok().filter(|port: &u16| *port > 0);
+        match (port(first), port(last)) {
+            (Some(first), Some(last)) if first <= last && last - first < PORTS_MAX => Ok(Self { first, last }),
+            _ => {
+                Err(format!("give a port from 1 to 65535, or at most {PORTS_MAX} that follow each other, as 7000-7005"))
+            }
+        }
+    }
+}
+
 impl Probe {
     /// Asks. The line to print, on success and on failure.
     ///
@@ -60,14 +97,74 @@ impl Probe {
     /// The node is not alive, or not ready.
     pub fn run(&self) -> Result<String, String> {
         let deadline = Instant::now() + Duration::from_millis(self.timeout);
-        let mut node = self.connect(deadline)?;
+        match self.port {
+            Some(Ports { first, last }) if first == last => {
+                Connection::open(&self.host, first, deadline).and_then(|node| self.ask(node))
+            }
+            Some(Ports { first, last }) if self.ready => self.ask_all(first..=last, deadline),
+            Some(Ports { first, last }) => self.ask_any(first..=last, deadline),
+            None if self.ready => {
+                let node = Connection::open(&self.host, NODE_PORT, deadline).or_else(|first| {
+                    let second = Connection::open(&self.host, CLUSTER_PORTS.first, deadline);
+                    second.map_err(|second| format!("{first}; {second}{OTHER_PORT}"))
+                });
+                node.and_then(|node| self.ask(node))
+            }
+            None => {
+                let ports = iter::once(NODE_PORT).chain(CLUSTER_PORTS.first..=CLUSTER_PORTS.last);
+                self.ask_any(ports, deadline).map_err(|problem| format!("{problem}{OTHER_PORT}"))
+            }
+        }
+    }
+
+    /// The first node that is alive. All are asked at once, because one that is frozen takes all the time.
+    fn ask_any(&self, ports: impl Iterator<Item = u16>, deadline: Instant) -> Result<String, String> {
+        let mut problems = Vec::new();
+        for outcome in self.outcomes(ports, deadline) {
+            match outcome {
+                Ok(line) => return Ok(line),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        // Who listens and does not answer is worth more than who does not listen.
+        let (silent, other): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.contains(REFUSED));
+        Err(if other.is_empty() { silent } else { other }.join("; "))
+    }
+
+    /// Whether every node is ready.
+    fn ask_all(&self, ports: RangeInclusive<u16>, deadline: Instant) -> Result<String, String> {
+        let ready = format!("{}: {} to {} are ready", self.host, ports.start(), ports.end());
+        self.outcomes(ports, deadline).into_iter().collect::<Result<Vec<_>, _>>().map(|_| ready)
+    }
+
+    /// What each node says, in the order in which they do.
+    fn outcomes(&self, ports: impl Iterator<Item = u16>, deadline: Instant) -> mpsc::Receiver<Result<String, String>> {
+        let (tell, told) = mpsc::channel();
+        for port in ports {
+            let (probe, tell, failed) = (self.clone(), tell.clone(), tell.clone());
+            let ask = move || {
+                let outcome = Connection::open(&probe.host, port, deadline).and_then(|node| probe.ask(node));
+                // Who asked may have heard enough.
+                let _ = tell.send(outcome);
+            };
+            if let Err(error) = thread::Builder::new().spawn(ask) {
+                let _ = failed.send(Err(format!("starting a thread: {error}")));
+            }
+        }
+        told
+    }
+
+    fn ask(&self, mut node: Connection) -> Result<String, String> {
+        let mut refusal = None;
         if let Some(password) = self.password.as_ref().filter(|password| !password.is_empty()) {
-            // A node without a password refuses one, which does not matter here.
-            node.ask(&[b"AUTH", password.as_bytes()])?;
+            let answer = node.ask(&[b"AUTH", password.as_bytes()])?;
+            // A node without a password refuses one in other words, which does not matter here.
+            refusal = answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")).map(<[u8]>::to_vec);
         }
         let pong = node.ask(&[b"PING"])?;
         let address = node.address.clone();
-        match (&pong, pong.as_error()) {
+        let error = pong.as_error().map(|error| refusal.as_deref().unwrap_or(error));
+        match (&pong, error) {
             (Value::Simple(text), _) if text == b"PONG" => {}
             (_, Some(error)) if self.ready => return Err(format!("{address}: {}", String::from_utf8_lossy(error))),
             // It answers, and says why it does not serve.
@@ -80,15 +177,6 @@ impl Probe {
         match why_not_ready(&mut node)? {
             Some(reason) => Err(format!("{address} is not ready: {reason}")),
             None => Ok(format!("{address} is ready")),
-        }
-    }
-
-    fn connect(&self, deadline: Instant) -> Result<Connection, String> {
-        match self.port {
-            Some(port) => Connection::open(&self.host, port, deadline),
-            None => Connection::open(&self.host, NODE_PORT, deadline).or_else(|first| {
-                Connection::open(&self.host, CLUSTER_PORT, deadline).map_err(|second| format!("{first}; {second}"))
-            }),
         }
     }
 }

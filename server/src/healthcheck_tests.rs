@@ -1,7 +1,6 @@
 //! The probe against peers that are scripted, since what matters is what it makes of strange ones.
 
 use std::net::TcpListener;
-use std::thread;
 
 use super::*;
 
@@ -25,8 +24,13 @@ fn peer(answers: &'static [&'static str]) -> u16 {
 }
 
 fn probe(port: u16, ready: bool) -> Result<String, String> {
-    let probe = Probe { host: "127.0.0.1".to_owned(), port: Some(port), ready, timeout: 500, password: None };
+    let probe =
+        Probe { host: "127.0.0.1".to_owned(), port: Some(ports(port, port)), ready, timeout: 500, password: None };
     probe.run()
+}
+
+fn ports(first: u16, last: u16) -> Ports {
+    Ports { first, last }
 }
 
 fn bulk(text: &str) -> &'static str {
@@ -80,4 +84,56 @@ fn an_answer_comes_in_time_whatever_the_peer_does() {
         probe(port, false).expect_err("nobody listens")
     };
     assert!(refused.contains("refused"), "{refused}");
+}
+
+#[test]
+fn a_wrong_password_is_called_wrong() {
+    let replies =
+        &["-WRONGPASS invalid username-password pair or user is disabled.\r\n", "-NOAUTH Authentication required.\r\n"];
+    let ask = |ready| {
+        let port = peer(replies);
+        let password = Some("wrong".into());
+        Probe { host: "127.0.0.1".to_owned(), port: Some(ports(port, port)), ready, timeout: 500, password }.run()
+    };
+    assert!(ask(true).is_err_and(|line| line.contains(": WRONGPASS invalid")));
+    assert!(ask(false).is_ok_and(|line| line.contains("is alive: WRONGPASS invalid")));
+}
+
+/// Two ports that follow each other, and who listens there.
+fn neighbours() -> (TcpListener, TcpListener) {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = first.local_addr().expect("bound").port();
+        if let Some(second) = port.checked_add(1).and_then(|port| TcpListener::bind(("127.0.0.1", port)).ok()) {
+            return (first, second);
+        }
+    }
+}
+
+#[test]
+fn a_cluster_is_alive_if_any_of_its_nodes_is_and_ready_if_all_are() {
+    let (frozen, node) = neighbours();
+    let port = frozen.local_addr().expect("bound").port();
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = node.accept() {
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(b"+PONG\r\n"));
+        }
+    });
+    let ask = |ready| {
+        let port = Some(ports(port, port + 1));
+        Probe { host: "127.0.0.1".to_owned(), port, ready, timeout: 500, password: None }.run()
+    };
+    assert_eq!(ask(false), Ok(format!("127.0.0.1:{} is alive", port + 1)));
+    assert!(ask(true).is_err());
+    drop(frozen);
+    assert_eq!(ask(false), Ok(format!("127.0.0.1:{} is alive", port + 1)), "nobody listens at the other");
+}
+
+#[test]
+fn ports_are_read_and_refused_with_their_range() {
+    assert_eq!("7000".parse(), Ok(ports(7000, 7000)));
+    assert_eq!("7000-7005".parse(), Ok(ports(7000, 7005)));
+    for wrong in ["", "abc", "-1", "0", "65536", "7005-7000", "7000-", "1-65535", "7000-7005-7010"] {
+        assert!(wrong.parse::<Ports>().is_err_and(|text| text.contains("1 to 65535")), "{wrong}");
+    }
 }

@@ -12,6 +12,7 @@
 //!   This half uses nothing of slotd and may be used by every module.
 //! - **Printing it** is for `main`, the only place that installs a subscriber: a `tracing` layer, [`LineLayer`], that
 //!   writes lines to standard output or to `logfile`. A node that is not alone says with each event which file is its own.
+//!   Who logs never waits for who reads ([`outlet`]).
 //!
 //! Times are UTC, always: the local time would need `localtime_r`, which is unsafe beside threads that change the
 //! environment, and servers are run in UTC. A message is one line: control characters are escaped, since parts of it may
@@ -19,7 +20,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -28,6 +31,10 @@ use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
+
+pub mod outlet;
+
+use outlet::Outlet;
 
 /// Target of the events of [`NodeLog`], whose level was checked already.
 const NODE_TARGET: &str = "slotd::node";
@@ -248,15 +255,14 @@ impl LogSettings {
     }
 }
 
-/// The place that `logfile` names: a file that is appended to, or standard output for an empty path.
+/// Opens the file that `logfile` names, to append to it.
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn output(logfile: &Path) -> io::Result<Box<dyn Write + Send>> {
-    if logfile.as_os_str().is_empty() {
-        return Ok(Box::new(io::stdout()));
-    }
-    Ok(Box::new(std::fs::OpenOptions::new().append(true).create(true).open(logfile)?))
+pub fn open(logfile: &Path) -> io::Result<File> {
+    let is_fifo = std::fs::metadata(logfile).is_ok_and(|metadata| metadata.file_type().is_fifo());
+    // A named pipe that is opened for reading, too, does not wait for its reader.
+    OpenOptions::new().append(true).create(!is_fifo).read(is_fifo).open(logfile)
 }
 
 /// The time as milliseconds since 1970.
@@ -266,15 +272,19 @@ pub type NowFn = dyn Fn() -> i64 + Send + Sync;
 struct Outputs {
     default: Box<dyn Write + Send>,
     /// As many as nodes of this process have.
-    files: BTreeMap<String, std::fs::File>,
+    files: BTreeMap<String, Outlet>,
 }
 
 impl Outputs {
-    fn of(&mut self, file: Option<&str>) -> &mut dyn Write {
+    fn of(&mut self, file: Option<&str>, lines: &Arc<Lines>) -> &mut dyn Write {
         let Some(path) = file else { return &mut self.default };
         if !self.files.contains_key(path) {
-            match std::fs::OpenOptions::new().append(true).create(true).open(path) {
-                Ok(file) => self.files.insert(path.to_owned(), file),
+            match open(Path::new(path)) {
+                Ok(file) => {
+                    let outlet = Outlet::file(file);
+                    lines.confess_to(&outlet);
+                    self.files.insert(path.to_owned(), outlet)
+                }
                 // Better seen elsewhere than not at all.
                 Err(_) => return &mut self.default,
             };
@@ -283,32 +293,26 @@ impl Outputs {
     }
 }
 
-/// Prints events as lines.
-pub struct LineLayer {
+/// What makes lines of events.
+pub struct Lines {
     settings: Arc<LogSettings>,
-    out: Mutex<Outputs>,
     now: Box<NowFn>,
     pid: u32,
 }
 
-impl LineLayer {
-    /// Prints to `out`, telling the time by `now`.
-    pub fn new(
-        settings: Arc<LogSettings>,
-        out: Box<dyn Write + Send>,
-        now: impl Fn() -> i64 + Send + Sync + 'static,
-    ) -> Self {
-        let out = Outputs { default: out, files: BTreeMap::new() };
-        Self { settings, out: Mutex::new(out), now: Box::new(now), pid: std::process::id() }
+impl Lines {
+    /// Lines in the form that the settings ask for, telling the time by `now`.
+    pub fn new(settings: Arc<LogSettings>, now: impl Fn() -> i64 + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { settings, now: Box::new(now), pid: std::process::id() })
     }
 
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let level = Level::of(*metadata.level());
-        match metadata.target() {
-            NODE_TARGET => true,
-            target if is_ours(target) => level as u8 >= self.settings.level.load(Ordering::Relaxed),
-            _ => level == Level::Warning && self.settings.level.load(Ordering::Relaxed) <= level as u8,
-        }
+    /// Has the outlet say in a line of the log how many others it dropped.
+    pub fn confess_to(self: &Arc<Self>, outlet: &Outlet) {
+        let lines = Arc::clone(self);
+        outlet.on_loss(move |lost| {
+            let message = format!("{lost} log lines were dropped: nobody read the log");
+            lines.line(&Record { message, ..Record::default() }, Level::Warning)
+        });
     }
 
     fn line(&self, record: &Record, level: Level) -> String {
@@ -326,6 +330,28 @@ impl LineLayer {
         }
         line.push('\n');
         line
+    }
+}
+
+/// Prints events as lines.
+pub struct LineLayer {
+    lines: Arc<Lines>,
+    out: Mutex<Outputs>,
+}
+
+impl LineLayer {
+    /// Prints to `out`.
+    pub fn new(lines: Arc<Lines>, out: Box<dyn Write + Send>) -> Self {
+        Self { lines, out: Mutex::new(Outputs { default: out, files: BTreeMap::new() }) }
+    }
+
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        let level = Level::of(*metadata.level());
+        match metadata.target() {
+            NODE_TARGET => true,
+            target if is_ours(target) => level as u8 >= self.lines.settings.level.load(Ordering::Relaxed),
+            _ => level == Level::Warning && self.lines.settings.level.load(Ordering::Relaxed) <= level as u8,
+        }
     }
 }
 
@@ -354,9 +380,9 @@ impl<S: Subscriber> Layer<S> for LineLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut record = Record::default();
         event.record(&mut record);
-        let line = self.line(&record, Level::of(*event.metadata().level()));
+        let line = self.lines.line(&record, Level::of(*event.metadata().level()));
         let mut outputs = self.out.lock();
-        let out = outputs.of(record.file.as_deref());
+        let out = outputs.of(record.file.as_deref(), &self.lines);
         // A log that cannot be written has nowhere to complain, and the server goes on, as Redis does.
         let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     }

@@ -22,7 +22,7 @@ impl Write for Shared {
 /// What `act` logs, without the process id.
 fn logged(settings: &Arc<LogSettings>, act: impl FnOnce()) -> String {
     let out = Shared::default();
-    let layer = LineLayer::new(Arc::clone(settings), Box::new(out.clone()), || NOW);
+    let layer = LineLayer::new(Lines::new(Arc::clone(settings), || NOW), Box::new(out.clone()));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
     let text = String::from_utf8(out.0.lock().clone()).expect("lines are text");
     text.replace(&std::process::id().to_string(), "PID")

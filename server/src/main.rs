@@ -6,13 +6,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Read, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slotd::base::allocator::Allocator;
 use slotd::base::clock::{Clock, SystemClock};
+use slotd::cli::console::Console;
 use slotd::cli::{self, ClusterArgs, Invocation, NodeArgs, Settled, background, title};
 use slotd::embedded;
 use slotd::engine::Engine;
@@ -20,7 +20,8 @@ use slotd::engine::config::file::LoadError;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
 use slotd::engine::threads::Threads;
 use slotd::healthcheck::Probe;
-use slotd::logging::{self, Format, Level, LineLayer, LogSettings, NodeLog};
+use slotd::logging::outlet::Outlet;
+use slotd::logging::{self, Format, Level, LineLayer, Lines, LogSettings, NodeLog};
 use slotd::node::{Environment, Node, StartError};
 use slotd::signals::{Ending, Signals};
 use tracing_subscriber::layer::SubscriberExt;
@@ -38,31 +39,31 @@ fn main() -> ExitCode {
     let mut words: Vec<OsString> = words.collect();
     let visible = title::hide_passwords(&program, &words).err();
     let in_background = background::is_child(&mut words);
-    let call = Call { program, words, in_background, visible };
+    let console = Console::new();
+    console.report_panics();
+    let call = Call { program, words, in_background, visible, console };
     let outcome = match cli::parse(&call.program, call.words.clone()) {
         Ok(Invocation::Node(args)) => run_node(args, &call),
         Ok(Invocation::Cluster(args)) => run_cluster(&args, &call, began),
         Ok(Invocation::Healthcheck(probe)) => {
             let password = std::env::var_os("REDISCLI_AUTH");
             Probe { password, ..probe }.run().map(|line| {
-                println!("{line}");
+                call.console.out.put(format!("{line}\n"));
                 0
             })
         }
-        // Nobody reads any more if this fails, which is no error of ours.
         Ok(Invocation::Print(text)) => {
-            let _ = std::io::stdout().write_all(text.as_bytes());
+            call.console.out.put(text);
             Ok(0)
         }
         Err(text) => Err(text),
     };
-    match outcome {
-        Ok(status) => ExitCode::from(status),
-        Err(text) => {
-            eprintln!("{text}");
-            ExitCode::FAILURE
-        }
-    }
+    let status = outcome.unwrap_or_else(|text| {
+        call.console.err.put(format!("{text}\n"));
+        1
+    });
+    call.console.settle();
+    ExitCode::from(status)
 }
 
 /// How the program was called.
@@ -73,6 +74,7 @@ struct Call {
     in_background: bool,
     /// Why the passwords on the command line could not be hidden.
     visible: Option<std::io::Error>,
+    console: Console,
 }
 
 impl Call {
@@ -81,7 +83,7 @@ impl Call {
         if self.in_background || !config.bool(ids::DAEMONIZE) {
             return Ok(None);
         }
-        let status = background::start(&self.program, &self.words, stdin, show);
+        let status = background::start(&self.program, &self.words, stdin, show, &self.console);
         status.map(Some).map_err(|error| format!("Going to the background: {error}"))
     }
 
@@ -100,7 +102,7 @@ impl Call {
     /// The process serves clients, and who waits for it may go on.
     fn serves(&self) -> Result<(), String> {
         if self.in_background {
-            background::serves().map_err(|error| format!("Leaving the terminal: {error}"))?;
+            background::serves(&self.console).map_err(|error| format!("Leaving the terminal: {error}"))?;
         }
         Ok(())
     }
@@ -115,7 +117,7 @@ fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     }
     keep_pages_small(&config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let log = start_log(&config, &clock)?;
+    let log = start_log(&config, &clock, &call.console)?;
     log_start(&log, nothing_said.then_some(&call.program));
     call.warn(&config, &log);
     if config.int(ids::PORT) == 0 {
@@ -131,7 +133,7 @@ fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let environment = Environment { threads, clock, log: log.clone(), ephemeral: false, buses: Arc::default() };
     let room = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?;
     let mut signals = listen(&room)?;
-    let started = signals.attend_start(&room, &log, || Node::start(&environment, config));
+    let started = signals.attend_start(&room, &log, || call.console.settle(), || Node::start(&environment, config));
     let node = match started.map_err(|error| format!("Starting a thread: {error}"))? {
         Ok(node) => node,
         // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
@@ -167,7 +169,7 @@ fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
         Ending::InOrder(status) => status,
         Ending::AtOnce => {
             node.persistence().remove_temporary();
-            std::process::exit(1)
+            call.console.exit(1)
         }
     };
     drop(node);
@@ -225,7 +227,7 @@ fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8
 }
 
 /// Installs the process's log, which follows `loglevel` and `log-format` from then on.
-fn start_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<NodeLog, String> {
+fn start_log(config: &Config, clock: &Arc<dyn Clock>, console: &Console) -> Result<NodeLog, String> {
     let settings = LogSettings::new(Format::Redis, Level::Notice);
     let log = NodeLog::new(None);
     let follow = {
@@ -242,17 +244,28 @@ fn start_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<NodeLog, String>
         follow(config);
         Ok(())
     });
-    let to_stdout = config.bytes(ids::LOGFILE).is_empty();
-    let logfile = if to_stdout { Path::new("").to_owned() } else { config.path(ids::LOGFILE) };
-    let out = logging::output(&logfile).map_err(|error| format!("Can't open the log file: {error}"))?;
-    print_log(settings, out, clock)?;
+    let out = if config.bytes(ids::LOGFILE).is_empty() {
+        console.out.clone()
+    } else {
+        let file = logging::open(&config.path(ids::LOGFILE));
+        let outlet = Outlet::file(file.map_err(|error| format!("Can't open the log file: {error}"))?);
+        console.also_settle(&outlet);
+        outlet
+    };
+    let lines = log_lines(settings, clock);
+    lines.confess_to(&out);
+    print_log(lines, Box::new(out))?;
     Ok(log)
 }
 
-/// The one log of this process.
-fn print_log(settings: Arc<LogSettings>, out: Box<dyn Write + Send>, clock: &Arc<dyn Clock>) -> Result<(), String> {
+fn log_lines(settings: Arc<LogSettings>, clock: &Arc<dyn Clock>) -> Arc<Lines> {
     let clock = Arc::clone(clock);
-    let layer = LineLayer::new(settings, out, move || clock.now_ms());
+    Lines::new(settings, move || clock.now_ms())
+}
+
+/// The one log of this process.
+fn print_log(lines: Arc<Lines>, out: Box<dyn Write + Send>) -> Result<(), String> {
+    let layer = LineLayer::new(lines, out);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
         .map_err(|error| error.to_string())
 }
@@ -349,7 +362,8 @@ fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Result<u8, St
         return Ok(status);
     }
     keep_pages_small(&config);
-    let held = Held::new(config.int(ids::LOGLEVEL) == Level::Warning as i64);
+    let console = &call.console;
+    let held = Held::new(config.int(ids::LOGLEVEL) == Level::Warning as i64, console.err.clone());
     let log = log_of_cluster(&config, held.clone())?;
     call.warn(&config, &log);
     held.hold();
@@ -364,7 +378,8 @@ fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Result<u8, St
     }
     let terminal = std::io::stderr().is_terminal();
     if terminal {
-        options = options.on_progress(|progress| eprint!("{CLEAR_LINE}{progress}"));
+        let err = console.err.clone();
+        options = options.on_progress(move |progress| err.put(format!("{CLEAR_LINE}{progress}")));
     }
     waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?.block_on(async {
         let mut signals = Signals::new().map_err(|error| format!("Waiting for signals: {error}"))?;
@@ -372,7 +387,7 @@ fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Result<u8, St
         let cluster = tokio::select! {
             cluster = &mut starting => {
                 if terminal && began.elapsed() > Duration::from_secs(1) {
-                    eprint!("{CLEAR_LINE}");
+                    console.err.put(CLEAR_LINE);
                 }
                 cluster.map_err(|problem| {
                     held.show();
@@ -381,7 +396,7 @@ fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Result<u8, St
             }
             _ = signals.next() => {
                 // Nothing is left behind when this is done; who cannot wait says so again.
-                or_exit(&mut signals, move || drop(starting), || ()).await;
+                or_exit(&mut signals, move || drop(starting), || console.settle()).await;
                 return Ok(0);
             }
         };
@@ -390,9 +405,12 @@ fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Result<u8, St
         // Where the process list cannot be written to, there is no title.
         let _ = title::set(&config, &format!("{} cluster", call.program.display()), &first);
         held.forget();
-        print_ready(&cluster, args.json, began).map_err(|error| error.to_string())?;
+        if args.json {
+            console.out.on_loss(|lines| format!("{{\"event\":\"dropped\",\"lines\":{lines}}}\n"));
+        }
+        console.out.put(ready_text(&cluster, args.json, began));
         call.serves()?;
-        let status = watch_cluster(Arc::new(cluster), events, signals, args.json, &held).await;
+        let status = watch_cluster(Arc::new(cluster), events, signals, args.json, &held, console).await;
         drop(pid_file);
         Ok(status)
     })
@@ -405,14 +423,15 @@ struct Held {
     /// Who asks for another level than `warning` wants to see all.
     works: bool,
     lines: Arc<std::sync::Mutex<Option<Vec<u8>>>>,
+    err: Outlet,
 }
 
 /// Bytes of lines that are kept back; more of them go on.
 const HELD_MAX: usize = 1 << 20;
 
 impl Held {
-    fn new(works: bool) -> Self {
-        Self { works, lines: Arc::default() }
+    fn new(works: bool, err: Outlet) -> Self {
+        Self { works, lines: Arc::default(), err }
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, Option<Vec<u8>>> {
@@ -429,9 +448,7 @@ impl Held {
     }
 
     fn show(&self) {
-        let lines = self.lines().take().unwrap_or_default();
-        // A log that cannot be written has nowhere to complain.
-        let _ = std::io::stderr().write_all(&lines);
+        self.err.put(self.lines().take().unwrap_or_default());
     }
 }
 
@@ -439,7 +456,7 @@ impl Write for Held {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
         match &mut *self.lines() {
             Some(lines) if lines.len() + text.len() <= HELD_MAX => lines.extend_from_slice(text),
-            _ => std::io::stderr().write_all(text)?,
+            _ => self.err.put(text),
         }
         Ok(text.len())
     }
@@ -454,7 +471,9 @@ fn log_of_cluster(config: &Config, out: Held) -> Result<NodeLog, String> {
     let level = Level::from_number(config.int(ids::LOGLEVEL));
     let settings = LogSettings::new(Format::from_number(config.int(ids::LOG_FORMAT)), level);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    print_log(settings, Box::new(out), &clock)?;
+    let lines = log_lines(settings, &clock);
+    lines.confess_to(&out.err);
+    print_log(lines, Box::new(out))?;
     let log = NodeLog::new(None);
     log.set_level(level);
     let local =
@@ -467,25 +486,24 @@ fn log_of_cluster(config: &Config, out: Held) -> Result<NodeLog, String> {
     Ok(log)
 }
 
-/// Says what the cluster is and that it is ready.
-fn print_ready(cluster: &embedded::Cluster, json: bool, began: Instant) -> std::io::Result<()> {
+/// What the cluster is, and that it is ready.
+fn ready_text(cluster: &embedded::Cluster, json: bool, began: Instant) -> String {
     let elapsed = began.elapsed().as_millis();
     let nodes = cluster.nodes();
-    let mut out = std::io::stdout().lock();
     if json {
         let text = serde_json::json!({ "ready_ms": elapsed, "pid": std::process::id(), "nodes": nodes });
-        writeln!(out, "{text}")?;
-    } else {
-        for node in &nodes {
-            let what = match &node.primary {
-                Some(primary) => format!("replicates {}", &primary[..8]),
-                None => format!("slots {}", node.slots.join(" ")),
-            };
-            writeln!(out, "{:7} {:21} {} {what}", node.role, node.address, &node.id[..8])?;
-        }
-        writeln!(out, "ready {elapsed} ms")?;
+        return format!("{text}\n");
     }
-    out.flush()
+    let mut text = String::new();
+    for node in &nodes {
+        let what = match &node.primary {
+            Some(primary) => format!("replicates {}", &primary[..8]),
+            None => format!("slots {}", node.slots.join(" ")),
+        };
+        text.push_str(&format!("{:7} {:21} {} {what}\n", node.role, node.address, &node.id[..8]));
+    }
+    text.push_str(&format!("ready {elapsed} ms\n"));
+    text
 }
 
 /// Says what happens to nodes, until a signal or the end of the last node ends the cluster. The exit status.
@@ -495,6 +513,7 @@ async fn watch_cluster(
     mut signals: Signals,
     json: bool,
     held: &Held,
+    console: &Console,
 ) -> u8 {
     let mut status = 0;
     while !cluster.is_down() {
@@ -502,33 +521,36 @@ async fn watch_cluster(
             signal = signals.next() => {
                 held.hold();
                 let stopping = cluster.clone();
-                let outcome = or_exit(&mut signals, move || stopping.shutdown(signal), || cluster.remove_temporary()).await;
+                let tidy = || {
+                    cluster.remove_temporary();
+                    console.settle();
+                };
+                let outcome = or_exit(&mut signals, move || stopping.shutdown(signal), tidy).await;
                 if let Some(Err(problem)) = outcome {
                     held.show();
-                    eprintln!("{problem}");
+                    console.err.put(format!("{problem}\n"));
                     continue;
                 }
                 return status;
             }
-            Some(event) = events.next() => status = status.max(take_event(&event, json)),
+            Some(event) = events.next() => status = status.max(take_event(&event, json, console)),
         }
     }
     // The last node may be down before its end is told.
     cluster.settle();
     while let Some(event) = events.next_now() {
-        status = status.max(take_event(&event, json));
+        status = status.max(take_event(&event, json, console));
     }
     if !json {
-        let _ = writeln!(std::io::stdout(), "all nodes are down");
+        console.out.put("all nodes are down\n");
     }
     status
 }
 
 /// Prints what has happened; the exit status that the process has because of it.
-fn take_event(event: &embedded::Event, json: bool) -> u8 {
+fn take_event(event: &embedded::Event, json: bool, console: &Console) -> u8 {
     let text = if json { serde_json::json!(event).to_string() } else { event.to_string() };
-    // Nobody reads any more if this fails, which is no reason to stop.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    console.out.put(format!("{text}\n"));
     match event.kind {
         embedded::EventKind::Ended { status } => u8::try_from(status).unwrap_or(1),
         _ => 0,

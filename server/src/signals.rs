@@ -66,17 +66,24 @@ impl Signals {
 
     /// Runs `start` on this thread, while another one looks after the signals: one that comes before it is done ends the process, since
     /// there is nothing to save yet; what is being loaded is on disk. On this thread, because it looks after the memory of what it
-    /// loads later.
+    /// loads later. `before_exit` is the last that is done before the process ends.
     ///
     /// # Errors
     /// There is no thread for the signals.
-    pub fn attend_start<T>(&mut self, room: &Runtime, log: &NodeLog, start: impl FnOnce() -> T) -> io::Result<T> {
+    pub fn attend_start<T>(
+        &mut self,
+        room: &Runtime,
+        log: &NodeLog,
+        before_exit: impl Fn() + Sync,
+        start: impl FnOnce() -> T,
+    ) -> io::Result<T> {
         let over = Notify::new();
         let until_over = async {
             tokio::select! {
                 () = over.notified() => {}
                 _ = self.next() => {
                     log.warning(format_args!("Received shutdown signal during loading, exiting now."));
+                    before_exit();
                     std::process::exit(0);
                 }
             }

@@ -14,7 +14,7 @@ fn attended(start: impl FnOnce() -> u8 + Send + 'static) -> Option<u8> {
         let mut signals = Signals::new().expect("handlers");
         drop(inside);
         let log = NodeLog::new(None);
-        let outcome = catch_unwind(AssertUnwindSafe(|| signals.attend_start(&room, &log, start)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| signals.attend_start(&room, &log, || (), start)));
         told.send(outcome.ok().map(|started| started.expect("a thread for the signals"))).expect("the test waits");
     });
     outcome.recv_timeout(Duration::from_secs(30)).expect("it ends")

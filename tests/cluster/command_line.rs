@@ -59,7 +59,9 @@ fn an_unknown_option_is_refused_with_its_name_and_the_nearest_that_exists() {
     refused("cluster --max-memory 1", &["'--max-memory'", "Did you mean '--maxmemory'?"]);
     refused("cluster --frobnicate", &["'--frobnicate'", "neither an option of slotd cluster nor a directive"]);
     refused("cluster --hz x", &["--hz \"x\"", "couldn't be parsed"]);
-    refused("cluster redis.conf", &["redis.conf"]);
+    refused("cluster redis.conf", &["'redis.conf'", "--include FILE"]);
+    refused("cluster -", &["'-'", "--include FILE"]);
+    refused("cluster --hz 20 -", &["'-'", "--include FILE"]);
     refused("clutser", &["clutser", "Did you mean 'slotd cluster'?"]);
     refused("--prot 7000", &["prot \"7000\"", "Did you mean 'port'?"]);
     refused("--shards 3", &["shards \"3\"", "--shards is an option of slotd cluster"]);
@@ -83,10 +85,31 @@ fn who_asks_for_help_or_the_version_gets_it() {
 }
 
 #[test]
+fn numbers_that_cannot_work_are_refused_with_the_range_that_does() {
+    if slotd_is_stock() {
+        return;
+    }
+    refused("cluster --replicas -1", &["'-1'", "--replicas", "from 0 to 100"]);
+    refused("cluster --shards 0", &["'0'", "--shards", "from 1 to 1000"]);
+    refused("cluster --port abc", &["'abc'", "--port", "from 0 to 65535"]);
+    refused("cluster --port 65536", &["'65536'", "--port", "from 0 to 65535"]);
+    refused("cluster --port 0 --cluster-node-timeout 1", &["--cluster-node-timeout 1", "50"]);
+    refused("cluster --port 0 --maxclients 1", &["--maxclients 1", "12 is the least"]);
+    refused("healthcheck --port abc", &["'abc'", "from 1 to 65535", "7000-7005"]);
+}
+
+#[test]
 fn addresses_and_limits_that_cannot_work_are_refused() {
     if slotd_is_stock() {
         return;
     }
+    for own in ["--host", "--bind"] {
+        let words = format!("cluster --port 0 {own} 198.51.100.1");
+        refused(&words, &["198.51.100.1: this machine has no such address"]);
+        assert!(!slotd(&words).stderr.contains("rotected mode"), "{words}");
+    }
+    refused("cluster --port 0 --host nohost.invalid", &["nohost.invalid: not an IP address"]);
+    refused("cluster --port 0 --cluster-announce-ip nohost.invalid", &["--cluster-announce-ip nohost.invalid"]);
     refused(
         "cluster --port 0 --cluster-announce-ip 198.51.100.1",
         &["--cluster-announce-ip 198.51.100.1", "no such address"],

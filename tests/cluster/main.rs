@@ -21,6 +21,7 @@ mod redirects;
 mod restart;
 mod shard_channels;
 mod tracking;
+mod unread_output;
 mod watch;
 
 use std::time::Duration;

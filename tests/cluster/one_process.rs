@@ -243,8 +243,8 @@ fn only_a_one_process_cluster_that_nobody_else_reaches_takes_orders() {
         ("SLOTD NODE KILL zzzzzzzz", "No such node"),
         ("SLOTD NODE PAUSE 0", "above 0"),
         ("SLOTD NODE PAUSE x", "not an integer"),
-        ("SLOTD NODE PAUSE", "unknown subcommand or wrong number of arguments for 'PAUSE'. Try SLOTD|NODE HELP."),
-        ("SLOTD NODE FREEZE", "unknown subcommand or wrong number of arguments for 'FREEZE'. Try SLOTD|NODE HELP."),
+        ("SLOTD NODE PAUSE", "unknown subcommand or wrong number of arguments for 'PAUSE'. Try SLOTD NODE HELP."),
+        ("SLOTD NODE FREEZE", "unknown subcommand or wrong number of arguments for 'FREEZE'. Try SLOTD NODE HELP."),
         ("SLOTD NODES", "unknown subcommand or wrong number of arguments for 'NODES'. Try SLOTD HELP."),
     ] {
         let reply = cluster.cmd(0, line);

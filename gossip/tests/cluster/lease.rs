@@ -135,3 +135,26 @@ fn a_single_primary_needs_no_lease() {
     net.run(3 * TIMEOUT);
     assert!(net.write(0));
 }
+
+#[test]
+fn freezes_are_told_once_a_second_and_counted_meanwhile() {
+    let timeout = 100;
+    let mut net = TestNet::new(0);
+    for seed in 0..6 {
+        let mut config = Config::new(7_000, crate::net::BUS_PORT);
+        config.node_timeout_ms = timeout;
+        net.add_node(config, seed);
+    }
+    net.form(3);
+    let (began, freezes) = (net.now, 30);
+    for _ in 0..freezes {
+        net.freeze(0);
+        net.run(timeout + 10);
+        net.thaw(0);
+        net.run(20);
+    }
+    let told: Vec<&String> = net.nodes[0].log.iter().filter(|line| line.contains("Frozen for ")).collect();
+    let seconds = (net.now - began) as usize / 1000;
+    assert!((2..=seconds + 1).contains(&told.len()), "{told:?}");
+    assert!(told.iter().skip(1).all(|line| line.ends_with(" times more since this was last said.")), "{told:?}");
+}

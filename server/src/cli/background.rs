@@ -13,6 +13,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use super::console::Console;
+
 /// The first word of a child's command line.
 const CHILD: &str = "--in-background";
 /// What a child writes last to its output: it serves.
@@ -35,10 +37,10 @@ pub fn is_child(words: &mut Vec<OsString>) -> bool {
 ///
 /// # Errors
 /// As the system says.
-pub fn serves() -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(&[SERVES])?;
-    out.flush()?;
+pub fn serves(console: &Console) -> io::Result<()> {
+    // Behind all that was printed before.
+    console.out.put([SERVES]);
+    console.settle();
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
@@ -51,7 +53,13 @@ pub fn serves() -> io::Result<()> {
 ///
 /// # Errors
 /// As the system says; nothing was started then.
-pub fn start(program: &OsStr, words: &[OsString], stdin: Option<&[u8]>, show: bool) -> io::Result<u8> {
+pub fn start(
+    program: &OsStr,
+    words: &[OsString],
+    stdin: Option<&[u8]>,
+    show: bool,
+    console: &Console,
+) -> io::Result<u8> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg0(program)
         .arg(CHILD)
@@ -73,8 +81,7 @@ pub fn start(program: &OsStr, words: &[OsString], stdin: Option<&[u8]>, show: bo
             Some(_) => (&chunk[..len], false),
         };
         if show {
-            // Nobody reads any more if this fails.
-            let _ = io::stdout().write_all(text);
+            console.out.put(text);
         } else if kept.len() + text.len() <= KEPT {
             kept.extend_from_slice(text);
         }
@@ -83,6 +90,6 @@ pub fn start(program: &OsStr, words: &[OsString], stdin: Option<&[u8]>, show: bo
         }
     }
     let status = child.wait()?;
-    let _ = io::stderr().write_all(&kept);
+    console.err.put(&kept);
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 
 use super::{Invocation, version};
 use crate::base::nearest::nearest;
-use crate::embedded::{NODES_MAX, check_ports};
+use crate::embedded::{NODES_MAX, check_directives, check_ports};
 use crate::engine::config::directive::DirectiveId;
 use crate::engine::config::file::{LoadError, Sources, is_known, options_text};
 use crate::engine::config::{Config, ids, table, words};
@@ -53,7 +53,8 @@ pub struct ClusterArgs {
                   --cluster-node-timeout 2000   (milliseconds; 15000 on a node)\n  \
                   --bind 127.0.0.1\n  \
                   --loglevel warning            (to standard error, with the name of the node; --logfile: in each node's directory)\n  \
-                  --save ''                     without --dir\n\n\
+                  --save ''                     without --dir\n\
+                  A configuration file for every node, which also keeps a password off the command line: --include FILE\n\n\
                   Examples:\n  \
                   slotd cluster\n  \
                   slotd cluster --shards 5 --replicas 0 --port 0 --json\n  \
@@ -62,13 +63,13 @@ pub struct ClusterArgs {
 )]
 struct ClusterFlags {
     /// Number of primaries.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 3, allow_hyphen_values = true, value_parser = number(1, 1000))]
     shards: u16,
     /// Replicas of each primary.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=100))]
+    #[arg(long, default_value_t = 1, allow_hyphen_values = true, value_parser = number(0, 100))]
     replicas: u16,
     /// Port of the first node, the others follow; 0 takes free ports.
-    #[arg(long, default_value_t = 7000)]
+    #[arg(long, default_value_t = 7000, allow_hyphen_values = true, value_parser = number(0, u16::MAX))]
     port: u16,
     /// Address to listen on, as --bind.
     #[arg(long, value_name = "ADDR")]
@@ -82,6 +83,14 @@ struct ClusterFlags {
     /// Print JSON for scripts.
     #[arg(long)]
     json: bool,
+}
+
+/// Reads a number of a range, and names the range when it is another word.
+fn number(least: u16, most: u16) -> impl Fn(&str) -> Result<u16, String> + Clone + Send + Sync + 'static {
+    move |word| {
+        let number = word.parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("give a number from {least} to {most}"))
+    }
 }
 
 /// What differs from the defaults of a node. All nodes die together or not at all, so that a short timeout costs nothing and
@@ -104,7 +113,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
     };
     let (options, read_stdin) = options_text(&directives);
     if read_stdin {
-        return Err("slotd cluster reads no configuration from standard input".into());
+        return Err(no_option(&"-".into()));
     }
     let ClusterFlags { shards, replicas, port, host, password, dir, json } = flags;
     let cluster = ClusterArgs { shards, replicas, port, dir, json, host, password, options };
@@ -163,10 +172,20 @@ fn split(arguments: &[OsString]) -> Result<(Vec<OsString>, Vec<Vec<u8>>), String
                 lacks_value = false;
                 directives.push(bytes.to_vec());
             }
-            None => flags.push(word.clone()),
+            None if bytes == b"-h" => flags.push(word.clone()),
+            None => return Err(no_option(word)),
         }
     }
     Ok((flags, directives))
+}
+
+/// A word that may be meant as a configuration file, which a node takes.
+fn no_option(word: &OsString) -> String {
+    let word = word.display();
+    format!(
+        "unexpected argument '{word}': slotd cluster takes options only. --include FILE reads a configuration file for every node; \
+         slotd cluster --help says more"
+    )
 }
 
 fn unknown(name: &str) -> String {
@@ -261,6 +280,7 @@ impl ClusterArgs {
     fn check_nodes(&self, config: &Config) -> Result<(), String> {
         let nodes = self.nodes();
         check_ports(self.port, nodes, config).map_err(|text| format!("--{text}"))?;
+        check_directives(config, nodes, usize::from(self.replicas))?;
         for id in [ids::CLUSTER_PORT, ids::CLUSTER_ANNOUNCE_PORT, ids::CLUSTER_ANNOUNCE_BUS_PORT] {
             if nodes > 1 && config.int(id) != 0 {
                 let (name, shards, replicas) = (id.directive().name, self.shards, self.replicas);

@@ -53,7 +53,7 @@ pub use facts::{NodeInfo, NodeState, Role};
 pub use handle::NodeHandle;
 use member::Member;
 pub use options::Options;
-pub(crate) use options::{NODES_MAX, check_ports};
+pub(crate) use options::{NODES_MAX, check_directives, check_ports};
 use process::Process;
 pub use progress::Progress;
 pub use starting::Starting;

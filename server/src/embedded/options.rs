@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::progress::{Observer, Progress};
+use super::reach::check_bound;
 use super::{ClusterError, HOST};
 use crate::cluster::BUS_PORT_OFFSET;
 use crate::engine::config::file::Sources;
@@ -134,8 +135,32 @@ impl Options {
                 "shards {shards} and replicas {replicas} make {nodes} nodes: one process runs 1 to {NODES_MAX}"
             )));
         }
-        check_ports(self.port, nodes, config).map_err(ClusterError::Contradiction)
+        check_ports(self.port, nodes, config).map_err(ClusterError::Contradiction)?;
+        check_directives(config, nodes, replicas).map_err(ClusterError::Contradiction)
     }
+}
+
+/// The shortest node timeout. A busy machine lets a node wait for some 30 ms now and then; below that nodes find each other dead all the time.
+const NODE_TIMEOUT_MIN: i64 = 50;
+
+/// Refuses values that are right for a node and leave this cluster no chance to get ready.
+pub(crate) fn check_directives(config: &Config, nodes: usize, replicas: usize) -> Result<(), String> {
+    check_bound(config)?;
+    let timeout = config.int(ids::CLUSTER_NODE_TIMEOUT);
+    if nodes > 1 && timeout < NODE_TIMEOUT_MIN {
+        return Err(format!(
+            "--cluster-node-timeout {timeout} is too short for nodes that share a machine: {NODE_TIMEOUT_MIN} (milliseconds) is the least"
+        ));
+    }
+    // Two links for each other node, one client for each replica, and the one whom all this is for.
+    let (clients, least) = (config.int(ids::MAXCLIENTS), (2 * (nodes - 1) + replicas + 1) as i64);
+    if clients < least {
+        return Err(format!(
+            "--maxclients {clients} is too little: each of {nodes} nodes needs {} for the others, so {least} is the least",
+            least - 1
+        ));
+    }
+    Ok(())
 }
 
 /// Whether the nodes and their bus find ports from this one on. 0: any will do.

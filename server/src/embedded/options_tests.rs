@@ -35,3 +35,17 @@ fn numbers_of_nodes_that_no_process_runs_are_refused() {
         assert!(text.ends_with(" nodes: one process runs 1 to 1000"), "{text}");
     }
 }
+
+#[test]
+fn directives_with_which_no_cluster_gets_ready_are_refused_with_the_least_that_works() {
+    for timeout in ["0", "1", "49"] {
+        let text = refused(Options::new().directive("cluster-node-timeout", timeout));
+        assert!(text.starts_with(&format!("--cluster-node-timeout {timeout} ")) && text.contains(" 50 "), "{text}");
+    }
+    let text = refused(Options::new().directive("maxclients", "1"));
+    assert!(text.starts_with("--maxclients 1 ") && text.ends_with("12 is the least"), "{text}");
+    let least = Options::new().directive("cluster-node-timeout", "50").directive("maxclients", "12");
+    assert!(Cluster::start(least).is_ok_and(|cluster| cluster.is_ready()));
+    let text = refused(Options::new().directive("cluster-announce-ip", "nohost.invalid"));
+    assert!(text.starts_with("--cluster-announce-ip nohost.invalid: "), "{text}");
+}

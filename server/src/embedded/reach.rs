@@ -4,7 +4,7 @@
 //! sees a connection come from need not be. What cannot work is said before anything is started: an announced address that is not
 //! of this machine or that nobody listens on, and one from which protected mode would turn the nodes away from each other.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
 
 use super::ClusterError;
 use crate::engine::config::{Config, ids};
@@ -39,8 +39,13 @@ impl Reach {
         let local = bound.iter().all(IpAddr::is_loopback);
         let mut reach = Self { dial, announce: None, shown: dial, local, addresses: bound.len().max(1) };
         if !told.is_empty() {
-            // A name is resolved by the nodes.
-            let Ok(ip) = told.parse() else { return Ok(reach) };
+            let Ok(ip) = told.parse() else {
+                // A name is resolved by the nodes, again and again; one that nobody knows would never bring them together.
+                return match (&*told, 0).to_socket_addrs() {
+                    Ok(_) => Ok(reach),
+                    Err(error) => Err(ClusterError::Contradiction(format!("--cluster-announce-ip {told}: {error}"))),
+                };
+            };
             check_announced(ip, &bound, &config.string(ids::BIND))?;
             reach.shown = ip;
         } else if !first.is_unspecified() {
@@ -64,6 +69,19 @@ impl Reach {
     pub(super) fn directives(&self) -> String {
         self.announce.map_or_else(String::new, |ip| format!("cluster-announce-ip {ip}\n"))
     }
+}
+
+/// Whether all that `bind` names is of this machine. An address that may be missing is left to the nodes.
+pub(super) fn check_bound(config: &Config) -> Result<(), String> {
+    for name in config.bind_addresses().iter().filter(|name| !name.starts_with('-')) {
+        let Some(ip) = address_of(name) else {
+            return Err(format!("--bind {name}: not an IP address; give one of this machine, or 0.0.0.0 for all"));
+        };
+        if TcpListener::bind((ip, 0)).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable) {
+            return Err(format!("--bind {name}: this machine has no such address"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether nodes that announce `ip` reach each other there.

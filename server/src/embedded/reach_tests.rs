@@ -32,9 +32,18 @@ fn an_address_that_cannot_work_is_refused_with_what_it_contradicts() {
     for (directives, parts) in [
         ("cluster-announce-ip 198.51.100.1", &["--cluster-announce-ip 198.51.100.1", "no such address"][..]),
         ("cluster-announce-ip 127.0.0.2", &["--cluster-announce-ip 127.0.0.2", "--bind 127.0.0.1"]),
-        ("bind 198.51.100.1", &["--bind 198.51.100.1", "protected mode"]),
     ] {
         let error = of(directives).expect_err(directives);
         assert!(parts.iter().all(|part| error.contains(part)), "{directives}: {error}");
     }
+}
+
+#[test]
+fn an_address_that_is_not_this_machine_s_is_named_before_anything_else() {
+    let check = |bind: &str| {
+        let config = super::super::Options::new().directive("bind", bind).config().expect("directives that are right");
+        check_bound(&config)
+    };
+    assert_eq!(check("198.51.100.1"), Err("--bind 198.51.100.1: this machine has no such address".to_owned()));
+    assert!(check("nohost.invalid").is_err_and(|text| text.starts_with("--bind nohost.invalid: not an IP address")));
 }

@@ -124,10 +124,10 @@ fn parse(args: Args<'_>) -> Result<(Order, Option<&[u8]>), CmdError> {
             let ms = u64::try_from(ms).ok().filter(|ms| *ms > 0).ok_or(error::PAUSE_TIME)?;
             (Order::Pause(Duration::from_millis(ms)), 4)
         }
-        _ => return Err(error::unknown_or_arity("SLOTD|NODE", &args[2])),
+        _ => return Err(error::unknown_or_arity("SLOTD NODE", &args[2])),
     };
     if args.len() > at + 1 {
-        return Err(error::unknown_or_arity("SLOTD|NODE", &args[2]));
+        return Err(error::unknown_or_arity("SLOTD NODE", &args[2]));
     }
     Ok((order, args.get(at)))
 }

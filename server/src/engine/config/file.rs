@@ -136,7 +136,7 @@ impl Config {
     /// Whether the log file can be written, which Redis finds out by opening it.
     fn check_log_file(&self, sources: &Sources) -> Result<(), LoadError> {
         if !self.bytes(ids::LOGFILE).is_empty() {
-            let open = std::fs::OpenOptions::new().append(true).create(true).open(self.path(ids::LOGFILE));
+            let open = crate::logging::open(&self.path(ids::LOGFILE));
             if let Err(error) = open {
                 return Err(LoadError::Whole {
                     in_file: sources.has_text(),
