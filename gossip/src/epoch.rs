@@ -2,13 +2,30 @@
 //!
 //! A config epoch orders claims to slots. Elections make them with the consent of a majority; three administrative acts make
 //! them without (closing an import, BUMPEPOCH, TAKEOVER), so two primaries can end up with the same one. Then one of
-//! the two moves on. All arithmetic saturates: an epoch near the end of `u64` can only come from a hostile peer.
+//! the two moves on.
+//!
+//! Epochs come from peers, and everybody takes the greatest as the beginning of the next. A damaged or hostile packet could take the
+//! counter to its end in one step: Redis's then wraps to 0, and no election is ever won again. So an epoch is believed only as far
+//! as an administrator can set one, or a little above what is known: whatever arrives, there are more epochs above it than a cluster
+//! can use. All arithmetic saturates.
 
 use crate::event::Level;
 use crate::node::NodeKey;
 use crate::state::Gossip;
 
+/// The greatest epoch that CLUSTER SET-CONFIG-EPOCH takes, of slotd and of Redis.
+const GREATEST_SET: u64 = i64::MAX as u64;
+
+/// How far above what we know an epoch may be that is greater still.
+const GREATEST_STEP: u64 = 1 << 32;
+
 impl Gossip {
+    /// The epoch that a packet names, or 0, the least claim there is, if that cannot be one.
+    pub(crate) fn believed(&self, epoch: u64) -> u64 {
+        let limit = self.epochs.current.saturating_add(GREATEST_STEP).max(GREATEST_SET);
+        if epoch <= limit { epoch } else { 0 }
+    }
+
     /// The highest epoch known anywhere (`clusterGetMaxEpoch`). Dead nodes count: they may come back.
     fn max_epoch(&self) -> u64 {
         self.nodes.iter().map(|(_, node)| node.config_epoch).fold(self.epochs.current, u64::max)

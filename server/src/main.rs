@@ -18,6 +18,7 @@ use slotd::embedded;
 use slotd::engine::Engine;
 use slotd::engine::config::file::LoadError;
 use slotd::engine::config::{Config, REDIS_VERSION, ids};
+use slotd::engine::descriptors;
 use slotd::engine::threads::Threads;
 use slotd::healthcheck::Probe;
 use slotd::logging::outlet::Outlet;
@@ -125,6 +126,10 @@ fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
         return Ok(1);
     }
 
+    if let Err(too_few) = descriptors::make_room_to_start(&config, &log) {
+        log.warning(format_args!("{too_few}"));
+        return Ok(1);
+    }
     let about = About::of(&config);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     // Nodes live on these threads but do not keep them: they stop when this goes, after the node.

@@ -43,11 +43,23 @@ fn the_soft_limit_is_raised() {
 
 #[test]
 fn too_few_descriptors_to_start_are_a_reason() {
-    let mut node = NodeSpec::new(Binary::Slotd).with_descriptors("-n 32").prepare();
-    let (status, log) = node.run_to_end();
-    assert_eq!(status, Some(1));
-    let reason = "Your current 'ulimit -n' of 32 is not enough for the server to start. Please increase your open file limit to at least 10032. Exiting.";
-    assert!(log.contains(reason), "{log}");
+    // With fewer than eight stock Redis gives up before it looks.
+    for limit in [8, 10, 12, 15, 18, 20, 22, 24, 25, 28, 32] {
+        let mut node = NodeSpec::new(Binary::Slotd).with_descriptors(&format!("-n {limit}")).prepare();
+        let (status, log) = node.run_to_end();
+        assert_eq!(status, Some(1), "{limit}");
+        let reason = format!(
+            "Your current 'ulimit -n' of {limit} is not enough for the server to start. Please increase your open file limit to at least 10032. Exiting."
+        );
+        assert!(log.contains(&reason), "{limit}: {log}");
+    }
+}
+
+#[test]
+fn a_low_soft_limit_stops_nobody() {
+    let node = NodeSpec::new(Binary::Slotd).with_descriptors("-Sn 16").with("maxclients", "500").start();
+    assert!(node.log().contains("Increased maximum number of open files to 532 (it was originally set to 16)."));
+    assert_eq!(maxclients(&mut node.client()), "500");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod one_process;
 mod partition;
 mod pubsub;
 mod redirects;
+mod refused_start;
 mod restart;
 mod shard_channels;
 mod tracking;

@@ -174,6 +174,10 @@ const OTHERS: &[Case] = &[
     case("command|getkeys", |names, n| call("COMMAND GETKEYS MGET", names.keys(n), "")),
     case("config|get", |_, n| call("CONFIG GET", numbers(n), "")),
     case("config|get of one", |_, n| call("CONFIG GET", same("maxmemory", n), "")),
+    case("config|get of all", |_, n| {
+        let names = ["maxmemory", "hz", "port", "bind", "maxclients", "save", "dir", "appendonly", "slave-priority"];
+        call("CONFIG GET", names.iter().cycle().take(n).map(|name| name.as_bytes().to_vec()).collect(), "")
+    }),
     case("info", |_, n| call("INFO", numbers(n), "")),
     case("info of one", |_, n| call("INFO", same("replication", n), "")),
     case("client|tracking", |_, n| {
@@ -325,6 +329,27 @@ fn a_replica_applies_many_words_in_linear_time() {
         println!("{name:20} {costs:8.2?} ms");
         if costs.windows(2).any(|pair| (pair[1] / pair[0]).log10() > EXPONENT) {
             problems.push(format!("{name}: {costs:.2?} ms for {SIZES:?} words"));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// A look through a table for each word is linear too, and a thousand times the work: so Redis's own time is a measure as well.
+#[test]
+fn the_time_for_each_word_is_like_that_of_redis() {
+    const N: usize = 200_000;
+    const FACTOR: f64 = 5.0;
+    /// Milliseconds that a build without much optimisation may take on top: half a microsecond a word.
+    const GRACE: f64 = 100.0;
+    let (ours, stock) = (NodeSpec::new(Binary::Slotd).start(), NodeSpec::new(Binary::Stock).start());
+    let names = Names { tag: "" };
+    let mut problems = Vec::new();
+    for case in OTHERS.iter().filter(|case| !case.quadratic_in_redis) {
+        let cheapest = |node: &Node| (0..2).map(|_| cost(node, &names, case, N)).fold(f64::INFINITY, f64::min);
+        let (ours, stock) = (cheapest(&ours), cheapest(&stock));
+        println!("{:20} {ours:8.2} ms, Redis {stock:8.2} ms", case.name);
+        if ours > stock * FACTOR + GRACE {
+            problems.push(format!("{}: {ours:.2} ms, Redis {stock:.2} ms", case.name));
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));

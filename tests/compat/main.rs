@@ -12,6 +12,7 @@ mod script;
 mod absent_commands;
 mod cluster_mode;
 mod config;
+mod config_numbers;
 mod connection;
 mod databases;
 mod dump_restore;

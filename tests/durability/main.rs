@@ -4,10 +4,12 @@
 //! different servers can be compared. The two loops at the end are the long ones; `KILL_ROUNDS` and `FREEZE_ROUNDS` set their length (20).
 
 mod clean_stop;
+mod damaged_files;
 mod empty_restart;
 mod flush;
 mod freeze_loop;
 mod full_disk;
+mod full_disk_cluster;
 mod full_sync;
 mod kill_loop;
 mod one_snapshot;

@@ -270,6 +270,17 @@ impl Node {
         self.wait_end(secs(20));
     }
 
+    /// Whether the process has ended, by itself or by the test.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn has_ended(&mut self) -> bool {
+        if self.child.as_mut().is_some_and(|child| child.try_wait().expect("own child").is_some()) {
+            self.child = None;
+        }
+        self.child.is_none()
+    }
+
     /// Waits until the process has ended by itself, as after SHUTDOWN; its exit code.
     ///
     /// # Panics

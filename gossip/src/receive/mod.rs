@@ -42,7 +42,12 @@ impl Gossip {
     }
 
     fn receive(&mut self, link: LinkId, packet: Packet, now: UnixMillis) {
-        let Packet { header, body } = packet;
+        let Packet { mut header, mut body } = packet;
+        header.current_epoch = self.believed(header.current_epoch);
+        header.config_epoch = self.believed(header.config_epoch);
+        if let Body::Update { config_epoch, .. } = &mut body {
+            *config_epoch = self.believed(*config_epoch);
+        }
         let kind = body.packet_type();
         self.stats.received[kind as usize] += 1;
         if self.drop_filter == Some(kind) {

@@ -22,7 +22,8 @@ fn slots() -> impl Strategy<Value = SlotBitmap> {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let epoch = || prop_oneof![0_u64..6, Just(u64::MAX), Just(u64::MAX - 1)];
+    let epoch =
+        || prop_oneof![0_u64..6, any::<u64>(), Just(u64::MAX), Just(u64::MAX - 1), Just(1 << 63), Just((1 << 63) - 1)];
     let who = (0_u8..6, proptest::option::of(0_u8..6), any::<u16>(), any::<u8>());
     (who, epoch(), epoch(), any::<u64>(), slots()).prop_map(|(who, current_epoch, config_epoch, offset, slots)| {
         Header {

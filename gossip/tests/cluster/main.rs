@@ -3,6 +3,7 @@
 mod chaos;
 mod data_loss;
 mod epochs;
+mod extreme_epochs;
 mod failover;
 mod formation;
 mod founding;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gossip::nodes_conf::NodesConf;
 use gossip::{Config, Effect, FailoverMode, Gossip, LinkId, Replication, View};
-use protocol::bus::{Body, IpText, NodeId, decode};
+use protocol::bus::{Body, IpText, NodeId, Packet, decode, encode};
 use protocol::slot::{SlotId, SlotRange};
 
 pub(crate) const TIMEOUT: i64 = 1_000;
@@ -257,6 +257,20 @@ impl TestNet {
 
     pub(crate) fn logged(&self, node: usize, text: &str) -> bool {
         self.nodes[node].log.iter().any(|line| line.contains(text))
+    }
+
+    /// Node `to` receives the last ping or pong that `from` sent it once more, with a change.
+    pub(crate) fn forge(&mut self, from: usize, to: usize, change: impl FnOnce(&mut Packet)) {
+        let found = self.nodes[from].effects.iter().rev().find_map(|effect| {
+            let Effect::Send { link, bytes } = effect else { return None };
+            let (peer, link) = *self.ends.get(&(from, *link))?;
+            let packet = decode(bytes).expect("we send what can be read");
+            let is_ping = matches!(packet.body, Body::Ping(_) | Body::Pong(_));
+            (peer == to && is_ping).then_some((link, packet))
+        });
+        let (link, mut packet) = found.expect("the two have spoken");
+        change(&mut packet);
+        self.deliver(to, Event::Packet { link, bytes: encode(&packet).into() });
     }
 
     /// Goes to the next moment at which anything happens, at most to `end`.

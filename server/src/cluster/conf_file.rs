@@ -6,10 +6,16 @@
 //!
 //! A file that goes with its process anyway is written in place. Making and deleting files is most of what a save costs, and the more
 //! the more were deleted of late: many nodes of one process that save at once would hold each other up.
+//!
+//! A full disk has no room for a second file. It must not end a node, still less all nodes of a machine at the moment when one of them
+//! has died and the others have to write that down. So the text is then written over the old one, in the blocks that the file has
+//! already. One write covers the old text to its end: what is longer in the old text becomes line ends, which every reader passes over. It is
+//! never cut, since that would give blocks away. Up to a page, which is a few dozen nodes, a killed process leaves one text or
+//! the other; only the loss of power in that moment can mix them.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use gossip::NodesConfError;
@@ -51,6 +57,18 @@ pub struct ConfFile {
     durable: bool,
 }
 
+/// How a text came to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// As this file is saved as a rule.
+    Usual,
+    /// Over the old text: there is no room for a new file.
+    Overwritten,
+}
+
+/// The unit in which file systems hand out room, and in which a write is not interrupted.
+const PAGE: usize = 4096;
+
 /// Descriptors that a save takes at once: the new file, and the folder.
 const SPARE: usize = 2;
 
@@ -85,21 +103,23 @@ impl ConfFile {
     pub fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
         let path = self.path.clone();
         // On disk, since it replaces what was: a file that a power failure empties would forget a vote.
-        self.save_bytes(text, true).map_err(|error| ConfFileError::Fixed { path, error })
+        self.save_bytes(text, true).map(drop).map_err(|error| ConfFileError::Fixed { path, error })
     }
 
-    /// Replaces the text. With `fsync` it is on disk when this returns, unless the file need not be durable.
+    /// Replaces the text, in place if the disk is full. With `fsync` it is on disk when this returns, unless the file need not be
+    /// durable.
     ///
     /// # Errors
     /// As the system says; the old text is still in place, if the file is durable.
-    pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<()> {
+    pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved> {
         self.save_bytes(text.as_bytes(), fsync)
     }
 
-    fn save_bytes(&mut self, text: &[u8], fsync: bool) -> io::Result<()> {
+    fn save_bytes(&mut self, text: &[u8], fsync: bool) -> io::Result<Saved> {
         if !self.durable {
             self.locked.write_all_at(text, 0)?;
-            return self.locked.set_len(text.len() as u64);
+            self.locked.set_len(text.len() as u64)?;
+            return Ok(Saved::Usual);
         }
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".tmp-{}", std::process::id()));
@@ -113,11 +133,13 @@ impl ConfFile {
         if self.spare.len() < SPARE {
             self.spare = spare();
         }
-        if result.is_err() {
-            // What is left of the attempt is of no use to anybody.
-            let _ = std::fs::remove_file(&temporary);
+        let Err(error) = result else { return Ok(Saved::Usual) };
+        // What is left of the attempt is of no use to anybody.
+        let _ = std::fs::remove_file(&temporary);
+        if is_out_of_room(&error) && self.overwrite(text, fsync).is_ok() {
+            return Ok(Saved::Overwritten);
         }
-        result
+        Err(error)
     }
 
     fn replace(&mut self, temporary: &Path, text: &[u8], fsync: bool) -> io::Result<()> {
@@ -127,18 +149,40 @@ impl ConfFile {
             TryLockError::Error(error) => error,
         })?;
         file.write_all(text)?;
+        reserve(&file, text.len());
         if fsync {
             file.sync_all()?;
         }
         std::fs::rename(temporary, &self.path)?;
-        if fsync && let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
         if self.replaced.len() == KEPT {
             self.replaced.clear();
         }
         self.replaced.push(std::mem::replace(&mut self.locked, file));
+        if fsync && let Some(folder) = self.path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
         Ok(())
+    }
+
+    /// Writes over the old text, within the blocks that the file has.
+    fn overwrite(&self, text: &[u8], fsync: bool) -> io::Result<()> {
+        let status = self.locked.metadata()?;
+        let room = usize::try_from(status.blocks().saturating_mul(512)).unwrap_or(usize::MAX);
+        let old_length = usize::try_from(status.len().min(MAX_BYTES)).unwrap_or(0);
+        if text.len().max(old_length) > room {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let mut old = vec![0; old_length];
+        self.locked.read_exact_at(&mut old, 0)?;
+        let mut new = text.to_vec();
+        new.resize(text.len().max(old_length), b'\n');
+        let written = self.locked.write_all_at(&new, 0);
+        let done = written.and_then(|()| if fsync { self.locked.sync_all() } else { Ok(()) });
+        if done.is_err() {
+            // A file system that never writes in place has no room for this either. What it did take must not stay as half a text.
+            let _ = self.locked.write_all_at(&old, 0).and_then(|()| self.locked.set_len(old_length as u64));
+        }
+        done
     }
 
     /// What the saves since the last call replaced, to be dropped at leisure.
@@ -168,6 +212,32 @@ pub fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
 }
+
+/// Whether the disk, or the user's part of it, is full.
+fn is_out_of_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::ENOSPC | Errno::EDQUOT))
+}
+
+/// Sees to it that the text can grow a little where it stands: flags and epochs of nodes that fail take a few bytes each. A text that
+/// leaves that much of its last page free needs nothing.
+fn reserve(file: &File, length: usize) {
+    let wanted = length + length / 8 + 512;
+    if wanted > length.next_multiple_of(PAGE) {
+        reserve_blocks(file, wanted);
+    }
+}
+
+/// Without it there is as much room as there is: no save fails for that.
+#[cfg(target_os = "linux")]
+fn reserve_blocks(file: &File, wanted: usize) {
+    use nix::fcntl::{FallocateFlags, fallocate};
+    if let Ok(wanted) = i64::try_from(wanted) {
+        let _ = fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, wanted);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve_blocks(_file: &File, _wanted: usize) {}
 
 fn spare() -> Vec<File> {
     (0..SPARE).map_while(|_| File::open("/dev/null").ok()).collect()

@@ -45,7 +45,6 @@ fn a_second_node_is_refused_before_and_after_a_save() {
 
 #[test]
 fn a_file_that_goes_with_its_process_is_written_without_making_or_deleting_one() {
-    use std::os::unix::fs::MetadataExt;
     let folder = folder("in-place");
     let path = folder.join("nodes.conf");
     let (mut file, _) = ConfFile::open(&path, false).expect("it opens");
@@ -58,5 +57,35 @@ fn a_file_that_goes_with_its_process_is_written_without_making_or_deleting_one()
     }
     assert_eq!((inode(), std::fs::read_dir(&folder).expect("a folder").count()), (first, 1));
     assert!(file.take_replaced().is_empty());
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_text_that_is_written_over_reads_as_the_new_one_and_stays_within_its_room() {
+    let folder = folder("over");
+    let path = folder.join("nodes.conf");
+    let line = |id: char, tail: &str| format!("{} 127.0.0.1:1@10001 {tail}\n", id.to_string().repeat(40));
+    let myself = line('a', "myself,master - 0 0 1 connected 0-16383");
+    let vars = "vars currentEpoch 1 lastVoteEpoch 0\n";
+    let short = format!("{myself}{vars}");
+    let long = format!("{myself}{}{vars}", line('b', "master,fail - 0 0 2 connected"));
+    let (mut file, _) = ConfFile::open(&path, true).expect("opened");
+    file.save(&short, true).expect("saved");
+    for text in [&long, &short, &long] {
+        file.overwrite(text.as_bytes(), true).expect("there is room in the first page");
+        let found = std::fs::read(&path).expect("readable");
+        assert_eq!(NodesConf::parse(&found), NodesConf::parse(text.as_bytes()));
+    }
+    let blocks = |path: &Path| std::fs::metadata(path).expect("there").blocks() * 512;
+    let room = blocks(&path) as usize;
+    let before = std::fs::read(&path).expect("readable");
+    let error = file.overwrite(&vec![b'\n'; room + 1], true).expect_err("more than its blocks");
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(std::fs::read(&path).expect("readable"), before, "as it was");
+    // A text that fills its last page has room to grow all the same.
+    for length in [PAGE - 1, PAGE, 3 * PAGE - 100] {
+        file.save(&"\n".repeat(length), false).expect("saved");
+        assert!(blocks(&path) as usize >= length + length / 8 + 512, "{length}: {}", blocks(&path));
+    }
     std::fs::remove_dir_all(folder).expect("removed");
 }

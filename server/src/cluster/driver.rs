@@ -18,7 +18,7 @@ use protocol::bus::NodeId;
 use protocol::slot::SlotId;
 use tokio::sync::Notify;
 
-use super::conf_file::{self, ConfFile};
+use super::conf_file::{self, ConfFile, Saved};
 use super::links::LinkOut;
 use super::local_buses::LocalBuses;
 use super::resolve::Resolver;
@@ -70,6 +70,8 @@ pub struct Cluster {
     pub(super) control: Spawner,
     core: Mutex<Gossip>,
     conf: Mutex<ConfFile>,
+    /// When the log said last that the disk is full, on the bus clock.
+    warned_of_full_disk: AtomicI64,
     view: ArcSwap<View>,
     /// What the published view lacks is of no use to routing: it is made anew when somebody looks.
     view_is_stale: AtomicBool,
@@ -134,6 +136,7 @@ impl Cluster {
             control,
             core: Mutex::new(core),
             conf: Mutex::new(conf),
+            warned_of_full_disk: AtomicI64::new(i64::MIN),
             view: ArcSwap::from_pointee(view),
             view_is_stale: AtomicBool::new(false),
             policy: ArcSwap::from_pointee(policy),
@@ -335,13 +338,29 @@ impl Cluster {
             std::thread::sleep(SAVE_PAUSE);
             result = conf.save(text, fsync);
         }
-        if let Err(error) = result {
-            // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
-            self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
-            self.engine.request_stop(1);
-            // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
-            self.stop();
+        match result {
+            Ok(Saved::Usual) => {}
+            Ok(Saved::Overwritten) => self.warn_of_full_disk(),
+            Err(error) => {
+                // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
+                self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
+                self.engine.request_stop(1);
+                // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
+                self.stop();
+            }
         }
+    }
+
+    fn warn_of_full_disk(&self) {
+        let now = self.bus_now();
+        if now.saturating_sub(self.warned_of_full_disk.load(Ordering::Relaxed)) < FULL_DISK_WARNING_MS {
+            return;
+        }
+        self.warned_of_full_disk.store(now, Ordering::Relaxed);
+        self.engine.log.warning(format_args!(
+            "The disk is full: there is no room for a new cluster config file, so the old one was written over in place. \
+             Please make room: if its text outgrows the space that it has, this node has to end."
+        ));
     }
 
     /// Clients reach this node at another port now: tell the peers, who tell their clients. The bus stays where it is.
@@ -372,6 +391,9 @@ impl Cluster {
 /// How often a save is tried again when there are no descriptors, and after what time.
 const SAVE_ATTEMPTS: usize = 50;
 const SAVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// A full disk is told at most once in this time.
+const FULL_DISK_WARNING_MS: i64 = 60_000;
 
 /// Whether clients notice this effect at once. Not a promotion: until it has been performed, writes are refused anyway.
 fn sets_going(effect: &Effect) -> bool {

@@ -41,7 +41,7 @@ pub const SUBCOMMANDS: &[(&str, &str)] = &[
         "\
          aof-flush-sleep assert client-eviction clusterlink crash-and-recover htstats htstats-key leak loadaof \
          mallctl mallctl-str oom panic populate protocol quicklist replicate replybuffer restart sdslen segfault \
-         set-skip-checksum-validation stringmatch-test structsize",
+         set-disable-deny-scripts set-skip-checksum-validation stringmatch-test structsize",
     ),
     ("memory", "doctor malloc-stats purge stats"),
 ];

@@ -3,6 +3,9 @@
 //! A node finds its peers at the addresses in its nodes.conf. When all of them have moved, nobody finds anybody, and no gossip can
 //! tell them. Here all nodes are ours, so before any of them starts, each file gets the addresses that all will have. What belongs to
 //! other nodes in it stays as it is.
+//!
+//! The same look tells whether the directory holds a cluster of the wanted shape. It comes first of all: a start that is refused leaves
+//! the directory as it was.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -31,17 +34,17 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
     if options.dir.is_none() {
         return Ok(());
     }
-    let mut left = Vec::new();
+    let mut found = Vec::new();
     let mut announced = false;
     for member in &process.members {
         let config = member.config()?;
         // What is announced by our own choice is known below.
         announced |= process.reach.announce.is_none() && !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty();
-        match open(&config)? {
-            Some(found) => left.push(found),
-            None => return Ok(()),
-        }
+        found.push(open(&config)?);
     }
+    check_shape(process, &found)?;
+    let whole = |found: Found| if let Found::Node(left) = found { Some(left) } else { None };
+    let Some(left) = found.into_iter().map(whole).collect::<Option<Vec<Left>>>() else { return Ok(()) };
     let ports: Vec<(u16, u16)> =
         process.members.iter().map(|member| choose_ports(member, process.reach.dial, options)).collect();
     let moved: BTreeMap<NodeId, (u16, u16)> = left.iter().map(|left| left.id).zip(ports).collect();
@@ -61,19 +64,53 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
     Ok(())
 }
 
-/// The file, locked, if a node has left one that can be read. What is damaged is told by the node that starts on it.
-fn open(config: &Config) -> Result<Option<Left>, ClusterError> {
+/// What stands at a node's place.
+enum Found {
+    /// No node has been there.
+    Nothing,
+    /// A file that cannot be read: the node that starts on it says so.
+    Damaged,
+    Node(Left),
+}
+
+impl Found {
+    /// How many nodes the one that was there knew, itself included.
+    fn known(&self) -> Option<usize> {
+        match self {
+            Self::Nothing => Some(1),
+            Self::Damaged => None,
+            Self::Node(left) => Some(left.conf.nodes.len()),
+        }
+    }
+}
+
+/// Either nobody has met anybody yet, or everybody knows as many nodes as there shall be.
+fn check_shape(process: &Process, found: &[Found]) -> Result<(), ClusterError> {
+    let wanted = found.len();
+    if found.iter().all(|found| found.known().is_none_or(|known| known == 1)) {
+        return Ok(());
+    }
+    for (index, known) in found.iter().enumerate().filter_map(|(index, found)| Some((index, found.known()?))) {
+        if known != wanted {
+            return Err(ClusterError::other_shape(process.directory.path(), index, known, wanted));
+        }
+    }
+    Ok(())
+}
+
+/// The file, locked, if a node has left one.
+fn open(config: &Config) -> Result<Found, ClusterError> {
     let path = config.path(ids::CLUSTER_CONFIG_FILE);
     if !path.exists() {
-        return Ok(None);
+        return Ok(Found::Nothing);
     }
     let (file, text) = ConfFile::open(&path, true).map_err(StartError::from)?;
     if conf_file::is_new(&text) {
-        return Ok(None);
+        return Ok(Found::Nothing);
     }
-    let Ok(conf) = NodesConf::parse(&text) else { return Ok(None) };
-    let myself = conf.nodes.iter().find(|line| line.flags.contains(NodeFlags::MYSELF));
-    Ok(myself.map(|line| line.id).map(|id| Left { file, conf, id }))
+    let Ok(conf) = NodesConf::parse(&text) else { return Ok(Found::Damaged) };
+    let myself = conf.nodes.iter().find(|line| line.flags.contains(NodeFlags::MYSELF)).map(|line| line.id);
+    Ok(myself.map_or(Found::Damaged, |id| Found::Node(Left { file, conf, id })))
 }
 
 /// The ports that the node will have. If any will do, they are chosen now and kept for it.

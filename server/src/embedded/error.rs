@@ -1,5 +1,6 @@
 //! Why a cluster, or a node of it, did not do what was asked.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::config::file::LoadError;
@@ -51,6 +52,12 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
+    /// A node in `dir` knows another number of nodes than there shall be.
+    pub(super) fn other_shape(dir: &Path, index: usize, known: usize, wanted: usize) -> Self {
+        let problem = format!("node {index} knows {known} nodes instead of {wanted}");
+        Self::OtherShape { dir: dir.display().to_string(), problem }
+    }
+
     /// For `map_err`, with what was being done.
     pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();

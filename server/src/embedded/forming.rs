@@ -50,8 +50,7 @@ impl Cluster {
         for (index, core) in self.cores().iter().enumerate() {
             let known = core.view().nodes.len();
             if known != wanted {
-                let problem = format!("node {index} knows {known} nodes instead of {wanted}");
-                return Err(ClusterError::OtherShape { dir: dir.display().to_string(), problem });
+                return Err(ClusterError::other_shape(dir, index, known, wanted));
             }
         }
         Ok(())

@@ -7,7 +7,7 @@
 //! it that come late end no later life.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -71,7 +71,7 @@ pub(super) struct Address {
 
 impl Member {
     /// The place of node number `index`, empty.
-    pub(super) fn new(options: &Options, reach: &Reach, dir: &std::path::Path, index: usize) -> Self {
+    pub(super) fn new(options: &Options, reach: &Reach, dir: &Path, index: usize) -> Self {
         let mut directives = format!("cluster-enabled yes\nbind {HOST}\nrepl-diskless-sync-delay 0\n").into_bytes();
         if options.dir.is_none() {
             directives.extend_from_slice(b"save \"\"\n");
@@ -108,12 +108,17 @@ impl Member {
         life.kept = kept;
     }
 
+    /// Where its files are.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The port that the options ask for; `None`: any.
     pub(super) fn wanted_port(&self) -> Option<u16> {
         (self.port != 0).then_some(self.port)
     }
 
-    /// What the node is started with.
+    /// What the node is started with. Nothing is made for it yet.
     pub(super) fn config(&self) -> Result<Config, ClusterError> {
         let mut text = self.directives.clone();
         let known = self.life.lock().address.clone();
@@ -121,7 +126,6 @@ impl Member {
         if let Some(at) = known.filter(|_| self.port == 0) {
             text.extend_from_slice(format!("cluster-port {}\n", at.bus_port).as_bytes());
         }
-        std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
         let config = Config::new(&self.dir);
         config.load_values(&Sources { file: None, stdin: None, options: text })?;
         Ok(config)
@@ -133,6 +137,7 @@ impl Member {
         threads: &Arc<Threads>,
         buses: &Arc<LocalBuses>,
     ) -> Result<(Arc<Node>, u64), ClusterError> {
+        std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
         let config = self.config()?;
         let logfile = (!config.bytes(ids::LOGFILE).is_empty()).then(|| config.path(ids::LOGFILE));
         let environment = Environment {

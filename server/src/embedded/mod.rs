@@ -12,7 +12,7 @@
 //! process    all nodes and their ends    member   one node's place              addresses  nodes.conf, if ports changed
 //! handle     one node, for breaking it   orders   the same for clients          events     what happened to nodes
 //! reach      where nodes find each other progress how far forming has come      descriptors  room for sockets
-//! pause      a node that stands still
+//! pause      a node that stands still    traces   what a refused start takes away again
 //! ```
 //!
 //! ```
@@ -42,6 +42,7 @@ mod process;
 mod progress;
 mod reach;
 mod starting;
+mod traces;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,6 +58,7 @@ pub(crate) use options::{NODES_MAX, check_directives, check_ports};
 use process::Process;
 pub use progress::Progress;
 pub use starting::Starting;
+use traces::Traces;
 
 use crate::cluster::Cluster as Core;
 use crate::node::StopSignal;
@@ -95,6 +97,15 @@ impl Cluster {
     }
 
     fn start_in(process: Arc<Process>, options: &Options) -> Result<Self, ClusterError> {
+        let traces = Traces::ahead_of(&process, options);
+        let outcome = Self::start_nodes(process, options);
+        if outcome.is_err() {
+            traces.remove();
+        }
+        outcome
+    }
+
+    fn start_nodes(process: Arc<Process>, options: &Options) -> Result<Self, ClusterError> {
         let began = Instant::now();
         // From here on, an error ends what has been started.
         let cluster = Self { process };

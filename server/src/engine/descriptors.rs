@@ -15,7 +15,8 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::Engine;
-use super::config::ids;
+use super::config::{Config, ids};
+use crate::logging::NodeLog;
 
 /// Descriptors besides those of clients that a node counts on when it fits `maxclients` (Redis: CONFIG_MIN_RESERVED_FDS).
 const BESIDES_CLIENTS: u64 = 32;
@@ -210,9 +211,38 @@ impl Descriptors {
     }
 }
 
+/// Raises a soft limit that is too low for the threads of the process, before there are any: they open descriptors of their own.
+///
+/// # Errors
+/// The hard one is too low as well, for a single client.
+pub fn make_room_to_start(config: &Config, log: &NodeLog) -> Result<(), TooFew> {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
+    if soft > BESIDES_CLIENTS {
+        return Ok(());
+    }
+    let wanted = wanted_by(config);
+    let most = hard.min(wanted);
+    let limit = if setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_ok() {
+        wanted
+    } else if setrlimit(Resource::RLIMIT_NOFILE, most, hard).is_ok() {
+        most
+    } else {
+        soft
+    };
+    if limit <= BESIDES_CLIENTS {
+        return Err(TooFew { limit, needed: wanted });
+    }
+    log.notice(format_args!("Increased maximum number of open files to {limit} (it was originally set to {soft})."));
+    Ok(())
+}
+
 /// What a node wants for its clients and itself.
 fn needed_by(engine: &Engine) -> u64 {
-    engine.config.int(ids::MAXCLIENTS) as u64 + BESIDES_CLIENTS
+    wanted_by(&engine.config)
+}
+
+fn wanted_by(config: &Config) -> u64 {
+    config.int(ids::MAXCLIENTS) as u64 + BESIDES_CLIENTS
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: We
                 let Some(threads) = threads.upgrade() else { return };
                 admit(stream, peer, &engine, &threads);
             }
+            // It was shut down (`listening::close_all`), and whoever did that is about to say so.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 let now_us = engine.clock.monotonic_us();
                 if told_us.is_none_or(|told| now_us - told >= COMPLAINT_PERIOD_US) {

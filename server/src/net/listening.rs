@@ -7,7 +7,7 @@
 //! Invariant: either all addresses are bound, or [`Listening::rebind`] has failed and the caller binds the old ones again.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -21,12 +21,14 @@ use crate::engine::threads::Threads;
 
 /// An address could not be bound. Its text is Redis's, without the `Warning: ` that its log has before it.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not create server TCP listening socket {name}:{port}: bind: {}", os_reason(.error))]
+#[error("Could not create server TCP listening socket {name}:{port}: {}{}", if *.found { "bind: " } else { "" }, os_reason(.error))]
 pub struct BindError {
     /// The address as `bind` has it.
     pub name: String,
     /// The port.
     pub port: u16,
+    /// The name is an address, or was looked up.
+    pub found: bool,
     /// Why not.
     pub error: io::Error,
 }
@@ -51,12 +53,10 @@ impl Sockets {
                 Some(rest) => (true, rest.to_owned()),
                 None => (false, name),
             };
-            let Some(ip) = address_of(&name) else {
-                if optional {
-                    continue;
-                }
-                let error = io::Error::new(io::ErrorKind::InvalidInput, "not an IP address");
-                return Err(BindError { name, port, error });
+            let ip = match address_of(&name) {
+                Ok(ip) => ip,
+                Err(_) if optional => continue,
+                Err(error) => return Err(BindError { name, port, found: false, error }),
             };
             match listener::bind(SocketAddr::new(ip, port), backlog) {
                 Ok(socket) => {
@@ -65,31 +65,44 @@ impl Sockets {
                 }
                 // An optional address may not exist here; a taken port is an error all the same.
                 Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(BindError { name, port, error }),
+                Err(error) => return Err(BindError { name, port, found: true, error }),
             }
         }
         if sockets.is_empty() {
             let error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address could be bound");
-            return Err(BindError { name: "*".to_owned(), port, error });
+            return Err(BindError { name: "*".to_owned(), port, found: true, error });
         }
         Ok(Self { sockets, port })
     }
 }
 
-fn address_of(name: &str) -> Option<IpAddr> {
+/// The address that a word of `bind` means. A name is looked up while the caller waits, as by Redis: it stands in the configuration of
+/// who wants to start, or change, this node. Names mean IPv4.
+fn address_of(name: &str) -> io::Result<IpAddr> {
     match name {
-        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        other => other.parse().ok(),
+        "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        "::*" => Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        other => other.parse().or_else(|_| look_up(other)),
     }
+}
+
+fn look_up(name: &str) -> io::Result<IpAddr> {
+    const UNKNOWN: &str = "Name or service not known";
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, UNKNOWN);
+    let mut found = (name, 0).to_socket_addrs().map_err(|error| {
+        // The library's words before the resolver's are of no use here.
+        let text = error.to_string();
+        text.rsplit_once(": ").map_or(error, |(_, reason)| io::Error::new(io::ErrorKind::NotFound, reason.to_owned()))
+    })?;
+    found.find(SocketAddr::is_ipv4).map(|address| address.ip()).ok_or_else(unknown)
 }
 
 /// Keeps a port from others without listening on it: who connects is refused, and a listener of ours may still bind it. 0 takes any
 /// port. What cannot be bound is not kept.
 pub fn keep_port(names: &[String], mut port: u16) -> Vec<Socket> {
     let mut kept = Vec::new();
-    for ip in names.iter().filter_map(|name| address_of(name.trim_start_matches('-'))) {
+    for ip in names.iter().filter_map(|name| address_of(name.trim_start_matches('-')).ok()) {
         let bind = || {
             let socket =
                 Socket::new(Domain::for_address(SocketAddr::new(ip, port)), Type::STREAM, Some(Protocol::TCP))?;

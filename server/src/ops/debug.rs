@@ -94,8 +94,7 @@ fn is_on(word: &[u8]) -> bool {
 /// The node does nothing for a while: neither its clients nor the cluster's other nodes hear from it. The threads go on, since
 /// other nodes of the process may live on them.
 fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
-    // A text that is no number is zero, as for `strtod`.
-    let seconds = parse_f64(word).filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(0.0);
+    let seconds = leading_number(word).filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(0.0);
     let ms = (seconds * 1000.0).min(f64::from(i32::MAX)) as i64;
     if ms == 0 {
         ctx.reply.ok();
@@ -115,6 +114,13 @@ fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
         Reply::new(&mut out, protocol).ok();
         out
     }))
+}
+
+/// The number that a word begins with, as `strtod` reads it: what follows is passed over, and a word that begins with none is zero.
+fn leading_number(word: &[u8]) -> Option<f64> {
+    const LONGEST: usize = 64;
+    let word = word.trim_ascii_start();
+    (1..=word.len().min(LONGEST)).rev().find_map(|length| parse_f64(&word[..length]))
 }
 
 fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::rdb_loader::{LoadError, Loader, Record};
 use super::rdb_writer::SavedHistory;
 use crate::engine::Engine;
+use crate::engine::config::ids;
 use crate::store::payload::PayloadLimits;
 use crate::store::types::list::ListOptions;
 use crate::store::{Cleared, Keyspace};
@@ -50,7 +51,7 @@ pub struct Load {
 impl Load {
     /// A load in the role the node has: a replica keeps expired keys until its primary deletes them.
     pub fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
-        let loader = Loader::new(engine.keyspace.databases(), limits(&engine));
+        let loader = Loader::new(engine.keyspace.databases(), limits(&engine)).verifying(verifies(&engine));
         Self {
             engine: engine.clone(),
             beside: None,
@@ -172,7 +173,8 @@ pub struct Check {
 
 impl Check {
     pub fn new(engine: &Engine) -> Self {
-        Self { loader: Loader::checking(engine.keyspace.databases(), limits(engine)), done: false }
+        let loader = Loader::checking(engine.keyspace.databases(), limits(engine)).verifying(verifies(engine));
+        Self { loader, done: false }
     }
 
     /// Takes bytes. Returns whether the end of the file has been reached.
@@ -191,6 +193,11 @@ impl Check {
     pub fn rest_len(&self) -> usize {
         self.loader.rest_len()
     }
+}
+
+/// `rdbchecksum` is about reading as well, as in Redis.
+fn verifies(engine: &Engine) -> bool {
+    engine.config.bool(ids::RDBCHECKSUM)
 }
 
 fn limits(engine: &Engine) -> PayloadLimits {

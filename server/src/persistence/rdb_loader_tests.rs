@@ -58,7 +58,10 @@ fn plain(value: &Value) -> Vec<Vec<u8>> {
 
 /// Loads in pieces of `piece` bytes. Returns the keys, sorted, and whether the end was reached.
 fn load(bytes: &[u8], piece: usize) -> Result<(Vec<Plain>, bool), LoadError> {
-    let mut loader = Loader::new(16, PayloadLimits::default());
+    load_with(Loader::new(16, PayloadLimits::default()), bytes, piece)
+}
+
+fn load_with(mut loader: Loader, bytes: &[u8], piece: usize) -> Result<(Vec<Plain>, bool), LoadError> {
     let (mut keys, mut db, mut ended) = (Vec::new(), 0, false);
     for chunk in bytes.chunks(piece.max(1)) {
         loader.feed(chunk);
@@ -152,6 +155,52 @@ proptest! {
         prop_assert_eq!(ended, loads);
         if ended {
             prop_assert_eq!(checking.rest_len(), 4);
+        }
+    }
+
+    /// Damage that the checksum does not show, since it was made right or is not asked for, is named, or it is a whole data set: one that
+    /// can be saved and comes back the same.
+    #[test]
+    fn damage_behind_a_right_checksum_is_named_or_a_whole_data_set(
+        keys in keys(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..4), 1..5),
+        piece in 1usize..4000
+    ) {
+        let keyspace = Keyspace::new(16, 7);
+        fill(&keyspace, &keys);
+        let mut bytes = file(&keyspace);
+        bytes.truncate(bytes.len() - 8);
+        for (at, byte, how) in damage {
+            let at = 9 + at.index(bytes.len() - 9);
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes[at] ^= 1 << (byte % 8),
+                2 => bytes.insert(at, byte),
+                _ => drop(bytes.drain(at..bytes.len().min(at + usize::from(byte) % 9))),
+            }
+            if bytes.len() < 10 {
+                bytes.push(opcode::EOF);
+            }
+        }
+        let sum = crc64::checksum(&bytes);
+        let unread = [&bytes[..], b"no sum!!"].concat();
+        bytes.extend(sum.to_le_bytes());
+        let result = load(&bytes, piece);
+        let trusted = load_with(Loader::new(16, PayloadLimits::default()).verifying(false), &unread, piece);
+        match (&result, &trusted) {
+            (Ok((keys, ended)), Ok((same, _))) if *ended => prop_assert_eq!(keys, same),
+            (Err(error), Err(same)) if !matches!(error, LoadError::Checksum { .. }) => prop_assert_eq!(error, same),
+            // The end mark came early, or never, and what stands there is no checksum.
+            _ => {}
+        }
+        if let Ok((mut keys, _)) = trusted {
+            // A file that names a key twice is refused where it is loaded (`LoadError::Duplicate`).
+            keys.dedup_by(|a, b| (a.0, &a.1) == (b.0, &b.1));
+            let again = Keyspace::new(16, 7);
+            fill(&again, &keys);
+            let (loaded, ended) = load(&file(&again), piece).expect("our own file");
+            prop_assert!(ended);
+            prop_assert_eq!(loaded, keys);
         }
     }
 

@@ -38,6 +38,9 @@ pub struct BufferLimits {
     pub pubsub: BufferLimit,
 }
 
+/// The greatest number of seconds or changes: what does not fit is refused here, and wraps in Redis.
+const MAX_COUNT: i64 = i32::MAX as i64;
+
 /// C's `strtoll` when it has to take the whole text: leading blanks and a plus are fine, and so is nothing at all (zero).
 fn parse_loose(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
@@ -67,7 +70,7 @@ pub(super) fn read_save_points(words: &[&[u8]], before: Option<&[u8]>) -> Result
     let mut points = before.map(parse_save_points).unwrap_or_default();
     for pair in words.chunks_exact(2) {
         let (Some(seconds), Some(changes)) = (parse_loose(pair[0]), parse_loose(pair[1])) else { return Err(INVALID) };
-        if seconds < 1 || changes < 0 {
+        if seconds < 1 || !(0..=MAX_COUNT).contains(&changes) {
             return Err(INVALID);
         }
         points.push(SavePoint { seconds, changes });
@@ -90,7 +93,7 @@ pub(super) fn read_buffer_limits(words: &[&[u8]], before: &[u8]) -> Result<Strin
     for group in words.chunks_exact(4) {
         let limit = buffer_class(&mut limits, group[0])
             .ok_or("Invalid client class specified in buffer limit configuration.")?;
-        let seconds = parse_loose(group[3]).filter(|seconds| *seconds >= 0);
+        let seconds = parse_loose(group[3]).filter(|seconds| (0..=MAX_COUNT).contains(seconds));
         let (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds)) =
             (parse_memory(group[1]), parse_memory(group[2]), seconds)
         else {

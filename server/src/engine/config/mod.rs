@@ -75,6 +75,31 @@ pub struct Setter {
     pub loading: bool,
 }
 
+/// Names that are looked for in the table itself; for more of them an index is made.
+const FEW_NAMES: usize = 16;
+
+/// What CONFIG GET has found so far.
+struct Matches<'a> {
+    config: &'a Config,
+    /// The names of each directive that are in `pairs`: its own, its alias.
+    seen: Vec<[bool; 2]>,
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> Matches<'a> {
+    fn new(config: &'a Config) -> Self {
+        Self { config, seen: vec![[false; 2]; table::COUNT], pairs: Vec::new() }
+    }
+
+    fn add(&mut self, id: DirectiveId, name: &[u8]) {
+        let own = name.eq_ignore_ascii_case(id.directive().name.as_bytes());
+        let seen = &mut self.seen[id.index()][usize::from(!own)];
+        if !std::mem::replace(seen, true) {
+            self.pairs.push((name.to_vec(), self.config.print(id)));
+        }
+    }
+}
+
 /// Why CONFIG SET changed nothing. Its text is the whole error reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigSetError {
@@ -246,29 +271,26 @@ impl Config {
     }
 
     /// CONFIG GET: name and value of every directive that one of `patterns` names or matches, each once. A directive
-    /// that is asked for by name is answered under the name as it was written.
+    /// that is asked for by name is answered under the name as it was written. A plain name costs one look-up and no walk through what
+    /// was found, however many there are: a client may ask for a hundred thousand.
     pub fn get_matching(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut found = Matches::new(self);
+        let index = (patterns.len() > FEW_NAMES).then(table::Index::of_all);
+        let find = |name: &[u8]| index.as_ref().map_or_else(|| table::find(name), |index| index.find(name));
         for pattern in patterns {
             if pattern.iter().any(|byte| matches!(byte, b'[' | b'*' | b'?')) {
                 for (id, directive) in table::all().filter(|(_, directive)| !directive.hidden) {
                     for name in std::iter::once(directive.name).chain(directive.alias) {
                         if glob::matches(pattern, name.as_bytes(), true) {
-                            self.add_match(&mut found, id, name.as_bytes());
+                            found.add(id, name.as_bytes());
                         }
                     }
                 }
-            } else if let Some(id) = table::find(pattern) {
-                self.add_match(&mut found, id, pattern);
+            } else if let Some(id) = find(pattern) {
+                found.add(id, pattern);
             }
         }
-        found
-    }
-
-    fn add_match(&self, found: &mut Vec<(Vec<u8>, Vec<u8>)>, id: DirectiveId, name: &[u8]) {
-        if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            found.push((name.to_vec(), self.print(id)));
-        }
+        found.pairs
     }
 
     /// The value as CONFIG GET prints it.

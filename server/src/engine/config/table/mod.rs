@@ -4,6 +4,8 @@
 //! may contain (`later.rs`), and slotd's own. The sections only keep the files short; [`all`] is the table. Order is the order in which CONFIG REWRITE
 //! appends.
 
+use std::collections::HashMap;
+
 use super::directive::{Directive, DirectiveId};
 
 mod checks;
@@ -54,6 +56,31 @@ pub fn all() -> impl Iterator<Item = (DirectiveId, &'static Directive)> {
 /// The directive with this name or alias, in any case.
 pub fn find(name: &[u8]) -> Option<DirectiveId> {
     all().find(|(_, directive)| directive.is_named(name)).map(|(id, _)| id)
+}
+
+/// All names, for who looks for many of them.
+pub struct Index(HashMap<Vec<u8>, DirectiveId>);
+
+impl Index {
+    /// The longest name that is looked for: longer than any.
+    const MAX_NAME: usize = 64;
+
+    /// An index of the whole table.
+    pub fn of_all() -> Self {
+        let names = |(id, directive): (DirectiveId, &'static Directive)| {
+            directive.names().map(move |name| (name.to_ascii_lowercase().into_bytes(), id))
+        };
+        Self(all().flat_map(names).collect())
+    }
+
+    /// As [`find`].
+    pub fn find(&self, name: &[u8]) -> Option<DirectiveId> {
+        let mut lower = [0; Self::MAX_NAME];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.0.get(&*lower).copied()
+    }
 }
 
 pub(super) fn at(id: DirectiveId) -> &'static Directive {

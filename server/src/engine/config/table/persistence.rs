@@ -17,7 +17,7 @@ directives! {
     DBFILENAME = text("dbfilename", "dump.rdb").protected().check_text(checks::rdb_file_name);
     /// Compress strings in snapshots.
     RDBCOMPRESSION = boolean("rdbcompression", true);
-    /// Put a checksum at the end of snapshots.
+    /// Put a checksum at the end of snapshots, and check it when one is loaded.
     RDBCHECKSUM = boolean("rdbchecksum", true).immutable();
     /// Delete snapshots that only replication needed.
     RDB_DEL_SYNC_FILES = boolean("rdb-del-sync-files", false).no_effect();
