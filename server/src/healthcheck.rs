@@ -119,16 +119,20 @@ impl Probe {
 
     /// The first node that is alive. All are asked at once, because one that is frozen takes all the time.
     fn ask_any(&self, ports: impl Iterator<Item = u16>, deadline: Instant) -> Result<String, String> {
-        let mut problems = Vec::new();
-        for outcome in self.outcomes(ports, deadline) {
+        let (ports, mut problems): (Vec<u16>, _) = (ports.collect(), Vec::new());
+        for outcome in self.outcomes(ports.iter().copied(), deadline) {
             match outcome {
                 Ok(line) => return Ok(line),
                 Err(problem) => problems.push(problem),
             }
         }
         // Who listens and does not answer is worth more than who does not listen.
-        let (silent, other): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.contains(REFUSED));
-        Err(if other.is_empty() { silent } else { other }.join("; "))
+        problems.retain(|problem: &String| !problem.contains(REFUSED));
+        if problems.is_empty() {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            return Err(format!("{}: {REFUSED} at {}", self.host, ports.join(", ")));
+        }
+        Err(problems.join("; "))
     }
 
     /// Whether every node is ready.

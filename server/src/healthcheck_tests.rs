@@ -127,6 +127,15 @@ fn a_cluster_is_alive_if_any_of_its_nodes_is_and_ready_if_all_are() {
     assert!(ask(true).is_err());
     drop(frozen);
     assert_eq!(ask(false), Ok(format!("127.0.0.1:{} is alive", port + 1)), "nobody listens at the other");
+    let nobody = neighbours().0.local_addr().expect("bound").port();
+    let probe = Probe {
+        host: "127.0.0.1".to_owned(),
+        port: Some(ports(nobody, nobody + 1)),
+        ready: false,
+        timeout: 500,
+        password: None,
+    };
+    assert_eq!(probe.run(), Err(format!("127.0.0.1: Connection refused at {nobody}, {}", nobody + 1)));
 }
 
 #[test]
