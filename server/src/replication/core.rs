@@ -256,6 +256,7 @@ impl Core {
     /// Takes a replica in.
     pub fn attach(&mut self, replica: Replica) {
         self.replicas.insert(replica.handle.id, replica);
+        self.history.told = true;
     }
 
     /// A replica is gone.

@@ -19,6 +19,8 @@ pub struct History {
     /// The id under which the history was known before, and the position up to which it is the same.
     pub former: Option<(ReplId, i64)>,
     pub offset: i64,
+    /// A replica may have learned the id since the history was continued under it.
+    pub told: bool,
 }
 
 /// Why somebody may not continue.
@@ -35,7 +37,7 @@ pub enum Refusal {
 impl History {
     /// A history that begins.
     pub fn new(id: ReplId) -> Self {
-        Self { id, former: None, offset: 0 }
+        Self { id, former: None, offset: 0, told: false }
     }
 
     /// Begins an unrelated history: the offset goes on, so that it never falls, but nobody may continue an older one.
@@ -55,13 +57,16 @@ impl History {
     pub fn shift(&mut self, id: ReplId) {
         self.former = Some((self.id, self.offset));
         self.id = id;
+        self.told = false;
     }
 
     /// Goes back to the former id if nothing was added since: a replica that was restarted, or promoted and sent back before it
-    /// wrote, has exactly what the former id stands for, and need not load everything again.
+    /// wrote, has exactly what the former id stands for, and need not load everything again. Not once a replica knows the new id: it
+    /// may be the primary that is followed next, and it forgets the former one.
     pub fn unshift(&mut self) {
         if let Some((id, shared)) = self.former
             && shared == self.offset
+            && !self.told
         {
             self.id = id;
             self.former = None;
@@ -70,7 +75,7 @@ impl History {
 
     /// Takes over the history of a primary after a full sync.
     pub fn adopt(&mut self, id: ReplId, offset: i64) {
-        *self = Self { id, former: None, offset };
+        *self = Self { id, former: None, offset, told: false };
     }
 
     /// The primary continues under this id. Returns whether it is a new one.

@@ -7,7 +7,7 @@ const B: ReplId = [b'b'; 40];
 const C: ReplId = [b'c'; 40];
 
 fn at(id: ReplId, offset: i64) -> History {
-    History { id, former: None, offset }
+    History { id, former: None, offset, told: false }
 }
 
 #[test]
@@ -41,6 +41,14 @@ fn who_added_nothing_since_its_promotion_is_what_it_was_before() {
     history.offset += 1;
     history.unshift();
     assert_eq!((history.id, history.former), (B, Some((A, 100))), "a byte of its own makes it another history");
+    let mut history = at(A, 100);
+    history.shift(B);
+    history.told = true;
+    history.unshift();
+    assert_eq!((history.id, history.former), (B, Some((A, 100))), "its replicas know it by the new id");
+    history.shift(C);
+    history.unshift();
+    assert_eq!(history.id, B, "and the next one is known to nobody yet");
 }
 
 #[test]
