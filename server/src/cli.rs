@@ -50,7 +50,7 @@ pub struct NodeArgs {
 impl NodeArgs {
     /// What [`crate::engine::config::Config::load`] takes; `stdin` is what was read if `read_stdin` asked for it.
     pub fn into_sources(self, stdin: Option<Vec<u8>>) -> Sources {
-        Sources { file: self.config_file, stdin, options: self.options }
+        Sources { file: self.config_file, stdin, options: self.options, here: None }
     }
 }
 

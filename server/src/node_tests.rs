@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(20);
 fn start(threads: &Arc<Threads>, dir: &TestDir, port: u16, bus: u16) -> Node {
     let config = Config::new(&dir.0);
     let options = format!("bind 127.0.0.1\nport {port}\ncluster-port {bus}\ncluster-enabled yes\nsave \"\"\n");
-    config.load(&Sources { file: None, stdin: None, options: options.into_bytes() }).expect("the directives are right");
+    config.load(&Sources { options: options.into_bytes(), ..Sources::default() }).expect("the directives are right");
     let environment = Environment {
         threads: threads.clone(),
         clock: Arc::new(SystemClock::new()),

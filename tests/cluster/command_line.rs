@@ -241,6 +241,26 @@ fn a_password_is_that_of_all_nodes_and_is_not_seen_in_the_process_list() {
     }
 }
 
+/// Relative to where the command was given, not to the directories of the nodes; when a node comes back, too.
+#[test]
+fn a_file_with_more_directives_is_found_by_its_relative_path() {
+    if slotd_is_stock() {
+        return;
+    }
+    let dir = Dir::new("included");
+    fs::write(dir.0.join("more.conf"), "requirepass open-sesame\ninclude ../*included*/even-*.conf\n").expect("ours");
+    fs::write(dir.0.join("even-more.conf"), "maxmemory 77mb\n").expect("ours");
+    let name = dir.0.file_name().expect("it has one").to_str().expect("ours");
+    let cluster = Running::start("including", &["--include", &format!("../{name}/more.conf")]);
+    let auth = ["-a", "open-sesame", "--no-auth-warning"];
+    let says = |node, words: &[&str]| cluster.cli(node, &[&auth[..], words].concat());
+    let restart = says(0, &["slotd", "node", "restart", cluster.nodes[1]["id"].as_str().expect("a text")]);
+    assert!(restart.contains("OK"), "{restart}");
+    for node in [0, 1] {
+        assert!(says(node, &["config", "get", "maxmemory"]).contains("80740352"), "node {node}");
+    }
+}
+
 #[test]
 fn a_node_hides_its_passwords_too() {
     if slotd_is_stock() {

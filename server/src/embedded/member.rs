@@ -37,6 +37,8 @@ pub(super) struct Member {
     directives: Vec<u8>,
     /// The port that was asked for; 0 is any.
     port: u16,
+    /// Where the process was when the cluster was made.
+    here: Option<PathBuf>,
     /// The directory is temporary.
     ephemeral: bool,
     /// Held while an order is carried out.
@@ -86,6 +88,7 @@ impl Member {
             dir: dir.join(format!("node-{index}")),
             host: reach.shown,
             directives,
+            here: super::options::here(),
             ephemeral: options.dir.is_none(),
             // `Options::check`: there is such a port.
             port: if options.port == 0 { 0 } else { options.port.saturating_add(index as u16) },
@@ -127,7 +130,7 @@ impl Member {
             text.extend_from_slice(format!("cluster-port {}\n", at.bus_port).as_bytes());
         }
         let config = Config::new(&self.dir);
-        config.load_values(&Sources { file: None, stdin: None, options: text })?;
+        config.load_values(&Sources { options: text, here: self.here.clone(), ..Sources::default() })?;
         Ok(config)
     }
 

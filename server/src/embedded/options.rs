@@ -123,7 +123,7 @@ impl Options {
     pub(super) fn config(&self) -> Result<Config, ClusterError> {
         let config = Config::new("/");
         let options = [format!("bind {HOST}\n").as_bytes(), &self.directives].concat();
-        config.load_values(&Sources { options, ..Sources::default() })?;
+        config.load_values(&Sources { options, here: here(), ..Sources::default() })?;
         Ok(config)
     }
 
@@ -138,6 +138,11 @@ impl Options {
         check_ports(self.port, nodes, config).map_err(ClusterError::Contradiction)?;
         check_directives(config, nodes, replicas).map_err(ClusterError::Contradiction)
     }
+}
+
+/// Where relative paths of included files begin: not in the nodes' own directories, which are made later.
+pub(super) fn here() -> Option<PathBuf> {
+    std::env::current_dir().ok()
 }
 
 /// The shortest node timeout. A busy machine lets a node wait for some 30 ms now and then; below that nodes find each other dead all the time.

@@ -34,6 +34,8 @@ pub struct Sources {
     pub stdin: Option<Vec<u8>>,
     /// The options of the command line as lines of configuration; see [`options_text`].
     pub options: Vec<u8>,
+    /// Where relative paths of included files begin; without it, in the node's directory, which may come from the lines before.
+    pub here: Option<PathBuf>,
 }
 
 impl Sources {
@@ -110,7 +112,14 @@ impl Config {
     /// As [`Config::load`], but for the log file.
     pub fn load_values(&self, sources: &Sources) -> Result<(), LoadError> {
         let _changing = self.changing.lock();
-        let mut loader = Loader { config: self, save_seen: false, files: 0, password_named: false, in_options: false };
+        let mut loader = Loader {
+            config: self,
+            save_seen: false,
+            files: 0,
+            password_named: false,
+            in_options: false,
+            here: sources.here.as_deref(),
+        };
         let mut text = Vec::new();
         if let Some(file) = &sources.file {
             let file = self.directory().join(file);
@@ -170,6 +179,8 @@ struct Loader<'a> {
     password_named: bool,
     /// The lines are the options of the command line.
     in_options: bool,
+    /// As [`Sources::here`].
+    here: Option<&'a Path>,
 }
 
 impl Loader<'_> {
@@ -232,7 +243,7 @@ impl Loader<'_> {
     }
 
     fn include(&mut self, path: &[u8], depth: usize) -> Result<(), LoadError> {
-        let path = self.config.directory().join(path_of(path));
+        let path = self.here.map_or_else(|| self.config.directory(), Path::to_owned).join(path_of(path));
         let text = self.read_files(&path)?;
         self.text(&text, Some(&path), depth)
     }

@@ -24,7 +24,7 @@ fn command_line(text: &str, arguments: &[&str]) -> Result<Config, String> {
     let arguments: Vec<Vec<u8>> = arguments.iter().map(|a| a.as_bytes().to_vec()).collect();
     let (options, _) = options_text(&arguments);
     let config = Config::new(&directory.0);
-    config.load(&Sources { file: Some(file), stdin: None, options }).map_err(|error| error.to_string())?;
+    config.load(&Sources { file: Some(file), options, ..Sources::default() }).map_err(|error| error.to_string())?;
     Ok(config)
 }
 
@@ -166,6 +166,7 @@ fn later_sources_win() {
         file: Some(file.clone()),
         stdin: Some(b"hz 20\ntimeout 30".to_vec()),
         options: b"timeout 300".to_vec(),
+        ..Sources::default()
     };
     config.load(&sources).expect("fine");
     assert_eq!((config.int(ids::PORT), config.int(ids::HZ), config.int(ids::TIMEOUT)), (1, 20, 300));
