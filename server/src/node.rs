@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::cluster::conf_file::{self, ConfFile, ConfFileError};
-use crate::cluster::{self, Cluster, DataLink, LocalBuses, Place};
+use crate::cluster::{self, Cluster, DataLink, Listener, LocalBuses, Place};
 use crate::engine::config::{Config, ids};
 use crate::engine::descriptors::{Descriptors, TooFew};
 use crate::engine::info::InfoSource;
@@ -153,7 +153,7 @@ impl Node {
         fit_clients(&engine, threads.descriptors())?;
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let saved = if engine.config.bool(ids::CLUSTER_ENABLED) {
-            Some(Saved::open(&engine, clients.port, !ephemeral)?)
+            Some(Saved::open(&engine, clients.port, !ephemeral, buses)?)
         } else {
             None
         };
@@ -272,7 +272,7 @@ impl Node {
         stopped: &watch::Receiver<bool>,
     ) -> Result<(), StartError> {
         let engine = &self.engine;
-        let Saved { file, text, bus, .. } = saved;
+        let Saved { file, text, bus, local, .. } = saved;
         let data: Arc<dyn DataLink> = self.data_link();
         let place = Place { port: self.port, bus_port: bus.port, buses: buses.clone() };
         let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), file, &text, place)
@@ -283,8 +283,6 @@ impl Node {
         engine.set_service(Subsystem::Cluster, Arc::downgrade(&service));
         let source: Arc<dyn InfoSource> = cluster.clone();
         engine.info.add_source(Arc::downgrade(&source));
-        let addresses: Vec<_> = bus.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
-        let local = buses.listen(&addresses, engine.config.int(ids::TCP_BACKLOG) as usize);
         let this = cluster.clone();
         threads.control().spawn(move |_| this.accept_local(local));
         for socket in bus.sockets {
@@ -394,17 +392,21 @@ struct Saved {
     file: ConfFile,
     text: Vec<u8>,
     bus: Sockets,
+    /// Neighbours in the process who connect while the data are loaded wait here, as others do in the sockets.
+    local: Listener,
     /// The node was a replica.
     replica: bool,
 }
 
 impl Saved {
-    fn open(engine: &Engine, port: u16, durable: bool) -> Result<Self, StartError> {
+    fn open(engine: &Engine, port: u16, durable: bool, buses: &Arc<LocalBuses>) -> Result<Self, StartError> {
         let (mut file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE), durable)?;
         let replica = conf_file::is_of_replica(&text).map_err(|problem| damaged(engine, problem))?;
         file.prove_writable(&text)?;
         let bus = Sockets::bind(engine, bus_port(engine, port)?).map_err(StartError::Bus)?;
-        Ok(Self { file, text, bus, replica })
+        let addresses: Vec<_> = bus.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+        let local = buses.listen(&addresses, engine.config.int(ids::TCP_BACKLOG) as usize);
+        Ok(Self { file, text, bus, local, replica })
     }
 }
 

@@ -60,7 +60,8 @@ fn a_start_that_fails_takes_away_what_it_made() {
     }
     let (temporary, dir) = (TestDir::new(), TestDir::new());
     let data = dir.path().join("new/cluster").display().to_string();
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    // With room above it for the ports of six nodes and their buses.
+    let taken = (20_000..30_000).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).expect("a port");
     let port = taken.local_addr().expect("bound").port();
     let in_the_middle = (port - 3).to_string();
     let wrong: [&[&str]; 4] = [

@@ -14,7 +14,7 @@ use integration::ports;
 use integration::wait::{secs, wait_until};
 
 /// How long the end of a process may take.
-const END_LIMIT: Duration = secs(2);
+const END_LIMIT: Duration = secs(10);
 /// What a pipe holds.
 const PIPE: usize = 64 << 10;
 

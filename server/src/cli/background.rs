@@ -17,7 +17,7 @@ use super::console::Console;
 
 /// The first word of a child's command line.
 const CHILD: &str = "--in-background";
-/// What a child writes last to its output: it serves.
+/// What a child writes to its output when it serves. No line of a log has such a byte.
 const SERVES: u8 = 0;
 /// How much of a child's output is kept for the case that it fails.
 const KEPT: usize = 64 << 10;
@@ -38,9 +38,9 @@ pub fn is_child(words: &mut Vec<OsString>) -> bool {
 /// # Errors
 /// As the system says.
 pub fn serves(console: &Console) -> io::Result<()> {
-    // Behind all that was printed before.
-    console.out.put([SERVES]);
     console.settle();
+    // Not through the console, which may not have come to it when the output is let go of.
+    rustix::io::retry_on_intr(|| rustix::io::write(rustix::stdio::stdout(), &[SERVES]))?;
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
@@ -75,15 +75,16 @@ pub fn start(
     let mut pipe = child.stdout.take().expect("asked for above");
     loop {
         let len = pipe.read(&mut chunk)?;
-        let (text, serves) = match chunk[..len].split_last() {
-            None => break,
-            Some((&SERVES, text)) => (text, true),
-            Some(_) => (&chunk[..len], false),
-        };
+        if len == 0 {
+            break;
+        }
+        // A line that was printed in the same moment may stand behind it.
+        let serves = chunk[..len].contains(&SERVES);
+        let text: Vec<u8> = chunk[..len].iter().copied().filter(|byte| *byte != SERVES).collect();
         if show {
             console.out.put(text);
         } else if kept.len() + text.len() <= KEPT {
-            kept.extend_from_slice(text);
+            kept.extend_from_slice(&text);
         }
         if serves {
             return Ok(0);

@@ -4,8 +4,8 @@
 //! (Redis: redis#10924). The lock is an advisory one on the file itself, as stock nodes take it; a replaced file is a new inode,
 //! so the replacement is locked before it gets the name.
 //!
-//! A file that goes with its process anyway is written in place. Making and deleting files is most of what a save costs, and the more
-//! the more were deleted of late: many nodes of one process that save at once would hold each other up.
+//! A file that goes with its process anyway is written in place. Making and deleting files is most of what a save costs, and it costs
+//! more when many have just been deleted: nodes of one process that save at once would hold each other up.
 //!
 //! A full disk has no room for a second file. It must not end a node, still less all nodes of a machine at the moment when one of them
 //! has died and the others have to write that down. So the text is then written over the old one, in the blocks that the file has
@@ -117,8 +117,8 @@ impl ConfFile {
 
     fn save_bytes(&mut self, text: &[u8], fsync: bool) -> io::Result<Saved> {
         if !self.durable {
-            self.locked.write_all_at(text, 0)?;
-            self.locked.set_len(text.len() as u64)?;
+            self.write_in_place(text)?;
+            reserve(&self.locked, text.len());
             return Ok(Saved::Usual);
         }
         let mut name = self.path.clone().into_os_string();
@@ -164,6 +164,15 @@ impl ConfFile {
         Ok(())
     }
 
+    /// Writes over the old text, all of it: what is longer in the old one becomes line ends, since cutting the file would give away
+    /// blocks that a full disk may not have later.
+    fn write_in_place(&self, text: &[u8]) -> io::Result<()> {
+        let old_length = self.locked.metadata()?.len().min(MAX_BYTES);
+        let mut new = text.to_vec();
+        new.resize(text.len().max(usize::try_from(old_length).unwrap_or(0)), b'\n');
+        self.locked.write_all_at(&new, 0)
+    }
+
     /// Writes over the old text, within the blocks that the file has.
     fn overwrite(&self, text: &[u8], fsync: bool) -> io::Result<()> {
         let status = self.locked.metadata()?;
@@ -174,10 +183,7 @@ impl ConfFile {
         }
         let mut old = vec![0; old_length];
         self.locked.read_exact_at(&mut old, 0)?;
-        let mut new = text.to_vec();
-        new.resize(text.len().max(old_length), b'\n');
-        let written = self.locked.write_all_at(&new, 0);
-        let done = written.and_then(|()| if fsync { self.locked.sync_all() } else { Ok(()) });
+        let done = self.write_in_place(text).and_then(|()| if fsync { self.locked.sync_all() } else { Ok(()) });
         if done.is_err() {
             // A file system that never writes in place has no room for this either. What it did take must not stay as half a text.
             let _ = self.locked.write_all_at(&old, 0).and_then(|()| self.locked.set_len(old_length as u64));

@@ -143,6 +143,8 @@ impl Cluster {
                 }
                 Some(Connection::Pipe((sender, receiver), local)) => {
                     cluster.pass_to_pipe(link, sender);
+                    // It has a queue of its own.
+                    drop(outbox);
                     cluster.note_connected(link, ip_text(local));
                     let _ = cluster.run_pipe(link, receiver).await;
                 }

@@ -103,9 +103,12 @@ impl Drop for Listener {
     }
 }
 
-/// Whether an address is of this machine.
+/// Whether an address is of this machine: who goes there comes from there. (Binding to it proves nothing where the system lets a program
+/// bind to any address, `ip_nonlocal_bind`.)
 fn is_own(ip: IpAddr) -> bool {
-    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+    /// Any port will do, since nothing is sent.
+    const DISCARD: u16 = 9;
+    ip.is_loopback() || source_of(SocketAddr::new(ip, DISCARD), None).is_ok_and(|source| source == ip)
 }
 
 /// The address that a connection would come from. The system chooses it; to ask for it, nothing has to be sent.

@@ -27,4 +27,4 @@ mod shapes;
 pub const BUS_PORT_OFFSET: i64 = 10_000;
 
 pub use driver::{Cluster, DataLink, DataState, Place};
-pub use local_buses::LocalBuses;
+pub use local_buses::{Listener, LocalBuses};

@@ -115,7 +115,6 @@ pub struct Data<'a> {
 }
 
 /// Whether these bytes are part of the buffer, and nearly all of it: then it can be kept for their sake.
-#[cold]
 fn fills(bytes: &[u8], lent: &Bytes) -> bool {
     let (part, whole) = (bytes.as_ptr_range(), lent.as_ptr_range());
     whole.start <= part.start && part.end <= whole.end && bytes.len() >= lent.len() - lent.len() / 16
@@ -312,20 +311,24 @@ impl Data<'_> {
     /// Sets a key to a string, whatever it held. The change itself is announced by [`Self::changed`].
     #[inline]
     pub fn set_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
-        if let (Some(lent), StringValue::Bytes(bytes)) = (self.lent, value)
-            && fills(bytes, lent)
-        {
-            return self.put_string(key, StringValue::Lent(&lent.slice_ref(bytes)), ttl);
+        if let Some(lent) = self.lent.take() {
+            return self.set_long_string(key, value, ttl, lent);
         }
-        self.put_string(key, value, ttl);
-    }
-
-    #[inline]
-    fn put_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
         self.is_gone(self.db, key);
         self.set_clock(self.db, key);
         if !self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl) {
             self.effects.notify(NotifyClass::New, "new", self.db, key.bytes);
+        }
+    }
+
+    /// [`Self::set_string`] where the whole request may be kept, if nearly all of it is the string.
+    #[cold]
+    fn set_long_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl, lent: &Bytes) {
+        match value {
+            StringValue::Bytes(bytes) if fills(bytes, lent) => {
+                self.set_string(key, StringValue::Lent(&lent.slice_ref(bytes)), ttl);
+            }
+            other => self.set_string(key, other, ttl),
         }
     }
 

@@ -109,28 +109,42 @@ impl Process {
     /// `false`: it did not run.
     fn stop_held(&self, index: usize, signal: StopSignal) -> Result<bool, ClusterError> {
         let Some(node) = self.members[index].node() else { return Ok(false) };
+        let was_paused = node.is_paused();
         self.members[index].pause.call_off();
         match shut_down(vec![node], signal)?.as_slice() {
             [true] => Ok(self.members[index].end(None)),
-            _ => Err(ClusterError::NotStopped(index)),
+            _ => Err(self.not_stopped(index, was_paused)),
         }
     }
 
     /// Stops all nodes; they end when each has saved, so that none takes over from another meanwhile.
     pub(super) fn stop_all(&self, signal: StopSignal) -> Result<(), ClusterError> {
         let _operating: Vec<_> = self.members.iter().map(Member::operate).collect();
-        let (indexes, nodes): (Vec<usize>, Vec<Arc<Node>>) =
-            self.members.iter().enumerate().filter_map(|(index, member)| Some((index, member.node()?))).unzip();
+        let (places, nodes): (Vec<(usize, bool)>, Vec<Arc<Node>>) = self
+            .members
+            .iter()
+            .enumerate()
+            .filter_map(|(index, member)| member.node().map(|node| ((index, node.is_paused()), node)))
+            .unzip();
         self.members.iter().for_each(|member| member.pause.call_off());
         let mut outcome = Ok(());
-        for (index, stopped) in indexes.into_iter().zip(shut_down(nodes, signal)?) {
+        for ((index, was_paused), stopped) in places.into_iter().zip(shut_down(nodes, signal)?) {
             if !stopped {
-                outcome = outcome.and(Err(ClusterError::NotStopped(index)));
+                let refusal = self.not_stopped(index, was_paused);
+                outcome = outcome.and(Err(refusal));
             } else if self.members[index].end(None) {
                 self.tell(index, EventKind::Stopped);
             }
         }
         outcome
+    }
+
+    /// A node could not save and goes on. To be stopped it was resumed, so whoever listens is told of that.
+    fn not_stopped(&self, index: usize, was_paused: bool) -> ClusterError {
+        if was_paused {
+            self.tell(index, EventKind::Resumed);
+        }
+        ClusterError::NotStopped(index)
     }
 
     pub(super) fn restart(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {

@@ -1,9 +1,11 @@
-//! A start that fails leaves the directory that was named as it was.
+//! A start that fails takes away from the directory that was named what it made there.
 //!
 //! What a failed start leaves behind misleads the next one: a directory of a node that never belonged to the cluster makes it one of
 //! another shape. So what is not there yet is noted before the start, and of it only what a start makes is removed: each nodes.conf, then
-//! directories, if nothing else is in them. Logs and data stay, whoever wrote them.
+//! directories, if nothing else is in them. Logs and data stay, whoever wrote them. A nodes.conf that somebody has locked is that of
+//! another process which started in the same directory at the same time, and runs.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::Options;
@@ -39,7 +41,12 @@ impl Traces {
     pub(super) fn remove(&self) {
         // What is not there, or holds something else, stays as it is.
         for file in &self.files {
-            let _ = std::fs::remove_file(file);
+            // Locked while it is removed, so that nobody begins to use it in between.
+            if let Ok(held) = File::open(file)
+                && held.try_lock().is_ok()
+            {
+                let _ = std::fs::remove_file(file);
+            }
         }
         for dir in &self.dirs {
             let _ = std::fs::remove_dir(dir);

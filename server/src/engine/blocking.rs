@@ -280,6 +280,7 @@ impl Engine {
             // A blocking command answers with a few elements; its client reads them when it can.
             output_limit: usize::MAX,
             serving: Some(ready),
+            lent: None,
             now,
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));

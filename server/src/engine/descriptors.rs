@@ -216,23 +216,15 @@ impl Descriptors {
 /// # Errors
 /// The hard one is too low as well, for a single client.
 pub fn make_room_to_start(config: &Config, log: &NodeLog) -> Result<(), TooFew> {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
-    if soft > BESIDES_CLIENTS {
+    if getrlimit(Resource::RLIMIT_NOFILE).is_ok_and(|(soft, _)| soft > BESIDES_CLIENTS) {
         return Ok(());
     }
     let wanted = wanted_by(config);
-    let most = hard.min(wanted);
-    let limit = if setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_ok() {
-        wanted
-    } else if setrlimit(Resource::RLIMIT_NOFILE, most, hard).is_ok() {
-        most
-    } else {
-        soft
-    };
+    let Ok(OpenFiles { before, limit, .. }) = OpenFiles::raise(wanted) else { return Ok(()) };
     if limit <= BESIDES_CLIENTS {
         return Err(TooFew { limit, needed: wanted });
     }
-    log.notice(format_args!("Increased maximum number of open files to {limit} (it was originally set to {soft})."));
+    log.notice(format_args!("Increased maximum number of open files to {limit} (it was originally set to {before})."));
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use protocol::resp::request::{ProtocolError, RequestParser};
 
 use super::Engine;
 use super::barrier::Pass;
-use super::execute::{Called, PlannedKeys, Unit, prefetch};
+use super::execute::{Called, Caller, PlannedKeys, Unit, prefetch};
 use super::hot::Hot;
 use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
@@ -146,6 +146,7 @@ struct Turn<'a> {
 }
 
 /// What the parser takes from this client.
+#[inline(always)]
 pub(super) fn limits(session: &Session, hot: &Hot) -> Limits {
     if session.authenticated {
         Limits::authenticated(hot.proto_max_bulk_len)
@@ -256,7 +257,7 @@ impl Engine {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch_alone(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
         self.settle_tracking();
         match step {
@@ -270,13 +271,30 @@ impl Engine {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch_alone(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
         self.settle_tracking();
         if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
     }
 
-    pub(super) fn dispatch(
+    /// As [`Engine::dispatch`], for all but the batch: that one has it inlined, and stays so.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn dispatch_alone(
+        self: &Arc<Self>,
+        session: &mut Session,
+        args: Args<'_>,
+        lead: &Lead,
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+        hot: &Hot,
+        pace: &mut Pace,
+    ) -> Step {
+        self.dispatch(session, args, lead, out, pass, hot, pace)
+    }
+
+    #[inline]
+    fn dispatch(
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
@@ -480,7 +498,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Step {
         // Declared before the locks, so that what it holds is dropped after them.
-        let mut unit = Unit::of(session).lending(session.lent.take());
+        let mut unit = Unit::of(session);
         let known = lead.key(turn.args);
         let place = place(session.db, known.slot);
         let mut slot = self.keyspace.lock(session.db, known.slot);
@@ -505,7 +523,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Step {
         let &Turn { command, args, now, .. } = turn;
-        let mut unit = Unit::of(session).lending(session.lent.take());
+        let mut unit = Unit::of(session);
         let mut keys = PlannedKeys::new();
         let mut plan = LockPlan::default();
         self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
@@ -541,7 +559,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Called {
         let &Turn { command, args, hot, now } = turn;
-        let caller = self.caller(session, now, true);
+        let caller = Caller { lent: session.lent.as_ref(), ..self.caller(session, now, true) };
         let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots);
         if session.tracks_reads {
             self.remember_read(session, command, args);

@@ -43,6 +43,8 @@ pub struct Caller<'a> {
     pub output_limit: usize,
     /// A parked command runs again because of this key.
     pub serving: Option<&'a [u8]>,
+    /// The buffer of a long request, for the command to keep.
+    pub lent: Option<&'a Bytes>,
     pub now: i64,
 }
 
@@ -66,8 +68,6 @@ pub struct Unit {
     by: ClientId,
     /// A parked command is served: its client is told of changes when it has its reply.
     serving: bool,
-    /// The buffer of a long request, for the command to keep.
-    lent: Option<Box<Bytes>>,
     gathered: Option<Box<Gathered>>,
 }
 
@@ -105,12 +105,6 @@ impl Unit {
     pub(super) fn end_serving(&mut self, by: ClientId) -> Vec<Box<[u8]>> {
         (self.serving, self.by) = (false, by);
         self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.own_invalid)).unwrap_or_default()
-    }
-
-    /// Whose command may keep this buffer.
-    #[inline]
-    pub(super) fn lending(self, lent: Option<Box<Bytes>>) -> Self {
-        Self { lent, ..self }
     }
 
     /// From here on, collect what is propagated.
@@ -324,7 +318,7 @@ impl Engine {
                 role: caller.role,
                 lazy_expire: hot.limits.lazy_expire,
                 known: KnownKeys::new(known),
-                lent: unit.lent.as_deref(),
+                lent: caller.lent,
                 no_touch: caller.no_touch,
                 lfu: hot.limits.lfu,
                 seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
@@ -505,6 +499,7 @@ impl Engine {
             may_block,
             output_limit: session.output_limit,
             serving: None,
+            lent: None,
             now,
         }
     }

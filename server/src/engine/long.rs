@@ -39,8 +39,7 @@ impl Engine {
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let hot = self.hot.load_full();
         session.output_limit = hot.output_limit(&session.handle);
-        let mut window = Window::new();
-        window.open(self, intake, &mut input, 0, &limits(session, &hot), false, session.db);
+        let window = Window::of_one(self, intake, &mut input, &limits(session, &hot));
         let Some(request) = window.requests().first() else {
             let next = match &window.tail {
                 Tail::More => Next::Input { need: 0 },
@@ -54,9 +53,9 @@ impl Engine {
             return LongDone { rest: input, next };
         };
         let whole = Bytes::from(input);
-        session.lent = Some(Box::new(whole.clone()));
+        session.lent = Some(whole.clone());
         let args = window.args(request, &whole, &intake.words);
-        let step = self.dispatch(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch_alone(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
         session.lent = None;
         let next = match step {
             Step::Stop(next @ Next::Paused(_)) => {

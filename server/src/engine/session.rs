@@ -134,7 +134,7 @@ pub struct Session {
     pub last_write_offset: i64,
     pub rng: Rng,
     /// The buffer of the long request that is being processed: who stores most of it keeps the buffer instead of a copy.
-    pub lent: Option<Box<Bytes>>,
+    pub lent: Option<Bytes>,
     /// Whether CLIENT NO-TOUCH is on.
     pub no_touch: bool,
     /// A raw word that the engine leaves to higher ranks (REPLCONF's announcements).

@@ -119,8 +119,17 @@ impl Window {
         }
     }
 
+    /// A window of the one request at the beginning of `input`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn of_one(engine: &Engine, intake: &mut Intake, input: &mut [u8], limits: &Limits) -> Self {
+        let mut window = Self::new();
+        window.open_slowly(engine, intake, input, limits);
+        window
+    }
+
     /// Takes apart what begins at `from`. `several`: more than one request may be looked at.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(
         &mut self,
         engine: &Engine,

@@ -39,7 +39,7 @@ impl Attempt {
         Verdict(self.verdict.subscribe())
     }
 
-    /// Whether somebody has decided already: before the shutdown itself does, that is ABORT.
+    /// Whether it was aborted. For the time before the last save begins: until then only ABORT decides.
     pub(super) fn is_aborted(&self) -> bool {
         *self.phase.lock() == Phase::Decided
     }

@@ -3,7 +3,7 @@
 //! Their names begin as Redis's, `temp-<process id>`. Nodes of one process may share a directory, and processes of several containers
 //! may share a directory and a process id, so the name alone says nothing. A file is its maker's as long as it is locked: a name whose
 //! file somebody else has locked is passed over. One that nobody has locked was left by a process that crashed, and is used
-//! again; so such files do not add up, whatever happens.
+//! again by the next process of the same id, which in a container is the next start. (Redis leaves such files too.)
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

@@ -415,8 +415,13 @@ impl Entry {
     #[inline]
     pub(crate) fn set_string(&mut self, value: StringValue<'_>) {
         self.header_mut().flags &= !RAW;
+        if let StringValue::Bytes(bytes) = value
+            && bytes.len() <= INLINE_MAX
+        {
+            // The usual case, before all others are told apart.
+            return self.set_payload(Payload::Inline(bytes));
+        }
         match value {
-            StringValue::Bytes(bytes) if bytes.len() <= INLINE_MAX => self.set_payload(Payload::Inline(bytes)),
             StringValue::Bytes(bytes) => self.set_long(bytes),
             StringValue::Lent(bytes) => self.set_payload(Payload::Lent(Box::new(bytes.clone()))),
             StringValue::Int(n) => self.set_payload(Payload::Int(n)),

@@ -8,7 +8,7 @@
 //! A message is mail like a published one. It comes behind the reply of the command that caused it, and behind an EXEC as a whole, since a
 //! connection takes its mail between two commands. What a client leaves unread is bounded by its output buffer limit.
 //!
-//! While no connection has ever asked for tracking, a read costs a look at the session and a change one relaxed load
+//! While no connected client has ever asked for tracking, a read costs a look at the session and a change one relaxed load
 //! ([`Tracking::is_on`]).
 //!
 //! Redis: tracking.c.
@@ -62,12 +62,13 @@ impl Mode {
     /// The client that is to hear instead is gone.
     pub const BROKEN: Mode = Mode(1 << 5);
 
-    /// Both.
+    /// What is in either.
     #[must_use]
     pub fn and(self, other: Mode) -> Mode {
         Mode(self.0 | other.0)
     }
 
+    /// Whether any of these is in it.
     pub fn has(self, other: Mode) -> bool {
         self.0 & other.0 != 0
     }
@@ -251,7 +252,8 @@ impl Engine {
             let Some(key) = args.get(position as usize) else { continue };
             self.tracking.table.add(key, session.handle.id, |id| self.clients.get(id).is_some());
             for _ in 0..DROPPED_PER_KEY {
-                if !(self.tracking.is_too_large() && self.drop_tracked_key(session.handle.id)) {
+                // Nobody has changed what is dropped: a client that does not hear of its own changes hears of this.
+                if !(self.tracking.is_too_large() && self.drop_tracked_key(0)) {
                     break;
                 }
             }

@@ -23,7 +23,7 @@ impl Pace {
         Self { next: FIRST_WAIT }
     }
 
-    /// How long to wait after an attempt whose link was up for so long, or never.
+    /// How long to wait after an attempt whose link was up for so long; `None`: it never came up.
     pub(super) fn after(&mut self, up_for: Option<Duration>) -> Duration {
         if up_for.is_some_and(|time| time >= WORKED) {
             self.next = FIRST_WAIT;
