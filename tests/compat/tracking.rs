@@ -663,11 +663,10 @@ fn the_table_keeps_to_its_limit_and_tells_what_it_drops() {
         assert_eq!(client.frame(secs(10)).expect("a reply"), b"+PONG\r\n");
         (dropped.len(), keys(&node))
     };
-    for tracking in ["CLIENT TRACKING ON", "CLIENT TRACKING ON NOLOOP"] {
-        for binary in [Binary::Stock, Binary::Slotd] {
-            assert_eq!(told(binary, tracking), (250, "50".to_owned()), "{binary:?}, {tracking}");
-        }
-    }
+    assert_eq!(told(Binary::Stock, "CLIENT TRACKING ON"), (250, "50".to_owned()));
+    assert_eq!(told(Binary::Slotd, "CLIENT TRACKING ON"), (250, "50".to_owned()));
+    // Redis does not tell it what is dropped during its own commands, and nothing later about those keys either.
+    assert_eq!(told(Binary::Slotd, "CLIENT TRACKING ON NOLOOP"), (250, "50".to_owned()));
 }
 
 #[test]
