@@ -4,16 +4,22 @@ use gossip::Config;
 
 use crate::net::{TIMEOUT, TestNet};
 
+/// Three shards of two nodes, with a node timeout in milliseconds.
+fn three_shards_with(timeout: i64) -> TestNet {
+    let mut net = TestNet::new(0);
+    for seed in 0..6 {
+        let mut config = Config::new(7_000, crate::net::BUS_PORT);
+        config.node_timeout_ms = timeout;
+        net.add_node(config, seed);
+    }
+    net.form(3);
+    net
+}
+
 #[test]
 fn lease_never_lapses_in_a_healthy_cluster() {
     for timeout in [300, 1_000, 5_000, 15_000] {
-        let mut net = TestNet::new(0);
-        for seed in 0..6 {
-            let mut config = Config::new(7_000, crate::net::BUS_PORT);
-            config.node_timeout_ms = timeout;
-            net.add_node(config, seed);
-        }
-        net.form(3);
+        let mut net = three_shards_with(timeout);
         for _ in 0..200 {
             net.run(50);
             for primary in 0..3 {
@@ -139,13 +145,7 @@ fn a_single_primary_needs_no_lease() {
 #[test]
 fn freezes_are_told_once_a_second_and_counted_meanwhile() {
     let timeout = 100;
-    let mut net = TestNet::new(0);
-    for seed in 0..6 {
-        let mut config = Config::new(7_000, crate::net::BUS_PORT);
-        config.node_timeout_ms = timeout;
-        net.add_node(config, seed);
-    }
-    net.form(3);
+    let mut net = three_shards_with(timeout);
     let (began, freezes) = (net.now, 30);
     for _ in 0..freezes {
         net.freeze(0);

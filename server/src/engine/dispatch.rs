@@ -58,7 +58,7 @@ impl Intake {
 
     /// Gives back what a request of very many words took.
     #[inline]
-    pub(super) fn shrink(&mut self) {
+    fn shrink(&mut self) {
         if self.words.spilled() && self.words.capacity() > MAX_KEPT_WORDS && self.parser.is_idle() {
             self.words = ArgVec::new();
         }
@@ -77,7 +77,7 @@ pub(super) struct Pace {
     /// Unix milliseconds for the next command.
     now_ms: i64,
     /// Commands of the batch so far.
-    pub(super) commands: u64,
+    commands: u64,
     /// Number of the command of the present run, and how often it was called in it.
     command: usize,
     calls: u64,
@@ -116,7 +116,7 @@ impl Pace {
     }
 
     /// Ends the present run.
-    pub(super) fn settle(&mut self, engine: &Engine) {
+    fn settle(&mut self, engine: &Engine) {
         if self.calls == 0 {
             return;
         }
@@ -171,12 +171,19 @@ impl Engine {
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let result = self.process_batch(session, intake, input, out, &mut pass, &mut pace);
+        self.end_batch(session, intake, &mut pace, out);
+        result
+    }
+
+    /// What is left to do when all that was to be executed is.
+    #[inline]
+    pub(super) fn end_batch(&self, session: &Session, intake: &mut Intake, pace: &mut Pace, out: &mut Vec<u8>) {
         pace.settle(self);
         self.settle_tracking();
+        // A push that the last command caused comes right behind its reply.
         take_pushes(session, out);
         intake.shrink();
         self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
-        result
     }
 
     fn process_batch(
@@ -257,7 +264,7 @@ impl Engine {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        let step = self.dispatch_alone(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
         self.settle_tracking();
         match step {
@@ -271,30 +278,13 @@ impl Engine {
         let hot = self.hot.load_full();
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
-        let step = self.dispatch_alone(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self);
         self.settle_tracking();
         if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
     }
 
-    /// As [`Engine::dispatch`], for all but the batch: that one has it inlined, and stays so.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn dispatch_alone(
-        self: &Arc<Self>,
-        session: &mut Session,
-        args: Args<'_>,
-        lead: &Lead,
-        out: &mut Vec<u8>,
-        pass: &mut Pass<'_>,
-        hot: &Hot,
-        pace: &mut Pace,
-    ) -> Step {
-        self.dispatch(session, args, lead, out, pass, hot, pace)
-    }
-
-    #[inline]
-    fn dispatch(
+    pub(super) fn dispatch(
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
@@ -660,7 +650,7 @@ fn flush(session: &mut Session, out: &[u8]) -> Next {
 
 /// Takes over the pushes that have come, if the client can tell them from replies.
 #[inline(always)]
-pub(super) fn take_pushes(session: &Session, out: &mut Vec<u8>) {
+fn take_pushes(session: &Session, out: &mut Vec<u8>) {
     if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
         session.handle.take_pushes(|bytes| out.extend_from_slice(bytes));
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Engine;
-use super::dispatch::{Intake, Next, Pace, Step, limits, take_pushes};
+use super::dispatch::{Intake, Next, Pace, Step, limits};
 use super::session::Session;
 use super::window::{Tail, Window};
 
@@ -55,7 +55,7 @@ impl Engine {
         let whole = Bytes::from(input);
         session.lent = Some(whole.clone());
         let args = window.args(request, &whole, &intake.words);
-        let step = self.dispatch_alone(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
+        let step = self.dispatch(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
         session.lent = None;
         let next = match step {
             Step::Stop(next @ Next::Paused(_)) => {
@@ -68,12 +68,7 @@ impl Engine {
             Step::Next | Step::Renewed => Next::Flush,
         };
         intake.forget();
-        pace.settle(self);
-        self.settle_tracking();
-        // A push that the command caused comes right behind its reply.
-        take_pushes(session, out);
-        intake.shrink();
-        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
+        self.end_batch(session, intake, &mut pace, out);
         LongDone { rest: whole[request.end..].to_vec(), next }
     }
 }
