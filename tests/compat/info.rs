@@ -1,5 +1,9 @@
 //! INFO: sections and the fields whose values are the same for two servers of equal history.
 
+use integration::node::NodeSpec;
+use integration::oracle::Binary;
+use integration::wait::secs;
+
 use crate::{check, check_with};
 
 #[test]
@@ -54,6 +58,32 @@ CONFIG RESETSTAT
 INFO errorstats
 "#,
     );
+}
+
+/// What INFO says of lookups and changes after these commands, all sent in one write.
+fn told_at_once(binary: Binary, commands: &[&str]) -> Vec<String> {
+    let node = NodeSpec::new(binary).with("save", "").start();
+    let mut client = node.client();
+    let replies = commands.len();
+    client.send_raw((commands.join("\r\n") + "\r\n").as_bytes()).expect("sent");
+    let frames: Vec<_> = (0..replies).map(|_| client.frame(secs(10)).expect("a reply")).collect();
+    let text = String::from_utf8_lossy(&frames.concat()).into_owned();
+    let told = ["keyspace_hits:", "keyspace_misses:", "rdb_changes_since_last_save:"];
+    text.lines().filter(|line| told.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
+}
+
+/// Lookups and changes are added to what all workers share once for a run of commands, but nobody can tell.
+#[test]
+fn what_was_done_before_info_is_counted_by_it() {
+    let mut plain = vec!["SET a 1"; 40];
+    plain.extend(["GET a", "GET a", "GET missing", "RPUSH l 1 2 3", "INFO stats", "GET a", "INFO everything"]);
+    let multi = ["MULTI", "SET a 1", "GET a", "GET missing", "DEL a", "INFO everything", "EXEC", "INFO everything"];
+    let parked = ["BLPOP nothing 0.01", "INFO everything"];
+    for commands in [&plain[..], &multi, &parked] {
+        let stock = told_at_once(Binary::Stock, commands);
+        assert!(stock.len() >= 3, "{stock:?}");
+        assert_eq!(told_at_once(Binary::Slotd, commands), stock, "{commands:?}");
+    }
 }
 
 #[test]

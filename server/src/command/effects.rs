@@ -193,9 +193,9 @@ impl Effects {
         self.rest.take()
     }
 
-    /// Whether there is anything to drain besides counters.
+    /// Whether there is anything to drain besides what is counted.
     #[inline]
     pub fn is_quiet(&self) -> bool {
-        self.dirty == 0 && self.expired == 0 && self.rest.is_none()
+        self.rest.is_none() && self.expired == 0 && (self.dirty == 0 || !self.propagating)
     }
 }

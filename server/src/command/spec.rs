@@ -30,7 +30,8 @@ impl Arity {
     /// Whether a request of `words` words is acceptable.
     #[inline]
     pub fn accepts(self, words: usize) -> bool {
-        if self.0 >= 0 { words == self.0 as usize } else { words >= (-self.0) as usize }
+        let named = usize::from(self.0.unsigned_abs());
+        words == named || (self.0 < 0 && words > named)
     }
 }
 

@@ -22,7 +22,7 @@ use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::window::{Lead, Tail, Window};
 use crate::command::locked::{Slots, place};
-use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KnownKey, LockPlan, Locked, error};
+use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, KnownKey, LockPlan, Locked, error};
 
 /// Why processing stopped.
 pub enum Next {
@@ -100,9 +100,9 @@ impl Pace {
 
     /// Before a command's turn: ends the run if this is another command, or if it is long enough.
     #[inline]
-    fn turn(&mut self, engine: &Engine, session: &Session, command: &Command) {
+    fn turn(&mut self, engine: &Engine, session: &mut Session, command: &Command) {
         if command.index != self.command || self.calls >= RUN {
-            self.settle(engine);
+            self.settle(engine, session);
             self.command = command.index;
             session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
         }
@@ -116,10 +116,11 @@ impl Pace {
     }
 
     /// Ends the present run.
-    fn settle(&mut self, engine: &Engine) {
+    fn settle(&mut self, engine: &Engine, session: &mut Session) {
         if self.calls == 0 {
             return;
         }
+        session.tally.settle(engine);
         let ended = engine.clock.monotonic_us();
         engine.count_calls(self.command, self.calls, ended - self.mark_us);
         self.mark_us = ended;
@@ -136,7 +137,9 @@ pub(super) enum Step {
     Stop(Next),
 }
 
-/// What is the same for everything that is done in one command's turn.
+/// What is the same for everything that is done in one command's turn. On the path of most commands it is handed on by value: it
+/// stays in registers as long as nobody takes its address.
+#[derive(Clone, Copy)]
 struct Turn<'a> {
     command: &'a Command,
     args: Args<'a>,
@@ -177,8 +180,8 @@ impl Engine {
 
     /// What is left to do when all that was to be executed is.
     #[inline]
-    pub(super) fn end_batch(&self, session: &Session, intake: &mut Intake, pace: &mut Pace, out: &mut Vec<u8>) {
-        pace.settle(self);
+    pub(super) fn end_batch(&self, session: &mut Session, intake: &mut Intake, pace: &mut Pace, out: &mut Vec<u8>) {
+        pace.settle(self, session);
         self.settle_tracking();
         // A push that the last command caused comes right behind its reply.
         take_pushes(session, out);
@@ -265,7 +268,7 @@ impl Engine {
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
-        pace.settle(self);
+        pace.settle(self, session);
         self.settle_tracking();
         match step {
             Step::Next | Step::Renewed => Next::Flush,
@@ -279,7 +282,7 @@ impl Engine {
         let mut pass = self.barrier.enter(session.gate);
         let mut pace = Pace::start(self);
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
-        pace.settle(self);
+        pace.settle(self, session);
         self.settle_tracking();
         if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
     }
@@ -295,103 +298,95 @@ impl Engine {
         pace: &mut Pace,
     ) -> Step {
         let start = out.len();
-        let command = match self.resolve(args, lead) {
-            Ok(command) => command,
-            Err((None, _)) if is_cross_protocol(&args[0]) && session.origin == Origin::Client => {
-                self.drop_web_client(session, out);
-                return Step::Stop(Next::Close);
-            }
-            Err((command, problem)) => {
-                self.reject(session, command, &problem, out);
-                settle(session, start, out);
-                return Step::Next;
-            }
-        };
+        let Some(command) = self.resolve(args, lead) else { return self.refuse_unknown(session, args, lead, out) };
         pace.turn(self, session, command);
         let now = pace.now_ms;
         // Asked before the route: a pause for a failover ends when the slots have gone, so that a command which meets no pause here and
         // an old route there cannot be.
         let held_until = self.pause_gate(session, command, now);
-        let mut moving = None;
-        if let Err(problem) = self.pass_gates(session, command, args, lead, hot, &mut moving) {
-            self.reject(session, Some(command), &problem, out);
-            settle(session, start, out);
-            return Step::Next;
-        }
+        let moving = match self.pass_gates(session, command, args, lead, hot) {
+            Ok(moving) => moving,
+            Err(problem) => return self.refuse(session, Some(command), &problem, out),
+        };
         if let Some(until) = held_until {
             return Step::Stop(Next::Paused(until));
         }
-        let queues = session.in_multi() && !runs_inside_multi(command);
-        if let Some(route) = &moving
-            && let Err(problem) = self.moving_gate(session, command, args, now, route, queues)
-        {
-            self.reject(session, Some(command), &problem, out);
-            settle(session, start, out);
-            return Step::Next;
-        }
-        if queues {
-            self.queue(session, command, args, out);
-            settle(session, start, out);
-            return Step::Next;
-        }
         let turn = Turn { command, args, hot, now };
+        if let Some(route) = moving {
+            return self.dispatch_moving(session, &{ turn }, route, pass, pace, out);
+        }
+        if session.in_multi() && !runs_inside_multi(command) {
+            return self.queue(session, command, args, out);
+        }
         let step = match command.handler {
-            Handler::Keyed(handler) if moving.is_none() && lead.is_home() => {
-                self.run_at_home(session, handler, &turn, lead, out)
+            Handler::Keyed(handler) if lead.is_home() => self.run_at_home(session, handler, turn, lead, out),
+            Handler::Keyed(handler) => self.run_keyed(session, handler, &{ turn }, None, out),
+            _ => self.run(session, &{ turn }, pass, out),
+        };
+        end_turn(session, command, step, start, pace, out)
+    }
+
+    /// A command whose slot moves. What is not run under its slots' locks right away is looked at here; EXEC looks at what was queued
+    /// under the locks of all.
+    #[cold]
+    fn dispatch_moving(
+        self: &Arc<Self>,
+        session: &mut Session,
+        turn: &Turn<'_>,
+        route: Route,
+        pass: &mut Pass<'_>,
+        pace: &mut Pace,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let &Turn { command, args, now, .. } = turn;
+        let start = out.len();
+        let queues = session.in_multi() && !runs_inside_multi(command);
+        let step = match command.handler {
+            Handler::Keyed(handler) if !queues => self.run_keyed(session, handler, turn, Some(route), out),
+            _ if command.spec.name == "EXEC" => {
+                session.exec_route = Some(route);
+                self.run(session, turn, pass, out)
             }
-            Handler::Keyed(handler) => self.run_keyed(session, handler, &turn, moving, out),
-            _ => match self.run(session, &turn, pass, out) {
-                // What comes after CONFIG SET in the same pipeline obeys it.
-                Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), hot) => Step::Renewed,
-                step => step,
+            _ => match self.admit_for_now(session.db, command, args, now, route) {
+                Err(problem) => return self.refuse(session, Some(command), &problem, out),
+                Ok(()) if queues => return self.queue(session, command, args, out),
+                Ok(()) => self.run(session, turn, pass, out),
             },
         };
-        if matches!(step, Step::Stop(Next::Paused(_))) {
-            return step;
-        }
-        pace.count();
-        if session.asking || session.caching {
-            session.spend_on(command);
-        }
-        settle(session, start, out);
-        step
+        end_turn(session, command, step, start, pace, out)
     }
 
-    /// What is not run under its slots' locks right away is looked at here, if its slot moves; EXEC looks at it under the locks of all.
-    fn moving_gate(
-        &self,
-        session: &mut Session,
-        command: &Command,
-        args: Args<'_>,
-        now: i64,
-        route: &Route,
-        queues: bool,
-    ) -> Result<(), CmdError> {
-        if command.spec.name == "EXEC" {
-            session.exec_route = Some(route.clone());
-        } else if queues || !matches!(command.handler, Handler::Keyed(_)) {
-            return self.admit_for_now(session.db, command, args, now, route.clone());
-        }
-        Ok(())
-    }
-
-    /// Finds the command and checks its arity. With the error comes the command, if it is known.
+    /// Finds the command, if there is one that takes so many words.
     #[inline]
-    fn resolve<'r>(&'r self, args: Args<'_>, lead: &Lead) -> Result<&'r Command, (Option<&'r Command>, CmdError)> {
-        let Some(found) = lead.command() else { return Err((None, error::unknown_command(args))) };
-        let mut command = self.registry.by_index(found);
+    fn resolve(&self, args: Args<'_>, lead: &Lead) -> Option<&Command> {
+        let mut command = self.registry.by_index(lead.command()?);
         if command.flags.has(Flags::CONTAINER)
             && let Some(word) = args.get(1)
         {
-            command = match self.registry.find_sub(command, word) {
-                Some(sub) => sub,
-                None => return Err((None, error::unknown_subcommand(command.spec.name, word))),
-            };
+            command = self.registry.find_sub(command, word)?;
         }
-        if !command.arity.accepts(args.len()) {
-            return Err((Some(command), error::wrong_arity(&command.full_name)));
+        command.arity.accepts(args.len()).then_some(command)
+    }
+
+    /// Says why [`Engine::resolve`] found nothing.
+    #[cold]
+    fn refuse_unknown(&self, session: &mut Session, args: Args<'_>, lead: &Lead, out: &mut Vec<u8>) -> Step {
+        let found = lead.command().map(|found| self.registry.by_index(found));
+        let (command, problem) = match found {
+            None => (None, error::unknown_command(args)),
+            Some(container) if container.flags.has(Flags::CONTAINER) && args.len() > 1 => {
+                match self.registry.find_sub(container, &args[1]) {
+                    Some(sub) => (Some(sub), error::wrong_arity(&sub.full_name)),
+                    None => (None, error::unknown_subcommand(container.spec.name, &args[1])),
+                }
+            }
+            Some(command) => (Some(command), error::wrong_arity(&command.full_name)),
+        };
+        if command.is_none() && is_cross_protocol(&args[0]) && session.origin == Origin::Client {
+            self.drop_web_client(session, out);
+            return Step::Stop(Next::Close);
         }
-        Ok(command)
+        self.refuse(session, command, &problem, out)
     }
 
     /// Somebody makes a browser talk to us. Redis (`securityWarningCommand`): say so in the log, and nothing to the client.
@@ -406,7 +401,16 @@ impl Engine {
         out.clear();
     }
 
-    /// Refuses a command: the error, the statistics, and the transaction that it spoils.
+    /// Refuses a command whose turn has come.
+    #[cold]
+    fn refuse(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) -> Step {
+        let start = out.len();
+        self.reject(session, command, problem, out);
+        settle(session, start, out);
+        Step::Next
+    }
+
+    /// What refusing a command comes to: the error, the statistics, and the transaction that it spoils.
     fn reject(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) {
         let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
         if let Some(command) = command {
@@ -432,8 +436,10 @@ impl Engine {
         Reply::new(out, session.protocol).error(problem.as_bytes());
     }
 
-    fn queue(&self, session: &mut Session, command: &Command, args: Args<'_>, out: &mut Vec<u8>) {
-        let Some(multi) = &mut session.multi else { return };
+    /// Keeps a command for EXEC.
+    fn queue(&self, session: &mut Session, command: &Command, args: Args<'_>, out: &mut Vec<u8>) -> Step {
+        let start = out.len();
+        let Some(multi) = &mut session.multi else { return Step::Next };
         // Redis: a transaction that is already spoiled does not keep what it will not run (and so what it would have run is
         // not asked for its slots).
         let spoiled = multi.aborted || session.watching.as_ref().is_some_and(|transaction| transaction.is_raised());
@@ -443,17 +449,38 @@ impl Engine {
         }
         session.handle.stats.multi.store(multi.queue.len() as i64, Ordering::Relaxed);
         Reply::new(out, session.protocol).simple("QUEUED");
+        settle(session, start, out);
+        Step::Next
     }
 
+    /// Runs a command that takes its locks by itself.
     fn run(self: &Arc<Self>, session: &mut Session, turn: &Turn<'_>, pass: &mut Pass<'_>, out: &mut Vec<u8>) -> Step {
-        let &Turn { command, args, hot, now } = turn;
-        let Handler::Keyspace(handler) = command.handler else {
-            if session.tracks_reads {
-                // It takes its locks by itself: what is noted before it reads is told at worst too often.
-                self.remember_read(session, command, args);
+        let step = match turn.command.handler {
+            Handler::Keyspace(handler) => self.run_keyspace(session, handler, turn, pass, out),
+            _ => {
+                if session.tracks_reads {
+                    // What is noted before it reads is told at worst too often.
+                    self.remember_read(session, turn.command, turn.args);
+                }
+                self.run_service(session, turn.command, turn.args, out, pass, turn.now)
             }
-            return self.run_service(session, command, args, out, pass, now);
         };
+        match step {
+            // What comes after CONFIG SET in the same pipeline obeys it.
+            Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), turn.hot) => Step::Renewed,
+            step => step,
+        }
+    }
+
+    fn run_keyspace(
+        self: &Arc<Self>,
+        session: &mut Session,
+        handler: KeyspaceFn,
+        turn: &Turn<'_>,
+        pass: &mut Pass<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let &Turn { command, args, hot, now } = turn;
         let caller = self.caller(session, now, false);
         let mut unit = Unit::of(session);
         if command.flags.has(Flags::EXCLUSIVE) {
@@ -473,7 +500,7 @@ impl Engine {
         }
         unit.settle_file();
         self.serve_later(&mut unit, now);
-        self.note_write(session, &unit);
+        self.end_unit(session, unit);
         Step::Next
     }
 
@@ -483,11 +510,10 @@ impl Engine {
         &self,
         session: &mut Session,
         handler: KeyedFn,
-        turn: &Turn<'_>,
+        turn: Turn<'_>,
         lead: &Lead,
         out: &mut Vec<u8>,
     ) -> Step {
-        // Declared before the locks, so that what it holds is dropped after them.
         let mut unit = Unit::of(session);
         let known = lead.key(turn.args);
         let place = place(session.db, known.slot);
@@ -495,12 +521,14 @@ impl Engine {
         let slots = Slots::One(place, &mut slot);
         let called = self.call_turn(session, handler, turn, std::slice::from_ref(&known), &mut unit, slots, out);
         if let Called::Block(spec) = called {
-            return self.park_turn(session, turn, spec, &mut Locked::One(place, slot));
+            return self.park_turn(session, &{ turn }, spec, Locked::One(place, slot), unit);
         }
         if unit.has_ready() {
             self.serve_waiting(&mut unit, Locked::One(place, slot), turn.now);
+        } else {
+            drop(slot);
         }
-        self.note_write(session, &unit);
+        self.end_unit(session, unit);
         Step::Next
     }
 
@@ -526,13 +554,15 @@ impl Engine {
             self.reject(session, Some(command), &problem, out);
             return Step::Next;
         }
-        if let Called::Block(spec) = self.call_turn(session, handler, turn, &keys, &mut unit, locked.slots(), out) {
-            return self.park_turn(session, turn, spec, &mut locked);
+        if let Called::Block(spec) = self.call_turn(session, handler, *turn, &keys, &mut unit, locked.slots(), out) {
+            return self.park_turn(session, turn, spec, locked, unit);
         }
         if unit.has_ready() {
             self.serve_waiting(&mut unit, locked, now);
+        } else {
+            drop(locked);
         }
-        self.note_write(session, &unit);
+        self.end_unit(session, unit);
         Step::Next
     }
 
@@ -542,13 +572,13 @@ impl Engine {
         &self,
         session: &mut Session,
         handler: KeyedFn,
-        turn: &Turn<'_>,
+        turn: Turn<'_>,
         keys: &[KnownKey<'_>],
         unit: &mut Unit,
         slots: Slots<'_>,
         out: &mut Vec<u8>,
     ) -> Called {
-        let &Turn { command, args, hot, now } = turn;
+        let Turn { command, args, hot, now } = turn;
         let caller = Caller { lent: session.lent.as_ref(), ..self.caller(session, now, true) };
         let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots);
         if session.tracks_reads {
@@ -559,14 +589,25 @@ impl Engine {
 
     /// Parks a command that has to wait, under the locks it ran under.
     #[cold]
-    fn park_turn(&self, session: &mut Session, turn: &Turn<'_>, spec: BlockSpec, locked: &mut Locked<'_>) -> Step {
-        self.park(session, turn.command.index, turn.args.to_owned(), spec, locked);
+    fn park_turn(
+        &self,
+        session: &mut Session,
+        turn: &Turn<'_>,
+        spec: BlockSpec,
+        mut locked: Locked<'_>,
+        unit: Unit,
+    ) -> Step {
+        self.park(session, turn.command.index, turn.args.to_owned(), spec, &mut locked);
+        drop(locked);
+        self.end_unit(session, unit);
         Step::Stop(Next::Blocked)
     }
 
-    /// Notes the replication offset of a session's write, for WAIT; and that its reply was too long.
+    /// Ends a unit, when its locks are given back: what it removed is freed, what it did is counted, its replication offset is noted for
+    /// WAIT, and that a reply was too long.
     #[inline(always)]
-    pub fn note_write(&self, session: &mut Session, unit: &Unit) {
+    pub fn end_unit(&self, session: &mut Session, unit: Unit) {
+        session.tally.add(unit.tally);
         if unit.over_limit {
             session.exceed_output_limit();
         }
@@ -576,6 +617,7 @@ impl Engine {
         {
             session.last_write_offset = feed.offset();
         }
+        unit.free();
     }
 
     fn run_service(
@@ -677,6 +719,27 @@ fn heard(session: &Session, reply: ReplyFuture) -> ReplyFuture {
         reply.await;
         Vec::new()
     })
+}
+
+/// Ends a command's turn, unless it did not have it yet.
+#[inline(always)]
+fn end_turn(
+    session: &mut Session,
+    command: &Command,
+    step: Step,
+    start: usize,
+    pace: &mut Pace,
+    out: &mut Vec<u8>,
+) -> Step {
+    if matches!(step, Step::Stop(Next::Paused(_))) {
+        return step;
+    }
+    pace.count();
+    if session.asking || session.caching {
+        session.spend_on(command);
+    }
+    settle(session, start, out);
+    step
 }
 
 /// Applies CLIENT REPLY to what a command wrote since `start`.

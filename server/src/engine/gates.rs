@@ -22,8 +22,7 @@ use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, Flags, KeyFlags, error};
 
 impl Engine {
-    /// The gates that refuse a command without looking at data, in Redis's order. What is left for the slot's lock is put into
-    /// `moving`.
+    /// The gates that refuse a command without looking at data, in Redis's order. Returns what is left for the slot's lock.
     #[inline]
     pub(super) fn pass_gates(
         &self,
@@ -32,8 +31,7 @@ impl Engine {
         args: Args<'_>,
         lead: &Lead,
         hot: &Hot,
-        moving: &mut Option<Route>,
-    ) -> Result<(), CmdError> {
+    ) -> Result<Option<Route>, CmdError> {
         if command.flags.has(Flags::PROTECTED) {
             self.protection_gate(session)?;
         }
@@ -41,15 +39,14 @@ impl Engine {
             return Err(error::NO_AUTH);
         }
         if session.origin != Origin::Client {
-            return Ok(());
+            return Ok(None);
         }
         if session.in_multi() && command.flags.has(Flags::NO_MULTI) {
             return Err(error::NO_MULTI);
         }
-        if self.cluster_enabled() {
-            *moving = self.route_gate(session, command, args, lead)?;
-        }
-        self.state_gates(session, command, hot)
+        let moving = if self.cluster_enabled() { self.route_gate(session, command, args, lead)? } else { None };
+        self.state_gates(session, command, hot)?;
+        Ok(moving)
     }
 
     /// DEBUG, the one protected command that there is, and whether this client may have it.
@@ -133,11 +130,13 @@ impl Engine {
     }
 
     /// Until when this command is held back, if it is: one of the primary's stream like one of a client (Redis: `processCommand`).
+    #[inline]
     pub(super) fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
         self.held_until(now, || self.is_held_with_writes(session, command))
     }
 
     /// Until when a command is held back that is held (`writes`) or not held together with writes.
+    #[inline]
     pub(super) fn held_until(&self, now: i64, writes: impl FnOnce() -> bool) -> Option<i64> {
         let (kind, until) = self.state.paused(now);
         let held = match kind {

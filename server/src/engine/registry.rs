@@ -84,6 +84,14 @@ struct Name {
     command: u16,
 }
 
+/// The command that was looked up last, as it was spelled; of names that eight bytes hold whole.
+#[derive(Default)]
+pub(super) struct LastFound<'r> {
+    head: u64,
+    len: usize,
+    command: Option<&'r Command>,
+}
+
 /// Longest command name; longer words are no command.
 const MAX_NAME: usize = 32;
 
@@ -187,6 +195,27 @@ impl Registry {
     #[inline(always)]
     pub fn find_first(&self, args: Args<'_>) -> Option<&Command> {
         let (head, len) = args.head(0)?;
+        self.find_by_head(args, head, len)
+    }
+
+    /// [`Registry::find_first`] for the next request of a pipeline, whose command is mostly that of the request before it.
+    #[inline(always)]
+    pub(super) fn find_next<'r>(&'r self, args: Args<'_>, last: &mut LastFound<'r>) -> Option<&'r Command> {
+        let (head, len) = args.head(0)?;
+        if let Some(command) = last.command
+            && (head, len) == (last.head, last.len)
+        {
+            return Some(command);
+        }
+        let found = self.find_by_head(args, head, len)?;
+        if len <= 8 {
+            *last = LastFound { head, len, command: Some(found) };
+        }
+        Some(found)
+    }
+
+    #[inline(always)]
+    fn find_by_head(&self, args: Args<'_>, head: u64, len: usize) -> Option<&Command> {
         if len > MAX_NAME {
             return None;
         }

@@ -17,6 +17,7 @@ use super::Engine;
 use super::barrier::Pass;
 use super::blocking::Parked;
 use super::client::ClientHandle;
+use super::execute::Tally;
 use super::ports::Route;
 use super::registry::Command;
 use super::tracking::OwnTracking;
@@ -133,6 +134,8 @@ pub struct Session {
     /// Replication offset after this session's last write, for WAIT.
     pub last_write_offset: i64,
     pub rng: Rng,
+    /// What the present run of commands is to be counted for.
+    pub tally: Tally,
     /// The buffer of the long request that is being processed: who stores most of it keeps the buffer instead of a copy.
     pub lent: Option<Bytes>,
     /// Whether CLIENT NO-TOUCH is on.
@@ -191,6 +194,7 @@ impl Session {
             reply_after: None,
             last_write_offset: 0,
             rng: Rng::new(seed),
+            tally: Tally::default(),
             lent: None,
             no_touch: false,
             replica_facts: ReplicaFacts::default(),

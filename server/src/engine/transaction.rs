@@ -201,7 +201,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     unit.settle_file();
     // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
     engine.serve_later(&mut unit, engine.clock.now_ms());
-    engine.note_write(ctx.session, &unit);
+    engine.end_unit(ctx.session, unit);
     ctx.session.in_exec = false;
     end_multi(engine, ctx.session);
     refused.map_or(Ok(Handled::Done), Err)

@@ -16,6 +16,7 @@ use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
 use super::dispatch::Intake;
+use super::registry::{Command, LastFound};
 use crate::command::KnownKey;
 use crate::store::{Hints, KeyHash, Peek};
 
@@ -50,7 +51,13 @@ impl Lead {
     /// Looks up what a request's words say by themselves.
     #[inline(always)]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
-        let Some(command) = engine.registry.find_first(args) else { return Self::default() };
+        Self::of_call(engine, engine.registry.find_first(args), args)
+    }
+
+    /// [`Lead::of`] when the command has been found.
+    #[inline(always)]
+    fn of_call(engine: &Engine, command: Option<&Command>, args: Args<'_>) -> Self {
+        let Some(command) = command else { return Self::default() };
         let number = command.index as u16 + 1;
         match args.get(command.home) {
             Some(key) if command.home != 0 => {
@@ -144,7 +151,8 @@ impl Window {
         let most = if several { REQUESTS } else { 1 };
         let hints = engine.keyspace.hints(db);
         if intake.parser.is_idle() {
-            while self.count < most && self.add_whole(engine, input, limits, hints) {}
+            let mut last = LastFound::default();
+            while self.count < most && self.add_whole(engine, input, limits, hints, &mut last) {}
         }
         match self.count {
             0 => self.open_slowly(engine, intake, input, limits),
@@ -158,11 +166,19 @@ impl Window {
 
     /// Adds the next request, if it is a usual one and has room; whether it did.
     #[inline]
-    fn add_whole(&mut self, engine: &Engine, input: &[u8], limits: &Limits, hints: Hints<'_>) -> bool {
+    fn add_whole<'r>(
+        &mut self,
+        engine: &'r Engine,
+        input: &[u8],
+        limits: &Limits,
+        hints: Hints<'_>,
+        last: &mut LastFound<'r>,
+    ) -> bool {
         let (start, first) = (self.end, self.words_used);
         let (Some(rest), Some(room)) = (input.get(start..), self.words.get_mut(first..)) else { return false };
         let Some((count, consumed)) = RequestParser::whole(rest, limits, room) else { return false };
-        let lead = Lead::of(engine, Args::new(rest, &room[..count]));
+        let args = Args::new(rest, &room[..count]);
+        let lead = Lead::of_call(engine, engine.registry.find_next(args, last), args);
         if let Some(slot) = lead.slot() {
             hints.prefetch(slot);
         }
