@@ -7,7 +7,7 @@
 use protocol::resp::OwnedArgs;
 use smallvec::SmallVec;
 
-use crate::store::{Removed, Type};
+use crate::store::{Removed, ValueRef};
 
 /// Classes of keyspace events, with the bits of `notify-keyspace-events` (Redis: NOTIFY_*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +166,9 @@ impl Effects {
     /// Takes a removed key, so that a large value is dropped after the slots are unlocked.
     #[inline]
     pub fn discard(&mut self, removed: Removed) {
-        match removed.value().ty() {
-            Type::String => drop(removed),
-            Type::List => self.rest().garbage.push(removed),
+        match removed.value() {
+            ValueRef::Int(_) | ValueRef::Str(_) => drop(removed),
+            ValueRef::Collection(_) => self.rest().garbage.push(removed),
         }
     }
 

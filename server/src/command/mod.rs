@@ -13,6 +13,7 @@
 
 pub mod absent;
 pub mod context;
+pub mod edit;
 pub mod effects;
 pub mod error;
 pub mod keys;
@@ -22,6 +23,7 @@ pub mod spec;
 pub mod syntax;
 
 pub use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey, KnownKeys, Role};
+pub use edit::Edit;
 pub use effects::{Effects, Event, NotifyClass};
 pub use error::CmdError;
 pub use locked::{LockPlan, Locked};

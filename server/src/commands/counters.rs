@@ -99,7 +99,7 @@ fn add(ctx: &mut KeyedCtx<'_>, word: &[u8], delta: i64) -> CmdResult {
             let old = match entry.value() {
                 ValueRef::Int(number) => number,
                 ValueRef::Str(bytes) => parse_i64(bytes).ok_or(error::NOT_INTEGER)?,
-                ValueRef::List(_) => return Err(error::WRONG_TYPE),
+                ValueRef::Collection(_) => return Err(error::WRONG_TYPE),
             };
             let sum = old.checked_add(delta).ok_or(error::OVERFLOW)?;
             entry.set_string(StringValue::Int(sum));
@@ -134,6 +134,6 @@ fn float_of(value: ValueRef<'_>) -> Result<LongDouble, CmdError> {
     match value {
         ValueRef::Int(number) => Ok(LongDouble::from_i64(number)),
         ValueRef::Str(bytes) => LongDouble::parse(bytes).ok_or(error::NOT_FLOAT),
-        ValueRef::List(_) => Err(error::WRONG_TYPE),
+        ValueRef::Collection(_) => Err(error::WRONG_TYPE),
     }
 }

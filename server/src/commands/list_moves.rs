@@ -7,16 +7,16 @@
 use protocol::resp::Args;
 use smallvec::SmallVec;
 
-use super::lists::{End, holds_list, list_mut, pop_many, popped, push_one, remove_empty, write_element};
+use super::lists::{End, changed, holds_list, new_list, pop_many, pop_one, push_to, write_element};
 use crate::base::number::{parse_f64, parse_i64};
 use crate::command::outcome::DONE;
 use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{
-    Arity, BlockSpec, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Outcome,
-    TimeoutReply, error,
+    Arity, BlockSpec, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass,
+    Outcome, TimeoutReply, error,
 };
-use crate::store::Type;
-use crate::store::types::list::OwnedElement;
+use crate::store::types::list::{List, OwnedElement};
+use crate::store::{EntryRef, Type};
 
 const MOVE: Flags = Flags::WRITE.and(Flags::DENYOOM);
 const WAIT: Flags = Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING);
@@ -105,44 +105,52 @@ fn parse_timeout(word: &[u8]) -> Result<Option<u64>, CmdError> {
 /// Moves one element; the source is known to be a list.
 fn move_element(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
     let (source, target) = (ctx.data.key(&args[1]), ctx.data.key(&args[2]));
-    let target_exists = holds_list(&mut ctx.data, &target)?;
-    let Some(mut entry) = ctx.data.get_mut(&source) else {
+    if source.bytes == target.bytes {
+        return rotate(ctx, &source, from, to);
+    }
+    let index = if from == End::Left { 0 } else { -1 };
+    let list = ctx.data.peek(&source).and_then(EntryRef::collection::<List>);
+    let Some(value) = list.and_then(|list| list.with_index(index, OwnedElement::copy_of)) else {
         ctx.reply.null();
         return DONE;
     };
-    let list = list_mut(&mut entry)?;
-    let popped_value = match from {
-        End::Left => list.pop_front(),
-        End::Right => list.pop_back(),
-    };
-    let Some(value) = popped_value else {
-        ctx.reply.null();
-        return DONE;
-    };
-    write_element(&mut ctx.reply, value.as_element());
-    push_value(ctx, &args[2], to, &value)?;
+    let limits = ctx.limits;
+    // The target first: its events come first, and if it is no list nothing has been popped.
+    ctx.data.edit_or_create(
+        &target,
+        || new_list(limits),
+        |list: &mut List| {
+            value.as_element().with_text(|text| push_to(list, to, text));
+            changed(to.push_event(), 1, ())
+        },
+    )?;
+    let reply = &mut ctx.reply;
+    ctx.data.edit(&source, |list: &mut List| {
+        pop_one(list, from, reply);
+        changed(from.pop_event(), 1, ())
+    })?;
+    // Both lists have changed, by one command.
     ctx.data.effects.dirty -= 1;
-    let emptied = match ctx.data.get_mut(&source) {
-        Some(mut entry) => list_mut(&mut entry)?.is_empty(),
-        None => false,
-    };
-    ctx.data.changed(&source, NotifyClass::List, from.pop_event());
-    if emptied {
-        remove_empty(&mut ctx.data, &source);
-    }
-    if !target_exists || source.bytes == target.bytes {
-        ctx.data.ready(&target);
-    }
     DONE
 }
 
-fn push_value(ctx: &mut KeyedCtx<'_>, target: &[u8], to: End, value: &OwnedElement) -> Result<(), CmdError> {
-    let target = ctx.data.key(target);
-    let owned = value.as_element().to_vec();
-    let words = protocol::resp::OwnedArgs::from_slices(&[owned]);
-    push_one(&mut ctx.data, ctx.limits, &target, to, words.view())?;
-    ctx.data.changed(&target, NotifyClass::List, to.push_event());
-    Ok(())
+/// Moves an element from an end of a list to an end of the same list, which is never empty in between.
+fn rotate(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, from: End, to: End) -> CmdResult {
+    let reply = &mut ctx.reply;
+    ctx.data.edit(key, |list: &mut List| {
+        let value = match from {
+            End::Left => list.pop_front(),
+            End::Right => list.pop_back(),
+        };
+        let value = value.expect("a list that a key holds has an element");
+        write_element(reply, value.as_element());
+        value.as_element().with_text(|text| push_to(list, to, text));
+        changed(to.push_event(), 1, ())
+    })?;
+    ctx.data.changed(key, NotifyClass::List, from.pop_event());
+    ctx.data.effects.dirty -= 1;
+    ctx.data.ready(key);
+    DONE
 }
 
 fn lmove(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
@@ -234,17 +242,13 @@ fn pop_first_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End) -> CmdRe
         return Ok(block(&keys, timeout_ms));
     };
     let key = ctx.data.key(&args[position]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else { return Err(error::NO_SUCH_KEY) };
-    let list = list_mut(&mut entry)?;
-    ctx.reply.array(2);
-    ctx.reply.bulk(key.bytes);
     let reply = &mut ctx.reply;
-    match end {
-        End::Left => list.pop_front_with(|element| write_element(reply, element)),
-        End::Right => list.pop_back_with(|element| write_element(reply, element)),
-    };
-    let emptied = list.is_empty();
-    popped(&mut ctx.data, &key, end, 1, emptied);
+    ctx.data.edit(&key, |list: &mut List| {
+        reply.array(2);
+        reply.bulk(key.bytes);
+        pop_one(list, end, reply);
+        changed(end.pop_event(), 1, ())
+    })?;
     ctx.data.effects.propagate_instead(&[end.pop_verb(), key.bytes]);
     DONE
 }
@@ -292,13 +296,14 @@ fn parse_multi_pop(args: Args<'_>, numkeys_at: usize) -> Result<MultiPop, CmdErr
 fn multi_pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, pop: &MultiPop) -> Result<bool, CmdError> {
     let Some(position) = first_list(ctx, args, pop.keys.clone())? else { return Ok(false) };
     let key = ctx.data.key(&args[position]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else { return Ok(false) };
-    let list = list_mut(&mut entry)?;
-    ctx.reply.array(2);
-    ctx.reply.bulk(key.bytes);
-    let count = pop_many(list, pop.end, pop.count, &mut ctx.reply);
-    let emptied = list.is_empty();
-    popped(&mut ctx.data, &key, pop.end, count, emptied);
+    let reply = &mut ctx.reply;
+    let popped = ctx.data.edit(&key, |list: &mut List| {
+        reply.array(2);
+        reply.bulk(key.bytes);
+        let count = pop_many(list, pop.end, pop.count, reply);
+        changed(pop.end.pop_event(), count, count)
+    })?;
+    let Some(count) = popped else { return Ok(false) };
     ctx.data.effects.propagate_instead(&[pop.end.pop_verb(), key.bytes, count.to_string().as_bytes()]);
     Ok(true)
 }

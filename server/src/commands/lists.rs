@@ -2,7 +2,7 @@
 //!
 //! Commands that move elements between lists or wait for them are in [`super::list_moves`]. What a list is stands in
 //! [`crate::store::types::list`]; here its operations get their words, their replies and their events. A key whose list becomes empty
-//! is removed at once, so that a list that exists always has an element. Redis: t_list.c.
+//! is removed at once ([`Data::edit`]), so that a list that exists always has an element. Redis: t_list.c.
 
 use std::ops::ControlFlow;
 
@@ -12,11 +12,11 @@ use protocol::resp::reply::Reply;
 use crate::base::number::parse_i64;
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Data, DataLimits, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass,
-    error,
+    Arity, CmdError, CmdResult, Data, DataLimits, Declared, Edit, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn,
+    NotifyClass, error,
 };
+use crate::store::EntryRef;
 use crate::store::types::list::{Element, List, ListOptions, Needle};
-use crate::store::{EntryMut, EntryRef, Type, Value, ValueRef};
 
 const ADD: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 const EDIT: Flags = Flags::WRITE.and(Flags::DENYOOM);
@@ -171,15 +171,12 @@ pub(super) fn write_element(reply: &mut Reply<'_>, element: Element<'_>) {
 
 /// The list in an entry that is read.
 fn list_of(entry: EntryRef<'_>) -> Result<&List, CmdError> {
-    match entry.value() {
-        ValueRef::List(list) => Ok(list),
-        ValueRef::Int(_) | ValueRef::Str(_) => Err(error::WRONG_TYPE),
-    }
+    entry.collection().ok_or(error::WRONG_TYPE)
 }
 
-/// The list in an entry that is changed.
-pub(super) fn list_mut<'e>(entry: &'e mut EntryMut<'_>) -> Result<&'e mut List, CmdError> {
-    entry.list_mut().ok_or(error::WRONG_TYPE)
+/// What an edit of a list tells: the event, and as how many changes it counts.
+pub(super) fn changed<R>(event: &'static str, count: usize, result: R) -> Edit<R> {
+    Edit::of(NotifyClass::List, event, count, result)
 }
 
 /// A list that follows today's configuration.
@@ -193,30 +190,13 @@ pub(super) fn new_list(limits: &DataLimits) -> List {
     List::new(options)
 }
 
-/// Pushes onto the list at `key`, making it if need be. Returns its length. The type was checked by the caller or is checked here.
-pub(super) fn push_one(
-    data: &mut Data<'_>,
-    limits: &DataLimits,
-    key: &Key<'_>,
-    end: End,
-    values: Args<'_>,
-) -> Result<usize, CmdError> {
-    let push = |list: &mut List| {
-        for value in values {
-            match end {
-                End::Left => list.push_front(value),
-                End::Right => list.push_back(value),
-            }
-        }
-        list.len()
-    };
-    if let Some(mut entry) = data.get_mut(key) {
-        return Ok(push(list_mut(&mut entry)?));
+/// Pushes one element.
+#[inline]
+pub(super) fn push_to(list: &mut List, end: End, value: &[u8]) {
+    match end {
+        End::Left => list.push_front(value),
+        End::Right => list.push_back(value),
     }
-    let mut list = new_list(limits);
-    let len = push(&mut list);
-    data.slot(key).insert(key.hash, key.bytes, Value::List(Box::new(list)), None);
-    Ok(len)
 }
 
 fn push(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End, only_existing: bool) -> CmdResult {
@@ -225,14 +205,16 @@ fn push(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End, only_existing: bool) -
         ctx.reply.int(0);
         return DONE;
     }
-    let values = args.skip(2);
-    let len = push_one(&mut ctx.data, ctx.limits, &key, end, values)?;
+    let (values, limits) = (args.skip(2), ctx.limits);
+    let len = ctx.data.edit_or_create(
+        &key,
+        || new_list(limits),
+        |list: &mut List| {
+            values.iter().for_each(|value| push_to(list, end, value));
+            changed(end.push_event(), values.len(), list.len())
+        },
+    )?;
     ctx.reply.int(len as i64);
-    ctx.data.changed(&key, NotifyClass::List, end.push_event());
-    ctx.data.effects.dirty += values.len() as u64 - 1;
-    if len == values.len() {
-        ctx.data.ready(&key);
-    }
     DONE
 }
 
@@ -252,19 +234,13 @@ fn rpushx(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     push(ctx, args, End::Right, true)
 }
 
-/// Notes that elements were popped: the event, the changes, and the end of a key whose list is empty now.
-pub(super) fn popped(data: &mut Data<'_>, key: &Key<'_>, end: End, count: usize, emptied: bool) {
-    data.changed(key, NotifyClass::List, end.pop_event());
-    data.effects.dirty += count as u64 - 1;
-    if emptied {
-        remove_empty(data, key);
-    }
-}
-
-/// Removes a key whose list is empty.
-pub(super) fn remove_empty(data: &mut Data<'_>, key: &Key<'_>) {
-    data.slot(key).remove(key.hash, key.bytes);
-    data.notify(NotifyClass::Generic, "del", key);
+/// Writes the element at an end and removes it.
+#[inline]
+pub(super) fn pop_one(list: &mut List, end: End, reply: &mut Reply<'_>) {
+    match end {
+        End::Left => list.pop_front_with(|element| write_element(reply, element)),
+        End::Right => list.pop_back_with(|element| write_element(reply, element)),
+    };
 }
 
 /// Writes up to `count` elements from an end, in the order in which they are popped, and removes them. Returns how many.
@@ -304,31 +280,23 @@ fn pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End) -> CmdResult {
         }
     };
     let key = ctx.data.key(&args[1]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else {
-        match count {
-            Some(_) => ctx.reply.null_array(),
-            None => ctx.reply.null(),
-        }
-        return DONE;
-    };
-    let list = list_mut(&mut entry)?;
-    let popped_count = match count {
+    let reply = &mut ctx.reply;
+    let found = ctx.data.edit(&key, |list: &mut List| match count {
         Some(0) => {
-            ctx.reply.array(0);
-            return DONE;
+            reply.array(0);
+            Edit::none(())
         }
-        Some(count) => pop_many(list, end, count, &mut ctx.reply),
+        Some(count) => changed(end.pop_event(), pop_many(list, end, count, reply), ()),
         None => {
-            let reply = &mut ctx.reply;
-            match end {
-                End::Left => list.pop_front_with(|element| write_element(reply, element)),
-                End::Right => list.pop_back_with(|element| write_element(reply, element)),
-            };
-            1
+            pop_one(list, end, reply);
+            changed(end.pop_event(), 1, ())
         }
-    };
-    let emptied = list.is_empty();
-    popped(&mut ctx.data, &key, end, popped_count, emptied);
+    })?;
+    match (found, count) {
+        (Some(()), _) => {}
+        (None, Some(_)) => ctx.reply.null_array(),
+        (None, None) => ctx.reply.null(),
+    }
     DONE
 }
 
@@ -397,14 +365,13 @@ fn lrange(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn lset(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let key = ctx.data.key(&args[1]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else { return Err(error::NO_SUCH_KEY) };
-    let list = list_mut(&mut entry)?;
-    let index = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
-    if !list.set(index, &args[3]) {
-        return Err(error::INDEX_OUT_OF_RANGE);
-    }
+    let set = ctx.data.edit(&key, |list: &mut List| match parse_i64(&args[2]) {
+        None => Edit::none(Err(error::NOT_INTEGER)),
+        Some(index) if list.set(index, &args[3]) => changed("lset", 1, Ok(())),
+        Some(_) => Edit::none(Err(error::INDEX_OUT_OF_RANGE)),
+    })?;
+    set.ok_or(error::NO_SUCH_KEY)??;
     ctx.reply.ok();
-    ctx.data.changed(&key, NotifyClass::List, "lset");
     DONE
 }
 
@@ -417,64 +384,40 @@ fn linsert(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         return Err(error::SYNTAX);
     };
     let key = ctx.data.key(&args[1]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else {
-        ctx.reply.int(0);
-        return DONE;
-    };
-    let list = list_mut(&mut entry)?;
-    let inserted = if after { list.insert_after(&args[3], &args[4]) } else { list.insert_before(&args[3], &args[4]) };
-    if !inserted {
-        ctx.reply.int(-1);
-        return DONE;
-    }
-    ctx.reply.int(list.len() as i64);
-    ctx.data.changed(&key, NotifyClass::List, "linsert");
+    let len = ctx.data.edit(&key, |list: &mut List| {
+        let (pivot, value) = (&args[3], &args[4]);
+        if after && list.insert_after(pivot, value) || !after && list.insert_before(pivot, value) {
+            changed("linsert", 1, list.len() as i64)
+        } else {
+            Edit::none(-1)
+        }
+    })?;
+    ctx.reply.int(len.unwrap_or(0));
     DONE
 }
 
 fn lrem(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let count = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
     let key = ctx.data.key(&args[1]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else {
-        ctx.reply.int(0);
-        return DONE;
-    };
-    let list = list_mut(&mut entry)?;
-    let removed = list.remove(&args[3], count);
-    let emptied = list.is_empty();
-    ctx.reply.int(removed as i64);
-    if removed > 0 {
-        ctx.data.changed(&key, NotifyClass::List, "lrem");
-        ctx.data.effects.dirty += removed as u64 - 1;
-    }
-    if emptied {
-        remove_empty(&mut ctx.data, &key);
-    }
+    let removed = ctx.data.edit(&key, |list: &mut List| match list.remove(&args[3], count) {
+        0 => Edit::none(0),
+        removed => changed("lrem", removed, removed),
+    })?;
+    ctx.reply.int(removed.unwrap_or(0) as i64);
     DONE
 }
 
 fn ltrim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let (start, stop) = two_indexes(args)?;
     let key = ctx.data.key(&args[1]);
-    let Some(mut entry) = ctx.data.get_mut(&key) else {
-        ctx.reply.ok();
-        return DONE;
-    };
-    let list = list_mut(&mut entry)?;
-    let before = list.len();
-    match range_of(start, stop, before) {
-        Some((start, count)) => list.trim(start, count),
-        None => list.trim(0, 0),
-    }
-    let (left, emptied) = (list.len(), list.is_empty());
+    ctx.data.edit(&key, |list: &mut List| {
+        let before = list.len();
+        let (start, count) = range_of(start, stop, before).unwrap_or((0, 0));
+        list.trim(start, count);
+        // Redis signals and notifies even when nothing was trimmed, but counts only what went.
+        changed("ltrim", before - list.len(), ())
+    })?;
     ctx.reply.ok();
-    // Redis signals and notifies even when nothing was trimmed, but counts only what went.
-    ctx.data.changed(&key, NotifyClass::List, "ltrim");
-    ctx.data.effects.dirty += (before - left) as u64;
-    ctx.data.effects.dirty -= 1;
-    if emptied {
-        remove_empty(&mut ctx.data, &key);
-    }
     DONE
 }
 
@@ -574,9 +517,8 @@ fn lpos(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Whether a key holds a list; an error if it holds something else.
 pub(super) fn holds_list(data: &mut Data<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
-    match data.peek(key).map(EntryRef::ty) {
+    match data.peek(key).map(list_of) {
         None => Ok(false),
-        Some(Type::List) => Ok(true),
-        Some(Type::String) => Err(error::WRONG_TYPE),
+        Some(list) => list.map(|_| true),
     }
 }

@@ -77,7 +77,7 @@ fn refcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         None => ctx.reply.null(),
         // Nothing is shared here; but tools take this number for "a small integer", so it is shown as Redis shows it.
         Some(ValueRef::Int(0..SHARED_INTEGERS)) => ctx.reply.int(SHARED_REFERENCES),
-        Some(ValueRef::Int(_) | ValueRef::Str(_) | ValueRef::List(_)) => ctx.reply.int(1),
+        Some(ValueRef::Int(_) | ValueRef::Str(_) | ValueRef::Collection(_)) => ctx.reply.int(1),
     }
     DONE
 }

@@ -88,7 +88,7 @@ pub(super) fn write_string(reply: &mut Reply<'_>, value: ValueRef<'_>) -> Result
     match value {
         ValueRef::Int(number) => reply.bulk_int(number),
         ValueRef::Str(bytes) => reply.bulk(bytes),
-        ValueRef::List(_) => return Err(error::WRONG_TYPE),
+        ValueRef::Collection(_) => return Err(error::WRONG_TYPE),
     }
     Ok(())
 }
@@ -274,7 +274,7 @@ fn mget(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         match ctx.data.read(&key).map(EntryRef::value) {
             Some(ValueRef::Int(number)) => ctx.reply.bulk_int(number),
             Some(ValueRef::Str(bytes)) => ctx.reply.bulk(bytes),
-            Some(ValueRef::List(_)) | None => ctx.reply.null(),
+            Some(ValueRef::Collection(_)) | None => ctx.reply.null(),
         }
     }
     DONE

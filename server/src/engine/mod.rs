@@ -42,6 +42,8 @@ pub mod testing;
 
 #[cfg(test)]
 mod command_effects_tests;
+#[cfg(test)]
+mod list_effects_tests;
 pub mod threads;
 pub mod tracking;
 pub mod transaction;

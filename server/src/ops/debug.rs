@@ -19,7 +19,8 @@ use crate::engine::session::{Handled, SessionCtx, SessionResult};
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::persistence::reload::Reload;
 use crate::store::payload_digest::Digest;
-use crate::store::{AccessClock, EntryRef, Keyspace, ValueRef, payload};
+use crate::store::types::list::List;
+use crate::store::{AccessClock, EntryRef, Keyspace, payload};
 
 /// The largest size of a list element that shares its node: a listpack holds at most 4 GiB with room to spare (Redis: `quicklistisSetPackedThreshold`).
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
@@ -204,7 +205,7 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
             entry.access().bits(),
             now.seconds_since(entry.access()),
         );
-        if let ValueRef::List(list) = entry.value() {
+        if let Some(list) = entry.collection::<List>() {
             let info = list.info();
             text.push_str(&format!(
                 " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",

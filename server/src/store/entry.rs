@@ -13,7 +13,7 @@
 //! itself is aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
 //!
 //! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings: appending is then
-//! amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), or a `Box<List>`. Its form is a number in the header, not a Rust enum, because that is what makes it
+//! amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), or a `Box<Collection>`. Its form is a number in the header, not a Rust enum, because that is what makes it
 //! thin.
 //!
 //! This file, [`view`] (reading) and [`word`] (the table's packed pointers) are where the store's `unsafe` lives. What
@@ -35,7 +35,7 @@ use std::slice;
 
 use bytes::Bytes;
 
-use super::types::list::List;
+use super::collection::Collection;
 use super::value::{StringValue, Value, ValueRef};
 use crate::base::clock::UnixMillis;
 pub use view::{AccessClock, EntryRef};
@@ -73,7 +73,7 @@ enum Form {
     Inline = 0,
     Int = 1,
     Heap = 2,
-    List = 3,
+    Collection = 3,
     Lent = 4,
 }
 
@@ -84,7 +84,7 @@ impl Form {
             0 => Form::Inline,
             1 => Form::Int,
             2 => Form::Heap,
-            3 => Form::List,
+            3 => Form::Collection,
             4 => Form::Lent,
             _ => unreachable!("headers are written with the forms above only"),
         }
@@ -165,14 +165,14 @@ enum Payload<'a> {
     Int(i64),
     Heap(Vec<u8>),
     Lent(Box<Bytes>),
-    List(Box<List>),
+    Collection(Box<Collection>),
 }
 
 impl Payload<'_> {
     fn words(&self) -> usize {
         match self {
             Payload::Inline(bytes) => bytes.len().div_ceil(WORD).max(1),
-            Payload::Int(_) | Payload::Lent(_) | Payload::List(_) => 1,
+            Payload::Int(_) | Payload::Lent(_) | Payload::Collection(_) => 1,
             Payload::Heap(_) => HEAP_WORDS,
         }
     }
@@ -183,7 +183,7 @@ pub(crate) struct Entry {
     block: NonNull<u8>,
 }
 
-// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>`, a `Box<Bytes>` or a `Box<List>`, all of them `Send` (asserted
+// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>`, a `Box<Bytes>` or a `Box<Collection>`, all of them `Send` (asserted
 // below).
 unsafe impl Send for Entry {}
 
@@ -194,7 +194,7 @@ const _: () = {
     assert!(
         HEADER == WORD
             && size_of::<Box<Bytes>>() == WORD
-            && size_of::<Box<List>>() == WORD
+            && size_of::<Box<Collection>>() == WORD
             && size_of::<usize>() == WORD
     );
 };
@@ -211,7 +211,7 @@ impl Entry {
                 }
                 Self::build(key, Payload::Heap(bytes), expire, access)
             }
-            Value::List(list) => Self::build(key, Payload::List(list), expire, access),
+            Value::Collection(it) => Self::build(key, Payload::Collection(it), expire, access),
         }
     }
 
@@ -311,9 +311,9 @@ impl Entry {
                     area.cast::<Box<Bytes>>().write(bytes);
                     self.set_form(Form::Lent);
                 }
-                Payload::List(list) => {
-                    area.cast::<Box<List>>().write(list);
-                    self.set_form(Form::List);
+                Payload::Collection(collection) => {
+                    area.cast::<Box<Collection>>().write(collection);
+                    self.set_form(Form::Collection);
                 }
             }
         }
@@ -338,7 +338,7 @@ impl Entry {
                 Form::Heap => Value::Str(area.cast::<Vec<u8>>().read()),
                 // Moved to the front of its buffer, if nobody else reads it.
                 Form::Lent => Value::Str(Vec::from(*area.cast::<Box<Bytes>>().read())),
-                Form::List => Value::List(area.cast::<Box<List>>().read()),
+                Form::Collection => Value::Collection(area.cast::<Box<Collection>>().read()),
                 Form::Inline | Form::Int => unreachable!("handled above"),
             }
         }
@@ -447,7 +447,7 @@ impl Entry {
             Value::Int(n) => self.set_payload(Payload::Int(n)),
             Value::Str(bytes) if bytes.len() <= INLINE_MAX => self.set_payload(Payload::Inline(&bytes)),
             Value::Str(bytes) => self.set_payload(Payload::Heap(bytes)),
-            Value::List(list) => self.set_payload(Payload::List(list)),
+            Value::Collection(it) => self.set_payload(Payload::Collection(it)),
         }
     }
 
@@ -487,7 +487,7 @@ impl Entry {
         match self.as_ref().value() {
             ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).len()),
             ValueRef::Str(bytes) => Some(bytes.len()),
-            ValueRef::List(_) => None,
+            ValueRef::Collection(_) => None,
         }
     }
 

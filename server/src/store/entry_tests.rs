@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::word::{TAG_END, Word};
 use super::*;
-use crate::store::types::list::ListOptions;
+use crate::store::collection::CollectionType;
+use crate::store::types::list::{List, ListOptions};
 use crate::store::value::{Encoding, Type};
 
 fn bytes_of(entry: &Entry) -> Vec<u8> {
@@ -17,7 +18,7 @@ fn list_of(elements: &[&str]) -> Value {
     for element in elements {
         list.push_back(element.as_bytes());
     }
-    Value::List(Box::new(list))
+    Value::from(list)
 }
 
 #[test]
@@ -144,15 +145,12 @@ fn a_list_moves_with_its_entry() {
     entry.set_expire(Some(9));
     let copy = entry.as_ref().duplicate(b"copy");
     let mut word = Word::new(entry, 5);
-    word.list_mut().expect("a list").push_back(b"c");
-    let length = |entry: EntryRef<'_>| match entry.value() {
-        ValueRef::List(list) => list.len(),
-        ValueRef::Int(_) | ValueRef::Str(_) => unreachable!("it was made a list"),
-    };
+    word.collection_mut().and_then(List::of_mut).expect("a list").push_back(b"c");
+    let length = |entry: EntryRef<'_>| entry.collection::<List>().expect("it was made a list").len();
     assert_eq!(word.entry().map(length), Some(3));
     assert_eq!((length(copy.as_ref()), copy.as_ref().expire_at()), (2, Some(9)), "a copy does not follow");
     assert_eq!(copy.as_ref().access(), AccessClock::from_bits(77));
-    assert!(matches!(copy.into_value(), Value::List(list) if list.len() == 2));
+    assert_eq!(copy.into_value().as_ref().collection::<List>().map(List::len), Some(2));
 }
 
 #[test]

@@ -12,6 +12,8 @@
 //! [`encoding`] how collections are made, `payload` how values become bytes and come back. `unsafe` stands in `entry`
 //! alone, but for the allocation of zeroed cells in `keyspace`.
 
+mod collection;
+mod edit;
 pub mod encoding;
 pub(crate) mod entry;
 mod expiry;
@@ -29,6 +31,8 @@ mod value;
 mod waiters;
 mod watchers;
 
+pub use collection::{Collection, CollectionType};
+pub use edit::{EditGuard, Edited};
 pub use entry::{AccessClock, EntryRef};
 pub use hash::KeyHash;
 pub use keyspace::{Cut, Hints, Keyspace, Peek, SlotGuard};

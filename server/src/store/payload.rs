@@ -13,6 +13,7 @@
 use protocol::crc64;
 use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
 
+use super::collection::Collection;
 use super::encoding::listpack::Listpack;
 use super::encoding::{Corrupt, ziplist};
 use super::types::list::{List, ListOptions, NodeBytes};
@@ -67,7 +68,7 @@ pub enum PayloadError {
 pub fn object_type(value: &ValueRef<'_>) -> u8 {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
-        ValueRef::List(_) => opcode::TYPE_LIST_QUICKLIST_2,
+        ValueRef::Collection(Collection::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
     }
 }
 
@@ -76,7 +77,7 @@ pub fn write(value: &ValueRef<'_>, out: &mut Writer) {
     match value {
         ValueRef::Int(number) => out.int_string(*number),
         ValueRef::Str(bytes) => out.string(bytes),
-        ValueRef::List(list) => write_list(list, out),
+        ValueRef::Collection(Collection::List(list)) => write_list(list, out),
     }
 }
 
@@ -196,7 +197,7 @@ fn read_quicklist(input: &mut Reader<'_>, limits: &PayloadLimits, with_kinds: bo
 }
 
 fn finish_list(list: List) -> Result<Value, PayloadError> {
-    if list.is_empty() { Err(PayloadError::Empty) } else { Ok(Value::List(Box::new(list))) }
+    if list.is_empty() { Err(PayloadError::Empty) } else { Ok(Value::from(list)) }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! The mixing is Redis's (debug.c): *xor* adds something in any order, *mix* adds it in this order.
 
+use super::collection::Collection;
 use super::value::ValueRef;
 use crate::base::sha1::{DIGEST_BYTES, sha1};
 
@@ -50,7 +51,7 @@ impl Digest {
                 self.mix(&TYPE_STRING.to_be_bytes());
                 self.mix(bytes);
             }
-            ValueRef::List(list) => {
+            ValueRef::Collection(Collection::List(list)) => {
                 self.mix(&TYPE_LIST.to_be_bytes());
                 list.range(0, list.len(), |element| element.with_text(|text| self.mix(text)));
             }

@@ -15,8 +15,11 @@ fn list(elements: &[&[u8]]) -> List {
 fn an_expiry_counts_but_not_when_it_is() {
     assert_eq!(Digest::of_value(&ValueRef::Int(1), false).to_hex(), "b4fc66738120fba0b5aa500ab5c2bf89cea1c5da");
     assert_eq!(Digest::of_value(&ValueRef::Str(b"xyz"), true).to_hex(), "56c84b94eec67961205b4c8ad864248193bb824c");
-    let list = list(&[b"a", b"12", b"b"]);
-    assert_eq!(Digest::of_value(&ValueRef::List(&list), false).to_hex(), "a321242d509160fd2e1651d5d59af1b8d48e6580");
+    let list = Collection::from(list(&[b"a", b"12", b"b"]));
+    assert_eq!(
+        Digest::of_value(&ValueRef::Collection(&list), false).to_hex(),
+        "a321242d509160fd2e1651d5d59af1b8d48e6580"
+    );
 }
 
 #[test]
@@ -27,11 +30,11 @@ fn a_data_set_has_the_digest_of_redis_in_any_order_of_keys() {
     one.add_key(b"a", &ValueRef::Int(1), false);
     assert_eq!(one.to_hex(), "943d800368fb9c0e951138f1bc0e313ac769d91f");
 
-    let list = list(&[b"a", b"12", b"b"]);
+    let list = Collection::from(list(&[b"a", b"12", b"b"]));
     let mut keys: Vec<(&[u8], ValueRef<'_>, bool)> = vec![
         (b"a", ValueRef::Str(b"1"), false),
         (b"b", ValueRef::Str(b"xyz"), true),
-        (b"l", ValueRef::List(&list), false),
+        (b"l", ValueRef::Collection(&list), false),
     ];
     for _ in 0..keys.len() {
         keys.rotate_left(1);

@@ -18,12 +18,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::collection::CollectionType;
+use super::edit::EditGuard;
 use super::entry::{AccessClock, Entry, EntryRef};
 use super::expiry::ExpiryIndex;
 use super::hash::KeyHash;
 use super::snapshot::SnapshotState;
 use super::table::{Position, Table};
-use super::types::list::List;
 use super::value::{Encoding, StringValue, Type, Value, ValueRef};
 use super::waiters::{BlockToken, Waiter, Waiters};
 use super::watchers::{WatchFlag, Watchers};
@@ -514,7 +515,7 @@ pub struct EntryMut<'a> {
     tag: u32,
 }
 
-impl EntryMut<'_> {
+impl<'a> EntryMut<'a> {
     /// Reads the entry.
     #[inline]
     pub fn as_ref(&self) -> EntryRef<'_> {
@@ -587,13 +588,13 @@ impl EntryMut<'_> {
         self.slot.table.word_mut(self.at).bytes_mut()
     }
 
-    /// The list, to be changed in place; `None` if this is no list. Whoever empties it removes the key afterwards.
-    pub fn list_mut(&mut self) -> Option<&mut List> {
-        if self.ty() != Type::List {
-            return None;
-        }
+    /// The collection, to be changed in place; `None` if this is none of this type.
+    #[inline]
+    pub fn edit<T: CollectionType>(self) -> Option<EditGuard<'a, T>> {
+        self.as_ref().collection::<T>()?;
         self.slot.preserve(self.at);
-        self.slot.table.word_mut(self.at).list_mut()
+        let value = self.slot.table.word_mut(self.at).collection_mut().and_then(T::of_mut)?;
+        Some(EditGuard::new(value))
     }
 
     /// Sets or clears the expiry.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::edit::Edited;
 use crate::store::hash::mix;
-use crate::store::types::list::ListOptions;
+use crate::store::types::list::{List, ListOptions};
 
 fn key(i: u8) -> Vec<u8> {
     format!("key:{i}").into_bytes()
@@ -85,11 +86,14 @@ fn lists_change_in_place() {
     let h = hash(b"l");
     let mut list = List::new(ListOptions::default());
     list.push_back(b"a");
-    slot.insert(h, b"l", Value::List(Box::new(list)), Some(5));
+    slot.insert(h, b"l", Value::from(list), Some(5));
     let mut entry = slot.get_mut(h, b"l").expect("there");
     assert!(entry.bytes_mut(1).is_none() && entry.append(b"x").is_none(), "not a string");
-    entry.list_mut().expect("a list").push_back(b"b");
-    assert!(matches!(entry.value(), ValueRef::List(list) if list.len() == 2));
+    let mut list = entry.edit::<List>().expect("a list");
+    list.push_back(b"b");
+    assert_eq!(list.finish(), Edited { emptied: false });
+    let entry = slot.get_mut(h, b"l").expect("there");
+    assert!(entry.as_ref().collection::<List>().is_some_and(|list| list.len() == 2));
     assert_eq!(entry.remove().expire_at(), Some(5));
     assert_eq!((slot.len(), slot.expires_len()), (0, 0));
 }
@@ -331,18 +335,18 @@ mod snapshots {
         let h = hash(b"l");
         let mut list = List::new(ListOptions::default());
         list.push_back(b"a");
-        slot.insert(h, b"l", Value::List(Box::new(list)), None);
+        slot.insert(h, b"l", Value::from(list), None);
         slot.join_cut(1);
         for _ in 0..3 {
-            slot.get_mut(h, b"l").expect("there").list_mut().expect("a list").push_back(b"b");
+            slot.get_mut(h, b"l").expect("there").edit::<List>().expect("a list").push_back(b"b");
         }
         let mut lengths = Vec::new();
         let done = slot.snapshot_step(10, |entry| {
-            if let ValueRef::List(list) = entry.value() {
+            if let Some(list) = entry.collection::<List>() {
                 lengths.push(list.len());
             }
         });
         assert!(done && lengths == [1]);
-        assert!(matches!(slot.get(h, b"l").map(EntryRef::value), Some(ValueRef::List(list)) if list.len() == 4));
+        assert_eq!(slot.get(h, b"l").and_then(EntryRef::collection::<List>).map(List::len), Some(4));
     }
 }

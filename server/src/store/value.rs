@@ -6,11 +6,13 @@
 //! a copy. `StringValue` is a string on its way in: whether the text is an integer is decided once, by whoever has the
 //! bytes.
 //!
-//! A new data type adds one variant to each enum here, one file in `types/`, and the arms that the compiler then asks
-//! for: none of the matches over these enums in this crate has a catch-all arm.
+//! All types but strings are one variant here, a [`Collection`]: code for strings need not know which types there are. A
+//! new data type adds its name to [`Type`] and [`Encoding`], and the arms that the compiler then asks for: none of the
+//! matches over these enums in this crate has a catch-all arm.
 
 use bytes::Bytes;
 
+use super::collection::{Collection, CollectionType};
 use super::types::list::List;
 use crate::base::number;
 
@@ -28,8 +30,8 @@ pub enum Value {
     Int(i64),
     /// Any other string.
     Str(Vec<u8>),
-    /// A list; never empty while a key holds it.
-    List(Box<List>),
+    /// Many elements; never none while a key holds it.
+    Collection(Box<Collection>),
 }
 
 impl Value {
@@ -46,13 +48,25 @@ impl Value {
         match self {
             Value::Int(n) => ValueRef::Int(*n),
             Value::Str(bytes) => ValueRef::Str(bytes),
-            Value::List(list) => ValueRef::List(list),
+            Value::Collection(collection) => ValueRef::Collection(collection),
         }
     }
 
     /// The data type, as TYPE names it.
     pub fn ty(&self) -> Type {
         self.as_ref().ty()
+    }
+}
+
+impl From<Collection> for Value {
+    fn from(collection: Collection) -> Self {
+        Value::Collection(Box::new(collection))
+    }
+}
+
+impl From<List> for Value {
+    fn from(list: List) -> Self {
+        Collection::from(list).into()
     }
 }
 
@@ -63,8 +77,8 @@ pub enum ValueRef<'a> {
     Int(i64),
     /// A string kept as bytes.
     Str(&'a [u8]),
-    /// A list.
-    List(&'a List),
+    /// Many elements.
+    Collection(&'a Collection),
 }
 
 impl<'a> ValueRef<'a> {
@@ -72,7 +86,16 @@ impl<'a> ValueRef<'a> {
     pub fn ty(self) -> Type {
         match self {
             ValueRef::Int(_) | ValueRef::Str(_) => Type::String,
-            ValueRef::List(_) => Type::List,
+            ValueRef::Collection(collection) => collection.ty(),
+        }
+    }
+
+    /// The collection, if it is one of this type.
+    #[inline]
+    pub fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
+        match self {
+            ValueRef::Int(_) | ValueRef::Str(_) => None,
+            ValueRef::Collection(collection) => T::of(collection),
         }
     }
 
@@ -84,16 +107,16 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(n) => Some(digits.format(n).as_bytes()),
             ValueRef::Str(bytes) => Some(bytes),
-            ValueRef::List(_) => None,
+            ValueRef::Collection(_) => None,
         }
     }
 
-    /// A copy that owns its data. For a list this shares the nodes (copy on write), so the cost is one step per node.
+    /// A copy that owns its data. Collections share their chunks (copy on write), so the cost is one step per chunk.
     pub fn to_value(self) -> Value {
         match self {
             ValueRef::Int(n) => Value::Int(n),
             ValueRef::Str(bytes) => Value::Str(bytes.to_vec()),
-            ValueRef::List(list) => Value::List(Box::new(list.clone())),
+            ValueRef::Collection(collection) => Value::Collection(Box::new(collection.clone())),
         }
     }
 }

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use slotd::store::payload::{PayloadLimits, dump, restore};
 use slotd::store::payload_digest::Digest;
 use slotd::store::types::list::{List, ListOptions};
-use slotd::store::{Value, ValueRef};
+use slotd::store::{Collection, Value, ValueRef};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, payload)) = data.split_first() else { return };
@@ -17,9 +17,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let limits = PayloadLimits { list, ..PayloadLimits::default() };
     let Ok(mut value) = restore(payload, &limits, false) else { return };
-    if let Value::List(list) = &mut value {
-        exercise(list, payload);
-        if list.is_empty() {
+    if let Value::Collection(collection) = &mut value {
+        match &mut **collection {
+            Collection::List(list) => exercise(list, payload),
+        }
+        if collection.is_empty() {
             return;
         }
     }

@@ -15,7 +15,7 @@ use super::{
     CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, RAW, Shape, WORD, good_size,
 };
 use crate::base::clock::UnixMillis;
-use crate::store::types::list::List;
+use crate::store::collection::{Collection, CollectionType};
 use crate::store::value::{EMBSTR_MAX, Encoding, Type, ValueRef};
 
 /// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
@@ -99,7 +99,7 @@ impl<'a> EntryRef<'a> {
     pub(super) fn used_words(self) -> usize {
         match self.form() {
             Form::Inline => (self.header().inline_len as usize).div_ceil(WORD).max(1),
-            Form::Int | Form::Lent | Form::List => 1,
+            Form::Int | Form::Lent | Form::Collection => 1,
             Form::Heap => HEAP_WORDS,
         }
     }
@@ -136,18 +136,21 @@ impl<'a> EntryRef<'a> {
                 Form::Int => ValueRef::Int(area.cast::<i64>().read()),
                 Form::Heap => ValueRef::Str(area.cast::<Vec<u8>>().as_ref()),
                 Form::Lent => ValueRef::Str(area.cast::<Box<Bytes>>().as_ref()),
-                Form::List => ValueRef::List(area.cast::<Box<List>>().as_ref()),
+                Form::Collection => ValueRef::Collection(area.cast::<Box<Collection>>().as_ref()),
             }
         }
+    }
+
+    /// The collection, if it is one of this type.
+    #[inline]
+    pub fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
+        self.value().collection()
     }
 
     /// The data type.
     #[inline]
     pub fn ty(self) -> Type {
-        match self.form() {
-            Form::Inline | Form::Int | Form::Heap | Form::Lent => Type::String,
-            Form::List => Type::List,
-        }
+        self.value().ty()
     }
 
     /// The encoding as OBJECT ENCODING of Redis 7.0 would tell it.
@@ -156,7 +159,7 @@ impl<'a> EntryRef<'a> {
             ValueRef::Int(_) => Encoding::Int,
             ValueRef::Str(bytes) if bytes.len() <= EMBSTR_MAX && self.header().flags & RAW == 0 => Encoding::EmbStr,
             ValueRef::Str(_) => Encoding::Raw,
-            ValueRef::List(_) => Encoding::QuickList,
+            ValueRef::Collection(collection) => collection.encoding(),
         }
     }
 
@@ -190,7 +193,7 @@ impl<'a> EntryRef<'a> {
         self.header().flags & CUT != 0
     }
 
-    /// The same value and metadata under another key. Lists share their nodes until they are changed.
+    /// The same value and metadata under another key. Collections share their chunks until they are changed.
     pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
         let mut new = Entry::new(key, self.value().to_value(), self.expire_at(), self.access());
         new.header_mut().flags |= self.header().flags & RAW;
@@ -206,7 +209,7 @@ impl<'a> EntryRef<'a> {
             Form::Heap => good_size(unsafe { self.area().cast::<Vec<u8>>().as_ref() }.capacity()),
             // SAFETY: the form says that a `Box<Bytes>` lies in the value area.
             Form::Lent => size_of::<Bytes>() + good_size(unsafe { self.area().cast::<Box<Bytes>>().as_ref() }.len()),
-            Form::List => size_of::<List>(),
+            Form::Collection => size_of::<Collection>(),
         };
         good_size(self.shape().size()) + heap
     }

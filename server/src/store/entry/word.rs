@@ -15,7 +15,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use super::{AccessClock, Entry, EntryRef, Form};
-use crate::store::types::list::List;
+use crate::store::collection::Collection;
 
 /// Bits of hash in a word.
 pub(crate) const TAG_BITS: u32 = 20;
@@ -84,14 +84,15 @@ impl Word {
         result
     }
 
-    /// The entry's list, to be changed in place. `None` if it has none.
-    pub(crate) fn list_mut(&mut self) -> Option<&mut List> {
+    /// The entry's collection, to be changed in place. `None` if it has none.
+    #[inline]
+    pub(crate) fn collection_mut(&mut self) -> Option<&mut Collection> {
         let entry = self.entry()?;
-        if entry.form() != Form::List {
+        if entry.form() != Form::Collection {
             return None;
         }
-        // SAFETY: the form says that a `Box<List>` lies in the value area; `&mut self` owns the entry and is unique.
-        Some(unsafe { entry.area().cast::<Box<List>>().as_mut() })
+        // SAFETY: the form says that a `Box<Collection>` lies in the value area; `&mut self` owns the entry and is unique.
+        Some(unsafe { entry.area().cast::<Box<Collection>>().as_mut() })
     }
 
     /// The bytes of the entry's string, to be changed in place. `None` if it holds no bytes (see [`Entry::extend_to`]).
@@ -104,7 +105,7 @@ impl Word {
             match entry.form() {
                 Form::Heap => Some(area.cast::<Vec<u8>>().as_mut()),
                 Form::Inline => Some(slice::from_raw_parts_mut(area.as_ptr(), entry.header().inline_len as usize)),
-                Form::Int | Form::Lent | Form::List => None,
+                Form::Int | Form::Lent | Form::Collection => None,
             }
         }
     }

@@ -1,0 +1,108 @@
+//! How a handler changes a collection: it says what is to be done and what it was called, and the rest follows.
+//!
+//! [`Data::edit`] finds the key, checks its type and lends the collection to a closure. The closure returns an [`Edit`]:
+//! a result for the handler, and whether anything was changed, with the event that tells of it. Then everything else
+//! happens here, in Redis's order: watchers and the event, the count of changes, and the end of a key that has no element
+//! left, with its `del`. So a handler can neither leave an empty collection behind nor change one without a word.
+
+use super::context::{Data, Key};
+use super::effects::NotifyClass;
+use super::error::{self, CmdError};
+use crate::store::{CollectionType, EditGuard, Edited, EntryMut, Value};
+
+/// What a closure has done to a collection.
+#[derive(Debug)]
+#[must_use]
+pub struct Edit<R> {
+    result: R,
+    change: Option<Change>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    class: NotifyClass,
+    event: &'static str,
+    /// How many changes it counts as.
+    count: u64,
+}
+
+impl<R> Edit<R> {
+    /// Nothing was changed.
+    pub fn none(result: R) -> Self {
+        Self { result, change: None }
+    }
+
+    /// Something was changed: the event that tells of it, and as how many changes it counts.
+    pub fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
+        Self { result, change: Some(Change { class, event, count: count as u64 }) }
+    }
+}
+
+impl Data<'_> {
+    /// Changes the collection at a key; `None` if there is no such key. Announces the change, and removes the key if no
+    /// element is left.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else.
+    #[inline]
+    pub fn edit<T: CollectionType, R>(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut T) -> Edit<R>,
+    ) -> Result<Option<R>, CmdError> {
+        let Some(entry) = self.get_mut(key) else { return Ok(None) };
+        let mut guard: EditGuard<'_, T> = EntryMut::edit(entry).ok_or(error::WRONG_TYPE)?;
+        let Edit { result, change } = edit(&mut guard);
+        let edited = guard.finish();
+        self.edited(key, change, edited);
+        Ok(Some(result))
+    }
+
+    /// As [`Data::edit`], but makes the collection first if there is no such key. Who waits for such a key learns of it.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else.
+    #[inline]
+    pub fn edit_or_create<T: CollectionType, R>(
+        &mut self,
+        key: &Key<'_>,
+        create: impl FnOnce() -> T,
+        edit: impl FnOnce(&mut T) -> Edit<R>,
+    ) -> Result<R, CmdError> {
+        if let Some(entry) = self.get_mut(key) {
+            let mut guard: EditGuard<'_, T> = EntryMut::edit(entry).ok_or(error::WRONG_TYPE)?;
+            let Edit { result, change } = edit(&mut guard);
+            let edited = guard.finish();
+            self.edited(key, change, edited);
+            return Ok(result);
+        }
+        let mut value = create();
+        let Edit { result, change } = edit(&mut value);
+        if !value.is_empty() {
+            value.settle();
+            self.slot(key).insert(key.hash, key.bytes, Value::from(value.into()), None);
+            self.notify(NotifyClass::New, "new", key);
+            self.edited(key, change, Edited { emptied: false });
+            self.ready(key);
+        }
+        Ok(result)
+    }
+
+    /// Announces what an edit has done.
+    #[inline]
+    fn edited(&mut self, key: &Key<'_>, change: Option<Change>, edited: Edited) {
+        if let Some(Change { class, event, count }) = change {
+            self.changed(key, class, event);
+            self.effects.dirty = self.effects.dirty + count - 1;
+        }
+        if edited.emptied {
+            self.remove_emptied(key);
+        }
+    }
+
+    /// Removes a key whose collection has no element left.
+    fn remove_emptied(&mut self, key: &Key<'_>) {
+        self.slot(key).remove(key.hash, key.bytes);
+        self.notify(NotifyClass::Generic, "del", key);
+    }
+}

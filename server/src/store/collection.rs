@@ -1,0 +1,90 @@
+//! What a key holds if it is not a string: one box with an enum of all collection types in it.
+//!
+//! An entry knows two levels only, strings and collections ([`super::entry`]), so everything unsafe about keeping a
+//! collection is written once. All that differs between the types is an arm in this file's matches, which have no
+//! catch-all: a new type is an arm here, a file below [`super::types`] with its [`CollectionType`], and one in
+//! [`super::payload`] for how it is saved. The header of each type lies in the enum itself, so reaching a list costs one
+//! pointer.
+//!
+//! Code that knows which type it wants asks for it by name: [`super::EntryRef::collection`] to read,
+//! [`super::EntryMut::edit`] to change.
+
+use super::types::list::List;
+use super::value::{Encoding, Type};
+
+/// A value of many elements.
+#[derive(Clone, Debug)]
+pub enum Collection {
+    /// A list.
+    List(List),
+}
+
+/// What every type of collection can do; implemented beside each.
+pub trait CollectionType: Into<Collection> {
+    /// This type's value, if the collection is one.
+    fn of(collection: &Collection) -> Option<&Self>;
+
+    /// This type's value to be changed, if the collection is one.
+    fn of_mut(collection: &mut Collection) -> Option<&mut Self>;
+
+    /// Whether there is no element. No key holds such a value.
+    fn is_empty(&self) -> bool;
+
+    /// Called when an edit ends: the place to change to the encoding that the new contents ask for.
+    fn settle(&mut self);
+}
+
+impl Collection {
+    /// The data type, as TYPE names it.
+    #[inline]
+    pub fn ty(&self) -> Type {
+        match self {
+            Collection::List(_) => Type::List,
+        }
+    }
+
+    /// Whether there is no element. No key holds such a value.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Collection::List(list) => list.is_empty(),
+        }
+    }
+
+    /// The encoding, as OBJECT ENCODING names it.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Collection::List(_) => Encoding::QuickList,
+        }
+    }
+}
+
+impl From<List> for Collection {
+    fn from(list: List) -> Self {
+        Collection::List(list)
+    }
+}
+
+impl CollectionType for List {
+    #[inline]
+    fn of(collection: &Collection) -> Option<&Self> {
+        match collection {
+            Collection::List(list) => Some(list),
+        }
+    }
+
+    #[inline]
+    fn of_mut(collection: &mut Collection) -> Option<&mut Self> {
+        match collection {
+            Collection::List(list) => Some(list),
+        }
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        List::is_empty(self)
+    }
+
+    /// A list keeps its nodes in order while it is changed.
+    #[inline]
+    fn settle(&mut self) {}
+}

@@ -1,0 +1,63 @@
+//! A collection while it is changed, and what is owed when the change is done.
+//!
+//! [`super::EntryMut::edit`] lends a collection out as an [`EditGuard`], the only way to change one that a key holds. When
+//! the guard goes, the collection takes the encoding that its new contents ask for. Then there is one question left that
+//! only the owner of the key can settle: whether any element is left. [`EditGuard::finish`] answers it with an
+//! [`Edited`], which has to be passed on to whoever removes keys; it is the last word on the edit, so nobody can look
+//! too early.
+//!
+//! When fields of a hash can expire on their own, the earliest of their times is settled here too.
+
+use std::ops::{Deref, DerefMut};
+
+use super::collection::CollectionType;
+
+/// A collection that is being changed; what the change owes is settled when this goes.
+#[derive(Debug)]
+pub struct EditGuard<'a, T: CollectionType> {
+    value: &'a mut T,
+}
+
+/// What an edit has left.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a key must not hold a collection without elements"]
+pub struct Edited {
+    /// No element is left: the key is to be removed now.
+    pub emptied: bool,
+}
+
+impl<'a, T: CollectionType> EditGuard<'a, T> {
+    #[inline]
+    pub(super) fn new(value: &'a mut T) -> Self {
+        Self { value }
+    }
+
+    /// Ends the edit.
+    #[inline]
+    pub fn finish(self) -> Edited {
+        Edited { emptied: self.value.is_empty() }
+    }
+}
+
+impl<T: CollectionType> Deref for EditGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.value
+    }
+}
+
+impl<T: CollectionType> DerefMut for EditGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        self.value
+    }
+}
+
+impl<T: CollectionType> Drop for EditGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.value.settle();
+    }
+}
