@@ -5,6 +5,7 @@
 
 mod admin;
 mod announce;
+mod awake;
 mod bus_links;
 mod command_line;
 mod create;

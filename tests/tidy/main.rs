@@ -6,11 +6,13 @@
 //! | `sizes` | files have at most 1,000 lines, functions at most 70 lines of code (a ratchet: `long_functions.txt` may only shrink) |
 //! | `wording` | every file opens with a `//!` essay; no leftovers; no `unsafe` outside its rooms; no path of somebody's machine |
 //! | `purity` | `protocol` and `gossip` touch no clock, socket, file, thread or runtime, in their sources and in their dependencies |
+//! | `control` | what runs on the control thread names no call that waits |
 //! | `docs` | the documents that must exist do, and the tests that they name exist too |
 //!
 //! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that cannot fail
 //! protects nothing. The checks read code without comments and strings (`source.rs`), so that prose may name what code may not use.
 
+mod control;
 mod docs;
 mod purity;
 mod ranks;

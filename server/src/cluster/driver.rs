@@ -18,6 +18,7 @@ use protocol::bus::NodeId;
 use protocol::slot::SlotId;
 use tokio::sync::Notify;
 
+use super::background::Background;
 use super::conf_file::{self, ConfFile, Saved};
 use super::links::LinkOut;
 use super::local_buses::LocalBuses;
@@ -88,6 +89,8 @@ pub struct Cluster {
     pub(super) stopped: AtomicBool,
     /// The core has noted what a transaction's commands changed; it is neither saved nor published yet.
     batched: AtomicBool,
+    /// What is left to a thread that may wait.
+    pub(super) background: Background,
     /// A reset wants the data set dropped.
     pub(super) flush_due: AtomicBool,
     /// Names of peers that announce no addresses.
@@ -148,6 +151,7 @@ impl Cluster {
             rearm: Notify::new(),
             stopped: AtomicBool::new(false),
             batched: AtomicBool::new(false),
+            background: Background::default(),
             flush_due: AtomicBool::new(false),
             names: Resolver::default(),
             buses,
@@ -263,6 +267,7 @@ impl Cluster {
     fn tick(self: &Arc<Self>) {
         let replaced = self.conf.lock().take_replaced();
         drop(replaced);
+        self.start_background();
         let has_data = !self.engine.keyspace.is_empty(0);
         self.with_facts(|core, now| {
             core.note_data(has_data, now);

@@ -1,6 +1,7 @@
 //! The cluster side of a node: everything between the pure core in `gossip` and the world.
 //!
-//! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order.
+//! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order;
+//! [`background`] does what of them has to wait for commands.
 //! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`resolve`] finds peers that
 //! announce names, [`local_buses`] those of the same process, to whom a link is a [`pipe`]. [`conf_file`] is nodes.conf on disk, [`commands`]
 //! are CLUSTER and its kin, [`migrate`] moves keys between nodes.
@@ -11,6 +12,7 @@
 //!
 //! Rank 7.
 
+mod background;
 pub mod commands;
 pub mod conf_file;
 pub mod driver;
@@ -19,6 +21,7 @@ pub mod links;
 pub mod local_buses;
 pub mod migrate;
 pub mod pipe;
+mod reset;
 pub mod resolve;
 pub mod route;
 mod shapes;

@@ -5,57 +5,95 @@
 //! keys live long do not keep others waiting. Every deletion is propagated, published and announced to watchers under its slot's
 //! lock, like a command's.
 //!
+//! It runs on the control thread and waits for nobody ([`super::tries`]): a slot that a command holds is passed over, and is
+//! the first that the next cycle looks at.
+//!
 //! A replica removes nothing by itself: its primary's DEL does. While writes are paused nothing may change either.
 
 use std::sync::atomic::Ordering;
 
-use protocol::resp::OwnedArgs;
-use protocol::slot::{SlotId, key_slot};
+use protocol::slot::SlotId;
 
 use super::Engine;
 use super::hot::Hot;
 use super::state::PauseKind;
-use crate::command::effects::NotifyClass;
-use crate::command::{Event, Role};
-use crate::store::{Removed, Slot};
+use crate::command::Role;
+use crate::store::{Removed, ValueRef};
 
 /// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
 const SLOTS_PER_CYCLE: usize = 4096;
 /// Keys removed from a slot before its lock is given to others.
 const KEYS_PER_LOCK: usize = 64;
 
+/// Elements of a collection from which on freeing it is left to a thread.
+const MANY_ELEMENTS: usize = 16 * 1024;
+
+/// A slot of a database in one number: what the cycle goes on with.
+type Place = u32;
+
+fn place(db: usize, slot: SlotId) -> Place {
+    (db as u32) << 14 | u32::from(slot.get())
+}
+
+fn parts(place: Place) -> (usize, SlotId) {
+    ((place >> 14) as usize, SlotId::new((place & 0x3fff) as u16).unwrap_or(SlotId::FIRST))
+}
+
+/// One call of [`Engine::expire_cycle`].
+struct Round<'a> {
+    engine: &'a Engine,
+    hot: &'a Hot,
+    now: i64,
+    budget: usize,
+    removed: usize,
+    looked: usize,
+    /// Slots that were held by others.
+    missed: Vec<Place>,
+    garbage: Vec<Removed>,
+}
+
+/// What became of a look at a slot.
+enum Look {
+    Done,
+    /// Somebody is, or wants to be, exclusive; or enough was done.
+    Stop,
+}
+
 impl Engine {
     /// Removes up to `budget` keys that are due. Returns how many it were; as many as the budget means that there may be more,
-    /// and the caller may come back at once. Enters through the control thread's gate of the barrier.
+    /// and the caller may come back at once. Waits for nobody.
     pub fn expire_cycle(&self, budget: usize) -> usize {
         let now = self.clock.now_ms();
         if !self.may_expire(now) {
             return 0;
         }
         let hot = self.hot.load();
-        let Some(mut pass) = self.barrier.try_enter(self.control_gate()) else { return 0 };
-        let databases = self.keyspace.databases();
-        let start = self.state.expire_cursor.load(Ordering::Relaxed);
-        let (first_db, first_slot) = ((start >> 14) as usize % databases, (start & 0x3fff) as u16);
-        let mut removed = 0;
-        let mut looked = 0;
-        for step in 0..=databases {
-            let db = (first_db + step) % databases;
-            let from = if step == 0 { SlotId::new(first_slot).unwrap_or(SlotId::FIRST) } else { SlotId::FIRST };
-            for slot in self.keyspace.with_expiry(db, from) {
-                // The last round ends where the first began.
-                if step == databases && slot.get() >= first_slot {
-                    break;
-                }
-                if removed >= budget || looked >= SLOTS_PER_CYCLE {
-                    self.state.expire_cursor.store((db as u32) << 14 | u32::from(slot.get()), Ordering::Relaxed);
-                    return removed;
-                }
-                looked += 1;
-                removed += self.expire_slot(db, slot, now, budget - removed, &hot);
-                pass.yield_now();
+        let mut before = std::mem::take(&mut *self.state.expire_missed.lock());
+        let mut round = Round {
+            engine: self,
+            hot: &hot,
+            now,
+            budget,
+            removed: 0,
+            looked: 0,
+            missed: Vec::new(),
+            garbage: Vec::new(),
+        };
+        while let Some(place) = before.pop() {
+            if let Look::Stop = round.look_at(place) {
+                round.missed.push(place);
+                break;
             }
         }
+        if before.is_empty() {
+            round.go_on();
+        }
+        let Round { removed, mut missed, garbage, .. } = round;
+        missed.append(&mut before);
+        missed.sort_unstable();
+        missed.dedup();
+        *self.state.expire_missed.lock() = missed;
+        free(garbage);
         removed
     }
 
@@ -66,57 +104,69 @@ impl Engine {
             && self.state.paused(now).0 == PauseKind::None
             && !self.state.loading.load(Ordering::Relaxed)
     }
+}
 
-    fn expire_slot(&self, db: usize, id: SlotId, now: i64, budget: usize, hot: &Hot) -> usize {
-        let mut done = 0;
-        while done < budget {
-            let mut garbage = Vec::new();
-            let batch = KEYS_PER_LOCK.min(budget - done);
-            let mut slot = self.keyspace.lock(db, id);
-            let removed = slot.expire_due(now, batch, |slot, removed| {
-                self.announce_expired(db, slot, &removed, hot);
+impl Round<'_> {
+    /// Goes on behind the slot at which the last cycle stopped.
+    fn go_on(&mut self) {
+        let (engine, tries) = (self.engine, self.engine.tries());
+        let databases = tries.databases();
+        let (first_db, first_slot) = parts(engine.state.expire_cursor.load(Ordering::Relaxed));
+        let first_db = first_db % databases;
+        for step in 0..=databases {
+            let db = (first_db + step) % databases;
+            let from = if step == 0 { first_slot } else { SlotId::FIRST };
+            for slot in tries.with_expiry(db, from) {
+                // The last round ends where the first began.
+                if step == databases && slot >= first_slot {
+                    return;
+                }
+                if let Look::Stop = self.look_at(place(db, slot)) {
+                    engine.state.expire_cursor.store(place(db, slot), Ordering::Relaxed);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Removes what is due in one slot, or notes that the slot is held.
+    fn look_at(&mut self, place: Place) -> Look {
+        if self.removed >= self.budget || self.looked >= SLOTS_PER_CYCLE {
+            return Look::Stop;
+        }
+        self.looked += 1;
+        let (engine, hot, (db, slot)) = (self.engine, self.hot, parts(place));
+        while self.removed < self.budget {
+            // Entered anew each time, so that whoever waits to be exclusive has its turn.
+            let Some(entered) = engine.tries().enter() else { return Look::Stop };
+            let Some(mut slot) = entered.slot(db, slot) else {
+                self.missed.push(place);
+                return Look::Done;
+            };
+            let batch = KEYS_PER_LOCK.min(self.budget - self.removed);
+            let garbage = &mut self.garbage;
+            let removed = slot.expire_due(self.now, batch, |slot, removed| {
+                engine.announce_expired(db, slot, &removed, hot);
                 garbage.push(removed);
             });
-            drop(slot);
-            // Only now, without the lock: values may be large.
-            drop(garbage);
-            done += removed;
+            self.removed += removed;
             if removed < batch {
                 break;
             }
         }
-        done
+        Look::Done
     }
+}
 
-    /// Removes a key whose time has come, if this node removes keys on its own.
-    pub fn expire_key(&self, db: usize, key: &[u8], now: i64) {
-        let hash = self.keyspace.hash(key);
-        let mut slot = self.keyspace.lock(db, key_slot(key));
-        let removed = if self.state.role(now) == Role::Primary { slot.expire_if_due(hash, key, now) } else { None };
-        if let Some(removed) = &removed {
-            self.announce_expired(db, &mut slot, removed, &self.hot.load());
-        }
-        drop(slot);
-        // Only now, without the lock: a value may be large.
-        drop(removed);
-    }
-
-    /// Tells those who watch it of one key that has expired, propagates, publishes and counts it.
-    pub(super) fn announce_expired(&self, db: usize, slot: &mut Slot, removed: &Removed, hot: &Hot) {
-        slot.touch(self.keyspace.hash(removed.key()), removed.key());
-        self.invalidate_key(removed.key());
-        self.stats.expired_keys.fetch_add(1, Ordering::Relaxed);
-        if self.state.propagating.load(Ordering::Relaxed)
-            && let Some(feed) = self.feed()
-        {
-            let verb: &[u8] = if hot.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
-            let words = OwnedArgs::from_slices(&[verb, removed.key()]);
-            feed.append(&[(db, words.view())]);
-        }
-        if hot.notify_mask & NotifyClass::Expired as u32 != 0 {
-            let event = Event { class: NotifyClass::Expired, name: "expired", db, key: removed.key().into() };
-            self.pubsub.notify_keyspace_event(self, hot.notify_mask, &event);
-        }
+/// Frees what was removed, without any lock. What takes long has a thread for it.
+fn free(garbage: Vec<Removed>) {
+    let is_large =
+        |removed: &Removed| matches!(removed.value(), ValueRef::Collection(all) if all.len() >= MANY_ELEMENTS);
+    let (large, small): (Vec<_>, Vec<_>) = garbage.into_iter().partition(is_large);
+    drop(small);
+    if !large.is_empty() {
+        // Without a thread it is dropped here, when the closure is.
+        let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(large));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use protocol::slot::key_slot;
+
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::engine::testing::{Bench, START};
 
@@ -84,4 +86,48 @@ fn watchers_learn_of_it() {
     other.run(&bench.engine, "MULTI");
     other.run(&bench.engine, "PING");
     assert_eq!(other.run(&bench.engine, "EXEC"), "*-1");
+}
+
+#[test]
+fn a_slot_that_is_held_is_passed_over_and_comes_first_the_next_time() {
+    let mut bench = Bench::new();
+    bench.run("SET {a}1 v PX 100");
+    bench.run("SET {b}1 v PX 100");
+    bench.run("SET {b}2 v PX 100");
+    bench.clock.advance_ms(101);
+    let held = bench.engine.keyspace.lock(0, key_slot(b"{a}1"));
+    assert_eq!(bench.engine.expire_cycle(100), 2, "it waits for nobody, and goes on with the others");
+    assert_eq!(bench.engine.expire_cycle(100), 0);
+    drop(held);
+    assert_eq!(bench.engine.expire_cycle(100), 1);
+    assert_eq!(bench.run("DBSIZE"), ":0");
+    assert!(bench.engine.state.expire_missed.lock().is_empty());
+}
+
+#[test]
+fn slots_that_are_held_are_remembered_over_a_cycle_that_is_cut_short() {
+    let bench = bench_with_due_keys(20);
+    bench.clock.advance_ms(200);
+    let held: Vec<_> = (0..10).map(|number| key_slot(format!("k{number}").as_bytes())).collect();
+    let mut held: Vec<_> = held.into_iter().map(|slot| bench.engine.keyspace.lock(0, slot)).collect();
+    assert_eq!(bench.engine.expire_cycle(100), 10);
+    held.clear();
+    // Somebody is exclusive: nothing can be done, and nothing is forgotten.
+    bench.engine.barrier.enter(0).exclusive(|_| assert_eq!(bench.engine.expire_cycle(100), 0));
+    assert_eq!(bench.engine.expire_cycle(4), 4);
+    assert_eq!(bench.engine.expire_cycle(100), 6);
+}
+
+#[test]
+fn a_large_list_that_expires_is_removed_at_once() {
+    let mut bench = Bench::new();
+    for _ in 0..20 {
+        bench.run(&format!("RPUSH list{}", " element".repeat(1000)));
+    }
+    bench.run("PEXPIRE list 100");
+    bench.propagated();
+    bench.clock.advance_ms(101);
+    assert_eq!(bench.engine.expire_cycle(100), 1);
+    assert_eq!(bench.propagated(), ["DEL list"]);
+    assert_eq!(bench.run("DBSIZE"), ":0");
 }

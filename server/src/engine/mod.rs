@@ -21,6 +21,7 @@ pub mod descriptors;
 pub mod dispatch;
 pub mod execute;
 pub mod expire_cycle;
+mod expire_key;
 mod gates;
 pub mod help;
 pub mod hot;
@@ -47,6 +48,7 @@ mod list_effects_tests;
 pub mod threads;
 pub mod tracking;
 pub mod transaction;
+pub mod tries;
 mod window;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -92,8 +94,8 @@ pub struct Engine {
     services: [OnceLock<Weak<dyn Service>>; SUBSYSTEMS],
 }
 
-/// Gates of the barrier that are not a worker's: cron and control, snapshot, loader.
-pub const HELPER_GATES: usize = 3;
+/// Gates of the barrier that are not a worker's: control thread, snapshot, loader, and what the cluster does in the background.
+pub const HELPER_GATES: usize = 4;
 
 impl Engine {
     /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes unpredictable.
@@ -195,5 +197,10 @@ impl Engine {
     /// Gate of the barrier for whoever loads data.
     pub fn loader_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 2
+    }
+
+    /// Gate of the barrier for what follows from changes of the cluster.
+    pub fn background_gate(&self) -> usize {
+        self.barrier.gates() - HELPER_GATES + 3
     }
 }

@@ -48,6 +48,8 @@ pub struct NodeState {
     pub active_expire: AtomicBool,
     /// Where the expiry cycle goes on: database and slot. Changed by the cycle only.
     pub expire_cursor: AtomicU32,
+    /// Slots that others held when the expiry cycle came to them, as in the cursor. Changed by the cycle only.
+    pub expire_missed: Mutex<Vec<u32>>,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
     /// DEBUG QUICKLIST-PACKED-THRESHOLD, bytes; 0 is the default.
@@ -113,6 +115,7 @@ impl NodeState {
             save_failed: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             expire_cursor: AtomicU32::new(0),
+            expire_missed: Mutex::default(),
             cron_paused: AtomicBool::new(false),
             list_packed_threshold: AtomicU64::new(0),
             stopping: AtomicBool::new(false),

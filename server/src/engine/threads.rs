@@ -39,6 +39,10 @@ const WORTH_PART: u64 = 32;
 /// After growth by this part of what was in use. Seldom: a heap that grows is looked through a few times in all.
 const WORTH_GROWTH: u64 = 4;
 
+/// Threads that read files for the tasks of one thread, at most, and how long they stay when there is nothing to read.
+const DISK_THREADS: usize = 4;
+const DISK_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// Buffers that all connections of one worker share: an idle connection holds none.
 pub struct Shared {
     pub input: RefCell<Vec<u8>>,
@@ -263,7 +267,12 @@ async fn give_back_here(mut told: watch::Receiver<()>) -> Infallible {
 
 fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {
     let (jobs, mut inbox) = mpsc::unbounded_channel::<Job>();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("disk")
+        .max_blocking_threads(DISK_THREADS)
+        .thread_keep_alive(DISK_KEEP_ALIVE)
+        .build()?;
     let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let local = tokio::task::LocalSet::new();
         let shared = Shared::new();

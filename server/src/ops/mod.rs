@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! shutdown    ends a node in order, for SHUTDOWN and for signals    attempt  who decides how a shutdown ends
+//!                                                                   settle   waits for writes that are under way
 //! debug       DEBUG, for tests                                      memory   what a key costs
 //! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
 //! cron        what nobody asks for: rates, expiry, clients that are idle or do not read
@@ -16,6 +17,7 @@ mod debug;
 mod lolwut;
 pub mod memory;
 pub mod neighbours;
+mod settle;
 pub mod shutdown;
 
 use std::sync::{Arc, OnceLock, Weak};

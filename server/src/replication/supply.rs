@@ -5,18 +5,25 @@
 //! would have to wait. Memory is bounded by the window. Where no file can be had, the writer waits for the slowest link; a link that
 //! stands still is ended by `repl-timeout`, and then nobody waits for it.
 //!
+//! Links live on the control thread, which waits for no disk: what is in the file is read by a thread of the runtime's pool, and kept for the
+//! link until it comes to it.
+//!
 //! Invariants: whatever a reader still wants is in the window or in the file; the file ends where the window begins. Lock order: a
 //! reader's own lock, then the window's.
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 /// Bytes that are kept in memory.
 pub(super) const WINDOW: usize = 4 * 1024 * 1024;
@@ -85,30 +92,53 @@ impl Supply {
         }
     }
 
-    /// Bytes from this position on, as many as come easily; none if there are none yet.
+    /// What there is from this position on, as much as comes easily.
+    ///
+    /// # Errors
+    /// The bytes are neither in memory nor in the file.
+    pub(super) fn look(&self, position: u64) -> io::Result<Found> {
+        let window = self.0.lock();
+        if position >= window.start {
+            let mut at = window.start;
+            for block in &window.blocks {
+                if position < at + block.len() as u64 {
+                    return Ok(Found::Bytes(block.slice((position - at) as usize..)));
+                }
+                at += block.len() as u64;
+            }
+            return Ok(Found::Nothing);
+        }
+        let Some((file, from)) = window.file.clone().filter(|(_, from)| *from <= position) else {
+            return Err(io::Error::other("the bytes are gone"));
+        };
+        let count = (window.start - position).min(READ as u64) as usize;
+        Ok(Found::Stored(Stored { file, at: position - from, count }))
+    }
+}
+
+/// What a look found.
+pub(super) enum Found {
+    Bytes(Bytes),
+    Stored(Stored),
+    /// Nothing yet.
+    Nothing,
+}
+
+/// Bytes that are in the file.
+pub(super) struct Stored {
+    file: Arc<File>,
+    at: u64,
+    count: usize,
+}
+
+impl Stored {
+    /// Reads them, which waits for the disk.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(super) fn read(&self, position: u64) -> io::Result<Bytes> {
-        let (file, from, count) = {
-            let window = self.0.lock();
-            if position >= window.start {
-                let mut at = window.start;
-                for block in &window.blocks {
-                    if position < at + block.len() as u64 {
-                        return Ok(block.slice((position - at) as usize..));
-                    }
-                    at += block.len() as u64;
-                }
-                return Ok(Bytes::new());
-            }
-            let Some((file, from)) = window.file.clone().filter(|(_, from)| *from <= position) else {
-                return Err(io::Error::other("the bytes are gone"));
-            };
-            (file, from, (window.start - position).min(READ as u64) as usize)
-        };
-        let mut bytes = vec![0; count];
-        file.read_exact_at(&mut bytes, position - from)?;
+    pub(super) fn read(&self) -> io::Result<Bytes> {
+        let mut bytes = vec![0; self.count];
+        self.file.read_exact_at(&mut bytes, self.at)?;
         Ok(Bytes::from(bytes))
     }
 }
@@ -136,10 +166,21 @@ struct State {
     /// The snapshot may be read.
     supply: Option<Arc<Supply>>,
     position: u64,
+    /// The bytes from `position` on, which are being read from the file.
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
     /// What stands behind the snapshot; known when all of it is in the supply.
     tail: Option<VecDeque<Bytes>>,
     failed: bool,
     gone: bool,
+}
+
+/// What a link can have now.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Part(SyncPart),
+    /// It is being read from the file.
+    Reading,
+    Nothing,
 }
 
 /// The reader of one replica.
@@ -191,34 +232,53 @@ impl Outlet {
         (!state.gone).then_some(state.position)
     }
 
-    fn take(&self) -> Option<SyncPart> {
+    fn take(&self) -> Taken {
         let mut state = self.state.lock();
         if state.failed {
-            return Some(SyncPart::Failed);
+            return Taken::Part(SyncPart::Failed);
         }
         if let Some(bytes) = state.head.pop_front() {
-            return Some(SyncPart::Bytes(bytes));
+            return Taken::Part(SyncPart::Bytes(bytes));
         }
-        let supply = state.supply.clone()?;
-        match supply.read(state.position) {
-            Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => {
+        if state.reading.is_some() {
+            return Taken::Reading;
+        }
+        let Some(supply) = state.supply.clone() else { return Taken::Nothing };
+        match supply.look(state.position) {
+            Ok(Found::Nothing) => {}
+            Ok(Found::Bytes(bytes)) => {
                 state.position += bytes.len() as u64;
-                return Some(SyncPart::Bytes(bytes));
+                return Taken::Part(SyncPart::Bytes(bytes));
             }
-            Err(_) => return Some(SyncPart::Failed),
+            Ok(Found::Stored(stored)) => {
+                state.reading = Some(tokio::task::spawn_blocking(move || stored.read()));
+                return Taken::Reading;
+            }
+            Err(_) => return Taken::Part(SyncPart::Failed),
         }
-        let tail = state.tail.as_mut()?;
-        Some(tail.pop_front().map_or(SyncPart::End, SyncPart::Bytes))
+        let Some(tail) = state.tail.as_mut() else { return Taken::Nothing };
+        Taken::Part(tail.pop_front().map_or(SyncPart::End, SyncPart::Bytes))
     }
 
-    /// The next part. Not to be asked for after [`SyncPart::End`].
+    /// What was being read, once it is there.
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<SyncPart> {
+        let mut state = self.state.lock();
+        let Some(reading) = state.reading.as_mut() else { return Poll::Ready(SyncPart::Failed) };
+        let result = std::task::ready!(Pin::new(reading).poll(cx));
+        state.reading = None;
+        let Ok(Ok(bytes)) = result else { return Poll::Ready(SyncPart::Failed) };
+        state.position += bytes.len() as u64;
+        Poll::Ready(SyncPart::Bytes(bytes))
+    }
+
+    /// The next part. Not to be asked for after [`SyncPart::End`]. Who gives up waiting for it loses nothing.
     pub(super) async fn next(&self) -> SyncPart {
         loop {
-            if let Some(part) = self.take() {
-                return part;
+            match self.take() {
+                Taken::Part(part) => return part,
+                Taken::Reading => return poll_fn(|cx| self.poll_read(cx)).await,
+                Taken::Nothing => self.wake.notified().await,
             }
-            self.wake.notified().await;
         }
     }
 }

@@ -27,10 +27,11 @@ fn block(from: u64, len: usize) -> Bytes {
 /// Reads on until there is nothing, checking each byte.
 fn drain(supply: &Supply, position: &mut u64, at_most: usize) {
     for _ in 0..at_most {
-        let bytes = supply.read(*position).expect("its bytes are kept for it");
-        if bytes.is_empty() {
-            return;
-        }
+        let bytes = match supply.look(*position).expect("its bytes are kept for it") {
+            Found::Nothing => return,
+            Found::Bytes(bytes) => bytes,
+            Found::Stored(stored) => stored.read().expect("the file can be read"),
+        };
         for &got in &bytes {
             assert_eq!(got, byte(*position));
             *position += 1;
@@ -89,20 +90,57 @@ fn what_nobody_wants_needs_no_file() {
     assert!(in_memory(&supply) <= WINDOW as u64);
 }
 
+fn part(bytes: &'static [u8]) -> Taken {
+    Taken::Part(SyncPart::Bytes(Bytes::from_static(bytes)))
+}
+
 #[test]
 fn an_outlet_hands_out_head_snapshot_and_tail_in_order() {
     let (outlet, supply) = (Outlet::default(), Arc::new(Supply::default()));
-    assert_eq!(outlet.take(), None);
+    assert_eq!(outlet.take(), Taken::Nothing);
     outlet.head(Bytes::from_static(b"head"));
-    assert_eq!(outlet.take(), Some(SyncPart::Bytes(Bytes::from_static(b"head"))));
+    assert_eq!(outlet.take(), part(b"head"));
     supply.push(Bytes::from_static(b"keys"));
-    assert_eq!(outlet.take(), None, "not opened");
+    assert_eq!(outlet.take(), Taken::Nothing, "not opened");
     outlet.open(&supply);
-    assert_eq!(outlet.take(), Some(SyncPart::Bytes(Bytes::from_static(b"keys"))));
-    assert_eq!((outlet.take(), outlet.wanted()), (None, Some(4)));
+    assert_eq!(outlet.take(), part(b"keys"));
+    assert_eq!((outlet.take(), outlet.wanted()), (Taken::Nothing, Some(4)));
     outlet.end([Bytes::from_static(b"mark")]);
-    assert_eq!(outlet.take(), Some(SyncPart::Bytes(Bytes::from_static(b"mark"))));
-    assert_eq!(outlet.take(), Some(SyncPart::End));
+    assert_eq!(outlet.take(), part(b"mark"));
+    assert_eq!(outlet.take(), Taken::Part(SyncPart::End));
     outlet.leave();
     assert_eq!(outlet.wanted(), None);
+}
+
+#[test]
+fn what_is_in_the_file_is_read_elsewhere_and_nothing_of_it_is_lost_by_who_gives_up_waiting() {
+    let (outlet, supply) = (Outlet::default(), Arc::new(Supply::default()));
+    let total = 3 * WINDOW as u64;
+    outlet.open(&supply);
+    while supply.len() < total {
+        supply.push(block(supply.len(), 100_000));
+        assert!(supply.shrink(outlet.wanted(), file));
+    }
+    outlet.end([]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let read = runtime.block_on(async {
+        let mut at = 0;
+        loop {
+            // The first look only begins to read; as a link does that has something else to do first.
+            let next = tokio::time::timeout(std::time::Duration::ZERO, outlet.next()).await;
+            let part = match next {
+                Ok(part) => part,
+                Err(_) => outlet.next().await,
+            };
+            match part {
+                SyncPart::Bytes(bytes) => {
+                    assert!(bytes.iter().enumerate().all(|(index, got)| *got == byte(at + index as u64)));
+                    at += bytes.len() as u64;
+                }
+                SyncPart::End => return at,
+                SyncPart::Failed => panic!("nothing failed"),
+            }
+        }
+    });
+    assert_eq!(read, supply.len());
 }

@@ -50,6 +50,13 @@ impl Collection {
         }
     }
 
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Collection::List(list) => list.len(),
+        }
+    }
+
     /// The encoding, as OBJECT ENCODING names it.
     pub fn encoding(&self) -> Encoding {
         match self {

@@ -86,6 +86,12 @@ impl Keyspace {
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
     }
 
+    /// Locks a slot if nobody holds it.
+    pub fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
+        let database = self.database(db);
+        Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock()?))
+    }
+
     #[inline(always)]
     fn enter<'a>(&self, database: &'a Database, id: SlotId, mut guard: MutexGuard<'a, Slot>) -> SlotGuard<'a> {
         let epoch = self.epoch.load(Ordering::Acquire);

@@ -1,0 +1,87 @@
+//! The control thread never waits: the modules that run on it name no call that does.
+//!
+//! It carries the cluster bus of every node of the process, so whatever it waits for puts all of them to sleep in the eyes of their peers. What
+//! it may have of the data it gets through `engine/tries.rs`, which only tries. The type cannot forbid the detour by way of the engine, a
+//! file or a sleep, so this check does. A module whose work has to wait for something gives it to a thread, and that thread's work a module
+//! of its own.
+
+use crate::source::{code_only, files};
+use crate::{Finding, assert_none};
+
+/// The modules of the control thread.
+const MODULES: &[&str] = &[
+    "server/src/cluster/effects.rs",
+    "server/src/cluster/links.rs",
+    "server/src/cluster/local_buses.rs",
+    "server/src/cluster/pipe.rs",
+    "server/src/engine/expire_cycle.rs",
+    "server/src/engine/tries.rs",
+    "server/src/net/listener.rs",
+    "server/src/ops/cron.rs",
+    "server/src/ops/shutdown.rs",
+    "server/src/replication/failover.rs",
+    "server/src/replication/serve.rs",
+];
+
+/// What waits, and what to take instead.
+const WAITS: &[(&str, &str)] = &[
+    ("keyspace.lock(", "Tries: a slot may be held by a long command"),
+    (".lock_cut(", "a thread: a slot may be held by a long command"),
+    ("barrier.enter(", "Tries: somebody may be exclusive"),
+    (".exclusive(", "a thread: it waits for every command that is under way"),
+    (".wait_turn(", "a task of the group"),
+    (".wait_while(", "an `.await`"),
+    (".wait_until(", "an `.await`"),
+    (".wait_for(&mut", "an `.await`"),
+    ("thread::sleep", "`tokio::time::sleep`"),
+    (".blocking_", "an `.await`"),
+    (".recv_timeout(", "an `.await`"),
+    ("fs::", "a thread: a disk may take long"),
+    ("File::", "a thread: a disk may take long"),
+    (".sync_all(", "a thread: a disk may take long"),
+    ("_exact_at(", "a thread: a disk may take long"),
+    ("_all_at(", "a thread: a disk may take long"),
+];
+
+fn check(path: &str, text: &str) -> Vec<Finding> {
+    let code = code_only(text);
+    let mut findings = Vec::new();
+    for (call, instead) in WAITS {
+        for (at, _) in code.match_indices(call) {
+            let line = code[..at].matches('\n').count() + 1;
+            findings.push(Finding::new(path, line, format!("{call} on the control thread: take {instead}")));
+        }
+    }
+    findings
+}
+
+#[test]
+fn modules_of_the_control_thread_do_not_wait() {
+    let sources = files(|path| MODULES.contains(&path));
+    let missing: Vec<_> = MODULES.iter().filter(|path| !sources.iter().any(|file| file.path == **path)).collect();
+    assert!(missing.is_empty(), "modules that have moved: {missing:?}");
+    let findings: Vec<Finding> = sources.iter().flat_map(|file| check(&file.path, &file.text)).collect();
+    assert_none(&findings);
+}
+
+#[test]
+fn the_check_fires_on_a_bad_sample() {
+    for text in [
+        "let guard = engine.keyspace.lock(0, slot);",
+        "let pass = engine.barrier.enter(gate);",
+        "pass.exclusive(|_| ());",
+        "std::thread::sleep(PAUSE);",
+        "let text = std::fs::read(path);",
+        "file.read_exact_at(&mut bytes, 0)?;",
+    ] {
+        assert_eq!(check("server/src/ops/cron.rs", text).len(), 1, "{text}");
+    }
+    for text in [
+        "let guard = tries.enter()?.slot(0, slot)?;",
+        "// engine.keyspace.lock(0, slot)",
+        "tokio::time::sleep(PAUSE).await;",
+        "self.core.lock();",
+    ] {
+        assert_eq!(check("server/src/ops/cron.rs", text), [], "{text}");
+    }
+}
