@@ -1,6 +1,6 @@
 //! WATCH in a cluster: whatever takes a key from a node, EXEC there must not run as if the key were still as it was watched.
 //!
-//! The causes that one node alone can have are in `tests/compat/watch_causes.rs`.
+//! The causes that one node alone can have are in `tests/compat/changes`.
 
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};

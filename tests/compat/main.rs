@@ -10,6 +10,7 @@ mod normalise;
 mod script;
 
 mod absent_commands;
+mod changes;
 mod cluster_mode;
 mod config;
 mod config_numbers;
@@ -37,7 +38,6 @@ mod starting;
 mod strings;
 mod tracking;
 mod transactions;
-mod watch_causes;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -9,10 +9,8 @@
 //! anything was noted here. The thread exists as long as there is something to do.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
-use protocol::resp::OwnedArgs;
 use protocol::slot::{SlotBitmap, SlotId};
 
 use super::driver::Cluster;
@@ -126,24 +124,14 @@ impl Cluster {
     /// Deletes the keys of a slot that another shard owns now, and tells the replicas.
     fn drop_keys(&self, slot: SlotId) {
         let engine = &self.engine;
-        let pass = engine.barrier.enter(engine.background_gate());
-        // The slot may have come back since.
-        if self.view().owns(slot) {
-            return;
+        loop {
+            let pass = engine.barrier.enter(engine.background_gate());
+            // The slot may have come back since.
+            if self.view().owns(slot) || !engine.drop_moved_keys(slot) {
+                break;
+            }
+            drop(pass);
+            engine.settle_tracking();
         }
-        let mut guard = engine.keyspace.lock(0, slot);
-        if engine.state.propagating.load(Ordering::Relaxed)
-            && let Some(feed) = engine.feed()
-        {
-            let deletions: Vec<OwnedArgs> =
-                guard.iter().map(|entry| OwnedArgs::from_slices(&[b"DEL".as_slice(), entry.key()])).collect();
-            deletions.iter().for_each(|words| feed.append(&[(0, words.view())]));
-        }
-        guard.iter().for_each(|entry| engine.invalidate_key(entry.key()));
-        let garbage = guard.clear(|key| engine.keyspace.hash(key));
-        drop(guard);
-        drop(pass);
-        engine.settle_tracking();
-        drop(garbage);
     }
 }

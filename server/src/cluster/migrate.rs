@@ -9,7 +9,6 @@ use std::future::Future;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,14 +19,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::base::number::parse_i64;
-use crate::command::effects::Event;
 use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, error};
 use crate::engine::Engine;
 use crate::engine::client::ClientHandle;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::state::PauseKind;
-use crate::store::{WatchFlag, payload};
+use crate::store::{Cause, Change, WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
 const ROUNDS: usize = 16;
@@ -282,22 +280,14 @@ impl Mover {
                 again.push(copy.key.clone());
                 continue;
             }
-            let Some(removed) = slot.remove(hash, &copy.key) else { continue };
-            slot.touch(hash, &copy.key);
-            if self.engine.invalidate_others(self.client.id, &copy.key) {
-                self.own_copies.lock().push(copy.key.clone());
-            }
-            self.engine.state.dirty.fetch_add(1, Ordering::Relaxed);
-            if self.engine.state.propagating.load(Ordering::Relaxed)
-                && let Some(feed) = self.engine.feed()
-            {
-                feed.append(&[(self.db, OwnedArgs::from_slices(&[b"DEL".as_slice(), &copy.key]).view())]);
-            }
+            let mut effects = self.engine.unasked(&self.engine.hot.load());
+            let change = Change { db: self.db, slot: slot.id(), key: &copy.key, cause: Cause::Moved };
+            let Some(removed) = slot.remove(hash, change, &mut effects) else { continue };
+            effects.count(NotifyClass::Generic, "del", self.db, &copy.key);
+            let settled = self.engine.settle(effects, self.client.id);
             drop(slot);
-            drop(removed);
-            let event = Event { class: NotifyClass::Generic, name: "del", db: self.db, key: copy.key.clone() };
-            let mask = self.engine.hot.load().notify_mask;
-            self.engine.pubsub.notify_keyspace_event(&self.engine, mask, &event);
+            drop((removed, settled.garbage));
+            self.own_copies.lock().extend(settled.own_invalid);
         }
         again
     }

@@ -12,10 +12,7 @@ impl Cluster {
         if !self.flush_due.swap(false, Ordering::AcqRel) {
             return;
         }
-        let keyspace = &self.engine.keyspace;
-        let clear = |slot| keyspace.lock(0, slot).clear(|key| keyspace.hash(key));
-        let garbage: Vec<_> = pass.exclusive(|_| keyspace.occupied(0).map(clear).collect());
-        self.engine.invalidate_all();
+        let garbage = pass.exclusive(|_| self.engine.flush(0..1));
         drop(garbage);
     }
 }

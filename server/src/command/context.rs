@@ -13,7 +13,10 @@ use protocol::slot::{SlotId, key_slot};
 use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
 use crate::base::rng::Rng;
-use crate::store::{AccessClock, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, StringValue, Ttl, Type};
+use crate::store::{
+    AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, StringValue, Ttl,
+    Value,
+};
 
 /// How keys whose time has come are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,13 @@ pub struct Key<'k> {
     pub bytes: &'k [u8],
     pub hash: KeyHash,
     pub slot: SlotId,
+}
+
+impl<'k> Key<'k> {
+    /// A change of this key.
+    fn change(&self, db: usize, cause: Cause) -> Change<'k> {
+        Change { db, slot: self.slot, key: self.bytes, cause }
+    }
 }
 
 /// A word of the command that is a key, with what the engine has computed of it to route and lock.
@@ -101,7 +111,6 @@ pub struct Data<'a> {
     /// Unix time in milliseconds, fixed for the command.
     pub now: i64,
     pub role: Role,
-    pub lazy_expire: bool,
     /// What the engine has computed already of the command's keys.
     pub known: KnownKeys<'a>,
     /// The buffer of a long request, if the command may keep it.
@@ -151,8 +160,6 @@ pub struct KeyspaceCtx<'a> {
     pub drop_elsewhere: bool,
     /// The handler removed all keys of all databases: the file on disk is to say the same.
     pub flushed_all: bool,
-    /// The handler removed all keys of a database.
-    pub flushed: bool,
     /// Drains what is in `effects` now, for a handler that changes a slot (SCAN removes expired keys): called under that slot's
     /// lock, or else a write of another client could overtake the change on the way to a replica.
     pub settle: &'a mut dyn FnMut(&mut Effects),
@@ -192,21 +199,9 @@ impl Data<'_> {
 
     #[cold]
     fn expire(&mut self, db: usize, key: &Key<'_>) {
-        if self.role != Role::Primary {
-            return;
+        if self.role == Role::Primary {
+            self.remove_in(db, key, Cause::Expired);
         }
-        let slot = self.slots.at(db, key.slot);
-        if let Some(removed) = slot.remove(key.hash, key.bytes) {
-            self.effects.discard(removed);
-        }
-        slot.touch(key.hash, key.bytes);
-        self.effects.invalidate(key.bytes, true);
-        let verb: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
-        if self.effects.propagating {
-            self.effects.propagate_before(db, protocol::resp::OwnedArgs::from_slices(&[verb, key.bytes]));
-        }
-        self.effects.notify(NotifyClass::Expired, "expired", db, key.bytes);
-        self.effects.expired += 1;
     }
 
     /// Sets the stamp that the slot gives to the key if it is used or made now.
@@ -332,39 +327,62 @@ impl Data<'_> {
         }
     }
 
-    /// Puts a key that was removed elsewhere, copied or restored. What was there before is dropped; [`Self::changed`] announces.
+    /// Puts a key that was removed elsewhere or copied. What was there before is dropped; [`Self::changed`] announces it.
     pub fn put_in(&mut self, db: usize, key: &Key<'_>, value: Removed) {
-        let ty = value.value().ty();
-        let slot = self.slots.at(db, key.slot);
-        if let Some(old) = slot.put(key.hash, key.bytes, value) {
+        let old = self.slots.at(db, key.slot).put(key.hash, key.bytes, value);
+        self.made_in(db, key, old);
+    }
+
+    /// Sets a key to a value that was made or restored. What was there before is dropped; [`Self::changed`] announces it.
+    pub fn insert(&mut self, key: &Key<'_>, value: Value, expire: Option<i64>) {
+        let old = self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, expire);
+        self.made_in(self.db, key, old);
+    }
+
+    /// A key was made, whether or not it took the place of another (Redis removes that one first).
+    fn made_in(&mut self, db: usize, key: &Key<'_>, old: Option<Removed>) {
+        if let Some(old) = old {
             self.effects.discard(old);
         }
-        self.created_in(db, key, ty);
-    }
-
-    /// Notes that a key of this type has appeared: the event `new`, and clients that wait for such a key.
-    #[inline]
-    pub fn created_in(&mut self, db: usize, key: &Key<'_>, ty: Type) {
         self.effects.notify(NotifyClass::New, "new", db, key.bytes);
-        if ty != Type::String {
-            self.ready_in(db, key);
-        }
     }
 
-    /// Removes a key that is not expired; whether it was there. [`Self::changed`] announces it.
+    /// Removes a key that is not expired: one change, with its event. Whether it was there.
     pub fn delete(&mut self, key: &Key<'_>) -> bool {
-        if self.is_gone(self.db, key) {
-            return false;
-        }
-        let removed = self.slots.at(self.db, key.slot).remove(key.hash, key.bytes);
-        let existed = removed.is_some();
-        if let Some(removed) = removed {
-            self.effects.discard(removed);
+        !self.is_gone(self.db, key) && self.delete_even_expired(key)
+    }
+
+    /// [`Self::delete`] for a key whose time may have come.
+    pub fn delete_even_expired(&mut self, key: &Key<'_>) -> bool {
+        let existed = self.remove_in(self.db, key, Cause::Deleted);
+        if existed {
+            self.effects.count(NotifyClass::Generic, "del", self.db, key.bytes);
         }
         existed
     }
 
-    /// Notes that a key was changed: raises WATCH flags, counts one change, notes the event.
+    /// Removes a key and drops its value; whether it was there.
+    fn remove_in(&mut self, db: usize, key: &Key<'_>, cause: Cause) -> bool {
+        let Self { slots, effects, .. } = self;
+        let removed = slots.at(db, key.slot).remove(key.hash, key.change(db, cause), &mut **effects);
+        removed.map(|removed| effects.discard(removed)).is_some()
+    }
+
+    /// Takes a key out, to be put elsewhere; the command tells of it by events of its own.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<Removed> {
+        let Self { slots, effects, db, .. } = self;
+        slots.at(*db, key.slot).remove(key.hash, key.change(*db, Cause::Deleted), &mut **effects)
+    }
+
+    /// As [`Self::changed`], for a collection of which nothing is left: the key goes as well, and so there are two events.
+    pub fn emptied(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        // Nothing is left of it that would be worth keeping until the slot is unlocked.
+        drop(self.take(key));
+        self.effects.count(class, event, self.db, key.bytes);
+        self.effects.notify(NotifyClass::Generic, "del", self.db, key.bytes);
+    }
+
+    /// Notes that a key was made or changed: everybody learns of it, it counts as one change, and this is its event.
     #[inline]
     pub fn changed(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.changed_in(self.db, key, class, event);
@@ -373,35 +391,21 @@ impl Data<'_> {
     /// [`Self::changed`] in another database.
     #[inline]
     pub fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
-        self.touch_in(db, key);
         self.effects.dirty += 1;
-        self.effects.notify(class, event, db, key.bytes);
+        if self.effects.is_heard() || self.slots.at(db, key.slot).is_observed() {
+            self.tell(db, key, class, event);
+        }
     }
 
-    /// Tells those who watch a key, or keep a copy of it, that it has changed; [`Self::changed`] does so itself.
-    #[inline]
-    pub fn touch_in(&mut self, db: usize, key: &Key<'_>) {
-        self.slots.at(db, key.slot).touch(key.hash, key.bytes);
-        self.effects.invalidate(key.bytes, false);
+    #[cold]
+    fn tell(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        self.slots.at(db, key.slot).written(key.change(db, Cause::Written), &mut *self.effects);
+        self.effects.notify(class, event, db, key.bytes);
     }
 
     /// Notes an event without a change (a second event of the same command).
     #[inline]
     pub fn notify(&mut self, class: NotifyClass, event: &'static str, key: &Key<'_>) {
         self.effects.notify(class, event, self.db, key.bytes);
-    }
-
-    /// Notes that a key may serve a client that waits for it. Call it whenever a key of a type that can be waited for appears.
-    #[inline]
-    pub fn ready(&mut self, key: &Key<'_>) {
-        self.ready_in(self.db, key);
-    }
-
-    /// [`Self::ready`] in another database.
-    #[inline]
-    pub fn ready_in(&mut self, db: usize, key: &Key<'_>) {
-        if self.slots.at(db, key.slot).has_waiters() {
-            self.effects.ready(db, key.bytes);
-        }
     }
 }

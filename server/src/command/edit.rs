@@ -80,10 +80,8 @@ impl Data<'_> {
         let Edit { result, change } = edit(&mut value);
         if !value.is_empty() {
             value.settle();
-            self.slot(key).insert(key.hash, key.bytes, Value::from(value.into()), None);
-            self.notify(NotifyClass::New, "new", key);
+            self.insert(key, Value::from(value.into()), None);
             self.edited(key, change, Edited { emptied: false });
-            self.ready(key);
         }
         Ok(result)
     }
@@ -91,18 +89,12 @@ impl Data<'_> {
     /// Announces what an edit has done.
     #[inline]
     fn edited(&mut self, key: &Key<'_>, change: Option<Change>, edited: Edited) {
-        if let Some(Change { class, event, count }) = change {
-            self.changed(key, class, event);
-            self.effects.dirty = self.effects.dirty + count - 1;
-        }
+        let Some(Change { class, event, count }) = change else { return };
         if edited.emptied {
-            self.remove_emptied(key);
+            self.emptied(key, class, event);
+        } else {
+            self.changed(key, class, event);
         }
-    }
-
-    /// Removes a key whose collection has no element left.
-    fn remove_emptied(&mut self, key: &Key<'_>) {
-        self.slot(key).remove(key.hash, key.bytes);
-        self.notify(NotifyClass::Generic, "del", key);
+        self.effects.dirty = self.effects.dirty + count - 1;
     }
 }

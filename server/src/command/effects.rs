@@ -7,7 +7,7 @@
 use protocol::resp::OwnedArgs;
 use smallvec::SmallVec;
 
-use crate::store::{Removed, ValueRef};
+use crate::store::Removed;
 
 /// Classes of keyspace events, with the bits of `notify-keyspace-events` (Redis: NOTIFY_*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +52,28 @@ pub struct Event {
 }
 
 /// A key that somebody may have a copy of, and that has changed.
-#[derive(Clone, Debug)]
-pub struct Invalid {
-    pub key: Box<[u8]>,
-    /// Its time had come: nobody's command changed it.
-    pub expired: bool,
+#[derive(Clone, Copy, Debug)]
+pub struct Invalid<'k> {
+    pub key: &'k [u8],
+    /// Nobody's command changed it: its time had come, or memory was needed.
+    pub by_nobody: bool,
 }
+
+/// Who listens to what commands do, and what they want to hear.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listeners {
+    /// Whether anybody wants propagation (a replica, a backlog, an AOF). Building it is wasted otherwise.
+    pub propagating: bool,
+    /// Which event classes are switched on (bits of [`NotifyClass`] plus K and E).
+    pub notify_mask: u32,
+    /// Whether anybody keeps copies of keys (client-side caching).
+    pub tracking: bool,
+    /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.
+    pub lazy_expire: bool,
+}
+
+/// Beside the event classes: somebody keeps copies of keys.
+const TRACKING: u32 = 1 << 31;
 
 /// How the command itself is propagated if it was dirty.
 #[derive(Clone, Debug, Default)]
@@ -78,10 +94,10 @@ pub struct Effects {
     pub dirty: u64,
     /// Whether anybody wants propagation (a replica, a backlog, an AOF). Building it is wasted otherwise.
     pub propagating: bool,
-    /// Which event classes are switched on (bits of [`NotifyClass`] plus K and E).
-    pub notify_mask: u32,
-    /// Whether anybody keeps copies of keys (client-side caching).
-    pub tracking: bool,
+    /// See [`Listeners`].
+    pub lazy_expire: bool,
+    /// The event classes that are switched on, and `TRACKING`: so that one test tells that nobody hears of a change.
+    heard: u32,
     /// Lookups that found their key, and that did not.
     pub hits: u32,
     pub misses: u32,
@@ -97,8 +113,10 @@ pub struct Rest {
     /// Commands propagated before the command itself, each in its database (deletions of expired keys).
     pub before: SmallVec<[(usize, OwnedArgs); 1]>,
     pub events: SmallVec<[Event; 1]>,
-    /// Changed keys, if anybody keeps copies.
-    pub invalid: SmallVec<[Invalid; 1]>,
+    /// Changed keys, if anybody keeps copies, each with [`Invalid::by_nobody`].
+    pub invalid: SmallVec<[(Box<[u8]>, bool); 1]>,
+    /// Whoever keeps copies must forget all of them.
+    pub all_invalid: bool,
     /// Keys (database, name) that may serve a blocked client now.
     pub ready: SmallVec<[(usize, Box<[u8]>); 1]>,
     /// Collections that are dropped after the slots are unlocked.
@@ -107,13 +125,34 @@ pub struct Rest {
 
 impl Effects {
     /// Fresh effects for one command.
-    pub fn new(propagating: bool, notify_mask: u32, tracking: bool) -> Self {
-        Self { propagating, notify_mask, tracking, ..Self::default() }
+    #[inline(always)]
+    pub fn new(listeners: Listeners) -> Self {
+        let Listeners { propagating, notify_mask, tracking, lazy_expire } = listeners;
+        let heard = notify_mask | if tracking { TRACKING } else { 0 };
+        Self { propagating, lazy_expire, heard, ..Self::default() }
     }
 
     /// Fresh effects with the same listeners.
     pub fn renewed(&self) -> Self {
-        Self::new(self.propagating, self.notify_mask, self.tracking)
+        Self { propagating: self.propagating, lazy_expire: self.lazy_expire, heard: self.heard, ..Self::default() }
+    }
+
+    /// Whether anybody listens to events or keeps copies of keys. If not, a change need not be told of.
+    #[inline(always)]
+    pub fn is_heard(&self) -> bool {
+        self.heard != 0
+    }
+
+    /// The event classes that are switched on, with K and E.
+    pub fn notify_mask(&self) -> u32 {
+        self.heard & !TRACKING
+    }
+
+    /// Counts a command's change and notes its event; the change itself has passed the door.
+    #[inline]
+    pub fn count(&mut self, class: NotifyClass, event: &'static str, db: usize, key: &[u8]) {
+        self.dirty += 1;
+        self.notify(class, event, db, key);
     }
 
     /// Propagate these words instead of the command as sent.
@@ -144,7 +183,7 @@ impl Effects {
     /// Whether somebody listens to this class of events.
     #[inline]
     pub fn notifies(&self, class: NotifyClass) -> bool {
-        self.notify_mask & class as u32 != 0
+        self.heard & class as u32 != 0
     }
 
     /// Notes an event, if anyone listens.
@@ -155,21 +194,23 @@ impl Effects {
         }
     }
 
-    /// Notes that a key has changed, if anybody keeps copies. `expired`: since its time had come.
-    #[inline]
-    pub fn invalidate(&mut self, key: &[u8], expired: bool) {
-        if self.tracking {
-            self.rest().invalid.push(Invalid { key: key.into(), expired });
+    /// Notes that a key has changed, if anybody keeps copies.
+    pub(super) fn invalidate(&mut self, Invalid { key, by_nobody }: Invalid<'_>) {
+        if self.heard & TRACKING != 0 {
+            self.rest().invalid.push((key.into(), by_nobody));
         }
     }
 
-    /// Takes a removed key, so that a large value is dropped after the slots are unlocked.
-    #[inline]
-    pub fn discard(&mut self, removed: Removed) {
-        match removed.value() {
-            ValueRef::Int(_) | ValueRef::Str(_) => drop(removed),
-            ValueRef::Collection(_) => self.rest().garbage.push(removed),
+    /// Notes that a database was emptied, if anybody keeps copies.
+    pub fn invalidate_all(&mut self) {
+        if self.heard & TRACKING != 0 {
+            self.rest().all_invalid = true;
         }
+    }
+
+    /// Keeps a removed value until the slots are unlocked.
+    pub(super) fn keep_for_later(&mut self, removed: Removed) {
+        self.rest().garbage.push(removed);
     }
 
     /// Propagates a command before the command itself, in its database.
@@ -178,8 +219,11 @@ impl Effects {
     }
 
     /// Notes that a key may serve a blocked client now.
-    pub fn ready(&mut self, db: usize, key: &[u8]) {
-        self.rest().ready.push((db, key.into()));
+    pub(super) fn ready(&mut self, db: usize, key: &[u8]) {
+        let ready = &mut self.rest().ready;
+        if ready.last().is_none_or(|(last_db, last)| (*last_db, &**last) != (db, key)) {
+            ready.push((db, key.into()));
+        }
     }
 
     #[cold]

@@ -13,6 +13,7 @@
 
 pub mod absent;
 pub mod context;
+mod door;
 pub mod edit;
 pub mod effects;
 pub mod error;
@@ -24,7 +25,7 @@ pub mod syntax;
 
 pub use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey, KnownKeys, Role};
 pub use edit::Edit;
-pub use effects::{Effects, Event, NotifyClass};
+pub use effects::{Effects, Event, Listeners, NotifyClass};
 pub use error::CmdError;
 pub use locked::{LockPlan, Locked};
 pub use outcome::{BlockSpec, CmdResult, Outcome, TimeoutReply};

@@ -137,15 +137,12 @@ fn decode(ctx: &KeyedCtx<'_>, bytes: &[u8]) -> Result<Value, CmdError> {
 
 /// The restored key would be expired already: what is left to do is to remove the one that it replaces.
 fn forget(ctx: &mut KeyedCtx<'_>, key: &Key<'_>) {
-    if let Some(removed) = ctx.data.slot(key).remove(key.hash, key.bytes) {
-        ctx.data.effects.discard(removed);
+    if ctx.data.delete_even_expired(key) {
         ctx.data.effects.propagate_instead(&[b"DEL", key.bytes]);
-        ctx.data.changed(key, NotifyClass::Generic, "del");
     }
 }
 
 fn put(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, value: Value, expire: Option<i64>, used: Use) {
-    let ty = value.ty();
     let now = ctx.data.now;
     let fresh = ctx.data.fresh_clock();
     let clock = match (used, ctx.data.lfu) {
@@ -153,10 +150,6 @@ fn put(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, value: Value, expire: Option<i64>,
         (Use::Frequency(frequency), Some(lfu)) => lfu.with_frequency(now, frequency),
         (Use::Now, _) | (Use::Idle(_), Some(_)) | (Use::Frequency(_), None) => fresh,
     };
-    let slot = ctx.data.slot(key);
-    slot.set_clock(clock);
-    if let Some(old) = slot.insert(key.hash, key.bytes, value, expire) {
-        ctx.data.effects.discard(old);
-    }
-    ctx.data.created_in(ctx.data.db, key, ty);
+    ctx.data.slot(key).set_clock(clock);
+    ctx.data.insert(key, value, expire);
 }

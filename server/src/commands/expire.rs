@@ -153,7 +153,7 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, unit: i64, from: i64) -> Cm
     };
     ctx.reply.int(1);
     if past {
-        delete(ctx, &key, ctx.data.lazy_expire);
+        delete(ctx, &key, ctx.limits.lazy_expire);
         return DONE;
     }
     entry.set_expire(Some(at));

@@ -4,7 +4,6 @@
 //! on disk to be emptied, since a crash must not bring back what is acknowledged as removed. Redis: db.c.
 
 use protocol::resp::Args;
-use protocol::slot::{SlotBitmap, SlotId};
 
 use super::integer;
 use crate::command::outcome::DONE;
@@ -76,7 +75,8 @@ fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<u
     for db in databases {
         ctx.effects.dirty += empty(ctx, db);
     }
-    ctx.flushed = true;
+    // Whoever caches keys is told even if there were none.
+    ctx.effects.invalidate_all();
     // Propagated even if nothing was there: a replica may hold what is logically expired here.
     if ctx.effects.propagating {
         ctx.effects.propagate_before(ctx.db, Args::to_owned(args));
@@ -93,7 +93,7 @@ fn empty(ctx: &mut KeyspaceCtx<'_>, db: usize) -> u64 {
     for id in keyspace.occupied(db) {
         let mut slot = keyspace.lock(db, id);
         removed += slot.len() as u64;
-        ctx.garbage.push(Box::new(slot.clear(|key| keyspace.hash(key))));
+        ctx.garbage.push(Box::new(slot.clear(|key| keyspace.hash(key), ctx.effects)));
     }
     removed
 }
@@ -107,46 +107,8 @@ fn swapdb(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     let second = number(&args[2], error::INVALID_SECOND_DB)?;
     let known = |number: i32| usize::try_from(number).ok().filter(|db| *db < ctx.limits.databases);
     let (Some(first), Some(second)) = (known(first), known(second)) else { return Err(error::DB_OUT_OF_RANGE) };
-    if first != second {
-        let mut slots = SlotBitmap::new();
-        for id in ctx.keyspace.occupied(first).chain(ctx.keyspace.occupied(second)) {
-            slots.set(id);
-        }
-        for id in slots.iter() {
-            raise_watchers(ctx, [first, second], id);
-            raise_watchers(ctx, [second, first], id);
-        }
-        ctx.keyspace.swap_databases(first, second);
-        for id in slots.iter() {
-            note_ready(ctx, first, id);
-            note_ready(ctx, second, id);
-        }
-    }
+    ctx.keyspace.swap_databases(first, second, ctx.now, ctx.effects);
     ctx.effects.dirty += 1;
     ctx.reply.ok();
     DONE
-}
-
-/// Whoever watches a key in `ours` is told, if the key is there or is about to be.
-fn raise_watchers(ctx: &mut KeyspaceCtx<'_>, [ours, theirs]: [usize; 2], id: SlotId) {
-    let keyspace = ctx.keyspace;
-    let watched: Vec<Box<[u8]>> = keyspace.lock(ours, id).watched_keys().map(Into::into).collect();
-    for key in watched {
-        let hash = keyspace.hash(&key);
-        let coming =
-            keyspace.lock(theirs, id).get(hash, &key).map(|entry| entry.expire_at().is_some_and(|at| at < ctx.now));
-        let slot = keyspace.lock(ours, id);
-        let here = slot.contains(hash, &key);
-        slot.watch_flags(&key).iter().for_each(|flag| flag.swap(here, coming));
-    }
-}
-
-/// Clients that wait for a key may find it now.
-fn note_ready(ctx: &mut KeyspaceCtx<'_>, db: usize, id: SlotId) {
-    let slot = ctx.keyspace.lock(db, id);
-    for key in slot.waited_keys() {
-        if slot.contains(ctx.keyspace.hash(key), key) {
-            ctx.effects.ready(db, key);
-        }
-    }
 }

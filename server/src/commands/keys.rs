@@ -1,14 +1,14 @@
 //! Commands on keys of any type: delete, ask, rename, copy, move.
 //!
-//! A key that arrives under a name (RENAME, COPY, MOVE) may be what a blocked client waits for, so it goes through
-//! [`crate::command::Data::put_in`], which says so. Redis: db.c.
+//! RENAME and MOVE are the change of two keys ([`crate::command::Data::take`] and [`crate::command::Data::changed`]), which count as
+//! one. Redis: db.c.
 
 use protocol::resp::Args;
 
 use super::{database, integer};
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+    Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::Removed;
 
@@ -73,10 +73,7 @@ fn del(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let mut deleted = 0;
     for word in args.skip(1) {
         let key = ctx.data.key(word);
-        if ctx.data.delete(&key) {
-            ctx.data.changed(&key, NotifyClass::Generic, "del");
-            deleted += 1;
-        }
+        deleted += i64::from(ctx.data.delete(&key));
     }
     ctx.reply.int(deleted);
     DONE
@@ -135,18 +132,12 @@ fn rename_if(ctx: &mut KeyedCtx<'_>, args: Args<'_>, only_free: bool) -> Result<
     if ctx.data.peek(&to).is_some() && only_free {
         return Ok(false);
     }
-    let moved = take(ctx, &from);
+    let moved = ctx.data.take(&from).expect("the key was found");
     ctx.data.put_in(ctx.data.db, &to, moved);
-    // One change with two events.
-    ctx.data.touch_in(ctx.data.db, &from);
+    // Both keys change, but it counts as one.
     ctx.data.notify(NotifyClass::Generic, "rename_from", &from);
     ctx.data.changed(&to, NotifyClass::Generic, "rename_to");
     Ok(true)
-}
-
-/// Takes out a key that is known to be there.
-fn take(ctx: &mut KeyedCtx<'_>, key: &Key<'_>) -> Removed {
-    ctx.data.slot(key).remove(key.hash, key.bytes).expect("the key was found")
 }
 
 /// The database that MOVE names, for the locks. Nonsense is the handler's to report.
@@ -168,9 +159,8 @@ fn move_key(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         ctx.reply.int(0);
         return DONE;
     }
-    let moved = take(ctx, &key);
+    let moved = ctx.data.take(&key).expect("the key was found");
     ctx.data.put_in(target, &key, moved);
-    ctx.data.touch_in(source, &key);
     ctx.data.notify(NotifyClass::Generic, "move_from", &key);
     ctx.data.changed_in(target, &key, NotifyClass::Generic, "move_to");
     ctx.reply.int(1);

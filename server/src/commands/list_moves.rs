@@ -149,7 +149,6 @@ fn rotate(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, from: End, to: End) -> CmdResul
     })?;
     ctx.data.changed(key, NotifyClass::List, from.pop_event());
     ctx.data.effects.dirty -= 1;
-    ctx.data.ready(key);
     DONE
 }
 

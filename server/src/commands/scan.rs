@@ -4,15 +4,14 @@
 //! stands in [`crate::store::ScanCursor`]. SCAN and RANDOMKEY remove the expired keys that they meet, as Redis does; each removal is
 //! announced at once, under its slot's lock and as a unit of its own: such keys have nothing to do with each other. Redis: db.c.
 
-use protocol::resp::{Args, OwnedArgs};
+use protocol::resp::Args;
+use protocol::slot::key_slot;
 
 use super::integer;
 use crate::base::glob;
 use crate::command::outcome::DONE;
-use crate::command::{
-    Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, NotifyClass, Role, error,
-};
-use crate::store::{EntryRef, ScanCursor, Slot};
+use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, Role, error};
+use crate::store::{Cause, Change, EntryRef, ScanCursor, Slot};
 
 /// The commands of this file.
 pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
@@ -224,18 +223,10 @@ fn scan_slots(
 
 /// Removes an expired key of a locked slot, and announces it.
 fn remove_expired(ctx: &mut KeyspaceCtx<'_>, slot: &mut Slot, name: &[u8]) {
-    let hash = ctx.keyspace.hash(name);
-    let Some(removed) = slot.expire_if_due(hash, name, ctx.now) else { return };
-    slot.touch(hash, name);
-    ctx.effects.invalidate(name, true);
-    if ctx.effects.propagating {
-        let verb: &[u8] = if ctx.limits.lazy_expire { b"UNLINK" } else { b"DEL" };
-        ctx.effects.propagate_before(ctx.db, OwnedArgs::from_slices(&[verb, name]));
+    let change = Change { db: ctx.db, slot: key_slot(name), key: name, cause: Cause::Expired };
+    if slot.expire_if_due(ctx.keyspace.hash(name), change, ctx.now, ctx.effects) {
+        (ctx.settle)(ctx.effects);
     }
-    ctx.effects.notify(NotifyClass::Expired, "expired", ctx.db, name);
-    ctx.effects.expired += 1;
-    ctx.effects.discard(removed);
-    (ctx.settle)(ctx.effects);
 }
 
 #[cfg(test)]

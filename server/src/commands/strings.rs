@@ -227,7 +227,6 @@ pub(super) fn delete(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, lazy: bool) {
     ctx.data.delete(key);
     let verb: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
     ctx.data.effects.propagate_instead(&[verb, key.bytes]);
-    ctx.data.changed(key, NotifyClass::Generic, "del");
 }
 
 /// Whether a time to expire asks for deletion at once: not when a primary or a file says so, whose DEL comes by itself.
@@ -253,7 +252,7 @@ fn getex(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         GetExRequest::At(when) => {
             let at = when.resolve(ctx.data.now, ctx.name)?;
             if when.is_absolute() && is_past(ctx, at) {
-                delete(ctx, &key, ctx.data.lazy_expire);
+                delete(ctx, &key, ctx.limits.lazy_expire);
                 return DONE;
             }
             if let Some(mut entry) = ctx.data.get_mut(&key) {

@@ -25,7 +25,7 @@ use super::registry::Handler;
 use super::session::Session;
 use crate::base::rng::Rng;
 use crate::command::{BlockSpec, CmdError, LockPlan, Locked, Role, TimeoutReply};
-use crate::store::{BlockToken, Type, Waiter};
+use crate::store::{BlockToken, Cause, Change, Type, Waiter};
 
 /// A command that waits.
 pub struct Parked {
@@ -240,13 +240,14 @@ impl Engine {
         let hot = self.hot.load();
         loop {
             let Some(place) = locked.get_mut(db, slot) else { return false };
-            if self.state.role(now) == Role::Primary
-                && let Some(removed) = place.expire_if_due(hash, key, now)
-            {
-                // Nothing to be had: who waits keeps its place in the queue.
-                self.announce_expired(db, place, &removed, &hot);
-                unit.discard(removed);
-                return true;
+            if self.state.role(now) == Role::Primary {
+                let mut effects = self.unasked(&hot);
+                let change = Change { db, slot, key, cause: Cause::Expired };
+                if place.expire_if_due(hash, change, now, &mut effects) {
+                    // Nothing to be had: who waits keeps its place in the queue.
+                    unit.keep(self.settle(effects, 0));
+                    return true;
+                }
             }
             let Some(ty) = place.get(hash, key).map(super::super::store::entry::view::EntryRef::ty) else {
                 return true;

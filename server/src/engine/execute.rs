@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::Engine;
 use super::barrier::Pass;
+use super::changes::Settled;
 use super::client::ClientId;
 use super::hot::Hot;
 use super::ports::FileWork;
@@ -26,8 +27,8 @@ use crate::command::effects::{Propagate, Rest};
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::locked::Slots;
 use crate::command::{
-    BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, LockPlan, Locked,
-    Outcome, Role,
+    BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, Listeners, LockPlan,
+    Locked, Outcome, Role,
 };
 use crate::store::{Removed, Slot};
 
@@ -201,11 +202,6 @@ impl Unit {
         }
     }
 
-    /// Keeps a removed value until no lock is held.
-    pub(super) fn discard(&mut self, removed: Removed) {
-        self.gathered().garbage.push(removed);
-    }
-
     #[cold]
     fn gathered(&mut self) -> &mut Gathered {
         self.gathered.get_or_insert_default()
@@ -230,19 +226,18 @@ impl Unit {
         if effects.propagating {
             self.propagate(engine, command, args, db, effects.dirty != 0, rest.as_deref());
         }
-        let Some(rest) = rest else { return };
-        for invalid in rest.invalid {
-            if engine.invalidate(self.by, &invalid, self.serving) {
-                self.gathered().own_invalid.push(invalid.key);
-            }
+        if let Some(rest) = rest {
+            self.keep(engine.tell_all(*rest, effects.notify_mask(), self.by, self.serving));
         }
-        for event in &rest.events {
-            engine.pubsub.notify_keyspace_event(engine, effects.notify_mask, event);
-        }
-        if !(rest.ready.is_empty() && rest.garbage.is_empty()) {
+    }
+
+    /// Keeps what is left to do until the locks are given back, or until the client that is served has its reply.
+    pub(super) fn keep(&mut self, Settled { garbage, own_invalid, ready }: Settled) {
+        if !(garbage.is_empty() && own_invalid.is_empty() && ready.is_empty()) {
             let gathered = self.gathered();
-            gathered.ready.extend(rest.ready);
-            gathered.garbage.extend(rest.garbage);
+            gathered.garbage.extend(garbage);
+            gathered.own_invalid.extend(own_invalid);
+            gathered.ready.extend(ready);
         }
     }
 
@@ -352,8 +347,7 @@ impl Engine {
         slots: Slots<'_>,
     ) -> Called {
         let start = out.len();
-        let propagating = self.state.propagating.load(Ordering::Relaxed);
-        let mut effects = Effects::new(propagating, hot.notify_mask, self.tracking.is_on());
+        let mut effects = Effects::new(self.listeners(hot));
         let mut ctx = KeyedCtx {
             data: Data {
                 keyspace: &self.keyspace,
@@ -362,7 +356,6 @@ impl Engine {
                 db: caller.db,
                 now: caller.now,
                 role: caller.role,
-                lazy_expire: hot.limits.lazy_expire,
                 known: KnownKeys::new(known),
                 lent: caller.lent,
                 no_touch: caller.no_touch,
@@ -419,9 +412,8 @@ impl Engine {
         unit: &mut Unit,
     ) -> Called {
         let start = out.len();
-        let propagating = self.state.propagating.load(Ordering::Relaxed);
         // Somebody may begin to track meanwhile, since not all slots are locked from the beginning.
-        let mut effects = Effects::new(propagating, hot.notify_mask, true);
+        let mut effects = Effects::new(Listeners { tracking: true, ..self.listeners(hot) });
         let mut ctx = KeyspaceCtx {
             keyspace: &self.keyspace,
             reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
@@ -435,7 +427,6 @@ impl Engine {
             garbage: Vec::new(),
             drop_elsewhere: false,
             flushed_all: false,
-            flushed: false,
             settle: &mut |effects| {
                 let fresh = effects.renewed();
                 unit.drain(self, command, args, caller.db, &mut std::mem::replace(effects, fresh));
@@ -444,7 +435,7 @@ impl Engine {
         let result = handler(&mut ctx, args);
         let (garbage, elsewhere) = (std::mem::take(&mut ctx.garbage), ctx.drop_elsewhere);
         let full = ctx.reply.is_full();
-        let (flushed, flushed_all) = (ctx.flushed, ctx.flushed_all);
+        let flushed_all = ctx.flushed_all;
         drop(ctx);
         unit.over_limit |= full;
         let called = match result {
@@ -456,10 +447,9 @@ impl Engine {
             }
         };
         unit.drain(self, command, args, caller.db, &mut effects);
-        if flushed {
-            self.invalidate_all();
-        }
         if flushed_all && let Some(disk) = self.disk() {
+            // What the file is about to say is no change that it lacks.
+            unit.tally.settle(self);
             unit.gathered().file = disk.flushed_all();
         }
         if elsewhere && !garbage.is_empty() {

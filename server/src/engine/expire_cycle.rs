@@ -2,8 +2,7 @@
 //!
 //! Each slot keeps its expiries in order, so what is due is found, not sampled for, and the keyspace knows which slots have keys
 //! that expire at all. A cycle works through those slots, some per call, and goes on where the last one stopped, so that slots whose
-//! keys live long do not keep others waiting. Every deletion is propagated, published and announced to watchers under its slot's
-//! lock, like a command's.
+//! keys live long do not keep others waiting. Every deletion passes the door ([`super::changes`]), like a command's.
 //!
 //! It runs on the control thread and waits for nobody ([`super::tries`]): a slot that a command holds is passed over, and is
 //! the first that the next cycle looks at.
@@ -144,11 +143,9 @@ impl Round<'_> {
                 return Look::Done;
             };
             let batch = KEYS_PER_LOCK.min(self.budget - self.removed);
-            let garbage = &mut self.garbage;
-            let removed = slot.expire_due(self.now, batch, |slot, removed| {
-                engine.announce_expired(db, slot, &removed, hot);
-                garbage.push(removed);
-            });
+            let mut effects = engine.unasked(hot);
+            let removed = slot.expire_due(parts(place), self.now, batch, &mut effects);
+            self.garbage.extend(engine.settle(effects, 0).garbage);
             self.removed += removed;
             if removed < batch {
                 break;

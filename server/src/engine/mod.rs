@@ -12,6 +12,7 @@
 
 pub mod barrier;
 pub mod blocking;
+pub mod changes;
 pub mod client;
 pub mod client_commands;
 pub mod clients;
@@ -21,7 +22,6 @@ pub mod descriptors;
 pub mod dispatch;
 pub mod execute;
 pub mod expire_cycle;
-mod expire_key;
 mod gates;
 pub mod help;
 pub mod hot;

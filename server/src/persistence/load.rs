@@ -89,11 +89,9 @@ impl Load {
                     }
                     let keyspace = self.beside.as_ref().unwrap_or(&self.engine.keyspace);
                     let (hash, mut slot) = (keyspace.hash(&key), keyspace.lock(self.db, key_slot(&key)));
-                    let old = slot.insert(hash, &key, value, expire);
-                    // A key that comes with a full sync is a change to those who watched it while it was not there.
-                    slot.touch(hash, &key);
+                    let is_new = slot.load(hash, &key, value, expire);
                     drop(slot);
-                    if old.is_some() {
+                    if !is_new {
                         let key = String::from_utf8_lossy(&key).into_owned();
                         return Err(LoadError::Duplicate { key, db: self.db });
                     }
@@ -217,32 +215,20 @@ fn limits(engine: &Engine) -> PayloadLimits {
 /// returned, to be dropped outside of the barrier, which the caller holds.
 pub fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
     let keyspace = &engine.keyspace;
+    let mut effects = engine.unasked(&engine.hot.load());
+    effects.invalidate_all();
+    let hash = |key: &[u8]| keyspace.hash(key);
     let mut garbage = Vec::new();
     for db in 0..fresh.databases() {
         let replaced: SlotBitmap = fresh.occupied(db).collect();
         for slot in keyspace.occupied(db).filter(|slot| !replaced.contains(*slot)) {
-            garbage.push(keyspace.lock(db, slot).clear(|key| keyspace.hash(key)));
+            garbage.push(keyspace.lock(db, slot).clear(hash, &mut effects));
         }
         for slot in replaced.iter() {
             let (mut guard, mut new) = (keyspace.lock(db, slot), fresh.lock(db, slot));
-            garbage.push(guard.replace_with(&mut new, |key| keyspace.hash(key)));
+            garbage.push(guard.replace_with(&mut new, hash, &mut effects));
         }
     }
-    engine.invalidate_all();
-    garbage
-}
-
-/// Removes every key of every database and tells those who watch them. What was removed is returned, to be dropped outside of
-/// the barrier, which the caller holds.
-pub fn empty(engine: &Engine) -> Vec<Cleared> {
-    let keyspace = &engine.keyspace;
-    let mut garbage = Vec::new();
-    for db in 0..keyspace.databases() {
-        for slot in keyspace.occupied(db) {
-            let mut guard = keyspace.lock(db, slot);
-            garbage.push(guard.clear(|key| keyspace.hash(key)));
-        }
-    }
-    engine.invalidate_all();
+    drop(engine.settle(effects, 0));
     garbage
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use super::{Persistence, load};
+use super::Persistence;
 use crate::command::{CmdError, error};
 use crate::engine::state::{PauseKind, PausePurpose};
 
@@ -72,7 +72,7 @@ impl Persistence {
             }
             // From here on until everything is loaded again, nobody may see half of it.
             engine.state.loading.store(true, Ordering::SeqCst);
-            load::empty(engine)
+            engine.flush(0..engine.keyspace.databases())
         });
         drop(garbage);
         self.load(engine.state.is_replica()).map_err(|problem| {

@@ -17,11 +17,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use protocol::slot::{SLOT_COUNT, SlotId};
+use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId};
 
+use super::change::Door;
 use super::entry::word::prefetch;
 use super::hash::{Hasher, KeyHash, mix};
 use super::slot::Slot;
+use crate::base::clock::UnixMillis;
 
 /// Slots whose counts are summed up together.
 const GROUP: usize = 256;
@@ -180,11 +182,20 @@ impl Keyspace {
         last.or_else(|| database.occupied.iter_from(SlotId::FIRST).next())
     }
 
-    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number. The caller holds
-    /// the barrier: no slot is locked, and no command runs.
-    pub fn swap_databases(&self, a: usize, b: usize) {
+    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number: a key that was there
+    /// or comes is a change to who watches it, and one that comes may be what somebody waits for. The caller holds the
+    /// barrier: no slot is locked, and no command runs.
+    pub fn swap_databases(&self, a: usize, b: usize, now: UnixMillis, door: &mut impl Door) {
         if a == b {
             return;
+        }
+        let mut slots = SlotBitmap::new();
+        for id in self.occupied(a).chain(self.occupied(b)) {
+            slots.set(id);
+        }
+        for id in slots.iter() {
+            self.tell_watchers(id, a, b, now);
+            self.tell_watchers(id, b, a, now);
         }
         if self.existing(a).is_some() || self.existing(b).is_some() {
             let (first, second) = (self.database(a), self.database(b));
@@ -196,6 +207,25 @@ impl Keyspace {
         let old = physical_a.load(Ordering::Acquire);
         physical_a.store(physical_b.load(Ordering::Acquire), Ordering::Release);
         physical_b.store(old, Ordering::Release);
+        for id in slots.iter() {
+            for db in [a, b] {
+                let slot = self.lock(db, id);
+                let come = slot.waited_keys().filter(|key| slot.contains(self.hash(key), key));
+                come.for_each(|key| door.swapped_in(db, key));
+            }
+        }
+    }
+
+    /// Tells who watches a key in `ours` that the database is about to become `theirs`.
+    fn tell_watchers(&self, id: SlotId, ours: usize, theirs: usize, now: UnixMillis) {
+        let watched: Vec<Box<[u8]>> = self.lock(ours, id).watched_keys().map(Into::into).collect();
+        for key in watched {
+            let hash = self.hash(&key);
+            let coming = self.lock(theirs, id).get(hash, &key).map(|entry| entry.is_expired(now));
+            let slot = self.lock(ours, id);
+            let here = slot.contains(hash, &key);
+            slot.watch_flags(&key).iter().for_each(|flag| flag.swap(here, coming));
+        }
     }
 
     // --- Snapshots ---

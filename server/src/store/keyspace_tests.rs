@@ -7,7 +7,8 @@ use std::sync::Arc;
 use protocol::slot::key_slot;
 
 use super::*;
-use crate::store::{StringValue, Ttl, WatchFlag};
+use crate::store::change::tests::{Witness, change};
+use crate::store::{BlockToken, Cause, StringValue, Ttl, Waiter, WatchFlag};
 
 fn set(keyspace: &Keyspace, db: usize, key: &[u8], ttl: Ttl) {
     let hash = keyspace.hash(key);
@@ -29,12 +30,12 @@ fn keys_are_found_and_counted() {
     let sum: usize = keyspace.occupied(0).map(|slot| keyspace.lock(0, slot).len()).sum();
     assert_eq!(sum, 20_000);
     for slot in keyspace.with_expiry(0, SlotId::FIRST) {
-        keyspace.lock(0, slot).expire_due(6, usize::MAX, |_, _| {});
+        keyspace.lock(0, slot).expire_due((0, slot), 6, usize::MAX, &mut Witness::default());
     }
     assert_eq!((keyspace.len(0), keyspace.expires_len(0)), (15_000, 0));
     assert_eq!(keyspace.with_expiry(0, SlotId::FIRST).count(), 0);
     for slot in SlotId::all() {
-        drop(keyspace.lock(0, slot).clear(|key| keyspace.hash(key)));
+        drop(keyspace.lock(0, slot).clear(|key| keyspace.hash(key), &mut Witness::default()));
     }
     assert_eq!((keyspace.len(0), keyspace.occupied(0).count()), (0, 0));
 }
@@ -76,7 +77,7 @@ fn counts_are_right_whoever_writes_at_the_same_time() {
                     let hash = keyspace.hash(&key);
                     let mut slot = keyspace.lock(0, key_slot(&key));
                     match i % 3 {
-                        0 => drop(slot.remove(hash, &key)),
+                        0 => drop(slot.remove(hash, change(&key, Cause::Deleted), &mut Witness::default())),
                         1 => _ = slot.set_string(hash, &key, StringValue::Int(1), Ttl::Clear),
                         _ => _ = slot.set_string(hash, &key, StringValue::Bytes(&key), Ttl::At(7)),
                     }
@@ -108,16 +109,22 @@ fn a_hint_does_not_wait_for_a_locked_slot() {
 
 #[test]
 fn swapping_databases_moves_keys_and_leaves_clients() {
+    let mut witness = Witness::default();
     let keyspace = Keyspace::new(3, 1);
     let flag = Arc::new(WatchFlag::new());
     set(&keyspace, 0, b"a", Ttl::At(5));
     keyspace.lock(0, key_slot(b"k")).watch(b"k", &flag);
-    keyspace.swap_databases(0, 2);
+    for (db, key) in [(2, b"a"), (0, b"k")] {
+        let waiter = Waiter { token: Arc::new(BlockToken::new()), request: Arc::new(()) };
+        keyspace.lock(db, key_slot(key)).wait(key, waiter);
+    }
+    keyspace.swap_databases(0, 2, 0, &mut witness);
     assert_eq!((keyspace.len(0), keyspace.len(2), keyspace.expires_len(2)), (0, 1, 1));
+    assert_eq!(witness.swapped_in, [(2, b"a".to_vec())], "only who waits for what has come is told");
     assert_eq!(keyspace.lock(0, key_slot(b"k")).watched_keys().count(), 1);
     assert_eq!(keyspace.lock(2, key_slot(b"k")).watched_keys().count(), 0);
-    keyspace.swap_databases(0, 0);
-    keyspace.swap_databases(1, 1);
+    keyspace.swap_databases(0, 0, 0, &mut witness);
+    keyspace.swap_databases(1, 1, 0, &mut witness);
     assert_eq!(keyspace.len(2), 1);
 }
 
@@ -154,10 +161,10 @@ fn a_cut_tells_every_database_as_it_was_numbered_then() {
     }
     set(&keyspace, 1, b"other", Ttl::Clear);
     let cut = keyspace.cut();
-    keyspace.swap_databases(0, 1);
+    keyspace.swap_databases(0, 1, 0, &mut Witness::default());
     set(&keyspace, 0, b"new", Ttl::Clear);
     for slot in SlotId::all() {
-        drop(keyspace.lock(1, slot).clear(|key| keyspace.hash(key)));
+        drop(keyspace.lock(1, slot).clear(|key| keyspace.hash(key), &mut Witness::default()));
     }
     assert_eq!(keyspace.len(1), 0, "flushed after the cut");
     assert_eq!(emit(&keyspace, &cut, 0), keys);
@@ -197,7 +204,11 @@ fn replaced_slots_do_not_show_in_a_running_snapshot() {
         let fresh = keyspace.sibling();
         (0..100).for_each(|i| set(&fresh, 0, format!("new:{i}").as_bytes(), Ttl::At(5)));
         for slot in SlotId::all() {
-            drop(keyspace.lock(0, slot).replace_with(&mut fresh.lock(0, slot), |key| keyspace.hash(key)));
+            drop(keyspace.lock(0, slot).replace_with(
+                &mut fresh.lock(0, slot),
+                |key| keyspace.hash(key),
+                &mut Witness::default(),
+            ));
         }
         assert_eq!((keyspace.len(0), keyspace.expires_len(0), fresh.len(0)), (100, 100, 0));
         set(&keyspace, 0, b"new:1", Ttl::Clear);

@@ -12,6 +12,7 @@
 //! [`encoding`] how collections are made, `payload` how values become bytes and come back. `unsafe` stands in `entry`
 //! alone, but for the allocation of zeroed cells in `keyspace`.
 
+mod change;
 mod collection;
 mod edit;
 pub mod encoding;
@@ -31,6 +32,7 @@ mod value;
 mod waiters;
 mod watchers;
 
+pub use change::{Cause, Change, Door};
 pub use collection::{Collection, CollectionType};
 pub use edit::{EditGuard, Edited};
 pub use entry::{AccessClock, EntryRef};

@@ -5,9 +5,9 @@
 //!
 //! Every change of an entry goes through three duties, which callers of this file cannot forget because there is no way
 //! around them: the state of a running snapshot is preserved first, the expiry index follows, and the entry is stamped
-//! with the slot's clock. One duty is left to the caller, since only it knows when a command has really changed
-//! something: [`Slot::touch`]. Only [`Slot::clear`], by which a command, a full sync, a reset or a lost slot takes all keys at
-//! once, does that itself.
+//! with the slot's clock. Who takes a key out hands over a [`Door`], through which everybody learns of it: watchers,
+//! blocked clients, and whoever the door tells. One duty is left to the caller, since only it knows when a command has
+//! really changed something: [`Slot::written`].
 //!
 //! Nothing here looks at the time by itself: [`Slot::get`] returns keys that are logically expired, and the engine
 //! decides (a primary deletes them, a replica hides them and waits for the primary's DEL).
@@ -18,6 +18,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use protocol::slot::SlotId;
+
+use super::change::{Cause, Change, Door};
 use super::collection::CollectionType;
 use super::edit::EditGuard;
 use super::entry::{AccessClock, Entry, EntryRef};
@@ -230,23 +233,77 @@ impl Slot {
     /// Sets a key to a value of any type, replacing what it held. Returns what was removed, to be dropped without the
     /// lock.
     pub fn insert(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> Option<Removed> {
-        let removed = self.remove(hash, key);
+        let removed = self.get_mut(hash, key).map(EntryMut::detach);
         self.add(hash.tag(), Entry::new(key, value, expire, self.clock()));
         removed
+    }
+
+    /// Adds a key of a data set that is being loaded. `false`: it is there already. To those who watch it while it is not
+    /// there, its coming is a change; nobody else is told of single keys.
+    pub fn load(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> bool {
+        if self.contains(hash, key) {
+            return false;
+        }
+        self.add(hash.tag(), Entry::new(key, value, expire, self.clock()));
+        self.watch_flags(key).iter().for_each(|flag| flag.touch(false));
+        true
     }
 
     /// Puts a removed (or copied) key back under `key`: with its value, encoding, expiry and access time. For RENAME,
     /// MOVE and COPY. Returns what was there before.
     pub fn put(&mut self, hash: KeyHash, key: &[u8], moved: Removed) -> Option<Removed> {
-        let removed = self.remove(hash, key);
+        let removed = self.get_mut(hash, key).map(EntryMut::detach);
         let entry = if moved.key() == key { moved.0 } else { moved.0.into_key(key) };
         self.add(hash.tag(), entry);
         removed
     }
 
+    /// Announces that a key was made, or that its value or expiry was changed. To be called for every such change.
+    pub fn written(&mut self, change: Change<'_>, door: &mut impl Door) {
+        self.tell(change, false, door);
+    }
+
     /// Removes a key.
-    pub fn remove(&mut self, hash: KeyHash, key: &[u8]) -> Option<Removed> {
-        Some(self.get_mut(hash, key)?.remove())
+    pub fn remove(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) -> Option<Removed> {
+        let removed = self.get_mut(hash, change.key)?.detach();
+        self.tell(change, true, door);
+        Some(removed)
+    }
+
+    /// Removes up to `limit` keys, whichever they are; how many it were. `home` is the database and the slot.
+    pub fn remove_some(
+        &mut self,
+        limit: usize,
+        hash: impl Fn(&[u8]) -> KeyHash,
+        home: (usize, SlotId),
+        cause: Cause,
+        door: &mut impl Door,
+    ) -> usize {
+        let mut keys: Vec<Box<[u8]>> = Vec::new();
+        self.table.visit(0, limit.max(1), |entry| keys.push(entry.key().into()));
+        for key in &keys {
+            let change = Change { db: home.0, slot: home.1, key, cause };
+            if let Some(removed) = self.remove(hash(key), change, door) {
+                door.discard(removed);
+            }
+        }
+        keys.len()
+    }
+
+    /// Tells everybody of a change that has been made. `gone`: the key is not there any more.
+    fn tell(&mut self, change: Change<'_>, gone: bool, door: &mut impl Door) {
+        let mut awaited = false;
+        if let Some(extra) = &mut self.extra {
+            extra.watchers.of(change.key).iter().for_each(|flag| flag.touch(gone));
+            awaited = !extra.waiters.is_empty() && extra.waiters.queue(change.key).next().is_some();
+        }
+        door.pass(change, awaited);
+    }
+
+    /// Whether there may be somebody who watches a key of this slot or waits for one. If not, a write concerns nobody here.
+    #[inline(always)]
+    pub fn is_observed(&self) -> bool {
+        self.extra.is_some()
     }
 
     /// Sets or clears a key's expiry. Returns whether the key is there.
@@ -256,7 +313,8 @@ impl Slot {
 
     /// Removes all keys and tells those who watch one of them. Waiters and watchers stay, and so does what a running snapshot
     /// still needs. A watched key that was not there is no concern of theirs: it has not changed. `hash` is the keyspace's.
-    pub fn clear(&mut self, hash: impl Fn(&[u8]) -> KeyHash) -> Cleared {
+    pub fn clear(&mut self, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
+        door.flushed();
         let watched = self.extra.iter().flat_map(|extra| extra.watchers.iter());
         for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
             flags.iter().for_each(|flag| flag.touch(true));
@@ -273,9 +331,9 @@ impl Slot {
 
     /// Takes the keys of a slot that took part in no snapshot, in exchange for all that were here. As [`Slot::clear`], and a watched key
     /// that comes is a change, too.
-    pub fn replace_with(&mut self, fresh: &mut Slot, hash: impl Fn(&[u8]) -> KeyHash) -> Cleared {
+    pub fn replace_with(&mut self, fresh: &mut Slot, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
         debug_assert!(!fresh.snapshot_pending(), "nobody saves it");
-        let old = self.clear(&hash);
+        let old = self.clear(&hash, door);
         self.table = std::mem::replace(&mut fresh.table, Table::EMPTY);
         self.expiry = fresh.expiry.take();
         // None of them is part of a running snapshot: the bit of settled entries is the one that they have.
@@ -306,10 +364,13 @@ impl Slot {
 
     // --- Expiry ---
 
-    /// Removes the key if it is expired at `now`.
-    pub fn expire_if_due(&mut self, hash: KeyHash, key: &[u8], now: UnixMillis) -> Option<Removed> {
-        let entry = self.get_mut(hash, key)?;
-        if entry.is_expired(now) { Some(entry.remove()) } else { None }
+    /// Removes a key if it is expired at `now`; whether it was. The cause is the expiry, whatever the change says.
+    pub fn expire_if_due(&mut self, hash: KeyHash, change: Change<'_>, now: UnixMillis, door: &mut impl Door) -> bool {
+        let due = self.get(hash, change.key).is_some_and(|entry| entry.is_expired(now));
+        if due && let Some(removed) = self.remove(hash, Change { cause: Cause::Expired, ..change }, door) {
+            door.discard(removed);
+        }
+        due
     }
 
     /// When the first of the slot's keys expires.
@@ -317,24 +378,18 @@ impl Slot {
         self.expiry.as_ref()?.first()
     }
 
-    /// Removes one key that is expired at `now`, the one that expired first.
-    pub fn pop_due(&mut self, now: UnixMillis) -> Option<Removed> {
-        let due = self.expiry.as_ref()?.first_due(now)?;
-        let at = self
-            .table
-            .find_by(due.tag, |entry| due.matches(entry.expire_at()))
-            .expect("an expiry in the index belongs to an entry");
-        Some(EntryMut { slot: self, at, tag: due.tag }.remove())
-    }
-
-    /// Removes up to `budget` keys that are expired at `now` and hands them to `f`. Returns how many it were: less than
-    /// the budget means that no more are due.
-    pub fn expire_due(&mut self, now: UnixMillis, budget: usize, mut f: impl FnMut(&mut Slot, Removed)) -> usize {
+    /// Removes up to `budget` keys that are expired at `now`, those first that expired first. Returns how many it were: less
+    /// than the budget means that no more are due. `home` is the database and the slot.
+    pub fn expire_due(&mut self, home: (usize, SlotId), now: UnixMillis, budget: usize, door: &mut impl Door) -> usize {
         for done in 0..budget {
-            match self.pop_due(now) {
-                Some(removed) => f(self, removed),
-                None => return done,
-            }
+            let Some(due) = self.expiry.as_ref().and_then(|index| index.first_due(now)) else { return done };
+            let at = self
+                .table
+                .find_by(due.tag, |entry| due.matches(entry.expire_at()))
+                .expect("an expiry in the index belongs to an entry");
+            let removed = EntryMut { slot: self, at, tag: due.tag }.detach();
+            self.tell(Change { db: home.0, slot: home.1, key: removed.key(), cause: Cause::Expired }, true, door);
+            door.discard(removed);
         }
         budget
     }
@@ -367,7 +422,7 @@ impl Slot {
     }
 
     /// The keys that somebody waits for.
-    pub fn waited_keys(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn waited_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.extra.iter().flat_map(|extra| extra.waiters.keys())
     }
 
@@ -391,23 +446,13 @@ impl Slot {
         }
     }
 
-    /// Announces that a key was changed: whoever watches it learns of it. To be called for every change of every key.
-    #[inline]
-    pub fn touch(&mut self, hash: KeyHash, key: &[u8]) {
-        let flags = self.watch_flags(key);
-        if !flags.is_empty() {
-            let gone = !self.contains(hash, key);
-            flags.iter().for_each(|flag| flag.touch(gone));
-        }
-    }
-
     /// The flags of those who watch a key.
-    pub fn watch_flags(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
+    pub(super) fn watch_flags(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
         self.extra.as_ref().map_or(&[], |extra| extra.watchers.of(key))
     }
 
     /// The keys that somebody watches.
-    pub fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.extra.iter().flat_map(|extra| extra.watchers.keys())
     }
 
@@ -621,8 +666,8 @@ impl<'a> EntryMut<'a> {
         }
     }
 
-    /// Removes the key.
-    pub fn remove(self) -> Removed {
+    /// Takes the key out, and leaves it to the slot to tell of it.
+    fn detach(self) -> Removed {
         self.slot.preserve(self.at);
         if let Some(at) = self.expire_at() {
             self.slot.forget_expiry(at, self.tag);

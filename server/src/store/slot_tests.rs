@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::change::tests::{Witness, change};
 use crate::store::edit::Edited;
 use crate::store::hash::mix;
 use crate::store::types::list::{List, ListOptions};
@@ -46,13 +47,14 @@ fn due_keys_leave_in_order_and_within_the_budget() {
     for i in 0..100u8 {
         slot.set_string(hash(&key(i)), &key(i), StringValue::Int(1), Ttl::At(1000 - i as i64));
     }
-    let mut order = Vec::new();
-    assert_eq!(slot.expire_due(951, 20, |_, removed| order.push(removed.expire_at())), 20);
-    assert_eq!(slot.expire_due(951, 100, |_, removed| order.push(removed.expire_at())), 30);
+    let (mut witness, home) = (Witness::default(), (0, SlotId::FIRST));
+    assert_eq!(slot.expire_due(home, 951, 20, &mut witness), 20);
+    assert_eq!(slot.expire_due(home, 951, 100, &mut witness), 30);
+    let order: Vec<_> = witness.removed.iter().map(Removed::expire_at).collect();
     assert!(order.is_sorted() && order.first() == Some(&Some(901)) && order.last() == Some(&Some(950)));
     assert_eq!((slot.len(), slot.expires_len()), (50, 50));
-    assert!(slot.expire_if_due(hash(&key(0)), &key(0), 1000).is_none());
-    assert!(slot.expire_if_due(hash(&key(0)), &key(0), 1001).is_some());
+    assert!(!slot.expire_if_due(hash(&key(0)), change(&key(0), Cause::Expired), 1000, &mut witness));
+    assert!(slot.expire_if_due(hash(&key(0)), change(&key(0), Cause::Expired), 1001, &mut witness));
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn a_moved_key_keeps_expiry_encoding_and_access_time() {
     slot.set_string(hash(b"a"), b"a", StringValue::Bytes(b"x"), Ttl::At(50));
     slot.set_string(hash(b"b"), b"b", StringValue::Bytes(b"old"), Ttl::At(9));
     slot.get_mut(hash(b"a"), b"a").expect("there").append(b"y");
-    let moved = slot.remove(hash(b"a"), b"a").expect("there");
+    let moved = slot.remove(hash(b"a"), change(b"a", Cause::Deleted), &mut Witness::default()).expect("there");
     let replaced = slot.put(hash(b"b"), b"b", moved).expect("it was there");
     assert_eq!(string(replaced.entry()), b"old");
     let entry = slot.get(hash(b"b"), b"b").expect("there");
@@ -94,7 +96,7 @@ fn lists_change_in_place() {
     assert_eq!(list.finish(), Edited { emptied: false });
     let entry = slot.get_mut(h, b"l").expect("there");
     assert!(entry.as_ref().collection::<List>().is_some_and(|list| list.len() == 2));
-    assert_eq!(entry.remove().expire_at(), Some(5));
+    assert_eq!(entry.detach().expire_at(), Some(5));
     assert_eq!((slot.len(), slot.expires_len()), (0, 0));
 }
 
@@ -106,7 +108,7 @@ fn waiters_and_watchers_cost_nothing_once_they_are_gone() {
     slot.wait(b"k", waiter.clone());
     slot.watch(b"k", &flag);
     assert!(slot.has_waiters() && slot.waiters(b"k").count() == 1);
-    slot.touch(hash(b"k"), b"k");
+    slot.written(change(b"k", Cause::Written), &mut Witness::default());
     assert!(flag.is_raised());
     slot.stop_waiting(b"k", &waiter.token);
     slot.unwatch(b"k", &flag);
@@ -183,7 +185,8 @@ fn apply(slot: &mut Slot, model: &mut Model, op: &Op) {
         }
         Op::Remove { key: k } => {
             let k = key(*k);
-            let removed = slot.remove(hash(&k), &k).map(|removed| (string(removed.entry()), removed.expire_at()));
+            let removed = slot.remove(hash(&k), change(&k, Cause::Deleted), &mut Witness::default());
+            let removed = removed.map(|removed| (string(removed.entry()), removed.expire_at()));
             assert_eq!(removed, model.remove(&k));
         }
         Op::Expire { key: k, at } => {
@@ -193,7 +196,7 @@ fn apply(slot: &mut Slot, model: &mut Model, op: &Op) {
         }
         Op::Rename { from, to } => {
             let (from, to) = (key(*from), key(*to));
-            if let Some(moved) = slot.remove(hash(&from), &from) {
+            if let Some(moved) = slot.remove(hash(&from), change(&from, Cause::Deleted), &mut Witness::default()) {
                 slot.put(hash(&to), &to, moved);
                 let value = model.remove(&from).expect("the slot had it");
                 model.insert(to, value);
@@ -201,15 +204,15 @@ fn apply(slot: &mut Slot, model: &mut Model, op: &Op) {
         }
         Op::PopDue { now } => {
             let first = model.values().filter_map(|(_, expire)| *expire).min().filter(|at| at < now);
-            let removed = slot.pop_due(*now);
-            assert_eq!(removed.as_ref().and_then(Removed::expire_at), first);
-            if let Some(removed) = removed {
+            let mut witness = Witness::default();
+            assert_eq!(slot.expire_due((0, SlotId::FIRST), *now, 1, &mut witness), usize::from(first.is_some()));
+            if let Some(removed) = witness.removed.first() {
                 assert_eq!(model.remove(removed.key()), Some((string(removed.entry()), first)));
             }
         }
         Op::ScanStep { .. } => {}
         Op::Clear => {
-            drop(slot.clear(hash));
+            drop(slot.clear(hash, &mut Witness::default()));
             model.clear();
         }
     }

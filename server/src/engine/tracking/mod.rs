@@ -2,7 +2,7 @@
 //!
 //! A client that tracks reads a key, and [`Engine::remember_read`] notes it in the [`table`], under the slot's lock it read under. Whoever
 //! changes a key notes that in its effects; they are drained under the same lock ([`Engine::invalidate`]), so a change comes either
-//! before the read or after it, and then the reader is told. Changes that are no command's (expiry, MIGRATE) come here by themselves.
+//! before the read or after it, and then the reader is told.
 //! Clients in the broadcasting mode are told of everything below their [`prefixes`], at the end of a batch ([`Engine::settle_tracking`]).
 //!
 //! A message is mail like a published one. It comes behind the reply of the command that caused it, and behind an EXEC as a whole, since a
@@ -262,10 +262,9 @@ impl Engine {
 
     /// Tells who has read a key that it changed. `by` is the client that changed it, 0 is nobody. `hold_own`: if `by` itself is to be
     /// told, that is left to the caller; whether it is.
-    pub(super) fn invalidate(&self, by: ClientId, invalid: &Invalid, hold_own: bool) -> bool {
-        let key = &*invalid.key;
+    pub(super) fn invalidate(&self, by: ClientId, Invalid { key, by_nobody }: Invalid<'_>, hold_own: bool) -> bool {
         if self.tracking.prefixes() != 0 {
-            let changed_by = if invalid.expired { 0 } else { by };
+            let changed_by = if by_nobody { 0 } else { by };
             if self.tracking.prefixes.lock().note(key, changed_by) {
                 self.tracking.due.store(true, Ordering::Release);
             }
@@ -277,19 +276,6 @@ impl Engine {
             self.tell_reader(reader, by, &mut message);
         }
         is_own
-    }
-
-    /// Tells who has read a key that it is gone, by no client's command.
-    #[inline]
-    pub fn invalidate_key(&self, key: &[u8]) {
-        if self.tracking.is_on() {
-            self.invalidate(0, &Invalid { key: key.into(), expired: true }, false);
-        }
-    }
-
-    /// Tells others who have read a key that `by` has changed it; whether `by` is to be told as well ([`Engine::tell_own`]).
-    pub fn invalidate_others(&self, by: ClientId, key: &[u8]) -> bool {
-        self.tracking.is_on() && self.invalidate(by, &Invalid { key: key.into(), expired: false }, true)
     }
 
     /// Tells everybody who tracks to forget everything: a database was emptied. Called where nobody can read meanwhile.

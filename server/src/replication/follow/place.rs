@@ -88,7 +88,7 @@ impl Placement {
             self.leave_old()?;
             engine.state.loading.store(true, Ordering::SeqCst);
             self.replication.persistence.note_loading(0, length);
-            Ok::<_, End>(load::empty(engine))
+            Ok::<_, End>(engine.flush(0..engine.keyspace.databases()))
         })?;
         // Before the new ones come, so that the two need not be in memory together.
         drop(old);
@@ -142,7 +142,7 @@ impl Placement {
         engine
             .log
             .warning(format_args!("Failed trying to load the MASTER synchronization DB from disk, check server logs."));
-        load::empty(engine)
+        engine.flush(0..engine.keyspace.databases())
     }
 
     /// From here on the old data are not there any more. The caller holds `applying` and the barrier.

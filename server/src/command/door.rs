@@ -1,0 +1,59 @@
+//! The engine's side of the door ([`Door`]): what a change owes to others becomes a note in [`Effects`], to be drained before the slot
+//! is unlocked.
+//!
+//! Here alone stands what follows from the cause of a change. What a *command* calls its change, and as how many changes it counts, only
+//! its handler knows: [`Effects::count`].
+
+use protocol::resp::OwnedArgs;
+
+use super::effects::{Effects, Invalid, NotifyClass};
+use crate::store::{Cause, Change, Door, Removed, ValueRef};
+
+impl Door for Effects {
+    fn pass(&mut self, change: Change<'_>, awaited: bool) {
+        let Change { db, key, cause, slot: _ } = change;
+        self.invalidate(Invalid { key, by_nobody: cause.is_unasked() });
+        if awaited {
+            self.ready(db, key);
+        }
+        match cause {
+            Cause::Written | Cause::Deleted | Cause::Flushed => {}
+            Cause::Moved => self.propagate_deletion(db, b"DEL", key),
+            Cause::Expired => {
+                self.propagate_deletion(db, if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key);
+                self.notify(NotifyClass::Expired, "expired", db, key);
+                self.expired += 1;
+            }
+            Cause::Evicted => {
+                self.propagate_deletion(db, b"DEL", key);
+                self.notify(NotifyClass::Evicted, "evicted", db, key);
+            }
+        }
+    }
+
+    fn flushed(&mut self) {
+        self.invalidate_all();
+    }
+
+    fn swapped_in(&mut self, db: usize, key: &[u8]) {
+        self.ready(db, key);
+    }
+
+    /// Strings are dropped at once: to keep them costs more than to free them.
+    #[inline]
+    fn discard(&mut self, removed: Removed) {
+        match removed.value() {
+            ValueRef::Int(_) | ValueRef::Str(_) => drop(removed),
+            ValueRef::Collection(_) => self.keep_for_later(removed),
+        }
+    }
+}
+
+impl Effects {
+    /// Propagates the deletion of a key, which no command deletes, ahead of the command that met it.
+    fn propagate_deletion(&mut self, db: usize, verb: &[u8], key: &[u8]) {
+        if self.propagating {
+            self.propagate_before(db, OwnedArgs::from_slices(&[verb, key]));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Changes that no client's command makes: keys that expire, that move to another node, that a flush takes with everything.
+//!
+//! Such a change passes the same door as a command's ([`crate::command::Effects`]) and is drained under the same lock. [`Engine::unasked`]
+//! makes the effects and [`Engine::settle`] drains them:
+//!
+//! ```ignore
+//! let mut effects = engine.unasked(&hot);
+//! slot.expire_due((db, id), now, 64, &mut effects);
+//! let garbage = engine.settle(effects, 0);   // while the slot is locked
+//! ```
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use protocol::slot::{SlotId, key_slot};
+
+use super::Engine;
+use super::client::ClientId;
+use super::execute::ReadyKeys;
+use super::hot::Hot;
+use crate::command::effects::{Invalid, Rest};
+use crate::command::{Effects, Listeners, Role};
+use crate::store::{Cause, Change, Cleared, Removed};
+
+/// Keys removed from a slot before its lock is given to others.
+const KEYS_PER_LOCK: usize = 256;
+
+/// What is left to do when effects were drained.
+#[derive(Default)]
+#[must_use]
+pub struct Settled {
+    /// To be dropped when no slot is locked.
+    pub garbage: Vec<Removed>,
+    /// Keys of which the client that made the change has copies; it is to be told behind its reply ([`Engine::tell_own`]).
+    pub own_invalid: Vec<Box<[u8]>>,
+    /// Keys that may serve blocked clients.
+    pub(super) ready: ReadyKeys,
+}
+
+impl Engine {
+    /// Who listens now.
+    #[inline(always)]
+    pub(super) fn listeners(&self, hot: &Hot) -> Listeners {
+        Listeners {
+            propagating: self.state.propagating.load(Ordering::Relaxed),
+            notify_mask: hot.notify_mask,
+            tracking: self.tracking.is_on(),
+            lazy_expire: hot.limits.lazy_expire,
+        }
+    }
+
+    /// Fresh effects for changes that no command makes.
+    pub fn unasked(&self, hot: &Hot) -> Effects {
+        Effects::new(self.listeners(hot))
+    }
+
+    /// Drains them, under the lock of the slot that they are about. `by` made the changes; 0 is nobody.
+    pub fn settle(&self, mut effects: Effects, by: ClientId) -> Settled {
+        if effects.dirty != 0 {
+            self.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
+        }
+        if effects.expired != 0 {
+            self.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
+        }
+        let Some(rest) = effects.take_rest() else { return Settled::default() };
+        // Each by itself: a replica need not take them as one.
+        if let Some(feed) = self.feed() {
+            rest.before.iter().for_each(|(db, words)| feed.append(&[(*db, words.view())]));
+        }
+        self.tell_all(*rest, effects.notify_mask(), by, true)
+    }
+
+    /// Tells everybody but the feed. `hold_own`: `by` itself is to be told of its changes later.
+    pub(super) fn tell_all(&self, rest: Rest, notify_mask: u32, by: ClientId, hold_own: bool) -> Settled {
+        let mut own_invalid = Vec::new();
+        for (key, by_nobody) in rest.invalid {
+            if self.invalidate(by, Invalid { key: &key, by_nobody }, hold_own) {
+                own_invalid.push(key);
+            }
+        }
+        if rest.all_invalid {
+            self.invalidate_all();
+        }
+        for event in &rest.events {
+            self.pubsub.notify_keyspace_event(self, notify_mask, event);
+        }
+        Settled { garbage: rest.garbage, own_invalid, ready: rest.ready.into_vec() }
+    }
+
+    /// Removes a key whose time has come, if this node removes keys on its own.
+    pub fn expire_key(&self, db: usize, key: &[u8], now: i64) {
+        if self.state.role(now) != Role::Primary {
+            return;
+        }
+        let (slot, hash) = (key_slot(key), self.keyspace.hash(key));
+        let mut effects = self.unasked(&self.hot.load());
+        let mut guard = self.keyspace.lock(db, slot);
+        guard.expire_if_due(hash, Change { db, slot, key, cause: Cause::Expired }, now, &mut effects);
+        let settled = self.settle(effects, 0);
+        drop(guard);
+        // Only now, without the lock: a value may be large.
+        drop(settled);
+    }
+
+    /// Removes some of the keys of a slot that another node has now; whether there may be more.
+    pub fn drop_moved_keys(&self, slot: SlotId) -> bool {
+        let mut effects = self.unasked(&self.hot.load());
+        let mut guard = self.keyspace.lock(0, slot);
+        let hash = |key: &[u8]| self.keyspace.hash(key);
+        let removed = guard.remove_some(KEYS_PER_LOCK, hash, (0, slot), Cause::Moved, &mut effects);
+        let settled = self.settle(effects, 0);
+        drop(guard);
+        drop(settled);
+        removed > 0
+    }
+
+    /// Removes all keys of these databases. What was removed is returned, to be dropped outside of the barrier, which the caller holds.
+    pub fn flush(&self, databases: Range<usize>) -> Vec<Cleared> {
+        let mut effects = self.unasked(&self.hot.load());
+        // Whoever caches keys is told even if there were none.
+        effects.invalidate_all();
+        let mut garbage = Vec::new();
+        for db in databases {
+            for slot in self.keyspace.occupied(db) {
+                let mut guard = self.keyspace.lock(db, slot);
+                garbage.push(guard.clear(|key| self.keyspace.hash(key), &mut effects));
+            }
+        }
+        drop(self.settle(effects, 0));
+        garbage
+    }
+}
