@@ -6,6 +6,7 @@
 mod descriptors;
 mod limits;
 mod memory;
+mod waiting;
 
 use integration::client::Client;
 use integration::node::{Node, NodeSpec};

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod longdouble;
 pub mod nearest;
 pub mod number;
+pub mod parking;
 pub mod rng;
 pub mod sha1;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! straight into the reply buffer, without a copy.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::resp::reply::Reply;
@@ -12,10 +13,11 @@ use protocol::slot::{SlotId, key_slot};
 
 use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
+use super::{CmdError, error};
 use crate::base::rng::Rng;
 use crate::store::{
-    AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, StringValue, Ttl,
-    Value,
+    AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard,
+    StringValue, Ttl, Value,
 };
 
 /// How keys whose time has come are treated.
@@ -160,9 +162,28 @@ pub struct KeyspaceCtx<'a> {
     pub drop_elsewhere: bool,
     /// The handler removed all keys of all databases: the file on disk is to say the same.
     pub flushed_all: bool,
+    /// For how long a slot is waited for; without, for as long as it takes.
+    pub patience: Option<Duration>,
+    /// The slot that was not to be had. What the handler then returns is not looked at.
+    pub busy: Option<(usize, SlotId)>,
     /// Drains what is in `effects` now, for a handler that changes a slot (SCAN removes expired keys): called under that slot's
     /// lock, or else a write of another client could overtake the change on the way to a replica.
     pub settle: &'a mut dyn FnMut(&mut Effects),
+}
+
+impl<'a> KeyspaceCtx<'a> {
+    /// Locks a slot.
+    ///
+    /// # Errors
+    /// Another command has it for long. The handler hands the error on, which nobody sees: it is run again when the slot is free.
+    pub fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
+        let Some(patience) = self.patience else { return Ok(self.keyspace.lock(db, slot)) };
+        let locked = self.keyspace.try_lock(db, slot).or_else(|| self.keyspace.lock_within(db, slot, patience));
+        locked.ok_or_else(|| {
+            self.busy = Some((db, slot));
+            error::TRY_AGAIN
+        })
+    }
 }
 
 impl Data<'_> {

@@ -3,6 +3,8 @@
 //! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the only
 //! order in which more than one slot lock is ever taken, so no two commands can wait for each other.
 
+use std::time::Duration;
+
 use protocol::slot::SlotId;
 use smallvec::SmallVec;
 
@@ -18,6 +20,10 @@ const _: () = assert!(DATABASES_MAX << 14 == 1 << Place::BITS, "no two slots hav
 #[inline]
 pub fn place(db: usize, slot: SlotId) -> Place {
     (db as u32) << 14 | u32::from(slot.get())
+}
+
+fn slot_at(place: Place) -> (usize, SlotId) {
+    ((place >> 14) as usize, SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot"))
 }
 
 /// Places in ascending order.
@@ -52,19 +58,37 @@ impl LockPlan {
     }
 
     /// Takes all locks, ascending.
-    pub fn lock(mut self, keyspace: &Keyspace) -> Locked<'_> {
-        let lock = |place: Place| {
-            let slot = SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot");
-            keyspace.lock((place >> 14) as usize, slot)
+    pub fn lock(self, keyspace: &Keyspace) -> Locked<'_> {
+        let lock = |place| {
+            let (db, slot) = slot_at(place);
+            Ok::<_, std::convert::Infallible>(keyspace.lock(db, slot))
         };
+        match self.lock_by(lock) {
+            Ok(locked) => locked,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Takes all locks, ascending, each waited for no longer than `patience`.
+    ///
+    /// # Errors
+    /// The slot that was not to be had; then none is locked.
+    pub fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
+        self.lock_by(|place| {
+            let (db, slot) = slot_at(place);
+            keyspace.try_lock(db, slot).or_else(|| keyspace.lock_within(db, slot, patience)).ok_or((db, slot))
+        })
+    }
+
+    fn lock_by<'k, E>(mut self, lock: impl Fn(Place) -> Result<SlotGuard<'k>, E>) -> Result<Locked<'k>, E> {
         if self.is_many() {
             self.0.sort_unstable();
             self.0.dedup();
         }
-        match self.0[..] {
-            [place] => Locked::One(place, lock(place)),
-            _ => Locked::Many(self.0.iter().map(|&place| lock(place)).collect(), self.0),
-        }
+        Ok(match self.0[..] {
+            [place] => Locked::One(place, lock(place)?),
+            _ => Locked::Many(self.0.iter().map(|&place| lock(place)).collect::<Result<_, _>>()?, self.0),
+        })
     }
 }
 

@@ -55,7 +55,7 @@ fn randomkey(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
     let mut draws = DRAWS;
     while draws > 0 {
         let Some(slot) = keyspace.random_slot(ctx.db, ctx.rng.next_u64()) else { break };
-        let mut slot = keyspace.lock(ctx.db, slot);
+        let mut slot = ctx.lock(ctx.db, slot)?;
         match slot.random(ctx.rng.next_u64()) {
             Some(entry) if is_live(ctx, entry) => {
                 ctx.reply.bulk(entry.key());
@@ -71,7 +71,7 @@ fn randomkey(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
     }
     // Nearly everything is expired and not yet removed: take the first key that is not.
     for slot in keyspace.occupied(ctx.db) {
-        let slot = keyspace.lock(ctx.db, slot);
+        let slot = ctx.lock(ctx.db, slot)?;
         if let Some(entry) = slot.iter().find(|entry| is_live(ctx, *entry)) {
             ctx.reply.bulk(entry.key());
             return DONE;
@@ -88,7 +88,7 @@ fn keys(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     let mut found = 0;
     let keyspace = ctx.keyspace;
     for slot in keyspace.occupied(ctx.db) {
-        let slot = keyspace.lock(ctx.db, slot);
+        let slot = ctx.lock(ctx.db, slot)?;
         for entry in slot.iter() {
             if (everything || glob::matches(pattern, entry.key(), false)) && is_live(ctx, entry) {
                 ctx.reply.bulk(entry.key());
@@ -176,7 +176,7 @@ fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     let cursor = parse_cursor(&args[1])?;
     let request = ScanRequest::parse(args.skip(2))?;
     let (mut found, mut left) = (Names::default(), request.count);
-    let next = scan_slots(ctx, cursor, &request, &mut left, &mut found);
+    let next = scan_slots(ctx, cursor, &request, &mut left, &mut found)?;
     ctx.reply.array(2);
     ctx.reply.bulk_str(itoa::Buffer::new().format(next.map_or(0, ScanCursor::to_wire)));
     ctx.reply.array(found.ends.len());
@@ -187,20 +187,32 @@ fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// Visits about `left` keys from a cursor on; returns where to go on, `None` at the end.
+///
+/// # Errors
+/// Of [`KeyspaceCtx::lock`].
 fn scan_slots(
     ctx: &mut KeyspaceCtx<'_>,
     cursor: ScanCursor,
     request: &ScanRequest<'_>,
     left: &mut usize,
     found: &mut Names,
-) -> Option<ScanCursor> {
+) -> Result<Option<ScanCursor>, CmdError> {
     let keyspace = ctx.keyspace;
+    let wanted = *left;
     for id in keyspace.occupied_from(ctx.db, cursor.slot()) {
         let here = if id == cursor.slot() { cursor } else { ScanCursor::start_of(id) };
         if *left == 0 {
-            return Some(here);
+            return Ok(Some(here));
         }
-        let mut slot = keyspace.lock(ctx.db, id);
+        let mut slot = match ctx.lock(ctx.db, id) {
+            Ok(slot) => slot,
+            Err(_) if *left < wanted => {
+                // Something was found: the caller comes again for the rest.
+                ctx.busy = None;
+                return Ok(Some(here));
+            }
+            Err(busy) => return Err(busy),
+        };
         let mut expired = Names::default();
         let mut visited = 0;
         let next = slot.scan(here.position(), *left, |entry| {
@@ -215,10 +227,10 @@ fn scan_slots(
             expired.iter().for_each(|name| remove_expired(ctx, &mut slot, name));
         }
         if let Some(position) = next {
-            return Some(here.at_position(position));
+            return Ok(Some(here.at_position(position)));
         }
     }
-    None
+    Ok(None)
 }
 
 /// Removes an expired key of a locked slot, and announces it.

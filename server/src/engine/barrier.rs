@@ -2,31 +2,60 @@
 //!
 //! Every thread that executes commands owns a *gate* and holds it while it works through one batch of requests; whoever needs
 //! the whole node for itself (FLUSHALL, SWAPDB, an EXEC over several slots, the cut of a snapshot) takes all gates in
-//! ascending order. Entering costs one uncontended compare-and-swap per batch, not per command.
+//! turn. Entering costs one uncontended compare-and-swap per batch, not per command.
 //!
-//! Invariants: a thread holds at most its own gate when it asks for exclusivity, and gives it up first ([`Pass::exclusive`]),
-//! so two askers cannot wait for each other. No gate is held across an `.await`.
+//! One command may take seconds, and those who have nothing to do with it are not to notice that somebody waits for its end. So an
+//! asker closes the gates of others for no longer than a usual batch takes: if one does not come in that time, it opens the others
+//! again and waits for that one alone. A worker does not even do that ([`Pass::try_exclusive`]): its command is parked, and its
+//! other connections are served.
+//!
+//! Invariants: one thread at a time asks for all gates (`turn`), and it holds none of its own then, so two askers cannot wait for
+//! each other. No gate is held across an `.await`.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::base::parking::{Parking, Ticket};
+
+/// For how long a worker waits for its gate, or for the gates of others, before it does something else. A usual batch is over by then.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// For how long an asker that failed again and again keeps gates closed while it waits for the rest.
+const PATIENCE_MAX: Duration = Duration::from_millis(20);
+/// After so many attempts in vain an asker keeps what it has: long commands one after the other do not starve it.
+const ATTEMPTS: u32 = 200;
+
 /// The gates of one node: one per worker, and some for helpers (cron, snapshot, loader).
 pub struct Barrier {
     gates: Box<[CachePadded<Mutex<()>>]>,
+    /// Held by whoever asks for all gates, as long as it asks for them or has them.
+    turn: Mutex<()>,
+    /// Those who found their gate closed.
+    parking: Parking<()>,
 }
 
 /// Proof that the holder executes between two barriers, or alone.
 pub struct Pass<'a> {
     barrier: &'a Barrier,
     gate: usize,
+    /// The gate; `None` if it was given up for gates that were not to be had.
     guard: Option<MutexGuard<'a, ()>>,
     alone: bool,
 }
 
+/// Gates that are closed, with their numbers.
+type Closed<'a> = Vec<(usize, MutexGuard<'a, ()>)>;
+
 impl Barrier {
     /// Gates for `workers` workers and `helpers` further threads.
     pub fn new(workers: usize, helpers: usize) -> Self {
-        Self { gates: (0..workers + helpers).map(|_| CachePadded::new(Mutex::new(()))).collect() }
+        Self {
+            gates: (0..workers + helpers).map(|_| CachePadded::new(Mutex::new(()))).collect(),
+            turn: Mutex::new(()),
+            parking: Parking::default(),
+        }
     }
 
     /// How many gates there are.
@@ -36,17 +65,70 @@ impl Barrier {
 
     /// Enters through gate `gate`; blocks while somebody is exclusive.
     pub fn enter(&self, gate: usize) -> Pass<'_> {
-        Pass { barrier: self, gate, guard: Some(self.gates[gate].lock()), alone: false }
+        self.pass(gate, self.gates[gate].lock())
     }
 
     /// Enters through gate `gate` unless somebody is exclusive: for the control thread, which waits for no command.
     pub fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
-        let guard = self.gates[gate].try_lock()?;
-        Some(Pass { barrier: self, gate, guard: Some(guard), alone: false })
+        Some(self.pass(gate, self.gates[gate].try_lock()?))
     }
 
-    fn lock_all(&self) -> Vec<MutexGuard<'_, ()>> {
-        self.gates.iter().map(|gate| gate.lock()).collect()
+    /// Enters through gate `gate` unless somebody is exclusive for long: for a worker, which has others to serve.
+    #[inline]
+    pub fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
+        match self.gates[gate].try_lock() {
+            Some(guard) => Some(self.pass(gate, guard)),
+            None => Some(self.pass(gate, self.gates[gate].try_lock_for(PATIENCE)?)),
+        }
+    }
+
+    #[inline]
+    fn pass<'a>(&'a self, gate: usize, guard: MutexGuard<'a, ()>) -> Pass<'a> {
+        Pass { barrier: self, gate, guard: Some(guard), alone: false }
+    }
+
+    /// Has `ticket` called when the gate opens. `false`: it is open.
+    pub fn park(&self, gate: usize, ticket: Arc<Ticket>) -> bool {
+        self.parking.leave((), ticket);
+        self.gates[gate].is_locked()
+    }
+
+    /// All gates, besides those that are `closed` already, each waited for no longer than `patience`; else none, and the number of
+    /// the one that was not to be had.
+    fn close_within<'a>(&'a self, mut closed: Closed<'a>, patience: Duration) -> Result<Closed<'a>, usize> {
+        for (gate, lock) in self.gates.iter().enumerate() {
+            if closed.iter().any(|(known, _)| *known == gate) {
+                continue;
+            }
+            match lock.try_lock_for(patience) {
+                Some(guard) => closed.push((gate, guard)),
+                None => {
+                    self.open(closed);
+                    return Err(gate);
+                }
+            }
+        }
+        Ok(closed)
+    }
+
+    /// All gates. While one thread takes long, the others pass: only the gate that was not to be had is waited for, and the rest is
+    /// closed when that one is.
+    fn close(&self) -> Closed<'_> {
+        let (mut closed, mut patience) = (Vec::new(), PATIENCE);
+        for _ in 0..ATTEMPTS {
+            match self.close_within(closed, patience) {
+                Ok(all) => return all,
+                Err(gate) => closed = vec![(gate, self.gates[gate].lock())],
+            }
+            patience = (patience * 2).min(PATIENCE_MAX);
+        }
+        drop(closed);
+        self.gates.iter().map(|gate| gate.lock()).enumerate().collect()
+    }
+
+    fn open(&self, closed: Closed<'_>) {
+        drop(closed);
+        self.parking.wake_all(&());
     }
 }
 
@@ -58,12 +140,36 @@ impl<'a> Pass<'a> {
             return f(self);
         }
         self.guard = None;
-        let all = self.barrier.lock_all();
+        let barrier = self.barrier;
+        let turn = barrier.turn.lock();
+        let closed = barrier.close();
+        let result = self.run_alone(closed, f);
+        drop(turn);
+        result
+    }
+
+    /// As [`Pass::exclusive`], unless some command takes long: then nothing is run, and the pass is given up for good.
+    pub fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Option<R> {
+        if self.alone {
+            return Some(f(self));
+        }
+        self.guard = None;
+        let barrier = self.barrier;
+        let turn = barrier.turn.try_lock_for(PATIENCE)?;
+        let closed = barrier.close_within(Vec::new(), PATIENCE).ok()?;
+        let result = self.run_alone(closed, f);
+        drop(turn);
+        Some(result)
+    }
+
+    fn run_alone<R>(&mut self, mut closed: Closed<'a>, f: impl FnOnce(&mut Pass<'a>) -> R) -> R {
         self.alone = true;
         let result = f(self);
         self.alone = false;
-        drop(all);
-        self.guard = Some(self.barrier.gates[self.gate].lock());
+        if let Some(own) = closed.iter().position(|(gate, _)| *gate == self.gate) {
+            self.guard = Some(closed.swap_remove(own).1);
+        }
+        self.barrier.open(closed);
         result
     }
 

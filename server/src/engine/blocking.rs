@@ -300,7 +300,7 @@ impl Engine {
         ) {
             // It still finds nothing: its own connection parks it again.
             Called::Block(_) => Mail::Retry,
-            Called::Done | Called::Failed => Mail::Reply(out),
+            Called::Done | Called::Failed | Called::Busy(..) => Mail::Reply(out),
         };
         parked.client.send(mail, 0);
         unit.end_serving(by).iter().for_each(|key| self.tell_own(&parked.client, key));

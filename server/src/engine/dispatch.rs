@@ -16,6 +16,7 @@ use protocol::resp::request::{ProtocolError, RequestParser};
 use super::Engine;
 use super::barrier::Pass;
 use super::execute::{Called, Caller, PlannedKeys, Unit, prefetch};
+use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient};
 use super::hot::Hot;
 use super::ports::Route;
 use super::registry::{Command, Handler, Subsystem};
@@ -34,8 +35,8 @@ pub enum Next {
     Blocked,
     /// A reply is on its way.
     Wait(ReplyFuture),
-    /// Paused; the command is kept in [`Session::postponed`]. Until the given unix time in milliseconds, or until woken.
-    Paused(i64),
+    /// The command is kept in [`Session::postponed`], or in the buffer, until what holds it back is over.
+    Held(Held),
     /// Send what is written, then close.
     Close,
     /// The connection is handed over ([`Session::handover`]).
@@ -170,7 +171,9 @@ impl Engine {
         input: &mut [u8],
         out: &mut Vec<u8>,
     ) -> (usize, Next) {
-        let mut pass = self.barrier.enter(session.gate);
+        let Some(mut pass) = self.barrier.enter_soon(session.gate) else {
+            return (0, Next::Held(Held::Gate(session.gate)));
+        };
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let result = self.process_batch(session, intake, input, out, &mut pass, &mut pace);
@@ -215,7 +218,7 @@ impl Engine {
                 take_pushes(session, out);
                 let renewed = matches!(step, Step::Renewed);
                 let stop = match step {
-                    Step::Stop(next @ Next::Paused(_)) => {
+                    Step::Stop(next @ Next::Held(_)) => {
                         // Not left in the buffer: an inline command was unescaped there and must not be read twice.
                         session.postponed = Some(args.to_owned());
                         Some((request.end, next))
@@ -262,29 +265,37 @@ impl Engine {
         Reply::new(out, session.protocol).error(&text);
     }
 
-    /// Runs the command of a parked or paused session again, through all gates. If it has to pause, the caller keeps it.
+    /// Runs the command of a parked or held session again, through all gates. If it has to wait, the caller keeps it.
     pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
-        let mut pass = self.barrier.enter(session.gate);
+        let Some(mut pass) = self.barrier.enter_soon(session.gate) else { return Next::Held(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self, session);
         self.settle_tracking();
-        match step {
+        let next = match step {
             Step::Next | Step::Renewed => Next::Flush,
             Step::Stop(next) => next,
+        };
+        if !matches!(next, Next::Held(_)) {
+            session.attempts = 0;
         }
+        next
     }
 
-    /// Runs one command of the primary's stream. If a pause holds it back, nothing was done: until when, in unix milliseconds.
-    pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<i64> {
+    /// Runs one command of the primary's stream. If something holds it back, nothing was done: the caller comes again then.
+    pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<Held> {
         let hot = self.hot.load_full();
-        let mut pass = self.barrier.enter(session.gate);
+        let Some(mut pass) = self.barrier.try_enter(session.gate) else { return Some(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self, session);
         self.settle_tracking();
-        if let Step::Stop(Next::Paused(until)) = step { Some(until) } else { None }
+        if let Step::Stop(Next::Held(held)) = step {
+            return Some(held);
+        }
+        session.attempts = 0;
+        None
     }
 
     pub(super) fn dispatch(
@@ -309,7 +320,7 @@ impl Engine {
             Err(problem) => return self.refuse(session, Some(command), &problem, out),
         };
         if let Some(until) = held_until {
-            return Step::Stop(Next::Paused(until));
+            return Step::Stop(Next::Held(Held::Pause(until)));
         }
         let turn = Turn { command, args, hot, now };
         if let Some(route) = moving {
@@ -484,19 +495,25 @@ impl Engine {
         let caller = self.caller(session, now, false);
         let mut unit = Unit::of(session);
         if command.flags.has(Flags::EXCLUSIVE) {
-            let held = pass.exclusive(|_| {
+            let run = |_: &mut Pass<'_>, session: &mut Session| {
                 // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
-                let held = self.pause_gate(session, command, now);
-                if held.is_none() {
-                    self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
+                if let Some(until) = self.pause_gate(session, command, now) {
+                    return Err(Held::Pause(until));
                 }
-                held
-            });
-            if let Some(until) = held {
-                return Step::Stop(Next::Paused(until));
+                self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit, None);
+                Ok(())
+            };
+            if let Err(held) = alone(pass, session, run) {
+                return Step::Stop(Next::Held(held));
             }
         } else {
-            self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit);
+            let patience = (!is_patient(session)).then_some(VISIT_PATIENCE);
+            let rng = &mut session.rng;
+            let called = self.call_keyspace(caller, command, handler, args, out, rng, hot, &mut unit, patience);
+            if let Called::Busy(db, slot) = called {
+                self.end_unit(session, unit);
+                return Step::Stop(Next::Held(hold(session, Held::Slot(db, slot))));
+            }
         }
         unit.settle_file();
         self.serve_later(&mut unit, now);
@@ -517,7 +534,13 @@ impl Engine {
         let mut unit = Unit::of(session);
         let known = lead.key(turn.args);
         let place = place(session.db, known.slot);
-        let mut slot = self.keyspace.lock(session.db, known.slot);
+        let mut slot = match self.keyspace.try_lock(session.db, known.slot) {
+            Some(slot) => slot,
+            None => match self.lock_soon(session, session.db, known.slot) {
+                Ok(slot) => slot,
+                Err(held) => return Step::Stop(Next::Held(held)),
+            },
+        };
         let slots = Slots::One(place, &mut slot);
         let called = self.call_turn(session, handler, turn, std::slice::from_ref(&known), &mut unit, slots, out);
         if let Called::Block(spec) = called {
@@ -545,7 +568,10 @@ impl Engine {
         let mut keys = PlannedKeys::new();
         let mut plan = LockPlan::default();
         self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
-        let mut locked = self.lock(plan);
+        let mut locked = match self.lock_all_soon(session, plan) {
+            Ok(locked) => locked,
+            Err(held) => return Step::Stop(Next::Held(held)),
+        };
         prefetch(&keys, session.db, &locked);
         if let Some(route) = moving
             && let Err(problem) = self.admit(&locked, session.db, command, args, now, route)
@@ -656,7 +682,7 @@ impl Engine {
             Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
             Ok(Handled::Done) => Step::Next,
             Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(heard(session, future))),
-            Ok(Handled::Postponed(until)) => Step::Stop(Next::Paused(until)),
+            Ok(Handled::Postponed(held)) => Step::Stop(Next::Held(held)),
             Err(problem) => {
                 out.truncate(start);
                 self.write_error(command, &problem, out, session.protocol);
@@ -731,7 +757,7 @@ fn end_turn(
     pace: &mut Pace,
     out: &mut Vec<u8>,
 ) -> Step {
-    if matches!(step, Step::Stop(Next::Paused(_))) {
+    if matches!(step, Step::Stop(Next::Held(_))) {
         return step;
     }
     pace.count();

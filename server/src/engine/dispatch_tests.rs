@@ -1,7 +1,7 @@
 //! Tests of the way from bytes to executed commands.
 
 use crate::engine::state::{PauseKind, PausePurpose};
-use crate::engine::testing::{Bench, START};
+use crate::engine::testing::{Bench, START, bulks};
 
 #[test]
 fn a_request_split_over_two_reads_is_whole() {
@@ -20,13 +20,6 @@ fn time_passes_within_a_pipeline() {
     assert_eq!(bench.run("SET key value PX 50"), "+OK");
     bench.clock.advance_ms(51);
     assert_eq!(bench.run("GET key"), "$-1");
-}
-
-/// A request as clients write it.
-fn bulks(words: &[&str]) -> Vec<u8> {
-    let mut request = format!("*{}\r\n", words.len());
-    words.iter().for_each(|word| request.push_str(&format!("${}\r\n{word}\r\n", word.len())));
-    request.into_bytes()
 }
 
 /// More requests than a window holds, of several kinds, many words, and with what the parser skips in between.

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::resp::{Args, OwnedArgs};
-use protocol::slot::key_slot;
+use protocol::slot::{SlotId, key_slot};
 use smallvec::SmallVec;
 
 use super::Engine;
@@ -55,6 +56,8 @@ pub enum Called {
     /// An error was written.
     Failed,
     Block(BlockSpec),
+    /// Another command has this slot of this database; nothing was written.
+    Busy(usize, SlotId),
 }
 
 /// What becomes visible at once: one command, or a whole transaction.
@@ -399,7 +402,8 @@ impl Engine {
         Reply::new(out, protocol).error(error.as_bytes());
     }
 
-    /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it.
+    /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it. `patience`: for how long it waits for a slot;
+    /// without, for as long as it takes.
     pub fn call_keyspace(
         &self,
         caller: Caller<'_>,
@@ -410,6 +414,7 @@ impl Engine {
         rng: &mut Rng,
         hot: &Hot,
         unit: &mut Unit,
+        patience: Option<Duration>,
     ) -> Called {
         let start = out.len();
         // Somebody may begin to track meanwhile, since not all slots are locked from the beginning.
@@ -427,6 +432,8 @@ impl Engine {
             garbage: Vec::new(),
             drop_elsewhere: false,
             flushed_all: false,
+            patience,
+            busy: None,
             settle: &mut |effects| {
                 let fresh = effects.renewed();
                 unit.drain(self, command, args, caller.db, &mut std::mem::replace(effects, fresh));
@@ -435,12 +442,17 @@ impl Engine {
         let result = handler(&mut ctx, args);
         let (garbage, elsewhere) = (std::mem::take(&mut ctx.garbage), ctx.drop_elsewhere);
         let full = ctx.reply.is_full();
+        let busy = ctx.busy;
         let flushed_all = ctx.flushed_all;
         drop(ctx);
         unit.over_limit |= full;
-        let called = match result {
-            Ok(_) => Called::Done,
-            Err(error) => {
+        let called = match (result, busy) {
+            (Ok(_), _) => Called::Done,
+            (Err(_), Some((db, slot))) => {
+                out.truncate(start);
+                Called::Busy(db, slot)
+            }
+            (Err(error), None) => {
                 out.truncate(start);
                 self.write_error(command, &error, out, caller.protocol);
                 Called::Failed
@@ -448,7 +460,7 @@ impl Engine {
         };
         unit.drain(self, command, args, caller.db, &mut effects);
         if flushed_all && let Some(disk) = self.disk() {
-            // What the file is about to say is no change that it lacks.
+            // The file takes off the count what it holds, so everything up to here is counted now.
             unit.tally.settle(self);
             unit.gathered().file = disk.flushed_all();
         }
@@ -507,7 +519,7 @@ impl Engine {
                 }
             }
             Handler::Keyspace(handler) => {
-                self.call_keyspace(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit);
+                self.call_keyspace(caller, command, handler, args, &mut out, &mut session.rng, &hot, unit, None);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
                 // INFO tells of what was done before it, and BGSAVE saves it.

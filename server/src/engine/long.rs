@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::Engine;
 use super::dispatch::{Intake, Next, Pace, Step, limits};
+use super::held::Held;
 use super::session::Session;
 use super::window::{Tail, Window};
 
@@ -34,7 +35,9 @@ impl Engine {
         mut input: Vec<u8>,
         out: &mut Vec<u8>,
     ) -> LongDone {
-        let mut pass = self.barrier.enter(session.gate);
+        let Some(mut pass) = self.barrier.enter_soon(session.gate) else {
+            return LongDone { rest: input, next: Next::Held(Held::Gate(session.gate)) };
+        };
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
         let hot = self.hot.load_full();
@@ -58,7 +61,7 @@ impl Engine {
         let step = self.dispatch(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
         session.lent = None;
         let next = match step {
-            Step::Stop(next @ Next::Paused(_)) => {
+            Step::Stop(next @ Next::Held(_)) => {
                 session.postponed = Some(args.to_owned());
                 next
             }

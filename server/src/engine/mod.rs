@@ -23,6 +23,7 @@ pub mod dispatch;
 pub mod execute;
 pub mod expire_cycle;
 mod gates;
+pub mod held;
 pub mod help;
 pub mod hot;
 pub mod info;

@@ -18,6 +18,7 @@ use super::barrier::Pass;
 use super::blocking::Parked;
 use super::client::ClientHandle;
 use super::execute::Tally;
+use super::held::Held;
 use super::ports::Route;
 use super::registry::Command;
 use super::tracking::OwnTracking;
@@ -55,8 +56,8 @@ pub enum Handled {
     Done,
     /// The reply comes later; the connection waits for it and runs nothing else meanwhile.
     Wait(ReplyFuture),
-    /// Nothing was done: a pause began before the command had its turn. Until the given unix time in milliseconds.
-    Postponed(i64),
+    /// Nothing was done: the command has to wait for its turn.
+    Postponed(Held),
 }
 
 /// Result of a session or service handler; an error is written to the client by the engine.
@@ -120,6 +121,8 @@ pub struct Session {
     pub parked: Option<Arc<Parked>>,
     /// The command that a pause holds back.
     pub postponed: Option<OwnedArgs>,
+    /// How often that command was parked since it came.
+    pub attempts: u32,
     /// Close once what is written has been sent (QUIT, protocol error).
     pub close_after_reply: bool,
     /// How much the client may be sent at once, bytes (`client-output-buffer-limit`).
@@ -187,6 +190,7 @@ impl Session {
             watching: None,
             parked: None,
             postponed: None,
+            attempts: 0,
             close_after_reply: false,
             output_limit: usize::MAX,
             over_limit: false,

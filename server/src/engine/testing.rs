@@ -63,6 +63,13 @@ impl Feed for Recorder {
     }
 }
 
+/// A request as clients send it.
+pub fn bulks(words: &[&str]) -> Vec<u8> {
+    let mut request = format!("*{}\r\n", words.len());
+    words.iter().for_each(|word| request.push_str(&format!("${}\r\n{word}\r\n", word.len())));
+    request.into_bytes()
+}
+
 /// A client of a bench.
 pub struct Client {
     pub session: Session,
@@ -181,10 +188,15 @@ impl Client {
 
     /// One read: executes what is complete and leaves the rest in `held`. The replies.
     pub fn feed(&mut self, engine: &Arc<Engine>, held: &mut Vec<u8>) -> String {
+        self.process(engine, held).1
+    }
+
+    /// As [`Client::feed`], and why processing stopped.
+    pub fn process(&mut self, engine: &Arc<Engine>, held: &mut Vec<u8>) -> (Next, String) {
         let mut out = Vec::new();
-        let (used, _) = engine.process(&mut self.session, &mut self.intake, held, &mut out);
+        let (used, next) = engine.process(&mut self.session, &mut self.intake, held, &mut out);
         held.drain(..used);
-        String::from_utf8_lossy(&out).into_owned()
+        (next, String::from_utf8_lossy(&out).into_owned())
     }
 
     /// The reply that a parked command has got meanwhile.

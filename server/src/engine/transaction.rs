@@ -13,6 +13,7 @@ use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
 use super::execute::{Unit, is_changed};
+use super::held::{Held, alone};
 use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
 use super::{Engine, registry::Handler};
 use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, error};
@@ -102,7 +103,11 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     for key in args.iter().skip(1) {
         let (db, slot) = (ctx.session.db, key_slot(key));
         let hash = ctx.engine.keyspace.hash(key);
-        let mut guard = ctx.engine.keyspace.lock(db, slot);
+        // To watch a key twice is to watch it once, so it does no harm to begin anew.
+        let mut guard = match ctx.engine.lock_soon(ctx.session, db, slot) {
+            Ok(guard) => guard,
+            Err(held) => return Ok(Handled::Postponed(held)),
+        };
         let expired = guard.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
         let flag = Arc::new(WatchFlag::of(&transaction, expired));
         if guard.watch(key, &flag) {
@@ -161,9 +166,11 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let (db, mut unit) = (ctx.session.db, Unit::of(ctx.session));
     let moving = route.is_some();
     let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
-    let mut postponed = None;
     let refused = if keyed_only && !plan.is_many() {
-        let mut locked = engine.lock(plan);
+        let mut locked = match engine.lock_all_soon(ctx.session, plan) {
+            Ok(locked) => locked,
+            Err(held) => return postpone(ctx.session, multi, held),
+        };
         let refused = admit(&locked);
         if refused.is_none() {
             let dirty = ctx
@@ -176,12 +183,11 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         }
         refused
     } else {
-        let (session, reply, unit, postponed) = (&mut *ctx.session, &mut ctx.reply, &mut unit, &mut postponed);
-        ctx.pass.exclusive(|pass| {
+        let (reply, unit) = (&mut ctx.reply, &mut unit);
+        let done = alone(ctx.pass, ctx.session, |pass, session| {
             // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
-            *postponed = engine.held_until(now, || held_with_writes);
-            if postponed.is_some() {
-                return None;
+            if let Some(until) = engine.held_until(now, || held_with_writes) {
+                return Err(Held::Pause(until));
             }
             let refused = if moving { admit(&engine.lock(plan)) } else { None };
             if refused.is_none() {
@@ -190,14 +196,13 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
                 run(engine, session, &multi, dirty, reply, now, unit, None, pass);
                 engine.serve_later(unit, engine.clock.now_ms());
             }
-            refused
-        })
+            Ok(refused)
+        });
+        match done {
+            Ok(refused) => refused,
+            Err(held) => return postpone(ctx.session, multi, held),
+        }
     };
-    if let Some(until) = postponed {
-        ctx.session.in_exec = false;
-        ctx.session.multi = Some(multi);
-        return Ok(Handled::Postponed(until));
-    }
     unit.settle_file();
     // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
     engine.serve_later(&mut unit, engine.clock.now_ms());
@@ -205,6 +210,13 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     ctx.session.in_exec = false;
     end_multi(engine, ctx.session);
     refused.map_or(Ok(Handled::Done), Err)
+}
+
+/// EXEC has to wait: everything is as it was before it came.
+fn postpone(session: &mut Session, multi: Box<Multi>, held: Held) -> SessionResult {
+    session.in_exec = false;
+    session.multi = Some(multi);
+    Ok(Handled::Postponed(held))
 }
 
 fn run(

@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::engine::blocking::write_timeout;
 use crate::engine::client::{ClientHandle, Mail};
 use crate::engine::dispatch::{Intake, Next};
+use crate::engine::held::Held;
 use crate::engine::session::{ReplyFuture, Session};
 use crate::engine::stats::bump;
 use crate::engine::threads::{READ_BUFFER, Shared};
@@ -48,8 +49,11 @@ enum Waiting {
     Nothing,
     Blocked,
     Reply(ReplyFuture),
-    /// Until this is over, or somebody ends the pause.
-    Paused(Pin<Box<dyn Future<Output = ()>>>),
+    /// Until what holds a command back is over.
+    Held {
+        over: Pin<Box<dyn Future<Output = ()>>>,
+        held: Held,
+    },
 }
 
 struct Connection {
@@ -156,9 +160,9 @@ impl Connection {
                     *waiting = Waiting::Reply(future);
                     return Ok(true);
                 }
-                Next::Paused(until) => {
+                Next::Held(held) => {
                     let engine = self.engine.clone();
-                    *waiting = Waiting::Paused(Box::pin(async move { engine.pause_over(until).await }));
+                    *waiting = Waiting::Held { over: Box::pin(async move { engine.held_over(held).await }), held };
                     return Ok(true);
                 }
                 Next::Close | Next::Handover => return Ok(false),
@@ -183,8 +187,8 @@ impl Connection {
             {
                 return Poll::Ready(Event::Reply(bytes));
             }
-            if let Waiting::Paused(pause) = waiting
-                && pause.as_mut().poll(cx).is_ready()
+            if let Waiting::Held { over, .. } = waiting
+                && over.as_mut().poll(cx).is_ready()
             {
                 return Poll::Ready(Event::Timer);
             }
@@ -204,9 +208,14 @@ impl Connection {
         .await
     }
 
-    /// Whether a command is being carried out, rather than parked (WAIT, BLPOP): who has parked and then leaves is not waited for.
+    /// Whether a command is being carried out, or only waits for other commands, rather than parked (WAIT, BLPOP) or paused: who has
+    /// parked and then leaves is not waited for.
     fn owes_reply(&self, waiting: &Waiting) -> bool {
-        matches!(waiting, Waiting::Reply(_)) && self.session.parked.is_none()
+        match waiting {
+            Waiting::Reply(_) => self.session.parked.is_none(),
+            Waiting::Held { held, .. } => !matches!(held, Held::Pause(_)),
+            Waiting::Nothing | Waiting::Blocked => false,
+        }
     }
 
     /// Reads into the worker's buffer, and from there behind what the connection already holds; the rest of a long request straight
@@ -322,7 +331,7 @@ impl Connection {
         let mut output = shared.output.borrow_mut();
         output.clear();
         let next = self.engine.retry(&mut self.session, args.view(), &mut output);
-        if matches!(next, Next::Paused(_)) {
+        if matches!(next, Next::Held(_)) {
             self.session.postponed = Some(args);
         }
         self.note_pause(&next);
@@ -332,7 +341,7 @@ impl Connection {
 
     /// A client that a pause holds back counts as blocked, until just before it reads the reply.
     fn note_pause(&self, next: &Next) {
-        self.engine.note_pause(&self.session, matches!(next, Next::Paused(_)));
+        self.engine.note_pause(&self.session, matches!(next, Next::Held(Held::Pause(_))));
     }
 
     /// Tries to write at once; what the socket does not take is kept.
@@ -441,7 +450,7 @@ impl Connection {
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }
-            Waiting::Paused(_) => {
+            Waiting::Held { .. } => {
                 *waiting = Waiting::Nothing;
                 Some(match self.session.postponed.take() {
                     Some(args) => self.retry(args),

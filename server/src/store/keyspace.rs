@@ -10,11 +10,14 @@
 //! empty slots. The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one
 //! counter.
 //!
+//! Who finds a slot locked and must not wait for it leaves a ticket ([`Keyspace::park`]); the guard calls it when the slot is free.
+//!
 //! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is
 //! held across an `.await`.
 use std::ops::{Deref, DerefMut};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId};
@@ -24,12 +27,15 @@ use super::entry::word::prefetch;
 use super::hash::{Hasher, KeyHash, mix};
 use super::slot::Slot;
 use crate::base::clock::UnixMillis;
+use crate::base::parking::{Parking, Ticket};
 
 /// Slots whose counts are summed up together.
 const GROUP: usize = 256;
 const GROUPS: usize = SLOT_COUNT / GROUP;
 /// In the published count of a slot: a snapshot has not yet been given all of it.
 const PENDING: u32 = 1 << 31;
+/// In the published count of a slot: somebody waits for it to be unlocked.
+const AWAITED: u32 = 1 << 30;
 
 /// All databases of a node. See the top of the file.
 pub struct Keyspace {
@@ -89,9 +95,26 @@ impl Keyspace {
     }
 
     /// Locks a slot if nobody holds it.
+    #[inline(always)]
     pub fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
         let database = self.database(db);
         Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock()?))
+    }
+
+    /// Locks a slot, if it is to be had in that time.
+    pub fn lock_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
+        let database = self.database(db);
+        Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock_for(patience)?))
+    }
+
+    /// Has `ticket` called when a slot is unlocked. `false`: it is not locked.
+    pub fn park(&self, db: usize, slot: SlotId, ticket: Arc<Ticket>) -> bool {
+        let Some(database) = self.existing(db) else { return false };
+        let cell = &database.cells[slot.index()];
+        database.parking.leave(slot, ticket);
+        cell.keys.fetch_or(AWAITED, Ordering::SeqCst);
+        // Whoever unlocks it after this look sees the mark.
+        cell.slot.is_locked()
     }
 
     #[inline(always)]
@@ -100,7 +123,7 @@ impl Keyspace {
         if guard.epoch() != epoch {
             guard.join_cut(epoch);
         }
-        SlotGuard { database, id, guard }
+        SlotGuard { guard, held: Held { database, id } }
     }
 
     /// For hints about a database's slots.
@@ -291,15 +314,30 @@ impl Peek<'_> {
 
 /// A locked slot. Publishes counts and occupancy when dropped.
 pub struct SlotGuard<'a> {
+    // Declared, and so dropped, before `held`.
+    guard: MutexGuard<'a, Slot>,
+    held: Held<'a>,
+}
+
+/// Which slot a guard holds. Dropped when the slot is unlocked: then those who wait for it are called.
+struct Held<'a> {
     database: &'a Database,
     id: SlotId,
-    guard: MutexGuard<'a, Slot>,
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.database.cells[self.id.index()].keys.load(Ordering::Relaxed) & AWAITED != 0 {
+            self.database.call_waiting(self.id);
+        }
+    }
 }
 
 impl SlotGuard<'_> {
     /// Which slot this is.
     pub fn id(&self) -> SlotId {
-        self.id
+        self.held.id
     }
 }
 
@@ -322,12 +360,12 @@ impl DerefMut for SlotGuard<'_> {
 impl Drop for SlotGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        let cell = &self.database.cells[self.id.index()];
+        let cell = &self.held.database.cells[self.held.id.index()];
         let pending = if self.guard.snapshot_pending() { PENDING } else { 0 };
         let keys = self.guard.len() as u32 | pending;
         let expires = self.guard.expires_len() as u32;
-        if keys != cell.keys.load(Ordering::Relaxed) || expires != cell.expires.load(Ordering::Relaxed) {
-            self.database.publish(self.id, keys, expires);
+        if keys != cell.keys.load(Ordering::Relaxed) & !AWAITED || expires != cell.expires.load(Ordering::Relaxed) {
+            self.held.database.publish(self.held.id, keys, expires);
         }
     }
 }
@@ -336,7 +374,7 @@ impl Drop for SlotGuard<'_> {
 #[repr(C, align(64))]
 struct SlotCell {
     slot: Mutex<Slot>,
-    /// Number of keys, and the flag `PENDING`.
+    /// Number of keys, and the flags `PENDING` and `AWAITED`.
     keys: AtomicU32,
     expires: AtomicU32,
 }
@@ -345,7 +383,7 @@ const _: () = assert!(size_of::<SlotCell>() == 64);
 
 impl SlotCell {
     fn keys(&self) -> usize {
-        (self.keys.load(Ordering::Relaxed) & !PENDING) as usize
+        (self.keys.load(Ordering::Relaxed) & !(PENDING | AWAITED)) as usize
     }
 }
 
@@ -371,6 +409,7 @@ struct Database {
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
+    parking: Parking<SlotId>,
 }
 
 impl Database {
@@ -384,13 +423,26 @@ impl Database {
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
+            parking: Parking::default(),
         })
+    }
+
+    /// Calls those who wait for a slot to be unlocked.
+    #[cold]
+    fn call_waiting(&self, id: SlotId) {
+        self.cells[id.index()].keys.fetch_and(!AWAITED, Ordering::SeqCst);
+        self.parking.wake_all(&id);
     }
 
     /// Makes new counts of a slot known. Called under the slot's lock.
     fn publish(&self, id: SlotId, keys: u32, expires: u32) {
         let (cell, group) = (&self.cells[id.index()], &self.groups[id.index() / GROUP]);
-        let old_keys = cell.keys.swap(keys, Ordering::Relaxed);
+        let marked = cell.keys.swap(keys, Ordering::Relaxed);
+        if marked & AWAITED != 0 {
+            // Called when the slot is unlocked, which is after this.
+            cell.keys.fetch_or(AWAITED, Ordering::Relaxed);
+        }
+        let old_keys = marked & !AWAITED;
         let old_expires = cell.expires.swap(expires, Ordering::Relaxed);
         // Differences are added as wrapping numbers: a decrease is the addition of its complement.
         let difference = |new: u32, old: u32| (new as usize).wrapping_sub(old as usize);

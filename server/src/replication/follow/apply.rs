@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::FollowTask;
 use super::wire::{End, READ_CHUNK, Wire};
+use crate::engine::held::Held;
 use crate::engine::session::Session;
 use crate::logging::NodeLog;
 use crate::replication::serve::killed;
@@ -43,7 +44,7 @@ impl FollowTask {
             if run.asked {
                 self.send_ack(wire).await?;
             }
-            let full = run.held_until.is_some() && wire.buffer.len() > MAX_HELD;
+            let full = run.held.is_some() && wire.buffer.len() > MAX_HELD;
             if full {
                 // What the primary has to keep meanwhile is its business, and that it is silent is ours.
                 heard = Instant::now();
@@ -52,7 +53,7 @@ impl FollowTask {
             let engine = &self.replication.engine;
             tokio::select! {
                 () = killed(&handle) => return Err(End::Lost("killed".to_owned())),
-                () = engine.pause_over(run.held_until.unwrap_or_default()), if run.held_until.is_some() => {}
+                () = engine.held_over(run.held.unwrap_or(Held::Pause(0))), if run.held.is_some() => {}
                 read = wire.stream.read_buf(&mut wire.buffer), if !full => match read? {
                     0 => return Err(End::Lost("Connection closed".to_owned())),
                     count => {
@@ -94,7 +95,7 @@ struct Applier {
     words: ArgVec,
     /// Bytes of the buffer that were executed or queued, but are not counted yet.
     parsed: usize,
-    /// Bytes of the next command, which a pause holds back.
+    /// Bytes of the next command, which is held back.
     held: Option<usize>,
 }
 
@@ -102,8 +103,8 @@ struct Applier {
 struct Run {
     /// The primary wants to know how far we are.
     asked: bool,
-    /// A pause holds the next command back until then, unix milliseconds.
-    held_until: Option<i64>,
+    /// What holds the next command back.
+    held: Option<Held>,
 }
 
 impl Applier {
@@ -112,7 +113,7 @@ impl Applier {
         let replication = &task.replication;
         let engine = &replication.engine;
         let mut scratch = Vec::new();
-        let mut run = Run { asked: false, held_until: None };
+        let mut run = Run { asked: false, held: None };
         // Bytes that are counted already.
         let mut counted = 0;
         let limits = Limits::authenticated(engine.hot.load().proto_max_bulk_len);
@@ -128,8 +129,8 @@ impl Applier {
                 run.asked = true;
             } else if !args.is_empty() {
                 scratch.clear();
-                run.held_until = engine.apply(session, args, &mut scratch);
-                if run.held_until.is_some() {
+                run.held = engine.apply(session, args, &mut scratch);
+                if run.held.is_some() {
                     self.held = Some(used);
                     break;
                 }

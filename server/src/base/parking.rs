@@ -1,0 +1,96 @@
+//! A place where tasks wait for something that is held at the moment, without holding up the thread they run on.
+//!
+//! Whoever finds a lock taken leaves a [`Ticket`] in the [`Parking`] that belongs to the lock and looks at the lock once more; whoever
+//! gives the lock back calls [`Parking::wake_all`]. A ticket that is left after the lock was given back finds it free, one that was left
+//! before is woken. Nobody is handed the lock: who is woken tries again, in the order of arrival.
+//!
+//! Nothing here knows a runtime: a waker is all it takes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+/// One task that waits.
+#[derive(Debug)]
+pub struct Ticket {
+    called: AtomicBool,
+    waker: Waker,
+}
+
+impl Ticket {
+    /// A ticket for the task behind `waker`.
+    pub fn new(waker: &Waker) -> Arc<Self> {
+        Arc::new(Self { called: AtomicBool::new(false), waker: waker.clone() })
+    }
+
+    /// Whether its turn has come.
+    pub fn is_called(&self) -> bool {
+        self.called.load(Ordering::Acquire)
+    }
+
+    fn call(&self) {
+        self.called.store(true, Ordering::Release);
+        self.waker.wake_by_ref();
+    }
+}
+
+/// Tickets in the order of arrival, each for one of several locks told apart by `K`.
+#[derive(Debug)]
+pub struct Parking<K>(Mutex<Vec<(K, Arc<Ticket>)>>);
+
+impl<K> Default for Parking<K> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<K: PartialEq> Parking<K> {
+    /// Leaves a ticket for the lock `key`.
+    pub fn leave(&self, key: K, ticket: Arc<Ticket>) {
+        self.0.lock().push((key, ticket));
+    }
+
+    /// Calls everybody who waits for the lock `key`.
+    pub fn wake_all(&self, key: &K) {
+        let called: Vec<_> = self.0.lock().extract_if(.., |(wanted, _)| wanted == key).collect();
+        called.iter().for_each(|(_, ticket)| ticket.call());
+    }
+
+    /// Whether anybody waits for the lock `key`.
+    pub fn is_awaited(&self, key: &K) -> bool {
+        self.0.lock().iter().any(|(wanted, _)| wanted == key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Count(std::sync::atomic::AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_waits_for_another_lock_is_not_called() {
+        let count = Arc::new(Count(0.into()));
+        let waker = Waker::from(count.clone());
+        let parking = Parking::default();
+        let tickets = [1, 2, 1].map(|key| {
+            let ticket = Ticket::new(&waker);
+            parking.leave(key, ticket.clone());
+            ticket
+        });
+        parking.wake_all(&1);
+        assert_eq!(tickets.map(|ticket| ticket.is_called()), [true, false, true]);
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+        assert!(parking.is_awaited(&2) && !parking.is_awaited(&1));
+    }
+}

@@ -1,0 +1,133 @@
+//! What holds a command back, and waiting for the end of it while the worker serves its other connections.
+//!
+//! A command waits for a pause, for a slot that another command has locked, or for its gate of the barrier. It is kept in
+//! [`Session::postponed`](super::session::Session::postponed) (or still lies in the connection's buffer) and passes all gates again
+//! afterwards: what was true when it first came may not be any more.
+//!
+//! Usual commands are over in microseconds, so a slot or a gate is waited for by blocking the thread for a moment first. A
+//! command that came in vain very often does wait like that until it has its turn: it is not starved.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use protocol::slot::SlotId;
+
+use super::Engine;
+use super::barrier::Pass;
+use super::session::Session;
+use crate::base::parking::Ticket;
+use crate::command::{LockPlan, Locked};
+use crate::store::SlotGuard;
+
+/// For how long a worker waits for a slot before it parks the command.
+const SLOT_PATIENCE: Duration = Duration::from_micros(200);
+/// The same for a command that visits slot after slot and begins anew when it was parked.
+pub const VISIT_PATIENCE: Duration = Duration::from_millis(5);
+/// When a parked command looks again although nobody called it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// When a command that found its gate open, but not those of others, looks again.
+const GATES_AGAIN: Duration = Duration::from_millis(2);
+/// After being parked so often a command waits as long as it takes.
+const ATTEMPTS: u32 = 200;
+
+/// What a command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The end of a pause: then, in unix milliseconds, or when told.
+    Pause(i64),
+    /// A slot of a database, which another command has locked.
+    Slot(usize, SlotId),
+    /// Its thread's gate of the barrier, or those of others.
+    Gate(usize),
+}
+
+impl Engine {
+    /// Waits until a command that was held back may try again.
+    pub async fn held_over(&self, held: Held) {
+        match held {
+            Held::Pause(until) => self.pause_over(until).await,
+            Held::Slot(db, slot) => {
+                called(|ticket| self.keyspace.park(db, slot, ticket)).await;
+            }
+            Held::Gate(gate) => {
+                if !called(|ticket| self.barrier.park(gate, ticket)).await {
+                    tokio::time::sleep(GATES_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Locks a slot for a command of this session.
+    ///
+    /// # Errors
+    /// Another command has it for longer than a moment.
+    #[cold]
+    pub(super) fn lock_soon(&self, session: &mut Session, db: usize, slot: SlotId) -> Result<SlotGuard<'_>, Held> {
+        if is_patient(session) {
+            return Ok(self.keyspace.lock(db, slot));
+        }
+        self.keyspace.lock_within(db, slot, SLOT_PATIENCE).ok_or_else(|| hold(session, Held::Slot(db, slot)))
+    }
+
+    /// Takes all locks of a plan for a command of this session.
+    ///
+    /// # Errors
+    /// As [`Engine::lock_soon`]; nothing is locked then.
+    pub(super) fn lock_all_soon(&self, session: &mut Session, plan: LockPlan) -> Result<Locked<'_>, Held> {
+        if is_patient(session) {
+            return Ok(self.lock(plan));
+        }
+        plan.lock_within(&self.keyspace, SLOT_PATIENCE).map_err(|(db, slot)| hold(session, Held::Slot(db, slot)))
+    }
+}
+
+/// Whether a command of this session was parked so often that it waits now as long as it takes.
+pub(super) fn is_patient(session: &Session) -> bool {
+    session.attempts >= ATTEMPTS
+}
+
+/// Notes that a command of this session is held back.
+pub(super) fn hold(session: &mut Session, held: Held) -> Held {
+    session.attempts += 1;
+    held
+}
+
+/// Runs `f` for a command of this session while nobody else executes.
+///
+/// # Errors
+/// What held the command back: `f` says so, or others could not be stopped for now.
+pub(super) fn alone<'e, R>(
+    pass: &mut Pass<'e>,
+    session: &mut Session,
+    f: impl FnOnce(&mut Pass<'e>, &mut Session) -> Result<R, Held>,
+) -> Result<R, Held> {
+    if is_patient(session) {
+        return pass.exclusive(|pass| f(pass, session));
+    }
+    let gate = session.gate;
+    match pass.try_exclusive(|pass| f(pass, &mut *session)) {
+        Some(result) => result,
+        None => Err(hold(session, Held::Gate(gate))),
+    }
+}
+
+/// Waits until a ticket is called, if whoever takes it says that there is something to wait for; whether there was.
+async fn called(leave: impl Fn(Arc<Ticket>) -> bool) -> bool {
+    let mut mine: Option<Arc<Ticket>> = None;
+    let called = poll_fn(|cx| match &mine {
+        Some(ticket) if ticket.is_called() => Poll::Ready(true),
+        Some(_) => Poll::Pending,
+        None => {
+            let ticket = Ticket::new(cx.waker());
+            mine = Some(ticket.clone());
+            if leave(ticket) { Poll::Pending } else { Poll::Ready(false) }
+        }
+    });
+    tokio::time::timeout(LOOK_AGAIN, called).await.unwrap_or(true)
+}
+
+#[cfg(test)]
+#[path = "held_tests.rs"]
+mod tests;
