@@ -275,7 +275,7 @@ impl Node {
         let Saved { file, text, bus, local, .. } = saved;
         let data: Arc<dyn DataLink> = self.data_link();
         let place = Place { port: self.port, bus_port: bus.port, buses: buses.clone() };
-        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), file, &text, place)
+        let cluster = Cluster::new(engine.clone(), data, threads.control().clone(), Box::new(file), &text, place)
             .map_err(|problem| damaged(engine, problem))?;
         let router: Arc<dyn Router> = cluster.clone();
         engine.set_router(Arc::downgrade(&router));
@@ -363,6 +363,9 @@ impl Node {
         self.engine.state.tasks.hold();
         if let Some(pool) = self.pool.upgrade() {
             pool.settle();
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.settle();
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{Finding, assert_none};
 
 /// The modules of the control thread.
 const MODULES: &[&str] = &[
+    "server/src/cluster/driver.rs",
     "server/src/cluster/effects.rs",
     "server/src/cluster/links.rs",
     "server/src/cluster/local_buses.rs",
@@ -28,6 +29,8 @@ const WAITS: &[(&str, &str)] = &[
     ("keyspace.lock(", "Tries: a slot may be held by a long command"),
     (".lock_cut(", "a thread: a slot may be held by a long command"),
     ("barrier.enter(", "Tries: somebody may be exclusive"),
+    ("with_core_saved(", "with_core: a save waits for the disk"),
+    (".settle()", "with_core: a save waits for the disk"),
     (".exclusive(", "a thread: it waits for every command that is under way"),
     (".wait_turn(", "a task of the group"),
     (".wait_while(", "an `.await`"),
@@ -71,6 +74,7 @@ fn the_check_fires_on_a_bad_sample() {
         "let pass = engine.barrier.enter(gate);",
         "pass.exclusive(|_| ());",
         "std::thread::sleep(PAUSE);",
+        "cluster.with_core_saved(|core, now| core.handle_tick(now));",
         "let text = std::fs::read(path);",
         "file.read_exact_at(&mut bytes, 0)?;",
     ] {

@@ -208,7 +208,7 @@ fn run(
     ctx: &mut SessionCtx<'_, '_>,
     command: impl FnOnce(&mut Gossip, i64) -> Result<(), gossip::Error>,
 ) -> SessionResult {
-    cluster.with_core(command).map_err(|problem| refusal(&problem))?;
+    cluster.with_core_saved(command).map_err(|problem| refusal(&problem))?;
     ctx.reply.ok();
     Ok(Handled::Done)
 }
@@ -453,7 +453,7 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
 }
 
 fn save_config(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
-    cluster.with_core(Gossip::save_config);
+    cluster.with_core_saved(Gossip::save_config);
     ctx.reply.ok();
     Ok(Handled::Done)
 }
@@ -485,7 +485,7 @@ fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
         let engine = ctx.engine.clone();
         let result = ctx.pass.exclusive(|_| {
             let has_keys = !engine.keyspace.lock(0, slot).is_empty();
-            cluster.with_core(|core, now| core.set_slot_node(slot, &node, has_keys, now))
+            cluster.with_core_saved(|core, now| core.set_slot_node(slot, &node, has_keys, now))
         });
         result.map_err(|problem| refusal(&problem))?;
         ctx.reply.ok();

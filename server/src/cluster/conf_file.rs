@@ -57,6 +57,28 @@ pub struct ConfFile {
     durable: bool,
 }
 
+/// Where the text is kept.
+pub trait ConfStore: Send + std::fmt::Debug {
+    /// See [`ConfFile::save`].
+    ///
+    /// # Errors
+    /// See [`ConfFile::save`].
+    fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved>;
+
+    /// See [`ConfFile::take_replaced`].
+    fn take_replaced(&mut self) -> Vec<File>;
+}
+
+impl ConfStore for ConfFile {
+    fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved> {
+        ConfFile::save(self, text, fsync)
+    }
+
+    fn take_replaced(&mut self) -> Vec<File> {
+        ConfFile::take_replaced(self)
+    }
+}
+
 /// How a text came to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saved {

@@ -1,32 +1,31 @@
 //! The driver of the cluster core: the only caller of [`gossip::Gossip`].
 //!
 //! Everything that happens to the core goes through [`Cluster::with_core`]: it locks the core, hands it the input with the bus
-//! clock's now, performs the effects in their order, and publishes what changed. Ticks and packets come from tasks on the control
-//! thread, which runs no client command, so a long command never makes peers believe that this node is dead; CLUSTER commands
-//! come from workers.
+//! clock's now, and has what follows performed in order ([`super::outbox`]). Ticks and packets come from tasks on the control
+//! thread, which runs no client command and waits for no disk, so a long command never makes peers believe that this node is dead; CLUSTER
+//! commands come from workers, and are answered when what follows from them is done and saved.
 //!
 //! The bus clock starts at the wall clock and then only goes forward, because to the core a clock that jumps looks like a freeze.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use gossip::{Announce, Config as CoreConfig, Effect, Gossip, LinkId, View};
 use parking_lot::Mutex;
 use protocol::bus::NodeId;
-use protocol::slot::SlotId;
 use tokio::sync::Notify;
 
 use super::background::Background;
-use super::conf_file::{self, ConfFile, Saved};
+use super::conf_file::{self, ConfStore};
 use super::links::LinkOut;
 use super::local_buses::LocalBuses;
+use super::outbox::{Facts, Outbox, Step};
 use super::resolve::Resolver;
-use super::route::{Endpoint, RoutePolicy, route};
+use super::route::{Endpoint, RoutePolicy};
 use crate::engine::Engine;
 use crate::engine::config::ids;
-use crate::engine::ports::{Route, RouteAsk, Router};
 use crate::engine::threads::Spawner;
 
 /// What the cluster asks of replication. Callable from any thread; none of it blocks.
@@ -69,15 +68,14 @@ pub struct Cluster {
     pub(super) engine: Arc<Engine>,
     pub(super) data: Arc<dyn DataLink>,
     pub(super) control: Spawner,
-    core: Mutex<Gossip>,
-    conf: Mutex<ConfFile>,
-    /// When the log said last that the disk is full, on the bus clock.
-    warned_of_full_disk: AtomicI64,
-    view: ArcSwap<View>,
+    pub(super) core: Mutex<Gossip>,
+    /// What follows from inputs, as far as it waits for nodes.conf.
+    pub(super) outbox: Outbox,
+    pub(super) view: ArcSwap<View>,
     /// What the published view lacks is of no use to routing: it is made anew when somebody looks.
-    view_is_stale: AtomicBool,
-    policy: ArcSwap<RoutePolicy>,
-    serve_until: AtomicI64,
+    pub(super) view_is_stale: AtomicBool,
+    pub(super) policy: ArcSwap<RoutePolicy>,
+    pub(super) serve_until: AtomicI64,
     /// The primary that the data is told to follow.
     pub(super) following: Mutex<Option<NodeId>>,
     pub(super) links: Mutex<BTreeMap<LinkId, LinkOut>>,
@@ -87,8 +85,9 @@ pub struct Cluster {
     armed_until: AtomicI64,
     rearm: Notify,
     pub(super) stopped: AtomicBool,
-    /// The core has noted what a transaction's commands changed; it is neither saved nor published yet.
-    batched: AtomicBool,
+    /// Changes by commands of transactions: noted by the core, and those of them that are saved and published.
+    pub(super) batches: AtomicU64,
+    pub(super) batches_done: AtomicU64,
     /// What is left to a thread that may wait.
     pub(super) background: Background,
     /// A reset wants the data set dropped.
@@ -98,8 +97,8 @@ pub struct Cluster {
     /// Peers of the same process.
     pub(super) buses: Arc<LocalBuses>,
     /// The port that clients reach this node at; CONFIG SET moves it.
-    port: AtomicU16,
-    bus_port: u16,
+    pub(super) port: AtomicU16,
+    pub(super) bus_port: u16,
 }
 
 impl Cluster {
@@ -111,7 +110,7 @@ impl Cluster {
         engine: Arc<Engine>,
         data: Arc<dyn DataLink>,
         control: Spawner,
-        conf: ConfFile,
+        conf: Box<dyn ConfStore>,
         text: &[u8],
         place: Place,
     ) -> Result<Arc<Self>, gossip::NodesConfError> {
@@ -138,8 +137,7 @@ impl Cluster {
             data,
             control,
             core: Mutex::new(core),
-            conf: Mutex::new(conf),
-            warned_of_full_disk: AtomicI64::new(i64::MIN),
+            outbox: Outbox::new(conf),
             view: ArcSwap::from_pointee(view),
             view_is_stale: AtomicBool::new(false),
             policy: ArcSwap::from_pointee(policy),
@@ -150,7 +148,8 @@ impl Cluster {
             armed_until: AtomicI64::new(0),
             rearm: Notify::new(),
             stopped: AtomicBool::new(false),
-            batched: AtomicBool::new(false),
+            batches: AtomicU64::new(0),
+            batches_done: AtomicU64::new(0),
             background: Background::default(),
             flush_due: AtomicBool::new(false),
             names: Resolver::default(),
@@ -170,7 +169,7 @@ impl Cluster {
 
     /// Starts the timer. The first act is to save, so that a new node keeps its id over a crash.
     pub fn start(self: &Arc<Self>) {
-        self.with_core(Gossip::save_config);
+        self.save_first();
         let cluster = Arc::downgrade(self);
         self.control.spawn(move |_| async move {
             loop {
@@ -196,6 +195,7 @@ impl Cluster {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.rearm.notify_one();
+        self.outbox.stop();
         self.links.lock().clear();
     }
 
@@ -205,29 +205,14 @@ impl Cluster {
         wall + (self.engine.clock.monotonic_us().saturating_sub(monotonic) / 1000) as i64
     }
 
-    /// Gives the core an input or a command, and performs what follows.
+    /// Gives the core an input, and has performed what follows. What relies on a save that is not on disk yet is done when it is, without
+    /// the caller.
     pub fn with_core<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let mut core = self.core.lock();
         let result = input(&mut core, self.bus_now());
-        let (mut view_changed, mut published) = (false, false);
-        while let Some(effect) = core.poll_effect() {
-            // Whoever is set going by such an effect (a write that was held back, a blocked client) must find the new view: with
-            // the old one, a primary that was just replaced would acknowledge a write that its successor does not have.
-            if !published && sets_going(&effect) {
-                self.publish(&mut core);
-                published = true;
-            }
-            view_changed |= self.perform(effect);
-        }
-        if view_changed && !published {
-            self.publish(&mut core);
-        } else if core.take_details_change() {
-            self.view_is_stale.store(true, Ordering::Release);
-        }
-        self.serve_until.store(core.serve_until_ms(), Ordering::Release);
-        self.engine.state.withholding.store(!core.feeds_replicas(), Ordering::Release);
+        let steps = self.steps(&mut core);
+        self.perform_all(steps);
         let next = core.next_timeout();
-        self.batched.store(false, Ordering::Release);
         drop(core);
         if next < self.armed_until.swap(next, Ordering::Relaxed) {
             self.rearm.notify_one();
@@ -235,24 +220,49 @@ impl Cluster {
         result
     }
 
-    /// As [`Cluster::with_core`], but within a transaction all such inputs are saved, sent and published together, by
-    /// [`Router::conclude`] before the transaction answers. For changes that no later command of it has to find performed.
-    pub(super) fn with_core_in<R>(self: &Arc<Self>, transaction: bool, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
-        if !transaction {
-            return self.with_core(input);
+    /// What follows from an input, in order.
+    fn steps(&self, core: &mut Gossip) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let (mut view_changed, mut published) = (false, false);
+        while let Some(effect) = core.poll_effect() {
+            // Whoever is set going by such an effect (a write that was held back, a blocked client) must find the new view: with
+            // the old one, a primary that was just replaced would acknowledge a write that its successor does not have.
+            if !published && sets_going(&effect) {
+                steps.push(Step::Publish(Arc::new(self.take_view(core))));
+                published = true;
+            }
+            view_changed |= matches!(effect, Effect::StateChanged { .. } | Effect::ViewChanged);
+            steps.push(Step::Effect(effect));
         }
-        let mut core = self.core.lock();
-        let now = self.bus_now();
-        let result = core.in_batch(|core| input(core, now));
-        self.view_is_stale.store(true, Ordering::Release);
-        self.batched.store(true, Ordering::Release);
-        result
+        if view_changed && !published {
+            steps.push(Step::Publish(Arc::new(self.take_view(core))));
+        } else if core.take_details_change() {
+            self.view_is_stale.store(true, Ordering::Release);
+        }
+        steps.push(Step::Facts(Facts {
+            serve_until: core.serve_until_ms(),
+            withholding: !core.feeds_replicas(),
+            batches: self.batches.load(Ordering::Acquire),
+        }));
+        steps
     }
 
-    fn publish(&self, core: &mut Gossip) {
+    /// A view with everything that changed so far, to be published.
+    pub(super) fn take_view(&self, core: &mut Gossip) -> View {
         core.take_details_change();
         self.view_is_stale.store(false, Ordering::Release);
-        self.view.store(Arc::new(core.view()));
+        core.view()
+    }
+
+    pub(super) fn publish(&self, view: Arc<View>) {
+        self.view.store(view);
+    }
+
+    /// The end of an input: all its effects have been performed.
+    pub(super) fn settle_facts(&self, facts: Facts) {
+        self.serve_until.store(facts.serve_until, Ordering::Release);
+        self.engine.state.withholding.store(facts.withholding, Ordering::Release);
+        self.batches_done.store(facts.batches, Ordering::Release);
     }
 
     /// As [`Cluster::with_core`], for inputs whose answers say how far the data is: elections and restarted primaries go by it.
@@ -265,8 +275,6 @@ impl Cluster {
     }
 
     fn tick(self: &Arc<Self>) {
-        let replaced = self.conf.lock().take_replaced();
-        drop(replaced);
         self.start_background();
         let has_data = !self.engine.keyspace.is_empty(0);
         self.with_facts(|core, now| {
@@ -287,14 +295,19 @@ impl Cluster {
     /// the core's lock.
     pub fn view(&self) -> Arc<View> {
         if self.view_is_stale.load(Ordering::Acquire) {
-            self.publish(&mut self.core.lock());
+            self.publish_details(&mut self.core.lock());
         }
         self.view.load_full()
     }
 
-    /// A view with current times, for CLUSTER NODES and the like.
+    /// A view with current times, for CLUSTER NODES and the like; while something is not saved yet, the one that workers route by: what
+    /// is not on disk is shown to nobody.
     pub fn fresh_view(&self) -> View {
-        self.core.lock().view()
+        let core = self.core.lock();
+        if self.outbox.is_held() {
+            return (**self.view.load()).clone();
+        }
+        core.view()
     }
 
     /// The id of this node and of its primary, without a view.
@@ -331,74 +344,7 @@ impl Cluster {
     pub fn bus_port(&self) -> u16 {
         self.bus_port
     }
-
-    pub(super) fn save_conf(&self, text: &str, fsync: bool) {
-        let mut conf = self.conf.lock();
-        let mut result = conf.save(text, fsync);
-        // Being out of descriptors passes; a node that ends does not come back by itself. Nothing may be sent before this is saved.
-        for _ in 0..SAVE_ATTEMPTS {
-            if !result.as_ref().is_err_and(conf_file::is_out_of_descriptors) {
-                break;
-            }
-            std::thread::sleep(SAVE_PAUSE);
-            result = conf.save(text, fsync);
-        }
-        match result {
-            Ok(Saved::Usual) => {}
-            Ok(Saved::Overwritten) => self.warn_of_full_disk(),
-            Err(error) => {
-                // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
-                self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
-                self.engine.request_stop(1);
-                // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
-                self.stop();
-            }
-        }
-    }
-
-    fn warn_of_full_disk(&self) {
-        let now = self.bus_now();
-        if now.saturating_sub(self.warned_of_full_disk.load(Ordering::Relaxed)) < FULL_DISK_WARNING_MS {
-            return;
-        }
-        self.warned_of_full_disk.store(now, Ordering::Relaxed);
-        self.engine.log.warning(format_args!(
-            "The disk is full: there is no room for a new cluster config file, so the old one was written over in place. \
-             Please make room: if its text outgrows the space that it has, this node has to end."
-        ));
-    }
-
-    /// Clients reach this node at another port now: tell the peers, who tell their clients. The bus stays where it is.
-    pub fn note_port(self: &Arc<Self>, port: u16) {
-        if self.port.swap(port, Ordering::Relaxed) != port {
-            self.configure();
-        }
-    }
-
-    fn configure(self: &Arc<Self>) {
-        let config = core_config(&self.engine, self.port.load(Ordering::Relaxed), self.bus_port);
-        self.with_core(|core, now| core.set_config(config, now));
-    }
-
-    /// Directives that change at run time reach the core and the routing policy.
-    fn watch_config(self: &Arc<Self>) {
-        let weak = Arc::downgrade(self);
-        self.engine.config.on_change(DIRECTIVES, move |_, _| {
-            if let Some(cluster) = weak.upgrade() {
-                cluster.policy.store(Arc::new(route_policy(&cluster.engine)));
-                cluster.configure();
-            }
-            Ok(())
-        });
-    }
 }
-
-/// How often a save is tried again when there are no descriptors, and after what time.
-const SAVE_ATTEMPTS: usize = 50;
-const SAVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
-
-/// A full disk is told at most once in this time.
-const FULL_DISK_WARNING_MS: i64 = 60_000;
 
 /// Whether clients notice this effect at once. Not a promotion: until it has been performed, writes are refused anyway.
 fn sets_going(effect: &Effect) -> bool {
@@ -422,53 +368,7 @@ fn sets_going(effect: &Effect) -> bool {
     }
 }
 
-impl Router for Cluster {
-    fn route(&self, ask: &RouteAsk) -> Route {
-        let lease_held = !ask.write || self.bus_now() < self.serve_until.load(Ordering::Acquire);
-        route(&self.view.load(), ask, &self.policy.load(), lease_held)
-    }
-
-    fn serves(&self, slot: SlotId) -> bool {
-        self.view.load().serves(slot)
-    }
-
-    fn conclude(&self) {
-        // Who clears the mark holds the core until all is saved, so nobody answers before.
-        if self.batched.load(Ordering::Acquire)
-            && let Some(this) = self.me.upgrade()
-        {
-            this.with_core(Gossip::end_batch);
-        }
-    }
-
-    fn relay(&self, channel: &[u8], message: &[u8], shard: Option<SlotId>) {
-        let Some(this) = self.me.upgrade() else { return };
-        this.with_core(|core, _| core.publish(channel.to_vec(), message.to_vec(), shard.is_some()));
-    }
-}
-
-/// The directives that [`core_config`] and [`route_policy`] read.
-const DIRECTIVES: &[crate::engine::config::directive::DirectiveId] = &[
-    ids::CLUSTER_NODE_TIMEOUT,
-    ids::CLUSTER_ANNOUNCE_IP,
-    ids::CLUSTER_ANNOUNCE_PORT,
-    ids::CLUSTER_ANNOUNCE_TLS_PORT,
-    ids::CLUSTER_ANNOUNCE_BUS_PORT,
-    ids::CLUSTER_ANNOUNCE_HOSTNAME,
-    ids::CLUSTER_ANNOUNCE_HUMAN_NODENAME,
-    ids::CLUSTER_PREFERRED_ENDPOINT_TYPE,
-    ids::CLUSTER_REQUIRE_FULL_COVERAGE,
-    ids::CLUSTER_ALLOW_READS_WHEN_DOWN,
-    ids::CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN,
-    ids::CLUSTER_REPLICA_VALIDITY_FACTOR,
-    ids::CLUSTER_REPLICA_NO_FAILOVER,
-    ids::CLUSTER_ALLOW_REPLICA_MIGRATION,
-    ids::CLUSTER_MIGRATION_BARRIER,
-    ids::CLUSTER_MANUAL_FAILOVER_TIMEOUT,
-    ids::REPL_PING_REPLICA_PERIOD,
-];
-
-fn route_policy(engine: &Engine) -> RoutePolicy {
+pub(super) fn route_policy(engine: &Engine) -> RoutePolicy {
     let endpoint = match engine.config.choice(ids::CLUSTER_PREFERRED_ENDPOINT_TYPE) {
         "hostname" => Endpoint::Hostname,
         "unknown-endpoint" => Endpoint::Unknown,
@@ -481,7 +381,7 @@ fn route_policy(engine: &Engine) -> RoutePolicy {
     }
 }
 
-fn core_config(engine: &Engine, port: u16, bus_port: u16) -> CoreConfig {
+pub(super) fn core_config(engine: &Engine, port: u16, bus_port: u16) -> CoreConfig {
     let config = &engine.config;
     let or = |id, default: u16| match config.int(id) {
         0 => default,

@@ -1,7 +1,7 @@
 //! Performing what the cluster core wants done, in order.
 //!
-//! This runs under the core's lock, so that no two inputs mix their effects, and mostly on the control thread, so nothing of it waits
-//! for a command. What has to (deleting the keys of lost slots, stopping writes for a manual failover) is left to [`super::background`].
+//! This runs under the lock of [`super::outbox`], so that no two inputs mix their effects, and mostly on the control thread, so nothing of it
+//! waits for a command. What has to (deleting the keys of lost slots, stopping writes for a manual failover) is left to [`super::background`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,10 +12,9 @@ use super::driver::Cluster;
 use crate::engine::state::{PauseKind, PausePurpose};
 
 impl Cluster {
-    /// Performs one effect. `true` if the view must be published again.
-    pub(super) fn perform(self: &Arc<Self>, effect: Effect) -> bool {
+    /// Performs one effect.
+    pub(super) fn perform(self: &Arc<Self>, effect: Effect) {
         match effect {
-            Effect::PersistNodesConf { text, fsync } => self.save_conf(&text, fsync),
             Effect::Connect { link, ip, port } => self.open_link(link, &ip.to_string(), port),
             Effect::Send { link, bytes } => self.send(link, bytes),
             Effect::Close { link } => {
@@ -25,7 +24,8 @@ impl Cluster {
                 *self.following.lock() = None;
                 self.data.promote();
             }
-            Effect::Demoted => {}
+            // The outbox sees to saves, and views are steps of their own.
+            Effect::Demoted | Effect::PersistNodesConf { .. } | Effect::ViewChanged => {}
             Effect::ReplicateFrom { id, ip, port } => {
                 *self.following.lock() = Some(id);
                 self.data.follow(&ip.to_string(), port);
@@ -41,7 +41,6 @@ impl Cluster {
                 if !ok {
                     self.in_background(|due| due.state_lost = true);
                 }
-                return true;
             }
             Effect::PauseWrites { until } => self.pause_writes(until),
             Effect::UnpauseWrites => self.engine.state.unpause(PausePurpose::Failover),
@@ -53,9 +52,7 @@ impl Cluster {
                 }
             }
             Effect::Log { level, text } => self.log(level, &text),
-            Effect::ViewChanged => return true,
         }
-        false
     }
 
     /// Holds back writes for a manual failover; the core is told once none is under way.

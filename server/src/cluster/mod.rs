@@ -1,7 +1,8 @@
 //! The cluster side of a node: everything between the pure core in `gossip` and the world.
 //!
 //! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order;
-//! [`background`] does what of them has to wait for commands.
+//! [`outbox`] holds them back while nodes.conf is saved, [`background`] does what of them has to wait for commands, and [`asked`] is the
+//! workers' side.
 //! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`resolve`] finds peers that
 //! announce names, [`local_buses`] those of the same process, to whom a link is a [`pipe`]. [`conf_file`] is nodes.conf on disk, [`commands`]
 //! are CLUSTER and its kin, [`migrate`] moves keys between nodes.
@@ -12,6 +13,7 @@
 //!
 //! Rank 7.
 
+mod asked;
 mod background;
 pub mod commands;
 pub mod conf_file;
@@ -20,6 +22,7 @@ mod effects;
 pub mod links;
 pub mod local_buses;
 pub mod migrate;
+mod outbox;
 pub mod pipe;
 mod reset;
 pub mod resolve;

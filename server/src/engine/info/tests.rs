@@ -66,3 +66,15 @@ fn the_average_time_to_live_of_distant_expiries_fits() {
     super::lists::keyspace(&bench.engine, &mut out);
     assert_eq!(out.into_text(), format!("db0:keys=3,expires=3,avg_ttl={}\r\n", i64::MAX - START));
 }
+
+/// What is asked for to see why a node is slow must not wait for the command that makes it slow.
+#[test]
+fn info_does_not_wait_for_a_slot_that_is_held() {
+    let mut bench = Bench::new();
+    bench.run("SET k v PX 1000");
+    let held = bench.engine.keyspace.lock(0, protocol::slot::key_slot(b"k"));
+    let mut out = InfoWriter::default();
+    super::lists::keyspace(&bench.engine, &mut out);
+    assert_eq!(out.into_text(), "db0:keys=1,expires=1,avg_ttl=0\r\n");
+    drop(held);
+}
