@@ -30,6 +30,9 @@ pub trait CollectionType: Into<Collection> {
     /// Whether there is no element. No key holds such a value.
     fn is_empty(&self) -> bool;
 
+    /// Bytes that the allocator spends on it besides its header, in constant time.
+    fn heap_bytes(&self) -> usize;
+
     /// Called when an edit ends: the place to change to the encoding that the new contents ask for.
     fn settle(&mut self);
 }
@@ -40,6 +43,13 @@ impl Collection {
     pub fn ty(&self) -> Type {
         match self {
             Collection::List(_) => Type::List,
+        }
+    }
+
+    /// Bytes that the allocator spends on it besides the box of the enum, in constant time.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Collection::List(list) => list.heap_bytes(),
         }
     }
 
@@ -89,6 +99,11 @@ impl CollectionType for List {
     #[inline]
     fn is_empty(&self) -> bool {
         List::is_empty(self)
+    }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        List::heap_bytes(self)
     }
 
     /// A list keeps its nodes in order while it is changed.

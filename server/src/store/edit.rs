@@ -1,7 +1,8 @@
 //! A collection while it is changed, and what is owed when the change is done.
 //!
 //! [`super::EntryMut::edit`] lends a collection out as an [`EditGuard`], the only way to change one that a key holds. When
-//! the guard goes, the collection takes the encoding that its new contents ask for. Then there is one question left that
+//! the guard goes, the collection takes the encoding that its new contents ask for, and the slot learns how many bytes it
+//! takes now. Then there is one question left that
 //! only the owner of the key can settle: whether any element is left. [`EditGuard::finish`] answers it with an
 //! [`Edited`], which has to be passed on to whoever removes keys; it is the last word on the edit, so nobody can look
 //! too early.
@@ -11,11 +12,15 @@
 use std::ops::{Deref, DerefMut};
 
 use super::collection::CollectionType;
+use super::ledger::Ledger;
 
 /// A collection that is being changed; what the change owes is settled when this goes.
 #[derive(Debug)]
 pub struct EditGuard<'a, T: CollectionType> {
     value: &'a mut T,
+    ledger: &'a mut Ledger,
+    /// Bytes of the value before the edit.
+    before: usize,
 }
 
 /// What an edit has left.
@@ -28,8 +33,9 @@ pub struct Edited {
 
 impl<'a, T: CollectionType> EditGuard<'a, T> {
     #[inline]
-    pub(super) fn new(value: &'a mut T) -> Self {
-        Self { value }
+    pub(super) fn new(value: &'a mut T, ledger: &'a mut Ledger) -> Self {
+        let before = value.heap_bytes();
+        Self { value, ledger, before }
     }
 
     /// Ends the edit.
@@ -59,5 +65,6 @@ impl<T: CollectionType> Drop for EditGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.value.settle();
+        self.ledger.add(self.value.heap_bytes() as i64 - self.before as i64);
     }
 }

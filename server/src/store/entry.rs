@@ -107,6 +107,20 @@ struct Header {
     key_len: u16,
 }
 
+impl Header {
+    /// Nothing but the block itself holds the value.
+    #[inline(always)]
+    fn is_light(self) -> bool {
+        self.flags & FORM_MASK <= Form::Int as u8
+    }
+
+    /// Whether a block with this header has the same shape as one with the other, if their keys are the same.
+    #[inline(always)]
+    fn has_shape_of(self, other: Header) -> bool {
+        self.room == other.room && (self.flags ^ other.flags) & EXPIRE_ROOM == 0
+    }
+}
+
 /// Where the parts of an entry lie.
 #[derive(Clone, Copy)]
 struct Shape {
@@ -149,14 +163,35 @@ impl Shape {
         self.key_at() + self.key_len
     }
 
+    /// Bytes that the allocator spends on the block.
+    #[inline]
+    fn memory(self) -> usize {
+        spent(self.size())
+    }
+
     fn layout(self) -> Layout {
         Layout::from_size_align(self.size(), ALIGN).expect("a key that is in memory has a size that fits")
     }
 }
 
-/// The size that an allocator with four size classes per doubling (mimalloc, jemalloc) really spends on `size` bytes.
+/// The size class of `size` bytes in an allocator that has four of them per doubling (mimalloc, jemalloc).
+#[inline]
 pub(crate) fn good_size(size: usize) -> usize {
     if size <= 128 { size.next_multiple_of(16) } else { size.next_multiple_of(1 << ((size - 1).ilog2() - 2)) }
+}
+
+/// From so many bytes on, mimalloc rounds up to pages instead of size classes.
+const PAGES_FROM: usize = 64 * 1024;
+const PAGE: usize = 4096;
+
+/// The bytes that the allocator really spends on a block of `size` bytes.
+#[inline]
+pub(crate) fn spent(size: usize) -> usize {
+    match size {
+        0 => 0,
+        1..=PAGES_FROM => good_size(size),
+        _ => size.next_multiple_of(PAGE),
+    }
 }
 
 /// What is put into a value area.

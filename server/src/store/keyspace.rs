@@ -1,4 +1,4 @@
-//! All databases of a node: finds and locks slots, counts keys, and knows which slots have any.
+//! All databases of a node: finds and locks slots, counts keys and bytes, and knows which slots have any.
 //!
 //! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the
 //! lock. Cells are allocated as zeroed memory and all zero is the empty cell, so slots that were never used cost
@@ -6,9 +6,11 @@
 //! *logical* databases; SWAPDB exchanges two entries of the map from those to the physical ones.
 //!
 //! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of
-//! slots that have keys or expiring keys. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for
+//! slots that have keys or expiring keys. The slot notes by itself whether there is anything to publish, so a command that
+//! changes no count does not touch them. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for
 //! empty slots. The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one
-//! counter.
+//! counter. Bytes are not summed up at all: they change often and are asked for seldom, by who can walk through the
+//! counts of 16,384 slots.
 //!
 //! Who finds a slot locked and must not wait for it leaves a ticket ([`Keyspace::park`]); the guard calls it when the slot is free.
 //!
@@ -32,6 +34,10 @@ use crate::base::parking::{Parking, Ticket};
 /// Slots whose counts are summed up together.
 const GROUP: usize = 256;
 const GROUPS: usize = SLOT_COUNT / GROUP;
+/// Bytes of the table for each key, on average.
+const PLACE: usize = 10;
+/// Bytes of the expiry index for each key that expires, on average.
+const EXPIRY_PLACE: usize = 10;
 /// In the published count of a slot: a snapshot has not yet been given all of it.
 const PENDING: u32 = 1 << 31;
 /// In the published count of a slot: somebody waits for it to be unlocked.
@@ -160,6 +166,17 @@ impl Keyspace {
     /// Number of keys in a slot.
     pub fn slot_len(&self, db: usize, slot: SlotId) -> usize {
         self.existing(db).map_or(0, |database| database.cells[slot.index()].keys())
+    }
+
+    /// Bytes of a slot's entries, as [`super::EntryRef::memory`] tells them.
+    pub fn slot_bytes(&self, db: usize, slot: SlotId) -> u64 {
+        self.existing(db).map_or(0, |database| database.bytes[slot.index()].load(Ordering::Relaxed))
+    }
+
+    /// Bytes of all keys of a database, with their places in the tables.
+    pub fn bytes(&self, db: usize) -> u64 {
+        let entries: u64 = self.occupied(db).map(|slot| self.slot_bytes(db, slot)).sum();
+        entries + (self.len(db) * PLACE + self.expires_len(db) * EXPIRY_PLACE) as u64
     }
 
     /// The slots that have keys (or states that a snapshot still needs), ascending; looked up while the iteration goes.
@@ -360,12 +377,8 @@ impl DerefMut for SlotGuard<'_> {
 impl Drop for SlotGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        let cell = &self.held.database.cells[self.held.id.index()];
-        let pending = if self.guard.snapshot_pending() { PENDING } else { 0 };
-        let keys = self.guard.len() as u32 | pending;
-        let expires = self.guard.expires_len() as u32;
-        if keys != cell.keys.load(Ordering::Relaxed) & !AWAITED || expires != cell.expires.load(Ordering::Relaxed) {
-            self.held.database.publish(self.held.id, keys, expires);
+        if self.guard.take_changed() {
+            self.held.database.publish(self.held.id, &self.guard);
         }
     }
 }
@@ -406,6 +419,8 @@ impl Group {
 
 struct Database {
     cells: Box<[SlotCell]>,
+    /// Bytes of each slot, published beside its cell, which has no room for them.
+    bytes: Box<[AtomicU64]>,
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
@@ -415,11 +430,14 @@ struct Database {
 impl Database {
     fn new() -> Box<Database> {
         let cells = Box::<[SlotCell]>::new_zeroed_slice(SLOT_COUNT);
+        let bytes = Box::<[AtomicU64]>::new_zeroed_slice(SLOT_COUNT);
         Box::new(Database {
             // SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero,
             // and a `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`) and zero integers. A
             // test compares a zeroed cell with one made of the parts' own constants.
             cells: unsafe { cells.assume_init() },
+            // SAFETY: zero is a value of an atomic integer.
+            bytes: unsafe { bytes.assume_init() },
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
@@ -435,8 +453,14 @@ impl Database {
     }
 
     /// Makes new counts of a slot known. Called under the slot's lock.
-    fn publish(&self, id: SlotId, keys: u32, expires: u32) {
+    fn publish(&self, id: SlotId, slot: &Slot) {
         let (cell, group) = (&self.cells[id.index()], &self.groups[id.index() / GROUP]);
+        let pending = if slot.snapshot_pending() { PENDING } else { 0 };
+        let (keys, expires) = (slot.len() as u32 | pending, slot.expires_len() as u32);
+        self.bytes[id.index()].store(slot.bytes(), Ordering::Relaxed);
+        if keys == cell.keys.load(Ordering::Relaxed) & !AWAITED && expires == cell.expires.load(Ordering::Relaxed) {
+            return;
+        }
         let marked = cell.keys.swap(keys, Ordering::Relaxed);
         if marked & AWAITED != 0 {
             // Called when the slot is unlocked, which is after this.

@@ -4,8 +4,8 @@
 //! what most slots never need. All zero is the empty slot.
 //!
 //! Every change of an entry goes through three duties, which callers of this file cannot forget because there is no way
-//! around them: the state of a running snapshot is preserved first, the expiry index follows, and the entry is stamped
-//! with the slot's clock. Who takes a key out hands over a [`Door`], through which everybody learns of it: watchers,
+//! around them: the state of a running snapshot is preserved first, the expiry index and the [`Ledger`] follow, and the
+//! entry is stamped with the slot's clock. Who takes a key out hands over a [`Door`], through which everybody learns of it: watchers,
 //! blocked clients, and whoever the door tells. One duty is left to the caller, since only it knows when a command has
 //! really changed something: [`Slot::written`].
 //!
@@ -26,6 +26,8 @@ use super::edit::EditGuard;
 use super::entry::{AccessClock, Entry, EntryRef};
 use super::expiry::ExpiryIndex;
 use super::hash::KeyHash;
+use super::ledger::Ledger;
+use super::parts::Parts;
 use super::snapshot::SnapshotState;
 use super::table::{Position, Table};
 use super::value::{Encoding, StringValue, Type, Value, ValueRef};
@@ -84,19 +86,11 @@ impl Removed {
 /// What a slot is emptied of: drop it after the lock is released.
 pub struct Cleared(#[expect(dead_code, reason = "kept only to be dropped later")] Table);
 
-/// Rarely needed parts of a slot.
-#[derive(Debug, Default)]
-struct SlotExtra {
-    waiters: Waiters,
-    watchers: Watchers,
-    snapshot: Option<SnapshotState>,
-}
-
 /// One hash slot of one database. See the top of the file.
 pub struct Slot {
     table: Table,
-    expiry: Option<Box<ExpiryIndex>>,
-    extra: Option<Box<SlotExtra>>,
+    parts: Parts,
+    ledger: Ledger,
     /// Number of the last cut in which the slot took part.
     epoch: u32,
     /// The clock with which entries are stamped, 24 bits; above it the bit of settled entries. One word, since what is stored in
@@ -109,7 +103,7 @@ const CUT: u32 = 1 << 24;
 
 impl Slot {
     /// The empty slot. All its bytes are zero.
-    pub const EMPTY: Slot = Slot { table: Table::EMPTY, expiry: None, extra: None, epoch: 0, stamp: 0 };
+    pub const EMPTY: Slot = Slot { table: Table::EMPTY, parts: Parts::NONE, ledger: Ledger::EMPTY, epoch: 0, stamp: 0 };
 
     // --- Counting and clock ---
 
@@ -128,7 +122,19 @@ impl Slot {
     /// Number of keys with an expiry.
     #[inline]
     pub fn expires_len(&self) -> usize {
-        self.expiry.as_ref().map_or(0, |index| index.len())
+        self.parts.expiry().map_or(0, ExpiryIndex::len)
+    }
+
+    /// Bytes that its entries take, as [`EntryRef::memory`] tells them; what a snapshot still needs is not among them.
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        self.ledger.bytes()
+    }
+
+    /// Whether a count that is published has changed since this was last asked.
+    #[inline]
+    pub(crate) fn take_changed(&mut self) -> bool {
+        self.ledger.take_changed()
     }
 
     /// Sets the clock with which entries are stamped from now on.
@@ -293,7 +299,7 @@ impl Slot {
     /// Tells everybody of a change that has been made. `gone`: the key is not there any more.
     fn tell(&mut self, change: Change<'_>, gone: bool, door: &mut impl Door) {
         let mut awaited = false;
-        if let Some(extra) = &mut self.extra {
+        if let Some(extra) = self.parts.extra_mut() {
             extra.watchers.of(change.key).iter().for_each(|flag| flag.touch(gone));
             awaited = !extra.waiters.is_empty() && extra.waiters.queue(change.key).next().is_some();
         }
@@ -303,7 +309,7 @@ impl Slot {
     /// Whether there may be somebody who watches a key of this slot or waits for one. If not, a write concerns nobody here.
     #[inline(always)]
     pub fn is_observed(&self) -> bool {
-        self.extra.is_some()
+        self.parts.extra().is_some()
     }
 
     /// Sets or clears a key's expiry. Returns whether the key is there.
@@ -315,17 +321,18 @@ impl Slot {
     /// still needs. A watched key that was not there is no concern of theirs: it has not changed. `hash` is the keyspace's.
     pub fn clear(&mut self, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
         door.flushed();
-        let watched = self.extra.iter().flat_map(|extra| extra.watchers.iter());
+        let watched = self.parts.extra().into_iter().flat_map(|extra| extra.watchers.iter());
         for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
             flags.iter().for_each(|flag| flag.touch(true));
         }
         let cut = self.cut();
-        if let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) {
+        if let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) {
             let pending = self.table.words_mut().filter(|word| word.entry().is_some_and(|entry| entry.cut() != cut));
             state.side.extend(pending.filter_map(super::entry::word::Word::take));
             state.next = None;
         }
-        self.expiry = None;
+        drop(self.parts.take_expiry());
+        self.ledger.set(0);
         Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
     }
 
@@ -335,10 +342,12 @@ impl Slot {
         debug_assert!(!fresh.snapshot_pending(), "nobody saves it");
         let old = self.clear(&hash, door);
         self.table = std::mem::replace(&mut fresh.table, Table::EMPTY);
-        self.expiry = fresh.expiry.take();
+        self.parts.replace_expiry(fresh.parts.take_expiry());
+        self.ledger.set(fresh.bytes());
+        fresh.ledger.set(0);
         // None of them is part of a running snapshot: the bit of settled entries is the one that they have.
         self.stamp = (self.stamp & !CUT) | (fresh.stamp & CUT);
-        let watched = self.extra.iter().flat_map(|extra| extra.watchers.iter());
+        let watched = self.parts.extra().into_iter().flat_map(|extra| extra.watchers.iter());
         for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
             flags.iter().for_each(|flag| flag.touch(false));
         }
@@ -348,17 +357,18 @@ impl Slot {
     fn add(&mut self, tag: u32, mut entry: Entry) -> Position {
         entry.set_cut(self.cut());
         if let Some(at) = entry.as_ref().expire_at() {
-            self.expiry.get_or_insert_default().insert(at, tag);
+            self.parts.expiry_mut().insert(at, tag);
         }
+        self.ledger.add(entry.as_ref().memory() as i64);
         self.table.insert(tag, entry)
     }
 
     fn forget_expiry(&mut self, at: UnixMillis, tag: u32) {
-        let index = self.expiry.as_mut().expect("a key with an expiry is in the index");
+        let index = self.parts.expiry_mut();
         let known = index.remove(at, tag);
         debug_assert!(known, "a key with an expiry is in the index");
         if index.len() == 0 {
-            self.expiry = None;
+            self.parts.tidy();
         }
     }
 
@@ -375,14 +385,14 @@ impl Slot {
 
     /// When the first of the slot's keys expires.
     pub fn next_expiry(&self) -> Option<UnixMillis> {
-        self.expiry.as_ref()?.first()
+        self.parts.expiry()?.first()
     }
 
     /// Removes up to `budget` keys that are expired at `now`, those first that expired first. Returns how many it were: less
     /// than the budget means that no more are due. `home` is the database and the slot.
     pub fn expire_due(&mut self, home: (usize, SlotId), now: UnixMillis, budget: usize, door: &mut impl Door) -> usize {
         for done in 0..budget {
-            let Some(due) = self.expiry.as_ref().and_then(|index| index.first_due(now)) else { return done };
+            let Some(due) = self.parts.expiry().and_then(|index| index.first_due(now)) else { return done };
             let at = self
                 .table
                 .find_by(due.tag, |entry| due.matches(entry.expire_at()))
@@ -398,83 +408,75 @@ impl Slot {
 
     /// Adds a waiter at the end of a key's queue.
     pub fn wait(&mut self, key: &[u8], waiter: Waiter) {
-        self.extra.get_or_insert_default().waiters.push(key, waiter);
+        self.parts.extra_or_new().waiters.push(key, waiter);
     }
 
     /// Removes a client's places in a key's queue.
     pub fn stop_waiting(&mut self, key: &[u8], token: &Arc<BlockToken>) {
-        if let Some(extra) = &mut self.extra {
+        if let Some(extra) = self.parts.extra_mut() {
             extra.waiters.remove(key, token);
-            self.tidy_extra();
+            self.parts.tidy();
         }
     }
 
     /// Those who wait for a key, first come first.
     #[inline]
     pub fn waiters(&mut self, key: &[u8]) -> impl Iterator<Item = &Waiter> {
-        self.extra.as_mut().into_iter().flat_map(|extra| extra.waiters.queue(key))
+        self.parts.extra_mut().into_iter().flat_map(|extra| extra.waiters.queue(key))
     }
 
     /// Whether anybody waits for any key of the slot.
     #[inline]
     pub fn has_waiters(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| !extra.waiters.is_empty())
+        self.parts.extra().is_some_and(|extra| !extra.waiters.is_empty())
     }
 
     /// The keys that somebody waits for.
     pub(super) fn waited_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.extra.iter().flat_map(|extra| extra.waiters.keys())
+        self.parts.extra().into_iter().flat_map(|extra| extra.waiters.keys())
     }
 
     /// Takes all waiters out, by key: the slot has moved to another node, or the node became a replica.
     pub fn take_waiters(&mut self) -> Vec<(Box<[u8]>, VecDeque<Waiter>)> {
-        let drained = self.extra.as_mut().map(|extra| extra.waiters.drain()).unwrap_or_default();
-        self.tidy_extra();
+        let drained = self.parts.extra_mut().map(|extra| extra.waiters.drain()).unwrap_or_default();
+        self.parts.tidy();
         drained
     }
 
     /// Lets a session watch a key; `false`, and nothing is done, if it does already.
     pub fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
-        self.extra.get_or_insert_default().watchers.add(key, flag)
+        self.parts.extra_or_new().watchers.add(key, flag)
     }
 
     /// Ends a session's watch of a key.
     pub fn unwatch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
-        if let Some(extra) = &mut self.extra {
+        if let Some(extra) = self.parts.extra_mut() {
             extra.watchers.remove(key, flag);
-            self.tidy_extra();
+            self.parts.tidy();
         }
     }
 
     /// The flags of those who watch a key.
     pub(super) fn watch_flags(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
-        self.extra.as_ref().map_or(&[], |extra| extra.watchers.of(key))
+        self.parts.extra().map_or(&[], |extra| extra.watchers.of(key))
     }
 
     /// The keys that somebody watches.
     pub(super) fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.extra.iter().flat_map(|extra| extra.watchers.keys())
+        self.parts.extra().into_iter().flat_map(|extra| extra.watchers.keys())
     }
 
     /// Exchanges waiters and watchers with another slot: they belong to the database's number, not to its contents
     /// (SWAPDB).
     pub(crate) fn swap_clients(&mut self, other: &mut Slot) {
-        if self.extra.is_none() && other.extra.is_none() {
+        if self.parts.extra().is_none() && other.parts.extra().is_none() {
             return;
         }
-        let (ours, theirs) = (self.extra.get_or_insert_default(), other.extra.get_or_insert_default());
+        let (ours, theirs) = (self.parts.extra_or_new(), other.parts.extra_or_new());
         std::mem::swap(&mut ours.waiters, &mut theirs.waiters);
         std::mem::swap(&mut ours.watchers, &mut theirs.watchers);
-        self.tidy_extra();
-        other.tidy_extra();
-    }
-
-    fn tidy_extra(&mut self) {
-        let unused =
-            |extra: &SlotExtra| extra.waiters.is_empty() && extra.watchers.is_empty() && extra.snapshot.is_none();
-        if self.extra.as_deref().is_some_and(unused) {
-            self.extra = None;
-        }
+        self.parts.tidy();
+        other.parts.tidy();
     }
 
     // --- Snapshot ---
@@ -482,16 +484,17 @@ impl Slot {
     /// Takes part in the cut of this number. Called under the lock before anything else is done to the slot.
     pub(crate) fn join_cut(&mut self, epoch: u32) {
         self.epoch = epoch;
+        self.ledger.touch();
         if self.snapshot_pending() {
             // The last snapshot was given up: settle what it left.
             let cut = self.cut();
             self.table.words_mut().for_each(|word| word.set_cut(cut));
-            self.extra.get_or_insert_default().snapshot = None;
-            self.tidy_extra();
+            self.parts.extra_or_new().snapshot = None;
+            self.parts.tidy();
         }
         if !self.is_empty() {
             self.stamp ^= CUT;
-            self.extra.get_or_insert_default().snapshot = Some(SnapshotState::new());
+            self.parts.extra_or_new().snapshot = Some(SnapshotState::new());
         }
     }
 
@@ -504,14 +507,14 @@ impl Slot {
     /// Whether a snapshot has not yet been given all of this slot.
     #[inline]
     pub fn snapshot_pending(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.snapshot.is_some())
+        self.parts.extra().is_some_and(|extra| extra.snapshot.is_some())
     }
 
     /// Hands keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them.
     /// Returns `true` when the slot is done.
     pub fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
         let cut = self.cut();
-        let Some(state) = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
+        let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
         let overtaken = state.side.len().min(limit);
         for entry in state.side.drain(state.side.len() - overtaken..) {
             f(entry.as_ref());
@@ -527,9 +530,10 @@ impl Slot {
         if !state.is_done() {
             return false;
         }
+        self.ledger.touch();
         if state.side.is_empty() {
-            self.extra.get_or_insert_default().snapshot = None;
-            self.tidy_extra();
+            self.parts.extra_or_new().snapshot = None;
+            self.parts.tidy();
         }
         true
     }
@@ -546,7 +550,7 @@ impl Slot {
     fn preserve_pending(&mut self, at: Position) {
         let entry = self.table.entry(at);
         let copy = entry.duplicate(entry.key());
-        let state = self.extra.as_mut().and_then(|extra| extra.snapshot.as_mut());
+        let state = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut());
         state.expect("entries are pending only while a snapshot is").side.push(copy);
         let cut = self.cut();
         self.table.word_mut(at).set_cut(cut);
@@ -638,8 +642,9 @@ impl<'a> EntryMut<'a> {
     pub fn edit<T: CollectionType>(self) -> Option<EditGuard<'a, T>> {
         self.as_ref().collection::<T>()?;
         self.slot.preserve(self.at);
-        let value = self.slot.table.word_mut(self.at).collection_mut().and_then(T::of_mut)?;
-        Some(EditGuard::new(value))
+        let Slot { table, ledger, .. } = self.slot;
+        let value = table.word_mut(self.at).collection_mut().and_then(T::of_mut)?;
+        Some(EditGuard::new(value, ledger))
     }
 
     /// Sets or clears the expiry.
@@ -652,8 +657,9 @@ impl<'a> EntryMut<'a> {
             self.slot.forget_expiry(at, self.tag);
         }
         if let Some(at) = expire {
-            self.slot.expiry.get_or_insert_default().insert(at, self.tag);
+            self.slot.parts.expiry_mut().insert(at, self.tag);
         }
+        self.slot.ledger.touch();
         self.change(|entry| entry.set_expire(expire));
     }
 
@@ -672,13 +678,17 @@ impl<'a> EntryMut<'a> {
         if let Some(at) = self.expire_at() {
             self.slot.forget_expiry(at, self.tag);
         }
-        Removed(self.slot.table.remove(self.at))
+        let removed = self.slot.table.remove(self.at);
+        self.slot.ledger.add(-(removed.as_ref().memory() as i64));
+        Removed(removed)
     }
 
     #[inline]
     fn change<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
         self.slot.preserve(self.at);
-        self.slot.table.word_mut(self.at).update(change)
+        let (result, difference) = self.slot.table.word_mut(self.at).update_weighed(change);
+        self.slot.ledger.add(difference);
+        result
     }
 }
 

@@ -112,7 +112,7 @@ fn waiters_and_watchers_cost_nothing_once_they_are_gone() {
     assert!(flag.is_raised());
     slot.stop_waiting(b"k", &waiter.token);
     slot.unwatch(b"k", &flag);
-    assert!(slot.extra.is_none());
+    assert!(slot.parts.extra().is_none());
 }
 
 /// What is done to a slot and to its model.
@@ -327,7 +327,7 @@ mod snapshots {
             while !step(&mut slot, 7, &mut emitted) {}
             prop_assert_eq!(&emitted, &at_cut);
             let cut = slot.cut();
-            prop_assert!(slot.iter().all(|entry| entry.cut() == cut) && slot.extra.is_none(), "all is settled");
+            prop_assert!(slot.iter().all(|entry| entry.cut() == cut) && slot.parts.extra().is_none(), "all is settled");
             check(&slot, &model);
         }
     }

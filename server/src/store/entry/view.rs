@@ -12,7 +12,7 @@ use std::slice;
 use bytes::Bytes;
 
 use super::{
-    CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, RAW, Shape, WORD, good_size,
+    CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, RAW, Shape, WORD, good_size, spent,
 };
 use crate::base::clock::UnixMillis;
 use crate::store::collection::{Collection, CollectionType};
@@ -85,7 +85,12 @@ impl<'a> EntryRef<'a> {
 
     #[inline(always)]
     pub(super) fn shape(self) -> Shape {
-        let header = self.header();
+        self.shape_by(*self.header())
+    }
+
+    /// The shape that the entry has, or had, with this header.
+    #[inline(always)]
+    pub(super) fn shape_by(self, header: Header) -> Shape {
         let key_len = if header.flags & LONG_KEY == 0 {
             header.key_len as usize
         } else {
@@ -200,18 +205,27 @@ impl<'a> EntryRef<'a> {
         new
     }
 
-    /// Bytes that the key and its value take in memory, as the allocator rounds them; without the table and the nodes
-    /// of a collection.
+    /// Bytes that the allocator spends on the key, its value and its metadata; without the key's place in the table.
+    #[inline]
     pub fn memory(self) -> usize {
-        let heap = match self.form() {
-            Form::Inline | Form::Int => 0,
-            // SAFETY: the form says that a `Vec<u8>` lies in the value area.
-            Form::Heap => good_size(unsafe { self.area().cast::<Vec<u8>>().as_ref() }.capacity()),
-            // SAFETY: the form says that a `Box<Bytes>` lies in the value area.
-            Form::Lent => size_of::<Bytes>() + good_size(unsafe { self.area().cast::<Box<Bytes>>().as_ref() }.len()),
-            Form::Collection => size_of::<Collection>(),
-        };
-        good_size(self.shape().size()) + heap
+        let heap = if self.header().is_light() { 0 } else { self.heap_memory() };
+        self.shape().memory() + heap
+    }
+
+    /// What the value takes outside of the block.
+    fn heap_memory(self) -> usize {
+        let area = self.area();
+        // SAFETY: the value area is aligned to 8, and the form says what it holds. Nobody changes it during `'a`.
+        unsafe {
+            match self.form() {
+                Form::Inline | Form::Int => 0,
+                Form::Heap => spent(area.cast::<Vec<u8>>().as_ref().capacity()),
+                Form::Lent => good_size(size_of::<Bytes>()) + spent(area.cast::<Box<Bytes>>().as_ref().len()),
+                Form::Collection => {
+                    good_size(size_of::<Collection>()) + area.cast::<Box<Collection>>().as_ref().heap_bytes()
+                }
+            }
+        }
     }
 }
 

@@ -84,6 +84,23 @@ impl Word {
         result
     }
 
+    /// [`Word::update`] that also tells by how many bytes the entry's memory has changed.
+    #[inline]
+    pub(crate) fn update_weighed<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> (R, i64) {
+        let before = self.entry().expect("only occupied words are updated");
+        let header = *before.header();
+        let heavy = if header.is_light() { 0 } else { before.memory() };
+        let result = self.update(change);
+        let after = self.entry().expect("the entry was put back");
+        let now = *after.header();
+        if header.is_light() && now.is_light() && now.has_shape_of(header) {
+            return (result, 0);
+        }
+        // The key is the same, and with it what a header does not say of a shape.
+        let before = if header.is_light() { after.shape_by(header).memory() } else { heavy };
+        (result, after.memory() as i64 - before as i64)
+    }
+
     /// The entry's collection, to be changed in place. `None` if it has none.
     #[inline]
     pub(crate) fn collection_mut(&mut self) -> Option<&mut Collection> {

@@ -256,11 +256,10 @@ impl List {
         }
     }
 
-    /// An estimate of the memory it takes, in bytes, its own header included (MEMORY USAGE, eviction).
-    pub fn memory_bytes(&self) -> usize {
-        let per_node = size_of::<Node>() + 2 * size_of::<usize>();
-        let nodes: usize = self.nodes.iter().map(|node| per_node + node.allocated_bytes()).sum();
-        size_of::<List>() + nodes + if self.nodes.len() > 1 { self.nodes.len() * size_of::<usize>() } else { 0 }
+    /// Bytes that the allocator spends on its nodes.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        self.nodes.memory()
     }
 
     /// The nodes in the form in which they are saved.

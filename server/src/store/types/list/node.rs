@@ -11,6 +11,7 @@ use crate::base::limits::{
     LIST_MIN_COMPRESS_BYTES, LIST_MIN_COMPRESS_GAIN, LIST_NODE_BYTES, LIST_NODE_SAFETY_BYTES, LISTPACK_MAX_BYTES,
 };
 use crate::store::encoding::listpack::Listpack;
+use crate::store::entry::spent;
 
 /// What Redis assumes that an entry costs besides its text when it decides whether a node has room.
 const ENTRY_OVERHEAD_BYTES: usize = 8;
@@ -104,14 +105,18 @@ impl Node {
         }
     }
 
-    /// Bytes allocated for what it holds.
-    pub(super) fn allocated_bytes(&self) -> usize {
+    /// Bytes that the allocator spends on what it holds.
+    #[inline]
+    pub(super) fn heap_bytes(&self) -> usize {
         match self {
-            Node::Packed(listpack) => listpack.allocated_bytes(),
-            Node::Special(special) => match &**special {
-                Special::Plain(bytes) => bytes.len(),
-                Special::Compressed(compressed) => compressed.bytes.len(),
-            },
+            Node::Packed(listpack) => spent(listpack.allocated_bytes()),
+            Node::Special(special) => {
+                let bytes = match &**special {
+                    Special::Plain(bytes) => bytes.len(),
+                    Special::Compressed(compressed) => compressed.bytes.len(),
+                };
+                spent(size_of::<Special>()) + spent(bytes)
+            }
         }
     }
 

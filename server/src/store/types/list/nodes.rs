@@ -3,21 +3,83 @@
 //!
 //! Each node is behind an `Arc`, so that a clone of the list (a snapshot, COPY) costs one count per node, and a change
 //! then copies the one node it touches.
+//!
+//! How many bytes all of them take is known at any time without a walk: [`Chain`] keeps the sum. Whoever gets a node to
+//! change it may make it larger or smaller unseen, so that one node is *open*: left out of the sum and weighed when
+//! somebody asks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::node::Node;
+use crate::store::entry::spent;
+
+/// Bytes of a node's own allocation: the two counts of the `Arc`, and the node.
+const SHARED_NODE: usize = 2 * size_of::<usize>() + size_of::<Node>();
 
 /// Nodes from front to back.
-// The deque is boxed so that a list with one node, the common case, is 16 bytes smaller.
-#[allow(clippy::box_collection)]
 #[derive(Clone, Debug, Default)]
 pub(super) enum Nodes {
     #[default]
     Empty,
     One(Arc<Node>),
-    Many(Box<VecDeque<Arc<Node>>>),
+    /// Boxed, so that a list with one node, the common case, is small.
+    Many(Box<Chain>),
+}
+
+/// Several nodes.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    nodes: VecDeque<Arc<Node>>,
+    /// What all nodes but the open one take.
+    bytes: usize,
+    /// The number of the node that may have been changed since it was weighed; none if there is no such node.
+    open: usize,
+}
+
+/// In [`Chain::open`]: no node is.
+const NONE: usize = usize::MAX;
+
+/// Bytes that a node takes.
+#[inline]
+fn weight(node: &Node) -> usize {
+    spent(SHARED_NODE) + node.heap_bytes()
+}
+
+impl Chain {
+    /// The node for changing.
+    #[inline]
+    fn open(&mut self, index: usize) -> Option<&mut Arc<Node>> {
+        if self.open != index {
+            self.close();
+            self.bytes -= weight(self.nodes.get(index)?);
+            self.open = index;
+        }
+        self.nodes.get_mut(index)
+    }
+
+    /// Takes the open node into the sum again.
+    #[inline]
+    fn close(&mut self) {
+        self.bytes += self.nodes.get(self.open).map_or(0, |node| weight(node));
+        self.open = NONE;
+    }
+
+    fn insert(&mut self, index: usize, node: Arc<Node>) {
+        self.close();
+        self.bytes += weight(&node);
+        self.nodes.insert(index, node);
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.close();
+        self.bytes -= self.nodes.remove(index).map_or(0, |node| weight(&node));
+    }
+
+    fn memory(&self) -> usize {
+        let open = self.nodes.get(self.open).map_or(0, |node| weight(node));
+        spent(size_of::<Chain>()) + spent(self.nodes.capacity() * size_of::<Arc<Node>>()) + self.bytes + open
+    }
 }
 
 impl Nodes {
@@ -26,7 +88,7 @@ impl Nodes {
         match self {
             Nodes::Empty => 0,
             Nodes::One(_) => 1,
-            Nodes::Many(many) => many.len(),
+            Nodes::Many(many) => many.nodes.len(),
         }
     }
 
@@ -35,7 +97,7 @@ impl Nodes {
         match self {
             Nodes::One(node) if index == 0 => Some(node),
             Nodes::Empty | Nodes::One(_) => None,
-            Nodes::Many(many) => many.get(index).map(|node| &**node),
+            Nodes::Many(many) => many.nodes.get(index).map(|node| &**node),
         }
     }
 
@@ -45,7 +107,7 @@ impl Nodes {
         match self {
             Nodes::One(node) if index == 0 => Some(Arc::make_mut(node)),
             Nodes::Empty | Nodes::One(_) => None,
-            Nodes::Many(many) => many.get_mut(index).map(Arc::make_mut),
+            Nodes::Many(many) => many.open(index).map(Arc::make_mut),
         }
     }
 
@@ -54,7 +116,7 @@ impl Nodes {
         match self {
             Nodes::One(node) if index == 0 => Arc::get_mut(node),
             Nodes::Empty | Nodes::One(_) => None,
-            Nodes::Many(many) => many.get_mut(index).and_then(Arc::get_mut),
+            Nodes::Many(many) => many.open(index).and_then(Arc::get_mut),
         }
     }
 
@@ -64,10 +126,11 @@ impl Nodes {
         match self {
             Nodes::Empty => *self = Nodes::One(node),
             Nodes::One(only) => {
-                let mut many = VecDeque::with_capacity(4);
-                many.push_back(Arc::clone(only));
-                many.insert(index, node);
-                *self = Nodes::Many(Box::new(many));
+                let mut nodes = VecDeque::with_capacity(4);
+                nodes.push_back(Arc::clone(only));
+                let mut chain = Chain { nodes, bytes: weight(only), open: NONE };
+                chain.insert(index, node);
+                *self = Nodes::Many(Box::new(chain));
             }
             Nodes::Many(many) => many.insert(index, node),
         }
@@ -80,11 +143,12 @@ impl Nodes {
             Nodes::One(_) => *self = Nodes::Empty,
             Nodes::Many(many) => {
                 many.remove(index);
-                if many.len() == 1 {
-                    let only = many.pop_front().expect("there is one left");
+                let nodes = &mut many.nodes;
+                if nodes.len() == 1 {
+                    let only = nodes.pop_front().expect("there is one left");
                     *self = Nodes::One(only);
-                } else if many.capacity() > 64 && many.len() < many.capacity() / 4 {
-                    many.shrink_to(many.len() * 2);
+                } else if nodes.capacity() > 64 && nodes.len() < nodes.capacity() / 4 {
+                    nodes.shrink_to(nodes.len() * 2);
                 }
             }
         }
@@ -92,5 +156,15 @@ impl Nodes {
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> {
         (0..self.len()).filter_map(|i| self.at(i))
+    }
+
+    /// Bytes that the allocator spends on all nodes and on what holds them together.
+    #[inline]
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Nodes::Empty => 0,
+            Nodes::One(node) => weight(node),
+            Nodes::Many(many) => many.memory(),
+        }
     }
 }

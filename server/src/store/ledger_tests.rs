@@ -1,0 +1,197 @@
+//! The books are right: after any changes the bytes of a slot are the sum over its entries, and what is published is what
+//! the slot says.
+
+use proptest::prelude::*;
+use protocol::slot::key_slot;
+
+use crate::store::types::list::{List, ListOptions};
+use crate::store::{EntryRef, Keyspace, StringValue, Ttl, Value};
+
+/// What is done to a key.
+#[derive(Clone, Debug)]
+enum Op {
+    Set { len: usize, ttl: Option<i64> },
+    SetInt(i64),
+    Lend { len: usize },
+    Append { len: usize },
+    WriteAt { at: usize },
+    Expire(Option<i64>),
+    MakeList { fill: i16, depth: u16 },
+    PushFront { len: usize },
+    PushBack { len: usize, times: usize },
+    Pop { front: bool, times: usize },
+    SetAt { at: i64, len: usize },
+    InsertAfterFirst { len: usize },
+    RemoveRange { start: usize, count: usize },
+    Remove,
+    MoveTo { key: u8 },
+    CopyTo { key: u8 },
+    Cut,
+    Step,
+    Clear,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let len = || prop_oneof![4 => 0..40_usize, 2 => 200..400_usize, 1 => 5_000..100_000_usize];
+    prop_oneof![
+        (len(), proptest::option::of(0..1000_i64)).prop_map(|(len, ttl)| Op::Set { len, ttl }),
+        any::<i64>().prop_map(Op::SetInt),
+        (20_000..90_000_usize).prop_map(|len| Op::Lend { len }),
+        len().prop_map(|len| Op::Append { len }),
+        (0..400_usize).prop_map(|at| Op::WriteAt { at }),
+        proptest::option::of(0..1000_i64).prop_map(Op::Expire),
+        (prop_oneof![Just(-2_i16), Just(-1), 1..5_i16], 0..3_u16)
+            .prop_map(|(fill, depth)| Op::MakeList { fill, depth }),
+        len().prop_map(|len| Op::PushFront { len }),
+        (len(), 1..40_usize).prop_map(|(len, times)| Op::PushBack { len, times }),
+        (any::<bool>(), 1..30_usize).prop_map(|(front, times)| Op::Pop { front, times }),
+        (-20..20_i64, len()).prop_map(|(at, len)| Op::SetAt { at, len }),
+        len().prop_map(|len| Op::InsertAfterFirst { len }),
+        (0..20_usize, 1..30_usize).prop_map(|(start, count)| Op::RemoveRange { start, count }),
+        Just(Op::Remove),
+        (0..6_u8).prop_map(|key| Op::MoveTo { key }),
+        (0..6_u8).prop_map(|key| Op::CopyTo { key }),
+        Just(Op::Cut),
+        Just(Op::Step),
+        Just(Op::Clear),
+    ]
+}
+
+/// Keys of one slot; the last one has a length of its own in its entry.
+fn key(number: u8) -> Vec<u8> {
+    let mut key = format!("{{tag}}{number}").into_bytes();
+    if number == 5 {
+        key.resize(70_000, b'x');
+    }
+    key
+}
+
+/// Changes the list at a key, if there is one; a key that is emptied goes.
+fn edit(keyspace: &Keyspace, key: &[u8], change: impl FnOnce(&mut List)) {
+    let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
+    let Some(mut guard) = slot.get_mut(hash, key).and_then(|entry| entry.edit::<List>()) else { return };
+    change(&mut guard);
+    if guard.finish().emptied {
+        slot.remove(hash, key);
+    }
+}
+
+fn edit_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
+    let text = |len: usize| vec![b'e'; len];
+    edit(keyspace, key, |list| match *op {
+        Op::PushFront { len } => list.push_front(&text(len)),
+        Op::PushBack { len, times } => (0..times).for_each(|_| list.push_back(&text(len))),
+        Op::Pop { front: true, times } => (0..times).for_each(|_| drop(list.pop_front())),
+        Op::Pop { front: false, times } => (0..times).for_each(|_| drop(list.pop_back())),
+        Op::SetAt { at, len } => drop(list.set(at, &text(len))),
+        Op::InsertAfterFirst { len } => {
+            let first = list.with_index(0, |element| element.to_vec()).expect("a list has an element");
+            list.insert_after(&first, &text(len));
+        }
+        Op::RemoveRange { start, count } => drop(list.remove_range(start, count)),
+        _ => unreachable!("only edits of lists come here"),
+    });
+}
+
+fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::Cut>) {
+    let (key, text) = (key(name), |len: usize| vec![b'v'; len]);
+    let (hash, id) = (keyspace.hash(&key), key_slot(&key));
+    let slot = || keyspace.lock(0, id);
+    match op {
+        Op::Set { len, ttl } => {
+            let ttl = ttl.map_or(Ttl::Clear, Ttl::At);
+            slot().set_string(hash, &key, StringValue::Bytes(&text(*len)), ttl);
+        }
+        Op::SetInt(number) => drop(slot().set_string(hash, &key, StringValue::Int(*number), Ttl::Keep)),
+        Op::Lend { len } => {
+            slot().set_string(hash, &key, StringValue::Lent(&text(*len).into()), Ttl::Keep);
+        }
+        Op::Append { len } => drop(slot().get_mut(hash, &key).map(|mut entry| entry.append(&text(*len)))),
+        Op::WriteAt { at } => {
+            if let Some(bytes) = slot().get_mut(hash, &key).as_mut().and_then(|entry| entry.bytes_mut(*at + 1)) {
+                bytes[*at] = b'w';
+            }
+        }
+        Op::Expire(at) => drop(slot().set_expire(hash, &key, *at)),
+        Op::MakeList { fill, depth } => {
+            let mut list = List::new(ListOptions { fill: *fill, compress_depth: *depth, ..ListOptions::default() });
+            list.push_back(b"first");
+            slot().insert(hash, &key, Value::from(list), None);
+        }
+        Op::Remove => drop(slot().remove(hash, &key)),
+        Op::MoveTo { key: to } => {
+            let (to, mut slot) = (self::key(*to), slot());
+            if let Some(moved) = slot.remove(hash, &key) {
+                slot.put(keyspace.hash(&to), &to, moved);
+            }
+        }
+        Op::CopyTo { key: to } => {
+            let (to, mut slot) = (self::key(*to), slot());
+            if let Some(copy) = slot.get(hash, &key).map(|entry| crate::store::Removed::copy_of(entry, &to)) {
+                slot.put(keyspace.hash(&to), &to, copy);
+            }
+        }
+        Op::Cut => *cut = Some(keyspace.cut()),
+        Op::Step => {
+            if let Some(cut) = cut {
+                keyspace.lock_cut(cut, 0, id).snapshot_step(2, |_| ());
+            }
+        }
+        Op::Clear => drop(slot().clear(|key| keyspace.hash(key))),
+        Op::PushFront { .. }
+        | Op::PushBack { .. }
+        | Op::Pop { .. }
+        | Op::SetAt { .. }
+        | Op::InsertAfterFirst { .. }
+        | Op::RemoveRange { .. } => edit_op(keyspace, &key, op),
+    }
+}
+
+/// Compares what is published with what is there.
+fn check(keyspace: &Keyspace, after: &Op) {
+    let id = key_slot(&key(0));
+    let published = (keyspace.slot_bytes(0, id), keyspace.slot_len(0, id), keyspace.expires_len(0));
+    let slot = keyspace.lock(0, id);
+    let sum: usize = slot.iter().map(EntryRef::memory).sum();
+    assert_eq!((slot.bytes(), slot.len(), slot.expires_len()), (sum as u64, slot.iter().count(), published.2));
+    assert_eq!((published.0, published.1), (slot.bytes(), slot.len()), "published after {after:?}");
+    let expiring = slot.iter().filter(|entry| entry.expire_at().is_some()).count();
+    assert_eq!(slot.expires_len(), expiring, "after {after:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_bytes_of_a_slot_are_the_sum_over_its_entries(ops in prop::collection::vec((0..6_u8, op()), 1..80)) {
+        let keyspace = Keyspace::new(1, 7);
+        let mut cut = None;
+        for (name, op) in &ops {
+            apply(&keyspace, *name, op, &mut cut);
+            check(&keyspace, op);
+        }
+    }
+}
+
+#[test]
+fn a_slot_that_takes_the_keys_of_another_takes_their_bytes() {
+    let (ours, fresh) = (Keyspace::new(1, 7), Keyspace::new(1, 7).sibling());
+    let fill = |keyspace: &Keyspace, name: u8, len: usize| {
+        let key = key(name);
+        keyspace.lock(0, key_slot(&key)).set_string(
+            keyspace.hash(&key),
+            &key,
+            StringValue::Bytes(&vec![b'v'; len]),
+            Ttl::Clear,
+        );
+    };
+    fill(&ours, 0, 10);
+    fill(&fresh, 1, 1000);
+    fill(&fresh, 2, 100);
+    let id = key_slot(&key(0));
+    let theirs = fresh.slot_bytes(0, id);
+    drop(ours.lock(0, id).replace_with(&mut fresh.lock(0, id), |key| ours.hash(key)));
+    assert_eq!((ours.slot_bytes(0, id), ours.slot_len(0, id)), (theirs, 2));
+    assert_eq!((fresh.slot_bytes(0, id), fresh.slot_len(0, id)), (0, 0));
+    assert!(ours.bytes(0) > theirs, "the table counts as well");
+}
