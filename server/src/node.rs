@@ -192,7 +192,8 @@ impl Node {
             pool: Arc::downgrade(pool),
             _threads: threads.clone(),
         };
-        node.engine.info.note_started(node.port);
+        node.engine.info.join(threads.memory());
+        node.engine.info.note_started(node.port, &node.engine.keyspace);
         let replica = node.engine.state.is_replica() || saved.as_ref().is_some_and(|saved| saved.replica);
         node.persistence.load(replica)?;
         node.replication.start(node.port);

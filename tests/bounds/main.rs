@@ -6,6 +6,7 @@
 mod descriptors;
 mod limits;
 mod memory;
+mod memory_usage;
 mod waiting;
 
 use integration::client::Client;

@@ -14,6 +14,7 @@ mod fix;
 mod flows;
 mod formation;
 mod local_links;
+mod memory_of_nodes;
 mod mixed;
 mod one_process;
 mod partition;

@@ -92,6 +92,9 @@ unsafe impl GlobalAlloc for Allocator {
 unsafe extern "C" {
     /// Takes in what other threads have freed of this thread's memory, and with `force` returns every free page to the system.
     safe fn mi_collect(force: bool);
+    /// What is really spent on a block of this size.
+    #[cfg(test)]
+    safe fn mi_good_size(size: usize) -> usize;
 }
 
 /// Bytes in use by the whole program; 0 if it has another allocator.
@@ -132,6 +135,12 @@ pub fn release(mut buffer: Vec<u8>) {
 /// Returns what is free of this thread's memory to the system.
 pub fn collect() {
     mi_collect(true);
+}
+
+/// What is really spent on a block of this size.
+#[cfg(test)]
+pub(crate) fn size_class(size: usize) -> usize {
+    mi_good_size(size)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod edit;
 pub mod effects;
 pub mod error;
 pub mod keys;
+pub mod limits;
 pub mod locked;
 pub mod outcome;
 pub mod spec;

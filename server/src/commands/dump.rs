@@ -7,13 +7,12 @@ use protocol::resp::Args;
 use smallvec::SmallVec;
 
 use super::integer;
-use super::lists::new_list;
 use super::strings::is_past;
 use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
-use crate::store::payload::{self, PayloadError, PayloadLimits};
+use crate::store::payload::{self, PayloadError};
 use crate::store::{AccessClock, Value};
 
 /// The commands of this file.
@@ -124,8 +123,7 @@ fn restore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// The value of a payload.
 fn decode(ctx: &KeyedCtx<'_>, bytes: &[u8]) -> Result<Value, CmdError> {
-    let limits = PayloadLimits { list: new_list(ctx.limits).options(), max_string: ctx.limits.max_string as u64 };
-    payload::restore(bytes, &limits, true).map_err(|problem| match problem {
+    payload::restore(bytes, &ctx.limits.payload_limits(), true).map_err(|problem| match problem {
         PayloadError::Footer => error::BAD_PAYLOAD,
         PayloadError::UnknownType(_)
         | PayloadError::Read(_)

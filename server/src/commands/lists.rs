@@ -16,7 +16,7 @@ use crate::command::{
     NotifyClass, error,
 };
 use crate::store::EntryRef;
-use crate::store::types::list::{Element, List, ListOptions, Needle};
+use crate::store::types::list::{Element, List, Needle};
 
 const ADD: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 const EDIT: Flags = Flags::WRITE.and(Flags::DENYOOM);
@@ -181,13 +181,7 @@ pub(super) fn changed<R>(event: &'static str, count: usize, result: R) -> Edit<R
 
 /// A list that follows today's configuration.
 pub(super) fn new_list(limits: &DataLimits) -> List {
-    let mut options = ListOptions::default();
-    options.fill = limits.list_max_listpack_size as i16;
-    options.compress_depth = limits.list_compress_depth.min(usize::from(u16::MAX)) as u16;
-    if limits.list_packed_threshold != 0 {
-        options.packed_threshold = limits.list_packed_threshold.min(u32::MAX as usize) as u32;
-    }
-    List::new(options)
+    List::new(limits.list_options())
 }
 
 /// Pushes one element.

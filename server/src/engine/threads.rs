@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::descriptors::Descriptors;
+use super::info::ProcessMemory;
 use crate::base::allocator;
 
 use super::task_group::TaskGroup;
@@ -131,6 +132,8 @@ pub struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// File descriptors, which the nodes of the process share.
     descriptors: Arc<Descriptors>,
+    /// Memory, of which each node has a part.
+    memory: Arc<ProcessMemory>,
     /// Changes when memory is to be given back.
     give_back: watch::Receiver<()>,
 }
@@ -156,12 +159,17 @@ impl Threads {
             let give_back = give_back.clone();
             thread.spawn_own(async move { match give_back_here(give_back).await {} });
         }
-        Ok(Self { workers: spawners, control, handles, descriptors: Arc::default(), give_back })
+        Ok(Self { workers: spawners, control, handles, descriptors: Arc::default(), memory: Arc::default(), give_back })
     }
 
     /// The file descriptors of the process.
     pub fn descriptors(&self) -> &Arc<Descriptors> {
         &self.descriptors
+    }
+
+    /// The memory of the process.
+    pub fn memory(&self) -> &Arc<ProcessMemory> {
+        &self.memory
     }
 
     /// Gives back what is free of the calling thread's memory whenever the threads do so; for a thread that has loaded data and only
@@ -174,8 +182,9 @@ impl Threads {
     pub fn of_group(&self, group: &Arc<TaskGroup>) -> Arc<Self> {
         let workers = self.workers.iter().map(|worker| worker.of_group(group)).collect();
         let control = self.control.of_group(group);
-        let (descriptors, give_back) = (self.descriptors.clone(), self.give_back.clone());
-        Arc::new(Self { workers, control, handles: Vec::new(), descriptors, give_back })
+        let (descriptors, memory) = (self.descriptors.clone(), self.memory.clone());
+        let give_back = self.give_back.clone();
+        Arc::new(Self { workers, control, handles: Vec::new(), descriptors, memory, give_back })
     }
 
     /// Waits until every thread has come to the end of the turn that it was in. Not on one of these threads.

@@ -49,7 +49,7 @@ impl Ops {
                 this.expire().await;
                 this.engine.settle_tracking();
                 if tick % SLOW == 0 {
-                    this.engine.info.sample_memory();
+                    this.engine.info.sample_memory(&this.engine.keyspace);
                     this.close_idle(now);
                     this.close_slow_readers(now, &mut above);
                 }

@@ -18,7 +18,7 @@ use crate::engine::help;
 use crate::engine::session::{Handled, SessionCtx, SessionResult};
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::persistence::reload::Reload;
-use crate::store::payload_digest::Digest;
+use crate::store::payload::digest::Digest;
 use crate::store::types::list::List;
 use crate::store::{AccessClock, EntryRef, Keyspace, payload};
 

@@ -38,7 +38,7 @@ fn container(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     Err(error::wrong_arity(&ctx.command.full_name))
 }
 
-/// The size is known exactly, so SAMPLES is only checked.
+/// Every collection knows what it takes without looking at its elements, so SAMPLES is only checked.
 fn usage(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let mut at = 3;
     while let Some(word) = args.get(at) {
@@ -50,7 +50,7 @@ fn usage(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let key = ctx.data.key(&args[2]);
     match ctx.data.peek(&key) {
-        Some(entry) => ctx.reply.int(entry.memory() as i64),
+        Some(entry) => ctx.reply.int(entry.footprint() as i64),
         None => ctx.reply.null(),
     }
     Ok(Outcome::Done)

@@ -10,7 +10,6 @@ use super::rdb_writer::SavedHistory;
 use crate::engine::Engine;
 use crate::engine::config::ids;
 use crate::store::payload::PayloadLimits;
-use crate::store::types::list::ListOptions;
 use crate::store::{Cleared, Keyspace};
 use protocol::slot::{SlotBitmap, key_slot};
 
@@ -199,16 +198,7 @@ fn verifies(engine: &Engine) -> bool {
 }
 
 fn limits(engine: &Engine) -> PayloadLimits {
-    let hot = engine.hot.load();
-    let mut list = ListOptions {
-        fill: hot.limits.list_max_listpack_size as i16,
-        compress_depth: hot.limits.list_compress_depth.min(usize::from(u16::MAX)) as u16,
-        ..ListOptions::default()
-    };
-    if hot.limits.list_packed_threshold != 0 {
-        list.packed_threshold = hot.limits.list_packed_threshold.min(u32::MAX as usize) as u32;
-    }
-    PayloadLimits { list, max_string: hot.limits.max_string as u64 }
+    engine.hot.load().limits.payload_limits()
 }
 
 /// Puts the keys of `fresh`, a [`Keyspace::sibling`], in the place of the node's, and tells those who watch any. What was there is

@@ -1,18 +1,17 @@
 //! Reads an RDB file as its bytes arrive: from disk or from a primary's socket, in pieces of any size.
 //!
-//! The loader is fed bytes and asked for [`Record`]s. It knows where a value ends before it decodes it: a value is scanned once,
-//! the scan goes on where it stopped, and only a complete value is handed to `store::payload`. So a list of a gigabyte costs no
-//! more when it comes in a thousand pieces.
+//! The loader is fed bytes and asked for [`Record`]s. It knows no types: `store::payload` says where a value ends ([`Extent`], which
+//! goes on where it stopped for want of bytes), and is handed the type byte and the bytes of a complete value.
 //!
 //! Total on any bytes: damage is an error that says where, nothing is allocated on the word of a length, and a string longer than
 //! the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 11 and below is understood, facts
 //! that mean nothing to us are passed on, and what we cannot hold (other types, modules, functions) is named in the error.
 
 use protocol::crc64;
-use protocol::rdb::{Length, ReadError, Reader, opcode};
+use protocol::rdb::{ReadError, Reader, opcode};
 
 use crate::store::Value;
-use crate::store::payload::{self, PayloadError, PayloadLimits};
+use crate::store::payload::{self, Extent, NoExtent, PayloadError, PayloadLimits};
 
 /// Why a file cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,19 +71,6 @@ enum State {
     Done,
 }
 
-/// How far the scan of a value has come.
-#[derive(Clone, Copy, Debug)]
-struct Scan {
-    /// Where in the buffer it goes on.
-    at: usize,
-    /// Strings that are still to be passed.
-    strings: u64,
-    /// A length stands before each string.
-    with_kind: bool,
-    /// The count of strings is still to be read.
-    count_due: bool,
-}
-
 /// Reads one file.
 pub struct Loader {
     buffer: Vec<u8>,
@@ -102,7 +88,8 @@ pub struct Loader {
     /// The checksum at the end must be right, unless it is zero.
     verifies: bool,
     expire: Option<i64>,
-    scan: Option<Scan>,
+    /// How far the end of a value has been looked for.
+    extent: Option<Extent>,
     /// The buffer's length at which the next look is worth it.
     want: usize,
 }
@@ -125,7 +112,7 @@ impl Loader {
             decodes: true,
             verifies: true,
             expire: None,
-            scan: None,
+            extent: None,
             want: 0,
         }
     }
@@ -146,9 +133,6 @@ impl Loader {
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.used >= COMPACT_AT || self.used == self.buffer.len() {
             self.buffer.drain(..self.used);
-            if let Some(scan) = &mut self.scan {
-                scan.at -= self.used;
-            }
             self.want = self.want.saturating_sub(self.used);
             self.before += self.used as u64;
             self.used = 0;
@@ -311,53 +295,37 @@ impl Loader {
         let mut reader = self.reader();
         let read = reader.raw(1).and_then(|_| reader.string());
         let key = read.map_err(|error| self.stop(error))?;
-        let name = type_name(object).ok_or_else(|| self.damaged(format!("Unknown RDB encoding type {object}")))?;
-        let mut scan = match self.scan {
-            Some(scan) => scan,
-            None => {
-                let at = self.used + reader.position();
-                Scan::new(object, at).ok_or_else(|| {
-                    let key = String::from_utf8_lossy(&key[..key.len().min(128)]).into_owned();
-                    Stop::Failed(LoadError::UnsupportedType { offset: self.offset(), name, key })
-                })?
-            }
+        let body = self.used + reader.position();
+        let mut extent = match self.extent {
+            Some(extent) => extent,
+            None => Extent::of(object).map_err(|unknown| self.unsupported(object, unknown, &key))?,
         };
         let key = key.into_owned();
-        let scanned = scan.run(&self.buffer, self.limits.max_string);
-        self.scan = Some(scan);
-        scanned.map_err(|error| self.stop(error))?;
-        self.scan = None;
-        if !self.decodes {
-            self.expire = None;
-            let used = scan.at - self.used;
-            self.advance(used);
-            return Ok(Some(Record::Passed));
-        }
-        let body = self.used + 1 + self.key_len();
-        let mut input = Reader::new(&self.buffer[body..scan.at]);
-        input.set_max_string(self.limits.max_string);
-        let value = match payload::read(object, &mut input, &self.limits) {
-            Ok(value) if input.is_empty() => Some(value),
-            Ok(_) => return Err(self.damaged(PayloadError::Trailing)),
-            Err(PayloadError::Empty) => None,
-            Err(error) => return Err(self.damaged(error)),
+        let found = extent.run(&self.buffer[body..], self.limits.max_string);
+        self.extent = Some(extent);
+        let end = body + found.map_err(|error| self.stop(error))?;
+        self.extent = None;
+        let record = if self.decodes {
+            match payload::read_whole(object, &self.buffer[body..end], &self.limits) {
+                Ok(value) => Record::Key { key, value, expire: self.expire },
+                Err(PayloadError::Empty) => Record::EmptyKey,
+                Err(error) => return Err(self.damaged(error)),
+            }
+        } else {
+            Record::Passed
         };
-        let used = scan.at - self.used;
-        self.advance(used);
-        let expire = self.expire.take();
-        Ok(Some(match value {
-            Some(value) => Record::Key { key, value, expire },
-            None => Record::EmptyKey,
-        }))
+        self.expire = None;
+        self.advance(end - self.used);
+        Ok(Some(record))
     }
 
-    /// Bytes that the key behind the type byte takes; it was read before.
-    fn key_len(&self) -> usize {
-        let mut reader = Reader::new(&self.buffer[self.used + 1..]);
-        reader.set_max_string(self.limits.max_string);
-        match reader.string() {
-            Ok(_) => reader.position(),
-            Err(_) => 0,
+    fn unsupported(&self, object: u8, unknown: NoExtent, key: &[u8]) -> Stop {
+        match unknown {
+            NoExtent::Unknown => self.damaged(format!("Unknown RDB encoding type {object}")),
+            NoExtent::Unsupported(name) => {
+                let key = String::from_utf8_lossy(&key[..key.len().min(128)]).into_owned();
+                Stop::Failed(LoadError::UnsupportedType { offset: self.offset(), name, key })
+            }
         }
     }
 
@@ -385,80 +353,6 @@ enum Stop {
     /// At least so many bytes are missing.
     More(u64),
     Failed(LoadError),
-}
-
-impl Scan {
-    /// The scan of a value of this type that begins at `at`; `None` for types that we cannot hold.
-    fn new(object: u8, at: usize) -> Option<Self> {
-        let (count_due, with_kind) = match object {
-            opcode::TYPE_STRING | opcode::TYPE_LIST_ZIPLIST => (false, false),
-            opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST => (true, false),
-            opcode::TYPE_LIST_QUICKLIST_2 => (true, true),
-            _ => return None,
-        };
-        Some(Self { at, strings: u64::from(!count_due), with_kind, count_due })
-    }
-
-    /// Goes on to the end of the value, or as far as there are bytes.
-    fn run(&mut self, buffer: &[u8], max_string: u64) -> Result<(), ReadError> {
-        let mut reader = Reader::new(&buffer[self.at..]);
-        let start = self.at;
-        if self.count_due {
-            self.strings = reader.length()?;
-            self.count_due = false;
-            self.at = start + reader.position();
-        }
-        while self.strings > 0 {
-            if self.with_kind {
-                reader.length()?;
-            }
-            skip_string(&mut reader, max_string)?;
-            self.strings -= 1;
-            self.at = start + reader.position();
-        }
-        Ok(())
-    }
-}
-
-/// Passes one string without decoding it.
-fn skip_string(reader: &mut Reader<'_>, max_string: u64) -> Result<(), ReadError> {
-    let bytes = match reader.length_or_encoding()? {
-        Length::Plain(len) => len,
-        Length::Encoded(opcode::ENC_INT8) => 1,
-        Length::Encoded(opcode::ENC_INT16) => 2,
-        Length::Encoded(opcode::ENC_INT32) => 4,
-        Length::Encoded(opcode::ENC_LZF) => {
-            let compressed = reader.length()?;
-            let plain = reader.length()?;
-            if plain > max_string {
-                return Err(ReadError::StringTooLong(plain));
-            }
-            compressed
-        }
-        Length::Encoded(unknown) => return Err(ReadError::UnknownStringEncoding(unknown)),
-    };
-    if bytes > max_string {
-        return Err(ReadError::StringTooLong(bytes));
-    }
-    reader.raw(bytes as usize).map(|_| ())
-}
-
-/// What a type byte stands for, for messages.
-fn type_name(object: u8) -> Option<&'static str> {
-    Some(match object {
-        opcode::TYPE_STRING => "string",
-        opcode::TYPE_LIST | opcode::TYPE_LIST_ZIPLIST | opcode::TYPE_LIST_QUICKLIST | opcode::TYPE_LIST_QUICKLIST_2 => {
-            "list"
-        }
-        opcode::TYPE_SET | opcode::TYPE_SET_INTSET | opcode::TYPE_SET_LISTPACK => "set",
-        opcode::TYPE_ZSET | opcode::TYPE_ZSET_2 | opcode::TYPE_ZSET_ZIPLIST | opcode::TYPE_ZSET_LISTPACK => {
-            "sorted set"
-        }
-        opcode::TYPE_HASH | opcode::TYPE_HASH_ZIPMAP | opcode::TYPE_HASH_ZIPLIST | opcode::TYPE_HASH_LISTPACK => "hash",
-        opcode::TYPE_STREAM_LISTPACKS | opcode::TYPE_STREAM_LISTPACKS_2 | opcode::TYPE_STREAM_LISTPACKS_3 => "stream",
-        opcode::TYPE_MODULE | opcode::TYPE_MODULE_2 => "module",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -263,3 +263,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sizes_are_rounded_as_the_allocator_rounds_them() {
+    for size in (9..140_000).chain([200_000, 1_000_000, 33_333_333]) {
+        assert_eq!(spent(size), crate::base::allocator::size_class(size), "{size} bytes");
+    }
+}

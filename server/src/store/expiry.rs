@@ -15,6 +15,8 @@
 use super::entry::word::TAG_BITS;
 use crate::base::clock::UnixMillis;
 
+/// Bytes of the index for each key in it, on average: a record, and what is empty.
+pub(crate) const PLACE: usize = 10;
 /// Records in a run at most.
 const RUN: usize = 512;
 /// The instant that stands for everything later.

@@ -26,18 +26,16 @@ use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId};
 
 use super::change::Door;
 use super::entry::word::prefetch;
+use super::expiry;
 use super::hash::{Hasher, KeyHash, mix};
 use super::slot::Slot;
+use super::table;
 use crate::base::clock::UnixMillis;
 use crate::base::parking::{Parking, Ticket};
 
 /// Slots whose counts are summed up together.
 const GROUP: usize = 256;
 const GROUPS: usize = SLOT_COUNT / GROUP;
-/// Bytes of the table for each key, on average.
-const PLACE: usize = 10;
-/// Bytes of the expiry index for each key that expires, on average.
-const EXPIRY_PLACE: usize = 10;
 /// In the published count of a slot: a snapshot has not yet been given all of it.
 const PENDING: u32 = 1 << 31;
 /// In the published count of a slot: somebody waits for it to be unlocked.
@@ -176,7 +174,7 @@ impl Keyspace {
     /// Bytes of all keys of a database, with their places in the tables.
     pub fn bytes(&self, db: usize) -> u64 {
         let entries: u64 = self.occupied(db).map(|slot| self.slot_bytes(db, slot)).sum();
-        entries + (self.len(db) * PLACE + self.expires_len(db) * EXPIRY_PLACE) as u64
+        entries + (self.len(db) * table::PLACE + self.expires_len(db) * expiry::PLACE) as u64
     }
 
     /// The slots that have keys (or states that a snapshot still needs), ascending; looked up while the iteration goes.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use protocol::slot::key_slot;
 
 use crate::store::types::list::{List, ListOptions};
-use crate::store::{EntryRef, Keyspace, StringValue, Ttl, Value};
+use crate::store::{EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
 /// What is done to a key.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ fn key(number: u8) -> Vec<u8> {
 /// Changes the list at a key, if there is one; a key that is emptied goes.
 fn edit(keyspace: &Keyspace, key: &[u8], change: impl FnOnce(&mut List)) {
     let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
-    let Some(mut guard) = slot.get_mut(hash, key).and_then(|entry| entry.edit::<List>()) else { return };
+    let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<List>) else { return };
     change(&mut guard);
     if guard.finish().emptied {
         slot.remove(hash, key);
@@ -85,7 +85,8 @@ fn edit_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
         Op::Pop { front: false, times } => (0..times).for_each(|_| drop(list.pop_back())),
         Op::SetAt { at, len } => drop(list.set(at, &text(len))),
         Op::InsertAfterFirst { len } => {
-            let first = list.with_index(0, |element| element.to_vec()).expect("a list has an element");
+            let mut first = Vec::new();
+            list.range(0, 1, |element| first = element.to_vec());
             list.insert_after(&first, &text(len));
         }
         Op::RemoveRange { start, count } => drop(list.remove_range(start, count)),

@@ -8,8 +8,9 @@
 //! ```
 //! The slot is the unit of everything: what is locked, expired, scanned, snapshotted and dropped (see `slot`). A key's
 //! whole state lives in its slot; no other map is keyed by the names of keys. `keyspace` finds and locks slots, `table`
-//! and `entry` are how keys lie in memory (58 to 63 bytes for 16 + 16), `value` is what they hold, [`types`] and
-//! [`encoding`] how collections are made, `payload` how values become bytes and come back. `unsafe` stands in `entry`
+//! and `entry` are how keys lie in memory (58 to 63 bytes for 16 + 16), `value` and `collection` are what they hold, [`types`]
+//! and [`encoding`] how collections are made, `edit` how they are changed, `ledger` how many bytes they take, [`payload`] how
+//! values become bytes and come back. `unsafe` stands in `entry`
 //! alone, but for the allocation of zeroed cells in `keyspace`.
 
 mod change;
@@ -24,7 +25,6 @@ mod ledger;
 mod lfu;
 mod parts;
 pub mod payload;
-pub mod payload_digest;
 mod scan;
 mod slot;
 mod snapshot;

@@ -27,6 +27,8 @@ use super::entry::word::{TAG_BITS, TAG_END, Word, Words, prefetch};
 use super::entry::{Entry, EntryRef, good_size};
 use super::hash::mix;
 
+/// Bytes of a table for each of its entries, on average: a word, and what is empty.
+pub(crate) const PLACE: usize = 10;
 /// Words of an array that is split instead of grown.
 const SPLIT_AT: u16 = 4096;
 /// Segments stop splitting at this depth, where tags have too few bits left to tell their entries apart, and grow

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use slotd::store::payload::{PayloadLimits, dump, restore};
-use slotd::store::payload_digest::Digest;
+use slotd::store::payload::digest::Digest;
 use slotd::store::types::list::{List, ListOptions};
 use slotd::store::{Collection, Value, ValueRef};
 

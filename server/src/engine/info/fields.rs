@@ -84,7 +84,7 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(engine: &'a Engine, now: i64, sources: &'a [Arc<dyn InfoSource>]) -> Self {
-        Self { engine, now, sources, memory: Process::memory(), clients: OnceCell::new() }
+        Self { engine, now, sources, memory: engine.info.memory(&engine.keyspace), clients: OnceCell::new() }
     }
 
     /// Writes a table of fields.

@@ -6,7 +6,7 @@
 //! [`InfoSource`] (persistence, replication).
 //!
 //! A field whose mechanism slotd does not have (scripts, modules, defragmentation) says zero, which is the truth.
-//! Memory and CPU are the process's: nodes of one process share both.
+//! CPU is the process's: nodes of one process share it. Of its memory each has a part ([`share`]).
 
 pub mod commands;
 mod fields;
@@ -14,19 +14,24 @@ mod lists;
 mod process;
 mod recent;
 mod samples;
+mod share;
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::Engine;
 use super::session::SessionCtx;
+use crate::store::Keyspace;
 use fields::Field;
+use process::Memory;
 pub use process::Process;
 pub use recent::RecentPeak;
 use samples::Samples;
+pub use share::ProcessMemory;
+use share::Share;
 
 /// A subsystem that has something to tell.
 pub trait InfoSource: Send + Sync {
@@ -79,6 +84,8 @@ pub struct InfoState {
     peak_memory: AtomicU64,
     /// Memory in use when the node started, bytes.
     startup_memory: AtomicU64,
+    /// The node's part of the process's memory.
+    share: OnceLock<Share>,
     samples: Mutex<Samples>,
     /// The most that a client had sent without being executed, lately; bytes.
     pub recent_input: RecentPeak,
@@ -92,10 +99,22 @@ impl InfoState {
         self.sources.write().push(source);
     }
 
+    /// The node is one of those whose memory this is.
+    pub fn join(&self, process: &Arc<ProcessMemory>) {
+        assert!(self.share.set(Share::join(process)).is_ok(), "a node is started once");
+    }
+
+    /// The node's memory: the process's, or its part of it.
+    fn memory(&self, keyspace: &Keyspace) -> Memory {
+        let process = Process::memory();
+        let count = || (0..keyspace.databases()).map(|db| keyspace.bytes(db)).sum();
+        self.share.get().map_or(process, |share| share.of(process, count))
+    }
+
     /// Notes that the node is up, and the port that clients reach it at.
-    pub fn note_started(&self, port: u16) {
+    pub fn note_started(&self, port: u16, keyspace: &Keyspace) {
         self.note_port(port);
-        let used = Process::memory().used;
+        let used = self.memory(keyspace).used;
         self.startup_memory.store(used, Ordering::Relaxed);
         self.peak_memory.fetch_max(used, Ordering::Relaxed);
     }
@@ -111,8 +130,8 @@ impl InfoState {
     }
 
     /// Notes how much memory is in use, for its peak; cron calls it now and then, since finding out costs a system call.
-    pub fn sample_memory(&self) {
-        self.peak_memory.fetch_max(Process::memory().used, Ordering::Relaxed);
+    pub fn sample_memory(&self, keyspace: &Keyspace) {
+        self.peak_memory.fetch_max(self.memory(keyspace).used, Ordering::Relaxed);
     }
 
     /// A number that a subsystem tells.

@@ -17,6 +17,7 @@ use super::{
 use crate::base::clock::UnixMillis;
 use crate::store::collection::{Collection, CollectionType};
 use crate::store::value::{EMBSTR_MAX, Encoding, Type, ValueRef};
+use crate::store::{expiry, table};
 
 /// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,6 +211,11 @@ impl<'a> EntryRef<'a> {
     pub fn memory(self) -> usize {
         let heap = if self.header().is_light() { 0 } else { self.heap_memory() };
         self.shape().memory() + heap
+    }
+
+    /// All bytes that the key costs: [`EntryRef::memory`], and its places in the table and the expiry index.
+    pub fn footprint(self) -> usize {
+        self.memory() + table::PLACE + self.expire_at().map_or(0, |_| expiry::PLACE)
     }
 
     /// What the value takes outside of the block.

@@ -3,9 +3,8 @@
 //!
 //! The mixing is Redis's (debug.c): *xor* adds something in any order, *mix* adds it in this order.
 
-use super::collection::Collection;
-use super::value::ValueRef;
 use crate::base::sha1::{DIGEST_BYTES, sha1};
+use crate::store::{Collection, ValueRef};
 
 /// Type numbers as they enter a digest (Redis: OBJ_STRING and so on).
 const TYPE_STRING: u32 = 0;
@@ -74,5 +73,5 @@ impl Digest {
 }
 
 #[cfg(test)]
-#[path = "payload_digest_tests.rs"]
+#[path = "digest_tests.rs"]
 mod tests;

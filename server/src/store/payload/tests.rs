@@ -1,9 +1,9 @@
 //! Payload tests: the bytes of stock Redis 7.0.15, recorded; round trips; and payloads that lie.
 
+use super::digest::Digest;
 use super::*;
 use crate::base::sha1::{sha1, to_hex};
-use crate::store::payload_digest::Digest;
-use crate::store::types::list::Element;
+use crate::store::types::list::{Element, List};
 use proptest::prelude::*;
 
 fn text(element: Element<'_>) -> Vec<u8> {

@@ -8,23 +8,27 @@
 //! `sanitize-dump-payload`, and most of its crafted-payload vulnerabilities come from that), and memory is only spent
 //! on bytes that are really there.
 //!
-//! A new type adds an arm to [`object_type`], [`write`] and [`read`].
+//! Nobody else knows how a type is saved. Files and streams are cut into values by their type bytes ([`Extent`] finds
+//! where one ends, however it arrives), and the bytes are handed over as they are.
+//!
+//! A new type adds an arm to [`object_type`], [`write`] and [`read`], its forms to [`extent`], its arm to [`digest`], and a
+//! file of its own for what it reads and writes.
+
+pub mod digest;
+mod extent;
+mod list;
 
 use protocol::crc64;
 use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
 
-use super::collection::Collection;
-use super::encoding::listpack::Listpack;
-use super::encoding::{Corrupt, ziplist};
-use super::types::list::{List, ListOptions, NodeBytes};
+use super::collection::{Collection, CollectionType};
+use super::encoding::Corrupt;
+use super::types::list::ListOptions;
 use super::value::{Value, ValueRef};
+pub use extent::{Extent, NoExtent};
 
 /// Version (2 bytes) and checksum (8 bytes) at the end of a DUMP payload.
 const FOOTER_BYTES: usize = 10;
-/// How a saved list names its kinds of nodes (Redis: QUICKLIST_NODE_CONTAINER_*).
-const NODE_PLAIN: u64 = 1;
-const NODE_PACKED: u64 = 2;
-
 /// What a decoder follows besides the bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct PayloadLimits {
@@ -77,7 +81,7 @@ pub fn write(value: &ValueRef<'_>, out: &mut Writer) {
     match value {
         ValueRef::Int(number) => out.int_string(*number),
         ValueRef::Str(bytes) => out.string(bytes),
-        ValueRef::Collection(Collection::List(list)) => write_list(list, out),
+        ValueRef::Collection(Collection::List(list)) => list::write(list, out),
     }
 }
 
@@ -88,10 +92,10 @@ pub fn write(value: &ValueRef<'_>, out: &mut Writer) {
 pub fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
     match object_type {
         opcode::TYPE_STRING => read_string(input),
-        opcode::TYPE_LIST => read_plain_list(input, limits),
-        opcode::TYPE_LIST_ZIPLIST => read_ziplist(input, limits),
-        opcode::TYPE_LIST_QUICKLIST => read_quicklist(input, limits, false),
-        opcode::TYPE_LIST_QUICKLIST_2 => read_quicklist(input, limits, true),
+        opcode::TYPE_LIST => list::read_plain(input, limits.list).and_then(finish),
+        opcode::TYPE_LIST_ZIPLIST => list::read_ziplist(input, limits.list).and_then(finish),
+        opcode::TYPE_LIST_QUICKLIST => list::read_quicklist(input, limits.list, false).and_then(finish),
+        opcode::TYPE_LIST_QUICKLIST_2 => list::read_quicklist(input, limits.list, true).and_then(finish),
         unknown => Err(PayloadError::UnknownType(unknown)),
     }
 }
@@ -129,31 +133,19 @@ pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) ->
     {
         return Err(PayloadError::Footer);
     }
-    let mut input = Reader::new(body);
-    input.set_max_string(limits.max_string);
-    let object_type = input.u8()?;
-    let value = read(object_type, &mut input, limits)?;
-    if input.is_empty() { Ok(value) } else { Err(PayloadError::Trailing) }
+    let (&object_type, body) = body.split_first().ok_or(ReadError::UnexpectedEnd { missing: 1 })?;
+    read_whole(object_type, body, limits)
 }
 
-fn write_list(list: &List, out: &mut Writer) {
-    out.length(list.node_count() as u64);
-    for node in list.saved_nodes() {
-        match node {
-            NodeBytes::Listpack(bytes) => {
-                out.length(NODE_PACKED);
-                out.string(&bytes);
-            }
-            NodeBytes::Plain(bytes) => {
-                out.length(NODE_PLAIN);
-                out.string(bytes);
-            }
-            NodeBytes::Compressed { bytes, plain_len, is_plain } => {
-                out.length(if is_plain { NODE_PLAIN } else { NODE_PACKED });
-                out.lzf_string(bytes, u64::from(plain_len));
-            }
-        }
-    }
+/// The value of a body of type `object_type`, of which nothing may be left.
+///
+/// # Errors
+/// See [`PayloadError`]; `Footer` does not occur.
+pub fn read_whole(object_type: u8, body: &[u8], limits: &PayloadLimits) -> Result<Value, PayloadError> {
+    let mut input = Reader::new(body);
+    input.set_max_string(limits.max_string);
+    let value = read(object_type, &mut input, limits)?;
+    if input.is_empty() { Ok(value) } else { Err(PayloadError::Trailing) }
 }
 
 fn read_string(input: &mut Reader<'_>) -> Result<Value, PayloadError> {
@@ -163,43 +155,15 @@ fn read_string(input: &mut Reader<'_>) -> Result<Value, PayloadError> {
     })
 }
 
-/// The oldest form: a count and so many strings.
-fn read_plain_list(input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
-    let mut list = List::new(limits.list);
-    for _ in 0..input.length()? {
-        list.push_back(&input.string()?);
+/// A collection that was read whole, unless there is nothing in it.
+fn finish<T: CollectionType>(mut value: T) -> Result<Value, PayloadError> {
+    if value.is_empty() {
+        return Err(PayloadError::Empty);
     }
-    finish_list(list)
-}
-
-/// One ziplist (Redis before 3.2).
-fn read_ziplist(input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
-    let mut list = List::new(limits.list);
-    ziplist::read(&input.string()?, |element| element.with_text(|text| list.push_back(text)))?;
-    finish_list(list)
-}
-
-/// A count and so many nodes: ziplists (Redis before 7.0), or each with its kind.
-fn read_quicklist(input: &mut Reader<'_>, limits: &PayloadLimits, with_kinds: bool) -> Result<Value, PayloadError> {
-    let mut list = List::new(limits.list);
-    for _ in 0..input.length()? {
-        let kind = if with_kinds { input.length()? } else { NODE_PACKED };
-        let bytes = input.string()?;
-        match kind {
-            NODE_PLAIN if bytes.is_empty() => return Err(Corrupt("plain list node without bytes").into()),
-            NODE_PLAIN => list.append_plain(bytes.into_owned().into()),
-            NODE_PACKED if with_kinds => list.append_listpack(Listpack::from_bytes(&bytes)?),
-            NODE_PACKED => list.append_listpack(ziplist::to_listpack(&bytes)?),
-            _ => return Err(Corrupt("unknown kind of list node").into()),
-        }
-    }
-    finish_list(list)
-}
-
-fn finish_list(list: List) -> Result<Value, PayloadError> {
-    if list.is_empty() { Err(PayloadError::Empty) } else { Ok(Value::from(list)) }
+    value.settle();
+    Ok(Value::from(value.into()))
 }
 
 #[cfg(test)]
-#[path = "payload_tests.rs"]
+#[path = "tests.rs"]
 mod tests;

@@ -1,0 +1,25 @@
+//! What the configuration says of values: how the types are made that a command makes or reads from bytes.
+
+use super::context::DataLimits;
+use crate::store::payload::PayloadLimits;
+use crate::store::types::list::ListOptions;
+
+impl DataLimits {
+    /// For lists that are made now.
+    pub fn list_options(&self) -> ListOptions {
+        let mut options = ListOptions {
+            fill: self.list_max_listpack_size as i16,
+            compress_depth: self.list_compress_depth.min(usize::from(u16::MAX)) as u16,
+            ..ListOptions::default()
+        };
+        if self.list_packed_threshold != 0 {
+            options.packed_threshold = self.list_packed_threshold.min(u32::MAX as usize) as u32;
+        }
+        options
+    }
+
+    /// For values that are read from a file, a stream or a payload.
+    pub fn payload_limits(&self) -> PayloadLimits {
+        PayloadLimits { list: self.list_options(), max_string: self.max_string as u64 }
+    }
+}

@@ -1,0 +1,34 @@
+//! Nodes of one process: the memory that each reports is its own.
+
+use integration::one_process::{OneProcess, TestDir};
+use integration::oracle::slotd_is_stock;
+
+fn used(cluster: &OneProcess, node: usize) -> i64 {
+    let info = cluster.cmd(node, "INFO memory").text();
+    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("INFO tells it");
+    line.parse().expect("a number")
+}
+
+#[test]
+fn used_memory_of_nodes_in_one_process_grows_with_their_own_data() {
+    const MIB: i64 = 1 << 20;
+    if slotd_is_stock() {
+        return;
+    }
+    let temporary = TestDir::new();
+    let cluster = OneProcess::start(&temporary, &["--replicas", "0"]);
+    let before: Vec<i64> = (0..3).map(|node| used(&cluster, node)).collect();
+    // A key of slot 0, which is the first node's, with 30 MiB.
+    let mut client = cluster.client(0);
+    let value = "v".repeat(100_000);
+    for _ in 0..315 {
+        assert!(!client.call(&["RPUSH", "{06S}", &value]).is_error());
+    }
+    let grown: Vec<i64> = (0..3).map(|node| used(&cluster, node) - before[node]).collect();
+    assert!((30 * MIB..34 * MIB).contains(&grown[0]), "{grown:?}");
+    // The others count the first one's keys once a second; until then a part of them is everybody's.
+    integration::wait::wait_ok("the others to report theirs alone", integration::wait::secs(10), || {
+        let grown: Vec<i64> = (1..3).map(|node| used(&cluster, node) - before[node]).collect();
+        if grown.iter().all(|grown| grown.abs() < 4 * MIB) { Ok(()) } else { Err(grown) }
+    });
+}
