@@ -89,7 +89,13 @@ impl Data<'_> {
     /// Announces what an edit has done.
     #[inline]
     fn edited(&mut self, key: &Key<'_>, change: Option<Change>, edited: Edited) {
-        let Some(Change { class, event, count }) = change else { return };
+        let Some(Change { class, event, count }) = change else {
+            debug_assert!(!edited.emptied, "whoever takes the last element says so");
+            if edited.emptied {
+                self.delete_even_expired(key);
+            }
+            return;
+        };
         if edited.emptied {
             self.emptied(key, class, event);
         } else {

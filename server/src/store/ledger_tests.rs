@@ -4,6 +4,8 @@
 use proptest::prelude::*;
 use protocol::slot::key_slot;
 
+use crate::store::change::Cause;
+use crate::store::change::tests::{Witness, change};
 use crate::store::types::list::{List, ListOptions};
 use crate::store::{EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
@@ -67,12 +69,12 @@ fn key(number: u8) -> Vec<u8> {
 }
 
 /// Changes the list at a key, if there is one; a key that is emptied goes.
-fn edit(keyspace: &Keyspace, key: &[u8], change: impl FnOnce(&mut List)) {
+fn edit(keyspace: &Keyspace, key: &[u8], work: impl FnOnce(&mut List)) {
     let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
     let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<List>) else { return };
-    change(&mut guard);
+    work(&mut guard);
     if guard.finish().emptied {
-        slot.remove(hash, key);
+        slot.remove(hash, change(key, Cause::Deleted), &mut Witness::default());
     }
 }
 
@@ -119,10 +121,10 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
             list.push_back(b"first");
             slot().insert(hash, &key, Value::from(list), None);
         }
-        Op::Remove => drop(slot().remove(hash, &key)),
+        Op::Remove => drop(slot().remove(hash, change(&key, Cause::Deleted), &mut Witness::default())),
         Op::MoveTo { key: to } => {
             let (to, mut slot) = (self::key(*to), slot());
-            if let Some(moved) = slot.remove(hash, &key) {
+            if let Some(moved) = slot.remove(hash, change(&key, Cause::Deleted), &mut Witness::default()) {
                 slot.put(keyspace.hash(&to), &to, moved);
             }
         }
@@ -138,7 +140,7 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
                 keyspace.lock_cut(cut, 0, id).snapshot_step(2, |_| ());
             }
         }
-        Op::Clear => drop(slot().clear(|key| keyspace.hash(key))),
+        Op::Clear => drop(slot().clear(|key| keyspace.hash(key), &mut Witness::default())),
         Op::PushFront { .. }
         | Op::PushBack { .. }
         | Op::Pop { .. }
@@ -191,7 +193,7 @@ fn a_slot_that_takes_the_keys_of_another_takes_their_bytes() {
     fill(&fresh, 2, 100);
     let id = key_slot(&key(0));
     let theirs = fresh.slot_bytes(0, id);
-    drop(ours.lock(0, id).replace_with(&mut fresh.lock(0, id), |key| ours.hash(key)));
+    drop(ours.lock(0, id).replace_with(&mut fresh.lock(0, id), |key| ours.hash(key), &mut Witness::default()));
     assert_eq!((ours.slot_bytes(0, id), ours.slot_len(0, id)), (theirs, 2));
     assert_eq!((fresh.slot_bytes(0, id), fresh.slot_len(0, id)), (0, 0));
     assert!(ours.bytes(0) > theirs, "the table counts as well");

@@ -31,8 +31,8 @@ use super::parts::Parts;
 use super::snapshot::SnapshotState;
 use super::table::{Position, Table};
 use super::value::{Encoding, StringValue, Type, Value, ValueRef};
-use super::waiters::{BlockToken, Waiter, Waiters};
-use super::watchers::{WatchFlag, Watchers};
+use super::waiters::{BlockToken, Waiter};
+use super::watchers::WatchFlag;
 use crate::base::clock::UnixMillis;
 
 /// What happens to a key's expiry when its value is replaced.
