@@ -7,6 +7,7 @@
 //! | `wording` | every file opens with a `//!` essay; no leftovers; no `unsafe` outside its rooms; no path of somebody's machine |
 //! | `purity` | `protocol` and `gossip` touch no clock, socket, file, thread or runtime, in their sources and in their dependencies |
 //! | `control` | what runs on the control thread names no call that waits |
+//! | `names` | no gate asks for a command by its name |
 //! | `docs` | the documents that must exist do, and the tests that they name exist too |
 //!
 //! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that cannot fail
@@ -14,6 +15,7 @@
 
 mod control;
 mod docs;
+mod names;
 mod purity;
 mod ranks;
 mod sizes;

@@ -20,7 +20,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::base::number::parse_i64;
 use crate::command::spec::{BeginSearch, FindKeys};
-use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, error};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, Traits, error};
 use crate::engine::Engine;
 use crate::engine::client::ClientHandle;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
@@ -34,6 +34,7 @@ const MAX_REPLY: usize = 64 * 1024;
 
 /// The command of this file.
 pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE.and(Flags::ACL_DANGEROUS), migrate as SessionFn)
+        .traits(Traits::MOVES_KEYS)
     .since("2.6.0")
     .summary("Atomically transfer a key from a Redis instance to another one.")
     .complexity("This command actually executes a DUMP+DEL in the source instance, and a RESTORE in the target instance. See the pages of these commands for time complexity. Also an O(N) data transfer between the two instances is performed.")

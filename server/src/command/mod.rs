@@ -30,7 +30,7 @@ pub use effects::{Effects, Event, Listeners, NotifyClass};
 pub use error::CmdError;
 pub use locked::{LockPlan, Locked};
 pub use outcome::{BlockSpec, CmdResult, Outcome, TimeoutReply};
-pub use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec};
+pub use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec, Traits};
 
 /// A synchronous handler that runs under the locks of the slots its keys live in.
 pub type KeyedFn = for<'c, 'a> fn(&'c mut KeyedCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;

@@ -123,6 +123,26 @@ bits! {
 }
 
 bits! {
+    /// What a command asks of those who run it, besides what Redis's flags say. No gate knows a command by its name.
+    Traits: u16 {
+        /// Runs at once in MULTI, where others are queued.
+        RUNS_IN_MULTI = 0,
+        /// Runs what was queued: to the gates it is what its queue is, and refusing it ends the transaction.
+        RUNS_THE_QUEUE = 1,
+        /// Allowed for a subscriber that speaks RESP2.
+        FOR_SUBSCRIBERS = 2,
+        /// Tells that nothing can be saved, as writes do.
+        TELLS_OF_FAILED_SAVES = 3,
+        /// Leaves what ASKING gave for the command behind it.
+        KEEPS_ASKING = 4,
+        /// Leaves what CLIENT CACHING gave for the command behind it.
+        KEEPS_CACHING = 5,
+        /// Takes keys out of a moving slot, and so finds them there or not.
+        MOVES_KEYS = 6,
+    }
+}
+
+bits! {
     /// What a command does with the keys of one key spec (names and meaning from Redis 7's key specifications).
     KeyFlags: u16 {
         /// Read only access.
@@ -317,6 +337,8 @@ pub struct Spec {
     pub arity: Arity,
     pub group: Group,
     pub flags: Flags,
+    /// What a container declares holds for its subcommands.
+    pub traits: Traits,
     pub since: &'static str,
     pub summary: &'static str,
     pub complexity: &'static str,
@@ -354,6 +376,7 @@ impl<H: Copy + 'static> Declared<H> {
                 arity,
                 group,
                 flags,
+                traits: Traits::NONE,
                 since: "1.0.0",
                 summary: "",
                 complexity: "O(1)",
@@ -382,6 +405,10 @@ impl<H: Copy + 'static> Declared<H> {
         let mut declared = Self::new(name, arity, group, flags, handler);
         declared.spec.container = Some(container);
         declared
+    }
+    pub const fn traits(mut self, traits: Traits) -> Self {
+        self.spec.traits = traits;
+        self
     }
     pub const fn since(mut self, version: &'static str) -> Self {
         self.spec.since = version;

@@ -18,7 +18,7 @@ use super::session::{Handled, ReplyMode, SessionCtx, SessionFn, SessionResult};
 use super::state::{PauseKind, PausePurpose};
 use super::tracking::Mode;
 use crate::base::number::parse_i64;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, error};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, Traits, error};
 
 const OWN: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE);
 const ADMIN: Flags = OWN.and(Flags::ADMIN);
@@ -27,6 +27,7 @@ const HELPING: Flags = Flags::LOADING.and(Flags::STALE);
 /// The commands of this file.
 pub static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("CLIENT", Arity::at_least(2), Group::Connection, Flags::CONTAINER, container as SessionFn)
+        .traits(Traits::KEEPS_CACHING)
         .since("2.4.0")
         .summary("A container for client connection commands")
         .complexity("Depends on subcommand."),

@@ -7,7 +7,7 @@ use protocol::resp::reply::Protocol;
 
 use super::session::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::base::number::parse_i64;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, error};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, Traits, error};
 
 /// The version of Redis whose behaviour this server has; clients and test suites look at it.
 pub const REDIS_VERSION: &str = "7.0.15";
@@ -24,6 +24,7 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::ACL_CONNECTION),
         ping as SessionFn,
     )
+        .traits(Traits::FOR_SUBSCRIBERS.and(Traits::TELLS_OF_FAILED_SAVES))
         .since("1.0.0")
         .summary("Ping the server")
         .complexity("O(1)")
@@ -64,10 +65,12 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         .syntax("[arguments:{protover:integer [AUTH=username_password:{username:string password:string}] [SETNAME=clientname:string]}]")
         .history(&[("6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context.")]),
     Declared::new("QUIT", Arity::at_least(1), Group::Connection, OPEN, quit as SessionFn)
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS))
         .since("1.0.0")
         .summary("Close the connection")
         .complexity("O(1)"),
     Declared::new("RESET", Arity::exactly(1), Group::Connection, OPEN, reset as SessionFn)
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS))
         .since("6.2.0")
         .summary("Reset the connection")
         .complexity("O(1)"),
@@ -98,6 +101,7 @@ pub static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::ACL_CONNECTION),
         asking as SessionFn,
     )
+        .traits(Traits::KEEPS_ASKING)
         .since("3.0.0")
         .summary("Sent by cluster clients after an -ASK redirect")
         .complexity("O(1)"),

@@ -23,7 +23,7 @@ use super::registry::{Command, Handler, Subsystem};
 use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::window::{Lead, Tail, Window};
 use crate::command::locked::{Slots, place};
-use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, KnownKey, LockPlan, Locked, error};
+use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, KnownKey, LockPlan, Locked, Traits, error};
 
 /// Why processing stopped.
 pub enum Next {
@@ -291,11 +291,9 @@ impl Engine {
         let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
         pace.settle(self, session);
         self.settle_tracking();
-        if let Step::Stop(Next::Held(held)) = step {
-            return Some(held);
-        }
+        // The control thread never becomes patient.
         session.attempts = 0;
-        None
+        if let Step::Stop(Next::Held(held)) = step { Some(held) } else { None }
     }
 
     pub(super) fn dispatch(
@@ -326,7 +324,7 @@ impl Engine {
         if let Some(route) = moving {
             return self.dispatch_moving(session, &{ turn }, route, pass, pace, out);
         }
-        if session.in_multi() && !runs_inside_multi(command) {
+        if session.in_multi() && !command.traits.has(Traits::RUNS_IN_MULTI) {
             return self.queue(session, command, args, out);
         }
         let step = match command.handler {
@@ -351,10 +349,10 @@ impl Engine {
     ) -> Step {
         let &Turn { command, args, now, .. } = turn;
         let start = out.len();
-        let queues = session.in_multi() && !runs_inside_multi(command);
+        let queues = session.in_multi() && !command.traits.has(Traits::RUNS_IN_MULTI);
         let step = match command.handler {
             Handler::Keyed(handler) if !queues => self.run_keyed(session, handler, turn, Some(route), out),
-            _ if command.spec.name == "EXEC" => {
+            _ if command.traits.has(Traits::RUNS_THE_QUEUE) => {
                 session.exec_route = Some(route);
                 self.run(session, turn, pass, out)
             }
@@ -423,7 +421,7 @@ impl Engine {
 
     /// What refusing a command comes to: the error, the statistics, and the transaction that it spoils.
     fn reject(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) {
-        let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
+        let is_exec = command.is_some_and(|command| command.traits.has(Traits::RUNS_THE_QUEUE));
         if let Some(command) = command {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
         }
@@ -806,12 +804,6 @@ fn exec_abort(cause: &CmdError) -> CmdError {
 /// What browsers say first, or soon: HTTP in the place of RESP.
 fn is_cross_protocol(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
-}
-
-/// Commands that run at once although the session is in MULTI.
-fn runs_inside_multi(command: &Command) -> bool {
-    command.spec.container.is_none()
-        && matches!(command.spec.name, "EXEC" | "DISCARD" | "MULTI" | "WATCH" | "QUIT" | "RESET")
 }
 
 #[cfg(test)]

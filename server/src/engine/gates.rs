@@ -19,7 +19,7 @@ use super::session::{Origin, Session};
 use super::state::PauseKind;
 use super::window::Lead;
 use crate::command::keys::{KeyPositions, extract};
-use crate::command::{CmdError, Flags, KeyFlags, error};
+use crate::command::{CmdError, Flags, KeyFlags, Traits, error};
 
 impl Engine {
     /// The gates that refuse a command without looking at data, in Redis's order. Returns what is left for the slot's lock.
@@ -59,7 +59,7 @@ impl Engine {
     /// Whether the command writes; EXEC does if a queued command does.
     fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
         match &session.multi {
-            Some(multi) if command.spec.name == "EXEC" => {
+            Some(multi) if command.traits.has(Traits::RUNS_THE_QUEUE) => {
                 multi.queue.iter().any(|queued| self.registry.by_index(queued.command).flags.any(flags))
             }
             _ => command.flags.any(flags),
@@ -68,7 +68,7 @@ impl Engine {
 
     /// Whether the command may run in a state that asks for this flag; EXEC may if all queued commands may.
     fn admitted(&self, session: &Session, command: &Command, flag: Flags) -> bool {
-        let queued = session.multi.as_ref().filter(|_| command.spec.name == "EXEC");
+        let queued = session.multi.as_ref().filter(|_| command.traits.has(Traits::RUNS_THE_QUEUE));
         command.flags.has(flag)
             && queued.is_none_or(|multi| {
                 multi.queue.iter().all(|queued| self.registry.by_index(queued.command).flags.has(flag))
@@ -78,7 +78,9 @@ impl Engine {
     /// The gates that depend on the state of the node.
     fn state_gates(&self, session: &Session, command: &Command, hot: &Hot) -> Result<(), CmdError> {
         let writes = self.writes(session, command, Flags::WRITE);
-        if self.state.save_failed.load(Ordering::Relaxed) && (writes || command.spec.name == "PING") {
+        if self.state.save_failed.load(Ordering::Relaxed)
+            && (writes || command.traits.has(Traits::TELLS_OF_FAILED_SAVES))
+        {
             self.disk_gate(hot)?;
         }
         if writes {
@@ -99,7 +101,7 @@ impl Engine {
                 return Err(error::LOADING);
             }
         }
-        if session.in_subscriber_mode() && !allowed_for_subscribers(command) {
+        if session.in_subscriber_mode() && !command.traits.has(Traits::FOR_SUBSCRIBERS) {
             return Err(CmdError::new(format!(
                 "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
                 command.full_name
@@ -167,12 +169,12 @@ impl Engine {
             readonly: session.readonly,
             asking: session.asking || command.flags.has(Flags::ASKING),
             channel: false,
-            migrate: command.spec.name == "MIGRATE",
+            migrate: command.traits.has(Traits::MOVES_KEYS),
         };
         let mut slot = lead.slot();
         if slot.is_some() {
             asked.channel = command.spec.keys[0].flags.has(KeyFlags::NOT_KEY);
-        } else if command.spec.name == "EXEC" && command.spec.container.is_none() {
+        } else if command.traits.has(Traits::RUNS_THE_QUEUE) {
             let Some(multi) = &session.multi else { return Ok(None) };
             for queued in &multi.queue {
                 let queued_command = self.registry.by_index(queued.command);
@@ -225,20 +227,4 @@ impl Engine {
     fn cluster_enabled(&self) -> bool {
         self.router.get().is_some()
     }
-}
-
-/// Commands that RESP2's subscriber mode admits.
-fn allowed_for_subscribers(command: &Command) -> bool {
-    matches!(
-        command.spec.name,
-        "PING"
-            | "SUBSCRIBE"
-            | "SSUBSCRIBE"
-            | "UNSUBSCRIBE"
-            | "SUNSUBSCRIBE"
-            | "PSUBSCRIBE"
-            | "PUNSUBSCRIBE"
-            | "QUIT"
-            | "RESET"
-    ) && command.spec.container.is_none()
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use protocol::resp::{ArgRange, Args};
 
 use super::session::SessionFn;
-use crate::command::{Arity, Declared, Flags, KeyedFn, KeyspaceFn, Spec};
+use crate::command::{Arity, Declared, Flags, KeyedFn, KeyspaceFn, Spec, Traits};
 
 /// Subsystems above the engine that declare commands of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Command {
     pub spec: &'static Spec,
     /// Copies of the spec's, at hand for the gates.
     pub flags: Flags,
+    /// The spec's; a container's are its subcommands'.
+    pub traits: Traits,
     pub arity: Arity,
     pub handler: Handler,
     /// Its number in the registry.
@@ -125,6 +127,7 @@ impl Registry {
             commands.push(Command {
                 spec,
                 flags: spec.flags,
+                traits: spec.traits,
                 arity: spec.arity,
                 handler,
                 index,
@@ -180,6 +183,9 @@ impl Registry {
                 .find(container.as_bytes())
                 .unwrap_or_else(|| panic!("container {container} is not declared"))
                 .index;
+            // Meant for them alone: refusing the container's name without a subcommand is none of theirs.
+            let traits = std::mem::take(&mut self.commands[parent].traits);
+            list.iter().for_each(|&index| self.commands[index].traits = self.commands[index].traits.and(traits));
             list.sort_by_key(|&index| self.commands[index].spec.name);
             self.commands[parent].subcommands = list;
         }

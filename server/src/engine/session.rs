@@ -24,7 +24,7 @@ use super::registry::Command;
 use super::tracking::OwnTracking;
 use super::transaction::{Multi, Watched};
 use crate::base::rng::Rng;
-use crate::command::CmdError;
+use crate::command::{CmdError, Traits};
 use crate::store::Spoiled;
 
 /// Where a session's commands come from.
@@ -226,7 +226,7 @@ impl Session {
     /// A command ran: what was given for one command alone is used up.
     #[cold]
     pub fn spend_on(&mut self, command: &Command) {
-        if command.spec.name != "ASKING" {
+        if !command.traits.has(Traits::KEEPS_ASKING) {
             self.spend_asking();
         }
         self.spend_caching(Some(command));
@@ -234,7 +234,7 @@ impl Session {
 
     /// A command was answered: CLIENT CACHING held for it alone, as ASKING does; but it holds through other CLIENT commands.
     pub fn spend_caching(&mut self, command: Option<&Command>) {
-        self.caching &= self.in_multi() || command.is_some_and(|command| command.spec.container == Some("CLIENT"));
+        self.caching &= self.in_multi() || command.is_some_and(|command| command.traits.has(Traits::KEEPS_CACHING));
     }
 
     /// Whether commands are being queued.

@@ -16,7 +16,7 @@ use super::execute::{Unit, is_changed};
 use super::held::{Held, alone};
 use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
 use super::{Engine, registry::Handler};
-use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, error};
+use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, Traits, error};
 use crate::store::WatchFlag;
 
 /// A transaction being queued.
@@ -43,18 +43,22 @@ pub struct Watched {
 /// The commands of this file.
 pub static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("MULTI", Arity::exactly(1), Group::Transactions, BASE, multi as SessionFn)
+        .traits(Traits::RUNS_IN_MULTI)
         .since("1.2.0")
         .summary("Mark the start of a transaction block")
         .complexity("O(1)"),
     Declared::new("EXEC", Arity::exactly(1), Group::Transactions, BASE_SLOW, exec as SessionFn)
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::RUNS_THE_QUEUE))
         .since("1.2.0")
         .summary("Execute all commands issued after MULTI")
         .complexity("Depends on commands in the transaction"),
     Declared::new("DISCARD", Arity::exactly(1), Group::Transactions, BASE, discard as SessionFn)
+        .traits(Traits::RUNS_IN_MULTI)
         .since("2.0.0")
         .summary("Discard all commands issued after MULTI")
         .complexity("O(N), when N is the number of queued commands"),
     Declared::new("WATCH", Arity::at_least(2), Group::Transactions, BASE, watch as SessionFn)
+        .traits(Traits::RUNS_IN_MULTI)
         .since("2.2.0")
         .summary("Watch the given keys to determine execution of the MULTI/EXEC block")
         .complexity("O(1) for every key.")

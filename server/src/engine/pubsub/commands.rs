@@ -8,7 +8,7 @@ use protocol::slot::key_slot;
 
 use super::{Kind, confirm};
 use crate::base::glob;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, error};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, Traits, error};
 use crate::engine::help;
 use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
 
@@ -19,32 +19,38 @@ const ASK: Flags = Flags::PUBSUB.and(Flags::LOADING).and(Flags::STALE);
 /// The commands of this file.
 pub static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("SUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, subscribe as SessionFn)
+        .traits(Traits::FOR_SUBSCRIBERS)
         .since("2.0.0")
         .summary("Listen for messages published to the given channels")
         .complexity("O(N) where N is the number of channels to subscribe to.")
         .syntax("channel:string+"),
     Declared::new("UNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, unsubscribe as SessionFn)
+        .traits(Traits::FOR_SUBSCRIBERS)
         .since("2.0.0")
         .summary("Stop listening for messages posted to the given channels")
         .complexity("O(N) where N is the number of clients already subscribed to a channel.")
         .syntax("[channel:string+]"),
     Declared::new("PSUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, psubscribe as SessionFn)
+        .traits(Traits::FOR_SUBSCRIBERS)
         .since("2.0.0")
         .summary("Listen for messages published to channels matching the given patterns")
         .complexity("O(N) where N is the number of patterns the client is already subscribed to.")
         .syntax("pattern:{pattern:pattern}+"),
     Declared::new("PUNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, punsubscribe as SessionFn)
+        .traits(Traits::FOR_SUBSCRIBERS)
         .since("2.0.0")
         .summary("Stop listening for messages posted to channels matching the given patterns")
         .complexity("O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).")
         .syntax("[pattern:pattern+]"),
     Declared::new("SSUBSCRIBE", Arity::at_least(2), Group::PubSub, SUB, ssubscribe as SessionFn)
+        .traits(Traits::FOR_SUBSCRIBERS)
         .since("7.0.0")
         .summary("Listen for messages published to the given shard channels")
         .complexity("O(N) where N is the number of shard channels to subscribe to.")
         .keys(&[KeySpec::range(1, -1, 1).flags(KeyFlags::NOT_KEY)])
         .syntax("shardchannel:string+"),
     Declared::new("SUNSUBSCRIBE", Arity::at_least(1), Group::PubSub, SUB, sunsubscribe as SessionFn)
+        .traits(Traits::FOR_SUBSCRIBERS)
         .since("7.0.0")
         .summary("Stop listening for messages posted to the given shard channels")
         .complexity("O(N) where N is the number of clients already subscribed to a shard channel.")
