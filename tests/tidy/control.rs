@@ -14,6 +14,7 @@ const MODULES: &[&str] = &[
     "server/src/cluster/effects.rs",
     "server/src/cluster/links.rs",
     "server/src/cluster/local_buses.rs",
+    "server/src/cluster/outbox.rs",
     "server/src/cluster/pipe.rs",
     "server/src/engine/expire_cycle.rs",
     "server/src/engine/tries.rs",
@@ -21,6 +22,7 @@ const MODULES: &[&str] = &[
     "server/src/ops/cron.rs",
     "server/src/ops/shutdown.rs",
     "server/src/replication/failover.rs",
+    "server/src/replication/mod.rs",
     "server/src/replication/serve.rs",
 ];
 

@@ -1,7 +1,7 @@
 //! The cluster side of a node: everything between the pure core in `gossip` and the world.
 //!
 //! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order;
-//! [`outbox`] holds them back while nodes.conf is saved, [`background`] does what of them has to wait for commands, and [`asked`] is the
+//! [`outbox`] holds them back while nodes.conf is saved ([`saving`]), [`background`] does what of them has to wait for commands, and [`asked`] is the
 //! workers' side.
 //! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`resolve`] finds peers that
 //! announce names, [`local_buses`] those of the same process, to whom a link is a [`pipe`]. [`conf_file`] is nodes.conf on disk, [`commands`]
@@ -27,6 +27,7 @@ pub mod pipe;
 mod reset;
 pub mod resolve;
 pub mod route;
+mod saving;
 mod shapes;
 
 /// What CLUSTER MEET adds to a client port to get the bus port (CLUSTER_PORT_INCR).

@@ -14,26 +14,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use gossip::{Effect, Gossip, View};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::conf_file::{self, ConfStore, Saved};
+use super::conf_file::ConfStore;
 use super::driver::Cluster;
 use crate::engine::task_group::Phase;
 
 /// Bytes of packets that wait for a save at most.
 const HELD_MAX: usize = 16 << 20;
-/// How long the thread that saves stays when there is nothing to save: saves come in bursts.
-const LINGER: Duration = Duration::from_millis(200);
-/// How often a save is tried again when there are no descriptors, and after what time.
-const SAVE_ATTEMPTS: usize = 50;
-const SAVE_PAUSE: Duration = Duration::from_millis(20);
-/// A full disk is told at most once in this time.
-const FULL_DISK_WARNING_MS: i64 = 60_000;
-
 /// One thing to be done, in its turn.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -57,44 +47,44 @@ pub(super) struct Facts {
 
 /// A text for nodes.conf.
 #[derive(Debug)]
-struct Save {
-    text: String,
-    fsync: bool,
+pub(super) struct Save {
+    pub(super) text: String,
+    pub(super) fsync: bool,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     steps: VecDeque<Step>,
     /// Bytes of packets in `steps`.
     bytes: usize,
     /// Steps that were added, and those that are done.
-    added: u64,
-    done: u64,
+    pub(super) added: u64,
+    pub(super) done: u64,
     /// The steps wait for this save; saves are numbered.
     held_by: Option<u64>,
     /// The save that comes next.
-    next: Option<Save>,
+    pub(super) next: Option<Save>,
     /// Saves that were asked for, and the newest that is in the file.
-    asked: u64,
-    saved: u64,
+    pub(super) asked: u64,
+    pub(super) saved: u64,
     /// There is a thread that saves.
-    running: bool,
+    pub(super) running: bool,
     /// Nothing is done any more: a save failed, or the node has ended.
-    dead: bool,
+    pub(super) dead: bool,
 }
 
 /// Effects that wait for their turn, and the file they may wait for.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// Something is done, or saved.
-    progress: Condvar,
+    pub(super) progress: Condvar,
     /// There is something to save, or nothing ever again.
-    wanted: Condvar,
+    pub(super) wanted: Condvar,
     /// Used by who saves only.
-    conf: Mutex<Box<dyn ConfStore>>,
+    pub(super) conf: Mutex<Box<dyn ConfStore>>,
     /// When the log said last that the disk is full, on the bus clock.
-    warned_of_full_disk: Mutex<Option<i64>>,
+    pub(super) warned_of_full_disk: Mutex<Option<i64>>,
 }
 
 impl Outbox {
@@ -181,7 +171,7 @@ impl Cluster {
         self.go_on(&mut state);
     }
 
-    fn go_on(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) {
+    pub(super) fn go_on(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) {
         while let Some(step) = state.take() {
             match step {
                 Step::Effect(Effect::PersistNodesConf { text, fsync }) => {
@@ -194,16 +184,6 @@ impl Cluster {
             }
             state.done += 1;
         }
-    }
-
-    /// Waits until everything that was asked for so far is done and in the file: a client's answer comes after it. Not on the
-    /// control thread.
-    pub fn settle(&self) {
-        let mut state = self.outbox.state.lock();
-        let added = state.added;
-        self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.done < added);
-        let asked = state.asked;
-        self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.saved < asked);
     }
 
     /// Publishes a view that only shows more than the last one, unless one is on its way. The caller holds the core.
@@ -239,32 +219,7 @@ impl Cluster {
         }
     }
 
-    fn save_until_idle(self: &Arc<Self>) {
-        let outbox = &self.outbox;
-        loop {
-            let mut state = outbox.state.lock();
-            if state.next.is_none() && !self.stopped.load(Ordering::Relaxed) {
-                outbox.wanted.wait_for(&mut state, LINGER);
-            }
-            let Some(save) = state.next.take() else {
-                state.running = false;
-                return;
-            };
-            let number = state.asked;
-            drop(state);
-            let saved = self.save(&save);
-            let mut state = outbox.state.lock();
-            self.note_saved(&mut state, number, saved);
-            self.go_on(&mut state);
-            drop(state);
-            outbox.progress.notify_all();
-            // Closing what was replaced takes longer than all the rest of a save, and nobody waits for it.
-            let replaced = outbox.conf.lock().take_replaced();
-            drop(replaced);
-        }
-    }
-
-    fn note_saved(&self, state: &mut MutexGuard<'_, State>, number: u64, saved: bool) {
+    pub(super) fn note_saved(&self, state: &mut MutexGuard<'_, State>, number: u64, saved: bool) {
         state.saved = number;
         if state.held_by.is_some_and(|held_by| held_by <= number) {
             state.held_by = None;
@@ -272,50 +227,6 @@ impl Cluster {
         if !saved || self.engine.state.tasks.phase() == Phase::Over {
             state.die();
         }
-    }
-
-    /// Writes nodes.conf. `false`: it cannot be written, and the node ends.
-    fn save(&self, save: &Save) -> bool {
-        let mut conf = self.outbox.conf.lock();
-        let mut result = conf.save(&save.text, save.fsync);
-        // Being out of descriptors passes; a node that ends does not come back by itself. Nothing may be sent before this is saved.
-        for _ in 0..SAVE_ATTEMPTS {
-            if !result.as_ref().is_err_and(conf_file::is_out_of_descriptors) {
-                break;
-            }
-            std::thread::sleep(SAVE_PAUSE);
-            result = conf.save(&save.text, save.fsync);
-        }
-        match result {
-            Ok(Saved::Usual) => true,
-            Ok(Saved::Overwritten) => {
-                self.warn_of_full_disk();
-                true
-            }
-            // A node that has ended may have lost its directory as well.
-            Err(_) if self.engine.state.tasks.phase() == Phase::Over => false,
-            Err(error) => {
-                // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
-                self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
-                self.engine.request_stop(1);
-                // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
-                self.stop();
-                false
-            }
-        }
-    }
-
-    fn warn_of_full_disk(&self) {
-        let now = self.bus_now();
-        let mut warned = self.outbox.warned_of_full_disk.lock();
-        if warned.is_some_and(|warned| now.saturating_sub(warned) < FULL_DISK_WARNING_MS) {
-            return;
-        }
-        *warned = Some(now);
-        self.engine.log.warning(format_args!(
-            "The disk is full: there is no room for a new cluster config file, so the old one was written over in place. \
-             Please make room: if its text outgrows the space that it has, this node has to end."
-        ));
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use protocol::slot::SlotRange;
 
 use super::*;
+use crate::cluster::conf_file::Saved;
 use crate::cluster::{DataLink, DataState, Place};
 use crate::engine::testing::Bench;
 use crate::engine::threads::Threads;

@@ -1,0 +1,102 @@
+//! The thread of a node that writes nodes.conf, and the wait for it.
+//!
+//! It is there while there is something to save, and a little longer, since saves come in bursts. It performs what waited for its save
+//! ([`super::outbox`]) and takes no lock of the core, so a command that holds all gates may wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::conf_file::{self, Saved};
+use super::driver::Cluster;
+use super::outbox::Save;
+use crate::engine::task_group::Phase;
+
+/// How long the thread that saves stays when there is nothing to save: saves come in bursts.
+const LINGER: Duration = Duration::from_millis(200);
+/// How often a save is tried again when there are no descriptors, and after what time.
+const SAVE_ATTEMPTS: usize = 50;
+const SAVE_PAUSE: Duration = Duration::from_millis(20);
+/// A full disk is told at most once in this time.
+const FULL_DISK_WARNING_MS: i64 = 60_000;
+
+impl Cluster {
+    /// Waits until everything that was asked for so far is done and in the file: a client's answer comes after it. Not on the
+    /// control thread.
+    pub fn settle(&self) {
+        let mut state = self.outbox.state.lock();
+        let added = state.added;
+        self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.done < added);
+        let asked = state.asked;
+        self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.saved < asked);
+    }
+
+    pub(super) fn save_until_idle(self: &Arc<Self>) {
+        let outbox = &self.outbox;
+        loop {
+            let mut state = outbox.state.lock();
+            if state.next.is_none() && !self.stopped.load(Ordering::Relaxed) {
+                outbox.wanted.wait_for(&mut state, LINGER);
+            }
+            let Some(save) = state.next.take() else {
+                state.running = false;
+                return;
+            };
+            let number = state.asked;
+            drop(state);
+            let saved = self.save(&save);
+            let mut state = outbox.state.lock();
+            self.note_saved(&mut state, number, saved);
+            self.go_on(&mut state);
+            drop(state);
+            outbox.progress.notify_all();
+            // Closing what was replaced takes longer than all the rest of a save, and nobody waits for it.
+            let replaced = outbox.conf.lock().take_replaced();
+            drop(replaced);
+        }
+    }
+
+    /// Writes nodes.conf. `false`: it cannot be written, and the node ends.
+    pub(super) fn save(&self, save: &Save) -> bool {
+        let mut conf = self.outbox.conf.lock();
+        let mut result = conf.save(&save.text, save.fsync);
+        // Being out of descriptors passes; a node that ends does not come back by itself. Nothing may be sent before this is saved.
+        for _ in 0..SAVE_ATTEMPTS {
+            if !result.as_ref().is_err_and(conf_file::is_out_of_descriptors) {
+                break;
+            }
+            std::thread::sleep(SAVE_PAUSE);
+            result = conf.save(&save.text, save.fsync);
+        }
+        match result {
+            Ok(Saved::Usual) => true,
+            Ok(Saved::Overwritten) => {
+                self.warn_of_full_disk();
+                true
+            }
+            // A node that has ended may have lost its directory as well.
+            Err(_) if self.engine.state.tasks.phase() == Phase::Over => false,
+            Err(error) => {
+                // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
+                self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
+                self.engine.request_stop(1);
+                // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
+                self.stop();
+                false
+            }
+        }
+    }
+
+    fn warn_of_full_disk(&self) {
+        let now = self.bus_now();
+        let mut warned = self.outbox.warned_of_full_disk.lock();
+        if warned.is_some_and(|warned| now.saturating_sub(warned) < FULL_DISK_WARNING_MS) {
+            return;
+        }
+        *warned = Some(now);
+        self.engine.log.warning(format_args!(
+            "The disk is full: there is no room for a new cluster config file, so the old one was written over in place. \
+             Please make room: if its text outgrows the space that it has, this node has to end."
+        ));
+    }
+}
