@@ -447,9 +447,15 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
         Some(_) => return Err(error::SYNTAX),
     };
     let has_keys = has_keys(ctx);
-    let result = run(cluster, ctx, |core, now| core.reset(hard, has_keys, now));
-    cluster.flush_if_due(ctx.pass);
-    result
+    // Alone until the data are gone: who tracks keys hears that all are invalid before what follows from the reset is done in the background.
+    let result = ctx.pass.exclusive(|pass| {
+        let result = cluster.with_core_saved(|core, now| core.reset(hard, has_keys, now));
+        cluster.flush_if_due(pass);
+        result
+    });
+    result.map_err(|problem| refusal(&problem))?;
+    ctx.reply.ok();
+    Ok(Handled::Done)
 }
 
 fn save_config(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
