@@ -38,17 +38,24 @@ impl Share {
 
     /// The node's part of the process's memory; `count` counts the bytes of its keys.
     pub(super) fn of(&self, process: Memory, count: impl FnOnce() -> u64) -> Memory {
-        let mut nodes = self.all.nodes.lock();
-        nodes.retain(|node| node.strong_count() > 0);
-        if nodes.len() < 2 {
+        if self.nodes_and_keys().0 < 2 {
             return process;
         }
+        // Not under the lock: another node may wait for it on the thread that must not wait long.
         let mine = count();
         self.keys.store(mine, Ordering::Relaxed);
-        let all: u64 = nodes.iter().filter_map(Weak::upgrade).map(|node| node.load(Ordering::Relaxed)).sum();
-        let used = mine + process.used.saturating_sub(all) / nodes.len() as u64;
+        let (nodes, all) = self.nodes_and_keys();
+        let used = mine + process.used.saturating_sub(all) / nodes;
         let resident = u128::from(process.resident) * u128::from(used) / u128::from(process.used.max(1));
         Memory { used, resident: resident as u64 }
+    }
+
+    /// How many nodes there are, and the bytes of the keys of all of them.
+    fn nodes_and_keys(&self) -> (u64, u64) {
+        let mut nodes = self.all.nodes.lock();
+        nodes.retain(|node| node.strong_count() > 0);
+        let keys = nodes.iter().filter_map(Weak::upgrade).map(|node| node.load(Ordering::Relaxed)).sum();
+        (nodes.len() as u64, keys)
     }
 }
 
