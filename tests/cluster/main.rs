@@ -7,6 +7,7 @@ mod admin;
 mod announce;
 mod awake;
 mod bus_links;
+mod changes;
 mod command_line;
 mod create;
 mod failover;

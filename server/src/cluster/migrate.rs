@@ -285,7 +285,7 @@ impl Mover {
             let change = Change { db: self.db, slot: slot.id(), key: &copy.key, cause: Cause::Moved };
             let Some(removed) = slot.remove(hash, change, &mut effects) else { continue };
             effects.count(NotifyClass::Generic, "del", self.db, &copy.key);
-            let settled = self.engine.settle(effects, self.client.id);
+            let settled = self.engine.settle(effects, self.client.id, Some(&mut slot));
             drop(slot);
             drop((removed, settled.garbage));
             self.own_copies.lock().extend(settled.own_invalid);

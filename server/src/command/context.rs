@@ -420,7 +420,7 @@ impl Data<'_> {
 
     #[cold]
     fn tell(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
-        self.slots.at(db, key.slot).written(key.change(db, Cause::Written), &mut *self.effects);
+        self.slots.at(db, key.slot).written(key.hash, key.change(db, Cause::Written), &mut *self.effects);
         self.effects.notify(class, event, db, key.bytes);
     }
 

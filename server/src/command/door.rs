@@ -14,7 +14,7 @@ impl Door for Effects {
         let Change { db, key, cause, slot: _ } = change;
         self.invalidate(Invalid { key, by_nobody: cause.is_unasked() });
         if awaited {
-            self.ready(db, key);
+            self.note_ready(db, key);
         }
         match cause {
             Cause::Written | Cause::Deleted | Cause::Flushed => {}
@@ -35,8 +35,8 @@ impl Door for Effects {
         self.invalidate_all();
     }
 
-    fn swapped_in(&mut self, db: usize, key: &[u8]) {
-        self.ready(db, key);
+    fn ready(&mut self, db: usize, key: &[u8]) {
+        self.note_ready(db, key);
     }
 
     /// Strings are dropped at once: to keep them costs more than to free them.

@@ -219,7 +219,7 @@ impl Effects {
     }
 
     /// Notes that a key may serve a blocked client now.
-    pub(super) fn ready(&mut self, db: usize, key: &[u8]) {
+    pub(super) fn note_ready(&mut self, db: usize, key: &[u8]) {
         let ready = &mut self.rest().ready;
         if ready.last().is_none_or(|(last_db, last)| (*last_db, &**last) != (db, key)) {
             ready.push((db, key.into()));

@@ -1,11 +1,13 @@
 //! What a handler hands back: done, or "park me until one of these keys has something".
 //!
 //! Blocking is a returned value, never a wait inside a handler. The engine registers the waiter in the slots whose locks are
-//! still held, so nothing can slip in between the look and the registration; when a key becomes ready, the same command is
-//! executed again under the lock of the write that made it ready.
+//! still held, so nothing can slip in between the look and the registration; when a change of a key concerns it, the same command is
+//! executed again under the lock of that change. If it still has to wait, it blocks again and keeps its place in the queue.
+
+use protocol::resp::OwnedArgs;
 
 use super::error::CmdError;
-use crate::store::Type;
+use crate::store::Wake;
 
 /// How a parked command waits.
 #[derive(Clone, Debug)]
@@ -14,8 +16,11 @@ pub struct BlockSpec {
     pub keys: smallvec::SmallVec<[u32; 4]>,
     /// Milliseconds to wait; `None` is for ever.
     pub timeout_ms: Option<u64>,
-    /// Only a key of this type wakes the command.
-    pub awaited: Type,
+    /// What wakes the command.
+    pub wake: Wake,
+    /// The words with which it runs again, if those that came mean something else by then (the `$` of XREAD). The positions of the
+    /// keys are the same.
+    pub resume: Option<OwnedArgs>,
     /// What the client reads when the time is up.
     pub on_timeout: TimeoutReply,
 }

@@ -93,7 +93,7 @@ fn empty(ctx: &mut KeyspaceCtx<'_>, db: usize) -> u64 {
     for id in keyspace.occupied(db) {
         let mut slot = keyspace.lock(db, id);
         removed += slot.len() as u64;
-        ctx.garbage.push(Box::new(slot.clear(|key| keyspace.hash(key), ctx.effects)));
+        ctx.garbage.push(Box::new(slot.clear(db, |key| keyspace.hash(key), ctx.effects)));
     }
     removed
 }

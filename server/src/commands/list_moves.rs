@@ -16,7 +16,7 @@ use crate::command::{
     Outcome, TimeoutReply, error,
 };
 use crate::store::types::list::{List, OwnedElement};
-use crate::store::{EntryRef, Type};
+use crate::store::{EntryRef, Type, Wake};
 
 const MOVE: Flags = Flags::WRITE.and(Flags::DENYOOM);
 const WAIT: Flags = Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING);
@@ -205,7 +205,8 @@ fn block(keys: &[u32], timeout_ms: Option<u64>) -> Outcome {
     Outcome::Block(BlockSpec {
         keys: SmallVec::from_slice(keys),
         timeout_ms,
-        awaited: Type::List,
+        wake: Wake::on(Type::List),
+        resume: None,
         on_timeout: TimeoutReply::NullArray,
     })
 }

@@ -6,12 +6,14 @@
 //!
 //! One reply per request: a parked command is answered by whoever *claims* it first (a compare-and-swap): a write that serves it,
 //! its timeout, CLIENT UNBLOCK, or its connection going away. The claim comes before the element is taken, so no element is
-//! ever popped for a client that is gone.
+//! ever popped for a client that is gone. A command that runs again and still finds nothing keeps its place in every queue: its claim is
+//! taken back. Whoever wanted it to leave meanwhile has left word what to answer ([`Parked::leave`]).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use protocol::resp::OwnedArgs;
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::slot::{SlotId, key_slot};
@@ -25,7 +27,7 @@ use super::registry::Handler;
 use super::session::Session;
 use crate::base::rng::Rng;
 use crate::command::{BlockSpec, CmdError, LockPlan, Locked, Role, TimeoutReply};
-use crate::store::{BlockToken, Cause, Change, Type, Waiter};
+use crate::store::{BlockToken, Cause, Change, EntryRef, Slot, Type, Waiter, Wake};
 
 /// A command that waits.
 pub struct Parked {
@@ -38,6 +40,8 @@ pub struct Parked {
     /// The keys waited for, without duplicates.
     pub keys: Vec<(SlotId, Box<[u8]>)>,
     pub token: Arc<BlockToken>,
+    /// What to answer if it is to leave while somebody tries to serve it in vain.
+    leaving: Mutex<Option<Mail>>,
     /// Set for a command that waits for something else than keys (WAIT): its future answers, and this tells it that its time is up.
     pub time_up: Option<Arc<Notify>>,
 }
@@ -47,9 +51,10 @@ impl Parked {
         session: &Session,
         command: usize,
         args: OwnedArgs,
-        spec: BlockSpec,
+        mut spec: BlockSpec,
         time_up: Option<Arc<Notify>>,
     ) -> Arc<Self> {
+        let args = spec.resume.take().unwrap_or(args);
         let words = args.view();
         let mut seen = BTreeSet::new();
         let keys = spec.keys.iter().map(|&position| &words[position as usize]);
@@ -61,11 +66,28 @@ impl Parked {
             args,
             db: session.db,
             protocol: session.protocol,
-            spec,
             keys,
-            token: Arc::new(BlockToken::new()),
+            token: Arc::new(BlockToken::new(spec.wake)),
+            leaving: Mutex::new(None),
+            spec,
             time_up,
         })
+    }
+
+    /// Takes the command off waiting. `Some`: nobody has answered it, so it is to be answered with this. If somebody tries to serve it in
+    /// this very moment, and fails, then it is answered with this as well.
+    pub fn leave(&self, mail: Mail) -> Option<Mail> {
+        // Put down first, for whoever finds nothing to serve it with.
+        let mut leaving = self.leaving.lock();
+        *leaving = Some(mail);
+        if self.token.leave() { leaving.take() } else { None }
+    }
+
+    /// What is read when its time is up.
+    pub fn timeout_reply(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_timeout(self.spec.on_timeout, &mut out, self.protocol);
+        out
     }
 }
 
@@ -109,7 +131,8 @@ impl Engine {
         let spec = BlockSpec {
             keys: smallvec::SmallVec::new(),
             timeout_ms: None,
-            awaited: Type::String,
+            wake: Wake::on(Type::String),
+            resume: None,
             on_timeout: TimeoutReply::Null,
         };
         let time_up = Arc::new(Notify::new());
@@ -128,8 +151,11 @@ impl Engine {
     /// Removes a command from the slots it waits in. The caller has claimed it, or was told that it is answered.
     pub fn unpark(&self, session: &mut Session) {
         let Some(parked) = session.parked.take() else { return };
-        for (slot, key) in &parked.keys {
-            self.keyspace.lock(parked.db, *slot).stop_waiting(key, &parked.token);
+        // Whoever served it has done that.
+        if !parked.token.is_served() {
+            for (slot, key) in &parked.keys {
+                self.keyspace.lock(parked.db, *slot).stop_waiting(key, &parked.token);
+            }
         }
         session.handle.park(None);
         self.clients.blocked.fetch_sub(1, Ordering::Relaxed);
@@ -159,12 +185,13 @@ impl Engine {
     /// they wait at a node that is not what they took it for.
     pub fn dismiss_blocked(&self, error: &CmdError) {
         for client in self.clients.all() {
-            if let Some(parked) = client.parked()
-                && parked.token.abandon()
-            {
+            if let Some(parked) = client.parked() {
                 let mut out = Vec::new();
-                self.write_unblock_error(error, &parked, &mut out);
-                client.send(Mail::LastReply(out), 0);
+                Reply::new(&mut out, parked.protocol).error(error.as_bytes());
+                if let Some(mail) = parked.leave(Mail::LastReply(out)) {
+                    self.stats.count_error(error.code());
+                    client.send(mail, 0);
+                }
             }
         }
     }
@@ -180,9 +207,9 @@ impl Engine {
             if let Some(parked) = client.parked()
                 && parked.time_up.is_none()
                 && which(&parked)
-                && parked.token.abandon()
+                && let Some(mail) = parked.leave(Mail::Retry)
             {
-                client.send(Mail::Retry, 0);
+                client.send(mail, 0);
             }
         }
     }
@@ -202,7 +229,8 @@ impl Engine {
         let mut later = Vec::new();
         while unit.has_ready() {
             for (db, key) in unit.take_ready() {
-                if !later.is_empty() || !self.serve_key(db, &key, unit, locked, now) {
+                let here = later.is_empty() && locked.get(db, key_slot(&key)).is_some();
+                if !here || self.serve_key(db, &key, &mut 0, unit, locked, now).is_some() {
                     later.push((db, key));
                 }
             }
@@ -210,66 +238,99 @@ impl Engine {
         unit.put_ready(later);
     }
 
-    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its first waiter needs.
+    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its next waiter needs.
     /// The caller holds no slot lock.
     pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
         let mut ready = VecDeque::from(unit.take_ready());
         while let Some((db, key)) = ready.pop_front() {
+            let mut passed = 0;
+            let mut next: Option<Arc<Parked>> = None;
             loop {
-                let slot = key_slot(&key);
-                let Some(parked) = self.keyspace.lock(db, slot).waiters(&key).next().and_then(parked_of) else {
-                    break;
-                };
                 let mut plan = LockPlan::default();
-                plan.add(db, slot);
-                self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
-                let mut locked = self.lock(plan);
-                if self.serve_key(db, &key, unit, &mut locked, now) {
+                plan.add(db, key_slot(&key));
+                if let Some(parked) = next {
+                    self.plan_parked(&parked, &mut plan);
+                }
+                // Another waiter may come to the front before its locks are taken; then it is his turn.
+                next = self.serve_key(db, &key, &mut passed, unit, &mut self.lock(plan), now);
+                if next.is_none() {
                     break;
                 }
-                // Another waiter came to the front between the two locks, or the next one needs other slots: look again.
             }
             // First ready, first served; what serving made ready comes after what was ready before.
             ready.extend(unit.take_ready());
         }
     }
 
-    /// Serves waiters of one key until it has nothing more or nobody waits. `false`: the first waiter needs more locks.
-    fn serve_key(&self, db: usize, key: &[u8], unit: &mut Unit, locked: &mut Locked<'_>, now: i64) -> bool {
+    /// Offers a key, whose slot is locked, to those who wait for it, once to each, until it concerns nobody any more. They begin behind
+    /// the number `passed`, and it becomes that of the last who had his turn. Returns who needs more locks.
+    fn serve_key(
+        &self,
+        db: usize,
+        key: &[u8],
+        passed: &mut u64,
+        unit: &mut Unit,
+        locked: &mut Locked<'_>,
+        now: i64,
+    ) -> Option<Arc<Parked>> {
         let (slot, hash) = (key_slot(key), self.keyspace.hash(key));
         let hot = self.hot.load();
         loop {
-            let Some(place) = locked.get_mut(db, slot) else { return false };
+            let place = locked.get_mut(db, slot)?;
             if self.state.role(now) == Role::Primary {
                 let mut effects = self.unasked(&hot);
                 let change = Change { db, slot, key, cause: Cause::Expired };
                 if place.expire_if_due(hash, change, now, &mut effects) {
-                    // Nothing to be had: who waits keeps its place in the queue.
-                    unit.keep(self.settle(effects, 0));
-                    return true;
+                    unit.keep(self.settle(effects, 0, Some(place)));
                 }
             }
-            let Some(ty) = place.get(hash, key).map(super::super::store::entry::view::EntryRef::ty) else {
-                return true;
+            let ty = place.get(hash, key).map(EntryRef::ty);
+            if !place.concerns(key, ty) {
+                return None;
+            }
+            let (number, parked) = {
+                let mut waiters = place.waiters_after(key, *passed);
+                let (number, waiter) = waiters.find(|(_, waiter)| waiter.token.wake().is_due(ty))?;
+                (number, parked_of(waiter)?)
             };
-            let fitting = place.waiters(key).filter_map(parked_of).find(|parked| parked.spec.awaited == ty);
-            let Some(parked) = fitting else { return true };
-            if !self.holds_all(&parked, locked) {
-                return false;
+            let mut plan = LockPlan::default();
+            self.plan_parked(&parked, &mut plan);
+            if !locked.holds(&plan) {
+                return Some(parked);
             }
-            if parked.token.claim() {
-                self.serve(&parked, key, unit, locked, &hot, now);
-            }
-            for (slot, key) in &parked.keys {
-                if let Some(place) = locked.get_mut(parked.db, *slot) {
-                    place.stop_waiting(key, &parked.token);
+            *passed = number;
+            if parked.token.claim() && self.serve(&parked, key, unit, locked, &hot, now) {
+                for (slot, key) in &parked.keys {
+                    if let Some(place) = locked.get_mut(parked.db, *slot) {
+                        place.stop_waiting(key, &parked.token);
+                    }
                 }
             }
         }
     }
 
-    /// Runs a claimed command, because of the key `ready`, on behalf of its client and posts the reply.
-    fn serve(&self, parked: &Parked, ready: &[u8], unit: &mut Unit, locked: &mut Locked<'_>, hot: &Hot, now: i64) {
+    /// Sends those whom the end of a key concerns through the gates again; the key went by nobody's command.
+    pub(super) fn retry_waiters(&self, slot: &mut Slot, key: &[u8]) {
+        for (_, waiter) in slot.waiters_after(key, 0).filter(|(_, waiter)| waiter.token.wake().is_due(None)) {
+            if let Some(parked) = parked_of(waiter)
+                && let Some(mail) = parked.leave(Mail::Retry)
+            {
+                parked.client.send(mail, 0);
+            }
+        }
+    }
+
+    /// Runs a claimed command, because of the key `ready`, on behalf of its client and posts the reply. `false`: it has none yet, and waits
+    /// on where it stands.
+    fn serve(
+        &self,
+        parked: &Parked,
+        ready: &[u8],
+        unit: &mut Unit,
+        locked: &mut Locked<'_>,
+        hot: &Hot,
+        now: i64,
+    ) -> bool {
         let command = self.registry.by_index(parked.command);
         let Handler::Keyed(handler) = command.handler else { unreachable!("only keyed commands are parked") };
         let caller = Caller {
@@ -286,7 +347,7 @@ impl Engine {
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));
         let by = unit.begin_serving(parked.client.id);
-        let mail = match self.call_keyed(
+        let called = self.call_keyed(
             caller,
             command,
             handler,
@@ -297,19 +358,21 @@ impl Engine {
             hot,
             unit,
             locked.slots(),
-        ) {
-            // It still finds nothing: its own connection parks it again.
-            Called::Block(_) => Mail::Retry,
-            Called::Done | Called::Failed | Called::Busy(..) => Mail::Reply(out),
-        };
-        parked.client.send(mail, 0);
+        );
+        let served = !matches!(called, Called::Block(_));
+        if served {
+            parked.token.serve();
+            parked.client.send(Mail::Reply(out), 0);
+        } else if !parked.token.stay() {
+            let word = parked.leaving.lock().take();
+            word.into_iter().for_each(|mail| parked.client.send(mail, 0));
+        }
         unit.end_serving(by).iter().for_each(|key| self.tell_own(&parked.client, key));
+        served
     }
 
-    fn holds_all(&self, parked: &Parked, locked: &Locked<'_>) -> bool {
-        let mut plan = LockPlan::default();
-        self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, &mut plan);
-        locked.holds(&plan)
+    fn plan_parked(&self, parked: &Parked, plan: &mut LockPlan) {
+        self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, plan);
     }
 }
 
@@ -317,3 +380,7 @@ impl Engine {
 fn parked_of(waiter: &Waiter) -> Option<Arc<Parked>> {
     waiter.request.clone().downcast::<Parked>().ok()
 }
+
+#[cfg(test)]
+#[path = "blocking_tests.rs"]
+mod tests;

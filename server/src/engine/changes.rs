@@ -6,7 +6,7 @@
 //! ```ignore
 //! let mut effects = engine.unasked(&hot);
 //! slot.expire_due((db, id), now, 64, &mut effects);
-//! let garbage = engine.settle(effects, 0);   // while the slot is locked
+//! let garbage = engine.settle(effects, 0, Some(&mut slot));   // while the slot is locked
 //! ```
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ use super::execute::ReadyKeys;
 use super::hot::Hot;
 use crate::command::effects::{Invalid, Rest};
 use crate::command::{Effects, Listeners, Role};
-use crate::store::{Cause, Change, Cleared, Removed};
+use crate::store::{Cause, Change, Cleared, Removed, Slot};
 
 /// Keys removed from a slot before its lock is given to others.
 const KEYS_PER_LOCK: usize = 256;
@@ -54,8 +54,9 @@ impl Engine {
         Effects::new(self.listeners(hot))
     }
 
-    /// Drains them, under the lock of the slot that they are about. `by` made the changes; 0 is nobody.
-    pub fn settle(&self, mut effects: Effects, by: ClientId) -> Settled {
+    /// Drains them, under the lock of the slot that they are about; without one, the caller holds the barrier. `by` made the changes; 0 is
+    /// nobody.
+    pub fn settle(&self, mut effects: Effects, by: ClientId, mut slot: Option<&mut Slot>) -> Settled {
         if effects.dirty != 0 {
             self.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
         }
@@ -67,7 +68,14 @@ impl Engine {
         if let Some(feed) = self.feed() {
             rest.before.iter().for_each(|(db, words)| feed.append(&[(*db, words.view())]));
         }
-        self.tell_all(*rest, effects.notify_mask(), by, true)
+        let mut settled = self.tell_all(*rest, effects.notify_mask(), by, true);
+        for (db, key) in std::mem::take(&mut settled.ready) {
+            match &mut slot {
+                Some(slot) => self.retry_waiters(slot, &key),
+                None => self.retry_waiters(&mut self.keyspace.lock(db, key_slot(&key)), &key),
+            }
+        }
+        settled
     }
 
     /// Tells everybody but the feed. `hold_own`: `by` itself is to be told of its changes later.
@@ -96,7 +104,7 @@ impl Engine {
         let mut effects = self.unasked(&self.hot.load());
         let mut guard = self.keyspace.lock(db, slot);
         guard.expire_if_due(hash, Change { db, slot, key, cause: Cause::Expired }, now, &mut effects);
-        let settled = self.settle(effects, 0);
+        let settled = self.settle(effects, 0, Some(&mut guard));
         drop(guard);
         // Only now, without the lock: a value may be large.
         drop(settled);
@@ -108,7 +116,7 @@ impl Engine {
         let mut guard = self.keyspace.lock(0, slot);
         let hash = |key: &[u8]| self.keyspace.hash(key);
         let removed = guard.remove_some(KEYS_PER_LOCK, hash, (0, slot), Cause::Moved, &mut effects);
-        let settled = self.settle(effects, 0);
+        let settled = self.settle(effects, 0, Some(&mut guard));
         drop(guard);
         drop(settled);
         removed > 0
@@ -123,10 +131,10 @@ impl Engine {
         for db in databases {
             for slot in self.keyspace.occupied(db) {
                 let mut guard = self.keyspace.lock(db, slot);
-                garbage.push(guard.clear(|key| self.keyspace.hash(key), &mut effects));
+                garbage.push(guard.clear(db, |key| self.keyspace.hash(key), &mut effects));
             }
         }
-        drop(self.settle(effects, 0));
+        drop(self.settle(effects, 0, None));
         garbage
     }
 }

@@ -145,7 +145,7 @@ impl Round<'_> {
             let batch = KEYS_PER_LOCK.min(self.budget - self.removed);
             let mut effects = engine.unasked(hot);
             let removed = slot.expire_due(parts(place), self.now, batch, &mut effects);
-            self.garbage.extend(engine.settle(effects, 0).garbage);
+            self.garbage.extend(engine.settle(effects, 0, Some(&mut slot)).garbage);
             self.removed += removed;
             if removed < batch {
                 break;

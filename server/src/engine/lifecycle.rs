@@ -18,7 +18,7 @@ impl Engine {
     pub fn end_session(&self, session: &mut Session) {
         if let Some(parked) = &session.parked {
             // If a write served it in this very moment, the element goes down with the connection, as it would have on the wire.
-            parked.token.abandon();
+            parked.token.leave();
         }
         self.unpark(session);
         self.note_pause(session, false);
@@ -56,7 +56,7 @@ impl Engine {
     /// list, and no write serves it.
     pub fn kill_client(&self, client: &ClientHandle) {
         if let Some(parked) = client.parked() {
-            parked.token.abandon();
+            parked.token.leave();
         }
         client.kill();
         self.clients.remove(client.id);

@@ -24,6 +24,7 @@ use super::ports::Feed;
 use super::registry::{Registry, Table};
 use super::session::Session;
 use crate::base::clock::ManualClock;
+use crate::command::{Declared, KeyedFn};
 use crate::logging::NodeLog;
 
 /// The time at which every bench starts, Unix milliseconds.
@@ -99,6 +100,11 @@ impl Bench {
 
     /// With these directives.
     pub fn with(directives: &[(&str, &str)]) -> Self {
+        Self::with_commands(directives, &[])
+    }
+
+    /// With these directives, and with made-up commands beside those that there are.
+    pub fn with_commands(directives: &[(&str, &str)], more: &'static [Declared<KeyedFn>]) -> Self {
         let config = Config::new("/");
         let events = [("notify-keyspace-events", "KEAnm")];
         let options: String =
@@ -106,7 +112,7 @@ impl Bench {
         let sources = Sources { options: options.into_bytes(), ..Sources::default() };
         config.load(&sources).expect("a test's directives are valid");
         let clock = Arc::new(ManualClock::new(START));
-        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), 1, 7, NodeLog::new(None));
+        let engine = Engine::new(Registry::new(tables(more)), config, clock.clone(), 1, 7, NodeLog::new(None));
         let feed = Arc::new(Recorder::default());
         let weak: Weak<dyn Feed> = Arc::downgrade(&(feed.clone() as Arc<dyn Feed>));
         engine.set_feed(weak);
@@ -209,8 +215,9 @@ impl Client {
 }
 
 /// The tables of all commands that need nothing above the engine.
-fn tables() -> Vec<Table> {
+fn tables(more: &'static [Declared<KeyedFn>]) -> Vec<Table> {
     let mut tables = crate::commands::keyed().into_iter().map(Table::Keyed).collect::<Vec<_>>();
+    tables.push(Table::Keyed(more));
     tables.extend(crate::commands::keyspace().into_iter().map(Table::Keyspace));
     tables.push(Table::Session(super::connection::COMMANDS));
     tables.push(Table::Session(super::transaction::COMMANDS));

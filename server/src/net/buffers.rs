@@ -166,11 +166,6 @@ impl Unsent {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// For who writes replies straight to its end.
-    pub(super) fn end(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-
     /// Takes what is in `output` behind its first `sent` bytes. Much of it is taken with its buffer instead of copied.
     pub(super) fn take(&mut self, output: &mut Vec<u8>, sent: usize) {
         if self.is_empty() && output.len() - sent > READ_BUFFER {

@@ -22,7 +22,6 @@ use protocol::resp::OwnedArgs;
 
 use super::buffers::{Input, Unsent};
 use crate::engine::Engine;
-use crate::engine::blocking::write_timeout;
 use crate::engine::client::{ClientHandle, Mail};
 use crate::engine::dispatch::{Intake, Next};
 use crate::engine::held::Held;
@@ -441,12 +440,10 @@ impl Connection {
             Waiting::Blocked => {
                 *timer = None;
                 let parked = self.session.parked.clone()?;
-                // Whoever claimed it first has posted the reply already.
-                if !parked.token.abandon() {
-                    return None;
-                }
+                // Whoever claimed it first has posted the reply already, or will post this one.
+                let Mail::Reply(bytes) = parked.leave(Mail::Reply(parked.timeout_reply()))? else { return None };
                 self.engine.unpark(&mut self.session);
-                write_timeout(parked.spec.on_timeout, self.unsent.end(), self.session.protocol);
+                self.unsent.append(&bytes);
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }

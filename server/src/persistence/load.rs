@@ -212,13 +212,13 @@ pub fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
     for db in 0..fresh.databases() {
         let replaced: SlotBitmap = fresh.occupied(db).collect();
         for slot in keyspace.occupied(db).filter(|slot| !replaced.contains(*slot)) {
-            garbage.push(keyspace.lock(db, slot).clear(hash, &mut effects));
+            garbage.push(keyspace.lock(db, slot).clear(db, hash, &mut effects));
         }
         for slot in replaced.iter() {
             let (mut guard, mut new) = (keyspace.lock(db, slot), fresh.lock(db, slot));
-            garbage.push(guard.replace_with(&mut new, hash, &mut effects));
+            garbage.push(guard.replace_with(db, &mut new, hash, &mut effects));
         }
     }
-    drop(engine.settle(effects, 0));
+    drop(engine.settle(effects, 0, None));
     garbage
 }

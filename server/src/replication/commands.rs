@@ -472,6 +472,7 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
             // Somebody else answers (CLIENT UNBLOCK, a change of role): the mail is on its way.
             std::future::pending::<()>().await;
         }
+        token.serve();
         let count = this.core.lock().acknowledged_by(offset);
         let mut out = Vec::new();
         Reply::new(&mut out, protocol).int(count as i64);

@@ -51,14 +51,14 @@ pub struct Change<'k> {
 
 /// Whoever passes the news on. The engine's is `command::Effects`.
 pub trait Door {
-    /// A key has changed or is gone. `awaited`: somebody is blocked on it. Called under the slot's lock.
+    /// A key has changed or is gone. `awaited`: it concerns somebody who is blocked on it. Called under the slot's lock.
     fn pass(&mut self, change: Change<'_>, awaited: bool);
 
     /// All keys of a slot have gone at once: whoever caches any key must forget it.
     fn flushed(&mut self);
 
-    /// A key has come to this database by an exchange of databases, and somebody is blocked on it.
-    fn swapped_in(&mut self, db: usize, key: &[u8]);
+    /// An exchange of databases, or the end of a whole slot, concerns somebody who is blocked on this key.
+    fn ready(&mut self, db: usize, key: &[u8]);
 
     /// Takes what was removed, to be dropped when no slot is locked.
     fn discard(&mut self, removed: Removed);

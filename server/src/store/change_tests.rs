@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::hash::KeyHash;
-use super::super::{BlockToken, Slot, StringValue, Ttl, Waiter, WatchFlag};
+use super::super::{BlockToken, Slot, StringValue, Ttl, Type, Waiter, Wake, WatchFlag};
 use super::*;
 
 /// Writes down what passes.
@@ -12,7 +12,7 @@ pub(crate) struct Witness {
     /// The changes: the key, why, and whether somebody is blocked on it.
     pub(crate) passed: Vec<(Vec<u8>, Cause, bool)>,
     pub(crate) flushed: usize,
-    pub(crate) swapped_in: Vec<(usize, Vec<u8>)>,
+    pub(crate) ready: Vec<(usize, Vec<u8>)>,
     pub(crate) removed: Vec<Removed>,
 }
 
@@ -25,8 +25,8 @@ impl Door for Witness {
         self.flushed += 1;
     }
 
-    fn swapped_in(&mut self, db: usize, key: &[u8]) {
-        self.swapped_in.push((db, key.to_vec()));
+    fn ready(&mut self, db: usize, key: &[u8]) {
+        self.ready.push((db, key.to_vec()));
     }
 
     fn discard(&mut self, removed: Removed) {
@@ -44,13 +44,16 @@ fn hash(key: &[u8]) -> KeyHash {
 
 const HOME: (usize, SlotId) = (0, SlotId::FIRST);
 
-/// A slot with `a` and `b`, whose time comes at 5; somebody watches and awaits `a`, and somebody watches `none`.
+/// A slot with the strings `a` and `b`, whose time comes at 5. Somebody watches each of them and `none`; somebody waits for lists there,
+/// and wants to know of the end of `a`.
 fn observed() -> (Slot, [Arc<WatchFlag>; 3]) {
     let mut slot = Slot::EMPTY;
     for key in [b"a", b"b"] {
         slot.set_string(hash(key), key, StringValue::Int(1), Ttl::At(5));
     }
-    slot.wait(b"a", Waiter { token: Arc::new(BlockToken::new()), request: Arc::new(()) });
+    for (key, wake) in [(b"a", Wake { ty: Type::List, on_gone: true }), (b"b", Wake::on(Type::List))] {
+        slot.wait(key, Waiter { token: Arc::new(BlockToken::new(wake)), request: Arc::new(()) });
+    }
     let flags = [b"a".as_slice(), b"b", b"none"].map(|key| {
         let flag = Arc::new(WatchFlag::new());
         slot.watch(key, &flag);
@@ -78,7 +81,7 @@ fn each_change_passes_once_and_raises_its_watchers() {
     );
     check(|slot, door| drop(slot.remove(hash(b"none"), change(b"none", Cause::Deleted), door)), &[], [false; 3]);
     check(
-        |slot, door| slot.written(change(b"b", Cause::Written), door),
+        |slot, door| slot.written(hash(b"b"), change(b"b", Cause::Written), door),
         &[(b"b", Cause::Written, false)],
         [false, true, false],
     );
@@ -107,8 +110,9 @@ fn each_change_passes_once_and_raises_its_watchers() {
 #[test]
 fn what_goes_with_everything_is_told_as_one() {
     let ((mut slot, flags), mut witness) = (observed(), Witness::default());
-    drop(slot.clear(hash, &mut witness));
+    drop(slot.clear(3, hash, &mut witness));
     assert_eq!((witness.flushed, witness.passed.len()), (1, 0));
+    assert_eq!(witness.ready, [(3, b"a".to_vec())], "only who wants to know of the end");
     assert_eq!(
         flags.each_ref().map(|flag| flag.is_raised()),
         [true, true, false],

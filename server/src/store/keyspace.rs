@@ -25,6 +25,7 @@ use parking_lot::{Mutex, MutexGuard};
 use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId};
 
 use super::change::Door;
+use super::entry::EntryRef;
 use super::entry::word::prefetch;
 use super::expiry;
 use super::hash::{Hasher, KeyHash, mix};
@@ -248,8 +249,9 @@ impl Keyspace {
         for id in slots.iter() {
             for db in [a, b] {
                 let slot = self.lock(db, id);
-                let come = slot.waited_keys().filter(|key| slot.contains(self.hash(key), key));
-                come.for_each(|key| door.swapped_in(db, key));
+                let now = |key: &[u8]| slot.get(self.hash(key), key).map(EntryRef::ty);
+                let concerned = slot.waited_keys().filter(|key| slot.concerns(key, now(key)));
+                concerned.for_each(|key| door.ready(db, key));
             }
         }
     }

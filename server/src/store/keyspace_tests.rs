@@ -8,7 +8,7 @@ use protocol::slot::key_slot;
 
 use super::*;
 use crate::store::change::tests::{Witness, change};
-use crate::store::{BlockToken, Cause, StringValue, Ttl, Waiter, WatchFlag};
+use crate::store::{BlockToken, Cause, StringValue, Ttl, Type, Waiter, Wake, WatchFlag};
 
 fn set(keyspace: &Keyspace, db: usize, key: &[u8], ttl: Ttl) {
     let hash = keyspace.hash(key);
@@ -35,7 +35,7 @@ fn keys_are_found_and_counted() {
     assert_eq!((keyspace.len(0), keyspace.expires_len(0)), (15_000, 0));
     assert_eq!(keyspace.with_expiry(0, SlotId::FIRST).count(), 0);
     for slot in SlotId::all() {
-        drop(keyspace.lock(0, slot).clear(|key| keyspace.hash(key), &mut Witness::default()));
+        drop(keyspace.lock(0, slot).clear(0, |key| keyspace.hash(key), &mut Witness::default()));
     }
     assert_eq!((keyspace.len(0), keyspace.occupied(0).count()), (0, 0));
 }
@@ -115,12 +115,12 @@ fn swapping_databases_moves_keys_and_leaves_clients() {
     set(&keyspace, 0, b"a", Ttl::At(5));
     keyspace.lock(0, key_slot(b"k")).watch(b"k", &flag);
     for (db, key) in [(2, b"a"), (0, b"k")] {
-        let waiter = Waiter { token: Arc::new(BlockToken::new()), request: Arc::new(()) };
+        let waiter = Waiter { token: Arc::new(BlockToken::new(Wake::on(Type::String))), request: Arc::new(()) };
         keyspace.lock(db, key_slot(key)).wait(key, waiter);
     }
     keyspace.swap_databases(0, 2, 0, &mut witness);
     assert_eq!((keyspace.len(0), keyspace.len(2), keyspace.expires_len(2)), (0, 1, 1));
-    assert_eq!(witness.swapped_in, [(2, b"a".to_vec())], "only who waits for what has come is told");
+    assert_eq!(witness.ready, [(2, b"a".to_vec())], "only who waits for what has come is told");
     assert_eq!(keyspace.lock(0, key_slot(b"k")).watched_keys().count(), 1);
     assert_eq!(keyspace.lock(2, key_slot(b"k")).watched_keys().count(), 0);
     keyspace.swap_databases(0, 0, 0, &mut witness);
@@ -164,7 +164,7 @@ fn a_cut_tells_every_database_as_it_was_numbered_then() {
     keyspace.swap_databases(0, 1, 0, &mut Witness::default());
     set(&keyspace, 0, b"new", Ttl::Clear);
     for slot in SlotId::all() {
-        drop(keyspace.lock(1, slot).clear(|key| keyspace.hash(key), &mut Witness::default()));
+        drop(keyspace.lock(1, slot).clear(0, |key| keyspace.hash(key), &mut Witness::default()));
     }
     assert_eq!(keyspace.len(1), 0, "flushed after the cut");
     assert_eq!(emit(&keyspace, &cut, 0), keys);
@@ -205,6 +205,7 @@ fn replaced_slots_do_not_show_in_a_running_snapshot() {
         (0..100).for_each(|i| set(&fresh, 0, format!("new:{i}").as_bytes(), Ttl::At(5)));
         for slot in SlotId::all() {
             drop(keyspace.lock(0, slot).replace_with(
+                0,
                 &mut fresh.lock(0, slot),
                 |key| keyspace.hash(key),
                 &mut Witness::default(),

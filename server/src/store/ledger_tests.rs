@@ -140,7 +140,7 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
                 keyspace.lock_cut(cut, 0, id).snapshot_step(2, |_| ());
             }
         }
-        Op::Clear => drop(slot().clear(|key| keyspace.hash(key), &mut Witness::default())),
+        Op::Clear => drop(slot().clear(0, |key| keyspace.hash(key), &mut Witness::default())),
         Op::PushFront { .. }
         | Op::PushBack { .. }
         | Op::Pop { .. }
@@ -193,7 +193,7 @@ fn a_slot_that_takes_the_keys_of_another_takes_their_bytes() {
     fill(&fresh, 2, 100);
     let id = key_slot(&key(0));
     let theirs = fresh.slot_bytes(0, id);
-    drop(ours.lock(0, id).replace_with(&mut fresh.lock(0, id), |key| ours.hash(key), &mut Witness::default()));
+    drop(ours.lock(0, id).replace_with(0, &mut fresh.lock(0, id), |key| ours.hash(key), &mut Witness::default()));
     assert_eq!((ours.slot_bytes(0, id), ours.slot_len(0, id)), (theirs, 2));
     assert_eq!((fresh.slot_bytes(0, id), fresh.slot_len(0, id)), (0, 0));
     assert!(ours.bytes(0) > theirs, "the table counts as well");

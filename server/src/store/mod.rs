@@ -44,5 +44,5 @@ pub use lfu::Lfu;
 pub use scan::ScanCursor;
 pub use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
 pub use value::{Encoding, StringValue, Type, Value, ValueRef};
-pub use waiters::{BlockToken, Waiter};
+pub use waiters::{BlockToken, Waiter, Wake};
 pub use watchers::{Spoiled, WatchFlag};

@@ -15,7 +15,6 @@
 //! Handlers that look and then act use [`Slot::get_mut`]: it looks the key up once, and the [`EntryMut`] that it
 //! returns can read, replace, edit in place, re-time and remove.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use protocol::slot::SlotId;
@@ -265,14 +264,15 @@ impl Slot {
     }
 
     /// Announces that a key was made, or that its value or expiry was changed. To be called for every such change.
-    pub fn written(&mut self, change: Change<'_>, door: &mut impl Door) {
-        self.tell(change, false, door);
+    pub fn written(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) {
+        let now = if self.has_waiters() { self.get(hash, change.key).map(EntryRef::ty) } else { None };
+        self.tell(change, false, now, door);
     }
 
     /// Removes a key.
     pub fn remove(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) -> Option<Removed> {
         let removed = self.get_mut(hash, change.key)?.detach();
-        self.tell(change, true, door);
+        self.tell(change, true, None, door);
         Some(removed)
     }
 
@@ -296,12 +296,13 @@ impl Slot {
         keys.len()
     }
 
-    /// Tells everybody of a change that has been made. `gone`: the key is not there any more.
-    fn tell(&mut self, change: Change<'_>, gone: bool, door: &mut impl Door) {
+    /// Tells everybody of a change that has been made. `gone`: the key is not there any more; `now`: what it holds, for those who
+    /// wait for it.
+    fn tell(&mut self, change: Change<'_>, gone: bool, now: Option<Type>, door: &mut impl Door) {
         let mut awaited = false;
         if let Some(extra) = self.parts.extra_mut() {
             extra.watchers.of(change.key).iter().for_each(|flag| flag.touch(gone));
-            awaited = !extra.waiters.is_empty() && extra.waiters.queue(change.key).next().is_some();
+            awaited = extra.waiters.concerns(change.key, now);
         }
         door.pass(change, awaited);
     }
@@ -319,8 +320,11 @@ impl Slot {
 
     /// Removes all keys and tells those who watch one of them. Waiters and watchers stay, and so does what a running snapshot
     /// still needs. A watched key that was not there is no concern of theirs: it has not changed. `hash` is the keyspace's.
-    pub fn clear(&mut self, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
+    /// `db` is the database.
+    pub fn clear(&mut self, db: usize, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
         door.flushed();
+        let concerned = self.waited_keys().filter(|key| self.contains(hash(key), key) && self.concerns(key, None));
+        concerned.for_each(|key| door.ready(db, key));
         let watched = self.parts.extra().into_iter().flat_map(|extra| extra.watchers.iter());
         for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
             flags.iter().for_each(|flag| flag.touch(true));
@@ -338,9 +342,15 @@ impl Slot {
 
     /// Takes the keys of a slot that took part in no snapshot, in exchange for all that were here. As [`Slot::clear`], and a watched key
     /// that comes is a change, too.
-    pub fn replace_with(&mut self, fresh: &mut Slot, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
+    pub fn replace_with(
+        &mut self,
+        db: usize,
+        fresh: &mut Slot,
+        hash: impl Fn(&[u8]) -> KeyHash,
+        door: &mut impl Door,
+    ) -> Cleared {
         debug_assert!(!fresh.snapshot_pending(), "nobody saves it");
-        let old = self.clear(&hash, door);
+        let old = self.clear(db, &hash, door);
         self.table = std::mem::replace(&mut fresh.table, Table::EMPTY);
         self.parts.replace_expiry(fresh.parts.take_expiry());
         self.ledger.set(fresh.bytes());
@@ -398,7 +408,7 @@ impl Slot {
                 .find_by(due.tag, |entry| due.matches(entry.expire_at()))
                 .expect("an expiry in the index belongs to an entry");
             let removed = EntryMut { slot: self, at, tag: due.tag }.detach();
-            self.tell(Change { db: home.0, slot: home.1, key: removed.key(), cause: Cause::Expired }, true, door);
+            self.tell(Change { db: home.0, slot: home.1, key: removed.key(), cause: Cause::Expired }, true, None, door);
             door.discard(removed);
         }
         budget
@@ -419,10 +429,9 @@ impl Slot {
         }
     }
 
-    /// Those who wait for a key, first come first.
-    #[inline]
-    pub fn waiters(&mut self, key: &[u8]) -> impl Iterator<Item = &Waiter> {
-        self.parts.extra_mut().into_iter().flat_map(|extra| extra.waiters.queue(key))
+    /// Those who wait for a key, first come first, from the one behind the number `after` on (0 is the front), each with its number.
+    pub fn waiters_after(&mut self, key: &[u8], after: u64) -> impl Iterator<Item = (u64, &Waiter)> {
+        self.parts.extra_mut().into_iter().flat_map(move |extra| extra.waiters.queue_after(key, after))
     }
 
     /// Whether anybody waits for any key of the slot.
@@ -436,11 +445,9 @@ impl Slot {
         self.parts.extra().into_iter().flat_map(|extra| extra.waiters.keys())
     }
 
-    /// Takes all waiters out, by key: the slot has moved to another node, or the node became a replica.
-    pub fn take_waiters(&mut self) -> Vec<(Box<[u8]>, VecDeque<Waiter>)> {
-        let drained = self.parts.extra_mut().map(|extra| extra.waiters.drain()).unwrap_or_default();
-        self.parts.tidy();
-        drained
+    /// Whether somebody is blocked on this key whom it concerns that the key is of this type now, or gone.
+    pub fn concerns(&self, key: &[u8], now: Option<Type>) -> bool {
+        self.parts.extra().is_some_and(|extra| extra.waiters.concerns(key, now))
     }
 
     /// Lets a session watch a key; `false`, and nothing is done, if it does already.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::Wake;
 use crate::store::change::tests::{Witness, change};
 use crate::store::edit::Edited;
 use crate::store::hash::mix;
@@ -103,12 +104,12 @@ fn lists_change_in_place() {
 #[test]
 fn waiters_and_watchers_cost_nothing_once_they_are_gone() {
     let mut slot = Slot::EMPTY;
-    let waiter = Waiter { token: Arc::new(BlockToken::new()), request: Arc::new(()) };
+    let waiter = Waiter { token: Arc::new(BlockToken::new(Wake::on(Type::String))), request: Arc::new(()) };
     let flag = Arc::new(WatchFlag::new());
     slot.wait(b"k", waiter.clone());
     slot.watch(b"k", &flag);
-    assert!(slot.has_waiters() && slot.waiters(b"k").count() == 1);
-    slot.written(change(b"k", Cause::Written), &mut Witness::default());
+    assert!(slot.has_waiters() && slot.waiters_after(b"k", 0).count() == 1);
+    slot.written(hash(b"k"), change(b"k", Cause::Written), &mut Witness::default());
     assert!(flag.is_raised());
     slot.stop_waiting(b"k", &waiter.token);
     slot.unwatch(b"k", &flag);
@@ -212,7 +213,7 @@ fn apply(slot: &mut Slot, model: &mut Model, op: &Op) {
         }
         Op::ScanStep { .. } => {}
         Op::Clear => {
-            drop(slot.clear(hash, &mut Witness::default()));
+            drop(slot.clear(0, hash, &mut Witness::default()));
             model.clear();
         }
     }

@@ -1,11 +1,11 @@
 //! Who waits for a key: the queue behind BLPOP and its kin.
 //!
-//! The store keeps the order (first in, first served, per key) and nothing else. What a waiter wants is the engine's
-//! own type, carried as [`Waiter::request`]; that a waiter gets exactly one answer is the work of its [`BlockToken`]:
-//! whoever moves it from *waiting* to *claimed* has to answer, and whoever moves it to *gone* (time-out, CLIENT
-//! UNBLOCK, a closed connection) takes care of the rest. Both happen by one compare-and-swap, so an element is never
-//! popped for a client that has left. A waiter that stands in several queues (BLPOP with several keys) shares one token
-//! among them.
+//! The store keeps the order (first in, first served, per key), knows which changes of a key concern whom ([`Wake`]), and
+//! nothing else. What a waiter wants is the engine's own type, carried as [`Waiter::request`]; that a waiter gets exactly
+//! one answer is the work of its [`BlockToken`]: whoever moves it from *waiting* to *claimed* tries to serve it. Then it is
+//! *served*, or it goes on waiting where it stands. Whoever moves it to *gone* (time-out, CLIENT UNBLOCK, a closed
+//! connection) takes care of the rest. All of that is done by compare-and-swap, so an element is never popped for a client
+//! that has left. A waiter that stands in several queues (BLPOP with several keys) shares one token among them.
 //!
 //! Waiters live in the slot, so that serving them happens under the lock of the write that made their key ready.
 
@@ -15,37 +15,108 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::value::Type;
+
+/// Which changes of a key concern a waiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// The key holds a value of this type.
+    pub ty: Type,
+    /// The key is gone, or holds something else.
+    pub on_gone: bool,
+}
+
+impl Wake {
+    /// When the key holds a value of this type, and not before.
+    pub fn on(ty: Type) -> Self {
+        Self { ty, on_gone: false }
+    }
+
+    /// Whether a waiter is to look at a key that is now of this type; `None` is gone.
+    pub fn is_due(self, now: Option<Type>) -> bool {
+        now == Some(self.ty) || self.on_gone
+    }
+}
+
 const WAITING: u8 = 0;
+/// Somebody tries to serve it.
 const CLAIMED: u8 = 1;
-const GONE: u8 = 2;
+const SERVED: u8 = 2;
+const GONE: u8 = 3;
+/// Somebody tries to serve it, and it has to leave if that fails.
+const LEAVING: u8 = 4;
 
 /// Whether a blocked client still waits; the first to change it has won.
-#[derive(Debug, Default)]
-pub struct BlockToken(AtomicU8);
+#[derive(Debug)]
+pub struct BlockToken {
+    state: AtomicU8,
+    wake: Wake,
+}
 
 impl BlockToken {
     /// A token of someone who waits.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(wake: Wake) -> Self {
+        Self { state: AtomicU8::new(WAITING), wake }
     }
 
-    /// Takes the client for serving. `true`: it is ours, and it must now be answered.
+    /// What it waits for.
+    pub fn wake(&self) -> Wake {
+        self.wake
+    }
+
+    /// Takes the client for serving. `true`: it is ours, and [`BlockToken::serve`] or [`BlockToken::stay`] must follow, under the
+    /// same locks.
     pub fn claim(&self) -> bool {
-        self.leave(CLAIMED)
+        self.change(WAITING, CLAIMED)
+    }
+
+    /// The claimed client has its answer.
+    pub fn serve(&self) {
+        self.state.store(SERVED, Ordering::Release);
+    }
+
+    /// There is nothing yet for the claimed client: it goes on waiting. `false`: it was to leave meanwhile, and has left now.
+    pub fn stay(&self) -> bool {
+        let stays = self.change(CLAIMED, WAITING);
+        if !stays {
+            self.state.store(GONE, Ordering::Release);
+        }
+        stays
     }
 
     /// Takes the client off waiting, without serving it. `true`: nobody has served or will serve it.
     pub fn abandon(&self) -> bool {
-        self.leave(GONE)
+        self.change(WAITING, GONE)
+    }
+
+    /// As [`BlockToken::abandon`]. If somebody tries to serve it just now, and fails, then it leaves all the same.
+    pub fn leave(&self) -> bool {
+        loop {
+            if self.abandon() {
+                return true;
+            }
+            if self.change(CLAIMED, LEAVING) || self.state.load(Ordering::Acquire) != WAITING {
+                return false;
+            }
+        }
     }
 
     /// Whether the client still waits.
     pub fn is_waiting(&self) -> bool {
-        self.0.load(Ordering::Acquire) == WAITING
+        self.state.load(Ordering::Acquire) == WAITING
     }
 
-    fn leave(&self, to: u8) -> bool {
-        self.0.compare_exchange(WAITING, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Whether the client was served.
+    pub fn is_served(&self) -> bool {
+        self.state.load(Ordering::Acquire) == SERVED
+    }
+
+    fn has_left(&self) -> bool {
+        matches!(self.state.load(Ordering::Acquire), SERVED | GONE)
+    }
+
+    fn change(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -65,33 +136,67 @@ impl fmt::Debug for Waiter {
 }
 
 /// The queue of one key. Whoever has left waiting is taken out at once if he is the first, or else when as many have left as
-/// stay: so coming, being served and leaving take the same time however long the queue is. The first one waits, unless he has
-/// left just now.
+/// stay: so coming, being served and leaving take the same time however long the queue is.
 #[derive(Debug, Default)]
 struct Queue {
-    waiters: VecDeque<Waiter>,
+    /// Numbered in the order in which they came.
+    waiters: VecDeque<(u64, Waiter)>,
+    last: u64,
     /// At least so many of them have been removed and are still here.
     left: usize,
+    /// How many there are of each kind, so that a change that concerns nobody costs nothing.
+    kinds: Vec<(Wake, usize)>,
 }
 
 impl Queue {
+    fn push(&mut self, waiter: Waiter) {
+        let wake = waiter.token.wake();
+        match self.kinds.iter_mut().find(|(kind, _)| *kind == wake) {
+            Some((_, count)) => *count += 1,
+            None => self.kinds.push((wake, 1)),
+        }
+        self.last += 1;
+        self.waiters.push_back((self.last, waiter));
+    }
+
+    fn concerns(&self, now: Option<Type>) -> bool {
+        self.kinds.iter().any(|(kind, count)| *count > 0 && kind.is_due(now))
+    }
+
+    /// A waiter was taken out of the queue.
+    fn uncount(kinds: &mut [(Wake, usize)], token: &BlockToken) {
+        let kind = kinds.iter_mut().find(|(kind, _)| *kind == token.wake());
+        kind.expect("it was counted when it came").1 -= 1;
+    }
+
     fn remove(&mut self, token: &Arc<BlockToken>) {
         match self.waiters.front() {
-            Some(first) if Arc::ptr_eq(&first.token, token) => {
+            Some((_, first)) if Arc::ptr_eq(&first.token, token) => {
                 self.waiters.pop_front();
+                Self::uncount(&mut self.kinds, token);
             }
             Some(_) | None => self.left += 1,
         }
         if self.left * 2 > self.waiters.len() {
-            self.waiters.retain(|waiter| waiter.token.is_waiting() && !Arc::ptr_eq(&waiter.token, token));
+            let kinds = &mut self.kinds;
+            self.waiters.retain(|(_, waiter)| {
+                let stays = !waiter.token.has_left() && !Arc::ptr_eq(&waiter.token, token);
+                if !stays {
+                    Self::uncount(kinds, &waiter.token);
+                }
+                stays
+            });
             self.left = 0;
         }
         self.tidy();
     }
 
-    /// Takes those out who have left before the first that waits.
+    /// Takes those out who have left before the first that has not.
     fn tidy(&mut self) {
-        while self.waiters.front().is_some_and(|waiter| !waiter.token.is_waiting()) {
+        while let Some((_, first)) = self.waiters.front()
+            && first.token.has_left()
+        {
+            Self::uncount(&mut self.kinds, &first.token);
             self.waiters.pop_front();
         }
     }
@@ -114,22 +219,33 @@ impl Waiters {
 
     pub(crate) fn push(&mut self, key: &[u8], waiter: Waiter) {
         if let Some(queue) = self.queues.get_mut(key) {
-            queue.waiters.push_back(waiter);
+            queue.push(waiter);
         } else {
-            self.queues.insert(key.into(), Queue { waiters: VecDeque::from([waiter]), left: 0 });
+            let mut queue = Queue::default();
+            queue.push(waiter);
+            self.queues.insert(key.into(), queue);
         }
     }
 
-    /// Those who wait for a key, first come first.
-    pub(crate) fn queue(&mut self, key: &[u8]) -> impl Iterator<Item = &Waiter> {
+    /// Whether a key that is now of this type (`None`: it is gone) concerns anybody who waits for it.
+    pub(crate) fn concerns(&self, key: &[u8], now: Option<Type>) -> bool {
+        self.queues.get(key).is_some_and(|queue| queue.concerns(now))
+    }
+
+    /// Those who wait for a key, first come first, from the one behind the number `after` on (0 is the front), each with its number.
+    pub(crate) fn queue_after(&mut self, key: &[u8], after: u64) -> impl Iterator<Item = (u64, &Waiter)> {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.tidy();
             if queue.waiters.is_empty() {
                 self.queues.remove(key);
             }
         }
-        let waiters = self.queues.get(key).into_iter().flat_map(|queue| &queue.waiters);
-        waiters.filter(|waiter| waiter.token.is_waiting())
+        let behind = self.queues.get(key).map(|queue| {
+            let first = queue.waiters.partition_point(|(number, _)| *number <= after);
+            queue.waiters.range(first..)
+        });
+        let waiters = behind.into_iter().flatten().map(|(number, waiter)| (*number, waiter));
+        waiters.filter(|(_, waiter)| waiter.token.is_waiting())
     }
 
     /// Removes a client, who has left waiting, from the queue of a key.
@@ -140,11 +256,6 @@ impl Waiters {
                 self.queues.remove(key);
             }
         }
-    }
-
-    /// Empties all queues.
-    pub(crate) fn drain(&mut self) -> Vec<(Box<[u8]>, VecDeque<Waiter>)> {
-        std::mem::take(&mut self.queues).into_iter().map(|(key, queue)| (key, queue.waiters)).collect()
     }
 }
 
