@@ -22,6 +22,12 @@ const LONG: Duration = secs(4);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Elements of a long list.
 const ELEMENTS: usize = 400_000;
+/// A question to a worker that has nothing else to do is usually answered within this time, on a machine that has other things to do.
+const SOON: Duration = Duration::from_millis(100);
+/// And always within this one.
+const AT_LAST: Duration = Duration::from_secs(1);
+/// Connections that do not fit on the worker that serves a node's first clients.
+const MANY_CLIENTS: usize = 16;
 /// Keys that KEYS looks at.
 const KEYS: usize = 300_000;
 /// Keys of the shards of the nodes 1 and 2.
@@ -128,6 +134,21 @@ impl Scene {
         runs.join().expect("what was started succeeds")
     }
 
+    /// A client of node 0 whose worker does not run the long command: the first clients of a node share one worker, of many some are
+    /// elsewhere.
+    #[track_caller]
+    fn client_elsewhere(&self) -> Client {
+        let mut clients: Vec<Client> = (0..MANY_CLIENTS).map(|_| self.client(0)).collect();
+        clients.iter_mut().for_each(|client| client.send(&["PING"]).expect("it is sent"));
+        let asked = Instant::now();
+        loop {
+            if let Some(at) = clients.iter_mut().position(|client| client.arrived().is_some()) {
+                return clients.swap_remove(at);
+            }
+            assert!(asked.elapsed() < SOON, "none of {MANY_CLIENTS} clients is answered");
+        }
+    }
+
     #[track_caller]
     fn in_background(&self, line: &str, limit: Duration) -> JoinHandle<Value> {
         let mut client = self.client(0);
@@ -164,6 +185,36 @@ fn play(scene: &Scene) {
     assert_eq!(scene.order(), before, "epochs and roles");
 }
 
+/// While a transaction runs, and others wait for it, other workers of the node answer what needs no data.
+#[track_caller]
+fn play_questions(scene: &Scene) {
+    scene.long_list("{bar}list");
+    for command in ["BGSAVE", "KEYS {bar}*", "FLUSHALL"] {
+        let long = scene.start_long_transaction("{bar}list");
+        let mut client = scene.client_elsewhere();
+        let waits = scene.in_background(command, LONG * 10);
+        let mut took = Vec::new();
+        while !long.is_finished() {
+            for question in ["PING", "INFO", "CLIENT ID"] {
+                let asked = Instant::now();
+                let reply = client.cmd(question);
+                assert!(!reply.is_error(), "{question} beside {command}: {reply:?}");
+                took.push(asked.elapsed());
+            }
+            thread::sleep(PAUSE);
+        }
+        // The last ones may have come to their end with the transaction.
+        took.truncate(took.len().saturating_sub(3));
+        took.sort_unstable();
+        let (Some(median), Some(longest)) = (took.get(took.len() / 2), took.last()) else {
+            panic!("{command}: the transaction took too short a time to ask anything")
+        };
+        assert!(*median < SOON && *longest < AT_LAST, "beside {command}: {median:?}, at most {longest:?}");
+        long.join().expect("the transaction succeeds");
+        waits.join().expect("what waited is done");
+    }
+}
+
 /// A key that nobody asks for still goes, although its slot was busy when it was due.
 #[track_caller]
 fn expiry_goes_on(scene: &Scene) {
@@ -192,4 +243,14 @@ fn six_nodes_of_one_process_do_not_notice_a_long_command_of_one() {
     let args = ["--cluster-node-timeout", "1000"];
     let cluster = OneProcess::start(&temporary, &args);
     play(&Scene { ports: cluster.ports.clone() });
+}
+
+#[test]
+fn other_workers_of_a_node_answer_beside_a_long_command() {
+    if slotd_is_stock() || thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return;
+    }
+    let temporary = TestDir::new();
+    let cluster = OneProcess::start(&temporary, &["--cluster-node-timeout", "1000"]);
+    play_questions(&Scene { ports: cluster.ports.clone() });
 }

@@ -29,8 +29,11 @@ pub const VISIT_PATIENCE: Duration = Duration::from_millis(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// When a command that found its gate open, but not those of others, looks again.
 const GATES_AGAIN: Duration = Duration::from_millis(2);
-/// After being parked so often a command waits as long as it takes.
+/// After being parked so often because of slots a command waits as long as it takes.
 const ATTEMPTS: u32 = 200;
+/// The same because of gates, which are looked at again every few milliseconds: half a minute at least. Only gates that open and close again
+/// and again do that; whoever holds one for long is over before.
+const GATE_ATTEMPTS: u32 = 10_000;
 
 /// What a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +106,7 @@ pub(super) fn alone<'e, R>(
     session: &mut Session,
     f: impl FnOnce(&mut Pass<'e>, &mut Session) -> Result<R, Held>,
 ) -> Result<R, Held> {
-    if is_patient(session) {
+    if session.attempts >= GATE_ATTEMPTS {
         return pass.exclusive(|pass| f(pass, session));
     }
     let gate = session.gate;
