@@ -39,12 +39,15 @@ pub enum TimeoutReply {
 pub enum Outcome {
     /// The reply is written.
     Done,
-    /// Nothing is written; wait.
-    Block(BlockSpec),
+    /// Nothing is written; wait. Boxed: few commands wait, and every command hands an outcome back.
+    Block(Box<BlockSpec>),
 }
 
 /// A handler's result; an error is written to the client by the engine.
 pub type CmdResult = Result<Outcome, CmdError>;
+
+// Copied several times on the way of every command.
+const _: () = assert!(size_of::<CmdResult>() <= 32);
 
 /// Shorthand for a handler that has written its reply.
 pub const DONE: CmdResult = Ok(Outcome::Done);

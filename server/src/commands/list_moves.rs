@@ -202,13 +202,13 @@ fn move_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End, tim
 }
 
 fn block(keys: &[u32], timeout_ms: Option<u64>) -> Outcome {
-    Outcome::Block(BlockSpec {
+    Outcome::Block(Box::new(BlockSpec {
         keys: SmallVec::from_slice(keys),
         timeout_ms,
         wake: Wake::on(Type::List),
         resume: None,
         on_timeout: TimeoutReply::NullArray,
-    })
+    }))
 }
 
 /// The first of the keys that holds a list; a key of another type is an error. A waiting client is served from the key that became

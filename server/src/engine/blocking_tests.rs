@@ -34,13 +34,13 @@ fn take(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         number => std::str::from_utf8(number).ok().and_then(|text| text.parse().ok()).ok_or(error::NOT_INTEGER)?,
     };
     if len < wanted {
-        return Ok(Outcome::Block(BlockSpec {
+        return Ok(Outcome::Block(Box::new(BlockSpec {
             keys: smallvec![1],
             timeout_ms: None,
             wake: Wake { ty: Type::List, on_gone: true },
             resume: Some(OwnedArgs::from_slices(&[&args[0], &args[1], wanted.to_string().as_bytes()])),
             on_timeout: TimeoutReply::Null,
-        }));
+        })));
     }
     ctx.reply.int(wanted as i64);
     ctx.data.edit(&key, |list: &mut List| {

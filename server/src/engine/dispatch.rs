@@ -542,7 +542,7 @@ impl Engine {
         let slots = Slots::One(place, &mut slot);
         let called = self.call_turn(session, handler, turn, std::slice::from_ref(&known), &mut unit, slots, out);
         if let Called::Block(spec) = called {
-            return self.park_turn(session, &{ turn }, spec, Locked::One(place, slot), unit);
+            return self.park_turn(session, &{ turn }, *spec, Locked::One(place, slot), unit);
         }
         if unit.has_ready() {
             self.serve_waiting(&mut unit, Locked::One(place, slot), turn.now);
@@ -579,7 +579,7 @@ impl Engine {
             return Step::Next;
         }
         if let Called::Block(spec) = self.call_turn(session, handler, *turn, &keys, &mut unit, locked.slots(), out) {
-            return self.park_turn(session, turn, spec, locked, unit);
+            return self.park_turn(session, turn, *spec, locked, unit);
         }
         if unit.has_ready() {
             self.serve_waiting(&mut unit, locked, now);

@@ -55,7 +55,7 @@ pub enum Called {
     Done,
     /// An error was written.
     Failed,
-    Block(BlockSpec),
+    Block(Box<BlockSpec>),
     /// Another command has this slot of this database; nothing was written.
     Busy(usize, SlotId),
 }
