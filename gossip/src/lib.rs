@@ -28,6 +28,8 @@
 //! `manual_failover`, `replica_migration`, `epoch`, `commands`, `founding`, `timer` (the periodic work). What leaves: `send`, `announce`, `event`,
 //! `persist` (with `nodes_conf`), `view`. Rules that differ from Redis 7.0.15 say so, with the bug that they avoid.
 
+#![forbid(unsafe_code)]
+
 mod announce;
 mod commands;
 mod config;

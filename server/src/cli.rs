@@ -1,9 +1,9 @@
 //! The command line: what the words after `slotd` ask for.
 //!
 //! `slotd [redis.conf] [--directive value ...]` is read as redis-server reads it, because start scripts and test suites
-//! depend on its every quirk ([`crate::engine::config::file::options_text`]); no parser of flags can do that. `slotd
-//! cluster` is slotd's own ([`cluster`]). Reading does nothing: the result says what to do, and `main` does it, with two things that are the
-//! command line's too: hiding what must not be seen of it ([`title`]), and running it once more ([`background`]).
+//! depend on its every quirk (`config::file::options_text`); no parser of flags can do that. `slotd
+//! cluster` is slotd's own (`cli/cluster.rs`). Reading does nothing: the result says what to do, and [`main`] does it, with two things that are the
+//! command line's too: hiding what must not be seen of it (`title`), and running it once more (`background`).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,20 +12,26 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 
 use crate::base::nearest::nearest;
-use crate::engine::config::REDIS_VERSION;
-use crate::engine::config::file::{Sources, options_text};
+use crate::config::REDIS_VERSION;
+use crate::config::file::{Sources, options_text};
 use crate::healthcheck::Probe;
 
-pub mod background;
+mod background;
 mod cluster;
-pub mod console;
-pub mod title;
+mod console;
+mod logs;
+mod run;
+mod run_cluster;
+mod run_node;
+mod title;
 
-pub use cluster::{ClusterArgs, Settled};
+pub use crate::base::allocator::Allocator;
+pub(crate) use cluster::{ClusterArgs, Settled};
+pub use run::main;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Invocation {
+pub(crate) enum Invocation {
     /// Run one node.
     Node(NodeArgs),
     /// Run a whole cluster in this process.
@@ -38,7 +44,7 @@ pub enum Invocation {
 
 /// `slotd [redis.conf] [--directive value ...] [-]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeArgs {
+pub(crate) struct NodeArgs {
     /// The configuration file, as it was written.
     pub config_file: Option<PathBuf>,
     /// Whether more configuration comes from standard input.
@@ -48,8 +54,8 @@ pub struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// What [`crate::engine::config::Config::load`] takes; `stdin` is what was read if `read_stdin` asked for it.
-    pub fn into_sources(self, stdin: Option<Vec<u8>>) -> Sources {
+    /// What [`crate::config::Config::load`] takes; `stdin` is what was read if `read_stdin` asked for it.
+    pub(crate) fn into_sources(self, stdin: Option<Vec<u8>>) -> Sources {
         Sources { file: self.config_file, stdin, options: self.options, here: None }
     }
 }
@@ -87,7 +93,7 @@ Examples:
 ///
 /// # Errors
 /// What to print to standard error before ending with status 1. Directives are not judged here: only loading them is.
-pub fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, String> {
+pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, String> {
     let first = arguments.first().map(|argument| argument.as_bytes()).unwrap_or_default();
     match first {
         b"-v" | b"--version" => return Ok(Invocation::Print(version())),
@@ -116,7 +122,7 @@ pub fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, St
 
 /// What may help after an error with this command line, if anything does: a word that is no file may be a mistyped subcommand, and
 /// an option that is no directive may be one of `slotd cluster`.
-pub fn hint(program: &OsStr, arguments: &[OsString]) -> Option<String> {
+pub(crate) fn hint(program: &OsStr, arguments: &[OsString]) -> Option<String> {
     let first = arguments.first()?.to_str().filter(|_| !is_redis_server(program))?;
     if let Some(option) = arguments.iter().find(|argument| cluster::is_own_option(argument)) {
         return Some(format!("{} is an option of slotd cluster", option.display()));
@@ -126,7 +132,7 @@ pub fn hint(program: &OsStr, arguments: &[OsString]) -> Option<String> {
 }
 
 /// One line in the form of `redis-server --version`, whose `v=` scripts look for, with slotd's own version behind it.
-pub fn version() -> String {
+pub(crate) fn version() -> String {
     let bits = usize::BITS;
     let own = env!("CARGO_PKG_VERSION");
     format!("Redis server v={REDIS_VERSION} sha=00000000:0 malloc=mimalloc bits={bits} build=0 slotd={own}\n")

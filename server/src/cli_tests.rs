@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::config::{Config, ids};
+use crate::config::{Config, ids};
 
 fn parse_as(program: &str, words: &[&str]) -> Result<Invocation, String> {
     parse(OsStr::new(program), words.iter().map(OsString::from).collect())

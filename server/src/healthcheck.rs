@@ -50,7 +50,7 @@ const LONGEST_REPLY: usize = 1 << 20;
                   6379, else 7000.\n\
                   The password is taken from REDISCLI_AUTH; without it, a node that asks for one is alive, but cannot be called ready."
 )]
-pub struct Probe {
+pub(crate) struct Probe {
     /// Name or address of the node.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: String,
@@ -70,7 +70,7 @@ pub struct Probe {
 
 /// Ports that follow each other: those of one node, or of the nodes of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ports {
+pub(crate) struct Ports {
     first: u16,
     last: u16,
 }
@@ -95,7 +95,7 @@ impl Probe {
     ///
     /// # Errors
     /// The node is not alive, or not ready.
-    pub fn run(&self) -> Result<String, String> {
+    pub(crate) fn run(&self) -> Result<String, String> {
         let deadline = Instant::now() + Duration::from_millis(self.timeout);
         match self.port {
             Some(Ports { first, last }) if first == last => {

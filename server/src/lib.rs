@@ -1,35 +1,43 @@
 //! slotd: a native, Redis Cluster-compatible server, as a library.
 //!
-//! A [`node::Node`] is a value: it owns its data, its sockets and its files, reads time from the clock it was given, and stops when
-//! dropped. Several live in one process and share its threads. The modules have ranks; each uses only lower ones:
+//! [`embedded`] runs a whole cluster inside another program; [`cli`] is the program `slotd`. Everything else is the crate's own.
+//!
+//! A node is a value: it owns its data, its sockets and its files, reads time from the clock it was given, and stops when dropped.
+//! Several live in one process and share its threads. The modules have ranks; each uses only lower ones:
 //!
 //! ```text
-//! 0 base  1 store  2 command  3 commands  4 engine  5 persistence  6 replication  7 cluster  8 net, ops  9 node, signals, embedded, healthcheck, cli
+//! 0 base  1 logging      2 store, runtime  3 command   4 commands, config   5 session  6 engine
+//! 7 persistence  8 replication  9 cluster  10 clients, net, ops  11 node, signals, embedded, healthcheck, cli
 //! ```
 
-pub mod base;
-pub mod store;
+#![warn(missing_docs)]
 
-pub mod command;
-pub mod commands;
-
-pub mod engine;
-
-pub mod persistence;
-
-pub mod replication;
-
-pub mod cluster;
-
-pub mod net;
-pub mod ops;
+mod base;
+mod clients;
+mod cluster;
+mod command;
+mod commands;
+mod config;
+mod engine;
+mod healthcheck;
+mod logging;
+mod net;
+mod node;
+mod ops;
+mod persistence;
+mod replication;
+mod runtime;
+mod session;
+mod signals;
+mod store;
 
 pub mod cli;
 pub mod embedded;
-pub mod healthcheck;
-pub mod logging;
-pub mod node;
-pub mod signals;
+#[doc(hidden)]
+pub mod parts;
+
+#[cfg(test)]
+mod testing;
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]

@@ -32,7 +32,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-pub mod outlet;
+pub(crate) mod outlet;
 
 use outlet::Outlet;
 
@@ -44,7 +44,7 @@ const WARNING_KEPT: usize = 512;
 
 /// The levels of `loglevel`, numbered as the directive's values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     /// For developers.
     Debug = 0,
     /// Much, rarely useful.
@@ -59,7 +59,7 @@ pub enum Level {
 
 impl Level {
     /// The level with the number that the `loglevel` directive has.
-    pub fn from_number(number: i64) -> Self {
+    pub(crate) fn from_number(number: i64) -> Self {
         match number {
             i64::MIN..=0 => Self::Debug,
             1 => Self::Verbose,
@@ -100,7 +100,7 @@ impl Level {
 
 /// What the letter behind the process id says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// `C`: not serving yet.
     Starting = 0,
     /// `M`.
@@ -121,7 +121,7 @@ impl Role {
 
 /// The log of one node. Clones are the same log.
 #[derive(Clone, Debug)]
-pub struct NodeLog(Arc<Node>);
+pub(crate) struct NodeLog(Arc<Node>);
 
 #[derive(Debug)]
 struct Node {
@@ -135,12 +135,12 @@ struct Node {
 
 impl NodeLog {
     /// A log at level notice. `name` tells the nodes of one process apart; a node that is alone needs none.
-    pub fn new(name: Option<String>) -> Self {
+    pub(crate) fn new(name: Option<String>) -> Self {
         Self::to_file(name, None)
     }
 
     /// The same, with a file for its lines alone.
-    pub fn to_file(name: Option<String>, file: Option<PathBuf>) -> Self {
+    pub(crate) fn to_file(name: Option<String>, file: Option<PathBuf>) -> Self {
         Self(Arc::new(Node {
             name,
             file,
@@ -151,44 +151,44 @@ impl NodeLog {
     }
 
     /// Changes the letter of the lines that follow.
-    pub fn set_role(&self, role: Role) {
+    pub(crate) fn set_role(&self, role: Role) {
         self.0.role.store(role as u8, Ordering::Relaxed);
     }
 
     /// Changes what is logged from now on.
-    pub fn set_level(&self, level: Level) {
+    pub(crate) fn set_level(&self, level: Level) {
         self.0.level.store(level as u8, Ordering::Relaxed);
     }
 
     /// Whether messages of this level are logged.
     #[inline]
-    pub fn is_enabled(&self, level: Level) -> bool {
+    pub(crate) fn is_enabled(&self, level: Level) -> bool {
         level as u8 >= self.0.level.load(Ordering::Relaxed)
     }
 
     /// Logs for developers: `log.debug(format_args!("took {ms} ms"))`.
-    pub fn debug(&self, message: fmt::Arguments<'_>) {
+    pub(crate) fn debug(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Debug) {
             tracing::event!(target: NODE_TARGET, tracing::Level::TRACE, node = self.name(), file = self.file(), role = self.letter(), "{message}");
         }
     }
 
     /// Logs what is rarely useful.
-    pub fn verbose(&self, message: fmt::Arguments<'_>) {
+    pub(crate) fn verbose(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Verbose) {
             tracing::event!(target: NODE_TARGET, tracing::Level::DEBUG, node = self.name(), file = self.file(), role = self.letter(), "{message}");
         }
     }
 
     /// Logs what one wants to know in production.
-    pub fn notice(&self, message: fmt::Arguments<'_>) {
+    pub(crate) fn notice(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Notice) {
             tracing::event!(target: NODE_TARGET, tracing::Level::INFO, node = self.name(), file = self.file(), role = self.letter(), "{message}");
         }
     }
 
     /// Logs what is important or wrong.
-    pub fn warning(&self, message: fmt::Arguments<'_>) {
+    pub(crate) fn warning(&self, message: fmt::Arguments<'_>) {
         let mut text = message.to_string();
         text.truncate(text.floor_char_boundary(WARNING_KEPT));
         *self.0.last_warning.lock() = Some(text);
@@ -198,7 +198,7 @@ impl NodeLog {
     }
 
     /// The last warning, for who has to say why a node is not as it should be.
-    pub fn last_warning(&self) -> Option<String> {
+    pub(crate) fn last_warning(&self) -> Option<String> {
         self.0.last_warning.lock().clone()
     }
 
@@ -217,7 +217,7 @@ impl NodeLog {
 
 /// Form of a line, numbered as the values of the directive `log-format` are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// Redis's.
     Redis = 0,
     /// One JSON object.
@@ -226,31 +226,31 @@ pub enum Format {
 
 impl Format {
     /// The format with the number that the `log-format` directive has.
-    pub fn from_number(number: i64) -> Self {
+    pub(crate) fn from_number(number: i64) -> Self {
         if number == Self::Json as i64 { Self::Json } else { Self::Redis }
     }
 }
 
 /// What of the printing may change while the process runs. Shared by `main` and the layer.
 #[derive(Debug)]
-pub struct LogSettings {
+pub(crate) struct LogSettings {
     format: AtomicU8,
     level: AtomicU8,
 }
 
 impl LogSettings {
     /// Settings to share with a [`LineLayer`]. `level` is for events that are no node's.
-    pub fn new(format: Format, level: Level) -> Arc<Self> {
+    pub(crate) fn new(format: Format, level: Level) -> Arc<Self> {
         Arc::new(Self { format: AtomicU8::new(format as u8), level: AtomicU8::new(level as u8) })
     }
 
     /// Changes the form of the lines that follow.
-    pub fn set_format(&self, format: Format) {
+    pub(crate) fn set_format(&self, format: Format) {
         self.format.store(format as u8, Ordering::Relaxed);
     }
 
     /// Changes the least level of events that are no node's.
-    pub fn set_level(&self, level: Level) {
+    pub(crate) fn set_level(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
     }
 }
@@ -259,14 +259,14 @@ impl LogSettings {
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn open(logfile: &Path) -> io::Result<File> {
+pub(crate) fn open(logfile: &Path) -> io::Result<File> {
     let is_fifo = std::fs::metadata(logfile).is_ok_and(|metadata| metadata.file_type().is_fifo());
     // A named pipe that is opened for reading, too, does not wait for its reader.
     OpenOptions::new().append(true).create(!is_fifo).read(is_fifo).open(logfile)
 }
 
 /// The time as milliseconds since 1970.
-pub type NowFn = dyn Fn() -> i64 + Send + Sync;
+pub(crate) type NowFn = dyn Fn() -> i64 + Send + Sync;
 
 /// Where lines go: one place, but for the nodes that have files of their own, which are opened with their first line.
 struct Outputs {
@@ -294,7 +294,7 @@ impl Outputs {
 }
 
 /// What makes lines of events.
-pub struct Lines {
+pub(crate) struct Lines {
     settings: Arc<LogSettings>,
     now: Box<NowFn>,
     pid: u32,
@@ -302,12 +302,12 @@ pub struct Lines {
 
 impl Lines {
     /// Lines in the form that the settings ask for, telling the time by `now`.
-    pub fn new(settings: Arc<LogSettings>, now: impl Fn() -> i64 + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(settings: Arc<LogSettings>, now: impl Fn() -> i64 + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { settings, now: Box::new(now), pid: std::process::id() })
     }
 
     /// Has the outlet say in a line of the log how many others it dropped.
-    pub fn confess_to(self: &Arc<Self>, outlet: &Outlet) {
+    pub(crate) fn confess_to(self: &Arc<Self>, outlet: &Outlet) {
         let lines = Arc::clone(self);
         outlet.on_loss(move |lost| {
             let message = format!("{lost} log lines were dropped: nobody read the log");
@@ -334,14 +334,14 @@ impl Lines {
 }
 
 /// Prints events as lines.
-pub struct LineLayer {
+pub(crate) struct LineLayer {
     lines: Arc<Lines>,
     out: Mutex<Outputs>,
 }
 
 impl LineLayer {
     /// Prints to `out`.
-    pub fn new(lines: Arc<Lines>, out: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn new(lines: Arc<Lines>, out: Box<dyn Write + Send>) -> Self {
         Self { lines, out: Mutex::new(Outputs { default: out, files: BTreeMap::new() }) }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Start: registry, engine, nodes.conf, subsystems, data from disk, cluster, role, listeners. Nothing here is static: a process holds
 //! as many nodes as it likes, which share the process's [`Threads`]. All tasks of a node belong to its group
-//! ([`crate::engine::task_group`]), so stopping is one thing: the group ends, and with each task goes what it held, sockets included.
+//! ([`crate::runtime::task_group`]), so stopping is one thing: the group ends, and with each task goes what it held, sockets included.
 //! Stopping in order ([`Node::shutdown`]) comes before that and is a matter of the node's data.
 
 use std::io;
@@ -15,17 +15,15 @@ use tokio::sync::watch;
 
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+use crate::clients;
 use crate::cluster::conf_file::{self, ConfFile, ConfFileError};
 use crate::cluster::{self, Cluster, DataLink, Listener, LocalBuses, Place};
-use crate::engine::config::{Config, ids};
-use crate::engine::descriptors::{Descriptors, TooFew};
+use crate::config::{Config, ids};
+use crate::engine::handler::{Service, Subsystem};
 use crate::engine::info::InfoSource;
 use crate::engine::ports::{Disk, Feed, Router};
-use crate::engine::registry::{Registry, Subsystem, Table};
-use crate::engine::session::Service;
-use crate::engine::task_group::Phase;
-use crate::engine::threads::Threads;
-use crate::engine::{Engine, client_commands, config, connection, info, introspect, pubsub, tracking, transaction};
+use crate::engine::registry::{Registry, Table};
+use crate::engine::{Engine, transaction};
 use crate::logging::{Level, NodeLog, Role as LogRole};
 use crate::net::listening::{BindError, Listening, Sockets};
 use crate::ops::shutdown::{ShutdownFlags, Verdict};
@@ -33,6 +31,9 @@ use crate::ops::{self, Ops};
 use crate::persistence::snapshot::StreamPosition;
 use crate::persistence::{self, Persistence};
 use crate::replication::{self, Replication};
+use crate::runtime::descriptors::{Descriptors, TooFew};
+use crate::runtime::task_group::Phase;
+use crate::runtime::threads::Threads;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,7 @@ pub enum StartError {
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running node. Dropping it ends it as [`Node::end`] does.
-pub struct Node {
+pub(crate) struct Node {
     engine: Arc<Engine>,
     persistence: Arc<Persistence>,
     cluster: Option<Arc<Cluster>>,
@@ -107,18 +108,18 @@ fn tables() -> Vec<Table> {
     let data = crate::commands::keyed().into_iter().map(Table::Keyed);
     let mut tables: Vec<Table> = data.chain(crate::commands::keyspace().into_iter().map(Table::Keyspace)).collect();
     tables.extend([
-        Table::Session(connection::COMMANDS),
+        Table::Session(clients::connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
-        Table::Session(pubsub::commands::COMMANDS),
-        Table::Session(config::commands::COMMANDS),
+        Table::Session(clients::pubsub::COMMANDS),
+        Table::Session(ops::config::COMMANDS),
         Table::Session(cluster::migrate::COMMANDS),
         Table::Service(Subsystem::Persistence, persistence::commands::specs()),
         Table::Service(Subsystem::Cluster, cluster::commands::specs()),
-        Table::Session(client_commands::COMMANDS),
-        Table::Session(tracking::commands::COMMANDS),
-        Table::Session(introspect::commands::COMMANDS),
+        Table::Session(clients::client::COMMANDS),
+        Table::Session(clients::tracking::COMMANDS),
+        Table::Session(ops::introspect::commands::COMMANDS),
         Table::Service(Subsystem::Replication, replication::commands::specs()),
-        Table::Session(info::commands::COMMANDS),
+        Table::Session(ops::info::COMMANDS),
         Table::Session(ops::memory::COMMANDS),
         Table::Keyed(ops::memory::KEYED),
         Table::Service(Subsystem::Ops, ops::commands::specs()),
@@ -127,7 +128,7 @@ fn tables() -> Vec<Table> {
 }
 
 /// What a node is started with besides its configuration.
-pub struct Environment {
+pub(crate) struct Environment {
     pub threads: Arc<Threads>,
     pub clock: Arc<dyn Clock>,
     pub log: NodeLog,
@@ -142,7 +143,7 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
-    pub fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
+    pub(crate) fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
         let Environment { threads: pool, clock, log, ephemeral, buses } = environment;
         let seed = Rng::os_seed().map_err(|error| StartError::System { what: "Reading a random seed", error })?;
         let (stop, stopped) = watch::channel(false);
@@ -241,27 +242,22 @@ impl Node {
     }
 
     /// The engine, for whoever embeds a node.
-    pub fn engine(&self) -> &Arc<Engine> {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
     /// The data on disk.
-    pub fn persistence(&self) -> &Arc<Persistence> {
+    pub(crate) fn persistence(&self) -> &Arc<Persistence> {
         &self.persistence
     }
 
-    /// The replication stream, and who follows whom.
-    pub fn replication(&self) -> &Arc<Replication> {
-        &self.replication
-    }
-
     /// The cluster side, if cluster mode is on.
-    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.cluster.as_ref()
     }
 
     /// The port that clients reach this node at.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
@@ -307,14 +303,14 @@ impl Node {
     }
 
     /// Whether this replica's link to its primary is up and its data in sync.
-    pub fn replica_online(&self) -> bool {
+    pub(crate) fn replica_online(&self) -> bool {
         !self.engine.state.is_replica() || self.replication.link_up()
     }
 
     /// Makes the node ready to end, as `shutdown-on-sigint` or `shutdown-on-sigterm` says: by default replicas catch up, and data is saved
     /// if there are save points. From then on no write is answered: what was acknowledged is there after the next start. The node goes
-    /// on serving until it is dropped, or until [`Node::call_off_shutdown`].
-    pub fn shutdown(&self, signal: StopSignal) -> Verdict {
+    /// on serving until it is dropped, or until SHUTDOWN ABORT.
+    pub(crate) fn shutdown(&self, signal: StopSignal) -> Verdict {
         let directive = match signal {
             StopSignal::Interrupt => ids::SHUTDOWN_ON_SIGINT,
             StopSignal::Terminate => ids::SHUTDOWN_ON_SIGTERM,
@@ -323,16 +319,11 @@ impl Node {
         self.ops.shutdown(flags, false)
     }
 
-    /// Goes on after [`Node::shutdown`].
-    pub fn call_off_shutdown(&self) {
-        self.ops.resume();
-    }
-
     /// Ends everything that runs for this node, at once, as if it were a process that is killed: nothing is saved or sent any more,
     /// sockets are closed, and the ports can be bound again when this returns. What was ended stays so.
     ///
     /// Not on one of the threads that nodes run on: it waits until the node's tasks are gone.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         let state = &self.engine.state;
         if state.stopping.swap(true, Ordering::SeqCst) {
             return;
@@ -360,7 +351,7 @@ impl Node {
     /// stay open, and the kernel goes on accepting and taking in for them.
     ///
     /// Not on one of the threads that nodes run on: it waits until whatever is under way has finished.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.engine.state.tasks.hold();
         if let Some(pool) = self.pool.upgrade() {
             pool.settle();
@@ -371,17 +362,17 @@ impl Node {
     }
 
     /// Ends [`Node::pause`].
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.engine.state.tasks.resume();
     }
 
     /// Whether the node is paused.
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.engine.state.tasks.phase() == Phase::Held
     }
 
     /// The operator's side: SHUTDOWN, DEBUG, and orders to the other nodes of the process.
-    pub fn ops(&self) -> &Arc<Ops> {
+    pub(crate) fn ops(&self) -> &Arc<Ops> {
         &self.ops
     }
 
@@ -449,11 +440,17 @@ impl Drop for Node {
 
 /// Fits `maxclients` to the file descriptors there are, now and when it is changed.
 fn fit_clients(engine: &Arc<Engine>, descriptors: &Arc<Descriptors>) -> Result<(), TooFew> {
-    let claim = descriptors.fit(engine)?;
+    let max_clients = |engine: &Engine| engine.config.int(ids::MAXCLIENTS) as u64;
+    let clustered = engine.config.bool(ids::CLUSTER_ENABLED);
+    let (claim, fewer) = descriptors.fit(max_clients(engine), clustered, &engine.log)?;
+    if let Some(clients) = fewer {
+        engine.config.record(ids::MAXCLIENTS, &clients.to_string()).expect("a number of clients below the wanted one");
+        engine.reload_hot();
+    }
     engine.clients.descriptors.get_or_init(|| claim);
     let (weak, descriptors) = (Arc::downgrade(engine), descriptors.clone());
     engine.config.on_change(&[ids::MAXCLIENTS], move |_, _| match weak.upgrade() {
-        Some(engine) => descriptors.refit(&engine),
+        Some(engine) => descriptors.refit(engine.clients.descriptors.get(), max_clients(&engine), &engine.log),
         None => Ok(()),
     });
     Ok(())

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::*;
 use crate::base::clock::SystemClock;
 use crate::base::test_dir::TestDir;
-use crate::engine::config::file::Sources;
+use crate::config::file::Sources;
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -15,7 +15,7 @@ use crate::node::{Node, StopSignal};
 
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// With this status, after everything that was acknowledged is safe.
     InOrder(i32),
     /// Somebody insists: without waiting for anything.
@@ -32,7 +32,7 @@ impl Drop for AtLast<'_> {
 }
 
 /// The signals of the process.
-pub struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     _hang_up: Signal,
@@ -43,7 +43,7 @@ impl Signals {
     ///
     /// # Errors
     /// As the system says.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -52,7 +52,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub async fn next(&mut self) -> StopSignal {
+    pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
@@ -60,7 +60,7 @@ impl Signals {
     }
 
     /// Waits for SIGINT.
-    pub async fn interrupted(&mut self) {
+    pub(crate) async fn interrupted(&mut self) {
         self.interrupt.recv().await;
     }
 
@@ -70,7 +70,7 @@ impl Signals {
     ///
     /// # Errors
     /// There is no thread for the signals.
-    pub fn attend_start<T>(
+    pub(crate) fn attend_start<T>(
         &mut self,
         room: &Runtime,
         log: &NodeLog,
@@ -96,7 +96,7 @@ impl Signals {
     }
 
     /// Waits until a node has got ready to end because of a signal, or until `ended` says that it ends otherwise.
-    pub async fn attend(&mut self, node: &Node, log: &NodeLog, ended: impl Future<Output = i32>) -> Ending {
+    pub(crate) async fn attend(&mut self, node: &Node, log: &NodeLog, ended: impl Future<Output = i32>) -> Ending {
         tokio::pin!(ended);
         loop {
             let received = tokio::select! {

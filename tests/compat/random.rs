@@ -16,7 +16,7 @@ use integration::node::{Node, NodeSpec};
 use integration::oracle::Binary;
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
-use slotd::base::rng::Rng;
+use slotd::parts::Rng;
 
 /// Commands of one seed.
 const COMMANDS: usize = 300;

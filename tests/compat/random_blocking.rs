@@ -14,7 +14,7 @@ use integration::client::Client;
 use integration::node::{Node, NodeSpec};
 use integration::oracle::Binary;
 use integration::wait::{secs, wait_until};
-use slotd::base::rng::Rng;
+use slotd::parts::Rng;
 
 use super::random::{Command, Grammar, number_from_env, shown};
 

@@ -3,6 +3,7 @@
 //! | module | rule |
 //! |---|---|
 //! | `ranks` | inside `server/src` a module uses only modules of lower rank |
+//! | `circles` | inside a room no files know each other |
 //! | `sizes` | files have at most 1,000 lines, functions at most 70 lines of code (a ratchet: `long_functions.txt` may only shrink) |
 //! | `wording` | every file opens with a `//!` essay; no leftovers; no `unsafe` outside its rooms; no path of somebody's machine |
 //! | `purity` | `protocol` and `gossip` touch no clock, socket, file, thread or runtime, in their sources and in their dependencies |
@@ -13,6 +14,7 @@
 //! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that cannot fail
 //! protects nothing. The checks read code without comments and strings (`source.rs`), so that prose may name what code may not use.
 
+mod circles;
 mod control;
 mod docs;
 mod names;

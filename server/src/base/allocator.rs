@@ -6,7 +6,7 @@
 //!
 //! A page of mimalloc belongs to the thread that made it. What other threads free in it (FLUSHALL runs on one worker, the keys were made
 //! by all) comes back to that thread only, and only when it asks. So [`collect`] has to be called on each thread, which
-//! [`crate::engine::threads`] sees to.
+//! [`crate::runtime::threads`] sees to.
 //!
 //! A global allocator is the one thing that cannot be handed in, and its counter with it. In a program that has another allocator the
 //! counter stays zero and collecting finds nothing; INFO then goes by what is resident.
@@ -98,13 +98,13 @@ unsafe extern "C" {
 }
 
 /// Bytes in use by the whole program; 0 if it has another allocator.
-pub fn used() -> u64 {
+pub(crate) fn used() -> u64 {
     USED.load(Ordering::Relaxed).max(0) as u64
 }
 
 /// The most that was in use at once since the last call of this, to [`BATCH`] bytes per thread. Who looks now and then sees with it
 /// what came and went between two looks.
-pub fn take_most() -> u64 {
+pub(crate) fn take_most() -> u64 {
     let used = USED.load(Ordering::Relaxed);
     MOST.swap(used, Ordering::Relaxed).max(used).max(0) as u64
 }
@@ -115,7 +115,7 @@ const RELEASE_FROM: usize = 256 * 1024;
 
 /// Frees a buffer that is not needed any more, and gives its pages back to the system at once: the allocator would keep them for a
 /// while, and while a buffer grows that would be added to what it takes.
-pub fn release(mut buffer: Vec<u8>) {
+pub(crate) fn release(mut buffer: Vec<u8>) {
     buffer.clear();
     let room = buffer.spare_capacity_mut();
     if room.len() < RELEASE_FROM {
@@ -133,7 +133,7 @@ pub fn release(mut buffer: Vec<u8>) {
 }
 
 /// Returns what is free of this thread's memory to the system.
-pub fn collect() {
+pub(crate) fn collect() {
     mi_collect(true);
 }
 

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch.
-pub type UnixMillis = i64;
+pub(crate) type UnixMillis = i64;
 
 /// A source of wall-clock and monotonic time.
-pub trait Clock: Send + Sync {
+pub(crate) trait Clock: Send + Sync {
     /// Wall-clock time in milliseconds since the Unix epoch; may step backwards.
     fn now_ms(&self) -> UnixMillis;
     /// Microseconds since an arbitrary point; never goes backwards.
@@ -33,7 +33,7 @@ pub trait Clock: Send + Sync {
 /// Where the system tells them apart, monotonic time goes on while the machine sleeps: a primary that wakes with its laptop must
 /// know that its lease ran out meanwhile.
 #[derive(Debug)]
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     origin_us: u64,
     /// What the wall clock was ahead of the monotonic one, microseconds, when that was last looked at; and when that was. Two
     /// words that may be of different moments, both of them recent.
@@ -58,7 +58,7 @@ fn monotonic_us() -> u64 {
 
 impl SystemClock {
     /// A clock whose monotonic reading starts near zero now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Looked at so long ago that nothing is relied upon.
         SystemClock { origin_us: monotonic_us(), ahead_us: AtomicI64::new(0), looked_us: AtomicU64::new(NEVER) }
     }
@@ -99,29 +99,32 @@ impl Clock for SystemClock {
 
 /// A clock that moves only when told to. Both readings move together unless the wall clock is set apart.
 #[derive(Debug, Default)]
-pub struct ManualClock {
+#[cfg(test)]
+pub(crate) struct ManualClock {
     wall_ms: AtomicI64,
     mono_us: AtomicU64,
 }
 
+#[cfg(test)]
 impl ManualClock {
     /// A frozen clock at `now_ms`.
-    pub fn new(now_ms: UnixMillis) -> Self {
+    pub(crate) fn new(now_ms: UnixMillis) -> Self {
         ManualClock { wall_ms: AtomicI64::new(now_ms), mono_us: AtomicU64::new(0) }
     }
 
     /// Moves both readings forward by `ms` milliseconds.
-    pub fn advance_ms(&self, ms: u64) {
+    pub(crate) fn advance_ms(&self, ms: u64) {
         self.wall_ms.fetch_add(ms as i64, Ordering::SeqCst);
         self.mono_us.fetch_add(ms * 1000, Ordering::SeqCst);
     }
 
     /// Steps the wall clock alone, as an administrator or NTP would.
-    pub fn set_wall_ms(&self, now_ms: UnixMillis) {
+    pub(crate) fn set_wall_ms(&self, now_ms: UnixMillis) {
         self.wall_ms.store(now_ms, Ordering::SeqCst);
     }
 }
 
+#[cfg(test)]
 impl Clock for ManualClock {
     fn now_ms(&self) -> UnixMillis {
         self.wall_ms.load(Ordering::SeqCst)

@@ -10,7 +10,7 @@
 //! (CVE-2022-36021 was `a*a*a*a*b`), and no stack is used (CVE-2024-31228 was a long run of stars).
 
 /// Whether `text` matches `pattern`; `nocase` compares ASCII letters without case.
-pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }

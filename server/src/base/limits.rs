@@ -3,43 +3,34 @@
 //! A limit that a user may change is a configuration directive, and what stands here is its default or its bound.
 
 /// `proto-max-bulk-len`: the longest argument, and therefore the longest string value, in bytes.
-pub const PROTO_MAX_BULK_LEN_DEFAULT: u64 = 512 * 1024 * 1024;
+pub(crate) const PROTO_MAX_BULK_LEN_DEFAULT: u64 = 512 * 1024 * 1024;
 /// The least that `proto-max-bulk-len` may be set to.
-pub const PROTO_MAX_BULK_LEN_MIN: u64 = 1024 * 1024;
-/// The longest inline command, in bytes.
-pub const INLINE_MAX_BYTES: usize = 64 * 1024;
-/// The most arguments that one command may have.
-pub const ARGS_MAX: i64 = i32::MAX as i64;
-/// What a client that has not authenticated may send: arguments, and bytes of one argument.
-pub const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
-/// See [`UNAUTHENTICATED_ARGS_MAX`].
-pub const UNAUTHENTICATED_BULK_MAX: u64 = 16 * 1024;
-
-/// Strings up to this length answer `embstr` to OBJECT ENCODING (Redis: what fits a 64-byte allocation).
-pub const EMBSTR_MAX_BYTES: usize = 44;
+pub(crate) const PROTO_MAX_BULK_LEN_MIN: u64 = 1024 * 1024;
+/// Bytes of one argument of a client that has not authenticated.
+pub(crate) const UNAUTHENTICATED_BULK_MAX: u64 = 16 * 1024;
 
 /// `list-max-listpack-size` and its bounds.
-pub const LIST_MAX_LISTPACK_SIZE_DEFAULT: i16 = -2;
+pub(crate) const LIST_MAX_LISTPACK_SIZE_DEFAULT: i16 = -2;
 /// Node size limit in bytes of each negative `list-max-listpack-size`: index 0 is -1, index 4 is -5.
-pub const LIST_NODE_BYTES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
+pub(crate) const LIST_NODE_BYTES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
 /// With a positive `list-max-listpack-size` (a count of elements) a node still never grows beyond this many bytes
 /// unless a single element is larger.
-pub const LIST_NODE_SAFETY_BYTES: usize = 8192;
+pub(crate) const LIST_NODE_SAFETY_BYTES: usize = 8192;
 /// Elements of at least this size get a node of their own without listpack framing (DEBUG QUICKLIST-PACKED-THRESHOLD).
-pub const LIST_PACKED_THRESHOLD_DEFAULT: u32 = 1 << 30;
+pub(crate) const LIST_PACKED_THRESHOLD_DEFAULT: u32 = 1 << 30;
 /// Nodes smaller than this are never compressed.
-pub const LIST_MIN_COMPRESS_BYTES: usize = 48;
+pub(crate) const LIST_MIN_COMPRESS_BYTES: usize = 48;
 /// A compressed node must be smaller than the plain one by more than this many bytes.
-pub const LIST_MIN_COMPRESS_GAIN: usize = 8;
+pub(crate) const LIST_MIN_COMPRESS_GAIN: usize = 8;
 /// A listpack with fewer bytes than this is always in reach of its 32-bit size field (Redis:
 /// LISTPACK_MAX_SAFETY_LIMIT).
-pub const LISTPACK_MAX_BYTES: usize = 1 << 30;
+pub(crate) const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
 /// The most that `databases` may be set to: what is left of a slot's place ([`crate::command::locked::Place`]) beside its number.
-pub const DATABASES_MAX: i64 = 1 << 18;
+pub(crate) const DATABASES_MAX: i64 = 1 << 18;
 
 /// The longest text that is parsed as an extended float (Redis: MAX_LONG_DOUBLE_CHARS, less its terminator).
-pub const LONG_DOUBLE_MAX_CHARS: usize = 5 * 1024 - 1;
+pub(crate) const LONG_DOUBLE_MAX_CHARS: usize = 5 * 1024 - 1;
 
 const _: () = assert!(PROTO_MAX_BULK_LEN_MIN <= PROTO_MAX_BULK_LEN_DEFAULT);
 const _: () = assert!(UNAUTHENTICATED_BULK_MAX < PROTO_MAX_BULK_LEN_MIN);
@@ -48,8 +39,8 @@ const _: () = assert!(LIST_NODE_BYTES[4] < LISTPACK_MAX_BYTES);
 const _: () = assert!(LIST_PACKED_THRESHOLD_DEFAULT as usize <= LISTPACK_MAX_BYTES);
 
 /// The most different error codes that INFO errorstats counts.
-pub const MAX_ERROR_CODES: usize = 128;
+pub(crate) const MAX_ERROR_CODES: usize = 128;
 
 /// Up to so many clients of one node share a worker: enough for a program with a handful of connections, and few enough that a load
 /// worth spreading is spread.
-pub const CLIENTS_TOGETHER: usize = 8;
+pub(crate) const CLIENTS_TOGETHER: usize = 8;

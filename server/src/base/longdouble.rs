@@ -14,7 +14,7 @@ use super::number::trim_fraction;
 
 /// A software `long double`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LongDouble {
+pub(crate) struct LongDouble {
     negative: bool,
     magnitude: Magnitude,
 }
@@ -60,7 +60,7 @@ impl LongDouble {
     /// Reads a decimal or hexadecimal float, `inf` or `infinity` in any case, each with an optional sign. `None` for
     /// what Redis refuses: an empty or overlong text, spaces or anything else around the number, NaN, and a number
     /// that is out of range or reads as zero without being written as zero.
-    pub fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         if text.len() > LONG_DOUBLE_MAX_CHARS {
             return None;
         }
@@ -86,19 +86,19 @@ impl LongDouble {
     }
 
     /// The integer `value`, exactly.
-    pub fn from_i64(value: i64) -> Self {
+    pub(crate) fn from_i64(value: i64) -> Self {
         let magnitude = round_extended(Unrounded { value: u128::from(value.unsigned_abs()), exponent: 0 });
         LongDouble { negative: value < 0, magnitude }
     }
 
     /// Whether this is neither infinite nor the result of adding opposite infinities.
-    pub fn is_finite(self) -> bool {
+    pub(crate) fn is_finite(self) -> bool {
         matches!(self.magnitude, Magnitude::Zero | Magnitude::Finite { .. })
     }
 
     /// The text of Redis's `ld2string(LD_STR_HUMAN)`: `%.17Lf` without the zeros that end the fraction; never an
     /// exponent.
-    pub fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let digits = match self.magnitude {
             Magnitude::Zero => return "0".into(),
             Magnitude::Infinite => "inf".into(),

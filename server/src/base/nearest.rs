@@ -7,7 +7,7 @@
 const WORD_MAX: usize = 64;
 
 /// The nearest of `names` to `word`, in any case, if one is near enough; of several the first.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     if word.is_empty() || word.len() > WORD_MAX {
         return None;

@@ -5,10 +5,13 @@
 //! so these stand in `protocol` and are only passed on here. Floats are what C's `strtod` takes when it takes the
 //! whole text: `inf`, hexadecimal floats, `.5` and `1.`; but no leading space, no NaN and nothing out of range.
 
-pub use protocol::number::{F64Text, MAX_I64_LEN as I64_MAX_CHARS, format_f64, parse_i64};
+#[cfg(test)]
+pub(crate) use protocol::number::format_f64;
+pub(crate) use protocol::number::{MAX_I64_LEN as I64_MAX_CHARS, parse_i64};
 
 /// Parses a canonical unsigned decimal integer (Redis: string2ull for texts that are not negative).
-pub fn parse_u64(text: &[u8]) -> Option<u64> {
+#[cfg(test)]
+pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
     if let Some(value) = parse_i64(text) {
         return u64::try_from(value).ok();
     }
@@ -18,7 +21,7 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 
 /// Parses a float as C's `strtod` reads it if it takes the whole text (Redis: string2d). `None` for NaN, for a text
 /// that starts with a space, and for a value beyond the range of `f64` or so small that it reads as zero.
-pub fn parse_f64(text: &[u8]) -> Option<f64> {
+pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
     let (negative, magnitude) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -46,13 +49,13 @@ fn parse_decimal_f64(text: &[u8]) -> Option<f64> {
 }
 
 /// Drops the zeros that end a fraction, and the point if nothing follows it.
-pub fn trim_fraction(text: &str) -> &str {
+pub(crate) fn trim_fraction(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 /// Parses an amount of memory: digits and an optional unit `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` in any case; the `b`
 /// makes it 1024-based (Redis: memtoull). `None` for anything else and for what does not fit 64 bits.
-pub fn parse_memory(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (number, unit) = text.split_at(digits);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {

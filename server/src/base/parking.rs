@@ -14,19 +14,19 @@ use parking_lot::Mutex;
 
 /// One task that waits.
 #[derive(Debug)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     called: AtomicBool,
     waker: Waker,
 }
 
 impl Ticket {
     /// A ticket for the task behind `waker`.
-    pub fn new(waker: &Waker) -> Arc<Self> {
+    pub(crate) fn new(waker: &Waker) -> Arc<Self> {
         Arc::new(Self { called: AtomicBool::new(false), waker: waker.clone() })
     }
 
     /// Whether its turn has come.
-    pub fn is_called(&self) -> bool {
+    pub(crate) fn is_called(&self) -> bool {
         self.called.load(Ordering::Acquire)
     }
 
@@ -38,7 +38,7 @@ impl Ticket {
 
 /// Tickets in the order of arrival, each for one of several locks told apart by `K`.
 #[derive(Debug)]
-pub struct Parking<K>(Mutex<Vec<(K, Arc<Ticket>)>>);
+pub(crate) struct Parking<K>(Mutex<Vec<(K, Arc<Ticket>)>>);
 
 impl<K> Default for Parking<K> {
     fn default() -> Self {
@@ -48,18 +48,19 @@ impl<K> Default for Parking<K> {
 
 impl<K: PartialEq> Parking<K> {
     /// Leaves a ticket for the lock `key`.
-    pub fn leave(&self, key: K, ticket: Arc<Ticket>) {
+    pub(crate) fn leave(&self, key: K, ticket: Arc<Ticket>) {
         self.0.lock().push((key, ticket));
     }
 
     /// Calls everybody who waits for the lock `key`.
-    pub fn wake_all(&self, key: &K) {
+    pub(crate) fn wake_all(&self, key: &K) {
         let called: Vec<_> = self.0.lock().extract_if(.., |(wanted, _)| wanted == key).collect();
         called.iter().for_each(|(_, ticket)| ticket.call());
     }
 
     /// Whether anybody waits for the lock `key`.
-    pub fn is_awaited(&self, key: &K) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_awaited(&self, key: &K) -> bool {
         self.0.lock().iter().any(|(wanted, _)| wanted == key)
     }
 }

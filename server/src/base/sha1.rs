@@ -1,11 +1,11 @@
 //! SHA-1 (FIPS 180-4), for what Redis defines by it: DEBUG DIGEST, and script names later. Not for security.
 
 /// Length of a digest in bytes.
-pub const DIGEST_BYTES: usize = 20;
+pub(crate) const DIGEST_BYTES: usize = 20;
 const BLOCK_BYTES: usize = 64;
 
 /// The SHA-1 of `message`.
-pub fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
+pub(crate) fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
     let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let mut blocks = message.chunks_exact(BLOCK_BYTES);
     for block in &mut blocks {
@@ -29,7 +29,7 @@ pub fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
 }
 
 /// The digest in lower-case hexadecimal digits.
-pub fn to_hex(digest: &[u8]) -> String {
+pub(crate) fn to_hex(digest: &[u8]) -> String {
     let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
     digits.map(|digit| char::from(b"0123456789abcdef"[digit as usize])).collect()
 }

@@ -23,7 +23,7 @@ const SERVES: u8 = 0;
 const KEPT: usize = 64 << 10;
 
 /// Takes the mark off a child's command line, and leaves the terminal's session. `false`: this is no child.
-pub fn is_child(words: &mut Vec<OsString>) -> bool {
+pub(crate) fn is_child(words: &mut Vec<OsString>) -> bool {
     if words.first().is_none_or(|word| word != CHILD) {
         return false;
     }
@@ -37,7 +37,7 @@ pub fn is_child(words: &mut Vec<OsString>) -> bool {
 ///
 /// # Errors
 /// As the system says.
-pub fn serves(console: &Console) -> io::Result<()> {
+pub(crate) fn serves(console: &Console) -> io::Result<()> {
     console.settle();
     // Not through the console, which may not have come to it when the output is let go of.
     rustix::io::retry_on_intr(|| rustix::io::write(rustix::stdio::stdout(), &[SERVES]))?;
@@ -53,7 +53,7 @@ pub fn serves(console: &Console) -> io::Result<()> {
 ///
 /// # Errors
 /// As the system says; nothing was started then.
-pub fn start(
+pub(crate) fn start(
     program: &OsStr,
     words: &[OsString],
     stdin: Option<&[u8]>,

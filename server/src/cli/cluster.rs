@@ -12,14 +12,14 @@ use clap::{CommandFactory, Parser};
 
 use super::{Invocation, version};
 use crate::base::nearest::nearest;
+use crate::config::directive::DirectiveId;
+use crate::config::file::{LoadError, Sources, is_known, options_text};
+use crate::config::{Config, ids, table, words};
 use crate::embedded::{NODES_MAX, check_directives, check_ports};
-use crate::engine::config::directive::DirectiveId;
-use crate::engine::config::file::{LoadError, Sources, is_known, options_text};
-use crate::engine::config::{Config, ids, table, words};
 
 /// `slotd cluster ...`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterArgs {
+pub(crate) struct ClusterArgs {
     /// Number of primaries, each with its share of the slots.
     pub shards: u16,
     /// Replicas of each primary.
@@ -198,7 +198,7 @@ fn unknown(name: &str) -> String {
 }
 
 /// What the command line makes of every node.
-pub struct Settled {
+pub(crate) struct Settled {
     /// Directives for every node, as lines of configuration.
     pub directives: Vec<u8>,
     /// The same, read.
@@ -207,7 +207,7 @@ pub struct Settled {
 
 impl ClusterArgs {
     /// How many nodes that makes.
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         usize::from(self.shards) * (usize::from(self.replicas) + 1)
     }
 
@@ -215,7 +215,7 @@ impl ClusterArgs {
     ///
     /// # Errors
     /// A directive that cannot be obeyed, or the names of two options that contradict each other.
-    pub fn settle(&self) -> Result<Settled, String> {
+    pub(crate) fn settle(&self) -> Result<Settled, String> {
         let mut directives = DEFAULTS.to_vec();
         let mut say = |name: &str, value: &[u8]| {
             directives.extend([name.as_bytes(), b" ", &words::quote(value), b"\n"].concat());

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::logging::outlet::Outlet;
 
 /// Where the program prints.
-pub struct Console {
+pub(crate) struct Console {
     /// Standard output.
     pub out: Outlet,
     /// Standard error.
@@ -23,17 +23,17 @@ pub struct Console {
 
 impl Console {
     /// Standard output and standard error as they are now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { out: Outlet::stdout(), err: Outlet::stderr(), others: Arc::default() }
     }
 
     /// Another outlet that gets a moment at the end.
-    pub fn also_settle(&self, outlet: &Outlet) {
+    pub(crate) fn also_settle(&self, outlet: &Outlet) {
         self.others.lock().push(outlet.clone());
     }
 
     /// Has panics told on standard error, in the words of the standard library.
-    pub fn report_panics(&self) {
+    pub(crate) fn report_panics(&self) {
         let err = self.err.clone();
         std::panic::set_hook(Box::new(move |info| {
             let thread = std::thread::current();
@@ -49,14 +49,14 @@ impl Console {
     }
 
     /// Waits a moment for what is queued.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         for outlet in [&self.out, &self.err].into_iter().chain(&*self.others.lock()) {
             outlet.settle();
         }
     }
 
     /// Ends the process at once, but for that moment.
-    pub fn exit(&self, status: i32) -> ! {
+    pub(crate) fn exit(&self, status: i32) -> ! {
         self.settle();
         std::process::exit(status)
     }

@@ -13,13 +13,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
-use crate::engine::config::{Config, ids};
+use crate::config::{Config, ids};
 
 /// Covers the passwords on the command line. `false`: there were none.
 ///
 /// # Errors
 /// As the system says; they stay visible then.
-pub fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<bool> {
+pub(crate) fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<bool> {
     let masked = masked(words);
     if masked.iter().zip(words).all(|(masked, word)| masked == word.as_bytes()) {
         return Ok(false);
@@ -38,7 +38,7 @@ pub fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<bool> {
 ///
 /// # Errors
 /// As the system says; nothing is changed then.
-pub fn set(config: &Config, title: &str, listen: &str) -> io::Result<()> {
+pub(crate) fn set(config: &Config, title: &str, listen: &str) -> io::Result<()> {
     if !config.bool(ids::SET_PROC_TITLE) {
         return Ok(());
     }

@@ -11,13 +11,13 @@ use protocol::slot::SlotId;
 
 use super::driver::{Cluster, core_config, route_policy};
 use super::route::route;
-use crate::engine::config::directive::DirectiveId;
-use crate::engine::config::ids;
+use crate::config::directive::DirectiveId;
+use crate::config::ids;
 use crate::engine::ports::{Route, RouteAsk, Router};
 
 impl Cluster {
     /// As [`Cluster::with_core`], for a command: returns when what follows is done and saved. Not on the control thread.
-    pub fn with_core_saved<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
+    pub(crate) fn with_core_saved<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let result = self.with_core(input);
         self.settle();
         result
@@ -43,7 +43,7 @@ impl Cluster {
     }
 
     /// Clients reach this node at another port now: tell the peers, who tell their clients. The bus stays where it is.
-    pub fn note_port(self: &Arc<Self>, port: u16) {
+    pub(crate) fn note_port(self: &Arc<Self>, port: u16) {
         if self.port.swap(port, Ordering::Relaxed) != port {
             self.configure();
         }

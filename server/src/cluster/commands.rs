@@ -12,12 +12,12 @@ use protocol::slot::{SlotId, SlotRange, key_slot};
 use super::driver::Cluster;
 use super::shapes;
 use crate::base::number::parse_i64;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
-use crate::engine::help;
-use crate::engine::session::{Handled, Service, SessionCtx, SessionResult};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error, help};
+use crate::engine::handler::{Handled, Service, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
-pub type ClusterFn = for<'c, 'x, 'e, 'a> fn(&Arc<Cluster>, &'c mut SessionCtx<'x, 'e>, Args<'a>) -> SessionResult;
+pub(crate) type ClusterFn =
+    for<'c, 'x, 'e, 'a> fn(&Arc<Cluster>, &'c mut SessionCtx<'x, 'e>, Args<'a>) -> SessionResult;
 
 const ADMIN: Flags = Flags::NO_ASYNC_LOADING.and(Flags::ADMIN).and(Flags::STALE);
 const ASK: Flags = Flags::STALE;
@@ -30,7 +30,7 @@ const fn sub(name: &'static str, arity: Arity, flags: Flags, handler: ClusterFn)
 }
 
 /// The commands of the cluster.
-pub static COMMANDS: &[Declared<ClusterFn>] = &[
+pub(crate) static COMMANDS: &[Declared<ClusterFn>] = &[
     Declared::new("CLUSTER", Arity::at_least(2), Group::Cluster, Flags::CONTAINER, container as ClusterFn)
         .since("3.0.0")
         .summary("A container for cluster commands")
@@ -181,7 +181,7 @@ pub static COMMANDS: &[Declared<ClusterFn>] = &[
 ];
 
 /// The specs of [`COMMANDS`], for the registry.
-pub fn specs() -> Vec<&'static Spec> {
+pub(crate) fn specs() -> Vec<&'static Spec> {
     COMMANDS.iter().map(|command| &command.spec).collect()
 }
 

@@ -44,7 +44,7 @@ pub enum ConfFileError {
 
 /// The open and locked nodes.conf of one node.
 #[derive(Debug)]
-pub struct ConfFile {
+pub(crate) struct ConfFile {
     path: PathBuf,
     /// Holds the lock on the current inode.
     locked: File,
@@ -58,7 +58,7 @@ pub struct ConfFile {
 }
 
 /// Where the text is kept.
-pub trait ConfStore: Send + std::fmt::Debug {
+pub(crate) trait ConfStore: Send + std::fmt::Debug {
     /// See [`ConfFile::save`].
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl ConfStore for ConfFile {
 
 /// How a text came to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Saved {
+pub(crate) enum Saved {
     /// As this file is saved as a rule.
     Usual,
     /// Over the old text: there is no room for a new file.
@@ -103,7 +103,7 @@ impl ConfFile {
     ///
     /// # Errors
     /// [`ConfFileError`]; the file is untouched.
-    pub fn open(path: &Path, durable: bool) -> Result<(Self, Vec<u8>), ConfFileError> {
+    pub(crate) fn open(path: &Path, durable: bool) -> Result<(Self, Vec<u8>), ConfFileError> {
         let io_error = |error| ConfFileError::Io { path: path.to_owned(), error };
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
@@ -122,7 +122,7 @@ impl ConfFile {
     ///
     /// # Errors
     /// [`ConfFileError::Fixed`]; the file is as it was.
-    pub fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
+    pub(crate) fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
         let path = self.path.clone();
         // On disk, since it replaces what was: a file that a power failure empties would forget a vote.
         self.save_bytes(text, true).map(drop).map_err(|error| ConfFileError::Fixed { path, error })
@@ -133,7 +133,7 @@ impl ConfFile {
     ///
     /// # Errors
     /// As the system says; the old text is still in place, if the file is durable.
-    pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved> {
+    pub(crate) fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved> {
         self.save_bytes(text.as_bytes(), fsync)
     }
 
@@ -214,13 +214,13 @@ impl ConfFile {
     }
 
     /// What the saves since the last call replaced, to be dropped at leisure.
-    pub fn take_replaced(&mut self) -> Vec<File> {
+    pub(crate) fn take_replaced(&mut self) -> Vec<File> {
         std::mem::take(&mut self.replaced)
     }
 }
 
 /// Whether this text is that of a new node: empty, or what a crash of a stock node leaves behind.
-pub fn is_new(text: &[u8]) -> bool {
+pub(crate) fn is_new(text: &[u8]) -> bool {
     text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
 }
 
@@ -228,7 +228,7 @@ pub fn is_new(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// The text is damaged.
-pub fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
+pub(crate) fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
     if is_new(text) {
         return Ok(false);
     }
@@ -237,7 +237,7 @@ pub fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
 }
 
 /// Whether the process, or the system, has too many files open: the next moment may be better.
-pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
 }
 

@@ -24,12 +24,12 @@ use super::local_buses::LocalBuses;
 use super::outbox::{Facts, Outbox, Step};
 use super::resolve::Resolver;
 use super::route::{Endpoint, RoutePolicy};
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::config::ids;
-use crate::engine::threads::Spawner;
+use crate::runtime::threads::Spawner;
 
 /// What the cluster asks of replication. Callable from any thread; none of it blocks.
-pub trait DataLink: Send + Sync {
+pub(crate) trait DataLink: Send + Sync {
     /// Replicate from this address from now on (again, if it is the same one already and the link is up: no change).
     fn follow(&self, host: &str, port: u16);
     /// Stop replicating, keep the data, begin a history of one's own.
@@ -42,7 +42,7 @@ pub trait DataLink: Send + Sync {
 
 /// Where a node's data stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DataState {
+pub(crate) struct DataState {
     /// Written (primary) or processed (replica).
     pub offset: u64,
     /// A replica has finished a sync with the primary it was last told to follow.
@@ -53,7 +53,7 @@ pub struct DataState {
 
 /// Where a node is, and who is there with it.
 #[derive(Clone, Default)]
-pub struct Place {
+pub(crate) struct Place {
     /// The port that clients reach the node at.
     pub port: u16,
     /// The port of the bus.
@@ -63,7 +63,7 @@ pub struct Place {
 }
 
 /// The cluster side of one node.
-pub struct Cluster {
+pub(crate) struct Cluster {
     me: Weak<Cluster>,
     pub(super) engine: Arc<Engine>,
     pub(super) data: Arc<dyn DataLink>,
@@ -106,7 +106,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The file is damaged; it is left as it is.
-    pub fn new(
+    pub(crate) fn new(
         engine: Arc<Engine>,
         data: Arc<dyn DataLink>,
         control: Spawner,
@@ -168,7 +168,7 @@ impl Cluster {
     }
 
     /// Starts the timer. The first act is to save, so that a new node keeps its id over a crash.
-    pub fn start(self: &Arc<Self>) {
+    pub(crate) fn start(self: &Arc<Self>) {
         self.save_first();
         let cluster = Arc::downgrade(self);
         self.control.spawn(move |_| async move {
@@ -192,7 +192,7 @@ impl Cluster {
     }
 
     /// Ends all links and the timer.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.rearm.notify_one();
         self.outbox.stop();
@@ -200,14 +200,14 @@ impl Cluster {
     }
 
     /// The bus clock: Unix milliseconds at start, then only forward.
-    pub fn bus_now(&self) -> i64 {
+    pub(crate) fn bus_now(&self) -> i64 {
         let (wall, monotonic) = self.clock_start;
         wall + (self.engine.clock.monotonic_us().saturating_sub(monotonic) / 1000) as i64
     }
 
     /// Gives the core an input, and has performed what follows. What relies on a save that is not on disk yet is done when it is, without
     /// the caller.
-    pub fn with_core<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
+    pub(crate) fn with_core<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let mut core = self.core.lock();
         let result = input(&mut core, self.bus_now());
         let steps = self.steps(&mut core);
@@ -293,7 +293,7 @@ impl Cluster {
 
     /// The published view: cheap, at most one input old, its times older. Not for whoever performs effects: it may ask for
     /// the core's lock.
-    pub fn view(&self) -> Arc<View> {
+    pub(crate) fn view(&self) -> Arc<View> {
         if self.view_is_stale.load(Ordering::Acquire) {
             self.publish_details(&mut self.core.lock());
         }
@@ -302,7 +302,7 @@ impl Cluster {
 
     /// A view with current times, for CLUSTER NODES and the like; while something is not saved yet, the one that workers route by: what
     /// is not on disk is shown to nobody.
-    pub fn fresh_view(&self) -> View {
+    pub(crate) fn fresh_view(&self) -> View {
         let core = self.core.lock();
         if self.outbox.is_held() {
             return (**self.view.load()).clone();
@@ -311,13 +311,13 @@ impl Cluster {
     }
 
     /// The id of this node and of its primary, without a view.
-    pub fn identity(&self) -> (NodeId, Option<NodeId>) {
+    pub(crate) fn identity(&self) -> (NodeId, Option<NodeId>) {
         let core = self.core.lock();
         (core.my_id(), core.my_primary())
     }
 
     /// How nodes are named for clients.
-    pub fn policy(&self) -> RoutePolicy {
+    pub(crate) fn policy(&self) -> RoutePolicy {
         **self.policy.load()
     }
 
@@ -331,17 +331,12 @@ impl Cluster {
     }
 
     /// Bytes that wait on each link.
-    pub fn queued_bytes(&self) -> BTreeMap<LinkId, usize> {
+    pub(crate) fn queued_bytes(&self) -> BTreeMap<LinkId, usize> {
         self.links.lock().iter().map(|(id, out)| (*id, out.queued_bytes())).collect()
     }
 
-    /// The port that clients reach this node at.
-    pub fn port(&self) -> u16 {
-        self.port.load(Ordering::Relaxed)
-    }
-
     /// The port of the bus.
-    pub fn bus_port(&self) -> u16 {
+    pub(crate) fn bus_port(&self) -> u16 {
         self.bus_port
     }
 }

@@ -46,9 +46,9 @@ impl Cluster {
             Effect::UnpauseWrites => self.engine.state.unpause(PausePurpose::Failover),
             Effect::Publish { channel, message, sharded } => {
                 if sharded {
-                    self.engine.pubsub.publish_shard(&self.engine, &channel, &message);
+                    self.engine.publish_shard(&channel, &message);
                 } else {
-                    self.engine.pubsub.publish(&self.engine, &channel, &message);
+                    self.engine.publish(&channel, &message);
                 }
             }
             Effect::Log { level, text } => self.log(level, &text),

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::driver::Cluster;
 use super::local_buses::{Call, Listener};
 use super::pipe::{self, End};
-use crate::engine::config::ids;
+use crate::config::ids;
 use crate::engine::info::{InfoSource, InfoWriter};
 
 /// Room for reading at a time, bytes.
@@ -31,7 +31,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// The sending side of a link. Dropping it ends the link's task.
 #[derive(Debug)]
-pub enum LinkOut {
+pub(crate) enum LinkOut {
     Socket {
         queue: mpsc::UnboundedSender<Arc<[u8]>>,
         bytes: Arc<LinkBytes>,
@@ -43,7 +43,7 @@ pub enum LinkOut {
 
 impl LinkOut {
     /// Bytes that wait to be written.
-    pub fn queued_bytes(&self) -> usize {
+    pub(crate) fn queued_bytes(&self) -> usize {
         match self {
             Self::Socket { bytes, .. } => bytes.queued.load(Ordering::Relaxed),
             Self::Pipe(sender) => sender.waiting(),
@@ -77,7 +77,7 @@ impl LinkOut {
 
 /// What the buffers of a link hold.
 #[derive(Debug, Default)]
-pub struct LinkBytes {
+pub(crate) struct LinkBytes {
     /// Queued and not yet written.
     queued: AtomicUsize,
     /// Room for reading; it grows with a packet that is not here as a whole.
@@ -218,7 +218,7 @@ impl Cluster {
     }
 
     /// Accepts peers until dropped.
-    pub async fn accept_bus(self: Arc<Self>, listener: TcpListener) {
+    pub(crate) async fn accept_bus(self: Arc<Self>, listener: TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -245,7 +245,7 @@ impl Cluster {
     }
 
     /// Accepts the nodes of the process until dropped.
-    pub async fn accept_local(self: Arc<Self>, mut listener: Listener) {
+    pub(crate) async fn accept_local(self: Arc<Self>, mut listener: Listener) {
         while let Some(Call { end: (sender, receiver), from, to }) = listener.accept().await {
             let link = self.with_core(|core, now| core.handle_link_accepted(ip_text(from), ip_text(to), now));
             self.links.lock().insert(link, LinkOut::Pipe(sender));

@@ -26,13 +26,13 @@ pub(super) struct Call {
 
 /// Where nodes of the process listen.
 #[derive(Default)]
-pub struct LocalBuses {
+pub(crate) struct LocalBuses {
     listening: Mutex<BTreeMap<SocketAddr, mpsc::Sender<Call>>>,
 }
 
 impl LocalBuses {
     /// Nodes of the process that connect to these addresses are heard by the listener from now on. So many may wait for it.
-    pub fn listen(self: &Arc<Self>, addresses: &[SocketAddr], backlog: usize) -> Listener {
+    pub(crate) fn listen(self: &Arc<Self>, addresses: &[SocketAddr], backlog: usize) -> Listener {
         let (sender, calls) = mpsc::channel(backlog.max(1));
         let mut listening = self.listening.lock();
         for address in addresses {
@@ -76,7 +76,7 @@ impl LocalBuses {
 }
 
 /// What one node hears of its neighbours; dropping it ends that.
-pub struct Listener {
+pub(crate) struct Listener {
     buses: Arc<LocalBuses>,
     addresses: Vec<SocketAddr>,
     calls: mpsc::Receiver<Call>,

@@ -22,9 +22,9 @@ use crate::base::number::parse_i64;
 use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, Traits, error};
 use crate::engine::Engine;
-use crate::engine::client::ClientHandle;
-use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
+use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::state::PauseKind;
+use crate::session::client::ClientHandle;
 use crate::store::{Cause, Change, WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
@@ -33,7 +33,7 @@ const ROUNDS: usize = 16;
 const MAX_REPLY: usize = 64 * 1024;
 
 /// The command of this file.
-pub static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE.and(Flags::ACL_DANGEROUS), migrate as SessionFn)
+pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE.and(Flags::ACL_DANGEROUS), migrate as SessionFn)
         .traits(Traits::MOVES_KEYS)
     .since("2.6.0")
     .summary("Atomically transfer a key from a Redis instance to another one.")

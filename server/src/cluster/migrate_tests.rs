@@ -1,7 +1,7 @@
 //! What MIGRATE sends along with a key.
 
 use super::*;
-use crate::engine::testing::{Bench, START};
+use crate::testing::{Bench, START};
 
 /// RESTORE takes 0 for "no expiry" (Redis: `migrateCommand` sends at least 1).
 #[test]

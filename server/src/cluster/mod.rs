@@ -11,27 +11,29 @@
 //! before the packets that depend on it leave. Lock order: barrier gate, then core, then slots; whoever performs effects never
 //! waits for a gate.
 //!
-//! Rank 7.
+//! Rank 9.
+
+#![forbid(unsafe_code)]
 
 mod asked;
 mod background;
-pub mod commands;
-pub mod conf_file;
-pub mod driver;
+pub(crate) mod commands;
+pub(crate) mod conf_file;
+pub(crate) mod driver;
 mod effects;
-pub mod links;
-pub mod local_buses;
-pub mod migrate;
+pub(crate) mod links;
+pub(crate) mod local_buses;
+pub(crate) mod migrate;
 mod outbox;
-pub mod pipe;
+pub(crate) mod pipe;
 mod reset;
-pub mod resolve;
-pub mod route;
+pub(crate) mod resolve;
+pub(crate) mod route;
 mod saving;
 mod shapes;
 
 /// What CLUSTER MEET adds to a client port to get the bus port (CLUSTER_PORT_INCR).
-pub const BUS_PORT_OFFSET: i64 = 10_000;
+pub(crate) const BUS_PORT_OFFSET: i64 = 10_000;
 
-pub use driver::{Cluster, DataLink, DataState, Place};
-pub use local_buses::{Listener, LocalBuses};
+pub(crate) use driver::{Cluster, DataLink, DataState, Place};
+pub(crate) use local_buses::{Listener, LocalBuses};

@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::conf_file::ConfStore;
 use super::driver::Cluster;
-use crate::engine::task_group::Phase;
+use crate::runtime::task_group::Phase;
 
 /// Bytes of packets that wait for a save at most.
 const HELD_MAX: usize = 16 << 20;

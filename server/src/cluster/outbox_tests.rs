@@ -11,8 +11,8 @@ use protocol::slot::SlotRange;
 use super::*;
 use crate::cluster::conf_file::Saved;
 use crate::cluster::{DataLink, DataState, Place};
-use crate::engine::testing::Bench;
-use crate::engine::threads::Threads;
+use crate::runtime::threads::Threads;
+use crate::testing::Bench;
 
 /// A disk that stands still until it is told to go on, once for each save.
 #[derive(Debug)]

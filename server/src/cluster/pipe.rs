@@ -18,7 +18,7 @@ use std::task::{Poll, Waker};
 use parking_lot::Mutex;
 
 /// So much may be on its way, bytes.
-pub const ROOM: usize = 64 * 1024;
+pub(crate) const ROOM: usize = 64 * 1024;
 
 /// One direction.
 #[derive(Debug, Default)]
@@ -74,11 +74,11 @@ impl Drop for Half {
 
 /// The half of an end that sends.
 #[derive(Debug)]
-pub struct Sender(Half);
+pub(crate) struct Sender(Half);
 
 impl Sender {
     /// Sends a packet, and returns what waits then. To who has closed the link nothing is sent.
-    pub fn send(&self, packet: Arc<[u8]>) -> usize {
+    pub(crate) fn send(&self, packet: Arc<[u8]>) -> usize {
         let mut way = self.0.outgoing().lock();
         if way.closed {
             return 0;
@@ -95,23 +95,23 @@ impl Sender {
     }
 
     /// Bytes that have not left the sender.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.held().saturating_sub(ROOM)
     }
 
     /// Bytes that the other end has not read.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.0.outgoing().lock().bytes
     }
 }
 
 /// The half of an end that receives.
 #[derive(Debug)]
-pub struct Receiver(Half);
+pub(crate) struct Receiver(Half);
 
 impl Receiver {
     /// The next packet; `None` when the link is closed.
-    pub async fn receive(&mut self) -> Option<Arc<[u8]>> {
+    pub(crate) async fn receive(&mut self) -> Option<Arc<[u8]>> {
         poll_fn(|cx| {
             let mut way = self.0.incoming().lock();
             if let Some(packet) = way.packets.pop_front() {
@@ -135,10 +135,10 @@ impl Receiver {
 const KEPT_SLOTS: usize = 16;
 
 /// One end of a link.
-pub type End = (Sender, Receiver);
+pub(crate) type End = (Sender, Receiver);
 
 /// A new link.
-pub fn pair() -> (End, End) {
+pub(crate) fn pair() -> (End, End) {
     let pipe = Arc::new(Pipe::default());
     let half = |end| Half { pipe: pipe.clone(), end };
     let end = |number| (Sender(half(number)), Receiver(half(number)));

@@ -27,7 +27,7 @@ const MAX_QUESTIONS: usize = 32;
 const MAX_NAMES: usize = 1_024;
 
 /// The addresses of a name, in the order in which they are to be tried, or why there are none.
-pub type Answer = Result<Arc<[IpAddr]>, Arc<str>>;
+pub(crate) type Answer = Result<Arc<[IpAddr]>, Arc<str>>;
 
 enum Name {
     Asking(watch::Receiver<Option<Answer>>),
@@ -36,7 +36,7 @@ enum Name {
 
 /// The names that were asked for lately.
 #[derive(Clone, Default)]
-pub struct Resolver {
+pub(crate) struct Resolver {
     names: Arc<Mutex<BTreeMap<String, Name>>>,
 }
 
@@ -45,7 +45,7 @@ impl Resolver {
     ///
     /// # Errors
     /// The resolver's reason.
-    pub async fn resolve(&self, host: &str) -> Answer {
+    pub(crate) async fn resolve(&self, host: &str) -> Answer {
         if let Ok(address) = host.parse() {
             return Ok(Arc::new([address]));
         }
@@ -102,7 +102,7 @@ impl Resolver {
     }
 
     /// Whether the failure of this name is to be reported now: when it begins, and from time to time while it lasts.
-    pub fn is_news(&self, host: &str) -> bool {
+    pub(crate) fn is_news(&self, host: &str) -> bool {
         match self.names.lock().get_mut(host) {
             Some(Name::Known { answer: Err(_), reported, .. }) => {
                 let news = reported.is_none_or(|at| at.elapsed() >= REPORT_AGAIN);

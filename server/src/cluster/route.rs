@@ -10,7 +10,7 @@ use crate::engine::ports::{Route, RouteAsk};
 
 /// How nodes are named in redirections (`cluster-preferred-endpoint-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub(crate) enum Endpoint {
     Ip,
     Hostname,
     Unknown,
@@ -18,7 +18,7 @@ pub enum Endpoint {
 
 /// Directives that routing depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct RoutePolicy {
+pub(crate) struct RoutePolicy {
     pub endpoint: Endpoint,
     /// `cluster-allow-reads-when-down`.
     pub reads_when_down: bool,
@@ -27,7 +27,7 @@ pub struct RoutePolicy {
 }
 
 /// The host of a node in redirections, CLUSTER SLOTS and SHARDS; `?` if its hostname is not known.
-pub fn endpoint_of(node: &NodeView, endpoint: Endpoint) -> String {
+pub(crate) fn endpoint_of(node: &NodeView, endpoint: Endpoint) -> String {
     match endpoint {
         Endpoint::Ip => node.ip.to_string(),
         Endpoint::Hostname if node.hostname.is_empty() => "?".to_owned(),
@@ -37,7 +37,7 @@ pub fn endpoint_of(node: &NodeView, endpoint: Endpoint) -> String {
 }
 
 /// Decides. `lease_held`: this node may serve writes (see [`gossip::Gossip::serve_until_ms`]).
-pub fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_held: bool) -> Route {
+pub(crate) fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_held: bool) -> Route {
     let Some(owner) = view.owner(ask.slot) else { return Route::Refuse(error::CLUSTER_DOWN_UNBOUND) };
     if let Some(problem) = when_down(view, ask, policy) {
         return Route::Refuse(problem);

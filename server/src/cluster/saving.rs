@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::conf_file::{self, Saved};
 use super::driver::Cluster;
 use super::outbox::Save;
-use crate::engine::task_group::Phase;
+use crate::runtime::task_group::Phase;
 
 /// How long the thread that saves stays when there is nothing to save: saves come in bursts.
 const LINGER: Duration = Duration::from_millis(200);
@@ -23,7 +23,7 @@ const FULL_DISK_WARNING_MS: i64 = 60_000;
 impl Cluster {
     /// Waits until everything that was asked for so far is done and in the file: a client's answer comes after it. Not on the
     /// control thread.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let mut state = self.outbox.state.lock();
         let added = state.added;
         self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.done < added);

@@ -13,7 +13,7 @@ use protocol::slot::SlotRange;
 use super::driver::Cluster;
 use super::route::{Endpoint, endpoint_of};
 use crate::command::CmdError;
-use crate::engine::session::{Handled, SessionCtx, SessionResult};
+use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 pub(super) fn info(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
     ctx.reply.verbatim(*b"txt", cluster.fresh_view().info_text().as_bytes());

@@ -7,10 +7,10 @@
 //! Invariant: no name here is one of a registered command (checked where the registry is).
 
 /// What is added to the reply for an unknown command.
-pub const NOTE: &str = "- not supported by slotd yet";
+pub(crate) const NOTE: &str = "- not supported by slotd yet";
 
 /// In lower case, separated by spaces.
-pub const COMMANDS: &str = "\
+pub(crate) const COMMANDS: &str = "\
     acl bgrewriteaof bitcount bitfield bitfield_ro bitop bitpos bzmpop bzpopmax bzpopmin clusterscan commandlog \
     delex delifeq digest eval eval_ro evalsha evalsha_ro fcall fcall_ro function geoadd geodist geohash geopos \
     georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore getbit hdel hexists \
@@ -29,7 +29,7 @@ pub const COMMANDS: &str = "\
 const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];
 
 /// Missing subcommands of commands that are there, in lower case, separated by spaces.
-pub const SUBCOMMANDS: &[(&str, &str)] = &[
+pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
     ("client", "capa import-source"),
     (
         "cluster",
@@ -50,14 +50,14 @@ pub const SUBCOMMANDS: &[(&str, &str)] = &[
 const NAME_MAX: usize = 64;
 
 /// Whether Redis or Valkey has a command of this name that slotd lacks.
-pub fn is_command(name: &[u8]) -> bool {
+pub(crate) fn is_command(name: &[u8]) -> bool {
     lower(name).is_some_and(|name| {
         COMMANDS.split(' ').any(|known| known == name) || MODULES.iter().any(|family| name.starts_with(family))
     })
 }
 
 /// The same of a subcommand; the container is there.
-pub fn is_subcommand(container: &str, word: &[u8]) -> bool {
+pub(crate) fn is_subcommand(container: &str, word: &[u8]) -> bool {
     let container = SUBCOMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(container));
     container.is_some_and(|(_, words)| lower(word).is_some_and(|word| words.split(' ').any(|known| known == word)))
 }

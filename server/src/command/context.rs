@@ -22,7 +22,7 @@ use crate::store::{
 
 /// How keys whose time has come are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// A primary: they are deleted, and the deletion is propagated.
     Primary,
     /// A replica, or a primary whose writes are paused: they are hidden, but only the primary's DEL removes them.
@@ -33,7 +33,7 @@ pub enum Role {
 
 /// Configuration that data commands depend on.
 #[derive(Clone, Debug)]
-pub struct DataLimits {
+pub(crate) struct DataLimits {
     /// `list-max-listpack-size`.
     pub list_max_listpack_size: i64,
     /// `list-compress-depth`.
@@ -56,7 +56,7 @@ pub struct DataLimits {
 
 /// A key with what was computed of it once.
 #[derive(Clone, Copy, Debug)]
-pub struct Key<'k> {
+pub(crate) struct Key<'k> {
     pub bytes: &'k [u8],
     pub hash: KeyHash,
     pub slot: SlotId,
@@ -71,7 +71,7 @@ impl<'k> Key<'k> {
 
 /// A word of the command that is a key, with what the engine has computed of it to route and lock.
 #[derive(Clone, Copy, Debug)]
-pub struct KnownKey<'a> {
+pub(crate) struct KnownKey<'a> {
     pub key: &'a [u8],
     pub slot: SlotId,
     pub hash: KeyHash,
@@ -79,13 +79,13 @@ pub struct KnownKey<'a> {
 
 /// The keys of a command in the order of its words, which is the order in which handlers ask for them.
 #[derive(Debug, Default)]
-pub struct KnownKeys<'a> {
+pub(crate) struct KnownKeys<'a> {
     keys: &'a [KnownKey<'a>],
     next: Cell<usize>,
 }
 
 impl<'a> KnownKeys<'a> {
-    pub fn new(keys: &'a [KnownKey<'a>]) -> Self {
+    pub(crate) fn new(keys: &'a [KnownKey<'a>]) -> Self {
         Self { keys, next: Cell::new(0) }
     }
 
@@ -104,7 +104,7 @@ impl<'a> KnownKeys<'a> {
 }
 
 /// The data side of a keyed handler: its locked slots and the effects it notes.
-pub struct Data<'a> {
+pub(crate) struct Data<'a> {
     pub keyspace: &'a Keyspace,
     pub slots: Slots<'a>,
     pub effects: &'a mut Effects,
@@ -132,10 +132,12 @@ fn fills(bytes: &[u8], lent: &Bytes) -> bool {
 }
 
 /// Everything a keyed handler sees.
-pub struct KeyedCtx<'a> {
+pub(crate) struct KeyedCtx<'a> {
     pub data: Data<'a>,
     pub reply: Reply<'a>,
     pub limits: &'a DataLimits,
+    /// Random numbers, for commands that pick elements.
+    #[expect(dead_code, reason = "for sets, hashes and sorted sets, whose commands pick elements")]
     pub rng: &'a mut Rng,
     /// The command's name as errors print it: `set`, `object|encoding`.
     pub name: &'a str,
@@ -146,7 +148,7 @@ pub struct KeyedCtx<'a> {
 }
 
 /// Everything a keyspace handler sees.
-pub struct KeyspaceCtx<'a> {
+pub(crate) struct KeyspaceCtx<'a> {
     pub keyspace: &'a Keyspace,
     pub reply: Reply<'a>,
     pub effects: &'a mut Effects,
@@ -155,7 +157,6 @@ pub struct KeyspaceCtx<'a> {
     pub db: usize,
     pub now: i64,
     pub role: Role,
-    pub name: &'a str,
     /// Large structures to be dropped after everything is unlocked.
     pub garbage: Vec<Box<dyn Send>>,
     /// Drop `garbage` in another thread (FLUSHALL ASYNC).
@@ -176,7 +177,7 @@ impl<'a> KeyspaceCtx<'a> {
     ///
     /// # Errors
     /// Another command has it for long. The handler hands the error on, which nobody sees: it is run again when the slot is free.
-    pub fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
+    pub(crate) fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
         let Some(patience) = self.patience else { return Ok(self.keyspace.lock(db, slot)) };
         let locked = self.keyspace.try_lock(db, slot).or_else(|| self.keyspace.lock_within(db, slot, patience));
         locked.ok_or_else(|| {
@@ -189,7 +190,7 @@ impl<'a> KeyspaceCtx<'a> {
 impl Data<'_> {
     /// Hashes a key.
     #[inline(always)]
-    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+    pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         match self.known.find(bytes) {
             Some(KnownKey { slot, hash, .. }) => Key { bytes, hash, slot },
             None => Key { bytes, hash: self.keyspace.hash(bytes), slot: key_slot(bytes) },
@@ -198,7 +199,7 @@ impl Data<'_> {
 
     /// The slot of a key, in the selected database.
     #[inline]
-    pub fn slot(&mut self, key: &Key<'_>) -> &mut Slot {
+    pub(crate) fn slot(&mut self, key: &Key<'_>) -> &mut Slot {
         self.slots.at(self.db, key.slot)
     }
 
@@ -245,19 +246,19 @@ impl Data<'_> {
     }
 
     /// The stamp of a key that is made now.
-    pub fn fresh_clock(&self) -> AccessClock {
+    pub(crate) fn fresh_clock(&self) -> AccessClock {
         self.lfu.map_or_else(|| AccessClock::at(self.now), |lfu| lfu.fresh(self.now))
     }
 
     /// Finds a key for a change; a key whose time has come is removed (or hidden) first. Counts neither hit nor miss.
     #[inline]
-    pub fn get_mut(&mut self, key: &Key<'_>) -> Option<EntryMut<'_>> {
+    pub(crate) fn get_mut(&mut self, key: &Key<'_>) -> Option<EntryMut<'_>> {
         self.get_mut_in(self.db, key)
     }
 
     /// [`Self::get_mut`] in another database whose slot is locked too.
     #[inline]
-    pub fn get_mut_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryMut<'_>> {
+    pub(crate) fn get_mut_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryMut<'_>> {
         if self.is_gone(db, key) {
             return None;
         }
@@ -271,13 +272,13 @@ impl Data<'_> {
 
     /// Finds a key without counting it as used, nor as hit or miss: the existence test of a write.
     #[inline]
-    pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+    pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         self.peek_in(self.db, key)
     }
 
     /// [`Self::peek`] in another database whose slot is locked too.
     #[inline]
-    pub fn peek_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryRef<'_>> {
+    pub(crate) fn peek_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryRef<'_>> {
         if self.is_gone(db, key) {
             return None;
         }
@@ -286,13 +287,13 @@ impl Data<'_> {
 
     /// Finds a key for reading: counts a hit or a miss, and notes the use of the key.
     #[inline(always)]
-    pub fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+    pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         self.find(key, !self.no_touch)
     }
 
     /// Finds a key for a question about it (EXISTS, TYPE, TTL): counts a hit or a miss, but is no use of the key.
     #[inline]
-    pub fn look(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+    pub(crate) fn look(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         self.find(key, false)
     }
 
@@ -326,7 +327,7 @@ impl Data<'_> {
 
     /// Sets a key to a string, whatever it held. The change itself is announced by [`Self::changed`].
     #[inline]
-    pub fn set_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
+    pub(crate) fn set_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl) {
         if let Some(lent) = self.lent.take() {
             return self.set_long_string(key, value, ttl, lent);
         }
@@ -349,13 +350,13 @@ impl Data<'_> {
     }
 
     /// Puts a key that was removed elsewhere or copied. What was there before is dropped; [`Self::changed`] announces it.
-    pub fn put_in(&mut self, db: usize, key: &Key<'_>, value: Removed) {
+    pub(crate) fn put_in(&mut self, db: usize, key: &Key<'_>, value: Removed) {
         let old = self.slots.at(db, key.slot).put(key.hash, key.bytes, value);
         self.made_in(db, key, old);
     }
 
     /// Sets a key to a value that was made or restored. What was there before is dropped; [`Self::changed`] announces it.
-    pub fn insert(&mut self, key: &Key<'_>, value: Value, expire: Option<i64>) {
+    pub(crate) fn insert(&mut self, key: &Key<'_>, value: Value, expire: Option<i64>) {
         let old = self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, expire);
         self.made_in(self.db, key, old);
     }
@@ -369,12 +370,12 @@ impl Data<'_> {
     }
 
     /// Removes a key that is not expired: one change, with its event. Whether it was there.
-    pub fn delete(&mut self, key: &Key<'_>) -> bool {
+    pub(crate) fn delete(&mut self, key: &Key<'_>) -> bool {
         !self.is_gone(self.db, key) && self.delete_even_expired(key)
     }
 
     /// [`Self::delete`] for a key whose time may have come.
-    pub fn delete_even_expired(&mut self, key: &Key<'_>) -> bool {
+    pub(crate) fn delete_even_expired(&mut self, key: &Key<'_>) -> bool {
         let existed = self.remove_in(self.db, key, Cause::Deleted);
         if existed {
             self.effects.count(NotifyClass::Generic, "del", self.db, key.bytes);
@@ -390,13 +391,13 @@ impl Data<'_> {
     }
 
     /// Takes a key out, to be put elsewhere; the command tells of it by events of its own.
-    pub fn take(&mut self, key: &Key<'_>) -> Option<Removed> {
+    pub(crate) fn take(&mut self, key: &Key<'_>) -> Option<Removed> {
         let Self { slots, effects, db, .. } = self;
         slots.at(*db, key.slot).remove(key.hash, key.change(*db, Cause::Deleted), &mut **effects)
     }
 
     /// As [`Self::changed`], for a collection of which nothing is left: the key goes as well, and so there are two events.
-    pub fn emptied(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+    pub(crate) fn emptied(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         // Nothing is left of it that would be worth keeping until the slot is unlocked.
         drop(self.take(key));
         self.effects.count(class, event, self.db, key.bytes);
@@ -405,13 +406,13 @@ impl Data<'_> {
 
     /// Notes that a key was made or changed: everybody learns of it, it counts as one change, and this is its event.
     #[inline]
-    pub fn changed(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+    pub(crate) fn changed(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.changed_in(self.db, key, class, event);
     }
 
     /// [`Self::changed`] in another database.
     #[inline]
-    pub fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+    pub(crate) fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.effects.dirty += 1;
         if self.effects.is_heard() || self.slots.at(db, key.slot).is_observed() {
             self.tell(db, key, class, event);
@@ -426,7 +427,7 @@ impl Data<'_> {
 
     /// Notes an event without a change (a second event of the same command).
     #[inline]
-    pub fn notify(&mut self, class: NotifyClass, event: &'static str, key: &Key<'_>) {
+    pub(crate) fn notify(&mut self, class: NotifyClass, event: &'static str, key: &Key<'_>) {
         self.effects.notify(class, event, self.db, key.bytes);
     }
 }

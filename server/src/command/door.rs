@@ -17,7 +17,7 @@ impl Door for Effects {
             self.note_ready(db, key);
         }
         match cause {
-            Cause::Written | Cause::Deleted | Cause::Flushed => {}
+            Cause::Written | Cause::Deleted => {}
             Cause::Moved => self.propagate_deletion(db, b"DEL", key),
             Cause::Expired => {
                 self.propagate_deletion(db, if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key);

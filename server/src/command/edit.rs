@@ -13,7 +13,7 @@ use crate::store::{CollectionType, EditGuard, Edited, EntryMut, Value};
 /// What a closure has done to a collection.
 #[derive(Debug)]
 #[must_use]
-pub struct Edit<R> {
+pub(crate) struct Edit<R> {
     result: R,
     change: Option<Change>,
 }
@@ -28,12 +28,12 @@ struct Change {
 
 impl<R> Edit<R> {
     /// Nothing was changed.
-    pub fn none(result: R) -> Self {
+    pub(crate) fn none(result: R) -> Self {
         Self { result, change: None }
     }
 
     /// Something was changed: the event that tells of it, and as how many changes it counts.
-    pub fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
+    pub(crate) fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
         Self { result, change: Some(Change { class, event, count: count as u64 }) }
     }
 }
@@ -45,7 +45,7 @@ impl Data<'_> {
     /// # Errors
     /// `WRONGTYPE` if the key holds something else.
     #[inline]
-    pub fn edit<T: CollectionType, R>(
+    pub(crate) fn edit<T: CollectionType, R>(
         &mut self,
         key: &Key<'_>,
         edit: impl FnOnce(&mut T) -> Edit<R>,
@@ -63,7 +63,7 @@ impl Data<'_> {
     /// # Errors
     /// `WRONGTYPE` if the key holds something else.
     #[inline]
-    pub fn edit_or_create<T: CollectionType, R>(
+    pub(crate) fn edit_or_create<T: CollectionType, R>(
         &mut self,
         key: &Key<'_>,
         create: impl FnOnce() -> T,

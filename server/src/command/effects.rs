@@ -12,7 +12,7 @@ use crate::store::Removed;
 /// Classes of keyspace events, with the bits of `notify-keyspace-events` (Redis: NOTIFY_*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum NotifyClass {
+pub(crate) enum NotifyClass {
     /// `g`: commands that are not of a type.
     Generic = 1 << 2,
     /// `$`
@@ -38,13 +38,13 @@ pub enum NotifyClass {
 }
 
 /// `K`: publish to `__keyspace@db__:key`.
-pub const NOTIFY_KEYSPACE: u32 = 1;
+pub(crate) const NOTIFY_KEYSPACE: u32 = 1;
 /// `E`: publish to `__keyevent@db__:event`.
-pub const NOTIFY_KEYEVENT: u32 = 1 << 1;
+pub(crate) const NOTIFY_KEYEVENT: u32 = 1 << 1;
 
 /// One keyspace event.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub(crate) struct Event {
     pub class: NotifyClass,
     pub name: &'static str,
     pub db: usize,
@@ -53,7 +53,7 @@ pub struct Event {
 
 /// A key that somebody may have a copy of, and that has changed.
 #[derive(Clone, Copy, Debug)]
-pub struct Invalid<'k> {
+pub(crate) struct Invalid<'k> {
     pub key: &'k [u8],
     /// Nobody's command changed it: its time had come, or memory was needed.
     pub by_nobody: bool,
@@ -61,7 +61,7 @@ pub struct Invalid<'k> {
 
 /// Who listens to what commands do, and what they want to hear.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     /// Whether anybody wants propagation (a replica, a backlog, an AOF). Building it is wasted otherwise.
     pub propagating: bool,
     /// Which event classes are switched on (bits of [`NotifyClass`] plus K and E).
@@ -77,7 +77,7 @@ const TRACKING: u32 = 1 << 31;
 
 /// How the command itself is propagated if it was dirty.
 #[derive(Clone, Debug, Default)]
-pub enum Propagate {
+pub(crate) enum Propagate {
     /// As the client sent it.
     #[default]
     Verbatim,
@@ -89,7 +89,7 @@ pub enum Propagate {
 ///
 /// Most commands leave nothing but counts, so everything that owns memory is in one place that they do not make.
 #[derive(Debug, Default)]
-pub struct Effects {
+pub(crate) struct Effects {
     /// How many changes were made; zero means nothing is propagated.
     pub dirty: u64,
     /// Whether anybody wants propagation (a replica, a backlog, an AOF). Building it is wasted otherwise.
@@ -108,7 +108,7 @@ pub struct Effects {
 
 /// Effects that few commands have.
 #[derive(Debug, Default)]
-pub struct Rest {
+pub(crate) struct Rest {
     pub propagate: Propagate,
     /// Commands propagated before the command itself, each in its database (deletions of expired keys).
     pub before: SmallVec<[(usize, OwnedArgs); 1]>,
@@ -126,69 +126,56 @@ pub struct Rest {
 impl Effects {
     /// Fresh effects for one command.
     #[inline(always)]
-    pub fn new(listeners: Listeners) -> Self {
+    pub(crate) fn new(listeners: Listeners) -> Self {
         let Listeners { propagating, notify_mask, tracking, lazy_expire } = listeners;
         let heard = notify_mask | if tracking { TRACKING } else { 0 };
         Self { propagating, lazy_expire, heard, ..Self::default() }
     }
 
     /// Fresh effects with the same listeners.
-    pub fn renewed(&self) -> Self {
+    pub(crate) fn renewed(&self) -> Self {
         Self { propagating: self.propagating, lazy_expire: self.lazy_expire, heard: self.heard, ..Self::default() }
     }
 
     /// Whether anybody listens to events or keeps copies of keys. If not, a change need not be told of.
     #[inline(always)]
-    pub fn is_heard(&self) -> bool {
+    pub(crate) fn is_heard(&self) -> bool {
         self.heard != 0
     }
 
     /// The event classes that are switched on, with K and E.
-    pub fn notify_mask(&self) -> u32 {
+    pub(crate) fn notify_mask(&self) -> u32 {
         self.heard & !TRACKING
     }
 
     /// Counts a command's change and notes its event; the change itself has passed the door.
     #[inline]
-    pub fn count(&mut self, class: NotifyClass, event: &'static str, db: usize, key: &[u8]) {
+    pub(crate) fn count(&mut self, class: NotifyClass, event: &'static str, db: usize, key: &[u8]) {
         self.dirty += 1;
         self.notify(class, event, db, key);
     }
 
     /// Propagate these words instead of the command as sent.
-    pub fn propagate_instead(&mut self, words: &[&[u8]]) {
+    pub(crate) fn propagate_instead(&mut self, words: &[&[u8]]) {
         if self.propagating {
             self.rest().propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
         }
     }
 
-    /// Adds one more command to what is propagated instead.
-    pub fn propagate_also(&mut self, words: &[&[u8]]) {
-        if !self.propagating {
-            return;
-        }
-        match &mut self.rest().propagate {
-            Propagate::Instead(list) => list.push(OwnedArgs::from_slices(words)),
-            propagate @ Propagate::Verbatim => {
-                *propagate = Propagate::Instead(SmallVec::from_elem(OwnedArgs::from_slices(words), 1));
-            }
-        }
-    }
-
     /// Propagate nothing, although data changed.
-    pub fn propagate_nothing(&mut self) {
+    pub(crate) fn propagate_nothing(&mut self) {
         self.rest().propagate = Propagate::Instead(SmallVec::new());
     }
 
     /// Whether somebody listens to this class of events.
     #[inline]
-    pub fn notifies(&self, class: NotifyClass) -> bool {
+    pub(crate) fn notifies(&self, class: NotifyClass) -> bool {
         self.heard & class as u32 != 0
     }
 
     /// Notes an event, if anyone listens.
     #[inline]
-    pub fn notify(&mut self, class: NotifyClass, name: &'static str, db: usize, key: &[u8]) {
+    pub(crate) fn notify(&mut self, class: NotifyClass, name: &'static str, db: usize, key: &[u8]) {
         if self.notifies(class) {
             self.rest().events.push(Event { class, name, db, key: key.into() });
         }
@@ -202,7 +189,7 @@ impl Effects {
     }
 
     /// Notes that a database was emptied, if anybody keeps copies.
-    pub fn invalidate_all(&mut self) {
+    pub(crate) fn invalidate_all(&mut self) {
         if self.heard & TRACKING != 0 {
             self.rest().all_invalid = true;
         }
@@ -214,7 +201,7 @@ impl Effects {
     }
 
     /// Propagates a command before the command itself, in its database.
-    pub fn propagate_before(&mut self, db: usize, args: OwnedArgs) {
+    pub(crate) fn propagate_before(&mut self, db: usize, args: OwnedArgs) {
         self.rest().before.push((db, args));
     }
 
@@ -233,13 +220,13 @@ impl Effects {
 
     /// What few commands have, for whoever drains it.
     #[inline]
-    pub fn take_rest(&mut self) -> Option<Box<Rest>> {
+    pub(crate) fn take_rest(&mut self) -> Option<Box<Rest>> {
         self.rest.take()
     }
 
     /// Whether there is anything to drain besides what is counted.
     #[inline]
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.rest.is_none() && self.expired == 0 && (self.dirty == 0 || !self.propagating)
     }
 }

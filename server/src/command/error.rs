@@ -9,27 +9,27 @@ use super::absent;
 
 /// An error reply: the whole line after `-`. Bytes, since it may quote a client, and clients need not speak UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CmdError(Cow<'static, [u8]>);
+pub(crate) struct CmdError(Cow<'static, [u8]>);
 
 impl CmdError {
     /// A fixed text.
-    pub const fn text(text: &'static str) -> Self {
+    pub(crate) const fn text(text: &'static str) -> Self {
         Self(Cow::Borrowed(text.as_bytes()))
     }
     /// A text made on the way.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(Cow::Owned(text.into().into_bytes()))
     }
     /// A text that quotes a word of the client, byte for byte; see [`c_string`].
-    pub fn quoting(before: &str, word: &[u8], after: &str) -> Self {
+    pub(crate) fn quoting(before: &str, word: &[u8], after: &str) -> Self {
         Self(Cow::Owned([before.as_bytes(), c_string(word), after.as_bytes()].concat()))
     }
     /// The whole line.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
     /// The first word, which INFO errorstats counts.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.0.split(|byte| *byte == b' ').next().and_then(|code| str::from_utf8(code).ok()).unwrap_or("ERR")
     }
 }
@@ -41,13 +41,13 @@ impl std::fmt::Display for CmdError {
 }
 
 /// A word as Redis quotes it: it prints C strings, so what follows a zero byte is not seen.
-pub fn c_string(word: &[u8]) -> &[u8] {
+pub(crate) fn c_string(word: &[u8]) -> &[u8] {
     word.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        $($(#[$doc])* pub const $name: CmdError = CmdError::text($text);)*
+        $($(#[$doc])* pub(crate) const $name: CmdError = CmdError::text($text);)*
     };
 }
 
@@ -79,7 +79,6 @@ texts! {
     SYNTAX = "ERR syntax error";
     NOT_INTEGER = "ERR value is not an integer or out of range";
     NOT_FLOAT = "ERR value is not a valid float";
-    OUT_OF_RANGE = "ERR value is out of range";
     OUT_OF_RANGE_POSITIVE = "ERR value is out of range, must be positive";
     INDEX_OUT_OF_RANGE = "ERR index out of range";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
@@ -99,7 +98,6 @@ texts! {
     TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
     DB_OUT_OF_RANGE = "ERR DB index is out of range";
-    INVALID_DB = "ERR invalid DB index";
     INVALID_FIRST_DB = "ERR invalid first DB index";
     INVALID_SECOND_DB = "ERR invalid second DB index";
     NOT_32_BITS = "ERR value is out of range, value must between -2147483648 and 2147483647";
@@ -143,7 +141,6 @@ texts! {
     INVALID_KEYS_ARITY = "ERR Invalid number of arguments specified for command";
     INVALID_KEYS_COMMAND = "ERR Invalid command specified";
     INVALID_KEYS_ARGUMENTS = "ERR Invalid arguments specified for command";
-    MAX_CLIENTS = "ERR max number of clients reached";
     NO_MULTI = "ERR Command not allowed inside a transaction";
     NO_SHUTDOWN = "ERR No shutdown in progress.";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
@@ -177,7 +174,7 @@ texts! {
 }
 
 /// `ERR unknown command ...`, with the beginning of the arguments, as Redis words it (at most 128 bytes of each part).
-pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
+pub(crate) fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
     let mut beginning = Vec::new();
     for word in args.iter().skip(1) {
         if beginning.len() >= 128 {
@@ -196,13 +193,13 @@ pub fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
 }
 
 /// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
-pub fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
+pub(crate) fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
     let help = format!("'. Try {} HELP.{}", container.to_ascii_uppercase(), note(container, word));
     CmdError::quoting("ERR unknown subcommand '", clipped(word, 128), &help)
 }
 
 /// What Redis says when a subcommand that checks its own words does not know them (`addReplySubcommandSyntaxError`).
-pub fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
+pub(crate) fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
     let help = format!("'. Try {container} HELP.{}", note(container, word));
     CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", clipped(word, 128), &help)
 }
@@ -219,78 +216,78 @@ fn clipped(word: &[u8], limit: usize) -> &[u8] {
 }
 
 /// `ERR Unknown client type 'x'`
-pub fn unknown_client_type(word: &[u8]) -> CmdError {
+pub(crate) fn unknown_client_type(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unknown client type '", word, "'")
 }
 
 /// `ERR No such user 'x'`
-pub fn no_such_user(word: &[u8]) -> CmdError {
+pub(crate) fn no_such_user(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR No such user '", word, "'")
 }
 
 /// `ERR Syntax error in HELLO option 'x'`
-pub fn hello_option(word: &[u8]) -> CmdError {
+pub(crate) fn hello_option(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Syntax error in HELLO option '", word, "'")
 }
 
 /// CLIENT TRACKING with a prefix that begins with another one; `which` of them is told.
-pub fn prefix_overlap(prefix: &[u8], which: &str, other: &[u8]) -> CmdError {
+pub(crate) fn prefix_overlap(prefix: &[u8], which: &str, other: &[u8]) -> CmdError {
     let middle = format!("' overlaps with {which} prefix '");
     let end = b"'. Prefixes for a single client must not overlap.";
     CmdError(Cow::Owned([b"ERR Prefix '", c_string(prefix), middle.as_bytes(), c_string(other), end].concat()))
 }
 
 /// CONFIG SET of a directive that does not exist.
-pub fn unknown_directive(word: &[u8]) -> CmdError {
+pub(crate) fn unknown_directive(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unknown option or number of arguments for CONFIG SET - '", word, "'")
 }
 
 /// `ERR Unrecognized option 'x'`, and what CLIENT SETINFO says of a value that would break the lines of CLIENT LIST.
-pub fn unrecognized_option(word: &[u8]) -> CmdError {
+pub(crate) fn unrecognized_option(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unrecognized option '", word, "'")
 }
 
 /// `ERR lib-name cannot contain spaces, newlines or special characters.`
-pub fn special_characters(attribute: &[u8]) -> CmdError {
+pub(crate) fn special_characters(attribute: &[u8]) -> CmdError {
     CmdError::quoting("ERR ", attribute, " cannot contain spaces, newlines or special characters.")
 }
 
 /// `ERR wrong number of arguments for 'get' command`; `name` as [`super::Spec::full_name`] prints it.
-pub fn wrong_arity(name: &str) -> CmdError {
+pub(crate) fn wrong_arity(name: &str) -> CmdError {
     CmdError::new(format!("ERR wrong number of arguments for '{name}' command"))
 }
 
 /// `ERR invalid expire time in 'set' command`
-pub fn invalid_expire(name: &str) -> CmdError {
+pub(crate) fn invalid_expire(name: &str) -> CmdError {
     CmdError::new(format!("ERR invalid expire time in '{name}' command"))
 }
 
 /// `ERR Unsupported option x` (EXPIRE and its kin).
-pub fn unsupported_option(word: &[u8]) -> CmdError {
+pub(crate) fn unsupported_option(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unsupported option ", word, "")
 }
 
 /// `MOVED 3999 127.0.0.1:6381`; an empty host says "the host you used".
-pub fn moved(slot: u16, host: &str, port: u16) -> CmdError {
+pub(crate) fn moved(slot: u16, host: &str, port: u16) -> CmdError {
     CmdError::new(format!("MOVED {slot} {host}:{port}"))
 }
 
 /// `ASK 3999 127.0.0.1:6381`
-pub fn ask(slot: u16, host: &str, port: u16) -> CmdError {
+pub(crate) fn ask(slot: u16, host: &str, port: u16) -> CmdError {
     CmdError::new(format!("ASK {slot} {host}:{port}"))
 }
 
 /// REPLCONF ip-address with a host name that is too long.
-pub fn replconf_long_address(len: usize) -> CmdError {
+pub(crate) fn replconf_long_address(len: usize) -> CmdError {
     CmdError::new(format!("ERR REPLCONF ip-address provided by replica instance is too long: {len} bytes"))
 }
 
 /// REPLCONF rdb-filter-only with a part that cannot be asked for.
-pub fn replconf_filter(word: &[u8]) -> CmdError {
+pub(crate) fn replconf_filter(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unsupported rdb-filter-only option: ", word, "")
 }
 
 /// REPLCONF with an option that does not exist.
-pub fn replconf_unknown(word: &[u8]) -> CmdError {
+pub(crate) fn replconf_unknown(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unrecognized REPLCONF option: ", word, "")
 }

@@ -10,17 +10,17 @@ use super::spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Spec};
 use crate::base::number::parse_i64;
 
 /// Positions of keys among the words of a command, each with what the command does to that key.
-pub type KeyPositions = SmallVec<[(u32, KeyFlags); 4]>;
+pub(crate) type KeyPositions = SmallVec<[(u32, KeyFlags); 4]>;
 
 /// The words do not fit the key specs (a number of keys that is no number, or more keys than words).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadKeys;
+pub(crate) struct BadKeys;
 
 /// Appends the positions of all keys of `args` to `out`.
 ///
 /// # Errors
 /// [`BadKeys`] if the words contradict the specs; the handler will say what is wrong with them, if anything.
-pub fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
+pub(crate) fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
     if let Some(f) = spec.keys_fn {
         f(args, out);
         return Ok(());
@@ -118,7 +118,7 @@ fn find_keyword(args: Args<'_>, keyword: &str, start_from: i16) -> Option<i64> {
 /// The legacy triple (first key, last key, step) that COMMAND INFO prints; zeros if there is no key at a fixed place.
 ///
 /// Redis: `populateCommandLegacyRangeSpec`.
-pub fn legacy_range(spec: &Spec) -> (i64, i64, i64) {
+pub(crate) fn legacy_range(spec: &Spec) -> (i64, i64, i64) {
     let mut result: Option<(i64, i64, i64)> = None;
     let mut previous_last = 0;
     for key_spec in spec.keys {

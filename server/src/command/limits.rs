@@ -6,7 +6,7 @@ use crate::store::types::list::ListOptions;
 
 impl DataLimits {
     /// For lists that are made now.
-    pub fn list_options(&self) -> ListOptions {
+    pub(crate) fn list_options(&self) -> ListOptions {
         let mut options = ListOptions {
             fill: self.list_max_listpack_size as i16,
             compress_depth: self.list_compress_depth.min(usize::from(u16::MAX)) as u16,
@@ -19,7 +19,7 @@ impl DataLimits {
     }
 
     /// For values that are read from a file, a stream or a payload.
-    pub fn payload_limits(&self) -> PayloadLimits {
+    pub(crate) fn payload_limits(&self) -> PayloadLimits {
         PayloadLimits { list: self.list_options(), max_string: self.max_string as u64 }
     }
 }

@@ -12,13 +12,13 @@ use crate::base::limits::DATABASES_MAX;
 use crate::store::{Keyspace, Slot, SlotGuard};
 
 /// A database and a slot in one ordered number.
-pub type Place = u32;
+pub(crate) type Place = u32;
 
 const _: () = assert!(DATABASES_MAX << 14 == 1 << Place::BITS, "no two slots have the same place");
 
 /// The place of a slot in a database.
 #[inline]
-pub fn place(db: usize, slot: SlotId) -> Place {
+pub(crate) fn place(db: usize, slot: SlotId) -> Place {
     (db as u32) << 14 | u32::from(slot.get())
 }
 
@@ -34,15 +34,15 @@ type Places = SmallVec<[Place; 4]>;
 /// Up to [`LockPlan::FEW`] places are kept sorted and without duplicates, which is cheapest while they are few. Whatever comes
 /// beyond is appended as it comes, and sorted once by [`LockPlan::lock`]: a command may name a million keys.
 #[derive(Debug, Default)]
-pub struct LockPlan(Places);
+pub(crate) struct LockPlan(Places);
 
 impl LockPlan {
     /// So many different slots are few.
-    pub const FEW: usize = 64;
+    pub(crate) const FEW: usize = 64;
 
     /// Adds a slot.
     #[inline]
-    pub fn add(&mut self, db: usize, slot: SlotId) {
+    pub(crate) fn add(&mut self, db: usize, slot: SlotId) {
         let place = place(db, slot);
         if self.is_many() {
             self.0.push(place);
@@ -53,12 +53,12 @@ impl LockPlan {
 
     /// Whether more than [`LockPlan::FEW`] different slots are to be locked.
     #[inline]
-    pub fn is_many(&self) -> bool {
+    pub(crate) fn is_many(&self) -> bool {
         self.0.len() > Self::FEW
     }
 
     /// Takes all locks, ascending.
-    pub fn lock(self, keyspace: &Keyspace) -> Locked<'_> {
+    pub(crate) fn lock(self, keyspace: &Keyspace) -> Locked<'_> {
         let lock = |place| {
             let (db, slot) = slot_at(place);
             Ok::<_, std::convert::Infallible>(keyspace.lock(db, slot))
@@ -73,7 +73,7 @@ impl LockPlan {
     ///
     /// # Errors
     /// The slot that was not to be had; then none is locked.
-    pub fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
+    pub(crate) fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
         self.lock_by(|place| {
             let (db, slot) = slot_at(place);
             keyspace.try_lock(db, slot).or_else(|| keyspace.lock_within(db, slot, patience)).ok_or((db, slot))
@@ -93,7 +93,7 @@ impl LockPlan {
 }
 
 /// Locked slots; unlocked when dropped.
-pub enum Locked<'k> {
+pub(crate) enum Locked<'k> {
     /// A single one: the common case.
     One(Place, SlotGuard<'k>),
     /// Any number, ascending, each at the index of its place.
@@ -103,7 +103,7 @@ pub enum Locked<'k> {
 impl Locked<'_> {
     /// Plain references to the locked slots, for a handler.
     #[inline(always)]
-    pub fn slots(&mut self) -> Slots<'_> {
+    pub(crate) fn slots(&mut self) -> Slots<'_> {
         match self {
             Self::One(place, guard) => Slots::One(*place, guard),
             Self::Many(guards, places) => {
@@ -113,7 +113,7 @@ impl Locked<'_> {
     }
 
     /// Whether every slot of `plan` is locked here.
-    pub fn holds(&self, plan: &LockPlan) -> bool {
+    pub(crate) fn holds(&self, plan: &LockPlan) -> bool {
         plan.0.iter().all(|&wanted| match self {
             Self::One(place, _) => *place == wanted,
             Self::Many(_, places) => places.binary_search(&wanted).is_ok(),
@@ -122,7 +122,7 @@ impl Locked<'_> {
 
     /// The slot, if it is locked here.
     #[inline]
-    pub fn get(&self, db: usize, slot: SlotId) -> Option<&Slot> {
+    pub(crate) fn get(&self, db: usize, slot: SlotId) -> Option<&Slot> {
         let wanted = place(db, slot);
         match self {
             Self::One(place, guard) => (*place == wanted).then_some(guard),
@@ -131,7 +131,7 @@ impl Locked<'_> {
     }
 
     /// The slot for changes, if it is locked here.
-    pub fn get_mut(&mut self, db: usize, slot: SlotId) -> Option<&mut Slot> {
+    pub(crate) fn get_mut(&mut self, db: usize, slot: SlotId) -> Option<&mut Slot> {
         let wanted = place(db, slot);
         match self {
             Self::One(place, guard) => (*place == wanted).then_some(guard),
@@ -141,13 +141,13 @@ impl Locked<'_> {
 }
 
 /// References to locked slots.
-pub enum Slots<'a> {
+pub(crate) enum Slots<'a> {
     One(Place, &'a mut Slot),
     Many(SlotList<'a>),
 }
 
 /// References to locked slots, ascending.
-pub struct SlotList<'a> {
+pub(crate) struct SlotList<'a> {
     slots: Vec<&'a mut Slot>,
     /// Where each of them is.
     places: &'a [Place],
@@ -166,7 +166,7 @@ impl Slots<'_> {
     /// # Panics
     /// If the slot was not locked: then the command's key specs do not name a key that its handler uses, a mistake in our tables.
     #[inline(always)]
-    pub fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
+    pub(crate) fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
         match self {
             Self::One(place, slot) => {

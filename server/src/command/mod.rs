@@ -9,30 +9,33 @@
 //! [`effects::Effects`] what else must follow (propagation, keyspace events, keys that became ready). The engine drains those
 //! under the same lock, so that the order of execution is the order of replication.
 //!
-//! Rank 2: may use `base` and `store`, and is used by `commands` and everything above.
+//! Rank 3: may use `base` and `store`, and is used by `commands` and everything above.
 
-pub mod absent;
-pub mod context;
+#![forbid(unsafe_code)]
+
+pub(crate) mod absent;
+pub(crate) mod context;
 mod door;
-pub mod edit;
-pub mod effects;
-pub mod error;
-pub mod keys;
-pub mod limits;
-pub mod locked;
-pub mod outcome;
-pub mod spec;
-pub mod syntax;
+pub(crate) mod edit;
+pub(crate) mod effects;
+pub(crate) mod error;
+pub(crate) mod help;
+pub(crate) mod keys;
+pub(crate) mod limits;
+pub(crate) mod locked;
+pub(crate) mod outcome;
+pub(crate) mod spec;
+pub(crate) mod syntax;
 
-pub use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey, KnownKeys, Role};
-pub use edit::Edit;
-pub use effects::{Effects, Event, Listeners, NotifyClass};
-pub use error::CmdError;
-pub use locked::{LockPlan, Locked};
-pub use outcome::{BlockSpec, CmdResult, Outcome, TimeoutReply};
-pub use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec, Traits};
+pub(crate) use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey, KnownKeys, Role};
+pub(crate) use edit::Edit;
+pub(crate) use effects::{Effects, Event, Listeners, NotifyClass};
+pub(crate) use error::CmdError;
+pub(crate) use locked::{LockPlan, Locked};
+pub(crate) use outcome::{BlockSpec, CmdResult, Outcome, TimeoutReply};
+pub(crate) use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec, Traits};
 
 /// A synchronous handler that runs under the locks of the slots its keys live in.
-pub type KeyedFn = for<'c, 'a> fn(&'c mut KeyedCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;
+pub(crate) type KeyedFn = for<'c, 'a> fn(&'c mut KeyedCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;
 /// A synchronous handler that visits slots one at a time, or all of them under the barrier.
-pub type KeyspaceFn = for<'c, 'a> fn(&'c mut KeyspaceCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;
+pub(crate) type KeyspaceFn = for<'c, 'a> fn(&'c mut KeyspaceCtx<'_>, protocol::resp::Args<'a>) -> CmdResult;

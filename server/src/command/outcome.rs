@@ -11,7 +11,7 @@ use crate::store::Wake;
 
 /// How a parked command waits.
 #[derive(Clone, Debug)]
-pub struct BlockSpec {
+pub(crate) struct BlockSpec {
     /// Positions among the command's words of the keys waited for, in order of preference.
     pub keys: smallvec::SmallVec<[u32; 4]>,
     /// Milliseconds to wait; `None` is for ever.
@@ -27,7 +27,7 @@ pub struct BlockSpec {
 
 /// The reply of a blocking command whose time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeoutReply {
+pub(crate) enum TimeoutReply {
     /// `*-1` (RESP3: `_`).
     NullArray,
     /// `$-1` (RESP3: `_`).
@@ -36,7 +36,7 @@ pub enum TimeoutReply {
 
 /// What became of a command.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The reply is written.
     Done,
     /// Nothing is written; wait. Boxed: few commands wait, and every command hands an outcome back.
@@ -44,10 +44,10 @@ pub enum Outcome {
 }
 
 /// A handler's result; an error is written to the client by the engine.
-pub type CmdResult = Result<Outcome, CmdError>;
+pub(crate) type CmdResult = Result<Outcome, CmdError>;
 
 // Copied several times on the way of every command.
 const _: () = assert!(size_of::<CmdResult>() <= 32);
 
 /// Shorthand for a handler that has written its reply.
-pub const DONE: CmdResult = Ok(Outcome::Done);
+pub(crate) const DONE: CmdResult = Ok(Outcome::Done);

@@ -16,20 +16,20 @@
 
 /// How many words a command takes, its name included. Negative on the wire means "at least".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arity(pub i16);
+pub(crate) struct Arity(pub i16);
 
 impl Arity {
     /// Exactly `n` words, the name included.
-    pub const fn exactly(n: i16) -> Self {
+    pub(crate) const fn exactly(n: i16) -> Self {
         Self(n)
     }
     /// At least `n` words, the name included.
-    pub const fn at_least(n: i16) -> Self {
+    pub(crate) const fn at_least(n: i16) -> Self {
         Self(-n)
     }
     /// Whether a request of `words` words is acceptable.
     #[inline]
-    pub fn accepts(self, words: usize) -> bool {
+    pub(crate) fn accepts(self, words: usize) -> bool {
         let named = usize::from(self.0.unsigned_abs());
         words == named || (self.0 < 0 && words > named)
     }
@@ -39,19 +39,21 @@ macro_rules! bits {
     ($(#[$doc:meta])* $name:ident : $ty:ty { $($(#[$fdoc:meta])* $flag:ident = $bit:expr),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-        pub struct $name(pub $ty);
+        pub(crate) struct $name(pub $ty);
         impl $name {
             /// No flag at all.
-            pub const NONE: Self = Self(0);
-            $($(#[$fdoc])* pub const $flag: Self = Self(1 << $bit);)*
+            #[allow(dead_code, reason = "every set of flags has it")]
+            pub(crate) const NONE: Self = Self(0);
+            $($(#[$fdoc])* pub(crate) const $flag: Self = Self(1 << $bit);)*
             /// Both sets of flags.
-            pub const fn and(self, other: Self) -> Self { Self(self.0 | other.0) }
+            pub(crate) const fn and(self, other: Self) -> Self { Self(self.0 | other.0) }
             /// Whether every flag of `other` is set.
             #[inline]
-            pub const fn has(self, other: Self) -> bool { self.0 & other.0 == other.0 }
+            pub(crate) const fn has(self, other: Self) -> bool { self.0 & other.0 == other.0 }
             /// Whether any flag of `other` is set.
+            #[allow(dead_code, reason = "every set of flags has it")]
             #[inline]
-            pub const fn any(self, other: Self) -> bool { self.0 & other.0 != 0 }
+            pub(crate) const fn any(self, other: Self) -> bool { self.0 & other.0 != 0 }
         }
     };
 }
@@ -113,8 +115,6 @@ bits! {
         ACL_CONNECTION = 25,
         /// In @transaction.
         ACL_TRANSACTION = 26,
-        /// Restrictions of a replica or a cluster do not stop it (PUBLISH in Redis's table).
-        REPLICA_OK = 27,
         /// In @keyspace although its group is another (DBSIZE, FLUSHALL, SWAPDB).
         ACL_KEYSPACE = 28,
         /// In @admin and @dangerous although it is no [`Flags::ADMIN`] command (LASTSAVE, ROLE).
@@ -172,7 +172,8 @@ bits! {
 
 /// The group of a command (COMMAND DOCS) and, for data types, its ACL category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+#[expect(dead_code, reason = "Redis's list, whole: COMMAND LIST FILTERBY knows all groups")]
+pub(crate) enum Group {
     Generic,
     String,
     List,
@@ -193,7 +194,7 @@ pub enum Group {
 
 impl Group {
     /// The name as COMMAND DOCS prints it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Generic => "generic",
             Self::String => "string",
@@ -217,29 +218,31 @@ impl Group {
 
 /// Where the search for keys begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BeginSearch {
+pub(crate) enum BeginSearch {
     /// At a fixed word.
     Index(i16),
     /// After a word, searched from `start_from` (negative: from the end, backwards).
     Keyword { keyword: &'static str, start_from: i16 },
     /// Cannot be said; the command brings a function.
+    #[expect(dead_code, reason = "for SORT and the stream commands")]
     Unknown,
 }
 
 /// How keys follow from where the search began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FindKeys {
+pub(crate) enum FindKeys {
     /// To `last` (relative to the first; negative: counted from the end of the command), every `step` words; `limit` as in Redis.
     Range { last: i16, step: i16, limit: i16 },
     /// A number of keys stands at `keynum`, the first key at `first`, both relative to where the search began.
     KeyNum { keynum: i16, first: i16, step: i16 },
     /// Cannot be said.
+    #[expect(dead_code, reason = "for SORT and the stream commands")]
     Unknown,
 }
 
 /// One key specification (Redis 7): where keys stand among the words, and what happens to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeySpec {
+pub(crate) struct KeySpec {
     pub begin: BeginSearch,
     pub find: FindKeys,
     pub flags: KeyFlags,
@@ -249,7 +252,7 @@ pub struct KeySpec {
 
 impl KeySpec {
     /// One key at word `index`.
-    pub const fn at(index: i16) -> Self {
+    pub(crate) const fn at(index: i16) -> Self {
         Self {
             begin: BeginSearch::Index(index),
             find: FindKeys::Range { last: 0, step: 1, limit: 0 },
@@ -258,11 +261,11 @@ impl KeySpec {
         }
     }
     /// Keys from word `first` to `last` (relative to the first if positive, from the end if negative: -1 is the last word).
-    pub const fn range(first: i16, last: i16, step: i16) -> Self {
+    pub(crate) const fn range(first: i16, last: i16, step: i16) -> Self {
         Self { begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, limit: 0 }, ..Self::at(first) }
     }
     /// `numkeys key [key ...]` with the number at word `index`.
-    pub const fn numkeys(index: i16) -> Self {
+    pub(crate) const fn numkeys(index: i16) -> Self {
         Self {
             begin: BeginSearch::Index(index),
             find: FindKeys::KeyNum { keynum: 0, first: 1, step: 1 },
@@ -271,7 +274,8 @@ impl KeySpec {
         }
     }
     /// Keys that follow a keyword.
-    pub const fn after(keyword: &'static str, start_from: i16) -> Self {
+    #[expect(dead_code, reason = "for XREAD and GEORADIUS")]
+    pub(crate) const fn after(keyword: &'static str, start_from: i16) -> Self {
         Self {
             begin: BeginSearch::Keyword { keyword, start_from },
             find: FindKeys::Range { last: 0, step: 1, limit: 0 },
@@ -280,56 +284,56 @@ impl KeySpec {
         }
     }
     /// With the given way to find keys.
-    pub const fn find(mut self, find: FindKeys) -> Self {
+    pub(crate) const fn find(mut self, find: FindKeys) -> Self {
         self.find = find;
         self
     }
     /// With more flags.
-    pub const fn flags(mut self, flags: KeyFlags) -> Self {
+    pub(crate) const fn flags(mut self, flags: KeyFlags) -> Self {
         self.flags = self.flags.and(flags);
         self
     }
     /// With a note for COMMAND INFO.
-    pub const fn notes(mut self, notes: &'static str) -> Self {
+    pub(crate) const fn notes(mut self, notes: &'static str) -> Self {
         self.notes = notes;
         self
     }
-    pub const fn ro(self) -> Self {
+    pub(crate) const fn ro(self) -> Self {
         self.flags(KeyFlags::RO)
     }
-    pub const fn rw(self) -> Self {
+    pub(crate) const fn rw(self) -> Self {
         self.flags(KeyFlags::RW)
     }
-    pub const fn ow(self) -> Self {
+    pub(crate) const fn ow(self) -> Self {
         self.flags(KeyFlags::OW)
     }
-    pub const fn rm(self) -> Self {
+    pub(crate) const fn rm(self) -> Self {
         self.flags(KeyFlags::RM)
     }
-    pub const fn access(self) -> Self {
+    pub(crate) const fn access(self) -> Self {
         self.flags(KeyFlags::ACCESS)
     }
-    pub const fn update(self) -> Self {
+    pub(crate) const fn update(self) -> Self {
         self.flags(KeyFlags::UPDATE)
     }
-    pub const fn insert(self) -> Self {
+    pub(crate) const fn insert(self) -> Self {
         self.flags(KeyFlags::INSERT)
     }
-    pub const fn delete(self) -> Self {
+    pub(crate) const fn delete(self) -> Self {
         self.flags(KeyFlags::DELETE)
     }
 }
 
 /// A function that finds the words that are keys, for the few commands whose key specs cannot say it.
-pub type KeysFn = fn(protocol::resp::Args<'_>, &mut super::keys::KeyPositions);
+pub(crate) type KeysFn = fn(protocol::resp::Args<'_>, &mut super::keys::KeyPositions);
 /// A function that says what a command does with its keys, where that depends on its words.
-pub type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
+pub(crate) type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
 /// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
-pub type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
+pub(crate) type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
 
 /// Everything about a command except its handler.
 #[derive(Clone, Copy, Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// Upper case. A subcommand's own word only (`GETNAME`); its full name is `container|sub`.
     pub name: &'static str,
     /// Upper case name of the container for a subcommand.
@@ -361,14 +365,14 @@ pub struct Spec {
 
 /// A command: its [`Spec`] and its handler.
 #[derive(Clone, Copy, Debug)]
-pub struct Declared<H: Copy + 'static> {
+pub(crate) struct Declared<H: Copy + 'static> {
     pub spec: Spec,
     pub handler: H,
 }
 
 impl<H: Copy + 'static> Declared<H> {
     /// Starts a declaration; `name` in upper case.
-    pub const fn new(name: &'static str, arity: Arity, group: Group, flags: Flags, handler: H) -> Self {
+    pub(crate) const fn new(name: &'static str, arity: Arity, group: Group, flags: Flags, handler: H) -> Self {
         Self {
             spec: Spec {
                 name,
@@ -394,7 +398,7 @@ impl<H: Copy + 'static> Declared<H> {
         }
     }
     /// Starts the declaration of a subcommand of `container`.
-    pub const fn sub(
+    pub(crate) const fn sub(
         container: &'static str,
         name: &'static str,
         arity: Arity,
@@ -406,57 +410,57 @@ impl<H: Copy + 'static> Declared<H> {
         declared.spec.container = Some(container);
         declared
     }
-    pub const fn traits(mut self, traits: Traits) -> Self {
+    pub(crate) const fn traits(mut self, traits: Traits) -> Self {
         self.spec.traits = traits;
         self
     }
-    pub const fn since(mut self, version: &'static str) -> Self {
+    pub(crate) const fn since(mut self, version: &'static str) -> Self {
         self.spec.since = version;
         self
     }
-    pub const fn summary(mut self, text: &'static str) -> Self {
+    pub(crate) const fn summary(mut self, text: &'static str) -> Self {
         self.spec.summary = text;
         self
     }
-    pub const fn complexity(mut self, text: &'static str) -> Self {
+    pub(crate) const fn complexity(mut self, text: &'static str) -> Self {
         self.spec.complexity = text;
         self
     }
-    pub const fn syntax(mut self, text: &'static str) -> Self {
+    pub(crate) const fn syntax(mut self, text: &'static str) -> Self {
         self.spec.syntax = text;
         self
     }
-    pub const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
+    pub(crate) const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
         self.spec.keys = keys;
         self
     }
-    pub const fn keys_fn(mut self, f: KeysFn) -> Self {
+    pub(crate) const fn keys_fn(mut self, f: KeysFn) -> Self {
         self.spec.keys_fn = Some(f);
         self.spec.flags = self.spec.flags.and(Flags::MOVABLE_KEYS);
         self
     }
-    pub const fn key_flags_fn(mut self, f: KeyFlagsFn) -> Self {
+    pub(crate) const fn key_flags_fn(mut self, f: KeyFlagsFn) -> Self {
         self.spec.key_flags_fn = Some(f);
         self
     }
-    pub const fn other_db(mut self, f: OtherDbFn) -> Self {
+    pub(crate) const fn other_db(mut self, f: OtherDbFn) -> Self {
         self.spec.other_db = Some(f);
         self
     }
-    pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
+    pub(crate) const fn tips(mut self, tips: &'static [&'static str]) -> Self {
         self.spec.tips = tips;
         self
     }
-    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Self {
+    pub(crate) const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Self {
         self.spec.deprecated = Some((since, replaced_by));
         self
     }
-    pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Self {
         self.spec.history = history;
         self
     }
     /// An internal command.
-    pub const fn syscmd(mut self) -> Self {
+    pub(crate) const fn syscmd(mut self) -> Self {
         self.spec.syscmd = true;
         self
     }
@@ -464,7 +468,7 @@ impl<H: Copy + 'static> Declared<H> {
 
 impl Spec {
     /// The name as replies and errors print it: `get`, `client|getname`.
-    pub fn full_name(&self) -> String {
+    pub(crate) fn full_name(&self) -> String {
         match self.container {
             Some(container) => format!("{}|{}", container.to_ascii_lowercase(), self.name.to_ascii_lowercase()),
             None => self.name.to_ascii_lowercase(),
@@ -472,7 +476,7 @@ impl Spec {
     }
     /// Whether the command changes data.
     #[inline]
-    pub fn is_write(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
         self.flags.has(Flags::WRITE)
     }
 }

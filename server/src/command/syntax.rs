@@ -21,7 +21,7 @@ use std::borrow::Cow;
 
 /// The type of an argument, as COMMAND DOCS prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArgType {
+pub(crate) enum ArgType {
     String,
     Integer,
     Double,
@@ -35,7 +35,7 @@ pub enum ArgType {
 
 impl ArgType {
     /// The name that COMMAND DOCS prints.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
             Self::Integer => "integer",
@@ -58,7 +58,7 @@ impl ArgType {
 
 /// One argument of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Argument<'s> {
+pub(crate) struct Argument<'s> {
     pub name: Cow<'s, str>,
     pub ty: ArgType,
     /// The word before the argument; the word itself if the argument is nothing else.
@@ -76,13 +76,13 @@ pub struct Argument<'s> {
 /// Where a declaration makes no sense: a byte offset into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("argument syntax is wrong at byte {0}")]
-pub struct SyntaxError(pub usize);
+pub(crate) struct SyntaxError(pub usize);
 
 /// Reads a declaration.
 ///
 /// # Errors
 /// [`SyntaxError`] with the place that cannot be read.
-pub fn parse(text: &str) -> Result<Vec<Argument<'_>>, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Argument<'_>>, SyntaxError> {
     let mut parser = Parser { text, at: 0 };
     let arguments = parser.sequence(b' ')?;
     if parser.at == text.len() { Ok(arguments) } else { Err(SyntaxError(parser.at)) }

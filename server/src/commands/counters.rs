@@ -16,7 +16,7 @@ use crate::command::{
 use crate::store::{StringValue, Ttl, ValueRef};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new(
         "DECR",
         Arity::exactly(2),

@@ -16,7 +16,7 @@ use crate::store::payload::{self, PayloadError};
 use crate::store::{AccessClock, Value};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("DUMP", Arity::exactly(2), Group::Generic, Flags::READONLY, dump as KeyedFn)
         .since("2.6.0")
         .summary("Return a serialized version of the value stored at the specified key.")

@@ -14,7 +14,7 @@ use crate::command::{
 };
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("EXPIRE", Arity::at_least(3), Group::Generic, Flags::WRITE.and(Flags::FAST), expire as KeyedFn)
         .summary("Set a key's time to live in seconds")
         .keys(&[KeySpec::at(1).rw().update()])

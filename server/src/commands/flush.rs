@@ -10,7 +10,7 @@ use crate::command::outcome::DONE;
 use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, error};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
     Declared::new(
         "FLUSHALL",
         Arity::at_least(1),

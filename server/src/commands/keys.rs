@@ -13,7 +13,7 @@ use crate::command::{
 use crate::store::Removed;
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("COPY", Arity::at_least(3), Group::Generic, Flags::WRITE.and(Flags::DENYOOM), copy as KeyedFn)
         .since("6.2.0")
         .summary("Copy a key")

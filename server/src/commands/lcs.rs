@@ -11,7 +11,7 @@ use crate::command::outcome::DONE;
 use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] =
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] =
     &[Declared::new("LCS", Arity::at_least(3), Group::String, Flags::READONLY, lcs as KeyedFn)
         .since("7.0.0")
         .summary("Find longest common substring")

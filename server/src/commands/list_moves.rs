@@ -26,7 +26,7 @@ const TARGET: KeySpec = KeySpec::at(2).rw().insert();
 const ANY_OF: KeySpec = KeySpec::at(1).rw().access().delete().find(FindKeys::Range { last: -2, step: 1, limit: 0 });
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("LMOVE", Arity::exactly(5), Group::List, MOVE, lmove as KeyedFn)
         .since("6.2.0")
         .summary("Pop an element from a list, push it to another list and return it")

@@ -22,7 +22,7 @@ const ADD: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 const EDIT: Flags = Flags::WRITE.and(Flags::DENYOOM);
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("LPUSH", Arity::at_least(3), Group::List, ADD, lpush as KeyedFn)
         .since("1.0.0")
         .summary("Prepend one or multiple elements to a list")

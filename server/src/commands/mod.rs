@@ -3,27 +3,29 @@
 //! A handler parses its words into a form that cannot express nonsense, works on the store's types, notes effects and writes its
 //! reply. It never looks at the clock, the configuration or a socket: what it needs is in its context.
 //!
-//! Rank 3.
+//! Rank 4.
 
-pub mod counters;
-pub mod dump;
-pub mod expire;
-pub mod flush;
-pub mod keys;
-pub mod lcs;
-pub mod list_moves;
-pub mod lists;
-pub mod object;
-pub mod scan;
+#![forbid(unsafe_code)]
+
+pub(crate) mod counters;
+pub(crate) mod dump;
+pub(crate) mod expire;
+pub(crate) mod flush;
+pub(crate) mod keys;
+pub(crate) mod lcs;
+pub(crate) mod list_moves;
+pub(crate) mod lists;
+pub(crate) mod object;
+pub(crate) mod scan;
 mod string_options;
-pub mod string_ranges;
-pub mod strings;
+pub(crate) mod string_ranges;
+pub(crate) mod strings;
 
 use crate::base::number::parse_i64;
 use crate::command::{CmdError, Declared, KeyedFn, KeyspaceFn, error};
 
 /// The tables of commands that work on keys.
-pub fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
+pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
     vec![
         strings::COMMANDS,
         string_ranges::COMMANDS,
@@ -39,7 +41,7 @@ pub fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
 }
 
 /// The tables of commands that work on whole databases.
-pub fn keyspace() -> Vec<&'static [Declared<KeyspaceFn>]> {
+pub(crate) fn keyspace() -> Vec<&'static [Declared<KeyspaceFn>]> {
     vec![scan::COMMANDS, flush::COMMANDS]
 }
 

@@ -7,7 +7,7 @@ use crate::command::{Arity, CmdResult, Data, Declared, Flags, Group, KeySpec, Ke
 use crate::store::{AccessClock, EntryRef, ValueRef};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("OBJECT", Arity::at_least(2), Group::Generic, Flags::CONTAINER, help as KeyedFn)
         .since("2.2.3")
         .summary("A container for object introspection commands")

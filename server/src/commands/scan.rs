@@ -14,7 +14,7 @@ use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, Keyspac
 use crate::store::{Cause, Change, EntryRef, ScanCursor, Slot};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyspaceFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
     Declared::new("DBSIZE", Arity::exactly(1), Group::Server, Flags::READONLY.and(Flags::FAST).and(Flags::ACL_KEYSPACE), dbsize as KeyspaceFn)
         .summary("Return the number of keys in the selected database")
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"]),

@@ -12,7 +12,7 @@ use crate::command::{
 use crate::store::{StringValue, Ttl};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("APPEND", Arity::exactly(3), Group::String, Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST), append as KeyedFn)
         .since("2.0.0")
         .summary("Append a value to a key")

@@ -17,7 +17,7 @@ use crate::command::{
 use crate::store::{EntryRef, StringValue, Ttl, ValueRef};
 
 /// The commands of this file.
-pub static COMMANDS: &[Declared<KeyedFn>] = &[
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
     Declared::new("GET", Arity::exactly(2), Group::String, Flags::READONLY.and(Flags::FAST), get as KeyedFn)
         .summary("Get the value of a key")
         .keys(&[KeySpec::at(1).ro().access()])

@@ -18,7 +18,7 @@ use super::process::Process;
 use super::{ClusterError, Options};
 use crate::cluster::BUS_PORT_OFFSET;
 use crate::cluster::conf_file::{self, ConfFile};
-use crate::engine::config::{Config, ids};
+use crate::config::{Config, ids};
 use crate::net::listening;
 use crate::node::StartError;
 

@@ -4,7 +4,7 @@
 //! it goes; what is beyond that is said before anything is started, instead of nodes that never meet.
 
 use super::{ClusterError, Options};
-use crate::engine::descriptors::OpenFiles;
+use crate::runtime::descriptors::OpenFiles;
 
 /// A node for each address that it listens on: the socket for clients and a second handle to it, and the bus.
 const PER_ADDRESS: u64 = 3;
@@ -12,7 +12,7 @@ const PER_ADDRESS: u64 = 3;
 const PER_NODE: u64 = 3;
 /// A replica: both ends of its connection to its primary, and the file that it gets the data in.
 const PER_REPLICA: u64 = 3;
-/// The process, a few clients, and what is kept from these ([`crate::engine::descriptors`]).
+/// The process, a few clients, and what is kept from these ([`crate::runtime::descriptors`]).
 const COMMON: u64 = 104;
 
 /// What nodes need that listen on so many addresses.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::config::file::LoadError;
+use crate::config::file::LoadError;
 use crate::node::StartError;
 
 /// Why a cluster did not start, or a node did not do what it was told.
@@ -18,18 +18,29 @@ pub enum ClusterError {
     Config(#[from] LoadError),
     /// A node refused its place in the cluster.
     #[error("node {node} refused its place: {problem}")]
-    Refused { node: usize, problem: gossip::Error },
+    Refused {
+        /// The number of the node.
+        node: usize,
+        /// What it said.
+        problem: gossip::Error,
+    },
     /// The directory of an earlier cluster of another shape.
     #[error(
         "{dir} holds a cluster of another shape ({problem}); start it with the same --shards and --replicas, or choose an empty directory"
     )]
-    OtherShape { dir: String, problem: String },
+    OtherShape {
+        /// The directory.
+        dir: String,
+        /// In what it differs.
+        problem: String,
+    },
     /// What was asked for cannot work.
     #[error("{0}")]
     Contradiction(String),
     /// The nodes did not agree in time.
     #[error("the cluster was not ready after {after:?}{}", lines(nodes))]
     NotReady {
+        /// How long was waited.
         after: Duration,
         /// What each node says of itself, and its last warning.
         nodes: Vec<String>,
@@ -48,7 +59,12 @@ pub enum ClusterError {
     NotStopped(usize),
     /// Something of the system.
     #[error("{what}: {error}")]
-    System { what: String, error: std::io::Error },
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
 }
 
 impl ClusterError {

@@ -15,7 +15,10 @@ pub(super) const QUEUE: usize = 256;
 #[non_exhaustive]
 pub enum EventKind {
     /// It ended by itself: SHUTDOWN (status 0), or a fault that the node cannot live with.
-    Ended { status: i32 },
+    Ended {
+        /// Its exit status, as a process would have.
+        status: i32,
+    },
     /// It was killed, as by kill -9.
     Killed,
     /// It was stopped in order, as by SIGTERM.

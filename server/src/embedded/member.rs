@@ -20,12 +20,12 @@ use super::reach::Reach;
 use super::{ClusterError, HOST, Options};
 use crate::base::clock::SystemClock;
 use crate::cluster::{Cluster as Core, LocalBuses};
-use crate::engine::config::file::Sources;
-use crate::engine::config::{Config, ids};
-use crate::engine::threads::Threads;
+use crate::config::file::Sources;
+use crate::config::{Config, ids};
 use crate::logging::NodeLog;
 use crate::net::listening;
 use crate::node::{Environment, Node};
+use crate::runtime::threads::Threads;
 
 /// A node's place in the process.
 pub(super) struct Member {

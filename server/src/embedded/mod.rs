@@ -2,7 +2,7 @@
 //!
 //! Every node has its own sockets, bus, data and directory, as in a process of its own: nothing is simulated. Only the links of the
 //! bus between the nodes take a short way, since every two nodes would need four sockets for theirs
-//! ([`crate::cluster::local_buses`]). Ready means that it does not matter which node a client asks: each says `cluster_state:ok` and lists all nodes, the
+//! (a queue in memory). Ready means that it does not matter which node a client asks: each says `cluster_state:ok` and lists all nodes, the
 //! replicas among them online. Each node can be killed, stopped, paused and started again while the others go on
 //! ([`Cluster::node`]).
 //!

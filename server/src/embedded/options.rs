@@ -11,8 +11,8 @@ use super::progress::{Observer, Progress};
 use super::reach::check_bound;
 use super::{ClusterError, HOST};
 use crate::cluster::BUS_PORT_OFFSET;
-use crate::engine::config::file::Sources;
-use crate::engine::config::{Config, ids};
+use crate::config::file::Sources;
+use crate::config::{Config, ids};
 
 /// The most nodes of one process.
 pub(crate) const NODES_MAX: usize = 1000;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::engine::task_group::TaskGroup;
-use crate::engine::threads::Threads;
+use crate::runtime::task_group::TaskGroup;
+use crate::runtime::threads::Threads;
 
 /// The pause of one node.
 #[derive(Default)]

@@ -17,8 +17,8 @@ use super::orders::Seat;
 use super::reach::Reach;
 use super::{ClusterError, Options, descriptors};
 use crate::cluster::LocalBuses;
-use crate::engine::threads::Threads;
 use crate::node::{Node, StopSignal};
+use crate::runtime::threads::Threads;
 
 /// Until a thread can be had for a node that has ended by itself.
 const THREAD_RETRY: Duration = Duration::from_millis(100);

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
 
 use super::ClusterError;
-use crate::engine::config::{Config, ids};
+use crate::config::{Config, ids};
 
 /// The addresses of a cluster; one for all nodes, which differ by their ports.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::process::Process;
-use crate::engine::config::ids;
+use crate::config::ids;
 
 /// What a start may make.
 pub(super) struct Traces {

@@ -28,7 +28,7 @@ const PATIENCE_MAX: Duration = Duration::from_millis(20);
 const ATTEMPTS: u32 = 200;
 
 /// The gates of one node: one per worker, and some for helpers (cron, snapshot, loader).
-pub struct Barrier {
+pub(crate) struct Barrier {
     gates: Box<[CachePadded<Mutex<()>>]>,
     /// Held by whoever asks for all gates, as long as it asks for them or has them.
     turn: Mutex<()>,
@@ -37,7 +37,7 @@ pub struct Barrier {
 }
 
 /// Proof that the holder executes between two barriers, or alone.
-pub struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     barrier: &'a Barrier,
     gate: usize,
     /// The gate; `None` if it was given up for gates that were not to be had.
@@ -50,7 +50,7 @@ type Closed<'a> = Vec<(usize, MutexGuard<'a, ()>)>;
 
 impl Barrier {
     /// Gates for `workers` workers and `helpers` further threads.
-    pub fn new(workers: usize, helpers: usize) -> Self {
+    pub(crate) fn new(workers: usize, helpers: usize) -> Self {
         Self {
             gates: (0..workers + helpers).map(|_| CachePadded::new(Mutex::new(()))).collect(),
             turn: Mutex::new(()),
@@ -59,23 +59,23 @@ impl Barrier {
     }
 
     /// How many gates there are.
-    pub fn gates(&self) -> usize {
+    pub(crate) fn gates(&self) -> usize {
         self.gates.len()
     }
 
     /// Enters through gate `gate`; blocks while somebody is exclusive.
-    pub fn enter(&self, gate: usize) -> Pass<'_> {
+    pub(crate) fn enter(&self, gate: usize) -> Pass<'_> {
         self.pass(gate, self.gates[gate].lock())
     }
 
     /// Enters through gate `gate` unless somebody is exclusive: for the control thread, which waits for no command.
-    pub fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
+    pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
         Some(self.pass(gate, self.gates[gate].try_lock()?))
     }
 
     /// Enters through gate `gate` unless somebody is exclusive for long: for a worker, which has others to serve.
     #[inline]
-    pub fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
+    pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
         match self.gates[gate].try_lock() {
             Some(guard) => Some(self.pass(gate, guard)),
             None => Some(self.pass(gate, self.gates[gate].try_lock_for(PATIENCE)?)),
@@ -88,7 +88,7 @@ impl Barrier {
     }
 
     /// Has `ticket` called when the gate opens. `false`: it is open.
-    pub fn park(&self, gate: usize, ticket: Arc<Ticket>) -> bool {
+    pub(crate) fn park(&self, gate: usize, ticket: Arc<Ticket>) -> bool {
         self.parking.leave((), ticket);
         self.gates[gate].is_locked()
     }
@@ -135,7 +135,7 @@ impl Barrier {
 impl<'a> Pass<'a> {
     /// Runs `f` while nobody else executes. The pass is given up for the wait and taken again afterwards; asked for by someone
     /// who is alone already, it costs nothing.
-    pub fn exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> R {
+    pub(crate) fn exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> R {
         if self.alone {
             return f(self);
         }
@@ -149,7 +149,7 @@ impl<'a> Pass<'a> {
     }
 
     /// As [`Pass::exclusive`], unless some command takes long: then nothing is run, and the pass is given up for good.
-    pub fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Option<R> {
+    pub(crate) fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Option<R> {
         if self.alone {
             return Some(f(self));
         }
@@ -174,12 +174,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Whether nobody else executes.
-    pub fn is_alone(&self) -> bool {
+    pub(crate) fn is_alone(&self) -> bool {
         self.alone
     }
 
     /// Lets a waiting exclusive go first.
-    pub fn yield_now(&mut self) {
+    #[cfg(test)]
+    pub(crate) fn yield_now(&mut self) {
         if let Some(guard) = &mut self.guard {
             MutexGuard::bump(guard);
         }

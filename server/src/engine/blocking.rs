@@ -9,96 +9,25 @@
 //! ever popped for a client that is gone. A command that runs again and still finds nothing keeps its place in every queue: its claim is
 //! taken back. Whoever wanted it to leave meanwhile has left word what to answer ([`Parked::leave`]).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
 use protocol::resp::OwnedArgs;
-use protocol::resp::reply::{Protocol, Reply};
-use protocol::slot::{SlotId, key_slot};
+use protocol::resp::reply::Reply;
+use protocol::slot::key_slot;
 use tokio::sync::Notify;
 
 use super::Engine;
-use super::client::{ClientHandle, Mail};
 use super::execute::{Called, Caller, Unit};
+use super::handler::Handler;
 use super::hot::Hot;
-use super::registry::Handler;
-use super::session::Session;
 use crate::base::rng::Rng;
 use crate::command::{BlockSpec, CmdError, LockPlan, Locked, Role, TimeoutReply};
+use crate::session::Session;
+use crate::session::client::parked::{Parked, write_timeout};
+use crate::session::client::{ClientHandle, Mail};
 use crate::store::{BlockToken, Cause, Change, EntryRef, Slot, Type, Waiter, Wake};
-
-/// A command that waits.
-pub struct Parked {
-    pub client: Arc<ClientHandle>,
-    pub command: usize,
-    pub args: OwnedArgs,
-    pub db: usize,
-    pub protocol: Protocol,
-    pub spec: BlockSpec,
-    /// The keys waited for, without duplicates.
-    pub keys: Vec<(SlotId, Box<[u8]>)>,
-    pub token: Arc<BlockToken>,
-    /// What to answer if it is to leave while somebody tries to serve it in vain.
-    leaving: Mutex<Option<Mail>>,
-    /// Set for a command that waits for something else than keys (WAIT): its future answers, and this tells it that its time is up.
-    pub time_up: Option<Arc<Notify>>,
-}
-
-impl Parked {
-    fn new(
-        session: &Session,
-        command: usize,
-        args: OwnedArgs,
-        mut spec: BlockSpec,
-        time_up: Option<Arc<Notify>>,
-    ) -> Arc<Self> {
-        let args = spec.resume.take().unwrap_or(args);
-        let words = args.view();
-        let mut seen = BTreeSet::new();
-        let keys = spec.keys.iter().map(|&position| &words[position as usize]);
-        let keys = keys.filter(|key| spec.keys.len() == 1 || seen.insert(*key));
-        let keys = keys.map(|key| (key_slot(key), key.into())).collect();
-        Arc::new(Self {
-            client: session.handle.clone(),
-            command,
-            args,
-            db: session.db,
-            protocol: session.protocol,
-            keys,
-            token: Arc::new(BlockToken::new(spec.wake)),
-            leaving: Mutex::new(None),
-            spec,
-            time_up,
-        })
-    }
-
-    /// Takes the command off waiting. `Some`: nobody has answered it, so it is to be answered with this. If somebody tries to serve it in
-    /// this very moment, and fails, then it is answered with this as well.
-    pub fn leave(&self, mail: Mail) -> Option<Mail> {
-        // Put down first, for whoever finds nothing to serve it with.
-        let mut leaving = self.leaving.lock();
-        *leaving = Some(mail);
-        if self.token.leave() { leaving.take() } else { None }
-    }
-
-    /// What is read when its time is up.
-    pub fn timeout_reply(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_timeout(self.spec.on_timeout, &mut out, self.protocol);
-        out
-    }
-}
-
-/// Writes what a client reads when its time is up.
-pub fn write_timeout(reply: TimeoutReply, out: &mut Vec<u8>, protocol: Protocol) {
-    let mut writer = Reply::new(out, protocol);
-    match reply {
-        TimeoutReply::NullArray => writer.null_array(),
-        TimeoutReply::Null => writer.null(),
-    }
-}
 
 impl Engine {
     /// Parks a command whose handler returned [`crate::command::Outcome::Block`]; the locks it ran under are still held.
@@ -121,7 +50,7 @@ impl Engine {
 
     /// Parks a command that waits for something else than keys. Its future must claim the token before it answers; it is told by
     /// the returned [`Parked::time_up`] to answer at once.
-    pub fn park_service(
+    pub(crate) fn park_service(
         &self,
         session: &mut Session,
         command: usize,
@@ -149,7 +78,7 @@ impl Engine {
     }
 
     /// Removes a command from the slots it waits in. The caller has claimed it, or was told that it is answered.
-    pub fn unpark(&self, session: &mut Session) {
+    pub(crate) fn unpark(&self, session: &mut Session) {
         let Some(parked) = session.parked.take() else { return };
         // Whoever served it has done that.
         if !parked.token.is_served() {
@@ -163,7 +92,7 @@ impl Engine {
 
     /// Answers the parked command of a client with an error or its timeout reply (CLIENT UNBLOCK).
     /// Returns whether it was still waiting.
-    pub fn unblock(&self, client: &ClientHandle, error: Option<&CmdError>) -> bool {
+    pub(crate) fn unblock(&self, client: &ClientHandle, error: Option<&CmdError>) -> bool {
         let Some(parked) = client.parked() else { return false };
         if let (Some(time_up), None) = (&parked.time_up, error) {
             time_up.notify_one();
@@ -183,7 +112,7 @@ impl Engine {
 
     /// Ends the parked command of every client with an error, and their connections after it (`disconnectAllBlockedClients`):
     /// they wait at a node that is not what they took it for.
-    pub fn dismiss_blocked(&self, error: &CmdError) {
+    pub(crate) fn dismiss_blocked(&self, error: &CmdError) {
         for client in self.clients.all() {
             if let Some(parked) = client.parked() {
                 let mut out = Vec::new();
@@ -202,7 +131,7 @@ impl Engine {
     }
 
     /// Has every command that is parked at keys and that `which` picks run again from the start, through all gates (role change, slot gone).
-    pub fn retry_blocked(&self, which: &dyn Fn(&Parked) -> bool) {
+    pub(crate) fn retry_blocked(&self, which: &dyn Fn(&Parked) -> bool) {
         for client in self.clients.all() {
             if let Some(parked) = client.parked()
                 && parked.time_up.is_none()

@@ -12,8 +12,8 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Outcome, error,
 };
-use crate::engine::testing::{Bench, Client};
 use crate::store::types::list::List;
+use crate::testing::{Bench, Client};
 
 static COMMANDS: &[Declared<KeyedFn>] =
     &[Declared::new("TAKE", Arity::exactly(3), Group::List, Flags::WRITE.and(Flags::BLOCKING), take as KeyedFn)

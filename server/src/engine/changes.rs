@@ -15,20 +15,22 @@ use std::sync::atomic::Ordering;
 use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
-use super::client::ClientId;
-use super::execute::ReadyKeys;
 use super::hot::Hot;
 use crate::command::effects::{Invalid, Rest};
 use crate::command::{Effects, Listeners, Role};
+use crate::session::client::ClientId;
 use crate::store::{Cause, Change, Cleared, Removed, Slot};
 
 /// Keys removed from a slot before its lock is given to others.
 const KEYS_PER_LOCK: usize = 256;
 
+/// Keys (database, name) that may serve a blocked client, in the order in which they became ready.
+pub(super) type ReadyKeys = Vec<(usize, Box<[u8]>)>;
+
 /// What is left to do when effects were drained.
 #[derive(Default)]
 #[must_use]
-pub struct Settled {
+pub(crate) struct Settled {
     /// To be dropped when no slot is locked.
     pub garbage: Vec<Removed>,
     /// Keys of which the client that made the change has copies; it is to be told behind its reply ([`Engine::tell_own`]).
@@ -50,13 +52,13 @@ impl Engine {
     }
 
     /// Fresh effects for changes that no command makes.
-    pub fn unasked(&self, hot: &Hot) -> Effects {
+    pub(crate) fn unasked(&self, hot: &Hot) -> Effects {
         Effects::new(self.listeners(hot))
     }
 
     /// Drains them, under the lock of the slot that they are about; without one, the caller holds the barrier. `by` made the changes; 0 is
     /// nobody.
-    pub fn settle(&self, mut effects: Effects, by: ClientId, mut slot: Option<&mut Slot>) -> Settled {
+    pub(crate) fn settle(&self, mut effects: Effects, by: ClientId, mut slot: Option<&mut Slot>) -> Settled {
         if effects.dirty != 0 {
             self.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
         }
@@ -90,13 +92,13 @@ impl Engine {
             self.invalidate_all();
         }
         for event in &rest.events {
-            self.pubsub.notify_keyspace_event(self, notify_mask, event);
+            self.notify_keyspace_event(notify_mask, event);
         }
         Settled { garbage: rest.garbage, own_invalid, ready: rest.ready.into_vec() }
     }
 
     /// Removes a key whose time has come, if this node removes keys on its own.
-    pub fn expire_key(&self, db: usize, key: &[u8], now: i64) {
+    pub(crate) fn expire_key(&self, db: usize, key: &[u8], now: i64) {
         if self.state.role(now) != Role::Primary {
             return;
         }
@@ -111,7 +113,7 @@ impl Engine {
     }
 
     /// Removes some of the keys of a slot that another node has now; whether there may be more.
-    pub fn drop_moved_keys(&self, slot: SlotId) -> bool {
+    pub(crate) fn drop_moved_keys(&self, slot: SlotId) -> bool {
         let mut effects = self.unasked(&self.hot.load());
         let mut guard = self.keyspace.lock(0, slot);
         let hash = |key: &[u8]| self.keyspace.hash(key);
@@ -123,7 +125,7 @@ impl Engine {
     }
 
     /// Removes all keys of these databases. What was removed is returned, to be dropped outside of the barrier, which the caller holds.
-    pub fn flush(&self, databases: Range<usize>) -> Vec<Cleared> {
+    pub(crate) fn flush(&self, databases: Range<usize>) -> Vec<Cleared> {
         let mut effects = self.unasked(&self.hot.load());
         // Whoever caches keys is told even if there were none.
         effects.invalidate_all();

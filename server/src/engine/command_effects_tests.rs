@@ -1,7 +1,7 @@
 //! What commands leave behind besides their reply: what is propagated and which events are published. The expected lines are
 //! what Redis 7.0.15 shows on its replication link and under `notify-keyspace-events KEAnm`.
 
-use crate::engine::testing::{Bench, START};
+use crate::testing::{Bench, START};
 
 /// Runs commands and compares reply, propagation and events of the last one.
 #[track_caller]

@@ -7,26 +7,28 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use protocol::resp::ArgVec;
 use protocol::resp::Args;
 use protocol::resp::limits::Limits;
 use protocol::resp::reply::{Protocol, Reply};
-use protocol::resp::request::{ProtocolError, RequestParser};
+use protocol::resp::request::ProtocolError;
 
 use super::Engine;
 use super::barrier::Pass;
 use super::execute::{Called, Caller, PlannedKeys, Unit, prefetch};
+use super::handler::{Command, Handled, Handler, Handover, ReplyFuture, SessionCtx, Subsystem};
 use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient};
 use super::hot::Hot;
+use super::intake::Intake;
+use super::pace::Pace;
 use super::ports::Route;
-use super::registry::{Command, Handler, Subsystem};
-use super::session::{Handled, Origin, Queued, ReplyFuture, ReplyMode, Session, SessionCtx};
 use super::window::{Lead, Tail, Window};
 use crate::command::locked::{Slots, place};
 use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, KnownKey, LockPlan, Locked, Traits, error};
+use crate::session::transaction::Queued;
+use crate::session::{Origin, ReplyMode, Session};
 
 /// Why processing stopped.
-pub enum Next {
+pub(crate) enum Next {
     /// Everything complete was executed; `need` is the total buffer length worth waiting for, if known.
     Input { need: usize },
     /// Enough output for now: write it, then go on.
@@ -39,95 +41,8 @@ pub enum Next {
     Held(Held),
     /// Send what is written, then close.
     Close,
-    /// The connection is handed over ([`Session::handover`]).
-    Handover,
-}
-
-/// Where the requests of a connection are taken apart. The parser goes on where it stopped, so its words stay with it from one
-/// call to the next.
-#[derive(Default)]
-pub struct Intake {
-    pub(super) parser: RequestParser,
-    pub(super) words: ArgVec,
-}
-
-impl Intake {
-    /// Forgets a request that has begun: it will be read again from its first byte, after what is still before it.
-    pub(super) fn forget(&mut self) {
-        self.parser = RequestParser::new();
-    }
-
-    /// Gives back what a request of very many words took.
-    #[inline]
-    fn shrink(&mut self) {
-        if self.words.spilled() && self.words.capacity() > MAX_KEPT_WORDS && self.parser.is_idle() {
-            self.words = ArgVec::new();
-        }
-    }
-}
-
-/// The clock and the counters of one batch. A command begins when the one before it ended, and a run of calls of the same command
-/// is timed and counted as a whole: one reading of the clock and two additions for the run. Their time is told in sum anyway.
-pub(super) struct Pace {
-    /// Unix milliseconds at the start of the batch.
-    pub(super) start_ms: i64,
-    /// Monotonic microseconds then.
-    start_us: u64,
-    /// When the last run ended.
-    mark_us: u64,
-    /// Unix milliseconds for the next command.
-    now_ms: i64,
-    /// Commands of the batch so far.
-    commands: u64,
-    /// Number of the command of the present run, and how often it was called in it.
-    command: usize,
-    calls: u64,
-}
-
-/// The room for words that a connection keeps from one request to the next.
-const MAX_KEPT_WORDS: usize = 128;
-
-/// Longest run of calls that is timed as a whole. The time that its commands go by is as old as its first.
-const RUN: u64 = 16;
-
-/// In [`Pace::command`]: no command yet.
-const NO_COMMAND: usize = usize::MAX;
-
-impl Pace {
-    pub(super) fn start(engine: &Engine) -> Self {
-        let (now_ms, mark_us) = engine.clock.both();
-        Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
-    }
-
-    /// Before a command's turn: ends the run if this is another command, or if it is long enough.
-    #[inline]
-    fn turn(&mut self, engine: &Engine, session: &mut Session, command: &Command) {
-        if command.index != self.command || self.calls >= RUN {
-            self.settle(engine, session);
-            self.command = command.index;
-            session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts a command that just ended.
-    #[inline]
-    fn count(&mut self) {
-        self.calls += 1;
-        self.commands += 1;
-    }
-
-    /// Ends the present run.
-    fn settle(&mut self, engine: &Engine, session: &mut Session) {
-        if self.calls == 0 {
-            return;
-        }
-        session.tally.settle(engine);
-        let ended = engine.clock.monotonic_us();
-        engine.count_calls(self.command, self.calls, ended - self.mark_us);
-        self.mark_us = ended;
-        self.now_ms = self.start_ms + ((ended - self.start_us) / 1000) as i64;
-        self.calls = 0;
-    }
+    /// The connection is handed over.
+    Handover(Handover),
 }
 
 /// What one command's turn came to.
@@ -145,6 +60,8 @@ struct Turn<'a> {
     command: &'a Command,
     args: Args<'a>,
     hot: &'a Hot,
+    /// See [`SessionCtx::moving`].
+    moving: Option<&'a Route>,
     /// Unix milliseconds.
     now: i64,
 }
@@ -164,7 +81,7 @@ const FLUSH_AT: usize = 256 * 1024;
 
 impl Engine {
     /// Executes the complete requests at the beginning of `input`. Returns how many bytes were used up, and why it stopped.
-    pub fn process(
+    pub(crate) fn process(
         self: &Arc<Self>,
         session: &mut Session,
         intake: &mut Intake,
@@ -266,7 +183,7 @@ impl Engine {
     }
 
     /// Runs the command of a parked or held session again, through all gates. If it has to wait, the caller keeps it.
-    pub fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
+    pub(crate) fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
         let Some(mut pass) = self.barrier.enter_soon(session.gate) else { return Next::Held(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
@@ -284,7 +201,7 @@ impl Engine {
     }
 
     /// Runs one command of the primary's stream. If something holds it back, nothing was done: the caller comes again then.
-    pub fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<Held> {
+    pub(crate) fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<Held> {
         let hot = self.hot.load_full();
         let Some(mut pass) = self.barrier.try_enter(session.gate) else { return Some(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
@@ -320,7 +237,7 @@ impl Engine {
         if let Some(until) = held_until {
             return Step::Stop(Next::Held(Held::Pause(until)));
         }
-        let turn = Turn { command, args, hot, now };
+        let turn = Turn { command, args, hot, moving: None, now };
         if let Some(route) = moving {
             return self.dispatch_moving(session, &{ turn }, route, pass, pace, out);
         }
@@ -353,8 +270,7 @@ impl Engine {
         let step = match command.handler {
             Handler::Keyed(handler) if !queues => self.run_keyed(session, handler, turn, Some(route), out),
             _ if command.traits.has(Traits::RUNS_THE_QUEUE) => {
-                session.exec_route = Some(route);
-                self.run(session, turn, pass, out)
+                self.run(session, &Turn { moving: Some(&route), ..*turn }, pass, out)
             }
             _ => match self.admit_for_now(session.db, command, args, now, route) {
                 Err(problem) => return self.refuse(session, Some(command), &problem, out),
@@ -426,7 +342,7 @@ impl Engine {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
         }
         if !session.in_multi() || is_exec {
-            session.spend_caching(command);
+            session.spend_caching(command.map_or(Traits::default(), |command| command.traits));
         }
         if is_exec {
             // Also without MULTI: Redis (`execCommandAbort`) does not ask.
@@ -471,7 +387,7 @@ impl Engine {
                     // What is noted before it reads is told at worst too often.
                     self.remember_read(session, turn.command, turn.args);
                 }
-                self.run_service(session, turn.command, turn.args, out, pass, turn.now)
+                self.run_service(session, turn, out, pass)
             }
         };
         match step {
@@ -489,7 +405,7 @@ impl Engine {
         pass: &mut Pass<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
-        let &Turn { command, args, hot, now } = turn;
+        let &Turn { command, args, hot, now, .. } = turn;
         let caller = self.caller(session, now, false);
         let mut unit = Unit::of(session);
         if command.flags.has(Flags::EXCLUSIVE) {
@@ -602,7 +518,7 @@ impl Engine {
         slots: Slots<'_>,
         out: &mut Vec<u8>,
     ) -> Called {
-        let Turn { command, args, hot, now } = turn;
+        let Turn { command, args, hot, now, .. } = turn;
         let caller = Caller { lent: session.lent.as_ref(), ..self.caller(session, now, true) };
         let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots);
         if session.tracks_reads {
@@ -630,7 +546,7 @@ impl Engine {
     /// Ends a unit, when its locks are given back: what it removed is freed, what it did is counted, its replication offset is noted for
     /// WAIT, and that a reply was too long.
     #[inline(always)]
-    pub fn end_unit(&self, session: &mut Session, unit: Unit) {
+    pub(crate) fn end_unit(&self, session: &mut Session, unit: Unit) {
         session.tally.add(unit.tally);
         if unit.over_limit {
             session.exceed_output_limit();
@@ -647,18 +563,17 @@ impl Engine {
     fn run_service(
         self: &Arc<Self>,
         session: &mut Session,
-        command: &Command,
-        args: Args<'_>,
+        turn: &Turn<'_>,
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
-        now: i64,
     ) -> Step {
+        let &Turn { command, args, moving, now, .. } = turn;
         let start = out.len();
         let protocol = session.protocol;
         let limit = session.output_limit;
         let (result, full) = {
             let reply = Reply::new(out, protocol).limited(limit);
-            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, now };
+            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, moving, now };
             let result = match command.handler {
                 Handler::Session(handler) => handler(&mut ctx, args),
                 Handler::Service { subsystem, index } => match self.service(subsystem) {
@@ -675,12 +590,12 @@ impl Engine {
             session.exceed_output_limit();
         }
         match result {
-            Ok(Handled::Done) if session.handover.is_some() => Step::Stop(Next::Handover),
             Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
             Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
             Ok(Handled::Done) => Step::Next,
             Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(heard(session, future))),
             Ok(Handled::Postponed(held)) => Step::Stop(Next::Held(held)),
+            Ok(Handled::Handover(handover)) => Step::Stop(Next::Handover(handover)),
             Err(problem) => {
                 out.truncate(start);
                 self.write_error(command, &problem, out, session.protocol);
@@ -699,7 +614,8 @@ impl Engine {
         now: i64,
         pass: &mut Pass<'_>,
     ) {
-        if let Step::Stop(Next::Wait(_)) = self.run_service(session, command, args, out, pass, now) {
+        let turn = Turn { command, args, hot: &self.hot.load(), moving: None, now };
+        if let Step::Stop(Next::Wait(_) | Next::Handover(_)) = self.run_service(session, &turn, out, pass) {
             self.write_error(command, &error::NO_MULTI, out, session.protocol);
         }
     }
@@ -760,7 +676,7 @@ fn end_turn(
     }
     pace.count();
     if session.asking || session.caching {
-        session.spend_on(command);
+        session.spend_on(command.traits);
     }
     settle(session, start, out);
     step

@@ -1,7 +1,7 @@
 //! Tests of the way from bytes to executed commands.
 
 use crate::engine::state::{PauseKind, PausePurpose};
-use crate::engine::testing::{Bench, START, bulks};
+use crate::testing::{Bench, START, bulks};
 
 #[test]
 fn a_request_split_over_two_reads_is_whole() {

@@ -16,13 +16,10 @@ use smallvec::SmallVec;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::changes::Settled;
-use super::client::ClientId;
+use super::changes::{ReadyKeys, Settled};
+use super::handler::{Command, Handler};
 use super::hot::Hot;
 use super::ports::FileWork;
-use super::registry::{Command, Handler};
-use super::session::Session;
-use super::transaction::Watched;
 use crate::base::rng::Rng;
 use crate::command::effects::{Propagate, Rest};
 use crate::command::keys::{KeyPositions, extract};
@@ -31,11 +28,15 @@ use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, Listeners, LockPlan,
     Locked, Outcome, Role,
 };
+use crate::session::Session;
+use crate::session::client::ClientId;
+use crate::session::tally::Tally;
+use crate::session::transaction::Watched;
 use crate::store::{Removed, Slot};
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+pub(crate) struct Caller<'a> {
     pub db: usize,
     pub protocol: Protocol,
     pub role: Role,
@@ -51,7 +52,7 @@ pub struct Caller<'a> {
 }
 
 /// What became of a keyed command.
-pub enum Called {
+pub(crate) enum Called {
     Done,
     /// An error was written.
     Failed,
@@ -62,7 +63,7 @@ pub enum Called {
 
 /// What becomes visible at once: one command, or a whole transaction.
 #[derive(Default)]
-pub struct Unit {
+pub(crate) struct Unit {
     in_transaction: bool,
     /// Whether anything was propagated.
     pub wrote: bool,
@@ -75,42 +76,6 @@ pub struct Unit {
     /// A parked command is served: its client is told of changes when it has its reply.
     serving: bool,
     gathered: Option<Box<Gathered>>,
-}
-
-/// What commands add to the statistics of the node. It is gathered here and added at the end of a run of commands: to touch what all
-/// workers share once per command costs as much as a twentieth of a pipelined one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Keys that were looked up to be read, and found.
-    pub hits: u64,
-    /// Those that were not.
-    pub misses: u64,
-    /// Changes.
-    pub dirty: u64,
-}
-
-impl Tally {
-    /// Takes over what was counted elsewhere.
-    #[inline(always)]
-    pub fn add(&mut self, other: Self) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.dirty += other.dirty;
-    }
-
-    /// Adds everything to the statistics of the node.
-    pub fn settle(&mut self, engine: &Engine) {
-        let Self { hits, misses, dirty } = std::mem::take(self);
-        if hits != 0 {
-            engine.stats.keyspace_hits.fetch_add(hits, Ordering::Relaxed);
-        }
-        if misses != 0 {
-            engine.stats.keyspace_misses.fetch_add(misses, Ordering::Relaxed);
-        }
-        if dirty != 0 {
-            engine.state.dirty.fetch_add(dirty as i64, Ordering::Relaxed);
-        }
-    }
 }
 
 /// What few units have.
@@ -127,13 +92,10 @@ struct Gathered {
     file: Option<FileWork>,
 }
 
-/// Keys (database, name) that may serve a blocked client, in the order in which they became ready.
-pub(super) type ReadyKeys = Vec<(usize, Box<[u8]>)>;
-
 impl Unit {
     /// A unit of what a session does.
     #[inline]
-    pub fn of(session: &Session) -> Self {
+    pub(crate) fn of(session: &Session) -> Self {
         Self { by: session.handle.id, ..Self::default() }
     }
 
@@ -150,12 +112,12 @@ impl Unit {
     }
 
     /// From here on, collect what is propagated.
-    pub fn begin_transaction(&mut self) {
+    pub(crate) fn begin_transaction(&mut self) {
         self.in_transaction = true;
     }
 
     /// Appends what was collected as one unit.
-    pub fn end_transaction(&mut self, engine: &Engine) {
+    pub(crate) fn end_transaction(&mut self, engine: &Engine) {
         self.in_transaction = false;
         let ops = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ops)).unwrap_or_default();
         if ops.is_empty() {
@@ -212,7 +174,14 @@ impl Unit {
 
     /// Drains the effects of one command. `args` are its words as the client sent them.
     #[inline(always)]
-    pub fn drain(&mut self, engine: &Engine, command: &Command, args: Args<'_>, db: usize, effects: &mut Effects) {
+    pub(crate) fn drain(
+        &mut self,
+        engine: &Engine,
+        command: &Command,
+        args: Args<'_>,
+        db: usize,
+        effects: &mut Effects,
+    ) {
         let Effects { hits, misses, dirty, .. } = *effects;
         self.tally.add(Tally { hits: u64::from(hits), misses: u64::from(misses), dirty });
         self.wrote |= dirty != 0;
@@ -329,7 +298,7 @@ impl Engine {
     }
 
     /// Takes the locks of a plan.
-    pub fn lock(&self, plan: LockPlan) -> Locked<'_> {
+    pub(crate) fn lock(&self, plan: LockPlan) -> Locked<'_> {
         plan.lock(&self.keyspace)
     }
 
@@ -390,7 +359,7 @@ impl Engine {
 
     /// Writes an error reply and counts it.
     #[cold]
-    pub fn write_error(
+    pub(crate) fn write_error(
         &self,
         command: &Command,
         error: &crate::command::CmdError,
@@ -404,7 +373,7 @@ impl Engine {
 
     /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it. `patience`: for how long it waits for a slot;
     /// without, for as long as it takes.
-    pub fn call_keyspace(
+    pub(crate) fn call_keyspace(
         &self,
         caller: Caller<'_>,
         command: &Command,
@@ -428,7 +397,6 @@ impl Engine {
             db: caller.db,
             now: caller.now,
             role: caller.role,
-            name: &command.full_name,
             garbage: Vec::new(),
             drop_elsewhere: false,
             flushed_all: false,
@@ -461,7 +429,7 @@ impl Engine {
         unit.drain(self, command, args, caller.db, &mut effects);
         if flushed_all && let Some(disk) = self.disk() {
             // The file takes off the count what it holds, so everything up to here is counted now.
-            unit.tally.settle(self);
+            self.settle_tally(&mut unit.tally);
             unit.gathered().file = disk.flushed_all();
         }
         if elsewhere && !garbage.is_empty() {
@@ -515,7 +483,7 @@ impl Engine {
                     self.remember_read(session, command, args);
                 }
                 if let Called::Block(spec) = called {
-                    super::blocking::write_timeout(spec.on_timeout, &mut out, session.protocol);
+                    crate::session::client::parked::write_timeout(spec.on_timeout, &mut out, session.protocol);
                 }
             }
             Handler::Keyspace(handler) => {
@@ -523,7 +491,7 @@ impl Engine {
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
                 // INFO tells of what was done before it, and BGSAVE saves it.
-                unit.tally.settle(self);
+                self.settle_tally(&mut unit.tally);
                 if session.tracks_reads {
                     self.remember_read(session, command, args);
                 }
@@ -536,10 +504,10 @@ impl Engine {
 
     /// How commands of this session run.
     #[inline(always)]
-    pub fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller<'static> {
+    pub(crate) fn caller(&self, session: &Session, now: i64, may_block: bool) -> Caller<'static> {
         let role = match session.origin {
-            super::session::Origin::Client => self.state.role(now),
-            super::session::Origin::Primary => Role::Stream,
+            crate::session::Origin::Client => self.state.role(now),
+            crate::session::Origin::Primary => Role::Stream,
         };
         Caller {
             db: session.db,
@@ -554,9 +522,23 @@ impl Engine {
         }
     }
 
+    /// Adds what was gathered to the statistics of the node.
+    pub(crate) fn settle_tally(&self, tally: &mut Tally) {
+        let Tally { hits, misses, dirty } = std::mem::take(tally);
+        if hits != 0 {
+            self.stats.keyspace_hits.fetch_add(hits, Ordering::Relaxed);
+        }
+        if misses != 0 {
+            self.stats.keyspace_misses.fetch_add(misses, Ordering::Relaxed);
+        }
+        if dirty != 0 {
+            self.state.dirty.fetch_add(dirty as i64, Ordering::Relaxed);
+        }
+    }
+
     /// Counts calls of the command with this number, and how long they took together, in microseconds.
     #[inline]
-    pub fn count_calls(&self, command: usize, calls: u64, usec: u64) {
+    pub(crate) fn count_calls(&self, command: usize, calls: u64, usec: u64) {
         let stats = self.stats.command(command);
         stats.calls.fetch_add(calls, Ordering::Relaxed);
         stats.usec.fetch_add(usec, Ordering::Relaxed);

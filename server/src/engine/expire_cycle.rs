@@ -61,7 +61,7 @@ enum Look {
 impl Engine {
     /// Removes up to `budget` keys that are due. Returns how many it were; as many as the budget means that there may be more,
     /// and the caller may come back at once. Waits for nobody.
-    pub fn expire_cycle(&self, budget: usize) -> usize {
+    pub(crate) fn expire_cycle(&self, budget: usize) -> usize {
         let now = self.clock.now_ms();
         if !self.may_expire(now) {
             return 0;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use protocol::slot::key_slot;
 
 use crate::engine::state::{PauseKind, PausePurpose};
-use crate::engine::testing::{Bench, START};
+use crate::testing::{Bench, START};
 
 fn bench_with_due_keys(count: usize) -> Bench {
     let mut bench = Bench::new();

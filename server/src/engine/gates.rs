@@ -10,16 +10,16 @@ use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
-use super::config::commands::is_local;
-use super::config::ids;
+use super::handler::Command;
 use super::hot::Hot;
 use super::ports::{Route, RouteAsk};
-use super::registry::Command;
-use super::session::{Origin, Session};
 use super::state::PauseKind;
 use super::window::Lead;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, Flags, KeyFlags, Traits, error};
+use crate::config::ids;
+use crate::session::client::is_local;
+use crate::session::{Origin, Session};
 
 impl Engine {
     /// The gates that refuse a command without looking at data, in Redis's order. Returns what is left for the slot's lock.

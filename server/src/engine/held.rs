@@ -1,7 +1,7 @@
 //! What holds a command back, and waiting for the end of it while the worker serves its other connections.
 //!
 //! A command waits for a pause, for a slot that another command has locked, or for its gate of the barrier. It is kept in
-//! [`Session::postponed`](super::session::Session::postponed) (or still lies in the connection's buffer) and passes all gates again
+//! [`Session::postponed`](crate::session::Session::postponed) (or still lies in the connection's buffer) and passes all gates again
 //! afterwards: what was true when it first came may not be any more.
 //!
 //! Usual commands are over in microseconds, so a slot or a gate is waited for by blocking the thread for a moment first. A
@@ -16,15 +16,15 @@ use protocol::slot::SlotId;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::session::Session;
 use crate::base::parking::Ticket;
 use crate::command::{LockPlan, Locked};
+use crate::session::Session;
 use crate::store::SlotGuard;
 
 /// For how long a worker waits for a slot before it parks the command.
 const SLOT_PATIENCE: Duration = Duration::from_micros(200);
 /// The same for a command that visits slot after slot and begins anew when it was parked.
-pub const VISIT_PATIENCE: Duration = Duration::from_millis(5);
+pub(crate) const VISIT_PATIENCE: Duration = Duration::from_millis(5);
 /// When a parked command looks again although nobody called it.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// When a command that found its gate open, but not those of others, looks again.
@@ -37,7 +37,7 @@ const GATE_ATTEMPTS: u32 = 10_000;
 
 /// What a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub(crate) enum Held {
     /// The end of a pause: then, in unix milliseconds, or when told.
     Pause(i64),
     /// A slot of a database, which another command has locked.
@@ -48,7 +48,7 @@ pub enum Held {
 
 impl Engine {
     /// Waits until a command that was held back may try again.
-    pub async fn held_over(&self, held: Held) {
+    pub(crate) async fn held_over(&self, held: Held) {
         match held {
             Held::Pause(until) => self.pause_over(until).await,
             Held::Slot(db, slot) => {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use protocol::slot::key_slot;
 
-use super::super::testing::{Bench, Client, bulks};
 use super::*;
 use crate::engine::dispatch::Next;
+use crate::testing::{Bench, Client, bulks};
 
 /// Sends commands to a client; what holds the first of them back, if it does, and the replies.
 fn send(bench: &Bench, client: &mut Client, commands: &[&[&str]]) -> (Option<Held>, String) {

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use super::client::ClientHandle;
-use super::config::{Config, ids};
 use crate::command::DataLimits;
+use crate::config::{Config, ids};
+use crate::session::client::ClientHandle;
 use crate::store::Lfu;
 
 /// A snapshot of hot directives.
 #[derive(Clone, Debug)]
-pub struct Hot {
+pub(crate) struct Hot {
     pub limits: DataLimits,
     /// `notify-keyspace-events`, bits of [`crate::command::NotifyClass`].
     pub notify_mask: u32,
@@ -40,7 +40,7 @@ pub struct Hot {
 
 impl Hot {
     /// Reads the directives.
-    pub fn read(config: &Config, list_packed_threshold: usize) -> Self {
+    pub(crate) fn read(config: &Config, list_packed_threshold: usize) -> Self {
         let cluster_enabled = config.bool(ids::CLUSTER_ENABLED);
         let password = config.bytes(ids::REQUIREPASS);
         Self {
@@ -84,14 +84,14 @@ const OUTPUT_FREE: usize = 16 * 1024;
 impl Hot {
     /// How much a client may be sent at once, bytes.
     #[inline]
-    pub fn output_limit(&self, client: &ClientHandle) -> usize {
+    pub(crate) fn output_limit(&self, client: &ClientHandle) -> usize {
         let limit = if client.subscription_count() > 0 { self.pubsub_output_limit } else { self.normal_output_limit };
         if limit == 0 { usize::MAX } else { limit.saturating_add(OUTPUT_FREE) }
     }
 }
 
 /// The directives that [`Hot::read`] reads.
-pub const DIRECTIVES: &[super::config::directive::DirectiveId] = &[
+pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::LIST_MAX_LISTPACK_SIZE,
     ids::LIST_COMPRESS_DEPTH,
     ids::PROTO_MAX_BULK_LEN,

@@ -4,18 +4,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Engine;
-use super::client::ClientHandle;
-use super::session::{ReplyMode, Session};
 use super::transaction::end_multi;
+use crate::session::client::ClientHandle;
+use crate::session::{ReplyMode, Session};
 
 impl Engine {
     /// Asks whoever runs the node to stop it, with this exit status (SHUTDOWN, a signal, a file that cannot be saved).
-    pub fn request_stop(&self, status: i32) {
+    pub(crate) fn request_stop(&self, status: i32) {
         self.state.request_stop(status);
     }
 
     /// Undoes everything that a session holds elsewhere: waiters, watched keys, subscriptions, its place in the registry.
-    pub fn end_session(&self, session: &mut Session) {
+    pub(crate) fn end_session(&self, session: &mut Session) {
         if let Some(parked) = &session.parked {
             // If a write served it in this very moment, the element goes down with the connection, as it would have on the wire.
             parked.token.leave();
@@ -29,7 +29,7 @@ impl Engine {
     }
 
     /// Waits until a pause may be over: it may be made shorter as well, so it is looked at again now and then.
-    pub async fn pause_over(&self, until_ms: i64) {
+    pub(crate) async fn pause_over(&self, until_ms: i64) {
         let ms = (until_ms - self.clock.now_ms()).clamp(1, 100) as u64;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => {}
@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// Notes whether a pause holds a client's command back; it counts as blocked then.
-    pub fn note_pause(&self, session: &Session, paused: bool) {
+    pub(crate) fn note_pause(&self, session: &Session, paused: bool) {
         let flag = &session.handle.stats.paused;
         // Only its own worker changes it.
         if flag.load(Ordering::Relaxed) == paused {
@@ -54,7 +54,7 @@ impl Engine {
 
     /// Closes another client's connection. From here on it is no client any more, although its worker has yet to notice: it is in no
     /// list, and no write serves it.
-    pub fn kill_client(&self, client: &ClientHandle) {
+    pub(crate) fn kill_client(&self, client: &ClientHandle) {
         if let Some(parked) = client.parked() {
             parked.token.leave();
         }
@@ -63,7 +63,7 @@ impl Engine {
     }
 
     /// RESET: the session becomes as it was when the connection was made. Authentication is the caller's.
-    pub fn reset_session(&self, session: &mut Session) {
+    pub(crate) fn reset_session(&self, session: &mut Session) {
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
         self.tracking.disable(session);

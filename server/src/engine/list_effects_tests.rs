@@ -1,7 +1,7 @@
 //! What changing a collection leaves behind besides the reply. The expected lines are what Redis 7.0.15 shows on its
 //! replication link and under `notify-keyspace-events KEAnm`.
 
-use crate::engine::testing::Bench;
+use crate::testing::Bench;
 
 /// Runs commands, then one more of which propagation and events are compared.
 #[track_caller]

@@ -11,16 +11,18 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Engine;
-use super::dispatch::{Intake, Next, Pace, Step, limits};
+use super::dispatch::{Next, Step, limits};
 use super::held::Held;
-use super::session::Session;
+use super::intake::Intake;
+use super::pace::Pace;
 use super::window::{Tail, Window};
+use crate::session::Session;
 
 /// From so many bytes on, a request is long: a copy then costs more than keeping what is around the value.
-pub const LONG: usize = 256 * 1024;
+pub(crate) const LONG: usize = 256 * 1024;
 
 /// What became of a long request.
-pub struct LongDone {
+pub(crate) struct LongDone {
     /// What was not used up. It is the buffer itself if nothing was.
     pub rest: Vec<u8>,
     pub next: Next,
@@ -28,7 +30,7 @@ pub struct LongDone {
 
 impl Engine {
     /// Executes the request at the beginning of `input`, and no other.
-    pub fn process_long(
+    pub(crate) fn process_long(
         self: &Arc<Self>,
         session: &mut Session,
         intake: &mut Intake,

@@ -3,53 +3,44 @@
 //! [`Engine`] holds what commands of every kind need: the registry, the keyspace, configuration, clients, publish and subscribe,
 //! counters. It knows nothing of sockets, files, replication or the cluster; those live above it and plug in through three small
 //! traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be replicated, and
-//! [`session::Service`] runs the commands of a subsystem.
+//! [`handler::Service`] runs the commands of a subsystem.
 //!
 //! The life of a command: [`dispatch`] parses and passes it through a flat list of named gates, [`execute`] locks its slots, runs
 //! the handler and drains its effects under the lock, [`blocking`] parks and serves, [`transaction`] queues and runs as one.
 //!
-//! Rank 4.
+//! Rank 6.
 
-pub mod barrier;
-pub mod blocking;
-pub mod changes;
-pub mod client;
-pub mod client_commands;
-pub mod clients;
-pub mod config;
-pub mod connection;
-pub mod descriptors;
-pub mod dispatch;
-pub mod execute;
-pub mod expire_cycle;
+#![forbid(unsafe_code)]
+
+pub(crate) mod barrier;
+pub(crate) mod blocking;
+pub(crate) mod changes;
+pub(crate) mod dispatch;
+pub(crate) mod execute;
+pub(crate) mod expire_cycle;
 mod gates;
-pub mod held;
-pub mod help;
-pub mod hot;
-pub mod info;
-pub mod introspect;
-pub mod lifecycle;
-pub mod long;
+pub(crate) mod handler;
+pub(crate) mod held;
+pub(crate) mod hot;
+pub(crate) mod info;
+pub(crate) mod intake;
+pub(crate) mod lifecycle;
+pub(crate) mod long;
 mod moving;
-pub mod notify;
-pub mod ports;
-pub mod pubsub;
-pub mod registry;
-pub mod session;
-pub mod state;
-pub mod stats;
-pub mod task_group;
-#[cfg(test)]
-pub mod testing;
+mod notify;
+mod pace;
+pub(crate) mod ports;
+pub(crate) mod registry;
+pub(crate) mod state;
+pub(crate) mod stats;
 
 #[cfg(test)]
 mod command_effects_tests;
 #[cfg(test)]
 mod list_effects_tests;
-pub mod threads;
-pub mod tracking;
-pub mod transaction;
-pub mod tries;
+mod tracking;
+pub(crate) mod transaction;
+pub(crate) mod tries;
 mod window;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -57,24 +48,24 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 
 use crate::base::clock::Clock;
+use crate::config::Config;
 use crate::logging::NodeLog;
+use crate::session::clients::Clients;
+use crate::session::pubsub::PubSub;
+use crate::session::tracking::Tracking;
 use crate::store::Keyspace;
 use barrier::Barrier;
-use clients::Clients;
-use config::Config;
+use handler::{SUBSYSTEMS, Service, Subsystem};
 use hot::Hot;
 use info::InfoState;
 use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
-use pubsub::PubSub;
-use registry::{Registry, SUBSYSTEMS, Subsystem};
-use session::Service;
+use registry::Registry;
 use state::NodeState;
 use stats::Stats;
-use tracking::Tracking;
 
 /// Everything that commands of every kind need, for one node.
-pub struct Engine {
+pub(crate) struct Engine {
     pub registry: Registry,
     pub keyspace: Keyspace,
     pub config: Config,
@@ -96,11 +87,11 @@ pub struct Engine {
 }
 
 /// Gates of the barrier that are not a worker's: control thread, snapshot, loader, and what the cluster does in the background.
-pub const HELPER_GATES: usize = 4;
+pub(crate) const HELPER_GATES: usize = 4;
 
 impl Engine {
     /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes unpredictable.
-    pub fn new(
+    pub(crate) fn new(
         registry: Registry,
         config: Config,
         clock: Arc<dyn Clock>,
@@ -134,37 +125,37 @@ impl Engine {
     }
 
     /// Plugs in the cluster. Weak, as all plugs: the subsystems own the engine, not the other way round.
-    pub fn set_router(&self, router: Weak<dyn Router>) {
+    pub(crate) fn set_router(&self, router: Weak<dyn Router>) {
         assert!(self.router.set(router).is_ok(), "a node is wired once");
     }
 
     /// Plugs in replication.
-    pub fn set_feed(&self, feed: Weak<dyn Feed>) {
+    pub(crate) fn set_feed(&self, feed: Weak<dyn Feed>) {
         assert!(self.feed.set(feed).is_ok(), "a node is wired once");
     }
 
     /// Plugs in persistence.
-    pub fn set_disk(&self, disk: Weak<dyn Disk>) {
+    pub(crate) fn set_disk(&self, disk: Weak<dyn Disk>) {
         assert!(self.disk.set(disk).is_ok(), "a node is wired once");
     }
 
     /// Plugs in a subsystem's commands.
-    pub fn set_service(&self, subsystem: Subsystem, service: Weak<dyn Service>) {
+    pub(crate) fn set_service(&self, subsystem: Subsystem, service: Weak<dyn Service>) {
         assert!(self.services[subsystem as usize].set(service).is_ok(), "a node is wired once");
     }
 
     /// The cluster's router, if cluster mode is on.
-    pub fn router(&self) -> Option<Arc<dyn Router>> {
+    pub(crate) fn router(&self) -> Option<Arc<dyn Router>> {
         self.router.get().and_then(Weak::upgrade)
     }
 
     /// Whether this node or its primary owns the slot; outside a cluster every slot is this node's.
-    pub fn serves(&self, slot: SlotId) -> bool {
+    pub(crate) fn serves(&self, slot: SlotId) -> bool {
         self.router().is_none_or(|router| router.serves(slot))
     }
 
     /// Where propagated commands go.
-    pub fn feed(&self) -> Option<Arc<dyn Feed>> {
+    pub(crate) fn feed(&self) -> Option<Arc<dyn Feed>> {
         self.feed.get().and_then(Weak::upgrade)
     }
 
@@ -178,7 +169,7 @@ impl Engine {
     }
 
     /// Rebuilds [`Engine::hot`] after directives changed.
-    pub fn reload_hot(&self) {
+    pub(crate) fn reload_hot(&self) {
         let threshold = self.state.list_packed_threshold.load(std::sync::atomic::Ordering::Relaxed) as usize;
         let hot = Hot::read(&self.config, threshold);
         self.tracking.set_max_keys(hot.tracking_table_max_keys);
@@ -186,22 +177,22 @@ impl Engine {
     }
 
     /// Gate of the barrier for the control thread (cron, expiry cycle).
-    pub fn control_gate(&self) -> usize {
+    pub(crate) fn control_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES
     }
 
     /// Gate of the barrier for the thread that saves a snapshot.
-    pub fn snapshot_gate(&self) -> usize {
+    pub(crate) fn snapshot_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 1
     }
 
     /// Gate of the barrier for whoever loads data.
-    pub fn loader_gate(&self) -> usize {
+    pub(crate) fn loader_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 2
     }
 
     /// Gate of the barrier for what follows from changes of the cluster.
-    pub fn background_gate(&self) -> usize {
+    pub(crate) fn background_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 3
     }
 }

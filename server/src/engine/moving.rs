@@ -13,11 +13,11 @@ use protocol::slot::{SlotId, key_slot};
 use smallvec::SmallVec;
 
 use super::Engine;
+use super::handler::Command;
 use super::ports::Route;
-use super::registry::Command;
-use super::transaction::Multi;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::{CmdError, KeyFlags, LockPlan, Locked, error};
+use crate::session::transaction::Multi;
 
 /// Keys of a command or of a transaction.
 type Keys<'a> = SmallVec<[&'a [u8]; 4]>;

@@ -7,7 +7,7 @@ use crate::command::CmdError;
 
 /// A question to the cluster: may this node serve that slot for this command?
 #[derive(Clone, Copy, Debug)]
-pub struct RouteAsk {
+pub(crate) struct RouteAsk {
     pub slot: SlotId,
     /// The command (or any command of the transaction) writes.
     pub write: bool,
@@ -23,7 +23,7 @@ pub struct RouteAsk {
 
 /// The cluster's answer.
 #[derive(Clone, Debug)]
-pub enum Route {
+pub(crate) enum Route {
     Serve,
     /// The slot is leaving: serve keys that are still here, answer with this redirection for a missing one.
     Migrating(CmdError),
@@ -34,7 +34,7 @@ pub enum Route {
 }
 
 /// Says where slots are served. Reads only published state; called for every keyed command of a cluster node.
-pub trait Router: Send + Sync {
+pub(crate) trait Router: Send + Sync {
     fn route(&self, ask: &RouteAsk) -> Route;
     /// Whether this node or its primary owns the slot.
     fn serves(&self, slot: SlotId) -> bool;
@@ -45,16 +45,16 @@ pub trait Router: Send + Sync {
 }
 
 /// What is left to do for the file on disk once nobody waits for the barrier any more.
-pub type FileWork = Box<dyn FnOnce() + Send>;
+pub(crate) type FileWork = Box<dyn FnOnce() + Send>;
 
 /// The data set's file on disk.
-pub trait Disk: Send + Sync {
+pub(crate) trait Disk: Send + Sync {
     /// All keys of all databases were just removed (FLUSHALL). Called under the barrier; what it returns makes the file say the same.
     fn flushed_all(&self) -> Option<FileWork>;
 }
 
 /// Takes what is to be propagated to replicas (and later to the append-only file).
-pub trait Feed: Send + Sync {
+pub(crate) trait Feed: Send + Sync {
     /// Appends commands, each in its database, as one unit: nothing else comes between them, and more than one are wrapped in
     /// MULTI/EXEC. Called under the locks of the slots that were changed.
     fn append(&self, ops: &[(usize, Args<'_>)]);

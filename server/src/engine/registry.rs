@@ -7,39 +7,11 @@ use std::collections::BTreeMap;
 
 use protocol::resp::{ArgRange, Args};
 
-use super::session::SessionFn;
-use crate::command::{Arity, Declared, Flags, KeyedFn, KeyspaceFn, Spec, Traits};
-
-/// Subsystems above the engine that declare commands of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Subsystem {
-    Persistence = 0,
-    Replication = 1,
-    Cluster = 2,
-    Ops = 3,
-}
-
-/// How many subsystems there are.
-pub const SUBSYSTEMS: usize = 4;
-
-/// The handler of a command, by kind.
-#[derive(Clone, Copy)]
-pub enum Handler {
-    Keyed(KeyedFn),
-    Keyspace(KeyspaceFn),
-    Session(SessionFn),
-    /// Entry `index` of the subsystem's own table.
-    Service {
-        subsystem: Subsystem,
-        index: usize,
-    },
-    /// A container: its subcommands do the work.
-    Container,
-}
+use super::handler::{Command, Handler, SessionFn, Subsystem};
+use crate::command::{Declared, Flags, KeyedFn, KeyspaceFn, Spec};
 
 /// A table handed in at wiring time.
-pub enum Table {
+pub(crate) enum Table {
     Keyed(&'static [Declared<KeyedFn>]),
     Keyspace(&'static [Declared<KeyspaceFn>]),
     Session(&'static [Declared<SessionFn>]),
@@ -47,29 +19,8 @@ pub enum Table {
     Service(Subsystem, Vec<&'static Spec>),
 }
 
-/// One command of the registry.
-pub struct Command {
-    pub spec: &'static Spec,
-    /// Copies of the spec's, at hand for the gates.
-    pub flags: Flags,
-    /// The spec's; a container's are its subcommands'.
-    pub traits: Traits,
-    pub arity: Arity,
-    pub handler: Handler,
-    /// Its number in the registry.
-    pub index: usize,
-    /// As replies print it: `get`, `client|getname`.
-    pub full_name: String,
-    /// Numbers of the subcommands of a container, sorted by name.
-    pub subcommands: Vec<usize>,
-    /// Fast path of key extraction: the only key is the word at this position.
-    pub single_key: Option<usize>,
-    /// [`Command::single_key`] of a keyed command that works in one database, 0 for any other: looked up ahead of its turn.
-    pub home: usize,
-}
-
 /// All commands.
-pub struct Registry {
+pub(crate) struct Registry {
     commands: Vec<Command>,
     /// Open addressing over the upper-cased name.
     names: Box<[Name]>,
@@ -117,7 +68,7 @@ impl Registry {
     ///
     /// # Panics
     /// If two entries share a name, or a subcommand's container is not declared: mistakes in our own tables.
-    pub fn new(tables: Vec<Table>) -> Self {
+    pub(crate) fn new(tables: Vec<Table>) -> Self {
         let mut commands: Vec<Command> = Vec::new();
         let mut add = |spec: &'static Spec, handler: Handler| {
             let index = commands.len();
@@ -192,14 +143,14 @@ impl Registry {
     }
 
     /// The command of this name (any case); containers included, subcommands not.
-    pub fn find(&self, word: &[u8]) -> Option<&Command> {
+    pub(crate) fn find(&self, word: &[u8]) -> Option<&Command> {
         let range = [ArgRange { start: 0, len: u32::try_from(word.len()).ok()? }];
         self.find_first(Args::new(word, &range))
     }
 
     /// The command that a request's first word names; as [`Registry::find`].
     #[inline(always)]
-    pub fn find_first(&self, args: Args<'_>) -> Option<&Command> {
+    pub(crate) fn find_first(&self, args: Args<'_>) -> Option<&Command> {
         let (head, len) = args.head(0)?;
         self.find_by_head(args, head, len)
     }
@@ -243,7 +194,7 @@ impl Registry {
     }
 
     /// The subcommand of `container` of this name (any case).
-    pub fn find_sub(&self, container: &Command, word: &[u8]) -> Option<&Command> {
+    pub(crate) fn find_sub(&self, container: &Command, word: &[u8]) -> Option<&Command> {
         container
             .subcommands
             .iter()
@@ -252,23 +203,18 @@ impl Registry {
     }
 
     /// The command with this number.
-    pub fn by_index(&self, index: usize) -> &Command {
+    pub(crate) fn by_index(&self, index: usize) -> &Command {
         &self.commands[index]
     }
 
     /// All commands, subcommands included.
-    pub fn iter(&self) -> impl Iterator<Item = &Command> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Command> {
         self.commands.iter()
     }
 
     /// How many commands there are, subcommands included.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.commands.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
     }
 }
 

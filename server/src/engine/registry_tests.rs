@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::testing::Bench;
+use crate::testing::Bench;
 
 /// What `find` must agree with.
 fn find_slowly<'r>(registry: &'r Registry, word: &[u8]) -> Option<&'r Command> {

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::task_group::TaskGroup;
 use crate::base::rng::Rng;
 use crate::command::Role;
+use crate::runtime::task_group::TaskGroup;
 
 /// What CLIENT PAUSE (or a manual failover) holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum PauseKind {
+pub(crate) enum PauseKind {
     None = 0,
     /// Commands that may change data.
     Writes = 1,
@@ -24,7 +24,7 @@ pub enum PauseKind {
 }
 
 /// The node's state.
-pub struct NodeState {
+pub(crate) struct NodeState {
     /// 40 hex digits, new at every start (INFO run_id).
     pub run_id: String,
     pub started_ms: i64,
@@ -70,7 +70,7 @@ pub struct NodeState {
 /// Who pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum PausePurpose {
+pub(crate) enum PausePurpose {
     /// CLIENT PAUSE.
     Client = 0,
     /// A failover (manual failover in a cluster, FAILOVER).
@@ -97,7 +97,7 @@ fn unpack_pause(packed: i64) -> (u8, i64) {
 }
 
 impl NodeState {
-    pub fn new(seed: u64, started_ms: i64) -> Self {
+    pub(crate) fn new(seed: u64, started_ms: i64) -> Self {
         let mut rng = Rng::new(seed);
         let mut raw = [0u8; 20];
         rng.fill(&mut raw);
@@ -128,12 +128,12 @@ impl NodeState {
     }
 
     /// A fresh seed for a session or a service.
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seeds.lock().next_u64()
     }
 
     /// Asks whoever runs the node to stop it, with this exit status. The first request counts.
-    pub fn request_stop(&self, status: i32) {
+    pub(crate) fn request_stop(&self, status: i32) {
         self.stop.send_if_modified(|asked| {
             let is_first = asked.is_none();
             if is_first {
@@ -144,12 +144,12 @@ impl NodeState {
     }
 
     /// For who waits for such a request and does not keep the node meanwhile.
-    pub fn watch_stop(&self) -> watch::Receiver<Option<i32>> {
+    pub(crate) fn watch_stop(&self) -> watch::Receiver<Option<i32>> {
         self.stop.subscribe()
     }
 
     /// Waits until somebody asked for a stop; the exit status.
-    pub async fn stop_requested(&self) -> i32 {
+    pub(crate) async fn stop_requested(&self) -> i32 {
         let mut asked = self.stop.subscribe();
         match asked.wait_for(Option::is_some).await {
             Ok(status) => status.unwrap_or(0),
@@ -158,12 +158,12 @@ impl NodeState {
         }
     }
 
-    pub fn is_replica(&self) -> bool {
+    pub(crate) fn is_replica(&self) -> bool {
         self.replica.load(Ordering::Relaxed)
     }
 
     /// Pauses for `purpose`. A pause that is already longer or stricter is kept (Redis: `pauseClients`).
-    pub fn pause(&self, purpose: PausePurpose, kind: PauseKind, until_ms: i64) {
+    pub(crate) fn pause(&self, purpose: PausePurpose, kind: PauseKind, until_ms: i64) {
         let (new_kind, new_until) = unpack_pause(pack_pause(kind, until_ms));
         let merge = |old| {
             let (old_kind, old_until) = unpack_pause(old);
@@ -174,14 +174,14 @@ impl NodeState {
     }
 
     /// Ends the pause for `purpose` and wakes who waits.
-    pub fn unpause(&self, purpose: PausePurpose) {
+    pub(crate) fn unpause(&self, purpose: PausePurpose) {
         self.pauses[purpose as usize].store(0, Ordering::SeqCst);
         self.unpaused.notify_waiters();
     }
 
     /// What is paused now, and until when. Several pauses may hold at once; the stricter and the longer one rules.
     #[inline(always)]
-    pub fn paused(&self, now: i64) -> (PauseKind, i64) {
+    pub(crate) fn paused(&self, now: i64) -> (PauseKind, i64) {
         let [a, b, c, d, e] = &self.pauses;
         let any = [a, b, c, d, e].map(|pause| pause.load(Ordering::Relaxed)).iter().fold(0, |any, pause| any | pause);
         if any == 0 { (PauseKind::None, 0) } else { self.strictest_pause(now) }
@@ -210,13 +210,13 @@ impl NodeState {
     }
 
     /// How long DEBUG SLEEP still lasts, milliseconds; 0 if the node is awake.
-    pub fn asleep_ms(&self, now: i64) -> i64 {
+    pub(crate) fn asleep_ms(&self, now: i64) -> i64 {
         (unpack_pause(self.pauses[PausePurpose::Sleep as usize].load(Ordering::Relaxed)).1 - now).max(0)
     }
 
     /// How a client's commands treat keys whose time has come: while writes are paused nothing may change, not even by expiry.
     #[inline(always)]
-    pub fn role(&self, now: i64) -> Role {
+    pub(crate) fn role(&self, now: i64) -> Role {
         if self.is_replica() || self.paused(now).0 != PauseKind::None { Role::Replica } else { Role::Primary }
     }
 }

@@ -12,7 +12,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Node-wide counters.
         #[derive(Debug, Default)]
-        pub struct Stats {
+        pub(crate) struct Stats {
             $($(#[$doc])* pub $name: AtomicU64,)*
             commands: Box<[CommandStats]>,
             errors: Mutex<BTreeMap<String, u64>>,
@@ -35,7 +35,7 @@ counters! {
 
 /// Counters of one command.
 #[derive(Debug, Default)]
-pub struct CommandStats {
+pub(crate) struct CommandStats {
     pub calls: AtomicU64,
     /// Time spent, in microseconds.
     pub usec: AtomicU64,
@@ -45,18 +45,18 @@ pub struct CommandStats {
 
 impl Stats {
     /// Counters for `commands` commands.
-    pub fn new(commands: usize) -> Self {
+    pub(crate) fn new(commands: usize) -> Self {
         Self { commands: (0..commands).map(|_| CommandStats::default()).collect(), ..Self::default() }
     }
 
     /// The counters of the command with this number.
     #[inline]
-    pub fn command(&self, index: usize) -> &CommandStats {
+    pub(crate) fn command(&self, index: usize) -> &CommandStats {
         &self.commands[index]
     }
 
     /// Counts an error reply by its code. The number of different codes is bounded: a client can invent them (EVAL).
-    pub fn count_error(&self, code: &str) {
+    pub(crate) fn count_error(&self, code: &str) {
         self.total_error_replies.fetch_add(1, Ordering::Relaxed);
         let mut errors = self.errors.lock();
         if let Some(count) = errors.get_mut(code) {
@@ -67,12 +67,12 @@ impl Stats {
     }
 
     /// Error codes and how often each was replied.
-    pub fn errors(&self) -> Vec<(String, u64)> {
+    pub(crate) fn errors(&self) -> Vec<(String, u64)> {
         self.errors.lock().iter().map(|(code, count)| (code.clone(), *count)).collect()
     }
 
     /// CONFIG RESETSTAT.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.reset_counters();
         for command in &self.commands {
             command.calls.store(0, Ordering::Relaxed);
@@ -86,6 +86,6 @@ impl Stats {
 
 /// Adds one to a relaxed counter.
 #[inline]
-pub fn bump(counter: &AtomicU64) {
+pub(crate) fn bump(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -10,38 +10,19 @@
 use std::sync::Arc;
 
 use protocol::resp::Args;
-use protocol::slot::{SlotId, key_slot};
+use protocol::slot::key_slot;
 
+use super::Engine;
 use super::execute::{Unit, is_changed};
+use super::handler::{Handled, Handler, SessionCtx, SessionFn, SessionResult};
 use super::held::{Held, alone};
-use super::session::{Handled, Queued, Session, SessionCtx, SessionFn, SessionResult};
-use super::{Engine, registry::Handler};
 use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, Traits, error};
+use crate::session::Session;
+use crate::session::transaction::{Multi, Watched};
 use crate::store::WatchFlag;
 
-/// A transaction being queued.
-#[derive(Debug, Default)]
-pub struct Multi {
-    pub queue: Vec<Queued>,
-    /// A command was refused while queueing; EXEC will abort.
-    pub aborted: bool,
-    /// Bytes of all queued words, bounded by the query buffer limit.
-    pub bytes: usize,
-}
-
-/// One watched key.
-#[derive(Debug)]
-pub struct Watched {
-    pub db: usize,
-    pub slot: SlotId,
-    pub key: Box<[u8]>,
-    pub flag: Arc<WatchFlag>,
-    /// This node or its primary owned the slot. If it does not any more, the key lives elsewhere and changes there unseen.
-    pub served: bool,
-}
-
 /// The commands of this file.
-pub static COMMANDS: &[Declared<SessionFn>] = &[
+pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("MULTI", Arity::exactly(1), Group::Transactions, BASE, multi as SessionFn)
         .traits(Traits::RUNS_IN_MULTI)
         .since("1.2.0")
@@ -130,7 +111,7 @@ fn unwatch(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
 }
 
 /// Forgets every watched key of the session.
-pub fn unwatch_all(engine: &Engine, session: &mut Session) {
+pub(crate) fn unwatch_all(engine: &Engine, session: &mut Session) {
     if session.watched.is_empty() {
         return;
     }
@@ -142,14 +123,14 @@ pub fn unwatch_all(engine: &Engine, session: &mut Session) {
 }
 
 /// Leaves MULTI: the queue and the watched keys are forgotten.
-pub fn end_multi(engine: &Engine, session: &mut Session) {
+pub(crate) fn end_multi(engine: &Engine, session: &mut Session) {
     session.multi = None;
     session.handle.stats.multi.store(-1, std::sync::atomic::Ordering::Relaxed);
     unwatch_all(engine, session);
 }
 
 fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    let route = ctx.session.exec_route.take();
+    let route = ctx.moving.cloned();
     let held_with_writes = ctx.engine.is_held_with_writes(ctx.session, ctx.command);
     let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
     if multi.aborted {

@@ -5,7 +5,7 @@
 //! slots and gates through [`Tries`], which has no call that waits; who gets nothing comes back later. Work that cannot do without waiting has a
 //! thread of its own. `tests/tidy` checks that the modules of the control thread name no call that waits.
 
-use crate::engine::Engine;
+use super::Engine;
 use crate::store::{Keyspace, SlotGuard};
 use protocol::slot::SlotId;
 
@@ -16,38 +16,38 @@ const ATTEMPTS: usize = 32;
 
 /// What can be had of a node's data without waiting.
 #[derive(Clone, Copy)]
-pub struct Tries<'a> {
+pub(crate) struct Tries<'a> {
     keyspace: &'a Keyspace,
     barrier: &'a Barrier,
     gate: usize,
 }
 
 /// Between two barriers.
-pub struct Entered<'a> {
+pub(crate) struct Entered<'a> {
     keyspace: &'a Keyspace,
     _pass: Pass<'a>,
 }
 
 impl<'a> Tries<'a> {
     /// Enters, unless somebody is exclusive. Not to be kept for long: whoever wants to be exclusive waits for it.
-    pub fn enter(self) -> Option<Entered<'a>> {
+    pub(crate) fn enter(self) -> Option<Entered<'a>> {
         Some(Entered { keyspace: self.keyspace, _pass: self.barrier.try_enter(self.gate)? })
     }
 
     /// Number of databases.
-    pub fn databases(self) -> usize {
+    pub(crate) fn databases(self) -> usize {
         self.keyspace.databases()
     }
 
     /// The slots that have keys with an expiry, ascending from `first`.
-    pub fn with_expiry(self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + 'a {
+    pub(crate) fn with_expiry(self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + 'a {
         self.keyspace.with_expiry(db, first)
     }
 }
 
 impl<'a> Entered<'a> {
     /// Locks a slot, unless somebody holds it for longer than a moment.
-    pub fn slot(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'a>> {
+    pub(crate) fn slot(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'a>> {
         for _ in 0..ATTEMPTS {
             if let Some(guard) = self.keyspace.try_lock(db, slot) {
                 return Some(guard);
@@ -60,7 +60,7 @@ impl<'a> Entered<'a> {
 
 impl Engine {
     /// The data as the control thread may have it.
-    pub fn tries(&self) -> Tries<'_> {
+    pub(crate) fn tries(&self) -> Tries<'_> {
         Tries { keyspace: &self.keyspace, barrier: &self.barrier, gate: self.control_gate() }
     }
 }

@@ -15,8 +15,9 @@ use protocol::resp::{ArgRange, ArgVec, Args};
 use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
-use super::dispatch::Intake;
-use super::registry::{Command, LastFound};
+use super::handler::Command;
+use super::intake::Intake;
+use super::registry::LastFound;
 use crate::command::KnownKey;
 use crate::store::{Hints, KeyHash, Peek};
 

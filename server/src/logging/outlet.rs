@@ -78,7 +78,7 @@ impl Target {
 
 /// Something to write lines to that never blocks. Clones are the same outlet; its thread ends after the last of them.
 #[derive(Clone)]
-pub struct Outlet(Arc<Owner>);
+pub(crate) struct Outlet(Arc<Owner>);
 
 /// Closes the outlet when the last clone goes.
 struct Owner(Arc<Shared>);
@@ -106,17 +106,17 @@ struct Queue {
 
 impl Outlet {
     /// Standard output.
-    pub fn stdout() -> Self {
+    pub(crate) fn stdout() -> Self {
         Self::to(Target::Stdout)
     }
 
     /// Standard error.
-    pub fn stderr() -> Self {
+    pub(crate) fn stderr() -> Self {
         Self::to(Target::Stderr)
     }
 
     /// A file, or whatever has the name of one.
-    pub fn file(file: File) -> Self {
+    pub(crate) fn file(file: File) -> Self {
         Self::to(Target::File(file))
     }
 
@@ -136,12 +136,12 @@ impl Outlet {
     }
 
     /// Says in its own words how many lines are missing.
-    pub fn on_loss(&self, line: impl Fn(u64) -> String + Send + 'static) {
+    pub(crate) fn on_loss(&self, line: impl Fn(u64) -> String + Send + 'static) {
         self.0.0.queue.lock().loss_line = Box::new(line);
     }
 
     /// Writes whole lines, or drops those that find no room.
-    pub fn put(&self, text: impl AsRef<[u8]>) {
+    pub(crate) fn put(&self, text: impl AsRef<[u8]>) {
         let (shared, text) = (&self.0.0, text.as_ref());
         if shared.direct {
             return shared.target.write(text);
@@ -158,7 +158,7 @@ impl Outlet {
     }
 
     /// Waits until everything is written, but no longer than it is being read. For the end of the process.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let until = Instant::now() + SETTLE_MAX;
         let mut queue = self.0.0.queue.lock();
         while queue.has_thread && queue.len() > 0 && Instant::now() < until {

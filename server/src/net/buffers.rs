@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::base::allocator;
 use crate::engine::long::LONG;
-use crate::engine::threads::READ_BUFFER;
+use crate::runtime::threads::READ_BUFFER;
 
 /// From so many bytes on, the rest of a long request is read straight to its place. What is shorter comes through the worker's buffer.
 const DIRECT_FROM: usize = READ_BUFFER / 4;

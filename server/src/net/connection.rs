@@ -21,13 +21,13 @@ use tokio::time::Sleep;
 use protocol::resp::OwnedArgs;
 
 use super::buffers::{Input, Unsent};
-use crate::engine::Engine;
-use crate::engine::client::{ClientHandle, Mail};
-use crate::engine::dispatch::{Intake, Next};
+use crate::engine::handler::{Handover, ReplyFuture};
 use crate::engine::held::Held;
-use crate::engine::session::{ReplyFuture, Session};
 use crate::engine::stats::bump;
-use crate::engine::threads::{READ_BUFFER, Shared};
+use crate::engine::{Engine, dispatch::Next, intake::Intake};
+use crate::runtime::threads::{READ_BUFFER, Shared};
+use crate::session::Session;
+use crate::session::client::{ClientHandle, Mail};
 
 /// A write buffer that grew beyond this is given back, bytes.
 const WRITE_BUFFER_KEEP: usize = 1024 * 1024;
@@ -66,7 +66,13 @@ struct Connection {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(stream: TcpStream, engine: Arc<Engine>, handle: Arc<ClientHandle>, gate: usize, shared: Rc<Shared>) {
+pub(crate) async fn serve(
+    stream: TcpStream,
+    engine: Arc<Engine>,
+    handle: Arc<ClientHandle>,
+    gate: usize,
+    shared: Rc<Shared>,
+) {
     let authenticated = engine.hot.load().password.is_empty();
     let seed = engine.state.seed();
     let session = Session::new(handle, gate, authenticated, seed);
@@ -87,8 +93,18 @@ pub async fn serve(stream: TcpStream, engine: Arc<Engine>, handle: Arc<ClientHan
     }
 }
 
+/// How a connection goes on.
+enum Followed {
+    /// It waits.
+    On,
+    /// It ends.
+    End,
+    /// Somebody else takes it over.
+    Handover(Handover),
+}
+
 impl Connection {
-    async fn run(&mut self) -> Option<crate::engine::session::Handover> {
+    async fn run(&mut self) -> Option<Handover> {
         let mut waiting = Waiting::Nothing;
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         loop {
@@ -124,25 +140,26 @@ impl Connection {
                 },
             };
             match self.follow(next, &mut waiting, &mut timer).await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => return self.session.handover.take(),
+                Ok(Followed::On) => {}
+                Ok(Followed::Handover(handover)) => return Some(handover),
+                Ok(Followed::End) | Err(_) => return None,
             }
         }
     }
 
-    /// Acts on why processing stopped, until the connection has to wait. `false`: the connection ends.
+    /// Acts on why processing stopped, until the connection has to wait or is no client's any more.
     async fn follow(
         &mut self,
         mut next: Next,
         waiting: &mut Waiting,
         timer: &mut Option<Pin<Box<Sleep>>>,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Followed> {
         loop {
             self.flush().await?;
             match next {
                 Next::Input { need } => {
                     self.input.need = need;
-                    return Ok(true);
+                    return Ok(Followed::On);
                 }
                 Next::Flush => next = self.execute_rest(),
                 Next::Blocked => {
@@ -153,18 +170,19 @@ impl Connection {
                     {
                         *timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
                     }
-                    return Ok(true);
+                    return Ok(Followed::On);
                 }
                 Next::Wait(future) => {
                     *waiting = Waiting::Reply(future);
-                    return Ok(true);
+                    return Ok(Followed::On);
                 }
                 Next::Held(held) => {
                     let engine = self.engine.clone();
                     *waiting = Waiting::Held { over: Box::pin(async move { engine.held_over(held).await }), held };
-                    return Ok(true);
+                    return Ok(Followed::On);
                 }
-                Next::Close | Next::Handover => return Ok(false),
+                Next::Close => return Ok(Followed::End),
+                Next::Handover(handover) => return Ok(Followed::Handover(handover)),
             }
         }
     }

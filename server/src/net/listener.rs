@@ -15,9 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::connection::serve;
 use crate::base::limits::CLIENTS_TOGETHER;
 use crate::engine::Engine;
-use crate::engine::client::ClientHandle;
 use crate::engine::stats::bump;
-use crate::engine::threads::{Spawner, Threads};
+use crate::runtime::threads::{Spawner, Threads};
+use crate::session::client::ClientHandle;
 
 /// A failure to accept is told once in this time, microseconds.
 const COMPLAINT_PERIOD_US: u64 = 1_000_000;
@@ -26,7 +26,7 @@ const COMPLAINT_PERIOD_US: u64 = 1_000_000;
 ///
 /// # Errors
 /// As the system says; the caller names the address.
-pub fn bind(addr: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
+pub(crate) fn bind(addr: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -39,7 +39,7 @@ pub fn bind(addr: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener>
 }
 
 /// Accepts clients until the future is dropped.
-pub async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: Weak<Threads>) {
+pub(crate) async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, threads: Weak<Threads>) {
     let mut told_us = None;
     loop {
         match listener.accept().await {

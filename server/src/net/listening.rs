@@ -15,9 +15,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::watch;
 
 use super::listener;
+use crate::config::{ids, os_reason};
 use crate::engine::Engine;
-use crate::engine::config::{ids, os_reason};
-use crate::engine::threads::Threads;
+use crate::runtime::threads::Threads;
 
 /// An address could not be bound. Its text is Redis's, without the `Warning: ` that its log has before it.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub struct BindError {
 }
 
 /// Listening sockets on one port.
-pub struct Sockets {
+pub(crate) struct Sockets {
     pub sockets: Vec<std::net::TcpListener>,
     /// The port, which the system chose if it was asked for 0.
     pub port: u16,
@@ -45,7 +45,7 @@ impl Sockets {
     ///
     /// # Errors
     /// The first address that cannot be bound and is not optional, or all of them if none can.
-    pub fn bind(engine: &Engine, mut port: u16) -> Result<Self, BindError> {
+    pub(crate) fn bind(engine: &Engine, mut port: u16) -> Result<Self, BindError> {
         let backlog = engine.config.int(ids::TCP_BACKLOG) as i32;
         let mut sockets = Vec::new();
         for name in engine.config.bind_addresses() {
@@ -100,7 +100,7 @@ fn look_up(name: &str) -> io::Result<IpAddr> {
 
 /// Keeps a port from others without listening on it: who connects is refused, and a listener of ours may still bind it. 0 takes any
 /// port. What cannot be bound is not kept.
-pub fn keep_port(names: &[String], mut port: u16) -> Vec<Socket> {
+pub(crate) fn keep_port(names: &[String], mut port: u16) -> Vec<Socket> {
     let mut kept = Vec::new();
     for ip in names.iter().filter_map(|name| address_of(name.trim_start_matches('-')).ok()) {
         let bind = || {
@@ -127,7 +127,7 @@ struct Open {
 }
 
 /// The client listeners of a node.
-pub struct Listening {
+pub(crate) struct Listening {
     threads: Weak<Threads>,
     stopped: watch::Receiver<bool>,
     open: Mutex<Vec<Open>>,
@@ -135,7 +135,7 @@ pub struct Listening {
 
 impl Listening {
     /// Starts to accept clients from these sockets, until the node stops.
-    pub fn start(
+    pub(crate) fn start(
         engine: &Arc<Engine>,
         threads: &Arc<Threads>,
         clients: Sockets,
@@ -150,7 +150,7 @@ impl Listening {
     ///
     /// # Errors
     /// The address that cannot be bound. Nobody is listening then.
-    pub fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
+    pub(crate) fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
         let mut open = self.open.lock();
         close_all(&mut open);
         let port = engine.config.int(ids::PORT) as u16;
@@ -163,7 +163,7 @@ impl Listening {
     }
 
     /// Listens no longer.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         close_all(&mut self.open.lock());
     }
 

@@ -1,10 +1,10 @@
-//! Sockets of clients: the workers' threads, the listeners, and one task per connection.
+//! Sockets of clients: the listeners, and one task per connection.
 //!
-//! Rank 8.
+//! Rank 10.
+
+#![forbid(unsafe_code)]
 
 mod buffers;
-pub mod connection;
-pub mod listener;
-pub mod listening;
-
-pub use crate::engine::threads as workers;
+pub(crate) mod connection;
+pub(crate) mod listener;
+pub(crate) mod listening;

@@ -74,11 +74,11 @@ impl Drop for AtLast {
 }
 
 /// How a shutdown ends.
-pub struct Verdict(watch::Receiver<Option<bool>>);
+pub(crate) struct Verdict(watch::Receiver<Option<bool>>);
 
 impl Verdict {
     /// Waits for it. `false`: the node goes on, because saving failed or ABORT came.
-    pub async fn wait(mut self) -> bool {
+    pub(crate) async fn wait(mut self) -> bool {
         // The sender goes only with the node.
         self.0.wait_for(Option::is_some).await.is_ok_and(|verdict| *verdict == Some(true))
     }
@@ -137,6 +137,7 @@ impl Progress {
     }
 
     /// The node goes on although it was made ready to stop.
+    #[cfg(test)]
     pub(super) fn call_off(&self, state: &NodeState) {
         *self.current.lock() = None;
         state.unpause(PausePurpose::Shutdown);

@@ -7,15 +7,15 @@ use super::shutdown::parse;
 use super::{Ops, debug, lolwut, neighbours};
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Declared, Flags, Group, Spec, error};
-use crate::engine::session::{Handled, SessionCtx, SessionResult};
+use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
-pub type OpsFn = for<'c, 'x, 'e, 'a> fn(&Ops, &'c mut SessionCtx<'x, 'e>, Args<'a>) -> SessionResult;
+pub(crate) type OpsFn = for<'c, 'x, 'e, 'a> fn(&Ops, &'c mut SessionCtx<'x, 'e>, Args<'a>) -> SessionResult;
 
 const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE);
 
 /// The commands of this subsystem.
-pub static COMMANDS: &[Declared<OpsFn>] = &[
+pub(crate) static COMMANDS: &[Declared<OpsFn>] = &[
     Declared::new(
         "TIME",
         Arity::exactly(1),
@@ -61,7 +61,7 @@ pub static COMMANDS: &[Declared<OpsFn>] = &[
 ];
 
 /// The specs, in the order of the handlers' indexes.
-pub fn specs() -> Vec<&'static Spec> {
+pub(crate) fn specs() -> Vec<&'static Spec> {
     COMMANDS.iter().map(|declared| &declared.spec).collect()
 }
 

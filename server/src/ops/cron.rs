@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Ops;
-use crate::engine::client::{ClientHandle, ClientId, ClientKind};
-use crate::engine::config::{BufferLimit, BufferLimits, ids};
+use crate::config::{BufferLimit, BufferLimits, ids};
 use crate::engine::stats::bump;
-use crate::engine::threads::Spawner;
+use crate::runtime::threads::Spawner;
+use crate::session::client::{ClientHandle, ClientId, ClientKind};
 
 const PERIOD: Duration = Duration::from_millis(100);
 /// Ticks between looks at memory and clients.
@@ -28,7 +28,7 @@ type Above = HashMap<ClientId, i64>;
 
 impl Ops {
     /// Starts the ticks; they end with the node.
-    pub fn start(self: &Arc<Self>, control: &Spawner) {
+    pub(crate) fn start(self: &Arc<Self>, control: &Spawner) {
         assert!(self.control.set(control.clone()).is_ok(), "a node is started once");
         let this = Arc::downgrade(self);
         control.spawn(move |_| async move {

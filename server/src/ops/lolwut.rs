@@ -8,7 +8,7 @@ use protocol::resp::Args;
 use crate::base::number::parse_i64;
 use crate::base::rng::Rng;
 use crate::command::{CmdError, error};
-use crate::engine::config::REDIS_VERSION;
+use crate::config::REDIS_VERSION;
 
 /// Shades of neighbouring shards.
 const SHADES: [char; 4] = [' ', '\u{2591}', '\u{2592}', '\u{2593}'];

@@ -3,12 +3,11 @@
 use protocol::resp::Args;
 
 use crate::base::number::parse_i64;
-use crate::command::{Arity, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, Outcome, error};
-use crate::engine::help;
-use crate::engine::session::{Handled, SessionCtx, SessionFn, SessionResult};
+use crate::command::{Arity, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, Outcome, error, help};
+use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 
 /// The commands on keys.
-pub static KEYED: &[Declared<KeyedFn>] =
+pub(crate) static KEYED: &[Declared<KeyedFn>] =
     &[Declared::sub("MEMORY", "USAGE", Arity::at_least(3), Group::Server, Flags::READONLY, usage as KeyedFn)
         .since("4.0.0")
         .summary("Estimate the memory usage of a key")
@@ -17,7 +16,7 @@ pub static KEYED: &[Declared<KeyedFn>] =
         .syntax("key:key [SAMPLES=count:integer]")];
 
 /// The container.
-pub static COMMANDS: &[Declared<SessionFn>] = &[
+pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("MEMORY", Arity::at_least(2), Group::Server, Flags::CONTAINER, container as SessionFn)
         .since("4.0.0")
         .summary("A container for memory diagnostics commands")

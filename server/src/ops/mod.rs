@@ -5,20 +5,27 @@
 //!                                                                   settle   waits for writes that are under way
 //! debug       DEBUG, for tests                                      memory   what a key costs
 //! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
+//! config      CONFIG                                                info     INFO
+//! introspect  COMMAND
 //! cron        what nobody asks for: rates, expiry, clients that are idle or do not read
 //! ```
 //!
-//! Rank 8: uses persistence and replication, and nothing uses it but the node.
+//! Rank 10: uses persistence and replication, and nothing uses it but the node.
+
+#![forbid(unsafe_code)]
 
 mod attempt;
-pub mod commands;
+pub(crate) mod commands;
+pub(crate) mod config;
 mod cron;
 mod debug;
+pub(crate) mod info;
+pub(crate) mod introspect;
 mod lolwut;
-pub mod memory;
-pub mod neighbours;
+pub(crate) mod memory;
+pub(crate) mod neighbours;
 mod settle;
-pub mod shutdown;
+pub(crate) mod shutdown;
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -26,15 +33,15 @@ use protocol::resp::Args;
 
 use crate::cluster::Cluster;
 use crate::engine::Engine;
-use crate::engine::session::{Service, SessionCtx, SessionResult};
-use crate::engine::threads::Spawner;
+use crate::engine::handler::{Service, SessionCtx, SessionResult};
 use crate::persistence::Persistence;
 use crate::replication::Replication;
+use crate::runtime::threads::Spawner;
 use attempt::Progress;
 use neighbours::Neighbours;
 
 /// The operator's side of one node.
-pub struct Ops {
+pub(crate) struct Ops {
     me: Weak<Ops>,
     engine: Arc<Engine>,
     persistence: Arc<Persistence>,
@@ -49,7 +56,7 @@ pub struct Ops {
 }
 
 impl Ops {
-    pub fn new(engine: Arc<Engine>, persistence: Arc<Persistence>, replication: Arc<Replication>) -> Arc<Self> {
+    pub(crate) fn new(engine: Arc<Engine>, persistence: Arc<Persistence>, replication: Arc<Replication>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             engine,
@@ -63,12 +70,12 @@ impl Ops {
     }
 
     /// Plugs in the other nodes of the process. What is plugged in must not own this node.
-    pub fn set_neighbours(&self, neighbours: Arc<dyn Neighbours>) {
+    pub(crate) fn set_neighbours(&self, neighbours: Arc<dyn Neighbours>) {
         assert!(self.neighbours.set(neighbours).is_ok(), "a node is wired once");
     }
 
     /// Plugs in the cluster.
-    pub fn set_cluster(&self, cluster: &Arc<Cluster>) {
+    pub(crate) fn set_cluster(&self, cluster: &Arc<Cluster>) {
         assert!(self.cluster.set(Arc::downgrade(cluster)).is_ok(), "a node is wired once");
     }
 }

@@ -16,14 +16,13 @@ use tokio::sync::oneshot;
 
 use super::Ops;
 use crate::base::number::parse_i64;
-use crate::command::{CmdError, error};
-use crate::engine::config::ids;
-use crate::engine::help;
-use crate::engine::session::{Handled, SessionCtx, SessionResult};
+use crate::command::{CmdError, error, help};
+use crate::config::ids;
+use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 /// What is to be done to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// As kill -9: nothing is saved.
     Kill,
     /// As SIGTERM.
@@ -40,7 +39,7 @@ pub enum Order {
 
 /// A node of this process.
 #[derive(Clone, Debug)]
-pub struct Neighbour {
+pub(crate) struct Neighbour {
     pub id: String,
     pub address: String,
     pub port: u16,
@@ -49,7 +48,7 @@ pub struct Neighbour {
 }
 
 /// The nodes of this process, as one of them sees them.
-pub trait Neighbours: Send + Sync {
+pub(crate) trait Neighbours: Send + Sync {
     fn list(&self) -> Vec<Neighbour>;
     /// The number in that list of the node that asks.
     fn own(&self) -> usize;

@@ -13,10 +13,10 @@ use std::time::Duration;
 use protocol::resp::Args;
 
 use super::Ops;
-pub use super::attempt::Verdict;
+pub(crate) use super::attempt::Verdict;
 use super::attempt::{AtLast, Attempt};
 use crate::command::{CmdError, error};
-use crate::engine::config::ids;
+use crate::config::ids;
 use crate::engine::state::{PauseKind, PausePurpose};
 
 /// How often lagging replicas are looked at.
@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// The modifiers of SHUTDOWN; the directives `shutdown-on-sigterm` and `shutdown-on-sigint` have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShutdownFlags {
+pub(crate) struct ShutdownFlags {
     /// Save although no save point is configured.
     pub save: bool,
     pub nosave: bool,
@@ -36,7 +36,7 @@ pub struct ShutdownFlags {
 
 impl ShutdownFlags {
     /// The bits of `shutdown-on-sigterm`.
-    pub fn from_bits(bits: i64) -> Self {
+    pub(crate) fn from_bits(bits: i64) -> Self {
         let on = |bit: i64| bits & bit != 0;
         Self { save: on(1), nosave: on(2), now: on(4), force: on(8) }
     }
@@ -46,7 +46,7 @@ impl ShutdownFlags {
 ///
 /// # Errors
 /// Words that are unknown or contradict each other.
-pub fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, CmdError> {
+pub(crate) fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, CmdError> {
     let (mut flags, mut abort) = (ShutdownFlags::default(), false);
     for word in args.iter().skip(1) {
         match word.to_ascii_lowercase().as_slice() {
@@ -66,7 +66,7 @@ pub fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, CmdError> {
 
 impl Ops {
     /// Makes the node ready to stop, or joins the shutdown that is doing so. With `by_command` the node is asked to stop then.
-    pub fn shutdown(&self, flags: ShutdownFlags, by_command: bool) -> Verdict {
+    pub(crate) fn shutdown(&self, flags: ShutdownFlags, by_command: bool) -> Verdict {
         let (Some(control), Some(this)) = (self.control.get(), self.me.upgrade()) else {
             // A node that has not started, or is gone: nobody will tell this verdict, which is a no.
             return Attempt::default().verdict();
@@ -84,11 +84,6 @@ impl Ops {
             }
         });
         verdict
-    }
-
-    /// The node goes on although it was made ready to stop, or half so.
-    pub fn resume(&self) {
-        self.progress.call_off(&self.engine.state);
     }
 
     async fn get_ready(&self, mut flags: ShutdownFlags, attempt: &Attempt) -> bool {

@@ -9,15 +9,15 @@ use protocol::resp::reply::Reply;
 
 use super::{Busy, Persistence};
 use crate::command::{Arity, Declared, Flags, Group, Spec, error};
-use crate::engine::session::{Handled, SessionCtx, SessionResult};
+use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
-pub type PersistenceFn = fn(&Persistence, &mut SessionCtx<'_, '_>, Args<'_>) -> SessionResult;
+pub(crate) type PersistenceFn = fn(&Persistence, &mut SessionCtx<'_, '_>, Args<'_>) -> SessionResult;
 
 const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::NO_ASYNC_LOADING);
 
 /// The commands of this subsystem.
-pub static COMMANDS: &[Declared<PersistenceFn>] = &[
+pub(crate) static COMMANDS: &[Declared<PersistenceFn>] = &[
     Declared::new("SAVE", Arity::exactly(1), Group::Server, ADMIN.and(Flags::NO_MULTI), save as PersistenceFn)
         .since("1.0.0")
         .summary("Synchronously save the dataset to disk")
@@ -42,7 +42,7 @@ pub static COMMANDS: &[Declared<PersistenceFn>] = &[
 ];
 
 /// The specs, in the order of the handlers' indexes.
-pub fn specs() -> Vec<&'static Spec> {
+pub(crate) fn specs() -> Vec<&'static Spec> {
     COMMANDS.iter().map(|declared| &declared.spec).collect()
 }
 

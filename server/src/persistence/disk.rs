@@ -16,7 +16,7 @@ use crate::engine::Engine;
 const READ_CHUNK: usize = 256 * 1024;
 
 /// A file that becomes visible only when it is whole.
-pub struct NewFile {
+pub(crate) struct NewFile {
     file: File,
     temporary: PathBuf,
     target: PathBuf,
@@ -28,7 +28,7 @@ impl NewFile {
     ///
     /// # Errors
     /// The directory cannot be written to.
-    pub fn create(target: &Path) -> io::Result<Self> {
+    pub(crate) fn create(target: &Path) -> io::Result<Self> {
         let (file, temporary) = temporary::create(target)
             .map_err(|error| told(&error, format_args!("Failed opening the temp RDB file for saving")))?;
         Ok(Self { file, temporary, target: target.to_owned(), committed: false })
@@ -38,12 +38,12 @@ impl NewFile {
     ///
     /// # Errors
     /// As the system says: most often the disk is full.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).map_err(|error| told(&error, format_args!("Write error saving DB on disk(write)")))
     }
 
     /// Where it is until it is whole.
-    pub fn temporary(&self) -> &Path {
+    pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
@@ -51,7 +51,7 @@ impl NewFile {
     ///
     /// # Errors
     /// As the system says.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_all().map_err(|error| told(&error, format_args!("Write error saving DB on disk(fsync)")))
     }
 
@@ -59,7 +59,7 @@ impl NewFile {
     ///
     /// # Errors
     /// As the system says; the old file is still there then.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub(crate) fn commit(mut self) -> io::Result<()> {
         std::fs::rename(&self.temporary, &self.target).map_err(|error| {
             let (from, to) = (self.temporary.display(), self.target.display());
             told(&error, format_args!("Error moving temp DB file {from} on the final destination {to}"))
@@ -88,7 +88,7 @@ impl Drop for NewFile {
 ///
 /// # Errors
 /// The file is damaged, holds what we cannot, or cannot be read.
-pub fn load(
+pub(crate) fn load(
     engine: &Arc<Engine>,
     path: &Path,
     drop_expired: bool,

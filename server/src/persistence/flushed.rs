@@ -10,7 +10,7 @@ use super::Persistence;
 use super::rdb_writer::RdbWriter;
 use super::save::FileCut;
 use super::snapshot::used_memory;
-use crate::engine::config::ids;
+use crate::config::ids;
 use crate::engine::ports::{Disk, FileWork};
 
 impl Disk for Persistence {

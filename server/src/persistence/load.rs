@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use super::rdb_loader::{LoadError, Loader, Record};
 use super::rdb_writer::SavedHistory;
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::config::ids;
 use crate::store::payload::PayloadLimits;
 use crate::store::{Cleared, Keyspace};
 use protocol::slot::{SlotBitmap, key_slot};
 
 /// What a load came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub keys: u64,
     pub expired: u64,
     pub empty: u64,
@@ -24,16 +24,14 @@ pub struct Loaded {
 }
 
 /// What a load leaves behind when it is done.
-pub struct Finished {
+pub(crate) struct Finished {
     pub loaded: Loaded,
-    /// Bytes behind the file's end.
-    pub rest: Vec<u8>,
     /// The keys, if they were loaded beside those of the node.
     pub beside: Option<Keyspace>,
 }
 
 /// Loads one file into the keyspace of a node, which is empty or has been emptied; or into one beside it.
-pub struct Load {
+pub(crate) struct Load {
     engine: Arc<Engine>,
     beside: Option<Keyspace>,
     loader: Loader,
@@ -49,7 +47,7 @@ pub struct Load {
 
 impl Load {
     /// A load in the role the node has: a replica keeps expired keys until its primary deletes them.
-    pub fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
         let loader = Loader::new(engine.keyspace.databases(), limits(&engine)).verifying(verifies(&engine));
         Self {
             engine: engine.clone(),
@@ -66,7 +64,7 @@ impl Load {
     }
 
     /// A load of what a primary sends, into a keyspace of its own: the node serves what it has until it [`exchange`]s them.
-    pub fn beside(engine: Arc<Engine>) -> Self {
+    pub(crate) fn beside(engine: Arc<Engine>) -> Self {
         let beside = Some(engine.keyspace.sibling());
         Self { beside, ..Self::new(engine, false) }
     }
@@ -76,7 +74,7 @@ impl Load {
     ///
     /// # Errors
     /// The file is damaged or holds what we cannot.
-    pub fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
+    pub(crate) fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
         while let Some(record) = self.loader.next_record()? {
             match record {
@@ -133,12 +131,12 @@ impl Load {
     }
 
     /// Bytes of the file that were used.
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.loader.offset()
     }
 
     /// How much was fed that is not used up; after the end, that is not the file's.
-    pub fn rest_len(&self) -> usize {
+    pub(crate) fn rest_len(&self) -> usize {
         self.loader.rest_len()
     }
 
@@ -146,7 +144,7 @@ impl Load {
     ///
     /// # Errors
     /// [`LoadError::ShortRead`] if the end was not reached.
-    pub fn finish(mut self) -> Result<Finished, LoadError> {
+    pub(crate) fn finish(mut self) -> Result<Finished, LoadError> {
         if !self.done {
             return Err(LoadError::ShortRead);
         }
@@ -158,18 +156,18 @@ impl Load {
         if empty > 0 {
             self.engine.log.notice(format_args!("Done loading RDB, empty keys skipped: {empty}."));
         }
-        Ok(Finished { loaded: self.loaded, rest: self.loader.into_rest(), beside: self.beside })
+        Ok(Finished { loaded: self.loaded, beside: self.beside })
     }
 }
 
 /// Looks through a file as it comes, before anything is given up for it: it must be whole, and hold nothing that we cannot.
-pub struct Check {
+pub(crate) struct Check {
     loader: Loader,
     done: bool,
 }
 
 impl Check {
-    pub fn new(engine: &Engine) -> Self {
+    pub(crate) fn new(engine: &Engine) -> Self {
         let loader = Loader::checking(engine.keyspace.databases(), limits(engine)).verifying(verifies(engine));
         Self { loader, done: false }
     }
@@ -178,7 +176,7 @@ impl Check {
     ///
     /// # Errors
     /// The file is damaged or holds what we cannot.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
         while let Some(record) = self.loader.next_record()? {
             self.done |= matches!(record, Record::End { .. });
@@ -187,7 +185,7 @@ impl Check {
     }
 
     /// How much was fed that is not used up; after the end, that is not the file's.
-    pub fn rest_len(&self) -> usize {
+    pub(crate) fn rest_len(&self) -> usize {
         self.loader.rest_len()
     }
 }
@@ -203,7 +201,7 @@ fn limits(engine: &Engine) -> PayloadLimits {
 
 /// Puts the keys of `fresh`, a [`Keyspace::sibling`], in the place of the node's, and tells those who watch any. What was there is
 /// returned, to be dropped outside of the barrier, which the caller holds.
-pub fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
+pub(crate) fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
     let keyspace = &engine.keyspace;
     let mut effects = engine.unasked(&engine.hot.load());
     effects.invalidate_all();

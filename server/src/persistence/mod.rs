@@ -9,19 +9,21 @@
 //! up to its cut, so `dirty` is lowered by what it was then; one snapshot at a time; from the cut of a save that ends the node (or this
 //! data set's life in memory) no write is answered, so that what was acknowledged is in the file.
 //!
-//! Rank 5.
+//! Rank 7.
 
-pub mod commands;
-pub mod disk;
+#![forbid(unsafe_code)]
+
+pub(crate) mod commands;
+pub(crate) mod disk;
 mod flushed;
 mod info;
-pub mod load;
-pub mod rdb_loader;
-pub mod rdb_writer;
-pub mod reload;
+pub(crate) mod load;
+pub(crate) mod rdb_loader;
+pub(crate) mod rdb_writer;
+pub(crate) mod reload;
 mod save;
-pub mod snapshot;
-pub mod temporary;
+pub(crate) mod snapshot;
+pub(crate) mod temporary;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -31,11 +33,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use protocol::resp::Args;
 
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::config::ids;
-use crate::engine::session::{Service, SessionCtx, SessionResult};
+use crate::engine::handler::{Service, SessionCtx, SessionResult};
 use crate::engine::state::PausePurpose;
-use crate::engine::threads::Spawner;
+use crate::runtime::threads::Spawner;
 use load::Loaded;
 use rdb_loader::LoadError;
 use save::{Save, SaveFor};
@@ -51,11 +53,11 @@ type Done = Box<dyn FnOnce(bool) + Send>;
 
 /// A save is under way, or replicas are being sent a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy;
+pub(crate) struct Busy;
 
 /// What INFO persistence tells.
 #[derive(Clone, Debug, Default)]
-pub struct PersistenceInfo {
+pub(crate) struct PersistenceInfo {
     pub loading: bool,
     pub async_loading: bool,
     pub changes_since_last_save: i64,
@@ -100,7 +102,7 @@ struct Facts {
 }
 
 /// Persistence of one node.
-pub struct Persistence {
+pub(crate) struct Persistence {
     me: Weak<Persistence>,
     engine: Arc<Engine>,
     pub snapshots: Arc<Snapshots>,
@@ -119,7 +121,7 @@ pub struct Persistence {
 }
 
 impl Persistence {
-    pub fn new(engine: Arc<Engine>) -> Arc<Self> {
+    pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         let now = engine.clock.now_ms() / 1000;
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -139,7 +141,7 @@ impl Persistence {
     }
 
     /// Starts looking at the save points, until the node stops.
-    pub fn start(self: &Arc<Self>, control: &Spawner) {
+    pub(crate) fn start(self: &Arc<Self>, control: &Spawner) {
         let this = Arc::downgrade(self);
         control.spawn(move |_| async move {
             let mut ticks = tokio::time::interval(CRON_PERIOD);
@@ -188,7 +190,7 @@ impl Persistence {
     ///
     /// # Errors
     /// [`Busy`]; nothing has begun then.
-    pub fn start_background(&self) -> Result<(), Busy> {
+    pub(crate) fn start_background(&self) -> Result<(), Busy> {
         let now = self.now_s();
         self.start_unless_busy(SaveFor::Background, None)?;
         self.facts.last_try_time.store(now, Ordering::Relaxed);
@@ -200,12 +202,12 @@ impl Persistence {
     ///
     /// # Errors
     /// [`Busy`]; nothing has begun then.
-    pub fn start_for_client(&self, done: Done) -> Result<(), Busy> {
+    pub(crate) fn start_for_client(&self, done: Done) -> Result<(), Busy> {
         self.start_unless_busy(SaveFor::Client, Some(done))
     }
 
     /// Asks for a save in the background as soon as no other snapshot is under way.
-    pub fn schedule(&self) {
+    pub(crate) fn schedule(&self) {
         self.facts.scheduled.store(true, Ordering::Relaxed);
     }
 
@@ -231,7 +233,7 @@ impl Persistence {
 
     /// What SHUTDOWN does: saves if save points are configured, or if it is told to; what is under way is given up for it. `false`: it
     /// failed, and the log says why. From the cut on writes are paused; if the node goes on after all, the caller ends that.
-    pub async fn save_at_shutdown(&self, force: bool) -> bool {
+    pub(crate) async fn save_at_shutdown(&self, force: bool) -> bool {
         if self.snapshots.is_busy() {
             self.engine.log.warning(format_args!("There is a child saving an .rdb. Killing it!"));
         }
@@ -250,7 +252,7 @@ impl Persistence {
     }
 
     /// Removes an unfinished file: the process ends at once, and its jobs have no time to do it themselves.
-    pub fn remove_temporary(&self) {
+    pub(crate) fn remove_temporary(&self) {
         if let Some(path) = self.temporary.lock().take() {
             // What stays behind is ugly, but harms nobody.
             let _ = std::fs::remove_file(path);
@@ -262,7 +264,7 @@ impl Persistence {
     ///
     /// # Errors
     /// The node must not start: it would serve less than it had.
-    pub fn load(&self, replica: bool) -> Result<(), LoadError> {
+    pub(crate) fn load(&self, replica: bool) -> Result<(), LoadError> {
         let state = &self.engine.state;
         let started = std::time::Instant::now();
         self.facts.loading_start.store(self.now_s(), Ordering::Relaxed);
@@ -282,18 +284,18 @@ impl Persistence {
     }
 
     /// What the load at start came to; taken once, by replication.
-    pub fn take_loaded(&self) -> Option<Loaded> {
+    pub(crate) fn take_loaded(&self) -> Option<Loaded> {
         self.loaded.lock().take()
     }
 
     /// Notes what a load (at start, or a full sync's) came to, for INFO.
-    pub fn note_load(&self, loaded: &Loaded) {
+    pub(crate) fn note_load(&self, loaded: &Loaded) {
         self.facts.loaded_keys.store(loaded.keys, Ordering::Relaxed);
         self.facts.loaded_expired.store(loaded.expired, Ordering::Relaxed);
     }
 
     /// Notes that a load of `total` bytes (0: unknown) begins, or how far it has come.
-    pub fn note_loading(&self, done: u64, total: u64) {
+    pub(crate) fn note_loading(&self, done: u64, total: u64) {
         if done == 0 {
             self.facts.loading_start.store(self.now_s(), Ordering::Relaxed);
         }
@@ -302,7 +304,7 @@ impl Persistence {
     }
 
     /// Facts for INFO.
-    pub fn info(&self) -> PersistenceInfo {
+    pub(crate) fn info(&self) -> PersistenceInfo {
         let state = &self.engine.state;
         let facts = &self.facts;
         let busy = self.snapshots.is_busy();
@@ -328,7 +330,7 @@ impl Persistence {
     }
 
     /// Stops what runs; waits for nothing.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.snapshots.cancel_all();
     }
 }

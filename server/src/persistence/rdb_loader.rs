@@ -16,25 +16,55 @@ use crate::store::payload::{self, Extent, NoExtent, PayloadError, PayloadLimits}
 /// Why a file cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
+    /// It is no RDB file.
     #[error("Wrong signature trying to load DB from file")]
     Signature,
+    /// Its version is newer than what is known, or none at all.
     #[error("Can't handle RDB format version {0}")]
     Version(u32),
+    /// It is not what was written.
     #[error("Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.")]
-    Checksum { expected: u64, got: u64 },
+    Checksum {
+        /// What stands in the file.
+        expected: u64,
+        /// What its bytes come to.
+        got: u64,
+    },
     /// Redis: "Short read or OOM loading DB. Unrecoverable error, aborting now."
     #[error("Short read or OOM loading DB. Unrecoverable error, aborting now.")]
     ShortRead,
+    /// A value of a type that slotd does not have.
     #[error(
         "Internal error in RDB reading offset {offset}: value of type {name} is not supported by this version (key '{key}')"
     )]
-    UnsupportedType { offset: u64, name: &'static str, key: String },
+    UnsupportedType {
+        /// Where the value begins, bytes.
+        offset: u64,
+        /// What Redis calls the type.
+        name: &'static str,
+        /// Its key, printable.
+        key: String,
+    },
+    /// What stands there cannot be.
     #[error("Internal error in RDB reading offset {offset}: {what}")]
-    Damaged { offset: u64, what: String },
+    Damaged {
+        /// Where, bytes.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// It has keys in a database that the node does not have.
     #[error("FATAL: Data file was created with a server configured to handle more than {0} databases. Exiting")]
     TooManyDatabases(usize),
+    /// A key is there twice.
     #[error("RDB has duplicated key '{key}' in DB {db}")]
-    Duplicate { key: String, db: usize },
+    Duplicate {
+        /// The key, printable.
+        key: String,
+        /// The database.
+        db: usize,
+    },
+    /// It cannot be read.
     #[error("{0}")]
     Io(String),
 }
@@ -44,22 +74,29 @@ pub enum LoadError {
 pub enum Record {
     /// A fact about the file.
     Aux {
+        /// Its name, as `redis-ver`.
         name: Vec<u8>,
+        /// What it says.
         value: Vec<u8>,
     },
     /// Keys that follow are in this database.
     Select(usize),
+    /// A key.
     Key {
+        /// Its name.
         key: Vec<u8>,
+        /// Its value.
         value: Value,
+        /// When it expires, Unix milliseconds.
         expire: Option<i64>,
     },
     /// A key whose value holds no element: Redis skips it.
     EmptyKey,
     /// A key that a loader which only checks has passed.
     Passed,
-    /// The end. What follows is not the file's ([`Loader::into_rest`]).
+    /// The end. What follows is not the file's.
     End {
+        /// Whether a checksum was there and right.
         checked: bool,
     },
 }
@@ -151,6 +188,7 @@ impl Loader {
     }
 
     /// What was fed and is not the file's, after [`Record::End`].
+    #[cfg(test)]
     pub fn into_rest(mut self) -> Vec<u8> {
         self.buffer.split_off(self.used)
     }

@@ -10,7 +10,7 @@ use crate::store::{EntryRef, payload};
 
 /// Where the data set stands in its replication history; saved with it, so that a restarted node can continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedHistory {
+pub(crate) struct SavedHistory {
     /// The database that the stream has selected, or -1.
     pub stream_db: i64,
     pub repl_id: [u8; 40],
@@ -18,7 +18,7 @@ pub struct SavedHistory {
 }
 
 /// Writes one RDB file.
-pub struct RdbWriter {
+pub(crate) struct RdbWriter {
     out: Writer,
     /// Running checksum of what was taken; `None` writes zero, which says "not checked".
     crc: Option<u64>,
@@ -26,14 +26,14 @@ pub struct RdbWriter {
 
 impl RdbWriter {
     /// Starts a file. `compress` is `rdbcompression`, `checksum` is `rdbchecksum`.
-    pub fn new(compress: bool, checksum: bool) -> Self {
+    pub(crate) fn new(compress: bool, checksum: bool) -> Self {
         let mut out = Writer::new();
         out.set_compression(compress);
         Self { out, crc: checksum.then_some(0) }
     }
 
     /// Magic and facts. `now` is Unix time in seconds, `used_memory` is in bytes and only told to humans.
-    pub fn header(&mut self, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
+    pub(crate) fn header(&mut self, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
         self.out.raw(opcode::MAGIC);
         self.out.raw(format!("{:04}", opcode::VERSION).as_bytes());
         self.aux_text(b"redis-ver", REDIS_VERSION.as_bytes());
@@ -61,7 +61,7 @@ impl RdbWriter {
     }
 
     /// Starts a database and says how large its tables will become.
-    pub fn database(&mut self, db: usize, keys: usize, expiring: usize) {
+    pub(crate) fn database(&mut self, db: usize, keys: usize, expiring: usize) {
         self.out.u8(opcode::SELECTDB);
         self.out.length(db as u64);
         self.out.u8(opcode::RESIZEDB);
@@ -70,7 +70,7 @@ impl RdbWriter {
     }
 
     /// A key with its value and expiry.
-    pub fn entry(&mut self, entry: EntryRef<'_>) {
+    pub(crate) fn entry(&mut self, entry: EntryRef<'_>) {
         if let Some(at) = entry.expire_at() {
             self.out.u8(opcode::EXPIRETIME_MS);
             self.out.i64_le(at);
@@ -82,12 +82,12 @@ impl RdbWriter {
     }
 
     /// Bytes written and not taken yet.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.out.len()
     }
 
     /// Takes what was written since the last call.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         if let Some(crc) = &mut self.crc {
             *crc = crc64::update(*crc, self.out.as_slice());
         }
@@ -95,7 +95,7 @@ impl RdbWriter {
     }
 
     /// The end mark and the checksum; returns the last chunk.
-    pub fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.out.u8(opcode::EOF);
         let mut last = self.take();
         last.extend_from_slice(&self.crc.unwrap_or(0).to_le_bytes());
@@ -104,4 +104,4 @@ impl RdbWriter {
 }
 
 /// The version of Redis that we are compatible with, as the file tells it.
-pub const REDIS_VERSION: &str = "7.0.15";
+pub(crate) const REDIS_VERSION: &str = "7.0.15";

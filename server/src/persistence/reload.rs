@@ -15,7 +15,7 @@ use crate::engine::state::{PauseKind, PausePurpose};
 
 /// What DEBUG RELOAD is to do.
 #[derive(Clone, Copy, Debug)]
-pub struct Reload {
+pub(crate) struct Reload {
     /// Save first, rather than load the file that is there.
     pub save: bool,
     /// Remove what is in memory.
@@ -23,11 +23,11 @@ pub struct Reload {
 }
 
 /// What came of it.
-pub type Reloaded = Result<(), CmdError>;
+pub(crate) type Reloaded = Result<(), CmdError>;
 
 impl Persistence {
     /// Reloads; the answer comes when it is done, or never if the node stops.
-    pub fn reload(self: &Arc<Self>, wanted: Reload) -> oneshot::Receiver<Reloaded> {
+    pub(crate) fn reload(self: &Arc<Self>, wanted: Reload) -> oneshot::Receiver<Reloaded> {
         let (told, done) = oneshot::channel();
         let this = self.clone();
         let ticket = self.engine.state.tasks.enter();

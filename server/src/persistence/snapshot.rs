@@ -19,8 +19,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Busy;
 use super::rdb_writer::{RdbWriter, SavedHistory};
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::config::ids;
 use crate::store::Cut;
 
 /// Keys that are taken from a slot under one lock.
@@ -29,7 +29,7 @@ const STEP_KEYS: usize = 32;
 const CHUNK: usize = 64 * 1024;
 
 /// Where the data stands in the replication stream; replication implements it.
-pub trait StreamPosition: Send + Sync {
+pub(crate) trait StreamPosition: Send + Sync {
     /// Keeps the position and the data together: while it is held, no part of a primary's stream is applied but not counted.
     fn hold(&self) -> MutexGuard<'_, ()>;
     /// The position, asked for at the cut. `None`: there is no history worth saving.
@@ -37,7 +37,7 @@ pub trait StreamPosition: Send + Sync {
 }
 
 /// What is made of a snapshot.
-pub trait SnapshotJob: Send {
+pub(crate) trait SnapshotJob: Send {
     /// Whether the job writes a file for the user (BGSAVE), rather than feeding replicas.
     fn is_save(&self) -> bool;
     /// The cut is made: nothing executes in this moment.
@@ -53,7 +53,7 @@ pub trait SnapshotJob: Send {
 }
 
 /// Tells of a job's end.
-pub type Announce = Box<dyn FnOnce() + Send>;
+pub(crate) type Announce = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Schedule {
@@ -65,7 +65,7 @@ struct Schedule {
 }
 
 /// The jobs of one node, one at a time.
-pub struct Snapshots {
+pub(crate) struct Snapshots {
     engine: Arc<Engine>,
     schedule: Mutex<Schedule>,
     position: OnceLock<Weak<dyn StreamPosition>>,
@@ -80,7 +80,7 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    pub fn new(engine: Arc<Engine>) -> Arc<Self> {
+    pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         Arc::new(Self {
             engine,
             schedule: Mutex::default(),
@@ -93,17 +93,17 @@ impl Snapshots {
     }
 
     /// Plugs in replication.
-    pub fn set_position(&self, position: Weak<dyn StreamPosition>) {
+    pub(crate) fn set_position(&self, position: Weak<dyn StreamPosition>) {
         assert!(self.position.set(position).is_ok(), "a node is wired once");
     }
 
     /// Whether a job runs.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.schedule.lock().running
     }
 
     /// Starts a job, or keeps it until the ones before it are done.
-    pub fn submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
+    pub(crate) fn submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
         let mut schedule = self.schedule.lock();
         if schedule.running {
             schedule.queue.push_back(job);
@@ -118,7 +118,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`Busy`]; the job is dropped.
-    pub fn try_submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>, first: impl FnOnce()) -> Result<(), Busy> {
+    pub(crate) fn try_submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>, first: impl FnOnce()) -> Result<(), Busy> {
         let mut schedule = self.schedule.lock();
         if schedule.running {
             return Err(Busy);
@@ -181,12 +181,12 @@ impl Snapshots {
     }
 
     /// Ends the running job and forgets the waiting ones (shutdown). Returns at once.
-    pub fn cancel_all(&self) {
+    pub(crate) fn cancel_all(&self) {
         self.cancel_for(None);
     }
 
     /// Ends the running job, forgets the waiting ones, and has this one run next: nothing can come between.
-    pub fn submit_instead(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
+    pub(crate) fn submit_instead(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
         if let Some(job) = self.cancel_for(Some(job)) {
             self.submit(job);
         }
@@ -228,7 +228,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// The running job is to end.
-    pub fn is_cancelled(&self) -> io::Result<()> {
+    pub(crate) fn is_cancelled(&self) -> io::Result<()> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(cancelled());
         }
@@ -350,7 +350,7 @@ fn cancelled() -> io::Error {
 }
 
 /// Resident memory of the process in bytes, for the file's `used-mem`; 0 where it cannot be known.
-pub fn used_memory() -> u64 {
+pub(crate) fn used_memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let resident = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
     resident.unwrap_or(0) * 4096

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
-use crate::engine::testing::Bench;
+use crate::testing::Bench;
 
 /// Tells how it ended.
 struct Told(&'static str, Sender<(&'static str, Result<(), String>)>);

@@ -17,7 +17,7 @@ const NAMES: u32 = 1024;
 ///
 /// # Errors
 /// As the system says: most often the directory is not writable.
-pub fn create(target: &Path) -> io::Result<(File, PathBuf)> {
+pub(crate) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
     let mut number = 0;
     loop {
         let suffix = if number == 0 { String::new() } else { format!("-{number}") };
@@ -57,7 +57,7 @@ fn take(path: &Path) -> io::Result<Option<File>> {
 ///
 /// # Errors
 /// As [`create`].
-pub fn nameless(target: &Path) -> io::Result<File> {
+pub(crate) fn nameless(target: &Path) -> io::Result<File> {
     let (file, path) = create(target)?;
     std::fs::remove_file(path)?;
     Ok(file)

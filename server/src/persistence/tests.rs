@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::clock::ManualClock;
 use crate::base::test_dir::TestDir;
-use crate::engine::config::Config;
+use crate::config::Config;
 use crate::engine::registry::Registry;
 use crate::store::Value;
 use protocol::slot::key_slot;

@@ -11,30 +11,31 @@ use protocol::resp::reply::Reply;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::Replication;
 use super::core::{Phase, Replica};
+use super::facts::ReplicaFacts;
 use super::failover::Failover;
-use super::full_sync;
 use super::history::Refusal;
 use super::roles::RoleChange;
 use super::serve::Link;
 use super::supply::{Outlet, Reader};
+use super::{Replication, full_sync};
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
-use crate::engine::client::{ClientHandle, ClientKind};
-use crate::engine::config::{ids, words};
-use crate::engine::session::{Handled, Handover, Origin, ReplicaFacts, SessionCtx, SessionResult};
+use crate::config::{ids, words};
+use crate::engine::handler::{Handled, Handover, SessionCtx, SessionResult};
 use crate::engine::stats::bump;
+use crate::session::Origin;
+use crate::session::client::{ClientHandle, ClientKind};
 
 /// A handler of this subsystem.
-pub type ReplicationFn = fn(&Replication, &mut SessionCtx<'_, '_>, Args<'_>) -> SessionResult;
+pub(crate) type ReplicationFn = fn(&Replication, &mut SessionCtx<'_, '_>, Args<'_>) -> SessionResult;
 
 const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT);
 const SYNC: Flags = ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::NO_MULTI);
 const FOLLOW: Flags = ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::STALE);
 
 /// The commands of this subsystem.
-pub static COMMANDS: &[Declared<ReplicationFn>] = &[
+pub(crate) static COMMANDS: &[Declared<ReplicationFn>] = &[
     Declared::new("PSYNC", Arity::at_least(3), Group::Server, SYNC, psync as ReplicationFn)
         .since("2.8.0")
         .summary("Internal command used for replication")
@@ -98,7 +99,7 @@ pub static COMMANDS: &[Declared<ReplicationFn>] = &[
 ];
 
 /// The specs, in the order of the handlers' indexes.
-pub fn specs() -> Vec<&'static Spec> {
+pub(crate) fn specs() -> Vec<&'static Spec> {
     COMMANDS.iter().map(|declared| &declared.spec).collect()
 }
 
@@ -155,7 +156,7 @@ fn hand_over(this: &Replication, ctx: &mut SessionCtx<'_, '_>, wish: Option<Wish
     if ctx.engine.state.withholding.load(Ordering::Acquire) {
         return Err(error::SYNC_WITHHELD);
     }
-    let facts = ctx.session.replica_facts.clone();
+    let facts = ReplicaFacts::of(ctx.session).clone();
     if facts.rdb_filter_data && !facts.capa_eof {
         return Err(error::SYNC_FILTER_EOF);
     }
@@ -163,10 +164,9 @@ fn hand_over(this: &Replication, ctx: &mut SessionCtx<'_, '_>, wish: Option<Wish
         return Err(error::SYNC_PENDING_OUTPUT);
     }
     let Some(replication) = this.me.upgrade() else { return Ok(Handled::Done) };
-    ctx.session.handover = Some(Handover {
+    Ok(Handled::Handover(Handover {
         take: Box::new(move |stream, input, handle| Box::pin(take(replication, wish, facts, stream, input, handle))),
-    });
-    Ok(Handled::Done)
+    }))
 }
 
 async fn take(
@@ -311,7 +311,7 @@ fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     if args.len().is_multiple_of(2) {
         return Err(error::SYNTAX);
     }
-    let facts = &mut ctx.session.replica_facts;
+    let facts = ReplicaFacts::of(ctx.session);
     let mut at = 1;
     while let (Some(option), Some(value)) = (args.get(at), args.get(at + 1)) {
         at += 2;

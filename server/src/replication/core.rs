@@ -13,14 +13,14 @@ use bytes::Bytes;
 use protocol::resp::{Args, OwnedArgs};
 use tokio::sync::Notify;
 
+use super::facts::ReplicaFacts;
 use super::history::{History, Refusal, ReplId};
 use super::stream::Stream;
-use crate::engine::client::{ClientHandle, ClientId};
-use crate::engine::session::ReplicaFacts;
+use crate::session::client::{ClientHandle, ClientId};
 
 /// Where a replica is on its way to the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Needs a snapshot that has not begun.
     Waiting,
     /// Is being sent a snapshot.
@@ -31,7 +31,7 @@ pub enum Phase {
 }
 
 /// One replica.
-pub struct Replica {
+pub(crate) struct Replica {
     pub handle: Arc<ClientHandle>,
     /// Address without port.
     pub ip: String,
@@ -53,12 +53,12 @@ pub struct Replica {
 
 impl Replica {
     /// Where clients reach it, if it has said so.
-    pub fn port(&self) -> Option<u16> {
+    pub(crate) fn port(&self) -> Option<u16> {
         u16::try_from(self.facts.listening_port).ok().filter(|port| *port != 0)
     }
 
     /// As logs name it.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         if self.facts.listening_port != 0 {
             format!("{}:{}", self.ip, self.facts.listening_port)
         } else {
@@ -69,7 +69,7 @@ impl Replica {
 
 /// How the link to the primary is doing, with ROLE's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkPhase {
+pub(crate) enum LinkPhase {
     Connect,
     Connecting,
     Handshake,
@@ -78,7 +78,7 @@ pub enum LinkPhase {
 }
 
 impl LinkPhase {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Connecting => "connecting",
@@ -90,7 +90,7 @@ impl LinkPhase {
 }
 
 /// The primary that is followed.
-pub struct Following {
+pub(crate) struct Following {
     pub host: String,
     pub port: u16,
     pub phase: LinkPhase,
@@ -110,7 +110,7 @@ pub struct Following {
 
 /// A full sync that is being received.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     /// Bytes that were announced; 0 if only its end will tell.
     pub total: u64,
     pub read: u64,
@@ -120,14 +120,14 @@ pub struct Transfer {
 
 /// Limits of what a replica may be behind, bytes and seconds; zero is none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LagLimit {
+pub(crate) struct LagLimit {
     pub hard: u64,
     pub soft: u64,
     pub soft_seconds: i64,
 }
 
 /// See the top of the file.
-pub struct Core {
+pub(crate) struct Core {
     pub history: History,
     pub stream: Option<Stream>,
     /// The database that our own stream has selected.
@@ -143,7 +143,7 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(id: ReplId, backlog_size: i64, now: i64) -> Self {
+    pub(crate) fn new(id: ReplId, backlog_size: i64, now: i64) -> Self {
         Self {
             history: History::new(id),
             stream: None,
@@ -158,7 +158,7 @@ impl Core {
     }
 
     /// Begins to keep the stream. `true` if it was not kept before.
-    pub fn open_stream(&mut self) -> bool {
+    pub(crate) fn open_stream(&mut self) -> bool {
         if self.stream.is_some() {
             return false;
         }
@@ -168,7 +168,7 @@ impl Core {
     }
 
     /// Appends commands as one unit. Does nothing for a replica, whose stream is its primary's.
-    pub fn append(&mut self, ops: &[(usize, Args<'_>)]) {
+    pub(crate) fn append(&mut self, ops: &[(usize, Args<'_>)]) {
         if self.following.is_some() {
             return;
         }
@@ -193,14 +193,14 @@ impl Core {
     }
 
     /// Appends a command of our own that belongs to no database.
-    pub fn append_plain(&mut self, bytes: &[u8]) {
+    pub(crate) fn append_plain(&mut self, bytes: &[u8]) {
         if self.following.is_none() {
             self.append_applied(bytes);
         }
     }
 
     /// Appends bytes of the primary's stream that were applied here.
-    pub fn append_applied(&mut self, bytes: &[u8]) {
+    pub(crate) fn append_applied(&mut self, bytes: &[u8]) {
         let Some(stream) = &mut self.stream else { return };
         stream.append(bytes);
         self.history.offset = stream.end();
@@ -208,7 +208,7 @@ impl Core {
     }
 
     /// Asks all replicas to say how far they are, unless they were asked for the same.
-    pub fn request_acks(&mut self) {
+    pub(crate) fn request_acks(&mut self) {
         if self.asked_at == self.history.offset || self.following.is_some() {
             return;
         }
@@ -230,7 +230,7 @@ impl Core {
     }
 
     /// Forgets what neither the backlog nor a replica needs.
-    pub fn trim(&mut self) {
+    pub(crate) fn trim(&mut self) {
         let Some(stream) = &mut self.stream else { return };
         if (stream.len() as i64) <= self.backlog_size {
             return;
@@ -245,7 +245,7 @@ impl Core {
     ///
     /// # Errors
     /// Why not.
-    pub fn can_continue(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
+    pub(crate) fn can_continue(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
         self.history.accepts(id, position)?;
         match &self.stream {
             Some(stream) if stream.holds(position) => Ok(()),
@@ -254,13 +254,13 @@ impl Core {
     }
 
     /// Takes a replica in.
-    pub fn attach(&mut self, replica: Replica) {
+    pub(crate) fn attach(&mut self, replica: Replica) {
         self.replicas.insert(replica.handle.id, replica);
         self.history.told = true;
     }
 
     /// A replica is gone.
-    pub fn detach(&mut self, id: ClientId, now: i64) -> Option<Replica> {
+    pub(crate) fn detach(&mut self, id: ClientId, now: i64) -> Option<Replica> {
         let gone = self.replicas.remove(&id);
         if gone.is_some() && self.replicas.is_empty() {
             self.no_replicas_since_ms = now;
@@ -269,7 +269,7 @@ impl Core {
     }
 
     /// The cut of a snapshot for all who wait: from here on the stream is kept for them. Returns their ids.
-    pub fn cut(&mut self) -> Vec<ClientId> {
+    pub(crate) fn cut(&mut self) -> Vec<ClientId> {
         self.sync_ordered = false;
         // The snapshot says nothing of a selected database.
         if self.following.is_none() {
@@ -288,7 +288,7 @@ impl Core {
     }
 
     /// The snapshot was sent to a replica. `at_once`: the stream may follow without its word.
-    pub fn sent(&mut self, id: ClientId, at_once: bool, now: i64) {
+    pub(crate) fn sent(&mut self, id: ClientId, at_once: bool, now: i64) {
         if let Some(replica) = self.replicas.get_mut(&id)
             && replica.phase == Phase::Sending
         {
@@ -299,7 +299,7 @@ impl Core {
     }
 
     /// A replica says how much it has. `true` if that brings it online.
-    pub fn acknowledge(&mut self, id: ClientId, offset: i64, now: i64) -> bool {
+    pub(crate) fn acknowledge(&mut self, id: ClientId, offset: i64, now: i64) -> bool {
         let Some(replica) = self.replicas.get_mut(&id) else { return false };
         replica.ack = replica.ack.max(offset);
         replica.ack_ms = now;
@@ -312,7 +312,7 @@ impl Core {
     }
 
     /// What is to be sent to a replica next. `false`: the replica is not known any more.
-    pub fn output(&mut self, id: ClientId, limit: usize, out: &mut VecDeque<Bytes>) -> bool {
+    pub(crate) fn output(&mut self, id: ClientId, limit: usize, out: &mut VecDeque<Bytes>) -> bool {
         let Some(replica) = self.replicas.get_mut(&id) else { return false };
         if replica.phase == Phase::Online
             && let Some(stream) = &mut self.stream
@@ -324,22 +324,22 @@ impl Core {
     }
 
     /// Online replicas that have at least `offset`.
-    pub fn acknowledged_by(&self, offset: i64) -> usize {
+    pub(crate) fn acknowledged_by(&self, offset: i64) -> usize {
         self.online().filter(|replica| replica.ack >= offset).count()
     }
 
     /// Online replicas.
-    pub fn online(&self) -> impl Iterator<Item = &Replica> {
+    pub(crate) fn online(&self) -> impl Iterator<Item = &Replica> {
         self.replicas.values().filter(|replica| replica.phase == Phase::Online)
     }
 
     /// Online replicas that were heard of within `max_lag_s` seconds.
-    pub fn good(&self, max_lag_s: i64, now: i64) -> usize {
+    pub(crate) fn good(&self, max_lag_s: i64, now: i64) -> usize {
         self.online().filter(|replica| (now - replica.ack_ms) / 1000 <= max_lag_s).count()
     }
 
     /// Replicas that are to be dropped, and why.
-    pub fn overdue(&mut self, now: i64, timeout_ms: i64, limit: LagLimit) -> Vec<(ClientId, String)> {
+    pub(crate) fn overdue(&mut self, now: i64, timeout_ms: i64, limit: LagLimit) -> Vec<(ClientId, String)> {
         let end = self.history.offset;
         let mut dropped = Vec::new();
         for (id, replica) in &mut self.replicas {
@@ -368,7 +368,7 @@ impl Core {
     }
 
     /// Whether nobody has needed the backlog for `ttl_s` seconds (zero: for ever).
-    pub fn backlog_is_stale(&self, now: i64, ttl_s: i64) -> bool {
+    pub(crate) fn backlog_is_stale(&self, now: i64, ttl_s: i64) -> bool {
         ttl_s > 0
             && self.following.is_none()
             && self.replicas.is_empty()
@@ -377,7 +377,7 @@ impl Core {
     }
 
     /// Drops the backlog; whoever comes later needs everything.
-    pub fn drop_backlog(&mut self, id: ReplId) {
+    pub(crate) fn drop_backlog(&mut self, id: ReplId) {
         self.history.restart(id);
         self.stream = None;
         self.selected = None;

@@ -10,7 +10,7 @@ use crate::engine::state::{PauseKind, PausePurpose};
 
 /// A failover under way.
 #[derive(Clone, Debug)]
-pub struct Failover {
+pub(crate) struct Failover {
     pub target: Option<(String, u16)>,
     /// Unix time in milliseconds.
     pub deadline_ms: Option<i64>,
@@ -22,7 +22,7 @@ pub struct Failover {
 
 impl Failover {
     /// INFO's word.
-    pub fn state_name(&self) -> &'static str {
+    pub(crate) fn state_name(&self) -> &'static str {
         if self.in_progress { "failover-in-progress" } else { "waiting-for-sync" }
     }
 }
@@ -33,7 +33,7 @@ fn is_at(replica: &core::Replica, target: &(String, u16)) -> bool {
 
 impl Replication {
     /// Whether a failover is under way.
-    pub fn is_failing_over(&self) -> bool {
+    pub(crate) fn is_failing_over(&self) -> bool {
         self.failover.lock().is_some()
     }
 

@@ -11,12 +11,12 @@ use super::Replication;
 use super::core::{Core, Replica};
 use super::history::ReplId;
 use super::supply::{Outlet, Supply};
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::client::ClientId;
-use crate::engine::config::ids;
 use crate::persistence::rdb_writer::{RdbWriter, SavedHistory};
 use crate::persistence::snapshot::{Announce, SnapshotJob, used_memory};
 use crate::persistence::temporary;
+use crate::session::client::ClientId;
 
 /// How often a snapshot that has no file looks whether its replicas have taken what is in memory.
 const LOOK: Duration = Duration::from_millis(5);

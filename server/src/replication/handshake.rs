@@ -7,7 +7,7 @@ use super::history::{MAX_OFFSET, ReplId};
 
 /// What a replica says of itself, and where it wants to continue.
 #[derive(Clone, Debug, Default)]
-pub struct Introduction {
+pub(crate) struct Introduction {
     /// User and password; the user may be missing.
     pub auth: Option<(Option<Vec<u8>>, Vec<u8>)>,
     pub port: u16,
@@ -20,7 +20,7 @@ pub struct Introduction {
 
 /// What the primary wants to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Everything follows, as a payload.
     Full { id: ReplId, offset: i64 },
     /// The stream follows where it was left, maybe under a new id.
@@ -29,7 +29,7 @@ pub enum Answer {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Wait for the next line.
     Wait,
     Send(Vec<u8>),
@@ -52,7 +52,7 @@ enum Stage {
 }
 
 /// One handshake.
-pub struct Handshake {
+pub(crate) struct Handshake {
     introduction: Introduction,
     stage: Stage,
 }
@@ -68,19 +68,19 @@ fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
 
 impl Handshake {
     /// Begins; the bytes are to be sent first.
-    pub fn start(introduction: Introduction) -> (Self, Vec<u8>) {
+    pub(crate) fn start(introduction: Introduction) -> (Self, Vec<u8>) {
         let mut out = Vec::new();
         command(&mut out, &[b"PING"]);
         (Self { introduction, stage: Stage::Ping }, out)
     }
 
     /// Where the handshake stands, as logs name it.
-    pub fn is_waiting_for_psync(&self) -> bool {
+    pub(crate) fn is_waiting_for_psync(&self) -> bool {
         self.stage == Stage::Psync
     }
 
     /// A line came, without its end.
-    pub fn line(&mut self, line: &[u8]) -> Step {
+    pub(crate) fn line(&mut self, line: &[u8]) -> Step {
         let text = String::from_utf8_lossy(line).into_owned();
         let refused = line.first() == Some(&b'-');
         match self.stage {

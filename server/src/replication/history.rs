@@ -7,14 +7,14 @@
 //! id up to the offset of the promotion; a node that begins something unrelated takes a new id and forgets the old one.
 
 /// 40 hex digits.
-pub type ReplId = [u8; 40];
+pub(crate) type ReplId = [u8; 40];
 
 /// No history is longer: what a primary, a file or a replica says beyond it is not believed, so that sums with offsets never wrap.
-pub const MAX_OFFSET: i64 = i64::MAX / 2;
+pub(crate) const MAX_OFFSET: i64 = i64::MAX / 2;
 
 /// The history of a node's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History {
+pub(crate) struct History {
     pub id: ReplId,
     /// The id under which the history was known before, and the position up to which it is the same.
     pub former: Option<(ReplId, i64)>,
@@ -25,7 +25,7 @@ pub struct History {
 
 /// Why somebody may not continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Another history.
     Foreign,
     /// Known by the former id, but the asker has more than was shared. Holds the last byte that it might have asked for.
@@ -36,12 +36,12 @@ pub enum Refusal {
 
 impl History {
     /// A history that begins.
-    pub fn new(id: ReplId) -> Self {
+    pub(crate) fn new(id: ReplId) -> Self {
         Self { id, former: None, offset: 0, told: false }
     }
 
     /// Begins an unrelated history: the offset goes on, so that it never falls, but nobody may continue an older one.
-    pub fn restart(&mut self, id: ReplId) {
+    pub(crate) fn restart(&mut self, id: ReplId) {
         self.id = id;
         self.former = None;
     }
@@ -49,12 +49,12 @@ impl History {
     /// An offset of 0 means to the peers of a cluster that a replica has no data yet, and they hide it from clients. So a history
     /// that gets its first replica begins one byte later; that nobody has this byte matters to nobody, since nobody continues
     /// from before it. Redis leaves such replicas hidden until the first ping of the stream, up to ten seconds.
-    pub fn leave_zero(&mut self) {
+    pub(crate) fn leave_zero(&mut self) {
         self.offset = self.offset.max(1);
     }
 
     /// Continues under a new id (promotion): the old one stays valid up to here.
-    pub fn shift(&mut self, id: ReplId) {
+    pub(crate) fn shift(&mut self, id: ReplId) {
         self.former = Some((self.id, self.offset));
         self.id = id;
         self.told = false;
@@ -63,7 +63,7 @@ impl History {
     /// Goes back to the former id if nothing was added since: a replica that was restarted, or promoted and sent back before it
     /// wrote, has exactly what the former id stands for, and need not load everything again. Not once a replica knows the new id: it
     /// may be the primary that is followed next, and it forgets the former one.
-    pub fn unshift(&mut self) {
+    pub(crate) fn unshift(&mut self) {
         if let Some((id, shared)) = self.former
             && shared == self.offset
             && !self.told
@@ -74,12 +74,12 @@ impl History {
     }
 
     /// Takes over the history of a primary after a full sync.
-    pub fn adopt(&mut self, id: ReplId, offset: i64) {
+    pub(crate) fn adopt(&mut self, id: ReplId, offset: i64) {
         *self = Self { id, former: None, offset, told: false };
     }
 
     /// The primary continues under this id. Returns whether it is a new one.
-    pub fn rename(&mut self, id: ReplId) -> bool {
+    pub(crate) fn rename(&mut self, id: ReplId) -> bool {
         if self.id == id {
             return false;
         }
@@ -91,7 +91,7 @@ impl History {
     ///
     /// # Errors
     /// Why not. Whether the bytes are still held is not asked here.
-    pub fn accepts(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
+    pub(crate) fn accepts(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
         if id.eq_ignore_ascii_case(&self.id) {
             return Ok(());
         }
@@ -108,12 +108,12 @@ impl History {
     }
 
     /// `master_replid2` as INFO prints it.
-    pub fn former_id(&self) -> ReplId {
+    pub(crate) fn former_id(&self) -> ReplId {
         self.former.map_or([b'0'; 40], |(id, _)| id)
     }
 
     /// `second_repl_offset` as INFO prints it.
-    pub fn former_offset(&self) -> i64 {
+    pub(crate) fn former_offset(&self) -> i64 {
         self.former.map_or(-1, |(_, shared)| shared + 1)
     }
 }

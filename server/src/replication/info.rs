@@ -1,7 +1,7 @@
 //! INFO's section about replication, with Redis's old words where the wire has them.
 
 use super::{PrimaryInfo, Replication, ReplicationInfo};
-use crate::engine::config::ids;
+use crate::config::ids;
 use crate::engine::info::{InfoSource, InfoWriter};
 
 impl InfoSource for Replication {

@@ -13,21 +13,24 @@
 //! command of the primary's stream is applied and counted, and by whoever needs data and offset to agree: a cut, a change of role.
 //! Whoever holds a gate of the barrier must not ask for it.
 //!
-//! Rank 6.
+//! Rank 8.
 
-pub mod commands;
-pub mod core;
-pub mod failover;
+#![forbid(unsafe_code)]
+
+pub(crate) mod commands;
+pub(crate) mod core;
+pub(crate) mod facts;
+pub(crate) mod failover;
 mod follow;
 mod full_sync;
-pub mod handshake;
-pub mod history;
+pub(crate) mod handshake;
+pub(crate) mod history;
 mod info;
 mod roles;
 mod serve;
-pub mod stream;
+pub(crate) mod stream;
 mod supply;
-pub mod transfer;
+pub(crate) mod transfer;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
@@ -40,16 +43,16 @@ use tokio::sync::Notify;
 
 use self::core::{Core, LagLimit, LinkPhase, Phase, Transfer};
 use crate::base::rng::Rng;
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::client::ClientId;
-use crate::engine::config::ids;
+use crate::engine::handler::{Service, SessionCtx, SessionResult};
 use crate::engine::ports::Feed;
-use crate::engine::session::{Service, SessionCtx, SessionResult};
-use crate::engine::threads::Threads;
 use crate::logging::Role;
 use crate::persistence::Persistence;
 use crate::persistence::rdb_writer::SavedHistory;
 use crate::persistence::snapshot::StreamPosition;
+use crate::runtime::threads::Threads;
+use crate::session::client::ClientId;
 use failover::Failover;
 use full_sync::SyncJob;
 use history::ReplId;
@@ -64,7 +67,7 @@ const CRON_PERIOD: Duration = Duration::from_millis(100);
 
 /// Where the data stands, for the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
+pub(crate) struct Position {
     /// Bytes written (primary) or applied (replica).
     pub offset: i64,
     /// A sync with the primary that is followed now was completed.
@@ -75,7 +78,7 @@ pub struct Position {
 
 /// One replica, for INFO and ROLE.
 #[derive(Clone, Debug)]
-pub struct ReplicaInfo {
+pub(crate) struct ReplicaInfo {
     pub ip: String,
     /// As it said; any number.
     pub port: i32,
@@ -88,7 +91,7 @@ pub struct ReplicaInfo {
 
 /// The primary, for INFO and ROLE.
 #[derive(Clone, Debug)]
-pub struct PrimaryInfo {
+pub(crate) struct PrimaryInfo {
     pub host: String,
     pub port: u16,
     pub link_up: bool,
@@ -110,7 +113,7 @@ pub struct PrimaryInfo {
 
 /// What INFO replication tells.
 #[derive(Clone, Debug)]
-pub struct ReplicationInfo {
+pub(crate) struct ReplicationInfo {
     pub primary: Option<PrimaryInfo>,
     pub replicas: Vec<ReplicaInfo>,
     pub good_replicas: usize,
@@ -128,7 +131,7 @@ pub struct ReplicationInfo {
 }
 
 /// Replication of one node.
-pub struct Replication {
+pub(crate) struct Replication {
     me: Weak<Replication>,
     pub(crate) engine: Arc<Engine>,
     persistence: Arc<Persistence>,
@@ -153,7 +156,7 @@ pub struct Replication {
 }
 
 impl Replication {
-    pub fn new(engine: Arc<Engine>, persistence: Arc<Persistence>, threads: &Arc<Threads>) -> Arc<Self> {
+    pub(crate) fn new(engine: Arc<Engine>, persistence: Arc<Persistence>, threads: &Arc<Threads>) -> Arc<Self> {
         let mut rng = Rng::new(engine.state.seed());
         let backlog = engine.config.memory(ids::REPL_BACKLOG_SIZE) as i64;
         let core = Core::new(rng.hex(), backlog, engine.clock.now_ms());
@@ -195,13 +198,13 @@ impl Replication {
     }
 
     /// The port that clients reach this node at has changed.
-    pub fn note_port(&self, port: u16) {
+    pub(crate) fn note_port(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
     }
 
     /// Starts after the data was loaded and the port is known: continues the history that was saved, follows the configured
     /// primary, and looks after everything until the node stops.
-    pub fn start(self: &Arc<Self>, port: u16) {
+    pub(crate) fn start(self: &Arc<Self>, port: u16) {
         self.note_port(port);
         let saved = self.persistence.take_loaded().and_then(|loaded| loaded.history);
         let saved = saved.filter(|saved| (0..=history::MAX_OFFSET).contains(&saved.repl_offset));
@@ -258,7 +261,7 @@ impl Replication {
     // --- For the cluster and others, from any thread; nothing of it waits ---
 
     /// Follows the primary at this address from now on; nothing changes if it is followed already.
-    pub fn follow(&self, host: &str, port: u16) {
+    pub(crate) fn follow(&self, host: &str, port: u16) {
         let known = |core: &Core| core.following.as_ref().is_some_and(|old| old.host == host && old.port == port);
         if !self.is_changing() && known(&self.core.lock()) {
             return;
@@ -267,12 +270,12 @@ impl Replication {
     }
 
     /// Stops following: keeps the data and continues its history under a new id.
-    pub fn promote(&self) {
+    pub(crate) fn promote(&self) {
         self.request(RoleChange::Promote, None);
     }
 
     /// What to call whenever this node has finished a sync with its primary; it must not wait. Only the first one counts.
-    pub fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>) {
+    pub(crate) fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>) {
         let _ = self.on_synced.set(call);
     }
 
@@ -284,22 +287,17 @@ impl Replication {
     }
 
     /// Bytes of the stream: written as a primary, applied as a replica.
-    pub fn offset(&self) -> i64 {
+    pub(crate) fn offset(&self) -> i64 {
         self.offset.load(Ordering::Acquire)
     }
 
     /// Whether the link to the primary is up.
-    pub fn link_up(&self) -> bool {
+    pub(crate) fn link_up(&self) -> bool {
         self.engine.state.primary_link_up.load(Ordering::Relaxed)
     }
 
-    /// Whether a full sync from the primary is under way.
-    pub fn is_syncing(&self) -> bool {
-        self.core.lock().following.as_ref().is_some_and(|following| following.phase == LinkPhase::Transfer)
-    }
-
     /// Milliseconds since something last came from the primary.
-    pub fn silent_ms(&self) -> Option<i64> {
+    pub(crate) fn silent_ms(&self) -> Option<i64> {
         match self.last_io_ms.load(Ordering::Relaxed) {
             0 => None,
             at => Some((self.now() - at).max(0)),
@@ -307,7 +305,7 @@ impl Replication {
     }
 
     /// Where the data stands.
-    pub fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         // A change that was asked for counts as made: what is synced now may be somebody else's data.
         let changing = self.is_changing();
         let core = self.core.lock();
@@ -320,13 +318,13 @@ impl Replication {
     }
 
     /// DEBUG CHANGE-REPL-ID.
-    pub fn change_id(&self) {
+    pub(crate) fn change_id(&self) {
         let id = self.new_id();
         self.core.lock().history.restart(id);
     }
 
     /// Facts for INFO and ROLE.
-    pub fn info(&self) -> ReplicationInfo {
+    pub(crate) fn info(&self) -> ReplicationInfo {
         let now = self.now();
         let failover_state = self.failover.lock().as_ref().map_or("no-failover", Failover::state_name);
         let core = self.core.lock();
@@ -501,7 +499,7 @@ impl Replication {
     }
 
     /// Ends all links; the node stops.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         let core = self.core.lock();
         if let Some(following) = &core.following {

@@ -106,7 +106,7 @@ impl Replication {
 
     /// Waits until every change that was asked for has been made. Only for who holds nothing that a change needs: at start, when
     /// nobody may meet a primary in a node that is a replica.
-    pub fn wait_for_role(&self) {
+    pub(crate) fn wait_for_role(&self) {
         let mut queue = self.roles.queue.lock();
         self.roles.settled.wait_while(&mut queue, |queue| queue.running);
     }

@@ -21,8 +21,8 @@ use tokio::sync::Notify;
 use super::Replication;
 use super::core::Phase;
 use super::supply::{Reader, SyncPart};
-use crate::engine::client::ClientHandle;
-use crate::engine::config::ids;
+use crate::config::ids;
+use crate::session::client::ClientHandle;
 
 /// Bytes taken from the stream at once.
 const OUTPUT_AT_ONCE: usize = 256 * 1024;

@@ -18,7 +18,7 @@ struct Block {
 }
 
 /// A window of the stream, up to its end.
-pub struct Stream {
+pub(crate) struct Stream {
     blocks: VecDeque<Block>,
     tail: BytesMut,
     end: i64,
@@ -26,34 +26,34 @@ pub struct Stream {
 
 impl Stream {
     /// An empty window at this position.
-    pub fn new(position: i64) -> Self {
+    pub(crate) fn new(position: i64) -> Self {
         Self { blocks: VecDeque::new(), tail: BytesMut::new(), end: position }
     }
 
     /// Position of the first byte that is held.
-    pub fn start(&self) -> i64 {
+    pub(crate) fn start(&self) -> i64 {
         self.blocks.front().map_or(self.end - self.tail.len() as i64, |block| block.start)
     }
 
     /// Position after the last byte.
-    pub fn end(&self) -> i64 {
+    pub(crate) fn end(&self) -> i64 {
         self.end
     }
 
     /// Whether someone who has `position` bytes can be given all the others.
-    pub fn holds(&self, position: i64) -> bool {
+    pub(crate) fn holds(&self, position: i64) -> bool {
         (self.start()..=self.end).contains(&position)
     }
 
     /// Adds bytes that are a stream already.
-    pub fn append(&mut self, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.tail.extend_from_slice(bytes);
         self.end += bytes.len() as i64;
     }
 
     /// Adds a command.
-    pub fn append_command(&mut self, args: Args<'_>) {
+    pub(crate) fn append_command(&mut self, args: Args<'_>) {
         self.reserve(args.total_len() + 16 * (args.len() + 1));
         let before = self.tail.len();
         header(&mut self.tail, b'*', args.len());
@@ -83,7 +83,7 @@ impl Stream {
     }
 
     /// Up to about `limit` bytes from `position` on, which must be held.
-    pub fn read(&mut self, position: i64, limit: usize, out: &mut VecDeque<Bytes>) -> i64 {
+    pub(crate) fn read(&mut self, position: i64, limit: usize, out: &mut VecDeque<Bytes>) -> i64 {
         self.freeze();
         let mut at = position;
         let mut index = self.blocks.partition_point(|block| block.start <= position).saturating_sub(1);
@@ -102,7 +102,7 @@ impl Stream {
     }
 
     /// Forgets what is before `position`, in whole blocks.
-    pub fn trim(&mut self, position: i64) {
+    pub(crate) fn trim(&mut self, position: i64) {
         while let Some(block) = self.blocks.front()
             && block.start + block.bytes.len() as i64 <= position
         {
@@ -111,13 +111,8 @@ impl Stream {
     }
 
     /// Bytes held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         (self.end - self.start()) as usize
-    }
-
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

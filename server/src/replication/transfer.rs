@@ -4,7 +4,7 @@
 
 /// How the payload is framed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub(crate) enum Framing {
     /// So many bytes.
     Length(u64),
     /// Up to these 40 bytes.
@@ -15,7 +15,7 @@ pub enum Framing {
 ///
 /// # Errors
 /// The line is something else; the text is for the log.
-pub fn framing(line: &[u8]) -> Result<Option<Framing>, String> {
+pub(crate) fn framing(line: &[u8]) -> Result<Option<Framing>, String> {
     if line.is_empty() {
         return Ok(None);
     }

@@ -14,7 +14,7 @@ use super::slot::Removed;
 
 /// Why a key changed or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// A command made it, or changed its value or its expiry.
     Written,
     /// A command removed it. The command is propagated, and so is its effect.
@@ -22,23 +22,22 @@ pub enum Cause {
     /// Its time had come.
     Expired,
     /// Memory was needed.
+    #[expect(dead_code, reason = "for `maxmemory`, and the door must know it already")]
     Evicted,
     /// Another node has it now, so nothing but its deletion can be propagated.
     Moved,
-    /// All keys of its slot went at once.
-    Flushed,
 }
 
 impl Cause {
     /// Whether no command asked for it: neither is it anybody's own change, nor is there a command to be propagated.
-    pub fn is_unasked(self) -> bool {
+    pub(crate) fn is_unasked(self) -> bool {
         matches!(self, Self::Expired | Self::Evicted)
     }
 }
 
 /// One key changed or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change<'k> {
+pub(crate) struct Change<'k> {
     /// The database.
     pub db: usize,
     /// The slot of the key.
@@ -50,7 +49,7 @@ pub struct Change<'k> {
 }
 
 /// Whoever passes the news on. The engine's is `command::Effects`.
-pub trait Door {
+pub(crate) trait Door {
     /// A key has changed or is gone. `awaited`: it concerns somebody who is blocked on it. Called under the slot's lock.
     fn pass(&mut self, change: Change<'_>, awaited: bool);
 

@@ -16,7 +16,7 @@ use super::ledger::Ledger;
 
 /// A collection that is being changed; what the change owes is settled when this goes.
 #[derive(Debug)]
-pub struct EditGuard<'a, T: CollectionType> {
+pub(crate) struct EditGuard<'a, T: CollectionType> {
     value: &'a mut T,
     ledger: &'a mut Ledger,
     /// Bytes of the value before the edit.
@@ -26,7 +26,7 @@ pub struct EditGuard<'a, T: CollectionType> {
 /// What an edit has left.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a key must not hold a collection without elements"]
-pub struct Edited {
+pub(crate) struct Edited {
     /// No element is left: the key is to be removed now.
     pub emptied: bool,
 }
@@ -40,7 +40,7 @@ impl<'a, T: CollectionType> EditGuard<'a, T> {
 
     /// Ends the edit.
     #[inline]
-    pub fn finish(self) -> Edited {
+    pub(crate) fn finish(self) -> Edited {
         Edited { emptied: self.value.is_empty() }
     }
 }

@@ -38,7 +38,7 @@ use bytes::Bytes;
 use super::collection::Collection;
 use super::value::{StringValue, Value, ValueRef};
 use crate::base::clock::UnixMillis;
-pub use view::{AccessClock, EntryRef};
+pub(crate) use view::{AccessClock, EntryRef};
 
 /// The longest string that is kept inside its entry; longer ones get a growable buffer of their own.
 pub(crate) const INLINE_MAX: usize = 255;
@@ -391,6 +391,7 @@ impl Entry {
     }
 
     /// Takes the entry apart.
+    #[cfg(test)]
     pub(crate) fn into_value(mut self) -> Value {
         self.take_payload()
     }

@@ -90,6 +90,7 @@ impl ExpiryIndex {
     }
 
     /// When the first key expires.
+    #[cfg(test)]
     pub(crate) fn first(&self) -> Option<UnixMillis> {
         Some((*self.runs.first()?.first()? >> TAG_BITS) as UnixMillis)
     }

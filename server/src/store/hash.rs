@@ -9,7 +9,7 @@ use super::entry::word::TAG_BITS;
 
 /// The hash of a key under a keyspace's own seed. Made by [`super::Keyspace::hash`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyHash(pub(crate) u64);
+pub(crate) struct KeyHash(pub(crate) u64);
 
 impl KeyHash {
     /// The top bits, by which tables order their entries.

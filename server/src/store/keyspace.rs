@@ -43,7 +43,7 @@ const PENDING: u32 = 1 << 31;
 const AWAITED: u32 = 1 << 30;
 
 /// All databases of a node. See the top of the file.
-pub struct Keyspace {
+pub(crate) struct Keyspace {
     hasher: Hasher,
     databases: Box<[OnceLock<Box<Database>>]>,
     /// From logical to physical numbers.
@@ -54,13 +54,13 @@ pub struct Keyspace {
 
 /// The instant of a snapshot: which physical database each logical one was.
 #[derive(Clone, Debug)]
-pub struct Cut {
+pub(crate) struct Cut {
     physical: Box<[usize]>,
 }
 
 impl Keyspace {
     /// A keyspace of this many databases, all empty. `seed` makes the hash unpredictable.
-    pub fn new(databases: usize, seed: u64) -> Self {
+    pub(crate) fn new(databases: usize, seed: u64) -> Self {
         Self {
             hasher: Hasher::new(seed),
             databases: (0..databases).map(|_| OnceLock::new()).collect(),
@@ -71,7 +71,7 @@ impl Keyspace {
 
     /// An empty keyspace that hashes as this one does, so that slots can be moved between the two ([`Slot::replace_with`]).
     #[must_use]
-    pub fn sibling(&self) -> Self {
+    pub(crate) fn sibling(&self) -> Self {
         let databases = self.databases();
         Self {
             hasher: self.hasher.clone(),
@@ -82,38 +82,38 @@ impl Keyspace {
     }
 
     /// Number of databases.
-    pub fn databases(&self) -> usize {
+    pub(crate) fn databases(&self) -> usize {
         self.databases.len()
     }
 
     /// Hashes a key.
     #[inline]
-    pub fn hash(&self, key: &[u8]) -> KeyHash {
+    pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
         self.hasher.hash(key)
     }
 
     /// Locks a slot. Panics if there is no such database: SELECT does not let it come to that.
     #[inline(always)]
-    pub fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
+    pub(crate) fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.database(db);
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
     }
 
     /// Locks a slot if nobody holds it.
     #[inline(always)]
-    pub fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
+    pub(crate) fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
         let database = self.database(db);
         Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock()?))
     }
 
     /// Locks a slot, if it is to be had in that time.
-    pub fn lock_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
+    pub(crate) fn lock_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
         let database = self.database(db);
         Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock_for(patience)?))
     }
 
     /// Has `ticket` called when a slot is unlocked. `false`: it is not locked.
-    pub fn park(&self, db: usize, slot: SlotId, ticket: Arc<Ticket>) -> bool {
+    pub(crate) fn park(&self, db: usize, slot: SlotId, ticket: Arc<Ticket>) -> bool {
         let Some(database) = self.existing(db) else { return false };
         let cell = &database.cells[slot.index()];
         database.parking.leave(slot, ticket);
@@ -133,7 +133,7 @@ impl Keyspace {
 
     /// For hints about a database's slots.
     #[inline]
-    pub fn hints(&self, db: usize) -> Hints<'_> {
+    pub(crate) fn hints(&self, db: usize) -> Hints<'_> {
         Hints(self.existing(db))
     }
 
@@ -148,53 +148,54 @@ impl Keyspace {
     }
 
     /// Number of keys in a database.
-    pub fn len(&self, db: usize) -> usize {
+    pub(crate) fn len(&self, db: usize) -> usize {
         self.existing(db).map_or(0, |database| database.groups.iter().map(Group::keys).sum())
     }
 
     /// Whether a database has no keys.
-    pub fn is_empty(&self, db: usize) -> bool {
+    pub(crate) fn is_empty(&self, db: usize) -> bool {
         self.len(db) == 0
     }
 
     /// Number of keys with an expiry in a database.
-    pub fn expires_len(&self, db: usize) -> usize {
+    pub(crate) fn expires_len(&self, db: usize) -> usize {
         self.existing(db).map_or(0, |database| database.groups.iter().map(Group::expires).sum())
     }
 
     /// Number of keys in a slot.
-    pub fn slot_len(&self, db: usize, slot: SlotId) -> usize {
+    #[cfg(test)]
+    pub(crate) fn slot_len(&self, db: usize, slot: SlotId) -> usize {
         self.existing(db).map_or(0, |database| database.cells[slot.index()].keys())
     }
 
     /// Bytes of a slot's entries, as [`super::EntryRef::memory`] tells them.
-    pub fn slot_bytes(&self, db: usize, slot: SlotId) -> u64 {
+    pub(crate) fn slot_bytes(&self, db: usize, slot: SlotId) -> u64 {
         self.existing(db).map_or(0, |database| database.bytes[slot.index()].load(Ordering::Relaxed))
     }
 
     /// Bytes of all keys of a database, with their places in the tables.
-    pub fn bytes(&self, db: usize) -> u64 {
+    pub(crate) fn bytes(&self, db: usize) -> u64 {
         let entries: u64 = self.occupied(db).map(|slot| self.slot_bytes(db, slot)).sum();
         entries + (self.len(db) * table::PLACE + self.expires_len(db) * expiry::PLACE) as u64
     }
 
     /// The slots that have keys (or states that a snapshot still needs), ascending; looked up while the iteration goes.
-    pub fn occupied(&self, db: usize) -> impl Iterator<Item = SlotId> + '_ {
+    pub(crate) fn occupied(&self, db: usize) -> impl Iterator<Item = SlotId> + '_ {
         self.occupied_from(db, SlotId::FIRST)
     }
 
     /// As [`Keyspace::occupied`], from a slot on.
-    pub fn occupied_from(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
+    pub(crate) fn occupied_from(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
         self.existing(db).into_iter().flat_map(move |database| database.occupied.iter_from(first))
     }
 
     /// The slots that have keys with an expiry, ascending from `first`.
-    pub fn with_expiry(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
+    pub(crate) fn with_expiry(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
         self.existing(db).into_iter().flat_map(move |database| database.expiring.iter_from(first))
     }
 
     /// A slot chosen by chance, weighted by its keys; `seed` is the chance. `None` if there are no keys.
-    pub fn random_slot(&self, db: usize, seed: u64) -> Option<SlotId> {
+    pub(crate) fn random_slot(&self, db: usize, seed: u64) -> Option<SlotId> {
         let database = self.existing(db)?;
         let total = self.len(db) as u64;
         if total == 0 {
@@ -224,7 +225,7 @@ impl Keyspace {
     /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number: a key that was there
     /// or comes is a change to who watches it, and one that comes may be what somebody waits for. The caller holds the
     /// barrier: no slot is locked, and no command runs.
-    pub fn swap_databases(&self, a: usize, b: usize, now: UnixMillis, door: &mut impl Door) {
+    pub(crate) fn swap_databases(&self, a: usize, b: usize, now: UnixMillis, door: &mut impl Door) {
         if a == b {
             return;
         }
@@ -272,20 +273,20 @@ impl Keyspace {
 
     /// Makes this the instant of a new snapshot; whatever an earlier one has not been given is given up. The caller
     /// holds the barrier: no slot is locked, and no command is half done.
-    pub fn cut(&self) -> Cut {
+    pub(crate) fn cut(&self) -> Cut {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         Cut { physical: self.physical.iter().map(|physical| physical.load(Ordering::Acquire)).collect() }
     }
 
     /// The slots of a database, as it was numbered at the cut, that may have something for the snapshot: lock each with
     /// [`Keyspace::lock_cut`] and call [`Slot::snapshot_step`] until it says that it is done.
-    pub fn cut_slots<'a>(&'a self, cut: &Cut, db: usize) -> impl Iterator<Item = SlotId> + use<'a> {
+    pub(crate) fn cut_slots<'a>(&'a self, cut: &Cut, db: usize) -> impl Iterator<Item = SlotId> + use<'a> {
         let database = self.databases[cut.physical[db]].get();
         database.into_iter().flat_map(|database| database.occupied.iter_from(SlotId::FIRST))
     }
 
     /// Locks a slot of a database as it was numbered at the cut.
-    pub fn lock_cut(&self, cut: &Cut, db: usize, slot: SlotId) -> SlotGuard<'_> {
+    pub(crate) fn lock_cut(&self, cut: &Cut, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.databases[cut.physical[db]].get_or_init(Database::new);
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
     }
@@ -294,12 +295,12 @@ impl Keyspace {
 /// Tells the processor which slots of a database, as it is numbered now, will be wanted soon. Does nothing for one that was
 /// never used.
 #[derive(Clone, Copy)]
-pub struct Hints<'a>(Option<&'a Database>);
+pub(crate) struct Hints<'a>(Option<&'a Database>);
 
 impl<'a> Hints<'a> {
     /// Hints that this slot will be locked soon.
     #[inline]
-    pub fn prefetch(self, slot: SlotId) {
+    pub(crate) fn prefetch(self, slot: SlotId) {
         if let Some(database) = self.0 {
             prefetch(&raw const database.cells[slot.index()]);
         }
@@ -307,30 +308,30 @@ impl<'a> Hints<'a> {
 
     /// A look at a slot as it is, for further hints; `None` if the slot is locked.
     #[inline]
-    pub fn peek(self, slot: SlotId) -> Option<Peek<'a>> {
+    pub(crate) fn peek(self, slot: SlotId) -> Option<Peek<'a>> {
         self.0?.cells[slot.index()].slot.try_lock().map(Peek)
     }
 }
 
 /// A slot that is locked to be looked at for hints: it may still have to take part in a snapshot's cut.
-pub struct Peek<'a>(MutexGuard<'a, Slot>);
+pub(crate) struct Peek<'a>(MutexGuard<'a, Slot>);
 
 impl Peek<'_> {
     /// Hints that this key's place in the table will be looked at soon.
     #[inline]
-    pub fn prefetch(&self, hash: KeyHash) {
+    pub(crate) fn prefetch(&self, hash: KeyHash) {
         self.0.prefetch(hash);
     }
 
     /// Hints that this key's entry will be looked at soon; some time after [`Peek::prefetch`].
     #[inline]
-    pub fn prefetch_entry(&self, hash: KeyHash) {
+    pub(crate) fn prefetch_entry(&self, hash: KeyHash) {
         self.0.prefetch_entry(hash);
     }
 }
 
 /// A locked slot. Publishes counts and occupancy when dropped.
-pub struct SlotGuard<'a> {
+pub(crate) struct SlotGuard<'a> {
     // Declared, and so dropped, before `held`.
     guard: MutexGuard<'a, Slot>,
     held: Held<'a>,
@@ -353,7 +354,7 @@ impl Drop for Held<'_> {
 
 impl SlotGuard<'_> {
     /// Which slot this is.
-    pub fn id(&self) -> SlotId {
+    pub(crate) fn id(&self) -> SlotId {
         self.held.id
     }
 }

@@ -11,7 +11,7 @@ const FIRST: u8 = 5;
 
 /// How counters grow and fall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lfu {
+pub(crate) struct Lfu {
     /// `lfu-log-factor`: the larger, the more uses a step needs.
     pub log_factor: u32,
     /// `lfu-decay-time`: minutes per step down; 0 for none.
@@ -20,17 +20,17 @@ pub struct Lfu {
 
 impl Lfu {
     /// The stamp of a new key.
-    pub fn fresh(self, now: UnixMillis) -> AccessClock {
+    pub(crate) fn fresh(self, now: UnixMillis) -> AccessClock {
         self.with_frequency(now, FIRST)
     }
 
     /// A stamp with the given counter.
-    pub fn with_frequency(self, now: UnixMillis, frequency: u8) -> AccessClock {
+    pub(crate) fn with_frequency(self, now: UnixMillis, frequency: u8) -> AccessClock {
         AccessClock::from_bits(u32::from(minute(now)) << 8 | u32::from(frequency))
     }
 
     /// The stamp of a key that is used now; `chance` decides whether that counts.
-    pub fn used(self, stamp: AccessClock, now: UnixMillis, chance: u64) -> AccessClock {
+    pub(crate) fn used(self, stamp: AccessClock, now: UnixMillis, chance: u64) -> AccessClock {
         let counter = self.frequency(stamp, now);
         let steps = u64::from(counter.saturating_sub(FIRST)) * u64::from(self.log_factor) + 1;
         let counts = (u128::from(chance) * u128::from(steps)) >> 64 == 0;
@@ -38,7 +38,7 @@ impl Lfu {
     }
 
     /// The counter of a stamp, as low as it has fallen by now.
-    pub fn frequency(self, stamp: AccessClock, now: UnixMillis) -> u8 {
+    pub(crate) fn frequency(self, stamp: AccessClock, now: UnixMillis) -> u8 {
         let counter = stamp.bits() as u8;
         let elapsed = minute(now).wrapping_sub((stamp.bits() >> 8) as u16);
         let steps = u32::from(elapsed).checked_div(self.decay_minutes).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Rank 1: the data, and nothing but the data. No tokio, clock, configuration or RESP: time, seeds and limits are
+//! Rank 2: the data, and nothing but the data. No tokio, clock, configuration or RESP: time, seeds and limits are
 //! arguments.
 //!
 //! ```text
@@ -16,7 +16,7 @@
 mod change;
 mod collection;
 mod edit;
-pub mod encoding;
+pub(crate) mod encoding;
 pub(crate) mod entry;
 mod expiry;
 mod hash;
@@ -24,25 +24,27 @@ mod keyspace;
 mod ledger;
 mod lfu;
 mod parts;
-pub mod payload;
+pub(crate) mod payload;
 mod scan;
 mod slot;
 mod snapshot;
 mod table;
-pub mod types;
+pub(crate) mod types;
 mod value;
 mod waiters;
 mod watchers;
 
-pub use change::{Cause, Change, Door};
-pub use collection::{Collection, CollectionType};
-pub use edit::{EditGuard, Edited};
-pub use entry::{AccessClock, EntryRef};
-pub use hash::KeyHash;
-pub use keyspace::{Cut, Hints, Keyspace, Peek, SlotGuard};
-pub use lfu::Lfu;
-pub use scan::ScanCursor;
-pub use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
-pub use value::{Encoding, StringValue, Type, Value, ValueRef};
-pub use waiters::{BlockToken, Waiter, Wake};
-pub use watchers::{Spoiled, WatchFlag};
+pub(crate) use change::{Cause, Change, Door};
+pub use collection::Collection;
+pub(crate) use collection::CollectionType;
+pub(crate) use edit::{EditGuard, Edited};
+pub(crate) use entry::{AccessClock, EntryRef};
+pub(crate) use hash::KeyHash;
+pub(crate) use keyspace::{Cut, Hints, Keyspace, Peek, SlotGuard};
+pub(crate) use lfu::Lfu;
+pub(crate) use scan::ScanCursor;
+pub(crate) use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
+pub(crate) use value::{StringValue, Type};
+pub use value::{Value, ValueRef};
+pub(crate) use waiters::{BlockToken, Waiter, Wake};
+pub(crate) use watchers::{Spoiled, WatchFlag};

@@ -28,6 +28,7 @@ pub(super) struct Extra {
 }
 
 impl Parts {
+    #[cfg(test)]
     pub(super) const NONE: Parts = Parts(None);
 
     #[inline]

@@ -16,44 +16,44 @@ const SLOT_BITS: u32 = SLOT_COUNT.ilog2();
 
 /// A position of an iteration over a database. `0` on the wire is both the start and the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ScanCursor {
+pub(crate) struct ScanCursor {
     slot: SlotId,
     tag: u32,
 }
 
 impl ScanCursor {
     /// The start of an iteration.
-    pub const START: ScanCursor = ScanCursor { slot: SlotId::FIRST, tag: 0 };
+    pub(crate) const START: ScanCursor = ScanCursor { slot: SlotId::FIRST, tag: 0 };
 
     /// The start of a slot.
-    pub fn start_of(slot: SlotId) -> Self {
+    pub(crate) fn start_of(slot: SlotId) -> Self {
         Self { slot, tag: 0 }
     }
 
     /// Reads the number that a client sent.
-    pub fn from_wire(number: u64) -> Self {
+    pub(crate) fn from_wire(number: u64) -> Self {
         let slot = SlotId::new((number & (SLOT_COUNT as u64 - 1)) as u16).expect("masked to the number of slots");
         Self { slot, tag: (number >> SLOT_BITS) as u32 & (TAG_END - 1) }
     }
 
     /// The number for the client: at most 34 bits.
-    pub fn to_wire(self) -> u64 {
+    pub(crate) fn to_wire(self) -> u64 {
         const { assert!(SLOT_BITS + TAG_BITS <= 63, "clients may read cursors as signed numbers") };
         ((self.tag as u64) << SLOT_BITS) | self.slot.get() as u64
     }
 
     /// The slot to go on in.
-    pub fn slot(self) -> SlotId {
+    pub(crate) fn slot(self) -> SlotId {
         self.slot
     }
 
     /// Where to go on in the slot: an argument for [`super::Slot::scan`].
-    pub fn position(self) -> u32 {
+    pub(crate) fn position(self) -> u32 {
         self.tag
     }
 
     /// The same slot from another position on.
-    pub fn at_position(self, position: u32) -> Self {
+    pub(crate) fn at_position(self, position: u32) -> Self {
         Self { tag: position & (TAG_END - 1), ..self }
     }
 }

@@ -29,14 +29,14 @@ use super::ledger::Ledger;
 use super::parts::Parts;
 use super::snapshot::SnapshotState;
 use super::table::{Position, Table};
-use super::value::{Encoding, StringValue, Type, Value, ValueRef};
+use super::value::{StringValue, Type, Value, ValueRef};
 use super::waiters::{BlockToken, Waiter};
 use super::watchers::WatchFlag;
 use crate::base::clock::UnixMillis;
 
 /// What happens to a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ttl {
+pub(crate) enum Ttl {
     /// The key does not expire any more.
     Clear,
     /// It stays as it is (KEEPTTL).
@@ -48,45 +48,42 @@ pub enum Ttl {
 /// A key that is in no slot any more (or not yet): what a removal gives back, so that large values are dropped without
 /// the lock.
 #[derive(Debug)]
-pub struct Removed(Entry);
+pub(crate) struct Removed(Entry);
 
 impl Removed {
     /// The key.
-    pub fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         self.0.as_ref().key()
     }
 
     /// The value.
-    pub fn value(&self) -> ValueRef<'_> {
+    pub(crate) fn value(&self) -> ValueRef<'_> {
         self.0.as_ref().value()
     }
 
     /// When the key was to expire.
-    pub fn expire_at(&self) -> Option<UnixMillis> {
+    #[cfg(test)]
+    pub(crate) fn expire_at(&self) -> Option<UnixMillis> {
         self.0.as_ref().expire_at()
     }
 
     /// Everything about the key.
-    pub fn entry(&self) -> EntryRef<'_> {
+    #[cfg(test)]
+    pub(crate) fn entry(&self) -> EntryRef<'_> {
         self.0.as_ref()
     }
 
-    /// The value, out of its key.
-    pub fn into_value(self) -> Value {
-        self.0.into_value()
-    }
-
     /// A copy of a key under another name, for COPY: value, encoding, expiry and access time.
-    pub fn copy_of(entry: EntryRef<'_>, key: &[u8]) -> Removed {
+    pub(crate) fn copy_of(entry: EntryRef<'_>, key: &[u8]) -> Removed {
         Removed(entry.duplicate(key))
     }
 }
 
 /// What a slot is emptied of: drop it after the lock is released.
-pub struct Cleared(#[expect(dead_code, reason = "kept only to be dropped later")] Table);
+pub(crate) struct Cleared(#[expect(dead_code, reason = "kept only to be dropped later")] Table);
 
 /// One hash slot of one database. See the top of the file.
-pub struct Slot {
+pub(crate) struct Slot {
     table: Table,
     parts: Parts,
     ledger: Ledger,
@@ -102,31 +99,33 @@ const CUT: u32 = 1 << 24;
 
 impl Slot {
     /// The empty slot. All its bytes are zero.
-    pub const EMPTY: Slot = Slot { table: Table::EMPTY, parts: Parts::NONE, ledger: Ledger::EMPTY, epoch: 0, stamp: 0 };
+    #[cfg(test)]
+    pub(crate) const EMPTY: Slot =
+        Slot { table: Table::EMPTY, parts: Parts::NONE, ledger: Ledger::EMPTY, epoch: 0, stamp: 0 };
 
     // --- Counting and clock ---
 
     /// Number of keys.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
 
     /// Whether there are no keys.
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Number of keys with an expiry.
     #[inline]
-    pub fn expires_len(&self) -> usize {
+    pub(crate) fn expires_len(&self) -> usize {
         self.parts.expiry().map_or(0, ExpiryIndex::len)
     }
 
     /// Bytes that its entries take, as [`EntryRef::memory`] tells them; what a snapshot still needs is not among them.
     #[inline]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.ledger.bytes()
     }
 
@@ -138,7 +137,7 @@ impl Slot {
 
     /// Sets the clock with which entries are stamped from now on.
     #[inline]
-    pub fn set_clock(&mut self, clock: AccessClock) {
+    pub(crate) fn set_clock(&mut self, clock: AccessClock) {
         self.stamp = self.stamp & CUT | clock.bits();
     }
 
@@ -157,14 +156,14 @@ impl Slot {
 
     /// Looks a key up, expired or not, and leaves its access time alone.
     #[inline]
-    pub fn get(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
+    pub(crate) fn get(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
         let at = self.table.find(hash.tag(), key)?;
         Some(self.table.entry(at))
     }
 
     /// Looks a key up, expired or not, and stamps it as accessed now.
     #[inline]
-    pub fn access(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
+    pub(crate) fn access(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
         let clock = self.clock();
         let word = self.table.find_mut(hash.tag(), key)?;
         if word.entry()?.access() != clock {
@@ -175,37 +174,37 @@ impl Slot {
 
     /// Whether the key is there, expired or not.
     #[inline]
-    pub fn contains(&self, hash: KeyHash, key: &[u8]) -> bool {
+    pub(crate) fn contains(&self, hash: KeyHash, key: &[u8]) -> bool {
         self.table.find(hash.tag(), key).is_some()
     }
 
     /// All keys, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         self.table.iter()
     }
 
     /// Visits at least `count` keys (if there are so many) from a position on; returns the position to go on from,
     /// `None` at the end. Begin at 0. A key that stays in the slot is visited exactly once, whatever else comes, goes,
     /// or grows.
-    pub fn scan(&self, position: u32, count: usize, f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
+    pub(crate) fn scan(&self, position: u32, count: usize, f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         self.table.visit(position, count.max(1), f)
     }
 
     /// A key chosen by chance; `seed` is the chance.
-    pub fn random(&self, seed: u64) -> Option<EntryRef<'_>> {
+    pub(crate) fn random(&self, seed: u64) -> Option<EntryRef<'_>> {
         self.table.sample(seed)
     }
 
     /// Hints that this key's place in the table will be looked at soon.
     #[inline]
-    pub fn prefetch(&self, hash: KeyHash) {
+    pub(crate) fn prefetch(&self, hash: KeyHash) {
         self.table.prefetch_words(hash.tag());
     }
 
     /// Hints that this key's entry will be looked at soon. Reads the table, so [`Slot::prefetch`] comes some time
     /// before.
     #[inline]
-    pub fn prefetch_entry(&self, hash: KeyHash) {
+    pub(crate) fn prefetch_entry(&self, hash: KeyHash) {
         self.table.prefetch_entry(hash.tag());
     }
 
@@ -213,14 +212,14 @@ impl Slot {
 
     /// Looks a key up to change it, expired or not. Does not stamp it: see [`EntryMut::stamp`].
     #[inline]
-    pub fn get_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryMut<'_>> {
+    pub(crate) fn get_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryMut<'_>> {
         let at = self.table.find(hash.tag(), key)?;
         Some(EntryMut { slot: self, at, tag: hash.tag() })
     }
 
     /// Sets a key to a string, whatever it held before. Returns whether it was there.
     #[inline]
-    pub fn set_string(&mut self, hash: KeyHash, key: &[u8], value: StringValue<'_>, ttl: Ttl) -> bool {
+    pub(crate) fn set_string(&mut self, hash: KeyHash, key: &[u8], value: StringValue<'_>, ttl: Ttl) -> bool {
         if let Some(mut entry) = self.get_mut(hash, key) {
             entry.set_string(value);
             entry.apply(ttl);
@@ -237,7 +236,13 @@ impl Slot {
 
     /// Sets a key to a value of any type, replacing what it held. Returns what was removed, to be dropped without the
     /// lock.
-    pub fn insert(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> Option<Removed> {
+    pub(crate) fn insert(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        value: Value,
+        expire: Option<UnixMillis>,
+    ) -> Option<Removed> {
         let removed = self.get_mut(hash, key).map(EntryMut::detach);
         self.add(hash.tag(), Entry::new(key, value, expire, self.clock()));
         removed
@@ -245,7 +250,7 @@ impl Slot {
 
     /// Adds a key of a data set that is being loaded. `false`: it is there already. To those who watch it while it is not
     /// there, its coming is a change; nobody else is told of single keys.
-    pub fn load(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> bool {
+    pub(crate) fn load(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> bool {
         if self.contains(hash, key) {
             return false;
         }
@@ -256,7 +261,7 @@ impl Slot {
 
     /// Puts a removed (or copied) key back under `key`: with its value, encoding, expiry and access time. For RENAME,
     /// MOVE and COPY. Returns what was there before.
-    pub fn put(&mut self, hash: KeyHash, key: &[u8], moved: Removed) -> Option<Removed> {
+    pub(crate) fn put(&mut self, hash: KeyHash, key: &[u8], moved: Removed) -> Option<Removed> {
         let removed = self.get_mut(hash, key).map(EntryMut::detach);
         let entry = if moved.key() == key { moved.0 } else { moved.0.into_key(key) };
         self.add(hash.tag(), entry);
@@ -264,20 +269,20 @@ impl Slot {
     }
 
     /// Announces that a key was made, or that its value or expiry was changed. To be called for every such change.
-    pub fn written(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) {
+    pub(crate) fn written(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) {
         let now = if self.has_waiters() { self.get(hash, change.key).map(EntryRef::ty) } else { None };
         self.tell(change, false, now, door);
     }
 
     /// Removes a key.
-    pub fn remove(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) -> Option<Removed> {
+    pub(crate) fn remove(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) -> Option<Removed> {
         let removed = self.get_mut(hash, change.key)?.detach();
         self.tell(change, true, None, door);
         Some(removed)
     }
 
     /// Removes up to `limit` keys, whichever they are; how many it were. `home` is the database and the slot.
-    pub fn remove_some(
+    pub(crate) fn remove_some(
         &mut self,
         limit: usize,
         hash: impl Fn(&[u8]) -> KeyHash,
@@ -309,19 +314,20 @@ impl Slot {
 
     /// Whether there may be somebody who watches a key of this slot or waits for one. If not, a write concerns nobody here.
     #[inline(always)]
-    pub fn is_observed(&self) -> bool {
+    pub(crate) fn is_observed(&self) -> bool {
         self.parts.extra().is_some()
     }
 
     /// Sets or clears a key's expiry. Returns whether the key is there.
-    pub fn set_expire(&mut self, hash: KeyHash, key: &[u8], expire: Option<UnixMillis>) -> bool {
+    #[cfg(test)]
+    pub(crate) fn set_expire(&mut self, hash: KeyHash, key: &[u8], expire: Option<UnixMillis>) -> bool {
         self.get_mut(hash, key).map(|mut entry| entry.set_expire(expire)).is_some()
     }
 
     /// Removes all keys and tells those who watch one of them. Waiters and watchers stay, and so does what a running snapshot
     /// still needs. A watched key that was not there is no concern of theirs: it has not changed. `hash` is the keyspace's.
     /// `db` is the database.
-    pub fn clear(&mut self, db: usize, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
+    pub(crate) fn clear(&mut self, db: usize, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
         door.flushed();
         let concerned = self.waited_keys().filter(|key| self.contains(hash(key), key) && self.concerns(key, None));
         concerned.for_each(|key| door.ready(db, key));
@@ -342,7 +348,7 @@ impl Slot {
 
     /// Takes the keys of a slot that took part in no snapshot, in exchange for all that were here. As [`Slot::clear`], and a watched key
     /// that comes is a change, too.
-    pub fn replace_with(
+    pub(crate) fn replace_with(
         &mut self,
         db: usize,
         fresh: &mut Slot,
@@ -385,7 +391,13 @@ impl Slot {
     // --- Expiry ---
 
     /// Removes a key if it is expired at `now`; whether it was. The cause is the expiry, whatever the change says.
-    pub fn expire_if_due(&mut self, hash: KeyHash, change: Change<'_>, now: UnixMillis, door: &mut impl Door) -> bool {
+    pub(crate) fn expire_if_due(
+        &mut self,
+        hash: KeyHash,
+        change: Change<'_>,
+        now: UnixMillis,
+        door: &mut impl Door,
+    ) -> bool {
         let due = self.get(hash, change.key).is_some_and(|entry| entry.is_expired(now));
         if due && let Some(removed) = self.remove(hash, Change { cause: Cause::Expired, ..change }, door) {
             door.discard(removed);
@@ -394,13 +406,20 @@ impl Slot {
     }
 
     /// When the first of the slot's keys expires.
-    pub fn next_expiry(&self) -> Option<UnixMillis> {
+    #[cfg(test)]
+    pub(crate) fn next_expiry(&self) -> Option<UnixMillis> {
         self.parts.expiry()?.first()
     }
 
     /// Removes up to `budget` keys that are expired at `now`, those first that expired first. Returns how many it were: less
     /// than the budget means that no more are due. `home` is the database and the slot.
-    pub fn expire_due(&mut self, home: (usize, SlotId), now: UnixMillis, budget: usize, door: &mut impl Door) -> usize {
+    pub(crate) fn expire_due(
+        &mut self,
+        home: (usize, SlotId),
+        now: UnixMillis,
+        budget: usize,
+        door: &mut impl Door,
+    ) -> usize {
         for done in 0..budget {
             let Some(due) = self.parts.expiry().and_then(|index| index.first_due(now)) else { return done };
             let at = self
@@ -417,12 +436,12 @@ impl Slot {
     // --- Waiters and watchers ---
 
     /// Adds a waiter at the end of a key's queue.
-    pub fn wait(&mut self, key: &[u8], waiter: Waiter) {
+    pub(crate) fn wait(&mut self, key: &[u8], waiter: Waiter) {
         self.parts.extra_or_new().waiters.push(key, waiter);
     }
 
     /// Removes a client's places in a key's queue.
-    pub fn stop_waiting(&mut self, key: &[u8], token: &Arc<BlockToken>) {
+    pub(crate) fn stop_waiting(&mut self, key: &[u8], token: &Arc<BlockToken>) {
         if let Some(extra) = self.parts.extra_mut() {
             extra.waiters.remove(key, token);
             self.parts.tidy();
@@ -430,13 +449,13 @@ impl Slot {
     }
 
     /// Those who wait for a key, first come first, from the one behind the number `after` on (0 is the front), each with its number.
-    pub fn waiters_after(&mut self, key: &[u8], after: u64) -> impl Iterator<Item = (u64, &Waiter)> {
+    pub(crate) fn waiters_after(&mut self, key: &[u8], after: u64) -> impl Iterator<Item = (u64, &Waiter)> {
         self.parts.extra_mut().into_iter().flat_map(move |extra| extra.waiters.queue_after(key, after))
     }
 
     /// Whether anybody waits for any key of the slot.
     #[inline]
-    pub fn has_waiters(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         self.parts.extra().is_some_and(|extra| !extra.waiters.is_empty())
     }
 
@@ -446,17 +465,17 @@ impl Slot {
     }
 
     /// Whether somebody is blocked on this key whom it concerns that the key is of this type now, or gone.
-    pub fn concerns(&self, key: &[u8], now: Option<Type>) -> bool {
+    pub(crate) fn concerns(&self, key: &[u8], now: Option<Type>) -> bool {
         self.parts.extra().is_some_and(|extra| extra.waiters.concerns(key, now))
     }
 
     /// Lets a session watch a key; `false`, and nothing is done, if it does already.
-    pub fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
+    pub(crate) fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
         self.parts.extra_or_new().watchers.add(key, flag)
     }
 
     /// Ends a session's watch of a key.
-    pub fn unwatch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
+    pub(crate) fn unwatch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
         if let Some(extra) = self.parts.extra_mut() {
             extra.watchers.remove(key, flag);
             self.parts.tidy();
@@ -513,13 +532,13 @@ impl Slot {
 
     /// Whether a snapshot has not yet been given all of this slot.
     #[inline]
-    pub fn snapshot_pending(&self) -> bool {
+    pub(crate) fn snapshot_pending(&self) -> bool {
         self.parts.extra().is_some_and(|extra| extra.snapshot.is_some())
     }
 
     /// Hands keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them.
     /// Returns `true` when the slot is done.
-    pub fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
+    pub(crate) fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
         let cut = self.cut();
         let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
         let overtaken = state.side.len().min(limit);
@@ -565,7 +584,7 @@ impl Slot {
 }
 
 /// An entry that may be changed, with its slot.
-pub struct EntryMut<'a> {
+pub(crate) struct EntryMut<'a> {
     slot: &'a mut Slot,
     at: Position,
     tag: u32,
@@ -574,69 +593,49 @@ pub struct EntryMut<'a> {
 impl<'a> EntryMut<'a> {
     /// Reads the entry.
     #[inline]
-    pub fn as_ref(&self) -> EntryRef<'_> {
+    pub(crate) fn as_ref(&self) -> EntryRef<'_> {
         self.slot.table.entry(self.at)
     }
 
-    /// The key.
-    pub fn key(&self) -> &[u8] {
-        self.as_ref().key()
-    }
-
     /// The value.
-    pub fn value(&self) -> ValueRef<'_> {
+    pub(crate) fn value(&self) -> ValueRef<'_> {
         self.as_ref().value()
     }
 
     /// The data type.
-    pub fn ty(&self) -> Type {
+    pub(crate) fn ty(&self) -> Type {
         self.as_ref().ty()
     }
 
-    /// The encoding.
-    pub fn encoding(&self) -> Encoding {
-        self.as_ref().encoding()
-    }
-
     /// When the key expires.
-    pub fn expire_at(&self) -> Option<UnixMillis> {
+    pub(crate) fn expire_at(&self) -> Option<UnixMillis> {
         self.as_ref().expire_at()
     }
 
-    /// Whether the key is logically gone at `now`.
-    pub fn is_expired(&self, now: UnixMillis) -> bool {
-        self.as_ref().is_expired(now)
-    }
-
     /// Stamps the entry as accessed now.
-    pub fn stamp(&mut self) {
+    pub(crate) fn stamp(&mut self) {
         self.stamp_at(self.slot.clock());
     }
 
     /// Stamps the entry as last accessed at another time (RESTORE with IDLETIME, loading).
-    pub fn stamp_at(&mut self, clock: AccessClock) {
+    pub(crate) fn stamp_at(&mut self, clock: AccessClock) {
         self.slot.table.word_mut(self.at).set_access(clock);
     }
 
     /// Replaces the value by a string; the expiry stays.
     #[inline]
-    pub fn set_string(&mut self, value: StringValue<'_>) {
+    pub(crate) fn set_string(&mut self, value: StringValue<'_>) {
         self.change(|entry| entry.set_string(value));
     }
 
-    /// Replaces the value by one of any type; the expiry stays.
-    pub fn set_value(&mut self, value: Value) {
-        self.change(|entry| entry.set_value(value));
-    }
-
     /// Appends to a string; returns its new length in bytes, `None` if this is no string (and nothing was changed).
-    pub fn append(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Option<usize> {
         self.change(|entry| entry.append(bytes))
     }
 
     /// The bytes of a string, filled up with zeros to at least `len`, to be changed in place (SETRANGE, SETBIT). The
     /// string is `raw` afterwards. `None` if this is no string.
-    pub fn bytes_mut(&mut self, len: usize) -> Option<&mut [u8]> {
+    pub(crate) fn bytes_mut(&mut self, len: usize) -> Option<&mut [u8]> {
         if self.ty() != Type::String {
             return None;
         }
@@ -646,7 +645,7 @@ impl<'a> EntryMut<'a> {
 
     /// The collection, to be changed in place; `None` if this is none of this type.
     #[inline]
-    pub fn edit<T: CollectionType>(self) -> Option<EditGuard<'a, T>> {
+    pub(crate) fn edit<T: CollectionType>(self) -> Option<EditGuard<'a, T>> {
         self.as_ref().collection::<T>()?;
         self.slot.preserve(self.at);
         let Slot { table, ledger, .. } = self.slot;
@@ -655,7 +654,7 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Sets or clears the expiry.
-    pub fn set_expire(&mut self, expire: Option<UnixMillis>) {
+    pub(crate) fn set_expire(&mut self, expire: Option<UnixMillis>) {
         let old = self.expire_at();
         if old == expire {
             return;

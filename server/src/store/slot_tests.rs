@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::super::value::Encoding;
 use super::*;
 use crate::store::Wake;
 use crate::store::change::tests::{Witness, change};

@@ -123,7 +123,7 @@ impl<'a> ValueRef<'a> {
 
 /// A string on its way into a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StringValue<'a> {
+pub(crate) enum StringValue<'a> {
     /// Text that is the canonical decimal form of a number.
     Int(i64),
     /// Any bytes. Callers that want the integer encoding use [`StringValue::encode`].
@@ -136,7 +136,7 @@ impl<'a> StringValue<'a> {
     /// Chooses the form as Redis's `tryObjectEncoding` does: an integer if the text is exactly what that integer prints
     /// as.
     #[inline]
-    pub fn encode(bytes: &'a [u8]) -> Self {
+    pub(crate) fn encode(bytes: &'a [u8]) -> Self {
         if bytes.len() > LONGEST_INT {
             return StringValue::Bytes(bytes);
         }

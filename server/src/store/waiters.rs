@@ -19,7 +19,7 @@ use super::value::Type;
 
 /// Which changes of a key concern a waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wake {
+pub(crate) struct Wake {
     /// The key holds a value of this type.
     pub ty: Type,
     /// The key is gone, or holds something else.
@@ -28,12 +28,12 @@ pub struct Wake {
 
 impl Wake {
     /// When the key holds a value of this type, and not before.
-    pub fn on(ty: Type) -> Self {
+    pub(crate) fn on(ty: Type) -> Self {
         Self { ty, on_gone: false }
     }
 
     /// Whether a waiter is to look at a key that is now of this type; `None` is gone.
-    pub fn is_due(self, now: Option<Type>) -> bool {
+    pub(crate) fn is_due(self, now: Option<Type>) -> bool {
         now == Some(self.ty) || self.on_gone
     }
 }
@@ -48,35 +48,35 @@ const LEAVING: u8 = 4;
 
 /// Whether a blocked client still waits; the first to change it has won.
 #[derive(Debug)]
-pub struct BlockToken {
+pub(crate) struct BlockToken {
     state: AtomicU8,
     wake: Wake,
 }
 
 impl BlockToken {
     /// A token of someone who waits.
-    pub fn new(wake: Wake) -> Self {
+    pub(crate) fn new(wake: Wake) -> Self {
         Self { state: AtomicU8::new(WAITING), wake }
     }
 
     /// What it waits for.
-    pub fn wake(&self) -> Wake {
+    pub(crate) fn wake(&self) -> Wake {
         self.wake
     }
 
     /// Takes the client for serving. `true`: it is ours, and [`BlockToken::serve`] or [`BlockToken::stay`] must follow, under the
     /// same locks.
-    pub fn claim(&self) -> bool {
+    pub(crate) fn claim(&self) -> bool {
         self.change(WAITING, CLAIMED)
     }
 
     /// The claimed client has its answer.
-    pub fn serve(&self) {
+    pub(crate) fn serve(&self) {
         self.state.store(SERVED, Ordering::Release);
     }
 
     /// There is nothing yet for the claimed client: it goes on waiting. `false`: it was to leave meanwhile, and has left now.
-    pub fn stay(&self) -> bool {
+    pub(crate) fn stay(&self) -> bool {
         let stays = self.change(CLAIMED, WAITING);
         if !stays {
             self.state.store(GONE, Ordering::Release);
@@ -85,12 +85,12 @@ impl BlockToken {
     }
 
     /// Takes the client off waiting, without serving it. `true`: nobody has served or will serve it.
-    pub fn abandon(&self) -> bool {
+    pub(crate) fn abandon(&self) -> bool {
         self.change(WAITING, GONE)
     }
 
     /// As [`BlockToken::abandon`]. If somebody tries to serve it just now, and fails, then it leaves all the same.
-    pub fn leave(&self) -> bool {
+    pub(crate) fn leave(&self) -> bool {
         loop {
             if self.abandon() {
                 return true;
@@ -102,12 +102,12 @@ impl BlockToken {
     }
 
     /// Whether the client still waits.
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.state.load(Ordering::Acquire) == WAITING
     }
 
     /// Whether the client was served.
-    pub fn is_served(&self) -> bool {
+    pub(crate) fn is_served(&self) -> bool {
         self.state.load(Ordering::Acquire) == SERVED
     }
 
@@ -122,7 +122,7 @@ impl BlockToken {
 
 /// One place in the queue of one key.
 #[derive(Clone)]
-pub struct Waiter {
+pub(crate) struct Waiter {
     /// Shared by all places of the same blocked client.
     pub token: Arc<BlockToken>,
     /// What the client waits for: a type of the engine, which gets it back with `Arc::downcast`.

@@ -1,7 +1,7 @@
 //! Who watches a key: the optimistic lock behind WATCH and EXEC.
 //!
 //! A session has a [`WatchFlag`] for each watched key; the key's slot holds a share of it. Whoever changes the key (in
-//! whatever way, by whatever command) announces it through [`super::Slot::touch`], which raises the flags of that key,
+//! whatever way, by whatever command) announces it through [`super::Slot::written`], which raises the flags of that key,
 //! and with the first of them the session's [`Spoiled`], so that nobody has to look through all flags of a session.
 //! What is raised once stays so; a session that watches anew takes new ones.
 //!
@@ -18,18 +18,18 @@ const RAISED: u8 = 2;
 
 /// Whether any key that a session watches was changed: its transaction must not run.
 #[derive(Debug, Default)]
-pub struct Spoiled(AtomicBool);
+pub(crate) struct Spoiled(AtomicBool);
 
 impl Spoiled {
     /// Whether a watched key was changed.
-    pub fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 /// Whether a key that a session watches was changed.
 #[derive(Debug, Default)]
-pub struct WatchFlag {
+pub(crate) struct WatchFlag {
     state: AtomicU8,
     /// Shared by all flags of a session.
     transaction: Option<Arc<Spoiled>>,
@@ -37,17 +37,17 @@ pub struct WatchFlag {
 
 impl WatchFlag {
     /// A flag that is down.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// A flag of a session that is down; `stale`: the key is there, and its time has come.
-    pub fn of(transaction: &Arc<Spoiled>, stale: bool) -> Self {
+    pub(crate) fn of(transaction: &Arc<Spoiled>, stale: bool) -> Self {
         Self { state: AtomicU8::new(if stale { STALE } else { DOWN }), transaction: Some(transaction.clone()) }
     }
 
     /// Marks the session's transaction as one that must not run.
-    pub fn raise(&self) {
+    pub(crate) fn raise(&self) {
         self.state.store(RAISED, Ordering::Release);
         if let Some(transaction) = &self.transaction {
             transaction.0.store(true, Ordering::Release);
@@ -61,23 +61,23 @@ impl WatchFlag {
     }
 
     /// Whether a watched key was changed.
-    pub fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.state.load(Ordering::Acquire) == RAISED
     }
 
     /// Whether the key was watched after its time had come, and is still there.
-    pub fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.state.load(Ordering::Acquire) == STALE
     }
 
     /// The key was changed, or is gone.
-    pub fn touch(&self, gone: bool) {
+    pub(crate) fn touch(&self, gone: bool) {
         if gone && self.is_stale() { self.state.store(DOWN, Ordering::Release) } else { self.raise() }
     }
 
     /// The key's database is swapped for another. `here`: the key is there now; `coming`: it is in the other one, and whether
     /// its time has come. What is expired counts as absent (Redis: `touchAllWatchedKeysInDb`).
-    pub fn swap(&self, here: bool, coming: Option<bool>) {
+    pub(crate) fn swap(&self, here: bool, coming: Option<bool>) {
         match (self.is_stale(), coming) {
             (true, None) => self.state.store(DOWN, Ordering::Release),
             (true, Some(true)) => {}

@@ -2,8 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slotd::persistence::rdb_loader::{LoadError, Loader, Record};
-use slotd::store::payload::PayloadLimits;
+use slotd::parts::{LoadError, Loader, PayloadLimits, Record};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&piece, bytes)) = data.split_first() else { return };

@@ -3,10 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slotd::store::payload::{PayloadLimits, dump, restore};
-use slotd::store::payload::digest::Digest;
-use slotd::store::types::list::{List, ListOptions};
-use slotd::store::{Collection, Value, ValueRef};
+use slotd::parts::{Collection, Digest, List, ListOptions, PayloadLimits, Value, ValueRef, dump, restore};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, payload)) = data.split_first() else { return };

@@ -10,14 +10,14 @@ const SECONDS: usize = 8;
 
 /// See the module's essay.
 #[derive(Debug, Default)]
-pub struct RecentPeak {
+pub(crate) struct RecentPeak {
     /// Each with its second.
     peaks: Mutex<[(i64, usize); SECONDS]>,
 }
 
 impl RecentPeak {
     /// Notes a value.
-    pub fn note(&self, now_ms: i64, value: usize) {
+    pub(crate) fn note(&self, now_ms: i64, value: usize) {
         let second = now_ms / 1000;
         let mut peaks = self.peaks.lock();
         let place = &mut peaks[second.rem_euclid(SECONDS as i64) as usize];
@@ -25,7 +25,7 @@ impl RecentPeak {
     }
 
     /// The largest value of the last seconds.
-    pub fn get(&self, now_ms: i64) -> usize {
+    pub(crate) fn get(&self, now_ms: i64) -> usize {
         let oldest = now_ms / 1000 - SECONDS as i64;
         self.peaks.lock().iter().filter(|(second, _)| *second > oldest).map(|(_, peak)| *peak).max().unwrap_or(0)
     }

@@ -11,7 +11,7 @@ const KEPT: usize = 16;
 
 /// The counters that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Metric {
+pub(crate) enum Metric {
     Commands = 0,
     NetInput = 1,
     NetOutput = 2,

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::FollowTask;
 use super::wire::{End, READ_CHUNK, Wire};
 use crate::engine::held::Held;
-use crate::engine::session::Session;
 use crate::logging::NodeLog;
 use crate::replication::serve::killed;
+use crate::session::Session;
 
 /// Between two acknowledgements that nobody asked for.
 const ACK_PERIOD: Duration = Duration::from_secs(1);

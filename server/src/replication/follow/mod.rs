@@ -35,11 +35,11 @@ use super::Replication;
 use super::core::{Following, LinkPhase};
 use super::handshake::{Answer, Handshake, Introduction, Step};
 use super::history::ReplId;
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::client::{ClientHandle, ClientKind};
-use crate::engine::config::ids;
-use crate::engine::session::{Origin, Session};
 use crate::logging::NodeLog;
+use crate::session::client::{ClientHandle, ClientKind};
+use crate::session::{Origin, Session};
 
 /// Whom to follow, and until when.
 pub(super) struct Target {

@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering;
 
 use super::wire::{End, Wire};
 use super::{FollowTask, place};
+use crate::config::ids;
 use crate::engine::Engine;
-use crate::engine::config::ids;
 use crate::persistence::load::{Check, Finished, Load};
 use crate::persistence::rdb_loader::LoadError;
 use crate::persistence::temporary;

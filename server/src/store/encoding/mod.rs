@@ -4,9 +4,9 @@
 //! What arrives from outside (RESTORE, RDB files, full sync) is validated whole before it becomes a value, so that
 //! every function on a value may rely on its invariants.
 
-pub mod element;
-pub mod listpack;
-pub mod ziplist;
+pub(crate) mod element;
+pub(crate) mod listpack;
+pub(crate) mod ziplist;
 
 /// Bytes from outside that are not what they claim to be; says which rule they break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -25,7 +25,7 @@ const COUNT_UNKNOWN: u16 = u16::MAX;
 ///
 /// # Errors
 /// The first rule that is broken; `each` may have seen the elements before it.
-pub fn read(bytes: &[u8], mut each: impl FnMut(Element<'_>)) -> Result<(), Corrupt> {
+pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(Element<'_>)) -> Result<(), Corrupt> {
     if bytes.len() <= HEADER_BYTES {
         return Err(Corrupt("ziplist too short"));
     }
@@ -60,7 +60,7 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(Element<'_>)) -> Result<(), Corru
 ///
 /// # Errors
 /// As [`read`].
-pub fn to_listpack(bytes: &[u8]) -> Result<Listpack, Corrupt> {
+pub(crate) fn to_listpack(bytes: &[u8]) -> Result<Listpack, Corrupt> {
     let mut out = Listpack::new();
     read(bytes, |element| match element {
         Element::Int(value) => out.push_back_int(value),

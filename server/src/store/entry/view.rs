@@ -21,38 +21,38 @@ use crate::store::{expiry, table};
 
 /// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AccessClock(u32);
+pub(crate) struct AccessClock(u32);
 
 impl AccessClock {
     const MASK: u32 = 0x00ff_ffff;
 
     /// The clock's reading at this time.
     #[inline]
-    pub fn at(now: UnixMillis) -> Self {
+    pub(crate) fn at(now: UnixMillis) -> Self {
         Self((now / 1000) as u32 & Self::MASK)
     }
 
     /// From 24 raw bits.
     #[inline]
-    pub fn from_bits(bits: u32) -> Self {
+    pub(crate) fn from_bits(bits: u32) -> Self {
         Self(bits & Self::MASK)
     }
 
     /// The 24 raw bits.
     #[inline]
-    pub fn bits(self) -> u32 {
+    pub(crate) fn bits(self) -> u32 {
         self.0
     }
 
     /// Whole seconds since `earlier`, seen from this reading.
-    pub fn seconds_since(self, earlier: AccessClock) -> u32 {
+    pub(crate) fn seconds_since(self, earlier: AccessClock) -> u32 {
         self.0.wrapping_sub(earlier.0) & Self::MASK
     }
 }
 
 /// A look at an entry: key, value and metadata, without a copy.
 #[derive(Clone, Copy)]
-pub struct EntryRef<'a> {
+pub(crate) struct EntryRef<'a> {
     block: NonNull<u8>,
     lifetime: PhantomData<&'a Entry>,
 }
@@ -112,7 +112,7 @@ impl<'a> EntryRef<'a> {
 
     /// The key.
     #[inline(always)]
-    pub fn key(self) -> &'a [u8] {
+    pub(crate) fn key(self) -> &'a [u8] {
         let shape = self.shape();
         // SAFETY: the key lies inside the block and is initialised since the entry was made.
         unsafe { slice::from_raw_parts(self.block.add(shape.key_at()).as_ptr(), shape.key_len) }
@@ -127,7 +127,7 @@ impl<'a> EntryRef<'a> {
 
     /// The value.
     #[inline]
-    pub fn value(self) -> ValueRef<'a> {
+    pub(crate) fn value(self) -> ValueRef<'a> {
         let area = self.area();
         if self.form() == Form::Inline {
             // The usual case, before all others are told apart.
@@ -149,18 +149,18 @@ impl<'a> EntryRef<'a> {
 
     /// The collection, if it is one of this type.
     #[inline]
-    pub fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
+    pub(crate) fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
         self.value().collection()
     }
 
     /// The data type.
     #[inline]
-    pub fn ty(self) -> Type {
+    pub(crate) fn ty(self) -> Type {
         self.value().ty()
     }
 
     /// The encoding as OBJECT ENCODING of Redis 7.0 would tell it.
-    pub fn encoding(self) -> Encoding {
+    pub(crate) fn encoding(self) -> Encoding {
         match self.value() {
             ValueRef::Int(_) => Encoding::Int,
             ValueRef::Str(bytes) if bytes.len() <= EMBSTR_MAX && self.header().flags & RAW == 0 => Encoding::EmbStr,
@@ -171,7 +171,7 @@ impl<'a> EntryRef<'a> {
 
     /// When the key expires, in milliseconds of Unix time; `None` if never.
     #[inline]
-    pub fn expire_at(self) -> Option<UnixMillis> {
+    pub(crate) fn expire_at(self) -> Option<UnixMillis> {
         let shape = self.shape();
         if !shape.expire_room {
             return None;
@@ -183,12 +183,12 @@ impl<'a> EntryRef<'a> {
 
     /// Whether the key is logically gone at `now`. Redis: `now > when`.
     #[inline]
-    pub fn is_expired(self, now: UnixMillis) -> bool {
+    pub(crate) fn is_expired(self, now: UnixMillis) -> bool {
         self.expire_at().is_some_and(|at| now > at)
     }
 
     /// When the key was last accessed.
-    pub fn access(self) -> AccessClock {
+    pub(crate) fn access(self) -> AccessClock {
         let [a, b, c] = self.header().access;
         AccessClock(u32::from_le_bytes([a, b, c, 0]))
     }
@@ -208,13 +208,13 @@ impl<'a> EntryRef<'a> {
 
     /// Bytes that the allocator spends on the key, its value and its metadata; without the key's place in the table.
     #[inline]
-    pub fn memory(self) -> usize {
+    pub(crate) fn memory(self) -> usize {
         let heap = if self.header().is_light() { 0 } else { self.heap_memory() };
         self.shape().memory() + heap
     }
 
     /// All bytes that the key costs: [`EntryRef::memory`], and its places in the table and the expiry index.
-    pub fn footprint(self) -> usize {
+    pub(crate) fn footprint(self) -> usize {
         self.memory() + table::PLACE + self.expire_at().map_or(0, |_| expiry::PLACE)
     }
 

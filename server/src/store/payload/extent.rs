@@ -39,7 +39,7 @@ fn form(object_type: u8) -> Option<Form> {
 
 /// Why nothing is known of a value's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoExtent {
+pub(crate) enum NoExtent {
     /// The type byte means nothing.
     Unknown,
     /// A type that is not supported.
@@ -48,7 +48,7 @@ pub enum NoExtent {
 
 /// A walk to the end of a value. See the top of the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Extent {
+pub(crate) struct Extent {
     form: Form,
     /// The count is still to be read.
     count_due: bool,
@@ -65,7 +65,7 @@ impl Extent {
     ///
     /// # Errors
     /// [`NoExtent`].
-    pub fn of(object_type: u8) -> Result<Self, NoExtent> {
+    pub(crate) fn of(object_type: u8) -> Result<Self, NoExtent> {
         match (form(object_type), type_name(object_type)) {
             (Some(form), _) => {
                 Ok(Self { form, count_due: form.counted, rounds: u64::from(!form.counted), part: 0, passed: 0 })
@@ -79,7 +79,7 @@ impl Extent {
     ///
     /// # Errors
     /// `UnexpectedEnd` if the end is not there yet; else the body is damaged.
-    pub fn run(&mut self, body: &[u8], max_string: u64) -> Result<usize, ReadError> {
+    pub(crate) fn run(&mut self, body: &[u8], max_string: u64) -> Result<usize, ReadError> {
         let start = self.passed;
         let mut reader = Reader::new(body.get(start..).unwrap_or_default());
         if self.count_due {

@@ -11,10 +11,10 @@
 //! Nobody else knows how a type is saved. Files and streams are cut into values by their type bytes ([`Extent`] finds
 //! where one ends, however it arrives), and the bytes are handed over as they are.
 //!
-//! A new type adds an arm to [`object_type`], [`write`] and [`read`], its forms to [`extent`], its arm to [`digest`], and a
+//! A new type adds an arm to [`object_type`], [`write()`] and [`read`], its forms to [`extent`], its arm to [`digest`], and a
 //! file of its own for what it reads and writes.
 
-pub mod digest;
+pub(crate) mod digest;
 mod extent;
 mod list;
 
@@ -25,7 +25,7 @@ use super::collection::{Collection, CollectionType};
 use super::encoding::Corrupt;
 use super::types::list::ListOptions;
 use super::value::{Value, ValueRef};
-pub use extent::{Extent, NoExtent};
+pub(crate) use extent::{Extent, NoExtent};
 
 /// Version (2 bytes) and checksum (8 bytes) at the end of a DUMP payload.
 const FOOTER_BYTES: usize = 10;
@@ -68,8 +68,8 @@ pub enum PayloadError {
     Trailing,
 }
 
-/// The type byte that says how [`write`] writes `value`.
-pub fn object_type(value: &ValueRef<'_>) -> u8 {
+/// The type byte that says how [`write()`] writes `value`.
+pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
         ValueRef::Collection(Collection::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
@@ -77,7 +77,7 @@ pub fn object_type(value: &ValueRef<'_>) -> u8 {
 }
 
 /// Writes the body of `value`: what follows type byte and key.
-pub fn write(value: &ValueRef<'_>, out: &mut Writer) {
+pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
     match value {
         ValueRef::Int(number) => out.int_string(*number),
         ValueRef::Str(bytes) => out.string(bytes),
@@ -89,7 +89,7 @@ pub fn write(value: &ValueRef<'_>, out: &mut Writer) {
 ///
 /// # Errors
 /// See [`PayloadError`]; `Footer` and `Trailing` do not occur.
-pub fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
+pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
     match object_type {
         opcode::TYPE_STRING => read_string(input),
         opcode::TYPE_LIST => list::read_plain(input, limits.list).and_then(finish),
@@ -108,7 +108,7 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
 }
 
 /// Appends the payload of [`dump`]: for those who dump many values, since a writer keeps its compressor.
-pub fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
+pub(crate) fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
     let start = out.len();
     out.u8(object_type(value));
     write(value, out);
@@ -121,7 +121,7 @@ pub fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
 /// else is always verified.
 ///
 /// # Errors
-/// See [`PayloadError`].
+/// The payload is not one.
 pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) -> Result<Value, PayloadError> {
     let body_len = payload.len().checked_sub(FOOTER_BYTES).ok_or(PayloadError::Footer)?;
     let (body, footer) = payload.split_at(body_len);
@@ -141,7 +141,7 @@ pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) ->
 ///
 /// # Errors
 /// See [`PayloadError`]; `Footer` does not occur.
-pub fn read_whole(object_type: u8, body: &[u8], limits: &PayloadLimits) -> Result<Value, PayloadError> {
+pub(crate) fn read_whole(object_type: u8, body: &[u8], limits: &PayloadLimits) -> Result<Value, PayloadError> {
     let mut input = Reader::new(body);
     input.set_max_string(limits.max_string);
     let value = read(object_type, &mut input, limits)?;

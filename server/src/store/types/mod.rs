@@ -1,3 +1,3 @@
 //! The data types, one file (and folder) each. They return Rust values and know neither commands nor replies.
 
-pub mod list;
+pub(crate) mod list;

@@ -21,7 +21,7 @@ use crate::base::limits::LISTPACK_MAX_BYTES;
 use entry::{Draft, TERMINATOR, decode, entry_len, last_entry_len};
 
 /// Bytes of the serialised form besides the entries: size, count and terminator.
-pub const FRAME_BYTES: usize = HEADER_BYTES + 1;
+pub(crate) const FRAME_BYTES: usize = HEADER_BYTES + 1;
 const HEADER_BYTES: usize = 6;
 /// What the count field says when the entries have to be counted.
 const COUNT_UNKNOWN: u16 = u16::MAX;
@@ -29,7 +29,7 @@ const COUNT_UNKNOWN: u16 = u16::MAX;
 const SHRINK_MIN_BYTES: usize = 256;
 
 /// Where an entry starts: a byte offset from the first one.
-pub type Place = usize;
+pub(crate) type Place = usize;
 
 /// A sequence of texts and integers in one buffer. See the module's essay.
 #[derive(Debug, Default)]
@@ -421,7 +421,7 @@ impl DoubleEndedIterator for Iter<'_> {
 ///
 /// # Errors
 /// The first rule that is broken.
-pub fn validate(bytes: &[u8]) -> Result<u32, Corrupt> {
+pub(crate) fn validate(bytes: &[u8]) -> Result<u32, Corrupt> {
     if bytes.len() < FRAME_BYTES || bytes.len() > LISTPACK_MAX_BYTES {
         return Err(Corrupt("listpack too short or too long"));
     }

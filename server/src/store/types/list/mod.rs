@@ -21,8 +21,8 @@ mod nodes;
 use std::fmt;
 use std::ops::ControlFlow;
 
-pub use crate::store::encoding::element::{Element, Needle, OwnedElement};
-pub use node::NodeBytes;
+pub(crate) use crate::store::encoding::element::{Element, Needle, OwnedElement};
+pub(crate) use node::NodeBytes;
 
 use crate::base::limits::{LIST_MAX_LISTPACK_SIZE_DEFAULT, LIST_PACKED_THRESHOLD_DEFAULT};
 use crate::store::encoding::listpack::Listpack;

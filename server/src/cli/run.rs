@@ -1,0 +1,146 @@
+//! What `slotd` does when it is called: reads its command line, and does what that asks for.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::console::Console;
+use super::run_cluster::run_cluster;
+use super::run_node::run_node;
+use super::{Invocation, background, parse, title};
+use crate::config::{Config, ids};
+use crate::healthcheck::Probe;
+use crate::logging::NodeLog;
+use crate::signals::Signals;
+
+/// Runs the program; its exit status.
+pub fn main() -> ExitCode {
+    let began = Instant::now();
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_default();
+    let mut words: Vec<OsString> = words.collect();
+    let visible = title::hide_passwords(&program, &words).err();
+    let in_background = background::is_child(&mut words);
+    let console = Console::new();
+    console.report_panics();
+    let call = Call { program, words, in_background, visible, console };
+    let outcome = match parse(&call.program, call.words.clone()) {
+        Ok(Invocation::Node(args)) => run_node(args, &call),
+        Ok(Invocation::Cluster(args)) => run_cluster(&args, &call, began),
+        Ok(Invocation::Healthcheck(probe)) => {
+            let password = std::env::var_os("REDISCLI_AUTH");
+            Probe { password, ..probe }.run().map(|line| {
+                call.console.out.put(format!("{line}\n"));
+                0
+            })
+        }
+        Ok(Invocation::Print(text)) => {
+            call.console.out.put(text);
+            Ok(0)
+        }
+        Err(text) => Err(text),
+    };
+    let status = outcome.unwrap_or_else(|text| {
+        call.console.err.put(format!("{text}\n"));
+        1
+    });
+    call.console.settle();
+    ExitCode::from(status)
+}
+
+/// How the program was called.
+pub(super) struct Call {
+    pub(super) program: OsString,
+    pub(super) words: Vec<OsString>,
+    /// This is the process that `daemonize yes` asks for.
+    in_background: bool,
+    /// Why the passwords on the command line could not be hidden.
+    visible: Option<std::io::Error>,
+    pub(super) console: Console,
+}
+
+impl Call {
+    /// Whether somebody else has to run in the background; the exit status of this process then.
+    pub(super) fn send_to_background(
+        &self,
+        config: &Config,
+        stdin: Option<&[u8]>,
+        show: bool,
+    ) -> Result<Option<u8>, String> {
+        if self.in_background || !config.bool(ids::DAEMONIZE) {
+            return Ok(None);
+        }
+        let status = background::start(&self.program, &self.words, stdin, show, &self.console);
+        status.map(Some).map_err(|error| format!("Going to the background: {error}"))
+    }
+
+    /// Warns of what is not as one may expect.
+    pub(super) fn warn(&self, config: &Config, log: &NodeLog) {
+        for warning in config.without_effect() {
+            log.warning(format_args!("{warning}"));
+        }
+        if let Some(error) = &self.visible {
+            log.warning(format_args!(
+                "WARNING The passwords on the command line can be seen in the process list: {error}"
+            ));
+        }
+    }
+
+    /// The process serves clients, and who waits for it may go on.
+    pub(super) fn serves(&self) -> Result<(), String> {
+        if self.in_background {
+            background::serves(&self.console).map_err(|error| format!("Leaving the terminal: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Switches transparent huge pages off for this process, as `disable-thp` asks.
+///
+/// The allocator asks for them, and the first touch of each thread's heap then clears 2 MB: 12 MB and up to 4 ms for a node
+/// that holds nothing yet. No test of four million keys was faster with them. A kernel that cannot is no reason to stop.
+pub(super) fn keep_pages_small(config: &Config) {
+    if config.bool(ids::DISABLE_THP) {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    }
+}
+
+/// The file that `pidfile` names, removed when the process ends in order.
+pub(super) struct PidFile(std::path::PathBuf);
+
+impl PidFile {
+    /// A file that cannot be written is none, as with Redis.
+    pub(super) fn create(config: &Config, log: &NodeLog) -> Option<Self> {
+        let path = match (config.bytes(ids::PIDFILE).is_empty(), config.bool(ids::DAEMONIZE)) {
+            (false, _) => config.path(ids::PIDFILE),
+            (true, true) => std::path::PathBuf::from("/var/run/redis.pid"),
+            (true, false) => return None,
+        };
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(Self(path)),
+            Err(error) => {
+                log.warning(format_args!("Failed to write PID file: {error}"));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A runtime for the main thread, which only waits.
+pub(super) fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// From here on signals are ours.
+pub(super) fn listen(room: &tokio::runtime::Runtime) -> Result<Signals, String> {
+    let _inside = room.enter();
+    Signals::new().map_err(|error| format!("Waiting for signals: {error}"))
+}

@@ -1,0 +1,179 @@
+//! Running one node: configuration, log, sockets, until a signal or a command ends it.
+//!
+//! A node starts as redis-server does, so that scripts and test suites that watch its log find the lines they wait for:
+//! first the configuration (an error in it goes to standard error and ends the process with status 1), then the sockets,
+//! then `Ready to accept connections`.
+
+use std::ffi::OsStr;
+use std::io::{IsTerminal, Read};
+use std::sync::Arc;
+
+use super::logs::start_log;
+use super::run::{Call, PidFile, keep_pages_small, listen, waiting_room};
+use super::{NodeArgs, title};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::file::LoadError;
+use crate::config::{Config, REDIS_VERSION, ids};
+use crate::engine::Engine;
+use crate::logging::NodeLog;
+use crate::node::{Environment, Node, StartError};
+use crate::runtime::descriptors;
+use crate::runtime::threads::Threads;
+use crate::signals::Ending;
+
+/// Runs one node until a signal or a command ends it; the exit status. The error is for standard error: there was no log yet.
+pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
+    let nothing_said = args == NodeArgs::default();
+    let (config, stdin) = load_config(args, call)?;
+    if let Some(status) = call.send_to_background(&config, stdin.as_deref(), false)? {
+        return Ok(status);
+    }
+    keep_pages_small(&config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let log = start_log(&config, &clock, &call.console)?;
+    log_start(&log, nothing_said.then_some(&call.program));
+    call.warn(&config, &log);
+    if config.int(ids::PORT) == 0 {
+        log.warning(format_args!("Configured to not listen anywhere, exiting."));
+        return Ok(1);
+    }
+
+    if let Err(too_few) = descriptors::make_room_to_start(config.int(ids::MAXCLIENTS) as u64, &log) {
+        log.warning(format_args!("{too_few}"));
+        return Ok(1);
+    }
+    let about = About::of(&config);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
+    let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
+    let give_back = threads.give_back_memory();
+    let environment = Environment { threads, clock, log: log.clone(), ephemeral: false, buses: Arc::default() };
+    let room = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?;
+    let mut signals = listen(&room)?;
+    let started = signals.attend_start(&room, &log, || call.console.settle(), || Node::start(&environment, config));
+    let node = match started.map_err(|error| format!("Starting a thread: {error}"))? {
+        Ok(node) => node,
+        // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
+        Err(error) => {
+            match &error {
+                StartError::Bind(problem) => {
+                    log.warning(format_args!("Warning: {problem}"));
+                    log.warning(format_args!("Failed listening on port {} (TCP), aborting.", problem.port));
+                }
+                StartError::Bus(problem) => {
+                    log.warning(format_args!("Warning: {problem}"));
+                    log.warning(format_args!("Failed listening on port {} (cluster), aborting.", problem.port));
+                }
+                other => log.warning(format_args!("{other}")),
+            }
+            return Ok(1);
+        }
+    };
+    let pid_file = PidFile::create(&node.engine().config, &log);
+    about.log_mode(&log, node.port());
+    log.warning(format_args!("Server initialized"));
+    log.notice(format_args!("Ready to accept connections"));
+    show_title(call, node.engine())?;
+
+    let ended = async {
+        tokio::select! {
+            status = node.engine().state.stop_requested() => status,
+            // The data on disk were loaded by this thread.
+            never = give_back => match never {},
+        }
+    };
+    let status = match room.block_on(signals.attend(&node, &log, ended)) {
+        Ending::InOrder(status) => status,
+        Ending::AtOnce => {
+            node.persistence().remove_temporary();
+            call.console.exit(1)
+        }
+    };
+    drop(node);
+    drop(pid_file);
+    log.warning(format_args!("Redis is now ready to exit, bye bye..."));
+    Ok(status as u8)
+}
+
+/// Shows the title, and another one when CONFIG SET changes it.
+fn show_title(call: &Call, engine: &Arc<Engine>) -> Result<(), String> {
+    let (title, config) = (call.program.to_string_lossy().into_owned(), &engine.config);
+    let listen = move |config: &Config| {
+        let first = config.bind_addresses().first().map(|name| name.trim_start_matches('-').to_owned());
+        format!("{}:{}", first.unwrap_or_else(|| "*".to_owned()), config.int(ids::PORT))
+    };
+    // Where the process list cannot be written to, there is no title.
+    let _ = title::set(config, &title, &listen(config));
+    call.serves()?;
+    config.on_change(&[ids::PROC_TITLE_TEMPLATE], move |config, _| {
+        let _ = title::set(config, &title, &listen(config));
+        Ok(())
+    });
+    Ok(())
+}
+
+/// The configuration, and what standard input had of it.
+fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8>>), String> {
+    let here = std::env::current_dir().map_err(|error| format!("The working directory is gone: {error}"))?;
+    let mut stdin = None;
+    if std::mem::take(&mut args.read_stdin) {
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text).map_err(|error| format!("Reading standard input: {error}"))?;
+        stdin = Some(text);
+    }
+    let config = Config::new(here);
+    config.load(&args.into_sources(stdin.clone())).map_err(|error| {
+        let helpful = matches!(error, LoadError::Open { .. } | LoadError::Option { .. });
+        match super::hint(&call.program, &call.words).filter(|_| helpful) {
+            Some(hint) => format!("{error}\n{hint}"),
+            None => error.to_string(),
+        }
+    })?;
+    Ok((config, stdin))
+}
+
+/// `bare`: the program's name, if nothing was said of the configuration.
+fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
+    log.warning(format_args!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo"));
+    log.warning(format_args!(
+        "Redis version={REDIS_VERSION}, bits={}, commit=00000000, modified=0, pid={}, just started (slotd {})",
+        usize::BITS,
+        std::process::id(),
+        env!("CARGO_PKG_VERSION")
+    ));
+    match bare {
+        None => log.warning(format_args!("Configuration loaded")),
+        Some(program) => log.warning(format_args!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use {} \
+             /path/to/redis.conf",
+            program.display()
+        )),
+    }
+}
+
+/// What the log says of a node when it has started.
+struct About {
+    mode: &'static str,
+    /// Say it in the lines that Redis has beside its logo.
+    show_logo: bool,
+}
+
+impl About {
+    fn of(config: &Config) -> Self {
+        let to_terminal = config.bytes(ids::LOGFILE).is_empty() && std::io::stdout().is_terminal();
+        Self {
+            mode: if config.bool(ids::CLUSTER_ENABLED) { "cluster" } else { "standalone" },
+            show_logo: to_terminal || config.bool(ids::ALWAYS_SHOW_LOGO),
+        }
+    }
+
+    fn log_mode(&self, log: &NodeLog, port: u16) {
+        if !self.show_logo {
+            return log.notice(format_args!("Running mode={}, port={port}.", self.mode));
+        }
+        log.notice(format_args!("slotd {}, as Redis {REDIS_VERSION}", env!("CARGO_PKG_VERSION")));
+        log.notice(format_args!("Running in {} mode", self.mode));
+        log.notice(format_args!("Port: {port}"));
+        log.notice(format_args!("PID: {}", std::process::id()));
+    }
+}

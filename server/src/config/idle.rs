@@ -1,0 +1,44 @@
+//! What a node says in its log of directives that are set and have no effect.
+//!
+//! They are kept, so that an existing redis.conf loads; but whoever sets one expects something of it, and should not find out by its
+//! absence. Each is told at start, and again when CONFIG SET changes it, unless it says what is the case anyway: its default.
+
+use super::directive::{DirectiveId, Effect};
+use super::value::Value;
+use super::{Config, ids, table};
+
+/// What follows, where that is worth more than the general words.
+const CONSEQUENCES: &[(DirectiveId, &str)] = &[
+    (ids::APPENDONLY, "there is no append-only file, snapshots are all there is"),
+    (ids::MAXMEMORY, "nothing is evicted or refused when it is reached"),
+    (ids::MAXMEMORY_POLICY, "nothing is evicted"),
+    (ids::MAXMEMORY_CLIENTS, "no client is disconnected for the memory it needs"),
+    (ids::TLS_PORT, "there is no TLS, and nothing listens on that port"),
+    (ids::TLS_CLUSTER, "there is no TLS, the bus is not encrypted"),
+    (ids::TLS_REPLICATION, "there is no TLS, replication is not encrypted"),
+    (ids::UNIXSOCKET, "nothing listens there"),
+];
+
+impl Config {
+    /// A line for each directive that is set to something other than its default and has no effect.
+    pub(crate) fn without_effect(&self) -> Vec<String> {
+        table::all().filter_map(|(id, _)| self.idle(id)).collect()
+    }
+
+    /// The same of the directives that a CONFIG SET has named.
+    pub(crate) fn without_effect_of<'a>(&self, names: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+        names.into_iter().filter_map(|name| self.idle(table::find(name)?)).collect()
+    }
+
+    fn idle(&self, id: DirectiveId) -> Option<String> {
+        let directive = id.directive();
+        if directive.effect != Effect::AcceptedWithoutEffect || self.value(id) == Value::default_of(directive) {
+            return None;
+        }
+        let value = if directive.sensitive { "(redacted)".into() } else { self.print(id) };
+        let value = String::from_utf8_lossy(&value).into_owned();
+        let told = CONSEQUENCES.iter().find(|(told, _)| *told == id);
+        let what = told.map_or("the directive is accepted and not obeyed", |(_, what)| what);
+        Some(format!("WARNING '{} {value}' has no effect in slotd: {what}", directive.name))
+    }
+}

@@ -1,0 +1,68 @@
+//! The clock and the counters of one batch of commands.
+
+use std::sync::atomic::Ordering;
+
+use super::Engine;
+use super::handler::Command;
+use crate::session::Session;
+
+/// The clock and the counters of one batch. A command begins when the one before it ended, and a run of calls of the same command
+/// is timed and counted as a whole: one reading of the clock and two additions for the run. Their time is told in sum anyway.
+pub(super) struct Pace {
+    /// Unix milliseconds at the start of the batch.
+    pub(super) start_ms: i64,
+    /// Monotonic microseconds then.
+    start_us: u64,
+    /// When the last run ended.
+    mark_us: u64,
+    /// Unix milliseconds for the next command.
+    pub(super) now_ms: i64,
+    /// Commands of the batch so far.
+    pub(super) commands: u64,
+    /// Number of the command of the present run, and how often it was called in it.
+    command: usize,
+    calls: u64,
+}
+
+/// Longest run of calls that is timed as a whole. The time that its commands go by is as old as its first.
+const RUN: u64 = 16;
+
+/// In [`Pace::command`]: no command yet.
+const NO_COMMAND: usize = usize::MAX;
+
+impl Pace {
+    pub(super) fn start(engine: &Engine) -> Self {
+        let (now_ms, mark_us) = engine.clock.both();
+        Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
+    }
+
+    /// Before a command's turn: ends the run if this is another command, or if it is long enough.
+    #[inline]
+    pub(super) fn turn(&mut self, engine: &Engine, session: &mut Session, command: &Command) {
+        if command.index != self.command || self.calls >= RUN {
+            self.settle(engine, session);
+            self.command = command.index;
+            session.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a command that just ended.
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.calls += 1;
+        self.commands += 1;
+    }
+
+    /// Ends the present run.
+    pub(super) fn settle(&mut self, engine: &Engine, session: &mut Session) {
+        if self.calls == 0 {
+            return;
+        }
+        engine.settle_tally(&mut session.tally);
+        let ended = engine.clock.monotonic_us();
+        engine.count_calls(self.command, self.calls, ended - self.mark_us);
+        self.mark_us = ended;
+        self.now_ms = self.start_ms + ((ended - self.start_us) / 1000) as i64;
+        self.calls = 0;
+    }
+}

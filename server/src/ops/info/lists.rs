@@ -1,0 +1,74 @@
+//! Sections with a line for each thing there is.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use protocol::slot::SlotId;
+
+use super::safe_name;
+use crate::engine::Engine;
+use crate::engine::info::InfoWriter;
+
+/// Keys whose time to live is looked at for `avg_ttl`.
+const TTL_SAMPLES: usize = 64;
+/// Slots that are locked for it, and how long each is waited for.
+const TTL_SLOTS: usize = 16;
+const TTL_PATIENCE: Duration = Duration::from_millis(1);
+
+/// Commands that were called or refused.
+pub(super) fn command_stats(engine: &Engine, out: &mut InfoWriter) {
+    for command in engine.registry.iter() {
+        let stats = engine.stats.command(command.index);
+        let [calls, usec, rejected, failed] =
+            [&stats.calls, &stats.usec, &stats.rejected, &stats.failed].map(|counter| counter.load(Ordering::Relaxed));
+        if calls == 0 && rejected == 0 && failed == 0 {
+            continue;
+        }
+        let per_call = if calls == 0 { 0.0 } else { usec as f64 / calls as f64 };
+        out.field(
+            &format!("cmdstat_{}", safe_name(&command.full_name)),
+            format_args!(
+                "calls={calls},usec={usec},usec_per_call={per_call:.2},rejected_calls={rejected},failed_calls={failed}"
+            ),
+        );
+    }
+}
+
+/// Error codes that were replied.
+pub(super) fn error_stats(engine: &Engine, out: &mut InfoWriter) {
+    for (code, count) in engine.stats.errors() {
+        out.field(&format!("errorstat_{}", safe_name(&code)), format_args!("count={count}"));
+    }
+}
+
+/// Databases that hold keys.
+pub(super) fn keyspace(engine: &Engine, out: &mut InfoWriter) {
+    let now = engine.clock.now_ms();
+    for db in 0..engine.keyspace.databases() {
+        let keys = engine.keyspace.len(db);
+        if keys > 0 {
+            let expires = engine.keyspace.expires_len(db);
+            let ttl = average_ttl(engine, db, now);
+            out.field(&format!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl={ttl}"));
+        }
+    }
+}
+
+/// The average time to live of some keys that have one, milliseconds.
+fn average_ttl(engine: &Engine, db: usize, now: i64) -> i64 {
+    // An expiry may be anywhere in an i64, so a sum of them fits only in more.
+    let (mut sum, mut count) = (0i128, 0i128);
+    'slots: for slot in engine.keyspace.with_expiry(db, SlotId::FIRST).take(TTL_SLOTS) {
+        // It is an estimate: a slot that a long command holds is left out.
+        let Some(slot) = engine.keyspace.lock_within(db, slot, TTL_PATIENCE) else { continue };
+        // A big slot is not searched to its end: whoever wants the lock waits for this.
+        for at in slot.iter().take(TTL_SAMPLES * 4).filter_map(crate::store::EntryRef::expire_at) {
+            sum += i128::from(at.saturating_sub(now).max(0));
+            count += 1;
+            if count == TTL_SAMPLES as i128 {
+                break 'slots;
+            }
+        }
+    }
+    (sum / count.max(1)) as i64
+}

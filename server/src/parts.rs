@@ -1,0 +1,8 @@
+//! Parts that fuzz targets and tests outside of the crate drive by themselves. No interface for anybody else.
+
+pub use crate::base::rng::Rng;
+pub use crate::persistence::rdb_loader::{LoadError, Loader, Record};
+pub use crate::store::payload::digest::Digest;
+pub use crate::store::payload::{PayloadLimits, dump, restore};
+pub use crate::store::types::list::{List, ListOptions};
+pub use crate::store::{Collection, Value, ValueRef};

@@ -1,0 +1,27 @@
+//! What a replica says of itself before it asks for data.
+//!
+//! REPLCONF tells it on the connection that PSYNC comes on, so it is attached to that connection's session.
+
+use crate::session::Session;
+
+/// What a replica says of itself with REPLCONF before PSYNC.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReplicaFacts {
+    pub listening_port: i32,
+    pub ip_address: String,
+    pub capa_eof: bool,
+    pub capa_psync2: bool,
+    pub rdb_only: bool,
+    pub rdb_filter_data: bool,
+}
+
+impl ReplicaFacts {
+    /// What this connection has told so far.
+    pub(super) fn of(session: &mut Session) -> &mut Self {
+        let attached = session.attached.get_or_insert_with(|| Box::<Self>::default());
+        if !attached.is::<Self>() {
+            *attached = Box::<Self>::default();
+        }
+        attached.downcast_mut().expect("it is one, or was just made one")
+    }
+}

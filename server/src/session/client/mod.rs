@@ -1,0 +1,253 @@
+//! What the rest of the node may know of a connection, and how it reaches it.
+//!
+//! A connection's [`crate::session::Session`] belongs to one worker and is never shared. What others need of it (CLIENT LIST, CLIENT KILL, a
+//! message published to it, the reply to its blocked command) goes through its [`ClientHandle`]: a few atomics, and a
+//! mailbox that wakes the connection's task. Sending to a client that is gone is harmless.
+
+pub(crate) mod parked;
+pub(crate) mod subscriptions;
+pub(crate) mod tracker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use atomic_waker::AtomicWaker;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::store::Spoiled;
+use parked::Parked;
+use subscriptions::Subscriptions;
+use tracker::Tracker;
+
+/// A client's number, never reused within a node.
+pub(crate) type ClientId = u64;
+
+/// What is put into a connection's mailbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// Bytes that are not the reply to a request: a published message, a push.
+    Push(Bytes),
+    /// The reply to the blocked command; ends the wait.
+    Reply(Vec<u8>),
+    /// The same, and the connection ends after it.
+    LastReply(Vec<u8>),
+    /// The blocked command is to be run again from the start (unpaused, role changed, slot moved).
+    Retry,
+}
+
+/// What kind of peer a connection is (CLIENT LIST TYPE, CLIENT KILL TYPE, output limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ClientKind {
+    Normal = 0,
+    Primary = 1,
+    Replica = 2,
+    PubSub = 3,
+}
+
+impl ClientKind {
+    fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Primary,
+            2 => Self::Replica,
+            3 => Self::PubSub,
+            _ => Self::Normal,
+        }
+    }
+}
+
+/// Rarely changing texts of a client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientTexts {
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub user: String,
+}
+
+/// Counters that CLIENT LIST prints; written by the connection's worker, read by anyone.
+#[derive(Debug, Default)]
+pub(crate) struct ClientStats {
+    pub db: AtomicUsize,
+    pub last_interaction_ms: AtomicI64,
+    /// Index of the last command in the registry plus one; 0 is none yet.
+    pub last_command: AtomicU32,
+    pub channels: AtomicUsize,
+    pub patterns: AtomicUsize,
+    pub shard_channels: AtomicUsize,
+    /// Queued commands, or -1 outside MULTI.
+    pub multi: AtomicI64,
+    /// Bytes that were read and not executed yet.
+    pub query_buffer: AtomicUsize,
+    /// Room beside them.
+    pub query_buffer_free: AtomicUsize,
+    pub output_buffer: AtomicUsize,
+    pub protocol: AtomicU8,
+    pub blocked: AtomicBool,
+    /// A pause holds its command back.
+    pub paused: AtomicBool,
+    pub readonly: AtomicBool,
+    pub no_evict: AtomicBool,
+    pub no_touch: AtomicBool,
+    pub total_in: AtomicU64,
+    pub total_out: AtomicU64,
+}
+
+/// The shared side of a connection.
+pub(crate) struct ClientHandle {
+    pub id: ClientId,
+    pub addr: String,
+    pub local_addr: String,
+    pub fd: i32,
+    pub created_ms: i64,
+    pub stats: ClientStats,
+    pub texts: Mutex<ClientTexts>,
+    kind: AtomicU8,
+    mail: Mutex<Vec<Mail>>,
+    mail_bytes: AtomicUsize,
+    has_mail: AtomicBool,
+    killed: AtomicBool,
+    waker: AtomicWaker,
+    parked: Mutex<Option<Arc<Parked>>>,
+    /// Raised when a key that it watches is changed; its session has it too.
+    pub watching: Mutex<Option<Arc<Spoiled>>>,
+    /// How it tracks what it has read.
+    pub tracker: Tracker,
+    /// What this client is subscribed to; its session changes it, and so does the cluster when a slot leaves.
+    pub subscriptions: Mutex<Subscriptions>,
+}
+
+impl ClientHandle {
+    /// A handle for a connection that was just accepted.
+    pub(crate) fn new(id: ClientId, addr: String, local_addr: String, fd: i32, now_ms: i64) -> Arc<Self> {
+        let stats = ClientStats::default();
+        stats.last_interaction_ms.store(now_ms, Ordering::Relaxed);
+        stats.multi.store(-1, Ordering::Relaxed);
+        stats.protocol.store(2, Ordering::Relaxed);
+        Arc::new(Self {
+            id,
+            addr,
+            local_addr,
+            fd,
+            created_ms: now_ms,
+            stats,
+            texts: Mutex::new(ClientTexts { user: "default".to_owned(), ..ClientTexts::default() }),
+            kind: AtomicU8::new(ClientKind::Normal as u8),
+            mail: Mutex::new(Vec::new()),
+            mail_bytes: AtomicUsize::new(0),
+            has_mail: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            parked: Mutex::new(None),
+            watching: Mutex::default(),
+            tracker: Tracker::default(),
+            subscriptions: Mutex::default(),
+        })
+    }
+
+    /// Notes the command that this client waits in; its session alone says so.
+    pub(crate) fn park(&self, parked: Option<Arc<Parked>>) {
+        self.stats.blocked.store(parked.is_some(), Ordering::Relaxed);
+        *self.parked.lock() = parked;
+    }
+
+    /// The command that this client waits in.
+    pub(crate) fn parked(&self) -> Option<Arc<Parked>> {
+        self.parked.lock().clone()
+    }
+
+    /// How many subscriptions this client has, of all kinds.
+    #[inline]
+    pub(crate) fn subscription_count(&self) -> usize {
+        let stats = &self.stats;
+        stats.channels.load(Ordering::Relaxed)
+            + stats.patterns.load(Ordering::Relaxed)
+            + stats.shard_channels.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn kind(&self) -> ClientKind {
+        ClientKind::from_u8(self.kind.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_kind(&self, kind: ClientKind) {
+        self.kind.store(kind as u8, Ordering::Relaxed);
+    }
+
+    /// Puts something into the mailbox and wakes the connection. `limit` bytes of unread pushes (0: no limit) kill it instead:
+    /// a subscriber that does not read must not fill the memory (Redis: client-output-buffer-limit).
+    pub(crate) fn send(&self, mail: Mail, limit: usize) {
+        let size = match &mail {
+            Mail::Push(bytes) => bytes.len(),
+            Mail::Reply(bytes) | Mail::LastReply(bytes) => bytes.len(),
+            Mail::Retry => 0,
+        };
+        let queued = self.mail_bytes.fetch_add(size, Ordering::Relaxed) + size;
+        if limit != 0 && queued + self.stats.output_buffer.load(Ordering::Relaxed) > limit {
+            self.kill();
+            return;
+        }
+        self.mail.lock().push(mail);
+        self.has_mail.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Bytes that wait in the mailbox.
+    pub(crate) fn mail_bytes(&self) -> usize {
+        self.mail_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes all mail. Cheap when there is none.
+    pub(crate) fn take_mail(&self) -> Vec<Mail> {
+        if !self.has_mail.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mail = std::mem::take(&mut *self.mail.lock());
+        self.mail_bytes.store(0, Ordering::Relaxed);
+        mail
+    }
+
+    /// Whether mail waits.
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Takes the pushes out of the mail, in their order. What else there is stays.
+    pub(crate) fn take_pushes(&self, mut each: impl FnMut(&[u8])) {
+        for mail in self.take_mail() {
+            match mail {
+                Mail::Push(bytes) => each(&bytes),
+                other => self.send(other, 0),
+            }
+        }
+    }
+
+    /// Whether mail waits or the client was killed.
+    #[inline]
+    pub(crate) fn wants_attention(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire) || self.killed.load(Ordering::Acquire)
+    }
+
+    /// Registers the connection's task to be woken by mail.
+    pub(crate) fn register(&self, waker: &std::task::Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Closes the connection as soon as its task runs; what is unsent is dropped.
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    #[inline]
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+}
+
+/// Whether a client with this address is on this machine, by Redis's rule: a Unix socket (its path), or a loopback address
+/// as the system writes it.
+pub(crate) fn is_local(address: &str) -> bool {
+    address.starts_with('/') || address.starts_with("127.0.0.1:") || address.starts_with("[::1]:")
+}

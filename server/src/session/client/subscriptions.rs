@@ -1,0 +1,80 @@
+//! What one client is subscribed to.
+//!
+//! It stands with the client, since the cluster ends shard subscriptions from outside when their slot leaves.
+
+use std::collections::BTreeMap;
+
+/// Names in the order in which a client subscribed to them, which is the order in which it is told that they ended.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Each name with its number.
+    names: BTreeMap<Box<[u8]>, u64>,
+    next: u64,
+}
+
+impl Names {
+    /// Adds a name; `false` if it was there.
+    pub(crate) fn insert(&mut self, name: &[u8]) -> bool {
+        if self.names.contains_key(name) {
+            return false;
+        }
+        self.names.insert(name.into(), self.next);
+        self.next += 1;
+        true
+    }
+
+    /// Takes a name out; `false` if it was not there.
+    pub(crate) fn remove(&mut self, name: &[u8]) -> bool {
+        self.names.remove(name).is_some()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// All of them.
+    pub(crate) fn in_order(&self) -> Vec<Box<[u8]>> {
+        let mut names: Vec<_> = self.names.iter().collect();
+        names.sort_unstable_by_key(|(_, number)| **number);
+        names.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// What one client is subscribed to.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    pub channels: Names,
+    pub patterns: Names,
+    pub shard_channels: Names,
+}
+
+/// The three name spaces of subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Channel,
+    Pattern,
+    Shard,
+}
+
+impl Kind {
+    /// The names of this kind.
+    pub(crate) fn set(self, subscriptions: &mut Subscriptions) -> &mut Names {
+        match self {
+            Self::Channel => &mut subscriptions.channels,
+            Self::Pattern => &mut subscriptions.patterns,
+            Self::Shard => &mut subscriptions.shard_channels,
+        }
+    }
+    /// The word of the confirmation.
+    pub(crate) fn verb(self, subscribe: bool) -> &'static str {
+        match (self, subscribe) {
+            (Self::Channel, true) => "subscribe",
+            (Self::Channel, false) => "unsubscribe",
+            (Self::Pattern, true) => "psubscribe",
+            (Self::Pattern, false) => "punsubscribe",
+            (Self::Shard, true) => "ssubscribe",
+            (Self::Shard, false) => "sunsubscribe",
+        }
+    }
+}

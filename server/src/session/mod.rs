@@ -1,0 +1,192 @@
+//! What a connection is: its session, and what others may know of it.
+//!
+//! A session belongs to the worker that runs its connection and is never shared; what others need of it goes through its
+//! [`ClientHandle`]. The stream from a primary and a file being loaded are sessions too: they run the same commands through the
+//! same dispatch, with an [`Origin`] that lifts the gates that are meant for clients.
+//!
+//! Here is the data; who acts on it is the engine. So a session knows nothing of commands, gates and locks.
+//!
+//! Rank 5.
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod client;
+pub(crate) mod clients;
+pub(crate) mod pubsub;
+pub(crate) mod tally;
+pub(crate) mod tracking;
+pub(crate) mod transaction;
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::resp::OwnedArgs;
+use protocol::resp::reply::Protocol;
+
+use crate::base::rng::Rng;
+use crate::command::Traits;
+use crate::store::Spoiled;
+use client::ClientHandle;
+use client::parked::Parked;
+use tally::Tally;
+use tracking::OwnTracking;
+use transaction::{Multi, Watched};
+
+/// Where a session's commands come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client.
+    Client,
+    /// The replication stream of our primary: already accepted there, so no gate but a pause applies, and nothing is answered.
+    Primary,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyMode {
+    On,
+    Off,
+    /// Skip the reply to the next command.
+    SkipNext,
+    /// Skip the reply to this command.
+    Skip,
+}
+
+/// One connection's state.
+pub(crate) struct Session {
+    pub handle: Arc<ClientHandle>,
+    pub origin: Origin,
+    /// Which gate of the barrier this session's thread goes through.
+    pub gate: usize,
+    pub protocol: Protocol,
+    pub db: usize,
+    pub authenticated: bool,
+    /// READONLY: this client accepts reads from a replica in cluster mode.
+    pub readonly: bool,
+    /// ASKING: the next command, or the transaction that it opens, may use an importing slot.
+    pub asking: bool,
+    /// CLIENT CACHING was given for the next command, or the transaction that it opens.
+    pub caching: bool,
+    /// What it reads is remembered, to tell it of changes.
+    pub tracks_reads: bool,
+    /// It has tracked at any time.
+    pub tracking: Option<Box<OwnTracking>>,
+    pub reply_mode: ReplyMode,
+    /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
+    pub pushed: bool,
+    /// The error with which a command of the primary's stream was answered; nobody reads that answer, but the two data sets are no
+    /// longer the same.
+    pub stream_error: Option<String>,
+    pub multi: Option<Box<Multi>>,
+    /// The commands that run are those of an EXEC.
+    pub in_exec: bool,
+    pub watched: Vec<Watched>,
+    /// Shared by the flags of all watched keys.
+    pub watching: Option<Arc<Spoiled>>,
+    /// The command this session waits in, if it is blocked.
+    pub parked: Option<Arc<Parked>>,
+    /// The command that a pause holds back.
+    pub postponed: Option<OwnedArgs>,
+    /// How often that command was parked since it came.
+    pub attempts: u32,
+    /// Close once what is written has been sent (QUIT, protocol error).
+    pub close_after_reply: bool,
+    /// How much the client may be sent at once, bytes (`client-output-buffer-limit`).
+    pub output_limit: usize,
+    /// It would have been more: nothing is sent, and the connection ends.
+    pub over_limit: bool,
+    /// The reply of the command that runs is not to be sent before this is over, although it is written: a change that cannot be
+    /// made inside EXEC is made right after it, and the client must not hear of it before.
+    pub reply_after: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Replication offset after this session's last write, for WAIT.
+    pub last_write_offset: i64,
+    pub rng: Rng,
+    /// What the present run of commands is to be counted for.
+    pub tally: Tally,
+    /// The buffer of the long request that is being processed: who stores most of it keeps the buffer instead of a copy.
+    pub lent: Option<Bytes>,
+    /// Whether CLIENT NO-TOUCH is on.
+    pub no_touch: bool,
+    /// What a subsystem keeps with the connection (replication: what a replica says of itself).
+    pub attached: Option<Box<dyn Any>>,
+}
+
+impl Session {
+    /// A fresh session of a connection that came from outside.
+    pub(crate) fn new(handle: Arc<ClientHandle>, gate: usize, authenticated: bool, seed: u64) -> Self {
+        Self {
+            handle,
+            origin: Origin::Client,
+            gate,
+            protocol: Protocol::Resp2,
+            db: 0,
+            authenticated,
+            readonly: false,
+            asking: false,
+            caching: false,
+            tracks_reads: false,
+            tracking: None,
+            reply_mode: ReplyMode::On,
+            pushed: false,
+            stream_error: None,
+            multi: None,
+            in_exec: false,
+            watched: Vec::new(),
+            watching: None,
+            parked: None,
+            postponed: None,
+            attempts: 0,
+            close_after_reply: false,
+            output_limit: usize::MAX,
+            over_limit: false,
+            reply_after: None,
+            last_write_offset: 0,
+            rng: Rng::new(seed),
+            tally: Tally::default(),
+            lent: None,
+            no_touch: false,
+            attached: None,
+        }
+    }
+
+    /// Whether the session is in RESP2's subscriber mode, where only a few commands are allowed.
+    pub(crate) fn in_subscriber_mode(&self) -> bool {
+        self.protocol == Protocol::Resp2 && self.handle.subscription_count() > 0
+    }
+
+    /// The replies are too much for the client's output buffer. What it asked for is done all the same, as by Redis.
+    #[cold]
+    pub(crate) fn exceed_output_limit(&mut self) {
+        self.over_limit = true;
+        self.close_after_reply = true;
+    }
+
+    /// A command was answered: ASKING held for it alone, refused or not. Only a transaction keeps it to its end (`resetClient`).
+    #[inline]
+    pub(crate) fn spend_asking(&mut self) {
+        self.asking &= self.in_multi();
+    }
+
+    /// A command ran: what was given for one command alone is used up.
+    #[cold]
+    pub(crate) fn spend_on(&mut self, traits: Traits) {
+        if !traits.has(Traits::KEEPS_ASKING) {
+            self.spend_asking();
+        }
+        self.spend_caching(traits);
+    }
+
+    /// A command was answered: CLIENT CACHING held for it alone, as ASKING does; but it holds through other CLIENT commands.
+    pub(crate) fn spend_caching(&mut self, traits: Traits) {
+        self.caching &= self.in_multi() || traits.has(Traits::KEEPS_CACHING);
+    }
+
+    /// Whether commands are being queued.
+    #[inline]
+    pub(crate) fn in_multi(&self) -> bool {
+        self.multi.is_some()
+    }
+}

@@ -1,0 +1,36 @@
+//! What a session keeps of its transaction: the commands that wait for EXEC, and the keys that it watches.
+
+use std::sync::Arc;
+
+use protocol::resp::OwnedArgs;
+use protocol::slot::SlotId;
+
+use crate::store::WatchFlag;
+
+/// A transaction being queued.
+#[derive(Debug, Default)]
+pub(crate) struct Multi {
+    pub queue: Vec<Queued>,
+    /// A command was refused while queueing; EXEC will abort.
+    pub aborted: bool,
+    /// Bytes of all queued words, bounded by the query buffer limit.
+    pub bytes: usize,
+}
+
+/// One watched key.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub db: usize,
+    pub slot: SlotId,
+    pub key: Box<[u8]>,
+    pub flag: Arc<WatchFlag>,
+    /// This node or its primary owned the slot. If it does not any more, the key lives elsewhere and changes there unseen.
+    pub served: bool,
+}
+
+/// A command kept for later: its number in the registry and its words.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    pub command: usize,
+    pub args: OwnedArgs,
+}
