@@ -1,9 +1,10 @@
 //! The command line: what the words after `slotd` ask for.
 //!
 //! `slotd [redis.conf] [--directive value ...]` is read as redis-server reads it, because start scripts and test suites
-//! depend on its every quirk (`config::file::options_text`); no parser of flags can do that. `slotd
-//! cluster` is slotd's own (`cli/cluster.rs`). Reading does nothing: the result says what to do, and [`main`] does it, with two things that are the
-//! command line's too: hiding what must not be seen of it (`title`), and running it once more (`background`).
+//! depend on all its quirks (`config::file::options_text`); no flag parser reproduces them. `slotd cluster` is slotd's
+//! own (`cli/cluster.rs`). Reading the command line has no effects: the result says what to do, and [`main`] does it.
+//! Two more things belong to the command line: hiding passwords on it (`title`), and running it again in the background
+//! (`background`).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -38,7 +39,7 @@ pub(crate) enum Invocation {
     Cluster(ClusterArgs),
     /// Ask a node how it is.
     Healthcheck(Probe),
-    /// Print this to standard output and be done.
+    /// Print this to standard output and end.
     Print(String),
 }
 
@@ -54,13 +55,13 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// What [`crate::config::Config::load`] takes; `stdin` is what was read if `read_stdin` asked for it.
+    /// The sources for [`crate::config::Config::load`]; `stdin` is what was read if `read_stdin` asked for it.
     pub(crate) fn into_sources(self, stdin: Option<Vec<u8>>) -> Sources {
         Sources { file: self.config_file, stdin, options: self.options, here: None }
     }
 }
 
-/// Words that are no configuration file.
+/// Words that are not configuration files.
 const SUBCOMMANDS: [&str; 4] = ["cluster", "healthcheck", "help", "version"];
 
 const HELP: &str = "\
@@ -91,8 +92,8 @@ Examples:
 
 /// Reads the command line: the program's name as it was called, and the words after it.
 ///
-/// # Errors
-/// What to print to standard error before ending with status 1. Directives are not judged here: only loading them is.
+/// # Errors The text for standard error before ending with status 1. Directives are not checked here; loading them does
+/// that.
 pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, String> {
     let first = arguments.first().map(|argument| argument.as_bytes()).unwrap_or_default();
     match first {
@@ -102,7 +103,7 @@ pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocat
             let option = String::from_utf8_lossy(first);
             return Err(format!("{option} is not supported by slotd"));
         }
-        // As redis-server there are no subcommands, so these would be configuration files.
+        // Under the name redis-server there are no subcommands; these words would be configuration files.
         b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..]),
         b"help" if !is_redis_server(program) => return Ok(Invocation::Print(HELP.to_owned())),
         b"version" if !is_redis_server(program) => return Ok(Invocation::Print(version())),
@@ -120,8 +121,8 @@ pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocat
     Ok(Invocation::Node(node))
 }
 
-/// What may help after an error with this command line, if anything does: a word that is no file may be a mistyped subcommand, and
-/// an option that is no directive may be one of `slotd cluster`.
+/// A hint after an error with this command line, if there is one: a word that is no file may be a mistyped subcommand,
+/// and an option that is no directive may belong to `slotd cluster`.
 pub(crate) fn hint(program: &OsStr, arguments: &[OsString]) -> Option<String> {
     let first = arguments.first()?.to_str().filter(|_| !is_redis_server(program))?;
     if let Some(option) = arguments.iter().find(|argument| cluster::is_own_option(argument)) {

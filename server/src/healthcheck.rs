@@ -1,13 +1,13 @@
 //! `slotd healthcheck`: whether a node on this machine serves, as an exit status for container engines and supervisors.
 //!
-//! Two questions are kept apart, because their cures differ. *Alive* (the default): the node answers PING. A node that asks for a
-//! password, loads its snapshot or lost its cluster is alive; restarting it would not help. *Ready* (`--ready`): clients are
-//! served here, which needs the cluster in order, every slot covered, and a replica's link up.
+//! Two questions are separate, because their cures differ. *Alive* (the default): the node answers PING. A node that
+//! asks for a password, loads its snapshot or lost its cluster is alive; restarting it would not help. *Ready*
+//! (`--ready`): clients are served here, which needs an intact cluster, every slot covered, and a replica's link up.
 //!
-//! A cluster in one container is alive as long as any of its nodes is: they may be killed one by one, and that is what it is there for.
+//! A cluster in one container is alive as long as any of its nodes is: killing single nodes is what it is for.
 //!
-//! It is a program of a few milliseconds that asks and ends, so it uses blocking sockets and no runtime. Whatever the
-//! answer is, it comes within [`Probe::timeout`].
+//! The program runs for a few milliseconds, so it uses blocking sockets and no runtime. Whatever the answer is, it
+//! comes within [`Probe::timeout`].
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -24,17 +24,17 @@ use clap::Parser;
 use protocol::resp::{ReplyParser, Value};
 use protocol::slot::SLOT_COUNT;
 
-/// Where a node listens if nobody said otherwise.
+/// The port of a node by default.
 const NODE_PORT: u16 = 6379;
-/// Where the nodes of `slotd cluster` listen then.
+/// The ports of `slotd cluster` by default.
 const CLUSTER_PORTS: Ports = Ports { first: 7000, last: 7005 };
 /// The most nodes that are asked.
 const PORTS_MAX: u16 = 100;
-/// What the system says of a port where nobody listens.
+/// The system's error for a port on which nothing listens.
 const REFUSED: &str = "Connection refused";
-/// What may help if nobody listens where nodes do by default.
+/// A hint if nothing listens on the default ports.
 const OTHER_PORT: &str = ". SLOTD_PORT or --port names another port, or the ports of a cluster: 7000-7005";
-/// INFO and CLUSTER INFO are a few KiB; whoever sends more is no node.
+/// INFO and CLUSTER INFO are a few KiB; a longer reply is not from a node.
 const LONGEST_REPLY: usize = 1 << 20;
 
 /// Ask a node on this machine whether it is alive, or ready to serve.
@@ -91,10 +91,9 @@ impl FromStr for Ports {
 }
 
 impl Probe {
-    /// Asks. The line to print, on success and on failure.
+    /// Asks; returns the line to print.
     ///
-    /// # Errors
-    /// The node is not alive, or not ready.
+    /// # Errors The line to print if the node is not alive, or not ready.
     pub(crate) fn run(&self) -> Result<String, String> {
         let deadline = Instant::now() + Duration::from_millis(self.timeout);
         match self.port {
@@ -117,7 +116,7 @@ impl Probe {
         }
     }
 
-    /// The first node that is alive. All are asked at once, because one that is frozen takes all the time.
+    /// Finds a node that is alive. All are asked at once, because a frozen one would use up the time.
     fn ask_any(&self, ports: impl Iterator<Item = u16>, deadline: Instant) -> Result<String, String> {
         let (ports, mut problems): (Vec<u16>, _) = (ports.collect(), Vec::new());
         for outcome in self.outcomes(ports.iter().copied(), deadline) {
@@ -126,7 +125,7 @@ impl Probe {
                 Err(problem) => problems.push(problem),
             }
         }
-        // Who listens and does not answer is worth more than who does not listen.
+        // A node that listens and does not answer is better to report than one that does not listen.
         problems.retain(|problem: &String| !problem.contains(REFUSED));
         if problems.is_empty() {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
@@ -141,14 +140,14 @@ impl Probe {
         self.outcomes(ports, deadline).into_iter().collect::<Result<Vec<_>, _>>().map(|_| ready)
     }
 
-    /// What each node says, in the order in which they do.
+    /// The outcomes of all nodes, in the order in which they arrive.
     fn outcomes(&self, ports: impl Iterator<Item = u16>, deadline: Instant) -> mpsc::Receiver<Result<String, String>> {
         let (tell, told) = mpsc::channel();
         for port in ports {
             let (probe, tell, failed) = (self.clone(), tell.clone(), tell.clone());
             let ask = move || {
                 let outcome = Connection::open(&probe.host, port, deadline).and_then(|node| probe.ask(node));
-                // Who asked may have heard enough.
+                // The receiver may have heard enough.
                 let _ = tell.send(outcome);
             };
             if let Err(error) = thread::Builder::new().spawn(ask) {
@@ -162,7 +161,7 @@ impl Probe {
         let mut refusal = None;
         if let Some(password) = self.password.as_ref().filter(|password| !password.is_empty()) {
             let answer = node.ask(&[b"AUTH", password.as_bytes()])?;
-            // A node without a password refuses one in other words, which does not matter here.
+            // The error of a node without a password does not matter here.
             refusal = answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")).map(<[u8]>::to_vec);
         }
         let pong = node.ask(&[b"PING"])?;
@@ -214,7 +213,7 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 
-/// A connection to one node, with one deadline for all that is said over it.
+/// A connection to one node, with one deadline for everything.
 struct Connection {
     stream: TcpStream,
     address: String,

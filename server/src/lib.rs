@@ -1,9 +1,11 @@
 //! slotd: a native, Redis Cluster-compatible server, as a library.
 //!
-//! [`embedded`] runs a whole cluster inside another program; [`cli`] is the program `slotd`. Everything else is the crate's own.
+//! [`embedded`] runs a whole cluster inside another program; [`cli`] is the program `slotd`. Everything else is
+//! internal.
 //!
-//! A node is a value: it owns its data, its sockets and its files, reads time from the clock it was given, and stops when dropped.
-//! Several live in one process and share its threads. The modules have ranks; each uses only lower ones:
+//! A node is a value: it owns its data, its sockets and its files, reads time from the clock it was given, and stops
+//! when dropped. Several nodes live in one process and share its threads. The modules have ranks; each uses only lower
+//! ones:
 //!
 //! ```text
 //! 0 base  1 logging      2 store, runtime  3 command   4 commands, config   5 session  6 engine

@@ -1,21 +1,20 @@
 //! The log: Redis's line format by default, one JSON object per line by option.
 //!
-//! `4242:M 20 Nov 2026 18:30:44.260 * Ready to accept connections`
-//! is process id, role (`M` primary, `S` replica, `C` child or not started yet, `X` sentinel in Redis), time, level
-//! (`.` debug, `-` verbose, `*` notice, `#` warning) and message. People grep for these lines, and the test suites of
-//! Redis wait for some of them.
+//! `4242:M 20 Nov 2026 18:30:44.260 * Ready to accept connections` is process id, role (`M` primary, `S` replica, `C`
+//! child or not started yet, `X` sentinel in Redis), time, level (`.` debug, `-` verbose, `*` notice, `#` warning) and
+//! message. People grep for these lines, and the test suites of Redis wait for some of them.
 //!
-//! Two halves that meet only in `tracing`:
+//! There are two halves, which are connected only through `tracing`:
 //! - **Writing to the log** is for library code: [`NodeLog`] is the log of one node. It knows the node's name, role and
-//!   `loglevel`, which all differ between the nodes of a process, and emits plain `tracing` events with the fields `node`
-//!   and `role`. Without a subscriber they go nowhere, so an embedded cluster is silent unless its program listens.
-//!   This half uses nothing of slotd and may be used by every module.
+//!   `loglevel`, which all differ between the nodes of a process, and emits plain `tracing` events with the fields
+//!   `node` and `role`. Without a subscriber they go nowhere, so an embedded cluster is silent unless its program
+//!   listens. This half uses nothing of slotd and may be used by every module.
 //! - **Printing it** is for `main`, the only place that installs a subscriber: a `tracing` layer, [`LineLayer`], that
-//!   writes lines to standard output or to `logfile`. A node that is not alone says with each event which file is its own.
-//!   Who logs never waits for who reads ([`outlet`]).
+//!   writes lines to standard output or to `logfile`. A node that shares its process adds its file to each event.
+//!   Logging never waits for the reader ([`outlet`]).
 //!
-//! Times are UTC, always: the local time would need `localtime_r`, which is unsafe beside threads that change the
-//! environment, and servers are run in UTC. A message is one line: control characters are escaped, since parts of it may
+//! Times are always UTC: local time would need `localtime_r`, which is unsafe beside threads that change the
+//! environment, and servers run in UTC. A message is one line: control characters are escaped, since parts of it may
 //! come from a client.
 
 use std::collections::BTreeMap;
@@ -36,10 +35,10 @@ pub(crate) mod outlet;
 
 use outlet::Outlet;
 
-/// Target of the events of [`NodeLog`], whose level was checked already.
+/// Target of the events of [`NodeLog`], whose level was already checked.
 const NODE_TARGET: &str = "slotd::node";
 
-/// Bytes of the last warning that are remembered.
+/// How many bytes of the last warning are kept.
 const WARNING_KEPT: usize = 512;
 
 /// The levels of `loglevel`, numbered as the directive's values are.
@@ -49,11 +48,11 @@ pub(crate) enum Level {
     Debug = 0,
     /// Much, rarely useful.
     Verbose = 1,
-    /// What one wants in production.
+    /// What is useful in production.
     Notice = 2,
     /// Only what is important or wrong.
     Warning = 3,
-    /// Not even that. No message has this level.
+    /// Nothing at all. No message has this level.
     Nothing = 4,
 }
 
@@ -98,7 +97,7 @@ impl Level {
     }
 }
 
-/// What the letter behind the process id says.
+/// The meaning of the letter behind the process id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// `C`: not serving yet.
@@ -126,7 +125,7 @@ pub(crate) struct NodeLog(Arc<Node>);
 #[derive(Debug)]
 struct Node {
     name: Option<String>,
-    /// Where its lines go, if not where those of the process go.
+    /// Where its lines go, if not to the log of the process.
     file: Option<PathBuf>,
     role: AtomicU8,
     level: AtomicU8,
@@ -139,7 +138,7 @@ impl NodeLog {
         Self::to_file(name, None)
     }
 
-    /// The same, with a file for its lines alone.
+    /// The same, with a file of its own.
     pub(crate) fn to_file(name: Option<String>, file: Option<PathBuf>) -> Self {
         Self(Arc::new(Node {
             name,
@@ -150,12 +149,12 @@ impl NodeLog {
         }))
     }
 
-    /// Changes the letter of the lines that follow.
+    /// Sets the role letter of the following lines.
     pub(crate) fn set_role(&self, role: Role) {
         self.0.role.store(role as u8, Ordering::Relaxed);
     }
 
-    /// Changes what is logged from now on.
+    /// Sets the level that is logged from now on.
     pub(crate) fn set_level(&self, level: Level) {
         self.0.level.store(level as u8, Ordering::Relaxed);
     }
@@ -180,7 +179,7 @@ impl NodeLog {
         }
     }
 
-    /// Logs what one wants to know in production.
+    /// Logs what is useful in production.
     pub(crate) fn notice(&self, message: fmt::Arguments<'_>) {
         if self.is_enabled(Level::Notice) {
             tracing::event!(target: NODE_TARGET, tracing::Level::INFO, node = self.name(), file = self.file(), role = self.letter(), "{message}");
@@ -197,7 +196,7 @@ impl NodeLog {
         }
     }
 
-    /// The last warning, for who has to say why a node is not as it should be.
+    /// The last warning, to explain why a node is not as it should be.
     pub(crate) fn last_warning(&self) -> Option<String> {
         self.0.last_warning.lock().clone()
     }
@@ -231,7 +230,7 @@ impl Format {
     }
 }
 
-/// What of the printing may change while the process runs. Shared by `main` and the layer.
+/// The settings of the printing that may change at run time. Shared by `main` and the layer.
 #[derive(Debug)]
 pub(crate) struct LogSettings {
     format: AtomicU8,
@@ -239,7 +238,7 @@ pub(crate) struct LogSettings {
 }
 
 impl LogSettings {
-    /// Settings to share with a [`LineLayer`]. `level` is for events that are no node's.
+    /// Settings to share with a [`LineLayer`]. `level` applies to events that belong to no node.
     pub(crate) fn new(format: Format, level: Level) -> Arc<Self> {
         Arc::new(Self { format: AtomicU8::new(format as u8), level: AtomicU8::new(level as u8) })
     }
@@ -249,29 +248,28 @@ impl LogSettings {
         self.format.store(format as u8, Ordering::Relaxed);
     }
 
-    /// Changes the least level of events that are no node's.
+    /// Sets the least level of events that belong to no node.
     pub(crate) fn set_level(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
     }
 }
 
-/// Opens the file that `logfile` names, to append to it.
+/// Opens the file that `logfile` names, for appending.
 ///
-/// # Errors
-/// The file cannot be opened.
+/// # Errors The file cannot be opened.
 pub(crate) fn open(logfile: &Path) -> io::Result<File> {
     let is_fifo = std::fs::metadata(logfile).is_ok_and(|metadata| metadata.file_type().is_fifo());
-    // A named pipe that is opened for reading, too, does not wait for its reader.
+    // A named pipe that is also opened for reading does not wait for its reader.
     OpenOptions::new().append(true).create(!is_fifo).read(is_fifo).open(logfile)
 }
 
 /// The time as milliseconds since 1970.
 pub(crate) type NowFn = dyn Fn() -> i64 + Send + Sync;
 
-/// Where lines go: one place, but for the nodes that have files of their own, which are opened with their first line.
+/// Where lines go: one place, except for nodes that have files of their own. Those are opened at their first line.
 struct Outputs {
     default: Box<dyn Write + Send>,
-    /// As many as nodes of this process have.
+    /// The files of the nodes of this process.
     files: BTreeMap<String, Outlet>,
 }
 
@@ -285,7 +283,7 @@ impl Outputs {
                     lines.confess_to(&outlet);
                     self.files.insert(path.to_owned(), outlet)
                 }
-                // Better seen elsewhere than not at all.
+                // A line in the wrong place is better than a lost one.
                 Err(_) => return &mut self.default,
             };
         }
@@ -293,7 +291,7 @@ impl Outputs {
     }
 }
 
-/// What makes lines of events.
+/// Makes lines of events.
 pub(crate) struct Lines {
     settings: Arc<LogSettings>,
     now: Box<NowFn>,
@@ -306,7 +304,7 @@ impl Lines {
         Arc::new(Self { settings, now: Box::new(now), pid: std::process::id() })
     }
 
-    /// Has the outlet say in a line of the log how many others it dropped.
+    /// Makes the outlet report in a log line how many lines it dropped.
     pub(crate) fn confess_to(self: &Arc<Self>, outlet: &Outlet) {
         let lines = Arc::clone(self);
         outlet.on_loss(move |lost| {
@@ -363,7 +361,7 @@ fn is_ours(target: &str) -> bool {
 
 impl<S: Subscriber> Layer<S> for LineLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> tracing::subscriber::Interest {
-        // Levels change while the process runs, so the answer for our own events is not for keeps.
+        // Levels change at run time, so the answer for our own events must not be cached.
         if is_ours(metadata.target()) {
             tracing::subscriber::Interest::sometimes()
         } else if self.wants(metadata) {
@@ -383,7 +381,7 @@ impl<S: Subscriber> Layer<S> for LineLayer {
         let line = self.lines.line(&record, Level::of(*event.metadata().level()));
         let mut outputs = self.out.lock();
         let out = outputs.of(record.file.as_deref(), &self.lines);
-        // A log that cannot be written has nowhere to complain, and the server goes on, as Redis does.
+        // If the log cannot be written, there is nowhere to report it; the server goes on, as Redis does.
         let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     }
 }
@@ -399,7 +397,7 @@ struct Record {
 }
 
 impl Record {
-    /// The role's letter: of the node, else that of a primary, which a process that serves nobody else is.
+    /// The role letter: that of the node, or else of a primary, for a process without a node.
     fn letter(&self) -> &str {
         self.role.as_deref().unwrap_or("M")
     }
@@ -484,8 +482,8 @@ const DAY_MS: i64 = 86_400_000;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl Civil {
-    /// Counts years from March, so that the leap day is the last of its year, in eras of 400 years, which all have the same
-    /// number of days.
+    /// Counts years from March, so that the leap day is the last of its year, in eras of 400 years, which all have the
+    /// same number of days.
     fn of(unix_ms: i64) -> Self {
         const ERA_DAYS: i64 = 146_097;
         /// From 1 March of year 0 to 1 January 1970.

@@ -1,4 +1,4 @@
-//! The `slotd` binary. Everything is the library's; only the allocator is chosen here, since there is one per program.
+//! The `slotd` binary. The library does everything; only the allocator is chosen here, since a program has one.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,10 @@
 //! A node: everything wired together, started and stopped in order.
 //!
-//! Start: registry, engine, nodes.conf, subsystems, data from disk, cluster, role, listeners. Nothing here is static: a process holds
-//! as many nodes as it likes, which share the process's [`Threads`]. All tasks of a node belong to its group
-//! ([`crate::runtime::task_group`]), so stopping is one thing: the group ends, and with each task goes what it held, sockets included.
-//! Stopping in order ([`Node::shutdown`]) comes before that and is a matter of the node's data.
+//! The order of a start: registry, engine, nodes.conf, subsystems, data from disk, cluster, role, listeners. Nothing is
+//! static: a process holds any number of nodes, which share its [`Threads`]. All tasks of a node belong to its group
+//! ([`crate::runtime::task_group`]). So a node stops in one step: the group ends, each task is dropped with everything
+//! it holds, sockets included. An orderly shutdown ([`Node::shutdown`]) comes before that and takes care of the node's
+//! data.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -61,12 +62,12 @@ pub enum StartError {
     /// The data on disk cannot be loaded.
     #[error("{0}")]
     Load(#[from] persistence::rdb_loader::LoadError),
-    /// Something else of the system.
+    /// Another system error.
     #[error("{what}: {error}")]
     System { what: &'static str, error: io::Error },
 }
 
-/// How long a node that ends waits for tasks and threads that are in the middle of something: they stop at its end.
+/// How long an ending node waits for tasks and threads that are in the middle of a turn; they stop at its end.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running node. Dropping it ends it as [`Node::end`] does.
@@ -79,9 +80,9 @@ pub(crate) struct Node {
     listening: Option<Arc<Listening>>,
     port: u16,
     stop: watch::Sender<bool>,
-    /// The process's threads, which this node shares and does not keep.
+    /// The process's threads, which this node uses but does not own.
     pool: Weak<Threads>,
-    /// The same threads as this node uses them. Subsystems hold them weakly.
+    /// The same threads, for tasks of this node's group. Subsystems hold them weakly.
     _threads: Arc<Threads>,
 }
 
@@ -127,12 +128,12 @@ fn tables() -> Vec<Table> {
     tables
 }
 
-/// What a node is started with besides its configuration.
+/// What a node needs for its start besides its configuration.
 pub(crate) struct Environment {
     pub threads: Arc<Threads>,
     pub clock: Arc<dyn Clock>,
     pub log: NodeLog,
-    /// The node's directory goes with the process, so nothing in it has to survive the machine.
+    /// The node's directory is removed with the process, so its files need not survive a power failure.
     pub ephemeral: bool,
     /// The buses of the cluster's nodes in this process.
     pub buses: Arc<LocalBuses>,
@@ -158,7 +159,7 @@ impl Node {
         } else {
             None
         };
-        // Whoever asks for the port, and CONFIG SET bind, mean the one that the system chose.
+        // For commands that read the port, and for CONFIG SET bind: the port that the system chose.
         engine
             .config
             .record(ids::PORT, &clients.port.to_string())
@@ -213,7 +214,7 @@ impl Node {
         Ok(node)
     }
 
-    /// CONFIG SET of `port` and `bind` moves the listeners.
+    /// Moves the listeners when CONFIG SET changes `port` or `bind`.
     fn follow_port(&self, listening: &Arc<Listening>) {
         let listening = Arc::downgrade(listening);
         let (engine, replication) = (Arc::downgrade(&self.engine), Arc::downgrade(&self.replication));
@@ -241,7 +242,7 @@ impl Node {
         });
     }
 
-    /// The engine, for whoever embeds a node.
+    /// The engine, for the owner of an embedded node.
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
@@ -256,7 +257,7 @@ impl Node {
         self.cluster.as_ref()
     }
 
-    /// The port that clients reach this node at.
+    /// The port for clients.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -307,9 +308,9 @@ impl Node {
         !self.engine.state.is_replica() || self.replication.link_up()
     }
 
-    /// Makes the node ready to end, as `shutdown-on-sigint` or `shutdown-on-sigterm` says: by default replicas catch up, and data is saved
-    /// if there are save points. From then on no write is answered: what was acknowledged is there after the next start. The node goes
-    /// on serving until it is dropped, or until SHUTDOWN ABORT.
+    /// Prepares the node for its end, as `shutdown-on-sigint` or `shutdown-on-sigterm` says: by default replicas catch
+    /// up, and data is saved if there are save points. From then on no write gets a reply, so all acknowledged writes
+    /// are there after the next start. The node goes on serving until it is dropped, or until SHUTDOWN ABORT.
     pub(crate) fn shutdown(&self, signal: StopSignal) -> Verdict {
         let directive = match signal {
             StopSignal::Interrupt => ids::SHUTDOWN_ON_SIGINT,
@@ -319,10 +320,10 @@ impl Node {
         self.ops.shutdown(flags, false)
     }
 
-    /// Ends everything that runs for this node, at once, as if it were a process that is killed: nothing is saved or sent any more,
-    /// sockets are closed, and the ports can be bound again when this returns. What was ended stays so.
+    /// Ends everything that runs for this node, at once, like a killed process: nothing more is saved or sent, sockets
+    /// are closed, and the ports can be bound again when this returns. An ended node cannot be resumed.
     ///
-    /// Not on one of the threads that nodes run on: it waits until the node's tasks are gone.
+    /// Must not be called on one of the threads that nodes run on: it waits until the node's tasks are gone.
     pub(crate) fn end(&self) {
         let state = &self.engine.state;
         if state.stopping.swap(true, Ordering::SeqCst) {
@@ -347,10 +348,10 @@ impl Node {
         }
     }
 
-    /// Lets nothing of this node run until [`Node::resume`], as SIGSTOP would: no client, no bus, no replication, no timer. Its sockets
-    /// stay open, and the kernel goes on accepting and taking in for them.
+    /// Stops everything of this node until [`Node::resume`], as SIGSTOP would: clients, bus, replication, timers. Its
+    /// sockets stay open, and the kernel goes on accepting connections and data for them.
     ///
-    /// Not on one of the threads that nodes run on: it waits until whatever is under way has finished.
+    /// Must not be called on one of the threads that nodes run on: it waits until everything under way has finished.
     pub(crate) fn pause(&self) {
         self.engine.state.tasks.hold();
         if let Some(pool) = self.pool.upgrade() {
@@ -381,13 +382,13 @@ impl Node {
     }
 }
 
-/// nodes.conf of a cluster node and the sockets of its bus, opened before anything else is: the file says in which role data is loaded,
-/// and a node that may not start on it, or cannot have its port, should say so before it has read gigabytes.
+/// nodes.conf of a cluster node and the sockets of its bus, opened before anything else. The file says in which role
+/// data is loaded; and a node that may not use it, or cannot have its port, should fail before it has read gigabytes.
 struct Saved {
     file: ConfFile,
     text: Vec<u8>,
     bus: Sockets,
-    /// Neighbours in the process who connect while the data are loaded wait here, as others do in the sockets.
+    /// Nodes of the same process that connect while the data is loaded wait here, as others wait in the sockets.
     local: Listener,
     /// The node was a replica.
     replica: bool,
@@ -438,7 +439,7 @@ impl Drop for Node {
     }
 }
 
-/// Fits `maxclients` to the file descriptors there are, now and when it is changed.
+/// Fits `maxclients` to the available file descriptors, now and when it is changed.
 fn fit_clients(engine: &Arc<Engine>, descriptors: &Arc<Descriptors>) -> Result<(), TooFew> {
     let max_clients = |engine: &Engine| engine.config.int(ids::MAXCLIENTS) as u64;
     let clustered = engine.config.bool(ids::CLUSTER_ENABLED);
@@ -456,7 +457,7 @@ fn fit_clients(engine: &Arc<Engine>, descriptors: &Arc<Descriptors>) -> Result<(
     Ok(())
 }
 
-/// Rebuilds what the hot path reads whenever a directive of it changes.
+/// Rebuilds the hot path's snapshot whenever one of its directives changes.
 fn keep_hot(engine: &Arc<Engine>) {
     let weak = Arc::downgrade(engine);
     engine.config.on_change(crate::engine::hot::DIRECTIVES, move |_, _| {
@@ -467,7 +468,7 @@ fn keep_hot(engine: &Arc<Engine>) {
     });
 }
 
-/// The log's level is the directive's, now and after each change.
+/// Sets the log level from the directive, now and after each change.
 fn follow_level(engine: &Arc<Engine>) {
     let log = engine.log.clone();
     let follow = move |config: &Config| log.set_level(Level::from_number(config.int(ids::LOGLEVEL)));
@@ -478,7 +479,7 @@ fn follow_level(engine: &Arc<Engine>) {
     });
 }
 
-/// The port of the cluster bus: `cluster-port`, or 10,000 above the clients' port, or any if that is any.
+/// The port of the cluster bus: `cluster-port`, or 10,000 above the client port, or any if the client port is any.
 fn bus_port(engine: &Engine, port: u16) -> Result<u16, StartError> {
     if engine.config.int(ids::CLUSTER_PORT) != 0 {
         return Ok(engine.config.int(ids::CLUSTER_PORT) as u16);

@@ -1,4 +1,4 @@
-//! Parts that fuzz targets and tests outside of the crate drive by themselves. No interface for anybody else.
+//! Parts that fuzz targets and tests outside the crate use directly. Not a public interface.
 
 pub use crate::base::rng::Rng;
 pub use crate::persistence::rdb_loader::{LoadError, Loader, Record};

@@ -1,8 +1,8 @@
-//! The signals that end the process: SIGINT and SIGTERM; SIGHUP is ignored, as by Redis.
+//! The signals that end the process: SIGINT and SIGTERM. SIGHUP is ignored, as in Redis.
 //!
-//! A signal asks the node to get ready to end (`ops::shutdown`). If it cannot, since its disk is full, it goes on serving, and the next
-//! signal tries again. Who sends SIGINT twice insists: nothing is waited for then
-//! (Redis: `sigShutdownHandler`).
+//! A signal asks the node to prepare for its end (`ops::shutdown`). If it cannot, for example because its disk is full,
+//! it goes on serving, and the next signal tries again. A second SIGINT during a shutdown ends the process without
+//! waiting (Redis: `sigShutdownHandler`).
 
 use std::io;
 
@@ -16,13 +16,13 @@ use crate::node::{Node, StopSignal};
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// With this status, after everything that was acknowledged is safe.
+    /// With this status, after all acknowledged writes are safe.
     InOrder(i32),
-    /// Somebody insists: without waiting for anything.
+    /// At once, without waiting for anything.
     AtOnce,
 }
 
-/// Tells that a start is over, be it by a panic: whoever waits for the other thread would wait for ever otherwise.
+/// Signals that a start is over, even by a panic: the other thread would wait for ever otherwise.
 struct AtLast<'a>(&'a Notify);
 
 impl Drop for AtLast<'_> {
@@ -39,10 +39,9 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From here on signals come here. Called within a runtime.
+    /// From here on the process handles these signals. Must be called within a runtime.
     ///
-    /// # Errors
-    /// As the system says.
+    /// # Errors The system's error.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -51,7 +50,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
@@ -64,12 +63,12 @@ impl Signals {
         self.interrupt.recv().await;
     }
 
-    /// Runs `start` on this thread, while another one looks after the signals: one that comes before it is done ends the process, since
-    /// there is nothing to save yet; what is being loaded is on disk. On this thread, because it looks after the memory of what it
-    /// loads later. `before_exit` is the last that is done before the process ends.
+    /// Runs `start` on this thread, while another thread watches for signals. A signal before `start` is done ends the
+    /// process: there is nothing to save yet, and what is being loaded is on disk. `start` runs on this thread because
+    /// this thread later returns the memory that the load leaves free. `before_exit` is called last before the process
+    /// ends.
     ///
-    /// # Errors
-    /// There is no thread for the signals.
+    /// # Errors No thread could be started for the signals.
     pub(crate) fn attend_start<T>(
         &mut self,
         room: &Runtime,
@@ -95,7 +94,7 @@ impl Signals {
         })
     }
 
-    /// Waits until a node has got ready to end because of a signal, or until `ended` says that it ends otherwise.
+    /// Waits until the node is ready to end because of a signal, or until `ended` reports that it ends otherwise.
     pub(crate) async fn attend(&mut self, node: &Node, log: &NodeLog, ended: impl Future<Output = i32>) -> Ending {
         tokio::pin!(ended);
         loop {

@@ -1,4 +1,5 @@
-//! An engine without sockets, for unit tests of commands: bytes in, bytes out, a clock that stands still until it is moved.
+//! An engine without sockets, for unit tests of commands: bytes in, bytes out, and a clock that moves only when told
+//! to.
 //!
 //! ```ignore
 //! let mut bench = Bench::new();
@@ -6,8 +7,8 @@
 //! assert_eq!(bench.propagated(), ["SET k v PXAT 1000000010000"]);
 //! assert_eq!(bench.events(), ["set k", "expire k"]);
 //! ```
-//! Every command goes through [`Engine::process`], as a client's would. What it propagates and publishes as keyspace events is
-//! collected, so that a test can say what a command must leave behind besides its reply.
+//! Every command goes through [`Engine::process`], as a client's would. What it propagates and publishes as keyspace
+//! events is collected, so that a test can check everything that a command leaves behind besides its reply.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -29,7 +30,7 @@ use crate::session::client::{ClientHandle, Mail};
 /// The time at which every bench starts, Unix milliseconds.
 pub(crate) const START: i64 = 1_000_000_000_000;
 
-/// Collects what is propagated. `MULTI` and `EXEC` stand around units of more than one command.
+/// Collects what is propagated. Units of more than one command are enclosed in `MULTI` and `EXEC`.
 #[derive(Default)]
 pub(crate) struct Recorder {
     ops: Mutex<Vec<String>>,
@@ -102,7 +103,7 @@ impl Bench {
         Self::with_commands(directives, &[])
     }
 
-    /// With these directives, and with made-up commands beside those that there are.
+    /// With these directives, and with test commands in addition to the real ones.
     pub(crate) fn with_commands(directives: &[(&str, &str)], more: &'static [Declared<KeyedFn>]) -> Self {
         let config = Config::new("/");
         let events = [("notify-keyspace-events", "KEAnm")];
@@ -122,7 +123,8 @@ impl Bench {
         Self { engine, clock, client, feed, listener }
     }
 
-    /// Runs one inline command (words may be quoted as in a configuration file); returns the reply without its last line break.
+    /// Runs one inline command (words may be quoted as in a configuration file); returns the reply without its last
+    /// line break.
     pub(crate) fn run(&mut self, line: &str) -> String {
         self.client.run(&self.engine, line)
     }
@@ -132,7 +134,7 @@ impl Bench {
         Client::connect(&self.engine)
     }
 
-    /// What was propagated since the last call; a database other than 0 stands in front as `1: `.
+    /// What was propagated since the last call; a database other than 0 is shown as a prefix, `1: `.
     pub(crate) fn propagated(&self) -> Vec<String> {
         std::mem::take(&mut *self.feed.ops.lock())
     }
@@ -180,7 +182,7 @@ impl Client {
         text.strip_suffix("\r\n").map(str::to_owned).unwrap_or(text)
     }
 
-    /// Feeds raw bytes in two reads, the second behind what the first left over; all replies.
+    /// Feeds raw bytes in two reads, the second appended to what the first left over; returns all replies.
     pub(crate) fn feed_split(&mut self, engine: &Arc<Engine>, bytes: &[u8], at: usize) -> String {
         let (mut held, mut replies) = (Vec::new(), String::new());
         for part in [&bytes[..at], &bytes[at..]] {
@@ -191,7 +193,7 @@ impl Client {
         replies
     }
 
-    /// One read: executes what is complete and leaves the rest in `held`. The replies.
+    /// One read: executes what is complete and leaves the rest in `held`. Returns the replies.
     pub(crate) fn feed(&mut self, engine: &Arc<Engine>, held: &mut Vec<u8>) -> String {
         self.process(engine, held).1
     }
@@ -204,7 +206,7 @@ impl Client {
         (next, String::from_utf8_lossy(&out).into_owned())
     }
 
-    /// The reply that a parked command has got meanwhile.
+    /// The reply that a parked command has got since.
     pub(crate) fn late_reply(&mut self, engine: &Arc<Engine>) -> Option<String> {
         let mail = self.session.handle.take_mail();
         let reply = mail.iter().find_map(|mail| if let Mail::Reply(bytes) = mail { Some(bytes) } else { None })?;

@@ -1,15 +1,15 @@
-//! The allocator: mimalloc, with a count of what is in use, and with a way to make it give back what is not.
+//! The allocator: mimalloc, with a count of the bytes in use and a way to return free memory to the system.
 //!
-//! INFO's `used_memory` has to be what the program uses, not what the system has lent it: that is known only here. Each thread adds up
-//! its own allocations and passes the sum on when it is worth it, so counting costs a few instructions and no shared cache line;
-//! the total is exact to [`BATCH`] bytes per thread.
+//! INFO's `used_memory` is what the program uses, not what the system has lent it; only the allocator knows that. Each
+//! thread adds up its own allocations and adds its sum to the total once it exceeds [`BATCH`] bytes, so counting costs
+//! a few instructions and no shared cache line. The total is exact to [`BATCH`] bytes per thread.
 //!
-//! A page of mimalloc belongs to the thread that made it. What other threads free in it (FLUSHALL runs on one worker, the keys were made
-//! by all) comes back to that thread only, and only when it asks. So [`collect`] has to be called on each thread, which
-//! [`crate::runtime::threads`] sees to.
+//! A page of mimalloc belongs to the thread that made it. What other threads free in it returns to that thread only,
+//! and only when that thread asks; FLUSHALL, for example, runs on one worker and frees keys that all workers made. So
+//! [`collect`] has to be called on each thread, which [`crate::runtime::threads`] does.
 //!
-//! A global allocator is the one thing that cannot be handed in, and its counter with it. In a program that has another allocator the
-//! counter stays zero and collecting finds nothing; INFO then goes by what is resident.
+//! A global allocator cannot be passed in as a value, and neither can its counter. In a program with another allocator
+//! the counter stays zero and collecting finds nothing; INFO then uses resident memory instead.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -21,17 +21,17 @@ use mimalloc::MiMalloc;
 #[derive(Debug)]
 pub struct Allocator;
 
-/// A thread tells the total when its own sum is off by so many bytes.
+/// A thread adds its sum to the total when the sum exceeds so many bytes.
 const BATCH: isize = 32 * 1024;
 
-/// Bytes in use, less what threads have not told yet.
+/// Bytes in use, except what threads have not added yet.
 static USED: AtomicIsize = AtomicIsize::new(0);
 
-/// The highest that [`USED`] has been since it was last asked for.
+/// The maximum of [`USED`] since it was last read.
 static MOST: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
-    /// What this thread has not told yet. Without a destructor, so that it can be used until the thread's very end.
+    /// What this thread has not added yet. It has no destructor, so it can be used until the very end of the thread.
     static UNTOLD: Cell<isize> = const { Cell::new(0) };
 }
 
@@ -48,17 +48,17 @@ fn count(bytes: isize) {
     });
 }
 
-/// Passes a thread's sum on.
+/// Adds a thread's sum to the total.
 #[cold]
 fn tell(sum: isize) {
     let used = USED.fetch_add(sum, Ordering::Relaxed) + sum;
-    // Read first: the highest is seldom reached again, and what is only read stays in every core's cache.
+    // Read first: a new maximum is rare, and a value that is only read stays in every core's cache.
     if used > MOST.load(Ordering::Relaxed) {
         MOST.fetch_max(used, Ordering::Relaxed);
     }
 }
 
-// SAFETY: all of it is mimalloc's; counting allocates nothing.
+// SAFETY: every method forwards to mimalloc; counting allocates nothing.
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -90,9 +90,10 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 unsafe extern "C" {
-    /// Takes in what other threads have freed of this thread's memory, and with `force` returns every free page to the system.
+    /// Collects what other threads have freed of this thread's memory, and with `force` returns every free page to the
+    /// system.
     safe fn mi_collect(force: bool);
-    /// What is really spent on a block of this size.
+    /// What a block of this size really takes.
     #[cfg(test)]
     safe fn mi_good_size(size: usize) -> usize;
 }
@@ -102,19 +103,19 @@ pub(crate) fn used() -> u64 {
     USED.load(Ordering::Relaxed).max(0) as u64
 }
 
-/// The most that was in use at once since the last call of this, to [`BATCH`] bytes per thread. Who looks now and then sees with it
-/// what came and went between two looks.
+/// The most that was in use at once since the last call, to [`BATCH`] bytes per thread. A caller that looks only now
+/// and then still sees memory that came and went between two looks.
 pub(crate) fn take_most() -> u64 {
     let used = USED.load(Ordering::Relaxed);
     MOST.swap(used, Ordering::Relaxed).max(used).max(0) as u64
 }
 
-/// From so many bytes on, the pages of a buffer are given back as it is freed. Less is used again soon, and a page that has to be fetched
-/// anew costs more than what it holds is worth.
+/// Buffers of at least this size give their pages back when they are freed. Smaller ones are reused soon, and fetching
+/// a page again costs more than keeping it.
 const RELEASE_FROM: usize = 256 * 1024;
 
-/// Frees a buffer that is not needed any more, and gives its pages back to the system at once: the allocator would keep them for a
-/// while, and while a buffer grows that would be added to what it takes.
+/// Frees a buffer and gives its pages back to the system at once. The allocator would keep them for a while; while a
+/// buffer grows, the old pages would then count in addition to the new ones.
 pub(crate) fn release(mut buffer: Vec<u8>) {
     buffer.clear();
     let room = buffer.spare_capacity_mut();
@@ -124,20 +125,20 @@ pub(crate) fn release(mut buffer: Vec<u8>) {
     let page = rustix::param::page_size();
     let first = room.as_ptr().align_offset(page);
     let pages = room.len().saturating_sub(first) / page * page;
-    // SAFETY: whole pages inside of memory that belongs to the buffer and holds nothing any more. What they read as changes, and
-    // nobody reads them before writing to them.
+    // SAFETY: these are whole pages inside memory that belongs to the buffer and holds nothing any more. Their contents
+    // change, but they are written before they are read again.
     let given =
         unsafe { rustix::mm::madvise(room[first..].as_mut_ptr().cast(), pages, rustix::mm::Advice::LinuxDontNeed) };
-    // It is advice: if the system does not take it (locked memory), the pages go back later.
+    // This is advice: if the system does not follow it (locked memory), the pages go back later.
     let _ = given;
 }
 
-/// Returns what is free of this thread's memory to the system.
+/// Returns this thread's free memory to the system.
 pub(crate) fn collect() {
     mi_collect(true);
 }
 
-/// What is really spent on a block of this size.
+/// What a block of this size really takes.
 #[cfg(test)]
 pub(crate) fn size_class(size: usize) -> usize {
     mi_good_size(size)
@@ -159,7 +160,7 @@ mod tests {
     fn what_is_allocated_and_freed_is_counted() {
         let sum = || USED.load(Ordering::Relaxed) + UNTOLD.with(Cell::get);
         let (before, layout) = (sum(), Layout::from_size_align(1 << 20, 8).expect("a valid layout"));
-        // SAFETY: the layout is not empty; what is allocated is freed once, with the layout that it has then.
+        // SAFETY: the layout is not empty; each block is freed once, with the layout that it has then.
         unsafe {
             let place = Allocator.alloc_zeroed(layout);
             assert!(!place.is_null());

@@ -1,9 +1,9 @@
-//! Time as a value that is handed in.
+//! Time as a value that is passed in.
 //!
-//! The only place of the server that reads the operating system's clocks. Everything else is given a `Clock` (or, in
-//! pure code, the reading itself), so that tests can freeze and advance time and a process can hold nodes whose clocks
-//! differ. Wall time and monotonic time are separate on purpose: expiry and LASTSAVE are about wall time, timeouts are
-//! not, and must survive a step of the system's clock.
+//! This is the only place in the server that reads the operating system's clocks. All other code is given a `Clock`
+//! (or, if it is pure, the reading itself), so that tests can freeze and advance time, and a process can hold nodes
+//! whose clocks differ. Wall time and monotonic time are separate on purpose: expiry and LASTSAVE depend on wall time;
+//! timeouts do not, and must survive a step of the system's clock.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,8 +21,8 @@ pub(crate) trait Clock: Send + Sync {
     fn now_us(&self) -> i64 {
         self.now_ms().saturating_mul(1000)
     }
-    /// Both readings of one moment, for whoever asks often: wall-clock milliseconds and monotonic microseconds. A step of the wall
-    /// clock may show up to a millisecond late.
+    /// Both readings of one moment, for frequent callers: wall-clock milliseconds and monotonic microseconds. A step of
+    /// the wall clock may show up to a millisecond late.
     fn both(&self) -> (UnixMillis, u64) {
         (self.now_ms(), self.monotonic_us())
     }
@@ -30,20 +30,20 @@ pub(crate) trait Clock: Send + Sync {
 
 /// The operating system's clocks.
 ///
-/// Where the system tells them apart, monotonic time goes on while the machine sleeps: a primary that wakes with its laptop must
-/// know that its lease ran out meanwhile.
+/// If the system has such a clock, monotonic time goes on while the machine sleeps: a primary that wakes up with its
+/// laptop must know that its lease has expired.
 #[derive(Debug)]
 pub(crate) struct SystemClock {
     origin_us: u64,
-    /// What the wall clock was ahead of the monotonic one, microseconds, when that was last looked at; and when that was. Two
-    /// words that may be of different moments, both of them recent.
+    /// By how many microseconds the wall clock was ahead of the monotonic one when both were last read, and when that
+    /// was. The two words may be of different moments, but both are recent.
     ahead_us: AtomicI64,
     looked_us: AtomicU64,
 }
 
-/// In [`SystemClock::looked_us`]: not yet.
+/// In [`SystemClock::looked_us`]: never read yet.
 const NEVER: u64 = u64::MAX;
-/// How long [`SystemClock::both`] relies on what it knows of the wall clock, microseconds.
+/// How long [`SystemClock::both`] relies on the last reading of the wall clock, microseconds.
 const RELY_US: u64 = 1000;
 
 #[cfg(target_os = "linux")]
@@ -59,7 +59,7 @@ fn monotonic_us() -> u64 {
 impl SystemClock {
     /// A clock whose monotonic reading starts near zero now.
     pub(crate) fn new() -> Self {
-        // Looked at so long ago that nothing is relied upon.
+        // The last reading counts as too old to rely on.
         SystemClock { origin_us: monotonic_us(), ahead_us: AtomicI64::new(0), looked_us: AtomicU64::new(NEVER) }
     }
 }
@@ -92,7 +92,7 @@ impl Clock for SystemClock {
     }
 
     fn now_us(&self) -> i64 {
-        // A system clock set before 1970 reads as the epoch: expiry arithmetic needs no negative present.
+        // A system clock set before 1970 reads as the epoch, so that expiry arithmetic never sees a negative present.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
     }
 }

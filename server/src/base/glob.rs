@@ -5,9 +5,9 @@
 //! end stands for itself), and escaped members of a class are compared with their case even when the rest is not.
 //! An empty text matches only an empty pattern: not even `*` (KEYS and SCAN treat a lone `*` apart).
 //!
-//! Every element except `*` takes exactly one byte, so it is enough to come back to the *last* star when a match
-//! fails: the work is bounded by `pattern.len() * text.len()`, which recursive matchers do not promise
-//! (CVE-2022-36021 was `a*a*a*a*b`), and no stack is used (CVE-2024-31228 was a long run of stars).
+//! Every element except `*` takes exactly one byte, so on a failed match it is enough to go back to the *last* star.
+//! The work is bounded by `pattern.len() * text.len()`, which recursive matchers do not guarantee (CVE-2022-36021 was
+//! `a*a*a*a*b`), and no stack is used (CVE-2024-31228 was a long run of stars).
 
 /// Whether `text` matches `pattern`; `nocase` compares ASCII letters without case.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
@@ -15,7 +15,8 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
         return pattern.is_empty();
     }
     let (mut p, mut t) = (0, 0);
-    // Where to go on when an element fails: just after the last star, and the text position it was last tried at.
+    // Where to resume when an element fails: just after the last star, and the text position at which it was last
+    // tried.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if p < pattern.len() && pattern[p] == b'*' {
@@ -32,7 +33,7 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
             (false, None) => return true,
             (true, Some(&byte)) => match_one(&pattern[p..], byte, nocase),
             (false, Some(_)) => None,
-            // The text ran out before the pattern: a later start only leaves less text.
+            // The text ended before the pattern: a later start only leaves less text.
             (true, None) => return false,
         };
         match (step, retry) {
@@ -96,7 +97,7 @@ fn match_class(pattern: &[u8], byte: u8, nocase: bool) -> Option<usize> {
 fn in_range(from: u8, to: u8, byte: u8, nocase: bool) -> bool {
     let (low, high) = if from <= to { (from, to) } else { (to, from) };
     if nocase {
-        // Both ends are folded after ordering, as Redis does it.
+        // Both ends are folded after they are ordered, as Redis does.
         (low.to_ascii_lowercase()..=high.to_ascii_lowercase()).contains(&byte.to_ascii_lowercase())
     } else {
         (low..=high).contains(&byte)

@@ -1,6 +1,6 @@
 //! Every fixed limit of the server in one place, related to each other by compile-time assertions.
 //!
-//! A limit that a user may change is a configuration directive, and what stands here is its default or its bound.
+//! A limit that users may change is a configuration directive; this file then holds its default or its bound.
 
 /// `proto-max-bulk-len`: the longest argument, and therefore the longest string value, in bytes.
 pub(crate) const PROTO_MAX_BULK_LEN_DEFAULT: u64 = 512 * 1024 * 1024;
@@ -22,11 +22,11 @@ pub(crate) const LIST_PACKED_THRESHOLD_DEFAULT: u32 = 1 << 30;
 pub(crate) const LIST_MIN_COMPRESS_BYTES: usize = 48;
 /// A compressed node must be smaller than the plain one by more than this many bytes.
 pub(crate) const LIST_MIN_COMPRESS_GAIN: usize = 8;
-/// A listpack with fewer bytes than this is always in reach of its 32-bit size field (Redis:
-/// LISTPACK_MAX_SAFETY_LIMIT).
+/// A listpack with fewer bytes than this always fits its 32-bit size field (Redis: LISTPACK_MAX_SAFETY_LIMIT).
 pub(crate) const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
-/// The most that `databases` may be set to: what is left of a slot's place ([`crate::command::locked::Place`]) beside its number.
+/// The maximum of `databases`: a slot's place ([`crate::command::locked::Place`]) has bits for so many beside the
+/// slot's number.
 pub(crate) const DATABASES_MAX: i64 = 1 << 18;
 
 /// The longest text that is parsed as an extended float (Redis: MAX_LONG_DOUBLE_CHARS, less its terminator).
@@ -38,9 +38,9 @@ const _: () = assert!(LIST_NODE_SAFETY_BYTES <= LIST_NODE_BYTES[4], "one counter
 const _: () = assert!(LIST_NODE_BYTES[4] < LISTPACK_MAX_BYTES);
 const _: () = assert!(LIST_PACKED_THRESHOLD_DEFAULT as usize <= LISTPACK_MAX_BYTES);
 
-/// The most different error codes that INFO errorstats counts.
+/// How many different error codes INFO errorstats counts at most.
 pub(crate) const MAX_ERROR_CODES: usize = 128;
 
-/// Up to so many clients of one node share a worker: enough for a program with a handful of connections, and few enough that a load
-/// worth spreading is spread.
+/// Up to so many clients of one node share a worker. That covers a program with a handful of connections, and heavy
+/// loads with more connections are still spread over all workers.
 pub(crate) const CLIENTS_TOGETHER: usize = 8;

@@ -1,13 +1,13 @@
 //! The 80-bit extended float of x86, in software, as far as INCRBYFLOAT and HINCRBYFLOAT need it.
 //!
 //! Redis adds in C's `long double` and prints with `%.17Lf`. Clients see the digits, so a server that adds in `f64`
-//! answers differently: `SET k 10.50` + `INCRBYFLOAT k 0.1` must say `10.6`, not `10.59999999999999964`. Rust has no
-//! such type and inline assembly would bind us to one processor, so this file has the three operations that are
-//! visible: read a text, add, write the text. Each rounds once, to nearest and ties to even, from the exact result.
+//! replies differently: `SET k 10.50` + `INCRBYFLOAT k 0.1` must give `10.6`, not `10.59999999999999964`. Rust has no
+//! such type, and inline assembly would tie the server to one processor. So this file has the three operations that are
+//! visible: read a text, add, write the text. Each rounds once, to nearest with ties to even, from the exact result.
 //!
-//! A finite value that is not zero is `mantissa * 2^exponent` with the mantissa's top bit set, so that every such
-//! value has one representation; numbers too small for a full mantissa (denormals) only lose precision when they are
-//! rounded. Texts follow glibc's `strtold` under Redis's `string2ld`; see [`LongDouble::parse`].
+//! A finite value that is not zero is `mantissa * 2^exponent` with the mantissa's top bit set, so every such value has
+//! one representation. Numbers too small for a full mantissa (denormals) lose precision only when they are rounded.
+//! Texts are read as glibc's `strtold` reads them for Redis's `string2ld`; see [`LongDouble::parse`].
 
 use super::limits::LONG_DOUBLE_MAX_CHARS;
 use super::number::trim_fraction;
@@ -31,7 +31,7 @@ enum Magnitude {
     NotANumber,
 }
 
-/// A non-negative number before rounding: `value * 2^exponent`, the lowest bit set if anything non-zero was cut off
+/// A non-negative number before rounding: `value * 2^exponent`. The lowest bit is set if anything non-zero was cut off
 /// below it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unrounded {
@@ -140,8 +140,8 @@ impl std::ops::Add for LongDouble {
 
 /// Adds two finite numbers `(negative, mantissa, exponent)`, the first of which has the larger magnitude.
 fn add_ordered((neg_a, m_a, e_a): (bool, u64, i32), (neg_b, m_b, e_b): (bool, u64, i32)) -> LongDouble {
-    // 62 bits below the larger mantissa: nothing is cut unless the exponents differ by more, and then at most one
-    // leading bit can cancel, so the mark of what was cut stays far below the rounding position.
+    // 62 bits below the larger mantissa: nothing is cut off unless the exponents differ by more. Then at most one
+    // leading bit can cancel, so the sticky bit stays far below the rounding position.
     const GUARD_BITS: i32 = 62;
     let a = u128::from(m_a) << GUARD_BITS;
     let b = shift_right_sticky(u128::from(m_b) << GUARD_BITS, e_a - e_b);
@@ -175,7 +175,7 @@ fn round_to(exact: Unrounded, format: Format) -> Option<(u64, i32)> {
             let (kept, rest, half) = (value >> cut, value & ((1 << cut) - 1), 1u128 << (cut - 1));
             (kept + u128::from(rest > half || (rest == half && kept & 1 == 1)), exponent + cut)
         }
-        // 128 and more: below half of the smallest denormal, except that a cut of exactly 128 could be above half.
+        // 128 and more: below half of the smallest denormal, except that a cut of exactly 128 can be above half.
         128 => (u128::from(value > 1 << 127), exponent + cut),
         _ => (0, 0),
     };
@@ -185,7 +185,7 @@ fn round_to(exact: Unrounded, format: Format) -> Option<(u64, i32)> {
         exponent += 1;
     }
     let mantissa = mantissa as u64;
-    // The exponent it has when the mantissa is shifted all the way up tells whether it is too large.
+    // The exponent of the mantissa shifted all the way up shows whether the number is too large.
     let top = 64 - mantissa.leading_zeros() as i32 - format.mantissa_bits;
     (mantissa == 0 || exponent + top <= format.exponent_max).then_some((mantissa, exponent))
 }
@@ -208,7 +208,7 @@ impl Unrounded {
         if mantissa == 0 {
             return (self.value == 0).then_some(0.0);
         }
-        // Both factors are exact, and so is the product: the mantissa already fits the place it gets.
+        // Both factors are exact, and so is the product, because the mantissa already fits the format.
         let up = (mantissa.leading_zeros() as i32 - 11).min(exponent - DOUBLE.exponent_min);
         let (mantissa, exponent) = (mantissa << up, exponent - up);
         let biased = if mantissa >> 52 == 0 { 0 } else { (exponent - DOUBLE.exponent_min + 1) as u64 };
@@ -239,7 +239,7 @@ fn parse_decimal(text: &[u8]) -> Option<Unrounded> {
     let Some(first) = first else { return Some(Unrounded { value: 0, exponent: 0 }) };
     let scale = exponent - point as i64;
     let highest = scale + (digits.len() - first) as i64;
-    // Decided by magnitude alone; what remains keeps the big integers below at some 17,000 bits.
+    // Such numbers are decided by magnitude alone; the others keep the big integers below at some 17,000 bits.
     if highest > 5_000 {
         return Some(Unrounded { value: 1, exponent: 1 << 20 });
     }
@@ -259,8 +259,8 @@ fn parse_decimal(text: &[u8]) -> Option<Unrounded> {
     Some(number.divide(&divisor))
 }
 
-/// Splits a number into its digits, how many of them stand after the point, and the exponent (bounded). `None` unless
-/// the whole text is a number with at least one digit.
+/// Splits a number into its digits, how many of them follow the point, and the exponent (bounded). `None` unless the
+/// whole text is a number with at least one digit.
 fn split_number(text: &[u8], mark: u8, digit: impl Fn(u8) -> Option<u32>) -> Option<(Vec<u32>, usize, i64)> {
     let mut digits = Vec::with_capacity(text.len());
     let mut point = None;
@@ -301,7 +301,7 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
 /// `mantissa * 2^-shift` with 17 digits after the point, rounded to nearest and ties to even, ending zeros dropped.
 fn fixed_17(mantissa: u64, shift: u32) -> String {
     const SCALE: u128 = 100_000_000_000_000_000;
-    // Below 2^121, so that a shift of 122 and more leaves less than a half.
+    // The mantissa is below 2^121, so a shift of 122 or more leaves less than a half.
     let scaled = u128::from(mantissa) * SCALE;
     let rounded = if shift > 122 {
         0
@@ -396,7 +396,7 @@ impl Big {
         self.trim();
     }
 
-    /// The top 128 bits of `self * 2^exponent`, what is cut off marked in the lowest bit.
+    /// The top 128 bits of `self * 2^exponent`; the lowest bit marks whether anything was cut off.
     fn truncate(&self, exponent: i32) -> Unrounded {
         let mut value = 0u128;
         let cut = self.bits().saturating_sub(127);
@@ -411,8 +411,8 @@ impl Big {
         Unrounded { value, exponent: exponent + cut as i32 }
     }
 
-    /// The quotient by `divisor` to more bits than any rounding needs, one bit at a time: texts are short, and
-    /// the longest allowed one still takes only microseconds.
+    /// The quotient by `divisor` to more bits than any rounding needs, one bit at a time: texts are short, and even the
+    /// longest one allowed takes only microseconds.
     fn divide(mut self, divisor: &Big) -> Unrounded {
         const QUOTIENT_BITS: i32 = 100;
         let mut divisor = divisor.clone();

@@ -1,4 +1,4 @@
-//! Rank 0: what every other room may use and what uses none of them.
+//! Rank 0: what every other room may use, and what itself uses none of them.
 //!
 //! Clocks and random numbers are values here, never globals, so that a whole node can be driven by a test's clock and
 //! replayed from a seed. Number and float texts follow Redis to the byte because clients see them.

@@ -1,12 +1,12 @@
-//! The known name that a mistyped one is nearest to, for errors that help.
+//! The known name nearest to a mistyped one, for helpful error messages.
 //!
-//! Distance counts letters that are missing, surplus, other, or swapped with their neighbour (optimal string alignment). A third
-//! of the word may be wrong: a suggestion that is farther away than that confuses more than silence does.
+//! The distance counts missing, surplus and wrong letters, and neighbours that are swapped (optimal string alignment).
+//! At most a third of the word may be wrong: a more distant suggestion would confuse more than no suggestion.
 
-/// Words longer than this are no mistyped names; it bounds the work, which grows with the product of both lengths.
+/// Longer words are not taken for mistyped names. This bounds the work, which grows with the product of both lengths.
 const WORD_MAX: usize = 64;
 
-/// The nearest of `names` to `word`, in any case, if one is near enough; of several the first.
+/// The one of `names` nearest to `word`, in any case, if it is near enough; the first of several equally near ones.
 pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     if word.is_empty() || word.len() > WORD_MAX {
@@ -18,7 +18,7 @@ pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
 }
 
 fn distance(a: &[u8], b: &[u8]) -> usize {
-    // Rows of the table: before the last letter of `a`, before this one, and with this one.
+    // Rows of the table: before the previous letter of `a`, before the current letter, and with it.
     let (mut older, mut old) = (Vec::new(), (0..=b.len()).collect::<Vec<_>>());
     for i in 1..=a.len() {
         let mut new = vec![i];

@@ -1,9 +1,9 @@
 //! Number texts, byte for byte as Redis reads and writes them.
 //!
-//! Integers are *canonical*: `+1`, `01`, `-0`, spaces and an empty text are not integers, which is what lets a string
-//! be stored as an integer and be given back unchanged. The byte formats share that rule and the printing of floats,
-//! so these stand in `protocol` and are only passed on here. Floats are what C's `strtod` takes when it takes the
-//! whole text: `inf`, hexadecimal floats, `.5` and `1.`; but no leading space, no NaN and nothing out of range.
+//! Integers are *canonical*: `+1`, `01`, `-0`, spaces and an empty text are not integers. So a string can be stored as
+//! an integer and be given back unchanged. The byte formats share that rule and the printing of floats, so both are in
+//! `protocol` and only re-exported here. Floats are what C's `strtod` accepts if it uses the whole text: `inf`,
+//! hexadecimal floats, `.5` and `1.`; but no leading space, no NaN and nothing out of range.
 
 #[cfg(test)]
 pub(crate) use protocol::number::format_f64;
@@ -38,7 +38,7 @@ pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
 }
 
 fn parse_decimal_f64(text: &[u8]) -> Option<f64> {
-    // What is left of the grammar is the same in C and Rust once signs, words and NaN are out of the way.
+    // Signs, words and NaN are handled above; the rest of the grammar is the same in C and Rust.
     if !text.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.') {
         return None;
     }
@@ -53,8 +53,9 @@ pub(crate) fn trim_fraction(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// Parses an amount of memory: digits and an optional unit `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` in any case; the `b`
-/// makes it 1024-based (Redis: memtoull). `None` for anything else and for what does not fit 64 bits.
+/// Parses an amount of memory: digits and an optional unit `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` in any case; with `b` a
+/// unit is a power of 1024, without it of 1000 (Redis: memtoull). `None` for anything else and for numbers beyond 64
+/// bits.
 pub(crate) fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (number, unit) = text.split_at(digits);
@@ -68,7 +69,7 @@ pub(crate) fn parse_memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    // Redis (`memtoull`) takes no digits at all for zero.
+    // Redis (`memtoull`) reads no digits at all as zero.
     if number.is_empty() {
         return Some(0);
     }

@@ -1,10 +1,11 @@
-//! A place where tasks wait for something that is held at the moment, without holding up the thread they run on.
+//! Where tasks wait for a lock that is held, without blocking the thread they run on.
 //!
-//! Whoever finds a lock taken leaves a [`Ticket`] in the [`Parking`] that belongs to the lock and looks at the lock once more; whoever
-//! gives the lock back calls [`Parking::wake_all`]. A ticket that is left after the lock was given back finds it free, one that was left
-//! before is woken. Nobody is handed the lock: who is woken tries again, in the order of arrival.
+//! A task that finds a lock taken leaves a [`Ticket`] in the [`Parking`] that belongs to the lock, and then tries the
+//! lock once more. The holder calls [`Parking::wake_all`] after releasing the lock. So a ticket left after the release
+//! finds the lock free, and one left before is woken. The lock is not handed over: woken tasks try again, in the order
+//! of arrival.
 //!
-//! Nothing here knows a runtime: a waker is all it takes.
+//! This module depends on no runtime: it only needs a waker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
-/// One task that waits.
+/// A waiting task.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     called: AtomicBool,
@@ -25,7 +26,7 @@ impl Ticket {
         Arc::new(Self { called: AtomicBool::new(false), waker: waker.clone() })
     }
 
-    /// Whether its turn has come.
+    /// Whether the ticket was called.
     pub(crate) fn is_called(&self) -> bool {
         self.called.load(Ordering::Acquire)
     }
@@ -36,7 +37,7 @@ impl Ticket {
     }
 }
 
-/// Tickets in the order of arrival, each for one of several locks told apart by `K`.
+/// Tickets in the order of arrival. The locks that share this parking are told apart by `K`.
 #[derive(Debug)]
 pub(crate) struct Parking<K>(Mutex<Vec<(K, Arc<Ticket>)>>);
 
@@ -52,13 +53,13 @@ impl<K: PartialEq> Parking<K> {
         self.0.lock().push((key, ticket));
     }
 
-    /// Calls everybody who waits for the lock `key`.
+    /// Calls all tickets for the lock `key`.
     pub(crate) fn wake_all(&self, key: &K) {
         let called: Vec<_> = self.0.lock().extract_if(.., |(wanted, _)| wanted == key).collect();
         called.iter().for_each(|(_, ticket)| ticket.call());
     }
 
-    /// Whether anybody waits for the lock `key`.
+    /// Whether any ticket waits for the lock `key`.
     #[cfg(test)]
     pub(crate) fn is_awaited(&self, key: &K) -> bool {
         self.0.lock().iter().any(|(wanted, _)| wanted == key)

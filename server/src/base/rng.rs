@@ -44,7 +44,7 @@ impl Rng {
     /// A number in `0..n`, without bias. `n` must not be 0.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "a range to draw from is never empty");
-        // Lemire's multiply-and-reject: the low half tells whether this draw falls in the biased rest.
+        // Lemire's multiply-and-reject: the low half tells whether this draw falls into the biased remainder.
         let mut wide = u128::from(self.next_u64()) * u128::from(n);
         if (wide as u64) < n {
             let threshold = n.wrapping_neg() % n;

@@ -1,4 +1,4 @@
-//! SHA-1 (FIPS 180-4), for what Redis defines by it: DEBUG DIGEST, and script names later. Not for security.
+//! SHA-1 (FIPS 180-4), for what Redis defines by it: DEBUG DIGEST, and later the names of scripts. Not for security.
 
 /// Length of a digest in bytes.
 pub(crate) const DIGEST_BYTES: usize = 20;
@@ -11,7 +11,8 @@ pub(crate) fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
     for block in &mut blocks {
         compress(&mut state, block);
     }
-    // What is left, a one bit, zeros, and the length in bits: one block, or two if the length does not fit the first.
+    // The remaining bytes, a one bit, zeros, and the length in bits: one block, or two if the length does not fit into
+    // the first.
     let rest = blocks.remainder();
     let mut padded = [0; 2 * BLOCK_BYTES];
     padded[..rest.len()].copy_from_slice(rest);

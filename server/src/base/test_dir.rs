@@ -1,12 +1,12 @@
-//! A directory of a unit test's own.
+//! A directory for one unit test.
 
 use std::path::PathBuf;
 
-/// A directory of a test's own, removed with it.
+/// A directory for one test, removed with it.
 pub(crate) struct TestDir(pub(crate) PathBuf);
 
 impl TestDir {
-    /// `name` tells it from those of the other tests of this process.
+    /// `name` distinguishes it from those of the other tests of this process.
     pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("slotd-unit-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("the temporary directory can be written to");
@@ -21,7 +21,7 @@ impl TestDir {
 
 impl Drop for TestDir {
     fn drop(&mut self) {
-        // What stays is in a directory for what may go.
+        // What cannot be removed stays in the system's temporary directory.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,11 +1,12 @@
 //! `daemonize yes`: the process goes to the background.
 //!
-//! Redis forks and goes on in the child. Here the child is the same program started once more, with a first word that only it is given:
-//! a process that has not started a thread yet could fork, but not without `unsafe`, and a new program cannot inherit half of anything. The parent
-//! has read the configuration already, so that an error in it is told on the terminal; it waits until the child serves (or has
-//! failed, and says why), which is what a script that starts it wants to know.
+//! Redis forks and goes on in the child. Here the child is the same program started again, with a first word that only
+//! a child gets. Forking is possible for a process without threads, but only with `unsafe`; and a new program inherits
+//! no half-finished state. The parent has already read the configuration, so errors in it appear on the terminal. It
+//! waits until the child serves, or until it has failed and said why: a start script needs to know that.
 //!
-//! The child leaves the terminal's session at once, and its input, output and errors when it serves.
+//! The child leaves the terminal's session at once. It lets go of the terminal's input, output and errors when it
+//! serves.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -17,29 +18,29 @@ use super::console::Console;
 
 /// The first word of a child's command line.
 const CHILD: &str = "--in-background";
-/// What a child writes to its output when it serves. No line of a log has such a byte.
+/// What a child writes to its output when it serves. Log lines never contain this byte.
 const SERVES: u8 = 0;
-/// How much of a child's output is kept for the case that it fails.
+/// How much of a child's output is kept to be shown if it fails.
 const KEPT: usize = 64 << 10;
 
-/// Takes the mark off a child's command line, and leaves the terminal's session. `false`: this is no child.
+/// Removes the mark from a child's command line, and leaves the terminal's session. `false`: this is no child.
 pub(crate) fn is_child(words: &mut Vec<OsString>) -> bool {
     if words.first().is_none_or(|word| word != CHILD) {
         return false;
     }
     words.remove(0);
-    // Fails for the leader of a group, who is in front of a terminal of its own: then there is none to leave.
+    // Fails for a process group leader, which runs in the foreground of its own terminal: it has no other session to
+    // leave.
     let _ = rustix::process::setsid();
     true
 }
 
 /// The child serves: lets the parent end, and lets go of its terminal.
 ///
-/// # Errors
-/// As the system says.
+/// # Errors The system's error.
 pub(crate) fn serves(console: &Console) -> io::Result<()> {
     console.settle();
-    // Not through the console, which may not have come to it when the output is let go of.
+    // Written directly: the console may not have written it yet when the output is closed.
     rustix::io::retry_on_intr(|| rustix::io::write(rustix::stdio::stdout(), &[SERVES]))?;
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
@@ -48,10 +49,11 @@ pub(crate) fn serves(console: &Console) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the program once more in the background, with `stdin` as its input, and waits until it serves; the exit status.
-/// `show`: what it prints until then is for the user. Otherwise it is its log, which is shown only if it fails.
+/// Starts the program again in the background, with `stdin` as its input, and waits until it serves; returns the exit
+/// status. With `show`, what the child prints until then is for the user. Otherwise it is the log, which is shown only
+/// if the child fails.
 ///
-/// # Errors
+/// # Errors The system's error; nothing was started then.
 /// As the system says; nothing was started then.
 pub(crate) fn start(
     program: &OsStr,
@@ -68,7 +70,7 @@ pub(crate) fn start(
         .stdout(Stdio::piped())
         .spawn()?;
     if let (Some(mut pipe), Some(text)) = (child.stdin.take(), stdin) {
-        // A child that ended before it read everything says why by its status.
+        // If the child ended before it read everything, its status says why.
         let _ = pipe.write_all(text);
     }
     let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
@@ -78,7 +80,7 @@ pub(crate) fn start(
         if len == 0 {
             break;
         }
-        // A line that was printed in the same moment may stand behind it.
+        // A line printed at the same moment may follow the byte.
         let serves = chunk[..len].contains(&SERVES);
         let text: Vec<u8> = chunk[..len].iter().copied().filter(|byte| *byte != SERVES).collect();
         if show {

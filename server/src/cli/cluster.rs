@@ -1,8 +1,8 @@
-//! `slotd cluster`: its few flags are clap's business, and whatever is no flag of it is a directive for every node.
+//! `slotd cluster`: clap reads its few flags; every other word is a directive for all nodes.
 //!
-//! What cannot work is refused here, before anything is started: an option that does not exist, with the nearest that does; and two
-//! options that contradict each other, with the names of both. A directive that is right for one node may be wrong for several that share a
-//! machine, and such are refused as well.
+//! What cannot work is refused here, before anything is started: an unknown option, with the nearest known one; and two
+//! options that contradict each other, with the names of both. A directive that is valid for one node may be wrong for
+//! several that share a machine; those are refused as well.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -40,8 +40,8 @@ pub(crate) struct ClusterArgs {
 
 /// Start a Redis Cluster in one process.
 ///
-/// Every node has its own port, bus, data and directory; clients see a cluster of ordinary Redis nodes. Prints a line for
-/// each node and then "ready", when every node says cluster_state:ok and every replica is online.
+/// Every node has its own port, bus, data and directory; clients see a cluster of ordinary Redis nodes. Prints a line
+/// for each node and then "ready", when every node says cluster_state:ok and every replica is online.
 #[derive(Debug, Parser)]
 #[command(
     name = "slotd cluster",
@@ -85,7 +85,7 @@ struct ClusterFlags {
     json: bool,
 }
 
-/// Reads a number of a range, and names the range when it is another word.
+/// Reads a number within a range; the error for any other word names the range.
 fn number(least: u16, most: u16) -> impl Fn(&str) -> Result<u16, String> + Clone + Send + Sync + 'static {
     move |word| {
         let number = word.parse().ok().filter(|number| (least..=most).contains(number));
@@ -93,8 +93,8 @@ fn number(least: u16, most: u16) -> impl Fn(&str) -> Result<u16, String> + Clone
     }
 }
 
-/// What differs from the defaults of a node. All nodes die together or not at all, so that a short timeout costs nothing and
-/// whoever stops one of them need not wait.
+/// What differs from the defaults of a node. All nodes run in one process, so none is ever unreachable by itself: a
+/// short timeout costs nothing, and tests that kill a node need not wait long.
 const DEFAULTS: &[u8] = b"cluster-enabled yes\ncluster-node-timeout 2000\nloglevel warning\nbind 127.0.0.1\n";
 
 pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
@@ -140,8 +140,8 @@ fn flag(name: &[u8]) -> Option<bool> {
     Some(argument.get_action().takes_values())
 }
 
-/// Parts the flags of `slotd cluster` from directives. A directive goes on to the next word that starts with `--`, but its first
-/// value may itself start so, as with redis-server.
+/// Separates the flags of `slotd cluster` from directives. A directive extends to the next word that starts with `--`,
+/// but its first value may itself start with `--`, as in redis-server.
 fn split(arguments: &[OsString]) -> Result<(Vec<OsString>, Vec<Vec<u8>>), String> {
     let (mut flags, mut directives) = (Vec::new(), Vec::new());
     // Whether the words belong to a directive, and whether it still lacks a value.
@@ -179,7 +179,7 @@ fn split(arguments: &[OsString]) -> Result<(Vec<OsString>, Vec<Vec<u8>>), String
     Ok((flags, directives))
 }
 
-/// A word that may be meant as a configuration file, which a node takes.
+/// The error for a word that may be meant as a configuration file, which only a single node takes.
 fn no_option(word: &OsString) -> String {
     let word = word.display();
     format!(
@@ -197,24 +197,23 @@ fn unknown(name: &str) -> String {
     format!("unknown option '--{name}': neither an option of slotd cluster nor a directive of redis.conf.{meant}")
 }
 
-/// What the command line makes of every node.
+/// The configuration that the command line gives to every node.
 pub(crate) struct Settled {
     /// Directives for every node, as lines of configuration.
     pub directives: Vec<u8>,
-    /// The same, read.
+    /// The same, parsed.
     pub config: Config,
 }
 
 impl ClusterArgs {
-    /// How many nodes that makes.
+    /// How many nodes there will be.
     pub(crate) fn nodes(&self) -> usize {
         usize::from(self.shards) * (usize::from(self.replicas) + 1)
     }
 
-    /// Reads the directives, and judges them together with the flags.
+    /// Reads the directives, and checks them together with the flags.
     ///
-    /// # Errors
-    /// A directive that cannot be obeyed, or the names of two options that contradict each other.
+    /// # Errors A directive that is not valid, or the names of two options that contradict each other.
     pub(crate) fn settle(&self) -> Result<Settled, String> {
         let mut directives = DEFAULTS.to_vec();
         let mut say = |name: &str, value: &[u8]| {
@@ -246,7 +245,7 @@ impl ClusterArgs {
         Ok(Settled { directives, config })
     }
 
-    /// A flag and a directive that say different things.
+    /// Checks flags and directives for contradictions.
     fn check_flags(&self, config: &Config) -> Result<(), String> {
         let differs = |flag: &Option<OsString>, directive| {
             flag.as_ref().is_some_and(|value| value.as_bytes() != &*config.bytes(directive))
@@ -276,7 +275,7 @@ impl ClusterArgs {
         Ok(())
     }
 
-    /// A directive that several nodes cannot share.
+    /// Checks for directives that several nodes cannot share.
     fn check_nodes(&self, config: &Config) -> Result<(), String> {
         let nodes = self.nodes();
         check_ports(self.port, nodes, config).map_err(|text| format!("--{text}"))?;

@@ -1,8 +1,8 @@
 //! Standard output and standard error of the program.
 //!
-//! Whatever it prints while it serves goes through these two outlets, its log included: nothing that a node does waits for a reader, and
-//! before the process ends, what is still queued gets a moment. A panic is told the same way, because the standard library's own report
-//! would wait for the reader.
+//! Whatever the program prints while it serves goes through these two outlets, its log included: a node never waits for
+//! a reader, and before the process ends, queued output gets a moment to be read. Panics are reported the same way,
+//! because the standard library's own report would wait for the reader.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct Console {
     pub out: Outlet,
     /// Standard error.
     pub err: Outlet,
-    /// A log file that may be a pipe.
+    /// Log files that may be pipes.
     others: Arc<Mutex<Vec<Outlet>>>,
 }
 
@@ -27,12 +27,12 @@ impl Console {
         Self { out: Outlet::stdout(), err: Outlet::stderr(), others: Arc::default() }
     }
 
-    /// Another outlet that gets a moment at the end.
+    /// Adds an outlet that gets a moment at the end.
     pub(crate) fn also_settle(&self, outlet: &Outlet) {
         self.others.lock().push(outlet.clone());
     }
 
-    /// Has panics told on standard error, in the words of the standard library.
+    /// Reports panics on standard error, in the words of the standard library.
     pub(crate) fn report_panics(&self) {
         let err = self.err.clone();
         std::panic::set_hook(Box::new(move |info| {
@@ -43,19 +43,19 @@ impl Console {
                 _ => "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n".to_owned(),
             };
             err.put(format!("\nthread '{}' {info}\n{trace}", thread.name().unwrap_or("<unnamed>")));
-            // It may be the last thing that happens here.
+            // The process may end right after this.
             err.settle();
         }));
     }
 
-    /// Waits a moment for what is queued.
+    /// Waits a moment for queued output.
     pub(crate) fn settle(&self) {
         for outlet in [&self.out, &self.err].into_iter().chain(&*self.others.lock()) {
             outlet.settle();
         }
     }
 
-    /// Ends the process at once, but for that moment.
+    /// Ends the process at once, except for that moment.
     pub(crate) fn exit(&self, status: i32) -> ! {
         self.settle();
         std::process::exit(status)

@@ -55,17 +55,17 @@ fn print_log(lines: Arc<Lines>, out: Box<dyn Write + Send>) -> Result<(), String
         .map_err(|error| error.to_string())
 }
 
-/// Standard error, with what is logged while all nodes come or go kept back: among the warnings of Redis are some that every node has
-/// then, and they are worth reading only if something went wrong.
+/// Standard error, with what is logged while all nodes start or stop held back: some of Redis's warnings are normal
+/// then for every node, and worth reading only if something went wrong.
 #[derive(Clone)]
 pub(super) struct Held {
-    /// Who asks for another level than `warning` wants to see all.
+    /// Whether to hold lines back: only at level `warning`. At any other level the user wants to see all.
     works: bool,
     lines: Arc<std::sync::Mutex<Option<Vec<u8>>>>,
     err: Outlet,
 }
 
-/// Bytes of lines that are kept back; more of them go on.
+/// Bytes of lines that are held back; with more, all of them are written.
 const HELD_MAX: usize = 1 << 20;
 
 impl Held {
@@ -81,7 +81,7 @@ impl Held {
         *self.lines() = self.works.then(Vec::new);
     }
 
-    /// All went well.
+    /// All went well: drops the lines that were held back.
     pub(super) fn forget(&self) {
         *self.lines() = None;
     }
@@ -105,7 +105,7 @@ impl Write for Held {
     }
 }
 
-/// The log of a whole cluster: to standard error, since standard output says what the cluster is.
+/// The log of a whole cluster goes to standard error, since standard output describes the cluster.
 pub(super) fn log_of_cluster(config: &Config, out: Held) -> Result<NodeLog, String> {
     let level = Level::from_number(config.int(ids::LOGLEVEL));
     let settings = LogSettings::new(Format::from_number(config.int(ids::LOG_FORMAT)), level);

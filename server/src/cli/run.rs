@@ -1,4 +1,4 @@
-//! What `slotd` does when it is called: reads its command line, and does what that asks for.
+//! What `slotd` does when it is called: it reads its command line and acts on it.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
 pub(super) struct Call {
     pub(super) program: OsString,
     pub(super) words: Vec<OsString>,
-    /// This is the process that `daemonize yes` asks for.
+    /// This is the background process of `daemonize yes`.
     in_background: bool,
     /// Why the passwords on the command line could not be hidden.
     visible: Option<std::io::Error>,
@@ -60,7 +60,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Whether somebody else has to run in the background; the exit status of this process then.
+    /// If the node is to run in the background, starts that process; returns the exit status of this one then.
     pub(super) fn send_to_background(
         &self,
         config: &Config,
@@ -74,7 +74,7 @@ impl Call {
         status.map(Some).map_err(|error| format!("Going to the background: {error}"))
     }
 
-    /// Warns of what is not as one may expect.
+    /// Warns of settings that do not work as expected.
     pub(super) fn warn(&self, config: &Config, log: &NodeLog) {
         for warning in config.without_effect() {
             log.warning(format_args!("{warning}"));
@@ -86,7 +86,7 @@ impl Call {
         }
     }
 
-    /// The process serves clients, and who waits for it may go on.
+    /// The process serves clients: a waiting parent may end.
     pub(super) fn serves(&self) -> Result<(), String> {
         if self.in_background {
             background::serves(&self.console).map_err(|error| format!("Leaving the terminal: {error}"))?;
@@ -97,8 +97,9 @@ impl Call {
 
 /// Switches transparent huge pages off for this process, as `disable-thp` asks.
 ///
-/// The allocator asks for them, and the first touch of each thread's heap then clears 2 MB: 12 MB and up to 4 ms for a node
-/// that holds nothing yet. No test of four million keys was faster with them. A kernel that cannot is no reason to stop.
+/// The allocator asks for them, and the first touch of each thread's heap then clears 2 MB: 12 MB and up to 4 ms for an
+/// empty node. No test with four million keys was faster with them. If the kernel cannot switch them off, the process
+/// goes on.
 pub(super) fn keep_pages_small(config: &Config) {
     if config.bool(ids::DISABLE_THP) {
         #[cfg(target_os = "linux")]
@@ -110,7 +111,7 @@ pub(super) fn keep_pages_small(config: &Config) {
 pub(super) struct PidFile(std::path::PathBuf);
 
 impl PidFile {
-    /// A file that cannot be written is none, as with Redis.
+    /// A pid file that cannot be written is left out, as in Redis.
     pub(super) fn create(config: &Config, log: &NodeLog) -> Option<Self> {
         let path = match (config.bytes(ids::PIDFILE).is_empty(), config.bool(ids::DAEMONIZE)) {
             (false, _) => config.path(ids::PIDFILE),
@@ -129,7 +130,7 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it already.
+        // It may have been removed already.
         let _ = std::fs::remove_file(&self.0);
     }
 }
@@ -139,7 +140,7 @@ pub(super) fn waiting_room() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// From here on signals are ours.
+/// From here on the process handles signals itself.
 pub(super) fn listen(room: &tokio::runtime::Runtime) -> Result<Signals, String> {
     let _inside = room.enter();
     Signals::new().map_err(|error| format!("Waiting for signals: {error}"))

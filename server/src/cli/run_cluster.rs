@@ -13,7 +13,7 @@ use crate::embedded;
 use crate::logging::Level;
 use crate::signals::Signals;
 
-/// Back to the beginning of the terminal's line, and what stands there goes.
+/// Moves to the beginning of the terminal's line and clears it.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// Runs a whole cluster until a signal ends it.
@@ -56,14 +56,14 @@ pub(super) fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Re
                 })?
             }
             _ = signals.next() => {
-                // Nothing is left behind when this is done; who cannot wait says so again.
+                // Nothing is left behind when this is done; a second SIGINT ends the process at once.
                 or_exit(&mut signals, move || drop(starting), || console.settle()).await;
                 return Ok(0);
             }
         };
         let events = cluster.events();
         let first = cluster.nodes().first().map_or_else(String::new, |node| node.address.clone());
-        // Where the process list cannot be written to, there is no title.
+        // If the title cannot be written, there is none.
         let _ = title::set(&config, &format!("{} cluster", call.program.display()), &first);
         held.forget();
         if args.json {
@@ -77,7 +77,7 @@ pub(super) fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Re
     })
 }
 
-/// What the cluster is, and that it is ready.
+/// The description of the ready cluster.
 fn ready_text(cluster: &embedded::Cluster, json: bool, began: Instant) -> String {
     let elapsed = began.elapsed().as_millis();
     let nodes = cluster.nodes();
@@ -97,7 +97,7 @@ fn ready_text(cluster: &embedded::Cluster, json: bool, began: Instant) -> String
     text
 }
 
-/// Says what happens to nodes, until a signal or the end of the last node ends the cluster. The exit status.
+/// Prints what happens to nodes, until a signal or the end of the last node ends the cluster. Returns the exit status.
 async fn watch_cluster(
     cluster: Arc<embedded::Cluster>,
     mut events: embedded::Events,
@@ -127,7 +127,7 @@ async fn watch_cluster(
             Some(event) = events.next() => status = status.max(take_event(&event, json, console)),
         }
     }
-    // The last node may be down before its end is told.
+    // The last node may be down before its event arrives.
     cluster.settle();
     while let Some(event) = events.next_now() {
         status = status.max(take_event(&event, json, console));
@@ -138,7 +138,7 @@ async fn watch_cluster(
     status
 }
 
-/// Prints what has happened; the exit status that the process has because of it.
+/// Prints an event; returns the exit status that the process has because of it.
 fn take_event(event: &embedded::Event, json: bool, console: &Console) -> u8 {
     let text = if json { serde_json::json!(event).to_string() } else { event.to_string() };
     console.out.put(format!("{text}\n"));
@@ -148,8 +148,8 @@ fn take_event(event: &embedded::Event, json: bool, console: &Console) -> u8 {
     }
 }
 
-/// Does something that takes a while; SIGINT meanwhile ends the process at once, as it ends a stock server that is stopping. `tidy` removes
-/// what would be left behind then.
+/// Does something that takes a while. SIGINT meanwhile ends the process at once, as it ends a stock server that is
+/// shutting down. `tidy` removes what would be left behind then.
 async fn or_exit<T: Send + 'static>(
     signals: &mut Signals,
     act: impl FnOnce() -> T + Send + 'static,

@@ -1,8 +1,8 @@
 //! Running one node: configuration, log, sockets, until a signal or a command ends it.
 //!
 //! A node starts as redis-server does, so that scripts and test suites that watch its log find the lines they wait for:
-//! first the configuration (an error in it goes to standard error and ends the process with status 1), then the sockets,
-//! then `Ready to accept connections`.
+//! first the configuration (an error in it goes to standard error and ends the process with status 1), then the
+//! sockets, then `Ready to accept connections`.
 
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Read};
@@ -21,7 +21,8 @@ use crate::runtime::descriptors;
 use crate::runtime::threads::Threads;
 use crate::signals::Ending;
 
-/// Runs one node until a signal or a command ends it; the exit status. The error is for standard error: there was no log yet.
+/// Runs one node until a signal or a command ends it; returns the exit status. An error is for standard error: there is
+/// no log yet.
 pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
     let (config, stdin) = load_config(args, call)?;
@@ -44,7 +45,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     }
     let about = About::of(&config);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    // Nodes live on these threads but do not keep them: they stop when this goes, after the node.
+    // Nodes live on these threads but do not own them: the threads stop when this is dropped, after the node.
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
     let give_back = threads.give_back_memory();
     let environment = Environment { threads, clock, log: log.clone(), ephemeral: false, buses: Arc::default() };
@@ -53,7 +54,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let started = signals.attend_start(&room, &log, || call.console.settle(), || Node::start(&environment, config));
     let node = match started.map_err(|error| format!("Starting a thread: {error}"))? {
         Ok(node) => node,
-        // Told in the log and not on standard error, as by Redis: its test suite takes a word there for a crash.
+        // Logged and not printed to standard error, as in Redis: its test suite takes any output there for a crash.
         Err(error) => {
             match &error {
                 StartError::Bind(problem) => {
@@ -78,7 +79,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let ended = async {
         tokio::select! {
             status = node.engine().state.stop_requested() => status,
-            // The data on disk were loaded by this thread.
+            // This thread has loaded the data on disk.
             never = give_back => match never {},
         }
     };
@@ -95,14 +96,14 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     Ok(status as u8)
 }
 
-/// Shows the title, and another one when CONFIG SET changes it.
+/// Sets the process title, and changes it when CONFIG SET does.
 fn show_title(call: &Call, engine: &Arc<Engine>) -> Result<(), String> {
     let (title, config) = (call.program.to_string_lossy().into_owned(), &engine.config);
     let listen = move |config: &Config| {
         let first = config.bind_addresses().first().map(|name| name.trim_start_matches('-').to_owned());
         format!("{}:{}", first.unwrap_or_else(|| "*".to_owned()), config.int(ids::PORT))
     };
-    // Where the process list cannot be written to, there is no title.
+    // If the title cannot be written, there is none.
     let _ = title::set(config, &title, &listen(config));
     call.serves()?;
     config.on_change(&[ids::PROC_TITLE_TEMPLATE], move |config, _| {
@@ -112,7 +113,7 @@ fn show_title(call: &Call, engine: &Arc<Engine>) -> Result<(), String> {
     Ok(())
 }
 
-/// The configuration, and what standard input had of it.
+/// Loads the configuration; returns it with what standard input held.
 fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8>>), String> {
     let here = std::env::current_dir().map_err(|error| format!("The working directory is gone: {error}"))?;
     let mut stdin = None;
@@ -132,7 +133,7 @@ fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8
     Ok((config, stdin))
 }
 
-/// `bare`: the program's name, if nothing was said of the configuration.
+/// `bare`: the program's name, if no configuration was given.
 fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
     log.warning(format_args!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo"));
     log.warning(format_args!(
@@ -151,10 +152,10 @@ fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
     }
 }
 
-/// What the log says of a node when it has started.
+/// What the log says of a node after its start.
 struct About {
     mode: &'static str,
-    /// Say it in the lines that Redis has beside its logo.
+    /// Log it in the lines that Redis prints beside its logo.
     show_logo: bool,
 }
 

@@ -1,11 +1,13 @@
-//! What the process list shows of the command line: passwords never, and the title that `proc-title-template` makes where there is room.
+//! The process title: hides passwords on the command line, and shows the title that `proc-title-template` makes if it
+//! fits.
 //!
-//! The words of the command line stay in memory where the kernel put them, and `ps` reads them there. Redis writes over them in place; so
-//! does this, through `/proc/self/mem`, at the place that `/proc/self/stat` names: no pointer is made up, and where there is no such
-//! file (or the words are not what they were) nothing happens. Redis gains room for a long title by moving the environment. Here a title that
-//! does not fit is left out, and passwords are covered with asterisks.
+//! The words of the command line stay in memory where the kernel put them, and `ps` reads them there. Redis overwrites
+//! them in place. So does this module, through `/proc/self/mem`, at the place that `/proc/self/stat` names: no pointer
+//! is forged, and if there is no such file (or the words are not what they were) nothing happens. Redis moves the
+//! environment to gain room for a long title. Here a title that does not fit is left out, and passwords are covered
+//! with asterisks.
 //!
-//! Nobody may read the words of the command line after this but by the copies that `main` took.
+//! After this, code must read the words of the command line only from the copies that `main` took.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -17,8 +19,7 @@ use crate::config::{Config, ids};
 
 /// Covers the passwords on the command line. `false`: there were none.
 ///
-/// # Errors
-/// As the system says; they stay visible then.
+/// # Errors The system's error; the passwords stay visible then.
 pub(crate) fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<bool> {
     let masked = masked(words);
     if masked.iter().zip(words).all(|(masked, word)| masked == word.as_bytes()) {
@@ -33,11 +34,10 @@ pub(crate) fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<
     Ok(true)
 }
 
-/// Puts a title in the place of the command line, as `set-proc-title` and `proc-title-template` say, if it fits.
-/// `title` is the program, `listen` its first address.
+/// Replaces the command line with a title, as `set-proc-title` and `proc-title-template` say, if it fits. `title` is
+/// the program, `listen` its first address.
 ///
-/// # Errors
-/// As the system says; nothing is changed then.
+/// # Errors The system's error; nothing is changed then.
 pub(crate) fn set(config: &Config, title: &str, listen: &str) -> io::Result<()> {
     if !config.bool(ids::SET_PROC_TITLE) {
         return Ok(());
@@ -53,7 +53,7 @@ pub(crate) fn set(config: &Config, title: &str, listen: &str) -> io::Result<()> 
 
 /// The words with the values of passwords covered.
 fn masked(words: &[OsString]) -> Vec<Vec<u8>> {
-    // What the next word is: nothing to hide, the first value of a password, or another.
+    // What the next word is: nothing to hide, the first value of a password directive, or a further value.
     let (mut hides, mut first) = (false, false);
     let mut cover = |word: &OsString| {
         let mut bytes = word.as_bytes().to_vec();
@@ -108,7 +108,8 @@ impl Area {
         Self::read(&stat).ok_or_else(|| io::Error::other("/proc/self/stat has another form"))
     }
 
-    /// proc(5): arg_start and arg_end are the fields 48 and 49; the name in brackets is the second one and may hold blanks.
+    /// proc(5): arg_start and arg_end are the fields 48 and 49; the name in brackets is the second field and may
+    /// contain blanks.
     fn read(stat: &str) -> Option<Self> {
         let (_, rest) = stat.rsplit_once(") ")?;
         let mut fields = rest.split(' ').skip(48 - 3);

@@ -1,9 +1,10 @@
-//! CLIENT: what connections there are, what they are called, and how they are paused, unblocked and closed.
+//! CLIENT: lists connections, names, pauses, unblocks and closes them.
 //!
-//! A command of one connection reaches another only through its [`ClientHandle`]: it reads the counters there, or asks its worker to
-//! close it. So CLIENT LIST never waits for anybody; a counter may be a moment old.
+//! A command of one connection reaches another connection only through its [`ClientHandle`]: it reads the counters
+//! there, or asks the connection's worker to close it. So CLIENT LIST never waits; a counter may be slightly out of
+//! date.
 //!
-//! CLIENT TRACKING and its family stand in [`super::tracking`].
+//! CLIENT TRACKING and its family are in [`super::tracking`].
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -154,7 +155,7 @@ fn switch(word: &[u8]) -> Result<bool, CmdError> {
     }
 }
 
-/// Clients are not evicted yet; the mark is kept and shown, so that it holds from the day they are.
+/// Clients are not evicted yet. The flag is kept and shown, so that it is effective as soon as they are.
 fn no_evict(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     ctx.session.handle.stats.no_evict.store(switch(&args[2])?, Ordering::Relaxed);
     ctx.reply.ok();
@@ -197,7 +198,7 @@ fn pause(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     if timeout < 0 {
         return Err(error::TIMEOUT_NEGATIVE);
     }
-    // Redis adds without looking: a pause beyond the end of time has ended long ago.
+    // Redis adds without an overflow check: a pause that wraps around is already over.
     ctx.engine.state.pause(PausePurpose::Client, kind, ctx.now.wrapping_add(timeout));
     ctx.reply.ok();
     Ok(Handled::Done)
@@ -225,7 +226,7 @@ fn unblock(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let parked = target.as_ref().and_then(|client| client.parked());
     let unblocked = target.is_some_and(|client| ctx.engine.unblock(&client, reason.as_ref()));
     if let Some(parked) = parked.filter(|_| unblocked && with_error) {
-        // The command that waited has failed; one that a change of role ends has not, for Redis.
+        // UNBLOCK makes the waiting command count as failed; a change of role does not (as in Redis).
         ctx.engine.stats.command(parked.command).failed.fetch_add(1, Ordering::Relaxed);
     }
     ctx.reply.int(i64::from(unblocked));
@@ -242,7 +243,7 @@ fn client_type(word: &[u8]) -> Result<ClientKind, CmdError> {
     }
 }
 
-/// The kind of a client as TYPE picks it: a normal one that is subscribed counts as a subscriber.
+/// The client type as TYPE selects it: a normal client with subscriptions counts as a subscriber.
 fn type_of(client: &ClientHandle) -> ClientKind {
     match client.kind() {
         ClientKind::Normal if client.subscription_count() > 0 => ClientKind::PubSub,
@@ -308,10 +309,11 @@ fn flags_of(client: &ClientHandle) -> String {
     if flags.is_empty() { "N".to_owned() } else { flags }
 }
 
-/// One line of CLIENT LIST, with the fields of Redis 7.0; `lib-name` and `lib-ver` of 7.2 follow if the client has said them.
+/// One line of CLIENT LIST, with the fields of Redis 7.0; `lib-name` and `lib-ver` of 7.2 follow if the client has set
+/// them.
 ///
-/// Reply buffers belong to a worker and not to a connection here, so `rbs` and `rbp` are what it holds in truth: nothing. `qbuf` are the
-/// bytes that were read and not executed yet; those of the command that asks stand in the worker's buffer.
+/// Reply buffers belong to a worker and not to a connection, so `rbs` and `rbp` are zero. `qbuf` counts the bytes that
+/// were read and not executed yet; those of the asking command itself are in the worker's buffer.
 fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out: &mut Vec<u8>) {
     let (stats, texts) = (&client.stats, client.texts.lock());
     let count = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
@@ -373,7 +375,7 @@ fn request_len(args: Args<'_>) -> usize {
     header(args.len()) + args.iter().map(|word| header(word.len()) + word.len() + 2).sum::<usize>()
 }
 
-/// Whom CLIENT KILL means; every condition that is given must hold.
+/// Which clients CLIENT KILL selects; every condition that is given must hold.
 struct KillFilter<'a> {
     addr: Option<&'a [u8]>,
     local_addr: Option<&'a [u8]>,
@@ -383,7 +385,7 @@ struct KillFilter<'a> {
 }
 
 impl<'a> KillFilter<'a> {
-    /// The old form names an address, and may name one's own.
+    /// The old form names an address, and may name the caller's own.
     fn old(addr: &'a [u8]) -> Self {
         Self { addr: Some(addr), local_addr: None, kind: None, id: None, skip_me: false }
     }
@@ -401,7 +403,7 @@ impl<'a> KillFilter<'a> {
                 b"TYPE" => filter.kind = Some(client_type(value)?),
                 b"ADDR" => filter.addr = Some(value),
                 b"LADDR" => filter.local_addr = Some(value),
-                // There is one user, whom every client is.
+                // There is one user, `default`, for every client.
                 b"USER" if value == b"default" => {}
                 b"USER" => return Err(error::no_such_user(value)),
                 b"SKIPME" if value.eq_ignore_ascii_case(b"YES") => filter.skip_me = true,

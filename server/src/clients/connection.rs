@@ -1,4 +1,5 @@
-//! Commands about the connection itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, and the cluster's READONLY, READWRITE, ASKING.
+//! Commands about the connection itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, and the cluster's READONLY,
+//! READWRITE, ASKING.
 
 use std::sync::atomic::Ordering;
 
@@ -9,7 +10,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Traits, error};
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 
-/// The version of Redis whose behaviour this server has; clients and test suites look at it.
+/// The version of Redis whose behaviour this server has; clients and test suites read it.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
 const QUICK: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_CONNECTION);
@@ -143,7 +144,7 @@ fn select(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// Compares without telling by its duration how much was right.
+/// Compares in constant time, so that the duration does not reveal how much of the password was right.
 fn same_secret(given: &[u8], wanted: &[u8]) -> bool {
     let mut difference = given.len() ^ wanted.len();
     for (index, byte) in given.iter().enumerate() {
@@ -237,10 +238,9 @@ fn set_protocol(ctx: &mut SessionCtx<'_, '_>, protocol: Protocol) {
     ctx.reply.set_protocol(protocol);
 }
 
-/// A client name may not hold what would break the lines of CLIENT LIST.
+/// A client name must not contain characters that would break the lines of CLIENT LIST.
 ///
-/// # Errors
-/// Redis's text.
+/// # Errors Redis's text.
 pub(crate) fn check_name(name: &[u8]) -> Result<(), CmdError> {
     if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
         return Ok(());

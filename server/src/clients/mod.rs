@@ -1,6 +1,6 @@
-//! The commands by which a client speaks of its own connection: HELLO, AUTH, SELECT, CLIENT, SUBSCRIBE, CLIENT TRACKING.
+//! The commands by which a client manages its own connection: HELLO, AUTH, SELECT, CLIENT, SUBSCRIBE, CLIENT TRACKING.
 //!
-//! What a connection is stands in [`crate::session`], below the engine; here is only what its client can say.
+//! The state of a connection is in [`crate::session`], below the engine; this room has only the commands.
 //!
 //! Rank 10.
 

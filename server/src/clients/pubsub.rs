@@ -189,8 +189,8 @@ fn sunsubscribe(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     remove(ctx, args, Kind::Shard)
 }
 
-/// A RESP2 client that publishes to itself, which it can do in EXEC only, reads the message before the reply, as with Redis 7.0. With
-/// RESP3 a push comes behind the reply of the command, so that it never stands within one (since Redis 7.2).
+/// A RESP2 client that publishes to itself, which is possible only in EXEC, reads the message before the reply, as in
+/// Redis 7.0. With RESP3 a push follows the reply of the command, so that it is never inside one (since Redis 7.2).
 fn own_messages_first(ctx: &mut SessionCtx<'_, '_>) {
     if ctx.session.protocol == Protocol::Resp2 && ctx.session.handle.has_mail() {
         ctx.session.handle.take_pushes(|bytes| ctx.reply.raw(bytes));
@@ -219,7 +219,7 @@ fn spublish(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// Without a cluster bus, messages reach the replicas' subscribers through the replication stream.
+/// Without a cluster bus, messages reach the subscribers of replicas through the replication stream.
 fn propagate(ctx: &SessionCtx<'_, '_>, args: Args<'_>) {
     if ctx.engine.state.propagating.load(Ordering::Relaxed)
         && let Some(feed) = ctx.engine.feed()

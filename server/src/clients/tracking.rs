@@ -54,7 +54,7 @@ impl<'a> Wanted<'a> {
                         return Err(error::TRACKING_ONE_REDIRECT);
                     }
                     let id = parse_i64(value).ok_or(error::NOT_INTEGER)?;
-                    // It may leave later; that it is there now is a check of what was meant.
+                    // The target may disconnect later; requiring that it exists now catches mistakes.
                     let known = u64::try_from(id).ok().filter(|id| ctx.engine.clients.get(*id).is_some());
                     wanted.redirect = known.ok_or(error::TRACKING_NO_REDIRECT)?;
                     at += 1;
@@ -74,7 +74,7 @@ impl<'a> Wanted<'a> {
         Ok(wanted)
     }
 
-    /// Whether this can be had, and had by a client that tracks in the mode `now`.
+    /// Whether the request is valid in itself, and for a client that tracks in the mode `now`.
     fn check(&self, now: Mode) -> Result<(), CmdError> {
         let mode = self.mode;
         if !mode.has(Mode::BCAST) && !self.prefixes.is_empty() {
@@ -97,7 +97,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The first of the new prefixes that overlaps with one that the client has, or with a later one of the new.
+/// The first of the new prefixes that overlaps with one that the client has, or with a later new one.
 fn check_prefixes(own: Option<&OwnPrefixes>, new: &[&[u8]]) -> Result<(), CmdError> {
     let mut later = OwnPrefixes::default();
     let mut clash = None;

@@ -1,16 +1,17 @@
-//! What a directive is: the `const` value that declares one, and the builder it is declared with.
+//! What a directive is: the `const` value that declares one, and the builder for it.
 //!
-//! Everything that anybody wants to know about a directive follows from its declaration: how a word in redis.conf is
-//! read, what CONFIG GET prints, whether CONFIG SET may change it, what CONFIG REWRITE writes, which texts an error
-//! has, and what docs/compatibility.md says about it. So a directive is declared once, in one of the `table/` files, as
-//!
+//! Everything about a directive follows from its declaration: how a word in redis.conf is read, what CONFIG GET prints,
+//! whether CONFIG SET may change it, what CONFIG REWRITE writes, the error texts, and its row in docs/directives.md. So
+//! a directive is declared once, in one of the `table/` files, as
 //! ```ignore
 //! /// TCP port for clients; 0 listens on none.
 //! PORT = int("port", 0, 65535, 6379);
 //! ```
-//! The doc comment is the directive's description for people (it becomes the doc of `ids::PORT` and [`Directive::doc`]).
+//! The doc comment is the directive's description for people (it becomes the doc of `ids::PORT` and
+//! [`Directive::doc`]).
 
-/// Names a directive in code: `config.int(ids::PORT)`. Ids are positions in the table and mean nothing outside the process.
+/// Names a directive in code: `config.int(ids::PORT)`. Ids are positions in the table and mean nothing outside the
+/// process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct DirectiveId(pub(super) u16);
 
@@ -25,7 +26,7 @@ impl DirectiveId {
     }
 }
 
-/// When a directive's value has an effect. docs/compatibility.md prints it.
+/// When a directive's value has an effect. docs/directives.md prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Obeyed, and CONFIG SET takes effect at once.
@@ -36,10 +37,10 @@ pub(crate) enum Effect {
     AcceptedWithoutEffect,
 }
 
-/// Names and values of an enumerated directive. Two names may share a value; the first is the one that is printed. What follows [`LATER`]
-/// is taken as well, but errors do not list it: they have the words of Redis 7.0.
+/// Names and values of an enumerated directive. Two names may share a value; the first is printed. Names after
+/// [`LATER`] are accepted as well, but errors do not list them: error texts are those of Redis 7.0.
 pub(crate) type Names = &'static [(&'static str, i64)];
-/// From here on names are those of versions after Redis 7.0.
+/// The names after this one are from versions after Redis 7.0.
 pub(super) const LATER: (&str, i64) = ("", i64::MIN);
 
 /// How a directive's words are read and printed.
@@ -61,9 +62,9 @@ pub(crate) enum Kind {
     Flags(Names),
     /// Text. `empty_is_unset`: the empty text means "none" and is never written to the file.
     Text { empty_is_unset: bool },
-    /// Like text, and may contain any byte (a password).
+    /// Like text, but may contain any byte (a password).
     Secret,
-    /// The node's working directory: must exist, kept absolute.
+    /// The node's working directory: must exist; kept as an absolute path.
     Directory,
     /// `save <seconds> <changes> ...`.
     SavePoints,
@@ -97,24 +98,24 @@ impl Kind {
     }
 }
 
-/// The value of a directive that nobody has set.
+/// The value of a directive that is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Default {
-    /// Of the kinds that are kept as numbers.
+    /// For kinds that are kept as numbers.
     Number(i64),
-    /// Of the kinds that are kept as text.
+    /// For kinds that are kept as text.
     Text(&'static str),
     /// No text at all.
     Unset,
 }
 
-/// A further rule that a value must satisfy; the error is the reason that follows "CONFIG SET failed (...) - ".
+/// A further rule for a value; the error is the reason that follows "CONFIG SET failed (...) - ".
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Check {
     None,
     Number(fn(i64) -> Result<(), &'static str>),
     Text(fn(&[u8]) -> Result<(), &'static str>),
-    /// Of the word as it came: a text ends at its first NUL, and this rule sees what is behind it.
+    /// Checks the whole word: a text ends at its first NUL, but this rule also sees what follows it.
     WholeText(fn(&[u8]) -> Result<(), &'static str>),
 }
 
@@ -125,11 +126,11 @@ pub(crate) struct Directive {
     pub name: &'static str,
     /// A second name that is accepted and shown as well (`slaveof`).
     pub alias: Option<&'static str>,
-    /// The name that a later version gave it: accepted, and answered to who asks for it, but shown nowhere.
+    /// The name that a later version gave it: accepted, and shown only if it is asked for by that name.
     pub also: Option<&'static str>,
     /// How its words are read.
     pub kind: Kind,
-    /// Its value when nobody sets it.
+    /// Its value if it is not set.
     pub default: Default,
     /// CONFIG SET refuses it.
     pub immutable: bool,

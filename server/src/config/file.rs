@@ -1,13 +1,13 @@
 //! Loading: redis.conf, standard input and the command line.
 //!
-//! As in Redis they are one text, read line by line, later lines winning: the file, then standard input, then the
-//! options of the command line, one line each. Includes are read where they stand. An error names the line and quotes
-//! it, in Redis's words, because the people and the test suites that read it know them. Where the line is an option of the
-//! command line the error says that instead: there may be no file at all.
+//! As in Redis they are one text, read line by line, in which later lines override earlier ones: the file, then
+//! standard input, then the options of the command line, one line each. Includes are read where they appear. An error
+//! names the line and quotes it, in Redis's words, because people and test suites know them. For an option of the
+//! command line the error names the command line instead: there may be no file at all.
 //!
-//! Two rules are deliberate: what slotd cannot do is refused rather than ignored (`rename-command`, `loadmodule`, `user`),
-//! and includes are bounded in depth and number, since a file that includes itself must end in an error and not in a stack
-//! overflow.
+//! Two rules are deliberate. What slotd cannot do is refused rather than ignored (`rename-command`, `loadmodule`,
+//! `user`). Includes are bounded in depth and number, since a file that includes itself must end in an error and not in
+//! a stack overflow.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,19 +22,19 @@ use crate::base::nearest::nearest;
 const INCLUDE_DEPTH_MAX: usize = 16;
 /// How many files one load may read.
 const INCLUDE_FILES_MAX: usize = 1000;
-/// The longest file.
+/// The longest file, bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
-    /// The configuration file; a relative path is in the directory that the [`Config`] was made with.
+    /// The configuration file; a relative path starts at the directory that the [`Config`] was made with.
     pub file: Option<PathBuf>,
     /// What came from standard input, if it was asked for.
     pub stdin: Option<Vec<u8>>,
     /// The options of the command line as lines of configuration; see [`options_text`].
     pub options: Vec<u8>,
-    /// Where relative paths of included files begin; without it, in the node's directory, which may come from the lines before.
+    /// Where relative paths of included files start; without it, at the node's directory as set by the lines before.
     pub here: Option<PathBuf>,
 }
 
@@ -56,7 +56,7 @@ pub enum LoadError {
         /// The operating system's reason.
         reason: String,
     },
-    /// An option of the command line cannot be obeyed. No file is to blame, so none is named.
+    /// An option of the command line is not valid. No file is named, since none is at fault.
     #[error("Bad option on the command line\n>>> '{text}'\n{reason}")]
     Option {
         /// The option as a line of configuration.
@@ -64,14 +64,14 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A line cannot be obeyed.
+    /// A line is not valid.
     #[error(
         "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n\
          Reading the configuration file{}, at line {line}\n>>> '{text}'\n{reason}",
         included.as_ref().map_or_else(String::new, |path| format!(" '{}'", path.display()))
     )]
     Line {
-        /// The included file in which the line stands, if it is not the main text.
+        /// The included file that contains the line, if it is not the main text.
         included: Option<PathBuf>,
         /// Counted from 1, through the file and standard input.
         line: usize,
@@ -80,10 +80,10 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The lines contradict each other, or something outside of them.
+    /// The lines contradict each other, or the environment.
     #[error("{}{reason}", if *in_file { format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n") } else { String::new() })]
     Whole {
-        /// There is a file, or standard input, to blame.
+        /// There is a file, or standard input, at fault.
         in_file: bool,
         /// What is wrong.
         reason: String,
@@ -96,20 +96,18 @@ const DEPRECATED: [&str; 3] = ["list-max-ziplist-entries", "list-max-ziplist-val
 pub(super) const NO_ACL: &str = "ACL users are not supported by slotd; use requirepass";
 
 impl Config {
-    /// Loads a configuration over the present values. Meant for the start of a node: no hook is called, and after an error
-    /// the values are whatever the lines before it made them.
+    /// Loads a configuration over the present values. Meant for the start of a node: no hook is called, and after an
+    /// error the values are those set by the lines before it.
     ///
-    /// # Errors
-    /// The first line that cannot be obeyed, a file that cannot be read, or a contradiction; see [`LoadError`].
+    /// # Errors The first line that is not valid, a file that cannot be read, or a contradiction; see [`LoadError`].
     pub(crate) fn load(&self, sources: &Sources) -> Result<(), LoadError> {
         self.load_values(sources)?;
         self.check_log_file(sources)
     }
 
-    /// [`Config::load`] for a configuration that is only looked at: no file is touched that is not read.
+    /// [`Config::load`] for a configuration that is only inspected: it touches no files except those it reads.
     ///
-    /// # Errors
-    /// As [`Config::load`], but for the log file.
+    /// # Errors As [`Config::load`], but for the log file.
     pub(crate) fn load_values(&self, sources: &Sources) -> Result<(), LoadError> {
         let _changing = self.changing.lock();
         let mut loader = Loader {
@@ -142,7 +140,7 @@ impl Config {
         self.check_whole(sources)
     }
 
-    /// Whether the log file can be written, which Redis finds out by opening it.
+    /// Whether the log file can be written; Redis finds that out by opening it.
     fn check_log_file(&self, sources: &Sources) -> Result<(), LoadError> {
         if !self.bytes(ids::LOGFILE).is_empty() {
             let open = crate::logging::open(&self.path(ids::LOGFILE));
@@ -156,7 +154,7 @@ impl Config {
         Ok(())
     }
 
-    /// What can only be judged when everything is known.
+    /// Checks what depends on several directives.
     fn check_whole(&self, sources: &Sources) -> Result<(), LoadError> {
         if self.bool(ids::CLUSTER_ENABLED) && self.replica_of().is_some() {
             return Err(LoadError::Whole {
@@ -171,7 +169,7 @@ impl Config {
 /// One load in progress.
 struct Loader<'a> {
     config: &'a Config,
-    /// The first `save` line replaces the default, the others add to it.
+    /// Whether a `save` line was seen: the first replaces the default, the others add to it.
     save_seen: bool,
     /// Files read so far.
     files: usize,
@@ -215,7 +213,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Obeys a line that is no include.
+    /// Applies a line that is no include.
     fn directive(&mut self, name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
         let Some(id) = table::find(name) else {
             self.password_named |= name.eq_ignore_ascii_case(b"user") && values.iter().any(|v| v.starts_with(b"#"));
@@ -224,7 +222,7 @@ impl Loader<'_> {
         if !id.directive().kind.takes_many_words() {
             return if values.len() == 1 { self.set(id, values) } else { Err("wrong number of arguments".into()) };
         }
-        // A single word may hold all of them: --save "60 1000".
+        // A single word may hold all values: --save "60 1000".
         match values {
             [single] if !single.is_empty() => {
                 let split = words::split(single).ok_or("Unbalanced quotes in configuration line")?;
@@ -248,8 +246,8 @@ impl Loader<'_> {
         self.text(&text, Some(&path), depth)
     }
 
-    /// The text of a file, or of all files that a pattern matches, one after another in the order of their names. A pattern
-    /// that matches nothing is an empty text, so that a directory of snippets may be empty.
+    /// The text of a file, or of all files that match a pattern, concatenated in the order of their names. A pattern
+    /// without matches is an empty text, so that a directory of snippets may be empty.
     fn read_files(&mut self, path: &Path) -> Result<Vec<u8>, LoadError> {
         let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
         if !bytes.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
@@ -278,7 +276,7 @@ impl Loader<'_> {
     }
 }
 
-/// Whether a line that starts with this name is one that loading has more to say of than that it is unknown.
+/// Whether a line that starts with this name gets another error than the one for unknown directives.
 pub(crate) fn is_known(name: &[u8]) -> bool {
     const FILE_ONLY: [&str; 5] = ["include", "rename-command", "loadmodule", "user", "sentinel"];
     let listed = |names: &[&str]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
@@ -303,8 +301,8 @@ fn not_in_table(name: &[u8], values: &[&[u8]]) -> Result<(), Reason> {
     }
 }
 
-/// Redis's text for a directive that does not exist, and the one that may have been meant. A name that is known with another number
-/// of arguments means no other.
+/// Redis's text for an unknown directive, and a suggestion. A known name with a wrong number of arguments gets no
+/// suggestion.
 fn unknown(name: &[u8]) -> Reason {
     const TEXT: &str = "Bad directive or wrong number of arguments";
     if is_known(name) {
@@ -317,8 +315,8 @@ fn unknown(name: &[u8]) -> Reason {
     }
 }
 
-/// The user that slotd's clients are, as stock CONFIG REWRITE writes it into every file: it may do everything, without a
-/// password or with the one of `requirepass`, which stands in the same file ([`Config::load`] looks).
+/// Whether the line describes the default user as stock CONFIG REWRITE writes it into every file: it may do everything,
+/// without a password or with that of `requirepass`, which is in the same file ([`Config::load`] checks).
 fn is_default_user(values: &[&[u8]]) -> bool {
     let [b"default", rules @ ..] = values else { return false };
     let is_hash = |rule: &[u8]| rule.len() == 65 && rule[0] == b'#' && rule[1..].iter().all(u8::is_ascii_hexdigit);
@@ -362,13 +360,13 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Turns command line arguments (without program and configuration file) into lines of configuration, by Redis's
-/// rules: `--name` starts a line and the words up to the next `--name` are its values, quoted; the first value may itself
+/// Turns command line arguments (without program and configuration file) into lines of configuration, by Redis's rules:
+/// `--name` starts a line and the words up to the next `--name` are its values, quoted; the first value may itself
 /// start with `--`; `--save` without a value means an empty one. A lone `-` at either end asks for standard input: the
 /// second result.
 pub(crate) fn options_text(arguments: &[Vec<u8>]) -> (Vec<u8>, bool) {
     let (mut text, mut stdin) = (Vec::new(), false);
-    // Whether the option in hand has a value already.
+    // Whether the current option has a value already.
     let mut has_value = true;
     let last = arguments.len().wrapping_sub(1);
     for (index, argument) in arguments.iter().enumerate() {
@@ -378,7 +376,7 @@ pub(crate) fn options_text(arguments: &[Vec<u8>]) -> (Vec<u8>, bool) {
             if !text.is_empty() {
                 text.push(b'\n');
             }
-            // The option goes into the text as it is: it may bring its value along, "--port 7000".
+            // The option is copied as it is: it may include its value, "--port 7000".
             text.extend(option.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
             text.push(b' ');
             has_value = words::split(argument).is_none_or(|words| words.len() != 1);

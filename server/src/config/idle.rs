@@ -1,13 +1,14 @@
-//! What a node says in its log of directives that are set and have no effect.
+//! What a node logs about directives that are set and have no effect.
 //!
-//! They are kept, so that an existing redis.conf loads; but whoever sets one expects something of it, and should not find out by its
-//! absence. Each is told at start, and again when CONFIG SET changes it, unless it says what is the case anyway: its default.
+//! They are kept, so that an existing redis.conf loads. But an operator who sets one expects an effect, and should not
+//! have to discover that there is none. Each is logged at start, and again when CONFIG SET changes it, unless it is set
+//! to its default.
 
 use super::directive::{DirectiveId, Effect};
 use super::value::Value;
 use super::{Config, ids, table};
 
-/// What follows, where that is worth more than the general words.
+/// What follows from it, for directives where that says more than the general text.
 const CONSEQUENCES: &[(DirectiveId, &str)] = &[
     (ids::APPENDONLY, "there is no append-only file, snapshots are all there is"),
     (ids::MAXMEMORY, "nothing is evicted or refused when it is reached"),
@@ -25,7 +26,7 @@ impl Config {
         table::all().filter_map(|(id, _)| self.idle(id)).collect()
     }
 
-    /// The same of the directives that a CONFIG SET has named.
+    /// The same for the directives that a CONFIG SET has named.
     pub(crate) fn without_effect_of<'a>(&self, names: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         names.into_iter().filter_map(|name| self.idle(table::find(name)?)).collect()
     }

@@ -6,7 +6,7 @@ use super::value::Reason;
 use crate::command::NotifyClass;
 use crate::command::effects::{NOTIFY_KEYEVENT, NOTIFY_KEYSPACE};
 
-/// `d`, events of modules: accepted and shown, and nothing ever publishes one.
+/// `d`, events of modules: accepted and shown, but never published.
 const MODULE: i64 = 1 << 13;
 
 /// In the order in which they are printed.
@@ -44,7 +44,7 @@ pub(super) fn read(letters: &[u8]) -> Result<i64, Reason> {
     Ok(bits)
 }
 
-/// As Redis prints it, which forgets `n` when it prints `A`.
+/// As Redis prints it, which drops `n` when it prints `A`.
 pub(super) fn print(bits: i64) -> String {
     let mut letters = String::new();
     if bits & all() == all() {

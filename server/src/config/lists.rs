@@ -1,8 +1,9 @@
-//! Directives that are lists of things: save points, output buffer limits, OOM scores, addresses, the primary, percentiles.
+//! Directives whose values are lists: save points, output buffer limits, OOM scores, addresses, the primary,
+//! percentiles.
 //!
 //! Each is read from words into its canonical text (what CONFIG GET prints), and from that text into a structure for
-//! the code that obeys it. The second reading is of text that the first one wrote, so it cannot fail: what does not
-//! parse there is skipped.
+//! the code that uses it. The second step reads text that the first one wrote, so it cannot fail: what does not parse
+//! there is skipped.
 
 use super::value::Reason;
 use crate::base::number::{parse_f64, parse_memory, trim_fraction};
@@ -38,10 +39,10 @@ pub(crate) struct BufferLimits {
     pub pubsub: BufferLimit,
 }
 
-/// The greatest number of seconds or changes: what does not fit is refused here, and wraps in Redis.
+/// The greatest number of seconds or changes: a larger one is refused here, and wraps in Redis.
 const MAX_COUNT: i64 = i32::MAX as i64;
 
-/// C's `strtoll` when it has to take the whole text: leading blanks and a plus are fine, and so is nothing at all (zero).
+/// C's `strtoll` if it has to use the whole text: leading blanks and a plus are allowed, and an empty text is zero.
 fn parse_loose(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
@@ -62,7 +63,7 @@ fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Reads `save`; `before` are the save points that the new ones are added to.
 pub(super) fn read_save_points(words: &[&[u8]], before: Option<&[u8]>) -> Result<String, Reason> {
     const INVALID: Reason = Reason::Borrowed("Invalid save parameters");
-    // `save ""` drops everything, also what the lines before it said.
+    // `save ""` drops everything, including the lines before it.
     let (words, before) = if words == [b""] { (&[][..], None) } else { (words, before) };
     if !words.len().is_multiple_of(2) {
         return Err(INVALID);

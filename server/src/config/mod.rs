@@ -1,19 +1,19 @@
 //! Configuration: one declared table of directives, and the values of one node.
 //!
 //! [`table`] declares every directive once ([`directive::Directive`]); everything else follows from it: redis.conf and
-//! the command line ([`mod@file`]), CONFIG GET and SET (here), CONFIG REWRITE ([`rewrite`]), and the list of directives in
-//! docs/compatibility.md.
+//! the command line ([`mod@file`]), CONFIG GET and SET (here), CONFIG REWRITE ([`rewrite`]), and the list of directives
+//! in docs/directives.md.
 //!
-//! A [`Config`] is a value: each node of a process has its own, so the directory is kept rather than changed into, and
-//! nothing is static. Reading is cheap and never waits for a writer for long: numbers are atomics, texts are `Arc`s behind
-//! a lock that is held for one pointer copy. Code on the hot path does not read at all: it keeps a snapshot and looks at
-//! [`Config::generation`], which grows with every change.
+//! A [`Config`] is a value: each node of a process has its own. So the process does not change into the node's
+//! directory, and nothing is static. Reading is cheap and never waits long for a writer: numbers are atomics, texts are
+//! `Arc`s behind a lock that is held for one pointer copy. Code on the hot path does not read directives at all: it
+//! keeps a snapshot and compares [`Config::generation`], which grows with every change.
 //!
 //! Invariants:
-//! - CONFIG SET is all or nothing: every value is read and checked before the first is stored, and if a hook
-//!   refuses, all are put back and the hooks are told again.
-//! - Changes are serialised. A reader may see the values of one CONFIG SET one after another, never a refused one after
-//!   `set_many` has returned.
+//! - CONFIG SET is all or nothing: every value is read and checked before the first is stored, and if a hook refuses,
+//!   all values are restored and the hooks are called again.
+//! - Changes are serialised. A reader may see the values of one CONFIG SET one after another, but never a refused value
+//!   after `set_many` has returned.
 //! - Hooks run without any lock that a getter takes, but must not change the configuration themselves.
 
 #![forbid(unsafe_code)]
@@ -43,13 +43,13 @@ pub(crate) use lists::{BufferLimit, BufferLimits, SavePoint};
 pub(crate) use table::ids;
 pub(crate) use value::os_reason;
 
-/// The version of Redis that slotd says it is, for the clients and tools that ask: commands, replies and directives are
-/// those of this version.
+/// The version of Redis that slotd reports to clients and tools: commands, replies and directives are those of this
+/// version.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
 /// The bounds that `hz` is kept in.
 const HZ_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
-/// The least that CONFIG SET makes of `repl-backlog-size` (Redis: `CONFIG_REPL_BACKLOG_MIN_SIZE`).
+/// The least value that CONFIG SET allows for `repl-backlog-size` (Redis: `CONFIG_REPL_BACKLOG_MIN_SIZE`).
 const REPL_BACKLOG_MIN_BYTES: i64 = 16 * 1024;
 
 /// What a change hook returns: the reason for its refusal follows "CONFIG SET failed (...) - ".
@@ -67,7 +67,7 @@ enum Cell {
     Text(RwLock<Option<Arc<[u8]>>>),
 }
 
-/// Who asks for a change.
+/// The circumstances of a change.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Setter {
     /// The client is on this machine (`enable-protected-configs local`).
@@ -76,13 +76,13 @@ pub(crate) struct Setter {
     pub loading: bool,
 }
 
-/// Names that are looked for in the table itself; for more of them an index is made.
+/// Up to so many names are looked for in the table itself; for more, an index is made.
 const FEW_NAMES: usize = 16;
 
 /// What CONFIG GET has found so far.
 struct Matches<'a> {
     config: &'a Config,
-    /// The names of each directive that are in `pairs`: its own, its alias.
+    /// Which names of each directive are already in `pairs`: its own, its alias.
     seen: Vec<[bool; 2]>,
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -110,7 +110,7 @@ pub(crate) enum ConfigSetError {
     /// A value was refused, or a directive cannot be changed.
     #[error("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")]
     Failed {
-        /// The directive, as the client may know it.
+        /// The directive, under the name that the client used.
         name: String,
         /// What is wrong.
         reason: String,
@@ -162,8 +162,8 @@ impl Config {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// The value of a directive that is kept as a number: integers, amounts of memory in bytes (see [`Config::memory`]),
-    /// booleans as 0 and 1, names and flags as the table numbers them. Zero for a text.
+    /// The value of a directive that is kept as a number: integers, amounts of memory in bytes (see
+    /// [`Config::memory`]), booleans as 0 and 1, names and flags as the table numbers them. Zero for a text.
     #[inline]
     pub(crate) fn int(&self, id: DirectiveId) -> i64 {
         match &self.values[id.index()] {
@@ -181,8 +181,8 @@ impl Config {
         self.int(id) != 0
     }
 
-    /// Whether one of the `enable-*` directives (`no`, `yes`, `local`) allows its feature to a client; `local`: the client
-    /// is on this machine.
+    /// Whether one of the `enable-*` directives (`no`, `yes`, `local`) allows its feature to a client; `local`: the
+    /// client is on this machine.
     pub(crate) fn allows(&self, id: DirectiveId, local: bool) -> bool {
         match self.choice(id) {
             "yes" => true,
@@ -197,7 +197,7 @@ impl Config {
         self.int(id) as u64
     }
 
-    /// The name that an enumerated directive has as its value.
+    /// The name of an enumerated directive's value.
     pub(crate) fn choice(&self, id: DirectiveId) -> &'static str {
         match id.directive().kind {
             Kind::Choice(names) => value::name_of(names, self.int(id)),
@@ -208,7 +208,7 @@ impl Config {
         }
     }
 
-    /// The value of a directive that is kept as text, empty if it is unset; of a number, what CONFIG GET prints.
+    /// The value of a directive that is kept as text, empty if it is unset; for a number, what CONFIG GET prints.
     pub(crate) fn bytes(&self, id: DirectiveId) -> Arc<[u8]> {
         match &self.values[id.index()] {
             Cell::Text(text) => text.read().clone().unwrap_or_else(|| Arc::from(&b""[..])),
@@ -256,8 +256,9 @@ impl Config {
         self.file.read().clone()
     }
 
-    /// Calls `call` after one of `directives` was changed by CONFIG SET: once per CONFIG SET, with the first of them that
-    /// changed. The new values are in place; an error takes all of them back, and `call` is called again with the old ones.
+    /// Calls `call` after one of `directives` was changed by CONFIG SET: once per CONFIG SET, with the first of them
+    /// that changed. The new values are in place; an error takes all of them back, and `call` is called again with the
+    /// old ones.
     pub(crate) fn on_change(
         &self,
         directives: &[DirectiveId],
@@ -267,8 +268,8 @@ impl Config {
     }
 
     /// CONFIG GET: name and value of every directive that one of `patterns` names or matches, each once. A directive
-    /// that is asked for by name is answered under the name as it was written. A plain name costs one look-up and no walk through what
-    /// was found, however many there are: a client may ask for a hundred thousand.
+    /// that is asked for by name is returned under the name as it was written. A plain name costs one look-up,
+    /// independent of how many were found before: a client may ask for a hundred thousand.
     pub(crate) fn get_matching(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found = Matches::new(self);
         let index = (patterns.len() > FEW_NAMES).then(table::Index::of_all);
@@ -296,8 +297,7 @@ impl Config {
 
     /// CONFIG SET: changes all of `pairs` or nothing.
     ///
-    /// # Errors
-    /// As Redis 7.0 says them; see [`ConfigSetError`].
+    /// # Errors In the words of Redis 7.0; see [`ConfigSetError`].
     pub(crate) fn set_many(&self, pairs: &[(&[u8], &[u8])], setter: Setter) -> Result<(), ConfigSetError> {
         let targets = self.resolve(pairs, setter)?;
         let _changing = self.changing.lock();
@@ -324,8 +324,8 @@ impl Config {
                 self.store(id, value);
             }
             self.bump();
-            // The hooks that came before the refusal have obeyed values that are gone again. Nobody is left to tell if one
-            // of them now refuses what it has accepted before.
+            // The hooks before the refusing one have applied values that are restored now. If one of them refuses its
+            // old value, that cannot be reported any more.
             let _ = self.run_hooks(&changed);
             let name = targets.iter().find(|target| target.0 == id).map_or(id.directive().name, |target| target.1);
             ConfigSetError::Failed { name: name.to_owned(), reason }
@@ -341,11 +341,10 @@ impl Config {
         self.set_many(&[(name.as_bytes(), value.as_bytes())], Setter { local: true, loading: false })
     }
 
-    /// Records what the server did by itself, without asking anybody: REPLICAOF, the port that the system chose. The value
-    /// is one word, or several separated by spaces for a directive that takes several. No hook is called.
+    /// Records what the server changed by itself: REPLICAOF, a port that the system chose. The value is one word, or
+    /// several separated by spaces for a directive that takes several. No hook is called.
     ///
-    /// # Errors
-    /// The reason if `value` cannot be read; nothing is changed then.
+    /// # Errors The reason if `value` cannot be read; nothing is changed then.
     pub(crate) fn record(&self, id: DirectiveId, value: &str) -> Result<(), String> {
         let _changing = self.changing.lock();
         let value = self.read_for_set(id, value.as_bytes()).map_err(Reason::into_owned)?;
@@ -391,7 +390,7 @@ impl Config {
         Ok(targets)
     }
 
-    /// Reads the one word that CONFIG SET has for a value.
+    /// Reads the single word that CONFIG SET has for a value.
     fn read_for_set(&self, id: DirectiveId, text: &[u8]) -> Result<Value, Reason> {
         let words: Vec<&[u8]> = if !id.directive().kind.takes_many_words() {
             vec![text]
@@ -401,7 +400,7 @@ impl Config {
             text.split(|byte| *byte == b' ').collect()
         };
         let value = self.read(id, &words, false)?;
-        // Redis lets a backlog begin as small as it is told, and never resizes it to less than this.
+        // Redis lets a backlog start with any size, but never resizes it below this.
         Ok(match value {
             Value::Number(bytes) if id == ids::REPL_BACKLOG_SIZE && value != self.value(id) => {
                 Value::Number(bytes.max(REPL_BACKLOG_MIN_BYTES))
@@ -415,7 +414,7 @@ impl Config {
         let (current, directory) = (self.value(id), self.directory());
         let around = Surroundings { current: &current, directory: &directory, append };
         let value = value::read(id.directive(), words, &around)?;
-        // Redis takes any hz and then keeps it in bounds.
+        // Redis accepts any hz and then clamps it.
         Ok(match value {
             Value::Number(hz) if id == ids::HZ => Value::Number(hz.clamp(*HZ_RANGE.start(), *HZ_RANGE.end())),
             other => other,

@@ -1,8 +1,8 @@
 //! A directive's value: reading it from words and printing it.
 //!
-//! A value is a number or a text. Kinds whose structure matters to the server (save points, buffer limits, ...) are kept
-//! as their canonical text, exactly as CONFIG GET prints it, and [`super::lists`] turns that into structures for the few who
-//! ask; so the generic machinery (change detection, rollback, CONFIG GET) needs to know only these two.
+//! A value is a number or a text. Kinds with an inner structure (save points, buffer limits, ...) are kept as their
+//! canonical text, exactly as CONFIG GET prints it, and [`super::lists`] turns that into structures where they are
+//! needed. So the generic machinery (change detection, rollback, CONFIG GET) handles only these two.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -27,7 +27,7 @@ impl Value {
         Self::Text(Some(text.as_ref().into()))
     }
 
-    /// The value that `directive` has when nobody sets it.
+    /// The value of `directive` if it is not set.
     pub(super) fn default_of(directive: &Directive) -> Self {
         match directive.default {
             Default::Number(number) => Self::Number(number),
@@ -53,13 +53,13 @@ pub(super) struct Surroundings<'a> {
     pub(super) current: &'a Value,
     /// The working directory so far.
     pub(super) directory: &'a Path,
-    /// `save` adds to what is there: another `save` line of the same load.
+    /// Another `save` line of the same load: it adds to the present value.
     pub(super) append: bool,
 }
 
 /// Reads the words that follow a directive's name. A directive of one word gets exactly one.
 pub(super) fn read(directive: &Directive, words: &[&[u8]], around: &Surroundings<'_>) -> Result<Value, Reason> {
-    // Redis reads all but whole numbers, percentiles and passwords as C strings.
+    // Redis reads everything but whole numbers, percentiles and passwords as C strings.
     let whole_words = words;
     let words = &words.iter().map(|word| c_string(word)).collect::<Vec<_>>()[..];
     let first = whole_words.first().copied().unwrap_or(b"");
@@ -131,7 +131,8 @@ pub(super) fn print_for_file(kind: Kind, number: i64) -> Vec<u8> {
 
 /// An amount of memory in the largest 1024-based unit that divides it.
 pub(super) fn memory_with_unit(bytes: i64) -> Vec<u8> {
-    // Redis prints these signed; a limit beyond i64::MAX would come back as another number, so it is printed unsigned here.
+    // Redis prints these signed. A limit beyond i64::MAX would read back as another number, so it is printed unsigned
+    // here.
     let bytes = bytes as u64;
     for (unit, name) in [(1_u64 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")] {
         if bytes != 0 && bytes.is_multiple_of(unit) {
@@ -182,7 +183,7 @@ fn read_memory_or_percent(word: &[u8], max_percent: i64) -> Result<i64, Reason> 
 
 fn read_octal(word: &[u8], max: i64) -> Result<i64, Reason> {
     let number = match word {
-        // C's strtoll takes an empty text for zero.
+        // C's strtoll reads an empty text as zero.
         b"" => Some(0),
         _ => std::str::from_utf8(word).ok().and_then(|text| i64::from_str_radix(text, 8).ok()),
     };
@@ -223,7 +224,8 @@ fn flag_names(names: Names, value: i64) -> String {
     set.join(" ")
 }
 
-/// `dir`: like Redis's chdir the directory must be there, and like its getcwd the name kept is absolute and without links.
+/// `dir`: as for Redis's chdir, the directory must exist; as from its getcwd, the stored name is absolute and without
+/// links.
 fn read_directory(word: &[u8], current: &Path) -> Result<Value, Reason> {
     let path = current.join(path_of(word));
     let real = std::fs::canonicalize(path).map_err(|error| Reason::from(os_reason(&error)))?;

@@ -1,11 +1,11 @@
-//! nodes.conf follows the ports: a cluster that comes back from its directory may be told to use others.
+//! Brings nodes.conf up to date with the ports: a cluster restarted from its directory may be told to use other ports.
 //!
-//! A node finds its peers at the addresses in its nodes.conf. When all of them have moved, nobody finds anybody, and no gossip can
-//! tell them. Here all nodes are ours, so before any of them starts, each file gets the addresses that all will have. What belongs to
-//! other nodes in it stays as it is.
+//! A node finds its peers at the addresses in its nodes.conf. If all of them have moved, no node can find another, and
+//! gossip cannot help. Here all nodes are ours, so before any of them starts, each file gets the new addresses of all.
+//! Entries of other nodes in the file stay as they are.
 //!
-//! The same look tells whether the directory holds a cluster of the wanted shape. It comes first of all: a start that is refused leaves
-//! the directory as it was.
+//! The same pass checks whether the directory holds a cluster of the wanted shape. It comes first, so that a refused
+//! start leaves the directory unchanged.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,14 +22,14 @@ use crate::config::{Config, ids};
 use crate::net::listening;
 use crate::node::StartError;
 
-/// The nodes.conf of one of our nodes, as it left it.
+/// The nodes.conf that one of our nodes left.
 struct Left {
     file: ConfFile,
     conf: NodesConf,
     id: NodeId,
 }
 
-/// Brings the addresses in every nodes.conf up to date. Directories in which no whole cluster has lived are left alone.
+/// Updates the addresses in every nodes.conf. Directories that never held a whole cluster are left alone.
 pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<(), ClusterError> {
     if options.dir.is_none() {
         return Ok(());
@@ -38,7 +38,7 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
     let mut announced = false;
     for member in &process.members {
         let config = member.config()?;
-        // What is announced by our own choice is known below.
+        // An address that is announced by our own choice is known below.
         announced |= process.reach.announce.is_none() && !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty();
         found.push(open(&config)?);
     }
@@ -64,17 +64,17 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
     Ok(())
 }
 
-/// What stands at a node's place.
+/// What is found in a node's directory.
 enum Found {
-    /// No node has been there.
+    /// No node has run there.
     Nothing,
-    /// A file that cannot be read: the node that starts on it says so.
+    /// A file that cannot be read: the node that starts on it reports that.
     Damaged,
     Node(Left),
 }
 
 impl Found {
-    /// How many nodes the one that was there knew, itself included.
+    /// How many nodes the previous node knew, itself included.
     fn known(&self) -> Option<usize> {
         match self {
             Self::Nothing => Some(1),
@@ -84,7 +84,7 @@ impl Found {
     }
 }
 
-/// Either nobody has met anybody yet, or everybody knows as many nodes as there shall be.
+/// Either no node has met another yet, or each knows as many nodes as there will be.
 fn check_shape(process: &Process, found: &[Found]) -> Result<(), ClusterError> {
     let wanted = found.len();
     if found.iter().all(|found| found.known().is_none_or(|known| known == 1)) {
@@ -98,7 +98,7 @@ fn check_shape(process: &Process, found: &[Found]) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// The file, locked, if a node has left one.
+/// Opens and locks the file, if a node has left one.
 fn open(config: &Config) -> Result<Found, ClusterError> {
     let path = config.path(ids::CLUSTER_CONFIG_FILE);
     if !path.exists() {
@@ -113,7 +113,7 @@ fn open(config: &Config) -> Result<Found, ClusterError> {
     Ok(myself.map_or(Found::Damaged, |id| Found::Node(Left { file, conf, id })))
 }
 
-/// The ports that the node will have. If any will do, they are chosen now and kept for it.
+/// The ports that the node will have. If it may have any, they are chosen now and reserved.
 fn choose_ports(member: &super::member::Member, host: IpAddr, options: &Options) -> (u16, u16) {
     if let Some(port) = member.wanted_port() {
         return (port, port.saturating_add(BUS_PORT_OFFSET as u16));

@@ -1,21 +1,22 @@
-//! Whether the process may have as many files and sockets open as its nodes need.
+//! Checks whether the process may open as many files and sockets as its nodes need.
 //!
-//! Nodes of one process need no sockets for the bus between them, so the need grows with their number. The limit is raised as far as
-//! it goes; what is beyond that is said before anything is started, instead of nodes that never meet.
+//! Nodes of one process need no sockets for the bus between them, so the need grows in proportion to their number. The
+//! limit is raised as far as possible; if that is not enough, the start fails with a message, instead of leaving nodes
+//! that never meet.
 
 use super::{ClusterError, Options};
 use crate::runtime::descriptors::OpenFiles;
 
-/// A node for each address that it listens on: the socket for clients and a second handle to it, and the bus.
+/// Per node and address that it listens on: the socket for clients, a second handle to it, and the bus.
 const PER_ADDRESS: u64 = 3;
-/// A node for itself: nodes.conf, and what is held back for saving it.
+/// Per node: nodes.conf, and a reserve for saving it.
 const PER_NODE: u64 = 3;
-/// A replica: both ends of its connection to its primary, and the file that it gets the data in.
+/// Per replica: both ends of its connection to its primary, and the file that receives a full sync.
 const PER_REPLICA: u64 = 3;
-/// The process, a few clients, and what is kept from these ([`crate::runtime::descriptors`]).
+/// The process, a few clients, and the reserve that clients cannot use ([`crate::runtime::descriptors`]).
 const COMMON: u64 = 104;
 
-/// What nodes need that listen on so many addresses.
+/// What so many nodes need that listen on so many addresses.
 fn needed(nodes: usize, replicas: usize, addresses: usize) -> u64 {
     let each = PER_NODE + PER_ADDRESS * addresses as u64;
     nodes as u64 * each + replicas as u64 * PER_REPLICA + COMMON
@@ -25,7 +26,7 @@ fn needed(nodes: usize, replicas: usize, addresses: usize) -> u64 {
 pub(super) fn make_room(options: &Options, addresses: usize) -> Result<(), ClusterError> {
     let nodes = options.nodes();
     let needed = needed(nodes, nodes - options.shards, addresses);
-    // A system that does not say has no limit that could be named.
+    // If the system does not tell its limit, there is none to report.
     match OpenFiles::raise(needed) {
         Ok(OpenFiles { limit, .. }) if limit < needed => Err(ClusterError::Contradiction(format!(
             "{nodes} nodes need about {needed} file descriptors, and ulimit -n allows {limit}: raise it, or start fewer nodes"

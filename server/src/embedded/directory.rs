@@ -1,13 +1,13 @@
-//! Where the nodes of a cluster keep their files: a directory that was named, or one below the system's temporary directory that goes
-//! with the cluster.
+//! Where the nodes of a cluster keep their files: a directory that was named, or one below the system's temporary
+//! directory that is removed with the cluster.
 //!
-//! A process that crashes leaves its temporary directory behind, and the next cluster of the same user removes it. How does that
-//! cluster know that the owner is dead? A process id would not do: it may belong to another process by now, or come from another
-//! container. So the owner holds a lock on a file in its directory, and the kernel drops the lock when the process ends,
-//! whatever ended it.
+//! A process that crashes leaves its temporary directory behind, and the next cluster of the same user removes it. How
+//! does that cluster know that the owner is dead? A process id is not enough: it may belong to another process by now,
+//! or come from another container. So the owner holds a lock on a file in its directory, and the kernel drops the lock
+//! when the process ends, for whatever reason.
 //!
-//! Invariants: a directory is removed only by who holds its lock. A directory without a lock file is left alone, because it is
-//! not ours or its owner is just making it. Links and directories of other users are left alone.
+//! Invariants: only the holder of its lock removes a directory. A directory without a lock file is left alone, because
+//! it is not ours or is still being made. Links and directories of other users are left alone.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -18,23 +18,23 @@ use super::ClusterError;
 
 /// How the names of temporary directories begin.
 const PREFIX: &str = "slotd-cluster-";
-/// The file whose lock says that the owner lives.
+/// The locked file shows that the owner is alive.
 const LOCK: &str = "lock";
-/// New names that are tried, if another cluster removes the directory before it is locked.
+/// How many new names are tried, if another cluster removes the directory before it is locked.
 const ATTEMPTS: usize = 8;
-/// Directories that are cleared away at one start: others have to be ready soon.
+/// Directories that are removed at one start; more would delay the cluster.
 const CLEARED_AT_ONCE: usize = 64;
 
 /// The directory of a cluster.
 pub(super) enum Directory {
     /// Stays when the cluster is gone.
     Given(PathBuf),
-    /// Goes with this value, and with it the lock.
+    /// Removed with this value, and the lock with it.
     Temporary { path: PathBuf, _lock: File },
 }
 
 impl Directory {
-    /// The named directory, or a new temporary one; what crashed processes left is cleared away then.
+    /// The named directory, or a new temporary one; then what crashed processes left is removed.
     pub(super) fn open(given: Option<&Path>) -> Result<Self, ClusterError> {
         if let Some(dir) = given {
             return Ok(Self::Given(dir.to_owned()));
@@ -52,7 +52,7 @@ impl Directory {
         }
     }
 
-    /// Removes what is temporary.
+    /// Removes a temporary directory.
     pub(super) fn remove(&self) {
         if let Self::Temporary { path, .. } = self {
             // If this fails the next cluster tries again.
@@ -67,13 +67,14 @@ impl Drop for Directory {
     }
 }
 
-/// Makes a directory that nobody else has and nobody else may read, and locks it.
+/// Makes a new directory that other users cannot read, and locks it.
 fn create(parent: &Path) -> io::Result<(PathBuf, File)> {
     for _ in 0..ATTEMPTS {
         let unique = crate::base::rng::Rng::os_seed().map_err(|error| io::Error::other(error.to_string()))?;
         let path = parent.join(format!("{PREFIX}{}-{unique:x}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
-        // Until it is locked, the file looks as if its owner were dead, and another cluster may lock it and remove the directory.
+        // Until it is locked, the file looks as if its owner were dead, and another cluster may lock it and remove the
+        // directory.
         let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LOCK))?;
         let still_there =
             |lock: &File| Ok::<_, io::Error>(path.join(LOCK).symlink_metadata()?.ino() == lock.metadata()?.ino());
@@ -84,7 +85,8 @@ fn create(parent: &Path) -> io::Result<(PathBuf, File)> {
     Err(io::Error::from(io::ErrorKind::ResourceBusy))
 }
 
-/// Clears away directories whose owners are gone, of the user who has `own`. What cannot be read or removed is left alone.
+/// Removes directories whose owners are dead and whose user is that of `own`. What cannot be read or removed is left
+/// alone.
 fn clear_abandoned(parent: &Path, own: &File) {
     let Ok(user) = own.metadata().map(|about| about.uid()) else { return };
     let Ok(entries) = std::fs::read_dir(parent) else { return };
@@ -96,7 +98,7 @@ fn clear_abandoned(parent: &Path, own: &File) {
     }
 }
 
-/// The lock of a directory of this user whose owner is gone.
+/// Locks a directory of this user whose owner is dead.
 fn lock_abandoned(path: &Path, user: u32) -> Option<File> {
     let about = path.symlink_metadata().ok()?;
     if !about.is_dir() || about.uid() != user {

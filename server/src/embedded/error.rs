@@ -1,4 +1,4 @@
-//! Why a cluster, or a node of it, did not do what was asked.
+//! Why a cluster or one of its nodes could not do what was requested.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::file::LoadError;
 use crate::node::StartError;
 
-/// Why a cluster did not start, or a node did not do what it was told.
+/// Why a cluster did not start, or a node did not do what was requested.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClusterError {
@@ -21,31 +21,31 @@ pub enum ClusterError {
     Refused {
         /// The number of the node.
         node: usize,
-        /// What it said.
+        /// The node's error.
         problem: gossip::Error,
     },
-    /// The directory of an earlier cluster of another shape.
+    /// The directory holds an earlier cluster of another shape.
     #[error(
         "{dir} holds a cluster of another shape ({problem}); start it with the same --shards and --replicas, or choose an empty directory"
     )]
     OtherShape {
         /// The directory.
         dir: String,
-        /// In what it differs.
+        /// The difference.
         problem: String,
     },
-    /// What was asked for cannot work.
+    /// The request cannot work.
     #[error("{0}")]
     Contradiction(String),
     /// The nodes did not agree in time.
     #[error("the cluster was not ready after {after:?}{}", lines(nodes))]
     NotReady {
-        /// How long was waited.
+        /// How long the start waited.
         after: Duration,
-        /// What each node says of itself, and its last warning.
+        /// What each node reports about itself, and its last warning.
         nodes: Vec<String>,
     },
-    /// The start was given up by who asked for it.
+    /// The caller cancelled the start.
     #[error("the start of the cluster was given up")]
     Cancelled,
     /// The cluster is gone.
@@ -57,18 +57,18 @@ pub enum ClusterError {
     /// The node goes on because it could not stop in order.
     #[error("node {0} did not stop: it could not save, or is shutting down already; its log says why")]
     NotStopped(usize),
-    /// Something of the system.
+    /// A system error.
     #[error("{what}: {error}")]
     System {
         /// What was tried.
         what: String,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
 }
 
 impl ClusterError {
-    /// A node in `dir` knows another number of nodes than there shall be.
+    /// A node in `dir` knows another number of nodes than there will be.
     pub(super) fn other_shape(dir: &Path, index: usize, known: usize, wanted: usize) -> Self {
         let problem = format!("node {index} knows {known} nodes instead of {wanted}");
         Self::OtherShape { dir: dir.display().to_string(), problem }

@@ -1,12 +1,12 @@
-//! What happens to the nodes of a running cluster, told to whoever listens.
+//! What happens to the nodes of a running cluster, for those who listen.
 //!
-//! A node ends by SHUTDOWN, or because it cannot keep its nodes.conf, and the process goes on: somebody should say so. The queue is
-//! bounded; a listener that is too slow loses the oldest events and goes on with the others.
+//! A node may end by SHUTDOWN, or because it cannot save its nodes.conf, while the process goes on: that should be
+//! visible. The queue is bounded; a listener that is too slow loses the oldest events.
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-/// Events that a listener may be behind.
+/// How many events a listener may lag behind.
 pub(super) const QUEUE: usize = 256;
 
 /// What happened to a node.
@@ -14,7 +14,7 @@ pub(super) const QUEUE: usize = 256;
 #[serde(rename_all = "lowercase", tag = "event")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// It ended by itself: SHUTDOWN (status 0), or a fault that the node cannot live with.
+    /// It ended by itself: SHUTDOWN (status 0), or a fault that it cannot survive.
     Ended {
         /// Its exit status, as a process would have.
         status: i32,
@@ -25,9 +25,9 @@ pub enum EventKind {
     Stopped,
     /// It was started again.
     Started,
-    /// Nothing of it runs.
+    /// It is paused: nothing of it runs.
     Paused,
-    /// It goes on.
+    /// It was resumed.
     Resumed,
 }
 
@@ -63,7 +63,7 @@ impl std::fmt::Display for Event {
     }
 }
 
-/// The events of a cluster from the moment on when it was asked for them ([`super::Cluster::events`]).
+/// The events of a cluster since the call of [`super::Cluster::events`].
 pub struct Events(pub(super) broadcast::Receiver<Event>);
 
 impl Events {
@@ -78,7 +78,7 @@ impl Events {
         }
     }
 
-    /// The next event, if it has happened already.
+    /// The next event, if there is one already.
     pub fn next_now(&mut self) -> Option<Event> {
         loop {
             match self.0.try_recv() {

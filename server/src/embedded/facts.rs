@@ -10,7 +10,7 @@ use crate::cluster::Cluster as Core;
 pub enum Role {
     /// Serves slots and takes writes.
     Primary,
-    /// Copies a primary, and takes over from it.
+    /// Copies a primary, and takes over when that fails.
     Replica,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Display for Role {
 pub enum NodeState {
     /// It serves.
     Running,
-    /// It lives, and nothing of it runs.
+    /// It is paused: its sockets are open, but nothing of it runs.
     Paused,
     /// It has ended, and can be started again.
     Down,

@@ -1,7 +1,7 @@
-//! Forming: every node gets its place, and nobody is told "ready" before all of them agree.
+//! Forming: every node gets its place, and the cluster is ready only when all of them agree.
 //!
-//! Every node is told the whole table at once (`gossip::Gossip::found`), so forming takes a link and a round trip for each pair of
-//! nodes and a sync for each replica. Nodes that come back from a directory have their places already.
+//! Every node gets the whole table at once (`gossip::Gossip::found`), so forming takes a link and a round trip for each
+//! pair of nodes and a sync for each replica. Nodes restarted from a directory have their places already.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -76,29 +76,29 @@ impl Cluster {
             }
             Ok(())
         };
-        // One place after the other: a look at all of them each time would cost more than forming. Whoever is there is asked: a node
-        // may end and come back meanwhile, as another one.
+        // One node after the other: checking all of them each time would cost more than forming. The node that is there
+        // now is asked: it may end and come back meanwhile as a new one.
         for member in &self.process.members {
             wait(&|| member.core().is_some_and(|core| lists_all(&core.view(), &identities(&self.cores()))))?;
         }
         wait(&|| self.is_ready())
     }
 
-    /// Why it is not ready, as far as the nodes know.
+    /// Why the cluster is not ready, as far as the nodes know.
     fn not_ready(&self, after: Duration) -> ClusterError {
         let nodes = self.process.members.iter().map(|member| member.report(self.len())).collect();
         ClusterError::NotReady { after, nodes }
     }
 
-    /// Lets the nodes get on for a moment.
+    /// Waits a moment for the nodes.
     fn breathe(&self) -> Result<(), ClusterError> {
         self.go_on()?;
         std::thread::sleep(Duration::from_millis(1));
         Ok(())
     }
 
-    /// Whether every node says `cluster_state:ok` and lists every node: connected, in the role that it has, and the replicas
-    /// as clients find them, in sync. From then on it does not matter which node a client asks.
+    /// Whether every node reports `cluster_state:ok` and lists every node: connected, in its role, and replicas in
+    /// sync, as clients see them. From then on it does not matter which node a client asks.
     pub fn is_ready(&self) -> bool {
         let cores = self.cores();
         let roles = identities(&cores);

@@ -1,4 +1,4 @@
-//! One node of a running cluster, for who wants to break it.
+//! One node of a running cluster, for tests that break it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::process::Process;
 use super::{ClusterError, HOST, NodeInfo, NodeState};
 use crate::node::StopSignal;
 
-/// One node of a running cluster: what it is, and what can be done to it while the others go on.
+/// One node of a running cluster: its state, and what can be done to it while the others go on.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ use crate::node::StopSignal;
 /// # Ok::<(), slotd::embedded::ClusterError>(())
 /// ```
 ///
-/// The methods wait until what they do is done. They may be called from any thread of the program, in a runtime too.
+/// The methods return when they are done. They may be called from any thread of the program, also inside a runtime.
 #[derive(Clone, Copy)]
 pub struct NodeHandle<'c> {
     process: &'c Arc<Process>,
@@ -72,32 +72,30 @@ impl<'c> NodeHandle<'c> {
         format!("{HOST}:{}", self.port())
     }
 
-    /// Ends the node as kill -9 ends a process: nothing is saved, nothing more is sent, its sockets are closed. Does nothing to a node
-    /// that is down.
+    /// Ends the node as kill -9 ends a process: nothing is saved, nothing more is sent, its sockets are closed. Does
+    /// nothing to a node that is down.
     pub fn kill(&self) {
         self.process.kill(self.index);
     }
 
-    /// Ends the node as SIGTERM ends a process: its replicas get what they lack, and its data are saved if there are save points. Does
-    /// nothing to a node that is down; one that is paused goes on for it.
+    /// Ends the node as SIGTERM ends a process: its replicas catch up, and its data is saved if there are save points.
+    /// Does nothing to a node that is down; a paused node is resumed first.
     ///
-    /// # Errors
-    /// [`ClusterError::NotStopped`] if the node could not save, or shuts down already; it goes on then.
+    /// # Errors [`ClusterError::NotStopped`] if the node could not save, or is already shutting down; it goes on then.
     pub fn stop(&self) -> Result<(), ClusterError> {
         self.process.stop(self.index, StopSignal::Terminate)
     }
 
-    /// Stops the node, if it runs, and starts it in its directory with its ports. It has the data that were saved: without
-    /// [`super::Options::dir`] none, until it has synchronised with its shard.
+    /// Stops the node, if it runs, and starts it in its directory with its ports. It has the data that was saved:
+    /// without [`super::Options::dir`] none, until it has synchronised with its shard.
     ///
-    /// # Errors
-    /// As [`NodeHandle::stop`], or why it did not start; it is down then.
+    /// # Errors As [`NodeHandle::stop`], or why it did not start; it is down then.
     pub fn restart(&self) -> Result<(), ClusterError> {
         self.process.restart(self.index)
     }
 
-    /// Lets nothing of the node run, as SIGSTOP would: neither clients nor the bus nor replication, until [`NodeHandle::resume`]. Its
-    /// sockets stay open and take in what the kernel has room for.
+    /// Lets nothing of the node run, as SIGSTOP would: neither clients nor the bus nor replication, until
+    /// [`NodeHandle::resume`]. Its sockets stay open and take in what the kernel has room for.
     ///
     /// ```
     /// # use slotd::embedded::{Cluster, NodeState, Options};
@@ -115,10 +113,10 @@ impl<'c> NodeHandle<'c> {
         self.process.pause(self.index, None)
     }
 
-    /// As [`NodeHandle::pause`], and resumes after this time. The latest call rules: it may make a pause longer or shorter.
+    /// As [`NodeHandle::pause`], and resumes after this time. A later call replaces an earlier one: it may make a pause
+    /// longer or shorter.
     ///
-    /// # Errors
-    /// [`ClusterError::NodeDown`].
+    /// # Errors [`ClusterError::NodeDown`].
     pub fn pause_for(&self, time: Duration) -> Result<(), ClusterError> {
         self.process.pause(self.index, Some(time))
     }

@@ -1,10 +1,10 @@
 //! One node's place in the process: what it is started with, and the node while it runs.
 //!
-//! A place outlives its node. While the node is down, its ports are kept from others by sockets that are bound and do not listen:
-//! who connects is refused, as by a process that has ended, and the node can come back to the same address.
+//! A place outlives its node. While the node is down, bound sockets that do not listen keep its ports from others:
+//! connections are refused, as by a process that has ended, and the node can come back at the same address.
 //!
-//! Invariants: one order at a time is carried out for a place; a node that has ended is known by its life's number, so that news of
-//! it that come late end no later life.
+//! Invariants: one order at a time is carried out for a place. Each life of a node has a number, so that late news of
+//! one life does not end a later one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -35,9 +35,9 @@ pub(super) struct Member {
     host: IpAddr,
     /// Lines of configuration.
     directives: Vec<u8>,
-    /// The port that was asked for; 0 is any.
+    /// The requested port; 0 is any.
     port: u16,
-    /// Where the process was when the cluster was made.
+    /// The working directory when the cluster was made.
     here: Option<PathBuf>,
     /// The directory is temporary.
     ephemeral: bool,
@@ -49,7 +49,7 @@ pub(super) struct Member {
     pub(super) pause: Arc<Pause>,
 }
 
-/// What is now at the place.
+/// The present state of the place.
 #[derive(Default)]
 struct Life {
     node: Option<Arc<Node>>,
@@ -59,11 +59,11 @@ struct Life {
     address: Option<Address>,
     /// Keeps the ports while the node is down.
     kept: Vec<Socket>,
-    /// The cluster is gone: nothing is started any more.
+    /// The cluster is gone: no node is started any more.
     closed: bool,
 }
 
-/// Where a node is reached, and as whom.
+/// Where a node is reached, and its id.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
     pub id: String,
@@ -99,12 +99,12 @@ impl Member {
         }
     }
 
-    /// For who is about to carry out an order.
+    /// Held by the caller while it carries out an order.
     pub(super) fn operate(&self) -> MutexGuard<'_, ()> {
         self.operating.lock()
     }
 
-    /// Takes these ports for the first start instead of the ones that follow from the options.
+    /// Uses these ports for the first start instead of those that follow from the options.
     pub(super) fn reserve(&self, ports: (u16, u16), kept: Vec<Socket>) {
         let mut life = self.life.lock();
         life.address = Some(Address { id: String::new(), port: ports.0, bus_port: ports.1 });
@@ -116,12 +116,12 @@ impl Member {
         &self.dir
     }
 
-    /// The port that the options ask for; `None`: any.
+    /// The port that the options request; `None`: any.
     pub(super) fn wanted_port(&self) -> Option<u16> {
         (self.port != 0).then_some(self.port)
     }
 
-    /// What the node is started with. Nothing is made for it yet.
+    /// The configuration that the node is started with. This creates nothing on disk.
     pub(super) fn config(&self) -> Result<Config, ClusterError> {
         let mut text = self.directives.clone();
         let known = self.life.lock().address.clone();
@@ -134,7 +134,7 @@ impl Member {
         Ok(config)
     }
 
-    /// Starts the node, where it was if it has been there before. The node and the number of its life.
+    /// Starts the node, at its previous address if it had one. Returns the node and the number of its life.
     pub(super) fn start(
         &self,
         threads: &Arc<Threads>,
@@ -168,7 +168,7 @@ impl Member {
         Ok((node, life.number))
     }
 
-    /// Ends the node at once, if it runs and, with a number, if this is its life. `false`: it did not.
+    /// Ends the node at once, if it runs and, if a number is given, if this is its life. `false`: it did not run.
     pub(super) fn end(&self, number: Option<u64>) -> bool {
         let node = {
             let mut life = self.life.lock();
@@ -183,13 +183,13 @@ impl Member {
         let mut life = self.life.lock();
         if let Some(at) = life.address.clone().filter(|_| !life.closed) {
             let names = node.engine().config.bind_addresses();
-            // A port that somebody was faster to take is missed at the next start, which says so.
+            // If another process takes a port first, the next start fails and says so.
             life.kept = [at.port, at.bus_port].iter().flat_map(|port| listening::keep_port(&names, *port)).collect();
         }
         true
     }
 
-    /// Ends the node, and starts none any more.
+    /// Ends the node; it cannot be started any more.
     pub(super) fn close(&self) {
         let node = {
             let mut life = self.life.lock();
@@ -218,7 +218,7 @@ impl Member {
         self.node().and_then(|node| node.cluster().cloned())
     }
 
-    /// What the node is, if it runs.
+    /// The description of the node, if it runs.
     pub(super) fn info(&self) -> Option<NodeInfo> {
         let node = self.node()?;
         node.cluster().map(|core| NodeInfo::of(core, self.host, node.port()))
@@ -256,13 +256,13 @@ impl Member {
         line
     }
 
-    /// Whether the node is down and nobody is about to start it.
+    /// Whether the node is down and not about to be started.
     pub(super) fn is_gone(&self) -> bool {
-        // In this order: who starts it clears the mark when the node is there.
+        // In this order: a start clears the mark only when the node is there.
         !self.returning.load(Ordering::SeqCst) && self.node().is_none()
     }
 
-    /// Whether the node runs and is no replica that lacks data.
+    /// Whether the node runs and is not a replica that lacks data.
     pub(super) fn replica_online(&self) -> bool {
         self.node().is_some_and(|node| node.replica_online())
     }

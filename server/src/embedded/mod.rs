@@ -1,18 +1,17 @@
 //! A whole cluster in one process: what `slotd cluster` runs, as a library call.
 //!
-//! Every node has its own sockets, bus, data and directory, as in a process of its own: nothing is simulated. Only the links of the
-//! bus between the nodes take a short way, since every two nodes would need four sockets for theirs
-//! (a queue in memory). Ready means that it does not matter which node a client asks: each says `cluster_state:ok` and lists all nodes, the
-//! replicas among them online. Each node can be killed, stopped, paused and started again while the others go on
+//! Every node has its own sockets, bus, data and directory, as in a process of its own: nothing is simulated. Only the
+//! bus links between these nodes are queues in memory, since each pair of nodes would need four sockets for them. Ready
+//! means that it does not matter which node a client asks: each reports `cluster_state:ok` and lists all nodes, with
+//! the replicas online. Each node can be killed, stopped, paused and started again while the others go on
 //! ([`Cluster::node`]).
-//!
 //! ```text
 //! options    what to start               forming  places, and when all agree    directory  where the files are
 //! starting   a start beside other work   facts    what a node is                error      what may go wrong
 //! process    all nodes and their ends    member   one node's place              addresses  nodes.conf, if ports changed
 //! handle     one node, for breaking it   orders   the same for clients          events     what happened to nodes
 //! reach      where nodes find each other progress how far forming has come      descriptors  room for sockets
-//! pause      a node that stands still    traces   what a refused start takes away again
+//! pause      a paused node               traces   what a failed start removes again
 //! ```
 //!
 //! ```
@@ -80,7 +79,7 @@ impl Cluster {
         Self::start_in(Arc::new(Process::new(&options)?), &options)
     }
 
-    /// The same without blocking, in any runtime. Dropping the future gives the start up.
+    /// The same without blocking, in any runtime. Dropping the future cancels the start.
     ///
     /// ```
     /// use slotd::embedded::{Cluster, Options};
@@ -118,12 +117,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// An error if the start was given up.
+    /// Returns an error if the start was cancelled.
     fn go_on(&self) -> Result<(), ClusterError> {
         if self.process.cancelled.load(Ordering::SeqCst) { Err(ClusterError::Cancelled) } else { Ok(()) }
     }
 
-    /// What the running nodes are, in the order of their ports.
+    /// The descriptions of the running nodes, in the order of their ports.
     pub fn nodes(&self) -> Vec<NodeInfo> {
         self.process.members.iter().filter_map(Member::info).collect()
     }
@@ -151,7 +150,7 @@ impl Cluster {
         self.process.members.iter().all(Member::is_gone)
     }
 
-    /// Waits until what is being done to nodes is done, and its events are there to be read.
+    /// Waits until pending orders are carried out and their events can be read.
     pub fn settle(&self) {
         self.process.members.iter().for_each(|member| drop(member.operate()));
     }

@@ -1,6 +1,6 @@
-//! What cluster to start, said step by step.
+//! The options of a cluster.
 //!
-//! A builder and not a struct of public fields, so that a new option breaks nobody. What is not said keeps the value that suits a
+//! This is a builder and not a struct of public fields, so that new options do not break callers. The defaults suit a
 //! test: three shards with a replica each, on free ports, without files that outlive the process.
 
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use crate::cluster::BUS_PORT_OFFSET;
 use crate::config::file::Sources;
 use crate::config::{Config, ids};
 
-/// The most nodes of one process.
+/// The most nodes in one process.
 pub(crate) const NODES_MAX: usize = 1000;
 
-/// What cluster to start.
+/// The options of a cluster.
 ///
 /// ```
 /// use slotd::embedded::Options;
@@ -108,18 +108,18 @@ impl Options {
         self
     }
 
-    /// Who is told how far forming is, now and then, if it takes longer than a second.
+    /// Sets a callback that is told the progress of forming, periodically, if it takes longer than a second.
     pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(tell)));
         self
     }
 
-    /// How many nodes that makes.
+    /// How many nodes there will be.
     pub fn nodes(&self) -> usize {
         self.shards.saturating_mul(self.replicas.saturating_add(1))
     }
 
-    /// What the directives make of every node's configuration.
+    /// The configuration of every node that follows from the directives.
     pub(super) fn config(&self) -> Result<Config, ClusterError> {
         let config = Config::new("/");
         let options = [format!("bind {HOST}\n").as_bytes(), &self.directives].concat();
@@ -140,15 +140,16 @@ impl Options {
     }
 }
 
-/// Where relative paths of included files begin: not in the nodes' own directories, which are made later.
+/// Where relative paths of included files start: not in the nodes' own directories, which are made later.
 pub(super) fn here() -> Option<PathBuf> {
     std::env::current_dir().ok()
 }
 
-/// The shortest node timeout. A busy machine lets a node wait for some 30 ms now and then; below that nodes find each other dead all the time.
+/// The shortest node timeout. On a busy machine a node sometimes stalls for some 30 ms; with shorter timeouts nodes
+/// would often consider each other failed.
 const NODE_TIMEOUT_MIN: i64 = 50;
 
-/// Refuses values that are right for a node and leave this cluster no chance to get ready.
+/// Refuses values that are valid for a node but would never let this cluster get ready.
 pub(crate) fn check_directives(config: &Config, nodes: usize, replicas: usize) -> Result<(), String> {
     check_bound(config)?;
     let timeout = config.int(ids::CLUSTER_NODE_TIMEOUT);
@@ -157,7 +158,7 @@ pub(crate) fn check_directives(config: &Config, nodes: usize, replicas: usize) -
             "--cluster-node-timeout {timeout} is too short for nodes that share a machine: {NODE_TIMEOUT_MIN} (milliseconds) is the least"
         ));
     }
-    // Two links for each other node, one client for each replica, and the one whom all this is for.
+    // Two links for each other node, one client for each replica, and one client of the user.
     let (clients, least) = (config.int(ids::MAXCLIENTS), (2 * (nodes - 1) + replicas + 1) as i64);
     if clients < least {
         return Err(format!(
@@ -168,10 +169,10 @@ pub(crate) fn check_directives(config: &Config, nodes: usize, replicas: usize) -
     Ok(())
 }
 
-/// Whether the nodes and their bus find ports from this one on. 0: any will do.
+/// Whether there are enough ports for the nodes and their bus from this one on. 0: any will do.
 pub(crate) fn check_ports(port: u16, nodes: usize, config: &Config) -> Result<(), String> {
     let (first, others) = (usize::from(port), nodes.saturating_sub(1));
-    // A `cluster-port` is for a lone node.
+    // A `cluster-port` is only for a single node.
     let above = if config.int(ids::CLUSTER_PORT) == 0 { BUS_PORT_OFFSET as usize } else { 0 };
     let most = usize::from(u16::MAX).saturating_sub(above + others);
     if first <= most {

@@ -51,10 +51,10 @@ impl Neighbours for Seat {
                 Order::Pause(time) => process.pause(node, Some(time)),
                 Order::Resume => process.resume(node),
             });
-            // Who asked may be the node that has just ended.
+            // The node that asked may have just ended.
             let _ = told.send(result.map_err(|problem| problem.to_string()));
         };
-        // Without a thread the sender is dropped, and the receiver hears that nothing was done.
+        // Without a thread the sender is dropped, and the receiver learns that nothing was done.
         let _ = std::thread::Builder::new().name("node-order".to_owned()).spawn(carry_out);
         outcome
     }

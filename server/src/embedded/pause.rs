@@ -1,9 +1,10 @@
-//! The pause of one node, and its end if a time was said.
+//! The pause of one node, with an optional timer that ends it.
 //!
-//! The latest order rules: a pause for a second that comes after one for a minute ends after that second. So there is one timer for a
-//! node at most; one that has been overtaken ends at once, instead of waiting out its time.
+//! A later order replaces an earlier one: a pause for a second after one for a minute ends after that second. So a node
+//! has at most one timer; one that was replaced ends at once, instead of waiting out its time.
 //!
-//! Invariant: a node is held, and let go on by a timer, only under the lock; a timer that is late finds there that it is not its turn.
+//! Invariant: a node is held, and resumed by a timer, only under the lock; there, a late timer finds that it was
+//! replaced.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,19 +38,19 @@ impl Current {
 }
 
 impl Pause {
-    /// Holds a node's tasks from now on. The number of this pause.
+    /// Holds a node's tasks from now on. Returns the number of this pause.
     pub(super) fn begin(&self, tasks: &TaskGroup) -> u64 {
         let mut current = self.current.lock();
         tasks.hold();
         current.next()
     }
 
-    /// No timer ends a pause any more.
+    /// Cancels the timer.
     pub(super) fn call_off(&self) {
         self.current.lock().next();
     }
 
-    /// Has `end` called when this time is over, unless the pause is by then not the latest order any more.
+    /// Calls `end` after this time, unless a later order has replaced the pause by then.
     pub(super) fn end_after(
         self: &Arc<Self>,
         number: u64,

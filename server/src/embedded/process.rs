@@ -1,7 +1,8 @@
 //! All nodes of the process, and what can be done to one of them while the others go on.
 //!
-//! Ending a node waits for the threads that nodes run on, so orders are carried out by the thread of the program that gives them, or
-//! by a thread made for the order (a client's command, a node that ended by itself); never by one that nodes run on.
+//! Ending a node waits for the threads that nodes run on. So orders are carried out by the calling thread of the
+//! program, or by a thread made for the order (a client's command, a node that ended by itself), but never by a thread
+//! that nodes run on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,17 +21,17 @@ use crate::cluster::LocalBuses;
 use crate::node::{Node, StopSignal};
 use crate::runtime::threads::Threads;
 
-/// Until a thread can be had for a node that has ended by itself.
+/// Wait before trying again to start a thread for a node that has ended by itself.
 const THREAD_RETRY: Duration = Duration::from_millis(100);
 
 /// The nodes of the process.
 pub(super) struct Process {
     pub(super) members: Vec<Member>,
     pub(super) events: broadcast::Sender<Event>,
-    /// Starting was given up.
+    /// The start was cancelled.
     pub(super) cancelled: AtomicBool,
     pub(super) reach: Reach,
-    // After the nodes, whose files it holds.
+    // After the nodes, since it holds their files.
     pub(super) directory: Directory,
     /// How the nodes find each other's buses without sockets.
     buses: Arc<LocalBuses>,
@@ -39,7 +40,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Places for all nodes, all of them empty.
+    /// Empty places for all nodes.
     pub(super) fn new(options: &Options) -> Result<Self, ClusterError> {
         let config = options.config()?;
         options.check(&config)?;
@@ -62,12 +63,12 @@ impl Process {
         Ok(())
     }
 
-    /// Ends a node's place in the process when the node asks for it (SHUTDOWN, a fault).
+    /// Ends the node when it requests its own end (SHUTDOWN, a fault).
     fn watch(self: &Arc<Self>, node: &Node, index: usize, life: u64) {
         let mut asked = node.engine().state.watch_stop();
         let process = Arc::downgrade(self);
         self.threads.control().spawn(move |_| async move {
-            // An error: the node has gone another way.
+            // An error means that the node was ended in another way.
             let Ok(Some(status)) = asked.wait_for(Option::is_some).await.map(|status| *status) else { return };
             let ended = || {
                 let process = process.clone();
@@ -106,7 +107,7 @@ impl Process {
         Ok(())
     }
 
-    /// `false`: it did not run.
+    /// Returns `false` if it did not run.
     fn stop_held(&self, index: usize, signal: StopSignal) -> Result<bool, ClusterError> {
         let Some(node) = self.members[index].node() else { return Ok(false) };
         let was_paused = node.is_paused();
@@ -117,7 +118,7 @@ impl Process {
         }
     }
 
-    /// Stops all nodes; they end when each has saved, so that none takes over from another meanwhile.
+    /// Stops all nodes; each ends only when all have saved, so that none takes over from another meanwhile.
     pub(super) fn stop_all(&self, signal: StopSignal) -> Result<(), ClusterError> {
         let _operating: Vec<_> = self.members.iter().map(Member::operate).collect();
         let (places, nodes): (Vec<(usize, bool)>, Vec<Arc<Node>>) = self
@@ -139,7 +140,7 @@ impl Process {
         outcome
     }
 
-    /// A node could not save and goes on. To be stopped it was resumed, so whoever listens is told of that.
+    /// A node could not save and goes on. It was resumed in order to be stopped, so that event is sent too.
     fn not_stopped(&self, index: usize, was_paused: bool) -> ClusterError {
         if was_paused {
             self.tell(index, EventKind::Resumed);
@@ -164,13 +165,13 @@ impl Process {
     /// Ends a node as a crash would, and starts it again.
     pub(super) fn recover(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {
         let member = &self.members[index];
-        // Who watches must not find that the last node is down.
+        // A watcher must not conclude that the last node is down.
         member.returning.store(true, Ordering::SeqCst);
         self.kill(index);
         self.restart(index)
     }
 
-    /// Pauses a node, for so long if that is said; a pause that was there before gives way to this one.
+    /// Pauses a node, for `time` if given; this replaces an earlier pause.
     pub(super) fn pause(&self, index: usize, time: Option<Duration>) -> Result<(), ClusterError> {
         let member = &self.members[index];
         let _operating = member.operate();
@@ -183,7 +184,7 @@ impl Process {
             let (events, event) = (self.events.clone(), self.event(index, EventKind::Resumed));
             member.pause.end_after(number, time, &self.threads, move || {
                 tasks.resume();
-                // Nobody need listen.
+                // There may be no listener.
                 let _ = events.send(event);
             });
         }
@@ -216,13 +217,13 @@ impl Process {
     }
 
     fn tell(&self, index: usize, kind: EventKind) {
-        // Nobody need listen.
+        // There may be no listener.
         let _ = self.events.send(self.event(index, kind));
     }
 }
 
-/// Shuts nodes down in order, all at once, and waits for them, whatever runtime the caller may be in. For each whether it can end now;
-/// one that cannot goes on.
+/// Shuts several nodes down in order, all at once, and waits for them, also when called inside a runtime. Returns for
+/// each whether it can end now; one that cannot goes on.
 fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, ClusterError> {
     let shut_down = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -230,7 +231,7 @@ fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, Clu
         let stopping: Vec<_> = nodes
             .into_iter()
             .map(|node| {
-                // A frozen process hears no signal; who asks for an end in order wants it to go on so far.
+                // A frozen process does not receive SIGTERM, but an orderly stop implies that the node may run for it.
                 node.resume();
                 tasks.spawn_local(async move { node.shutdown(signal).wait().await })
             })

@@ -1,4 +1,4 @@
-//! How far forming has come: for a terminal while it takes long, and for the error when it took too long.
+//! How far forming has come: for a terminal while it takes long, and for the error if it took too long.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::Cluster;
 
-/// How long forming may take before anybody is told how far it is.
+/// How long forming may take before progress is reported.
 const QUIET: Duration = Duration::from_secs(1);
-/// How often it is told then.
+/// How often it is reported then.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// How far forming has come.
@@ -21,9 +21,9 @@ pub struct Progress {
     pub up: usize,
     /// Nodes that know all others.
     pub met: usize,
-    /// Nodes that say that all slots are served.
+    /// Nodes that report that all slots are served.
     pub ok: usize,
-    /// Replicas whose data are those of their primaries.
+    /// Replicas whose data is in sync with their primaries.
     pub synced: usize,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Whoever wants to be told.
+/// The callback for progress.
 #[derive(Clone)]
 pub(super) struct Observer(pub(super) Arc<dyn Fn(Progress) + Send + Sync>);
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// Tells the observer now and then, while something is waited for.
+/// Reports progress periodically, while the cluster is waited for.
 pub(super) struct Teller<'a> {
     observer: Option<&'a Observer>,
     next: Instant,
@@ -55,7 +55,7 @@ impl<'a> Teller<'a> {
         Self { observer, next: began + QUIET }
     }
 
-    /// Tells, if it is time.
+    /// Reports, if it is time.
     pub(super) fn tell(&mut self, cluster: &Cluster) {
         let now = Instant::now();
         if let Some(observer) = self.observer

@@ -1,8 +1,9 @@
 //! Where the nodes listen, and under which address they and their clients find each other.
 //!
-//! By default all of that is 127.0.0.1. With another `bind` the nodes announce an address that they listen on, since the one that a peer
-//! sees a connection come from need not be. What cannot work is said before anything is started: an announced address that is not
-//! of this machine or that nobody listens on, and one from which protected mode would turn the nodes away from each other.
+//! By default everything is at 127.0.0.1. With another `bind` the nodes announce an address that they listen on, since
+//! the source address of a connection need not be one. What cannot work is refused before anything is started: an
+//! announced address that is not of this machine or that no node listens on, and one from which protected mode would
+//! refuse the nodes' own connections.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
 
@@ -14,18 +15,18 @@ use crate::config::{Config, ids};
 pub(super) struct Reach {
     /// Where the nodes are introduced to each other.
     pub(super) dial: IpAddr,
-    /// What they must announce; `None` if they announce what they were told, or need not.
+    /// The address that they must announce; `None` if the configuration names one, or none is needed.
     pub(super) announce: Option<IpAddr>,
     /// Where clients find them.
     pub(super) shown: IpAddr,
-    /// Nobody else can reach them.
+    /// Other machines cannot reach them.
     pub(super) local: bool,
     /// How many addresses each node listens on.
     pub(super) addresses: usize,
 }
 
 impl Reach {
-    /// What the configuration of every node makes of it.
+    /// The addresses that follow from the configuration of every node.
     pub(super) fn of(config: &Config) -> Result<Self, ClusterError> {
         let bound: Vec<IpAddr> = config.bind_addresses().iter().filter_map(|name| address_of(name)).collect();
         let first = bound.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -40,7 +41,7 @@ impl Reach {
         let mut reach = Self { dial, announce: None, shown: dial, local, addresses: bound.len().max(1) };
         if !told.is_empty() {
             let Ok(ip) = told.parse() else {
-                // A name is resolved by the nodes, again and again; one that nobody knows would never bring them together.
+                // The nodes resolve a name again and again; if it cannot be resolved they would never meet.
                 return match (&*told, 0).to_socket_addrs() {
                     Ok(_) => Ok(reach),
                     Err(error) => Err(ClusterError::Contradiction(format!("--cluster-announce-ip {told}: {error}"))),
@@ -65,13 +66,13 @@ impl Reach {
         Ok(reach)
     }
 
-    /// What the nodes have in their configuration of this.
+    /// The directives that each node's configuration gets for this.
     pub(super) fn directives(&self) -> String {
         self.announce.map_or_else(String::new, |ip| format!("cluster-announce-ip {ip}\n"))
     }
 }
 
-/// Whether all that `bind` names is of this machine. An address that may be missing is left to the nodes.
+/// Checks that all addresses in `bind` are of this machine. An optional address is left to the nodes.
 pub(super) fn check_bound(config: &Config) -> Result<(), String> {
     for name in config.bind_addresses().iter().filter(|name| !name.starts_with('-')) {
         let Some(ip) = address_of(name) else {
@@ -84,7 +85,7 @@ pub(super) fn check_bound(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether nodes that announce `ip` reach each other there.
+/// Checks that nodes that announce `ip` reach each other there.
 fn check_announced(ip: IpAddr, bound: &[IpAddr], bind: &str) -> Result<(), ClusterError> {
     if TcpListener::bind((ip, 0)).is_err() {
         return Err(ClusterError::Contradiction(format!(
@@ -109,7 +110,8 @@ fn address_of(name: &str) -> Option<IpAddr> {
     }
 }
 
-/// The address of this machine that others see, of the same family: that of the way out. Nothing is sent.
+/// The address of this machine that others see, of the same family: the source address of an outgoing packet. Nothing
+/// is sent.
 fn outgoing(like: IpAddr) -> Option<IpAddr> {
     // Addresses that are reserved for examples; any that is not of this machine would do.
     let (own, other): (IpAddr, IpAddr) = match like {

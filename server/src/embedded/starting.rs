@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::process::Process;
 use super::{Cluster, ClusterError, Options};
 
-/// A cluster that is starting ([`Cluster::start_async`]). Dropping it gives the start up, and returns when nothing is left of it.
+/// A cluster that is starting ([`Cluster::start_async`]). Dropping it cancels the start, and returns when everything of
+/// it is gone.
 #[must_use = "the cluster stops when this is dropped"]
 pub struct Starting {
     outcome: oneshot::Receiver<Result<Cluster, ClusterError>>,
@@ -30,7 +31,7 @@ impl Starting {
         let starting = process.clone();
         let start = move || {
             let result = Cluster::start_in(starting, &options);
-            // Given up: the cluster ends here.
+            // If the receiver is gone, the start was cancelled and the cluster ends here.
             let _ = told.send(result);
         };
         match std::thread::Builder::new().name("cluster-start".to_owned()).spawn(start) {
@@ -39,7 +40,7 @@ impl Starting {
         }
     }
 
-    /// Where the files are of a cluster that is not ready yet.
+    /// The directory of a cluster that is not ready yet.
     #[cfg(test)]
     pub(super) fn directory(&self) -> Option<std::path::PathBuf> {
         self.process.as_ref().map(|process| process.directory.path().to_owned())
@@ -57,7 +58,7 @@ impl Future for Starting {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = std::task::ready!(Pin::new(&mut self.outcome).poll(cx));
-        // The cluster has it now.
+        // The cluster owns it now.
         self.process = None;
         Poll::Ready(outcome.unwrap_or(Err(ClusterError::Closed)))
     }
@@ -70,10 +71,10 @@ impl Drop for Starting {
         drop(process);
         self.outcome.close();
         if let Some(thread) = self.thread.take() {
-            // A start that panicked has said so already.
+            // A start that panicked has already reported it.
             let _ = thread.join();
         }
-        // It may have been done in that very moment.
+        // It may have succeeded at that very moment.
         let _ = self.outcome.try_recv();
     }
 }

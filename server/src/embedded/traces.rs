@@ -1,9 +1,9 @@
-//! A start that fails takes away from the directory that was named what it made there.
+//! Removes from a named directory what a failed start created there.
 //!
-//! What a failed start leaves behind misleads the next one: a directory of a node that never belonged to the cluster makes it one of
-//! another shape. So what is not there yet is noted before the start, and of it only what a start makes is removed: each nodes.conf, then
-//! directories, if nothing else is in them. Logs and data stay, whoever wrote them. A nodes.conf that somebody has locked is that of
-//! another process which started in the same directory at the same time, and runs.
+//! What a failed start leaves behind would mislead the next one: a directory of a node that never joined makes it look
+//! like a cluster of another shape. So the start first notes what does not exist yet, and on failure removes only those
+//! things: each nodes.conf, then directories, if nothing else is in them. Logs and data always stay. A locked
+//! nodes.conf belongs to another running process that started in the same directory at the same time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,12 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Notes what is not there. A temporary directory goes as a whole, so there is nothing to note.
+    /// Notes what does not exist. A temporary directory is removed as a whole, so nothing is noted.
     pub(super) fn ahead_of(process: &Process, options: &Options) -> Self {
         let (mut files, mut dirs) = (Vec::new(), Vec::new());
         if options.dir.is_some() {
             for member in &process.members {
-                // A configuration that is wrong makes nothing.
+                // A wrong configuration creates nothing.
                 files.extend(member.config().ok().map(|config| config.path(ids::CLUSTER_CONFIG_FILE)));
                 dirs.push(member.dir().to_owned());
             }
@@ -37,11 +37,11 @@ impl Traces {
         Self { files, dirs }
     }
 
-    /// Removes what has been made since, once the nodes have ended.
+    /// Removes what was created since, once the nodes have ended.
     pub(super) fn remove(&self) {
-        // What is not there, or holds something else, stays as it is.
+        // What is missing, or holds something else, stays as it is.
         for file in &self.files {
-            // Locked while it is removed, so that nobody begins to use it in between.
+            // Locked while it is removed, so that no other process begins to use it in between.
             if let Ok(held) = File::open(file)
                 && held.try_lock().is_ok()
             {

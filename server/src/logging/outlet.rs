@@ -1,15 +1,17 @@
-//! Standard output, standard error or a log file, to which a node's threads may write without ever waiting for a reader.
+//! Standard output, standard error or a log file, to which a node's threads write without ever waiting for a reader.
 //!
-//! Whoever reads a pipe may stop doing so: a supervisor that forgot standard error, a terminal that was stopped with Ctrl-S. Its buffer
-//! is full then (64 KiB), and the next write waits for ever. So what is not a regular file has a queue and a thread that writes it;
-//! only that thread waits. What does not fit into the queue is dropped and counted, and the reader is told so in one line as soon as
-//! there is room again. A regular file needs nobody's help and is written directly.
+//! The reader of a pipe may stop reading: a supervisor that forgot standard error, a terminal that was stopped with
+//! Ctrl-S. Once the pipe's buffer (64 KiB) is full, the next write blocks for ever. So an output that is not a regular
+//! file has a queue and a thread that writes it; only that thread waits. Lines that do not fit into the queue are
+//! dropped and counted, and one line reports the number as soon as there is room again. A regular file is written
+//! directly.
 //!
-//! The end of the process waits a moment for what is queued ([`Outlet::settle`]), and no longer than somebody reads.
+//! At the end of the process, [`Outlet::settle`] waits for queued lines for a moment, and only as long as they are
+//! being read.
 //!
-//! Bytes go to the descriptor itself: the standard library's `stdout` and `stderr` have locks, which one thread that waits
-//! would hold against all others. Pieces are whole lines and no longer than a pipe takes in one go, so that lines of several
-//! processes with one pipe stay whole. A reader that is gone is nobody's trouble.
+//! Bytes are written to the descriptor itself: the standard library's `stdout` and `stderr` have locks, which one
+//! blocked thread would hold against all others. Pieces are whole lines and no longer than a pipe accepts at once, so
+//! that the lines of several processes that share a pipe stay whole. If the reader is gone, the lines are discarded.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -21,15 +23,15 @@ use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-/// Bytes that wait for their reader; what comes on top is dropped.
+/// Bytes that wait for their reader; anything beyond is dropped.
 const QUEUE_MAX: usize = 1 << 20;
-/// What a pipe takes whole or not at all (`PIPE_BUF` of Linux).
+/// The most that a pipe accepts whole or not at all (`PIPE_BUF` of Linux).
 const PIECE_MAX: usize = 4096;
-/// Room that the line about lost ones needs before it is made.
+/// Room that must be free before the line about lost lines is made.
 const LOSS_LINE_MAX: usize = 512;
-/// A reader that took nothing for so long is not waited for at the end.
+/// At the end, a reader that accepted nothing for so long is given up.
 const SETTLE_STEP: Duration = Duration::from_millis(100);
-/// The longest wait at the end, for a reader that takes a little now and then.
+/// The longest wait at the end, for a reader that accepts a little now and then.
 const SETTLE_MAX: Duration = Duration::from_secs(1);
 
 /// The line that says how many lines are missing.
@@ -50,20 +52,20 @@ impl Target {
         }
     }
 
-    /// Whether writing there never waits for anybody.
+    /// Whether writing never blocks.
     fn is_regular(&self) -> bool {
         let metadata = self.fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
         metadata.is_ok_and(|metadata| metadata.is_file())
     }
 
-    /// Writes all of it, however long that takes. What cannot be written has nowhere to complain, and is gone.
+    /// Writes all of it, however long that takes. Errors cannot be reported anywhere; the bytes are lost.
     fn write(&self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match rustix::io::write(self.fd(), bytes) {
                 Ok(0) => return,
                 Ok(len) => bytes = &bytes[len..],
                 Err(Errno::INTR) => {}
-                // Somebody who shares the pipe made it so.
+                // Another process that shares the pipe made it non-blocking.
                 Err(Errno::AGAIN) => {
                     let fd = self.fd();
                     if poll(&mut [PollFd::new(&fd, PollFlags::OUT)], None).is_err_and(|error| error != Errno::INTR) {
@@ -76,7 +78,7 @@ impl Target {
     }
 }
 
-/// Something to write lines to that never blocks. Clones are the same outlet; its thread ends after the last of them.
+/// An output for lines that never blocks. Clones are the same outlet; its thread ends after the last of them.
 #[derive(Clone)]
 pub(crate) struct Outlet(Arc<Owner>);
 
@@ -87,9 +89,9 @@ struct Shared {
     target: Target,
     direct: bool,
     queue: Mutex<Queue>,
-    /// For the thread: there is something to write, or nothing will come any more.
+    /// Wakes the thread: there is something to write, or the outlet was closed.
     news: Condvar,
-    /// For who waits for the end: something was written.
+    /// Wakes [`Outlet::settle`]: something was written.
     progress: Condvar,
 }
 
@@ -97,7 +99,7 @@ struct Queue {
     waiting: Vec<u8>,
     /// Bytes that the thread has taken and not yet written.
     in_flight: usize,
-    /// Lines that did not fit since the last time this was said.
+    /// Lines that did not fit since the last report.
     lost: u64,
     loss_line: Box<LossFn>,
     has_thread: bool,
@@ -115,7 +117,7 @@ impl Outlet {
         Self::to(Target::Stderr)
     }
 
-    /// A file, or whatever has the name of one.
+    /// A file, or a device or pipe under the name of one.
     pub(crate) fn file(file: File) -> Self {
         Self::to(Target::File(file))
     }
@@ -135,7 +137,7 @@ impl Outlet {
         Self(Arc::new(Owner(Arc::new(shared))))
     }
 
-    /// Says in its own words how many lines are missing.
+    /// Sets the text of the line that reports how many lines are missing.
     pub(crate) fn on_loss(&self, line: impl Fn(u64) -> String + Send + 'static) {
         self.0.0.queue.lock().loss_line = Box::new(line);
     }
@@ -151,13 +153,13 @@ impl Outlet {
             queue.put(line);
         }
         if !queue.has_thread {
-            // Without a thread for it the lines wait for the next attempt.
+            // Without a thread, the lines wait for the next attempt to start one.
             queue.has_thread = shared.start_thread().is_ok();
         }
         shared.news.notify_one();
     }
 
-    /// Waits until everything is written, but no longer than it is being read. For the end of the process.
+    /// Waits until everything is written, but only as long as the reader accepts something. For the end of the process.
     pub(crate) fn settle(&self) {
         let until = Instant::now() + SETTLE_MAX;
         let mut queue = self.0.0.queue.lock();
@@ -203,7 +205,7 @@ impl Queue {
         }
     }
 
-    /// Says what was lost, if there is room for that and so many bytes.
+    /// Reports lost lines, if there is room for that line and `more` bytes.
     fn confess(&mut self, more: usize) {
         if self.lost == 0 || self.len() + LOSS_LINE_MAX + more > QUEUE_MAX {
             return;
@@ -246,7 +248,7 @@ impl Shared {
     }
 }
 
-/// As many whole lines as a pipe takes in one go, or one line that is longer.
+/// The length of as many whole lines as a pipe accepts at once, or of one line that is longer.
 fn piece_len(text: &[u8]) -> usize {
     let window = &text[..text.len().min(PIECE_MAX)];
     let end = memchr::memrchr(b'\n', window).or_else(|| memchr::memchr(b'\n', text));

@@ -1,4 +1,5 @@
-//! The shutdown that goes on, and who decides how it ends: the shutdown itself when it is ready or has failed, or ABORT before that.
+//! A running shutdown, and who decides how it ends: the shutdown itself when it is ready or has failed, or ABORT before
+//! that.
 //!
 //! ```text
 //!            begin_save
@@ -7,8 +8,8 @@
 //!    └──────► decided ◄─────┘     once: ready, failed, or aborted
 //! ```
 //!
-//! Invariants: an attempt is decided once, so ABORT answers OK only if the node goes on; a node that goes on is not paused, whatever
-//! the attempt was doing when it was aborted; after ABORT the next SHUTDOWN begins anew.
+//! Invariants: an attempt is decided once, so ABORT replies OK only if the node goes on. A node that goes on is not
+//! paused, whatever the attempt was doing when it was aborted. After ABORT the next SHUTDOWN starts a new attempt.
 
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ impl Attempt {
         Verdict(self.verdict.subscribe())
     }
 
-    /// Whether it was aborted. For the time before the last save begins: until then only ABORT decides.
+    /// Whether the attempt was aborted. Until the last save begins, only ABORT decides.
     pub(super) fn is_aborted(&self) -> bool {
         *self.phase.lock() == Phase::Decided
     }
@@ -54,14 +55,14 @@ impl Attempt {
         true
     }
 
-    /// Takes the decision; how far the attempt had come. `None`: it has been taken.
+    /// Takes the decision; returns how far the attempt had come. `None`: it was decided already.
     fn decide(&self) -> Option<Phase> {
         let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Decided);
         (phase != Phase::Decided).then_some(phase)
     }
 }
 
-/// An attempt whose task ends early, because the node does: nobody waits for it any longer.
+/// Ends an attempt whose task is dropped because the node ends: nothing must wait for it any longer.
 pub(super) struct AtLast(pub(super) Arc<Attempt>);
 
 impl Drop for AtLast {
@@ -77,24 +78,23 @@ impl Drop for AtLast {
 pub(crate) struct Verdict(watch::Receiver<Option<bool>>);
 
 impl Verdict {
-    /// Waits for it. `false`: the node goes on, because saving failed or ABORT came.
+    /// Waits for the end. `false`: the node goes on, because saving failed or ABORT came.
     pub(crate) async fn wait(mut self) -> bool {
-        // The sender goes only with the node.
+        // The sender is dropped only with the node.
         self.0.wait_for(Option::is_some).await.is_ok_and(|verdict| *verdict == Some(true))
     }
 }
 
-/// The attempt that goes on, or has ended with a node that is ready to stop.
+/// The running attempt, or one that has ended with a node that is ready to stop.
 #[derive(Default)]
 pub(super) struct Progress {
     current: Mutex<Option<Arc<Attempt>>>,
 }
 
 impl Progress {
-    /// The attempt that goes on.
+    /// The running attempt.
     ///
-    /// # Errors
-    /// There was none: the new one, for who carries it out.
+    /// # Errors There was none: returns the new one, which the caller must carry out.
     pub(super) fn join(&self) -> Result<Arc<Attempt>, Arc<Attempt>> {
         let mut current = self.current.lock();
         match &*current {
@@ -103,7 +103,8 @@ impl Progress {
         }
     }
 
-    /// ABORT: the node goes on, at once. `cancel_save` is called if the last save was under way. `false`: there is nothing to abort.
+    /// ABORT: the node goes on at once. `cancel_save` is called if the last save was under way. `false`: there is
+    /// nothing to abort.
     pub(super) fn abort(&self, state: &NodeState, cancel_save: impl FnOnce()) -> bool {
         let mut current = self.current.lock();
         let Some((attempt, phase)) = current.as_ref().and_then(|attempt| Some((attempt.clone(), attempt.decide()?)))
@@ -120,18 +121,19 @@ impl Progress {
         true
     }
 
-    /// An attempt has come to its end. Whether the node is ready to stop: if it was aborted, it is not.
+    /// An attempt has ended. Returns whether the node is ready to stop: not if it was aborted.
     pub(super) fn end(&self, attempt: &Arc<Attempt>, ready: bool, state: &NodeState) -> bool {
         let ready = attempt.decide().is_some() && ready;
         if !ready {
             let mut current = self.current.lock();
-            // Aborted, it may have paused the node afterwards. If another attempt goes on by now, the pause is that one's.
+            // An aborted attempt may have paused the node afterwards. If another attempt is running by now, the pause
+            // belongs to that one.
             if current.as_ref().is_none_or(|other| Arc::ptr_eq(other, attempt)) {
                 *current = None;
                 state.unpause(PausePurpose::Shutdown);
             }
         }
-        // Last: who hears of a failure may try again.
+        // Last: a client that hears of the failure may try again.
         attempt.verdict.send_replace(Some(ready));
         ready
     }

@@ -1,4 +1,5 @@
-//! Tests of the one decision: at whatever moment ABORT comes, either it is refused and the node ends, or the node goes on.
+//! Tests of the one decision: at whatever moment ABORT comes, either it is refused and the node ends, or the node goes
+//! on.
 
 use super::*;
 use crate::engine::state::PauseKind;
@@ -15,7 +16,8 @@ fn begun(progress: &Progress) -> Arc<Attempt> {
     progress.join().expect_err("none goes on")
 }
 
-/// The steps of a shutdown, with ABORT before the one of this number. Whether ABORT was obeyed, and whether the node ends.
+/// The steps of a shutdown, with ABORT before the one of this number. Whether ABORT was obeyed, and whether the node
+/// ends.
 fn with_abort_before(step: usize, ready: bool) -> (bool, bool) {
     let (progress, state) = (Progress::default(), NodeState::new(1, 0));
     let attempt = begun(&progress);

@@ -1,7 +1,7 @@
 //! CONFIG GET, SET, REWRITE, RESETSTAT and HELP.
 //!
-//! Only the wire: what the words mean is [`crate::config::Config`]'s business. REWRITE waits for the disk on the worker that runs it,
-//! as Redis does; it is an administrator's command, and its reply promises that the file is written.
+//! Only the wire format; [`crate::config::Config`] interprets the words. REWRITE waits for the disk on the worker that
+//! runs it, as in Redis; it is an administrator's command, and its reply promises that the file is written.
 
 use protocol::resp::Args;
 

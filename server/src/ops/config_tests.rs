@@ -1,4 +1,5 @@
-//! Tests of what the handlers decide themselves; their replies are compared with stock Redis in `tests/compat/config.rs`.
+//! Tests of what the handlers decide themselves; their replies are compared with stock Redis in
+//! `tests/compat/config.rs`.
 
 use super::*;
 

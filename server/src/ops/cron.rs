@@ -1,8 +1,9 @@
-//! What a node does now and then, ten times a second, on the control thread: rates for INFO, expiry of keys, idle clients, and clients
-//! that do not read what they are sent.
+//! The node's periodic work, ten times a second, on the control thread: rates for INFO, expiry of keys, idle clients,
+//! and clients that do not read their output.
 //!
-//! An idle node must cost next to nothing, so a tick is a few loads of atomics; what looks at every client runs once a second, and only
-//! if a directive asks for it. Expiry is done in small portions, with the thread's other tasks in between.
+//! An idle node must cost next to nothing, so a tick is a few loads of atomics. Work that visits every client runs once
+//! a second, and only if a directive asks for it. Expiry is done in small portions, with the thread's other tasks in
+//! between.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use crate::runtime::threads::Spawner;
 use crate::session::client::{ClientHandle, ClientId, ClientKind};
 
 const PERIOD: Duration = Duration::from_millis(100);
-/// Ticks between looks at memory and clients.
+/// Ticks between checks of memory and clients.
 const SLOW: u32 = 10;
-/// Keys that expire before other tasks have their turn.
+/// Keys that expire before other tasks run.
 const EXPIRE_BUDGET: usize = 256;
-/// How long expiry may go on per tick: a quarter of it, as with Redis.
+/// How long expiry may take per tick: a quarter of it, as in Redis.
 const EXPIRE_TIME: Duration = Duration::from_millis(25);
 
 /// Since when a client has been above its soft limit, milliseconds.
@@ -68,7 +69,7 @@ impl Ops {
         }
     }
 
-    /// `timeout`: closes ordinary clients that have said nothing for so long.
+    /// `timeout`: closes ordinary clients that were idle for so long.
     fn close_idle(&self, now: i64) {
         let limit_ms = self.engine.config.int(ids::TIMEOUT).saturating_mul(1000);
         if limit_ms == 0 {
@@ -84,7 +85,7 @@ impl Ops {
         }
     }
 
-    /// `client-output-buffer-limit`: closes clients that leave too much unread, or much for too long.
+    /// `client-output-buffer-limit`: closes clients that leave too much output unread, or much for too long.
     fn close_slow_readers(&self, now: i64, above: &mut Above) {
         let limits = self.engine.config.buffer_limits();
         if [limits.normal, limits.replica, limits.pubsub]
@@ -122,7 +123,7 @@ impl Ops {
 
 fn limit_of(client: &ClientHandle, limits: &BufferLimits) -> BufferLimit {
     match client.kind() {
-        // The primary's stream is not a client that we could do without.
+        // The primary's stream is not a client that may be disconnected.
         ClientKind::Primary => BufferLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 },
         ClientKind::Replica => limits.replica,
         ClientKind::PubSub => limits.pubsub,

@@ -1,6 +1,7 @@
-//! DEBUG: what test suites need to look into a node and to put it into unusual states.
+//! DEBUG: what test suites need to inspect a node and to put it into unusual states.
 //!
-//! Allowed by `enable-debug-command`. Nothing here crashes the process or leaks memory: those subcommands of Redis test Redis.
+//! `enable-debug-command` must allow it. Nothing here crashes the process or leaks memory: the subcommands of Redis
+//! that do are for testing Redis itself.
 
 use protocol::bus::PacketType;
 use protocol::rdb::Writer;
@@ -21,7 +22,8 @@ use crate::store::payload::digest::Digest;
 use crate::store::types::list::List;
 use crate::store::{AccessClock, EntryRef, Keyspace, payload};
 
-/// The largest size of a list element that shares its node: a listpack holds at most 4 GiB with room to spare (Redis: `quicklistisSetPackedThreshold`).
+/// The largest size of a list element that shares its node: a listpack holds at most 4 GiB with room to spare (Redis:
+/// `quicklistisSetPackedThreshold`).
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
 pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
@@ -91,8 +93,8 @@ fn is_on(word: &[u8]) -> bool {
     digits[..end].iter().any(|digit| *digit != b'0')
 }
 
-/// The node does nothing for a while: neither its clients nor the cluster's other nodes hear from it. The threads go on, since
-/// other nodes of the process may live on them.
+/// The node does nothing for a while: neither its clients nor the other nodes of the cluster hear from it. The threads
+/// go on, since other nodes of the process may use them.
 fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
     let seconds = leading_number(word).filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(0.0);
     let ms = (seconds * 1000.0).min(f64::from(i32::MAX)) as i64;
@@ -102,7 +104,7 @@ fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
     }
     ops.engine.state.pause(PausePurpose::Sleep, PauseKind::All, ctx.now + ms);
     if ctx.pass.is_alone() {
-        // Inside EXEC nothing can wait its turn: here the node stands still as Redis does.
+        // A command inside EXEC cannot be suspended: it blocks the thread, as Redis does.
         std::thread::sleep(Duration::from_millis(ms as u64));
         ctx.reply.ok();
         return Handled::Done;
@@ -116,7 +118,8 @@ fn sleep(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, word: &[u8]) -> Handled {
     }))
 }
 
-/// The number that a word begins with, as `strtod` reads it: what follows is passed over, and a word that begins with none is zero.
+/// The number at the beginning of a word, as `strtod` reads it: the rest is ignored, and a word without a number is
+/// zero.
 fn leading_number(word: &[u8]) -> Option<f64> {
     const LONGEST: usize = 64;
     let word = word.trim_ascii_start();
@@ -135,7 +138,7 @@ fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRes
         }
     }
     if ctx.pass.is_alone() {
-        // Inside EXEC nobody can wait for what needs the barrier.
+        // A command inside EXEC cannot wait for the barrier.
         return Err(error::NO_MULTI);
     }
     let done = ops.persistence.reload(Reload { save, flush });
@@ -146,20 +149,20 @@ fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRes
         match done.await {
             Ok(Ok(())) => reply.ok(),
             Ok(Err(problem)) => reply.error(problem.as_bytes()),
-            // There was no thread for it, or the node stops.
+            // There was no thread for it, or the node is stopping.
             Err(_) => reply.error(error::RELOAD_FAILED.as_bytes()),
         }
         out
     })))
 }
 
-/// RESTART and CRASH-AND-RECOVER. Redis executes its program anew; here the process goes on with its other nodes, so a node that is
-/// alone in it is not started again. Who asked gets no answer, as from Redis, unless it failed.
+/// RESTART and CRASH-AND-RECOVER. Redis executes its program anew. Here the process goes on with its other nodes, so a
+/// node that is alone in it is not restarted. As in Redis, the client gets no reply unless it failed.
 fn start_again(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, delay: Option<&[u8]>, order: Order) -> SessionResult {
     let delay = delay.map(|word| parse_i64(word).ok_or(error::NOT_INTEGER)).transpose()?.unwrap_or(0);
     let Some(neighbours) = ops.neighbours.get().cloned() else { return Err(error::NO_RESTART) };
     if ctx.pass.is_alone() {
-        // Inside EXEC nobody can wait.
+        // A command inside EXEC cannot wait.
         return Err(error::NO_MULTI);
     }
     let (log, protocol) = (ops.engine.log.clone(), ctx.session.protocol);
@@ -184,7 +187,7 @@ fn set_packed_threshold(ops: &Ops, word: &[u8]) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// Looks at a key as it is, even if its time has come.
+/// Looks at a key as it is, even if it has expired.
 fn with_entry<R>(ctx: &SessionCtx<'_, '_>, key: &[u8], look: impl FnOnce(EntryRef<'_>) -> R) -> Option<R> {
     let keyspace = &ctx.engine.keyspace;
     let slot = keyspace.lock(ctx.session.db, key_slot(key));
@@ -221,16 +224,17 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// No value of this version is a listpack and nothing else: lists are quicklists (of listpacks), as in Redis 7.0.
+/// No value of this version is a bare listpack: lists are quicklists (of listpacks), as in Redis 7.0.
 fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
-    // Unlike its siblings, this one does not see what has expired, and removes it (Redis: `objectCommandLookupOrReply`).
+    // Unlike its siblings, this subcommand does not see expired keys, and removes them (Redis:
+    // `objectCommandLookupOrReply`).
     let now = ctx.now;
     ctx.engine.expire_key(ctx.session.db, key, now);
     let lives = with_entry(ctx, key, |entry| !entry.is_expired(now)).unwrap_or(false);
     Err(if lives { error::NOT_LISTPACK } else { error::NO_SUCH_KEY })
 }
 
-/// The digest of everything; the caller is alone, so that it is of one moment.
+/// The digest of all keys. The caller holds the barrier, so the digest is of one moment.
 fn dataset_digest(keyspace: &Keyspace) -> Digest {
     let mut digest = Digest::default();
     for db in (0..keyspace.databases()).filter(|db| !keyspace.is_empty(*db)) {

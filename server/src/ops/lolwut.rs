@@ -1,7 +1,7 @@
-//! LOLWUT: a picture for whoever asks.
+//! LOLWUT: a picture.
 //!
-//! Versions 5 and 6 draw, as Redis's did; ours is a picture of the sixteen thousand slots as they fall to shards of random sizes. Other
-//! versions only say the version. The size is the client's to choose, within limits.
+//! Versions 5 and 6 draw, as in Redis; here the picture shows how the 16,384 slots fall to shards of random sizes.
+//! Other versions only print the version. The client may choose the size, within limits.
 
 use protocol::resp::Args;
 

@@ -37,7 +37,7 @@ fn container(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     Err(error::wrong_arity(&ctx.command.full_name))
 }
 
-/// Every collection knows what it takes without looking at its elements, so SAMPLES is only checked.
+/// Every collection knows its size without visiting its elements, so SAMPLES is only checked.
 fn usage(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let mut at = 3;
     while let Some(word) = args.get(at) {

@@ -1,16 +1,16 @@
-//! Operating a node: shutting it down, looking into it, and what must be done now and then.
+//! Operating a node: shutting it down, inspecting it, and periodic work.
 //!
 //! ```text
-//! shutdown    ends a node in order, for SHUTDOWN and for signals    attempt  who decides how a shutdown ends
-//!                                                                   settle   waits for writes that are under way
-//! debug       DEBUG, for tests                                      memory   what a key costs
+//! shutdown    ends a node in order, for SHUTDOWN and for signals    attempt  decides how a shutdown ends
+//! |                                                                  settle   waits for writes that are under way
+//! debug       DEBUG, for tests                                      memory   MEMORY USAGE
 //! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
 //! config      CONFIG                                                info     INFO
 //! introspect  COMMAND
-//! cron        what nobody asks for: rates, expiry, clients that are idle or do not read
+//! cron        periodic work: rates, expiry, clients that are idle or do not read
 //! ```
 //!
-//! Rank 10: uses persistence and replication, and nothing uses it but the node.
+//! Rank 10: uses persistence and replication; only the node uses it.
 
 #![forbid(unsafe_code)]
 
@@ -50,7 +50,7 @@ pub(crate) struct Ops {
     cluster: OnceLock<Weak<Cluster>>,
     /// The nodes that share this process, if it has several.
     neighbours: OnceLock<Arc<dyn Neighbours>>,
-    /// The shutdown that is going on, if one is, and the thread that it goes on on.
+    /// The running shutdown, if any, and the thread that it runs on.
     progress: Progress,
     control: OnceLock<Spawner>,
 }
@@ -69,7 +69,7 @@ impl Ops {
         })
     }
 
-    /// Plugs in the other nodes of the process. What is plugged in must not own this node.
+    /// Plugs in the other nodes of the process. The plug must not own this node.
     pub(crate) fn set_neighbours(&self, neighbours: Arc<dyn Neighbours>) {
         assert!(self.neighbours.set(neighbours).is_ok(), "a node is wired once");
     }

@@ -1,11 +1,12 @@
-//! SLOTD NODE: breaking and mending the nodes of a one-process cluster, for tests that have only a client.
+//! SLOTD NODE: breaks and repairs the nodes of a one-process cluster, for tests that have only a client.
 //!
-//! A process cannot be sent SIGKILL or SIGSTOP for one of the nodes that live in it. So any node takes the order and hands it to
-//! whoever owns them all ([`Neighbours`], which the embedded cluster implements). A node that is alone in its process has nobody to
-//! ask and says so; `enable-test-commands` must allow the command, because it is as good as a shell to who wants to do harm.
+//! SIGKILL and SIGSTOP cannot be sent to one of several nodes in a process. So any node takes the order and hands it to
+//! the owner of them all ([`Neighbours`], which the embedded cluster implements). A node that is alone in its process
+//! has no such owner and replies with an error. `enable-test-commands` must allow the command, because it is as
+//! dangerous as a shell.
 //!
-//! An order to a node other than the one that was asked is answered when it has been carried out. A node that ends itself does not
-//! answer: its connections close, as with SHUTDOWN. One that pauses itself answers when it goes on, as with DEBUG SLEEP.
+//! The reply to an order for another node is sent when the order was carried out. A node that ends itself does not
+//! reply: its connections close, as with SHUTDOWN. One that pauses itself replies when it goes on, as with DEBUG SLEEP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::command::{CmdError, error, help};
 use crate::config::ids;
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
-/// What is to be done to a node.
+/// An order to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// As kill -9: nothing is saved.
@@ -47,16 +48,16 @@ pub(crate) struct Neighbour {
     pub state: &'static str,
 }
 
-/// The nodes of this process, as one of them sees them.
+/// All nodes of this process, as seen by one of them.
 pub(crate) trait Neighbours: Send + Sync {
     fn list(&self) -> Vec<Neighbour>;
-    /// The number in that list of the node that asks.
+    /// The number in that list of the asking node.
     fn own(&self) -> usize;
-    /// Has the order carried out by a thread that no node runs on. The receiver hears how it went.
+    /// Carries the order out on a thread that no node runs on. The receiver gets the outcome.
     fn order(&self, node: usize, order: Order) -> oneshot::Receiver<Result<(), String>>;
 }
 
-/// Digits of an id that are enough to name a node, as `slotd cluster` prints them.
+/// So many digits of an id are enough to name a node; `slotd cluster` prints as many.
 const ID_DIGITS: usize = 8;
 
 const HELP: &[&str] = &[
@@ -131,7 +132,7 @@ fn parse(args: Args<'_>) -> Result<(Order, Option<&[u8]>), CmdError> {
     Ok((order, args.get(at)))
 }
 
-/// The node with this port, this id, or an id that begins so.
+/// The node with this port or id, or whose id begins like this.
 fn find(nodes: &[Neighbour], name: &[u8]) -> Result<usize, CmdError> {
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     if let Some(index) = nodes.iter().position(|node| node.port.to_string() == name) {

@@ -1,11 +1,13 @@
 //! Ending a node in order: writes stop, replicas catch up, data is saved, then the node is asked to stop.
 //!
-//! What was acknowledged before is there after the next start: on the replicas, since writes are held back before they are waited for,
-//! and in the file, since the cut of the last save ends all writes (`persistence::save`). Whoever held a command back gets no answer.
+//! Everything acknowledged before is there after the next start: on the replicas, since writes are held back before the
+//! replicas are waited for, and in the file, since the cut of the last save ends all writes (`persistence::save`). A
+//! command that was held back gets no reply.
 //!
-//! Nothing is stopped here: whoever runs the node hears of it through `NodeState::request_stop`, or called [`Ops::shutdown`] itself
-//! because of a signal. A shutdown that fails leaves a node that goes on serving. One shutdown goes on at a time, on the control thread:
-//! it does not depend on the client that asked for it, and who asks meanwhile waits for its end (Redis: `prepareForShutdown`).
+//! Nothing is stopped here: the owner of the node is told through `NodeState::request_stop`, or has called
+//! [`Ops::shutdown`] itself because of a signal. After a failed shutdown the node goes on serving. One shutdown runs at
+//! a time, on the control thread. It does not depend on the client that asked for it; a second request waits for its
+//! end (Redis: `prepareForShutdown`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use crate::command::{CmdError, error};
 use crate::config::ids;
 use crate::engine::state::{PauseKind, PausePurpose};
 
-/// How often lagging replicas are looked at.
+/// How often the replicas' offsets are checked.
 const POLL: Duration = Duration::from_millis(20);
 
 /// The modifiers of SHUTDOWN; the directives `shutdown-on-sigterm` and `shutdown-on-sigint` have the same.
@@ -65,10 +67,11 @@ pub(crate) fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, CmdError> {
 }
 
 impl Ops {
-    /// Makes the node ready to stop, or joins the shutdown that is doing so. With `by_command` the node is asked to stop then.
+    /// Prepares the node for its end, or joins the shutdown that is doing so. With `by_command` the node is then asked
+    /// to stop.
     pub(crate) fn shutdown(&self, flags: ShutdownFlags, by_command: bool) -> Verdict {
         let (Some(control), Some(this)) = (self.control.get(), self.me.upgrade()) else {
-            // A node that has not started, or is gone: nobody will tell this verdict, which is a no.
+            // The node has not started, or is gone: the verdict will never be set, which counts as no.
             return Attempt::default().verdict();
         };
         let attempt = match self.progress.join() {
@@ -87,7 +90,7 @@ impl Ops {
     }
 
     async fn get_ready(&self, mut flags: ShutdownFlags, attempt: &Attempt) -> bool {
-        // Half a data set must not overwrite a whole one.
+        // A data set that is only partly loaded must not overwrite the file.
         if self.engine.state.loading.load(Ordering::Relaxed) {
             (flags.save, flags.nosave) = (false, true);
         }
@@ -128,7 +131,7 @@ impl Ops {
         facts.replicas.iter().any(|replica| replica.offset != facts.offset)
     }
 
-    /// Holds writes back until every replica has everything, for at most `shutdown-timeout`. `false`: aborted.
+    /// Holds writes back until every replica has caught up, for at most `shutdown-timeout`. `false`: aborted.
     async fn wait_for_replicas(&self, attempt: &Attempt) -> bool {
         let (state, clock) = (&self.engine.state, &self.engine.clock);
         let patience_us = self.engine.config.int(ids::SHUTDOWN_TIMEOUT).max(0) as u64 * 1_000_000;

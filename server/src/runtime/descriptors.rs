@@ -1,12 +1,13 @@
-//! File descriptors of the process: as many as it may have, and some kept for what must not fail.
+//! File descriptors of the process: raises the limit, and reserves some for what must not fail.
 //!
-//! The system gives a process a soft limit, often 1024, that it may raise to a hard one. As Redis does, a node raises it as far as its
-//! `maxclients` need, and lowers `maxclients` if that is not far enough.
+//! The system gives a process a soft limit, often 1024, that it may raise to a hard limit. As in Redis, a node raises
+//! it as far as its `maxclients` need, and lowers `maxclients` if that is not far enough.
 //!
-//! Clients are not all that takes descriptors. A node that cannot save nodes.conf has to end, one that cannot open a file cannot save its
-//! data, and one that cannot connect loses its peers: anybody who opens connections and says nothing could bring that about. So the
-//! last descriptors are kept from clients. Counting would miss what others in the process have open (more nodes, the program that
-//! embeds them); but the system always gives out the lowest free number, so a client whose socket has a high number is a client too many.
+//! Clients are not the only users of descriptors. A node that cannot save nodes.conf has to end, one that cannot open a
+//! file cannot save its data, and one that cannot connect loses its peers: any client that just opens many connections
+//! could cause that. So the last descriptors are reserved. Counting connections would miss what others in the process
+//! have open (more nodes, the program that embeds them). But the system always assigns the lowest free number, so a
+//! client is refused if its socket has too high a number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,17 +17,18 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::logging::NodeLog;
 
-/// Descriptors besides those of clients that a node counts on when it fits `maxclients` (Redis: CONFIG_MIN_RESERVED_FDS).
+/// Descriptors that a node adds to those of its clients when it fits `maxclients` (Redis: CONFIG_MIN_RESERVED_FDS).
 const BESIDES_CLIENTS: u64 = 32;
-/// Kept from clients and from links of the bus: files, and the link to a primary. Once for the process: its nodes seldom
-/// open them in the same moment, and many nodes would otherwise leave clients only what [`Descriptors::allows`] makes sure of.
+/// Reserved for files and the link to a primary; neither clients nor bus links may use them. Once per process: its
+/// nodes seldom need them at the same moment, and with many nodes clients would be left with the minimum that
+/// [`Descriptors::allows`] guarantees.
 const FOR_FILES: u64 = 12;
-/// Kept from clients for the links of cluster nodes, if the process has any.
+/// Reserved for bus links, if the process has cluster nodes.
 const FOR_LINKS: u64 = 24;
-/// What is assumed if the system does not tell its limit, as by Redis.
+/// What is assumed if the system does not tell its limit, as in Redis.
 const UNKNOWN: u64 = 1024;
 
-/// A node cannot start with so few descriptors.
+/// There are too few descriptors for a node to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Your current 'ulimit -n' of {limit} is not enough for the server to start. Please increase your open file limit to at least {needed}. Exiting."
@@ -36,22 +38,21 @@ pub struct TooFew {
     needed: u64,
 }
 
-/// How many descriptors the system lets this process have, after it was asked for more.
+/// How many descriptors the process may have, after asking for more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenFiles {
     /// The limit before.
     pub before: u64,
     /// The limit now.
     pub limit: u64,
-    /// Why it is not as high as it was to be.
+    /// Why the limit is not as high as requested.
     refused: Option<Errno>,
 }
 
 impl OpenFiles {
     /// Raises the limit to so many, or as far as it goes. It is never lowered.
     ///
-    /// # Errors
-    /// The system does not tell the limit.
+    /// # Errors The system does not tell the limit.
     pub(crate) fn raise(wanted: u64) -> Result<Self, Errno> {
         let (before, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
         if before >= wanted {
@@ -84,7 +85,7 @@ impl Default for Descriptors {
     }
 }
 
-/// The part of one node, given back when it ends.
+/// The share of one node, given back when it ends.
 #[derive(Debug)]
 pub(crate) struct Claim {
     all: Arc<Descriptors>,
@@ -99,8 +100,8 @@ impl Claim {
         Self { all: all.clone(), wanted: AtomicU64::new(wanted), clustered }
     }
 
-    /// Changes what this node wants, and returns what the others want. Nodes of a process do this side by side, so the sum is
-    /// changed by the difference; that wraps when the difference is negative, and so comes out right.
+    /// Changes what this node wants, and returns what the others want. Nodes of a process do this concurrently, so the
+    /// sum is changed by the difference; a negative difference wraps, and the sum is still right.
     fn change(&self, wanted: u64) -> u64 {
         let before = self.wanted.swap(wanted, Ordering::Relaxed);
         let all = self.all.wanted.fetch_add(wanted.wrapping_sub(before), Ordering::Relaxed);
@@ -113,7 +114,7 @@ impl Claim {
         self.all.allows(descriptor, FOR_FILES + links)
     }
 
-    /// Whether a link of the bus may.
+    /// Whether a link of the bus may keep its descriptor.
     pub(crate) fn allows_link(&self, descriptor: i32) -> bool {
         self.all.allows(descriptor, FOR_FILES)
     }
@@ -127,11 +128,10 @@ impl Drop for Claim {
 }
 
 impl Descriptors {
-    /// Fits a node that starts and wants so many clients to the descriptors there are: raises the limit as far as it goes. If that
-    /// is not enough, how many clients there is room for.
+    /// Fits the descriptors to a starting node that wants so many clients: raises the limit as far as it goes. If that
+    /// is not enough, returns how many clients there is room for.
     ///
-    /// # Errors
-    /// There are too few for a single client.
+    /// # Errors There are too few for a single client.
     pub(crate) fn fit(
         self: &Arc<Self>,
         clients: u64,
@@ -151,10 +151,9 @@ impl Descriptors {
         Ok((claim, Some(limit - BESIDES_CLIENTS)))
     }
 
-    /// CONFIG SET maxclients: raises the limit for them.
+    /// For CONFIG SET maxclients: raises the limit.
     ///
-    /// # Errors
-    /// Redis's reason, if there are not so many.
+    /// # Errors Redis's reason, if there are not enough descriptors.
     pub(crate) fn refit(&self, claim: Option<&Claim>, clients: u64, log: &NodeLog) -> Result<(), String> {
         let wanted = clients + BESIDES_CLIENTS;
         let limit = self.raise(log, wanted, claim.map_or(0, |claim| claim.change(wanted)));
@@ -165,8 +164,8 @@ impl Descriptors {
         Err(format!("The operating system is not able to handle the specified number of clients, try with {most}"))
     }
 
-    /// Raises the limit so that a node has `wanted` and the others have theirs, or as far as it goes; the limit then. The log's lines are
-    /// Redis's (`adjustOpenFilesLimit`).
+    /// Raises the limit so that this node has `wanted` and the others have theirs, or as far as it goes; returns the
+    /// limit. The log lines are Redis's (`adjustOpenFilesLimit`).
     fn raise(&self, log: &NodeLog, wanted: u64, others: u64) -> u64 {
         let OpenFiles { before, limit, refused } = match OpenFiles::raise(wanted + others) {
             Ok(files) => files,
@@ -203,17 +202,17 @@ impl Descriptors {
         limit
     }
 
-    /// Of very few descriptors a quarter is kept.
+    /// Never reserves more than a quarter.
     fn allows(&self, descriptor: i32, kept: u64) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
         u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < limit - kept.min(limit / 4))
     }
 }
 
-/// Raises a soft limit that is too low for the threads of the process, before there are any: they open descriptors of their own.
+/// Raises a soft limit that is too low for the threads of the process, before they start: they open descriptors of
+/// their own.
 ///
-/// # Errors
-/// The hard one is too low as well, for a single client.
+/// # Errors The hard limit is too low as well, even for a single client.
 pub(crate) fn make_room_to_start(clients: u64, log: &NodeLog) -> Result<(), TooFew> {
     if getrlimit(Resource::RLIMIT_NOFILE).is_ok_and(|(soft, _)| soft > BESIDES_CLIENTS) {
         return Ok(());

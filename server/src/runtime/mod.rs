@@ -1,6 +1,6 @@
 //! What a node runs on: the threads of the process, groups of tasks, descriptors, memory and CPU.
 //!
-//! Several nodes of one process share all of it. Nothing here knows what a node is; it counts and hands out.
+//! The nodes of a process share all of it. This room does not know what a node is; it counts and distributes.
 //!
 //! Rank 2.
 

@@ -1,7 +1,8 @@
-//! What the system knows of the process: memory and CPU, asked for when somebody wants to know.
+//! What the system knows of the process: its memory and CPU time.
 //!
-//! Tools poll INFO, and `redis-cli --cluster create` asks every node for it twice: one system call each, no files except the
-//! one that the resident set stands in. Where a system has none of it, the figure is zero: INFO must not fail because of it.
+//! Tools poll INFO, and `redis-cli --cluster create` asks every node for it twice. So each figure costs one system
+//! call, and only the resident set is read from a file. If the system does not have a figure, it is zero: INFO must not
+//! fail because of it.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,8 +17,8 @@ const PAGE: u64 = 4096;
 /// Memory of the process, bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
-    /// What the program has allocated and not freed. With another allocator than slotd's own, resident memory that is the process's
-    /// own: its data, not its program.
+    /// What the program has allocated and not freed. With another allocator than slotd's own: the private part of
+    /// resident memory, without the program's code.
     pub used: u64,
     /// All resident memory.
     pub resident: u64,
@@ -55,7 +56,7 @@ impl Process {
         )
     }
 
-    /// CPU time of the thread that asks, where the system counts it.
+    /// CPU time of the calling thread, if the system counts it.
     pub(crate) fn thread_cpu() -> CpuTime {
         #[cfg(target_os = "linux")]
         {
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn cpu_time_grows() {
         let before = Process::cpu(UsageWho::RUSAGE_SELF).user;
-        // Some rounds of work: the system counts in microseconds, at some kernels in ticks of ten milliseconds.
+        // Many rounds of work: the system counts in microseconds, but some kernels in ticks of ten milliseconds.
         for _ in 0..2_000 {
             std::hint::black_box((0..100_000_u64).map(std::hint::black_box).sum::<u64>());
             if Process::cpu(UsageWho::RUSAGE_SELF).user > before {

@@ -1,11 +1,11 @@
-//! How much of a process's memory is whose, if several nodes live in it.
+//! How a process's memory is attributed to the nodes that live in it.
 //!
-//! The allocator counts for the process. A node knows the bytes of its own keys ([`crate::store::Keyspace::bytes`]); what is
-//! left when those of all nodes are taken off (buffers, threads, tables that nobody has filled) is divided among them. So
-//! `used_memory` of a node grows with its own data and with nobody else's. A node alone in its process has all of it.
+//! The allocator counts for the process. A node knows the bytes of its own keys ([`crate::store::Keyspace::bytes`]);
+//! the rest (buffers, threads, empty tables) is divided equally among the nodes. So `used_memory` of a node grows with
+//! its own data and not with that of the others. A node alone in its process has all of it.
 //!
-//! Counting walks through the slots, so each node counts for itself, when it is asked and once a second, and the others
-//! take the number that it found last.
+//! Counting walks through the slots, so each node counts only its own keys, when it is asked and once a second; the
+//! others use the number that it found last.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -29,7 +29,7 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// A node joins those of its process, until this is dropped.
+    /// Adds a node to those of its process, until the result is dropped.
     pub(crate) fn join(all: &Arc<ProcessMemory>) -> Self {
         let keys = Arc::new(AtomicU64::new(0));
         all.nodes.lock().push(Arc::downgrade(&keys));
@@ -41,7 +41,7 @@ impl Share {
         if self.nodes_and_keys().0 < 2 {
             return process;
         }
-        // Not under the lock: another node may wait for it on the thread that must not wait long.
+        // Not under the lock: another node may be waiting for it on the control thread.
         let mine = count();
         self.keys.store(mine, Ordering::Relaxed);
         let (nodes, all) = self.nodes_and_keys();

@@ -1,15 +1,16 @@
-//! The tasks of one node, held and ended together.
+//! The tasks of one node, which are held and ended together.
 //!
-//! Several nodes share the threads of a process, so a node cannot be stopped by stopping threads: the others live on them. Instead
-//! every task of a node carries a [`Ticket`] of the node's group, which is asked before each turn of the task. While the group
-//! is held, no task of it has a turn: sockets stay open and fill, timers run out unheard, as in a process that got SIGSTOP. Once
-//! the group is over, each task is dropped at its next turn, and with it its socket, as in a process that was killed.
+//! Several nodes share the threads of a process, so a node cannot be stopped by stopping threads. Instead every task of
+//! a node carries a [`Ticket`] of the node's group, which is checked before each turn of the task. While the group is
+//! held, none of its tasks runs: sockets stay open and fill, and timers expire without effect, as in a process that got
+//! SIGSTOP. Once the group has ended, each task is dropped at its next turn, and its socket with it, as in a process
+//! that was killed.
 //!
-//! What it costs: one atomic load per turn. Only holding, resuming and ending take the lock.
+//! The cost is one atomic load per turn. Only holding, resuming and ending take the lock.
 //!
-//! Invariants: no task has a turn after [`TaskGroup::end`], except those that were in the middle of one; nobody is forgotten,
-//! because a task registers its waker under the lock under which the phase changes; [`TaskGroup::wait_empty`] returns `true` only
-//! when every task was dropped.
+//! Invariants: no task runs after [`TaskGroup::end`], except one that was in the middle of a turn. No task is
+//! forgotten, because a task registers its waker under the lock under which the phase changes.
+//! [`TaskGroup::wait_empty`] returns `true` only when every task was dropped.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -39,7 +40,7 @@ pub(crate) struct TaskGroup {
     changed: Condvar,
 }
 
-/// Who belongs to the group: as many seats as there were tasks at once.
+/// The members of the group: as many seats as there were tasks at once.
 #[derive(Debug, Default)]
 struct Seats {
     wakers: Vec<Option<Waker>>,
@@ -66,7 +67,7 @@ impl TaskGroup {
         }
     }
 
-    /// Gives tasks no more turns until [`TaskGroup::resume`]. One that is in the middle of a turn finishes it.
+    /// Stops tasks from running until [`TaskGroup::resume`]. One in the middle of a turn finishes it.
     pub(crate) fn hold(&self) {
         let _seats = self.seats.lock();
         if self.phase() == Phase::Running {
@@ -81,7 +82,7 @@ impl TaskGroup {
         }
     }
 
-    /// Ends the group for good: every task is dropped at its next turn, which comes at once.
+    /// Ends the group for good: every task is woken, and dropped at its next turn.
     pub(crate) fn end(&self) {
         self.change(Phase::Over);
     }
@@ -107,8 +108,8 @@ impl TaskGroup {
         self.len() == 0
     }
 
-    /// Waits until nobody belongs to the group any more. `false`: not within this time. Not for a task or a thread of the group, nor
-    /// on the threads that run its tasks.
+    /// Waits until the group has no members left; `false` if that takes longer than `patience`. Must not be called by a
+    /// member of the group, nor on the threads that run its tasks.
     pub(crate) fn wait_empty(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut seats = self.seats.lock();
@@ -120,7 +121,8 @@ impl TaskGroup {
         true
     }
 
-    /// For a thread of the node: waits as long as the group is held. `false`: the group is over, and the thread must end.
+    /// For a thread of the node: waits as long as the group is held. Returns `false` if the group has ended; the thread
+    /// must then end.
     pub(crate) fn wait_turn(&self) -> bool {
         if self.phase() == Phase::Running {
             return true;
@@ -153,7 +155,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// Runs the future as a task of the group: it is held with the group, and dropped unfinished when the group ends.
     pub(crate) async fn run(mut self, future: impl Future<Output = ()>) {
-        // Dropped before the ticket: who waits for an empty group finds nothing of the future left.
+        // Dropped before the ticket, so that nothing of the future is left once the group is seen to be empty.
         let mut future = pin!(future);
         poll_fn(|cx| match self.ask(cx) {
             Phase::Running => future.as_mut().poll(cx),
@@ -189,7 +191,7 @@ impl Drop for Ticket {
             self.group.changed.notify_all();
         }
         drop(seats);
-        // The last waker of a task frees the task: not under the lock.
+        // Dropping a task's last waker frees the task, which must not happen under the lock.
         drop(waker);
     }
 }

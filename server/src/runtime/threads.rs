@@ -1,14 +1,15 @@
-//! The threads of a process: workers that run connections, and one control thread for everything that must never wait for them.
+//! The threads of a process: workers that run connections, and one control thread for everything that must never wait
+//! for them.
 //!
-//! Each worker is a single-threaded runtime; a connection is handed to the least loaded one and stays there, so that a command
-//! runs to completion on the thread that read it, with no hop and no work stealing. The cluster bus, replication and cron have
-//! the control thread, so that a long command never makes peers believe that the node is dead. Several nodes of one process
-//! share these threads; dropping [`Threads`] stops them. What a node spawns goes through [`Threads::of_group`], so that it can be held
-//! and ended without touching the other nodes ([`super::task_group`]).
+//! Each worker is a single-threaded runtime. A connection is handed to the least loaded worker and stays there, so a
+//! command runs to completion on the thread that read it, without hops or work stealing. The cluster bus, replication
+//! and cron run on the control thread, so a long command never makes peers believe that the node is dead. Several nodes
+//! of one process share these threads; dropping [`Threads`] stops them. What a node spawns goes through
+//! [`Threads::of_group`], so that it can be held and ended without touching the other nodes ([`super::task_group`]).
 //!
-//! Freed memory goes back to the system: the control thread looks once a second how much is in use and was meanwhile, and when much has been freed
-//! every thread returns what is free of its own ([`crate::base::allocator`]). That is the only moment at which it can be done
-//! cheaply: while a load frees and allocates the same amounts there is nothing to give back.
+//! Freed memory goes back to the system. Once a second the control thread compares the memory in use with its recent
+//! maximum; when much has been freed, every thread returns its own free memory ([`crate::base::allocator`]). Returning
+//! it is cheap only then: under a load that frees and allocates the same amounts there is nothing to return.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -33,14 +34,15 @@ pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
 /// How often the control thread looks at the memory in use.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// Freed memory is worth giving back from so many bytes on.
+/// Freed memory is returned if it is at least so many bytes.
 const WORTH_BYTES: u64 = 4 * 1024 * 1024;
-/// And from this part of what was in use on: the larger the heap, the longer it takes to look through it.
+/// And if it is at least this fraction of what was in use: the larger the heap, the longer it takes to search.
 const WORTH_PART: u64 = 32;
-/// After growth by this part of what was in use. Seldom: a heap that grows is looked through a few times in all.
+/// Also after growth by this fraction of what was in use. That is rare: a growing heap is searched only a few times in
+/// all.
 const WORTH_GROWTH: u64 = 4;
 
-/// Threads that read files for the tasks of one thread, at most, and how long they stay when there is nothing to read.
+/// How many threads, at most, read files for the tasks of one thread; below, how long they stay when idle.
 const DISK_THREADS: usize = 4;
 const DISK_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,7 @@ type Job = Box<dyn FnOnce(&Rc<Shared>) -> Pin<Box<dyn Future<Output = ()>>> + Se
 pub(crate) struct Spawner {
     jobs: mpsc::UnboundedSender<Job>,
     load: Arc<AtomicUsize>,
-    /// Whose tasks these are, if anybody's.
+    /// The group that the tasks belong to, if any.
     group: Option<Arc<TaskGroup>>,
 }
 
@@ -94,7 +96,7 @@ impl Spawner {
         }));
     }
 
-    /// Runs a task of the threads themselves: no node's, and no load.
+    /// Runs a task of the threads themselves, which belongs to no node and does not count as load.
     fn spawn_own<T>(&self, task: T)
     where
         T: Future<Output = ()> + Send + 'static,
@@ -103,7 +105,7 @@ impl Spawner {
     }
 
     fn send(&self, job: Job) {
-        // The receiver is gone only while the process stops; the task has no one left to serve then.
+        // The receiver is gone only while the process stops; the task is not needed then.
         let _ = self.jobs.send(job);
     }
 
@@ -111,7 +113,7 @@ impl Spawner {
         Self { group: Some(group.clone()), ..self.clone() }
     }
 
-    /// Tasks on this thread, apart from what the threads do for themselves: none if no node is there.
+    /// How many tasks run on this thread, not counting those of the threads themselves. Zero if there is no node.
     pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
@@ -132,9 +134,9 @@ pub(crate) struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// File descriptors, which the nodes of the process share.
     descriptors: Arc<Descriptors>,
-    /// Memory, of which each node has a part.
+    /// Memory, which is attributed to the nodes.
     memory: Arc<ProcessMemory>,
-    /// Changes when memory is to be given back.
+    /// Changes when memory is to be returned.
     give_back: watch::Receiver<()>,
 }
 
@@ -172,13 +174,13 @@ impl Threads {
         &self.memory
     }
 
-    /// Gives back what is free of the calling thread's memory whenever the threads do so; for a thread that has loaded data and only
-    /// waits from then on. Never ends.
+    /// Returns the calling thread's free memory whenever the other threads do so. For a thread that has loaded data and
+    /// then only waits. Never ends.
     pub(crate) fn give_back_memory(&self) -> impl Future<Output = Infallible> + use<> {
         give_back_here(self.give_back.clone())
     }
 
-    /// The same threads, for the tasks of this group. They do not live longer for it.
+    /// The same threads, for the tasks of this group. This does not prolong their life.
     pub(crate) fn of_group(&self, group: &Arc<TaskGroup>) -> Arc<Self> {
         let workers = self.workers.iter().map(|worker| worker.of_group(group)).collect();
         let control = self.control.of_group(group);
@@ -187,7 +189,7 @@ impl Threads {
         Arc::new(Self { workers, control, handles: Vec::new(), descriptors, memory, give_back })
     }
 
-    /// Waits until every thread has come to the end of the turn that it was in. Not on one of these threads.
+    /// Waits until every thread has finished its current turn. Must not be called on one of these threads.
     pub(crate) fn settle(&self) {
         let (told, done) = std::sync::mpsc::channel();
         for spawner in self.workers.iter().chain([&self.control]) {
@@ -235,7 +237,7 @@ impl Drop for Threads {
         let (jobs, _) = mpsc::unbounded_channel();
         self.control = Spawner { jobs, load: Arc::default(), group: None };
         for handle in self.handles.drain(..) {
-            // A thread that panicked has said so already; there is nothing left to stop.
+            // A thread that panicked has already reported it; there is nothing left to stop.
             if handle.thread().id() != std::thread::current().id() {
                 let _ = handle.join();
             }
@@ -243,7 +245,8 @@ impl Drop for Threads {
     }
 }
 
-/// Has memory given back when much less is in use than before; and when much more is, since what grew has left smaller places behind.
+/// Has memory returned when much less is in use than before; and when much more is, since a growing heap leaves smaller
+/// blocks behind.
 async fn watch_memory(tell: watch::Sender<()>) {
     let mut ticks = tokio::time::interval(LOOK_PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -253,19 +256,19 @@ async fn watch_memory(tell: watch::Sender<()>) {
     loop {
         ticks.tick().await;
         let used = allocator::used();
-        // What came and went since the last look counts as well.
+        // Memory that came and went since the last look counts as well.
         most = most.max(allocator::take_most()).max(used);
         let fell = most - used >= WORTH_BYTES.max(most / WORTH_PART);
         let grew = used.saturating_sub(last) >= WORTH_BYTES.max(last / WORTH_GROWTH);
         if fell || grew {
             (most, last) = (used, used);
-            // Whoever listened is gone only at the very end.
+            // There are no receivers only at the very end.
             let _ = tell.send(());
         }
     }
 }
 
-/// Gives back what is free of this thread's memory, each time when told.
+/// Returns this thread's free memory whenever it is told to.
 async fn give_back_here(mut told: watch::Receiver<()>) -> Infallible {
     while told.changed().await.is_ok() {
         allocator::collect();

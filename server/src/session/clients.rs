@@ -17,7 +17,7 @@ pub(crate) struct Clients {
     pub blocked: AtomicUsize,
     /// The worker that serves this node's clients while they are few.
     pub home: OnceLock<usize>,
-    /// The file descriptors that they share with all else.
+    /// The node's share of the process's file descriptors.
     pub descriptors: OnceLock<Claim>,
 }
 

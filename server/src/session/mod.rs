@@ -1,10 +1,10 @@
-//! What a connection is: its session, and what others may know of it.
+//! The state of connections: their sessions, and what others may know of them.
 //!
-//! A session belongs to the worker that runs its connection and is never shared; what others need of it goes through its
-//! [`ClientHandle`]. The stream from a primary and a file being loaded are sessions too: they run the same commands through the
-//! same dispatch, with an [`Origin`] that lifts the gates that are meant for clients.
+//! A session belongs to the worker that runs its connection and is never shared; other threads reach it through its
+//! [`ClientHandle`]. The stream from a primary and a file being loaded are sessions too: they run the same commands
+//! through the same dispatch, with an [`Origin`] that lifts the gates that are meant for clients.
 //!
-//! Here is the data; who acts on it is the engine. So a session knows nothing of commands, gates and locks.
+//! This room holds the data; the engine acts on it. So a session knows nothing of commands, gates and locks.
 //!
 //! Rank 5.
 
@@ -40,7 +40,8 @@ use transaction::{Multi, Watched};
 pub(crate) enum Origin {
     /// A client.
     Client,
-    /// The replication stream of our primary: already accepted there, so no gate but a pause applies, and nothing is answered.
+    /// The replication stream of our primary. Its commands were accepted there, so only a pause can hold them back, and
+    /// they get no reply.
     Primary,
 }
 
@@ -59,7 +60,7 @@ pub(crate) enum ReplyMode {
 pub(crate) struct Session {
     pub handle: Arc<ClientHandle>,
     pub origin: Origin,
-    /// Which gate of the barrier this session's thread goes through.
+    /// The barrier gate that this session's thread uses.
     pub gate: usize,
     pub protocol: Protocol,
     pub db: usize,
@@ -70,21 +71,21 @@ pub(crate) struct Session {
     pub asking: bool,
     /// CLIENT CACHING was given for the next command, or the transaction that it opens.
     pub caching: bool,
-    /// What it reads is remembered, to tell it of changes.
+    /// The keys that this client reads are remembered, to notify it of changes.
     pub tracks_reads: bool,
-    /// It has tracked at any time.
+    /// `Some` once the client has tracked.
     pub tracking: Option<Box<OwnTracking>>,
     pub reply_mode: ReplyMode,
-    /// What the command wrote are pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
+    /// The command wrote pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
     pub pushed: bool,
-    /// The error with which a command of the primary's stream was answered; nobody reads that answer, but the two data sets are no
-    /// longer the same.
+    /// The error reply to a command of the primary's stream. It is not sent, but it shows that the two data sets now
+    /// differ.
     pub stream_error: Option<String>,
     pub multi: Option<Box<Multi>>,
-    /// The commands that run are those of an EXEC.
+    /// The running commands are those of an EXEC.
     pub in_exec: bool,
     pub watched: Vec<Watched>,
-    /// Shared by the flags of all watched keys.
+    /// The flag that all watched keys share.
     pub watching: Option<Arc<Spoiled>>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
@@ -94,23 +95,24 @@ pub(crate) struct Session {
     pub attempts: u32,
     /// Close once what is written has been sent (QUIT, protocol error).
     pub close_after_reply: bool,
-    /// How much the client may be sent at once, bytes (`client-output-buffer-limit`).
+    /// How many bytes may be queued for the client at once (`client-output-buffer-limit`).
     pub output_limit: usize,
-    /// It would have been more: nothing is sent, and the connection ends.
+    /// The limit was exceeded: nothing is sent, and the connection ends.
     pub over_limit: bool,
-    /// The reply of the command that runs is not to be sent before this is over, although it is written: a change that cannot be
-    /// made inside EXEC is made right after it, and the client must not hear of it before.
+    /// The reply of the running command is written but must not be sent before this future ends: a change that cannot
+    /// be made inside EXEC is made right after it, and the client must not see the reply earlier.
     pub reply_after: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Replication offset after this session's last write, for WAIT.
     pub last_write_offset: i64,
     pub rng: Rng,
-    /// What the present run of commands is to be counted for.
+    /// The statistics of the present run of commands.
     pub tally: Tally,
-    /// The buffer of the long request that is being processed: who stores most of it keeps the buffer instead of a copy.
+    /// The buffer of the long request that is being processed. A command that stores most of it keeps the buffer
+    /// instead of a copy.
     pub lent: Option<Bytes>,
     /// Whether CLIENT NO-TOUCH is on.
     pub no_touch: bool,
-    /// What a subsystem keeps with the connection (replication: what a replica says of itself).
+    /// What a subsystem stores with the connection (replication: what a replica announced about itself).
     pub attached: Option<Box<dyn Any>>,
 }
 
@@ -157,20 +159,21 @@ impl Session {
         self.protocol == Protocol::Resp2 && self.handle.subscription_count() > 0
     }
 
-    /// The replies are too much for the client's output buffer. What it asked for is done all the same, as by Redis.
+    /// The replies exceed the client's output limit. The commands are executed all the same, as in Redis.
     #[cold]
     pub(crate) fn exceed_output_limit(&mut self) {
         self.over_limit = true;
         self.close_after_reply = true;
     }
 
-    /// A command was answered: ASKING held for it alone, refused or not. Only a transaction keeps it to its end (`resetClient`).
+    /// A command was answered. ASKING was for it alone, refused or not; only a transaction keeps it to its end
+    /// (`resetClient`).
     #[inline]
     pub(crate) fn spend_asking(&mut self) {
         self.asking &= self.in_multi();
     }
 
-    /// A command ran: what was given for one command alone is used up.
+    /// A command ran: options that were given for one command are used up.
     #[cold]
     pub(crate) fn spend_on(&mut self, traits: Traits) {
         if !traits.has(Traits::KEEPS_ASKING) {
@@ -179,7 +182,7 @@ impl Session {
         self.spend_caching(traits);
     }
 
-    /// A command was answered: CLIENT CACHING held for it alone, as ASKING does; but it holds through other CLIENT commands.
+    /// A command was answered. CLIENT CACHING was for it alone, as ASKING is, but it survives other CLIENT commands.
     pub(crate) fn spend_caching(&mut self, traits: Traits) {
         self.caching &= self.in_multi() || traits.has(Traits::KEEPS_CACHING);
     }

@@ -1,8 +1,9 @@
-//! Publish and subscribe: who listens to what, and delivering to them.
+//! Publish and subscribe: who is subscribed to what, and the delivery of messages.
 //!
-//! A message is encoded at most once per protocol and handed to each subscriber's mailbox by reference count. The registries are
-//! keyed by channel; what one client is subscribed to stands with its [`ClientHandle`], because the cluster ends shard
-//! subscriptions from outside when their slot leaves. Lock order: a client's subscriptions first, then a registry's entry.
+//! A message is encoded at most once per protocol and handed to each subscriber's mailbox by reference count. The
+//! registries are keyed by channel. The subscriptions of a client are stored in its [`ClientHandle`], because the
+//! cluster ends shard subscriptions from outside when their slot leaves. Lock order: a client's subscriptions first,
+//! then a registry's entry.
 //!
 //! Redis: pubsub.c.
 
@@ -61,8 +62,8 @@ impl<'a> Encoded<'a> {
 }
 
 impl PubSub {
-    /// Delivers a message to this node's subscribers of the channel and of matching patterns; returns how many got it. One with
-    /// more than `limit` unread bytes is disconnected; 0 is no limit.
+    /// Delivers a message to this node's subscribers of the channel and of matching patterns; returns how many got it.
+    /// A subscriber with more than `limit` unread bytes is disconnected; 0 is no limit.
     pub(crate) fn publish(&self, channel: &[u8], message: &[u8], limit: usize) -> usize {
         let mut receivers = 0;
         if let Some(subscribers) = self.channels.get(channel) {
@@ -136,12 +137,12 @@ impl PubSub {
         true
     }
 
-    /// All names of one kind that a client is subscribed to, in the order in which it asked for them.
+    /// All names of one kind that a client is subscribed to, in the order in which it subscribed.
     pub(crate) fn names_of(&self, client: &ClientHandle, kind: Kind) -> Vec<Box<[u8]>> {
         kind.set(&mut client.subscriptions.lock()).in_order()
     }
 
-    /// Forgets every subscription of a client without telling it: its connection ends, or RESET.
+    /// Drops every subscription of a client without notifying it: its connection ends, or RESET.
     pub(crate) fn forget(&self, client: &Arc<ClientHandle>) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             for name in self.names_of(client, kind) {
@@ -150,7 +151,8 @@ impl PubSub {
         }
     }
 
-    /// Ends every shard subscription whose slot `gone` picks, and tells the subscribers (Redis: `removeChannelsInSlot`).
+    /// Ends every shard subscription whose slot `gone` selects, and notifies the subscribers (Redis:
+    /// `removeChannelsInSlot`).
     pub(crate) fn drop_shard_slots(&self, gone: &dyn Fn(SlotId) -> bool) {
         let channels: Vec<Box<[u8]>> = self
             .shard_channels
@@ -212,7 +214,7 @@ fn publish_counts(client: &ClientHandle, subscriptions: &Subscriptions) {
     client.stats.shard_channels.store(subscriptions.shard_channels.len(), Ordering::Relaxed);
 }
 
-/// The confirmation of a (un)subscription; without a name when there was nothing to unsubscribe from.
+/// The confirmation of a (un)subscription; without a name if there was nothing to unsubscribe from.
 pub(crate) fn confirm(reply: &mut Reply<'_>, kind: Kind, subscribe: bool, name: Option<&[u8]>, left: usize) {
     reply.push(3);
     reply.bulk_str(kind.verb(subscribe));

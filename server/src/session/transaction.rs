@@ -1,4 +1,4 @@
-//! What a session keeps of its transaction: the commands that wait for EXEC, and the keys that it watches.
+//! What a session keeps of its transaction: the commands queued for EXEC, and the watched keys.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ pub(crate) struct Watched {
     pub slot: SlotId,
     pub key: Box<[u8]>,
     pub flag: Arc<WatchFlag>,
-    /// This node or its primary owned the slot. If it does not any more, the key lives elsewhere and changes there unseen.
+    /// This node or its primary owned the slot. If it no longer does, the key is elsewhere and may change there
+    /// unnoticed.
     pub served: bool,
 }
 

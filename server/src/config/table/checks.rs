@@ -1,4 +1,4 @@
-//! Rules for values of single directives that their kind cannot say, with Redis's reasons.
+//! Rules for single directives that their kind cannot express, with Redis's reasons.
 
 use protocol::bus::{IP_TEXT_ROOM, IpText};
 
@@ -46,8 +46,8 @@ pub(super) fn announced_node_name(name: &[u8]) -> Result<(), &'static str> {
     if name.iter().all(allowed) { Ok(()) } else { Err("Announced human node name contained invalid character") }
 }
 
-/// Beyond Redis 7.0, in the words of Valkey 9: only what can go into a packet and into nodes.conf, of this node and of every
-/// peer. A NUL would cut the address short.
+/// Stricter than Redis 7.0, in the words of Valkey 9: only characters that fit into a packet and into nodes.conf, on
+/// this node and on every peer. A NUL would cut the address short.
 pub(super) fn announced_address(address: &[u8]) -> Result<(), &'static str> {
     if address.len() >= IP_TEXT_ROOM {
         return Err("cluster-announce-ip is too long");
@@ -84,7 +84,7 @@ pub(super) fn shutdown_flags(flags: i64) -> Result<(), &'static str> {
     if flags & 3 == 3 { Err("shutdown options SAVE and NOSAVE can't be used simultaneously") } else { Ok(()) }
 }
 
-/// `{variable}` must be closed and known, `{{` is a brace, and something visible must be left.
+/// `{variable}` must be closed and known, `{{` is a brace, and the result must not be blank.
 pub(super) fn process_title(template: &[u8]) -> Result<(), &'static str> {
     const INVALID: &str = "template format is invalid or contains unknown variables";
     let mut visible = false;
@@ -110,7 +110,7 @@ pub(super) fn process_title(template: &[u8]) -> Result<(), &'static str> {
     if visible { Ok(()) } else { Err(INVALID) }
 }
 
-/// To ignore the file would be to open the server to everybody.
+/// Ignoring the file would open the server to every client.
 pub(super) fn no_acl_file(path: &[u8]) -> Result<(), &'static str> {
     if path.is_empty() { Ok(()) } else { Err(NO_ACL) }
 }

@@ -37,7 +37,8 @@ directives! {
     CLUSTER_ALLOW_READS_WHEN_DOWN = boolean("cluster-allow-reads-when-down", false);
     /// Serve sharded pub/sub while the cluster is down.
     CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN = boolean("cluster-allow-pubsubshard-when-down", true);
-    /// A replica that heard nothing of its primary for this many node timeouts does not stand for election; 0 always does.
+    /// A replica that heard nothing of its primary for this many node timeouts does not stand for election; 0 always
+    /// does.
     CLUSTER_REPLICA_VALIDITY_FACTOR =
         int("cluster-replica-validity-factor", 0, INT_MAX, 10).alias("cluster-slave-validity-factor");
     /// This replica never starts a failover by itself.

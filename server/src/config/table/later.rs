@@ -1,8 +1,8 @@
 //! Directives that came after Redis 7.0: in 7.2, in 8, and in Valkey up to 9.1.
 //!
-//! Their tools ask for them (`valkey-cli --cluster reshard` wants `cluster-databases`) and their configuration files write them, so they
-//! are known, with the ranges and texts of the version that brought them. They are hidden: `CONFIG GET *` stays Redis 7.0's. Names
-//! that later versions gave to older directives are at those (`also`).
+//! Their tools ask for them (`valkey-cli --cluster reshard` wants `cluster-databases`) and their configuration files
+//! contain them. So they are known, with the ranges and texts of the version that introduced them. They are hidden:
+//! `CONFIG GET *` stays that of Redis 7.0. New names for older directives are declared with those (`also`).
 
 use super::{checks, cluster};
 use crate::config::directive::{boolean, choice, directives, int, memory, optional, text};

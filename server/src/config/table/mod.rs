@@ -1,8 +1,8 @@
 //! The one table of directives.
 //!
-//! It has every directive that Redis 7.0.15 shows or hides, those of later versions and of Valkey that a file written for them
-//! may contain (`later.rs`), and slotd's own. The sections only keep the files short; [`all`] is the table. Order is the order in which CONFIG REWRITE
-//! appends.
+//! It has every directive that Redis 7.0.15 shows or hides, those that a file written for a later version or for Valkey
+//! may contain (`later.rs`), and slotd's own. The sections only keep the files short; [`all`] is the whole table.
+//! CONFIG REWRITE appends in the order of the table.
 
 use std::collections::HashMap;
 
@@ -58,11 +58,11 @@ pub(crate) fn find(name: &[u8]) -> Option<DirectiveId> {
     all().find(|(_, directive)| directive.is_named(name)).map(|(id, _)| id)
 }
 
-/// All names, for who looks for many of them.
+/// All names, for callers that look up many of them.
 pub(crate) struct Index(HashMap<Vec<u8>, DirectiveId>);
 
 impl Index {
-    /// The longest name that is looked for: longer than any.
+    /// Longer than any name; longer words are not looked up.
     const MAX_NAME: usize = 64;
 
     /// An index of the whole table.

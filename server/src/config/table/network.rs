@@ -37,7 +37,8 @@ directives! {
     CLIENT_QUERY_BUFFER_LIMIT = memory("client-query-buffer-limit", MB as u64, LONG_MAX, 1024 * MB);
     /// The longest single argument of a request, and so the longest string value.
     PROTO_MAX_BULK_LEN = memory("proto-max-bulk-len", MB as u64, LONG_MAX, 512 * MB);
-    /// Disconnects a client whose unread replies exceed the hard limit, or the soft limit for so many seconds, by class.
+    /// Disconnects a client whose unread replies exceed the hard limit, or the soft limit for so many seconds, by
+    /// class.
     CLIENT_OUTPUT_BUFFER_LIMIT = Directive::new(
         "client-output-buffer-limit",
         Kind::OutputBufferLimits,

@@ -9,7 +9,8 @@ const LONG_MAX: u64 = i64::MAX as u64;
 
 directives! {
     first = data::END;
-    /// The node's directory: dump.rdb, nodes.conf, and every relative path. Unlike Redis the process does not change into it.
+    /// The node's directory: dump.rdb, nodes.conf, and every relative path. Unlike Redis the process does not change
+    /// into it.
     DIR = Directive::new("dir", Kind::Directory, Default::Text("")).protected().deny_loading();
     /// Save after so many seconds if there were so many changes.
     SAVE = Directive::new("save", Kind::SavePoints, Default::Text("3600 1 300 100 60 10000"));

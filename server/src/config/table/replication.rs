@@ -8,7 +8,7 @@ use crate::config::directive::{
 const INT_MAX: i64 = i32::MAX as i64;
 const LONG_MAX: u64 = i64::MAX as u64;
 
-/// Valkey's `flush-before-load` wants no more memory than one data set takes: that is the file.
+/// Valkey's `flush-before-load` allows the memory of one data set only, so it is the file here.
 const DISKLESS_LOAD: Names = &[("disabled", 0), ("on-empty-db", 1), ("swapdb", 2), LATER, ("flush-before-load", 3)];
 
 directives! {
@@ -53,7 +53,8 @@ directives! {
     REPL_DISKLESS_SYNC_DELAY = int("repl-diskless-sync-delay", 0, INT_MAX, 5);
     /// Start the full sync as soon as so many replicas wait; 0 for no limit.
     REPL_DISKLESS_SYNC_MAX_REPLICAS = int("repl-diskless-sync-max-replicas", 0, INT_MAX, 0);
-    /// Where a full sync waits until all of it is there: in a file, or (`swapdb`; `on-empty-db` if there are no keys) as keys beside the old ones.
+    /// Where a full sync waits until all of it is there: in a file, or (`swapdb`; `on-empty-db` if there are no keys)
+    /// as keys beside the old ones.
     REPL_DISKLESS_LOAD = choice("repl-diskless-load", DISKLESS_LOAD, 0).deny_loading();
     /// Refuse writes with fewer good replicas than this.
     MIN_REPLICAS_TO_WRITE = int("min-replicas-to-write", 0, INT_MAX, 0).alias("min-slaves-to-write");

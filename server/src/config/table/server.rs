@@ -46,8 +46,8 @@ directives! {
     SYSLOG_FACILITY = choice("syslog-facility", SYSLOG_FACILITIES, 128).immutable().no_effect();
     /// Number of databases that SELECT knows; a cluster has only 0.
     DATABASES = int("databases", 1, DATABASES_MAX, 16).immutable();
-    /// Log version, mode, port and process id at start in several lines, as Redis does with its logo, although standard output
-    /// is no terminal.
+    /// Log version, mode, port and process id at start in several lines, as Redis does with its logo, although standard
+    /// output is no terminal.
     ALWAYS_SHOW_LOGO = boolean("always-show-logo", false).immutable();
     /// Whether the process changes its title, where the command line leaves room. Passwords are covered in any case.
     SET_PROC_TITLE = boolean("set-proc-title", true).immutable();
@@ -94,8 +94,8 @@ directives! {
     ENABLE_PROTECTED_CONFIGS = choice("enable-protected-configs", PROTECTED_ACTION, 0).immutable();
     /// Who may use DEBUG.
     ENABLE_DEBUG_COMMAND = choice("enable-debug-command", PROTECTED_ACTION, 0).immutable();
-    /// slotd: whether SLOTD NODE may kill, pause and restart the nodes of a one-process cluster. `slotd cluster` says yes if it is
-    /// reached from this machine only.
+    /// slotd: whether SLOTD NODE may kill, pause and restart the nodes of a one-process cluster. `slotd cluster` says
+    /// yes if it is reached from this machine only.
     ENABLE_TEST_COMMANDS = boolean("enable-test-commands", false).hidden().immutable();
     /// Who may use MODULE.
     ENABLE_MODULE_COMMAND = choice("enable-module-command", PROTECTED_ACTION, 0).immutable().no_effect();

@@ -1,5 +1,5 @@
-//! docs/directives.md is written from the table: this test fails when it is out of date, and with `UPDATE_DOCS=1` in the
-//! environment writes it instead.
+//! docs/directives.md is written from the table: this test fails when it is out of date, and with `UPDATE_DOCS=1` in
+//! the environment writes it instead.
 
 use std::fmt::Write as _;
 use std::path::Path;

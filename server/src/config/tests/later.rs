@@ -1,4 +1,5 @@
-//! What later versions know is known here too, under all their names and with their defaults, and shown only to who asks.
+//! What later versions know is known here too, under all their names and with their defaults, and shown only to who
+//! asks.
 
 use super::get;
 use crate::config::file::Sources;

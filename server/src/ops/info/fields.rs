@@ -20,15 +20,15 @@ use crate::session::client::{ClientHandle, ClientKind};
 /// A field: its name and where its value comes from.
 pub(super) type Field = (&'static str, fn(&Facts<'_>) -> Value);
 
-/// A value, with the way in which it is printed.
+/// A value, with its print format.
 pub(super) enum Value {
     Int(i64),
     Text(String),
-    /// Two digits after the point.
+    /// With two digits after the point.
     Decimal(f64),
-    /// Two digits after the point, and a percent sign.
+    /// With two digits after the point and a percent sign.
     Percent(f64),
-    /// Microseconds after the point.
+    /// With microseconds after the point.
     Seconds(f64),
 }
 
@@ -74,7 +74,7 @@ impl Display for Value {
     }
 }
 
-/// What fields are computed from; lasts for one INFO.
+/// What fields are computed from; made for one INFO.
 pub(super) struct Facts<'a> {
     engine: &'a Engine,
     now: i64,
@@ -107,7 +107,7 @@ impl<'a> Facts<'a> {
         self.clients.get_or_init(|| self.engine.clients.all())
     }
 
-    /// Clients without replicas.
+    /// Clients that are not replicas.
     fn connected_clients(&self) -> i64 {
         self.clients().iter().filter(|client| client.kind() != ClientKind::Replica).count() as i64
     }
@@ -148,7 +148,7 @@ impl<'a> Facts<'a> {
         self.engine.info.startup_memory()
     }
 
-    /// Resident memory that is not in use; negative if more is in use than has ever been touched.
+    /// Resident memory that is not in use; negative if more is in use than was ever touched.
     fn beyond_use(&self) -> Value {
         Value::Int(self.memory.resident as i64 - self.memory.used as i64)
     }
@@ -158,12 +158,12 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A mechanism that slotd does not have.
+/// For a mechanism that slotd does not have.
 fn zero(_: &Facts<'_>) -> Value {
     Value::Int(0)
 }
 
-/// The ratio of things that slotd does not tell apart.
+/// For the ratio of two things that slotd does not distinguish.
 fn one(_: &Facts<'_>) -> Value {
     Value::Decimal(1.0)
 }

@@ -1,4 +1,4 @@
-//! Sections with a line for each thing there is.
+//! Sections with one line per item.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use super::safe_name;
 use crate::engine::Engine;
 use crate::engine::info::InfoWriter;
 
-/// Keys whose time to live is looked at for `avg_ttl`.
+/// Keys whose time to live is read for `avg_ttl`.
 const TTL_SAMPLES: usize = 64;
-/// Slots that are locked for it, and how long each is waited for.
+/// Slots that are locked for it, and how long the caller waits for each.
 const TTL_SLOTS: usize = 16;
 const TTL_PATIENCE: Duration = Duration::from_millis(1);
 
@@ -34,7 +34,7 @@ pub(super) fn command_stats(engine: &Engine, out: &mut InfoWriter) {
     }
 }
 
-/// Error codes that were replied.
+/// Error codes that were sent to clients.
 pub(super) fn error_stats(engine: &Engine, out: &mut InfoWriter) {
     for (code, count) in engine.stats.errors() {
         out.field(&format!("errorstat_{}", safe_name(&code)), format_args!("count={count}"));
@@ -56,12 +56,12 @@ pub(super) fn keyspace(engine: &Engine, out: &mut InfoWriter) {
 
 /// The average time to live of some keys that have one, milliseconds.
 fn average_ttl(engine: &Engine, db: usize, now: i64) -> i64 {
-    // An expiry may be anywhere in an i64, so a sum of them fits only in more.
+    // Expiry times span all of i64, so their sum needs a wider type.
     let (mut sum, mut count) = (0i128, 0i128);
     'slots: for slot in engine.keyspace.with_expiry(db, SlotId::FIRST).take(TTL_SLOTS) {
-        // It is an estimate: a slot that a long command holds is left out.
+        // This is an estimate: a slot that a long command holds is left out.
         let Some(slot) = engine.keyspace.lock_within(db, slot, TTL_PATIENCE) else { continue };
-        // A big slot is not searched to its end: whoever wants the lock waits for this.
+        // A big slot is not searched to its end, since others wait for its lock meanwhile.
         for at in slot.iter().take(TTL_SAMPLES * 4).filter_map(crate::store::EntryRef::expire_at) {
             sum += i128::from(at.saturating_sub(now).max(0));
             count += 1;

@@ -1,12 +1,12 @@
-//! INFO: what the node says of itself.
+//! INFO: what the node reports about itself.
 //!
-//! Sections and fields have the names of Redis 7.0, because monitoring reads them by name. A section is either a table of fields, each
-//! declared once with the function that finds its value ([`fields`]), or a list of as many lines as there are things to tell
-//! (commandstats, errorstats, keyspace: [`lists`]), or the business of a subsystem above the engine, which registers as an
-//! [`InfoSource`](crate::engine::info::InfoSource) (persistence, replication).
+//! Sections and fields have the names of Redis 7.0, because monitoring reads them by name. A section is a table of
+//! fields, each declared once with the function that finds its value ([`fields`]); or a list with one line per item
+//! (commandstats, errorstats, keyspace: [`lists`]); or it belongs to a subsystem above the engine (persistence,
+//! replication), which registers as an [`InfoSource`](crate::engine::info::InfoSource).
 //!
-//! A field whose mechanism slotd does not have (scripts, modules, defragmentation) says zero, which is the truth.
-//! CPU is the process's: nodes of one process share it. Of its memory each has a part ([`crate::runtime::share`]).
+//! A field whose mechanism slotd does not have (scripts, modules, defragmentation) is zero. CPU time is that of the
+//! process, which its nodes share; memory is attributed to each node ([`crate::runtime::share`]).
 
 mod fields;
 mod lists;
@@ -38,11 +38,11 @@ fn info(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// How a section's body comes about.
+/// How a section's body is made.
 enum Body {
     Fields(&'static [Field]),
     Lines(fn(&Engine, &mut InfoWriter)),
-    /// Written by whoever it belongs to.
+    /// Written by the subsystem that it belongs to.
     Source,
 }
 
@@ -124,12 +124,13 @@ fn text<'a>(ctx: &SessionCtx<'_, '_>, words: impl Iterator<Item = &'a [u8]>) -> 
     out.into_text()
 }
 
-/// A name that a client can have invented, without the characters that INFO's format is made of (Redis: `getSafeInfoString`).
+/// An error code that a client may have invented, without the characters that INFO's format uses (Redis:
+/// `getSafeInfoString`).
 fn safe_name(name: &str) -> String {
     name.chars().map(|c| if matches!(c, '#' | ':' | '\n' | '\r') { '_' } else { c }).collect()
 }
 
-/// An amount of memory for people: `1.50K`, `23.58G`.
+/// An amount of memory in human-readable form: `1.50K`, `23.58G`.
 fn human_bytes(bytes: u64) -> String {
     let mut amount = bytes as f64;
     for unit in ["B", "K", "M", "G", "T", "P"] {

@@ -1,7 +1,7 @@
 //! ACL categories, derived from flags and group.
 //!
-//! Redis lists some categories with each command and derives others (`setImplicitACLCategories`). Almost all follow from what a
-//! [`Spec`] says anyway; the few that do not have a flag of their own (`Flags::ACL_*`).
+//! Redis lists some categories with each command and derives others (`setImplicitACLCategories`). Almost all follow
+//! from what a [`Spec`] already says; the few others have flags of their own (`Flags::ACL_*`).
 
 use crate::command::{Flags, Group, Spec};
 
@@ -30,7 +30,7 @@ pub(crate) const CATEGORIES: [&str; 21] = [
     "scripting",
 ];
 
-/// Whether a command belongs to a category; `false` for a name that is none.
+/// Whether a command belongs to a category; `false` for an unknown category.
 pub(crate) fn belongs(spec: &Spec, category: &str) -> bool {
     let flags = spec.flags;
     match category {

@@ -90,7 +90,7 @@ fn info(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// COMMAND DOCS leaves out what it does not know.
+/// COMMAND DOCS leaves out unknown commands.
 fn document(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let registry = &ctx.engine.registry;
     let wanted: Vec<&Command> = if args.len() == 2 {
@@ -109,7 +109,7 @@ fn document(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 /// Which commands COMMAND LIST names.
 enum Filter<'a> {
     All,
-    /// There are no modules, so nothing is of one.
+    /// There are no modules, so no command belongs to one.
     Module,
     Category(String),
     Pattern(&'a [u8]),
@@ -150,7 +150,7 @@ fn list(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// The keys of the command that follows, each with what the command does to it.
+/// The keys of the command that follows, each with the way in which the command uses it.
 fn find_keys(ctx: &SessionCtx<'_, '_>, command: Args<'_>) -> Result<KeyPositions, CmdError> {
     let registry = &ctx.engine.registry;
     let mut found = registry.find(&command[0]).ok_or(error::INVALID_KEYS_COMMAND)?;

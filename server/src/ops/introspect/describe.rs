@@ -9,7 +9,7 @@ use crate::command::{Flags, KeyFlags, KeySpec};
 use crate::engine::handler::Command;
 use crate::engine::registry::Registry;
 
-/// Flags that COMMAND INFO prints, in its order; the others are nobody's business (Redis: "hidden on purpose").
+/// Flags that COMMAND INFO prints, in its order; the others are internal (Redis: "hidden on purpose").
 const FLAGS: &[(Flags, &str)] = &[
     (Flags::WRITE, "write"),
     (Flags::READONLY, "readonly"),
@@ -98,7 +98,7 @@ pub(super) fn info(reply: &mut Reply<'_>, registry: &Registry, command: &Command
     }
 }
 
-/// Whether the keys cannot be told by fixed positions.
+/// Whether the keys cannot be described by fixed positions.
 fn is_movable(spec: &KeySpec) -> bool {
     !matches!((spec.begin, spec.find), (BeginSearch::Index(_), FindKeys::Range { .. }))
 }

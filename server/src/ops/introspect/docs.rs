@@ -12,7 +12,7 @@ use crate::engine::registry::Registry;
 /// Writes the documentation of a command, subcommands included.
 pub(super) fn docs(reply: &mut Reply<'_>, registry: &Registry, command: &Command) {
     let spec = command.spec;
-    // A declaration that cannot be read is a mistake in our tables, which a test finds; here it costs the arguments.
+    // An unreadable declaration is a mistake in our tables, which a test finds; here it only costs the arguments.
     let arguments = syntax::parse(spec.syntax).unwrap_or_default();
     let children: Vec<&Command> = subcommands(registry, command).collect();
     let doc_flags: Vec<&str> = [(spec.deprecated.is_some(), "deprecated"), (spec.syscmd, "syscmd")]
@@ -70,7 +70,7 @@ fn history(reply: &mut Reply<'_>, spec: &Spec) {
     }
 }
 
-/// Says which key spec the next key argument belongs to: specs and key arguments come in the same order, and the last spec may
+/// Finds the key spec of the next key argument: specs and key arguments come in the same order, and the last spec may
 /// cover several arguments (`LCS key1 key2`).
 struct KeyCounter {
     next: usize,

@@ -1,8 +1,8 @@
 //! What the server says about its own commands: COMMAND and its subcommands.
 //!
-//! Nothing here knows a command by name. Flags, ACL categories ([`acl`]), key specifications ([`describe`]) and documentation ([`docs`])
-//! are derived from the [`crate::command::Spec`]s of the registry, which are what dispatch, routing and locking obey, so what COMMAND
-//! says is what the server does.
+//! No command is known by name here. Flags, ACL categories ([`acl`]), key specifications ([`describe`]) and
+//! documentation ([`docs`]) are derived from the [`crate::command::Spec`]s of the registry. Dispatch, routing and
+//! locking obey the same specs, so COMMAND describes what the server does.
 
 pub(crate) mod acl;
 pub(crate) mod commands;
@@ -18,7 +18,7 @@ fn flag_names<F: Copy>(list: &[(F, &'static str)], has: impl Fn(F) -> bool) -> V
     list.iter().filter(|(flag, _)| has(*flag)).map(|(_, name)| *name).collect()
 }
 
-/// Commands that are no subcommands, without internal ones.
+/// Commands other than subcommands, without internal ones.
 fn top_level(registry: &Registry) -> impl Iterator<Item = &Command> {
     registry.iter().filter(|command| command.spec.container.is_none() && !is_hidden(command))
 }

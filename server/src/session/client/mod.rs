@@ -1,8 +1,8 @@
-//! What the rest of the node may know of a connection, and how it reaches it.
+//! What the rest of the node may know of a connection, and how to reach it.
 //!
-//! A connection's [`crate::session::Session`] belongs to one worker and is never shared. What others need of it (CLIENT LIST, CLIENT KILL, a
-//! message published to it, the reply to its blocked command) goes through its [`ClientHandle`]: a few atomics, and a
-//! mailbox that wakes the connection's task. Sending to a client that is gone is harmless.
+//! A connection's [`crate::session::Session`] belongs to one worker and is never shared. CLIENT LIST, CLIENT KILL, a
+//! message published to it and the reply to its blocked command all go through its [`ClientHandle`]: a few atomics, and
+//! a mailbox that wakes the connection's task. Sending to a client that is gone is harmless.
 
 pub(crate) mod parked;
 pub(crate) mod subscriptions;
@@ -80,12 +80,12 @@ pub(crate) struct ClientStats {
     pub multi: AtomicI64,
     /// Bytes that were read and not executed yet.
     pub query_buffer: AtomicUsize,
-    /// Room beside them.
+    /// Free bytes in the same buffer.
     pub query_buffer_free: AtomicUsize,
     pub output_buffer: AtomicUsize,
     pub protocol: AtomicU8,
     pub blocked: AtomicBool,
-    /// A pause holds its command back.
+    /// A pause holds this client's command back.
     pub paused: AtomicBool,
     pub readonly: AtomicBool,
     pub no_evict: AtomicBool,
@@ -110,11 +110,11 @@ pub(crate) struct ClientHandle {
     killed: AtomicBool,
     waker: AtomicWaker,
     parked: Mutex<Option<Arc<Parked>>>,
-    /// Raised when a key that it watches is changed; its session has it too.
+    /// Set when a watched key is changed; the session has it too.
     pub watching: Mutex<Option<Arc<Spoiled>>>,
-    /// How it tracks what it has read.
+    /// How the client tracks what it has read.
     pub tracker: Tracker,
-    /// What this client is subscribed to; its session changes it, and so does the cluster when a slot leaves.
+    /// What this client is subscribed to. The session changes it, and so does the cluster when a slot leaves.
     pub subscriptions: Mutex<Subscriptions>,
 }
 
@@ -146,7 +146,7 @@ impl ClientHandle {
         })
     }
 
-    /// Notes the command that this client waits in; its session alone says so.
+    /// Notes the command that this client waits in. Only its own session calls this.
     pub(crate) fn park(&self, parked: Option<Arc<Parked>>) {
         self.stats.blocked.store(parked.is_some(), Ordering::Relaxed);
         *self.parked.lock() = parked;
@@ -174,8 +174,9 @@ impl ClientHandle {
         self.kind.store(kind as u8, Ordering::Relaxed);
     }
 
-    /// Puts something into the mailbox and wakes the connection. `limit` bytes of unread pushes (0: no limit) kill it instead:
-    /// a subscriber that does not read must not fill the memory (Redis: client-output-buffer-limit).
+    /// Puts something into the mailbox and wakes the connection. If more than `limit` bytes of pushes are unread (0: no
+    /// limit), the client is disconnected instead: a subscriber that does not read must not fill the memory (Redis:
+    /// client-output-buffer-limit).
     pub(crate) fn send(&self, mail: Mail, limit: usize) {
         let size = match &mail {
             Mail::Push(bytes) => bytes.len(),
@@ -213,7 +214,7 @@ impl ClientHandle {
         self.has_mail.load(Ordering::Acquire)
     }
 
-    /// Takes the pushes out of the mail, in their order. What else there is stays.
+    /// Takes the pushes out of the mail, in their order. Other mail stays.
     pub(crate) fn take_pushes(&self, mut each: impl FnMut(&[u8])) {
         for mail in self.take_mail() {
             match mail {
@@ -234,7 +235,7 @@ impl ClientHandle {
         self.waker.register(waker);
     }
 
-    /// Closes the connection as soon as its task runs; what is unsent is dropped.
+    /// Closes the connection as soon as its task runs; unsent output is dropped.
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Release);
         self.waker.wake();
@@ -246,8 +247,8 @@ impl ClientHandle {
     }
 }
 
-/// Whether a client with this address is on this machine, by Redis's rule: a Unix socket (its path), or a loopback address
-/// as the system writes it.
+/// Whether a client with this address is on this machine, by Redis's rule: a Unix socket (its path), or a loopback
+/// address as the system writes it.
 pub(crate) fn is_local(address: &str) -> bool {
     address.starts_with('/') || address.starts_with("127.0.0.1:") || address.starts_with("[::1]:")
 }

@@ -1,6 +1,6 @@
-//! A command that waits for a key, or for something else, on behalf of its client.
+//! A command that waits, for a key or for something else, on behalf of its client.
 //!
-//! The slots of its keys hold it, its client has it, and the engine serves it ([`crate::engine::blocking`]).
+//! The slots of its keys and its client hold it, and the engine serves it ([`crate::engine::blocking`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,9 +27,10 @@ pub(crate) struct Parked {
     /// The keys waited for, without duplicates.
     pub keys: Vec<(SlotId, Box<[u8]>)>,
     pub token: Arc<BlockToken>,
-    /// What to answer if it is to leave while somebody tries to serve it in vain.
+    /// The reply if the command has to leave while an attempt to serve it is under way and fails.
     pub leaving: Mutex<Option<Mail>>,
-    /// Set for a command that waits for something else than keys (WAIT): its future answers, and this tells it that its time is up.
+    /// Set for a command that waits for something else than keys (WAIT): its future replies, and is notified here of
+    /// the timeout.
     pub time_up: Option<Arc<Notify>>,
 }
 
@@ -62,16 +63,16 @@ impl Parked {
         })
     }
 
-    /// Takes the command off waiting. `Some`: nobody has answered it, so it is to be answered with this. If somebody tries to serve it in
-    /// this very moment, and fails, then it is answered with this as well.
+    /// Stops the command from waiting. `Some`: it has no reply yet, so the caller sends `mail`. If it is being served
+    /// at this moment and that fails, `mail` becomes its reply as well.
     pub(crate) fn leave(&self, mail: Mail) -> Option<Mail> {
-        // Put down first, for whoever finds nothing to serve it with.
+        // Stored first, for an attempt to serve the command that fails.
         let mut leaving = self.leaving.lock();
         *leaving = Some(mail);
         if self.token.leave() { leaving.take() } else { None }
     }
 
-    /// What is read when its time is up.
+    /// The reply when the timeout expires.
     pub(crate) fn timeout_reply(&self) -> Vec<u8> {
         let mut out = Vec::new();
         write_timeout(self.spec.on_timeout, &mut out, self.protocol);
@@ -79,7 +80,7 @@ impl Parked {
     }
 }
 
-/// Writes what a client reads when its time is up.
+/// Writes the reply for an expired timeout.
 pub(crate) fn write_timeout(reply: TimeoutReply, out: &mut Vec<u8>, protocol: Protocol) {
     let mut writer = Reply::new(out, protocol);
     match reply {

@@ -1,10 +1,11 @@
 //! What one client is subscribed to.
 //!
-//! It stands with the client, since the cluster ends shard subscriptions from outside when their slot leaves.
+//! It belongs to the client's handle, not its session, since the cluster ends shard subscriptions from outside when
+//! their slot leaves.
 
 use std::collections::BTreeMap;
 
-/// Names in the order in which a client subscribed to them, which is the order in which it is told that they ended.
+/// Names in the order in which a client subscribed to them; they are confirmed in that order when they end.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     /// Each name with its number.

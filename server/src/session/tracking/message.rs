@@ -1,10 +1,11 @@
 //! The messages of client-side caching.
 //!
-//! With RESP3 it is a push: `invalidate`, and the keys, or null for all of them. To a client of RESP2 that hears for another one and is
-//! subscribed to anything, the same comes as if it had been published to `__redis__:invalidate`. A message is encoded once per protocol.
+//! With RESP3 it is a push: `invalidate`, and the keys, or null for all of them. A RESP2 client that receives
+//! redirected invalidations, and is subscribed to anything, gets the same as if it had been published to
+//! `__redis__:invalidate`. A message is encoded once per protocol.
 //!
-//! Redis: tracking.c, `sendTrackingMessage`. Null is that of the protocol of the client that tracks, as with Redis, except for a receiver of
-//! RESP2, which would not understand the one of RESP3.
+//! Redis: tracking.c, `sendTrackingMessage`. Null is encoded in the protocol of the tracking client, as in Redis,
+//! except for a RESP2 receiver, which would not understand RESP3's null.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,7 @@ use protocol::resp::reply::{Protocol, Reply};
 
 use crate::session::client::{ClientHandle, ClientId};
 
-/// Where messages to clients of RESP2 seem to have been published.
+/// The channel on which RESP2 clients receive the messages.
 const CHANNEL: &str = "__redis__:invalidate";
 
 /// What has become invalid.
@@ -25,7 +26,7 @@ pub(crate) struct Message<'a> {
 
 enum What<'a> {
     Keys(Vec<&'a [u8]>),
-    /// To a client that speaks this protocol.
+    /// All keys; the tracking client speaks this protocol.
     Everything(Protocol),
 }
 
@@ -43,7 +44,7 @@ impl<'a> Message<'a> {
         Self { what: What::Keys(keys.into_iter().collect()), push: None, published: None }
     }
 
-    /// Of everything; the client that tracks speaks this protocol.
+    /// The message for all keys; the tracking client speaks this protocol.
     pub(crate) fn everything(protocol: Protocol) -> Self {
         Self { what: What::Everything(protocol), push: None, published: None }
     }
@@ -59,7 +60,7 @@ impl<'a> Message<'a> {
         self.push.clone()
     }
 
-    /// What a client of RESP2 gets for another one, if it is subscribed to anything.
+    /// What a RESP2 client gets on behalf of another client, if it is subscribed to anything.
     pub(crate) fn published_for(&mut self, client: &ClientHandle) -> Option<Bytes> {
         if client.subscription_count() == 0 {
             return None;
@@ -89,7 +90,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Tells a client of RESP3 that the one which was to hear instead is gone.
+/// Tells a RESP3 client that the client it redirected its invalidations to is gone.
 pub(crate) fn redirection_broken(redirect: ClientId) -> Bytes {
     let mut out = Vec::new();
     let mut reply = Reply::new(&mut out, Protocol::Resp3);

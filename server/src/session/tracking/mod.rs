@@ -1,15 +1,17 @@
-//! Client-side caching: clients are told when what they have read changes.
+//! Client-side caching: clients are notified when a key that they have read changes.
 //!
-//! When a client that tracks reads a key, the engine notes it in the [`table`], under the slot's lock it read under. Whoever
-//! changes a key notes that in its effects; they are drained under the same lock, so a change comes either before the read or after
-//! it, and then the reader is told. Clients in the broadcasting mode are told of everything below their [`prefixes`], at the end of a
-//! batch. Here is what is remembered; `engine/tracking.rs` remembers and tells.
+//! When a tracking client reads a key, the engine notes it in the [`table`], under the lock of the key's slot. A
+//! command that changes a key notes that in its effects, which are drained under the same lock. So a change comes
+//! either before the read, or after it and then the reader is notified. Clients in broadcasting mode are notified of
+//! every changed key that begins with one of their [`prefixes`], at the end of a batch. This module holds the data;
+//! `engine/tracking.rs` does the work.
 //!
-//! A message is mail like a published one. It comes behind the reply of the command that caused it, and behind an EXEC as a whole, since a
-//! connection takes its mail between two commands. What a client leaves unread is bounded by its output buffer limit.
+//! A message goes through the mailbox like a published one. It follows the reply of the command that caused it, or the
+//! whole reply of an EXEC, since a connection takes its mail between two commands. Unread messages are bounded by the
+//! client's output buffer limit.
 //!
-//! While no connected client has ever asked for tracking, a read costs a look at the session and a change one relaxed load
-//! ([`Tracking::is_on`]).
+//! If no connected client has ever enabled tracking, a read costs one check of the session and a change one relaxed
+//! load ([`Tracking::is_on`]).
 //!
 //! Redis: tracking.c.
 
@@ -29,10 +31,10 @@ pub(crate) use prefixes::OwnPrefixes;
 use prefixes::Prefixes;
 use table::Table;
 
-/// What a session keeps that has tracked at any time.
+/// What a session keeps once it has tracked.
 #[derive(Debug, Default)]
 pub(crate) struct OwnTracking {
-    /// What it is told of in the broadcasting mode.
+    /// Its prefixes in broadcasting mode.
     pub prefixes: OwnPrefixes,
 }
 
@@ -40,22 +42,23 @@ pub(crate) struct OwnTracking {
 pub(crate) struct Tracking {
     pub table: Table,
     pub all_prefixes: Mutex<Prefixes>,
-    /// Prefixes that there are.
+    /// The number of different prefixes.
     prefix_count: AtomicUsize,
     /// Clients that track.
     clients: AtomicUsize,
-    /// Connections that have ever tracked: they can still be told of what they read. Changed under the lock of `prefixes`.
+    /// Connections that have ever tracked: they may still have to be notified of what they read. Changed under the lock
+    /// of `prefixes`.
     concerned: AtomicUsize,
     /// `tracking-table-max-keys`; 0 is no limit.
     max_keys: AtomicUsize,
-    /// There is something for the end of a batch.
+    /// There are changes to announce at the end of the batch.
     pub due: AtomicBool,
-    /// Source of chance.
+    /// State of the random numbers.
     seed: AtomicU64,
 }
 
 impl Tracking {
-    /// Nobody tracks; `seed` is a source of chance.
+    /// No client tracks yet; `seed` starts the random numbers.
     pub(crate) fn new(seed: u64, max_keys: usize) -> Self {
         Self {
             table: Table::new(),
@@ -69,7 +72,7 @@ impl Tracking {
         }
     }
 
-    /// Whether a change may concern anybody.
+    /// Whether a change may concern any client.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.concerned.load(Ordering::Relaxed) != 0
@@ -95,7 +98,7 @@ impl Tracking {
         self.prefix_count.load(Ordering::Relaxed)
     }
 
-    /// Obeys `tracking-table-max-keys`.
+    /// Applies `tracking-table-max-keys`.
     pub(crate) fn set_max_keys(&self, max_keys: usize) {
         self.max_keys.store(max_keys, Ordering::Relaxed);
         if self.is_too_large() {
@@ -114,7 +117,7 @@ impl Tracking {
         Rng::new(self.seed.fetch_add(1, Ordering::Relaxed)).next_u64()
     }
 
-    /// Switches tracking on for a session, or to another mode. `prefixes` are added to those that it has.
+    /// Enables tracking for a session, or changes its mode. `prefixes` are added to those that it has.
     pub(crate) fn enable(&self, session: &mut Session, mode: Mode, redirect: ClientId, prefixes: &[&[u8]]) {
         let handle = session.handle.clone();
         let mut all = self.all_prefixes.lock();
@@ -138,7 +141,7 @@ impl Tracking {
         session.tracks_reads = !mode.has(Mode::BCAST);
     }
 
-    /// Switches tracking off. What the client has read stays in the table, as with Redis: it may track again.
+    /// Disables tracking. What the client has read stays in the table, as in Redis: it may enable tracking again.
     pub(crate) fn disable(&self, session: &mut Session) {
         let Some(own) = &mut session.tracking else { return };
         if !session.handle.tracker.mode().has(Mode::ON) {
@@ -154,7 +157,7 @@ impl Tracking {
         session.caching = false;
     }
 
-    /// A connection ends. Without anybody who could be told, nothing needs to be remembered.
+    /// A connection ends. If it was the last one that had tracked, nothing needs to be remembered.
     pub(crate) fn leave(&self, session: &mut Session) {
         self.disable(session);
         if session.tracking.take().is_some() {

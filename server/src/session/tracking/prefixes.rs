@@ -1,10 +1,11 @@
-//! Prefixes of the broadcasting mode, and the keys that changed under each since its clients were told.
+//! Prefixes of the broadcasting mode, and the keys that changed under each since its clients were last notified.
 //!
-//! A client in this mode hears of every change of a key that begins with one of its prefixes, whether it has read the key or not. What
-//! changes is collected for each prefix and told at the end of a batch of commands, so that a pipeline makes one message. With each key
-//! stands who changed it last, for clients that do not want to hear of their own changes.
+//! A client in this mode is notified of every change of a key that begins with one of its prefixes, whether it has read
+//! the key or not. Changes are collected for each prefix and announced at the end of a batch of commands, so that a
+//! pipeline makes one message. Each key is stored with the client that changed it last, for clients that do not want to
+//! hear of their own changes.
 //!
-//! A key is looked up once for each length that a prefix has, not for each prefix.
+//! A key costs one look-up for each length that prefixes have, not for each prefix.
 //!
 //! Redis: tracking.c, the prefix table.
 
@@ -31,7 +32,7 @@ impl Lengths {
         }
     }
 
-    /// The beginnings of `word` that are as long as a name is, the shortest first.
+    /// The beginnings of `word` that have the length of a name, the shortest first.
     fn beginnings<'a>(&self, word: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.0.range(..=word.len()).map(|(&length, _)| &word[..length])
     }
@@ -72,7 +73,7 @@ impl OwnPrefixes {
     }
 }
 
-/// Keys with who changed each last; 0 is nobody.
+/// Keys with the client that changed each last; 0 is none.
 pub(super) type Changed = BTreeMap<Box<[u8]>, ClientId>;
 
 #[derive(Debug, Default)]
@@ -81,7 +82,7 @@ struct Prefix {
     changed: Changed,
 }
 
-/// What the clients of one prefix are to be told.
+/// What the clients of one prefix are to be notified of.
 pub(crate) struct News {
     pub clients: Vec<ClientId>,
     pub changed: Changed,
@@ -119,7 +120,7 @@ impl Prefixes {
         }
     }
 
-    /// Notes that `by` has changed a key; whether anybody is to be told.
+    /// Notes that `by` has changed a key; returns whether any client is to be notified.
     pub(crate) fn note(&mut self, key: &[u8], by: ClientId) -> bool {
         let mut noted = false;
         for beginning in self.lengths.beginnings(key) {
@@ -131,7 +132,7 @@ impl Prefixes {
         noted
     }
 
-    /// What is to be told, in the order of the prefixes.
+    /// Takes what is to be announced, in the order of the prefixes.
     pub(crate) fn take_news(&mut self) -> Vec<News> {
         let with_news = self.prefixes.values_mut().filter(|prefix| !prefix.changed.is_empty());
         let news = |prefix: &mut Prefix| News {

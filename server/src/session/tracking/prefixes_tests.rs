@@ -1,4 +1,5 @@
-//! A change is collected once under every prefix that it begins with, and prefixes of one client that overlap are found.
+//! A change is collected once under every prefix that it begins with, and prefixes of one client that overlap are
+//! found.
 
 use super::*;
 

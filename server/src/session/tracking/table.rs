@@ -1,12 +1,13 @@
 //! The invalidation table: which clients may have a copy of which key.
 //!
-//! An entry is made when a client that tracks reads a key, and goes when the key changes: a copy is invalidated once. Keys have one
-//! name space for all databases, as with Redis, so the table stands beside the keyspace and not in it. It is split by slot, so that
-//! clients of different slots seldom meet; whoever reads or changes a key holds its slot's lock, and the lock of a part is a leaf below it.
+//! An entry is made when a tracking client reads a key, and removed when the key changes: a copy is invalidated once.
+//! All databases share one name space of keys, as in Redis, so the table is beside the keyspace and not in it. It is
+//! split by slot, so that clients of different slots seldom contend. A command that reads or changes a key holds its
+//! slot's lock; the lock of a part is a leaf below that.
 //!
-//! Clients stand here by number and may be gone when they are to be told. How many keys there are is bounded by
-//! `tracking-table-max-keys` (see [`Table::take_any`]); the readers of one key are looked through for those who are gone each time they
-//! have doubled.
+//! Clients are stored by number and may be gone by the time they are to be notified. The number of keys is bounded by
+//! `tracking-table-max-keys` (see [`Table::take_any`]). Each time the readers of a key have doubled, those that are
+//! gone are removed.
 //!
 //! Redis: tracking.c.
 
@@ -27,17 +28,17 @@ pub(crate) type Taken = (Arc<[u8]>, Readers);
 
 /// Parts of the table.
 const PARTS: usize = 32;
-/// Fewer readers than this are not looked through.
+/// With fewer readers than this, readers that are gone are not searched for.
 const FEW_READERS: usize = 64;
 
 struct Entry {
     key: Arc<[u8]>,
     readers: Readers,
-    /// When there are so many readers, those who are gone are taken out.
+    /// At this number of readers, those that are gone are removed.
     look_through_at: usize,
 }
 
-/// Entries in an array, so that one can be chosen by chance, and where each of them stands.
+/// Entries in an array, so that one can be chosen at random, and an index to them.
 #[derive(Default)]
 struct Part {
     places: HashMap<Arc<[u8]>, usize>,
@@ -99,7 +100,7 @@ impl Table {
         &self.parts[slot.index() % PARTS]
     }
 
-    /// Notes that a client read a key. `is_connected` tells of another client whether it still is.
+    /// Notes that a client read a key. `is_connected` tells whether another client still is connected.
     pub(crate) fn add(&self, key: &[u8], client: ClientId, is_connected: impl Fn(ClientId) -> bool) {
         let mut part = self.part(key_slot(key)).lock();
         let (entry, fresh) = part.entry(key);
@@ -117,7 +118,7 @@ impl Table {
         }
     }
 
-    /// Takes a key out; its readers.
+    /// Removes a key; returns its readers.
     pub(crate) fn take(&self, key: &[u8]) -> Readers {
         let mut part = self.part(key_slot(key)).lock();
         let Some(&place) = part.places.get(key) else { return Readers::new() };
@@ -126,7 +127,7 @@ impl Table {
         readers
     }
 
-    /// Takes out a key chosen by `chance`; `None` if there are none.
+    /// Removes a key chosen by `chance`; `None` if there are none.
     pub(crate) fn take_any(&self, chance: u64) -> Option<Taken> {
         let first = chance as usize % PARTS;
         for number in (first..PARTS).chain(0..first) {
@@ -142,12 +143,12 @@ impl Table {
         None
     }
 
-    /// Takes out the keys of all slots that `which` picks, one part of the table per item.
+    /// Removes the keys of all slots that `which` selects, one part of the table per item.
     pub(crate) fn take_slots<'a>(&'a self, which: &'a dyn Fn(SlotId) -> bool) -> impl Iterator<Item = Vec<Taken>> + 'a {
         self.parts.iter().map(move |part| {
             let mut part = part.lock();
             let mut taken = Vec::new();
-            // Backwards: what takes the place of one that goes was looked at already.
+            // Backwards: the entry that fills the gap of a removed one was already visited.
             for place in (0..part.entries.len()).rev() {
                 if which(key_slot(&part.entries[place].key)) {
                     taken.push(part.take_at(place));
