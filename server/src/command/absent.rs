@@ -1,10 +1,10 @@
 //! The commands of Redis and Valkey that slotd lacks.
 //!
-//! Whoever calls one of them should learn that it exists and is missing here, rather than look for a typing error. So the reply to it
-//! is the one for an unknown command, whose beginning clients match, with an ending of its own. The lists are the commands of
-//! Redis 7.0 to 8.4 and of Valkey 9.1; what a family of modules begins its names with stands for all of them.
+//! A client that calls one of them should learn that it exists and is missing here, rather than suspect a typing error.
+//! So the reply is the one for an unknown command, whose beginning clients match, with an added note. The lists are the
+//! commands of Redis 7.0 to 8.4 and of Valkey 9.1; for modules, a prefix stands for all commands of a family.
 //!
-//! Invariant: no name here is one of a registered command (checked where the registry is).
+//! Invariant: no name here is that of a registered command (a test of the registry checks that).
 
 /// What is added to the reply for an unknown command.
 pub(crate) const NOTE: &str = "- not supported by slotd yet";
@@ -25,7 +25,7 @@ pub(crate) const COMMANDS: &str = "\
     zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan \
     zscore zunion zunionstore";
 
-/// What the names of the commands of Redis's modules begin with, in lower case.
+/// The prefixes of the commands of Redis's modules, in lower case.
 const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];
 
 /// Missing subcommands of commands that are there, in lower case, separated by spaces.
@@ -56,7 +56,7 @@ pub(crate) fn is_command(name: &[u8]) -> bool {
     })
 }
 
-/// The same of a subcommand; the container is there.
+/// The same for a subcommand of an existing container.
 pub(crate) fn is_subcommand(container: &str, word: &[u8]) -> bool {
     let container = SUBCOMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(container));
     container.is_some_and(|(_, words)| lower(word).is_some_and(|word| words.split(' ').any(|known| known == word)))

@@ -1,8 +1,8 @@
 //! What handlers see.
 //!
-//! A keyed handler is a function of (its slots, its words, now, a seed): that is all a [`KeyedCtx`] holds. It cannot await and
-//! cannot reach a socket. Data and reply are separate fields, so that a handler can write a value it has borrowed from the slot
-//! straight into the reply buffer, without a copy.
+//! A keyed handler is a function of (its slots, its words, now, a seed): a [`KeyedCtx`] holds nothing else. It cannot
+//! await and cannot reach a socket. Data and reply are separate fields, so that a handler can write a value it has
+//! borrowed from the slot straight into the reply buffer, without a copy.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -20,18 +20,18 @@ use crate::store::{
     StringValue, Ttl, Value,
 };
 
-/// How keys whose time has come are treated.
+/// How expired keys are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A primary: they are deleted, and the deletion is propagated.
     Primary,
-    /// A replica, or a primary whose writes are paused: they are hidden, but only the primary's DEL removes them.
+    /// A replica, or a primary whose writes are paused: they are hidden; only the primary's DEL removes them.
     Replica,
-    /// Commands of the primary's stream or of a file: they are seen as they are.
+    /// Commands of the primary's stream or of a file: expired keys are visible.
     Stream,
 }
 
-/// Configuration that data commands depend on.
+/// The configuration that data commands depend on.
 #[derive(Clone, Debug)]
 pub(crate) struct DataLimits {
     /// `list-max-listpack-size`.
@@ -46,7 +46,7 @@ pub(crate) struct DataLimits {
     pub lazy_expire: bool,
     /// `lazyfree-lazy-user-del`: DEL acts, and is counted, as UNLINK.
     pub lazy_user_del: bool,
-    /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ answers, IDLETIME does not.
+    /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ works then, IDLETIME does not.
     pub lfu: Option<Lfu>,
     /// `cluster-enabled`: database 0 is the only one, whatever `databases` says.
     pub cluster_enabled: bool,
@@ -54,7 +54,7 @@ pub(crate) struct DataLimits {
     pub databases: usize,
 }
 
-/// A key with what was computed of it once.
+/// A key with its slot and hash, computed once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'k> {
     pub bytes: &'k [u8],
@@ -69,7 +69,7 @@ impl<'k> Key<'k> {
     }
 }
 
-/// A word of the command that is a key, with what the engine has computed of it to route and lock.
+/// A word of the command that is a key, with what the engine has computed to route and lock it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownKey<'a> {
     pub key: &'a [u8],
@@ -89,10 +89,10 @@ impl<'a> KnownKeys<'a> {
         Self { keys, next: Cell::new(0) }
     }
 
-    /// What is known of this word, if it is the next key or the last one that was asked for again.
+    /// What is known of this word, if it is the next key, or the previous one again.
     #[inline(always)]
     fn find(&self, word: &[u8]) -> Option<KnownKey<'a>> {
-        // The very same bytes, not just equal ones: comparing them would cost what is to be saved.
+        // The very same bytes, not just equal ones: a comparison would cost what this saves.
         let is = |at: usize| self.keys.get(at).copied().filter(|known| std::ptr::eq(known.key, word));
         let next = self.next.get();
         if let Some(known) = is(next) {
@@ -113,19 +113,19 @@ pub(crate) struct Data<'a> {
     /// Unix time in milliseconds, fixed for the command.
     pub now: i64,
     pub role: Role,
-    /// What the engine has computed already of the command's keys.
+    /// What the engine has already computed for the command's keys.
     pub known: KnownKeys<'a>,
     /// The buffer of a long request, if the command may keep it.
     pub lent: Option<&'a Bytes>,
-    /// The client does not want its look-ups to count as use (CLIENT NO-TOUCH).
+    /// Look-ups of this client do not count as use (CLIENT NO-TOUCH).
     pub no_touch: bool,
-    /// Uses are counted instead of timed.
+    /// The LFU settings, if uses are counted instead of timed.
     pub lfu: Option<Lfu>,
-    /// Source of chance for counting uses.
+    /// Randomness for counting uses.
     pub seed: u64,
 }
 
-/// Whether these bytes are part of the buffer, and nearly all of it: then it can be kept for their sake.
+/// Whether these bytes are nearly all of the buffer, so that it can be kept for them.
 fn fills(bytes: &[u8], lent: &Bytes) -> bool {
     let (part, whole) = (bytes.as_ptr_range(), lent.as_ptr_range());
     whole.start <= part.start && part.end <= whole.end && bytes.len() >= lent.len() - lent.len() / 16
@@ -141,9 +141,10 @@ pub(crate) struct KeyedCtx<'a> {
     pub rng: &'a mut Rng,
     /// The command's name as errors print it: `set`, `object|encoding`.
     pub name: &'a str,
-    /// Whether the client may be parked; not inside MULTI, where a blocking command answers as if its time were up.
+    /// Whether the client may be parked. Not inside MULTI, where a blocking command replies as if its timeout had
+    /// expired.
     pub may_block: bool,
-    /// Set if this is a parked command that runs again: the key that became ready.
+    /// For a parked command that runs again: the key that became ready.
     pub serving: Option<&'a [u8]>,
 }
 
@@ -159,24 +160,24 @@ pub(crate) struct KeyspaceCtx<'a> {
     pub role: Role,
     /// Large structures to be dropped after everything is unlocked.
     pub garbage: Vec<Box<dyn Send>>,
-    /// Drop `garbage` in another thread (FLUSHALL ASYNC).
+    /// Drop `garbage` on another thread (FLUSHALL ASYNC).
     pub drop_elsewhere: bool,
-    /// The handler removed all keys of all databases: the file on disk is to say the same.
+    /// The handler removed all keys of all databases, so the file on disk must be emptied too.
     pub flushed_all: bool,
-    /// For how long a slot is waited for; without, for as long as it takes.
+    /// How long to wait for a slot; `None` for as long as it takes.
     pub patience: Option<Duration>,
-    /// The slot that was not to be had. What the handler then returns is not looked at.
+    /// The slot that could not be locked. The handler's result is ignored then.
     pub busy: Option<(usize, SlotId)>,
-    /// Drains what is in `effects` now, for a handler that changes a slot (SCAN removes expired keys): called under that slot's
-    /// lock, or else a write of another client could overtake the change on the way to a replica.
+    /// Drains the present `effects`, for a handler that changes a slot (SCAN removes expired keys). Called under that
+    /// slot's lock; otherwise another client's write could overtake the change on the way to a replica.
     pub settle: &'a mut dyn FnMut(&mut Effects),
 }
 
 impl<'a> KeyspaceCtx<'a> {
     /// Locks a slot.
     ///
-    /// # Errors
-    /// Another command has it for long. The handler hands the error on, which nobody sees: it is run again when the slot is free.
+    /// # Errors Another command holds it for long. The handler returns the error, which is not sent: the command runs
+    /// again when the slot is free.
     pub(crate) fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
         let Some(patience) = self.patience else { return Ok(self.keyspace.lock(db, slot)) };
         let locked = self.keyspace.try_lock(db, slot).or_else(|| self.keyspace.lock_within(db, slot, patience));
@@ -203,7 +204,7 @@ impl Data<'_> {
         self.slots.at(self.db, key.slot)
     }
 
-    /// Removes (or hides) a key whose time has come; `true` if the key must be treated as missing.
+    /// Removes (or hides) an expired key; `true` if the key must be treated as missing.
     #[inline(always)]
     fn is_gone(&mut self, db: usize, key: &Key<'_>) -> bool {
         let slot = self.slots.at(db, key.slot);
@@ -226,7 +227,7 @@ impl Data<'_> {
         }
     }
 
-    /// Sets the stamp that the slot gives to the key if it is used or made now.
+    /// Sets the stamp that the slot gives to keys that are used or created now.
     #[inline(always)]
     fn set_clock(&mut self, db: usize, key: &Key<'_>) {
         let clock = if self.lfu.is_none() { AccessClock::at(self.now) } else { self.count_use(db, key) };
@@ -245,12 +246,12 @@ impl Data<'_> {
         }
     }
 
-    /// The stamp of a key that is made now.
+    /// The stamp of a key that is created now.
     pub(crate) fn fresh_clock(&self) -> AccessClock {
         self.lfu.map_or_else(|| AccessClock::at(self.now), |lfu| lfu.fresh(self.now))
     }
 
-    /// Finds a key for a change; a key whose time has come is removed (or hidden) first. Counts neither hit nor miss.
+    /// Finds a key for a change; an expired key is removed (or hidden) first. Counts neither a hit nor a miss.
     #[inline]
     pub(crate) fn get_mut(&mut self, key: &Key<'_>) -> Option<EntryMut<'_>> {
         self.get_mut_in(self.db, key)
@@ -291,7 +292,7 @@ impl Data<'_> {
         self.find(key, !self.no_touch)
     }
 
-    /// Finds a key for a question about it (EXISTS, TYPE, TTL): counts a hit or a miss, but is no use of the key.
+    /// Finds a key for a question about it (EXISTS, TYPE, TTL): counts a hit or a miss, but not a use of the key.
     #[inline]
     pub(crate) fn look(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         self.find(key, false)
@@ -306,7 +307,7 @@ impl Data<'_> {
         if touch {
             self.set_clock(self.db, key);
         }
-        // Separate fields, so that the borrow of a hit need not outlive the counting of a miss.
+        // Separate fields, so that the borrow of a hit does not extend over the counting of a miss.
         let Self { slots, effects, db, .. } = self;
         let slot = slots.at(*db, key.slot);
         let found = if touch { slot.access(key.hash, key.bytes) } else { slot.get(key.hash, key.bytes) };
@@ -338,7 +339,7 @@ impl Data<'_> {
         }
     }
 
-    /// [`Self::set_string`] where the whole request may be kept, if nearly all of it is the string.
+    /// [`Self::set_string`] for a long request, whose buffer may be kept if nearly all of it is the string.
     #[cold]
     fn set_long_string(&mut self, key: &Key<'_>, value: StringValue<'_>, ttl: Ttl, lent: &Bytes) {
         match value {
@@ -349,19 +350,21 @@ impl Data<'_> {
         }
     }
 
-    /// Puts a key that was removed elsewhere or copied. What was there before is dropped; [`Self::changed`] announces it.
+    /// Stores a key that was removed elsewhere or copied. Its old value is dropped; [`Self::changed`] announces the
+    /// change.
     pub(crate) fn put_in(&mut self, db: usize, key: &Key<'_>, value: Removed) {
         let old = self.slots.at(db, key.slot).put(key.hash, key.bytes, value);
         self.made_in(db, key, old);
     }
 
-    /// Sets a key to a value that was made or restored. What was there before is dropped; [`Self::changed`] announces it.
+    /// Sets a key to a value that was created or restored. Its old value is dropped; [`Self::changed`] announces the
+    /// change.
     pub(crate) fn insert(&mut self, key: &Key<'_>, value: Value, expire: Option<i64>) {
         let old = self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, expire);
         self.made_in(self.db, key, old);
     }
 
-    /// A key was made, whether or not it took the place of another (Redis removes that one first).
+    /// Notes the creation of a key, even if it replaced another (Redis removes that one first).
     fn made_in(&mut self, db: usize, key: &Key<'_>, old: Option<Removed>) {
         if let Some(old) = old {
             self.effects.discard(old);
@@ -369,12 +372,12 @@ impl Data<'_> {
         self.effects.notify(NotifyClass::New, "new", db, key.bytes);
     }
 
-    /// Removes a key that is not expired: one change, with its event. Whether it was there.
+    /// Removes a key that is not expired: one change, with its event. Returns whether it existed.
     pub(crate) fn delete(&mut self, key: &Key<'_>) -> bool {
         !self.is_gone(self.db, key) && self.delete_even_expired(key)
     }
 
-    /// [`Self::delete`] for a key whose time may have come.
+    /// [`Self::delete`] for a key that may be expired.
     pub(crate) fn delete_even_expired(&mut self, key: &Key<'_>) -> bool {
         let existed = self.remove_in(self.db, key, Cause::Deleted);
         if existed {
@@ -383,28 +386,28 @@ impl Data<'_> {
         existed
     }
 
-    /// Removes a key and drops its value; whether it was there.
+    /// Removes a key and drops its value; returns whether it existed.
     fn remove_in(&mut self, db: usize, key: &Key<'_>, cause: Cause) -> bool {
         let Self { slots, effects, .. } = self;
         let removed = slots.at(db, key.slot).remove(key.hash, key.change(db, cause), &mut **effects);
         removed.map(|removed| effects.discard(removed)).is_some()
     }
 
-    /// Takes a key out, to be put elsewhere; the command tells of it by events of its own.
+    /// Removes a key to store it elsewhere; the command notes its own events.
     pub(crate) fn take(&mut self, key: &Key<'_>) -> Option<Removed> {
         let Self { slots, effects, db, .. } = self;
         slots.at(*db, key.slot).remove(key.hash, key.change(*db, Cause::Deleted), &mut **effects)
     }
 
-    /// As [`Self::changed`], for a collection of which nothing is left: the key goes as well, and so there are two events.
+    /// As [`Self::changed`], for a collection without elements: the key is removed as well, so there are two events.
     pub(crate) fn emptied(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
-        // Nothing is left of it that would be worth keeping until the slot is unlocked.
+        // The rest is too small to be worth keeping until the slot is unlocked.
         drop(self.take(key));
         self.effects.count(class, event, self.db, key.bytes);
         self.effects.notify(NotifyClass::Generic, "del", self.db, key.bytes);
     }
 
-    /// Notes that a key was made or changed: everybody learns of it, it counts as one change, and this is its event.
+    /// Notes that a key was created or changed: announces it, counts one change, and notes its event.
     #[inline]
     pub(crate) fn changed(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.changed_in(self.db, key, class, event);

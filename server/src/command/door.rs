@@ -1,8 +1,8 @@
-//! The engine's side of the door ([`Door`]): what a change owes to others becomes a note in [`Effects`], to be drained before the slot
-//! is unlocked.
+//! The engine's side of the door ([`Door`]): what must follow from a change becomes a note in [`Effects`], to be
+//! drained before the slot is unlocked.
 //!
-//! Here alone stands what follows from the cause of a change. What a *command* calls its change, and as how many changes it counts, only
-//! its handler knows: [`Effects::count`].
+//! This file derives what follows from the cause of a change. The name of a *command's* event, and the number of
+//! changes it counts as, are known only to its handler: [`Effects::count`].
 
 use protocol::resp::OwnedArgs;
 
@@ -39,7 +39,7 @@ impl Door for Effects {
         self.note_ready(db, key);
     }
 
-    /// Strings are dropped at once: to keep them costs more than to free them.
+    /// Strings are dropped at once: keeping them costs more than freeing them.
     #[inline]
     fn discard(&mut self, removed: Removed) {
         match removed.value() {
@@ -50,7 +50,7 @@ impl Door for Effects {
 }
 
 impl Effects {
-    /// Propagates the deletion of a key, which no command deletes, ahead of the command that met it.
+    /// Propagates the deletion of a key that no command deletes, before the command that found it.
     fn propagate_deletion(&mut self, db: usize, verb: &[u8], key: &[u8]) {
         if self.propagating {
             self.propagate_before(db, OwnedArgs::from_slices(&[verb, key]));

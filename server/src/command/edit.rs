@@ -1,16 +1,16 @@
-//! How a handler changes a collection: it says what is to be done and what it was called, and the rest follows.
+//! How a handler changes a collection: it does the change and names its event, and the rest follows.
 //!
-//! [`Data::edit`] finds the key, checks its type and lends the collection to a closure. The closure returns an [`Edit`]:
-//! a result for the handler, and whether anything was changed, with the event that tells of it. Then everything else
-//! happens here, in Redis's order: watchers and the event, the count of changes, and the end of a key that has no element
-//! left, with its `del`. So a handler can neither leave an empty collection behind nor change one without a word.
+//! [`Data::edit`] finds the key, checks its type and lends the collection to a closure. The closure returns an
+//! [`Edit`]: a result for the handler, and whether anything was changed, with the event for it. Everything else happens
+//! here, in Redis's order: watchers and the event, the count of changes, and the removal of a key without elements,
+//! with its `del`. So a handler can neither leave an empty collection behind nor change one silently.
 
 use super::context::{Data, Key};
 use super::effects::NotifyClass;
 use super::error::{self, CmdError};
 use crate::store::{CollectionType, EditGuard, Edited, EntryMut, Value};
 
-/// What a closure has done to a collection.
+/// What a closure did to a collection.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Edit<R> {
@@ -32,7 +32,7 @@ impl<R> Edit<R> {
         Self { result, change: None }
     }
 
-    /// Something was changed: the event that tells of it, and as how many changes it counts.
+    /// Something was changed: the event, and how many changes it counts as.
     pub(crate) fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
         Self { result, change: Some(Change { class, event, count: count as u64 }) }
     }
@@ -58,10 +58,10 @@ impl Data<'_> {
         Ok(Some(result))
     }
 
-    /// As [`Data::edit`], but makes the collection first if there is no such key. Who waits for such a key learns of it.
+    /// As [`Data::edit`], but creates the collection first if there is no such key. Clients that wait for such a key
+    /// are notified.
     ///
-    /// # Errors
-    /// `WRONGTYPE` if the key holds something else.
+    /// # Errors `WRONGTYPE` if the key holds something else.
     #[inline]
     pub(crate) fn edit_or_create<T: CollectionType, R>(
         &mut self,
@@ -86,7 +86,7 @@ impl Data<'_> {
         Ok(result)
     }
 
-    /// Announces what an edit has done.
+    /// Announces an edit.
     #[inline]
     fn edited(&mut self, key: &Key<'_>, change: Option<Change>, edited: Edited) {
         let Some(Change { class, event, count }) = change else {

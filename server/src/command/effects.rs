@@ -1,8 +1,8 @@
 //! What a command leaves behind besides changed slots and a reply.
 //!
-//! Handlers note effects here; the engine drains them in one place, under the slot locks, so that per slot the order of
-//! execution is the order of replication. Nothing is allocated for a command that has no listener: propagation is only built
-//! when somebody replicates, an event only when its class is switched on.
+//! Handlers note effects here; the engine drains them in one place, under the slot locks, so that within a slot the
+//! order of execution is the order of replication. Nothing is allocated for effects without a listener: propagation is
+//! only built if there is a replica or backlog, an event only if its class is switched on.
 
 use protocol::resp::OwnedArgs;
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use crate::store::Removed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum NotifyClass {
-    /// `g`: commands that are not of a type.
+    /// `g`: commands that are not specific to a type.
     Generic = 1 << 2,
     /// `$`
     String = 1 << 3,
@@ -51,28 +51,28 @@ pub(crate) struct Event {
     pub key: Box<[u8]>,
 }
 
-/// A key that somebody may have a copy of, and that has changed.
+/// A changed key that clients may have cached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Invalid<'k> {
     pub key: &'k [u8],
-    /// Nobody's command changed it: its time had come, or memory was needed.
+    /// No command changed it: it expired or was evicted.
     pub by_nobody: bool,
 }
 
-/// Who listens to what commands do, and what they want to hear.
+/// What other parties want to know of a command's changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Listeners {
-    /// Whether anybody wants propagation (a replica, a backlog, an AOF). Building it is wasted otherwise.
+    /// Whether propagation is needed (a replica, a backlog, an AOF).
     pub propagating: bool,
     /// Which event classes are switched on (bits of [`NotifyClass`] plus K and E).
     pub notify_mask: u32,
-    /// Whether anybody keeps copies of keys (client-side caching).
+    /// Whether any client caches keys (client-side caching).
     pub tracking: bool,
     /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.
     pub lazy_expire: bool,
 }
 
-/// Beside the event classes: somebody keeps copies of keys.
+/// Beside the event classes: clients cache keys.
 const TRACKING: u32 = 1 << 31;
 
 /// How the command itself is propagated if it was dirty.
@@ -81,27 +81,28 @@ pub(crate) enum Propagate {
     /// As the client sent it.
     #[default]
     Verbatim,
-    /// As these commands instead (none: not at all).
+    /// As these commands instead (if empty: not at all).
     Instead(SmallVec<[OwnedArgs; 1]>),
 }
 
 /// Effects of one command, drained under the locks it ran under.
 ///
-/// Most commands leave nothing but counts, so everything that owns memory is in one place that they do not make.
+/// Most commands leave nothing but counts, so everything that owns memory is in one box that most commands do not
+/// create.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// How many changes were made; zero means nothing is propagated.
     pub dirty: u64,
-    /// Whether anybody wants propagation (a replica, a backlog, an AOF). Building it is wasted otherwise.
+    /// Whether propagation is needed (a replica, a backlog, an AOF).
     pub propagating: bool,
     /// See [`Listeners`].
     pub lazy_expire: bool,
-    /// The event classes that are switched on, and `TRACKING`: so that one test tells that nobody hears of a change.
+    /// The event classes that are switched on, and `TRACKING`: one test tells whether a change has any listener.
     heard: u32,
     /// Lookups that found their key, and that did not.
     pub hits: u32,
     pub misses: u32,
-    /// Keys removed because their time had come.
+    /// Keys removed because they had expired.
     pub expired: u32,
     rest: Option<Box<Rest>>,
 }
@@ -113,11 +114,11 @@ pub(crate) struct Rest {
     /// Commands propagated before the command itself, each in its database (deletions of expired keys).
     pub before: SmallVec<[(usize, OwnedArgs); 1]>,
     pub events: SmallVec<[Event; 1]>,
-    /// Changed keys, if anybody keeps copies, each with [`Invalid::by_nobody`].
+    /// Changed keys, if any client caches keys, each with [`Invalid::by_nobody`].
     pub invalid: SmallVec<[(Box<[u8]>, bool); 1]>,
-    /// Whoever keeps copies must forget all of them.
+    /// All cached keys are invalid.
     pub all_invalid: bool,
-    /// Keys (database, name) that may serve a blocked client now.
+    /// Keys (database, name) that may now serve a blocked client.
     pub ready: SmallVec<[(usize, Box<[u8]>); 1]>,
     /// Collections that are dropped after the slots are unlocked.
     pub garbage: Vec<Removed>,
@@ -137,7 +138,7 @@ impl Effects {
         Self { propagating: self.propagating, lazy_expire: self.lazy_expire, heard: self.heard, ..Self::default() }
     }
 
-    /// Whether anybody listens to events or keeps copies of keys. If not, a change need not be told of.
+    /// Whether there is any listener to events, or any client that caches keys. If not, changes need no announcement.
     #[inline(always)]
     pub(crate) fn is_heard(&self) -> bool {
         self.heard != 0
@@ -148,7 +149,7 @@ impl Effects {
         self.heard & !TRACKING
     }
 
-    /// Counts a command's change and notes its event; the change itself has passed the door.
+    /// Counts a command's change and notes its event; the change itself has already passed the door.
     #[inline]
     pub(crate) fn count(&mut self, class: NotifyClass, event: &'static str, db: usize, key: &[u8]) {
         self.dirty += 1;
@@ -167,13 +168,13 @@ impl Effects {
         self.rest().propagate = Propagate::Instead(SmallVec::new());
     }
 
-    /// Whether somebody listens to this class of events.
+    /// Whether this class of events has a listener.
     #[inline]
     pub(crate) fn notifies(&self, class: NotifyClass) -> bool {
         self.heard & class as u32 != 0
     }
 
-    /// Notes an event, if anyone listens.
+    /// Notes an event, if it has a listener.
     #[inline]
     pub(crate) fn notify(&mut self, class: NotifyClass, name: &'static str, db: usize, key: &[u8]) {
         if self.notifies(class) {
@@ -181,14 +182,14 @@ impl Effects {
         }
     }
 
-    /// Notes that a key has changed, if anybody keeps copies.
+    /// Notes that a key has changed, if any client caches keys.
     pub(super) fn invalidate(&mut self, Invalid { key, by_nobody }: Invalid<'_>) {
         if self.heard & TRACKING != 0 {
             self.rest().invalid.push((key.into(), by_nobody));
         }
     }
 
-    /// Notes that a database was emptied, if anybody keeps copies.
+    /// Notes that a database was emptied, if any client caches keys.
     pub(crate) fn invalidate_all(&mut self) {
         if self.heard & TRACKING != 0 {
             self.rest().all_invalid = true;
@@ -205,7 +206,7 @@ impl Effects {
         self.rest().before.push((db, args));
     }
 
-    /// Notes that a key may serve a blocked client now.
+    /// Notes that a key may now serve a blocked client.
     pub(super) fn note_ready(&mut self, db: usize, key: &[u8]) {
         let ready = &mut self.rest().ready;
         if ready.last().is_none_or(|(last_db, last)| (*last_db, &**last) != (db, key)) {
@@ -218,13 +219,13 @@ impl Effects {
         self.rest.get_or_insert_default()
     }
 
-    /// What few commands have, for whoever drains it.
+    /// The rarer effects, to be drained.
     #[inline]
     pub(crate) fn take_rest(&mut self) -> Option<Box<Rest>> {
         self.rest.take()
     }
 
-    /// Whether there is anything to drain besides what is counted.
+    /// Whether there is anything to drain besides counts.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
         self.rest.is_none() && self.expired == 0 && (self.dirty == 0 || !self.propagating)

@@ -1,13 +1,14 @@
-//! Every error text that a client can read, in one place.
+//! Error texts that clients can read.
 //!
-//! Clients match on these texts, so they are Redis 7.0's to the letter. A text starts with its code (`ERR`, `WRONGTYPE`, ...);
-//! the reply writer adds the `-`. Nothing else in the server spells an error reply.
+//! Clients match on these texts, so they are Redis 7.0's to the letter. A text starts with its code (`ERR`,
+//! `WRONGTYPE`, ...); the reply writer adds the `-`. A text that only one command uses may be beside that command
+//! instead.
 
 use std::borrow::Cow;
 
 use super::absent;
 
-/// An error reply: the whole line after `-`. Bytes, since it may quote a client, and clients need not speak UTF-8.
+/// An error reply: the whole line after `-`. Bytes, since it may quote a client, and clients need not send UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CmdError(Cow<'static, [u8]>);
 
@@ -16,7 +17,7 @@ impl CmdError {
     pub(crate) const fn text(text: &'static str) -> Self {
         Self(Cow::Borrowed(text.as_bytes()))
     }
-    /// A text made on the way.
+    /// A text made at run time.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(Cow::Owned(text.into().into_bytes()))
     }
@@ -40,7 +41,7 @@ impl std::fmt::Display for CmdError {
     }
 }
 
-/// A word as Redis quotes it: it prints C strings, so what follows a zero byte is not seen.
+/// A word as Redis quotes it: it prints C strings, so what follows a zero byte is cut off.
 pub(crate) fn c_string(word: &[u8]) -> &[u8] {
     word.split(|byte| *byte == 0).next().unwrap_or_default()
 }
@@ -154,7 +155,7 @@ texts! {
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     RELOAD_FAILED = "ERR Error trying to load the RDB dump";
     NOT_LISTPACK = "ERR Not a listpack encoded object.";
-    /// What Redis says when there is nothing to say.
+    /// Redis's error without an explanation.
     PLAIN = "ERR";
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
@@ -198,18 +199,18 @@ pub(crate) fn unknown_subcommand(container: &str, word: &[u8]) -> CmdError {
     CmdError::quoting("ERR unknown subcommand '", clipped(word, 128), &help)
 }
 
-/// What Redis says when a subcommand that checks its own words does not know them (`addReplySubcommandSyntaxError`).
+/// Redis's error when a subcommand that checks its own words does not know them (`addReplySubcommandSyntaxError`).
 pub(crate) fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
     let help = format!("'. Try {container} HELP.{}", note(container, word));
     CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", clipped(word, 128), &help)
 }
 
-/// What the reply to an unknown subcommand ends with.
+/// The end of the reply to an unknown subcommand.
 fn note(container: &str, word: &[u8]) -> String {
     if absent::is_subcommand(container, word) { format!(" {}", absent::NOTE) } else { String::new() }
 }
 
-/// The beginning of a word, where Redis has a limit.
+/// The beginning of a word, if Redis limits its length.
 fn clipped(word: &[u8], limit: usize) -> &[u8] {
     let word = c_string(word);
     &word[..word.len().min(limit)]
@@ -230,7 +231,7 @@ pub(crate) fn hello_option(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Syntax error in HELLO option '", word, "'")
 }
 
-/// CLIENT TRACKING with a prefix that begins with another one; `which` of them is told.
+/// CLIENT TRACKING with a prefix that overlaps another one; `which` says which kind the other is.
 pub(crate) fn prefix_overlap(prefix: &[u8], which: &str, other: &[u8]) -> CmdError {
     let middle = format!("' overlaps with {which} prefix '");
     let end = b"'. Prefixes for a single client must not overlap.";
@@ -242,7 +243,8 @@ pub(crate) fn unknown_directive(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unknown option or number of arguments for CONFIG SET - '", word, "'")
 }
 
-/// `ERR Unrecognized option 'x'`, and what CLIENT SETINFO says of a value that would break the lines of CLIENT LIST.
+/// `ERR Unrecognized option 'x'`, and the error of CLIENT SETINFO for a value that would break the lines of CLIENT
+/// LIST.
 pub(crate) fn unrecognized_option(word: &[u8]) -> CmdError {
     CmdError::quoting("ERR Unrecognized option '", word, "'")
 }

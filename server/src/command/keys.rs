@@ -1,6 +1,6 @@
 //! The one key extractor: from a command's words to the positions of its keys.
 //!
-//! Routing, slot locks, ACL checks and COMMAND GETKEYS all ask here, so they cannot disagree about what a key is. Fixed
+//! Routing, slot locks, ACL checks and COMMAND GETKEYS all use it, so they cannot disagree about what a key is. Fixed
 //! positions (all but a handful of commands) cost one range computation and no allocation.
 
 use protocol::resp::Args;
@@ -18,8 +18,8 @@ pub(crate) struct BadKeys;
 
 /// Appends the positions of all keys of `args` to `out`.
 ///
-/// # Errors
-/// [`BadKeys`] if the words contradict the specs; the handler will say what is wrong with them, if anything.
+/// # Errors [`BadKeys`] if the words contradict the specs; the handler then reports what is wrong with them, if
+/// anything.
 pub(crate) fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
     if let Some(f) = spec.keys_fn {
         f(args, out);
@@ -53,7 +53,7 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
             } else if limit <= 1 {
                 words + i64::from(last)
             } else {
-                // `limit` 2: only the first half of what is left are keys (XREAD).
+                // `limit` 2: only the first half of the rest are keys (XREAD).
                 first + (words - first) / i64::from(limit) + i64::from(last)
             };
             (first, end, i64::from(step))
@@ -61,7 +61,7 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
         FindKeys::KeyNum { keynum, first: offset, step } => {
             let at = first + i64::from(keynum);
             let word = usize::try_from(at).ok().and_then(|at| args.get(at)).ok_or(BadKeys)?;
-            // Bounded by the words that exist, so that a huge number is an error and not a loop.
+            // Bounded by the existing words, so that a huge number is an error and not a loop.
             let count = match parse_i64(word).filter(|count| (0..=words).contains(count)) {
                 Some(count) => count,
                 None => {
@@ -85,8 +85,9 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
     Ok(())
 }
 
-/// A number as C's `atoi` reads it: what follows the digits is not looked at, and what is too large wraps. Redis falls back to it
-/// (`genericGetKeys`, which knows no flags), so a command with a bad number of keys is redirected like one with a good number.
+/// A number as C's `atoi` reads it: what follows the digits is ignored, and too large numbers wrap. Redis falls back to
+/// it (`genericGetKeys`, which knows no flags), so a command with a bad number of keys is redirected like one with a
+/// good number.
 fn c_int(word: &[u8]) -> i64 {
     let word = word.trim_ascii_start();
     let (negative, digits) = match word.split_first() {
@@ -94,7 +95,7 @@ fn c_int(word: &[u8]) -> i64 {
         Some((b'+', digits)) => (false, digits),
         _ => (false, word),
     };
-    // What is too large for a `long` is the nearest that there is, and of that the lower half is taken.
+    // `atoi` clamps to the range of `long` and then takes the lower half.
     let number = digits.iter().take_while(|byte| byte.is_ascii_digit()).fold(0i64, |sum, byte| {
         let digit = i64::from(byte - b'0');
         sum.saturating_mul(10).saturating_add(if negative { -digit } else { digit })
@@ -129,7 +130,7 @@ pub(crate) fn legacy_range(spec: &Spec) -> (i64, i64, i64) {
         let step = i64::from(step);
         let last = if last >= 0 { i64::from(last) + first } else { i64::from(last) };
         match result {
-            // Several specs merge only if they are adjacent single steps, as two keys side by side are.
+            // Several specs merge only if they are adjacent and have step 1, like two keys side by side.
             Some((lo, _, 1)) if step == 1 && previous_last >= 0 && previous_last + 1 == first => {
                 result = Some((lo, last, 1));
             }

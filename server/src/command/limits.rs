@@ -1,11 +1,11 @@
-//! What the configuration says of values: how the types are made that a command makes or reads from bytes.
+//! Settings from the configuration for values: the options of types that commands create or read from bytes.
 
 use super::context::DataLimits;
 use crate::store::payload::PayloadLimits;
 use crate::store::types::list::ListOptions;
 
 impl DataLimits {
-    /// For lists that are made now.
+    /// For lists that are created now.
     pub(crate) fn list_options(&self) -> ListOptions {
         let mut options = ListOptions {
             fill: self.list_max_listpack_size as i16,

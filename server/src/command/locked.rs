@@ -1,7 +1,7 @@
 //! The slots a command works on, locked in ascending order.
 //!
-//! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the only
-//! order in which more than one slot lock is ever taken, so no two commands can wait for each other.
+//! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the
+//! only order in which more than one slot lock is ever taken, so no two commands can wait for each other.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ type Places = SmallVec<[Place; 4]>;
 
 /// Slots to lock.
 ///
-/// Up to [`LockPlan::FEW`] places are kept sorted and without duplicates, which is cheapest while they are few. Whatever comes
-/// beyond is appended as it comes, and sorted once by [`LockPlan::lock`]: a command may name a million keys.
+/// Up to [`LockPlan::FEW`] places are kept sorted and without duplicates, which is cheapest while they are few. Further
+/// places are appended as they come, and sorted once by [`LockPlan::lock`]: a command may name a million keys.
 #[derive(Debug, Default)]
 pub(crate) struct LockPlan(Places);
 
@@ -69,10 +69,9 @@ impl LockPlan {
         }
     }
 
-    /// Takes all locks, ascending, each waited for no longer than `patience`.
+    /// Takes all locks, ascending, and waits for each no longer than `patience`.
     ///
-    /// # Errors
-    /// The slot that was not to be had; then none is locked.
+    /// # Errors The slot that could not be locked; then none is locked.
     pub(crate) fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
         self.lock_by(|place| {
             let (db, slot) = slot_at(place);
@@ -92,7 +91,7 @@ impl LockPlan {
     }
 }
 
-/// Locked slots; unlocked when dropped.
+/// Locked slots; dropping it unlocks them.
 pub(crate) enum Locked<'k> {
     /// A single one: the common case.
     One(Place, SlotGuard<'k>),
@@ -151,7 +150,7 @@ pub(crate) struct SlotList<'a> {
     slots: Vec<&'a mut Slot>,
     /// Where each of them is.
     places: &'a [Place],
-    /// The one that was asked for last; a handler asks several times in a row for one key's slot.
+    /// The index of the last result; a handler asks several times in a row for one key's slot.
     last: usize,
 }
 
@@ -163,8 +162,8 @@ fn unlocked() -> ! {
 impl Slots<'_> {
     /// The locked slot.
     ///
-    /// # Panics
-    /// If the slot was not locked: then the command's key specs do not name a key that its handler uses, a mistake in our tables.
+    /// # Panics If the slot was not locked: then the command's key specs do not name a key that its handler uses, which
+    /// is a mistake in our tables.
     #[inline(always)]
     pub(crate) fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);

@@ -1,13 +1,14 @@
 //! The command framework: what a command *is*, before any command exists.
 //!
-//! A command is declared once, as a `const` entry beside its handler: name, arity, flags, key specs, group, since, summary,
-//! complexity and a one-line argument syntax ([`spec::Spec`]). Everything else derives from that entry: COMMAND INFO, DOCS and
-//! GETKEYS, the arity check, cluster routing, which slots are locked, what MULTI admits. One key extractor ([`keys`]) feeds
-//! routing, locking and GETKEYS alike; two of them would disagree one day, and the disagreement would be a security hole.
+//! A command is declared once, as a `const` entry beside its handler: name, arity, flags, key specs, group, since,
+//! summary, complexity and a one-line argument syntax ([`spec::Spec`]). Everything else derives from that entry:
+//! COMMAND INFO, DOCS and GETKEYS, the arity check, cluster routing, which slots are locked, what MULTI admits. One key
+//! extractor ([`keys`]) feeds routing, locking and GETKEYS alike: if there were two, they would disagree one day, and
+//! that would be a security hole.
 //!
 //! A handler never performs effects. It changes the slots that were locked for it, writes its reply, and notes in
-//! [`effects::Effects`] what else must follow (propagation, keyspace events, keys that became ready). The engine drains those
-//! under the same lock, so that the order of execution is the order of replication.
+//! [`effects::Effects`] what else must follow (propagation, keyspace events, keys that became ready). The engine drains
+//! those under the same lock, so that the order of execution is the order of replication.
 //!
 //! Rank 3: may use `base` and `store`, and is used by `commands` and everything above.
 

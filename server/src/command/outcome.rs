@@ -1,8 +1,9 @@
-//! What a handler hands back: done, or "park me until one of these keys has something".
+//! What a handler returns: done, or "park me until one of these keys has something".
 //!
-//! Blocking is a returned value, never a wait inside a handler. The engine registers the waiter in the slots whose locks are
-//! still held, so nothing can slip in between the look and the registration; when a change of a key concerns it, the same command is
-//! executed again under the lock of that change. If it still has to wait, it blocks again and keeps its place in the queue.
+//! Blocking is a returned value, never a wait inside a handler. The engine registers the waiter in the slots while they
+//! are still locked, so no change can slip in between the check and the registration. When a change of a key concerns
+//! the waiter, the same command is executed again under the lock of that change. If it still has to wait, it blocks
+//! again and keeps its place in the queue.
 
 use protocol::resp::OwnedArgs;
 
@@ -18,14 +19,14 @@ pub(crate) struct BlockSpec {
     pub timeout_ms: Option<u64>,
     /// What wakes the command.
     pub wake: Wake,
-    /// The words with which it runs again, if those that came mean something else by then (the `$` of XREAD). The positions of the
-    /// keys are the same.
+    /// The words for running again, if the original ones would mean something else by then (the `$` of XREAD). The
+    /// positions of the keys are the same.
     pub resume: Option<OwnedArgs>,
-    /// What the client reads when the time is up.
+    /// The reply when the timeout expires.
     pub on_timeout: TimeoutReply,
 }
 
-/// The reply of a blocking command whose time is up.
+/// The reply of a blocking command whose timeout expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeoutReply {
     /// `*-1` (RESP3: `_`).
@@ -34,19 +35,19 @@ pub(crate) enum TimeoutReply {
     Null,
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The reply is written.
     Done,
-    /// Nothing is written; wait. Boxed: few commands wait, and every command hands an outcome back.
+    /// Nothing is written; wait. Boxed: few commands wait, and every command returns an outcome.
     Block(Box<BlockSpec>),
 }
 
 /// A handler's result; an error is written to the client by the engine.
 pub(crate) type CmdResult = Result<Outcome, CmdError>;
 
-// Copied several times on the way of every command.
+// Copied several times for every command.
 const _: () = assert!(size_of::<CmdResult>() <= 32);
 
 /// Shorthand for a handler that has written its reply.

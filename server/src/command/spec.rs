@@ -10,9 +10,9 @@
 //!         .syntax("key:key offset:integer value:string"),
 //! ];
 //! ```
-//! A plain slice, no macro and no linker section: adding a command touches one file, and a reader finds everything about it
-//! in one place. The handler's type `H` differs by kind (keyed, keyspace, session, service), so that a keyed handler cannot
-//! reach a socket: the type system says so, not a convention.
+//! A plain slice, no macro and no linker section: a reader finds everything about a command in one place. The handler's
+//! type `H` differs by kind (keyed, keyspace, session, service), so the type system keeps a keyed handler from reaching
+//! a socket.
 
 /// How many words a command takes, its name included. Negative on the wire means "at least".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +95,13 @@ bits! {
         NO_ASYNC_LOADING = 15,
         /// Refused inside MULTI.
         NO_MULTI = 16,
-        /// Allowed while a script is too slow.
+        /// Allowed while a script is busy.
         ALLOW_BUSY = 17,
         /// May be called with no key although it has key specs.
         NO_MANDATORY_KEYS = 18,
         /// Needs `enable-debug-command` and the like.
         PROTECTED = 19,
-        /// Needs the barrier: runs alone, between everyone else's commands.
+        /// Needs the barrier: runs alone, while no other command runs.
         EXCLUSIVE = 20,
         /// Keys can't be found by fixed positions (printed as `movablekeys`).
         MOVABLE_KEYS = 21,
@@ -109,7 +109,7 @@ bits! {
         CONTAINER = 22,
         /// Not shown by COMMAND: an internal name.
         HIDDEN = 23,
-        /// Also in @dangerous although no other flag says so (KEYS, SORT, ...).
+        /// In @dangerous although no other flag says so (KEYS, SORT, ...).
         ACL_DANGEROUS = 24,
         /// In @connection.
         ACL_CONNECTION = 25,
@@ -117,27 +117,27 @@ bits! {
         ACL_TRANSACTION = 26,
         /// In @keyspace although its group is another (DBSIZE, FLUSHALL, SWAPDB).
         ACL_KEYSPACE = 28,
-        /// In @admin and @dangerous although it is no [`Flags::ADMIN`] command (LASTSAVE, ROLE).
+        /// In @admin and @dangerous although it is not an [`Flags::ADMIN`] command (LASTSAVE, ROLE).
         ACL_ADMIN = 29,
     }
 }
 
 bits! {
-    /// What a command asks of those who run it, besides what Redis's flags say. No gate knows a command by its name.
+    /// What the engine must know of a command beyond Redis's flags. No gate knows a command by its name.
     Traits: u16 {
-        /// Runs at once in MULTI, where others are queued.
+        /// Runs at once in MULTI, where other commands are queued.
         RUNS_IN_MULTI = 0,
-        /// Runs what was queued: to the gates it is what its queue is, and refusing it ends the transaction.
+        /// Runs the queued commands: the gates judge it by its queue, and refusing it ends the transaction.
         RUNS_THE_QUEUE = 1,
         /// Allowed for a subscriber that speaks RESP2.
         FOR_SUBSCRIBERS = 2,
-        /// Tells that nothing can be saved, as writes do.
+        /// Reports that nothing can be saved, as writes do.
         TELLS_OF_FAILED_SAVES = 3,
-        /// Leaves what ASKING gave for the command behind it.
+        /// Does not use up ASKING: it stays for the next command.
         KEEPS_ASKING = 4,
-        /// Leaves what CLIENT CACHING gave for the command behind it.
+        /// Does not use up CLIENT CACHING: it stays for the next command.
         KEEPS_CACHING = 5,
-        /// Takes keys out of a moving slot, and so finds them there or not.
+        /// Removes keys from a moving slot, and so may find them there or not.
         MOVES_KEYS = 6,
     }
 }
@@ -145,7 +145,7 @@ bits! {
 bits! {
     /// What a command does with the keys of one key spec (names and meaning from Redis 7's key specifications).
     KeyFlags: u16 {
-        /// Read only access.
+        /// Read-only access.
         RO = 0,
         /// Read and written.
         RW = 1,
@@ -155,7 +155,7 @@ bits! {
         RM = 3,
         /// The value is returned, copied or used to decide.
         ACCESS = 4,
-        /// The value may be modified by existing content.
+        /// The value may be modified depending on its present content.
         UPDATE = 5,
         /// Content is added, none removed.
         INSERT = 6,
@@ -223,7 +223,7 @@ pub(crate) enum BeginSearch {
     Index(i16),
     /// After a word, searched from `start_from` (negative: from the end, backwards).
     Keyword { keyword: &'static str, start_from: i16 },
-    /// Cannot be said; the command brings a function.
+    /// Unknown; the command brings a function.
     #[expect(dead_code, reason = "for SORT and the stream commands")]
     Unknown,
 }
@@ -231,16 +231,17 @@ pub(crate) enum BeginSearch {
 /// How keys follow from where the search began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FindKeys {
-    /// To `last` (relative to the first; negative: counted from the end of the command), every `step` words; `limit` as in Redis.
+    /// To `last` (relative to the first; negative: counted from the end of the command), every `step` words; `limit` as
+    /// in Redis.
     Range { last: i16, step: i16, limit: i16 },
-    /// A number of keys stands at `keynum`, the first key at `first`, both relative to where the search began.
+    /// The number of keys is at `keynum`, the first key at `first`, both relative to where the search began.
     KeyNum { keynum: i16, first: i16, step: i16 },
-    /// Cannot be said.
+    /// Unknown.
     #[expect(dead_code, reason = "for SORT and the stream commands")]
     Unknown,
 }
 
-/// One key specification (Redis 7): where keys stand among the words, and what happens to them.
+/// One key specification (Redis 7): where keys are among the words, and what happens to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeySpec {
     pub begin: BeginSearch,
@@ -260,7 +261,8 @@ impl KeySpec {
             notes: "",
         }
     }
-    /// Keys from word `first` to `last` (relative to the first if positive, from the end if negative: -1 is the last word).
+    /// Keys from word `first` to `last` (relative to the first if positive, from the end if negative: -1 is the last
+    /// word).
     pub(crate) const fn range(first: i16, last: i16, step: i16) -> Self {
         Self { begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, limit: 0 }, ..Self::at(first) }
     }
@@ -324,9 +326,9 @@ impl KeySpec {
     }
 }
 
-/// A function that finds the words that are keys, for the few commands whose key specs cannot say it.
+/// A function that finds the keys among the words, for the few commands whose key specs cannot express it.
 pub(crate) type KeysFn = fn(protocol::resp::Args<'_>, &mut super::keys::KeyPositions);
-/// A function that says what a command does with its keys, where that depends on its words.
+/// A function that says what a command does with its keys, if that depends on its words.
 pub(crate) type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
 /// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
 pub(crate) type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
@@ -341,7 +343,7 @@ pub(crate) struct Spec {
     pub arity: Arity,
     pub group: Group,
     pub flags: Flags,
-    /// What a container declares holds for its subcommands.
+    /// A container's traits apply to its subcommands.
     pub traits: Traits,
     pub since: &'static str,
     pub summary: &'static str,
@@ -350,7 +352,7 @@ pub(crate) struct Spec {
     pub syntax: &'static str,
     pub keys: &'static [KeySpec],
     pub keys_fn: Option<KeysFn>,
-    /// For [`KeyFlags::VARIABLE_FLAGS`]: what these words do with the keys.
+    /// For [`KeyFlags::VARIABLE_FLAGS`]: what a command with these words does with its keys.
     pub key_flags_fn: Option<KeyFlagsFn>,
     pub other_db: Option<OtherDbFn>,
     /// Command tips as COMMAND INFO prints them.

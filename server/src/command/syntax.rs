@@ -1,6 +1,7 @@
-//! The compact argument syntax of a command, parsed only when COMMAND DOCS asks.
+//! The compact argument syntax of a command, parsed only for COMMAND DOCS.
 //!
-//! A command's arguments are declared in one line instead of a tree, because a line is read at a glance and fits beside the handler:
+//! A command's arguments are declared in one line instead of a tree, because a line is easy to read and fits beside the
+//! handler:
 //!
 //! | text | meaning |
 //! |---|---|
@@ -14,8 +15,9 @@
 //! | `...@6.2.0` | since when the argument exists |
 //! | `...!6.2.0` | since when it is deprecated |
 //!
-//! So SET's condition is `[condition:<'nx|'xx>@2.6.12]`. Names may contain any of `-_/:`; the type follows the last colon. A mistake in
-//! our own tables is found by the test that parses every declaration, and costs COMMAND DOCS the arguments of that command, not the server.
+//! So SET's condition is `[condition:<'nx|'xx>@2.6.12]`. Names may contain any of `-_/:`; the type follows the last
+//! colon. A test that parses every declaration finds mistakes in our own tables; at run time a mistake only costs
+//! COMMAND DOCS the arguments of that command.
 
 use std::borrow::Cow;
 
@@ -61,7 +63,7 @@ impl ArgType {
 pub(crate) struct Argument<'s> {
     pub name: Cow<'s, str>,
     pub ty: ArgType,
-    /// The word before the argument; the word itself if the argument is nothing else.
+    /// The word before the argument; for a literal, the word itself.
     pub token: Option<Cow<'s, str>>,
     pub since: Option<&'s str>,
     pub deprecated_since: Option<&'s str>,
@@ -73,7 +75,7 @@ pub(crate) struct Argument<'s> {
     pub arguments: Vec<Argument<'s>>,
 }
 
-/// Where a declaration makes no sense: a byte offset into it.
+/// Where a declaration is wrong: a byte offset into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("argument syntax is wrong at byte {0}")]
 pub(crate) struct SyntaxError(pub usize);
@@ -112,7 +114,7 @@ impl<'s> Parser<'s> {
         if self.take(byte) { Ok(()) } else { Err(SyntaxError(self.at)) }
     }
 
-    /// Everything up to a delimiter. Delimiters are ASCII, so the text is never cut inside a character.
+    /// Everything up to a delimiter. Delimiters are ASCII, so no character is cut.
     fn word(&mut self) -> &'s str {
         let rest = &self.text[self.at..];
         let len = rest.bytes().position(|byte| DELIMITERS.contains(&byte)).unwrap_or(rest.len());
@@ -211,7 +213,7 @@ fn plain(name: &str, ty: ArgType) -> Argument<'_> {
     }
 }
 
-/// A word that stands for itself. Names are lower case and tokens upper case on the wire, however they are declared.
+/// A literal word. Names are lower case and tokens upper case on the wire, however they are declared.
 fn literal_argument<'s>(name: &'s str, token: Option<&'s str>) -> Option<Argument<'s>> {
     if name.is_empty() {
         return None;

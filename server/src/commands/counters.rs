@@ -1,8 +1,8 @@
 //! Strings as numbers: INCR, DECR and their kin, and INCRBYFLOAT.
 //!
-//! An integer is kept as one, so that counting changes eight bytes in place. Floats are added as x86's 80-bit `long double`
-//! (see [`crate::base::longdouble`]) and stored as text, and what is propagated is the result: a replica must not depend on how its
-//! own floats round. Redis: t_string.c.
+//! An integer is stored as one, so that counting changes eight bytes in place. Floats are added as x86's 80-bit
+//! `long double` (see [`crate::base::longdouble`]) and stored as text. The result is propagated, so that a replica does
+//! not depend on its own rounding. Redis: t_string.c.
 
 use protocol::resp::Args;
 
@@ -122,7 +122,7 @@ fn incrbyfloat(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         return Err(error::NAN_OR_INF);
     }
     let text = sum.to_text();
-    // Text on purpose, even of an integral sum: so says OBJECT ENCODING in Redis.
+    // Always text, even for an integral sum: OBJECT ENCODING shows that in Redis.
     ctx.data.set_string(&key, StringValue::Bytes(text.as_bytes()), Ttl::Keep);
     ctx.data.effects.propagate_instead(&[b"SET", key.bytes, text.as_bytes(), b"KEEPTTL"]);
     ctx.data.changed(&key, NotifyClass::String, "incrbyfloat");

@@ -1,7 +1,7 @@
 //! DUMP and RESTORE: one key as bytes and back.
 //!
-//! The bytes are [`crate::store::payload`]'s, the same codec that writes RDB files. What RESTORE reads is validated whole before
-//! anything is changed. Redis: cluster.c.
+//! The bytes are those of [`crate::store::payload`], the codec that also writes RDB files. RESTORE validates its
+//! payload completely before anything is changed. Redis: cluster.c.
 
 use protocol::resp::Args;
 use smallvec::SmallVec;
@@ -50,7 +50,7 @@ fn dump(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// When the key was last used, as RESTORE says.
+/// When the key was last used, according to RESTORE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Now,
@@ -62,7 +62,7 @@ enum Use {
 
 struct RestoreRequest {
     replace: bool,
-    /// The time to expire is a point in time.
+    /// The expiry is a point in time.
     absolute: bool,
     used: Use,
 }
@@ -133,7 +133,7 @@ fn decode(ctx: &KeyedCtx<'_>, bytes: &[u8]) -> Result<Value, CmdError> {
     })
 }
 
-/// The restored key would be expired already: what is left to do is to remove the one that it replaces.
+/// The restored key would already be expired: only the key that it replaces is removed.
 fn forget(ctx: &mut KeyedCtx<'_>, key: &Key<'_>) {
     if ctx.data.delete_even_expired(key) {
         ctx.data.effects.propagate_instead(&[b"DEL", key.bytes]);

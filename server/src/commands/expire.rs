@@ -1,7 +1,8 @@
-//! When keys expire: the EXPIRE family and the commands that ask.
+//! When keys expire: the EXPIRE family and the commands that read expiries.
 //!
-//! A time is kept, and propagated, as absolute Unix milliseconds. One that has passed already deletes the key at once on a
-//! primary; in a primary's stream or a file it is only noted, since the deletion follows there by itself. Redis: expire.c.
+//! A time is stored, and propagated, as absolute Unix milliseconds. On a primary, a time that has already passed
+//! deletes the key at once. In a primary's stream or a file it is only stored, since the deletion follows there by
+//! itself. Redis: expire.c.
 
 use protocol::resp::Args;
 use smallvec::SmallVec;
@@ -80,7 +81,8 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .history(&[("2.8.0", "Added the -2 reply.")]),
 ];
 
-/// NX, XX, GT, LT: when EXPIRE and its kin act. GT and LT may come together with XX, which LT needs to say something.
+/// NX, XX, GT, LT: the conditions of EXPIRE and its kin. GT and LT may be combined with XX; with LT, XX makes a
+/// difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Conditions {
     only_persistent: bool,
@@ -112,7 +114,8 @@ impl Conditions {
         Ok(conditions)
     }
 
-    /// Whether a key that expires at `old` shall expire at `new`. A key that never expires counts as expiring infinitely late.
+    /// Whether a key that expires at `old` may expire at `new`. A key without expiry counts as expiring infinitely
+    /// late.
     fn admit(self, old: Option<i64>, new: i64) -> bool {
         !(self.only_persistent && old.is_some()
             || self.only_volatile && old.is_none()
@@ -139,7 +142,7 @@ fn pexpireat(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     expire_at(ctx, args, 1, 0)
 }
 
-/// `unit`: milliseconds per unit of the client's number; `from`: what it is counted from.
+/// `unit`: milliseconds per unit of the client's number; `from`: the time that it is relative to.
 fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, unit: i64, from: i64) -> CmdResult {
     let conditions = Conditions::parse(args.skip(3))?;
     let number = integer(&args[2])?;

@@ -1,7 +1,7 @@
-//! Commands on whole databases: FLUSHDB, FLUSHALL, SWAPDB. They run alone, between everyone else's commands.
+//! Commands on whole databases: FLUSHDB, FLUSHALL, SWAPDB. They run alone, while no other command runs.
 //!
-//! Tables are taken out of their slots and dropped afterwards; with ASYNC in a thread of their own. FLUSHALL also asks for the file
-//! on disk to be emptied, since a crash must not bring back what is acknowledged as removed. Redis: db.c.
+//! Tables are taken out of their slots and dropped afterwards; with ASYNC on a separate thread. FLUSHALL also empties
+//! the file on disk, since a crash must not bring back keys whose removal was acknowledged. Redis: db.c.
 
 use protocol::resp::Args;
 
@@ -75,9 +75,9 @@ fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<u
     for db in databases {
         ctx.effects.dirty += empty(ctx, db);
     }
-    // Whoever caches keys is told even if there were none.
+    // Clients that cache keys are notified even if there were no keys.
     ctx.effects.invalidate_all();
-    // Propagated even if nothing was there: a replica may hold what is logically expired here.
+    // Propagated even if there were no keys: a replica may hold keys that are expired here.
     if ctx.effects.propagating {
         ctx.effects.propagate_before(ctx.db, Args::to_owned(args));
         ctx.effects.propagate_nothing();

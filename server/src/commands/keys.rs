@@ -1,7 +1,7 @@
-//! Commands on keys of any type: delete, ask, rename, copy, move.
+//! Commands on keys of any type: delete, inspect, rename, copy, move.
 //!
-//! RENAME and MOVE are the change of two keys ([`crate::command::Data::take`] and [`crate::command::Data::changed`]), which count as
-//! one. Redis: db.c.
+//! RENAME and MOVE change two keys ([`crate::command::Data::take`] and [`crate::command::Data::changed`]), which count
+//! as one change. Redis: db.c.
 
 use protocol::resp::Args;
 
@@ -68,7 +68,7 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
 ];
 
-/// DEL and UNLINK: large values are dropped after the slot is unlocked in either case.
+/// DEL and UNLINK: both drop large values after the slot is unlocked.
 fn del(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let mut deleted = 0;
     for word in args.skip(1) {
@@ -90,7 +90,7 @@ fn exists(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn touch(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    // Touching is what this command is for, whatever CLIENT NO-TOUCH says.
+    // This command is meant to touch, whatever CLIENT NO-TOUCH says.
     ctx.data.no_touch = false;
     let mut touched = 0;
     for word in args.skip(1) {
@@ -119,7 +119,7 @@ fn renamenx(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Renames; with `only_free` not onto a key that exists. Returns whether anything was done.
+/// Renames; with `only_free` not onto an existing key. Returns whether anything was done.
 fn rename_if(ctx: &mut KeyedCtx<'_>, args: Args<'_>, only_free: bool) -> Result<bool, CmdError> {
     let (from, to) = (ctx.data.key(&args[1]), ctx.data.key(&args[2]));
     if ctx.data.get_mut(&from).is_none() {
@@ -128,19 +128,19 @@ fn rename_if(ctx: &mut KeyedCtx<'_>, args: Args<'_>, only_free: bool) -> Result<
     if from.bytes == to.bytes {
         return Ok(false);
     }
-    // Looked up even if it is to be replaced: one whose time has come is gone first, and says so.
+    // Looked up even if it is replaced: an expired target is removed first, with its events.
     if ctx.data.peek(&to).is_some() && only_free {
         return Ok(false);
     }
     let moved = ctx.data.take(&from).expect("the key was found");
     ctx.data.put_in(ctx.data.db, &to, moved);
-    // Both keys change, but it counts as one.
+    // Both keys change, but that counts as one change.
     ctx.data.notify(NotifyClass::Generic, "rename_from", &from);
     ctx.data.changed(&to, NotifyClass::Generic, "rename_to");
     Ok(true)
 }
 
-/// The database that MOVE names, for the locks. Nonsense is the handler's to report.
+/// The database that MOVE names, for the locks. The handler reports invalid words.
 fn move_target(args: Args<'_>) -> Option<usize> {
     args.get(2).and_then(|word| usize::try_from(integer(word).ok()?).ok())
 }
@@ -175,7 +175,7 @@ struct CopyRequest<'a> {
 }
 
 impl<'a> CopyRequest<'a> {
-    /// Parses what follows the keys; `check` looks at each database that is named, in the order of the words.
+    /// Parses what follows the keys; `check` checks each database that is named, in the order of the words.
     fn parse(words: Args<'a>, check: impl Fn(&[u8]) -> Result<(), CmdError>) -> Result<Self, CmdError> {
         let mut request = Self { database: None, replace: false };
         let mut words = words.iter();

@@ -1,8 +1,9 @@
 //! LCS: the longest common subsequence of two strings.
 //!
-//! The textbook table of (len + 1) * (len + 1) numbers, walked back from its end. The order of that walk is visible in the
-//! reply (which of several equally long subsequences, and the ranges from the last to the first), so it follows Redis's. The
-//! table may not be larger than `proto-max-bulk-len`, and an allocation that fails is an error, not the end of the node.
+//! The textbook table of (len + 1) * (len + 1) numbers, walked back from its end. The order of that walk is visible in
+//! the reply (which of several equally long subsequences is found, and the ranges from last to first), so it follows
+//! Redis's. The table may not be larger than `proto-max-bulk-len`, and a failed allocation is an error, not the end of
+//! the node.
 
 use protocol::resp::Args;
 
@@ -19,7 +20,7 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] =
         .keys(&[KeySpec::range(1, 1, 1).ro().access()])
         .syntax("key1:key key2:key ['LEN] ['IDX] [MINMATCHLEN=len:integer] ['WITHMATCHLEN]")];
 
-/// What is asked for.
+/// The requested form of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     Text,
@@ -101,7 +102,7 @@ fn lcs(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// A copy of the string at a key (the table is built from two at once); empty for a missing key. `Err` for another type.
+/// A copy of the string at a key (the table needs two at once); empty for a missing key. `Err` for another type.
 fn string_at(ctx: &mut KeyedCtx<'_>, word: &[u8]) -> Result<Vec<u8>, ()> {
     let key = ctx.data.key(word);
     match ctx.data.read(&key) {
@@ -110,7 +111,7 @@ fn string_at(ctx: &mut KeyedCtx<'_>, word: &[u8]) -> Result<Vec<u8>, ()> {
     }
 }
 
-/// A run of bytes that both strings have, and that belongs to the subsequence.
+/// A run of bytes that both strings contain and that belongs to the subsequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Range {
     /// Where it begins in each string.
@@ -122,7 +123,7 @@ struct Range {
 /// Lengths of the longest common subsequences of all pairs of prefixes.
 struct Table {
     cells: Vec<u32>,
-    /// Cells per prefix of the first string.
+    /// Cells per row, one row for each prefix of the first string.
     width: usize,
 }
 

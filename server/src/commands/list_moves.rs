@@ -1,8 +1,8 @@
 //! List commands that move elements between lists, pop from the first of several, or wait for an element.
 //!
-//! A blocking command is its plain form and one more outcome: when no list has an element, it returns [`Outcome::Block`]. When a
-//! push makes a key ready the engine runs the same handler again for the waiting client (`ctx.serving` names the key), so that
-//! there is one code path for "at once" and "later". Redis: t_list.c, blocked.c.
+//! A blocking command is its plain form with one more outcome: if no list has an element, it returns
+//! [`Outcome::Block`]. When a push makes a key ready, the engine runs the same handler again for the waiting client
+//! (`ctx.serving` names the key), so there is one code path for "at once" and "later". Redis: t_list.c, blocked.c.
 
 use protocol::resp::Args;
 use smallvec::SmallVec;
@@ -115,7 +115,7 @@ fn move_element(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End) -> C
         return DONE;
     };
     let limits = ctx.limits;
-    // The target first: its events come first, and if it is no list nothing has been popped.
+    // The target first: its events come first, and if it is not a list nothing has been popped.
     ctx.data.edit_or_create(
         &target,
         || new_list(limits),
@@ -129,12 +129,12 @@ fn move_element(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End) -> C
         pop_one(list, from, reply);
         changed(from.pop_event(), 1, ())
     })?;
-    // Both lists have changed, by one command.
+    // Both lists have changed, but by one command.
     ctx.data.effects.dirty -= 1;
     DONE
 }
 
-/// Moves an element from an end of a list to an end of the same list, which is never empty in between.
+/// Moves an element from one end of a list to an end of the same list, which is never empty in between.
 fn rotate(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, from: End, to: End) -> CmdResult {
     let reply = &mut ctx.reply;
     ctx.data.edit(key, |list: &mut List| {
@@ -211,8 +211,8 @@ fn block(keys: &[u32], timeout_ms: Option<u64>) -> Outcome {
     }))
 }
 
-/// The first of the keys that holds a list; a key of another type is an error. A waiting client is served from the key that became
-/// ready, whatever the others hold by now (Redis: `serveClientBlockedOnList`).
+/// The first of the keys that holds a list; a key of another type is an error. A waiting client is served from the key
+/// that became ready, whatever the other keys hold by now (Redis: `serveClientBlockedOnList`).
 fn first_list(
     ctx: &mut KeyedCtx<'_>,
     args: Args<'_>,
@@ -261,7 +261,7 @@ fn brpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     pop_first_or_block(ctx, args, End::Right)
 }
 
-/// What LMPOP and BLMPOP are asked for.
+/// The arguments of LMPOP and BLMPOP.
 struct MultiPop {
     /// Positions of the keys.
     keys: std::ops::Range<usize>,

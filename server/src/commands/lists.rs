@@ -1,8 +1,8 @@
-//! List commands on one key: push, pop, look, edit.
+//! List commands on one key: push, pop, read, edit.
 //!
-//! Commands that move elements between lists or wait for them are in [`super::list_moves`]. What a list is stands in
-//! [`crate::store::types::list`]; here its operations get their words, their replies and their events. A key whose list becomes empty
-//! is removed at once ([`Data::edit`]), so that a list that exists always has an element. Redis: t_list.c.
+//! Commands that move elements between lists or wait for them are in [`super::list_moves`]. The list itself is in
+//! [`crate::store::types::list`]; this file gives its operations words, replies and events. A key whose list becomes
+//! empty is removed at once ([`Data::edit`]), so an existing list always has an element. Redis: t_list.c.
 
 use std::ops::ControlFlow;
 
@@ -169,17 +169,17 @@ pub(super) fn write_element(reply: &mut Reply<'_>, element: Element<'_>) {
     }
 }
 
-/// The list in an entry that is read.
+/// The list in an entry, for reading.
 fn list_of(entry: EntryRef<'_>) -> Result<&List, CmdError> {
     entry.collection().ok_or(error::WRONG_TYPE)
 }
 
-/// What an edit of a list tells: the event, and as how many changes it counts.
+/// The result of an edit: the event, and how many changes it counts as.
 pub(super) fn changed<R>(event: &'static str, count: usize, result: R) -> Edit<R> {
     Edit::of(NotifyClass::List, event, count, result)
 }
 
-/// A list that follows today's configuration.
+/// A list with the present configuration.
 pub(super) fn new_list(limits: &DataLimits) -> List {
     List::new(limits.list_options())
 }
@@ -237,7 +237,8 @@ pub(super) fn pop_one(list: &mut List, end: End, reply: &mut Reply<'_>) {
     };
 }
 
-/// Writes up to `count` elements from an end, in the order in which they are popped, and removes them. Returns how many.
+/// Writes up to `count` elements from an end, in the order in which they are popped, and removes them. Returns how many
+/// there were.
 pub(super) fn pop_many(list: &mut List, end: End, count: usize, reply: &mut Reply<'_>) -> usize {
     let count = count.min(list.len());
     reply.array(count);
@@ -408,16 +409,16 @@ fn ltrim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         let before = list.len();
         let (start, count) = range_of(start, stop, before).unwrap_or((0, 0));
         list.trim(start, count);
-        // Redis signals and notifies even when nothing was trimmed, but counts only what went.
+        // Redis signals and notifies even if nothing was trimmed, but counts only removed elements.
         changed("ltrim", before - list.len(), ())
     })?;
     ctx.reply.ok();
     DONE
 }
 
-/// What LPOS is asked for.
+/// The arguments of LPOS.
 struct Search {
-    /// Which match to begin with; negative counts from the end.
+    /// The match to begin with; negative counts from the end.
     rank: i64,
     /// How many matches to return; `None` is one, without an array, and zero is all.
     count: Option<usize>,
@@ -438,7 +439,7 @@ fn parse_search(args: Args<'_>) -> Result<Search, CmdError> {
                 ));
             }
             if search.rank == i64::MIN {
-                // Its negation is itself, which Redis finds to be less than any number of matches.
+                // The negation of `i64::MIN` is itself, which for Redis is less than any number of matches.
                 search.rank = -1;
             }
         } else if option.eq_ignore_ascii_case(b"count") {
@@ -509,7 +510,7 @@ fn lpos(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Whether a key holds a list; an error if it holds something else.
+/// Whether a key holds a list; an error if it holds another type.
 pub(super) fn holds_list(data: &mut Data<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
     match data.peek(key).map(list_of) {
         None => Ok(false),

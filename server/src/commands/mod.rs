@@ -1,7 +1,7 @@
 //! The data commands, one file per family: the table of declarations on top, the handlers below.
 //!
-//! A handler parses its words into a form that cannot express nonsense, works on the store's types, notes effects and writes its
-//! reply. It never looks at the clock, the configuration or a socket: what it needs is in its context.
+//! A handler parses its words into a form that cannot express nonsense, works on the store's types, notes effects and
+//! writes its reply. It never reads the clock, the configuration or a socket: everything it needs is in its context.
 //!
 //! Rank 4.
 
@@ -56,8 +56,7 @@ fn integer(word: &[u8]) -> Result<i64, CmdError> {
 
 /// A word that must be the number of a database.
 ///
-/// # Errors
-/// No integer, beyond 32 bits, or no such database.
+/// # Errors Not an integer, beyond 32 bits, or no such database.
 fn database(word: &[u8], databases: usize) -> Result<usize, CmdError> {
     let number = i32::try_from(integer(word)?).map_err(|_| error::NOT_32_BITS)?;
     usize::try_from(number).ok().filter(|db| *db < databases).ok_or(error::DB_OUT_OF_RANGE)

@@ -1,4 +1,4 @@
-//! OBJECT: how a value is kept, and how lately or often it was used. Redis: object.c.
+//! OBJECT: how a value is stored, and how recently or often it was used. Redis: object.c.
 
 use protocol::resp::Args;
 
@@ -53,7 +53,7 @@ const SHARED_INTEGERS: i64 = 10_000;
 /// What OBJECT REFCOUNT shows for a shared object.
 const SHARED_REFERENCES: i64 = i32::MAX as i64;
 
-/// Finds the key that is asked about: counted as hit or miss, but neither a use nor an event.
+/// Finds the key that is asked about: counts a hit or a miss, but neither a use nor an event.
 fn find<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Option<EntryRef<'d>> {
     let key = data.key(word);
     if data.peek(&key).is_some() {
@@ -75,7 +75,7 @@ fn encoding(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 fn refcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     match find(&mut ctx.data, &args[2]).map(EntryRef::value) {
         None => ctx.reply.null(),
-        // Nothing is shared here; but tools take this number for "a small integer", so it is shown as Redis shows it.
+        // slotd shares no objects; but tools take this number for "a small integer", so it is shown as in Redis.
         Some(ValueRef::Int(0..SHARED_INTEGERS)) => ctx.reply.int(SHARED_REFERENCES),
         Some(ValueRef::Int(_) | ValueRef::Str(_) | ValueRef::Collection(_)) => ctx.reply.int(1),
     }

@@ -1,8 +1,9 @@
-//! Commands that look at a whole database: SCAN, KEYS, RANDOMKEY, DBSIZE.
+//! Commands that visit a whole database: SCAN, KEYS, RANDOMKEY, DBSIZE.
 //!
-//! Slots are visited one at a time, so a huge database never stops the node. What SCAN promises, and how its cursors keep it,
-//! stands in [`crate::store::ScanCursor`]. SCAN and RANDOMKEY remove the expired keys that they meet, as Redis does; each removal is
-//! announced at once, under its slot's lock and as a unit of its own: such keys have nothing to do with each other. Redis: db.c.
+//! Slots are visited one at a time, so a huge database never stops the node. [`crate::store::ScanCursor`] explains what
+//! SCAN guarantees, and how its cursors do it. SCAN and RANDOMKEY remove expired keys that they find, as Redis does.
+//! Each removal is announced at once, under its slot's lock and as a unit of its own, since such keys are unrelated to
+//! each other. Redis: db.c.
 
 use protocol::resp::Args;
 use protocol::slot::key_slot;
@@ -35,9 +36,9 @@ pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
         .history(&[("6.0.0", "Added the `TYPE` subcommand.")]),
 ];
 
-/// How often RANDOMKEY draws on a replica, which removes nothing, before it looks through the keys one by one.
+/// How often RANDOMKEY draws on a replica, which removes nothing, before it visits the keys one by one.
 const DRAWS: usize = 100;
-/// Keys that SCAN visits unless told otherwise.
+/// Keys that SCAN visits by default.
 const DEFAULT_COUNT: usize = 10;
 
 fn dbsize(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
@@ -45,7 +46,7 @@ fn dbsize(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Whether readers still see this key. The primary's stream sees keys as they are.
+/// Whether readers still see this key. The primary's stream also sees expired keys.
 fn is_live(ctx: &KeyspaceCtx<'_>, entry: EntryRef<'_>) -> bool {
     ctx.role == Role::Stream || !entry.is_expired(ctx.now)
 }
@@ -65,11 +66,11 @@ fn randomkey(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
                 let key = entry.key().to_vec();
                 remove_expired(ctx, &mut slot, &key);
             }
-            // Hidden, or gone between the choice of the slot and its lock.
+            // Hidden, or removed between the choice of the slot and its lock.
             Some(_) | None => draws -= 1,
         }
     }
-    // Nearly everything is expired and not yet removed: take the first key that is not.
+    // Nearly everything is expired and not yet removed: take the first key that is not expired.
     for slot in keyspace.occupied(ctx.db) {
         let slot = ctx.lock(ctx.db, slot)?;
         if let Some(entry) = slot.iter().find(|entry| is_live(ctx, *entry)) {
@@ -133,8 +134,7 @@ impl<'a> ScanRequest<'a> {
     }
 }
 
-/// A cursor as C's `strtoul` reads it, which is how Redis does: a sign is fine, no digits at all are 0 if nothing stands there, and a
-/// NUL ends it.
+/// A cursor as C's `strtoul` reads it, as in Redis: a sign is allowed, an empty text is 0, and a NUL ends it.
 fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
     let word = error::c_string(word);
     let (negative, digits) = match word {
@@ -143,14 +143,14 @@ fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
         [b'+', rest @ ..] => (false, rest),
         _ => (false, word),
     };
-    // `parse` takes a sign of its own, which would be the second one here.
+    // `parse` accepts a sign itself, which would be the second one here.
     let number = Some(digits).filter(|digits| digits.iter().all(u8::is_ascii_digit));
     let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
     let number = number.ok_or(error::INVALID_CURSOR)?;
     Ok(ScanCursor::from_wire(if negative { number.wrapping_neg() } else { number }))
 }
 
-/// Names of keys, one after the other.
+/// Names of keys, stored one after the other.
 #[derive(Default)]
 struct Names {
     bytes: Vec<u8>,
@@ -186,10 +186,9 @@ fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Visits about `left` keys from a cursor on; returns where to go on, `None` at the end.
+/// Visits about `left` keys from a cursor on; returns where to continue, `None` at the end.
 ///
-/// # Errors
-/// Of [`KeyspaceCtx::lock`].
+/// # Errors Those of [`KeyspaceCtx::lock`].
 fn scan_slots(
     ctx: &mut KeyspaceCtx<'_>,
     cursor: ScanCursor,
@@ -207,7 +206,7 @@ fn scan_slots(
         let mut slot = match ctx.lock(ctx.db, id) {
             Ok(slot) => slot,
             Err(_) if *left < wanted => {
-                // Something was found: the caller comes again for the rest.
+                // Something was found: the client comes again for the rest.
                 ctx.busy = None;
                 return Ok(Some(here));
             }

@@ -1,15 +1,15 @@
 //! The options of SET and GETEX, parsed.
 //!
-//! Redis keeps them as flags and tests combinations wherever they matter. Here a request that was parsed is one that makes
-//! sense: NX and XX exclude each other, and so do all ways to say when the key expires. The order in which words may
-//! repeat is Redis's (`parseExtendedStringArgumentsOrReply`): the same option twice is fine, and the last value counts.
+//! Redis keeps them as flags and tests combinations where they matter. Here a parsed request is always consistent: NX
+//! and XX exclude each other, and so do all ways to set the expiry. The rules for repeated words are Redis's
+//! (`parseExtendedStringArgumentsOrReply`): the same option may occur twice, and the last value counts.
 
 use protocol::resp::Args;
 
 use super::integer;
 use crate::command::{CmdError, error};
 
-/// When SET sets.
+/// The condition of SET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Always,
@@ -33,7 +33,7 @@ pub(super) enum SetExpiry<'a> {
 pub(super) struct SetRequest<'a> {
     pub condition: Condition,
     pub expiry: SetExpiry<'a>,
-    /// GET: answer with the old value.
+    /// GET: reply with the old value.
     pub get: bool,
 }
 
@@ -125,7 +125,7 @@ impl Unit {
     }
 }
 
-/// A time to expire as the client wrote it: only its place is known, not yet that it is a number.
+/// An expiry as the client wrote it: only its place is known, not yet whether it is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct When<'a> {
     unit: Unit,
@@ -150,8 +150,7 @@ impl<'a> When<'a> {
 
     /// The Unix time in milliseconds. `name` is the command's, for the error.
     ///
-    /// # Errors
-    /// No integer, not positive, or beyond what 64 bits hold.
+    /// # Errors Not an integer, not positive, or beyond 64 bits.
     pub(super) fn resolve(self, now: i64, name: &str) -> Result<i64, CmdError> {
         let number = integer(self.word)?;
         let (factor, from) = match self.unit {

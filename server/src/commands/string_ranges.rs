@@ -1,6 +1,7 @@
-//! Commands on parts of strings: their length, a range of their bytes, bytes added or overwritten.
+//! Commands on parts of strings: length, ranges, appending and overwriting.
 //!
-//! A string that APPEND or SETRANGE touched is `raw` to OBJECT ENCODING, whatever it holds, as in Redis. Redis: t_string.c.
+//! A string that APPEND or SETRANGE changed is `raw` to OBJECT ENCODING, whatever it holds, as in Redis. Redis:
+//! t_string.c.
 
 use protocol::resp::Args;
 
@@ -44,10 +45,10 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .deprecated("2.0.0", "`GETRANGE`"),
 ];
 
-/// Whether a string of `len` bytes, reached by adding `added`, may be.
+/// Checks the length of a string that has `len` bytes after adding `added`.
 ///
-/// # Errors
-/// It would be longer than `proto-max-bulk-len`. What a primary sends has been accepted there.
+/// # Errors It would be longer than `proto-max-bulk-len`. A primary's stream is exempt: the primary has already
+/// accepted it.
 fn check_length(ctx: &KeyedCtx<'_>, len: usize, added: usize) -> Result<(), CmdError> {
     let fits = len.checked_add(added).is_some_and(|total| total <= ctx.limits.max_string);
     if fits || ctx.data.role == Role::Stream { Ok(()) } else { Err(error::STRING_TOO_LONG) }
@@ -78,7 +79,7 @@ fn getrange(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// The bytes from `start` to `end`, both included; negative positions count from the end (-1 is the last byte).
 fn range_of(bytes: &[u8], start: i64, end: i64) -> &[u8] {
-    // Redis: two positions from the end in the wrong order are nothing even where clamping would make them meet.
+    // Redis: two positions from the end in the wrong order are empty even if clamping would make them meet.
     if start < 0 && end < 0 && start > end {
         return &[];
     }

@@ -1,8 +1,9 @@
 //! String commands that read and set whole values.
 //!
-//! GET, SET, MGET and MSET are what most clients send most of the time: one look-up per key, no allocation, and nothing done for
-//! listeners that are not there. The options of SET and GETEX are parsed in [`super::string_options`] into a form that cannot
-//! express nonsense; parts of strings are in [`super::string_ranges`], numbers in [`super::counters`]. Redis: t_string.c.
+//! GET, SET, MGET and MSET are what most clients send most of the time: they cost one look-up per key, no allocation,
+//! and nothing for absent listeners. The options of SET and GETEX are parsed in [`super::string_options`] into a form
+//! that cannot express nonsense; parts of strings are in [`super::string_ranges`], numbers in [`super::counters`].
+//! Redis: t_string.c.
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
@@ -93,7 +94,7 @@ pub(super) fn write_string(reply: &mut Reply<'_>, value: ValueRef<'_>) -> Result
     Ok(())
 }
 
-/// Answers with the string at a key, or null; whether the key is there.
+/// Replies with the string at a key, or null; returns whether the key exists.
 #[inline(always)]
 fn answer_value(ctx: &mut KeyedCtx<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
     match ctx.data.read(key) {
@@ -111,7 +112,7 @@ fn get(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Sets a key and announces it; a time to expire is propagated as absolute milliseconds.
+/// Sets a key and announces it; an expiry is propagated as absolute milliseconds.
 #[inline]
 fn store(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, value: &[u8], ttl: Ttl) {
     ctx.data.set_string(key, StringValue::encode(value), ttl);
@@ -139,7 +140,7 @@ fn set(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// SET overwrites without looking, unless GET asks for the old value.
+/// SET overwrites without reading, unless GET asks for the old value.
 fn set_key_flags(args: Args<'_>) -> KeyFlags {
     let gets = args.skip(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET"));
     if gets { KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::UPDATE) } else { KeyFlags::OW.and(KeyFlags::UPDATE) }
@@ -171,7 +172,7 @@ fn set_with_options(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     if !request.get {
         ctx.reply.ok();
     } else if ctx.data.effects.propagating && !matches!(ttl, Ttl::At(_)) {
-        // The answer of GET is of no use to a replica.
+        // The reply of GET is of no use to a replica.
         let is_get = |word: &[u8]| word.eq_ignore_ascii_case(b"GET");
         let words = args.iter().enumerate().filter(|(at, word)| *at < 3 || !is_get(word)).map(|(_, word)| word);
         ctx.data.effects.propagate_instead(&words.collect::<SmallVec<[&[u8]; 8]>>());
@@ -222,14 +223,14 @@ fn getdel(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Deletes a key that is there, and propagates just that instead of the command.
+/// Deletes an existing key, and propagates only that instead of the command.
 pub(super) fn delete(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, lazy: bool) {
     ctx.data.delete(key);
     let verb: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
     ctx.data.effects.propagate_instead(&[verb, key.bytes]);
 }
 
-/// Whether a time to expire asks for deletion at once: not when a primary or a file says so, whose DEL comes by itself.
+/// Whether this expiry deletes the key at once. Not in a primary's stream or a file: their DEL follows by itself.
 pub(super) fn is_past(ctx: &KeyedCtx<'_>, at: i64) -> bool {
     at <= ctx.data.now && ctx.data.role == Role::Primary
 }

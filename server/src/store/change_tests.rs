@@ -44,8 +44,8 @@ fn hash(key: &[u8]) -> KeyHash {
 
 const HOME: (usize, SlotId) = (0, SlotId::FIRST);
 
-/// A slot with the strings `a` and `b`, whose time comes at 5. Somebody watches each of them and `none`; somebody waits for lists there,
-/// and wants to know of the end of `a`.
+/// A slot with the strings `a` and `b`, whose time comes at 5. Somebody watches each of them and `none`; somebody waits
+/// for lists there, and wants to know of the end of `a`.
 fn observed() -> (Slot, [Arc<WatchFlag>; 3]) {
     let mut slot = Slot::EMPTY;
     for key in [b"a", b"b"] {

@@ -1,13 +1,13 @@
-//! What a key holds if it is not a string: one box with an enum of all collection types in it.
+//! What a key holds if it is not a string: one box with an enum of all collection types.
 //!
-//! An entry knows two levels only, strings and collections ([`super::entry`]), so everything unsafe about keeping a
-//! collection is written once. All that differs between the types is an arm in this file's matches, which have no
+//! An entry knows two levels only, strings and collections ([`super::entry`]), so everything unsafe about storing a
+//! collection is written once. The differences between the types are arms in this file's matches, which have no
 //! catch-all: a new type is an arm here, a file below [`super::types`] with its [`CollectionType`], and one in
-//! [`super::payload`] for how it is saved. The header of each type lies in the enum itself, so reaching a list costs one
+//! [`super::payload`] for how it is saved. The header of each type is part of the enum, so reaching a list costs one
 //! pointer.
 //!
-//! Code that knows which type it wants asks for it by name: [`super::EntryRef::collection`] to read,
-//! [`super::EntryMut::edit`] to change.
+//! Code that wants a certain type names it: [`super::EntryRef::collection`] to read, [`super::EntryMut::edit`] to
+//! change.
 
 use super::types::list::List;
 use super::value::{Encoding, Type};
@@ -19,7 +19,7 @@ pub enum Collection {
     List(List),
 }
 
-/// What every type of collection can do; implemented beside each.
+/// What every type of collection can do; implemented next to each type.
 pub trait CollectionType: Into<Collection> {
     /// This type's value, if the collection is one.
     fn of(collection: &Collection) -> Option<&Self>;
@@ -33,7 +33,7 @@ pub trait CollectionType: Into<Collection> {
     /// Bytes that the allocator spends on it besides its header, in constant time.
     fn heap_bytes(&self) -> usize;
 
-    /// Called when an edit ends: the place to change to the encoding that the new contents ask for.
+    /// Called when an edit ends: changes to the encoding that fits the new contents.
     fn settle(&mut self);
 }
 

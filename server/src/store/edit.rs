@@ -1,20 +1,19 @@
-//! A collection while it is changed, and what is owed when the change is done.
+//! A collection while it is changed, and what must follow when the change is done.
 //!
-//! [`super::EntryMut::edit`] lends a collection out as an [`EditGuard`], the only way to change one that a key holds. When
-//! the guard goes, the collection takes the encoding that its new contents ask for, and the slot learns how many bytes it
-//! takes now. Then there is one question left that
-//! only the owner of the key can settle: whether any element is left. [`EditGuard::finish`] answers it with an
-//! [`Edited`], which has to be passed on to whoever removes keys; it is the last word on the edit, so nobody can look
-//! too early.
+//! [`super::EntryMut::edit`] lends a collection out as an [`EditGuard`], the only way to change one that a key holds.
+//! When the guard is dropped, the collection takes the encoding that fits its new contents, and the slot's byte count
+//! is updated. Only the owner of the key can handle an empty collection: [`EditGuard::finish`] returns an [`Edited`],
+//! which says whether any element is left and has to be passed on to the code that removes keys. It ends the edit, so
+//! the check cannot come too early.
 //!
-//! When fields of a hash can expire on their own, the earliest of their times is settled here too.
+//! When fields of a hash can expire on their own, the earliest expiry will be updated here too.
 
 use std::ops::{Deref, DerefMut};
 
 use super::collection::CollectionType;
 use super::ledger::Ledger;
 
-/// A collection that is being changed; what the change owes is settled when this goes.
+/// A collection that is being changed; dropping it updates what depends on the contents.
 #[derive(Debug)]
 pub(crate) struct EditGuard<'a, T: CollectionType> {
     value: &'a mut T,
@@ -23,11 +22,11 @@ pub(crate) struct EditGuard<'a, T: CollectionType> {
     before: usize,
 }
 
-/// What an edit has left.
+/// The result of an edit.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a key must not hold a collection without elements"]
 pub(crate) struct Edited {
-    /// No element is left: the key is to be removed now.
+    /// No element is left: the key must be removed now.
     pub emptied: bool,
 }
 

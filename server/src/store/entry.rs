@@ -8,21 +8,21 @@
 //!  header: form and flags 1 | room 1 | inline length 1 | access clock 3 | key length 2
 //! ```
 //! The two parts in brackets are there only if the flags say so, so a 16-byte key with a 16-byte value takes 40 bytes,
-//! which allocators hand out as 48; the rounding is not lost but given to the value area (`room`, in words of 8 bytes),
-//! where it lets the value grow or an expiry move in without a new allocation. Everything is word aligned; the block
-//! itself is aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
+//! which allocators round up to 48. The rounding is given to the value area (`room`, in words of 8 bytes), where the
+//! value can grow, or an expiry be added, without a new allocation. Everything is word aligned. The block itself is
+//! aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
 //!
-//! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings: appending is then
-//! amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), or a `Box<Collection>`. Its form is a number in the header, not a Rust enum, because that is what makes it
-//! thin.
+//! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings, so that appending
+//! is amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), or a `Box<Collection>`.
+//! Its form is a number in the header, not a Rust enum, which keeps the entry thin.
 //!
-//! This file, [`view`] (reading) and [`word`] (the table's packed pointers) are where the store's `unsafe` lives. What
-//! keeps it sound:
+//! This file, [`view`] (reading) and [`word`] (the table's packed pointers) contain the store's `unsafe` code. It is
+//! sound because:
 //! - an `Entry` owns its block; only `Drop`, `reshape` and the moves out of it free it;
 //! - `Shape` computes all offsets, for writing, reading and freeing alike, from the header alone; the parts of the
 //!   header it reads (flags `EXPIRE_ROOM` and `LONG_KEY`, `room`, `key_len`) change only together with the layout;
 //! - the form always names what the value area holds; code that changes it writes the value first and the form last,
-//!   and leaves an empty inline string in between where something may unwind.
+//!   and leaves an empty inline string in between if something may unwind.
 
 pub(crate) mod view;
 pub(crate) mod word;
@@ -49,19 +49,19 @@ const WORD: usize = 8;
 const HEADER: usize = size_of::<Header>();
 /// Words that a `Vec<u8>` takes in the value area.
 const HEAP_WORDS: usize = size_of::<Vec<u8>>() / WORD;
-/// What the expiry holds while the room for it is there but the key does not expire.
+/// The value of the expiry if there is room for one but the key does not expire.
 const NO_EXPIRY: i64 = i64::MIN;
-/// Growth of a string doubles it up to this size and adds this much beyond (Redis: SDS_MAX_PREALLOC).
+/// A growing string doubles up to this size and adds this much beyond (Redis: SDS_MAX_PREALLOC).
 const MAX_HEADROOM: usize = 1 << 20;
-/// Rooms up to this many words are kept when a shorter value comes: the bytes are not worth the allocation.
+/// Rooms up to this many words are kept when the value shrinks: a new allocation costs more than the bytes.
 const SMALL_ROOM: usize = 6;
 
 const FORM_MASK: u8 = 0x0f;
 /// There is room for an expiry.
 const EXPIRE_ROOM: u8 = 0x10;
-/// The side of the last cut: compared with the slot's own bit (see [`super::snapshot`]).
+/// The snapshot bit: compared with the slot's own bit (see [`super::snapshot`]).
 const CUT: u8 = 0x20;
-/// The string was built by APPEND or the like: Redis would call it `raw` however short.
+/// The string was built by APPEND or the like: Redis would call it `raw` even if it is short.
 const RAW: u8 = 0x40;
 /// The key is too long for the header; its length is a word of its own.
 const LONG_KEY: u8 = 0x80;
@@ -108,13 +108,13 @@ struct Header {
 }
 
 impl Header {
-    /// Nothing but the block itself holds the value.
+    /// Whether the block itself holds the whole value.
     #[inline(always)]
     fn is_light(self) -> bool {
         self.flags & FORM_MASK <= Form::Int as u8
     }
 
-    /// Whether a block with this header has the same shape as one with the other, if their keys are the same.
+    /// Whether blocks with these two headers have the same shape, if their keys are the same.
     #[inline(always)]
     fn has_shape_of(self, other: Header) -> bool {
         self.room == other.room && (self.flags ^ other.flags) & EXPIRE_ROOM == 0
@@ -130,7 +130,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// The shape for a value of `words` words, with the allocator's rounding given to the value area.
+    /// The shape for a value of `words` words; the allocator's rounding goes to the value area.
     fn fitting(key_len: usize, expire_room: bool, words: usize) -> Shape {
         let room = u8::try_from(words.max(1)).expect("no form needs more than INLINE_MAX bytes");
         let tight = Shape { key_len, expire_room, room };
@@ -180,7 +180,7 @@ pub(crate) fn good_size(size: usize) -> usize {
     if size <= 128 { size.next_multiple_of(16) } else { size.next_multiple_of(1 << ((size - 1).ilog2() - 2)) }
 }
 
-/// From so many bytes on, mimalloc rounds up to pages instead of size classes.
+/// From this size on, mimalloc rounds up to pages instead of size classes.
 const PAGES_FROM: usize = 64 * 1024;
 const PAGE: usize = 4096;
 
@@ -194,7 +194,7 @@ pub(crate) fn spent(size: usize) -> usize {
     }
 }
 
-/// What is put into a value area.
+/// A value to be put into a value area.
 enum Payload<'a> {
     Inline(&'a [u8]),
     Int(i64),
@@ -218,8 +218,8 @@ pub(crate) struct Entry {
     block: NonNull<u8>,
 }
 
-// SAFETY: an entry owns its block and what is in it: bytes, a `Vec<u8>`, a `Box<Bytes>` or a `Box<Collection>`, all of them `Send` (asserted
-// below).
+// SAFETY: an entry owns its block and its contents: bytes, a `Vec<u8>`, a `Box<Bytes>` or a `Box<Collection>`, all of
+// them `Send` (asserted below).
 unsafe impl Send for Entry {}
 
 const _: () = {
@@ -286,9 +286,9 @@ impl Entry {
             flags |= LONG_KEY;
         }
         let header = Header { flags, room: shape.room, inline_len: 0, access: [0; 3], key_len: key.len() as u16 };
-        // SAFETY: the layout is never empty (a header at least). All writes are inside the block of `shape.size()`
+        // SAFETY: the layout is never empty (at least a header). All writes are inside the block of `shape.size()`
         // bytes by the definition of `Shape`, word writes at multiples of 8 from a base aligned to 16, and `key` cannot
-        // overlap a block that was only just allocated.
+        // overlap a block that was just allocated.
         unsafe {
             let Some(block) = NonNull::new(alloc(layout)) else { handle_alloc_error(layout) };
             block.cast::<Header>().write(header);
@@ -325,8 +325,8 @@ impl Entry {
         assert!(payload.words() <= room, "the caller has made room");
         debug_assert!(matches!(self.as_ref().form(), Form::Inline | Form::Int));
         let area = self.as_ref().area();
-        // SAFETY: the area has `room * 8` bytes, enough by the assertion above, and is aligned to 8; what it held
-        // before has no destructor. A payload's bytes come from outside of this entry: `&mut self` is unique.
+        // SAFETY: the area has `room * 8` bytes, which is enough by the assertion above, and is aligned to 8; its old
+        // contents need no destructor. A payload's bytes are outside this entry, since `&mut self` is unique.
         unsafe {
             match payload {
                 Payload::Inline(bytes) => {
@@ -371,7 +371,7 @@ impl Entry {
         unsafe {
             match form {
                 Form::Heap => Value::Str(area.cast::<Vec<u8>>().read()),
-                // Moved to the front of its buffer, if nobody else reads it.
+                // Moved to the front of its buffer, if the buffer has no other readers.
                 Form::Lent => Value::Str(Vec::from(*area.cast::<Box<Bytes>>().read())),
                 Form::Collection => Value::Collection(area.cast::<Box<Collection>>().read()),
                 Form::Inline | Form::Int => unreachable!("handled above"),
@@ -454,7 +454,7 @@ impl Entry {
         if let StringValue::Bytes(bytes) = value
             && bytes.len() <= INLINE_MAX
         {
-            // The usual case, before all others are told apart.
+            // The usual case, checked before all others.
             return self.set_payload(Payload::Inline(bytes));
         }
         match value {
@@ -507,7 +507,7 @@ impl Entry {
         Some(old + bytes.len())
     }
 
-    /// Turns a string into bytes, filled up with zeros to at least `len`, so that [`word::Word::bytes_mut`] finds them.
+    /// Turns a string into bytes, padded with zeros to at least `len`, for [`word::Word::bytes_mut`].
     pub(crate) fn extend_to(&mut self, len: usize) {
         let Some(old) = self.string_len() else { return };
         let len = old.max(len);
@@ -572,7 +572,7 @@ impl Entry {
         }
     }
 
-    /// Sets or clears the expiry. The room for one stays once it is there.
+    /// Sets or clears the expiry. The room for it stays once it is there.
     pub(crate) fn set_expire(&mut self, expire: Option<UnixMillis>) {
         let has_room = self.as_ref().shape().expire_room;
         match expire {
@@ -600,8 +600,8 @@ impl Entry {
             return self.reshape(true, used);
         }
         // A spare word of the value area becomes the expiry: the value moves up by one word, the key stays where it is,
-        // and so does the size of the block.
-        // SAFETY: source and target lie inside the value area of `room > used` words; the overlapping copy is a move.
+        // and so does the size of the block. SAFETY: source and target lie inside the value area of `room > used`
+        // words; the overlapping copy is a move.
         unsafe {
             let area = self.block.add(shape.value_at());
             area.add(WORD).copy_from(area, used * WORD);
@@ -618,7 +618,7 @@ impl Entry {
         self.header_mut().access = [a, b, c];
     }
 
-    /// Sets the side of the last cut.
+    /// Sets the snapshot bit.
     #[inline]
     pub(crate) fn set_cut(&mut self, cut: bool) {
         let header = self.header_mut();
@@ -640,7 +640,7 @@ impl Drop for Entry {
         if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
             self.drop_payload();
         }
-        // SAFETY: the value is gone, and nobody uses an entry that was dropped.
+        // SAFETY: the value was moved out, and a dropped entry is not used any more.
         unsafe { self.free() }
     }
 }

@@ -1,21 +1,21 @@
-//! When the keys of a slot expire, in order: 8 to 10 bytes for each key that expires, nothing for those that do not.
+//! The order in which the keys of a slot expire: 8 to 10 bytes for each key with an expiry, nothing for the others.
 //!
-//! A record is one number: 44 bits of milliseconds above 20 bits of tag. It does not name the key; the tag leads to the
-//! few words of the table among which the entry with this very expiry is, and should two keys of one tag share it to
-//! the millisecond, then either is the right one. The index is exact: a record goes when its key goes or changes its
-//! expiry, so there is nothing stale to skip or to clean up, and a key whose expiry is set again and again costs no
+//! A record is one number: 44 bits of milliseconds above 20 bits of tag. It does not name the key. The tag leads to the
+//! few words of the table among which the entry with this expiry is; if two keys of one tag expire in the same
+//! millisecond, either is the right one. The index is exact: a record is removed when its key is removed or changes its
+//! expiry. So there are no stale records to skip or to clean up, and setting a key's expiry again and again costs no
 //! memory.
 //!
-//! Records lie in sorted runs of up to [`RUN`] (a two-level B-tree without the pointers): an insertion moves at most
-//! a few KiB, and a slot with its usual handful of keys has a single run. Equal records may stand beside each other.
+//! Records are in sorted runs of up to [`RUN`] (a two-level B-tree without the pointers): an insertion moves at most a
+//! few KiB, and a slot with its usual handful of keys has a single run. Equal records may be next to each other.
 //!
-//! 44 bits last until the year 2527. Whatever expires later is indexed as that instant, so it is found when its expiry
-//! changes and never reported as due.
+//! 44 bits last until the year 2527. Later expiries are indexed as that instant, so they are found when the expiry
+//! changes and are never reported as due.
 
 use super::entry::word::TAG_BITS;
 use crate::base::clock::UnixMillis;
 
-/// Bytes of the index for each key in it, on average: a record, and what is empty.
+/// Bytes of the index for each key in it, on average: a record, and unused room.
 pub(crate) const PLACE: usize = 10;
 /// Records in a run at most.
 const RUN: usize = 512;
@@ -65,7 +65,7 @@ impl ExpiryIndex {
         self.runs.insert(run + 1, high);
     }
 
-    /// Takes a key's expiry out. Returns whether it was there.
+    /// Removes a key's expiry. Returns whether it was there.
     pub(crate) fn remove(&mut self, at: UnixMillis, tag: u32) -> bool {
         let record = record(at, tag);
         let Some(run) = self.run_for(record) else { return false };
@@ -81,7 +81,7 @@ impl ExpiryIndex {
         true
     }
 
-    /// The tag of the key that expires first, and its instant, if that is before `now` (a key lives through the very
+    /// The tag of the key that expires first, and its instant, if that is before `now` (a key still lives in the
     /// millisecond of its expiry).
     pub(crate) fn first_due(&self, now: UnixMillis) -> Option<Due> {
         let first = *self.runs.first()?.first()?;
@@ -121,7 +121,7 @@ impl Due {
 fn insert_sorted(records: &mut Vec<u64>, record: u64) {
     let place = records.partition_point(|&other| other <= record);
     if records.len() == records.capacity() {
-        // A quarter more instead of twice as much: these vectors are many and small.
+        // A quarter more instead of doubling: these vectors are many and small.
         records.reserve_exact(records.len() / 4 + 4);
     }
     records.insert(place, record);

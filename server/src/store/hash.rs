@@ -1,9 +1,9 @@
 //! The hash of keys: multiply and fold (the family of wyhash), with secrets drawn from the keyspace's seed.
 //!
-//! Clients choose keys, so nobody may know which ones collide: every input word is mixed with a secret before it is
-//! multiplied, and no constant of the algorithm is public. A table uses the top bits only ([`KeyHash::tag`]).
-//! Rejected: foldhash with a fixed shared seed (its constants are known, and a key word equal to one of them makes a
-//! product zero, whatever the rest of the key is), SipHash (three times the time for short keys).
+//! Clients choose keys, so collisions must not be predictable: every input word is mixed with a secret before it is
+//! multiplied, and no constant of the algorithm is public. A table uses the top bits only ([`KeyHash::tag`]). Rejected:
+//! foldhash with a fixed shared seed (its constants are known, and a key word equal to one of them makes a product
+//! zero, whatever the rest of the key is); SipHash (three times the time for short keys).
 
 use super::entry::word::TAG_BITS;
 
@@ -29,7 +29,7 @@ impl Hasher {
     /// Draws the secrets.
     pub(crate) fn new(seed: u64) -> Self {
         let mut state = seed;
-        // Odd secrets: a factor never loses bits to its own zeros at the bottom.
+        // Odd secrets: multiplying by an odd factor loses no bits.
         let secrets = std::array::from_fn(|_| {
             state = mix(state);
             state | 1
@@ -45,7 +45,7 @@ impl Hasher {
         let mut state = s0;
         let (a, b) = if len > 16 {
             let (chunks, _) = key.as_chunks::<16>();
-            // The last, maybe partial, chunk is taken from the end and so overlaps the one before.
+            // The last chunk, if partial, is taken from the end and so overlaps the one before.
             for chunk in &chunks[..(len - 1) / 16] {
                 state = fold(word64(chunk, 0) ^ s1, word64(chunk, 8) ^ state);
             }
@@ -63,7 +63,7 @@ impl Hasher {
     }
 }
 
-/// The two halves of a product, one over the other.
+/// The two halves of a product, folded with XOR.
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
     let product = a as u128 * b as u128;

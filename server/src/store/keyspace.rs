@@ -2,17 +2,18 @@
 //!
 //! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the
 //! lock. Cells are allocated as zeroed memory and all zero is the empty cell, so slots that were never used cost
-//! address space only; databases other than 0 are allocated when something is first done in them. Commands name
-//! *logical* databases; SWAPDB exchanges two entries of the map from those to the physical ones.
+//! address space only. Databases other than 0 are allocated at their first use. Commands name *logical* databases;
+//! SWAPDB exchanges two entries in the map from logical to physical ones.
 //!
 //! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of
-//! slots that have keys or expiring keys. The slot notes by itself whether there is anything to publish, so a command that
-//! changes no count does not touch them. So DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for
-//! empty slots. The sums are kept for groups of 256 slots, so that creating keys in different slots seldom meets on one
-//! counter. Bytes are not summed up at all: they change often and are asked for seldom, by who can walk through the
-//! counts of 16,384 slots.
+//! slots that have keys or expiring keys. The slot knows whether there is anything to publish, so a command that
+//! changes no count does not touch them. DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for
+//! empty slots. Sums are kept for groups of 256 slots, so that commands in different slots seldom contend for one
+//! counter. Bytes have no sums: they change often and are read seldom, and a reader can walk through the counts of
+//! 16,384 slots.
 //!
-//! Who finds a slot locked and must not wait for it leaves a ticket ([`Keyspace::park`]); the guard calls it when the slot is free.
+//! A caller that finds a slot locked and must not wait leaves a ticket ([`Keyspace::park`]); the guard calls it when
+//! the slot is free.
 //!
 //! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is
 //! held across an `.await`.
@@ -37,9 +38,9 @@ use crate::base::parking::{Parking, Ticket};
 /// Slots whose counts are summed up together.
 const GROUP: usize = 256;
 const GROUPS: usize = SLOT_COUNT / GROUP;
-/// In the published count of a slot: a snapshot has not yet been given all of it.
+/// In the published count of a slot: a snapshot has not yet read all of it.
 const PENDING: u32 = 1 << 31;
-/// In the published count of a slot: somebody waits for it to be unlocked.
+/// In the published count of a slot: a parked command waits for it to be unlocked.
 const AWAITED: u32 = 1 << 30;
 
 /// All databases of a node. See the top of the file.
@@ -52,7 +53,7 @@ pub(crate) struct Keyspace {
     epoch: AtomicU32,
 }
 
-/// The instant of a snapshot: which physical database each logical one was.
+/// The instant of a snapshot: which physical database each logical one was then.
 #[derive(Clone, Debug)]
 pub(crate) struct Cut {
     physical: Box<[usize]>,
@@ -69,7 +70,7 @@ impl Keyspace {
         }
     }
 
-    /// An empty keyspace that hashes as this one does, so that slots can be moved between the two ([`Slot::replace_with`]).
+    /// An empty keyspace with the same hash, so that slots can be moved between the two ([`Slot::replace_with`]).
     #[must_use]
     pub(crate) fn sibling(&self) -> Self {
         let databases = self.databases();
@@ -92,33 +93,33 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
-    /// Locks a slot. Panics if there is no such database: SELECT does not let it come to that.
+    /// Locks a slot. Panics if there is no such database; SELECT has checked that.
     #[inline(always)]
     pub(crate) fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.database(db);
         self.enter(database, slot, database.cells[slot.index()].slot.lock())
     }
 
-    /// Locks a slot if nobody holds it.
+    /// Locks a slot if it is free.
     #[inline(always)]
     pub(crate) fn try_lock(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'_>> {
         let database = self.database(db);
         Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock()?))
     }
 
-    /// Locks a slot, if it is to be had in that time.
+    /// Locks a slot if it becomes free within this time.
     pub(crate) fn lock_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
         let database = self.database(db);
         Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock_for(patience)?))
     }
 
-    /// Has `ticket` called when a slot is unlocked. `false`: it is not locked.
+    /// Has `ticket` called when the slot is unlocked. `false`: it is not locked.
     pub(crate) fn park(&self, db: usize, slot: SlotId, ticket: Arc<Ticket>) -> bool {
         let Some(database) = self.existing(db) else { return false };
         let cell = &database.cells[slot.index()];
         database.parking.leave(slot, ticket);
         cell.keys.fetch_or(AWAITED, Ordering::SeqCst);
-        // Whoever unlocks it after this look sees the mark.
+        // An unlock after this check sees the mark.
         cell.slot.is_locked()
     }
 
@@ -131,7 +132,7 @@ impl Keyspace {
         SlotGuard { guard, held: Held { database, id } }
     }
 
-    /// For hints about a database's slots.
+    /// For prefetch hints about a database's slots.
     #[inline]
     pub(crate) fn hints(&self, db: usize) -> Hints<'_> {
         Hints(self.existing(db))
@@ -168,23 +169,23 @@ impl Keyspace {
         self.existing(db).map_or(0, |database| database.cells[slot.index()].keys())
     }
 
-    /// Bytes of a slot's entries, as [`super::EntryRef::memory`] tells them.
+    /// Bytes of a slot's entries, as counted by [`super::EntryRef::memory`].
     pub(crate) fn slot_bytes(&self, db: usize, slot: SlotId) -> u64 {
         self.existing(db).map_or(0, |database| database.bytes[slot.index()].load(Ordering::Relaxed))
     }
 
-    /// Bytes of all keys of a database, with their places in the tables.
+    /// Bytes of all keys of a database, including their places in the tables.
     pub(crate) fn bytes(&self, db: usize) -> u64 {
         let entries: u64 = self.occupied(db).map(|slot| self.slot_bytes(db, slot)).sum();
         entries + (self.len(db) * table::PLACE + self.expires_len(db) * expiry::PLACE) as u64
     }
 
-    /// The slots that have keys (or states that a snapshot still needs), ascending; looked up while the iteration goes.
+    /// The slots that have keys (or states that a snapshot still needs), ascending; read as the iteration proceeds.
     pub(crate) fn occupied(&self, db: usize) -> impl Iterator<Item = SlotId> + '_ {
         self.occupied_from(db, SlotId::FIRST)
     }
 
-    /// As [`Keyspace::occupied`], from a slot on.
+    /// As [`Keyspace::occupied`], from slot `first` on.
     pub(crate) fn occupied_from(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
         self.existing(db).into_iter().flat_map(move |database| database.occupied.iter_from(first))
     }
@@ -194,7 +195,7 @@ impl Keyspace {
         self.existing(db).into_iter().flat_map(move |database| database.expiring.iter_from(first))
     }
 
-    /// A slot chosen by chance, weighted by its keys; `seed` is the chance. `None` if there are no keys.
+    /// A random slot, weighted by its number of keys; `seed` is the randomness. `None` if there are no keys.
     pub(crate) fn random_slot(&self, db: usize, seed: u64) -> Option<SlotId> {
         let database = self.existing(db)?;
         let total = self.len(db) as u64;
@@ -218,13 +219,13 @@ impl Keyspace {
                 last = Some(slot);
             }
         }
-        // The counts moved while they were read.
+        // The counts changed while they were read.
         last.or_else(|| database.occupied.iter_from(SlotId::FIRST).next())
     }
 
-    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number: a key that was there
-    /// or comes is a change to who watches it, and one that comes may be what somebody waits for. The caller holds the
-    /// barrier: no slot is locked, and no command runs.
+    /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number: to a watcher, a
+    /// key that was there or appears has changed, and a waiter may be waiting for one that appears. The caller holds
+    /// the barrier: no slot is locked, and no command runs.
     pub(crate) fn swap_databases(&self, a: usize, b: usize, now: UnixMillis, door: &mut impl Door) {
         if a == b {
             return;
@@ -257,7 +258,7 @@ impl Keyspace {
         }
     }
 
-    /// Tells who watches a key in `ours` that the database is about to become `theirs`.
+    /// Notifies the watchers of keys in `ours` that the database is about to become `theirs`.
     fn tell_watchers(&self, id: SlotId, ours: usize, theirs: usize, now: UnixMillis) {
         let watched: Vec<Box<[u8]>> = self.lock(ours, id).watched_keys().map(Into::into).collect();
         for key in watched {
@@ -271,15 +272,15 @@ impl Keyspace {
 
     // --- Snapshots ---
 
-    /// Makes this the instant of a new snapshot; whatever an earlier one has not been given is given up. The caller
+    /// Makes this the instant of a new snapshot; an earlier snapshot that is not complete is abandoned. The caller
     /// holds the barrier: no slot is locked, and no command is half done.
     pub(crate) fn cut(&self) -> Cut {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         Cut { physical: self.physical.iter().map(|physical| physical.load(Ordering::Acquire)).collect() }
     }
 
-    /// The slots of a database, as it was numbered at the cut, that may have something for the snapshot: lock each with
-    /// [`Keyspace::lock_cut`] and call [`Slot::snapshot_step`] until it says that it is done.
+    /// The slots of a database, as it was numbered at the cut, that the snapshot may have to read: lock each with
+    /// [`Keyspace::lock_cut`] and call [`Slot::snapshot_step`] until it reports that it is done.
     pub(crate) fn cut_slots<'a>(&'a self, cut: &Cut, db: usize) -> impl Iterator<Item = SlotId> + use<'a> {
         let database = self.databases[cut.physical[db]].get();
         database.into_iter().flat_map(|database| database.occupied.iter_from(SlotId::FIRST))
@@ -292,8 +293,7 @@ impl Keyspace {
     }
 }
 
-/// Tells the processor which slots of a database, as it is numbered now, will be wanted soon. Does nothing for one that was
-/// never used.
+/// Prefetches slots of a database, as it is numbered now. Does nothing for a database that was never used.
 #[derive(Clone, Copy)]
 pub(crate) struct Hints<'a>(Option<&'a Database>);
 
@@ -306,14 +306,14 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// A look at a slot as it is, for further hints; `None` if the slot is locked.
+    /// Locks a slot for further hints; `None` if it is locked already.
     #[inline]
     pub(crate) fn peek(self, slot: SlotId) -> Option<Peek<'a>> {
         self.0?.cells[slot.index()].slot.try_lock().map(Peek)
     }
 }
 
-/// A slot that is locked to be looked at for hints: it may still have to take part in a snapshot's cut.
+/// A slot that is locked only for hints: it may still have to take part in a snapshot's cut.
 pub(crate) struct Peek<'a>(MutexGuard<'a, Slot>);
 
 impl Peek<'_> {
@@ -323,7 +323,7 @@ impl Peek<'_> {
         self.0.prefetch(hash);
     }
 
-    /// Hints that this key's entry will be looked at soon; some time after [`Peek::prefetch`].
+    /// Hints that this key's entry will be looked at soon; call it some time after [`Peek::prefetch`].
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: KeyHash) {
         self.0.prefetch_entry(hash);
@@ -337,7 +337,7 @@ pub(crate) struct SlotGuard<'a> {
     held: Held<'a>,
 }
 
-/// Which slot a guard holds. Dropped when the slot is unlocked: then those who wait for it are called.
+/// The slot that a guard holds. Dropped when the slot is unlocked: then its waiters are called.
 struct Held<'a> {
     database: &'a Database,
     id: SlotId,
@@ -420,7 +420,7 @@ impl Group {
 
 struct Database {
     cells: Box<[SlotCell]>,
-    /// Bytes of each slot, published beside its cell, which has no room for them.
+    /// Bytes of each slot, published beside its cell, which has no room left.
     bytes: Box<[AtomicU64]>,
     occupied: SlotSet,
     expiring: SlotSet,
@@ -446,14 +446,14 @@ impl Database {
         })
     }
 
-    /// Calls those who wait for a slot to be unlocked.
+    /// Calls the tickets of a slot that was unlocked.
     #[cold]
     fn call_waiting(&self, id: SlotId) {
         self.cells[id.index()].keys.fetch_and(!AWAITED, Ordering::SeqCst);
         self.parking.wake_all(&id);
     }
 
-    /// Makes new counts of a slot known. Called under the slot's lock.
+    /// Publishes new counts of a slot. Called under the slot's lock.
     fn publish(&self, id: SlotId, slot: &Slot) {
         let (cell, group) = (&self.cells[id.index()], &self.groups[id.index() / GROUP]);
         let pending = if slot.snapshot_pending() { PENDING } else { 0 };
@@ -464,7 +464,7 @@ impl Database {
         }
         let marked = cell.keys.swap(keys, Ordering::Relaxed);
         if marked & AWAITED != 0 {
-            // Called when the slot is unlocked, which is after this.
+            // The tickets are called when the slot is unlocked, which is after this.
             cell.keys.fetch_or(AWAITED, Ordering::Relaxed);
         }
         let old_keys = marked & !AWAITED;
@@ -482,7 +482,7 @@ impl Database {
     }
 }
 
-/// A set of slots that is read while others change it.
+/// A set of slots that may be read while it is changed.
 struct SlotSet {
     words: [AtomicU64; SLOT_COUNT / 64],
 }

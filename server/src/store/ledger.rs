@@ -1,12 +1,12 @@
-//! The books of one slot: how many bytes its entries take, and whether any of its published counts has changed.
+//! The byte count of one slot, and whether any of its published counts has changed.
 //!
-//! Whatever adds, removes or changes an entry writes the difference down here, under the slot's lock. When the lock is
-//! released, [`super::SlotGuard`] looks at one bit: most commands change no count, and pay nothing else.
+//! All code that adds, removes or changes an entry records the difference here, under the slot's lock. When the lock is
+//! released, [`super::SlotGuard`] tests one bit: most commands change no count, and pay nothing else.
 
-/// In [`Ledger`]: a count of the slot differs from what is published.
+/// In [`Ledger`]: a count of the slot differs from the published one.
 const CHANGED: u64 = 1 << 63;
 
-/// Bytes of a slot's entries, as [`super::EntryRef::memory`] tells them. All zero is that of an empty slot.
+/// Bytes of a slot's entries, as counted by [`super::EntryRef::memory`]. All zero is the count of an empty slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ledger(u64);
 
@@ -20,7 +20,7 @@ impl Ledger {
         self.0 & !CHANGED
     }
 
-    /// The entries take so many bytes more, or less.
+    /// Adds to or subtracts from the bytes of all entries.
     #[inline]
     pub(crate) fn add(&mut self, difference: i64) {
         if difference != 0 {
@@ -28,19 +28,19 @@ impl Ledger {
         }
     }
 
-    /// The entries take so many bytes now.
+    /// Sets the bytes of all entries.
     #[inline]
     pub(crate) fn set(&mut self, bytes: u64) {
         self.0 = bytes | CHANGED;
     }
 
-    /// A count other than that of bytes has changed.
+    /// Notes that another count has changed.
     #[inline]
     pub(crate) fn touch(&mut self) {
         self.0 |= CHANGED;
     }
 
-    /// Whether a count has changed since this was last asked.
+    /// Whether a count has changed since the last call.
     #[inline]
     pub(crate) fn take_changed(&mut self) -> bool {
         let changed = self.0 & CHANGED != 0;

@@ -1,5 +1,5 @@
-//! The books are right: after any changes the bytes of a slot are the sum over its entries, and what is published is what
-//! the slot says.
+//! The books are right: after any changes the bytes of a slot are the sum over its entries, and what is published is
+//! what the slot says.
 
 use proptest::prelude::*;
 use protocol::slot::key_slot;

@@ -1,7 +1,8 @@
-//! How often a key is used, in the 24 bits that otherwise say when it was last used.
+//! How often a key is used, in the 24 bits that otherwise hold the time of its last use.
 //!
-//! 16 bits are the minute of the last use, 8 bits a counter that grows with the logarithm of the uses, by chance, and falls with
-//! time. New keys start a little above zero, so that they are not taken for the least used ones. Redis: evict.c.
+//! 16 bits are the minute of the last use. 8 bits are a counter that grows, at random, with the logarithm of the uses,
+//! and falls with time. New keys start a little above zero, so that they do not look like the least used ones. Redis:
+//! evict.c.
 
 use super::entry::AccessClock;
 use crate::base::clock::UnixMillis;
@@ -29,7 +30,7 @@ impl Lfu {
         AccessClock::from_bits(u32::from(minute(now)) << 8 | u32::from(frequency))
     }
 
-    /// The stamp of a key that is used now; `chance` decides whether that counts.
+    /// The stamp of a key that is used now; `chance` decides whether the use counts.
     pub(crate) fn used(self, stamp: AccessClock, now: UnixMillis, chance: u64) -> AccessClock {
         let counter = self.frequency(stamp, now);
         let steps = u64::from(counter.saturating_sub(FIRST)) * u64::from(self.log_factor) + 1;
@@ -37,7 +38,7 @@ impl Lfu {
         self.with_frequency(now, counter.saturating_add(u8::from(counts)))
     }
 
-    /// The counter of a stamp, as low as it has fallen by now.
+    /// The counter of a stamp, after its decay until now.
     pub(crate) fn frequency(self, stamp: AccessClock, now: UnixMillis) -> u8 {
         let counter = stamp.bits() as u8;
         let elapsed = minute(now).wrapping_sub((stamp.bits() >> 8) as u16);

@@ -1,17 +1,17 @@
 //! Rank 2: the data, and nothing but the data. No tokio, clock, configuration or RESP: time, seeds and limits are
-//! arguments.
+//! passed as arguments.
 //!
 //! ```text
 //! Keyspace ── databases ── 16,384 slot cells, each a lock around a Slot ── Table ── Words ── Entry ── Value
 //!                │                                    │
 //!                └ counts, occupancy maps             └ ExpiryIndex, Waiters, Watchers, SnapshotState (boxed, rarely there)
 //! ```
-//! The slot is the unit of everything: what is locked, expired, scanned, snapshotted and dropped (see `slot`). A key's
-//! whole state lives in its slot; no other map is keyed by the names of keys. `keyspace` finds and locks slots, `table`
-//! and `entry` are how keys lie in memory (58 to 63 bytes for 16 + 16), `value` and `collection` are what they hold, [`types`]
-//! and [`encoding`] how collections are made, `edit` how they are changed, `ledger` how many bytes they take, [`payload`] how
-//! values become bytes and come back. `unsafe` stands in `entry`
-//! alone, but for the allocation of zeroed cells in `keyspace`.
+//! The slot is the unit of everything: of locking, expiry, scanning, snapshots and deletion (see `slot`). A key's whole
+//! state lives in its slot; no other map is keyed by the names of keys. `keyspace` finds and locks slots; `table` and
+//! `entry` are how keys are laid out in memory (58 to 63 bytes for 16 + 16); `value` and `collection` are what they
+//! hold; [`types`] and [`encoding`] how collections are built; `edit` how they are changed; `ledger` how many bytes
+//! they take; [`payload`] how values become bytes and come back. `unsafe` code is in `entry` alone, except for the
+//! allocation of zeroed cells in `keyspace`.
 
 mod change;
 mod collection;

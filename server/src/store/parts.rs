@@ -1,15 +1,15 @@
-//! What most slots do without, behind one pointer: when keys expire, who waits for keys or watches them, and a snapshot
-//! under way.
+//! The parts that most slots do not need, behind one pointer: the expiry index, waiters, watchers, and a running
+//! snapshot.
 //!
-//! Expiries are frequent where there are any, so their index lies here itself; the rest is boxed once more. A part that
-//! has become empty is given up, and the last one takes the box with it.
+//! Where keys expire at all they are usually many, so the expiry index is stored here directly; the rest is boxed once
+//! more. An empty part is freed, and the last one frees the box.
 
 use super::expiry::ExpiryIndex;
 use super::snapshot::SnapshotState;
 use super::waiters::Waiters;
 use super::watchers::Watchers;
 
-/// The rarer parts of a slot. All zero is that of a slot that has none.
+/// The rarer parts of a slot. All zero is a slot without any.
 #[derive(Debug)]
 pub(super) struct Parts(Option<Box<Inner>>);
 
@@ -19,7 +19,7 @@ struct Inner {
     extra: Option<Box<Extra>>,
 }
 
-/// What only slots have that somebody waits for, watches or saves.
+/// Parts of slots with waiters, watchers or a snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     pub(super) waiters: Waiters,
@@ -36,12 +36,12 @@ impl Parts {
         self.0.as_ref().map(|inner| &inner.expiry)
     }
 
-    /// The index, to add to it, or to take from it ([`Parts::tidy`] follows).
+    /// The index, to add or remove records (call [`Parts::tidy`] afterwards).
     pub(super) fn expiry_mut(&mut self) -> &mut ExpiryIndex {
         &mut self.0.get_or_insert_default().expiry
     }
 
-    /// Puts an index in the place of the present one.
+    /// Replaces the index.
     pub(super) fn replace_expiry(&mut self, index: ExpiryIndex) {
         if self.0.is_some() || index.len() > 0 {
             *self.expiry_mut() = index;
@@ -71,7 +71,7 @@ impl Parts {
         self.0.get_or_insert_default().extra.get_or_insert_default()
     }
 
-    /// Gives up what is empty.
+    /// Frees empty parts.
     pub(super) fn tidy(&mut self) {
         let Some(inner) = &mut self.0 else { return };
         let unused = |extra: &Extra| extra.waiters.is_empty() && extra.watchers.is_empty() && extra.snapshot.is_none();

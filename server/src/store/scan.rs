@@ -1,12 +1,12 @@
 //! SCAN's cursor: a slot and a position in the order of the hash, in one number.
 //!
 //! A table keeps its entries in the order of their tags (see [`super::table`]), whatever its size, so "from this tag
-//! on" means the same before and after growing, shrinking or splitting. From that follows the guarantee: a key that is
-//! there from the first call of a full iteration to the last is returned, and, unlike with Redis's reversed binary
-//! cursors, exactly once. Slots are visited in ascending order, so the slot number is the greater half of the position
-//! even though it stands in the low bits, where it keeps cursors short.
+//! on" means the same before and after growing, shrinking or splitting. This gives the guarantee: a key that exists
+//! from the first call of a full iteration to the last is returned, and, unlike with Redis's reversed binary cursors,
+//! exactly once. Slots are visited in ascending order, so the slot number is the greater half of the position even
+//! though it is in the low bits, where it keeps cursors short.
 //!
-//! The cursor comes back from a client, so every number must be harmless: bits that mean nothing are ignored.
+//! Clients send cursors back, so every number must be harmless: unused bits are ignored.
 
 use protocol::slot::{SLOT_COUNT, SlotId};
 
@@ -42,17 +42,17 @@ impl ScanCursor {
         ((self.tag as u64) << SLOT_BITS) | self.slot.get() as u64
     }
 
-    /// The slot to go on in.
+    /// The slot to continue in.
     pub(crate) fn slot(self) -> SlotId {
         self.slot
     }
 
-    /// Where to go on in the slot: an argument for [`super::Slot::scan`].
+    /// Where to continue in the slot: an argument for [`super::Slot::scan`].
     pub(crate) fn position(self) -> u32 {
         self.tag
     }
 
-    /// The same slot from another position on.
+    /// The same slot, from another position on.
     pub(crate) fn at_position(self, position: u32) -> Self {
         Self { tag: position & (TAG_END - 1), ..self }
     }

@@ -1,19 +1,19 @@
-//! One hash slot: its keys, their expiries, those who wait for them or watch them, and its part in a snapshot.
+//! One hash slot: its keys, their expiries, the clients that wait for them or watch them, and its part in a snapshot.
 //!
-//! The slot is what is locked, so everything here is plain `&mut self`. In 48 bytes it holds the table and pointers to
-//! what most slots never need. All zero is the empty slot.
+//! The slot is the unit of locking, so everything here is plain `&mut self`. Its 48 bytes hold the table and pointers
+//! to what most slots never need. All zero is the empty slot.
 //!
-//! Every change of an entry goes through three duties, which callers of this file cannot forget because there is no way
-//! around them: the state of a running snapshot is preserved first, the expiry index and the [`Ledger`] follow, and the
-//! entry is stamped with the slot's clock. Who takes a key out hands over a [`Door`], through which everybody learns of it: watchers,
-//! blocked clients, and whoever the door tells. One duty is left to the caller, since only it knows when a command has
-//! really changed something: [`Slot::written`].
+//! Every change of an entry has three duties, and callers of this file cannot bypass them: the state that a running
+//! snapshot needs is saved first, the expiry index and the [`Ledger`] are updated, and the entry is stamped with the
+//! slot's clock. Code that removes a key passes a [`Door`], through which watchers, blocked clients and all others
+//! learn of it. One duty is left to the caller, since only it knows when a command has really changed something:
+//! [`Slot::written`].
 //!
-//! Nothing here looks at the time by itself: [`Slot::get`] returns keys that are logically expired, and the engine
-//! decides (a primary deletes them, a replica hides them and waits for the primary's DEL).
+//! This file does not read the time: [`Slot::get`] returns expired keys too, and the engine decides what to do with
+//! them (a primary deletes them; a replica hides them and waits for the primary's DEL).
 //!
-//! Handlers that look and then act use [`Slot::get_mut`]: it looks the key up once, and the [`EntryMut`] that it
-//! returns can read, replace, edit in place, re-time and remove.
+//! Handlers that look at a key and then act use [`Slot::get_mut`]: it looks the key up once, and the returned
+//! [`EntryMut`] can read, replace, edit in place, change the expiry, and remove.
 
 use std::sync::Arc;
 
@@ -39,14 +39,14 @@ use crate::base::clock::UnixMillis;
 pub(crate) enum Ttl {
     /// The key does not expire any more.
     Clear,
-    /// It stays as it is (KEEPTTL).
+    /// The expiry stays (KEEPTTL).
     Keep,
     /// The key expires at this Unix time in milliseconds.
     At(UnixMillis),
 }
 
-/// A key that is in no slot any more (or not yet): what a removal gives back, so that large values are dropped without
-/// the lock.
+/// A key that is no longer (or not yet) in any slot: removals return it, so that large values are dropped without the
+/// lock.
 #[derive(Debug)]
 pub(crate) struct Removed(Entry);
 
@@ -79,7 +79,7 @@ impl Removed {
     }
 }
 
-/// What a slot is emptied of: drop it after the lock is released.
+/// The former contents of a slot: drop it after the lock is released.
 pub(crate) struct Cleared(#[expect(dead_code, reason = "kept only to be dropped later")] Table);
 
 /// One hash slot of one database. See the top of the file.
@@ -89,12 +89,12 @@ pub(crate) struct Slot {
     ledger: Ledger,
     /// Number of the last cut in which the slot took part.
     epoch: u32,
-    /// The clock with which entries are stamped, 24 bits; above it the bit of settled entries. One word, since what is stored in
-    /// parts cannot be loaded at once before it has reached the cache.
+    /// The clock that entries are stamped with, 24 bits; above it the snapshot bit of settled entries. One word, since
+    /// a load that spans two fresh stores would have to wait until both have reached the cache.
     stamp: u32,
 }
 
-/// In [`Slot::stamp`]: the bit of settled entries.
+/// In [`Slot::stamp`]: the snapshot bit of settled entries.
 const CUT: u32 = 1 << 24;
 
 impl Slot {
@@ -123,19 +123,20 @@ impl Slot {
         self.parts.expiry().map_or(0, ExpiryIndex::len)
     }
 
-    /// Bytes that its entries take, as [`EntryRef::memory`] tells them; what a snapshot still needs is not among them.
+    /// Bytes that its entries take, as counted by [`EntryRef::memory`]; values that only a snapshot needs are not
+    /// included.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         self.ledger.bytes()
     }
 
-    /// Whether a count that is published has changed since this was last asked.
+    /// Whether a published count has changed since the last call.
     #[inline]
     pub(crate) fn take_changed(&mut self) -> bool {
         self.ledger.take_changed()
     }
 
-    /// Sets the clock with which entries are stamped from now on.
+    /// Sets the clock that entries are stamped with from now on.
     #[inline]
     pub(crate) fn set_clock(&mut self, clock: AccessClock) {
         self.stamp = self.stamp & CUT | clock.bits();
@@ -146,7 +147,7 @@ impl Slot {
         AccessClock::from_bits(self.stamp & !CUT)
     }
 
-    /// The bit of settled entries.
+    /// The snapshot bit of settled entries.
     #[inline]
     fn cut(&self) -> bool {
         self.stamp & CUT != 0
@@ -154,7 +155,7 @@ impl Slot {
 
     // --- Reading ---
 
-    /// Looks a key up, expired or not, and leaves its access time alone.
+    /// Looks a key up, expired or not, without changing its access time.
     #[inline]
     pub(crate) fn get(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
         let at = self.table.find(hash.tag(), key)?;
@@ -183,14 +184,14 @@ impl Slot {
         self.table.iter()
     }
 
-    /// Visits at least `count` keys (if there are so many) from a position on; returns the position to go on from,
-    /// `None` at the end. Begin at 0. A key that stays in the slot is visited exactly once, whatever else comes, goes,
-    /// or grows.
+    /// Visits at least `count` keys (if there are so many) from a position on; returns the position to continue from,
+    /// `None` at the end. Start at 0. A key that stays in the slot is visited exactly once, whatever is added or
+    /// removed, and however the table grows.
     pub(crate) fn scan(&self, position: u32, count: usize, f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         self.table.visit(position, count.max(1), f)
     }
 
-    /// A key chosen by chance; `seed` is the chance.
+    /// A random key; `seed` is the randomness.
     pub(crate) fn random(&self, seed: u64) -> Option<EntryRef<'_>> {
         self.table.sample(seed)
     }
@@ -201,7 +202,7 @@ impl Slot {
         self.table.prefetch_words(hash.tag());
     }
 
-    /// Hints that this key's entry will be looked at soon. Reads the table, so [`Slot::prefetch`] comes some time
+    /// Hints that this key's entry will be looked at soon. This reads the table, so call [`Slot::prefetch`] some time
     /// before.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: KeyHash) {
@@ -234,7 +235,7 @@ impl Slot {
         false
     }
 
-    /// Sets a key to a value of any type, replacing what it held. Returns what was removed, to be dropped without the
+    /// Sets a key to a value of any type, replacing its old value. Returns what was removed, to be dropped without the
     /// lock.
     pub(crate) fn insert(
         &mut self,
@@ -248,8 +249,8 @@ impl Slot {
         removed
     }
 
-    /// Adds a key of a data set that is being loaded. `false`: it is there already. To those who watch it while it is not
-    /// there, its coming is a change; nobody else is told of single keys.
+    /// Adds a key of a data set that is being loaded. `false`: it exists already. To sessions that watch the absent
+    /// key, its appearance is a change; no other notifications are sent for single keys.
     pub(crate) fn load(&mut self, hash: KeyHash, key: &[u8], value: Value, expire: Option<UnixMillis>) -> bool {
         if self.contains(hash, key) {
             return false;
@@ -268,7 +269,7 @@ impl Slot {
         removed
     }
 
-    /// Announces that a key was made, or that its value or expiry was changed. To be called for every such change.
+    /// Announces that a key was created, or that its value or expiry was changed. Must be called for every such change.
     pub(crate) fn written(&mut self, hash: KeyHash, change: Change<'_>, door: &mut impl Door) {
         let now = if self.has_waiters() { self.get(hash, change.key).map(EntryRef::ty) } else { None };
         self.tell(change, false, now, door);
@@ -281,7 +282,7 @@ impl Slot {
         Some(removed)
     }
 
-    /// Removes up to `limit` keys, whichever they are; how many it were. `home` is the database and the slot.
+    /// Removes up to `limit` arbitrary keys; returns how many. `home` is the database and the slot.
     pub(crate) fn remove_some(
         &mut self,
         limit: usize,
@@ -301,8 +302,8 @@ impl Slot {
         keys.len()
     }
 
-    /// Tells everybody of a change that has been made. `gone`: the key is not there any more; `now`: what it holds, for those who
-    /// wait for it.
+    /// Announces a change that has been made. `gone`: the key no longer exists; `now`: the type of what it holds, for
+    /// clients that wait for it.
     fn tell(&mut self, change: Change<'_>, gone: bool, now: Option<Type>, door: &mut impl Door) {
         let mut awaited = false;
         if let Some(extra) = self.parts.extra_mut() {
@@ -312,7 +313,7 @@ impl Slot {
         door.pass(change, awaited);
     }
 
-    /// Whether there may be somebody who watches a key of this slot or waits for one. If not, a write concerns nobody here.
+    /// Whether the slot may have watchers or waiters. If not, a write has no one here to notify.
     #[inline(always)]
     pub(crate) fn is_observed(&self) -> bool {
         self.parts.extra().is_some()
@@ -324,9 +325,9 @@ impl Slot {
         self.get_mut(hash, key).map(|mut entry| entry.set_expire(expire)).is_some()
     }
 
-    /// Removes all keys and tells those who watch one of them. Waiters and watchers stay, and so does what a running snapshot
-    /// still needs. A watched key that was not there is no concern of theirs: it has not changed. `hash` is the keyspace's.
-    /// `db` is the database.
+    /// Removes all keys and notifies the sessions that watch one of them. Waiters and watchers stay, and so does what a
+    /// running snapshot still needs. A watched key that did not exist has not changed. `hash` is the keyspace's. `db`
+    /// is the database.
     pub(crate) fn clear(&mut self, db: usize, hash: impl Fn(&[u8]) -> KeyHash, door: &mut impl Door) -> Cleared {
         door.flushed();
         let concerned = self.waited_keys().filter(|key| self.contains(hash(key), key) && self.concerns(key, None));
@@ -346,8 +347,8 @@ impl Slot {
         Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
     }
 
-    /// Takes the keys of a slot that took part in no snapshot, in exchange for all that were here. As [`Slot::clear`], and a watched key
-    /// that comes is a change, too.
+    /// Takes over the keys of a slot that took part in no snapshot, and drops all keys that were here. As
+    /// [`Slot::clear`]; a watched key that appears has changed, too.
     pub(crate) fn replace_with(
         &mut self,
         db: usize,
@@ -361,7 +362,7 @@ impl Slot {
         self.parts.replace_expiry(fresh.parts.take_expiry());
         self.ledger.set(fresh.bytes());
         fresh.ledger.set(0);
-        // None of them is part of a running snapshot: the bit of settled entries is the one that they have.
+        // None of them is part of a running snapshot, so the bit that they have becomes that of settled entries.
         self.stamp = (self.stamp & !CUT) | (fresh.stamp & CUT);
         let watched = self.parts.extra().into_iter().flat_map(|extra| extra.watchers.iter());
         for (_, flags) in watched.filter(|(key, _)| self.contains(hash(key), key)) {
@@ -390,7 +391,8 @@ impl Slot {
 
     // --- Expiry ---
 
-    /// Removes a key if it is expired at `now`; whether it was. The cause is the expiry, whatever the change says.
+    /// Removes a key if it is expired at `now`; returns whether it was. The cause is the expiry, whatever `change`
+    /// says.
     pub(crate) fn expire_if_due(
         &mut self,
         hash: KeyHash,
@@ -411,8 +413,8 @@ impl Slot {
         self.parts.expiry()?.first()
     }
 
-    /// Removes up to `budget` keys that are expired at `now`, those first that expired first. Returns how many it were: less
-    /// than the budget means that no more are due. `home` is the database and the slot.
+    /// Removes up to `budget` keys that are expired at `now`, in the order of their expiry. Returns how many: less than
+    /// the budget means that no more are due. `home` is the database and the slot.
     pub(crate) fn expire_due(
         &mut self,
         home: (usize, SlotId),
@@ -440,7 +442,7 @@ impl Slot {
         self.parts.extra_or_new().waiters.push(key, waiter);
     }
 
-    /// Removes a client's places in a key's queue.
+    /// Removes a client from a key's queue.
     pub(crate) fn stop_waiting(&mut self, key: &[u8], token: &Arc<BlockToken>) {
         if let Some(extra) = self.parts.extra_mut() {
             extra.waiters.remove(key, token);
@@ -448,28 +450,29 @@ impl Slot {
         }
     }
 
-    /// Those who wait for a key, first come first, from the one behind the number `after` on (0 is the front), each with its number.
+    /// The clients that wait for a key, in the order of arrival, after the number `after` (0 is the front), each with
+    /// its number.
     pub(crate) fn waiters_after(&mut self, key: &[u8], after: u64) -> impl Iterator<Item = (u64, &Waiter)> {
         self.parts.extra_mut().into_iter().flat_map(move |extra| extra.waiters.queue_after(key, after))
     }
 
-    /// Whether anybody waits for any key of the slot.
+    /// Whether any client waits for any key of the slot.
     #[inline]
     pub(crate) fn has_waiters(&self) -> bool {
         self.parts.extra().is_some_and(|extra| !extra.waiters.is_empty())
     }
 
-    /// The keys that somebody waits for.
+    /// The keys that clients wait for.
     pub(super) fn waited_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.parts.extra().into_iter().flat_map(|extra| extra.waiters.keys())
     }
 
-    /// Whether somebody is blocked on this key whom it concerns that the key is of this type now, or gone.
+    /// Whether a change concerns a client that is blocked on this key, which now is of this type, or gone.
     pub(crate) fn concerns(&self, key: &[u8], now: Option<Type>) -> bool {
         self.parts.extra().is_some_and(|extra| extra.waiters.concerns(key, now))
     }
 
-    /// Lets a session watch a key; `false`, and nothing is done, if it does already.
+    /// Lets a session watch a key. `false`: it does already, and nothing is done.
     pub(crate) fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
         self.parts.extra_or_new().watchers.add(key, flag)
     }
@@ -482,12 +485,12 @@ impl Slot {
         }
     }
 
-    /// The flags of those who watch a key.
+    /// The flags of the sessions that watch a key.
     pub(super) fn watch_flags(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
         self.parts.extra().map_or(&[], |extra| extra.watchers.of(key))
     }
 
-    /// The keys that somebody watches.
+    /// The keys that sessions watch.
     pub(super) fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.parts.extra().into_iter().flat_map(|extra| extra.watchers.keys())
     }
@@ -512,7 +515,7 @@ impl Slot {
         self.epoch = epoch;
         self.ledger.touch();
         if self.snapshot_pending() {
-            // The last snapshot was given up: settle what it left.
+            // The last snapshot was abandoned: settle the entries that it left pending.
             let cut = self.cut();
             self.table.words_mut().for_each(|word| word.set_cut(cut));
             self.parts.extra_or_new().snapshot = None;
@@ -530,14 +533,14 @@ impl Slot {
         self.epoch
     }
 
-    /// Whether a snapshot has not yet been given all of this slot.
+    /// Whether a snapshot has not yet read all of this slot.
     #[inline]
     pub(crate) fn snapshot_pending(&self) -> bool {
         self.parts.extra().is_some_and(|extra| extra.snapshot.is_some())
     }
 
-    /// Hands keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them.
-    /// Returns `true` when the slot is done.
+    /// Passes keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them per
+    /// step. Returns `true` when the slot is done.
     pub(crate) fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
         let cut = self.cut();
         let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
@@ -678,7 +681,7 @@ impl<'a> EntryMut<'a> {
         }
     }
 
-    /// Takes the key out, and leaves it to the slot to tell of it.
+    /// Removes the key; the slot must still announce it.
     fn detach(self) -> Removed {
         self.slot.preserve(self.at);
         if let Some(at) = self.expire_at() {

@@ -1,30 +1,31 @@
-//! A point-in-time view of a slot while it is being written to, without fork and without copying what does not change.
+//! A point-in-time view of a slot that is being written to, without a fork and without copying what does not change.
 //!
-//! A **cut** is the instant of which the snapshot is to tell. It is announced for the whole keyspace by raising one
-//! number while no slot is locked ([`super::Keyspace::cut`]); each slot takes its own part in it when it is next
-//! locked, before anything else happens to it.
+//! A **cut** is the instant that the snapshot shows. It is announced for the whole keyspace by raising one number while
+//! no slot is locked ([`super::Keyspace::cut`]); each slot takes part in it when it is next locked, before anything
+//! else happens to it.
 //!
-//! Every entry has a bit, the slot has one too, and outside of a snapshot all of them are equal. The cut flips the
-//! slot's bit. An entry whose bit differs is *pending*: still as it was at the cut, and not yet given to the snapshot.
-//! Then
-//! - before a pending entry is changed or removed, its old state goes into the slot's side buffer, and its bit is set;
+//! Every entry has a bit, the slot has one too, and outside a snapshot all of them are equal. The cut flips the slot's
+//! bit. An entry whose bit differs is *pending*: still as it was at the cut, and not yet read by the snapshot. Then
+//! - before a pending entry is changed or removed, its old state is put into the slot's side buffer, and its bit is
+//!   set;
 //! - a new entry gets the slot's bit and so is never part of the snapshot;
-//! - [`super::Slot::snapshot_step`] hands out the side buffer and pending entries in tag order, and sets their bits.
+//! - [`super::Slot::snapshot_step`] passes on the side buffer and the pending entries in tag order, and sets their
+//!   bits.
 //!
-//! When the tags are through and the side buffer is empty, all bits are equal again. So each key of the cut is handed
-//! out exactly once, in its state at the cut; memory grows only by what is changed meanwhile (of a list by its nodes
-//! that are changed: they are shared, copy on write), and nobody waits for more than one step.
+//! When all tags have been visited and the side buffer is empty, all bits are equal again. So each key of the cut is
+//! passed on exactly once, in its state at the cut. Memory grows only by what is changed meanwhile (for a list, by its
+//! changed nodes: they are shared, copy on write), and no command waits for more than one step.
 //!
-//! A snapshot may be given up at any time. Its pending entries are settled when the slot learns of the next cut.
+//! A snapshot may be abandoned at any time. Its pending entries are settled when the slot learns of the next cut.
 
 use super::entry::Entry;
 
 /// What a slot remembers while a snapshot of it is under way.
 #[derive(Debug, Default)]
 pub(crate) struct SnapshotState {
-    /// States of the cut that were overtaken by a write.
+    /// States at the cut of entries that were changed since.
     pub(crate) side: Vec<Entry>,
-    /// Pending entries have this tag or a greater one; `None` when there are no more.
+    /// Pending entries have this tag or a greater one; `None` when none are left.
     pub(crate) next: Option<u32>,
 }
 

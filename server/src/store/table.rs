@@ -1,23 +1,22 @@
 //! The hash table of a slot: entries in the order of their hash, 9 to 10 bytes a key, growing without touching keys.
 //!
 //! A [`Words`] array is open addressing with linear probing, kept in **tag order** (Robin Hood): the home of a tag is
-//! `tag fraction * buckets`, an entry sits at its home or as few words after it as the order allows, and between an
-//! entry and its home no word is empty. There is no wrap: the last homes spill into words beyond `buckets`. What the
-//! order buys:
+//! `tag fraction * buckets`, an entry is at its home or as few words after it as the order allows, and no word between
+//! an entry and its home is empty. There is no wrap-around: the last homes spill into words beyond `buckets`. The order
+//! has these benefits:
 //! - a lookup walks from the home and stops at an empty word or a greater tag, and looks at a key only if 20 bits
 //!   agree;
 //! - growing, shrinking and splitting are one pass from left to right that needs only the words themselves;
-//! - "everything from this tag on" is a position that survives them all: the SCAN cursor, the expiry index and the
+//! - "everything from this tag on" is a position that survives all of these: the SCAN cursor, the expiry index and the
 //!   snapshot's progress are tags.
 //!
-//! Small arrays are filled to the brim: an ordered array of 64 words is at hand in a few cache lines however full. The
-//! sizes are the allocator's size classes, four per doubling, so growth is by 1.25 and the average array is nine tenths
-//! full.
+//! Small arrays are filled completely: even when full, an ordered array of 64 words is searched within a few cache
+//! lines. The sizes are the allocator's size classes, four per doubling, so growth is by 1.25 and the average array is
+//! nine tenths full.
 //!
 //! Above [`SPLIT_AT`] words the array becomes a **directory** (extendible hashing): segments by the tag's top bits,
 //! each split on its own when it is full, so that one insertion never moves more than one segment. A segment's `depth`
-//! says how many top bits its tags share. Segments are not merged again; a table that becomes empty lets go of
-//! everything.
+//! says how many top bits its tags share. Segments are not merged again; a table that becomes empty frees everything.
 //!
 //! Rejected: hashbrown's table (a control byte per bucket and power-of-two sizes: 12 to 21 bytes a key; its iteration
 //! order does not survive growth), and tags of 16 bits relative to the segment (a split would have to hash all keys
@@ -27,7 +26,7 @@ use super::entry::word::{TAG_BITS, TAG_END, Word, Words, prefetch};
 use super::entry::{Entry, EntryRef, good_size};
 use super::hash::mix;
 
-/// Bytes of a table for each of its entries, on average: a word, and what is empty.
+/// Bytes of a table for each of its entries, on average: a word, and unused room.
 pub(crate) const PLACE: usize = 10;
 /// Words of an array that is split instead of grown.
 const SPLIT_AT: u16 = 4096;
@@ -53,7 +52,7 @@ pub(crate) struct Table {
     directory: Option<Box<Directory>>,
 }
 
-/// Segments by the top `depth` bits of the tag; a segment of smaller depth stands in several places.
+/// Segments by the top `depth` bits of the tag; a segment of smaller depth occurs at several positions.
 struct Directory {
     depth: u8,
     map: Vec<u32>,
@@ -111,7 +110,7 @@ impl Table {
         }
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     pub(crate) fn remove(&mut self, at: Position) -> Entry {
         let entry = self.segment_mut(at.segment).remove(at.word as usize);
         if let Some(directory) = &mut self.directory {
@@ -155,7 +154,7 @@ impl Table {
     }
 
     /// Visits entries in tag order from tag `from` on, at least `count` of them unless the table ends; returns the tag
-    /// to go on from. Entries of one tag are never torn apart, so nothing is lost between two calls.
+    /// to continue from. Entries of one tag are visited in the same call, so nothing is lost between two calls.
     pub(crate) fn visit(&self, from: u32, count: usize, mut f: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         let (mut seen, mut last, mut at) = (0, TAG_END, from);
         while at < TAG_END {
@@ -208,7 +207,7 @@ impl Table {
         None
     }
 
-    /// An entry chosen by chance, fairly but for the unevenness of the hash. `seed` is the chance.
+    /// A random entry, uniform except for the unevenness of the hash. `seed` is the randomness.
     pub(crate) fn sample(&self, seed: u64) -> Option<EntryRef<'_>> {
         if self.len() == 0 {
             return None;
@@ -217,13 +216,13 @@ impl Table {
         for _ in 0..64 {
             state = mix(state);
             let words = self.segment(self.segment_of((state >> 44) as u32)).as_slice();
-            // The product's top half is the fraction of the array, the low 32 bits of the state are the chance.
+            // The product's top half is the fraction of the array, the low 32 bits of the state are the randomness.
             let chosen = ((state & 0xffff_ffff) * words.len() as u64) >> 32;
             if let Some(entry) = words.get(chosen as usize).and_then(Word::entry) {
                 return Some(entry);
             }
         }
-        // A directory may be nearly empty: take the next one in order instead of trying for long.
+        // A directory may be nearly empty: take the next entry in order instead of trying for long.
         let start = (state >> 44) as u32;
         self.first_from(start).or_else(|| self.first_from(0))
     }
@@ -305,7 +304,7 @@ impl Table {
             directory.map = directory.map.iter().flat_map(|&segment| [segment, segment]).collect();
             directory.depth = depth;
         }
-        // Of the places where the full segment stood, those whose bit number `depth` is set now lead to the new one.
+        // Of the positions of the full segment, those whose bit number `depth` is set now lead to the new one.
         let bit = 1 << (directory.depth - depth);
         for (place, target) in directory.map.iter_mut().enumerate() {
             if *target == segment && place & bit != 0 {
@@ -315,7 +314,8 @@ impl Table {
     }
 }
 
-/// How many entries an array of `total` words takes before it grows. The longer the array, the longer full probes get.
+/// How many entries an array of `total` words holds before it grows. In longer arrays, probes of a full array get
+/// longer.
 fn capacity(total: u16) -> u16 {
     match total {
         0..=16 => total,
@@ -374,7 +374,7 @@ impl Words {
         None
     }
 
-    /// Occupied words from this tag on (of this segment's own tags), in order.
+    /// Occupied words from this tag on (tags of this segment), in order.
     fn since(&self, from: u32) -> impl Iterator<Item = &Word> {
         let words = self.as_slice();
         words[self.home(from).min(words.len())..].iter().filter(move |word| !word.is_empty() && word.tag() >= from)
@@ -385,20 +385,20 @@ impl Words {
         self.as_mut_slice()[home..].iter_mut().filter(move |word| !word.is_empty() && word.tag() >= from)
     }
 
-    /// Adds a word; gives it back if the segment is to be split first.
+    /// Adds a word; returns it if the segment must be split first.
     fn insert(&mut self, word: Word) -> Result<u32, Word> {
         let tag = word.tag();
         loop {
             if self.len < capacity(self.total()) {
                 if let Some((at, gap)) = self.place_for(tag) {
                     let words = self.as_mut_slice();
-                    // The gap moves to the word's place, everything between one to the right.
+                    // The gap moves to the word's place, and everything between moves one to the right.
                     words[at..=gap].rotate_right(1);
                     words[at] = word;
                     self.len += 1;
                     return Ok(at as u32);
                 }
-                // The last homes spill over the end: more words for the spill.
+                // The last homes spill over the end: add words for the spill.
                 self.resize(self.total(), self.buckets.saturating_sub(self.buckets / 8 + 1));
                 continue;
             }
@@ -421,12 +421,12 @@ impl Words {
         Some((at, gap))
     }
 
-    /// Takes a word's entry out, closes the gap, and shrinks if it pays.
+    /// Removes a word's entry, closes the gap, and shrinks if that is worth it.
     fn remove(&mut self, at: usize) -> Entry {
         let (buckets, depth) = (self.buckets, self.depth);
         let words = self.as_mut_slice();
         let entry = words[at].take().expect("a position is where an entry is");
-        // Words that are not at home move one to the left, up to the first that is, or an empty one.
+        // Words that are not at home move one to the left, up to the first that is at home, or an empty one.
         let end = (at + 1..words.len())
             .find(|&next| words[next].is_empty() || home(words[next].tag(), buckets, depth) == next)
             .unwrap_or(words.len());
@@ -442,8 +442,8 @@ impl Words {
         entry
     }
 
-    /// Moves the words to an array of another size, with fewer buckets or more words than asked for if they would not
-    /// fit.
+    /// Moves the words to an array of another size, with fewer buckets or more words than requested if they would not
+    /// fit otherwise.
     fn resize(&mut self, total: u16, buckets: u16) {
         let (total, buckets) = fit(self.tags(), total, buckets, self.depth);
         let mut new = Words::allocate(total, buckets, self.depth);
@@ -452,7 +452,7 @@ impl Words {
         *self = new;
     }
 
-    /// The two halves of the segment, by the bit that comes to the common ones at `depth`.
+    /// The two halves of the segment, by the next bit after the common ones, bit `depth`.
     fn halves(&mut self, depth: u8) -> (Words, Words) {
         let boundary = self.as_slice().iter().find(|word| !word.is_empty()).map_or(0, |first| {
             let shift = TAG_BITS - depth as u32;
@@ -479,7 +479,7 @@ impl Words {
         self.as_slice().iter().filter(|word| !word.is_empty()).map(Word::tag)
     }
 
-    /// Fills an empty array with words in the order of their tags, leaving empty ones behind.
+    /// Fills an empty array with words in the order of their tags, and leaves empty ones behind.
     fn fill<'a>(&mut self, words: impl Iterator<Item = &'a mut Word>) {
         let (buckets, depth) = (self.buckets, self.depth);
         let (mut next, mut len) = (0, 0);
@@ -493,12 +493,12 @@ impl Words {
     }
 }
 
-/// Homes in an array of this size when nothing is known against it.
+/// Homes in an array of this size, unless the tags need fewer.
 fn default_buckets(total: u16) -> u16 {
     total - total / 16 - 1
 }
 
-/// Finds a number of words and of buckets, near those given, with which these tags fit.
+/// Finds numbers of words and buckets, near those given, that fit these tags.
 fn fit(tags: impl Iterator<Item = u32> + Clone, mut total: u16, mut buckets: u16, depth: u8) -> (u16, u16) {
     loop {
         let end = tags.clone().fold(0, |next, tag| home(tag, buckets, depth).max(next) + 1);

@@ -3,12 +3,12 @@
 //!
 //! A value lives inside its entry (see [`super::entry`]) in one of several forms; these enums are how it goes in and
 //! comes out. `Value` is what decoders build and what a removed key gives back; `ValueRef` is what readers see, without
-//! a copy. `StringValue` is a string on its way in: whether the text is an integer is decided once, by whoever has the
-//! bytes.
+//! a copy. `StringValue` is a string on its way in: whether the text is an integer is decided once, where the bytes
+//! arrive.
 //!
-//! All types but strings are one variant here, a [`Collection`]: code for strings need not know which types there are. A
-//! new data type adds its name to [`Type`] and [`Encoding`], and the arms that the compiler then asks for: none of the
-//! matches over these enums in this crate has a catch-all arm.
+//! All types but strings are one variant here, a [`Collection`]: code for strings need not know which types exist. A
+//! new data type adds its name to [`Type`] and [`Encoding`], and the arms that the compiler then asks for: no match
+//! over these enums in this crate has a catch-all arm.
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ use super::collection::{Collection, CollectionType};
 use super::types::list::List;
 use crate::base::number;
 
-/// The longest text that Redis would try to keep as an integer: `i64::MIN` in decimal.
+/// The longest text that Redis tries to store as an integer: `i64::MIN` in decimal.
 const LONGEST_INT: usize = 20;
 
 /// Up to this many bytes a string that was set whole is called `embstr`, above it `raw` (Redis:
@@ -70,7 +70,7 @@ impl From<List> for Value {
     }
 }
 
-/// A value as a reader sees it where it lies.
+/// A value as a reader sees it in place.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
     /// A string kept as a number.
@@ -128,13 +128,13 @@ pub(crate) enum StringValue<'a> {
     Int(i64),
     /// Any bytes. Callers that want the integer encoding use [`StringValue::encode`].
     Bytes(&'a [u8]),
-    /// Long bytes whose buffer can be kept instead of copied: little more than they are in it.
+    /// Long bytes whose buffer can be kept instead of copied: the buffer holds little else.
     Lent(&'a Bytes),
 }
 
 impl<'a> StringValue<'a> {
-    /// Chooses the form as Redis's `tryObjectEncoding` does: an integer if the text is exactly what that integer prints
-    /// as.
+    /// Chooses the form as Redis's `tryObjectEncoding` does: an integer if the text is exactly how that integer is
+    /// printed.
     #[inline]
     pub(crate) fn encode(bytes: &'a [u8]) -> Self {
         if bytes.len() > LONGEST_INT {

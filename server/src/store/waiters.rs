@@ -1,13 +1,14 @@
-//! Who waits for a key: the queue behind BLPOP and its kin.
+//! The clients that wait for a key: the queues behind BLPOP and its kin.
 //!
-//! The store keeps the order (first in, first served, per key), knows which changes of a key concern whom ([`Wake`]), and
-//! nothing else. What a waiter wants is the engine's own type, carried as [`Waiter::request`]; that a waiter gets exactly
-//! one answer is the work of its [`BlockToken`]: whoever moves it from *waiting* to *claimed* tries to serve it. Then it is
-//! *served*, or it goes on waiting where it stands. Whoever moves it to *gone* (time-out, CLIENT UNBLOCK, a closed
-//! connection) takes care of the rest. All of that is done by compare-and-swap, so an element is never popped for a client
-//! that has left. A waiter that stands in several queues (BLPOP with several keys) shares one token among them.
+//! The store keeps the order (first in, first served, per key), knows which changes of a key concern which waiter
+//! ([`Wake`]), and nothing else. The request of a waiter is the engine's own type, carried as [`Waiter::request`]. The
+//! [`BlockToken`] makes sure that a waiter gets exactly one reply: the thread that moves it from *waiting* to *claimed*
+//! tries to serve it. Then it is *served*, or it goes on waiting at its place. The thread that moves it to *gone*
+//! (timeout, CLIENT UNBLOCK, a closed connection) takes care of the rest. All moves are compare-and-swaps, so an
+//! element is never popped for a client that has left. A waiter in several queues (BLPOP with several keys) shares one
+//! token among them.
 //!
-//! Waiters live in the slot, so that serving them happens under the lock of the write that made their key ready.
+//! Waiters are part of the slot, so that serving them happens under the lock of the write that made their key ready.
 
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
@@ -27,26 +28,26 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
-    /// When the key holds a value of this type, and not before.
+    /// When the key holds a value of this type.
     pub(crate) fn on(ty: Type) -> Self {
         Self { ty, on_gone: false }
     }
 
-    /// Whether a waiter is to look at a key that is now of this type; `None` is gone.
+    /// Whether a waiter must look at a key that is now of this type; `None` is gone.
     pub(crate) fn is_due(self, now: Option<Type>) -> bool {
         now == Some(self.ty) || self.on_gone
     }
 }
 
 const WAITING: u8 = 0;
-/// Somebody tries to serve it.
+/// A thread tries to serve it.
 const CLAIMED: u8 = 1;
 const SERVED: u8 = 2;
 const GONE: u8 = 3;
-/// Somebody tries to serve it, and it has to leave if that fails.
+/// A thread tries to serve it, and it has to leave if that fails.
 const LEAVING: u8 = 4;
 
-/// Whether a blocked client still waits; the first to change it has won.
+/// Whether a blocked client still waits; the first to change this wins.
 #[derive(Debug)]
 pub(crate) struct BlockToken {
     state: AtomicU8,
@@ -54,7 +55,7 @@ pub(crate) struct BlockToken {
 }
 
 impl BlockToken {
-    /// A token of someone who waits.
+    /// A token of a waiting client.
     pub(crate) fn new(wake: Wake) -> Self {
         Self { state: AtomicU8::new(WAITING), wake }
     }
@@ -64,18 +65,19 @@ impl BlockToken {
         self.wake
     }
 
-    /// Takes the client for serving. `true`: it is ours, and [`BlockToken::serve`] or [`BlockToken::stay`] must follow, under the
-    /// same locks.
+    /// Claims the client for serving. `true`: the caller has it, and must call [`BlockToken::serve`] or
+    /// [`BlockToken::stay`] under the same locks.
     pub(crate) fn claim(&self) -> bool {
         self.change(WAITING, CLAIMED)
     }
 
-    /// The claimed client has its answer.
+    /// The claimed client has its reply.
     pub(crate) fn serve(&self) {
         self.state.store(SERVED, Ordering::Release);
     }
 
-    /// There is nothing yet for the claimed client: it goes on waiting. `false`: it was to leave meanwhile, and has left now.
+    /// There is nothing yet for the claimed client: it goes on waiting. `false`: it was asked to leave meanwhile, and
+    /// has left now.
     pub(crate) fn stay(&self) -> bool {
         let stays = self.change(CLAIMED, WAITING);
         if !stays {
@@ -84,12 +86,12 @@ impl BlockToken {
         stays
     }
 
-    /// Takes the client off waiting, without serving it. `true`: nobody has served or will serve it.
+    /// Stops the client from waiting, without serving it. `true`: it has not been served and will not be.
     pub(crate) fn abandon(&self) -> bool {
         self.change(WAITING, GONE)
     }
 
-    /// As [`BlockToken::abandon`]. If somebody tries to serve it just now, and fails, then it leaves all the same.
+    /// As [`BlockToken::abandon`], but if an attempt to serve it is under way and fails, the client leaves as well.
     pub(crate) fn leave(&self) -> bool {
         loop {
             if self.abandon() {
@@ -123,7 +125,7 @@ impl BlockToken {
 /// One place in the queue of one key.
 #[derive(Clone)]
 pub(crate) struct Waiter {
-    /// Shared by all places of the same blocked client.
+    /// Shared by all queue entries of the same blocked client.
     pub token: Arc<BlockToken>,
     /// What the client waits for: a type of the engine, which gets it back with `Arc::downcast`.
     pub request: Arc<dyn Any + Send + Sync>,
@@ -135,16 +137,16 @@ impl fmt::Debug for Waiter {
     }
 }
 
-/// The queue of one key. Whoever has left waiting is taken out at once if he is the first, or else when as many have left as
-/// stay: so coming, being served and leaving take the same time however long the queue is.
+/// The queue of one key. A waiter that has left is removed at once if it is the first; others are removed when as many
+/// have left as remain. So arriving, being served and leaving take the same time however long the queue is.
 #[derive(Debug, Default)]
 struct Queue {
     /// Numbered in the order in which they came.
     waiters: VecDeque<(u64, Waiter)>,
     last: u64,
-    /// At least so many of them have been removed and are still here.
+    /// At least so many waiters have left and are still in the queue.
     left: usize,
-    /// How many there are of each kind, so that a change that concerns nobody costs nothing.
+    /// How many waiters there are of each kind, so that a change that concerns none of them costs nothing.
     kinds: Vec<(Wake, usize)>,
 }
 
@@ -163,7 +165,7 @@ impl Queue {
         self.kinds.iter().any(|(kind, count)| *count > 0 && kind.is_due(now))
     }
 
-    /// A waiter was taken out of the queue.
+    /// Counts a waiter that was removed from the queue.
     fn uncount(kinds: &mut [(Wake, usize)], token: &BlockToken) {
         let kind = kinds.iter_mut().find(|(kind, _)| *kind == token.wake());
         kind.expect("it was counted when it came").1 -= 1;
@@ -191,7 +193,7 @@ impl Queue {
         self.tidy();
     }
 
-    /// Takes those out who have left before the first that has not.
+    /// Removes waiters at the front that have left.
     fn tidy(&mut self) {
         while let Some((_, first)) = self.waiters.front()
             && first.token.has_left()
@@ -227,12 +229,13 @@ impl Waiters {
         }
     }
 
-    /// Whether a key that is now of this type (`None`: it is gone) concerns anybody who waits for it.
+    /// Whether a change concerns any waiter of a key that is now of this type (`None`: it is gone).
     pub(crate) fn concerns(&self, key: &[u8], now: Option<Type>) -> bool {
         self.queues.get(key).is_some_and(|queue| queue.concerns(now))
     }
 
-    /// Those who wait for a key, first come first, from the one behind the number `after` on (0 is the front), each with its number.
+    /// The clients that wait for a key, in the order of arrival, after the number `after` (0 is the front), each with
+    /// its number.
     pub(crate) fn queue_after(&mut self, key: &[u8], after: u64) -> impl Iterator<Item = (u64, &Waiter)> {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.tidy();
@@ -248,7 +251,7 @@ impl Waiters {
         waiters.filter(|(_, waiter)| waiter.token.is_waiting())
     }
 
-    /// Removes a client, who has left waiting, from the queue of a key.
+    /// Removes a client that no longer waits from the queue of a key.
     pub(crate) fn remove(&mut self, key: &[u8], token: &Arc<BlockToken>) {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.remove(token);

@@ -1,12 +1,12 @@
-//! Who watches a key: the optimistic lock behind WATCH and EXEC.
+//! The sessions that watch a key: the optimistic lock behind WATCH and EXEC.
 //!
-//! A session has a [`WatchFlag`] for each watched key; the key's slot holds a share of it. Whoever changes the key (in
-//! whatever way, by whatever command) announces it through [`super::Slot::written`], which raises the flags of that key,
-//! and with the first of them the session's [`Spoiled`], so that nobody has to look through all flags of a session.
-//! What is raised once stays so; a session that watches anew takes new ones.
+//! A session has a [`WatchFlag`] for each watched key, shared with the key's slot. Every change of the key, by whatever
+//! command or other cause, is announced through [`super::Slot::written`]. That raises the flags of the key, and with
+//! them the session's [`Spoiled`], so that EXEC need not check all flags of a session. A raised flag stays raised; a
+//! session that watches again gets new ones.
 //!
-//! A key whose time had come before it was watched is as good as gone: that it is removed later is no change. Its flag is
-//! *stale* until then.
+//! A key that had expired before it was watched counts as absent, so its later removal is no change. Until then its
+//! flag is *stale*.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,12 +36,12 @@ pub(crate) struct WatchFlag {
 }
 
 impl WatchFlag {
-    /// A flag that is down.
+    /// A flag that is not raised.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// A flag of a session that is down; `stale`: the key is there, and its time has come.
+    /// A session's flag that is not raised; `stale`: the key exists, but has expired.
     pub(crate) fn of(transaction: &Arc<Spoiled>, stale: bool) -> Self {
         Self { state: AtomicU8::new(if stale { STALE } else { DOWN }), transaction: Some(transaction.clone()) }
     }
@@ -65,7 +65,7 @@ impl WatchFlag {
         self.state.load(Ordering::Acquire) == RAISED
     }
 
-    /// Whether the key was watched after its time had come, and is still there.
+    /// Whether the key had expired before it was watched, and still exists.
     pub(crate) fn is_stale(&self) -> bool {
         self.state.load(Ordering::Acquire) == STALE
     }
@@ -75,8 +75,8 @@ impl WatchFlag {
         if gone && self.is_stale() { self.state.store(DOWN, Ordering::Release) } else { self.raise() }
     }
 
-    /// The key's database is swapped for another. `here`: the key is there now; `coming`: it is in the other one, and whether
-    /// its time has come. What is expired counts as absent (Redis: `touchAllWatchedKeysInDb`).
+    /// The key's database is swapped for another. `here`: the key exists now; `coming`: it exists in the other one, and
+    /// whether it has expired there. Expired keys count as absent (Redis: `touchAllWatchedKeysInDb`).
     pub(crate) fn swap(&self, here: bool, coming: Option<bool>) {
         match (self.is_stale(), coming) {
             (true, None) => self.state.store(DOWN, Ordering::Release),
@@ -108,7 +108,7 @@ impl Watchers {
         self.flags.iter().map(|(key, flags)| (&**key, &**flags))
     }
 
-    /// Adds a session; `false`, and nothing is done, if it watches the key already.
+    /// Adds a session. `false`: it watches the key already, and nothing is done.
     pub(crate) fn add(&mut self, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
         let flags = match self.flags.get_mut(key) {
             Some(flags) => flags,
@@ -131,7 +131,7 @@ impl Watchers {
         }
     }
 
-    /// The flags of a key. They stay when they are raised, so that their sessions can take them off; raising again does no harm.
+    /// The flags of a key. Raised ones stay until their sessions remove them; raising a flag again does no harm.
     pub(crate) fn of(&self, key: &[u8]) -> &[Arc<WatchFlag>] {
         self.flags.get(key).map_or(&[], |flags| flags)
     }

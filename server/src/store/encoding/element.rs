@@ -1,7 +1,7 @@
 //! One element of a compact encoding: an integer or a text, borrowed or owned.
 //!
-//! Texts that are canonical integers are stored as integers. They are the same element to a client, so comparisons here
-//! are comparisons of texts, whichever way each side happens to be stored.
+//! Texts that are canonical integers are stored as integers. To a client they are the same element, so comparisons here
+//! compare texts, however each side is stored.
 
 use crate::base::number::{I64_MAX_CHARS, parse_i64};
 
@@ -48,7 +48,7 @@ impl PartialEq for Element<'_> {
 
 impl Eq for Element<'_> {}
 
-/// An element that has left its collection.
+/// An element that was removed from its collection.
 #[derive(Clone, Debug)]
 pub enum OwnedElement {
     /// See [`Element::Int`].

@@ -1,7 +1,7 @@
-//! Reading an entry where it lies.
+//! Reading an entry in place.
 //!
-//! [`EntryRef`] is what leaves the store: a pointer with the lifetime of the borrowed slot. It is the only reader of an
-//! entry's bytes; [`Entry`] itself and the table's words read through it.
+//! [`EntryRef`] is what the store hands out: a pointer with the lifetime of the borrowed slot. It is the only reader of
+//! an entry's bytes; [`Entry`] itself and the table's words read through it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -19,7 +19,7 @@ use crate::store::collection::{Collection, CollectionType};
 use crate::store::value::{EMBSTR_MAX, Encoding, Type, ValueRef};
 use crate::store::{expiry, table};
 
-/// The 24-bit clock of seconds by which idle times are told. It wraps after 194 days, as an idle time then does.
+/// The 24-bit clock of seconds that measures idle times. It wraps after 194 days, and so do idle times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccessClock(u32);
 
@@ -50,7 +50,7 @@ impl AccessClock {
     }
 }
 
-/// A look at an entry: key, value and metadata, without a copy.
+/// A view of an entry: key, value and metadata, without a copy.
 #[derive(Clone, Copy)]
 pub(crate) struct EntryRef<'a> {
     block: NonNull<u8>,
@@ -64,10 +64,9 @@ impl<'a> EntryRef<'a> {
         Self { block: entry.block, lifetime: PhantomData }
     }
 
-    /// Looks at the entry in this block.
+    /// Views the entry in this block.
     ///
-    /// # Safety
-    /// The block is an entry's, and it lives and stays unchanged during `'a`.
+    /// # Safety The block is an entry's, and it lives and stays unchanged during `'a`.
     #[inline(always)]
     pub(super) unsafe fn at(block: NonNull<u8>) -> Self {
         Self { block, lifetime: PhantomData }
@@ -75,7 +74,7 @@ impl<'a> EntryRef<'a> {
 
     #[inline(always)]
     pub(super) fn header(self) -> &'a Header {
-        // SAFETY: every entry starts with a header and outlives `'a`, during which nobody changes it.
+        // SAFETY: every entry starts with a header and outlives `'a`, during which it is not changed.
         unsafe { self.block.cast::<Header>().as_ref() }
     }
 
@@ -130,12 +129,12 @@ impl<'a> EntryRef<'a> {
     pub(crate) fn value(self) -> ValueRef<'a> {
         let area = self.area();
         if self.form() == Form::Inline {
-            // The usual case, before all others are told apart.
-            // SAFETY: the first `inline_len` bytes of an inline string are initialised. Nobody changes it during `'a`.
+            // The usual case, checked before all others. SAFETY: the first `inline_len` bytes of an inline string are
+            // initialised. They are not changed during `'a`.
             return unsafe { ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)) };
         }
         // SAFETY: the value area is aligned to 8; the form says what it holds, and the first `inline_len` bytes of an
-        // inline string are initialised. Nobody changes it during `'a`.
+        // inline string are initialised. Nothing is changed during `'a`.
         unsafe {
             match self.form() {
                 Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
@@ -159,7 +158,7 @@ impl<'a> EntryRef<'a> {
         self.value().ty()
     }
 
-    /// The encoding as OBJECT ENCODING of Redis 7.0 would tell it.
+    /// The encoding as OBJECT ENCODING of Redis 7.0 reports it.
     pub(crate) fn encoding(self) -> Encoding {
         match self.value() {
             ValueRef::Int(_) => Encoding::Int,
@@ -181,7 +180,7 @@ impl<'a> EntryRef<'a> {
         (at != NO_EXPIRY).then_some(at)
     }
 
-    /// Whether the key is logically gone at `now`. Redis: `now > when`.
+    /// Whether the key is expired at `now`. Redis: `now > when`.
     #[inline]
     pub(crate) fn is_expired(self, now: UnixMillis) -> bool {
         self.expire_at().is_some_and(|at| now > at)
@@ -193,7 +192,7 @@ impl<'a> EntryRef<'a> {
         AccessClock(u32::from_le_bytes([a, b, c, 0]))
     }
 
-    /// The side of the last cut.
+    /// The snapshot bit.
     #[inline(always)]
     pub(crate) fn cut(self) -> bool {
         self.header().flags & CUT != 0
@@ -206,7 +205,7 @@ impl<'a> EntryRef<'a> {
         new
     }
 
-    /// Bytes that the allocator spends on the key, its value and its metadata; without the key's place in the table.
+    /// Bytes that the allocator spends on the key, its value and its metadata, without the key's place in the table.
     #[inline]
     pub(crate) fn memory(self) -> usize {
         let heap = if self.header().is_light() { 0 } else { self.heap_memory() };
@@ -218,10 +217,10 @@ impl<'a> EntryRef<'a> {
         self.memory() + table::PLACE + self.expire_at().map_or(0, |_| expiry::PLACE)
     }
 
-    /// What the value takes outside of the block.
+    /// What the value takes outside the block.
     fn heap_memory(self) -> usize {
         let area = self.area();
-        // SAFETY: the value area is aligned to 8, and the form says what it holds. Nobody changes it during `'a`.
+        // SAFETY: the value area is aligned to 8, and the form says what it holds. It is not changed during `'a`.
         unsafe {
             match self.form() {
                 Form::Inline | Form::Int => 0,

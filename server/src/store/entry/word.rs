@@ -1,13 +1,13 @@
 //! What a table is made of: words of eight bytes, each an owned entry and 20 bits of its hash, and thin arrays of them.
 //!
 //! User addresses have 48 bits at most and entries are aligned to 16, so 16 bits above and 4 bits below the address are
-//! free. Together they hold the *tag*, the top 20 bits of the key's hash: comparing tags settles nearly every probe
-//! without a look at the entry, and a growing table needs no other part of the hash, so it moves words without touching
-//! any key. The tag's low 16 bits are the word's top ones and its high 4 bits the word's low ones: one rotation brings
-//! them together.
+//! free. Together they hold the *tag*, the top 20 bits of the key's hash. Comparing tags settles nearly every probe
+//! without a look at the entry. A growing table needs no other part of the hash, so it moves words without touching any
+//! key. The tag's low 16 bits are the word's top ones and its high 4 bits the word's low ones, so one rotation extracts
+//! it.
 //!
-//! [`Words`] is a boxed slice of words in 16 bytes, with the table's own small numbers in the room that the length
-//! leaves. All of it zero is the empty array, which is what makes an untouched slot free (see `keyspace`).
+//! [`Words`] is a boxed slice of words in 16 bytes, with the table's own small numbers in the bits that the length does
+//! not need. All zero is the empty array, so an untouched slot costs nothing (see `keyspace`).
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
@@ -25,11 +25,11 @@ const ADDRESS: usize = 0x0000_ffff_ffff_fff0;
 /// Bytes of an entry with a key and a value of up to 16 bytes each.
 const SMALL_ENTRY: usize = 48;
 
-/// An owned entry with the tag of its key, or nothing.
+/// An owned entry with the tag of its key, or empty.
 #[repr(transparent)]
 pub(crate) struct Word(*mut u8);
 
-// SAFETY: a word is an owned `Entry`, which is `Send`, or nothing.
+// SAFETY: a word is an owned `Entry`, which is `Send`, or empty.
 unsafe impl Send for Word {}
 
 impl Word {
@@ -46,7 +46,7 @@ impl Word {
         self.0.is_null()
     }
 
-    /// The tag; of an empty word, zero.
+    /// The tag; zero for an empty word.
     #[inline(always)]
     pub(crate) fn tag(&self) -> u32 {
         self.0.addr().rotate_left(16) as u32 & (TAG_END - 1)
@@ -75,8 +75,8 @@ impl Word {
     pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
         let tag = self.tag();
         let block = self.block().expect("only occupied words are updated");
-        // The word is empty meanwhile. If `change` unwinds, the entry is dropped with the guard's field, and stays
-        // gone.
+        // The word is empty meanwhile. If `change` unwinds, the entry is dropped with the guard's field, and the word
+        // stays empty.
         self.0 = ptr::null_mut();
         let mut entry = Entry { block };
         let result = change(&mut entry);
@@ -84,7 +84,7 @@ impl Word {
         result
     }
 
-    /// [`Word::update`] that also tells by how many bytes the entry's memory has changed.
+    /// [`Word::update`], which also returns by how many bytes the entry's memory has changed.
     #[inline]
     pub(crate) fn update_weighed<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> (R, i64) {
         let before = self.entry().expect("only occupied words are updated");
@@ -96,7 +96,7 @@ impl Word {
         if header.is_light() && now.is_light() && now.has_shape_of(header) {
             return (result, 0);
         }
-        // The key is the same, and with it what a header does not say of a shape.
+        // The key is the same, so the part of the shape that is not in the header is too.
         let before = if header.is_light() { after.shape_by(header).memory() } else { heavy };
         (result, after.memory() as i64 - before as i64)
     }
@@ -108,7 +108,8 @@ impl Word {
         if entry.form() != Form::Collection {
             return None;
         }
-        // SAFETY: the form says that a `Box<Collection>` lies in the value area; `&mut self` owns the entry and is unique.
+        // SAFETY: the form says that a `Box<Collection>` lies in the value area; `&mut self` owns the entry and is
+        // unique.
         Some(unsafe { entry.area().cast::<Box<Collection>>().as_mut() })
     }
 
@@ -135,7 +136,7 @@ impl Word {
         }
     }
 
-    /// Sets the entry's side of the last cut.
+    /// Sets the entry's snapshot bit.
     #[inline]
     pub(crate) fn set_cut(&mut self, cut: bool) {
         if let Some(block) = self.block() {
@@ -150,7 +151,7 @@ impl Word {
         Some(Entry { block })
     }
 
-    /// Asks for the cache lines in which a small entry lies: one, or two, as every other block of 48 bytes does.
+    /// Prefetches the cache lines of a small entry: one, or two, since every other block of 48 bytes crosses a line.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         let block = self.0.map_addr(|address| address & ADDRESS);
@@ -165,7 +166,7 @@ impl Drop for Word {
     }
 }
 
-/// Hints that the cache line at this address will be read soon. Any address will do.
+/// Hints that the cache line at this address will be read soon. Any address is allowed.
 #[inline(always)]
 pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -181,7 +182,7 @@ pub(crate) fn prefetch<T>(address: *const T) {
 pub(crate) struct Words {
     first: *mut Word,
     total: u16,
-    /// Home positions: fewer than there are words, the rest takes what the last ones spill.
+    /// Home positions: fewer than there are words; the others take what the last homes spill.
     pub(crate) buckets: u16,
     /// Occupied words.
     pub(crate) len: u16,

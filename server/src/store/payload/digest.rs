@@ -1,7 +1,7 @@
-//! DEBUG DIGEST and DEBUG DIGEST-VALUE: a fingerprint of a data set that does not depend on the order of its keys, nor
-//! on how values are encoded. Two servers that hold the same data, ours and a stock one too, answer the same.
+//! DEBUG DIGEST and DEBUG DIGEST-VALUE: a fingerprint of a data set that depends neither on the order of its keys nor
+//! on the encoding of values. Two servers with the same data, slotd or stock, reply the same.
 //!
-//! The mixing is Redis's (debug.c): *xor* adds something in any order, *mix* adds it in this order.
+//! The mixing is Redis's (debug.c): *xor* adds parts in any order, *mix* adds them in sequence.
 
 use crate::base::sha1::{DIGEST_BYTES, sha1};
 use crate::store::{Collection, ValueRef};
@@ -15,7 +15,7 @@ const TYPE_LIST: u32 = 1;
 pub struct Digest([u8; DIGEST_BYTES]);
 
 impl Digest {
-    /// The digest of one key's value (DEBUG DIGEST-VALUE). Of the expiry it matters only whether there is one.
+    /// The digest of one key's value (DEBUG DIGEST-VALUE). It depends on whether there is an expiry, not on its time.
     pub fn of_value(value: &ValueRef<'_>, has_expire: bool) -> Self {
         let mut digest = Digest::default();
         digest.mix_value(value, has_expire);

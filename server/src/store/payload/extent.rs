@@ -1,11 +1,11 @@
 //! Where a value ends, found without decoding it.
 //!
-//! Values arrive in pieces, from a file or from a socket, and a piece may end anywhere. An [`Extent`] walks over the parts
-//! of a body once: it remembers how far it has come, and goes on there when there are more bytes. So a list of a gigabyte
-//! costs no more when it comes in a thousand pieces, and a decoder only ever sees whole values.
+//! Values arrive in pieces, from a file or from a socket, and a piece may end anywhere. An [`Extent`] walks over the
+//! parts of a body once: it remembers its position, and continues there when there are more bytes. So a list of a
+//! gigabyte costs no more in a thousand pieces, and a decoder only ever sees whole values.
 //!
-//! A form is described by what it is made of ([`form`]): parts in a row, and whether a count in front says how often they
-//! are repeated.
+//! A form is described by its parts ([`form`]): parts in a row, and whether a count in front says how often they
+//! repeat.
 
 use protocol::rdb::{Length, ReadError, Reader, opcode};
 
@@ -18,10 +18,10 @@ enum Part {
     String,
 }
 
-/// What a body of one type byte is made of.
+/// The parts of a body of one type byte.
 #[derive(Clone, Copy, Debug)]
 struct Form {
-    /// A count in front says how often the parts are repeated; without it they stand there once.
+    /// A count in front says how often the parts repeat; without it they occur once.
     counted: bool,
     parts: &'static [Part],
 }
@@ -37,10 +37,10 @@ fn form(object_type: u8) -> Option<Form> {
     Some(Form { counted, parts })
 }
 
-/// Why nothing is known of a value's end.
+/// Why the end of a value cannot be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoExtent {
-    /// The type byte means nothing.
+    /// The type byte is unknown.
     Unknown,
     /// A type that is not supported.
     Unsupported(&'static str),
@@ -52,11 +52,11 @@ pub(crate) struct Extent {
     form: Form,
     /// The count is still to be read.
     count_due: bool,
-    /// How often the parts are still to come.
+    /// How many repetitions are left.
     rounds: u64,
     /// Which part comes next.
     part: usize,
-    /// Bytes of the body that are passed.
+    /// Bytes of the body that were passed.
     passed: usize,
 }
 
@@ -75,10 +75,10 @@ impl Extent {
         }
     }
 
-    /// Goes on to the end of the value and returns its length. `body` begins where it began before, and is longer now.
+    /// Continues to the end of the value and returns its length. `body` starts where it started before, and is longer
+    /// now.
     ///
-    /// # Errors
-    /// `UnexpectedEnd` if the end is not there yet; else the body is damaged.
+    /// # Errors `UnexpectedEnd` if the end is not there yet; otherwise the body is damaged.
     pub(crate) fn run(&mut self, body: &[u8], max_string: u64) -> Result<usize, ReadError> {
         let start = self.passed;
         let mut reader = Reader::new(body.get(start..).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Lists as bytes: the four forms that Redis has had, of which we write the newest.
 //!
-//! Node borders are kept, so that a list that is saved and loaded is the same list, and DUMP of it the same bytes.
+//! Node borders are kept, so that a list is the same after saving and loading, and DUMP of it gives the same bytes.
 
 use protocol::rdb::{Reader, Writer};
 

@@ -1,18 +1,18 @@
 //! Values as bytes: the one codec of DUMP, RESTORE, RDB files, full sync and MIGRATE.
 //!
-//! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum behind
+//! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum after
 //! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists; we read every form that
-//! Redis 7 reads for the types there are.
+//! Redis 7 reads for the supported types.
 //!
-//! Nothing that is read is trusted: every encoding is validated whole (Redis does so only if asked to,
-//! `sanitize-dump-payload`, and most of its crafted-payload vulnerabilities come from that), and memory is only spent
-//! on bytes that are really there.
+//! No input is trusted: every encoding is validated completely (Redis does so only if `sanitize-dump-payload` asks for
+//! it, and most of its vulnerabilities to crafted payloads come from that), and memory is only spent on bytes that are
+//! really there.
 //!
-//! Nobody else knows how a type is saved. Files and streams are cut into values by their type bytes ([`Extent`] finds
-//! where one ends, however it arrives), and the bytes are handed over as they are.
+//! No other module knows how a type is saved. Files and streams are cut into values by their type bytes ([`Extent`]
+//! finds where one ends, in whatever pieces it arrives), and the bytes are handed over as they are.
 //!
-//! A new type adds an arm to [`object_type`], [`write()`] and [`read`], its forms to [`extent`], its arm to [`digest`], and a
-//! file of its own for what it reads and writes.
+//! A new type adds an arm to [`object_type`], [`write()`] and [`read`], its forms to [`extent`], its arm to [`digest`],
+//! and a file with its reader and writer.
 
 pub(crate) mod digest;
 mod extent;
@@ -29,12 +29,12 @@ pub(crate) use extent::{Extent, NoExtent};
 
 /// Version (2 bytes) and checksum (8 bytes) at the end of a DUMP payload.
 const FOOTER_BYTES: usize = 10;
-/// What a decoder follows besides the bytes.
+/// The limits and settings of a decoder.
 #[derive(Clone, Copy, Debug)]
 pub struct PayloadLimits {
-    /// For the lists it makes.
+    /// For the lists it creates.
     pub list: ListOptions,
-    /// The longest string it takes, in bytes.
+    /// The longest string it accepts, in bytes.
     pub max_string: u64,
 }
 
@@ -51,10 +51,10 @@ pub enum PayloadError {
     /// wrong").
     #[error("payload version or checksum are wrong")]
     Footer,
-    /// A type byte that means nothing, or a type that is not supported.
+    /// An unknown type byte, or a type that is not supported.
     #[error("unknown value type {0}")]
     UnknownType(u8),
-    /// A primitive is damaged or cut short.
+    /// A primitive is damaged or cut off.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// An encoding breaks its own rules.
@@ -68,7 +68,7 @@ pub enum PayloadError {
     Trailing,
 }
 
-/// The type byte that says how [`write()`] writes `value`.
+/// The type byte of what [`write()`] writes for `value`.
 pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
@@ -85,10 +85,9 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
     }
 }
 
-/// Reads a body of type `object_type` from `input`, which is left behind it.
+/// Reads a body of type `object_type` from `input` and leaves `input` after it.
 ///
-/// # Errors
-/// See [`PayloadError`]; `Footer` and `Trailing` do not occur.
+/// # Errors See [`PayloadError`]; `Footer` and `Trailing` do not occur.
 pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
     match object_type {
         opcode::TYPE_STRING => read_string(input),
@@ -100,14 +99,14 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
     }
 }
 
-/// The payload that DUMP answers: type, body, version, checksum.
+/// The payload of DUMP: type, body, version, checksum.
 pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     let mut out = Writer::new();
     dump_into(value, &mut out);
     out.into_vec()
 }
 
-/// Appends the payload of [`dump`]: for those who dump many values, since a writer keeps its compressor.
+/// Appends the payload of [`dump`]: for callers that dump many values, since a writer keeps its compressor.
 pub(crate) fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
     let start = out.len();
     out.u8(object_type(value));
@@ -137,10 +136,9 @@ pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) ->
     read_whole(object_type, body, limits)
 }
 
-/// The value of a body of type `object_type`, of which nothing may be left.
+/// The value of a body of type `object_type`; nothing may follow it.
 ///
-/// # Errors
-/// See [`PayloadError`]; `Footer` does not occur.
+/// # Errors See [`PayloadError`]; `Footer` does not occur.
 pub(crate) fn read_whole(object_type: u8, body: &[u8], limits: &PayloadLimits) -> Result<Value, PayloadError> {
     let mut input = Reader::new(body);
     input.set_max_string(limits.max_string);
@@ -155,7 +153,7 @@ fn read_string(input: &mut Reader<'_>) -> Result<Value, PayloadError> {
     })
 }
 
-/// A collection that was read whole, unless there is nothing in it.
+/// A collection that was read completely, unless it is empty.
 fn finish<T: CollectionType>(mut value: T) -> Result<Value, PayloadError> {
     if value.is_empty() {
         return Err(PayloadError::Empty);

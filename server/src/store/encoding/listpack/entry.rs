@@ -30,7 +30,7 @@ pub(super) const TERMINATOR: u8 = 0xff;
 const HEADER_MAX: usize = 9;
 const BACK_LENGTH_MAX: usize = 5;
 
-/// An entry about to be written: how long each part will be is known before any room is made.
+/// An entry to be written: the length of each part is known before room is made.
 pub(super) struct Draft<'a> {
     header: [u8; HEADER_MAX],
     header_len: u8,
@@ -93,7 +93,7 @@ impl<'a> Draft<'a> {
         Draft { header, header_len, text: &[] }
     }
 
-    /// Length of header and data: what the back length will say.
+    /// Length of header and data, as stored in the back length.
     #[inline]
     fn body_len(&self) -> usize {
         self.header_len as usize + self.text.len()
@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// How many bytes the back length of `body` bytes takes. The bounds are those of Redis, one less than they could be.
+/// How many bytes the back length of `body` bytes takes. The bounds are those of Redis, one less than possible.
 #[inline]
 fn back_length_size(body: usize) -> usize {
     match body {

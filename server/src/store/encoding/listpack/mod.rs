@@ -1,12 +1,12 @@
 //! Listpacks: small sequences in one run of bytes, the encoding that the RDB format stores.
 //!
 //! Serialised, a listpack is `total bytes (u32), number of entries (u16, 65535 = more), entries, 0xff`. In memory we
-//! keep only the entries, in a buffer with spare room on *both* sides, and make header and terminator up when the
-//! bytes leave. Redis keeps the serialised form, and so moves the whole of it for each LPUSH and reallocates for each
-//! push; here a push at either end writes the entry and nothing else, and a pop moves a bound.
+//! keep only the entries, in a buffer with spare room on *both* sides; header and terminator are added when the bytes
+//! leave. Redis keeps the serialised form, so each LPUSH moves all of it and each push reallocates. Here a push at
+//! either end writes only the entry, and a pop moves a bound.
 //!
-//! Room is managed by [`Listpack::make_room`]: it grows by half, or moves the entries within the buffer when there is
-//! enough room to make that rare; either way the cost per pushed byte is constant, for pushes at both ends in any mix.
+//! [`Listpack::make_room`] manages the room: it grows by half, or moves the entries within the buffer if there is so
+//! much room that this stays rare. Either way the cost per pushed byte is constant, for any mix of pushes at both ends.
 //!
 //! Places are byte offsets from the first entry ([`Place`]). Insertion and removal invalidate the places behind them.
 //!
@@ -23,9 +23,9 @@ use entry::{Draft, TERMINATOR, decode, entry_len, last_entry_len};
 /// Bytes of the serialised form besides the entries: size, count and terminator.
 pub(crate) const FRAME_BYTES: usize = HEADER_BYTES + 1;
 const HEADER_BYTES: usize = 6;
-/// What the count field says when the entries have to be counted.
+/// The count field's value when the entries have to be counted.
 const COUNT_UNKNOWN: u16 = u16::MAX;
-/// Buffers below this are never given back early: it would save nothing.
+/// Smaller buffers are never shrunk early: it would save nothing.
 const SHRINK_MIN_BYTES: usize = 256;
 
 /// Where an entry starts: a byte offset from the first one.
@@ -48,8 +48,7 @@ impl Listpack {
 
     /// Reads the serialised form. Everything is checked: size, terminator, each entry, its back length, and the count.
     ///
-    /// # Errors
-    /// Says which rule `bytes` break; nothing is kept of them.
+    /// # Errors Names the rule that `bytes` break; nothing of them is kept.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Corrupt> {
         let count = validate(bytes)?;
         let entries = &bytes[HEADER_BYTES..bytes.len() - 1];
@@ -66,7 +65,7 @@ impl Listpack {
         self.count == 0
     }
 
-    /// Length of the serialised form: what size limits are measured in.
+    /// Length of the serialised form; size limits are measured in it.
     #[inline]
     pub fn byte_len(&self) -> usize {
         (self.end - self.start) as usize + FRAME_BYTES
@@ -204,7 +203,7 @@ impl Listpack {
         self.count += 1;
     }
 
-    /// Puts another element in the entry at `place`.
+    /// Replaces the element at `place`.
     pub fn replace(&mut self, place: Place, text: &[u8]) {
         let draft = Draft::new(text);
         let old = entry_len(&self.entries()[place..]);
@@ -266,7 +265,7 @@ impl Listpack {
         Iter { rest: &self.entries()[..place] }
     }
 
-    /// Gives spare room back when it is more than an eighth: for listpacks that are not expected to change soon.
+    /// Frees spare room if it is more than an eighth: for listpacks that are not expected to change soon.
     pub fn shrink_to_fit(&mut self) {
         let live = (self.end - self.start) as usize;
         if self.buf.len() - live > live / 8 {
@@ -311,7 +310,7 @@ impl Listpack {
             needed <= LISTPACK_MAX_BYTES + live.min(LISTPACK_MAX_BYTES),
             "the caller bounds what it puts in a listpack"
         );
-        // Moving within the buffer is paid for by the pushes that then need no move.
+        // A move within the buffer is paid for by the following pushes, which then need no move.
         let capacity = if self.buf.len() >= needed + needed / 2 {
             self.buf.len()
         } else if needed <= 64 {
@@ -320,8 +319,8 @@ impl Listpack {
             (needed + needed / 2).next_multiple_of(16)
         };
         let spare = capacity - needed;
-        // The side that asked gets the spare room, except that a side that has been in use keeps a share of it: else
-        // pushes that alternate between the ends would move everything each time.
+        // The growing side gets the spare room, but a side that has been in use keeps a share of it. Otherwise pushes
+        // that alternate between the ends would move everything each time.
         let other = if front > 0 { self.buf.len() - self.end as usize } else { self.start as usize };
         let kept = other.min(spare / 4);
         self.move_to(capacity, if front > 0 { front + spare - kept } else { kept });
@@ -341,7 +340,7 @@ impl Listpack {
         self.end = (start + live) as u32;
     }
 
-    /// After entries went: returns memory when less than a quarter of it is in use.
+    /// After removals: frees memory when less than a quarter of it is in use.
     #[inline]
     fn give_back(&mut self) {
         let live = (self.end - self.start) as usize;
@@ -354,7 +353,7 @@ impl Listpack {
     fn shrink(&mut self) {
         let live = (self.end - self.start) as usize;
         let capacity = (live + live / 2).max(64);
-        // Half of the spare room on each side: whoever is draining a queue is usually filling it at the other end.
+        // Half of the spare room on each side: a queue that is drained at one end is usually filled at the other.
         self.move_to(capacity, (capacity - live) / 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Changes to a list: where nodes are made, split, merged and dropped, as Redis's quicklist does it.
+//! Changes to a list: where nodes are created, split, merged and dropped, as in Redis's quicklist.
 //!
 //! Every function that touches a node away from the ends finishes with [`List::settle`], which restores the rule about
 //! compression.
@@ -15,17 +15,17 @@ enum Side {
 }
 
 impl List {
-    /// Inserts `value` in front of the first element equal to `pivot`: whether there is one.
+    /// Inserts `value` in front of the first element equal to `pivot`; returns whether there is one.
     pub fn insert_before(&mut self, pivot: &[u8], value: &[u8]) -> bool {
         self.insert_beside(pivot, value, Side::Before)
     }
 
-    /// Inserts `value` after the first element equal to `pivot`: whether there is one.
+    /// Inserts `value` after the first element equal to `pivot`; returns whether there is one.
     pub fn insert_after(&mut self, pivot: &[u8], value: &[u8]) -> bool {
         self.insert_beside(pivot, value, Side::After)
     }
 
-    /// Replaces the element at `index` (negative from the end): whether there is one.
+    /// Replaces the element at `index` (negative from the end); returns whether there is one.
     pub fn set(&mut self, index: i64, value: &[u8]) -> bool {
         let Some((at, offset)) = self.position(index).and_then(|position| self.locate(position)) else { return false };
         let Some(node) = self.nodes.at_mut(at) else { return false };
@@ -34,7 +34,7 @@ impl List {
             if huge {
                 *node = Node::of(value, self.options);
             } else {
-                // It goes where an insertion behind the old element would put it.
+                // Placed as an insertion after the old element would be.
                 self.insert_at(at, offset, Side::After, value);
                 self.remove_in_node(at, offset, 1);
             }
@@ -47,8 +47,8 @@ impl List {
         true
     }
 
-    /// Removes elements equal to `value`: the first `count` from the front when positive, the last `-count` when
-    /// negative, all when 0. Returns how many went.
+    /// Removes elements equal to `value`: the first `count` from the front if positive, the last `-count` if negative,
+    /// all if 0. Returns how many were removed.
     pub fn remove(&mut self, value: &[u8], count: i64) -> usize {
         let needle = Needle::new(value);
         let limit = if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
@@ -72,7 +72,7 @@ impl List {
         removed
     }
 
-    /// Removes `count` elements from position `start`; fewer when the list ends earlier. Returns how many went.
+    /// Removes `count` elements from position `start`; fewer if the list ends earlier. Returns how many were removed.
     pub fn remove_range(&mut self, start: usize, count: usize) -> usize {
         let Some((mut at, mut offset)) = self.locate(start) else { return 0 };
         let first = at;
@@ -84,7 +84,7 @@ impl List {
             let (in_node, here) = (node.count(), left.min(node.count() - offset));
             self.remove_in_node(at, offset, here);
             left -= here;
-            // A node that went gives its place to the next one.
+            // If the node was removed, the next one is at its place now.
             if here < in_node {
                 at += 1;
             }
@@ -100,7 +100,7 @@ impl List {
         self.remove_range(count, usize::MAX);
     }
 
-    /// Adds a node at either end. The elements are counted by the caller.
+    /// Adds a node at either end. The caller counts the elements.
     #[cold]
     pub(super) fn add_end_node(&mut self, at: usize, node: Node) {
         self.nodes.insert(at, node);
@@ -140,7 +140,7 @@ impl List {
         true
     }
 
-    /// Puts a node with `value` alone in the place of element number `offset` of the packed node `at`.
+    /// Replaces element number `offset` of the packed node `at` by a node that holds `value` alone.
     fn replace_by_node(&mut self, at: usize, offset: usize, value: &[u8]) {
         let Some(front) = self.nodes.at_mut(at).and_then(Node::packed_mut) else { return };
         let back = front.split_off(offset + 1);
@@ -166,7 +166,7 @@ impl List {
             Side::Before => offset == 0,
             Side::After => offset + 1 == node.count(),
         };
-        // Where the neighbour on that side is, and where a new node on that side would be put.
+        // The neighbour on that side, and where a new node on that side would be put.
         let (neighbour, gap) = match side {
             Side::Before => (at.checked_sub(1), at),
             Side::After => (Some(at + 1), at + 1),
@@ -207,7 +207,7 @@ impl List {
             self.settle(at..at + 3);
             return;
         }
-        // The element goes to the half that Redis makes anew; the merging starts from the other one.
+        // The element goes to the half that Redis creates anew; merging starts from the other one.
         let center = match side {
             Side::Before => {
                 front.push_back(value);
@@ -223,7 +223,7 @@ impl List {
         self.settle(at.saturating_sub(2)..at + 4);
     }
 
-    /// Merges what may be merged around node `center`, in the order of Redis's _quicklistMergeNodes.
+    /// Merges around node `center` what may be merged, in the order of Redis's _quicklistMergeNodes.
     fn merge_around(&mut self, mut center: usize) {
         if center >= 2 && self.merge(center - 2) {
             center -= 1;
@@ -235,7 +235,7 @@ impl List {
         self.merge(center);
     }
 
-    /// Merges node `at` and the next if that is allowed: whether it did.
+    /// Merges node `at` and the next if that is allowed; returns whether it did.
     fn merge(&mut self, at: usize) -> bool {
         let (Some(node), Some(next)) = (self.nodes.at(at), self.nodes.at(at + 1)) else { return false };
         if !node.may_merge(next, self.options) {
@@ -255,7 +255,7 @@ impl List {
     /// Removes up to `limit` elements of node `at` that match; from the back or from the front.
     fn remove_matches(&mut self, at: usize, needle: &Needle<'_>, limit: usize, from_back: bool) -> usize {
         let Some(node) = self.nodes.at(at) else { return 0 };
-        // Looked for without touching the node, so that one without matches is neither copied nor decompressed for
+        // Searched without changing the node, so that a node without matches is neither copied nor decompressed for
         // good.
         let mut hits = node.matches(needle);
         if from_back {
@@ -270,7 +270,7 @@ impl List {
             self.len -= hits.len();
             self.nodes.remove(at);
         } else {
-            // From the back, so that the numbers of those in front stay true.
+            // From the back, so that the numbers of those before stay valid.
             for &offset in hits.iter().rev() {
                 self.remove_in_node(at, offset, 1);
             }
@@ -290,8 +290,8 @@ impl List {
         }
     }
 
-    /// Restores the rule of compression: the nodes at the ends are not compressed, those that were touched and those
-    /// that have just come out of the ends' reach are, if it gains anything.
+    /// Restores the compression rule: nodes near the ends are not compressed; nodes that were touched, or are no longer
+    /// near the ends, are compressed if that saves enough.
     fn settle(&mut self, touched: std::ops::Range<usize>) {
         let depth = usize::from(self.options.compress_depth);
         if depth == 0 {

@@ -1,13 +1,13 @@
 //! Lists: a double-ended sequence of texts in nodes of a few kilobytes, Redis's quicklist.
 //!
 //! A single deque of texts would cost an allocation for each element; a single listpack would move megabytes for each
-//! insertion. So a list is a sequence of [nodes](node), each a listpack that holds up to `list-max-listpack-size`. The
-//! rules that say when a node is full, split or merged are Redis's to the byte, because the node borders are visible:
-//! DUMP and RDB files store one string for each node, and tools look at `ql_nodes`.
+//! insertion. So a list is a sequence of [nodes](node), each a listpack of at most `list-max-listpack-size`. The rules
+//! for full nodes, splits and merges are exactly Redis's, because node borders are visible: DUMP and RDB files store
+//! one string for each node, and tools look at `ql_nodes`.
 //!
-//! What differs is the cost. Pushes and pops write only the element ([`Listpack`] has room on both sides); nodes are
-//! shared until written ([`nodes`]), so that a clone for a snapshot is cheap and cannot stall a writer for long; and
-//! reading a compressed node decompresses it on the side.
+//! The cost differs. Pushes and pops write only the element ([`Listpack`] has room on both sides). Nodes are shared
+//! until they are written ([`nodes`]), so a clone for a snapshot is cheap and cannot stall a writer for long. Reading a
+//! compressed node decompresses a copy.
 //!
 //! Elements are handed to closures as [`Element`]s (integer or borrowed text): nothing is allocated to read a list.
 //!
@@ -29,7 +29,7 @@ use crate::store::encoding::listpack::Listpack;
 use node::{Node, View};
 use nodes::Nodes;
 
-/// The settings a list follows; taken from the configuration when the list is made and kept with it.
+/// The settings of a list; taken from the configuration when the list is created and kept with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListOptions {
     /// `list-max-listpack-size`: elements per node when positive, -1..=-5 for 4..64 KiB per node.
@@ -58,7 +58,7 @@ pub struct List {
     nodes: Nodes,
 }
 
-/// What DEBUG OBJECT says of a list; `Display` gives the text that follows the common part.
+/// What DEBUG OBJECT reports about a list; `Display` gives the text that follows the common part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ListInfo {
     /// Number of nodes.
@@ -91,13 +91,13 @@ impl List {
         self.len == 0
     }
 
-    /// The settings it follows.
+    /// The settings of this list.
     pub fn options(&self) -> ListOptions {
         self.options
     }
 
-    /// Changes from which size on *future* elements get a plain node: unlike the other settings, this one is a
-    /// debugging switch that takes effect on existing lists.
+    /// Sets the size from which on *future* elements get a plain node. Unlike the other settings, this debugging switch
+    /// takes effect on existing lists.
     pub fn set_packed_threshold(&mut self, bytes: u32) {
         self.options.packed_threshold = bytes;
     }
@@ -129,17 +129,17 @@ impl List {
         }
     }
 
-    /// Takes the first element.
+    /// Removes and returns the first element.
     pub fn pop_front(&mut self) -> Option<OwnedElement> {
         self.pop_front_with(OwnedElement::copy_of)
     }
 
-    /// Takes the last element.
+    /// Removes and returns the last element.
     pub fn pop_back(&mut self) -> Option<OwnedElement> {
         self.pop_back_with(OwnedElement::copy_of)
     }
 
-    /// Hands the first element to `f` and drops it: no copy. `None` when the list is empty.
+    /// Passes the first element to `f` and drops it, without a copy. `None` if the list is empty.
     #[inline]
     pub fn pop_front_with<R>(&mut self, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let result = self.nodes.at(0).map(|node| node.with_end(true, f))?;
@@ -147,7 +147,7 @@ impl List {
         Some(result)
     }
 
-    /// Hands the last element to `f` and drops it: no copy. `None` when the list is empty.
+    /// Passes the last element to `f` and drops it, without a copy. `None` if the list is empty.
     #[inline]
     pub fn pop_back_with<R>(&mut self, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let last = self.nodes.len().checked_sub(1)?;
@@ -156,7 +156,8 @@ impl List {
         Some(result)
     }
 
-    /// Hands the element at `index` to `f`; negative indexes count from the end (-1 is the last). `None` outside.
+    /// Passes the element at `index` to `f`; negative indexes count from the end (-1 is the last). `None` if there is
+    /// none.
     pub fn with_index<R>(&self, index: i64, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let (at, offset) = self.locate(self.position(index)?)?;
         let node = self.nodes.at(at)?;
@@ -168,7 +169,7 @@ impl List {
         })
     }
 
-    /// Hands `count` elements from position `start` to `f`, in order; fewer when the list ends earlier.
+    /// Passes `count` elements from position `start` to `f`, in order; fewer if the list ends earlier.
     pub fn range(&self, start: usize, count: usize, mut f: impl FnMut(Element<'_>)) {
         let Some((mut at, mut offset)) = self.locate(start) else { return };
         let mut left = count;
@@ -238,14 +239,14 @@ impl List {
         }
     }
 
-    /// All elements, copied, for tests and for moving a list elsewhere.
+    /// Copies of all elements.
     pub fn to_vec(&self) -> Vec<Vec<u8>> {
         let mut out = Vec::with_capacity(self.len);
         self.range(0, self.len, |element| out.push(element.to_vec()));
         out
     }
 
-    /// What DEBUG OBJECT says of it.
+    /// What DEBUG OBJECT reports about it.
     pub fn info(&self) -> ListInfo {
         ListInfo {
             nodes: self.nodes.len(),
@@ -286,7 +287,7 @@ impl List {
         self.add_end_node(self.nodes.len(), Node::plain(bytes));
     }
 
-    /// The position that `index` means: negative ones count from the end. `None` outside.
+    /// The position of `index`: negative ones count from the end. `None` if there is none.
     fn position(&self, index: i64) -> Option<usize> {
         let at = if index < 0 { index.checked_add(self.len as i64)? } else { index };
         usize::try_from(at).ok().filter(|&at| at < self.len)
@@ -319,7 +320,7 @@ impl List {
 }
 
 impl Node {
-    /// Hands the first or the last element to `f`.
+    /// Passes the first or the last element to `f`.
     #[inline]
     fn with_end<R>(&self, first: bool, f: impl FnOnce(Element<'_>) -> R) -> R {
         match self.view() {
@@ -337,7 +338,7 @@ fn end_of(listpack: &Listpack, first: bool) -> Element<'_> {
     element.expect("no node is empty")
 }
 
-/// Hands up to `count` elements of a node out, from number `offset` on; returns how many.
+/// Passes up to `count` elements of a node on, from number `offset`; returns how many.
 fn hand_out(listpack: &Listpack, offset: usize, count: usize, f: &mut impl FnMut(Element<'_>)) -> usize {
     let count = count.min(listpack.len() - offset);
     listpack.iter_from(listpack.seek(offset)).take(count).for_each(f);

@@ -1,8 +1,8 @@
-//! One node of a list, and the rules that say how much may be in it.
+//! One node of a list, and the rules about how much it may hold.
 //!
-//! Nearly always a listpack. A huge element is kept bare (*plain*), since framing it would mean to copy it whenever
-//! something is done next to it. Nodes away from the ends may be compressed, as `list-compress-depth` says; they are
-//! read through a [`View`] that decompresses on the side, so that reading never changes a list.
+//! A node is nearly always a listpack. A huge element is stored bare (*plain*): in a listpack it would be copied
+//! whenever something next to it changes. Nodes away from the ends may be compressed, as `list-compress-depth` says;
+//! they are read through a [`View`] that decompresses a copy, so reading never changes a list.
 
 use protocol::rdb::lzf;
 
@@ -13,13 +13,13 @@ use crate::base::limits::{
 use crate::store::encoding::listpack::Listpack;
 use crate::store::entry::spent;
 
-/// What Redis assumes that an entry costs besides its text when it decides whether a node has room.
+/// What Redis assumes an entry costs besides its text when it decides whether a node has room.
 const ENTRY_OVERHEAD_BYTES: usize = 8;
-/// What Redis takes off the sum of two nodes' sizes when it decides whether to merge them.
+/// What Redis subtracts from the sum of two nodes' sizes when it decides whether to merge them.
 const MERGE_SAVING_BYTES: usize = 11;
 
-/// No listpack of several elements grows beyond this, whatever the settings say: half of what a listpack may have, so
-/// that one element more always fits.
+/// No listpack of several elements grows beyond this, whatever the settings: half of what a listpack may have, so that
+/// one more element always fits.
 const PACKED_MAX_BYTES: usize = LISTPACK_MAX_BYTES / 2;
 
 /// A node; 32 bytes, so that a short list is little more than its elements.
@@ -48,7 +48,7 @@ pub(super) struct Compressed {
     is_plain: bool,
 }
 
-/// What a node holds, for reading.
+/// The contents of a node, for reading.
 pub(super) enum View<'a> {
     Packed(&'a Listpack),
     Plain(&'a [u8]),
@@ -56,7 +56,7 @@ pub(super) enum View<'a> {
     UnpackedPlain(Vec<u8>),
 }
 
-/// What a node holds in the form in which it is saved.
+/// The contents of a node in the form in which they are saved.
 pub enum NodeBytes<'a> {
     /// A listpack, serialised.
     Listpack(Vec<u8>),
@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// Bytes that the allocator spends on what it holds.
+    /// Bytes that the allocator spends on its contents.
     #[inline]
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
@@ -154,7 +154,7 @@ impl Node {
             )
     }
 
-    /// What it holds, for reading.
+    /// Its contents, for reading.
     pub(super) fn view(&self) -> View<'_> {
         match self {
             Node::Packed(listpack) => View::Packed(listpack),
@@ -165,7 +165,7 @@ impl Node {
         }
     }
 
-    /// What it holds, for saving.
+    /// Its contents, for saving.
     pub(super) fn bytes(&self) -> NodeBytes<'_> {
         match self {
             Node::Packed(listpack) => NodeBytes::Listpack(listpack.to_bytes()),
@@ -190,7 +190,7 @@ impl Node {
         }
     }
 
-    /// Compresses it, unless that would gain too little.
+    /// Compresses it, unless that would save too little.
     pub(super) fn compress(&mut self) {
         let is_plain = match self {
             Node::Packed(_) => false,
@@ -247,7 +247,8 @@ pub(super) fn is_huge(len: usize, options: ListOptions) -> bool {
 }
 
 /// Whether a node of `bytes` bytes would come near the limits of the format if `more` were added. Redis has no such
-/// check, and dies of LSET and LINSERT with values of hundreds of megabytes; here such a value gets a node of its own.
+/// check, and crashes on LSET and LINSERT with values of hundreds of megabytes; here such a value gets a node of its
+/// own.
 pub(super) fn is_oversized(bytes: usize, more: usize) -> bool {
     bytes.saturating_add(more) > PACKED_MAX_BYTES
 }

@@ -1,12 +1,11 @@
-//! The sequence of a list's nodes: shared, copied when written, and without a container of their own while there is
-//! one.
+//! The sequence of a list's nodes: shared, copied when written, and without a separate container for a single node.
 //!
-//! Each node is behind an `Arc`, so that a clone of the list (a snapshot, COPY) costs one count per node, and a change
-//! then copies the one node it touches.
+//! Each node is behind an `Arc`, so a clone of the list (a snapshot, COPY) costs one count per node, and a change then
+//! copies the one node it touches.
 //!
-//! How many bytes all of them take is known at any time without a walk: [`Chain`] keeps the sum. Whoever gets a node to
-//! change it may make it larger or smaller unseen, so that one node is *open*: left out of the sum and weighed when
-//! somebody asks.
+//! The bytes of all nodes are known at any time without a walk: [`Chain`] keeps the sum. A node that is lent out for a
+//! change may grow or shrink unnoticed, so one node at a time is *open*: it is left out of the sum and measured when
+//! the sum is read.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,13 +30,13 @@ pub(super) enum Nodes {
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
     nodes: VecDeque<Arc<Node>>,
-    /// What all nodes but the open one take.
+    /// The bytes of all nodes but the open one.
     bytes: usize,
-    /// The number of the node that may have been changed since it was weighed; none if there is no such node.
+    /// The number of the node that may have been changed since it was measured; [`NONE`] if there is none.
     open: usize,
 }
 
-/// In [`Chain::open`]: no node is.
+/// In [`Chain::open`]: no node is open.
 const NONE: usize = usize::MAX;
 
 /// Bytes that a node takes.
@@ -58,7 +57,7 @@ impl Chain {
         self.nodes.get_mut(index)
     }
 
-    /// Takes the open node into the sum again.
+    /// Adds the open node to the sum again.
     #[inline]
     fn close(&mut self) {
         self.bytes += self.nodes.get(self.open).map_or(0, |node| weight(node));
