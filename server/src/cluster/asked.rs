@@ -1,7 +1,8 @@
-//! What workers ask of the cluster: where a slot is served, and what a command changes.
+//! The workers' interface to the cluster: where a slot is served, and commands that change the cluster.
 //!
-//! Routing reads what was published and waits for nothing. A command that changes the cluster is answered when its change is done and
-//! saved: its worker waits for that, which the control thread, on which packets and ticks come, must not ([`super::outbox`]).
+//! Routing reads the published view and never waits. A command that changes the cluster gets its reply when the change
+//! is performed and saved. Its worker waits for that; the control thread, which handles packets and ticks, must not
+//! ([`super::outbox`]).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,15 +17,17 @@ use crate::config::ids;
 use crate::engine::ports::{Route, RouteAsk, Router};
 
 impl Cluster {
-    /// As [`Cluster::with_core`], for a command: returns when what follows is done and saved. Not on the control thread.
+    /// As [`Cluster::with_core`], for a command: returns when the resulting effects are performed and saved. Not on the
+    /// control thread.
     pub(crate) fn with_core_saved<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let result = self.with_core(input);
         self.settle();
         result
     }
 
-    /// As [`Cluster::with_core_saved`], but within a transaction all such inputs are saved, sent and published together, by
-    /// [`Router::conclude`] before the transaction answers. For changes that no later command of it has to find performed.
+    /// As [`Cluster::with_core_saved`], but within a transaction all such inputs are saved, sent and published
+    /// together, by [`Router::conclude`], before the transaction replies. For changes whose effects no later command of
+    /// the transaction needs.
     pub(super) fn with_core_in<R>(self: &Arc<Self>, transaction: bool, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         if !transaction {
             return self.with_core_saved(input);
@@ -37,12 +40,12 @@ impl Cluster {
         result
     }
 
-    /// A new node keeps its id over a crash.
+    /// Saves a new node's id, so that it survives a crash.
     pub(super) fn save_first(self: &Arc<Self>) {
         self.with_core_saved(Gossip::save_config);
     }
 
-    /// Clients reach this node at another port now: tell the peers, who tell their clients. The bus stays where it is.
+    /// The client port has changed: the peers are told, so that their clients learn of it. The bus port stays the same.
     pub(crate) fn note_port(self: &Arc<Self>, port: u16) {
         if self.port.swap(port, Ordering::Relaxed) != port {
             self.configure();
@@ -54,7 +57,7 @@ impl Cluster {
         self.with_core_saved(|core, now| core.set_config(config, now));
     }
 
-    /// Directives that change at run time reach the core and the routing policy.
+    /// Passes directives that change at run time to the core and the routing policy.
     pub(super) fn watch_config(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
         self.engine.config.on_change(DIRECTIVES, move |_, _| {

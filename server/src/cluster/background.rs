@@ -1,12 +1,13 @@
-//! What a change of the cluster leaves to be done with the data: it has to wait for commands, and a thread of its own does.
+//! Work on the data that follows from a change of the cluster and has to wait for commands; a separate thread does it.
 //!
-//! The keys of slots that went to another shard are deleted, whoever reads or waits in slots that moved is told, and a manual failover hears
-//! that no write is under way any more. All of that waits for slots or for the barrier; whoever performs the core's effects must not,
-//! since it may be the control thread and holds the core's lock.
+//! It deletes the keys of slots that went to another shard, notifies clients that track keys of or are blocked on slots
+//! that moved, and tells a manual failover when no write is under way any more. All of that waits for slots or for the
+//! barrier. The code that performs the core's effects must not wait, since it may run on the control thread and holds
+//! the core's lock.
 //!
-//! What is due is a set and no queue: however often something comes up while a long command runs, it takes no more room, and is done once. The
-//! order between the parts does not matter: each looks at the view as it is when its turn comes, and the view was published before
-//! anything was noted here. The thread exists as long as there is something to do.
+//! Pending work is a set and not a queue: however often something comes up while a long command runs, it takes no more
+//! room and is done once. The order of the parts does not matter: each reads the view when its turn comes, and the view
+//! was published before anything was noted here. The thread exists as long as there is work.
 
 use std::sync::Arc;
 
@@ -15,16 +16,16 @@ use protocol::slot::{SlotBitmap, SlotId};
 
 use super::driver::Cluster;
 
-/// What is to be done.
+/// Pending work.
 #[derive(Debug, Default)]
 pub(super) struct Due {
-    /// Another shard owns these slots: their keys go.
+    /// Another shard owns these slots: their keys must be deleted.
     pub(super) lost: SlotBitmap,
-    /// These slots changed hands: whoever tracks keys of them, or is blocked on one, has to know.
+    /// These slots changed owners: clients that track their keys, or are blocked on one, must be notified.
     pub(super) moved: SlotBitmap,
-    /// The cluster is down: nobody may go on waiting here.
+    /// The cluster is down: clients must not stay blocked here.
     pub(super) state_lost: bool,
-    /// Writes are held back: the core waits to hear that none is under way.
+    /// Writes are paused: the core must be told when none is under way.
     pub(super) writes_paused: bool,
 }
 
@@ -33,19 +34,19 @@ impl Due {
         !self.is_urgent() && self.lost.is_empty()
     }
 
-    /// Somebody waits for it.
+    /// Whether a client or the core waits for it.
     fn is_urgent(&self) -> bool {
         self.writes_paused || self.state_lost || !self.moved.is_empty()
     }
 }
 
-/// The work of one node that waits for its thread.
+/// The pending work of one node and its thread.
 #[derive(Debug, Default)]
 pub(super) struct Background(Mutex<Work>);
 
 #[derive(Debug, Default)]
 struct Work {
-    /// Mostly there is nothing, and it takes no room.
+    /// Boxed: usually there is no work, and then it takes no room.
     due: Option<Box<Due>>,
     running: bool,
 }
@@ -57,7 +58,7 @@ impl Cluster {
         self.start_background();
     }
 
-    /// Has done what is due, unless that is under way.
+    /// Starts a thread for the pending work, unless there is one.
     pub(super) fn start_background(self: &Arc<Self>) {
         let mut work = self.background.0.lock();
         if work.running || work.due.is_none() {
@@ -68,7 +69,7 @@ impl Cluster {
             while let Some(due) = this.next_due() {
                 this.carry_out(*due);
             }
-            // What the thread held of the node goes before its ticket.
+            // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop(this);
             drop(ticket);
         });
@@ -95,7 +96,8 @@ impl Cluster {
     fn carry_out(self: &Arc<Self>, due: Due) {
         let engine = &self.engine;
         if due.is_urgent() {
-            // After it, whoever was under way is done or parked, and whoever comes sees the new view and the pause.
+            // After this, every command that was under way is done or parked, and every later one sees the new view and
+            // the pause.
             engine.barrier.enter(engine.background_gate()).exclusive(|_| ());
         }
         if due.writes_paused {
@@ -121,7 +123,7 @@ impl Cluster {
         }
     }
 
-    /// Deletes the keys of a slot that another shard owns now, and tells the replicas.
+    /// Deletes the keys of a slot that another shard owns now, and propagates that to the replicas.
     fn drop_keys(&self, slot: SlotId) {
         let engine = &self.engine;
         loop {

@@ -1,7 +1,7 @@
-//! CLUSTER: what the administrator says to the core, and small questions.
+//! CLUSTER: the administrator's commands to the core, and small queries.
 //!
-//! Each handler reads its words, gives the core one command, and turns its typed answer into Redis's reply. What prints many
-//! nodes (SLOTS, SHARDS, NODES, LINKS) is in [`super::shapes`]. Redis: `clusterCommand`.
+//! Each handler parses its words, gives the core one command, and turns the typed result into Redis's reply. Replies
+//! that list many nodes (SLOTS, SHARDS, NODES, LINKS) are in [`super::shapes`]. Redis: `clusterCommand`.
 
 use std::sync::Arc;
 
@@ -202,7 +202,7 @@ fn refusal(problem: &gossip::Error) -> CmdError {
     CmdError::new(format!("ERR {problem}"))
 }
 
-/// Gives the core a command that answers OK or an error.
+/// Gives the core a command whose reply is OK or an error.
 fn run(
     cluster: &Arc<Cluster>,
     ctx: &mut SessionCtx<'_, '_>,
@@ -213,7 +213,7 @@ fn run(
     Ok(Handled::Done)
 }
 
-/// As [`run`], for what a transaction saves once: slots and epochs.
+/// As [`run`], for changes that a transaction saves together: slots and epochs.
 fn run_together(
     cluster: &Arc<Cluster>,
     ctx: &mut SessionCtx<'_, '_>,
@@ -224,7 +224,7 @@ fn run_together(
     Ok(Handled::Done)
 }
 
-/// A node id or an address. What is no text is no node either, and only told back.
+/// A node id or an address. Bytes that are not text cannot name a node; they are only quoted back.
 fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(error::c_string(word)).into_owned()
 }
@@ -382,7 +382,7 @@ fn failover(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
     run(cluster, ctx, |core, now| core.failover(mode, now))
 }
 
-/// An open arity has an end all the same; beyond it Redis does not know the subcommand's form.
+/// Limits the number of words of an open arity; beyond it Redis does not know the subcommand's form.
 fn at_most(args: Args<'_>, words: usize) -> Result<(), CmdError> {
     if args.len() > words {
         return Err(error::unknown_or_arity("CLUSTER", &args[1]));
@@ -447,7 +447,8 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
         Some(_) => return Err(error::SYNTAX),
     };
     let has_keys = has_keys(ctx);
-    // Alone until the data are gone: who tracks keys hears that all are invalid before what follows from the reset is done in the background.
+    // Alone until the data is removed: clients that track keys are told that all are invalid before the other effects
+    // of the reset are performed in the background.
     let result = ctx.pass.exclusive(|pass| {
         let result = cluster.with_core_saved(|core, now| core.reset(hard, has_keys, now));
         cluster.flush_if_due(pass);
@@ -487,7 +488,7 @@ fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
     } else if is(b"importing", 5) {
         run_together(cluster, ctx, |core, now| core.set_slot_importing(slot, &node, now))
     } else if is(b"node", 5) {
-        // Nobody may write into the slot between the look and the change of hands.
+        // No client may write into the slot between the check and the change of owner.
         let engine = ctx.engine.clone();
         let result = ctx.pass.exclusive(|_| {
             let has_keys = !engine.keyspace.lock(0, slot).is_empty();

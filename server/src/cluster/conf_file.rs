@@ -1,17 +1,19 @@
-//! nodes.conf on disk: read once, locked against a second node, replaced whole.
+//! nodes.conf on disk: read once, locked against a second node, replaced as a whole.
 //!
-//! A new text is written beside, flushed, and renamed over the old one, so that a crash leaves either the old or the new file
-//! (Redis: redis#10924). The lock is an advisory one on the file itself, as stock nodes take it; a replaced file is a new inode,
-//! so the replacement is locked before it gets the name.
+//! A new text is written to a temporary file, flushed, and renamed over the old one, so that a crash leaves either the
+//! old or the new file (redis#10924). The lock is an advisory one on the file itself, as stock nodes take it. A
+//! replacement is a new inode, so it is locked before it gets the name.
 //!
-//! A file that goes with its process anyway is written in place. Making and deleting files is most of what a save costs, and it costs
-//! more when many have just been deleted: nodes of one process that save at once would hold each other up.
+//! A file that is deleted with its process is overwritten in place. Creating and deleting files is most of the cost of
+//! a save, and it costs more when many were just deleted: nodes of one process that save at once would delay each
+//! other.
 //!
-//! A full disk has no room for a second file. It must not end a node, still less all nodes of a machine at the moment when one of them
-//! has died and the others have to write that down. So the text is then written over the old one, in the blocks that the file has
-//! already. One write covers the old text to its end: what is longer in the old text becomes line ends, which every reader passes over. It is
-//! never cut, since that would give blocks away. Up to a page, which is a few dozen nodes, a killed process leaves one text or
-//! the other; only the loss of power in that moment can mix them.
+//! A full disk has no room for a second file. That must not end a node, least of all every node of a machine at the
+//! moment when one of them has died and the others have to record that. So the text is then written over the old one,
+//! in the blocks that the file already has. One write covers the old text to its end; if the old text is longer, the
+//! rest becomes line ends, which every reader skips. The file is never truncated, since that would give blocks away. Up
+//! to a page, which is a few dozen nodes, a killed process leaves one text or the other; only a power failure at that
+//! moment can mix them.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -23,7 +25,7 @@ use gossip::nodes_conf::NodesConf;
 use nix::errno::Errno;
 use protocol::bus::NodeFlags;
 
-/// The most bytes of a nodes.conf that are read: far beyond what the largest cluster writes.
+/// The most bytes of a nodes.conf that are read: far more than the largest cluster writes.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// Why nodes.conf cannot be used.
@@ -37,7 +39,7 @@ pub enum ConfFileError {
     /// The system refuses.
     #[error("Can't open {path} in order to acquire a lock: {error}")]
     Io { path: PathBuf, error: io::Error },
-    /// It can be opened but not replaced, which every change of the cluster's state needs.
+    /// The file can be opened but not replaced, which every change of the cluster's state needs.
     #[error("Fatal: can't update cluster config file {path}: {error}")]
     Fixed { path: PathBuf, error: io::Error },
 }
@@ -48,10 +50,10 @@ pub(crate) struct ConfFile {
     path: PathBuf,
     /// Holds the lock on the current inode.
     locked: File,
-    /// Files that were replaced. Closing one frees its blocks, which takes the file system longer than all the rest of a save; so
-    /// it is left to whoever is not waited for ([`ConfFile::take_replaced`]).
+    /// Files that were replaced. Closing one frees its blocks, which takes longer than the rest of a save, so it is
+    /// left to a caller that nothing waits for ([`ConfFile::take_replaced`]).
     replaced: Vec<File>,
-    /// Open for nothing else than to be closed when there are no more descriptors: a save must not fail for want of one.
+    /// Descriptors in reserve, to be closed when the process has run out of them: a save must not fail for lack of one.
     spare: Vec<File>,
     /// The text must survive the process, and the machine.
     durable: bool,
@@ -79,30 +81,29 @@ impl ConfStore for ConfFile {
     }
 }
 
-/// How a text came to the disk.
+/// How a text was saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Saved {
-    /// As this file is saved as a rule.
+    /// In the normal way for this file.
     Usual,
     /// Over the old text: there is no room for a new file.
     Overwritten,
 }
 
-/// The unit in which file systems hand out room, and in which a write is not interrupted.
+/// The unit in which file systems allocate room, and within which a write is not interrupted.
 const PAGE: usize = 4096;
 
-/// Descriptors that a save takes at once: the new file, and the folder.
+/// Descriptors that a save needs at once: the new file, and the directory.
 const SPARE: usize = 2;
 
-/// Replaced files that are kept open at most.
+/// How many replaced files are kept open at most.
 const KEPT: usize = 16;
 
 impl ConfFile {
-    /// Opens (or makes) and locks the file, and reads it. An empty text means a new node. Without `durable` a save
-    /// does not wait for the disk, and what a save leaves that fails can be anything.
+    /// Opens (or creates) and locks the file, and reads it. An empty text means a new node. Without `durable` a save
+    /// does not wait for the disk, and a failed save may leave anything.
     ///
-    /// # Errors
-    /// [`ConfFileError`]; the file is untouched.
+    /// # Errors [`ConfFileError`]; the file is untouched.
     pub(crate) fn open(path: &Path, durable: bool) -> Result<(Self, Vec<u8>), ConfFileError> {
         let io_error = |error| ConfFileError::Io { path: path.to_owned(), error };
         let mut file =
@@ -113,26 +114,24 @@ impl ConfFile {
         })?;
         let mut text = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
-        // A file that is written in place takes no descriptor for a save.
+        // A file that is overwritten in place needs no further descriptor for a save.
         let spare = if durable { spare() } else { Vec::new() };
         Ok((Self { path: path.to_owned(), locked: file, replaced: Vec::new(), spare, durable }, text))
     }
 
-    /// Replaces the text with itself: a node that cannot keep its votes and epochs should not begin to serve.
+    /// Replaces the text with itself: a node that cannot save its votes and epochs should not begin to serve.
     ///
-    /// # Errors
-    /// [`ConfFileError::Fixed`]; the file is as it was.
+    /// # Errors [`ConfFileError::Fixed`]; the file is as it was.
     pub(crate) fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
         let path = self.path.clone();
-        // On disk, since it replaces what was: a file that a power failure empties would forget a vote.
+        // With fsync: if a power failure emptied the replacement, a vote would be forgotten.
         self.save_bytes(text, true).map(drop).map_err(|error| ConfFileError::Fixed { path, error })
     }
 
-    /// Replaces the text, in place if the disk is full. With `fsync` it is on disk when this returns, unless the file need not be
-    /// durable.
+    /// Replaces the text, in place if the disk is full. With `fsync` it is on disk when this returns, unless the file
+    /// need not be durable.
     ///
-    /// # Errors
-    /// As the system says; the old text is still in place, if the file is durable.
+    /// # Errors The system's error; the old text is still in place, if the file is durable.
     pub(crate) fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved> {
         self.save_bytes(text.as_bytes(), fsync)
     }
@@ -156,7 +155,7 @@ impl ConfFile {
             self.spare = spare();
         }
         let Err(error) = result else { return Ok(Saved::Usual) };
-        // What is left of the attempt is of no use to anybody.
+        // The rest of the failed attempt is of no use.
         let _ = std::fs::remove_file(&temporary);
         if is_out_of_room(&error) && self.overwrite(text, fsync).is_ok() {
             return Ok(Saved::Overwritten);
@@ -186,8 +185,8 @@ impl ConfFile {
         Ok(())
     }
 
-    /// Writes over the old text, all of it: what is longer in the old one becomes line ends, since cutting the file would give away
-    /// blocks that a full disk may not have later.
+    /// Overwrites the whole old text. If that is longer, the rest becomes line ends: truncating the file would give
+    /// away blocks that a full disk may not have later.
     fn write_in_place(&self, text: &[u8]) -> io::Result<()> {
         let old_length = self.locked.metadata()?.len().min(MAX_BYTES);
         let mut new = text.to_vec();
@@ -195,7 +194,7 @@ impl ConfFile {
         self.locked.write_all_at(&new, 0)
     }
 
-    /// Writes over the old text, within the blocks that the file has.
+    /// Overwrites the old text, within the blocks that the file has.
     fn overwrite(&self, text: &[u8], fsync: bool) -> io::Result<()> {
         let status = self.locked.metadata()?;
         let room = usize::try_from(status.blocks().saturating_mul(512)).unwrap_or(usize::MAX);
@@ -207,13 +206,14 @@ impl ConfFile {
         self.locked.read_exact_at(&mut old, 0)?;
         let done = self.write_in_place(text).and_then(|()| if fsync { self.locked.sync_all() } else { Ok(()) });
         if done.is_err() {
-            // A file system that never writes in place has no room for this either. What it did take must not stay as half a text.
+            // A file system that never overwrites in place has no room for this either. Half a text must not stay in
+            // the file.
             let _ = self.locked.write_all_at(&old, 0).and_then(|()| self.locked.set_len(old_length as u64));
         }
         done
     }
 
-    /// What the saves since the last call replaced, to be dropped at leisure.
+    /// The files that saves have replaced since the last call, to be closed later.
     pub(crate) fn take_replaced(&mut self) -> Vec<File> {
         std::mem::take(&mut self.replaced)
     }
@@ -224,10 +224,9 @@ pub(crate) fn is_new(text: &[u8]) -> bool {
     text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
 }
 
-/// Whether the node that this text belongs to was a replica.
+/// Whether this text is that of a replica.
 ///
-/// # Errors
-/// The text is damaged.
+/// # Errors The text is damaged.
 pub(crate) fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
     if is_new(text) {
         return Ok(false);
@@ -236,7 +235,7 @@ pub(crate) fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
     Ok(conf.nodes.iter().any(|line| line.flags.contains(NodeFlags::MYSELF) && line.replica_of.is_some()))
 }
 
-/// Whether the process, or the system, has too many files open: the next moment may be better.
+/// Whether the process, or the system, has too many files open: a later attempt may succeed.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
 }
@@ -246,8 +245,8 @@ fn is_out_of_room(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::ENOSPC | Errno::EDQUOT))
 }
 
-/// Sees to it that the text can grow a little where it stands: flags and epochs of nodes that fail take a few bytes each. A text that
-/// leaves that much of its last page free needs nothing.
+/// Reserves room for the text to grow a little in place: flags and epochs of failed nodes take a few bytes each. A text
+/// that leaves that much of its last page free needs nothing.
 fn reserve(file: &File, length: usize) {
     let wanted = length + length / 8 + 512;
     if wanted > length.next_multiple_of(PAGE) {
@@ -255,7 +254,7 @@ fn reserve(file: &File, length: usize) {
     }
 }
 
-/// Without it there is as much room as there is: no save fails for that.
+/// If this fails, there is only the present room: no save fails for that.
 #[cfg(target_os = "linux")]
 fn reserve_blocks(file: &File, wanted: usize) {
     use nix::fcntl::{FallocateFlags, fallocate};

@@ -1,11 +1,13 @@
 //! The driver of the cluster core: the only caller of [`gossip::Gossip`].
 //!
-//! Everything that happens to the core goes through [`Cluster::with_core`]: it locks the core, hands it the input with the bus
-//! clock's now, and has what follows performed in order ([`super::outbox`]). Ticks and packets come from tasks on the control
-//! thread, which runs no client command and waits for no disk, so a long command never makes peers believe that this node is dead; CLUSTER
-//! commands come from workers, and are answered when what follows from them is done and saved.
+//! Every input to the core goes through [`Cluster::with_core`]: it locks the core, passes it the input with the time of
+//! the bus clock, and has the resulting effects performed in order ([`super::outbox`]). Ticks and packets come from
+//! tasks on the control thread, which runs no client command and waits for no disk, so a long command never makes peers
+//! believe that this node is dead. CLUSTER commands come from workers, and get their reply when their effects are
+//! performed and saved.
 //!
-//! The bus clock starts at the wall clock and then only goes forward, because to the core a clock that jumps looks like a freeze.
+//! The bus clock starts at the wall clock and then only goes forward, because the core takes a jump of the clock for a
+//! freeze.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};
@@ -30,28 +32,29 @@ use crate::runtime::threads::Spawner;
 
 /// What the cluster asks of replication. Callable from any thread; none of it blocks.
 pub(crate) trait DataLink: Send + Sync {
-    /// Replicate from this address from now on (again, if it is the same one already and the link is up: no change).
+    /// Replicate from this address from now on. Does nothing if that is already the primary and the link is up.
     fn follow(&self, host: &str, port: u16);
-    /// Stop replicating, keep the data, begin a history of one's own.
+    /// Stop replicating, keep the data, begin a new history.
     fn promote(&self);
-    /// Where the data stands.
+    /// The state of the data.
     fn state(&self) -> DataState;
-    /// What to call whenever a replica has finished a sync with its primary, from any thread and under locks: it must not wait.
+    /// Sets a callback for every completed sync with a primary. It is called from any thread and under locks, so it
+    /// must not wait.
     fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>);
 }
 
-/// Where a node's data stands.
+/// The state of a node's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataState {
     /// Written (primary) or processed (replica).
     pub offset: u64,
-    /// A replica has finished a sync with the primary it was last told to follow.
+    /// A sync with the primary that was last set was completed.
     pub synced: bool,
-    /// How long ago, in milliseconds, something last came from the primary; `None`: never.
+    /// Milliseconds since anything last came from the primary; `None`: never.
     pub silent_ms: Option<i64>,
 }
 
-/// Where a node is, and who is there with it.
+/// The ports of a node, and the other nodes of its process.
 #[derive(Clone, Default)]
 pub(crate) struct Place {
     /// The port that clients reach the node at.
@@ -69,30 +72,30 @@ pub(crate) struct Cluster {
     pub(super) data: Arc<dyn DataLink>,
     pub(super) control: Spawner,
     pub(super) core: Mutex<Gossip>,
-    /// What follows from inputs, as far as it waits for nodes.conf.
+    /// Effects of inputs that wait for nodes.conf.
     pub(super) outbox: Outbox,
     pub(super) view: ArcSwap<View>,
-    /// What the published view lacks is of no use to routing: it is made anew when somebody looks.
+    /// The published view lacks details that routing does not need; it is rebuilt when it is read.
     pub(super) view_is_stale: AtomicBool,
     pub(super) policy: ArcSwap<RoutePolicy>,
     pub(super) serve_until: AtomicI64,
-    /// The primary that the data is told to follow.
+    /// The primary that replication was told to follow.
     pub(super) following: Mutex<Option<NodeId>>,
     pub(super) links: Mutex<BTreeMap<LinkId, LinkOut>>,
     /// Start of the bus clock: Unix milliseconds, and the monotonic clock then.
     clock_start: (i64, u64),
-    /// When the timer task will look next, on the bus clock.
+    /// When the timer task will run next, on the bus clock.
     armed_until: AtomicI64,
     rearm: Notify,
     pub(super) stopped: AtomicBool,
-    /// Changes by commands of transactions: noted by the core, and those of them that are saved and published.
+    /// Batches of changes by transactions: those noted by the core, and those that are saved and published.
     pub(super) batches: AtomicU64,
     pub(super) batches_done: AtomicU64,
-    /// What is left to a thread that may wait.
+    /// Work for a thread that may wait.
     pub(super) background: Background,
-    /// A reset wants the data set dropped.
+    /// A reset requires that the data set is dropped.
     pub(super) flush_due: AtomicBool,
-    /// Names of peers that announce no addresses.
+    /// Resolves names of peers that do not announce addresses.
     pub(super) names: Resolver,
     /// Peers of the same process.
     pub(super) buses: Arc<LocalBuses>,
@@ -102,10 +105,9 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster node from what nodes.conf says (empty: a new node).
+    /// A cluster node from the text of nodes.conf (empty: a new node).
     ///
-    /// # Errors
-    /// The file is damaged; it is left as it is.
+    /// # Errors The file is damaged; it is left as it is.
     pub(crate) fn new(
         engine: Arc<Engine>,
         data: Arc<dyn DataLink>,
@@ -167,7 +169,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the timer. The first act is to save, so that a new node keeps its id over a crash.
+    /// Starts the timer. Its first action is a save, so that a new node's id survives a crash.
     pub(crate) fn start(self: &Arc<Self>) {
         self.save_first();
         let cluster = Arc::downgrade(self);
@@ -205,8 +207,8 @@ impl Cluster {
         wall + (self.engine.clock.monotonic_us().saturating_sub(monotonic) / 1000) as i64
     }
 
-    /// Gives the core an input, and has performed what follows. What relies on a save that is not on disk yet is done when it is, without
-    /// the caller.
+    /// Passes the core an input, and performs the resulting effects. Effects that depend on a save which is not on disk
+    /// yet are performed later, without the caller.
     pub(crate) fn with_core<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let mut core = self.core.lock();
         let result = input(&mut core, self.bus_now());
@@ -220,13 +222,14 @@ impl Cluster {
         result
     }
 
-    /// What follows from an input, in order.
+    /// The effects of an input, in order.
     fn steps(&self, core: &mut Gossip) -> Vec<Step> {
         let mut steps = Vec::new();
         let (mut view_changed, mut published) = (false, false);
         while let Some(effect) = core.poll_effect() {
-            // Whoever is set going by such an effect (a write that was held back, a blocked client) must find the new view: with
-            // the old one, a primary that was just replaced would acknowledge a write that its successor does not have.
+            // Commands released by such an effect (a write that was held back, a blocked client) must find the new
+            // view: with the old one, a primary that was just replaced would acknowledge a write that its successor
+            // does not have.
             if !published && sets_going(&effect) {
                 steps.push(Step::Publish(Arc::new(self.take_view(core))));
                 published = true;
@@ -247,7 +250,7 @@ impl Cluster {
         steps
     }
 
-    /// A view with everything that changed so far, to be published.
+    /// A view with all changes so far, to be published.
     pub(super) fn take_view(&self, core: &mut Gossip) -> View {
         core.take_details_change();
         self.view_is_stale.store(false, Ordering::Release);
@@ -258,14 +261,15 @@ impl Cluster {
         self.view.store(view);
     }
 
-    /// The end of an input: all its effects have been performed.
+    /// Called at the end of an input, when all its effects have been performed.
     pub(super) fn settle_facts(&self, facts: Facts) {
         self.serve_until.store(facts.serve_until, Ordering::Release);
         self.engine.state.withholding.store(facts.withholding, Ordering::Release);
         self.batches_done.store(facts.batches, Ordering::Release);
     }
 
-    /// As [`Cluster::with_core`], for inputs whose answers say how far the data is: elections and restarted primaries go by it.
+    /// As [`Cluster::with_core`], for inputs whose packets report the replication offset: elections and restarted
+    /// primaries depend on it.
     pub(super) fn with_facts<R>(self: &Arc<Self>, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         let facts = self.replication_facts();
         self.with_core(|core, now| {
@@ -291,8 +295,8 @@ impl Cluster {
         gossip::Replication { primary, offset, last_contact }
     }
 
-    /// The published view: cheap, at most one input old, its times older. Not for whoever performs effects: it may ask for
-    /// the core's lock.
+    /// The published view: cheap, at most one input old, with older times. Not for code that performs effects: this may
+    /// take the core's lock.
     pub(crate) fn view(&self) -> Arc<View> {
         if self.view_is_stale.load(Ordering::Acquire) {
             self.publish_details(&mut self.core.lock());
@@ -300,8 +304,8 @@ impl Cluster {
         self.view.load_full()
     }
 
-    /// A view with current times, for CLUSTER NODES and the like; while something is not saved yet, the one that workers route by: what
-    /// is not on disk is shown to nobody.
+    /// A view with current times, for CLUSTER NODES and the like. While a save is pending, it is the view that workers
+    /// route by: what is not on disk must not be shown.
     pub(crate) fn fresh_view(&self) -> View {
         let core = self.core.lock();
         if self.outbox.is_held() {
@@ -341,7 +345,8 @@ impl Cluster {
     }
 }
 
-/// Whether clients notice this effect at once. Not a promotion: until it has been performed, writes are refused anyway.
+/// Whether clients notice this effect at once. A promotion is not such an effect: until it has been performed, writes
+/// are refused anyway.
 fn sets_going(effect: &Effect) -> bool {
     match effect {
         Effect::UnpauseWrites

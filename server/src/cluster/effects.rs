@@ -1,7 +1,8 @@
-//! Performing what the cluster core wants done, in order.
+//! Performing the effects of the cluster core, in order.
 //!
-//! This runs under the lock of [`super::outbox`], so that no two inputs mix their effects, and mostly on the control thread, so nothing of it
-//! waits for a command. What has to (deleting the keys of lost slots, stopping writes for a manual failover) is left to [`super::background`].
+//! This runs under the lock of [`super::outbox`], so that the effects of two inputs do not mix, and mostly on the
+//! control thread, so nothing here waits for a command. Work that has to wait (deleting the keys of lost slots,
+//! stopping writes for a manual failover) is left to [`super::background`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,13 +25,13 @@ impl Cluster {
                 *self.following.lock() = None;
                 self.data.promote();
             }
-            // The outbox sees to saves, and views are steps of their own.
+            // The outbox handles saves, and views are steps of their own.
             Effect::Demoted | Effect::PersistNodesConf { .. } | Effect::ViewChanged => {}
             Effect::ReplicateFrom { id, ip, port } => {
                 *self.following.lock() = Some(id);
                 self.data.follow(&ip.to_string(), port);
             }
-            // CLUSTER RESET does it before it answers: see `Cluster::flush_if_due`.
+            // CLUSTER RESET does this before it replies: see `Cluster::flush_if_due`.
             Effect::FlushData => self.flush_due.store(true, Ordering::Release),
             Effect::SlotsLost(slots) => self.in_background(|due| due.lost.union_with(&slots)),
             Effect::ShardChannelsLost(slots) => {
@@ -55,7 +56,7 @@ impl Cluster {
         }
     }
 
-    /// Holds back writes for a manual failover; the core is told once none is under way.
+    /// Pauses writes for a manual failover; the core is told once none is under way.
     fn pause_writes(self: &Arc<Self>, until: i64) {
         let until_wall = until - self.bus_now() + self.engine.clock.now_ms();
         self.engine.state.pause(PausePurpose::Failover, PauseKind::Writes, until_wall);

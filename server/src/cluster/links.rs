@@ -1,11 +1,11 @@
 //! Connections of the cluster bus: one task per link, on the control thread.
 //!
-//! A link's task reads frames and hands them to the core, and writes what the core queued. The queue is unbounded in messages but
-//! bounded in bytes by `cluster-link-sendbuf-limit`; a link beyond it is closed, as in Redis. Removing a link from the registry
-//! ends its task.
+//! A link's task reads frames and passes them to the core, and writes the packets that the core queued. The queue is
+//! not bounded in messages but in bytes, by `cluster-link-sendbuf-limit`; a link beyond that is closed, as in Redis.
+//! Removing a link from the registry ends its task.
 //!
-//! A link is a TCP connection, or a [`pipe`] to a node of the same process ([`super::local_buses`]), which is a queue already: there the
-//! task only reads.
+//! A link is a TCP connection, or a [`pipe`] to a node of the same process ([`super::local_buses`]). A pipe is itself a
+//! queue, so there the task only reads.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -35,7 +35,7 @@ pub(crate) enum LinkOut {
     Socket {
         queue: mpsc::UnboundedSender<Arc<[u8]>>,
         bytes: Arc<LinkBytes>,
-        /// Dropped with the link: what is still queued is not sent.
+        /// Dropped with the link; packets that are still queued are not sent.
         _open: oneshot::Sender<()>,
     },
     Pipe(pipe::Sender),
@@ -50,7 +50,7 @@ impl LinkOut {
         }
     }
 
-    /// Queues a packet, and returns what waits then.
+    /// Queues a packet, and returns how many bytes wait then.
     fn send(&self, packet: Arc<[u8]>) -> usize {
         match self {
             Self::Socket { queue, bytes, .. } => {
@@ -63,7 +63,7 @@ impl LinkOut {
         }
     }
 
-    /// Bytes that the link takes: what it has not written, and its room for reading.
+    /// The memory of a link: unwritten bytes, and its read buffer.
     fn memory(&self) -> usize {
         size_of::<Self>()
             + match self {
@@ -75,12 +75,12 @@ impl LinkOut {
     }
 }
 
-/// What the buffers of a link hold.
+/// The sizes of a link's buffers.
 #[derive(Debug, Default)]
 pub(crate) struct LinkBytes {
     /// Queued and not yet written.
     queued: AtomicUsize,
-    /// Room for reading; it grows with a packet that is not here as a whole.
+    /// Size of the read buffer; it grows with a packet that has not arrived completely.
     read: AtomicUsize,
 }
 
@@ -91,10 +91,10 @@ struct Outbox {
     closed: oneshot::Receiver<()>,
 }
 
-/// A way to a peer.
+/// A connection to a peer.
 enum Connection {
     Socket(TcpStream),
-    /// With our own address on it.
+    /// With our own address.
     Pipe(End, IpAddr),
 }
 
@@ -116,7 +116,7 @@ impl Cluster {
         if limit != 0 && queued > limit {
             links.remove(&link);
             drop(links);
-            // The core's lock is held: its own turn comes right after.
+            // The core's lock is held, so this must be done right after.
             let cluster = self.clone();
             self.control.spawn(move |_| async move {
                 cluster.with_core(|core, now| {
@@ -134,7 +134,7 @@ impl Cluster {
         let patience =
             Duration::from_millis(self.engine.config.int(ids::CLUSTER_NODE_TIMEOUT).clamp(100, 15_000) as u64);
         self.control.spawn(move |_| async move {
-            // However a link ends, to the core it is closed.
+            // However a link ends, the core is told that it closed.
             match cluster.reach(&host, port, patience).await {
                 Some(Connection::Socket(stream)) => {
                     let _ = stream.set_nodelay(true);
@@ -143,7 +143,7 @@ impl Cluster {
                 }
                 Some(Connection::Pipe((sender, receiver), local)) => {
                     cluster.pass_to_pipe(link, sender);
-                    // It has a queue of its own.
+                    // A pipe has its own queue.
                     drop(outbox);
                     cluster.note_connected(link, ip_text(local));
                     let _ = cluster.run_pipe(link, receiver).await;
@@ -154,7 +154,7 @@ impl Cluster {
         });
     }
 
-    /// From now on the link is a pipe; nothing has been queued for it yet, since the core waits until it is connected. If
+    /// Turns the link into a pipe. Nothing has been queued for it yet, since the core waits until it is connected. If
     /// the link was removed meanwhile, this closes the pipe.
     fn pass_to_pipe(&self, link: LinkId, sender: pipe::Sender) {
         if let Some(out) = self.links.lock().get_mut(&link) {
@@ -166,8 +166,8 @@ impl Cluster {
         self.with_facts(|core, now| core.handle_link_connected(link, local, now));
     }
 
-    /// A connection to the first of the host's addresses that answers. Why there is none is logged, a name that is not found
-    /// as a warning: it is the operator's mistake and nobody else notices.
+    /// Connects to the first of the host's addresses that answers. A failure is logged; an unknown name as a warning,
+    /// since it is an operator's mistake that would otherwise go unnoticed.
     async fn reach(&self, host: &str, port: u16, patience: Duration) -> Option<Connection> {
         let addresses = match tokio::time::timeout(patience, self.names.resolve(host)).await {
             Ok(Ok(addresses)) => addresses,
@@ -212,7 +212,7 @@ impl Cluster {
         socket.connect(address).await.map(Connection::Socket)
     }
 
-    /// Whether a link may have this socket's descriptor: the last ones of the process are for files.
+    /// Whether a link may keep this socket's descriptor: the last ones of the process are reserved for files.
     fn may_keep(&self, socket: &impl AsRawFd) -> bool {
         self.engine.clients.descriptors.get().is_none_or(|all| all.allows_link(socket.as_raw_fd()))
     }
@@ -222,7 +222,7 @@ impl Cluster {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    // A peer tries again.
+                    // The peer will try again.
                     if !self.may_keep(&stream) {
                         continue;
                     }
@@ -296,7 +296,7 @@ impl Cluster {
         }
     }
 
-    /// The same for a pipe: what the core sends leaves without this task.
+    /// The same for a pipe: packets of the core leave without this task.
     async fn run_pipe(self: &Arc<Self>, link: LinkId, mut receiver: pipe::Receiver) -> io::Result<()> {
         while let Some(packet) = receiver.receive().await {
             self.wait_until_awake().await;
@@ -306,7 +306,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// DEBUG SLEEP stops the bus as well: what came meanwhile is read afterwards.
+    /// DEBUG SLEEP stops the bus as well; packets that arrive meanwhile are read afterwards.
     pub(super) async fn wait_until_awake(&self) {
         loop {
             let asleep_ms = self.engine.state.asleep_ms(self.engine.clock.now_ms());
@@ -317,7 +317,7 @@ impl Cluster {
         }
     }
 
-    /// Hands every complete frame to the core, and returns their length.
+    /// Passes every complete frame to the core, and returns their total length.
     fn take_frames(self: &Arc<Self>, link: LinkId, buffer: &[u8]) -> io::Result<usize> {
         let mut used = 0;
         loop {
@@ -360,6 +360,6 @@ fn local_ip(stream: &TcpStream) -> IpText {
 }
 
 fn ip_text(ip: IpAddr) -> IpText {
-    // An IPv4 peer of an IPv6 socket is still an IPv4 peer.
+    // An IPv4 peer of an IPv6 socket counts as an IPv4 peer.
     ip.to_canonical().to_string().parse().unwrap_or_default()
 }

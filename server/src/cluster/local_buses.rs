@@ -1,11 +1,11 @@
 //! The buses of the nodes of one process, by the addresses at which they listen.
 //!
-//! A node that connects to a peer looks here first. If the address is one at which a node of the same process listens, the link is a
-//! [`pipe`] and takes no descriptor; anybody else is reached, and comes, over TCP. To both ends the link looks as it would over TCP:
-//! the same addresses, a queue for links that nobody has accepted yet, and refusal when nobody listens.
+//! A node that connects to a peer looks here first. If a node of the same process listens at the address, the link is a
+//! [`pipe`] and takes no descriptor; all other peers use TCP. To both ends the link looks as it would over TCP: the
+//! same addresses, a backlog of links that are not accepted yet, and refusal if no node listens.
 //!
-//! Invariant: an address is here exactly as long as its node accepts: from when its sockets are bound until its [`Listener`] is dropped.
-//! The list knows nothing else of the nodes, so it keeps none alive.
+//! Invariant: an address is registered exactly while its node accepts: from the binding of its sockets until its
+//! [`Listener`] is dropped. The registry knows nothing else of the nodes, so it keeps none alive.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,7 +31,8 @@ pub(crate) struct LocalBuses {
 }
 
 impl LocalBuses {
-    /// Nodes of the process that connect to these addresses are heard by the listener from now on. So many may wait for it.
+    /// Registers a listener for nodes of the process that connect to these addresses. `backlog` of them may wait for
+    /// it.
     pub(crate) fn listen(self: &Arc<Self>, addresses: &[SocketAddr], backlog: usize) -> Listener {
         let (sender, calls) = mpsc::channel(backlog.max(1));
         let mut listening = self.listening.lock();
@@ -41,11 +42,10 @@ impl LocalBuses {
         Listener { buses: self.clone(), addresses: addresses.to_vec(), calls }
     }
 
-    /// A link to the node of the process that listens at `address`, and our own address on it; `None`: no node of the process does.
-    /// `source` is where to connect from, if that is said.
+    /// A link to the node of the process that listens at `address`, and our own address on it; `None` if no node of the
+    /// process listens there. `source` is the address to connect from, if one is required.
     ///
-    /// # Errors
-    /// There is no way from `source` to the address.
+    /// # Errors There is no route from `source` to the address.
     pub(super) async fn connect(
         &self,
         address: SocketAddr,
@@ -54,7 +54,7 @@ impl LocalBuses {
         let Some(listener) = self.find(address) else { return Ok(None) };
         let (to, from) = (address.ip(), source_of(address, source)?);
         let (near, far) = pipe::pair();
-        // It may have been dropped in this moment: then nobody listens.
+        // The listener may have been dropped at this moment: then no node listens.
         let accepted = listener.send(Call { end: far, from, to }).await.is_ok();
         Ok(accepted.then_some((near, from)))
     }
@@ -75,7 +75,7 @@ impl LocalBuses {
     }
 }
 
-/// What one node hears of its neighbours; dropping it ends that.
+/// Receives links from nodes of the same process; dropping it ends that.
 pub(crate) struct Listener {
     buses: Arc<LocalBuses>,
     addresses: Vec<SocketAddr>,
@@ -83,7 +83,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// The next link that a neighbour opens.
+    /// The next link from a node of the process.
     pub(super) async fn accept(&mut self) -> Option<Call> {
         self.calls.recv().await
     }
@@ -91,11 +91,11 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // A sender that is no longer in the list finds the receiver closed, which comes first.
+        // A sender that is no longer in the registry finds the receiver closed, which comes first.
         self.calls.close();
         let mut listening = self.buses.listening.lock();
         for address in &self.addresses {
-            // The node that came after us at this address stays.
+            // A node that registered this address after us stays.
             if listening.get(address).is_some_and(mpsc::Sender::is_closed) {
                 listening.remove(address);
             }
@@ -103,15 +103,15 @@ impl Drop for Listener {
     }
 }
 
-/// Whether an address is of this machine: who goes there comes from there. (Binding to it proves nothing where the system lets a program
-/// bind to any address, `ip_nonlocal_bind`.)
+/// Whether an address is of this machine: a connection to it then also comes from it. (Binding to it proves nothing,
+/// since `ip_nonlocal_bind` lets a program bind to any address.)
 fn is_own(ip: IpAddr) -> bool {
     /// Any port will do, since nothing is sent.
     const DISCARD: u16 = 9;
     ip.is_loopback() || source_of(SocketAddr::new(ip, DISCARD), None).is_ok_and(|source| source == ip)
 }
 
-/// The address that a connection would come from. The system chooses it; to ask for it, nothing has to be sent.
+/// The source address of a connection. The system chooses it; finding out sends nothing.
 fn source_of(to: SocketAddr, source: Option<IpAddr>) -> io::Result<IpAddr> {
     let (loopback, any): (IpAddr, IpAddr) = match to {
         SocketAddr::V4(_) => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into()),

@@ -1,9 +1,9 @@
 //! MIGRATE: moves keys to another node.
 //!
-//! Redis stops the world while it waits for the target. Here the command waits without holding anything: the keys are copied and
-//! watched under their locks, sent, and removed only if nobody changed them meanwhile; a key that was changed is sent again. While
-//! a slot is open, clients reach the target only for keys that are missing here, so until the removal ours is the only copy
-//! that counts, and every write that was answered is in the copy that wins.
+//! Redis stops all clients while it waits for the target. Here the command holds nothing while it waits: the keys are
+//! copied and watched under their locks, sent, and removed only if they were not changed meanwhile; a changed key is
+//! sent again. While a slot is open, clients reach the target only for keys that are missing here. So until the removal
+//! our copy is the only one that counts, and the copy that wins contains every acknowledged write.
 
 use std::future::Future;
 use std::io;
@@ -29,7 +29,7 @@ use crate::store::{Cause, Change, WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
 const ROUNDS: usize = 16;
-/// The longest status line of the target that is worth keeping, bytes.
+/// The longest status line of the target that is kept, bytes.
 const MAX_REPLY: usize = 64 * 1024;
 
 /// The command of this file.
@@ -56,10 +56,10 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", 
         ("6.0.0", "Added the `AUTH2` option."),
     ])];
 
-/// What MIGRATE is asked for.
+/// The arguments of MIGRATE.
 struct Request {
     host: String,
-    /// `None`: no port can have this number. Redis says so only when it comes to connecting.
+    /// `None`: no port can have this number. Redis reports that only when it connects.
     port: Option<u16>,
     db: i64,
     timeout: Duration,
@@ -69,7 +69,7 @@ struct Request {
     keys: Vec<Box<[u8]>>,
 }
 
-/// Redis: `migrateGetKeys`. The key at its fixed place, or, if that is empty, everything after KEYS.
+/// Redis: `migrateGetKeys`. The key is at its fixed place, or, if that is empty, the keys are everything after KEYS.
 fn find_keys(args: Args<'_>, out: &mut crate::command::keys::KeyPositions) {
     let flags = KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::DELETE);
     if args.len() > 3 && !args[3].is_empty() {
@@ -156,14 +156,14 @@ fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
                 reply.error(problem.as_bytes());
             }
         }
-        // Behind the reply, which this connection takes first.
+        // After the reply, which this connection gets first.
         mover.own_copies.lock().iter().for_each(|key| mover.engine.tell_own(&mover.client, key));
         mover.engine.settle_tracking();
         out
     })))
 }
 
-/// One key as it was copied.
+/// A key as it was when it was copied.
 struct Copied {
     key: Box<[u8]>,
     ttl: i64,
@@ -177,7 +177,7 @@ struct Mover {
     gate: usize,
     db: usize,
     request: Request,
-    /// Keys that have moved, of which the client itself keeps copies.
+    /// Moved keys that the client itself caches.
     own_copies: Mutex<Vec<Box<[u8]>>>,
 }
 
@@ -190,7 +190,7 @@ impl Mover {
         })
     }
 
-    /// Copies the keys that are here, and watches them from the moment of the copy on.
+    /// Copies the existing keys, and watches them from then on.
     fn copies(&self, keys: &[Box<[u8]>]) -> Vec<Copied> {
         let now = self.engine.clock.now_ms();
         let mut writer = Writer::new();
@@ -201,7 +201,7 @@ impl Mover {
             if entry.is_expired(now) {
                 continue;
             }
-            // RESTORE takes 0 for "no expiry": a key in its last millisecond would live for ever.
+            // RESTORE takes 0 for "no expiry": a key in its last millisecond would never expire.
             let ttl = entry.expire_at().map_or(0, |at| (at - now).max(1));
             payload::dump_into(&entry.value(), &mut writer);
             let changed = Arc::new(WatchFlag::new());
@@ -248,8 +248,8 @@ impl Mover {
         }
     }
 
-    /// Removes keys only while writes are allowed: behind the cut of a last save or a failover's stop of writes they would be back
-    /// although they were acknowledged as moved.
+    /// Removes keys only while writes are allowed: after the cut of a last save, or during a failover's pause of
+    /// writes, the removal would be lost although the move was acknowledged.
     async fn settle_when_allowed(&self, copies: &[Copied], accepted: &[bool]) -> Result<Vec<Box<[u8]>>, CmdError> {
         loop {
             let until = {
@@ -267,7 +267,7 @@ impl Mover {
         }
     }
 
-    /// Removes the keys that the target has, and returns those that changed since they were copied.
+    /// Removes the keys that the target accepted, and returns those that changed since they were copied.
     fn settle(&self, copies: &[Copied], accepted: &[bool]) -> Vec<Box<[u8]>> {
         let mut again = Vec::new();
         for (copy, accepted) in copies.iter().zip(accepted) {
@@ -293,7 +293,7 @@ impl Mover {
         again
     }
 
-    /// Sends the copies. Which of them the target accepted, and its first error.
+    /// Sends the copies. Returns which of them the target accepted, and its first error.
     async fn send(
         &self,
         link: &mut Option<Link>,
@@ -328,7 +328,8 @@ impl Mover {
         for _ in 0..preamble {
             problem = problem.or(link.read().await?);
         }
-        // Without its password or its database nothing that follows went where it should; with them, each key is judged by itself.
+        // Without the password or the database, none of the following commands reached the right place; otherwise each
+        // key has its own result.
         let admitted = problem.is_none();
         let mut accepted = Vec::with_capacity(copies.len());
         for _ in copies {
@@ -337,7 +338,7 @@ impl Mover {
                     accepted.push(refused.is_none() && admitted);
                     problem = problem.or(refused);
                 }
-                // What was acknowledged before is moved; the rest is still here.
+                // Keys acknowledged before have moved; the others are still here.
                 Err(broken) => {
                     accepted.resize(copies.len(), false);
                     return Ok((accepted, Some(problem.unwrap_or(broken))));
@@ -379,7 +380,7 @@ impl Link {
         within(self.timeout, self.stream.write_all(bytes), &CANNOT_WRITE).await
     }
 
-    /// Reads one reply; an error of the target is a value here.
+    /// Reads one reply; an error of the target is returned as a value.
     async fn read(&mut self) -> Result<Option<CmdError>, CmdError> {
         loop {
             match self.parser.parse(&self.input) {
@@ -402,8 +403,8 @@ impl Link {
     }
 }
 
-/// Connects to the first of the host's addresses that answers. It is a client that wants this connection, so it may not have one
-/// of the descriptors that are kept from clients.
+/// Connects to the first of the host's addresses that answers. The connection is made for a client, so it must not use
+/// one of the reserved descriptors.
 async fn connect(engine: &Engine, host: &str, port: u16) -> io::Result<TcpStream> {
     let mut problem = io::ErrorKind::NotFound.into();
     for address in tokio::net::lookup_host((host, port)).await? {
@@ -419,7 +420,7 @@ async fn connect(engine: &Engine, host: &str, port: u16) -> io::Result<TcpStream
     Err(problem)
 }
 
-/// Whether the other side answered, and said no. Redis learns that from its first write, and names it so.
+/// Whether the target actively refused the connection. Redis learns that from its first write, and reports it so.
 fn was_turned_away(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
     matches!(kind, ConnectionRefused | ConnectionReset | HostUnreachable)

@@ -1,15 +1,15 @@
 //! The cluster side of a node: everything between the pure core in `gossip` and the world.
 //!
-//! [`driver`] is the only caller of [`gossip::Gossip`]: it feeds it packets, link events and ticks, and performs its effects in order;
-//! [`outbox`] holds them back while nodes.conf is saved ([`saving`]), [`background`] does what of them has to wait for commands, and [`asked`] is the
-//! workers' side.
-//! [`route`] answers "is this slot served here?" from the published view. [`links`] are the bus connections, [`resolve`] finds peers that
-//! announce names, [`local_buses`] those of the same process, to whom a link is a [`pipe`]. [`conf_file`] is nodes.conf on disk, [`commands`]
-//! are CLUSTER and its kin, [`migrate`] moves keys between nodes.
+//! [`driver`] is the only caller of [`gossip::Gossip`]: it passes it packets, link events and ticks, and performs its
+//! effects in order ([`effects`]). [`outbox`] holds them back while nodes.conf is saved ([`saving`]), [`background`]
+//! does the work that has to wait for commands, and [`asked`] is the workers' side. [`route`] answers "is this slot
+//! served here?" from the published view. [`links`] are the bus connections; [`resolve`] finds peers that announce
+//! names; [`local_buses`] finds peers of the same process, whose links are [`pipe`]s. [`conf_file`] is nodes.conf on
+//! disk, [`commands`] are CLUSTER and its kin, [`migrate`] moves keys between nodes.
 //!
-//! Invariants: only the core changes slot ownership; readers see an immutable view; what the core says must be durable is on disk
-//! before the packets that depend on it leave. Lock order: barrier gate, then core, then slots; whoever performs effects never
-//! waits for a gate.
+//! Invariants: only the core changes slot ownership; readers see an immutable view; state that the core wants durable
+//! is on disk before the packets that depend on it leave. Lock order: barrier gate, then core, then slots; code that
+//! performs effects never waits for a gate.
 //!
 //! Rank 9.
 

@@ -1,16 +1,19 @@
-//! The core's effects in their order, with nodes.conf in between: what relies on a save is done when the save is on disk.
+//! The core's effects in order, with nodes.conf in between: effects that depend on a save are performed when the save
+//! is on disk.
 //!
-//! The order of effects carries the safety of the whole protocol: an epoch or a vote is durable before anybody hears of it. But a disk may take
-//! its time, and effects are performed on the control thread, which must not wait for one. So nodes.conf is written by a thread of the node, and
-//! while a save that others will rely on is under way, everything that comes behind it waits here: packets, changes of role, the
-//! view that workers route by. The thread that saved performs it afterwards. A save on which nothing relies holds nothing back.
+//! The safety of the whole protocol rests on the order of effects: an epoch or a vote is durable before any other node
+//! hears of it. But a disk may be slow, and effects are performed on the control thread, which must not wait for one.
+//! So a thread of the node writes nodes.conf. While a save that later effects depend on is under way, everything after
+//! it waits here: packets, changes of role, the view that workers route by. The saving thread performs these
+//! afterwards. A save that no effect depends on holds nothing back.
 //!
-//! Whoever answers a client waits until its steps are done and its file is written ([`Cluster::settle`]); packets and ticks go on.
+//! A command that changes the cluster waits until its steps are done and its file is written ([`Cluster::settle`]);
+//! packets and ticks go on.
 //!
-//! Bounds: a save takes the newest text there is, so at most one is under way and one waits. Packets beyond [`HELD_MAX`] bytes are
-//! dropped, as by a network that loses them: a disk that stands still for that long has silenced the node anyway.
+//! Bounds: a save takes the newest text, so at most one is under way and one waits. Packets beyond [`HELD_MAX`] bytes
+//! are dropped, like packets lost by the network: a disk that blocks for that long has silenced the node anyway.
 //!
-//! Lock order: core, outbox, then whatever an effect takes. The thread that saves never takes the core.
+//! Lock order: core, outbox, then whatever an effect takes. The saving thread never takes the core.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,9 +25,9 @@ use super::conf_file::ConfStore;
 use super::driver::Cluster;
 use crate::runtime::task_group::Phase;
 
-/// Bytes of packets that wait for a save at most.
+/// The most bytes of packets that wait for a save.
 const HELD_MAX: usize = 16 << 20;
-/// One thing to be done, in its turn.
+/// One step, performed in its turn.
 #[derive(Debug)]
 pub(super) enum Step {
     Effect(Effect),
@@ -34,14 +37,14 @@ pub(super) enum Step {
     Facts(Facts),
 }
 
-/// What holds when all effects of an input have been performed.
+/// Facts that are valid once all effects of an input have been performed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     /// The end of the write lease.
     pub(super) serve_until: i64,
-    /// No replica may copy this node's data.
+    /// No replica may copy this node's data at present.
     pub(super) withholding: bool,
-    /// So many changes of transactions are part of it.
+    /// How many changes of transactions are included.
     pub(super) batches: u64,
 }
 
@@ -57,19 +60,19 @@ pub(super) struct State {
     steps: VecDeque<Step>,
     /// Bytes of packets in `steps`.
     bytes: usize,
-    /// Steps that were added, and those that are done.
+    /// The number of steps that were added, and of those that are done.
     pub(super) added: u64,
     pub(super) done: u64,
-    /// The steps wait for this save; saves are numbered.
+    /// The number of the save that the steps wait for.
     held_by: Option<u64>,
     /// The save that comes next.
     pub(super) next: Option<Save>,
-    /// Saves that were asked for, and the newest that is in the file.
+    /// The number of saves requested, and of the newest one that is in the file.
     pub(super) asked: u64,
     pub(super) saved: u64,
-    /// There is a thread that saves.
+    /// There is a saving thread.
     pub(super) running: bool,
-    /// Nothing is done any more: a save failed, or the node has ended.
+    /// Nothing is performed any more: a save failed, or the node has ended.
     pub(super) dead: bool,
 }
 
@@ -77,13 +80,13 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) state: Mutex<State>,
-    /// Something is done, or saved.
+    /// A step was performed, or a text saved.
     pub(super) progress: Condvar,
-    /// There is something to save, or nothing ever again.
+    /// There is something to save, or the thread must end.
     pub(super) wanted: Condvar,
-    /// Used by who saves only.
+    /// Used only by the saving thread.
     pub(super) conf: Mutex<Box<dyn ConfStore>>,
-    /// When the log said last that the disk is full, on the bus clock.
+    /// When the full disk was last reported in the log, on the bus clock.
     pub(super) warned_of_full_disk: Mutex<Option<i64>>,
 }
 
@@ -103,7 +106,7 @@ impl Outbox {
         self.state.lock().held_by.is_some()
     }
 
-    /// Ends the thread that saves, once everything is saved that was asked for.
+    /// Ends the saving thread once all requested saves are done.
     pub(super) fn stop(&self) {
         self.wanted.notify_all();
     }
@@ -135,7 +138,7 @@ impl State {
         Some(step)
     }
 
-    /// Takes a text, or the newest that waits behind it: what is in the file before its turn harms nobody.
+    /// Takes a text, or replaces the one that still waits: a newer text in the file early does no harm.
     fn ask(&mut self, mut save: Save) {
         for step in &mut self.steps {
             if let Step::Effect(Effect::PersistNodesConf { text, fsync }) = step {
@@ -143,7 +146,7 @@ impl State {
                 save.fsync |= *fsync;
             }
         }
-        // Those are saved by this one.
+        // This save covers them.
         let is_save = |step: &Step| matches!(step, Step::Effect(Effect::PersistNodesConf { .. }));
         let before = self.steps.len();
         self.steps.retain(|step| !is_save(step));
@@ -164,7 +167,7 @@ impl State {
 }
 
 impl Cluster {
-    /// Performs what follows from an input, in order, as far as no save holds it back. The caller holds the core.
+    /// Performs the effects of an input, in order, until a save holds them back. The caller holds the core.
     pub(super) fn perform_all(self: &Arc<Self>, steps: Vec<Step>) {
         let mut state = self.outbox.state.lock();
         steps.into_iter().for_each(|step| state.add(step));
@@ -186,7 +189,7 @@ impl Cluster {
         }
     }
 
-    /// Publishes a view that only shows more than the last one, unless one is on its way. The caller holds the core.
+    /// Publishes a view that only adds details to the last one, unless another is pending. The caller holds the core.
     pub(super) fn publish_details(&self, core: &mut Gossip) {
         let state = self.outbox.state.lock();
         if state.held_by.is_none() {
@@ -194,7 +197,7 @@ impl Cluster {
         }
     }
 
-    /// Has the next save made, by a thread of its own.
+    /// Starts the saving thread for the next save, if needed.
     fn have_saved(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) {
         if state.running {
             self.outbox.wanted.notify_one();
@@ -203,13 +206,13 @@ impl Cluster {
         let (this, ticket) = (self.clone(), self.engine.state.tasks.enter());
         let spawned = std::thread::Builder::new().name("nodes.conf".to_owned()).spawn(move || {
             this.save_until_idle();
-            // What the thread held of the node goes before its ticket.
+            // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop(this);
             drop(ticket);
         });
         match spawned {
             Ok(_) => state.running = true,
-            // A node that cannot keep its votes has to end; better to wait for the disk than that.
+            // A node that cannot save its votes has to end; waiting for the disk on this thread is better than that.
             Err(_) => {
                 let (Some(save), number) = (state.next.take(), state.asked) else { return };
                 let saved = self.save(&save);

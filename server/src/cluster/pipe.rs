@@ -1,12 +1,13 @@
 //! A bus link within the process: two queues of packets instead of a connection.
 //!
-//! Nodes of one process would need two sockets for each link, four for each pair of nodes, and the system allows a process only so many.
-//! A pipe needs none, holds no memory while it is idle, and a packet is passed on without being copied.
+//! Nodes of one process would need two sockets for each link, four for each pair of nodes, and the number of
+//! descriptors of a process is limited. A pipe needs none, holds no memory while it is idle, and passes packets on
+//! without copying them.
 //!
-//! It behaves as a connection does. What is sent arrives whole and in order, or not at all. A reader that does not read leaves
-//! [`ROOM`] bytes on their way, as the buffers of sockets would; what is beyond that waits with its sender, counts as its link's queue and
-//! is lost when the link is closed. Dropping either half of an end closes the link: the other end reads what was on its way, and
-//! then the end.
+//! It behaves like a connection. Packets arrive whole and in order, or not at all. If the reader does not read,
+//! [`ROOM`] bytes are in flight, as in the buffers of sockets; anything beyond waits at the sender, counts as the
+//! link's queue, and is lost when the link is closed. Dropping either half of an end closes the link: the other end
+//! reads what was in flight, and then the end.
 //!
 //! The queue has no bound of its own: the sender bounds it by `cluster-link-sendbuf-limit`, as for a socket.
 
@@ -17,21 +18,21 @@ use std::task::{Poll, Waker};
 
 use parking_lot::Mutex;
 
-/// So much may be on its way, bytes.
+/// How many bytes may be in flight.
 pub(crate) const ROOM: usize = 64 * 1024;
 
 /// One direction.
 #[derive(Debug, Default)]
 struct Way {
     packets: VecDeque<Arc<[u8]>>,
-    /// Of all packets.
+    /// Bytes of all packets.
     bytes: usize,
     closed: bool,
     reader: Option<Waker>,
 }
 
 impl Way {
-    /// Takes no more, and forgets what has not left its sender.
+    /// Accepts no more packets, and drops those that are not in flight.
     fn close(&mut self, keep: usize) -> Option<Waker> {
         self.closed = true;
         while self.bytes > keep {
@@ -77,7 +78,7 @@ impl Drop for Half {
 pub(crate) struct Sender(Half);
 
 impl Sender {
-    /// Sends a packet, and returns what waits then. To who has closed the link nothing is sent.
+    /// Sends a packet, and returns how many bytes wait then. If the other end has closed the link, nothing is sent.
     pub(crate) fn send(&self, packet: Arc<[u8]>) -> usize {
         let mut way = self.0.outgoing().lock();
         if way.closed {
@@ -131,7 +132,7 @@ impl Receiver {
     }
 }
 
-/// An empty queue keeps room for so many packets.
+/// Room for so many packets is kept in an empty queue.
 const KEPT_SLOTS: usize = 16;
 
 /// One end of a link.

@@ -1,4 +1,4 @@
-//! CLUSTER RESET and the data: what a replica had of its primary's goes before the client has its answer.
+//! CLUSTER RESET and the data: a replica's copy of its primary's data is dropped before the client gets its reply.
 
 use std::sync::atomic::Ordering;
 
@@ -6,8 +6,8 @@ use super::driver::Cluster;
 use crate::engine::barrier::Pass;
 
 impl Cluster {
-    /// Drops the data set of a replica that was reset. The caller's client has no answer yet, so whatever is written after the
-    /// reset stays, and nobody reads what the reset has taken.
+    /// Drops the data set of a replica that was reset. The client has no reply yet, so writes after the reset stay, and
+    /// no read after the reset sees the dropped data.
     pub(super) fn flush_if_due(&self, pass: &mut Pass<'_>) {
         if !self.flush_due.swap(false, Ordering::AcqRel) {
             return;

@@ -1,12 +1,13 @@
 //! Names of peers: a node may announce a host name instead of an address (`cluster-announce-ip` takes either).
 //!
-//! Redis asks the system's resolver whenever it connects, on its one thread; a name server that does not answer then stops the
-//! bus. Here the question is put on a thread of its own, whoever wants the same name waits for the same question, and an answer
-//! is good for a second: the cluster tries again ten times a second to reach a node that it has no link to.
+//! Redis asks the system's resolver whenever it connects, on its one thread; a name server that does not answer then
+//! stops the bus. Here a separate thread asks. Callers that want the same name share one query, and an answer is valid
+//! for a second: the cluster tries ten times a second to reach a node that it has no link to.
 //!
-//! Bounds: so many questions at a time, so many names remembered. Names come from packets, so anybody on the bus can invent some.
+//! Bounds: on the number of queries at a time and of names remembered. Names come from packets, so anyone on the bus
+//! can invent some.
 //!
-//! Invariant: a name is either being asked for, by exactly one thread, or known with the time of its answer.
+//! Invariant: a name is either being queried, by exactly one thread, or known with the time of its answer.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -17,16 +18,16 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long an answer is taken as it is.
+/// How long an answer is valid.
 const FRESH: Duration = Duration::from_secs(1);
-/// A name that goes on failing is reported again after this time.
+/// A name that keeps failing is reported again after this time.
 const REPORT_AGAIN: Duration = Duration::from_secs(60);
-/// Questions under way.
+/// Queries under way.
 const MAX_QUESTIONS: usize = 32;
-/// Names remembered, those that are being asked for included.
+/// Names remembered, including those being queried.
 const MAX_NAMES: usize = 1_024;
 
-/// The addresses of a name, in the order in which they are to be tried, or why there are none.
+/// The addresses of a name, in the order in which to try them, or why there are none.
 pub(crate) type Answer = Result<Arc<[IpAddr]>, Arc<str>>;
 
 enum Name {
@@ -34,17 +35,16 @@ enum Name {
     Known { answer: Answer, at: Instant, reported: Option<Instant> },
 }
 
-/// The names that were asked for lately.
+/// The names that were queried recently.
 #[derive(Clone, Default)]
 pub(crate) struct Resolver {
     names: Arc<Mutex<BTreeMap<String, Name>>>,
 }
 
 impl Resolver {
-    /// The addresses of `host`. A number is its own address, and nobody is asked.
+    /// The addresses of `host`. A numeric address is its own answer, without a query.
     ///
-    /// # Errors
-    /// The resolver's reason.
+    /// # Errors The resolver's reason.
     pub(crate) async fn resolve(&self, host: &str) -> Answer {
         if let Ok(address) = host.parse() {
             return Ok(Arc::new([address]));
@@ -63,7 +63,7 @@ impl Resolver {
         }
     }
 
-    /// The answer, if it is known, else where it will arrive.
+    /// The answer, if it is known, or else where it will arrive.
     fn look(
         &self,
         host: &str,
@@ -87,7 +87,7 @@ impl Resolver {
         drop(names);
         let (host, names) = (host.to_owned(), self.names.clone());
         let question = host.clone();
-        // The system's resolver cannot be called off: the question outlives whoever asked it.
+        // A query of the system's resolver cannot be cancelled: it outlives its caller.
         let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
             let answer = ask(&question);
             let reported = reported.filter(|_| answer.is_err());
@@ -101,7 +101,7 @@ impl Resolver {
         Err(answered)
     }
 
-    /// Whether the failure of this name is to be reported now: when it begins, and from time to time while it lasts.
+    /// Whether to report the failure of this name now: when it begins, and from time to time while it lasts.
     pub(crate) fn is_news(&self, host: &str) -> bool {
         match self.names.lock().get_mut(host) {
             Some(Name::Known { answer: Err(_), reported, .. }) => {

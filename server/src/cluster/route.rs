@@ -1,7 +1,8 @@
 //! Is a slot served here? A pure function of the published view.
 //!
-//! Redis: `getNodeByQuery`. The order of the checks is Redis's, because a client can tell from the answer which came first. What
-//! depends on whether keys exist (ASK, TRYAGAIN) is left to the engine, which asks under the slot's lock.
+//! Redis: `getNodeByQuery`. The order of the checks is Redis's, because a client can tell from the reply which came
+//! first. Checks that depend on whether keys exist (ASK, TRYAGAIN) are left to the engine, which makes them under the
+//! slot's lock.
 
 use gossip::{NodeView, View};
 
@@ -36,7 +37,8 @@ pub(crate) fn endpoint_of(node: &NodeView, endpoint: Endpoint) -> String {
     }
 }
 
-/// Decides. `lease_held`: this node may serve writes (see [`gossip::Gossip::serve_until_ms`]).
+/// Decides where a command is served. `lease_held`: this node may serve writes (see
+/// [`gossip::Gossip::serve_until_ms`]).
 pub(crate) fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_held: bool) -> Route {
     let Some(owner) = view.owner(ask.slot) else { return Route::Refuse(error::CLUSTER_DOWN_UNBOUND) };
     if let Some(problem) = when_down(view, ask, policy) {

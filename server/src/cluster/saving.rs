@@ -1,7 +1,8 @@
 //! The thread of a node that writes nodes.conf, and the wait for it.
 //!
-//! It is there while there is something to save, and a little longer, since saves come in bursts. It performs what waited for its save
-//! ([`super::outbox`]) and takes no lock of the core, so a command that holds all gates may wait for it.
+//! It runs while there is something to save, and a little longer, since saves come in bursts. It performs the effects
+//! that waited for its save ([`super::outbox`]) and never takes the core's lock, so a command that holds all gates may
+//! wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,17 +13,17 @@ use super::driver::Cluster;
 use super::outbox::Save;
 use crate::runtime::task_group::Phase;
 
-/// How long the thread that saves stays when there is nothing to save: saves come in bursts.
+/// How long the saving thread waits for more before it ends: saves come in bursts.
 const LINGER: Duration = Duration::from_millis(200);
-/// How often a save is tried again when there are no descriptors, and after what time.
+/// How often a save is tried again when descriptors have run out, and after what time.
 const SAVE_ATTEMPTS: usize = 50;
 const SAVE_PAUSE: Duration = Duration::from_millis(20);
-/// A full disk is told at most once in this time.
+/// A full disk is reported at most once in this time.
 const FULL_DISK_WARNING_MS: i64 = 60_000;
 
 impl Cluster {
-    /// Waits until everything that was asked for so far is done and in the file: a client's answer comes after it. Not on the
-    /// control thread.
+    /// Waits until everything requested so far is performed and in the file, so that a client's reply comes after it.
+    /// Not on the control thread.
     pub(crate) fn settle(&self) {
         let mut state = self.outbox.state.lock();
         let added = state.added;
@@ -50,7 +51,7 @@ impl Cluster {
             self.go_on(&mut state);
             drop(state);
             outbox.progress.notify_all();
-            // Closing what was replaced takes longer than all the rest of a save, and nobody waits for it.
+            // Closing replaced files takes longer than the rest of a save, and nothing waits for it here.
             let replaced = outbox.conf.lock().take_replaced();
             drop(replaced);
         }
@@ -60,7 +61,8 @@ impl Cluster {
     pub(super) fn save(&self, save: &Save) -> bool {
         let mut conf = self.outbox.conf.lock();
         let mut result = conf.save(&save.text, save.fsync);
-        // Being out of descriptors passes; a node that ends does not come back by itself. Nothing may be sent before this is saved.
+        // A shortage of descriptors passes, but a node that has ended does not come back by itself. Nothing may be sent
+        // before this is saved.
         for _ in 0..SAVE_ATTEMPTS {
             if !result.as_ref().is_err_and(conf_file::is_out_of_descriptors) {
                 break;
@@ -74,13 +76,14 @@ impl Cluster {
                 self.warn_of_full_disk();
                 true
             }
-            // A node that has ended may have lost its directory as well.
+            // The directory of a node that has ended may be gone as well.
             Err(_) if self.engine.state.tasks.phase() == Phase::Over => false,
             Err(error) => {
                 // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
                 self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
                 self.engine.request_stop(1);
-                // The node ends in a moment. Until then it must not say what it could not write down: no link, no word.
+                // The node ends in a moment. Until then it must not announce what it could not save: all links are
+                // closed.
                 self.stop();
                 false
             }

@@ -1,6 +1,6 @@
 //! CLUSTER replies that print many nodes: NODES, INFO, SLOTS, SHARDS, LINKS, REPLICAS.
 //!
-//! The texts are made by the core's view; here its data gets the shapes of RESP. Redis: cluster.c, `clusterReplyMultiBulkSlots`,
+//! The core's view makes the texts; here its data becomes RESP replies. Redis: cluster.c, `clusterReplyMultiBulkSlots`,
 //! `clusterReplyShards`, `addReplyClusterLinksDescription`.
 
 use std::sync::Arc;

@@ -1,14 +1,15 @@
-//! What a connection holds itself: bytes that it has read and not used up, and bytes that its socket has not taken.
+//! The buffers of one connection: bytes that were read and not used up, and bytes that the socket has not accepted.
 //!
-//! Both are empty while a connection is idle; the buffers that serve a busy one belong to the worker. What is held grows with what
-//! arrives and never with what was announced: a header of twenty bytes may speak of half a gigabyte and never send it. Room
-//! that bytes have not come for is never touched (nothing is filled with zeros), so it costs no memory.
+//! Both are empty while a connection is idle; a busy connection uses the worker's buffers. The input grows with the
+//! bytes that arrive and never with an announced length: a header of twenty bytes may announce half a gigabyte and
+//! never send it. Reserved room is not touched before bytes arrive for it (nothing is filled with zeros), so it costs
+//! no memory.
 //!
-//! A large argument is copied while it arrives as little as growing allows. Its announced length is divided by [`GROWTH`] until it is at
-//! most so many times what is there, and that is the next size of the buffer. So each size is the same part of the next one, however
-//! the length falls: the copies add up to a fifteenth of the argument. What is given up goes back to the system at once, or all that was
-//! given up would be kept beside the argument. The argument's own buffer becomes the value, if it is long (see
-//! [`crate::engine::long`]).
+//! A large argument is copied as rarely as growing allows. The next size of the buffer is the announced length, divided
+//! by [`GROWTH`] until it is at most that many times the bytes present. So each size is the same fraction of the next
+//! one, for any length, and the copies add up to a fifteenth of the argument. An old buffer goes back to the system at
+//! once; otherwise all of them would be kept beside the argument. The argument's own buffer becomes the value, if it is
+//! long (see [`crate::engine::long`]).
 
 use std::io;
 use std::pin::pin;
@@ -22,21 +23,22 @@ use crate::base::allocator;
 use crate::engine::long::LONG;
 use crate::runtime::threads::READ_BUFFER;
 
-/// From so many bytes on, the rest of a long request is read straight to its place. What is shorter comes through the worker's buffer.
+/// If at least so many bytes are missing, the rest of a long request is read directly to its place. Shorter rests come
+/// through the worker's buffer.
 const DIRECT_FROM: usize = READ_BUFFER / 4;
-/// How many times larger a buffer becomes at once. Room that nothing has come for costs no memory, only addresses.
+/// By what factor a buffer grows at most. Unused room costs no memory, only addresses.
 const GROWTH: usize = 16;
-/// Reads into less room than this are not worth their system call.
+/// Reads into less room than this are not worth the system call.
 const LEAST_ROOM: usize = 4096;
 
-/// Bytes read and not used up: unfinished requests, or whole ones that have to wait.
+/// Bytes read and not used up: incomplete requests, or complete ones that have to wait.
 #[derive(Default)]
 pub(super) struct Input {
     bytes: Vec<u8>,
-    /// Bytes at the front that are used up. They are dropped when they are half of all, so that a long pipeline which is executed in
-    /// many steps is not moved in each of them.
+    /// Used-up bytes at the front. They are dropped once they are half of the buffer, so that a long pipeline that is
+    /// executed in many steps is not moved at each step.
     used: usize,
-    /// How many bytes should be there before parsing is worth it.
+    /// How many bytes must be there before parsing is worthwhile.
     pub need: usize,
 }
 
@@ -49,7 +51,7 @@ impl Input {
         self.len() == 0
     }
 
-    /// Room that no byte has come for yet.
+    /// Room without bytes.
     pub(super) fn spare(&self) -> usize {
         self.bytes.capacity() - self.bytes.len()
     }
@@ -82,41 +84,42 @@ impl Input {
         }
     }
 
-    /// Whether a request is here that is long enough to be executed by itself, with next to nothing behind it.
+    /// Whether the buffer holds a complete request that is long enough to be executed by itself, with hardly anything
+    /// after it.
     pub(super) fn is_long_request(&self) -> bool {
         self.need >= LONG && self.len() >= self.need && self.len() - self.need <= READ_BUFFER
     }
 
-    /// Everything, to be executed by itself.
+    /// Takes everything, to be executed by itself.
     pub(super) fn take_long(&mut self) -> Vec<u8> {
         std::mem::take(self).into_bytes()
     }
 
-    /// What was not used up of what [`Input::take_long`] gave.
+    /// Puts back the unused rest of [`Input::take_long`].
     pub(super) fn put_back(&mut self, rest: Vec<u8>) {
         self.bytes = rest;
     }
 
-    /// Everything, for who goes on with it.
+    /// Takes everything, for the code that takes the connection over.
     pub(super) fn into_bytes(mut self) -> Vec<u8> {
         self.bytes.drain(..self.used);
         self.bytes
     }
 
-    /// Whether the rest of a long request is under way, to be read with [`Input::poll_read`].
+    /// Whether the rest of a long request is to be read with [`Input::poll_read`].
     pub(super) fn is_long(&self) -> bool {
         let held = self.len();
         held >= DIRECT_FROM && self.need > READ_BUFFER && self.need > held
     }
 
-    /// Reads some of the rest of a long request. Nothing behind a long argument is read.
+    /// Reads some of the rest of a long request, but nothing after its long argument.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<io::Result<usize>> {
         if self.used > 0 {
             self.compact();
         }
         let held = self.bytes.len();
         let missing = self.need.saturating_sub(held).max(1);
-        // A few short words may follow a long one: they shall find room.
+        // Room for a few short words after a long one.
         let whole = self.need + LEAST_ROOM;
         let size = if missing >= LEAST_ROOM { next_size(whole, held) } else { held + (held / 4).max(LEAST_ROOM) };
         if self.spare() < missing.min(LEAST_ROOM) {
@@ -124,15 +127,17 @@ impl Input {
             larger.extend_from_slice(&self.bytes);
             allocator::release(std::mem::replace(&mut self.bytes, larger));
         }
-        // Of many short words only the end of the next one is known: whatever there is room for is read then, not a word at a time.
+        // If short words follow, only the end of the next one is known: so the whole room is filled, not one word at a
+        // time.
         let most = if missing >= LEAST_ROOM { missing } else { self.spare() };
         let mut room = (&mut self.bytes).limit(most);
         pin!(stream.read_buf(&mut room)).poll(cx)
     }
 }
 
-/// How large a buffer becomes that holds `held` bytes of a request of `need`, which are more. `need` is the end of the word that
-/// arrives, and more words may follow: so it grows by a quarter at least, or every one of them would be a copy of all before it.
+/// The next size of a buffer that holds `held` bytes of a request of `need` bytes, which are more. `need` is the end of
+/// the arriving word, and more words may follow. So the buffer grows at least by a quarter; otherwise each word would
+/// copy all before it.
 fn next_size(need: usize, held: usize) -> usize {
     let mut size = need.max(held + 1);
     while size / GROWTH > held {
@@ -141,7 +146,7 @@ fn next_size(need: usize, held: usize) -> usize {
     size.max(held + held / 4)
 }
 
-/// Bytes that the socket has not taken yet.
+/// Bytes that the socket has not accepted yet.
 #[derive(Default)]
 pub(super) struct Unsent {
     bytes: Vec<u8>,
@@ -166,7 +171,8 @@ impl Unsent {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Takes what is in `output` behind its first `sent` bytes. Much of it is taken with its buffer instead of copied.
+    /// Takes the contents of `output` after its first `sent` bytes. Large contents are taken with their buffer instead
+    /// of copied.
     pub(super) fn take(&mut self, output: &mut Vec<u8>, sent: usize) {
         if self.is_empty() && output.len() - sent > READ_BUFFER {
             (self.bytes, self.sent) = (std::mem::replace(output, Vec::with_capacity(READ_BUFFER)), sent);
@@ -175,7 +181,7 @@ impl Unsent {
         }
     }
 
-    /// Notes that `count` bytes more are sent.
+    /// Notes that `count` more bytes were sent.
     pub(super) fn advance(&mut self, count: usize) {
         self.sent += count;
         if self.is_empty() {

@@ -1,8 +1,9 @@
 //! One client connection: read, execute, write.
 //!
-//! The read and write buffers belong to the worker, not to the connection: an idle connection holds no buffer, and a busy one
-//! finds them warm. Only an unfinished request or unsent output is kept with the connection. A whole pipeline is answered by one
-//! write, tried at once. While a command waits (blocked, paused, an answer on its way) nothing after it is executed, but the
+//! The read and write buffers belong to the worker, not to the connection: an idle connection holds no buffer, and a
+//! busy one finds them in the cache. Only an incomplete request or unsent output is kept with the connection. A whole
+//! pipeline is answered by one write, which is tried at once. While a command waits (blocked, paused, waiting for an
+//! answer) nothing after it is executed, but the socket is still watched, so that a disconnect is noticed at once.
 //! socket is still watched, so that a client that leaves is noticed at once.
 
 use std::future::{Future, poll_fn};
@@ -29,7 +30,7 @@ use crate::runtime::threads::{READ_BUFFER, Shared};
 use crate::session::Session;
 use crate::session::client::{ClientHandle, Mail};
 
-/// A write buffer that grew beyond this is given back, bytes.
+/// A write buffer that grew beyond this is freed, bytes.
 const WRITE_BUFFER_KEEP: usize = 1024 * 1024;
 
 /// Why a connection's wait ended.
@@ -48,7 +49,7 @@ enum Waiting {
     Nothing,
     Blocked,
     Reply(ReplyFuture),
-    /// Until what holds a command back is over.
+    /// The end of what holds a command back.
     Held {
         over: Pin<Box<dyn Future<Output = ()>>>,
         held: Held,
@@ -99,7 +100,7 @@ enum Followed {
     On,
     /// It ends.
     End,
-    /// Somebody else takes it over.
+    /// Another task takes it over.
     Handover(Handover),
 }
 
@@ -147,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// Acts on why processing stopped, until the connection has to wait or is no client's any more.
+    /// Acts on the reason why processing stopped, until the connection has to wait or no longer belongs to a client.
     async fn follow(
         &mut self,
         mut next: Next,
@@ -215,7 +216,7 @@ impl Connection {
                 return Poll::Ready(Event::Timer);
             }
             match self.poll_read(cx, &shared) {
-                // It has nothing more to say, and still hears what it asked for; Redis answers before it looks again.
+                // The client sends nothing more but still gets its replies; Redis replies before it reads again.
                 Poll::Ready(Ok(0)) if self.owes_reply(waiting) => Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Event::Closed),
                 Poll::Ready(Ok(count)) => Poll::Ready(Event::Read(count)),
@@ -225,8 +226,8 @@ impl Connection {
         .await
     }
 
-    /// Whether a command is being carried out, or only waits for other commands, rather than parked (WAIT, BLPOP) or paused: who has
-    /// parked and then leaves is not waited for.
+    /// Whether a command is being executed, or only waits for other commands, rather than parked (WAIT, BLPOP) or
+    /// paused. If the client of a parked command disconnects, the command is dropped.
     fn owes_reply(&self, waiting: &Waiting) -> bool {
         match waiting {
             Waiting::Reply(_) => self.session.parked.is_none(),
@@ -235,8 +236,8 @@ impl Connection {
         }
     }
 
-    /// Reads into the worker's buffer, and from there behind what the connection already holds; the rest of a long request straight
-    /// to its place.
+    /// Reads into the worker's buffer, and from there appends to what the connection already holds; the rest of a long
+    /// request is read directly to its place.
     fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<io::Result<usize>> {
         if self.input.is_long() {
             return self.input.poll_read(cx, &mut self.stream);
@@ -259,7 +260,7 @@ impl Connection {
         self.note_input();
     }
 
-    /// Tells what the connection holds (CLIENT LIST, INFO clients).
+    /// Publishes the sizes of the connection's buffers (CLIENT LIST, INFO clients).
     #[cold]
     fn note_input(&self) {
         let stats = &self.session.handle.stats;
@@ -268,7 +269,8 @@ impl Connection {
         self.engine.info.recent_input.note(self.engine.clock.now_ms(), self.input.len());
     }
 
-    /// `client-query-buffer-limit`: what was sent and not executed yet, the commands that wait for EXEC included, is too much.
+    /// `client-query-buffer-limit`: the bytes that were sent and not executed yet, including commands queued for EXEC,
+    /// exceed the limit.
     fn holds_too_much(&self) -> bool {
         let queued = self.session.multi.as_ref().map_or(0, |multi| multi.bytes);
         if self.input.len() + queued <= self.engine.hot.load().client_query_buffer_limit {
@@ -317,7 +319,7 @@ impl Connection {
         if self.session.in_multi() && self.holds_too_much() { Next::Close } else { next }
     }
 
-    /// Executes what the connection holds.
+    /// Executes the bytes that the connection holds.
     fn execute_rest(&mut self) -> Next {
         if self.input.is_empty() {
             return Next::Input { need: 0 };
@@ -342,7 +344,7 @@ impl Connection {
         if self.session.in_multi() && self.holds_too_much() { Next::Close } else { next }
     }
 
-    /// Runs a command again that had to wait.
+    /// Runs a command that had to wait again.
     fn retry(&mut self, args: OwnedArgs) -> Next {
         let shared = self.shared.clone();
         let mut output = shared.output.borrow_mut();
@@ -356,12 +358,12 @@ impl Connection {
         next
     }
 
-    /// A client that a pause holds back counts as blocked, until just before it reads the reply.
+    /// A client that a pause holds back counts as blocked until just before it gets the reply.
     fn note_pause(&self, next: &Next) {
         self.engine.note_pause(&self.session, matches!(next, Next::Held(Held::Pause(_))));
     }
 
-    /// Tries to write at once; what the socket does not take is kept.
+    /// Tries to write at once; the rest is kept.
     fn send(&mut self, output: &mut Vec<u8>) {
         if self.session.over_limit {
             self.drop_output(output);
@@ -373,7 +375,7 @@ impl Connection {
         self.engine.stats.net_output_bytes.fetch_add(output.len() as u64, Ordering::Relaxed);
         let mut sent = 0;
         if self.unsent.is_empty() {
-            // An error shows again at the next flush or read.
+            // An error will show again at the next flush or read.
             sent = self.stream.try_write(output).unwrap_or(0);
         }
         if sent < output.len() {
@@ -384,7 +386,7 @@ impl Connection {
         }
     }
 
-    /// `client-output-buffer-limit`: the client gets nothing of what it was to be sent, and is closed.
+    /// `client-output-buffer-limit`: the client gets none of the pending output, and is disconnected.
     #[cold]
     fn drop_output(&mut self, output: &mut Vec<u8>) {
         *output = Vec::with_capacity(READ_BUFFER);
@@ -396,7 +398,7 @@ impl Connection {
         ));
     }
 
-    /// Writes everything that is unsent. A client that does not read holds up only itself.
+    /// Writes all unsent output. A client that does not read delays only itself.
     async fn flush(&mut self) -> io::Result<()> {
         if self.unsent.is_empty() {
             return Ok(());
@@ -404,7 +406,7 @@ impl Connection {
         self.engine.info.recent_output.note(self.engine.clock.now_ms(), self.unsent.len());
         while !self.unsent.is_empty() {
             let (stream, unsent, handle) = (&mut self.stream, &self.unsent, &self.session.handle);
-            // What others see of it while the client does not read (CLIENT LIST, output buffer limits).
+            // Published for CLIENT LIST and output buffer limits while the client does not read.
             handle.stats.output_buffer.store(unsent.len(), Ordering::Relaxed);
             let sent = poll_fn(|cx| {
                 handle.register(cx.waker());
@@ -452,13 +454,13 @@ impl Connection {
         next
     }
 
-    /// The timer went off. `Some`: execution goes on.
+    /// The timer expired. `Some`: execution goes on.
     fn handle_timer(&mut self, waiting: &mut Waiting, timer: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
         match waiting {
             Waiting::Blocked => {
                 *timer = None;
                 let parked = self.session.parked.clone()?;
-                // Whoever claimed it first has posted the reply already, or will post this one.
+                // The thread that claimed it first has already posted the reply, or will post this one.
                 let Mail::Reply(bytes) = parked.leave(Mail::Reply(parked.timeout_reply()))? else { return None };
                 self.engine.unpark(&mut self.session);
                 self.unsent.append(&bytes);

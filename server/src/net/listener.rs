@@ -1,7 +1,8 @@
 //! Accepting clients.
 //!
-//! One acceptor per address, on the control thread; an accepted socket goes to a worker ([`place`] says which) and stays there. When the
-//! process is out of file descriptors, accepting backs off instead of spinning, and goes on (Redis CVE-2025-48367 is the lesson).
+//! There is one acceptor per address, on the control thread; an accepted socket goes to a worker ([`place`] decides
+//! which) and stays there. When the process is out of file descriptors, accepting backs off instead of spinning, and
+//! resumes later (the lesson of Redis CVE-2025-48367).
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use crate::engine::stats::bump;
 use crate::runtime::threads::{Spawner, Threads};
 use crate::session::client::ClientHandle;
 
-/// A failure to accept is told once in this time, microseconds.
+/// Accept failures are logged at most once in this time, microseconds.
 const COMPLAINT_PERIOD_US: u64 = 1_000_000;
 
 /// Binds a listening socket.
@@ -47,7 +48,7 @@ pub(crate) async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, thre
                 let Some(threads) = threads.upgrade() else { return };
                 admit(stream, peer, &engine, &threads);
             }
-            // It was shut down (`listening::close_all`), and whoever did that is about to say so.
+            // The socket was shut down (`listening::close_all`); the end is about to be signalled.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 let now_us = engine.clock.monotonic_us();
@@ -104,9 +105,9 @@ fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Ar
     });
 }
 
-/// Picks a connection's worker. A node with few clients serves them all on one, which takes up sockets in the order in which they
-/// became readable: a program that sends on two connections and does not wait in between finds them served in that order, as by
-/// Redis's one thread. With more clients there is work for all workers.
+/// Chooses a connection's worker. A node with few clients serves them all on one worker, which handles sockets in the
+/// order in which they became readable. So a program that sends on two connections without waiting in between is served
+/// in that order, as by Redis's one thread. With more clients, all workers are used.
 fn place<'t>(engine: &Engine, threads: &'t Threads) -> (usize, &'t Spawner) {
     let (least, worker) = threads.least_loaded();
     if engine.clients.len() > CLIENTS_TOGETHER {

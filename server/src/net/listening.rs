@@ -1,10 +1,12 @@
-//! Where a node listens: the addresses of `bind` on one port, and moving them while the node runs.
+//! Where a node listens: the addresses of `bind` on one port, and changing them at run time.
 //!
-//! CONFIG SET of `port` or `bind` comes from a worker, whereas accepting is the control thread's, which must never be waited for. So
-//! the old sockets are not closed but shut down: a socket that no longer listens leaves its port to others that share the
-//! address (`SO_REUSEADDR`, set on all of ours), at once, and its acceptor finds out by itself.
+//! CONFIG SET of `port` or `bind` runs on a worker, but accepting is done by the control thread, which a worker must
+//! not wait for. So the old sockets are not closed but shut down: a socket that no longer listens frees its port at
+//! once for other sockets with the same address (`SO_REUSEADDR`, set on all of ours), and its acceptor notices by
+//! itself.
 //!
-//! Invariant: either all addresses are bound, or [`Listening::rebind`] has failed and the caller binds the old ones again.
+//! Invariant: either all addresses are bound, or [`Listening::rebind`] has failed and the caller binds the old ones
+//! again.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, ToSocketAddrs};
@@ -19,17 +21,17 @@ use crate::config::{ids, os_reason};
 use crate::engine::Engine;
 use crate::runtime::threads::Threads;
 
-/// An address could not be bound. Its text is Redis's, without the `Warning: ` that its log has before it.
+/// An address could not be bound. The text is Redis's, without the prefix `Warning: ` of its log.
 #[derive(Debug, thiserror::Error)]
 #[error("Could not create server TCP listening socket {name}:{port}: {}{}", if *.found { "bind: " } else { "" }, os_reason(.error))]
 pub struct BindError {
-    /// The address as `bind` has it.
+    /// The address as written in `bind`.
     pub name: String,
     /// The port.
     pub port: u16,
-    /// The name is an address, or was looked up.
+    /// The name is an address, or was resolved.
     pub found: bool,
-    /// Why not.
+    /// The reason.
     pub error: io::Error,
 }
 
@@ -63,7 +65,7 @@ impl Sockets {
                     port = socket.local_addr().map_or(port, |addr| addr.port());
                     sockets.push(socket);
                 }
-                // An optional address may not exist here; a taken port is an error all the same.
+                // An optional address may not exist here; but a port in use is always an error.
                 Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
                 Err(error) => return Err(BindError { name, port, found: true, error }),
             }
@@ -76,8 +78,8 @@ impl Sockets {
     }
 }
 
-/// The address that a word of `bind` means. A name is looked up while the caller waits, as by Redis: it stands in the configuration of
-/// who wants to start, or change, this node. Names mean IPv4.
+/// The address that a word of `bind` means. Names are resolved synchronously, as in Redis: they come from the
+/// configuration of the node that starts or is changed. Names mean IPv4.
 fn address_of(name: &str) -> io::Result<IpAddr> {
     match name {
         "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
@@ -91,15 +93,15 @@ fn look_up(name: &str) -> io::Result<IpAddr> {
     const UNKNOWN: &str = "Name or service not known";
     let unknown = || io::Error::new(io::ErrorKind::NotFound, UNKNOWN);
     let mut found = (name, 0).to_socket_addrs().map_err(|error| {
-        // The library's words before the resolver's are of no use here.
+        // The library's prefix before the resolver's message is not useful here.
         let text = error.to_string();
         text.rsplit_once(": ").map_or(error, |(_, reason)| io::Error::new(io::ErrorKind::NotFound, reason.to_owned()))
     })?;
     found.find(SocketAddr::is_ipv4).map(|address| address.ip()).ok_or_else(unknown)
 }
 
-/// Keeps a port from others without listening on it: who connects is refused, and a listener of ours may still bind it. 0 takes any
-/// port. What cannot be bound is not kept.
+/// Keeps a port from others without listening on it: connections are refused, and our own listener may still bind it. 0
+/// takes any port. Addresses that cannot be bound are skipped.
 pub(crate) fn keep_port(names: &[String], mut port: u16) -> Vec<Socket> {
     let mut kept = Vec::new();
     for ip in names.iter().filter_map(|name| address_of(name.trim_start_matches('-')).ok()) {
@@ -134,7 +136,7 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Starts to accept clients from these sockets, until the node stops.
+    /// Starts accepting clients from these sockets, until the node stops.
     pub(crate) fn start(
         engine: &Arc<Engine>,
         threads: &Arc<Threads>,
@@ -146,10 +148,10 @@ impl Listening {
         Arc::new(this)
     }
 
-    /// Listens where `bind` and `port` say now, and no longer where it did; the port. With `port 0` nobody is listening then.
+    /// Listens at the present `bind` and `port`, and no longer at the old ones; returns the port. With `port 0` the
+    /// node does not listen.
     ///
-    /// # Errors
-    /// The address that cannot be bound. Nobody is listening then.
+    /// # Errors The address that cannot be bound. The node does not listen then.
     pub(crate) fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
         let mut open = self.open.lock();
         close_all(&mut open);
@@ -162,7 +164,7 @@ impl Listening {
         Ok(port)
     }
 
-    /// Listens no longer.
+    /// Stops listening.
     pub(crate) fn close(&self) {
         close_all(&mut self.open.lock());
     }
@@ -171,7 +173,7 @@ impl Listening {
         let Some(threads) = self.threads.upgrade() else { return };
         for socket in sockets.sockets {
             let (end, mut ended) = watch::channel(false);
-            // Out of descriptors: it is accepted from all the same, only CONFIG SET will find the port taken.
+            // Out of descriptors: the socket is used all the same; only CONFIG SET will find the port in use.
             if let Ok(socket) = socket.try_clone() {
                 open.push(Open { socket, end });
             }
@@ -197,7 +199,7 @@ impl Drop for Listening {
 
 fn close_all(open: &mut Vec<Open>) {
     for Open { socket, end } in open.drain(..) {
-        // An acceptor that is gone has nothing to end.
+        // An acceptor that has ended needs no signal.
         let _ = end.send(true);
         let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
     }

@@ -1,8 +1,8 @@
 //! SAVE, BGSAVE, LASTSAVE.
 //!
-//! The handlers only start work and say what came of it: saving happens on a thread of its own beside running commands, so
-//! SAVE answers later instead of stopping the node. One snapshot runs at a time, and a full sync is one: who asks for another meanwhile
-//! is told so, as by Redis.
+//! The handlers only start work and report its result: saving runs on a separate thread beside running commands, so
+//! SAVE replies later instead of stopping the node. One snapshot runs at a time, and a full sync counts as one: other
+//! requests are refused meanwhile, as in Redis.
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
@@ -50,10 +50,10 @@ fn save(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> Se
     let protocol = ctx.session.protocol;
     let (told, done) = tokio::sync::oneshot::channel();
     let tell = move |saved| {
-        // The client may have left meanwhile.
+        // The client may have disconnected meanwhile.
         let _ = told.send(saved);
     };
-    // Only this client waits: the others are served while its snapshot is written.
+    // Only this client waits; others are served while the snapshot is written.
     this.start_for_client(Box::new(tell)).map_err(|Busy| error::SAVE_IN_PROGRESS)?;
     Ok(Handled::Wait(Box::pin(async move {
         let mut out = Vec::new();
@@ -66,14 +66,14 @@ fn save(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> Se
 }
 
 fn bgsave(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    // SCHEDULE is for a rewrite of the append-only file that runs; here there is none.
+    // SCHEDULE is for a running rewrite of the append-only file; there is none here.
     match args.get(1) {
         None => {}
         Some(word) if args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => {}
         Some(_) => return Err(error::SYNTAX),
     }
     if ctx.session.in_exec && !this.snapshots.is_busy() {
-        // Between the commands of a transaction there is no moment for a cut.
+        // There is no moment for a cut between the commands of a transaction.
         this.schedule();
         ctx.reply.simple("Background saving scheduled");
         return Ok(Handled::Done);

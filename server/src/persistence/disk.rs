@@ -1,6 +1,6 @@
-//! The snapshot on disk: written beside, forced to disk, renamed, and the directory forced to disk too.
+//! The snapshot on disk: written to a temporary file, flushed to disk, renamed, and the directory flushed too.
 //!
-//! So whatever happens in between, there is a whole file: the old one or the new one.
+//! So at any moment there is a complete file: the old one or the new one.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use crate::engine::Engine;
 /// Bytes that are read at once.
 const READ_CHUNK: usize = 256 * 1024;
 
-/// A file that becomes visible only when it is whole.
+/// A file that becomes visible only when it is complete.
 pub(crate) struct NewFile {
     file: File,
     temporary: PathBuf,
@@ -24,10 +24,9 @@ pub(crate) struct NewFile {
 }
 
 impl NewFile {
-    /// Begins to write what shall become `target`.
+    /// Starts writing a file that will become `target`.
     ///
-    /// # Errors
-    /// The directory cannot be written to.
+    /// # Errors The directory cannot be written to.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
         let (file, temporary) = temporary::create(target)
             .map_err(|error| told(&error, format_args!("Failed opening the temp RDB file for saving")))?;
@@ -36,29 +35,26 @@ impl NewFile {
 
     /// Adds bytes.
     ///
-    /// # Errors
-    /// As the system says: most often the disk is full.
+    /// # Errors The system's error; most often the disk is full.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).map_err(|error| told(&error, format_args!("Write error saving DB on disk(write)")))
     }
 
-    /// Where it is until it is whole.
+    /// The temporary name of the file.
     pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// Forces the bytes to disk.
+    /// Flushes the bytes to disk.
     ///
-    /// # Errors
-    /// As the system says.
+    /// # Errors The system's error.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_all().map_err(|error| told(&error, format_args!("Write error saving DB on disk(fsync)")))
     }
 
-    /// Puts the file in its place; [`NewFile::sync`] comes first.
+    /// Renames the file to its final name; call [`NewFile::sync`] first.
     ///
-    /// # Errors
-    /// As the system says; the old file is still there then.
+    /// # Errors The system's error; the old file is still there then.
     pub(crate) fn commit(mut self) -> io::Result<()> {
         std::fs::rename(&self.temporary, &self.target).map_err(|error| {
             let (from, to) = (self.temporary.display(), self.target.display());
@@ -70,7 +66,7 @@ impl NewFile {
     }
 }
 
-/// An error with what was being done.
+/// An error, with a description of the step that failed.
 fn told(error: &io::Error, what: std::fmt::Arguments<'_>) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
@@ -78,16 +74,15 @@ fn told(error: &io::Error, what: std::fmt::Arguments<'_>) -> io::Error {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.committed {
-            // A temporary file that stays is ugly, but harms nobody.
+            // A leftover temporary file does no harm.
             let _ = std::fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// Loads a file. `None`: there is none. `progress` hears how many bytes have been read of how many.
+/// Loads a file. `None`: there is none. `progress` is called with the bytes read and their total.
 ///
-/// # Errors
-/// The file is damaged, holds what we cannot, or cannot be read.
+/// # Errors The file is damaged, holds types that slotd lacks, or cannot be read.
 pub(crate) fn load(
     engine: &Arc<Engine>,
     path: &Path,

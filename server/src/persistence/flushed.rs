@@ -1,8 +1,9 @@
-//! FLUSHALL and the file on disk: what is acknowledged as removed must not come back after a crash.
+//! FLUSHALL and the file on disk: keys whose removal was acknowledged must not come back after a crash.
 //!
-//! Redis (`flushAllDataAndResetRDB`) ends a running save, whose file would hold what was flushed, and writes an empty file if there are
-//! save points. So does this: the moment is that of the barrier under which the keys were removed, the writing comes after it, before
-//! the reply. A file that cannot be written is told in the log only, as with Redis: then the changes count as not saved.
+//! Redis (`flushAllDataAndResetRDB`) ends a running save, whose file would contain the flushed keys, and writes an
+//! empty file if there are save points. Here the cut is made under the barrier under which the keys are removed; the
+//! file is written after that, before the reply. If it cannot be written, only the log says so, as in Redis: then the
+//! changes count as not saved.
 
 use std::io;
 
@@ -15,7 +16,7 @@ use crate::engine::ports::{Disk, FileWork};
 
 impl Disk for Persistence {
     fn flushed_all(&self) -> Option<FileWork> {
-        // Its cut was before this moment, and this moment is later than every cut that was made: what it holds is of no use.
+        // A running save was cut before this moment, so its file is of no use.
         self.snapshots.cancel_save_in_progress();
         let config = &self.engine.config;
         if config.save_points().is_empty() {

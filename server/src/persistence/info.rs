@@ -1,7 +1,7 @@
 //! INFO's section about persistence.
 //!
-//! Snapshots do not fork, so what Redis says of a child process (copied memory, its share of time) is zero; so is what it says of the
-//! append-only file, which slotd does not write yet.
+//! Snapshots do not fork, so the fields about a child process (copied memory, its share of time) are zero; so are those
+//! about the append-only file, which slotd does not write yet.
 
 use super::{Persistence, PersistenceInfo};
 use crate::engine::info::{InfoSource, InfoWriter};
@@ -67,7 +67,7 @@ fn write_loading(facts: &PersistenceInfo, now_s: i64, out: &mut InfoWriter) {
     let (loaded, total) = (facts.loading_loaded_bytes, facts.loading_total_bytes);
     let left = total.saturating_sub(loaded).max(1);
     let elapsed = (now_s - facts.loading_start_time).max(0) as u64;
-    // Nothing can be said of the first second (Redis says 1).
+    // There is no estimate in the first second (Redis says 1).
     let eta = if elapsed == 0 { 1 } else { elapsed.saturating_mul(left) / (loaded + 1) };
     out.field("loading_start_time", facts.loading_start_time);
     out.field("loading_total_bytes", total);

@@ -1,7 +1,7 @@
 //! From records to keys: what loading a file at start and a full sync have in common.
 //!
-//! A full sync replaces data that are still good. So what comes can be looked through first ([`Check`]), or loaded beside them
-//! ([`Load::beside`]) and put in their place in one step ([`exchange`]).
+//! A full sync replaces data that is still valid. So the new data can be checked first ([`Check`]), or loaded beside
+//! the old data ([`Load::beside`]) and swapped in in one step ([`exchange`]).
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use crate::store::payload::PayloadLimits;
 use crate::store::{Cleared, Keyspace};
 use protocol::slot::{SlotBitmap, key_slot};
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Loaded {
     pub keys: u64,
     pub expired: u64,
     pub empty: u64,
-    /// What the file says of its replication history, if all of it was there.
+    /// The file's replication history, if it is complete.
     pub history: Option<SavedHistory>,
 }
 
-/// What a load leaves behind when it is done.
+/// What a completed load leaves.
 pub(crate) struct Finished {
     pub loaded: Loaded,
     /// The keys, if they were loaded beside those of the node.
     pub beside: Option<Keyspace>,
 }
 
-/// Loads one file into the keyspace of a node, which is empty or has been emptied; or into one beside it.
+/// Loads one file into the keyspace of a node, which is empty or has been emptied, or into a separate keyspace.
 pub(crate) struct Load {
     engine: Arc<Engine>,
     beside: Option<Keyspace>,
@@ -41,12 +41,12 @@ pub(crate) struct Load {
     repl_offset: Option<i64>,
     stream_db: i64,
     done: bool,
-    /// Keys whose time has come are left out: only a primary may decide that.
+    /// Expired keys are left out: only a primary may decide that.
     drop_expired: bool,
 }
 
 impl Load {
-    /// A load in the role the node has: a replica keeps expired keys until its primary deletes them.
+    /// A load in the node's present role: a replica keeps expired keys until its primary deletes them.
     pub(crate) fn new(engine: Arc<Engine>, drop_expired: bool) -> Self {
         let loader = Loader::new(engine.keyspace.databases(), limits(&engine)).verifying(verifies(&engine));
         Self {
@@ -63,17 +63,16 @@ impl Load {
         }
     }
 
-    /// A load of what a primary sends, into a keyspace of its own: the node serves what it has until it [`exchange`]s them.
+    /// A load of a primary's snapshot into a separate keyspace: the node serves its old data until [`exchange`].
     pub(crate) fn beside(engine: Arc<Engine>) -> Self {
         let beside = Some(engine.keyspace.sibling());
         Self { beside, ..Self::new(engine, false) }
     }
 
-    /// Takes bytes and inserts the keys that are complete. Returns whether the end of the file has been reached.
-    /// The caller is between two barriers: it holds no slot, and goes through a gate of its own.
+    /// Takes bytes and inserts the complete keys. Returns whether the end of the file has been reached. The caller is
+    /// between two barriers: it holds no slot, and uses a gate of its own.
     ///
-    /// # Errors
-    /// The file is damaged or holds what we cannot.
+    /// # Errors The file is damaged or holds types that slotd lacks.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
         while let Some(record) = self.loader.next_record()? {
@@ -135,15 +134,14 @@ impl Load {
         self.loader.offset()
     }
 
-    /// How much was fed that is not used up; after the end, that is not the file's.
+    /// How many bytes were fed and not used; after the end, they do not belong to the file.
     pub(crate) fn rest_len(&self) -> usize {
         self.loader.rest_len()
     }
 
-    /// What came of it.
+    /// The result.
     ///
-    /// # Errors
-    /// [`LoadError::ShortRead`] if the end was not reached.
+    /// # Errors [`LoadError::ShortRead`] if the end was not reached.
     pub(crate) fn finish(mut self) -> Result<Finished, LoadError> {
         if !self.done {
             return Err(LoadError::ShortRead);
@@ -160,7 +158,8 @@ impl Load {
     }
 }
 
-/// Looks through a file as it comes, before anything is given up for it: it must be whole, and hold nothing that we cannot.
+/// Checks a file as it arrives, before any data is given up for it: it must be complete, and hold only types that slotd
+/// has.
 pub(crate) struct Check {
     loader: Loader,
     done: bool,
@@ -174,8 +173,7 @@ impl Check {
 
     /// Takes bytes. Returns whether the end of the file has been reached.
     ///
-    /// # Errors
-    /// The file is damaged or holds what we cannot.
+    /// # Errors The file is damaged or holds types that slotd lacks.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
         while let Some(record) = self.loader.next_record()? {
@@ -184,13 +182,13 @@ impl Check {
         Ok(self.done)
     }
 
-    /// How much was fed that is not used up; after the end, that is not the file's.
+    /// How many bytes were fed and not used; after the end, they do not belong to the file.
     pub(crate) fn rest_len(&self) -> usize {
         self.loader.rest_len()
     }
 }
 
-/// `rdbchecksum` is about reading as well, as in Redis.
+/// `rdbchecksum` also applies to reading, as in Redis.
 fn verifies(engine: &Engine) -> bool {
     engine.config.bool(ids::RDBCHECKSUM)
 }
@@ -199,8 +197,8 @@ fn limits(engine: &Engine) -> PayloadLimits {
     engine.hot.load().limits.payload_limits()
 }
 
-/// Puts the keys of `fresh`, a [`Keyspace::sibling`], in the place of the node's, and tells those who watch any. What was there is
-/// returned, to be dropped outside of the barrier, which the caller holds.
+/// Replaces the node's keys by those of `fresh`, a [`Keyspace::sibling`], and notifies sessions that watch any. Returns
+/// the old contents, to be dropped outside the barrier, which the caller holds.
 pub(crate) fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
     let keyspace = &engine.keyspace;
     let mut effects = engine.unasked(&engine.hot.load());

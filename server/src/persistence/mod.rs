@@ -1,13 +1,14 @@
 //! The data set on disk: one RDB file, as Redis 7.0 writes and reads it.
 //!
-//! [`rdb_writer`] and [`rdb_loader`] are the format, pure; [`snapshot`] produces the bytes beside running commands, for the file and
-//! for full syncs; [`save`] writes one to the file; [`load`] puts records into the keyspace; [`disk`] is the file, [`temporary`] what
-//! lies beside it. [`flushed`] empties the file when all keys are removed, [`reload`] is DEBUG RELOAD. [`Persistence`] decides when:
-//! commands, save points, shutdown, start.
+//! [`rdb_writer`] and [`rdb_loader`] are the format, without I/O; [`snapshot`] produces the bytes beside running
+//! commands, for the file and for full syncs; [`save`] writes a snapshot to the file; [`load`] puts records into the
+//! keyspace; [`disk`] is the file, [`temporary`] the files beside it. [`flushed`] empties the file when all keys are
+//! removed, [`reload`] is DEBUG RELOAD. [`Persistence`] decides when to save: commands, save points, shutdown, start.
 //!
-//! Invariants: the file in place is always whole, and never older than one that was in place before; a save covers exactly the changes
-//! up to its cut, so `dirty` is lowered by what it was then; one snapshot at a time; from the cut of a save that ends the node (or this
-//! data set's life in memory) no write is answered, so that what was acknowledged is in the file.
+//! Invariants: the file in place is always complete, and never older than a previous one. A save covers exactly the
+//! changes up to its cut, so `dirty` is lowered by its value then. One snapshot runs at a time. From the cut of a save
+//! that ends the node (or the life of this data set in memory) no write gets a reply, so the file has every
+//! acknowledged write.
 //!
 //! Rank 7.
 
@@ -45,17 +46,17 @@ use snapshot::Snapshots;
 
 /// Seconds after a failed save before a save point tries again (Redis: CONFIG_BGSAVE_RETRY_DELAY).
 const RETRY_DELAY_S: i64 = 5;
-/// How often save points are looked at.
+/// How often save points are checked.
 const CRON_PERIOD: Duration = Duration::from_millis(100);
 
 /// Called with whether the save succeeded.
 type Done = Box<dyn FnOnce(bool) + Send>;
 
-/// A save is under way, or replicas are being sent a snapshot.
+/// A save is under way, or a snapshot is being sent to replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
 
-/// What INFO persistence tells.
+/// The facts of INFO persistence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PersistenceInfo {
     pub loading: bool,
@@ -72,7 +73,7 @@ pub(crate) struct PersistenceInfo {
     pub saves: u64,
     pub last_load_keys_expired: u64,
     pub last_load_keys_loaded: u64,
-    /// Keys that the running snapshot has written, and has to write.
+    /// Keys that the running snapshot has written, and the total.
     pub current_save_keys_processed: u64,
     pub current_save_keys_total: u64,
     /// While loading: Unix time in seconds at its start, bytes in all and loaded.
@@ -87,7 +88,7 @@ struct Facts {
     last_try_time: AtomicI64,
     last_bgsave_failed: AtomicBool,
     last_bgsave_time_s: AtomicI64,
-    /// Unix time in seconds of the running one's start, or 0.
+    /// Unix time in seconds of the running save's start, or 0.
     bgsave_started: AtomicI64,
     saves: AtomicU64,
     loaded_keys: AtomicU64,
@@ -95,7 +96,7 @@ struct Facts {
     loading_start: AtomicI64,
     loading_total: AtomicU64,
     loading_done: AtomicU64,
-    /// Numbers the cuts of files. Counted under the barrier.
+    /// Numbers the cuts of saves. Incremented under the barrier.
     cuts: AtomicU64,
     /// BGSAVE in a transaction asked for a save as soon as one is possible.
     scheduled: AtomicBool,
@@ -109,10 +110,10 @@ pub(crate) struct Persistence {
     facts: Facts,
     /// The result of the load at start, for replication.
     loaded: Mutex<Option<Loaded>>,
-    /// Number of the cut that the file in place was made of. Held while a file is put in its place, so that none is replaced by an
+    /// Number of the cut of the file in place. Held while a file is renamed into place, so that none is replaced by an
     /// older one.
     in_place: Mutex<u64>,
-    /// How many of the changes that the node has ever made are in the file; `dirty` is how many are not.
+    /// How many of all changes that the node has ever made are in the file; `dirty` counts the others.
     saved_changes: Mutex<i64>,
     /// The unfinished file, if there is one.
     temporary: Mutex<Option<PathBuf>>,
@@ -140,7 +141,7 @@ impl Persistence {
         })
     }
 
-    /// Starts looking at the save points, until the node stops.
+    /// Starts the periodic check of the save points, until the node stops.
     pub(crate) fn start(self: &Arc<Self>, control: &Spawner) {
         let this = Arc::downgrade(self);
         control.spawn(move |_| async move {
@@ -177,7 +178,7 @@ impl Persistence {
         let may_try = !self.facts.last_bgsave_failed.load(Ordering::Relaxed)
             || now - self.facts.last_try_time.load(Ordering::Relaxed) > RETRY_DELAY_S;
         let due = self.engine.config.save_points().into_iter().find(|p| dirty >= p.changes && elapsed > p.seconds);
-        // Somebody else may have been faster: then there is a save, too, and the next tick looks again.
+        // Another save may have started first; then the next tick checks again.
         if let Some(point) = due.filter(|_| may_try) {
             self.engine.log.notice(format_args!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
             let _ = self.start_background();
@@ -186,10 +187,9 @@ impl Persistence {
         }
     }
 
-    /// Starts a save in the background, unless there is a snapshot under way.
+    /// Starts a save in the background, unless a snapshot is under way.
     ///
-    /// # Errors
-    /// [`Busy`]; nothing has begun then.
+    /// # Errors [`Busy`]; nothing was started then.
     pub(crate) fn start_background(&self) -> Result<(), Busy> {
         let now = self.now_s();
         self.start_unless_busy(SaveFor::Background, None)?;
@@ -198,15 +198,14 @@ impl Persistence {
         Ok(())
     }
 
-    /// Starts the save of a client that waits for it, unless there is a snapshot under way.
+    /// Starts a save for a client that waits for it, unless a snapshot is under way.
     ///
-    /// # Errors
-    /// [`Busy`]; nothing has begun then.
+    /// # Errors [`Busy`]; nothing was started then.
     pub(crate) fn start_for_client(&self, done: Done) -> Result<(), Busy> {
         self.start_unless_busy(SaveFor::Client, Some(done))
     }
 
-    /// Asks for a save in the background as soon as no other snapshot is under way.
+    /// Requests a save in the background as soon as no other snapshot is under way.
     pub(crate) fn schedule(&self) {
         self.facts.scheduled.store(true, Ordering::Relaxed);
     }
@@ -218,8 +217,8 @@ impl Persistence {
         self.snapshots.try_submit(job, || self.facts.bgsave_started.store(started, Ordering::Relaxed))
     }
 
-    /// Saves, and ends all writes at the cut, so that the file has every write that was answered. What else is being saved ends first; at
-    /// a shutdown it is given up instead. The caller ends the pause for `purpose`.
+    /// Saves, and ends all writes at the cut, so that the file has every acknowledged write. A running save is
+    /// completed first; at a shutdown it is cancelled instead. The caller ends the pause for `purpose`.
     fn start_last_save(&self, purpose: PausePurpose, done: Done) {
         let Some(persistence) = self.me.upgrade() else { return };
         self.facts.bgsave_started.store(self.now_s(), Ordering::Relaxed);
@@ -231,8 +230,9 @@ impl Persistence {
         }
     }
 
-    /// What SHUTDOWN does: saves if save points are configured, or if it is told to; what is under way is given up for it. `false`: it
-    /// failed, and the log says why. From the cut on writes are paused; if the node goes on after all, the caller ends that.
+    /// The save of SHUTDOWN: saves if save points are configured, or if `force` is set; a running save is cancelled for
+    /// it. `false`: it failed, and the log says why. From the cut on writes are paused; if the node goes on after all,
+    /// the caller ends the pause.
     pub(crate) async fn save_at_shutdown(&self, force: bool) -> bool {
         if self.snapshots.is_busy() {
             self.engine.log.warning(format_args!("There is a child saving an .rdb. Killing it!"));
@@ -244,26 +244,25 @@ impl Persistence {
         self.engine.log.notice(format_args!("Saving the final RDB snapshot before exiting."));
         let (told, done) = tokio::sync::oneshot::channel();
         let tell = move |saved| {
-            // Whoever waits may have given up.
+            // The caller may have given up waiting.
             let _ = told.send(saved);
         };
         self.start_last_save(PausePurpose::Shutdown, Box::new(tell));
         done.await.unwrap_or(false)
     }
 
-    /// Removes an unfinished file: the process ends at once, and its jobs have no time to do it themselves.
+    /// Removes an incomplete file: the process ends at once, and its jobs have no time to do it themselves.
     pub(crate) fn remove_temporary(&self) {
         if let Some(path) = self.temporary.lock().take() {
-            // What stays behind is ugly, but harms nobody.
+            // A leftover file does no harm.
             let _ = std::fs::remove_file(path);
         }
     }
 
-    /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the keyspace). A replica
-    /// keeps what has expired until its primary deletes it: its own clock may be ahead.
+    /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the
+    /// keyspace). A replica keeps expired keys until its primary deletes them: its own clock may be ahead.
     ///
-    /// # Errors
-    /// The node must not start: it would serve less than it had.
+    /// # Errors The node must not start, since it would serve less data than it had.
     pub(crate) fn load(&self, replica: bool) -> Result<(), LoadError> {
         let state = &self.engine.state;
         let started = std::time::Instant::now();
@@ -283,18 +282,18 @@ impl Persistence {
         Ok(())
     }
 
-    /// What the load at start came to; taken once, by replication.
+    /// The result of the load at start; taken once, by replication.
     pub(crate) fn take_loaded(&self) -> Option<Loaded> {
         self.loaded.lock().take()
     }
 
-    /// Notes what a load (at start, or a full sync's) came to, for INFO.
+    /// Notes the result of a load (at start, or of a full sync), for INFO.
     pub(crate) fn note_load(&self, loaded: &Loaded) {
         self.facts.loaded_keys.store(loaded.keys, Ordering::Relaxed);
         self.facts.loaded_expired.store(loaded.expired, Ordering::Relaxed);
     }
 
-    /// Notes that a load of `total` bytes (0: unknown) begins, or how far it has come.
+    /// Notes the start of a load of `total` bytes (0: unknown), or its progress.
     pub(crate) fn note_loading(&self, done: u64, total: u64) {
         if done == 0 {
             self.facts.loading_start.store(self.now_s(), Ordering::Relaxed);
@@ -329,7 +328,7 @@ impl Persistence {
         }
     }
 
-    /// Stops what runs; waits for nothing.
+    /// Cancels running work; waits for nothing.
     pub(crate) fn stop(&self) {
         self.snapshots.cancel_all();
     }

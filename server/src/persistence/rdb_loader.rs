@@ -1,11 +1,13 @@
 //! Reads an RDB file as its bytes arrive: from disk or from a primary's socket, in pieces of any size.
 //!
-//! The loader is fed bytes and asked for [`Record`]s. It knows no types: `store::payload` says where a value ends ([`Extent`], which
-//! goes on where it stopped for want of bytes), and is handed the type byte and the bytes of a complete value.
+//! The loader is fed bytes and asked for [`Record`]s. It knows no types: `store::payload` finds the end of a value
+//! ([`Extent`], which resumes where it ran out of bytes), and is passed the type byte and the bytes of a complete
+//! value.
 //!
-//! Total on any bytes: damage is an error that says where, nothing is allocated on the word of a length, and a string longer than
-//! the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 11 and below is understood, facts
-//! that mean nothing to us are passed on, and what we cannot hold (other types, modules, functions) is named in the error.
+//! Total on any bytes: damage is an error with its offset, nothing is allocated on the word of a length field, and a
+//! string longer than the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 11
+//! and below is understood, unknown facts are passed on, and an error names what slotd cannot hold (other types,
+//! modules, functions).
 
 use protocol::crc64;
 use protocol::rdb::{ReadError, Reader, opcode};
@@ -16,18 +18,18 @@ use crate::store::payload::{self, Extent, NoExtent, PayloadError, PayloadLimits}
 /// Why a file cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// It is no RDB file.
+    /// It is not an RDB file.
     #[error("Wrong signature trying to load DB from file")]
     Signature,
-    /// Its version is newer than what is known, or none at all.
+    /// Its version is newer than the known ones, or invalid.
     #[error("Can't handle RDB format version {0}")]
     Version(u32),
-    /// It is not what was written.
+    /// The checksum is wrong.
     #[error("Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.")]
     Checksum {
-        /// What stands in the file.
+        /// The checksum in the file.
         expected: u64,
-        /// What its bytes come to.
+        /// The checksum of its bytes.
         got: u64,
     },
     /// Redis: "Short read or OOM loading DB. Unrecoverable error, aborting now."
@@ -38,17 +40,17 @@ pub enum LoadError {
         "Internal error in RDB reading offset {offset}: value of type {name} is not supported by this version (key '{key}')"
     )]
     UnsupportedType {
-        /// Where the value begins, bytes.
+        /// Offset of the value, bytes.
         offset: u64,
-        /// What Redis calls the type.
+        /// Redis's name of the type.
         name: &'static str,
         /// Its key, printable.
         key: String,
     },
-    /// What stands there cannot be.
+    /// The file is damaged.
     #[error("Internal error in RDB reading offset {offset}: {what}")]
     Damaged {
-        /// Where, bytes.
+        /// The offset, bytes.
         offset: u64,
         /// What is wrong.
         what: String,
@@ -56,7 +58,7 @@ pub enum LoadError {
     /// It has keys in a database that the node does not have.
     #[error("FATAL: Data file was created with a server configured to handle more than {0} databases. Exiting")]
     TooManyDatabases(usize),
-    /// A key is there twice.
+    /// A key occurs twice.
     #[error("RDB has duplicated key '{key}' in DB {db}")]
     Duplicate {
         /// The key, printable.
@@ -64,19 +66,19 @@ pub enum LoadError {
         /// The database.
         db: usize,
     },
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{0}")]
     Io(String),
 }
 
-/// One thing of the file.
+/// One item of the file.
 #[derive(Clone, Debug)]
 pub enum Record {
     /// A fact about the file.
     Aux {
-        /// Its name, as `redis-ver`.
+        /// Its name, such as `redis-ver`.
         name: Vec<u8>,
-        /// What it says.
+        /// Its value.
         value: Vec<u8>,
     },
     /// Keys that follow are in this database.
@@ -92,11 +94,11 @@ pub enum Record {
     },
     /// A key whose value holds no element: Redis skips it.
     EmptyKey,
-    /// A key that a loader which only checks has passed.
+    /// A key that a checking loader has skipped.
     Passed,
-    /// The end. What follows is not the file's.
+    /// The end. Bytes after it do not belong to the file.
     End {
-        /// Whether a checksum was there and right.
+        /// Whether there was a checksum and it was right.
         checked: bool,
     },
 }
@@ -120,18 +122,18 @@ pub struct Loader {
     state: State,
     limits: PayloadLimits,
     databases: usize,
-    /// Values are decoded, not only passed.
+    /// Whether values are decoded, not only skipped.
     decodes: bool,
-    /// The checksum at the end must be right, unless it is zero.
+    /// Whether the checksum at the end must be right, unless it is zero.
     verifies: bool,
     expire: Option<i64>,
-    /// How far the end of a value has been looked for.
+    /// How far the end of a value has been searched.
     extent: Option<Extent>,
-    /// The buffer's length at which the next look is worth it.
+    /// The length of the buffer at which the next attempt is worthwhile.
     want: usize,
 }
 
-/// Used bytes are dropped from the buffer when they are this many.
+/// Used bytes are dropped from the buffer when there are this many.
 const COMPACT_AT: usize = 256 * 1024;
 
 impl Loader {
@@ -154,13 +156,13 @@ impl Loader {
         }
     }
 
-    /// A loader that finds out whether a file is whole and of types that we can hold, and keeps none of its values.
+    /// A loader that checks whether a file is complete and holds only supported types, and keeps no values.
     pub fn checking(databases: usize, limits: PayloadLimits) -> Self {
         Self { decodes: false, ..Self::new(databases, limits) }
     }
 
-    /// The same loader, but whatever stands in the place of the checksum is right: the way to what is left of a damaged file. Values are
-    /// looked at as closely as ever.
+    /// The same loader, but any checksum is accepted: for reading the rest of a damaged file. Values are checked as
+    /// strictly as ever.
     #[must_use]
     pub fn verifying(self, verifies: bool) -> Self {
         Self { verifies, ..self }
@@ -182,12 +184,12 @@ impl Loader {
         self.before + self.used as u64
     }
 
-    /// How much was fed that is not used up; after [`Record::End`], that is not the file's.
+    /// How many bytes were fed and not used; after [`Record::End`], they do not belong to the file.
     pub fn rest_len(&self) -> usize {
         self.buffer.len() - self.used
     }
 
-    /// What was fed and is not the file's, after [`Record::End`].
+    /// The bytes after [`Record::End`], which do not belong to the file.
     #[cfg(test)]
     pub fn into_rest(mut self) -> Vec<u8> {
         self.buffer.split_off(self.used)
@@ -195,8 +197,7 @@ impl Loader {
 
     /// The next record; `None` if it is not complete yet.
     ///
-    /// # Errors
-    /// [`LoadError`], after which the loader is of no more use.
+    /// # Errors [`LoadError`]; the loader cannot be used after it.
     pub fn next_record(&mut self) -> Result<Option<Record>, LoadError> {
         loop {
             if self.buffer.len() < self.want {
@@ -210,7 +211,7 @@ impl Loader {
             };
             match step {
                 Ok(Some(record)) => return Ok(Some(record)),
-                // An opcode without a record: go on.
+                // An opcode without a record: continue.
                 Ok(None) => {}
                 Err(Stop::More(missing)) => {
                     self.want = self.buffer.len().saturating_add(usize::try_from(missing).unwrap_or(usize::MAX).max(1));
@@ -279,7 +280,7 @@ impl Loader {
             opcode::EXPIRETIME_MS => {
                 let at = reader.i64_le().map_err(stop)?;
                 let used = reader.position();
-                // -1 is "none": such a file is not made by anybody, but Redis reads it so.
+                // -1 means "none": no server writes such a file, but Redis reads it so.
                 self.expire = (at != -1).then_some(at);
                 self.advance(used);
                 return Ok(None);
@@ -386,7 +387,7 @@ impl Loader {
     }
 }
 
-/// Why a step did not come to its end.
+/// Why a step did not complete.
 enum Stop {
     /// At least so many bytes are missing.
     More(u64),

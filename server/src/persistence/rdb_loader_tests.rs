@@ -1,5 +1,5 @@
-//! Rules of the loader: what the writer writes comes back, whole or in pieces; damaged bytes give an error and nothing worse;
-//! types that we cannot hold are named.
+//! Rules of the loader: what the writer writes comes back, whole or in pieces; damaged bytes give an error and nothing
+//! worse; types that we cannot hold are named.
 
 use proptest::prelude::*;
 
@@ -158,8 +158,8 @@ proptest! {
         }
     }
 
-    /// Damage that the checksum does not show, since it was made right or is not asked for, is named, or it is a whole data set: one that
-    /// can be saved and comes back the same.
+    /// Damage that the checksum does not show, since it was made right or is not asked for, is named, or it is a whole
+    /// data set: one that can be saved and comes back the same.
     #[test]
     fn damage_behind_a_right_checksum_is_named_or_a_whole_data_set(
         keys in keys(),

@@ -1,14 +1,14 @@
-//! The framing of an RDB file: header, facts, databases, keys, end and checksum; the keys' values are `store::payload`'s.
+//! The framing of an RDB file: header, facts, databases, keys, end and checksum. `store::payload` writes the values.
 //!
-//! Bytes come out in chunks ([`RdbWriter::take`]), so that whoever writes them (a file, the sockets of replicas) never needs the
-//! whole file in memory. Byte for byte what Redis 7.0 writes.
+//! Bytes come out in chunks ([`RdbWriter::take`]), so that the whole file is never in memory. Byte for byte what Redis
+//! 7.0 writes.
 
 use protocol::crc64;
 use protocol::rdb::{Writer, opcode};
 
 use crate::store::{EntryRef, payload};
 
-/// Where the data set stands in its replication history; saved with it, so that a restarted node can continue.
+/// The position of the data set in its replication history; saved with it, so that a restarted node can continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SavedHistory {
     /// The database that the stream has selected, or -1.
@@ -20,7 +20,7 @@ pub(crate) struct SavedHistory {
 /// Writes one RDB file.
 pub(crate) struct RdbWriter {
     out: Writer,
-    /// Running checksum of what was taken; `None` writes zero, which says "not checked".
+    /// Running checksum of the bytes taken; `None` writes zero, which means "not checked".
     crc: Option<u64>,
 }
 
@@ -32,7 +32,7 @@ impl RdbWriter {
         Self { out, crc: checksum.then_some(0) }
     }
 
-    /// Magic and facts. `now` is Unix time in seconds, `used_memory` is in bytes and only told to humans.
+    /// Magic and facts. `now` is Unix time in seconds; `used_memory` is in bytes and only informative.
     pub(crate) fn header(&mut self, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
         self.out.raw(opcode::MAGIC);
         self.out.raw(format!("{:04}", opcode::VERSION).as_bytes());
@@ -60,7 +60,7 @@ impl RdbWriter {
         self.out.int_string(value);
     }
 
-    /// Starts a database and says how large its tables will become.
+    /// Starts a database, with the sizes that its tables will have.
     pub(crate) fn database(&mut self, db: usize, keys: usize, expiring: usize) {
         self.out.u8(opcode::SELECTDB);
         self.out.length(db as u64);

@@ -1,8 +1,9 @@
-//! DEBUG RELOAD: the data set goes to the file and comes back from it, while nobody may write.
+//! DEBUG RELOAD: saves the data set to the file and loads it again, while writes are paused.
 //!
-//! Redis stands still meanwhile. Here others are served as far as that can be true: reads go on until the keyspace is emptied, then
-//! LOADING is answered; writes, a primary's stream included, are held from the cut of the save until everything is back, so that nothing
-//! that was acknowledged falls between the two. All of it happens on a thread of its own, which a client that leaves does not stop.
+//! Redis blocks meanwhile. Here other clients are served as far as possible: reads go on until the keyspace is emptied,
+//! then the reply is LOADING. Writes, including a primary's stream, are held from the cut of the save until everything
+//! is loaded, so that no acknowledged write is lost in between. All of it runs on a separate thread, which a client's
+//! disconnect does not stop.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,20 +14,20 @@ use super::Persistence;
 use crate::command::{CmdError, error};
 use crate::engine::state::{PauseKind, PausePurpose};
 
-/// What DEBUG RELOAD is to do.
+/// The options of DEBUG RELOAD.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reload {
-    /// Save first, rather than load the file that is there.
+    /// Save first, rather than load the existing file.
     pub save: bool,
-    /// Remove what is in memory.
+    /// Remove the keys in memory.
     pub flush: bool,
 }
 
-/// What came of it.
+/// The result.
 pub(crate) type Reloaded = Result<(), CmdError>;
 
 impl Persistence {
-    /// Reloads; the answer comes when it is done, or never if the node stops.
+    /// Reloads; the result arrives when it is done, or never if the node stops.
     pub(crate) fn reload(self: &Arc<Self>, wanted: Reload) -> oneshot::Receiver<Reloaded> {
         let (told, done) = oneshot::channel();
         let this = self.clone();
@@ -38,9 +39,9 @@ impl Persistence {
                 this.engine.state.unpause(PausePurpose::Reload);
                 result
             };
-            // Who asked may have left.
+            // The client may have disconnected.
             let _ = told.send(result);
-            // What the thread held of the node goes before its ticket.
+            // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop(this);
             drop(ticket);
         });
@@ -70,7 +71,7 @@ impl Persistence {
             if !wanted.flush {
                 return Vec::new();
             }
-            // From here on until everything is loaded again, nobody may see half of it.
+            // From here until everything is loaded again, clients must not see a partial data set.
             engine.state.loading.store(true, Ordering::SeqCst);
             engine.flush(0..engine.keyspace.databases())
         });

@@ -1,7 +1,8 @@
-//! A save to the file: what becomes of a snapshot's bytes, and of the facts that INFO tells, for each of those who save.
+//! A save to the file: what happens to a snapshot's bytes and to INFO's facts, for each kind of save.
 //!
-//! BGSAVE and save points save beside everything; SAVE has somebody waiting. The last save of a node (and that of DEBUG RELOAD) also ends
-//! all writes, in the very moment of its cut: under the barrier, so that a write is either in the file or not answered.
+//! BGSAVE and save points save beside everything else; for SAVE a client waits. The last save of a node (and that of
+//! DEBUG RELOAD) also ends all writes at the moment of its cut, under the barrier, so that a write is either in the
+//! file or gets no reply.
 
 use std::io;
 use std::sync::Arc;
@@ -12,23 +13,23 @@ use super::snapshot::{Announce, SnapshotJob};
 use super::{Done, Persistence};
 use crate::engine::state::{PauseKind, PausePurpose};
 
-/// Who saves.
+/// The kind of save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SaveFor {
     /// BGSAVE or a save point.
     Background,
     /// SAVE.
     Client,
-    /// Somebody for whom nothing may be written after the cut.
+    /// A save after whose cut nothing may be written.
     Last(PausePurpose),
 }
 
-/// A cut of which a file is made.
+/// The cut of a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FileCut {
     /// A greater number is a later cut.
     number: u64,
-    /// Changes that the node has ever made up to it.
+    /// Changes that the node had made up to it.
     changes: i64,
 }
 
@@ -51,7 +52,7 @@ impl Save {
         let log = &self.persistence.engine.log;
         let background = self.purpose == SaveFor::Background;
         match (error.kind(), background) {
-            // Somebody wanted it so: this is no failure (Redis: a child killed with SIGUSR1).
+            // It was cancelled on purpose, which is no failure (Redis: a child killed with SIGUSR1).
             (io::ErrorKind::Interrupted, true) => log.notice(format_args!("Background saving terminated by signal 10")),
             (io::ErrorKind::Interrupted, false) => log.notice(format_args!("Saving was given up")),
             (_, background) => {
@@ -131,7 +132,7 @@ impl Persistence {
         FileCut { number: self.facts.cuts.fetch_add(1, Ordering::Relaxed) + 1, changes }
     }
 
-    /// All changes up to this number are in the file: `dirty` counts the others.
+    /// All changes up to this number are in the file; `dirty` counts the others.
     fn note_saved(&self, changes: i64) {
         let mut saved = self.saved_changes.lock();
         let more = changes - *saved;
@@ -141,7 +142,7 @@ impl Persistence {
         }
     }
 
-    /// The data set was loaded from the file: nothing in it has changed.
+    /// The data set was loaded from the file, so nothing has changed since.
     pub(super) fn note_unchanged(&self) {
         let mut saved = self.saved_changes.lock();
         *saved += self.engine.state.dirty.swap(0, Ordering::Relaxed);
@@ -154,7 +155,7 @@ impl Persistence {
         Ok(file)
     }
 
-    /// Puts a whole file in its place, unless the one that is there was made of a later cut.
+    /// Renames a complete file into place, unless the present one is of a later cut.
     pub(super) fn put_in_place(&self, mut file: NewFile, cut: FileCut) -> io::Result<()> {
         file.sync()?;
         {

@@ -1,13 +1,16 @@
 //! Producing a snapshot: the cut, and then all keys in their state at the cut, as the bytes of an RDB file.
 //!
-//! A job runs on a thread of its own beside the commands. It takes the barrier once, for the cut; after that it locks one slot at a
-//! time for a short step, and what writers change meanwhile, the store keeps for it. So nothing is forked and nobody waits. The
-//! consumer ([`SnapshotJob`]) decides what becomes of the bytes: a file, or the sockets of replicas.
+//! A job runs on its own thread beside the commands. It takes the barrier once, for the cut. After that it locks one
+//! slot at a time for a short step, and the store keeps the old state of whatever writers change meanwhile. So nothing
+//! is forked and no command waits long. The consumer ([`SnapshotJob`]) decides where the bytes go: a file, or the
+//! sockets of replicas.
 //!
-//! The store knows one cut at a time, so [`Snapshots`] runs one job. Who asks for a save while one runs is refused, as by Redis; what may
-//! not be refused queues: at most one full sync, one DEBUG RELOAD and the last save of the node.
+//! The store supports one cut at a time, so [`Snapshots`] runs one job. A save that is requested meanwhile is refused,
+//! as in Redis. Jobs that must not be refused are queued: at most one full sync, one DEBUG RELOAD and the last save of
+//! the node.
 //!
-//! Lock order: the hold of the stream's position ([`StreamPosition::hold`]), then the barrier, then whatever the consumer locks.
+//! Lock order: the hold of the stream's position ([`StreamPosition::hold`]), then the barrier, then whatever the
+//! consumer locks.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,36 +26,36 @@ use crate::config::ids;
 use crate::engine::Engine;
 use crate::store::Cut;
 
-/// Keys that are taken from a slot under one lock.
+/// Keys that are read from a slot under one lock.
 const STEP_KEYS: usize = 32;
-/// Bytes that are handed on at once.
+/// Bytes that are passed on at once.
 const CHUNK: usize = 64 * 1024;
 
-/// Where the data stands in the replication stream; replication implements it.
+/// The position of the data in the replication stream; implemented by replication.
 pub(crate) trait StreamPosition: Send + Sync {
-    /// Keeps the position and the data together: while it is held, no part of a primary's stream is applied but not counted.
+    /// Keeps position and data consistent: while this is held, no part of a primary's stream is applied but not
+    /// counted.
     fn hold(&self) -> MutexGuard<'_, ()>;
-    /// The position, asked for at the cut. `None`: there is no history worth saving.
+    /// The position at the cut. `None`: there is no history worth saving.
     fn saved(&self) -> Option<SavedHistory>;
 }
 
-/// What is made of a snapshot.
+/// The consumer of a snapshot.
 pub(crate) trait SnapshotJob: Send {
     /// Whether the job writes a file for the user (BGSAVE), rather than feeding replicas.
     fn is_save(&self) -> bool;
-    /// The cut is made: nothing executes in this moment.
+    /// Called at the cut, while no command executes.
     fn at_cut(&mut self);
     /// The next bytes. An error ends the snapshot.
     ///
-    /// # Errors
-    /// Whatever keeps the bytes from their place.
+    /// # Errors The bytes could not be stored or sent.
     fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()>;
-    /// No more bytes come. With an error, those that came are not a snapshot. What it returns is called when the next snapshot may begin:
-    /// whoever is told of the end may ask for one.
+    /// There are no more bytes. With an error, those before are not a complete snapshot. The returned function is
+    /// called when the next snapshot may begin: the party that it notifies may request one.
     fn finish(self: Box<Self>, result: io::Result<()>) -> Announce;
 }
 
-/// Tells of a job's end.
+/// Announces a job's end.
 pub(crate) type Announce = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
@@ -69,13 +72,13 @@ pub(crate) struct Snapshots {
     engine: Arc<Engine>,
     schedule: Mutex<Schedule>,
     position: OnceLock<Weak<dyn StreamPosition>>,
-    /// The running job is to end. Set and cleared under the schedule's lock, so that it is meant for one job.
+    /// The running job must end. Set and cleared under the schedule's lock, so that it concerns one job only.
     cancel: AtomicBool,
-    /// Wakes the running job from a pause that it makes (`rdb-key-save-delay`).
+    /// Wakes the running job from an artificial delay (`rdb-key-save-delay`).
     cancelled: Condvar,
-    /// Keys handed out by the running job.
+    /// Keys passed on by the running job.
     pub keys_processed: AtomicU64,
-    /// Keys that the running job has to hand out.
+    /// Keys that the running job has to pass on in all.
     pub keys_total: AtomicU64,
 }
 
@@ -102,7 +105,7 @@ impl Snapshots {
         self.schedule.lock().running
     }
 
-    /// Starts a job, or keeps it until the ones before it are done.
+    /// Starts a job, or queues it behind the ones before it.
     pub(crate) fn submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
         let mut schedule = self.schedule.lock();
         if schedule.running {
@@ -116,8 +119,7 @@ impl Snapshots {
 
     /// Starts a job unless another one runs; `first` is called before it begins.
     ///
-    /// # Errors
-    /// [`Busy`]; the job is dropped.
+    /// # Errors [`Busy`]; the job is dropped.
     pub(crate) fn try_submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>, first: impl FnOnce()) -> Result<(), Busy> {
         let mut schedule = self.schedule.lock();
         if schedule.running {
@@ -140,7 +142,7 @@ impl Snapshots {
 
     fn start(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
         let this = self.clone();
-        // The job is behind a lock that the thread empties, so that it can be told if there is no thread.
+        // The job is behind a lock that the thread empties, so that it can be notified if no thread can be started.
         let cell = Arc::new(Mutex::new(Some(job)));
         let mine = cell.clone();
         let ticket = self.engine.state.tasks.enter();
@@ -151,7 +153,7 @@ impl Snapshots {
                 next = this.next_job();
                 announce();
             }
-            // What the thread held of the node goes before its ticket.
+            // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop((this, mine));
             drop(ticket);
         });
@@ -161,7 +163,7 @@ impl Snapshots {
         }
     }
 
-    /// There is no thread: this job and those behind it come to nothing, for whoever asked for them waits.
+    /// No thread could be started: this job and the queued ones fail, since clients may wait for them.
     fn fail_all(&self, job: Option<Box<dyn SnapshotJob>>, error: &io::Error) {
         let waiting = {
             let mut schedule = self.schedule.lock();
@@ -180,19 +182,19 @@ impl Snapshots {
         next
     }
 
-    /// Ends the running job and forgets the waiting ones (shutdown). Returns at once.
+    /// Cancels the running job and drops the queued ones (shutdown). Returns at once.
     pub(crate) fn cancel_all(&self) {
         self.cancel_for(None);
     }
 
-    /// Ends the running job, forgets the waiting ones, and has this one run next: nothing can come between.
+    /// Cancels the running job, drops the queued ones, and runs this one next, without any other in between.
     pub(crate) fn submit_instead(self: &Arc<Self>, job: Box<dyn SnapshotJob>) {
         if let Some(job) = self.cancel_for(Some(job)) {
             self.submit(job);
         }
     }
 
-    /// Gives `next` back if nothing runs.
+    /// Returns `next` if nothing runs.
     fn cancel_for(&self, next: Option<Box<dyn SnapshotJob>>) -> Option<Box<dyn SnapshotJob>> {
         let waiting = {
             let mut schedule = self.schedule.lock();
@@ -209,7 +211,7 @@ impl Snapshots {
         None
     }
 
-    /// Ends the running job if it is a save that has made its cut. Under the barrier, where no cut is made.
+    /// Cancels the running job if it is a save that has made its cut. Under the barrier, where no cut is made.
     pub(super) fn cancel_save_in_progress(&self) {
         let schedule = self.schedule.lock();
         if schedule.running_save && schedule.has_cut {
@@ -219,15 +221,14 @@ impl Snapshots {
         }
     }
 
-    /// Where the data stands now in the replication stream, if there is a history worth saving.
+    /// The present position of the data in the replication stream, if there is a history worth saving.
     pub(super) fn position(&self) -> Option<SavedHistory> {
         self.position.get().and_then(Weak::upgrade)?.saved()
     }
 
-    /// Asked by a job that has to wait for something.
+    /// Checked by a job before it waits.
     ///
-    /// # Errors
-    /// The running job is to end.
+    /// # Errors The running job must end.
     pub(crate) fn is_cancelled(&self) -> io::Result<()> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(cancelled());
@@ -239,7 +240,7 @@ impl Snapshots {
     fn delay(&self, time: Duration) {
         let mut schedule = self.schedule.lock();
         if !self.cancel.load(Ordering::Relaxed) {
-            // Woken too early, it only saves a little faster.
+            // If it wakes up early, it only saves a little faster.
             self.cancelled.wait_for(&mut schedule, time);
         }
     }
@@ -258,7 +259,7 @@ impl Snapshots {
         self.keys_total.store(sizes.iter().map(|(keys, _)| *keys as u64).sum(), Ordering::Relaxed);
         let result = self.write_all(job, &mut out, &cut, &sizes);
         if result.is_err() {
-            // States that the store kept for us are of no more use.
+            // The states that the store kept for this job are no longer needed.
             self.discard(&cut);
             return result;
         }
@@ -267,8 +268,7 @@ impl Snapshots {
 
     /// Makes the cut. Returns it with the numbers of keys and of expiring keys of each database.
     ///
-    /// # Errors
-    /// A data set is being loaded: half of one is worth nothing.
+    /// # Errors A data set is being loaded: a partial one must not be saved.
     fn cut(&self, job: &mut dyn SnapshotJob, out: &mut RdbWriter) -> io::Result<(Cut, Vec<(usize, usize)>)> {
         let engine = &self.engine;
         let position = self.position.get().and_then(Weak::upgrade);
@@ -315,7 +315,7 @@ impl Snapshots {
                     };
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
                     self.is_cancelled()?;
-                    // A node that was killed writes nothing more, one that is paused goes on later.
+                    // A node that was killed writes nothing more; a paused one goes on later.
                     if !engine.state.tasks.wait_turn() {
                         return Err(cancelled());
                     }
@@ -344,12 +344,12 @@ impl Snapshots {
     }
 }
 
-/// Somebody wanted the job to end.
+/// The error of a cancelled job.
 fn cancelled() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "cancelled")
 }
 
-/// Resident memory of the process in bytes, for the file's `used-mem`; 0 where it cannot be known.
+/// Resident memory of the process in bytes, for the file's `used-mem`; 0 if it is unknown.
 pub(crate) fn used_memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let resident = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));

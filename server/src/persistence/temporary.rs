@@ -1,22 +1,22 @@
-//! Files beside the data set's: what becomes the next snapshot, and what waits on its way between two nodes.
+//! Temporary files beside the data set's: the next snapshot, and a snapshot in transit between two nodes.
 //!
-//! Their names begin as Redis's, `temp-<process id>`. Nodes of one process may share a directory, and processes of several containers
-//! may share a directory and a process id, so the name alone says nothing. A file is its maker's as long as it is locked: a name whose
-//! file somebody else has locked is passed over. One that nobody has locked was left by a process that crashed, and is used
-//! again by the next process of the same id, which in a container is the next start. (Redis leaves such files too.)
+//! Their names begin as Redis's do, `temp-<process id>`. Nodes of one process may share a directory, and processes of
+//! several containers may share a directory and a process id, so the name alone proves nothing. A file belongs to its
+//! creator as long as it is locked: a name whose file another process has locked is skipped. An unlocked file was left
+//! by a crashed process, and is reused by the next process with the same id, which in a container is the next start.
+//! (Redis leaves such files too.)
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// How many names are tried. Everybody who saves into one directory at a time has one.
+/// How many names are tried. Each save into one directory uses one at a time.
 const NAMES: u32 = 1024;
 
 /// A new, empty file beside `target`, for reading and writing, and its name.
 ///
-/// # Errors
-/// As the system says: most often the directory is not writable.
+/// # Errors The system's error; most often the directory is not writable.
 pub(crate) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
     let mut number = 0;
     loop {
@@ -33,16 +33,16 @@ pub(crate) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// The file of this name, if nobody else has it.
+/// Opens and locks the file of this name, unless it is locked already.
 fn take(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
-        // A file system without locks: there the name has to do.
+        // A file system without locks: the name has to suffice.
         Err(TryLockError::Error(_)) => {}
     }
-    // Whoever had it until now may have put it in its place, or removed it, after it was opened here.
+    // Its previous owner may have renamed or removed it after it was opened here.
     match path.symlink_metadata() {
         Ok(there) if there.ino() == file.metadata()?.ino() => {}
         Ok(_) => return Ok(None),
@@ -53,10 +53,9 @@ fn take(path: &Path) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// The same without a name: whatever ends the process, nothing is left in the directory.
+/// The same without a name: however the process ends, nothing is left in the directory.
 ///
-/// # Errors
-/// As [`create`].
+/// # Errors As [`create`].
 pub(crate) fn nameless(target: &Path) -> io::Result<File> {
     let (file, path) = create(target)?;
     std::fs::remove_file(path)?;

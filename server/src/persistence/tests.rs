@@ -1,4 +1,5 @@
-//! Rules of saving: a save covers the changes up to its cut; what failed leaves the old file; a loaded file gives the same data.
+//! Rules of saving: a save covers the changes up to its cut; what failed leaves the old file; a loaded file gives the
+//! same data.
 
 use super::*;
 use crate::base::clock::ManualClock;

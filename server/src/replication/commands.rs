@@ -103,10 +103,10 @@ pub(crate) fn specs() -> Vec<&'static Spec> {
     COMMANDS.iter().map(|declared| &declared.spec).collect()
 }
 
-/// Where a replica wants to continue.
+/// The position from which a replica wants to continue.
 struct Wish {
     id: Vec<u8>,
-    /// Bytes that it has.
+    /// Bytes that the replica has.
     position: i64,
     failover: bool,
 }
@@ -180,7 +180,7 @@ async fn take(
     if wish.as_ref().is_some_and(|wish| wish.failover) {
         let (done, changed) = oneshot::channel();
         this.request(RoleChange::Promote, Some(done));
-        // If the change could not be made, the checks below say so.
+        // If the change failed, the checks below report it.
         let _ = changed.await;
         this.engine.log.notice(format_args!("MASTER MODE enabled (failover request from 'addr={}')", handle.addr));
     }
@@ -201,7 +201,7 @@ async fn take(
 type Admission = (Option<Reader>, VecDeque<Bytes>);
 
 impl Replication {
-    /// Takes a replica in: from where it left, or with everything.
+    /// Admits a replica: from where it stopped, or with a full sync.
     fn admit(
         &self,
         wish: Option<Wish>,
@@ -266,7 +266,7 @@ impl Replication {
         (Some(Reader(outlet)), VecDeque::new())
     }
 
-    /// The first replica that a primary has begins its history: from here on what is executed is kept.
+    /// The first replica of a primary begins its history: from here on executed writes are kept.
     fn begin_history(&self, core: &mut super::core::Core) {
         if !core.replicas.is_empty() || core.stream.is_some() || core.following.is_some() {
             return;
@@ -276,7 +276,7 @@ impl Replication {
             core.history.leave_zero();
         }
         core.open_stream();
-        // Whatever is executed from here on is appended; the snapshot's cut comes later.
+        // Writes from here on are appended; the snapshot's cut comes later.
         self.publish(core);
         self.engine.log.notice(format_args!(
             "Replication backlog created, my new replication IDs are '{}' and '{}'",
@@ -321,15 +321,15 @@ fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
             b"ip-address" => return Err(error::replconf_long_address(value.len())),
             b"capa" if value.eq_ignore_ascii_case(b"eof") => facts.capa_eof = true,
             b"capa" if value.eq_ignore_ascii_case(b"psync2") => facts.capa_psync2 = true,
-            // Capabilities that we do not know, and the version that newer ones tell: fine.
+            // Unknown capabilities, and the version that newer replicas send, are accepted.
             b"capa" | b"version" => {}
-            // Only a replica's link acknowledges, and only a primary's asks; neither is answered.
+            // ACK comes only from a replica's link, and GETACK only from a primary; neither gets a reply.
             b"ack" | b"getack" => return Ok(Handled::Done),
             b"rdb-only" => match integer(Some(value))? {
                 number @ (0 | 1) => facts.rdb_only = number == 1,
                 _ => return Err(error::OUT_OF_RANGE_0_1),
             },
-            // What is not named is left out: the keys in any case, as they have no name.
+            // Parts that are not named are left out, and the keys in any case, since they have no name.
             b"rdb-filter-only" => {
                 let words = words::split(value).ok_or(error::REPLCONF_NO_FILTER)?;
                 facts.rdb_filter_data = true;
@@ -377,7 +377,8 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     let (done, changed) = oneshot::channel();
     this.request(change, Some(done));
     if ctx.session.in_exec {
-        // Inside EXEC nobody can wait for what needs the barrier; it is done right after, before anybody hears of it.
+        // A command inside EXEC cannot wait for the barrier. The change is made right after EXEC, before its reply is
+        // sent.
         ctx.session.reply_after = Some(Box::pin(async move {
             // An error means that the node stops.
             let _ = changed.await;
@@ -395,7 +396,7 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     })))
 }
 
-/// Notes the primary in the configuration, so that CONFIG GET and CONFIG REWRITE know it.
+/// Records the primary in the configuration, for CONFIG GET and CONFIG REWRITE.
 fn record(ctx: &SessionCtx<'_, '_>, value: &str) {
     if let Err(text) = ctx.engine.config.record(ids::REPLICAOF, value) {
         ctx.engine.log.warning(format_args!("replicaof can't be noted: {text}"));
@@ -442,7 +443,7 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
     }
     let offset = ctx.session.last_write_offset;
     let count = this.core.lock().acknowledged_by(offset);
-    // Inside EXEC nobody waits.
+    // A command inside EXEC cannot wait.
     if count as i64 >= wanted || ctx.pass.is_alone() {
         ctx.reply.int(count as i64);
         return Ok(Handled::Done);
@@ -462,14 +463,14 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
             }
             tokio::time::sleep(Duration::from_millis(timeout as u64)).await;
         };
-        // Time that is up is an answer, too: how many there are.
+        // After a timeout the reply is the number so far.
         tokio::select! {
             () = this.wait_for(offset, wanted) => {}
             () = deadline => {}
             () = time_up.notified() => {}
         }
         if !token.claim() {
-            // Somebody else answers (CLIENT UNBLOCK, a change of role): the mail is on its way.
+            // Another party replies (CLIENT UNBLOCK, a change of role): the mail is on its way.
             std::future::pending::<()>().await;
         }
         token.serve();
@@ -481,7 +482,7 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
 }
 
 impl Replication {
-    /// Returns when enough replicas have acknowledged. When the node becomes a replica, the change of role ends the wait.
+    /// Returns when enough replicas have acknowledged. If the node becomes a replica, the change of role ends the wait.
     async fn wait_for(&self, offset: i64, wanted: i64) {
         loop {
             let heard = self.acknowledged.notified();

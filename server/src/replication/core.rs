@@ -1,10 +1,10 @@
-//! What a node knows of its history, its stream, its replicas and its primary: a state machine without sockets, clock or files.
+//! A node's history, stream, replicas and primary: a state machine without sockets, clock or files.
 //!
-//! One lock guards it ([`super::Replication`]), always the last one taken: commands append under their slots' locks, links read and
-//! acknowledge, the control task looks at it from time to time.
+//! One lock guards it ([`super::Replication`]), which is always taken last: commands append under their slots' locks,
+//! links read and acknowledge, and the control task checks it periodically.
 //!
-//! Invariants: a replica's position never leaves the stream's window while the replica is known (who falls behind too far is
-//! dropped); while the node is a replica, the stream holds its primary's bytes and nothing else.
+//! Invariants: a replica's position never leaves the stream's window while the replica is known (one that falls too far
+//! behind is dropped). While the node is a replica, the stream holds its primary's bytes and nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use super::history::{History, Refusal, ReplId};
 use super::stream::Stream;
 use crate::session::client::{ClientHandle, ClientId};
 
-/// Where a replica is on its way to the stream.
+/// The progress of a replica towards the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Needs a snapshot that has not begun.
     Waiting,
-    /// Is being sent a snapshot.
+    /// A snapshot is being sent to it.
     Sending,
-    /// Has been sent one; its first acknowledgement says that it has loaded it.
+    /// A snapshot was sent; its first acknowledgement means that it has loaded it.
     Sent,
     Online,
 }
@@ -36,28 +36,28 @@ pub(crate) struct Replica {
     /// Address without port.
     pub ip: String,
     pub facts: ReplicaFacts,
-    /// It asked with SYNC, knows no acknowledgements and no ids.
+    /// It sent SYNC, and knows no acknowledgements and no ids.
     pub old_protocol: bool,
     pub phase: Phase,
-    /// Bytes of the stream that were given to its link.
+    /// Bytes of the stream that its link has taken.
     pub position: i64,
-    /// Bytes that it said to have.
+    /// Bytes that it acknowledged.
     pub ack: i64,
     pub ack_ms: i64,
     /// Since when it has been over the soft limit.
     pub soft_since_ms: Option<i64>,
-    /// Since when it has been here.
+    /// Since when it has been connected.
     pub since_ms: i64,
     pub wake: Arc<Notify>,
 }
 
 impl Replica {
-    /// Where clients reach it, if it has said so.
+    /// Its port for clients, if it announced one.
     pub(crate) fn port(&self) -> Option<u16> {
         u16::try_from(self.facts.listening_port).ok().filter(|port| *port != 0)
     }
 
-    /// As logs name it.
+    /// Its name in logs.
     pub(crate) fn name(&self) -> String {
         if self.facts.listening_port != 0 {
             format!("{}:{}", self.ip, self.facts.listening_port)
@@ -67,7 +67,7 @@ impl Replica {
     }
 }
 
-/// How the link to the primary is doing, with ROLE's words.
+/// The state of the link to the primary, with ROLE's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkPhase {
     Connect,
@@ -89,7 +89,7 @@ impl LinkPhase {
     }
 }
 
-/// The primary that is followed.
+/// The primary that this node follows.
 pub(crate) struct Following {
     pub host: String,
     pub port: u16,
@@ -101,7 +101,7 @@ pub(crate) struct Following {
     /// A sync with this primary was completed.
     pub synced: bool,
     pub down_since_ms: Option<i64>,
-    /// How far the full sync has come, while there is one.
+    /// The progress of the full sync, if there is one.
     pub transfer: Transfer,
     pub stop: Arc<Notify>,
     /// It is told to take over from us (FAILOVER).
@@ -111,14 +111,14 @@ pub(crate) struct Following {
 /// A full sync that is being received.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Transfer {
-    /// Bytes that were announced; 0 if only its end will tell.
+    /// Bytes that were announced; 0 if a mark ends it.
     pub total: u64,
     pub read: u64,
     /// When something last came, unix milliseconds.
     pub io_ms: i64,
 }
 
-/// Limits of what a replica may be behind, bytes and seconds; zero is none.
+/// How far a replica may be behind, bytes and seconds; zero is no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LagLimit {
     pub hard: u64,
@@ -207,7 +207,7 @@ impl Core {
         self.after_append();
     }
 
-    /// Asks all replicas to say how far they are, unless they were asked for the same.
+    /// Asks all replicas for acknowledgements, unless nothing was added since the last request.
     pub(crate) fn request_acks(&mut self) {
         if self.asked_at == self.history.offset || self.following.is_some() {
             return;
@@ -229,7 +229,7 @@ impl Core {
         self.trim();
     }
 
-    /// Forgets what neither the backlog nor a replica needs.
+    /// Drops what neither the backlog nor a replica needs.
     pub(crate) fn trim(&mut self) {
         let Some(stream) = &mut self.stream else { return };
         if (stream.len() as i64) <= self.backlog_size {
@@ -241,10 +241,9 @@ impl Core {
         stream.trim(keep);
     }
 
-    /// Whether someone with this history and position can continue.
+    /// Whether a replica with this history and position can continue.
     ///
-    /// # Errors
-    /// Why not.
+    /// # Errors Why not.
     pub(crate) fn can_continue(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
         self.history.accepts(id, position)?;
         match &self.stream {
@@ -253,13 +252,13 @@ impl Core {
         }
     }
 
-    /// Takes a replica in.
+    /// Adds a replica.
     pub(crate) fn attach(&mut self, replica: Replica) {
         self.replicas.insert(replica.handle.id, replica);
         self.history.told = true;
     }
 
-    /// A replica is gone.
+    /// Removes a replica that has disconnected.
     pub(crate) fn detach(&mut self, id: ClientId, now: i64) -> Option<Replica> {
         let gone = self.replicas.remove(&id);
         if gone.is_some() && self.replicas.is_empty() {
@@ -268,10 +267,10 @@ impl Core {
         gone
     }
 
-    /// The cut of a snapshot for all who wait: from here on the stream is kept for them. Returns their ids.
+    /// The cut of a snapshot for all waiting replicas: from here on the stream is kept for them. Returns their ids.
     pub(crate) fn cut(&mut self) -> Vec<ClientId> {
         self.sync_ordered = false;
-        // The snapshot says nothing of a selected database.
+        // The snapshot does not say which database is selected.
         if self.following.is_none() {
             self.selected = None;
         }
@@ -287,7 +286,7 @@ impl Core {
         ids
     }
 
-    /// The snapshot was sent to a replica. `at_once`: the stream may follow without its word.
+    /// The snapshot was sent to a replica. `at_once`: the stream may follow without an acknowledgement.
     pub(crate) fn sent(&mut self, id: ClientId, at_once: bool, now: i64) {
         if let Some(replica) = self.replicas.get_mut(&id)
             && replica.phase == Phase::Sending
@@ -298,7 +297,7 @@ impl Core {
         }
     }
 
-    /// A replica says how much it has. `true` if that brings it online.
+    /// A replica acknowledges bytes. `true` if that brings it online.
     pub(crate) fn acknowledge(&mut self, id: ClientId, offset: i64, now: i64) -> bool {
         let Some(replica) = self.replicas.get_mut(&id) else { return false };
         replica.ack = replica.ack.max(offset);
@@ -311,7 +310,7 @@ impl Core {
         true
     }
 
-    /// What is to be sent to a replica next. `false`: the replica is not known any more.
+    /// The next output for a replica. `false`: the replica is no longer known.
     pub(crate) fn output(&mut self, id: ClientId, limit: usize, out: &mut VecDeque<Bytes>) -> bool {
         let Some(replica) = self.replicas.get_mut(&id) else { return false };
         if replica.phase == Phase::Online
@@ -333,12 +332,12 @@ impl Core {
         self.replicas.values().filter(|replica| replica.phase == Phase::Online)
     }
 
-    /// Online replicas that were heard of within `max_lag_s` seconds.
+    /// Online replicas that were heard from within `max_lag_s` seconds.
     pub(crate) fn good(&self, max_lag_s: i64, now: i64) -> usize {
         self.online().filter(|replica| (now - replica.ack_ms) / 1000 <= max_lag_s).count()
     }
 
-    /// Replicas that are to be dropped, and why.
+    /// Replicas that must be dropped, and why.
     pub(crate) fn overdue(&mut self, now: i64, timeout_ms: i64, limit: LagLimit) -> Vec<(ClientId, String)> {
         let end = self.history.offset;
         let mut dropped = Vec::new();
@@ -367,7 +366,7 @@ impl Core {
         dropped
     }
 
-    /// Whether nobody has needed the backlog for `ttl_s` seconds (zero: for ever).
+    /// Whether the backlog has not been needed for `ttl_s` seconds (zero: it is kept for ever).
     pub(crate) fn backlog_is_stale(&self, now: i64, ttl_s: i64) -> bool {
         ttl_s > 0
             && self.following.is_none()
@@ -376,7 +375,7 @@ impl Core {
             && now - self.no_replicas_since_ms > ttl_s.saturating_mul(1000)
     }
 
-    /// Drops the backlog; whoever comes later needs everything.
+    /// Drops the backlog; later replicas need a full sync.
     pub(crate) fn drop_backlog(&mut self, id: ReplId) {
         self.history.restart(id);
         self.stream = None;

@@ -1,10 +1,10 @@
-//! What a replica says of itself before it asks for data.
+//! What a replica announces about itself before it asks for data.
 //!
-//! REPLCONF tells it on the connection that PSYNC comes on, so it is attached to that connection's session.
+//! REPLCONF sends it on the connection on which PSYNC follows, so it is attached to that connection's session.
 
 use crate::session::Session;
 
-/// What a replica says of itself with REPLCONF before PSYNC.
+/// What a replica announces with REPLCONF before PSYNC.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplicaFacts {
     pub listening_port: i32,
@@ -16,7 +16,7 @@ pub(crate) struct ReplicaFacts {
 }
 
 impl ReplicaFacts {
-    /// What this connection has told so far.
+    /// What this connection has announced so far.
     pub(super) fn of(session: &mut Session) -> &mut Self {
         let attached = session.attached.get_or_insert_with(|| Box::<Self>::default());
         if !attached.is::<Self>() {

@@ -1,7 +1,7 @@
 //! FAILOVER: a primary without a cluster hands over to one of its replicas, without losing a write.
 //!
-//! Writes are paused until a replica has acknowledged everything; then this node follows that replica, and its PSYNC tells it to
-//! take over. If that fails, or takes too long, everything is as before.
+//! Writes are paused until a replica has acknowledged everything; then this node follows that replica, and its PSYNC
+//! tells the replica to take over. If that fails, or takes too long, the old state is restored.
 
 use super::roles::RoleChange;
 use super::{Replication, core};
@@ -14,14 +14,14 @@ pub(crate) struct Failover {
     pub target: Option<(String, u16)>,
     /// Unix time in milliseconds.
     pub deadline_ms: Option<i64>,
-    /// Go on when time is up, whether or not the target has everything.
+    /// Go on when the time is over, even if the target lacks data.
     pub force: bool,
     /// The target was chosen, and is being told.
     pub in_progress: bool,
 }
 
 impl Failover {
-    /// INFO's word.
+    /// The word that INFO shows.
     pub(crate) fn state_name(&self) -> &'static str {
         if self.in_progress { "failover-in-progress" } else { "waiting-for-sync" }
     }
@@ -39,8 +39,7 @@ impl Replication {
 
     /// Begins a failover.
     ///
-    /// # Errors
-    /// Redis's texts, for what cannot be done now.
+    /// # Errors Redis's texts, if it is not possible now.
     pub(super) fn begin_failover(&self, failover: Failover) -> Result<(), CmdError> {
         let mut current = self.failover.lock();
         if current.is_some() {
@@ -74,7 +73,7 @@ impl Replication {
         Ok(())
     }
 
-    /// Gives a failover up. `false`: there is none.
+    /// Aborts a failover. `false`: there is none.
     pub(super) fn abort_failover(&self, why: &str) -> bool {
         let Some(failover) = self.failover.lock().take() else { return false };
         match &failover.target {
@@ -95,7 +94,7 @@ impl Replication {
         }
     }
 
-    /// Looks whether a failover can go on; called from time to time.
+    /// Checks whether a failover can proceed; called periodically.
     pub(super) fn check_failover(&self, now: i64) {
         let mut current = self.failover.lock();
         let Some(failover) = current.as_mut().filter(|failover| !failover.in_progress) else { return };

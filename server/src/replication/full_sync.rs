@@ -1,4 +1,4 @@
-//! A snapshot for replicas: the same bytes to all that waited at the cut, to each at its own pace ([`super::supply`]).
+//! A snapshot for replicas: the same bytes for all that waited at the cut, each at its own pace ([`super::supply`]).
 
 use std::io;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::persistence::snapshot::{Announce, SnapshotJob, used_memory};
 use crate::persistence::temporary;
 use crate::session::client::ClientId;
 
-/// How often a snapshot that has no file looks whether its replicas have taken what is in memory.
+/// How often a snapshot without a file checks whether its replicas have taken the bytes in memory.
 const LOOK: Duration = Duration::from_millis(5);
 
 struct Target {
     id: ClientId,
     outlet: Arc<Outlet>,
-    /// The end is told by a mark; otherwise the length comes first, and so the bytes are held back until it is known.
+    /// A mark ends the snapshot. Otherwise the length comes first, so the bytes are held back until it is known.
     marked: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct SyncJob {
     supply: Arc<Supply>,
 }
 
-/// What stands before a snapshot.
+/// The line before a snapshot.
 fn head(core: &Core, replica: &Replica, mark: &ReplId) -> Vec<u8> {
     let mut head = Vec::new();
     if !replica.old_protocol {
@@ -52,7 +52,8 @@ fn head(core: &Core, replica: &Replica, mark: &ReplId) -> Vec<u8> {
     head
 }
 
-/// The whole snapshot of a replica that wants no keys (REPLCONF rdb-filter-only). There are no functions, so nothing is in it.
+/// The whole snapshot for a replica that wants no keys (REPLCONF rdb-filter-only). There are no functions, so it is
+/// empty.
 pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark: ReplId, outlet: &Outlet) {
     let config = &engine.config;
     let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
@@ -74,7 +75,7 @@ impl SyncJob {
         Self { replication, targets: Vec::new(), mark, supply: Arc::default() }
     }
 
-    /// The first byte that somebody still wants; `None`: nobody is left.
+    /// The first byte that any link still wants; `None`: no link is left.
     fn wanted(&self) -> Option<u64> {
         self.targets.iter().filter_map(|target| target.outlet.wanted()).min()
     }
@@ -90,7 +91,8 @@ impl SyncJob {
             if self.supply.shrink(wanted, || temporary::nameless(&engine.config.path(ids::DBFILENAME))) {
                 return Ok(());
             }
-            // Who has to know the length first takes nothing until the end: without a file, there is no end.
+            // A replica that needs the length first takes nothing until the end; without a file, it could never be
+            // served.
             let unserved = |target: &&Target| !target.marked && target.outlet.wanted().is_some();
             for target in self.targets.iter().filter(unserved) {
                 engine.log.warning(format_args!("Can't keep a snapshot on disk for a replica that needs its length"));
@@ -163,12 +165,12 @@ impl SnapshotJob for SyncJob {
         }
         let replication = self.replication.clone();
         if self.targets.is_empty() {
-            // It ended before its cut: nobody was served, and another one may be ordered.
+            // It ended before its cut: no replica was served, and another one may be ordered.
             replication.core.lock().sync_ordered = false;
         }
         drop(self);
         Box::new(move || {
-            // Those who came too late for this one.
+            // Replicas that came too late for this one.
             if !replication.engine.state.stopping.load(Ordering::Relaxed) {
                 replication.order_sync(true);
             }

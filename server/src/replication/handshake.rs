@@ -1,11 +1,11 @@
 //! The replica's half of the conversation until data flows: lines in, bytes to send out.
 //!
-//! PING, AUTH, REPLCONF, PSYNC, in Redis's order. The last steps are sent together, their answers come in order. Pure: the driver
-//! owns the socket and the timeouts.
+//! PING, AUTH, REPLCONF, PSYNC, in Redis's order. The last steps are sent together, and their replies come in order.
+//! Without I/O: the driver owns the socket and the timeouts.
 
 use super::history::{MAX_OFFSET, ReplId};
 
-/// What a replica says of itself, and where it wants to continue.
+/// What a replica announces about itself, and where it wants to continue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Introduction {
     /// User and password; the user may be missing.
@@ -18,12 +18,12 @@ pub(crate) struct Introduction {
     pub failover: bool,
 }
 
-/// What the primary wants to do.
+/// The primary's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Everything follows, as a payload.
     Full { id: ReplId, offset: i64 },
-    /// The stream follows where it was left, maybe under a new id.
+    /// The stream follows where it stopped, maybe under a new id.
     Continue { id: Option<ReplId> },
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Step {
     Wait,
     Send(Vec<u8>),
     Done(Answer),
-    /// Give up and try again; the text says why. `later`: the primary is there but cannot now.
+    /// Give up and try again; the text says why. `later`: the primary is there but not ready.
     Fail {
         text: String,
         later: bool,
@@ -74,18 +74,19 @@ impl Handshake {
         (Self { introduction, stage: Stage::Ping }, out)
     }
 
-    /// Where the handshake stands, as logs name it.
+    /// The stage of the handshake, for logs.
     pub(crate) fn is_waiting_for_psync(&self) -> bool {
         self.stage == Stage::Psync
     }
 
-    /// A line came, without its end.
+    /// Takes a line, without its end.
     pub(crate) fn line(&mut self, line: &[u8]) -> Step {
         let text = String::from_utf8_lossy(line).into_owned();
         let refused = line.first() == Some(&b'-');
         match self.stage {
             Stage::Ping => {
-                // Errors that only say that a password is needed, or that PING is not permitted, mean that somebody is there.
+                // Errors that only say that a password is needed, or that PING is not permitted, still show that the
+                // primary is alive.
                 let alive = text.starts_with("-NOAUTH")
                     || text.starts_with("-NOPERM")
                     || text.starts_with("-ERR operation not permitted");
@@ -96,7 +97,7 @@ impl Handshake {
             }
             Stage::Auth if refused => fail(format!("Unable to AUTH to MASTER: {text}"), false),
             Stage::Auth => self.advance(Stage::Port),
-            // A primary that does not know an option goes without it.
+            // If the primary does not know an option, the handshake goes on without it.
             Stage::Port => self.advance(if self.introduction.announce_ip.is_some() { Stage::Ip } else { Stage::Capa }),
             Stage::Ip => self.advance(Stage::Capa),
             Stage::Capa => self.psync(),

@@ -1,4 +1,4 @@
-//! INFO's section about replication, with Redis's old words where the wire has them.
+//! INFO's section about replication, with Redis's old words on the wire.
 
 use super::{PrimaryInfo, Replication, ReplicationInfo};
 use crate::config::ids;
@@ -23,7 +23,7 @@ impl InfoSource for Replication {
         }
         for (number, replica) in facts.replicas.iter().enumerate() {
             let (ip, port, state) = (&replica.ip, replica.port, replica.state);
-            // Only a replica that is online acknowledges, so only of one is there anything to lag behind.
+            // Only online replicas acknowledge, so only they can lag behind.
             let lag = if state == "online" { replica.lag_s } else { 0 };
             let line = format_args!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.offset);
             out.field(&format!("slave{number}"), line);
@@ -41,7 +41,7 @@ impl InfoSource for Replication {
 }
 
 fn write_primary(primary: &PrimaryInfo, facts: &ReplicationInfo, out: &mut InfoWriter) {
-    // Redis says 1 while it has neither a primary nor the state of one to resume from; with one, also 0 is an offset.
+    // Redis shows 1 while it has neither a primary nor a cached state of one; otherwise 0 is an offset as well.
     let offset = if primary.offset_known { facts.offset } else { 1 };
     out.field("master_host", &primary.host);
     out.field("master_port", primary.port);

@@ -1,17 +1,17 @@
-//! Replication: one ordered stream of bytes, those who follow it, and the primary that this node follows.
+//! Replication: one ordered stream of bytes, the replicas that follow it, and the primary that this node follows.
 //!
 //! ```text
 //! history    ids and offsets, who may continue (pure)        handshake  the replica's first lines (pure)
 //! stream     the window of bytes that is kept (pure)         transfer   the frame around a snapshot (pure)
 //! core       all of a node's state, as primary and replica   full_sync  a snapshot for replicas
 //! serve      the link to a replica (control thread)          follow     the link to the primary (a worker)
-//! supply     a snapshot on its way into replicas' sockets
-//! roles      who follows whom, changed one step at a time    commands   PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF, ...
+//! supply     a snapshot on its way into replicas' sockets    failover   FAILOVER
+//! roles      changes of role, one at a time                  commands   PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF, ...
 //! ```
 //!
-//! Lock order: [`Replication::applying`], then the barrier, then slots, then `core`, then `sources`. The first is held while one
-//! command of the primary's stream is applied and counted, and by whoever needs data and offset to agree: a cut, a change of role.
-//! Whoever holds a gate of the barrier must not ask for it.
+//! Lock order: [`Replication::applying`], then the barrier, then slots, then `core`, then `sources`. The first is held
+//! while one command of the primary's stream is applied and counted, and by code that needs data and offset to agree: a
+//! cut, a change of role. It must not be requested while holding a gate of the barrier.
 //!
 //! Rank 8.
 
@@ -59,20 +59,20 @@ use history::ReplId;
 use roles::{RoleChange, Roles};
 use supply::Outlet;
 
-/// A data set of at most so many keys is sent without waiting for more replicas (`repl-diskless-sync-delay`): with nothing
-/// forked, a second snapshot costs less than the wait. Larger ones wait, so that one snapshot serves all.
+/// A data set of at most this many keys is sent without waiting for more replicas (`repl-diskless-sync-delay`): without
+/// a fork, a second snapshot costs less than the wait. Larger ones wait, so that one snapshot serves all.
 const SMALL_DATA_SET: usize = 100_000;
-/// How often the control task looks at everything.
+/// How often the control task checks everything.
 const CRON_PERIOD: Duration = Duration::from_millis(100);
 
-/// Where the data stands, for the cluster.
+/// The state of the data, for the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// Bytes written (primary) or applied (replica).
     pub offset: i64,
     /// A sync with the primary that is followed now was completed.
     pub synced: bool,
-    /// Milliseconds since something last came from the primary; `None`: never, or nobody is followed.
+    /// Milliseconds since something last came from the primary; `None`: never, or there is no primary.
     pub silent_ms: Option<i64>,
 }
 
@@ -80,9 +80,9 @@ pub(crate) struct Position {
 #[derive(Clone, Debug)]
 pub(crate) struct ReplicaInfo {
     pub ip: String,
-    /// As it said; any number.
+    /// As it announced; any number.
     pub port: i32,
-    /// INFO's word: wait_bgsave, send_bulk, online.
+    /// The word that INFO shows: wait_bgsave, send_bulk, online.
     pub state: &'static str,
     pub offset: i64,
     /// Seconds since its last acknowledgement.
@@ -95,23 +95,23 @@ pub(crate) struct PrimaryInfo {
     pub host: String,
     pub port: u16,
     pub link_up: bool,
-    /// ROLE's word.
+    /// The word that ROLE shows.
     pub state: &'static str,
     /// -1 if nothing has come yet.
     pub last_io_seconds_ago: i64,
     /// The full sync that is being received.
     pub sync: Option<Transfer>,
-    /// Seconds since something of it came.
+    /// Seconds since a part of it came.
     pub sync_last_io_s: i64,
     /// The link is up, or may be resumed: the node's offset is one of the primary's history.
     pub offset_known: bool,
     /// Bytes applied, or -1 before the first sync.
     pub read_offset: i64,
-    /// While the link is down; -1 if it has never been up.
+    /// Only while the link is down; -1 if it has never been up.
     pub link_down_since_s: Option<i64>,
 }
 
-/// What INFO replication tells.
+/// The facts of INFO replication.
 #[derive(Clone, Debug)]
 pub(crate) struct ReplicationInfo {
     pub primary: Option<PrimaryInfo>,
@@ -126,7 +126,7 @@ pub(crate) struct ReplicationInfo {
     /// Number of the first byte that is held.
     pub backlog_first_byte: i64,
     pub backlog_held: i64,
-    /// INFO's word.
+    /// The word that INFO shows.
     pub failover_state: &'static str,
 }
 
@@ -138,11 +138,11 @@ pub(crate) struct Replication {
     threads: Weak<Threads>,
     port: AtomicU16,
     pub(crate) core: Mutex<Core>,
-    /// Ways to the links of replicas that wait for a snapshot.
+    /// Outlets to the links of replicas that wait for a snapshot.
     sources: Mutex<HashMap<ClientId, Arc<Outlet>>>,
     /// See the lock order at the top.
     applying: Mutex<()>,
-    /// Raised with every change of role, under `applying`: a link of an older generation applies nothing more.
+    /// Incremented by every change of role, under `applying`: a link of an older generation applies nothing more.
     generation: AtomicU64,
     offset: AtomicI64,
     last_io_ms: AtomicI64,
@@ -160,7 +160,7 @@ impl Replication {
         let mut rng = Rng::new(engine.state.seed());
         let backlog = engine.config.memory(ids::REPL_BACKLOG_SIZE) as i64;
         let core = Core::new(rng.hex(), backlog, engine.clock.now_ms());
-        // A node that is to follow somebody is a replica from its first moment on.
+        // A node with a configured primary is a replica from its first moment.
         if engine.config.replica_of().is_some() {
             engine.state.replica.store(true, Ordering::SeqCst);
             engine.log.set_role(Role::Replica);
@@ -197,13 +197,13 @@ impl Replication {
         });
     }
 
-    /// The port that clients reach this node at has changed.
+    /// The port for clients has changed.
     pub(crate) fn note_port(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
     }
 
-    /// Starts after the data was loaded and the port is known: continues the history that was saved, follows the configured
-    /// primary, and looks after everything until the node stops.
+    /// Starts after the data was loaded and the port is known: continues the saved history, follows the configured
+    /// primary, and runs the periodic work until the node stops.
     pub(crate) fn start(self: &Arc<Self>, port: u16) {
         self.note_port(port);
         let saved = self.persistence.take_loaded().and_then(|loaded| loaded.history);
@@ -231,11 +231,11 @@ impl Replication {
         });
     }
 
-    /// The data came from a file that says where in a history it stands.
+    /// The data came from a file that names its position in a history.
     fn continue_saved(&self, saved: &SavedHistory) {
         let mut core = self.core.lock();
-        // As a primary we begin a history of our own; who has the same bytes may continue (Redis 7). A node that turns into a
-        // replica before it has written anything goes back to the saved one.
+        // As a primary this node begins its own history; replicas with the same bytes may continue (Redis 7). If it
+        // becomes a replica before it has written anything, it goes back to the saved history.
         core.history.former = Some((saved.repl_id, saved.repl_offset));
         core.history.offset = saved.repl_offset;
         core.open_stream();
@@ -243,7 +243,7 @@ impl Replication {
         self.publish(&core);
     }
 
-    /// Makes what hot paths read of `core` known.
+    /// Publishes the parts of `core` that hot paths read.
     fn publish(&self, core: &Core) {
         self.offset.store(core.history.offset, Ordering::Release);
         let state = &self.engine.state;
@@ -258,9 +258,9 @@ impl Replication {
         self.engine.clock.now_ms()
     }
 
-    // --- For the cluster and others, from any thread; nothing of it waits ---
+    // --- For the cluster and others, from any thread; nothing here waits ---
 
-    /// Follows the primary at this address from now on; nothing changes if it is followed already.
+    /// Follows the primary at this address from now on; does nothing if it is followed already.
     pub(crate) fn follow(&self, host: &str, port: u16) {
         let known = |core: &Core| core.following.as_ref().is_some_and(|old| old.host == host && old.port == port);
         if !self.is_changing() && known(&self.core.lock()) {
@@ -274,12 +274,12 @@ impl Replication {
         self.request(RoleChange::Promote, None);
     }
 
-    /// What to call whenever this node has finished a sync with its primary; it must not wait. Only the first one counts.
+    /// Sets a callback for every completed sync with a primary; it must not wait. Only the first call has an effect.
     pub(crate) fn on_synced(&self, call: Box<dyn Fn() + Send + Sync>) {
         let _ = self.on_synced.set(call);
     }
 
-    /// A sync is finished: data and offset are the primary's.
+    /// A sync is complete: data and offset are the primary's.
     fn synced(&self) {
         if let Some(call) = self.on_synced.get() {
             call();
@@ -304,9 +304,9 @@ impl Replication {
         }
     }
 
-    /// Where the data stands.
+    /// The state of the data.
     pub(crate) fn position(&self) -> Position {
-        // A change that was asked for counts as made: what is synced now may be somebody else's data.
+        // A requested change counts as made: the data that is in sync now may be that of another primary.
         let changing = self.is_changing();
         let core = self.core.lock();
         let synced = !changing && core.following.as_ref().is_some_and(|following| following.synced);
@@ -386,7 +386,7 @@ impl Replication {
         self.acknowledged.notify_waiters();
     }
 
-    /// A replica says that it is there, and nothing else.
+    /// A replica shows that it is alive, and nothing else.
     fn heard_of(&self, id: ClientId) {
         let now = self.now();
         if let Some(replica) = self.core.lock().replicas.get_mut(&id) {
@@ -419,21 +419,22 @@ impl Replication {
         self.core.lock().trim();
     }
 
-    /// Ends the link of a replica.
+    /// Closes the link of a replica.
     fn drop_replica(&self, id: ClientId) {
         if let Some(client) = self.engine.clients.get(id) {
             client.kill();
         }
     }
 
-    /// Orders a snapshot for those who wait, unless one is ordered. With `now` false a large data set waits for more of them.
+    /// Orders a snapshot for waiting replicas, unless one is ordered. With `now` false a large data set waits for more
+    /// of them.
     fn order_sync(&self, now: bool) {
         let Some(this) = self.me.upgrade() else { return };
         let mut core = self.core.lock();
         let waiting: Vec<i64> =
             core.replicas.values().filter(|r| r.phase == Phase::Waiting).map(|replica| replica.since_ms).collect();
         let Some(first) = waiting.iter().min() else { return };
-        // Half a data set is sent to nobody; the next tick looks again.
+        // A partial data set is not sent; the next tick checks again.
         if core.sync_ordered || self.engine.state.loading.load(Ordering::Relaxed) {
             return;
         }

@@ -1,8 +1,8 @@
-//! Changes of role, one at a time and in the order in which they were asked for.
+//! Changes of role, one at a time and in the order in which they were requested.
 //!
-//! A change needs the barrier, so that every write is either in the stream or refused, and it needs `applying`, so that a link
-//! applies nothing for the old role afterwards. Whoever asks may hold a gate, the cluster's lock or both; so a change is only
-//! noted, and a thread that holds nothing carries it out.
+//! A change needs the barrier, so that every write is either in the stream or refused, and it needs `applying`, so that
+//! a link applies nothing for the old role afterwards. The caller may hold a gate, the cluster's lock or both; so a
+//! change is only noted, and a thread that holds nothing carries it out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) enum RoleChange {
 struct Queue {
     running: bool,
     waiting: VecDeque<(RoleChange, Option<oneshot::Sender<()>>)>,
-    /// Who is followed after the last change that was asked for; `None`: all have been made.
+    /// The primary after the last requested change; `None`: all changes have been made.
     target: Option<Option<(String, u16)>>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Roles {
     settled: Condvar,
 }
 
-/// What is left to do outside of the barrier.
+/// Work that remains for after the barrier.
 #[derive(Default)]
 struct After {
     link: Option<Target>,
@@ -56,7 +56,7 @@ struct After {
 }
 
 impl Replication {
-    /// Notes a change of role and has it carried out. `done` hears when it is.
+    /// Notes a change of role and has it carried out. `done` is told when it is made.
     pub(super) fn request(&self, change: RoleChange, done: Option<oneshot::Sender<()>>) {
         let target = match &change {
             RoleChange::Follow { host, port } | RoleChange::HandOver { host, port } => Some((host.clone(), *port)),
@@ -69,7 +69,7 @@ impl Replication {
         self.make_changes();
     }
 
-    /// Has the changes carried out that were noted, unless that is being done.
+    /// Starts a thread that carries out the noted changes, unless there is one.
     pub(super) fn make_changes(&self) {
         let mut queue = self.roles.queue.lock();
         if queue.running || queue.waiting.is_empty() {
@@ -79,7 +79,7 @@ impl Replication {
         let ticket = self.engine.state.tasks.enter();
         let spawned = std::thread::Builder::new().name("role".to_owned()).spawn(move || {
             this.run_changes();
-            // What the thread held of the node goes before its ticket.
+            // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop(this);
             drop(ticket);
         });
@@ -96,7 +96,7 @@ impl Replication {
         queue.running || !queue.waiting.is_empty()
     }
 
-    /// Who is followed when all changes have been made that were asked for.
+    /// The primary once all requested changes have been made.
     pub(super) fn intended(&self) -> Option<(String, u16)> {
         let target = self.roles.queue.lock().target.clone();
         target.unwrap_or_else(|| {
@@ -104,8 +104,8 @@ impl Replication {
         })
     }
 
-    /// Waits until every change that was asked for has been made. Only for who holds nothing that a change needs: at start, when
-    /// nobody may meet a primary in a node that is a replica.
+    /// Waits until every requested change has been made. The caller must hold nothing that a change needs: used at
+    /// start, when a node that is a replica must not appear as a primary.
     pub(crate) fn wait_for_role(&self) {
         let mut queue = self.roles.queue.lock();
         self.roles.settled.wait_while(&mut queue, |queue| queue.running);
@@ -113,7 +113,7 @@ impl Replication {
 
     fn run_changes(self: &Arc<Self>) {
         loop {
-            // A node that has ended changes its role no more: whoever asked went with it.
+            // A node that has ended changes its role no more; the requester is gone with it.
             let alive = self.engine.state.tasks.wait_turn();
             let next = {
                 let mut queue = self.roles.queue.lock();
@@ -130,7 +130,7 @@ impl Replication {
             };
             self.carry_out(change);
             if let Some(done) = done {
-                // Who asked may have left.
+                // The requester may be gone.
                 let _ = done.send(());
             }
         }
@@ -176,7 +176,7 @@ impl Replication {
             }
             None => {
                 self.engine.log.notice(format_args!("Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to synchronize with the new master with just a partial transfer."));
-                // Without a stream, writes were not counted, and the offset says nothing.
+                // Without a stream, writes were not counted, so the offset is meaningless.
                 if core.open_stream() {
                     false
                 } else {
@@ -211,7 +211,7 @@ impl Replication {
 
     fn become_primary(&self, core: &mut Core) {
         let Some(old) = core.following.take() else { return };
-        // The id is shifted before anything of the old link is taken down, so that no replica can ask in between.
+        // The id is shifted before the old link is taken down, so that no replica can ask in between.
         let before = core.history.id;
         let id = self.new_id();
         core.history.shift(id);
@@ -233,7 +233,7 @@ impl Replication {
         self.engine.log.set_role(Role::Primary);
     }
 
-    /// Ends the links of all replicas: they come back at once and learn the new id.
+    /// Closes the links of all replicas: they reconnect at once and learn the new id.
     pub(super) fn disconnect_replicas(&self, core: &Core) {
         for replica in core.replicas.values() {
             replica.handle.kill();

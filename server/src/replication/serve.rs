@@ -1,7 +1,7 @@
 //! The link to one replica, from PSYNC on: a task on the control thread that owns its socket.
 //!
-//! It writes what the snapshot's thread gives it, then what the stream holds; it reads acknowledgements and nothing else, so a
-//! replica's link never runs a command here.
+//! It writes what the snapshot's thread supplies, then what the stream holds. It reads acknowledgements and nothing
+//! else, so a replica's link never runs a command here.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,7 +28,7 @@ use crate::session::client::ClientHandle;
 const OUTPUT_AT_ONCE: usize = 256 * 1024;
 /// Buffers in one write.
 const SLICES: usize = 64;
-/// A replica says little; more than this in one unfinished request is nonsense.
+/// A replica sends little; a longer incomplete request is invalid.
 const MAX_INPUT: usize = 64 * 1024;
 
 /// A connection that became a replica's link.
@@ -36,7 +36,7 @@ pub(super) struct Link {
     pub replication: Arc<Replication>,
     pub handle: Arc<ClientHandle>,
     pub stream: TcpStream,
-    /// Bytes read behind PSYNC.
+    /// Bytes read after PSYNC.
     pub input: Vec<u8>,
     /// Parts of the snapshot, if it needs one.
     pub source: Option<Reader>,
@@ -44,7 +44,7 @@ pub(super) struct Link {
     pub out: VecDeque<Bytes>,
 }
 
-/// The parser goes on where it stopped, with the words it has.
+/// The parser continues where it stopped, with the words it has.
 struct Intake {
     parser: RequestParser,
     words: ArgVec,
@@ -69,7 +69,7 @@ pub(super) async fn killed(handle: &ClientHandle) {
 }
 
 impl Link {
-    /// Serves the replica until either side ends it.
+    /// Serves the replica until either side closes the link.
     pub(super) async fn run(mut self) {
         let batch = self.replication.engine.config.bool(ids::REPL_DISABLE_TCP_NODELAY);
         let _ = self.stream.set_nodelay(!batch);
@@ -138,7 +138,7 @@ impl Link {
         }
     }
 
-    /// While the replica waits for its snapshot to begin, it hears a newline now and then.
+    /// While the replica waits for its snapshot to begin, it gets a newline from time to time.
     fn keep_alive(&mut self) {
         let waiting = |replica: &super::core::Replica| replica.phase == Phase::Waiting;
         if self.replication.core.lock().replicas.get(&self.handle.id).is_some_and(waiting) {
@@ -191,7 +191,7 @@ impl Link {
         }
     }
 
-    /// Reads what is there. `false`: the link is over.
+    /// Reads what has arrived. `false`: the link is over.
     fn read(&mut self, intake: &mut Intake) -> bool {
         let mut chunk = [0; 4096];
         match self.stream.try_read(&mut chunk) {
@@ -204,7 +204,7 @@ impl Link {
         }
     }
 
-    /// Takes the acknowledgements out of what was read. `false`: that is no replica.
+    /// Takes the acknowledgements out of the input. `false`: the peer is not a replica.
     fn read_acks(&mut self, intake: &mut Intake) -> bool {
         let mut used = 0;
         loop {
@@ -217,7 +217,7 @@ impl Link {
                     }
                     used += consumed;
                 }
-                // A newline says that it is there: it is loading.
+                // A newline shows that the replica is alive: it is loading.
                 Ok(Parsed::Empty { consumed }) => {
                     used += consumed;
                     self.replication.heard_of(self.handle.id);

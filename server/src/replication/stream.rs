@@ -1,7 +1,7 @@
 //! The bytes of the replication stream that are still needed: by the backlog, or by a replica that is behind.
 //!
-//! One ordered stream for all: what is appended is shared, a replica is a position in it. The end is one growing buffer; when
-//! someone reads it, or it is large enough, it is frozen into a block without copying.
+//! There is one ordered stream for all: appended bytes are shared, and a replica is a position in it. The end is one
+//! growing buffer; when it is read, or large enough, it is frozen into a block without copying.
 
 use std::collections::VecDeque;
 
@@ -40,12 +40,12 @@ impl Stream {
         self.end
     }
 
-    /// Whether someone who has `position` bytes can be given all the others.
+    /// Whether a replica that has `position` bytes can be given all the others.
     pub(crate) fn holds(&self, position: i64) -> bool {
         (self.start()..=self.end).contains(&position)
     }
 
-    /// Adds bytes that are a stream already.
+    /// Adds bytes that are already in stream format.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.tail.extend_from_slice(bytes);
@@ -70,7 +70,7 @@ impl Stream {
             self.freeze();
         }
         if self.tail.capacity() - self.tail.len() < bytes {
-            // Whatever was frozen keeps the old allocation; the unfrozen rest of it is copied at most once.
+            // The frozen part keeps the old allocation; the unfrozen rest is copied at most once.
             self.tail.reserve(bytes.max(BLOCK));
         }
     }
@@ -101,7 +101,7 @@ impl Stream {
         at
     }
 
-    /// Forgets what is before `position`, in whole blocks.
+    /// Drops what is before `position`, in whole blocks.
     pub(crate) fn trim(&mut self, position: i64) {
         while let Some(block) = self.blocks.front()
             && block.start + block.bytes.len() as i64 <= position

@@ -1,4 +1,5 @@
-//! Rules of the stream: every position that is held gives exactly the bytes after it, however it was appended, read and trimmed.
+//! Rules of the stream: every position that is held gives exactly the bytes after it, however it was appended, read and
+//! trimmed.
 
 use proptest::prelude::*;
 use protocol::resp::OwnedArgs;

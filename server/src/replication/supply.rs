@@ -1,15 +1,15 @@
 //! The bytes of one snapshot between the thread that makes them and the links that send them, each at its own pace.
 //!
-//! A window of the newest bytes is in memory. What has left it and is still wanted is in a file without a name, so a slow replica holds
-//! nobody up: neither the other replicas, nor the snapshot, behind which the next one (SAVE, the last save of a node that stops)
-//! would have to wait. Memory is bounded by the window. Where no file can be had, the writer waits for the slowest link; a link that
-//! stands still is ended by `repl-timeout`, and then nobody waits for it.
+//! A window of the newest bytes is in memory. Older bytes that are still wanted are in an unnamed file, so a slow
+//! replica delays neither the other replicas nor the snapshot itself; the next snapshot (SAVE, the last save of a
+//! stopping node) would have to wait for that. The window bounds the memory. If no file can be created, the writer
+//! waits for the slowest link; a link that hangs is ended by `repl-timeout`, and then the wait is over.
 //!
-//! Links live on the control thread, which waits for no disk: what is in the file is read by a thread of the runtime's pool, and kept for the
-//! link until it comes to it.
+//! Links live on the control thread, which waits for no disk: bytes in the file are read by a thread of the runtime's
+//! pool, and kept for the link until it needs them.
 //!
-//! Invariants: whatever a reader still wants is in the window or in the file; the file ends where the window begins. Lock order: a
-//! reader's own lock, then the window's.
+//! Invariants: bytes that a reader still wants are in the window or in the file; the file ends where the window begins.
+//! Lock order: a reader's own lock, then the window's.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -36,7 +36,7 @@ struct Window {
     /// Position of the first byte in memory, and of the one after the last.
     start: u64,
     end: u64,
-    /// Where the bytes from this position up to `start` are.
+    /// The file that holds the bytes from this position up to `start`.
     file: Option<(Arc<File>, u64)>,
 }
 
@@ -57,8 +57,8 @@ impl Supply {
         self.0.lock().end
     }
 
-    /// Makes the window small again. `wanted`: the first byte that a reader still lacks. `open` makes a file.
-    /// Returns `false` if there is no file for what is still wanted.
+    /// Shrinks the window. `wanted`: the first byte that a reader still lacks. `open` creates a file. Returns `false`
+    /// if there is no file for bytes that are still wanted.
     pub(super) fn shrink(&self, wanted: Option<u64>, open: impl Fn() -> io::Result<File>) -> bool {
         loop {
             let (first, start, file) = {
@@ -68,14 +68,15 @@ impl Supply {
                     return true;
                 }
                 if wanted.is_none_or(|wanted| wanted >= window.start + first.len() as u64) {
-                    // Nobody wants anything of before either.
+                    // Earlier bytes are not wanted either.
                     window.file = None;
                     window.pass(first.len());
                     continue;
                 }
                 (first, window.start, window.file.clone())
             };
-            // Written without the lock: only this thread takes blocks out of the window, and readers must not wait for a disk.
+            // Written without the lock: only this thread takes blocks out of the window, and readers must not wait for
+            // a disk.
             let (file, from) = match file {
                 Some(file) => file,
                 None => match open() {
@@ -92,10 +93,9 @@ impl Supply {
         }
     }
 
-    /// What there is from this position on, as much as comes easily.
+    /// The bytes from this position on, as many as are readily available.
     ///
-    /// # Errors
-    /// The bytes are neither in memory nor in the file.
+    /// # Errors The bytes are neither in memory nor in the file.
     pub(super) fn look(&self, position: u64) -> io::Result<Found> {
         let window = self.0.lock();
         if position >= window.start {
@@ -116,7 +116,7 @@ impl Supply {
     }
 }
 
-/// What a look found.
+/// The result of a look.
 pub(super) enum Found {
     Bytes(Bytes),
     Stored(Stored),
@@ -132,10 +132,9 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// Reads them, which waits for the disk.
+    /// Reads the bytes, which waits for the disk.
     ///
-    /// # Errors
-    /// The file cannot be read.
+    /// # Errors The file cannot be read.
     pub(super) fn read(&self) -> io::Result<Bytes> {
         let mut bytes = vec![0; self.count];
         self.file.read_exact_at(&mut bytes, self.at)?;
@@ -161,20 +160,20 @@ pub(super) enum SyncPart {
 
 #[derive(Default)]
 struct State {
-    /// What stands before the snapshot.
+    /// The bytes before the snapshot.
     head: VecDeque<Bytes>,
     /// The snapshot may be read.
     supply: Option<Arc<Supply>>,
     position: u64,
     /// The bytes from `position` on, which are being read from the file.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
-    /// What stands behind the snapshot; known when all of it is in the supply.
+    /// The bytes after the snapshot; known when all of it is in the supply.
     tail: Option<VecDeque<Bytes>>,
     failed: bool,
     gone: bool,
 }
 
-/// What a link can have now.
+/// What a link can get now.
 #[derive(Debug, PartialEq, Eq)]
 enum Taken {
     Part(SyncPart),
@@ -191,24 +190,24 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// Bytes that stand before all others.
+    /// Adds bytes before all others.
     pub(super) fn head(&self, bytes: Bytes) {
         self.state.lock().head.push_back(bytes);
         self.wake.notify_one();
     }
 
-    /// The snapshot may be sent, as far as it is there.
+    /// The snapshot may be sent, as far as it is available.
     pub(super) fn open(&self, supply: &Arc<Supply>) {
         self.state.lock().supply = Some(supply.clone());
         self.wake.notify_one();
     }
 
-    /// More of the snapshot is there.
+    /// More of the snapshot is available.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// All of the snapshot is there; this follows it.
+    /// The snapshot is complete; `tail` follows it.
     pub(super) fn end(&self, tail: impl IntoIterator<Item = Bytes>) {
         self.state.lock().tail = Some(tail.into_iter().collect());
         self.wake.notify_one();
@@ -260,7 +259,7 @@ impl Outlet {
         Taken::Part(tail.pop_front().map_or(SyncPart::End, SyncPart::Bytes))
     }
 
-    /// What was being read, once it is there.
+    /// The bytes that were being read, once they are there.
     fn poll_read(&self, cx: &mut Context<'_>) -> Poll<SyncPart> {
         let mut state = self.state.lock();
         let Some(reading) = state.reading.as_mut() else { return Poll::Ready(SyncPart::Failed) };
@@ -271,7 +270,7 @@ impl Outlet {
         Poll::Ready(SyncPart::Bytes(bytes))
     }
 
-    /// The next part. Not to be asked for after [`SyncPart::End`]. Who gives up waiting for it loses nothing.
+    /// The next part. Must not be called after [`SyncPart::End`]. Dropping the future loses nothing.
     pub(super) async fn next(&self) -> SyncPart {
         loop {
             match self.take() {
@@ -283,7 +282,7 @@ impl Outlet {
     }
 }
 
-/// An outlet as its link has it: nothing is kept for a link that is gone.
+/// An outlet as its link holds it: when the link is gone, nothing is kept for it.
 pub(super) struct Reader(pub Arc<Outlet>);
 
 impl Drop for Reader {

@@ -1,11 +1,11 @@
-//! Where the payload of a full sync begins and ends: `$<length>` or `$EOF:<mark>` before it, the mark behind it.
+//! Where the payload of a full sync begins and ends: `$<length>` or `$EOF:<mark>` before it, and the mark after it.
 //!
-//! The file itself says where it ends, too ([`crate::persistence::rdb_loader`]); this is about the framing around it.
+//! The file itself also shows where it ends ([`crate::persistence::rdb_loader`]); this is about the framing around it.
 
 /// How the payload is framed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// So many bytes.
+    /// A number of bytes.
     Length(u64),
     /// Up to these 40 bytes.
     Mark([u8; 40]),

@@ -1,6 +1,7 @@
-//! The stream of the primary: its commands are applied and counted, acknowledgements go back.
+//! The stream of the primary: its commands are applied and counted, and acknowledgements are sent back.
 //!
-//! Bytes are counted when all they belong to was applied: a transaction as a whole. What a pause holds back stays in the buffer.
+//! Bytes are counted once everything they belong to is applied: a transaction as a whole. Commands held back by a pause
+//! stay in the buffer.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,14 +19,15 @@ use crate::logging::NodeLog;
 use crate::replication::serve::killed;
 use crate::session::Session;
 
-/// Between two acknowledgements that nobody asked for.
+/// Interval between unsolicited acknowledgements.
 const ACK_PERIOD: Duration = Duration::from_secs(1);
-/// The same until the primary has sent something, for the first [`EARLY_ACKS`] of them: a stock primary takes no acknowledgement
-/// before it has noticed, within its 100 ms, that the process which wrote the snapshot has ended. The one sent after loading a
-/// small snapshot comes too early for it, and until the next the replica would get no write.
+/// The same until the primary has sent something, for the first [`EARLY_ACKS`] of them. A stock primary accepts
+/// acknowledgements only after it has noticed, within its 100 ms, that the process which wrote the snapshot has ended.
+/// The acknowledgement after loading a small snapshot comes too early for it, and until the next one the replica would
+/// get no writes.
 const EARLY_ACK_PERIOD: Duration = Duration::from_millis(100);
 const EARLY_ACKS: u32 = 10;
-/// Bytes of the stream that are read on while a pause holds it back.
+/// How many bytes of the stream are read while a pause holds it back.
 const MAX_HELD: usize = 16 * 1024 * 1024;
 
 impl FollowTask {
@@ -36,7 +38,7 @@ impl FollowTask {
         let mut ticks = tokio::time::interval(ACK_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
-        // After a full sync, the primary waits for this word before it sends the stream.
+        // After a full sync, the primary waits for this acknowledgement before it sends the stream.
         self.send_ack(wire).await?;
         let handle = session.handle.clone();
         loop {
@@ -46,7 +48,7 @@ impl FollowTask {
             }
             let full = run.held.is_some() && wire.buffer.len() > MAX_HELD;
             if full {
-                // What the primary has to keep meanwhile is its business, and that it is silent is ours.
+                // The primary takes care of its own buffer meanwhile; but its silence is due to us.
                 heard = Instant::now();
             }
             wire.buffer.reserve(READ_CHUNK);
@@ -87,34 +89,35 @@ impl FollowTask {
     }
 }
 
-/// Takes commands out of the stream. Bytes are counted when all they belong to was applied: a transaction as a whole.
+/// Takes commands out of the stream. Bytes are counted once everything they belong to is applied: a transaction as a
+/// whole.
 #[derive(Default)]
 struct Applier {
     parser: RequestParser,
-    /// Words of a command that is not complete, or is held: the parser goes on with them.
+    /// Words of a command that is incomplete or held; the parser continues with them.
     words: ArgVec,
     /// Bytes of the buffer that were executed or queued, but are not counted yet.
     parsed: usize,
-    /// Bytes of the next command, which is held back.
+    /// Length of the next command, which is held back.
     held: Option<usize>,
 }
 
-/// What came of applying.
+/// The result of applying.
 struct Run {
-    /// The primary wants to know how far we are.
+    /// The primary asked for an acknowledgement.
     asked: bool,
     /// What holds the next command back.
     held: Option<Held>,
 }
 
 impl Applier {
-    /// Applies what is complete and not held back.
+    /// Applies all complete commands that are not held back.
     fn run(&mut self, task: &FollowTask, wire: &mut Wire, session: &mut Session) -> Result<Run, End> {
         let replication = &task.replication;
         let engine = &replication.engine;
         let mut scratch = Vec::new();
         let mut run = Run { asked: false, held: None };
-        // Bytes that are counted already.
+        // Bytes that are already counted.
         let mut counted = 0;
         let limits = Limits::authenticated(engine.hot.load().proto_max_bulk_len);
         loop {
@@ -174,9 +177,9 @@ impl Applier {
     }
 }
 
-/// A command of the stream was refused, so the data sets differ from here on. Said in Redis's words (`afterErrorReply`). What this
-/// server does not know at all it must not skip, as its primary goes on to build upon it: the link is given up, and as the command
-/// was not counted, it stands first in the stream of the next one.
+/// A command of the stream was refused, so the data sets differ from here on; logged in Redis's words
+/// (`afterErrorReply`). A command that this server does not know must not be skipped, since its primary goes on to
+/// build upon it: the link is closed, and as the command was not counted, it comes first in the next stream.
 fn differ(log: &NodeLog, error: &str, args: Args<'_>) -> Result<(), End> {
     let name = String::from_utf8_lossy(args.get(0).unwrap_or_default()).to_lowercase();
     log.warning(format_args!(

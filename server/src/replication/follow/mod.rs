@@ -1,17 +1,17 @@
-//! The link to the primary: connect, introduce, take a snapshot or continue, apply the stream; again and again until the role
-//! changes.
+//! The link to the primary: connect, introduce, take a snapshot or continue, apply the stream; again and again until
+//! the role changes.
 //!
 //! ```text
-//! wire     the socket, with what was read and not used
-//! receive  a snapshot, as it comes: looked through, and kept in memory or in a file
-//! place    a snapshot that is here as a whole, in the place of the old data
+//! wire     the socket, with bytes that were read and not used
+//! receive  a snapshot as it arrives: checked, and kept in memory or in a file
+//! place    a complete snapshot replaces the old data
 //! apply    the stream
-//! pace     how soon the next attempt is made
+//! pace     the wait before the next attempt
 //! ```
 //!
-//! A task on a worker, because applying runs commands. It belongs to one generation of the role; whatever it does to data or
-//! offset, it does under `applying` and only while that generation is the current one. So a promotion cannot be followed by one
-//! more command of the old primary, and what was applied is what was counted.
+//! It is a task on a worker, because applying runs commands. It belongs to one generation of the role. All its changes
+//! of data or offset are made under `applying` and only while that generation is the current one. So a promotion cannot
+//! be followed by one more command of the old primary, and data and offset always agree.
 
 mod apply;
 mod pace;
@@ -41,7 +41,7 @@ use crate::logging::NodeLog;
 use crate::session::client::{ClientHandle, ClientKind};
 use crate::session::{Origin, Session};
 
-/// Whom to follow, and until when.
+/// The primary to follow, and for which generation.
 pub(super) struct Target {
     pub host: String,
     pub port: u16,
@@ -70,7 +70,7 @@ pub(super) fn start(replication: &Arc<Replication>, target: Target) {
     });
 }
 
-/// The link among the node's clients, as long as it lives: a change of role drops the task wherever it waits.
+/// The link in the node's list of clients, as long as it lives: a change of role drops the task wherever it waits.
 struct Listed {
     engine: Arc<Engine>,
     handle: Arc<ClientHandle>,
@@ -122,12 +122,12 @@ impl FollowTask {
         }
     }
 
-    /// Changes what is known of the primary, if it is still ours.
+    /// Changes the facts about the primary, if it is still ours.
     fn with_following<R>(&self, f: impl FnOnce(&mut Following) -> R) -> Result<R, End> {
         self.replication.with_following(self.target.generation, f)
     }
 
-    /// Follows the primary until the link ends. `came_up`: since when the link is up.
+    /// Follows the primary until the link ends. `came_up`: when the link came up.
     async fn attempt(&mut self, came_up: &mut Option<Instant>) -> Result<(), End> {
         let (host, port) = (&self.target.host, self.target.port);
         let patience = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT).max(1) as u64);
@@ -223,7 +223,7 @@ impl FollowTask {
         }
     }
 
-    /// +CONTINUE: the stream goes on where we are.
+    /// +CONTINUE: the stream continues at our offset.
     fn resume(&self, id: Option<ReplId>, session: &mut Session) -> Result<(), End> {
         let replication = &self.replication;
         let _held = replication.applying.lock();
@@ -258,7 +258,7 @@ impl FollowTask {
 
     fn link_down(&self) {
         let now = self.replication.now();
-        // A stale link has nothing to say about the state.
+        // A stale link must not change the state.
         let _ = self.with_following(|following| {
             following.phase = LinkPhase::Connect;
             following.down_since_ms = Some(now);
@@ -279,7 +279,7 @@ fn log_request(log: &NodeLog, resume: Option<(ReplId, i64)>) {
 }
 
 impl Replication {
-    /// Changes what is known of the primary, unless the role has changed since this generation of it.
+    /// Changes the facts about the primary, unless the role has changed since this generation.
     fn with_following<R>(&self, generation: u64, f: impl FnOnce(&mut Following) -> R) -> Result<R, End> {
         let mut core = self.core.lock();
         if self.generation.load(Ordering::SeqCst) != generation {
@@ -288,7 +288,7 @@ impl Replication {
         core.following.as_mut().map(f).ok_or(End::Stale)
     }
 
-    /// Something of its data came from the primary: so old are those that this node has.
+    /// Data came from the primary: notes the time, which is the age of this node's data.
     fn touch_link(&self) {
         self.last_io_ms.store(self.now(), Ordering::Relaxed);
     }

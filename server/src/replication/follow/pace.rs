@@ -1,15 +1,16 @@
 //! How soon a replica connects again.
 //!
-//! A link that has worked and breaks is made anew at once: the primary's backlog goes on, and a cluster waits for its replicas. What
-//! was refused will most likely be refused again, so the waits grow. A primary that says yes and closes the link the next moment is
-//! one more kind of refusal, whatever it sent before: otherwise replica and primary would keep each other busy without end.
+//! When a link that has worked breaks, it is made anew at once: the primary's backlog goes on, and a cluster waits for
+//! its replicas. A refusal will most likely be repeated, so the waits grow. A primary that accepts and closes the link
+//! the next moment counts as refusing, whatever it sent before; otherwise replica and primary would keep each other
+//! busy without end.
 
 use std::time::Duration;
 
 /// Waits grow from the first to the last of these.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LAST_WAIT: Duration = Duration::from_secs(1);
-/// A link that lived so long has worked.
+/// A link that lived this long has worked.
 const WORKED: Duration = LAST_WAIT;
 
 /// The waits between the attempts to follow one primary.
@@ -23,7 +24,7 @@ impl Pace {
         Self { next: FIRST_WAIT }
     }
 
-    /// How long to wait after an attempt whose link was up for so long; `None`: it never came up.
+    /// How long to wait after an attempt whose link was up for this time; `None`: it never came up.
     pub(super) fn after(&mut self, up_for: Option<Duration>) -> Duration {
         if up_for.is_some_and(|time| time >= WORKED) {
             self.next = FIRST_WAIT;

@@ -1,8 +1,9 @@
-//! A snapshot that is here as a whole takes the place of the old data.
+//! A complete snapshot replaces the old data.
 //!
-//! Under `applying` from the first key that goes to the last that comes: no change of role and no cut of a snapshot meets half a
-//! data set. Keys that lie ready beside the old ones are exchanged for them between two commands. A file is loaded on a thread of its
-//! own, and clients are told LOADING meanwhile; the primary hears newlines, so that it knows that somebody is there.
+//! This is done under `applying` from the first removed key to the last added one, so that no change of role and no cut
+//! of a snapshot sees a partial data set. Keys that were loaded beside the old ones are exchanged for them between two
+//! commands. A file is loaded on its own thread, and clients get LOADING meanwhile; newlines tell the primary that the
+//! replica is alive.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -23,10 +24,10 @@ use crate::store::Cleared;
 
 /// Bytes that are loaded between two barriers.
 const STEP: usize = 256 * 1024;
-/// How often the primary hears that a file is still being loaded.
+/// How often the primary gets a newline while a file is loaded.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-/// What stands in the place of the old data afterwards.
+/// The state after the old data is replaced.
 pub(super) struct Placement {
     pub replication: Arc<Replication>,
     pub generation: u64,
@@ -35,7 +36,7 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Puts keys in place that were loaded beside the old ones.
+    /// Swaps in keys that were loaded beside the old ones.
     pub(super) fn exchange(&self, gate: usize, finished: Finished) -> Result<(), End> {
         let engine = &self.replication.engine;
         let Some(fresh) = finished.beside else {
@@ -53,7 +54,7 @@ impl Placement {
         Ok(())
     }
 
-    /// Loads a file in the place of the old data. While that takes its time, the primary hears of us.
+    /// Loads a file in place of the old data. Meanwhile the primary gets newlines.
     pub(super) async fn load(self, file: File, length: u64, wire: &mut Wire) -> Result<(), End> {
         let (told, mut done) = oneshot::channel();
         let ticket = self.replication.engine.state.tasks.enter();
@@ -61,10 +62,10 @@ impl Placement {
             .name("load".to_owned())
             .spawn(move || {
                 let result = self.load_file(file, length);
-                // What the thread held of the node goes before its ticket.
+                // Dropped before the ticket, so that the thread holds nothing of the node by then.
                 drop(self);
                 drop(ticket);
-                // Nobody listens any more if the node stops.
+                // There is no receiver if the node stops.
                 let _ = told.send(result);
             })
             .map_err(|error| End::Refused(format!("Can't start a thread to load the snapshot: {error}")))?;
@@ -73,7 +74,7 @@ impl Placement {
             tokio::select! {
                 result = &mut done => return result.unwrap_or(Err(End::Stale)),
                 _ = ticks.tick() => {
-                    // A primary that is gone by now is noticed afterwards; what it sent is good.
+                    // If the primary is gone by now, that is noticed afterwards; what it sent is valid.
                     let _ = wire.stream.write_all(b"\n").await;
                 }
             }
@@ -90,10 +91,10 @@ impl Placement {
             self.replication.persistence.note_loading(0, length);
             Ok::<_, End>(engine.flush(0..engine.keyspace.databases()))
         })?;
-        // Before the new ones come, so that the two need not be in memory together.
+        // Before the new keys are loaded, so that both need not be in memory together.
         drop(old);
         let loaded = self.read(&mut file, length);
-        // A node that stops leaves it at that: it says LOADING to its end, so that nobody saves half a data set.
+        // A stopping node leaves it at that: it stays LOADING to its end, so that no partial data set is saved.
         if !self.is_stopping() {
             let garbage = engine.barrier.enter(gate).exclusive(|_| self.end(&loaded));
             drop(garbage);
@@ -131,7 +132,7 @@ impl Placement {
         load.finish().map(|finished| finished.loaded).map_err(|error| End::Refused(error.to_string()))
     }
 
-    /// The load of a file is over. The caller holds `applying` and the barrier. Returns what is of no use.
+    /// Ends the load of a file. The caller holds `applying` and the barrier. Returns what is to be dropped.
     fn end(&self, loaded: &Result<Loaded, End>) -> Vec<Cleared> {
         let engine = &self.replication.engine;
         let arrived = loaded.as_ref().is_ok_and(|loaded| self.arrive(loaded).is_ok());
@@ -145,7 +146,7 @@ impl Placement {
         engine.flush(0..engine.keyspace.databases())
     }
 
-    /// From here on the old data are not there any more. The caller holds `applying` and the barrier.
+    /// From here on the old data is gone. The caller holds `applying` and the barrier.
     fn leave_old(&self) -> Result<(), End> {
         let replication = &self.replication;
         replication.with_following(self.generation, |following| {
@@ -162,7 +163,7 @@ impl Placement {
         Ok(())
     }
 
-    /// The new data are in place. The caller holds `applying` and the barrier.
+    /// The new data is in place. The caller holds `applying` and the barrier.
     fn arrive(&self, loaded: &Loaded) -> Result<(), End> {
         let replication = &self.replication;
         replication.with_following(self.generation, |following| {
@@ -178,7 +179,7 @@ impl Placement {
         replication.publish(&core);
         drop(core);
         let state = &replication.engine.state;
-        // Nothing of it is in the file on the disk: the next save point is to see that.
+        // None of it is in the file on disk, so the next save point must save it.
         state.dirty.fetch_add(i64::try_from(loaded.keys).unwrap_or(i64::MAX), Ordering::Relaxed);
         state.primary_link_up.store(true, Ordering::SeqCst);
         replication.persistence.note_load(loaded);

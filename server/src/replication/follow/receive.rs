@@ -1,11 +1,13 @@
-//! A snapshot of the primary, taken in as a whole before any of the old data go.
+//! A snapshot of the primary, received completely before any of the old data is dropped.
 //!
-//! Until then the node serves what it has, with its own offset and id: a primary that dies, or stands still, in the middle of a
-//! transfer costs nothing. `repl-diskless-load` says where the new data wait, as in Redis. By default that is a file, for the two
-//! data sets need not be in memory at once; what is short is kept in memory anyway. With `swapdb` (and `on-empty-db`, if there is
-//! nothing to lose) they are loaded beside the old ones as they come.
+//! Until then the node serves its old data, with its own offset and id: a primary that dies or hangs in the middle of a
+//! transfer costs nothing. `repl-diskless-load` says where the new data is kept until then, as in Redis. By default
+//! that is a file, so that the two data sets need not be in memory at once; short snapshots are kept in memory anyway.
+//! With `swapdb` (and `on-empty-db`, if there is nothing to lose) the new data is loaded beside the old data as it
+//! arrives.
 //!
-//! The file is looked through on its way to the disk: whatever could not be loaded is refused while the old data are there.
+//! The file is checked on its way to the disk: a snapshot that could not be loaded is refused while the old data is
+//! still there.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -25,21 +27,21 @@ use crate::replication::transfer::{Framing, framing};
 /// Snapshots up to this size are kept in memory, bytes.
 const GATHERED: usize = 1024 * 1024;
 
-/// Where the new data are when all have come.
+/// Where the complete new data is.
 pub(super) enum Received {
-    /// A file without a name, and its length.
+    /// An unnamed file, and its length.
     File(File, u64),
-    /// Keys that need only be put in place.
+    /// Keys that only have to be swapped in.
     Beside(Box<Finished>),
 }
 
-/// Where they wait until then.
+/// Where the data is kept until it is complete.
 enum Sink {
     Beside { load: Box<Load>, _announced: Asynchronous },
     Checked { check: Check, kept: Vec<u8>, file: Option<File>, length: u64 },
 }
 
-/// INFO says `async_loading:1` as long as this is there.
+/// INFO shows `async_loading:1` as long as this exists.
 struct Asynchronous(Arc<Engine>);
 
 impl Asynchronous {
@@ -74,7 +76,7 @@ impl Sink {
         }
     }
 
-    /// Takes bytes. At the snapshot's end, the number of those that are not part of it.
+    /// Takes bytes. At the snapshot's end, returns how many of them do not belong to it.
     fn take(&mut self, engine: &Engine, bytes: &[u8]) -> Result<Option<usize>, End> {
         match self {
             Self::Beside { load, .. } => {
@@ -106,7 +108,7 @@ impl Sink {
     }
 }
 
-/// Keeps bytes in memory, or in a file if they have become many. The text of a failure is Redis's.
+/// Keeps bytes in memory, or in a file if there are many. The text of a failure is Redis's.
 fn keep(engine: &Engine, kept: &mut Vec<u8>, file: &mut Option<File>, bytes: &[u8]) -> Result<(), String> {
     use std::io::Write as _;
     if file.is_none() && kept.len() + bytes.len() <= GATHERED {
@@ -133,7 +135,7 @@ fn keep(engine: &Engine, kept: &mut Vec<u8>, file: &mut Option<File>, bytes: &[u
 }
 
 impl FollowTask {
-    /// +FULLRESYNC: everything follows.
+    /// +FULLRESYNC: a full sync follows.
     pub(super) async fn full_sync(&self, wire: &mut Wire, id: ReplId, offset: i64) -> Result<(), End> {
         let log = &self.replication.engine.log;
         log.notice(format_args!("Full resync from master: {}:{offset}", String::from_utf8_lossy(&id)));
@@ -159,7 +161,7 @@ impl FollowTask {
         Ok(())
     }
 
-    /// Bytes of the snapshot have come.
+    /// Bytes of the snapshot have arrived.
     fn note_transfer(&self, bytes: u64, total: u64) -> Result<(), End> {
         self.with_following(|following| {
             let transfer = &mut following.transfer;
@@ -205,7 +207,7 @@ impl FollowTask {
             if let Sink::Beside { load, .. } = &sink {
                 self.replication.persistence.note_loading(load.offset(), total);
             }
-            // Others live on this thread, too.
+            // Other tasks share this thread.
             tokio::task::yield_now().await;
         }
         match framing {
@@ -215,7 +217,7 @@ impl FollowTask {
         sink.finish(engine)
     }
 
-    /// Takes the mark behind a snapshot.
+    /// Reads the mark after a snapshot.
     async fn take_mark(&self, wire: &mut Wire, mark: &[u8]) -> Result<(), End> {
         while wire.buffer.len() < mark.len() {
             wire.more().await.map_err(receiving)?;
@@ -227,7 +229,7 @@ impl FollowTask {
         Ok(())
     }
 
-    /// Passes what was announced beyond the snapshot's own end.
+    /// Skips bytes that were announced beyond the snapshot's own end.
     async fn skip(&self, wire: &mut Wire, mut bytes: u64) -> Result<(), End> {
         while bytes > 0 {
             if wire.buffer.is_empty() {
@@ -241,7 +243,7 @@ impl FollowTask {
     }
 }
 
-/// What ended a transfer, in Redis's words.
+/// The error that ended a transfer, in Redis's words.
 fn receiving(end: End) -> End {
     match end {
         End::Lost(text) if text == "Timeout" => End::Lost(

@@ -1,4 +1,4 @@
-//! The socket to the primary, with what was read and not used; and why a link ends.
+//! The socket to the primary, with bytes that were read and not used; and why a link ends.
 
 use std::io;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Wire {
         Self { stream, buffer: Vec::new(), patience }
     }
 
-    /// Reads more behind what is there.
+    /// Reads more bytes, after those present.
     pub(super) async fn more(&mut self) -> Result<(), End> {
         self.buffer.reserve(READ_CHUNK);
         match timeout(self.patience, self.stream.read_buf(&mut self.buffer)).await {
