@@ -3,6 +3,7 @@
 //!
 //! Memory is judged by what is resident, as the system and an operator's alarm see it, and each test has a server of its own.
 
+mod contention;
 mod descriptors;
 mod limits;
 mod memory;

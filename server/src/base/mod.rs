@@ -5,6 +5,7 @@
 
 pub(crate) mod allocator;
 pub(crate) mod clock;
+pub(crate) mod contention;
 pub(crate) mod glob;
 pub(crate) mod limits;
 pub(crate) mod longdouble;

@@ -180,8 +180,7 @@ impl<'a> KeyspaceCtx<'a> {
     /// again when the slot is free.
     pub(crate) fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
         let Some(patience) = self.patience else { return Ok(self.keyspace.lock(db, slot)) };
-        let locked = self.keyspace.try_lock(db, slot).or_else(|| self.keyspace.lock_within(db, slot, patience));
-        locked.ok_or_else(|| {
+        self.keyspace.lock_within(db, slot, patience).ok_or_else(|| {
             self.busy = Some((db, slot));
             error::TRY_AGAIN
         })

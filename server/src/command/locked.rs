@@ -75,7 +75,7 @@ impl LockPlan {
     pub(crate) fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
         self.lock_by(|place| {
             let (db, slot) = slot_at(place);
-            keyspace.try_lock(db, slot).or_else(|| keyspace.lock_within(db, slot, patience)).ok_or((db, slot))
+            keyspace.lock_within(db, slot, patience).ok_or((db, slot))
         })
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::base::contention::Waits;
 use crate::base::parking::{Parking, Ticket};
 
 /// For how long a worker waits for its gate, or for the gates of others, before it does something else. A usual batch is over by then.
@@ -34,6 +35,10 @@ pub(crate) struct Barrier {
     turn: Mutex<()>,
     /// Those who found their gate closed.
     parking: Parking<()>,
+    /// Threads that found their gate closed.
+    gate_waits: Waits,
+    /// Gates of others that an asker found in use, and other askers that it found before it.
+    alone_waits: Waits,
 }
 
 /// Proof that the holder executes between two barriers, or alone.
@@ -55,6 +60,8 @@ impl Barrier {
             gates: (0..workers + helpers).map(|_| CachePadded::new(Mutex::new(()))).collect(),
             turn: Mutex::new(()),
             parking: Parking::default(),
+            gate_waits: Waits::default(),
+            alone_waits: Waits::default(),
         }
     }
 
@@ -63,23 +70,30 @@ impl Barrier {
         self.gates.len()
     }
 
+    /// How often a thread found its gate closed.
+    pub(crate) fn gate_waits(&self) -> &Waits {
+        &self.gate_waits
+    }
+
+    /// How often who wanted to be alone found others executing, or asking.
+    pub(crate) fn alone_waits(&self) -> &Waits {
+        &self.alone_waits
+    }
+
     /// Enters through gate `gate`; blocks while somebody is exclusive.
     pub(crate) fn enter(&self, gate: usize) -> Pass<'_> {
-        self.pass(gate, self.gates[gate].lock())
+        self.pass(gate, self.gate_waits.lock(&self.gates[gate]))
     }
 
     /// Enters through gate `gate` unless somebody is exclusive: for the control thread, which waits for no command.
     pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
-        Some(self.pass(gate, self.gates[gate].try_lock()?))
+        Some(self.pass(gate, self.gate_waits.try_lock(&self.gates[gate])?))
     }
 
     /// Enters through gate `gate` unless somebody is exclusive for long: for a worker, which has others to serve.
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
-        match self.gates[gate].try_lock() {
-            Some(guard) => Some(self.pass(gate, guard)),
-            None => Some(self.pass(gate, self.gates[gate].try_lock_for(PATIENCE)?)),
-        }
+        Some(self.pass(gate, self.gate_waits.lock_within(&self.gates[gate], PATIENCE)?))
     }
 
     #[inline]
@@ -100,7 +114,7 @@ impl Barrier {
             if closed.iter().any(|(known, _)| *known == gate) {
                 continue;
             }
-            match lock.try_lock_for(patience) {
+            match self.alone_waits.lock_within(lock, patience) {
                 Some(guard) => closed.push((gate, guard)),
                 None => {
                     self.open(closed);
@@ -123,7 +137,7 @@ impl Barrier {
             patience = (patience * 2).min(PATIENCE_MAX);
         }
         drop(closed);
-        self.gates.iter().map(|gate| gate.lock()).enumerate().collect()
+        self.gates.iter().map(|gate| self.alone_waits.lock(gate)).enumerate().collect()
     }
 
     fn open(&self, closed: Closed<'_>) {
@@ -141,7 +155,7 @@ impl<'a> Pass<'a> {
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.turn.lock();
+        let turn = barrier.alone_waits.lock(&barrier.turn);
         let closed = barrier.close();
         let result = self.run_alone(closed, f);
         drop(turn);
@@ -155,7 +169,7 @@ impl<'a> Pass<'a> {
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.turn.try_lock_for(PATIENCE)?;
+        let turn = barrier.alone_waits.lock_within(&barrier.turn, PATIENCE)?;
         let closed = barrier.close_within(Vec::new(), PATIENCE).ok()?;
         let result = self.run_alone(closed, f);
         drop(turn);

@@ -52,9 +52,11 @@ impl Engine {
         match held {
             Held::Pause(until) => self.pause_over(until).await,
             Held::Slot(db, slot) => {
+                self.contention.slot_retries.count();
                 called(|ticket| self.keyspace.park(db, slot, ticket)).await;
             }
             Held::Gate(gate) => {
+                self.contention.gate_retries.count();
                 if !called(|ticket| self.barrier.park(gate, ticket)).await {
                     tokio::time::sleep(GATES_AGAIN).await;
                 }
@@ -62,7 +64,7 @@ impl Engine {
         }
     }
 
-    /// Locks a slot for a command of this session.
+    /// Locks a slot for a command of this session that found it locked.
     ///
     /// # Errors
     /// Another command has it for longer than a moment.
@@ -71,7 +73,7 @@ impl Engine {
         if is_patient(session) {
             return Ok(self.keyspace.lock(db, slot));
         }
-        self.keyspace.lock_within(db, slot, SLOT_PATIENCE).ok_or_else(|| hold(session, Held::Slot(db, slot)))
+        self.keyspace.wait_within(db, slot, SLOT_PATIENCE).ok_or_else(|| hold(session, Held::Slot(db, slot)))
     }
 
     /// Takes all locks of a plan for a command of this session.

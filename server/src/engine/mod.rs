@@ -15,6 +15,7 @@
 pub(crate) mod barrier;
 pub(crate) mod blocking;
 pub(crate) mod changes;
+mod contention;
 pub(crate) mod dispatch;
 pub(crate) mod execute;
 pub(crate) mod expire_cycle;
@@ -55,6 +56,7 @@ use crate::session::pubsub::PubSub;
 use crate::session::tracking::Tracking;
 use crate::store::Keyspace;
 use barrier::Barrier;
+use contention::Contention;
 use handler::{SUBSYSTEMS, Service, Subsystem};
 use hot::Hot;
 use info::InfoState;
@@ -78,6 +80,7 @@ pub(crate) struct Engine {
     pub state: NodeState,
     pub log: NodeLog,
     pub info: InfoState,
+    pub contention: Contention,
     /// What the hot path reads of the configuration, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
@@ -116,6 +119,7 @@ impl Engine {
             state: NodeState::new(seed, started),
             log,
             info: InfoState::default(),
+            contention: Contention::default(),
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),

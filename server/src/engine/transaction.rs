@@ -89,7 +89,12 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         let (db, slot) = (ctx.session.db, key_slot(key));
         let hash = ctx.engine.keyspace.hash(key);
         // To watch a key twice is to watch it once, so it does no harm to begin anew.
-        let mut guard = match ctx.engine.lock_soon(ctx.session, db, slot) {
+        let mut guard = match ctx
+            .engine
+            .keyspace
+            .try_lock(db, slot)
+            .map_or_else(|| ctx.engine.lock_soon(ctx.session, db, slot), Ok)
+        {
             Ok(guard) => guard,
             Err(held) => return Ok(Handled::Postponed(held)),
         };

@@ -48,9 +48,12 @@ impl<'a> Tries<'a> {
 impl<'a> Entered<'a> {
     /// Locks a slot, unless somebody holds it for longer than a moment.
     pub(crate) fn slot(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'a>> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             if let Some(guard) = self.keyspace.try_lock(db, slot) {
                 return Some(guard);
+            }
+            if attempt == 0 {
+                self.keyspace.waits().count();
             }
             std::hint::spin_loop();
         }

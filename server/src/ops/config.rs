@@ -96,7 +96,7 @@ fn rewrite(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
 }
 
 fn reset_stat(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.engine.stats.reset();
+    ctx.engine.reset_stats();
     ctx.reply.ok();
     Ok(Handled::Done)
 }

@@ -5,6 +5,7 @@
 //! |                                                                  settle   waits for writes that are under way
 //! debug       DEBUG, for tests                                      memory   MEMORY USAGE
 //! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
+//! contention  SLOTD CONTENTION: who waited for whom
 //! config      CONFIG                                                info     INFO
 //! introspect  COMMAND
 //! cron        periodic work: rates, expiry, clients that are idle or do not read
@@ -17,6 +18,7 @@
 mod attempt;
 pub(crate) mod commands;
 pub(crate) mod config;
+mod contention;
 mod cron;
 mod debug;
 pub(crate) mod info;

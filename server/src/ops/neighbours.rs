@@ -15,7 +15,7 @@ use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 use tokio::sync::oneshot;
 
-use super::Ops;
+use super::{Ops, contention};
 use crate::base::number::parse_i64;
 use crate::command::{CmdError, error, help};
 use crate::config::ids;
@@ -61,6 +61,8 @@ pub(crate) trait Neighbours: Send + Sync {
 const ID_DIGITS: usize = 8;
 
 const HELP: &[&str] = &[
+    "CONTENTION",
+    "    Show how often threads of this node were in each other's way.",
     "NODE LIST",
     "    Show the id, the address and the state of every node of this process.",
     "NODE KILL [<node>]",
@@ -80,6 +82,10 @@ pub(super) fn slotd(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
     let is = |index: usize, word: &str| args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
     if is(1, "HELP") && args.len() == 2 || is(1, "NODE") && is(2, "HELP") && args.len() == 3 {
         help::write(&mut ctx.reply, "SLOTD", HELP);
+        return Ok(Handled::Done);
+    }
+    if is(1, "CONTENTION") && args.len() == 2 {
+        contention::write(&ops.engine, &mut ctx.reply);
         return Ok(Handled::Done);
     }
     if !ops.engine.config.bool(ids::ENABLE_TEST_COMMANDS) {

@@ -514,7 +514,7 @@ impl Replication {
 
 impl Feed for Replication {
     fn append(&self, ops: &[(usize, Args<'_>)]) {
-        let mut core = self.core.lock();
+        let mut core = self.engine.contention.feed_waits.lock(&self.core);
         core.append(ops);
         self.offset.store(core.history.offset, Ordering::Release);
     }
@@ -549,3 +549,7 @@ impl Service for Replication {
         (commands::COMMANDS[index].handler)(self, ctx, args)
     }
 }
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

@@ -33,6 +33,7 @@ use super::hash::{Hasher, KeyHash, mix};
 use super::slot::Slot;
 use super::table;
 use crate::base::clock::UnixMillis;
+use crate::base::contention::Waits;
 use crate::base::parking::{Parking, Ticket};
 
 /// Slots whose counts are summed up together.
@@ -51,6 +52,8 @@ pub(crate) struct Keyspace {
     physical: Box<[AtomicUsize]>,
     /// Number of the last cut.
     epoch: AtomicU32,
+    /// Slots that were locked when somebody came for them.
+    waits: Waits,
 }
 
 /// The instant of a snapshot: which physical database each logical one was then.
@@ -67,6 +70,7 @@ impl Keyspace {
             databases: (0..databases).map(|_| OnceLock::new()).collect(),
             physical: (0..databases).map(AtomicUsize::new).collect(),
             epoch: AtomicU32::new(0),
+            waits: Waits::default(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Keyspace {
             databases: (0..databases).map(|_| OnceLock::new()).collect(),
             physical: (0..databases).map(AtomicUsize::new).collect(),
             epoch: AtomicU32::new(0),
+            waits: Waits::default(),
         }
     }
 
@@ -96,8 +101,12 @@ impl Keyspace {
     /// Locks a slot. Panics if there is no such database; SELECT has checked that.
     #[inline(always)]
     pub(crate) fn lock(&self, db: usize, slot: SlotId) -> SlotGuard<'_> {
-        let database = self.database(db);
-        self.enter(database, slot, database.cells[slot.index()].slot.lock())
+        self.lock_in(self.database(db), slot)
+    }
+
+    #[inline(always)]
+    fn lock_in<'a>(&'a self, database: &'a Database, slot: SlotId) -> SlotGuard<'a> {
+        self.enter(database, slot, self.waits.lock(&database.cells[slot.index()].slot))
     }
 
     /// Locks a slot if it is free.
@@ -108,7 +117,15 @@ impl Keyspace {
     }
 
     /// Locks a slot if it becomes free within this time.
+    #[inline]
     pub(crate) fn lock_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
+        self.try_lock(db, slot).or_else(|| self.wait_within(db, slot, patience))
+    }
+
+    /// [`Keyspace::lock_within`] for who has tried in vain already.
+    #[cold]
+    pub(crate) fn wait_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
+        self.waits.count();
         let database = self.database(db);
         Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock_for(patience)?))
     }
@@ -121,6 +138,11 @@ impl Keyspace {
         cell.keys.fetch_or(AWAITED, Ordering::SeqCst);
         // An unlock after this check sees the mark.
         cell.slot.is_locked()
+    }
+
+    /// How often a slot was locked when somebody came for it.
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     #[inline(always)]
@@ -289,7 +311,7 @@ impl Keyspace {
     /// Locks a slot of a database as it was numbered at the cut.
     pub(crate) fn lock_cut(&self, cut: &Cut, db: usize, slot: SlotId) -> SlotGuard<'_> {
         let database = self.databases[cut.physical[db]].get_or_init(Database::new);
-        self.enter(database, slot, database.cells[slot.index()].slot.lock())
+        self.lock_in(database, slot)
     }
 }
 
