@@ -13,8 +13,15 @@
 //! occurrence only, two positions entered after a copy), so that a DUMP equals Redis's byte for byte.
 //!
 //! LibLZF leaves its table uninitialised and checks each candidate. Here the table is kept from call to call and entries
-//! carry a base that grows with every input: older entries are seen to be stale without clearing 256 KiB each time, and the
+//! carry a base that grows with every input: older entries are seen to be stale without clearing the table each time, and the
 //! output depends on the input alone.
+//!
+//! For a value of a few bytes even a table that is made once is too much: to clear 256 KiB takes as long as to compress
+//! two thousand bytes. So as long as inputs are short the table has only twice as many places as they have bytes. In the full table each
+//! hash has a place of its own; in a smaller one an entry whose place is taken by another hash lies in the next free one. What is found
+//! for a hash, and so the output, is the same in all of them.
+
+use std::ops::Range;
 
 /// log2 of the places in the table.
 const HASH_BITS: u32 = 16;
@@ -25,26 +32,27 @@ const MAX_COPY: usize = (1 << 8) + (1 << 3);
 /// Most plain bytes that a byte of compressed input can stand for: three bytes make a copy of 264.
 const MAX_EXPANSION: usize = MAX_COPY / 3;
 
+/// The table has at least so many places.
+const FEWEST_PLACES: usize = 64;
+/// And at most so many: one for each hash.
+const PLACES: usize = 1 << HASH_BITS;
+/// Inputs of up to so many bytes do with a smaller table. For longer ones, clearing the full one is the smaller part of the work.
+const SHORT: usize = 4096;
+
 /// A compressor with its table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Compressor {
-    /// For each hash of three bytes, `base` plus the position where they were met last.
-    table: Box<[u32]>,
+    /// For hashes of three bytes, `base` plus the position where they were met last. As long as a power of two, or empty.
+    table: Vec<u32>,
     /// Added to positions in the current input; entries up to it are of earlier inputs (or of position 0, which LibLZF
     /// never copies from).
     base: u32,
 }
 
-impl Default for Compressor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Compressor {
-    /// A compressor; its 256 KiB table costs memory only where it is touched.
+    /// A compressor; its table, of up to 256 KiB, is made for the first input.
     pub fn new() -> Self {
-        Self { table: vec![0; 1 << HASH_BITS].into_boxed_slice(), base: 0 }
+        Self::default()
     }
 
     /// The compressed form of `input` if it fits `max_len` bytes.
@@ -54,59 +62,121 @@ impl Compressor {
             return None;
         }
         let base = self.reserve_positions(input.len())?;
-        let mut out = Output::new(input.len().min(max_len), max_len);
-        let mut at = 0;
-        while at + 2 < input.len() {
-            let place = hash(input, at);
-            let candidate = std::mem::replace(&mut self.table[place], base + at as u32);
-            match usable(candidate, base, input, at) {
-                None => {
-                    out.literal(input[at])?;
-                    at += 1;
-                }
-                Some(from) => {
-                    let len = copy_len(input, from, at);
-                    out.copy(at - from, len)?;
-                    at += len;
-                    if at + 2 >= input.len() {
-                        break;
-                    }
-                    for position in [at - 2, at - 1] {
-                        self.table[hash(input, position)] = base + position as u32;
-                    }
-                }
-            }
+        match <&mut [u32; PLACES]>::try_from(&mut self.table[..]) {
+            Ok(table) => compress_with(&mut Full { table, base }, input, max_len),
+            Err(_) => compress_with(&mut Small { table: &mut self.table, base }, input, max_len),
         }
-        out.finish(&input[at..])
     }
 
-    /// The base for an input of `len` bytes; `None` if it is too long to have positions.
+    /// Room for an input of `len` bytes, and its base; `None` if it is too long to have positions.
     fn reserve_positions(&mut self, len: usize) -> Option<u32> {
+        let places = if len <= SHORT { len.next_power_of_two() * 2 } else { PLACES };
         let len = u32::try_from(len).ok()?;
-        let base = if self.base.checked_add(len).is_some() {
-            self.base
-        } else {
+        if places > self.table.len() {
+            self.table = vec![0; places.max(FEWEST_PLACES)];
+            self.base = 0;
+        } else if self.base.checked_add(len).is_none() {
             self.table.fill(0);
-            0
-        };
-        self.base = base + len;
+            self.base = 0;
+        }
+        let base = self.base;
+        self.base += len;
         Some(base)
     }
 }
 
-/// The place of the three bytes at `at`.
-#[inline]
-fn hash(input: &[u8], at: usize) -> usize {
-    let bytes = [0, input[at], input[at + 1], input[at + 2]];
-    let value = u32::from_be_bytes(bytes);
-    ((value >> (24 - HASH_BITS)).wrapping_sub(value.wrapping_mul(5)) & ((1 << HASH_BITS) - 1)) as usize
+/// Where three bytes were met last.
+trait Positions {
+    /// Notes that the three bytes at `at`, together `value`, are met there. Returns the position that was noted for their hash, which may be that of
+    /// other bytes, if a copy may come from there.
+    fn meet(&mut self, input: &[u8], value: u32, at: usize) -> Option<usize>;
 }
 
-/// The position of a table entry if it is of this input, near enough, and really holds the three bytes at `at`.
-#[inline]
-fn usable(entry: u32, base: u32, input: &[u8], at: usize) -> Option<usize> {
-    let from = entry.checked_sub(base).filter(|&from| from > 0)? as usize;
-    (at - from <= MAX_OFFSET && input[from..from + 3] == input[at..at + 3]).then_some(from)
+/// A table with a place for each hash.
+struct Full<'a> {
+    table: &'a mut [u32; PLACES],
+    base: u32,
+}
+
+impl Positions for Full<'_> {
+    #[inline(always)]
+    fn meet(&mut self, _input: &[u8], value: u32, at: usize) -> Option<usize> {
+        let entry = std::mem::replace(&mut self.table[hash(value)], self.base + at as u32);
+        (entry > self.base).then(|| (entry - self.base) as usize)
+    }
+}
+
+/// A table of fewer places, at least twice as many as there are positions: there is always a free one.
+struct Small<'a> {
+    table: &'a mut [u32],
+    base: u32,
+}
+
+impl Positions for Small<'_> {
+    #[inline(always)]
+    fn meet(&mut self, input: &[u8], value: u32, at: usize) -> Option<usize> {
+        let (hash_here, mask) = (hash(value), self.table.len() - 1);
+        let mut place = hash_here & mask;
+        loop {
+            let entry = self.table[place];
+            // What was met at position 0 is as good as not met: it is not copied from, so its place is free.
+            let from = (entry > self.base).then(|| (entry - self.base) as usize);
+            if from.and_then(|from| triple(input, from)).is_none_or(|there| there == value || hash(there) == hash_here)
+            {
+                self.table[place] = self.base + at as u32;
+                return from;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+}
+
+fn compress_with(met: &mut impl Positions, input: &[u8], max_len: usize) -> Option<Vec<u8>> {
+    let mut out = Output::new(input.len(), max_len);
+    // What is before `at` and has not been written begins at `literals`.
+    let (mut literals, mut at) = (0, 0);
+    while let Some(value) = triple(input, at) {
+        let from = met.meet(input, value, at).filter(|&from| is_copy(input, from, at, value));
+        let Some(from) = from else {
+            at += 1;
+            continue;
+        };
+        let len = copy_len(input, from, at);
+        out.copy(input, literals..at, at - from, len)?;
+        at += len;
+        literals = at;
+        if at + 2 >= input.len() {
+            break;
+        }
+        for position in [at - 2, at - 1] {
+            if let Some(value) = triple(input, position) {
+                met.meet(input, value, position);
+            }
+        }
+    }
+    out.finish(input, literals, at)
+}
+
+/// The three bytes at `at` as a number, if there are three.
+#[inline(always)]
+fn triple(input: &[u8], at: usize) -> Option<u32> {
+    let rest = input.get(at..)?;
+    match rest.first_chunk() {
+        Some(&four) => Some(u32::from_be_bytes(four) >> 8),
+        None => rest.first_chunk().map(|&[a, b, c]| u32::from_be_bytes([0, a, b, c])),
+    }
+}
+
+/// The hash of three bytes.
+#[inline(always)]
+fn hash(value: u32) -> usize {
+    (value >> (24 - HASH_BITS)).wrapping_sub(value.wrapping_mul(5)) as usize & (PLACES - 1)
+}
+
+/// Whether the position is near enough and really holds the three bytes at `at`.
+#[inline(always)]
+fn is_copy(input: &[u8], from: usize, at: usize, value: u32) -> bool {
+    at - from <= MAX_OFFSET && triple(input, from) == Some(value)
 }
 
 /// How many bytes to copy, given that the first three agree. The bounds are LibLZF's: it compares 16 bytes before it looks
@@ -115,79 +185,93 @@ fn usable(entry: u32, base: u32, input: &[u8], at: usize) -> Option<usize> {
 fn copy_len(input: &[u8], from: usize, at: usize) -> usize {
     let bound = (input.len() - at - 2).min(MAX_COPY);
     let bound = if bound > 16 { bound.max(19) } else { bound.max(3) };
-    let agree = input[from + 3..].iter().zip(&input[at + 3..at + bound]).take_while(|(a, b)| a == b).count();
-    3 + agree
+    let mut len = 3;
+    while let (Some(a), Some(b)) = (eight(input, from + len), eight(input, at + len)) {
+        let differing = a ^ b;
+        if differing != 0 {
+            return (len + (differing.trailing_zeros() / 8) as usize).min(bound);
+        }
+        len += 8;
+        if len >= bound {
+            return bound;
+        }
+    }
+    while len < bound && input[from + len] == input[at + len] {
+        len += 1;
+    }
+    len
 }
 
-/// Compressed bytes with an open literal chunk at the end, whose first byte is filled in when it is closed.
+/// The eight bytes at `at` as a number, if there are eight, the first one least.
+#[inline(always)]
+fn eight(input: &[u8], at: usize) -> Option<u64> {
+    input.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Compressed bytes.
 struct Output {
+    /// With room behind them, so that a chunk of literals is copied at its full length whatever it has.
     bytes: Vec<u8>,
-    literals: usize,
+    len: usize,
     max_len: usize,
 }
 
 impl Output {
-    fn new(capacity: usize, max_len: usize) -> Self {
-        let mut bytes = Vec::with_capacity(capacity);
-        bytes.push(0);
-        Self { bytes, literals: 0, max_len }
+    fn new(plain_len: usize, max_len: usize) -> Self {
+        let longest = plain_len + plain_len / MAX_LITERALS + 1;
+        Self { bytes: vec![0; longest.min(max_len) + MAX_LITERALS], len: 0, max_len }
     }
 
-    /// `None` if there is no room. (The checks of room are LibLZF's, which asks for a little more than it needs.)
-    #[inline]
-    fn literal(&mut self, byte: u8) -> Option<()> {
-        if self.bytes.len() >= self.max_len {
+    /// How long the output is with so many more literals, as LibLZF counts: it begins a chunk when the one before is full. (Its checks
+    /// of room ask for a little more than is needed. It makes one at each literal, too; those after it are stricter, so they alone decide.)
+    #[inline(always)]
+    fn len_with(&self, literals: usize) -> usize {
+        self.len + 1 + literals + literals / MAX_LITERALS
+    }
+
+    /// Adds what is in `input` from `from` to `to`.
+    #[inline(always)]
+    fn push_literals(&mut self, input: &[u8], mut from: usize, to: usize) {
+        while from < to {
+            let count = (to - from).min(MAX_LITERALS);
+            let room = &mut self.bytes[self.len..];
+            room[0] = (count - 1) as u8;
+            match (room[1..].first_chunk_mut::<MAX_LITERALS>(), input[from..].first_chunk()) {
+                (Some(room), Some(chunk)) => *room = *chunk,
+                _ => room[1..=count].copy_from_slice(&input[from..from + count]),
+            }
+            self.len += 1 + count;
+            from += count;
+        }
+    }
+
+    /// Adds literals and then a copy. `None` if there is no room.
+    #[inline(always)]
+    fn copy(&mut self, input: &[u8], literals: Range<usize>, distance: usize, len: usize) -> Option<()> {
+        let is_chunk_empty = literals.len().is_multiple_of(MAX_LITERALS);
+        if self.len_with(literals.len()) - usize::from(is_chunk_empty) + 4 >= self.max_len {
             return None;
         }
-        self.push_literal(byte);
-        Some(())
-    }
-
-    #[inline]
-    fn push_literal(&mut self, byte: u8) {
-        self.bytes.push(byte);
-        self.literals += 1;
-        if self.literals == MAX_LITERALS {
-            self.close_literals();
-            self.bytes.push(0);
-        }
-    }
-
-    /// Fills in the length of the open literal chunk, or removes the chunk if it is empty.
-    fn close_literals(&mut self) {
-        if self.literals == 0 {
-            self.bytes.pop();
-        } else {
-            let chunk = self.bytes.len() - self.literals - 1;
-            self.bytes[chunk] = (self.literals - 1) as u8;
-            self.literals = 0;
-        }
-    }
-
-    fn copy(&mut self, distance: usize, len: usize) -> Option<()> {
-        if self.bytes.len() - usize::from(self.literals == 0) + 4 >= self.max_len {
-            return None;
-        }
-        self.close_literals();
+        self.push_literals(input, literals.start, literals.end);
         let (offset, len) = (distance - 1, len - 2);
-        if len < 7 {
-            self.bytes.push((offset >> 8) as u8 | (len << 5) as u8);
-        } else {
-            self.bytes.extend_from_slice(&[(offset >> 8) as u8 | 7 << 5, (len - 7) as u8]);
+        let (control, more) = if len < 7 { (len, None) } else { (7, Some((len - 7) as u8)) };
+        let room = &mut self.bytes[self.len..];
+        room[0] = (offset >> 8) as u8 | (control << 5) as u8;
+        match more {
+            None => room[1] = offset as u8,
+            Some(more) => room[1..3].copy_from_slice(&[more, offset as u8]),
         }
-        self.bytes.extend_from_slice(&[offset as u8, 0]);
+        self.len += 2 + usize::from(more.is_some());
         Some(())
     }
 
-    /// Adds the last bytes (at most two) as literals.
-    fn finish(mut self, tail: &[u8]) -> Option<Vec<u8>> {
-        if self.bytes.len() + 3 > self.max_len {
+    /// Adds the last literals, of which those before `looked_at` could have begun a copy.
+    fn finish(mut self, input: &[u8], literals: usize, looked_at: usize) -> Option<Vec<u8>> {
+        if self.len_with(looked_at - literals) + 3 > self.max_len {
             return None;
         }
-        for &byte in tail {
-            self.push_literal(byte);
-        }
-        self.close_literals();
+        self.push_literals(input, literals, input.len());
+        self.bytes.truncate(self.len);
         Some(self.bytes)
     }
 }

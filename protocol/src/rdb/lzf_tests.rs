@@ -37,6 +37,11 @@ fn the_output_depends_on_the_input_alone() {
     for text in [&one, &two, &one, &two] {
         assert_eq!(kept.compress(text.as_bytes(), text.len()), compress(text.as_bytes(), text.len()));
     }
+    // The same with the table of longer inputs.
+    let long = [one.clone(), two.clone(), one.repeat(SHORT)].concat();
+    for text in [&long, &one, &two, &long] {
+        assert_eq!(kept.compress(text.as_bytes(), text.len()), compress(text.as_bytes(), text.len()));
+    }
     // The same when positions wrap around.
     kept.base = u32::MAX - 10;
     assert_eq!(kept.compress(one.as_bytes(), one.len()), compress(one.as_bytes(), one.len()));
@@ -71,6 +76,15 @@ proptest! {
         } else {
             prop_assert!(plain.len() < 3);
         }
+    }
+
+    #[test]
+    fn the_output_is_the_same_whatever_the_table(plain in prop_oneof![repetitive(), prop::collection::vec(any::<u8>(), 0..3000)]) {
+        let mut full = Compressor::new();
+        full.compress(&[0; SHORT + 1], 1);
+        prop_assert_eq!(full.table.len(), PLACES);
+        let max_len = plain.len().saturating_sub(4);
+        prop_assert_eq!(compress(&plain, max_len), full.compress(&plain, max_len));
     }
 
     #[test]
