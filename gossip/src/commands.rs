@@ -1,7 +1,7 @@
 //! The administrator's commands. (FAILOVER is in `manual_failover.rs`, PUBLISH in `receive/publish.rs`.)
 //!
-//! Node ids come as text, because the error for an unknown one repeats what was typed. What a rule needs to know about keys
-//! is an argument: the core has no data.
+//! Node ids are passed as text, because the error for an unknown one repeats what was typed. What a rule needs to know
+//! about keys is an argument, since the core has no data.
 
 use core::net::IpAddr;
 
@@ -51,7 +51,7 @@ impl Gossip {
         &self.config
     }
 
-    /// Bytes that wait here for links which are not up yet. What waits for the others is the driver's.
+    /// Bytes that wait in the core for links which are not up yet. Those of other links are queued in the driver.
     pub fn queued_bytes(&self) -> usize {
         self.links.queued_bytes()
     }
@@ -72,7 +72,7 @@ impl Gossip {
 
     // ----- membership -----
 
-    /// CLUSTER MEET: starts a handshake. One that is under way for the same address is left alone.
+    /// CLUSTER MEET: starts a handshake, unless one is under way for the same address.
     pub fn meet(&mut self, ip: &str, port: i64, bus_port: i64, now: UnixMillis) -> Result<(), Error> {
         let invalid = || Error::InvalidAddress(ip.to_owned(), port);
         let address: IpAddr = ip.parse().map_err(|_| invalid())?;
@@ -85,8 +85,8 @@ impl Gossip {
         Ok(())
     }
 
-    /// CLUSTER FORGET: removes a node and keeps it away for a minute. An administrator tells every node, and nodes tell each other
-    /// as well: one that was quicker has nothing left to do, which is no error (Redis 7.2).
+    /// CLUSTER FORGET: removes a node and keeps it away for a minute. An administrator tells every node, and the nodes
+    /// tell each other as well; if the node is already forgotten, that is no error (Redis 7.2).
     pub fn forget(&mut self, id: &str, now: UnixMillis) -> Result<(), Error> {
         if self.find_text(id).is_none() && id.parse().is_ok_and(|id| self.is_banned(&id, now)) {
             return Ok(());
@@ -191,7 +191,7 @@ impl Gossip {
         if bumped { Bump::Bumped(epoch) } else { Bump::Still(epoch) }
     }
 
-    /// CLUSTER SET-CONFIG-EPOCH: only for a node that is alone and has none yet.
+    /// CLUSTER SET-CONFIG-EPOCH: only for a node that knows no others and has no epoch yet.
     pub fn set_config_epoch(&mut self, epoch: u64, now: UnixMillis) -> Result<(), Error> {
         if self.nodes.len() > 1 {
             return Err(Error::EpochWithPeers);
@@ -211,7 +211,7 @@ impl Gossip {
 
     // ----- slots -----
 
-    /// CLUSTER ADDSLOTS and ADDSLOTSRANGE: takes slots that nobody owns. All or none.
+    /// CLUSTER ADDSLOTS and ADDSLOTSRANGE: takes slots without an owner. All or none.
     pub fn add_slots(&mut self, ranges: &[SlotRange], now: UnixMillis) -> Result<(), Error> {
         self.check_slots(ranges, |core, slot| match core.slots.owner(slot) {
             Some(_) => Err(Error::SlotBusy(slot)),
@@ -227,9 +227,9 @@ impl Gossip {
         Ok(())
     }
 
-    /// CLUSTER DELSLOTS and DELSLOTSRANGE: forgets who owns slots, in this node's view. All or none. What
-    /// belonged to others is saved with the next announcement, a moment later: nobody relies on what nobody owns, and tools that
-    /// mend clusters call this slot by slot.
+    /// CLUSTER DELSLOTS and DELSLOTSRANGE: removes the owners of slots in this node's view. All or none. If the slots
+    /// belonged to other nodes, this is saved with the next announcement, a moment later: no node relies on slots
+    /// without an owner, and tools that repair clusters call this slot by slot. mend clusters call this slot by slot.
     pub fn del_slots(&mut self, ranges: &[SlotRange], now: UnixMillis) -> Result<(), Error> {
         self.check_slots(ranges, |core, slot| match core.slots.owner(slot) {
             Some(_) => Ok(()),
@@ -270,7 +270,8 @@ impl Gossip {
         self.finish(now);
     }
 
-    /// Others are told soon, so this node must not have forgotten it after a power loss: nobody else would claim the slots.
+    /// Others will be told soon, so this node must not have forgotten it after a power failure: no other node would
+    /// claim the slots.
     fn reassigned_by_command(&mut self) {
         self.reconfigured();
         self.todo.fsync = true;
@@ -351,7 +352,7 @@ impl Gossip {
             self.follow_new_owner(key);
         }
         if stays_mine && self.slots.importing.remove(&slot).is_some() {
-            // Slots moved by hand need an epoch by which the others believe it.
+            // Slots moved by hand need an epoch that makes the others accept the new owner.
             if self.bump_config_epoch() {
                 self.log(Level::Warning, format!("configEpoch updated after importing slot {slot}"));
             }
@@ -372,8 +373,9 @@ impl Gossip {
         if self.nodes[key].is_replica() { Err(Error::TargetNotPrimary) } else { Ok(key) }
     }
 
-    /// After the data was loaded: slots with keys that this primary does not own (`verifyClusterConfigWithData`). Slots of
-    /// nobody are taken; those of others are marked as importing, so that `redis-cli --cluster fix` sees them.
+    /// After the data was loaded: slots with keys that this primary does not own (`verifyClusterConfigWithData`). Slots
+    /// without an owner are taken; those of others are marked as importing, so that `redis-cli --cluster fix` sees
+    /// them.
     pub fn adopt_loaded_slots(&mut self, populated: &SlotBitmap, now: UnixMillis) {
         if self.nodes[self.me].is_replica() {
             return;

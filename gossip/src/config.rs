@@ -1,21 +1,21 @@
-//! What the operator decides about a node, and the constants that Redis compiles in.
+//! The operator's settings for a node, and the constants that Redis compiles in.
 //!
-//! A `Config` is a plain value: the server builds it from its directives and hands a changed copy to
-//! [`crate::Gossip::set_config`] after CONFIG SET. Times are milliseconds. The constants keep Redis's names in their
-//! comments, because the rules that use them are described by those names everywhere.
+//! A `Config` is a plain value: the server builds it from its directives and passes a changed copy to
+//! [`crate::Gossip::set_config`] after CONFIG SET. Times are milliseconds. The comments of the constants give Redis's
+//! names, because the rules that use them are known by those names.
 
 use protocol::bus::IpText;
 
 /// Milliseconds on the node's own clock: Unix time at start, then only forward.
 ///
-/// The server derives it from a clock that goes on while the machine sleeps and that nobody can set back (wall clock at
+/// The server derives it from a clock that goes on while the machine sleeps and that cannot be set back (wall clock at
 /// start + boot time since). Everything below depends on that: a clock that jumps looks like a freeze.
 pub type UnixMillis = i64;
 
 /// How this node presents itself to the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
-    /// `cluster-announce-ip`; `None`: the address by which peers reach us is learnt from their links.
+    /// `cluster-announce-ip`; `None`: the node learns its address from the links of its peers.
     pub ip: Option<IpText>,
     /// The client port to announce (the TLS port in a TLS cluster).
     pub port: u16,
@@ -50,10 +50,10 @@ pub struct Config {
     /// How long a manual failover may take (CLUSTER_MF_TIMEOUT).
     pub manual_failover_timeout_ms: i64,
     /// How long a primary that restarted with a known configuration waits before it serves (CLUSTER_WRITABLE_DELAY).
-    /// Whoever restarts a whole cluster at once, and so knows that nobody was promoted meanwhile, may set 0.
+    /// May be 0 if the whole cluster restarts at once, so that no replica can have been promoted meanwhile.
     pub writable_delay_ms: i64,
-    /// Test only: count votes of earlier elections too, the way Redis does. The simulator proves with it that it would
-    /// notice a cluster with two winners.
+    /// Test only: also counts votes of earlier elections, as Redis does. It lets the simulator prove that it detects a
+    /// cluster with two winners.
     #[doc(hidden)]
     pub chaos_count_stale_votes: bool,
 }
@@ -83,23 +83,23 @@ impl Config {
         }
     }
 
-    /// How often the periodic work runs: ten times a second as `clusterCron`, more often with a short node timeout so
-    /// that a suspicion is not a large part of the timeout late.
+    /// How often the periodic work runs: ten times a second like `clusterCron`, more often with a short node timeout,
+    /// so that the delay of a suspicion is a small part of the timeout.
     pub(crate) fn cron_period_ms(&self) -> i64 {
         (self.node_timeout_ms / 10).clamp(10, CRON_PERIOD_MS)
     }
 
-    /// Life of a node in handshake.
+    /// How long a node may stay in handshake.
     pub(crate) fn handshake_timeout_ms(&self) -> i64 {
         self.node_timeout_ms.max(MIN_HANDSHAKE_TIMEOUT_MS)
     }
 
-    /// How long votes of one election are waited for (`auth_timeout`).
+    /// How long the votes of one election are awaited (`auth_timeout`).
     pub(crate) fn election_timeout_ms(&self) -> i64 {
         self.node_timeout_ms.saturating_mul(2).max(2_000)
     }
 
-    /// How long a primary that had lost the majority stays closed after it found it again.
+    /// How long a primary that had lost the majority refuses to serve after it found it again.
     pub(crate) fn rejoin_delay_ms(&self) -> i64 {
         self.node_timeout_ms.clamp(MIN_REJOIN_DELAY_MS, MAX_REJOIN_DELAY_MS)
     }
@@ -125,11 +125,12 @@ pub(crate) const BAN_MS: i64 = 60_000;
 /// CLUSTER_CANT_FAILOVER_RELOG_PERIOD.
 pub(crate) const CANT_FAILOVER_RELOG_MS: i64 = 300_000;
 
-/// Bounds on what peers can make us keep. None is reached by a cluster that works (Redis recommends at most 1,000 nodes).
+/// Bounds on what peers can make this node store. No working cluster reaches them (Redis recommends at most 1,000
+/// nodes).
 pub(crate) const MAX_NODES: usize = 16_384;
 pub(crate) const MAX_HANDSHAKES: usize = 1_024;
 pub(crate) const MAX_BANS: usize = 1_024;
-/// Pings without an answer that a link remembers; at most a few are ever under way.
+/// How many unanswered pings a link remembers; only a few are ever in flight.
 pub(crate) const MAX_PINGS_IN_FLIGHT: usize = 64;
 /// Bytes that wait for a link that is still connecting.
 pub(crate) const MAX_LINK_QUEUE_BYTES: usize = 1 << 20;

@@ -1,21 +1,22 @@
 //! A primary that comes back without its data must not be copied by the replicas that still have it.
 //!
-//! A process that keeps no data on disk (or an old snapshot) and is restarted within the node timeout, by docker or systemd,
-//! is a primary again before anybody missed it. Its replicas ask for its data, get nothing, and drop theirs: the shard is
-//! empty, with all that was acknowledged (redis issue 6434, valkey issue 579; stock nodes do that today).
+//! A process that keeps no data on disk (or an old snapshot) and is restarted within the node timeout, by docker or
+//! systemd, is a primary again before its absence was noticed. Its replicas ask for its data, get nothing, and drop
+//! theirs: all acknowledged data of the shard is lost (redis issue 6434, valkey issue 579; stock nodes do that today).
 //!
-//! **What is remembered.** nodes.conf has a mark while the node has data. A node without the mark that starts as a primary
-//! has nothing to lose; nobody waits for it.
+//! **The mark.** nodes.conf has a mark while the node has data. A node without the mark that starts as a primary has
+//! nothing to lose, and does not wait.
 //!
-//! **Suspicion.** A marked primary with slots and replicas that starts feeds nobody and says `cluster_state:fail` until it
-//! has heard from its replicas, which takes one round trip; a replica that does not answer within [`JUDGEMENT_MS`] is
-//! not waited for. The packets of a replica say how far its data reaches. If none reaches further than what was loaded
-//! here, nothing is missing, and the node goes on. Redis keeps a restarted primary closed for as long anyway.
+//! **Suspicion.** A marked primary with slots and replicas that starts feeds no replica and reports
+//! `cluster_state:fail` until it has heard from its replicas, which takes one round trip. A replica that does not
+//! answer within [`JUDGEMENT_MS`] is not waited for. The packets of a replica carry its replication offset. If none is
+//! greater than that of the data loaded here, nothing is missing, and the node goes on. Redis also keeps a restarted
+//! primary closed for that long.
 //!
-//! **Held back.** If some replica has more, that replica must take over, by the means that there are already: this node
-//! stays silent on the bus, so that the others find it failed and vote. It listens, and the claim of its successor turns it
-//! into a replica. After [`PATIENCE`] node timeouts without one it gives up and serves what it has, as Redis does at once.
-//! Where nobody could be elected (no majority without this node) it does not wait.
+//! **Held back.** If a replica has more data, it must take over, in the normal way: this node stays silent on the bus,
+//! so that the others find it failed and vote. It listens, and the claim of its successor turns it into a replica.
+//! After [`PATIENCE`] node timeouts without a successor it gives up and serves what it has, as Redis does at once. If
+//! no replica could be elected (no majority without this node) it does not wait.
 
 use std::collections::BTreeSet;
 
@@ -26,12 +27,13 @@ use crate::event::{Effect, Level};
 use crate::node::NodeKey;
 use crate::state::Gossip;
 
-/// How long a restarted primary waits to hear how far its replicas are, in milliseconds (as long as CLUSTER_WRITABLE_DELAY).
+/// How long a restarted primary waits for the offsets of its replicas, in milliseconds (as long as
+/// CLUSTER_WRITABLE_DELAY).
 const JUDGEMENT_MS: i64 = 2_000;
-/// Node timeouts that a replica has to take over: one to be missed, and some for elections.
+/// How many node timeouts a replica has to take over: one until the failure is noticed, and some for elections.
 const PATIENCE: i64 = 4;
-/// A node that has been empty for this long, in milliseconds, has no data: a cache that is flushed and filled does not make
-/// nodes.conf be written each time.
+/// A node that has been empty for this long, in milliseconds, has no data. The delay keeps a cache that is flushed and
+/// filled again from rewriting nodes.conf each time.
 const EMPTY_FOR_MS: i64 = 10_000;
 
 #[derive(Debug, Default)]
@@ -44,12 +46,12 @@ pub(crate) struct DataLoss {
 
 #[derive(Debug, Default)]
 enum Stage {
-    /// The data is what it should be.
+    /// No data is missing.
     #[default]
     Complete,
-    /// Just started: how far are the replicas?
+    /// Just started: the offsets of the replicas are awaited.
     Suspected { until: UnixMillis, heard: BTreeSet<NodeId> },
-    /// A replica has more.
+    /// A replica has more data.
     Held { until: UnixMillis },
 }
 
@@ -64,7 +66,7 @@ impl Gossip {
         matches!(self.data_loss.stage, Stage::Held { .. })
     }
 
-    /// The server has keys, or none. Told now and then; the first time before anything is received.
+    /// Notes whether the server has keys. Called periodically; the first time before any packet is received.
     pub fn note_data(&mut self, present: bool, now: UnixMillis) {
         let loss = &mut self.data_loss;
         let mark = if present {
@@ -83,7 +85,7 @@ impl Gossip {
         }
     }
 
-    /// At start, when all of nodes.conf is known.
+    /// At start, after all of nodes.conf was read.
     pub(crate) fn suspect_data_loss(&mut self, now: UnixMillis) {
         let me = &self.nodes[self.me];
         if !self.data_loss.marked || !me.is_voter() || me.replicas.is_empty() {
@@ -96,7 +98,7 @@ impl Gossip {
         self.data_loss.stage = Stage::Suspected { until: now + JUDGEMENT_MS, heard: BTreeSet::new() };
     }
 
-    /// A replica said how far its data reaches.
+    /// Takes the offset of a replica.
     pub(crate) fn judge_data(&mut self, sender: NodeKey, now: UnixMillis) {
         if self.feeds_replicas() || self.nodes[sender].primary != Some(self.me) {
             return;
@@ -129,7 +131,7 @@ impl Gossip {
         );
         let until = now.saturating_add(self.config.node_timeout_ms.saturating_mul(PATIENCE));
         self.data_loss.stage = Stage::Held { until };
-        // The others come back with links of their own, over which they tell us all that we need.
+        // The others reconnect with links of their own, over which they tell us all that we need.
         self.todo.drop_links = true;
     }
 
@@ -161,8 +163,8 @@ impl Gossip {
         }
     }
 
-    /// Whatever was to be waited for is over. Pings that came meanwhile were never answered, and as long as our own arrive at
-    /// the peers they would not send others: new links make them.
+    /// The wait is over. Pings that arrived meanwhile were never answered, and as long as our own pings arrive the
+    /// peers would not send new ones: new links make them.
     pub(crate) fn data_is_settled(&mut self) {
         self.todo.drop_links |= self.is_held_back();
         self.data_loss.stage = Stage::Complete;
@@ -171,7 +173,7 @@ impl Gossip {
         self.todo.view = true;
     }
 
-    /// At the end of an input, when no rule needs its link any more: closes all of them if that was noted.
+    /// At the end of an input, when no rule needs its link any more: closes all links if that was noted.
     pub(crate) fn drop_links_if_noted(&mut self) {
         if !std::mem::take(&mut self.todo.drop_links) {
             return;
@@ -184,7 +186,7 @@ impl Gossip {
         }
     }
 
-    /// At the end of an input: while held back, nothing leaves.
+    /// At the end of an input: while held back, the node sends nothing.
     pub(crate) fn stay_silent_if_held_back(&mut self) {
         if self.is_held_back() {
             self.pending.retain(|effect| !matches!(effect, Effect::Send { .. }));

@@ -1,18 +1,22 @@
 //! Elections: a replica takes the place of its failed primary with the votes of a majority; and the voter's side.
 //!
-//! An election is one epoch. The replica makes a new epoch, saves it, asks everybody twice per second until it has the votes
-//! or time is up; each voter gives one vote per epoch and saves that before it answers. Votes are a *set of voters* for one
-//! epoch: Redis keeps a counter and compares epochs with `>=`, so late votes of an expired election can elect a replica that
-//! no majority chose in any epoch (`failover-stale-votes.tcl`; redis issue 8753 was the same hole in manual failovers).
+//! An election is one epoch. The replica makes a new epoch, saves it, and asks all voters twice per second until it has
+//! the votes or the time is over. Each voter gives one vote per epoch and saves that before it answers. Votes are a
+//! *set of voters* for one epoch: Redis keeps a counter and compares epochs with `>=`, so late votes of an expired
+//! election can elect a replica that no majority chose in any epoch (`failover-stale-votes.tcl`; redis issue 8753 was
+//! the same hole in manual failovers).
 //!
-//! Rules kept from others' mistakes: a replica without data of this shard does not stand if there was data (valkey 885, 944,
-//! redis 7211); when somebody else wins our epoch we start over at once (valkey 1009) and failed shards take turns (valkey
-//! 1018); following a new primary, or its return, ends everything about the old election (valkey 782, 1711); a voter that
-//! refuses because the candidate's knowledge is old tells it what is newer (valkey 2169).
+//! Rules learned from known bugs: a replica without data of this shard does not stand for election if there was data
+//! (valkey 885, 944, redis 7211). When another node wins our epoch we start over at once (valkey 1009), and failed
+//! shards take turns (valkey 1018). Following a new primary, or the return of the old one, ends everything about the
+//! old election (valkey 782, 1711). A voter that refuses because the candidate's knowledge is old tells it what is
+//! newer (valkey 2169).
 //!
-//! A replica that has not asked yet and hears a sibling ask stands back for one election. A voter gives one vote about a primary in
-//! two node timeouts; two siblings that ask at the same time can take turns in splitting the votes for as long as they like
-//! (simulator, seed 9250: 24 node timeouts). With one candidate at a time, the second election at the latest finds all voters free.
+//! A replica that has not asked yet and hears a sibling ask stands back for one election. A voter gives one vote per
+//! primary in two node timeouts, so two siblings that ask at the same time could split the votes again and again
+//! (simulator, seed 9250: for 24 node timeouts). With one candidate at a time, the second election at the latest finds
+//! all voters free. (simulator, seed 9250: 24 node timeouts). With one candidate at a time, the second election at the
+//! latest finds all voters free.
 
 use std::collections::BTreeSet;
 
@@ -27,10 +31,10 @@ use crate::state::Gossip;
 /// Requests without a vote are repeated this often: the voter may not have known of the failure yet.
 const REQUEST_PERIOD_MS: i64 = 500;
 
-/// How much longer a replica waits whose data ends before its current primary began.
+/// How much longer a replica waits whose data ends before its current primary became one.
 const LAST_RESORT_UNITS: i64 = 20;
 
-/// Why no election can be held or won at the moment (`CLUSTER_CANT_FAILOVER_*`).
+/// Why an election cannot be held or won at the moment (`CLUSTER_CANT_FAILOVER_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     DataAge,
@@ -68,7 +72,7 @@ pub(crate) struct Election {
     sibling: Option<SiblingElection>,
 }
 
-/// A sibling asks to replace this primary; until when that is left to it.
+/// A sibling asks to replace this primary; until when that is left to the sibling.
 #[derive(Clone, Copy, Debug)]
 struct SiblingElection {
     primary: NodeId,
@@ -80,7 +84,7 @@ impl Election {
     pub(crate) fn reset(&mut self) {
         let (votes, sibling) = (std::mem::take(&mut self.votes), self.sibling);
         *self = Self::default();
-        // Kept for the test-only mode alone, which counts them again; `schedule` drops them otherwise.
+        // Kept only for the test-only mode, which counts them again; `schedule` drops them otherwise.
         self.votes = votes;
         self.sibling = sibling;
     }
@@ -108,7 +112,7 @@ impl Gossip {
         }
         let timeout = self.config.election_timeout_ms();
         let age = now - self.election.at;
-        // Redis waits for as long again before it retries; but who voted for us may do so again by now.
+        // Redis waits for as long again before it retries; by then the voters may vote for us again.
         if self.election.at == 0 || age > timeout {
             self.schedule_election(primary, now);
             if now < self.election.at {
@@ -138,7 +142,7 @@ impl Gossip {
         (wanted && node.slot_count > 0).then_some(primary)
     }
 
-    /// Why this replica's data must not replace the primary's.
+    /// Why this replica's data is not fit to replace the primary's.
     fn unfit(&self, primary: NodeKey, now: UnixMillis) -> Option<Obstacle> {
         if self.has_only_inherited_data(primary) && self.inherited_at.is_none() {
             return Some(Obstacle::NoData);
@@ -154,13 +158,13 @@ impl Gossip {
         (factor > 0 && age > limit).then_some(Obstacle::DataAge)
     }
 
-    /// Nothing of the current primary's history, although there may be something.
+    /// The replica has none of the current primary's history, although it may have older data.
     fn has_only_inherited_data(&self, primary: NodeKey) -> bool {
         self.replication.offset == 0 && !self.shard_never_had_data(primary)
     }
 
-    /// The primary said itself, and every sibling that we heard says, that there is nothing to lose. Silence is no proof:
-    /// this node may just have restarted.
+    /// The primary itself, and every sibling that we heard from, reported that there is no data to lose. Silence is no
+    /// proof: this node may just have restarted.
     fn shard_never_had_data(&self, primary: NodeKey) -> bool {
         let node = &self.nodes[primary];
         let heard = node.data_received != 0;
@@ -177,11 +181,11 @@ impl Gossip {
             self.election.rank = 0;
             0
         } else {
-            // Fixed part: FAIL must reach the voters. Random part: siblings must not collide. Redis says 500 ms for
-            // both and 1,000 for a rank; scaled down with the timeout, since a small one says that the network is fast.
+            // Fixed part: FAIL must reach the voters. Random part: siblings must not collide. In Redis both are 500 ms,
+            // and 1,000 per rank; here they are scaled down with a small timeout, which indicates a fast network.
             let unit = self.delay_unit(primary);
             let random = self.rng.below(unit as usize) as i64;
-            // What is left of an earlier primary of this shard is better than nothing, if nobody else stands.
+            // Data of an earlier primary of this shard is better than nothing, if no other replica stands for election.
             let last_resort = if self.has_only_inherited_data(primary) { unit * LAST_RESORT_UNITS } else { 0 };
             unit + random
                 + last_resort
@@ -196,12 +200,12 @@ impl Gossip {
                 self.election.rank, self.replication.offset
             ),
         );
-        // Our offset is news to the siblings, who compute their ranks from it.
+        // The siblings compute their ranks from our offset, so they are told.
         let siblings = self.nodes[primary].replicas.clone();
         self.pong_to(siblings);
     }
 
-    /// The unit of all election delays: 500 ms, less with a short node timeout; a sole candidate has nobody to wait for.
+    /// The unit of all election delays: 500 ms, less with a short node timeout; a sole candidate does not have to wait.
     fn delay_unit(&self, primary: NodeKey) -> i64 {
         let can_stand = |key: &&NodeKey| {
             let node = &self.nodes[**key];
@@ -221,14 +225,14 @@ impl Gossip {
         self.nodes[primary].replicas.iter().filter(better).count()
     }
 
-    /// How many failed primaries with a replica to elect have a smaller id: shards take turns instead of colliding.
+    /// How many failed primaries with an electable replica have a smaller id: shards take turns instead of colliding.
     fn failed_shard_rank(&self, primary: NodeKey) -> usize {
         let id = self.nodes[primary].id;
         let before = |node: &Node| node.is_voter() && node.has_failed() && !node.replicas.is_empty();
         self.nodes.iter().filter(|(_, node)| before(node) && node.id < id).count()
     }
 
-    /// A sibling turned out to have more data: wait longer.
+    /// A sibling turned out to have more data: waits longer.
     fn update_rank(&mut self, primary: NodeKey) {
         if self.election.sent || self.manual.may_elect() {
             return;
@@ -251,11 +255,11 @@ impl Gossip {
         }
     }
 
-    /// A sibling with no less data than this replica has asks for votes.
+    /// A sibling with at least as much data as this replica asks for votes.
     fn note_sibling_election(&mut self, candidate: NodeKey, request: &Header, now: UnixMillis) {
         let Some(primary) = self.nodes[self.me].primary else { return };
         let rival = self.nodes[candidate].primary == Some(primary) && request.offset >= self.replication.offset;
-        // Also while our own election goes on: the next one is affected.
+        // Also during our own election: the next one is affected.
         if rival {
             let until = now + self.config.election_timeout_ms();
             self.election.sibling = Some(SiblingElection { primary: self.nodes[primary].id, until });
@@ -274,7 +278,7 @@ impl Gossip {
         self.todo.update_state = true;
     }
 
-    /// Asks the voters who have not answered once more. Harmless: a voter votes once per epoch.
+    /// Asks the voters that have not answered once more. Harmless: a voter votes once per epoch.
     fn repeat_requests(&mut self, now: UnixMillis) {
         if now - self.election.requested_at < REQUEST_PERIOD_MS || self.epochs.current != self.election.epoch {
             return;
@@ -308,7 +312,8 @@ impl Gossip {
         self.todo.failover = true;
     }
 
-    /// A primary shows a config epoch that is not below our election's: that epoch is taken, we cannot win it any more.
+    /// A primary shows a config epoch that is not below our election's: that epoch is taken, and we cannot win it any
+    /// more.
     pub(crate) fn abandon_taken_epoch(&mut self, by: NodeKey, config_epoch: u64) {
         if self.election.sent && self.nodes[by].is_primary() && config_epoch >= self.election.epoch {
             let (epoch, id) = (self.election.epoch, self.nodes[by].id);
@@ -352,7 +357,7 @@ impl Gossip {
             return;
         }
         self.election.obstacle = Some(obstacle);
-        // Nothing is worth a line while a failover takes no longer than it should.
+        // A failover that takes no longer than expected is not worth a log line.
         let patience = self.config.node_timeout_ms.saturating_add(5_000);
         let recent = self.nodes[self.me]
             .primary
@@ -414,14 +419,14 @@ impl Gossip {
         if !primary.has_failed() && !forced {
             return because("its master is up".into());
         }
-        // FAIL may rest on reports of others that are older than our own news. Its write lease rests on us: it counts on
-        // nobody voting who received something from it within a node timeout (`lease.rs`).
+        // FAIL may rest on reports of others that are older than our own contact. The primary's write lease rests on
+        // us: it relies on no vote from a node that received something from it within a node timeout (`lease.rs`).
         let silence = now - primary.data_received;
         if silence < self.config.node_timeout_ms && !forced {
             return because(format!("I heard from its master {silence} milliseconds ago"));
         }
         let pause = self.config.node_timeout_ms.saturating_mul(2);
-        // Makes the usual case orderly, is not needed for safety, and must not stand in an administrator's way.
+        // This only keeps the usual case orderly. Safety does not need it, and it must not hinder an administrator.
         let recent = primary.voted_time.map(|at| now - at).filter(|elapsed| *elapsed < pause);
         if let Some(elapsed) = recent.filter(|_| !forced) {
             return because(format!("can't vote about this master before {} milliseconds", pause - elapsed));
@@ -429,7 +434,7 @@ impl Gossip {
         self.newer_claim(request)
     }
 
-    /// A claimed slot belongs, as far as we know, to somebody with a greater epoch than the candidate's primary.
+    /// A claimed slot belongs, as far as we know, to a node with a greater epoch than the candidate's primary.
     fn newer_claim(&self, request: &Header) -> Option<Refusal> {
         request.slots.iter().filter(|slot| !self.slots.is_unclaimed(*slot)).find_map(|slot| {
             let owner = self.slots.owner(slot)?;
@@ -445,6 +450,6 @@ impl Gossip {
 /// Why a vote is not given.
 struct Refusal {
     reason: String,
-    /// Somebody whom the candidate should hear about.
+    /// A node that the candidate should hear about.
     newer_owner: Option<NodeKey>,
 }

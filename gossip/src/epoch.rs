@@ -1,26 +1,26 @@
 //! Config epochs: making new ones and keeping them apart.
 //!
-//! A config epoch orders claims to slots. Elections make them with the consent of a majority; three administrative acts make
-//! them without (closing an import, BUMPEPOCH, TAKEOVER), so two primaries can end up with the same one. Then one of
-//! the two moves on.
+//! A config epoch orders claims to slots. Elections make new ones with the consent of a majority; three administrative
+//! acts make them without (closing an import, BUMPEPOCH, TAKEOVER), so two primaries can end up with the same epoch.
+//! Then one of the two takes a new one.
 //!
-//! Epochs come from peers, and everybody takes the greatest as the beginning of the next. A damaged or hostile packet could take the
-//! counter to its end in one step: Redis's then wraps to 0, and no election is ever won again. So an epoch is believed only as far
-//! as an administrator can set one, or a little above what is known: whatever arrives, there are more epochs above it than a cluster
-//! can use. All arithmetic saturates.
+//! Epochs come from peers, and each node starts the next epoch above the greatest it knows. A damaged or hostile packet
+//! could take the counter to its end in one step: Redis's then wraps to 0, and no election is ever won again. So an
+//! epoch is believed only up to the greatest that an administrator can set, or a little above what is known. Whatever
+//! arrives, there are more epochs above it than a cluster can use. All arithmetic saturates.
 
 use crate::event::Level;
 use crate::node::NodeKey;
 use crate::state::Gossip;
 
-/// The greatest epoch that CLUSTER SET-CONFIG-EPOCH takes, of slotd and of Redis.
+/// The greatest epoch that CLUSTER SET-CONFIG-EPOCH accepts, in slotd and in Redis.
 const GREATEST_SET: u64 = i64::MAX as u64;
 
-/// How far above what we know an epoch may be that is greater still.
+/// How far above the known ones an epoch beyond that may be.
 const GREATEST_STEP: u64 = 1 << 32;
 
 impl Gossip {
-    /// The epoch that a packet names, or 0, the least claim there is, if that cannot be one.
+    /// The epoch of a packet, or 0, the weakest claim, if it is impossible.
     pub(crate) fn believed(&self, epoch: u64) -> u64 {
         let limit = self.epochs.current.saturating_add(GREATEST_STEP).max(GREATEST_SET);
         if epoch <= limit { epoch } else { 0 }
@@ -38,14 +38,14 @@ impl Gossip {
         self.epochs.current
     }
 
-    /// Gives this node a config epoch above all others, without asking anybody
-    /// (`clusterBumpConfigEpochWithoutConsensus`). False: it has that already.
+    /// Gives this node a config epoch above all others, without a vote (`clusterBumpConfigEpochWithoutConsensus`).
+    /// False: it has that already.
     ///
-    /// Unlike in Redis it is not enough to have the greatest epoch, no other node may have the same: else a claim
-    /// made with it loses against nobody and convinces nobody (redis issues 3442, 3776).
+    /// Unlike in Redis, having the greatest epoch is not enough; no other node may have the same. Otherwise a claim
+    /// made with it would neither lose nor win (redis issues 3442, 3776).
     ///
-    /// The caller tells the others, at once or shortly: who does not hear of the new epoch before we die refuses our replica's
-    /// election (valkey issue 2169).
+    /// The caller announces it, at once or shortly: a node that has not heard of the new epoch before we die refuses
+    /// our replica's election (valkey issue 2169).
     pub(crate) fn bump_config_epoch(&mut self) -> bool {
         let mine = self.nodes[self.me].config_epoch;
         let shared = self.nodes.iter().any(|(key, node)| !self.is_me(key) && node.config_epoch == mine);
@@ -58,10 +58,11 @@ impl Gossip {
         true
     }
 
-    /// Another primary has our config epoch (`clusterHandleConfigEpochCollision`): the one with the smaller id moves on.
+    /// Another primary has our config epoch (`clusterHandleConfigEpochCollision`): the one with the smaller id takes a
+    /// new one.
     ///
-    /// Within one shard the two contend for the same slots, and the newer data must win, not the smaller id (valkey issue
-    /// 974): there the one with the greater replication offset moves on.
+    /// Within one shard the two contend for the same slots, and the newer data must win, not the smaller id (valkey
+    /// issue 974): there the one with the greater replication offset takes a new epoch.
     pub(crate) fn resolve_epoch_collision(&mut self, other: NodeKey) {
         let (me, node) = (&self.nodes[self.me], &self.nodes[other]);
         if !me.is_primary() || !node.is_primary() || me.config_epoch != node.config_epoch {

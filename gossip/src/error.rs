@@ -1,6 +1,6 @@
-//! Why a command was refused. No variant leaves a change behind: the checks come before the first one.
+//! Why a command was refused. A refused command changes nothing: all checks come before the first change.
 //!
-//! The texts are what Redis says after `-ERR `, so that the server can pass them on as they are.
+//! The texts are those of Redis after `-ERR `, so the server can pass them on unchanged.
 
 use protocol::slot::SlotId;
 

@@ -1,9 +1,9 @@
-//! What the core wants done: one ordered list of effects.
+//! The core's output: one ordered list of effects.
 //!
-//! The driver drains it with [`crate::Gossip::poll_effect`] after every input and performs the effects **in order**. The
-//! order carries the safety rule of the whole protocol: within one input [`Effect::PersistNodesConf`] comes first, so an
-//! epoch or a vote is on disk before any packet that speaks of it leaves. A driver that cannot save must stop the process
-//! (as Redis does), not go on with the list.
+//! The driver drains it with [`crate::Gossip::poll_effect`] after every input and performs the effects **in order**.
+//! The safety of the whole protocol rests on the order: within one input [`Effect::PersistNodesConf`] comes first, so
+//! an epoch or a vote is on disk before any packet that mentions it leaves. A driver that cannot save must stop the
+//! process (as Redis does), not go on with the list.
 
 use std::sync::Arc;
 
@@ -22,22 +22,22 @@ pub enum Level {
     Warning,
 }
 
-/// One thing to do.
+/// One effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Replace nodes.conf by this text (written beside, renamed). With `fsync` it has to be on disk before the next
-    /// effect is performed: it holds an epoch, a vote or an ownership that the following packets rely on.
+    /// Replace nodes.conf by this text (write a temporary file, rename it). With `fsync` it has to be on disk before
+    /// the next effect is performed: it holds an epoch, a vote or an ownership that the following packets rely on.
     PersistNodesConf {
         text: String,
         fsync: bool,
     },
-    /// Open a connection to a bus port. Answer with `handle_link_connected` or `handle_link_closed`.
+    /// Open a connection to a bus port. Report the result with `handle_link_connected` or `handle_link_closed`.
     Connect {
         link: LinkId,
         ip: IpText,
         port: u16,
     },
-    /// Append to the link's output. A link that is gone meanwhile: drop silently.
+    /// Append to the link's output. If the link is gone, drop the packet silently.
     Send {
         link: LinkId,
         bytes: Arc<[u8]>,
@@ -50,8 +50,8 @@ pub enum Effect {
     Promoted,
     /// This node was a primary and is a replica now; a `ReplicateFrom` follows (at once, or when the address is known).
     Demoted,
-    /// Replicate from this node at this address. Comes again whenever the primary or its address changes. From here on,
-    /// facts that name another primary are ignored (see [`crate::Replication`]).
+    /// Replicate from this node at this address. Repeated whenever the primary or its address changes. From here on,
+    /// facts about another primary are ignored (see [`crate::Replication`]).
     ReplicateFrom {
         id: NodeId,
         ip: IpText,
@@ -59,20 +59,20 @@ pub enum Effect {
     },
     /// CLUSTER RESET of a replica: drop the whole data set.
     FlushData,
-    /// These slots belong to another shard now while this node goes on as primary: delete their keys (and propagate
-    /// that to the replicas), answer clients blocked on them with a redirection.
+    /// These slots belong to another shard now while this node stays a primary: delete their keys (and propagate that
+    /// to the replicas), and redirect clients blocked on them.
     SlotsLost(Box<SlotBitmap>),
-    /// These slots changed hands: shard channels in them lose their subscribers (SUNSUBSCRIBE pushes).
+    /// These slots changed owners: shard channels in them lose their subscribers (SUNSUBSCRIBE pushes).
     ShardChannelsLost(Box<SlotBitmap>),
     /// `cluster_state` as clients see it.
     StateChanged {
         ok: bool,
     },
-    /// Manual failover: hold back writes, expiry and eviction until then, and tell `handle_writes_paused`.
+    /// Manual failover: hold back writes, expiry and eviction until then, and call `handle_writes_paused`.
     PauseWrites {
         until: UnixMillis,
     },
-    /// The manual failover is over, whatever came of it.
+    /// The manual failover is over, successful or not.
     UnpauseWrites,
     /// A message for the local subscribers.
     Publish {
@@ -84,7 +84,7 @@ pub enum Effect {
         level: Level,
         text: String,
     },
-    /// What [`crate::Gossip::view`] says about roles, owners, addresses or health changed. Lesser changes are told by
+    /// The roles, owners, addresses or health in [`crate::Gossip::view`] changed. Lesser changes are reported by
     /// [`crate::Gossip::take_details_change`].
     ViewChanged,
 }

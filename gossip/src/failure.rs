@@ -1,9 +1,9 @@
 //! Failure detection: from one node's suspicion (PFAIL) to the agreement of a majority (FAIL), and back.
 //!
-//! Only primaries with slots have a say: their reports count, ours counts if we are one (valkey issue 634). A report is
-//! good for twice the node timeout. Agreement is weak on purpose: it only lets elections start, and those are decided by
-//! votes. Unlike Redis we tell the other voters of a new suspicion at once rather than with the next pings, and look
-//! at the quorum on every tick, so that a cluster of one primary works too (redis issue 12824).
+//! Only primaries with slots count: their reports, and our own if we are one (valkey issue 634). A report is valid for
+//! twice the node timeout. Agreement is weak on purpose: it only lets elections start, and those are decided by votes.
+//! Unlike Redis we tell the other voters of a new suspicion at once rather than with the next pings, and check the
+//! quorum on every tick, so that a cluster of one primary works too (redis issue 12824).
 
 use protocol::bus::{Body, MessageFlags, NodeFlags};
 
@@ -13,7 +13,8 @@ use crate::node::NodeKey;
 use crate::state::Gossip;
 
 impl Gossip {
-    /// Marks a node as PFAIL if it owes us an answer for too long and sent nothing else either. True if that is news.
+    /// Marks a node as PFAIL if it has owed us an answer for too long and has sent nothing else either. True if that is
+    /// news.
     pub(crate) fn suspect_if_silent(&mut self, key: NodeKey, now: UnixMillis) -> bool {
         let node = &mut self.nodes[key];
         if node.ping_sent == 0 || !node.is_reachable() {
@@ -32,7 +33,7 @@ impl Gossip {
         true
     }
 
-    /// Tells the voters whom we suspect (every ping and pong lists all suspects).
+    /// Announces our suspicions to the voters (every ping and pong lists all suspects).
     pub(crate) fn spread_suspicion(&mut self) {
         if self.nodes[self.me].is_voter() {
             let everybody = self.nodes.keys();
@@ -52,7 +53,7 @@ impl Gossip {
         let id = self.nodes[key].id;
         self.log(Level::Notice, format!("Marking node {id} as failing (quorum reached)."));
         self.set_failed(key, now);
-        // Also from a replica: it only passes on what primaries agreed upon.
+        // Also from a replica: it only passes on what primaries agreed on.
         self.broadcast(Body::Fail { node: id }, MessageFlags::NONE);
     }
 
@@ -75,7 +76,7 @@ impl Gossip {
         } else if node.slot_count == 0 {
             format!("Clear FAIL state for node {id}: master without slots is reachable again.")
         } else if now - node.fail_time > undo_after {
-            // Old enough, and nobody took its slots: nobody will.
+            // This is so long ago that no other node will take its slots any more.
             format!(
                 "Clear FAIL state for node {id}: is reachable again and nobody is serving its slots after some time."
             )
@@ -87,7 +88,7 @@ impl Gossip {
         self.reconfigured();
     }
 
-    /// A voter says that it cannot reach a node.
+    /// A voter reports that it cannot reach a node.
     pub(crate) fn add_report(&mut self, about: NodeKey, by: NodeKey, now: UnixMillis) {
         if self.nodes[about].fail_reports.insert(by, now).is_none() {
             let (by, about) = (self.nodes[by].id, self.nodes[about].id);
@@ -95,7 +96,7 @@ impl Gossip {
         }
     }
 
-    /// A voter says that it can reach it.
+    /// A voter reports that it can reach the node.
     pub(crate) fn remove_report(&mut self, about: NodeKey, by: NodeKey) {
         if self.nodes[about].fail_reports.remove(&by).is_some() {
             let (by, about) = (self.nodes[by].id, self.nodes[about].id);
@@ -103,7 +104,7 @@ impl Gossip {
         }
     }
 
-    /// Reports that are fresh and come from nodes that (still) have a say.
+    /// Reports that are fresh and come from nodes that still are voters.
     pub(crate) fn count_reports(&mut self, about: NodeKey, now: UnixMillis) -> usize {
         let oldest = now - self.config.node_timeout_ms.saturating_mul(FAIL_REPORT_VALIDITY_MULT);
         self.nodes[about].fail_reports.retain(|_, at| *at >= oldest);

@@ -1,12 +1,12 @@
-//! Founding: nodes that one program starts together are told of each other instead of finding out.
+//! Founding: nodes that one program starts together are told of each other, instead of finding each other.
 //!
-//! CLUSTER MEET makes a cluster by handshakes and gossip, which costs every pair of nodes several packets and every node a view
-//! per node that it learns of. Who starts all nodes knows their ids, addresses, slots and primaries, so each node gets the whole
-//! table at once, as if it had read it in its nodes.conf ([`Gossip::found`]). Links are opened in a second step
-//! ([`Gossip::open_links`]), when all nodes have the table: a node that hears from a peer that does not know its own place yet
-//! would believe the peer.
+//! CLUSTER MEET makes a cluster by handshakes and gossip, which costs every pair of nodes several packets and every
+//! node a view per node that it learns of. The program that starts all nodes knows their ids, addresses, slots and
+//! primaries. So each node gets the whole table at once, as if it had read it in its nodes.conf ([`Gossip::found`]).
+//! Links are opened in a second step ([`Gossip::open_links`]), when all nodes have the table: a node that hears from a
+//! peer which does not know its own place yet would believe the peer.
 //!
-//! What is founded is safe to serve at once: nobody can have been elected in a cluster that did not exist.
+//! A founded cluster is safe to serve at once: no replica can have been elected in a cluster that did not exist.
 
 use protocol::bus::{IpText, NodeFlags, NodeId};
 use protocol::slot::SlotRange;
@@ -31,14 +31,14 @@ pub struct Founder {
     pub hostname: String,
     pub human_nodename: String,
     pub config_epoch: u64,
-    /// Of a primary.
+    /// The slots of a primary.
     pub slots: Vec<SlotRange>,
-    /// Of a replica.
+    /// The primary of a replica.
     pub primary: Option<NodeId>,
 }
 
 impl Gossip {
-    /// This node as it may be told to the others: a primary without slots. `ip` is for nodes that announce none.
+    /// This node as it may be described to the others: a primary without slots. `ip` is used if it announces none.
     pub fn founder(&self, ip: IpText) -> Founder {
         let me = &self.nodes[self.me];
         Founder {
@@ -55,10 +55,9 @@ impl Gossip {
         }
     }
 
-    /// Takes its place in a new cluster of these nodes, of which it is one. It must be alone and own nothing.
+    /// Takes its place in a new cluster of these nodes, of which it is one. It must know no other node and own nothing.
     ///
-    /// # Errors
-    /// It is not; then nothing has changed.
+    /// # Errors It knows others or owns slots; then nothing has changed.
     pub fn found(&mut self, founders: &[Founder], now: UnixMillis) -> Result<(), Error> {
         let me = &self.nodes[self.me];
         if self.nodes.len() > 1 {
@@ -79,7 +78,7 @@ impl Gossip {
                 self.settle_replica(key, primary);
             }
         }
-        // Nobody has to be told.
+        // No node needs an announcement.
         self.announcement.at = None;
         self.next_cron = now + LINKS_WAIT_MS;
         self.reconfigured();
@@ -110,7 +109,7 @@ impl Gossip {
         node.human_nodename.clone_from(&founder.human_nodename);
         node.config_epoch = founder.config_epoch;
         node.extensions = true;
-        // Everybody knows it: it is no news to tell.
+        // All nodes know it, so it is no news.
         node.created_at = now - NEWCOMER_MS;
         self.epochs.current = self.epochs.current.max(founder.config_epoch);
         for slot in founder.slots.iter().flat_map(|range| range.iter()) {
@@ -124,7 +123,7 @@ impl Gossip {
     }
 
     fn settle_replica(&mut self, key: NodeKey, primary: NodeKey) {
-        // As its packets will say.
+        // The epoch that its packets will carry.
         self.nodes[key].config_epoch = self.nodes[primary].config_epoch;
         if self.is_me(key) {
             self.replicate_node(primary);

@@ -3,10 +3,10 @@
 //! Two connections join each pair of nodes: each side pings over the one that it opened and answers on the one that it
 //! accepted. A `LinkId` is never used again, so an event about a link that is gone is recognised and dropped.
 //!
-//! Each outbound link remembers when its pings left, in order. A peer answers every ping on the same connection, and TCP
-//! keeps order, so the n-th pong answers the n-th ping: that gives the *send time* of the ping behind every pong, although
-//! the packets carry no number. The write lease depends on it (see `lease.rs`). If a peer ever leaves out an answer, later
-//! pongs are matched with older pings: too careful, never too bold.
+//! Each outbound link remembers when its pings left, in order. A peer answers every ping on the same connection, and
+//! TCP keeps order, so the n-th pong answers the n-th ping. That gives the *send time* of the ping behind every pong,
+//! although the packets carry no number. The write lease depends on it (see `lease.rs`). If a peer ever omits an
+//! answer, later pongs are matched with older pings, which errs on the safe side.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Manual failover: the administrator asks a replica to take over from a primary that works, without losing a write.
 //!
-//! The replica sends MFSTART; the primary stops its clients' writes and marks its packets as PAUSED, so that the offset in
-//! them is final; the replica waits until it has processed that much, then holds an election whose requests say FORCEACK
-//! (vote although the primary is up). FORCE leaves out the handshake, TAKEOVER the votes as well. If it takes longer than
-//! the limit both sides give up. "No offset yet" is `None`, since 0 is an offset (redis issue 8651), and the pause is lifted
-//! as soon as the outcome is known (redis issue 9676). A primary serves one such request at a time and marks its packets
-//! only for that replica, so two replicas asked at once cannot both win (valkey issue 3996).
+//! The replica sends MFSTART. The primary stops its clients' writes and marks its packets as PAUSED, which makes the
+//! offset in them final. The replica waits until it has processed that much, then holds an election whose requests
+//! carry FORCEACK (vote although the primary is up). FORCE leaves out the handshake, TAKEOVER the votes as well. After
+//! a time limit both sides give up. "No offset yet" is `None`, since 0 is an offset (redis issue 8651), and the pause
+//! is lifted as soon as the outcome is known (redis issue 9676). A primary serves one such request at a time and marks
+//! its packets only for that replica, so two replicas asked at once cannot both win (valkey issue 3996).
 
 use protocol::bus::{Body, MessageFlags};
 
@@ -16,14 +16,14 @@ use crate::link::LinkId;
 use crate::node::NodeKey;
 use crate::state::Gossip;
 
-/// How a failover is asked for.
+/// The kind of failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailoverMode {
     /// In agreement with the primary.
     Default,
     /// `FORCE`: without the primary, with the votes of a majority.
     Force,
-    /// `TAKEOVER`: without anybody.
+    /// `TAKEOVER`: without any other node.
     Takeover,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct ManualFailover {
     pub(crate) end: UnixMillis,
     /// Primary's side: the replica that takes over.
     pub(crate) replica: Option<NodeKey>,
-    /// Primary's side: the writes stand still, so our offset is final and packets to the replica may say so.
+    /// Primary's side: writes have stopped, so our offset is final and packets to the replica may say so.
     pub(crate) paused: bool,
     /// Replica's side: when the attempt began.
     started: UnixMillis,
@@ -51,8 +51,8 @@ impl ManualFailover {
         self.end != 0
     }
 
-    /// Replica's side: the primary's final offset is reached, or not to be waited for: hold an election of its own kind.
-    /// Until then the primary may still fail, and what follows is an election like any other.
+    /// Replica's side: the primary's final offset is reached, or not waited for, so a manual election may start. If the
+    /// primary fails before that, the election is a normal one.
     pub(crate) fn may_elect(&self) -> bool {
         self.is_running() && self.can_start
     }
@@ -114,7 +114,7 @@ impl Gossip {
         self.manual = ManualFailover::default();
     }
 
-    /// Gives up an attempt that takes too long (`manualFailoverCheckTimeout`).
+    /// Gives up an attempt that has taken too long (`manualFailoverCheckTimeout`).
     pub(crate) fn check_manual_failover_timeout(&mut self, now: UnixMillis) {
         if self.manual.is_running() && self.manual.end < now {
             self.log(Level::Warning, "Manual failover timed out.".into());
@@ -141,8 +141,8 @@ impl Gossip {
         self.log(Level::Warning, format!("Manual failover requested by replica {id}."));
     }
 
-    /// The driver has performed [`Effect::PauseWrites`]: no write is under way any more, and `offset` will not move
-    /// until the pause ends (the server must not put its own pings into the replication stream either). Only now may the
+    /// The driver has performed [`Effect::PauseWrites`]: no write is under way any more, and `offset` does not change
+    /// until the pause ends (the server must not add its own pings to the replication stream either). Only now may the
     /// replica be told, since it takes over as soon as it has processed that much.
     pub fn handle_writes_paused(&mut self, offset: u64, now: UnixMillis) {
         self.begin(now);
@@ -154,7 +154,7 @@ impl Gossip {
         self.finish(now);
     }
 
-    /// The primary's side, periodically: keep telling the replica the final offset.
+    /// The primary's side, periodically: repeats the final offset to the replica.
     pub(crate) fn ping_failing_over_replica(&mut self, now: UnixMillis) {
         let replica = self.manual.replica.filter(|_| self.manual.paused);
         let link = replica.and_then(|replica| self.nodes[replica].link);
@@ -163,10 +163,10 @@ impl Gossip {
         }
     }
 
-    /// Our primary said PAUSED, in the answer to a ping that we sent at `asked_at`.
+    /// Our primary sent PAUSED, in the answer to a ping that we sent at `asked_at`.
     ///
-    /// Only an answer to a question of this attempt counts: a packet of an earlier one may have been on its way for as
-    /// long as a path was cut, and the primary may have written a lot since.
+    /// Only an answer to a ping of this attempt counts: a packet of an earlier attempt may have been in flight while a
+    /// path was cut, and the primary may have written a lot since.
     pub(crate) fn learn_final_offset(&mut self, offset: u64, asked_at: UnixMillis, now: UnixMillis) {
         let of_this_attempt = self.manual.is_running() && asked_at >= self.manual.started;
         if of_this_attempt && self.manual.primary_offset.is_none() {
@@ -180,7 +180,7 @@ impl Gossip {
         }
     }
 
-    /// Our primary said PAUSED without being asked: ask it, so that the answer is surely about now.
+    /// Our primary sent PAUSED unasked: ping it, so that the answer is certainly current.
     pub(crate) fn ask_for_final_offset(&mut self, now: UnixMillis) {
         if !self.manual.is_running() || self.manual.primary_offset.is_some() {
             return;
@@ -191,7 +191,7 @@ impl Gossip {
         }
     }
 
-    /// Our primary does not say PAUSED in a ping. If it came over a connection that is younger than the final offset, the
+    /// Our primary sent a ping without PAUSED. If it came over a connection that is younger than the final offset, the
     /// primary was restarted since, and knows nothing of the pause: it may have written more.
     pub(crate) fn notice_end_of_pause(&mut self, link: LinkId) {
         let young = self.links.get(link).is_some_and(|link| link.inbound && link.created_at > self.manual.learnt_at);
@@ -201,7 +201,7 @@ impl Gossip {
         }
     }
 
-    /// Have we processed all of it? (`clusterHandleManualFailover`)
+    /// Checks whether we have processed everything (`clusterHandleManualFailover`).
     pub(crate) fn handle_manual_failover(&mut self, now: UnixMillis) {
         if !self.nodes[self.me].is_replica() || !self.manual.is_running() || self.manual.can_start {
             return;

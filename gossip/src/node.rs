@@ -1,8 +1,9 @@
 //! What this node believes about each node, itself included, and the table of them.
 //!
 //! Nodes are referred to by `NodeKey`, a number that is never used again, not by their id: a node in handshake has a
-//! made-up id until its first PONG, and reset gives even ourselves a new one. `Gossip::remove_node` clears every reference
-//! to a key (slots, reports, replicas, links, manual failover), which is why indexing the table by a key may `expect`.
+//! made-up id until its first PONG, and reset gives even ourselves a new one. `Gossip::remove_node` clears every
+//! reference to a key (slots, reports, replicas, links, manual failover), which is why indexing the table by a key may
+//! `expect`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -29,7 +30,7 @@ pub(crate) struct Node {
     pub(crate) slot_count: usize,
     pub(crate) replicas: Vec<NodeKey>,
     pub(crate) primary: Option<NodeKey>,
-    /// When the ping that waits for an answer was sent, or should have been sent if there is no link.
+    /// When the unanswered ping was sent, or should have been sent if there is no link.
     pub(crate) ping_sent: UnixMillis,
     pub(crate) pong_received: UnixMillis,
     /// When any packet arrived from it.
@@ -40,7 +41,7 @@ pub(crate) struct Node {
     /// Since when this primary has had no working replica.
     pub(crate) orphaned_since: Option<UnixMillis>,
     pub(crate) offset: u64,
-    /// The same as clients are shown it, without what overtaken packets say, and the link that said last that there are data.
+    /// The offset as clients are shown it, without claims of overtaken packets, and the link that last reported data.
     pub(crate) listed_offset: u64,
     pub(crate) data_told_on: Option<LinkId>,
     pub(crate) ip: IpText,
@@ -56,7 +57,7 @@ pub(crate) struct Node {
     pub(crate) inbound: Option<LinkId>,
     /// Which primaries reported it as failing, and when last.
     pub(crate) fail_reports: BTreeMap<NodeKey, UnixMillis>,
-    /// Highest current epoch in any of its packets: a packet below is older than one that we have processed.
+    /// Highest current epoch in any of its packets: a packet below is older than one already processed.
     pub(crate) seen_epoch: u64,
     /// Send time of our last ping that it answered; see `lease.rs`.
     pub(crate) lease_ack: Option<UnixMillis>,
@@ -139,7 +140,7 @@ impl Node {
     }
 }
 
-/// The role in somebody's flags: one or none, whatever the bits say.
+/// The role in a peer's flags: at most one, whatever the bits say.
 pub(crate) fn role_of(flags: NodeFlags) -> NodeFlags {
     if flags.contains(NodeFlags::SLAVE) { NodeFlags::SLAVE } else { NodeFlags(flags.0 & NodeFlags::MASTER.0) }
 }
@@ -153,7 +154,7 @@ pub(crate) struct NodeTable {
 }
 
 impl NodeTable {
-    /// Adds a node. An id that is taken keeps its node: the caller looks it up first.
+    /// Adds a node. If the id is taken, its node stays: the caller looks it up first.
     pub(crate) fn insert(&mut self, node: Node) -> NodeKey {
         debug_assert!(!self.by_id.contains_key(&node.id), "node {} is known", node.id);
         self.last += 1;

@@ -7,13 +7,13 @@
 //! vars currentEpoch <n> lastVoteEpoch <n>
 //! ```
 //!
-//! Read is what Redis 7.0 and 7.2 write (7.2 added the `aux` fields). Written is the 7.0 form: 7.2 loads it as well, whereas
-//! 7.0 would take the aux fields for a part of the host name. What a caller wants to keep beyond Redis goes into further
-//! variables, which both versions pass over with a line in the log.
+//! Reading: what Redis 7.0 and 7.2 write (7.2 added the `aux` fields). Writing: the 7.0 form, since 7.2 loads it as
+//! well, whereas 7.0 would take the aux fields for a part of the host name. Data beyond Redis's goes into further
+//! variables, which both versions skip with a log line.
 //!
-//! Redis is lenient where it reads (`atoi`) and stops with "corrupted" otherwise. This file decides who votes for whom, so
-//! here every field must be whole: an error names the line and what is wrong with it, and the caller refuses to start.
-//! Pure text to plain values and back; files are the caller's.
+//! Redis is lenient in some fields (`atoi`) and stops with "corrupted" otherwise. This file decides who votes for whom,
+//! so here every field must be complete: an error names the line and what is wrong with it, and the caller refuses to
+//! start. This module only converts text to plain values and back; the files are the caller's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ use std::str::FromStr;
 use protocol::bus::{IpText, NodeFlags, NodeId, is_valid_hostname, is_valid_nodename};
 use protocol::slot::{SlotBitmap, SlotId, SlotRange};
 
-/// What a bus port is above its client port if the line does not say (files of Redis 3).
+/// The distance of the bus port from the client port if the line does not name one (files of Redis 3).
 const BUS_PORT_OFFSET: u16 = 10_000;
 /// Fields in front of the slots.
 const FIXED_FIELDS: usize = 8;
@@ -37,7 +37,7 @@ pub struct NodesConf {
     pub other_vars: Vec<(String, String)>,
 }
 
-/// What one line says about one node.
+/// One node's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeLine {
     pub id: NodeId,
@@ -56,13 +56,13 @@ pub struct NodeLine {
     pub flags: NodeFlags,
     /// The node's primary if it is a replica.
     pub replica_of: Option<NodeId>,
-    /// When the ping that waits for an answer was sent, Unix milliseconds; 0: none waits.
+    /// When the unanswered ping was sent, Unix milliseconds; 0: there is none.
     pub ping_sent: i64,
     /// When the last answer came, Unix milliseconds.
     pub pong_received: i64,
     /// The node's config epoch; on the line of a replica its primary's.
     pub config_epoch: u64,
-    /// True if the writer had a link to the node. Means nothing to a reader.
+    /// True if the writer had a link to the node. Of no use to a reader.
     pub connected: bool,
     pub slots: SlotBitmap,
     /// Slots on their way to another node. Only on the line of `myself`.
@@ -75,13 +75,13 @@ pub struct NodeLine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct NodesConfError {
-    /// From 1; for what the whole file lacks, the number of its lines.
+    /// From 1; if something is missing in the whole file, the number of its lines.
     pub line: usize,
     pub problem: String,
 }
 
 impl NodeLine {
-    /// A line about a node of which nothing is known but its name.
+    /// A line about a node of which only the id is known.
     pub fn new(id: NodeId) -> Self {
         Self {
             id,
@@ -122,7 +122,7 @@ impl fmt::Display for NodeLine {
             f.write_str(" ")?;
             range.fmt(f)?;
         }
-        // One ascending list of both, as Redis walks the slots.
+        // One ascending list of both, since Redis walks the slots.
         let migrating = self.migrating.iter().map(|(slot, node)| (*slot, '>', node));
         let importing = self.importing.iter().map(|(slot, node)| (*slot, '<', node));
         let mut moving: Vec<_> = migrating.chain(importing).collect();
@@ -151,8 +151,8 @@ impl fmt::Display for NodesConf {
 impl NodesConf {
     /// Reads a whole file. An empty one is an error too: whether it counts as "no file yet" is the caller's decision.
     ///
-    /// NUL bytes and blank lines, which Redis leaves behind when it dies while it writes, are passed over. A
-    /// `currentEpoch` below a config epoch of the file is raised to it, as Redis does.
+    /// NUL bytes and blank lines, which Redis leaves behind when it dies while writing, are skipped. A `currentEpoch`
+    /// below a config epoch of the file is raised to it, as Redis does.
     ///
     /// # Errors
     /// The first damaged line. A last line without its line end is damaged: a number in it may have lost digits.
@@ -206,7 +206,7 @@ impl NodesConf {
         Ok(())
     }
 
-    /// What a line may not contradict in the lines before it.
+    /// Checks a line against the lines before it.
     fn check_new(&self, node: &NodeLine) -> Result<(), String> {
         for other in &self.nodes {
             if other.id == node.id {
@@ -333,7 +333,7 @@ fn node_id(text: &str) -> Result<NodeId, String> {
 }
 
 fn number<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
-    // `parse` would take a plus sign, which no number here ever has.
+    // `parse` would accept a plus sign, which no number here ever has.
     let digits = !text.starts_with('+');
     text.parse().ok().filter(|_| digits).ok_or_else(|| format!("malformed {what} {text:?}"))
 }

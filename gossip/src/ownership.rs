@@ -1,11 +1,11 @@
 //! Which node owns which slot, and which slots are on the way between nodes.
 //!
-//! The table from slot to owner and the bitmap of each node say the same thing twice (routing needs the one, packets the
-//! other); only `assign` and `unassign` change them, together.
+//! The table from slot to owner and the bitmap of each node store the same facts twice (routing needs the one, packets
+//! the other); only `assign` and `unassign` change them, together.
 //!
-//! `unclaimed` marks slots whose owner stopped claiming them in its packets while no new owner is known: they stay bound, so
-//! that clients are still sent somewhere, but anybody may take them and nobody is told that the owner has them
-//! (`owner_not_claiming_slot`, redis issue 12344).
+//! `unclaimed` marks slots whose owner no longer claims them in its packets while no new owner is known. They stay
+//! assigned, so that clients are still redirected somewhere, but any node may take them, and UPDATE packets no longer
+//! name the owner (`owner_not_claiming_slot`, redis issue 12344).
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ use crate::state::Gossip;
 pub(crate) struct Ownership {
     owners: Box<[Option<NodeKey>]>,
     pub(crate) unclaimed: SlotBitmap,
-    /// Given to another node by hand; its packets do not claim them yet, which does not mean that it gave them up.
+    /// Given to another node by hand. Its packets do not claim the slot yet, but that does not mean that it gave the
+    /// slot up.
     pub(crate) awaited: SlotBitmap,
     pub(crate) migrating: BTreeMap<SlotId, NodeKey>,
     pub(crate) importing: BTreeMap<SlotId, NodeKey>,
@@ -42,12 +43,12 @@ impl Ownership {
         self.owners[slot.index()]
     }
 
-    /// Free to be taken by anybody (`isSlotUnclaimed`).
+    /// Whether any node may take the slot (`isSlotUnclaimed`).
     pub(crate) fn is_unclaimed(&self, slot: SlotId) -> bool {
         self.owner(slot).is_none() || self.unclaimed.contains(slot)
     }
 
-    /// Clears the marks that lead to a node which is being removed. Its slots are the caller's to unassign.
+    /// Clears the marks that refer to a node which is being removed. The caller unassigns its slots.
     pub(crate) fn forget_node(&mut self, key: NodeKey) {
         self.migrating.retain(|_, to| *to != key);
         self.importing.retain(|_, from| *from != key);
@@ -61,7 +62,7 @@ impl Ownership {
 }
 
 impl Gossip {
-    /// Gives an unowned slot to a node (`clusterAddSlot`). A slot with an owner stays with it.
+    /// Gives a slot without owner to a node (`clusterAddSlot`). A slot with an owner stays with it.
     pub(crate) fn assign(&mut self, key: NodeKey, slot: SlotId) {
         if self.slots.owners[slot.index()].is_some() {
             return;
@@ -80,7 +81,7 @@ impl Gossip {
         }
     }
 
-    /// Leaves a slot without owner (`clusterDelSlot`).
+    /// Removes a slot's owner (`clusterDelSlot`).
     pub(crate) fn unassign(&mut self, slot: SlotId) {
         let Some(owner) = self.slots.owners[slot.index()].take() else { return };
         self.slots.unclaimed.clear(slot);
@@ -93,13 +94,13 @@ impl Gossip {
         }
     }
 
-    /// Moves a slot to a node, whoever had it.
+    /// Moves a slot to a node, whatever its owner was.
     pub(crate) fn reassign(&mut self, key: NodeKey, slot: SlotId) {
         self.unassign(slot);
         self.assign(key, slot);
     }
 
-    /// Leaves all slots of a node without owner (`clusterDelNodeSlots`).
+    /// Removes a node as the owner of all its slots (`clusterDelNodeSlots`).
     pub(crate) fn unassign_all_of(&mut self, key: NodeKey) {
         for slot in self.nodes[key].slots.clone().iter() {
             self.unassign(slot);

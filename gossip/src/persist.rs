@@ -1,8 +1,8 @@
-//! nodes.conf: what is written, and a core made from what was read.
+//! nodes.conf: writing it, and making a core from its text.
 //!
-//! Beyond Redis's text the variables `slotd-shard-id` (our shard), `slotd-data` (we have data, see `data_loss.rs`) and
-//! `slotd-forgotten` (id and until when, `id:millis`) are kept; Redis passes over variables that it does not know. Keeping
-//! the bans means that a restart within the minute does not bring a forgotten node back (redis issue 3948).
+//! Beyond Redis's text it has the variables `slotd-shard-id` (our shard), `slotd-data` (we have data, see
+//! `data_loss.rs`) and `slotd-forgotten` (id and until when, `id:millis`); Redis skips variables that it does not know.
+//! Because the bans are kept, a restart within the minute does not bring a forgotten node back (redis issue 3948).
 
 use protocol::bus::{NodeFlags, NodeId};
 
@@ -43,10 +43,10 @@ impl Gossip {
         Ok(core)
     }
 
-    /// Slots, primaries and open migrations: what refers to other lines.
+    /// Slots, primaries and open migrations: the parts that refer to other lines.
     fn restore_references(&mut self, line: &NodeLine, now: UnixMillis) {
         let Some(key) = self.nodes.find(&line.id) else { return };
-        // A replica owns none, whatever the line says: its primary's line does.
+        // A replica owns no slots, whatever its line says.
         let may_own = !self.nodes[key].is_replica();
         for slot in line.slots.iter().filter(|_| may_own) {
             self.assign(key, slot);
@@ -105,7 +105,7 @@ impl Gossip {
             } else {
                 self.nodes[key].config_epoch = 0; // a replica has none of its own (redis issue 10798)
             }
-            // Nobody has been heard yet, whatever `assign` noted.
+            // No node has been heard yet, whatever `assign` noted.
             self.nodes[key].lease_ack = None;
         }
         self.health.voter_since = 0;
@@ -176,7 +176,7 @@ fn node_from(line: &NodeLine, shard_id: NodeId, now: UnixMillis) -> Node {
     node.hostname.clone_from(&line.hostname);
     node.human_nodename.clone_from(&line.nodename);
     node.config_epoch = line.config_epoch;
-    // A ping that waited for an answer did so in another life: it starts anew.
+    // A pending ping was sent before the restart: its time starts anew.
     node.ping_sent = if line.ping_sent == 0 { 0 } else { now };
     node.pong_received = if line.pong_received == 0 { 0 } else { now };
     node.fail_time = if node.has_failed() { now } else { 0 };

@@ -1,8 +1,8 @@
 //! Replica migration: a spare replica moves to a primary that has none left.
 //!
-//! The donor is the primary with the most working replicas, the one that moves is the smallest id among those; it leaves
-//! at least `cluster-migration-barrier` behind, and waits until the target has been orphaned for five seconds so that
-//! the natural replicas of a failover can find their way first. Nobody coordinates this: two replicas may move at once,
+//! The donor is the primary with the most working replicas, and its replica with the smallest id moves. It leaves at
+//! least `cluster-migration-barrier` replicas behind, and waits until the target has been orphaned for five seconds, so
+//! that the natural replicas of a failover can arrive first. There is no coordination: two replicas may move at once,
 //! and move back, which is harmless.
 
 use protocol::bus::NodeFlags;

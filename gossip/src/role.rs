@@ -1,8 +1,8 @@
 //! Who replicates whom: changing the role of a node in the table, and our own.
 //!
-//! Invariants: a node is in the replica list of its `primary` and of nobody else; a primary has no `primary`; our own
-//! shard id is our primary's (the primary's always wins: redis issues 12805, 13428, valkey 573). Chains are cut: a replica
-//! whose primary turns replica follows the grand-primary (redis issue 11263).
+//! Invariants: a node is in the replica list of its `primary` and in no other; a primary has no `primary`; our own
+//! shard id is our primary's (the primary's always wins: redis issues 12805, 13428, valkey 573). Chains are cut: a
+//! replica whose primary becomes a replica follows the grand-primary (redis issue 11263).
 
 use protocol::bus::{NodeFlags, NodeId};
 use protocol::slot::SlotId;
@@ -29,7 +29,7 @@ impl Gossip {
         self.reconfigured();
     }
 
-    /// Notes that a node other than this one replicates `primary`, or some node that we don't know.
+    /// Notes that a node other than this one replicates `primary`, or a node that we don't know.
     pub(crate) fn set_as_replica(&mut self, key: NodeKey, primary: Option<NodeKey>) {
         let node = &mut self.nodes[key];
         if !node.is_replica() {
@@ -87,7 +87,8 @@ impl Gossip {
         self.reset_manual_failover();
         self.election.reset();
         // The offset in the old primary's history says nothing about the new one's (valkey issues 885, 944). Within a
-        // shard it is remembered as a last resort, unless this node was the primary: then its history has split off.
+        // shard it is remembered as a last resort, unless this node was the primary, since then its history has
+        // diverged.
         let inherits = !was_primary && self.nodes[self.me].shard_id == self.nodes[primary].shard_id;
         let contact = (self.replication.offset > 0).then_some(self.replication.last_contact).or(self.inherited_at);
         self.inherited_at = contact.filter(|_| inherits);
@@ -103,13 +104,13 @@ impl Gossip {
         self.reconfigured();
         self.todo.fsync = true;
         self.todo.failover = false;
-        // The others learn of it now rather than with the next pings; but in a tick of its own, so that whoever sent
+        // The others learn of it now rather than with the next pings; but in a separate tick, so that the client of
         // CLUSTER REPLICATE does not wait for the disk.
         self.announcement.at = Some(self.last_input);
     }
 
-    /// Whoever subscribed here to a shard channel that the new primary does not have would never get a message again (Valkey:
-    /// `removeAllNotOwnedShardChannelSubscriptions`).
+    /// A client subscribed here to a shard channel that the new primary does not have would never get a message again
+    /// (Valkey: `removeAllNotOwnedShardChannelSubscriptions`).
     fn leave_foreign_channels(&mut self, primary: NodeKey) {
         for slot in SlotId::all() {
             if self.slots.owner(slot) != Some(primary) {
@@ -118,8 +119,8 @@ impl Gossip {
         }
     }
 
-    /// Tells the server where the primary is, whenever that is not what it was told last. Called on every change of
-    /// address and by the periodic work, so no way of learning an address can be missed (valkey issue 965).
+    /// Tells the server where the primary is, whenever that has changed since it was last told. Called on every change
+    /// of address and by the periodic work, so no way of learning an address can be missed (valkey issue 965).
     pub(crate) fn follow_primary_address(&mut self) {
         let Some(primary) = self.nodes[self.me].primary else {
             self.replicating_from = None;
@@ -136,7 +137,7 @@ impl Gossip {
         }
     }
 
-    /// Sets a node's shard, and with a primary's the shard of its replicas.
+    /// Sets a node's shard, and with a primary's shard that of its replicas.
     pub(crate) fn set_shard_id(&mut self, key: NodeKey, shard_id: NodeId) {
         if self.nodes[key].shard_id != shard_id {
             self.nodes[key].shard_id = shard_id;
@@ -150,8 +151,8 @@ impl Gossip {
         }
     }
 
-    /// Our primary turned replica and nothing made us follow its successor: do it now. A loop (it replicates us, or a
-    /// node that is itself a replica) is left alone until packets resolve it.
+    /// Our primary became a replica and we did not follow its successor: do it now. A loop (it replicates us, or a node
+    /// that is itself a replica) is left alone until packets resolve it.
     pub(crate) fn leave_chain(&mut self) {
         let Some(primary) = self.nodes[self.me].primary else { return };
         let Some(grand) = self.nodes[primary].primary else { return };

@@ -1,15 +1,15 @@
 //! Building and sending packets.
 //!
 //! A packet is addressed to a link and becomes an [`Effect::Send`] among the pending effects, so it leaves after the
-//! nodes.conf that it depends on. A link that is still connecting keeps packets other than pings until it is up.
+//! nodes.conf that it depends on. A link that is still connecting queues packets other than pings until it is up.
 //!
-//! The gossip section (`clusterSendPing`): at least three nodes or a tenth of all, picked at random, and *every* node that
-//! this one suspects, so that suspicions spread by design and not by luck. The receiver itself is left out (redis issue
-//! 13046). Beyond Redis, nodes that joined within the last seconds are always mentioned, and shortly after a node joined
-//! everybody gets a PONG (`announce`): a new cluster agrees within milliseconds instead of half node timeouts.
+//! The gossip section (`clusterSendPing`): at least three nodes or a tenth of all, picked at random, and *every* node
+//! that this one suspects, so that suspicions always spread. The receiver itself is left out (redis issue 13046).
+//! Beyond Redis, nodes that joined within the last seconds are always mentioned, and shortly after a node joined all
+//! nodes get a PONG (`announce`): a new cluster agrees within milliseconds instead of half node timeouts.
 //!
-//! A ping may end with extensions. Every node of Redis 7 knows the one for the host name. The others are sent only to nodes that have
-//! said, by a flag of their packets, that they understand extensions (redis issue 13465).
+//! A ping may end with extensions. Every node of Redis 7 knows the one for the host name. The others are sent only to
+//! nodes that have declared, by a flag of their packets, that they understand extensions (redis issue 13465).
 
 use std::sync::Arc;
 
@@ -51,12 +51,12 @@ impl Gossip {
             _ => Body::Ping(body),
         };
         let mut header = self.header(peer);
-        // Alone it says "I understand extensions"; old nodes ignore it.
+        // Without extensions the flag means "I understand extensions"; old nodes ignore it.
         header.message_flags = header.message_flags.with(MessageFlags::EXT_DATA);
         self.send_packet(link, header, body);
     }
 
-    /// Tells every node of a change at once instead of with the next ping (`clusterBroadcastPong`).
+    /// Announces a change to every node at once instead of with the next ping (`clusterBroadcastPong`).
     pub(crate) fn broadcast_pong(&mut self) {
         let everybody = self.nodes.keys();
         self.pong_to(everybody);
@@ -95,7 +95,7 @@ impl Gossip {
         self.send_packet(link, header, body);
     }
 
-    /// Tells a node about another one's claim to slots (`clusterSendUpdate`), without those that the owner gave up.
+    /// Tells a node about another node's claim to slots (`clusterSendUpdate`), without those that the owner gave up.
     pub(crate) fn send_update(&mut self, link: LinkId, about: NodeKey) {
         let node = &self.nodes[about];
         let slots = node.slots.iter().filter(|slot| !self.slots.unclaimed.contains(*slot)).collect();
@@ -103,7 +103,7 @@ impl Gossip {
         self.send(link, body, MessageFlags::NONE);
     }
 
-    /// The link to reach a node by: the one that we opened, else the one that it just spoke on.
+    /// The link to a node: the one that we opened, or else the one on which it just sent a packet.
     pub(crate) fn way_to(&self, key: NodeKey, arrived_on: LinkId) -> LinkId {
         self.nodes[key].link.filter(|link| self.is_connected(*link)).unwrap_or(arrived_on)
     }
@@ -127,11 +127,11 @@ impl Gossip {
         }
     }
 
-    /// `clusterBuildMessageHdr`. A replica speaks of its primary's slots and config epoch.
+    /// `clusterBuildMessageHdr`. A replica sends its primary's slots and config epoch.
     fn header(&self, to: Option<NodeKey>) -> Header {
         let me = &self.nodes[self.me];
         let shard = me.primary.map_or(me, |primary| &self.nodes[primary]);
-        // PAUSED only to the replica that runs the manual failover: another one may be trying the same.
+        // PAUSED is only for the replica that runs the manual failover: another one may be trying the same.
         let paused = me.is_primary() && self.manual.paused && self.manual.replica == to && to.is_some();
         Header {
             sender: me.id,
@@ -155,7 +155,7 @@ impl Gossip {
         let wanted = (self.nodes.len() / 10).max(3).min(others);
         let keys = self.nodes.keys();
         let mut chosen: Vec<NodeKey> = Vec::new();
-        // Picking at random may hit the same node again and again: three tries for each place, as Redis.
+        // A random choice may hit the same node again and again: three tries for each place, as in Redis.
         for _ in 0..wanted * 3 {
             if chosen.len() == wanted {
                 break;
@@ -172,9 +172,9 @@ impl Gossip {
         let tellable = |node: &Node| !node.flags.intersects(NodeFlags::MYSELF | NodeFlags::NOADDR | NodeFlags::PFAIL);
         let newcomers = others().filter(|(key, node)| is_new(node, now) && tellable(node) && !chosen.contains(key));
         let newcomers: Vec<NodeKey> = newcomers.map(|(key, _)| key).take(MAX_NEWCOMERS).collect();
-        // Also those without address, which Redis leaves out: a primary that came back as somebody else has none, and
-        // without reports about its old self no replica of it would ever be elected. Chance, by which other failed nodes
-        // become known to who missed the FAIL message, does not pick them either.
+        // Also those without address, which Redis leaves out: a primary that came back under another id has none, and
+        // without reports about its old self its replicas would never be elected. The random choice, by which nodes
+        // that missed the FAIL message learn of other failed nodes, does not pick them either.
         let lost_owner = |node: &Node| node.has_failed() && !node.has_address() && node.slot_count > 0;
         let suspects = others().filter(|(_, node)| node.is_suspect() || lost_owner(node)).map(|(key, _)| key);
         chosen.extend(newcomers.into_iter().chain(suspects));
@@ -209,7 +209,7 @@ impl Gossip {
     }
 }
 
-/// Nodes that we know for a short time only are worth telling, until everybody has had a few packets from us.
+/// Nodes that joined within this time are mentioned, until all nodes have had a few packets from us.
 pub(crate) const NEWCOMER_MS: i64 = 2_000;
 /// How many of them one packet mentions at most.
 const MAX_NEWCOMERS: usize = 32;

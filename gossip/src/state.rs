@@ -1,9 +1,10 @@
-//! The core's state and the rules of its life: creation, the shape of an input, `cluster_state`, adding and removing nodes.
+//! The core's state and its basic rules: creation, the phases of an input, `cluster_state`, adding and removing nodes.
 //!
-//! Every input and command has the same shape: `begin(now)` looks for a freeze and a lapsed lease, the rule runs and only
-//! *notes* what follows from it (`Todo`: save, recompute the state, look at the election), packets and other effects go to
-//! `pending`, and `finish(now)` works the notes off and releases everything: nodes.conf first, then the rest in order.
-//! That is `clusterBeforeSleep`, and it is why no rule has to remember to save before it sends.
+//! Every input and command has the same phases: `begin(now)` looks for a freeze and a lapsed lease; the rule runs and
+//! only *notes* what follows from it (`Todo`: save, recompute the state, check the election), and puts packets and
+//! other effects into `pending`; `finish(now)` acts on the notes and releases everything: nodes.conf first, then the
+//! rest in order. This corresponds to `clusterBeforeSleep`, and it is why no rule has to remember to save before it
+//! sends.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,37 +23,37 @@ use crate::ownership::Ownership;
 use crate::rng::Rng;
 use crate::view::Stats;
 
-/// What the server says about its data. Pushed with [`Gossip::set_replication`] whenever it changes noticeably, and before
+/// The server's facts about its data. Set with [`Gossip::set_replication`] whenever they change noticeably, and before
 /// each tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replication {
     /// The primary that these facts are about; `None` if this node is a primary. Facts about another primary than the
     /// current one are ignored: they are older than the last [`Effect::ReplicateFrom`].
     pub primary: Option<NodeId>,
-    /// Offset written (primary) or processed (replica). A replica that has never finished a sync with *this* primary (nor
-    /// started from data of the same history) says 0: the offset of another shard's history is worth nothing in an
-    /// election.
+    /// Offset written (primary) or processed (replica). A replica that has never finished a sync with *this* primary
+    /// (nor started from data of the same history) reports 0: the offset of another shard's history must not count in
+    /// an election.
     pub offset: u64,
-    /// Since when the link to the primary has been silent: the time of the last traffic while it is up, else the time when
-    /// it went down. 0: never connected (the data is infinitely old). A primary's does not matter.
+    /// Since when the link to the primary has been silent: the time of the last traffic while it is up, or else the
+    /// time when it went down. 0: never connected (the data is infinitely old). Ignored for a primary.
     pub last_contact: UnixMillis,
 }
 
-/// Noted during an input, worked off at its end (`CLUSTER_TODO_*`).
+/// Noted during an input, acted on at its end (`CLUSTER_TODO_*`).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Todo {
     pub(crate) save: bool,
-    /// Others will rely on what changed: see [`Gossip::finish`].
+    /// Other nodes will rely on the change: see [`Gossip::finish`].
     pub(crate) fsync: bool,
-    /// What changed must be on disk when this input ends, even if nobody is told.
+    /// The change must be on disk when this input ends, even if no node is told.
     pub(crate) fsync_now: bool,
-    /// All links are to be made anew.
+    /// All links must be made anew.
     pub(crate) drop_links: bool,
     pub(crate) update_state: bool,
     pub(crate) failover: bool,
     pub(crate) manual_failover: bool,
     pub(crate) view: bool,
-    /// Only what listings show changed (links, whether a replica has data): see [`Gossip::take_details_change`].
+    /// Only details for listings changed (links, whether a replica has data): see [`Gossip::take_details_change`].
     pub(crate) details: bool,
 }
 
@@ -60,29 +61,29 @@ pub(crate) struct Todo {
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     pub(crate) ok: bool,
-    /// It was ok once, or may have been before a restart: only then can there be something to be careful about.
+    /// The state was ok once, or may have been before a restart: only then is caution needed.
     pub(crate) had_cluster: bool,
     /// Started from an existing configuration with slots: wait `writable_delay_ms` from the first evaluation on.
     pub(crate) restarted: bool,
     pub(crate) first_update: Option<UnixMillis>,
     /// When this node last found itself without a majority.
     pub(crate) minority_at: Option<UnixMillis>,
-    /// The lease was good when it was last looked at: its end is then a lapse.
+    /// The lease was valid at the last check, so its end is a lapse.
     pub(crate) lease_held: bool,
     /// When this node got its first slots; 0: it had them when it started.
     pub(crate) voter_since: UnixMillis,
-    /// The lease ran out, and the state has not been ok since.
+    /// The lease expired, and the state has not been ok since.
     pub(crate) lapse: Option<Lapse>,
-    /// A freeze ended then; until a majority answers a ping sent later the state is fail.
+    /// When a freeze ended; until a majority answers a ping sent after that, the state is fail.
     pub(crate) woken_at: Option<UnixMillis>,
-    /// When a freeze was last told in the log, and how many were not since.
+    /// When a freeze was last logged, and how many were not logged since.
     pub(crate) freeze_told: (UnixMillis, u32),
 }
 
 /// A time without the lease.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lapse {
-    /// When it was last seen to last.
+    /// When it was last seen to be still going on.
     pub(crate) last_seen: UnixMillis,
     /// The current epoch when it began.
     pub(crate) epoch: u64,
@@ -111,19 +112,19 @@ pub struct Gossip {
     pub(crate) election: Election,
     pub(crate) manual: ManualFailover,
     pub(crate) data_loss: DataLoss,
-    /// Forgotten nodes and until when they stay away.
+    /// Forgotten nodes, each with the time until which it stays away.
     pub(crate) bans: BTreeMap<NodeId, UnixMillis>,
     pub(crate) replication: Replication,
     /// Last contact with an earlier primary of this shard, as long as nothing came from the current one.
     pub(crate) inherited_at: Option<UnixMillis>,
-    /// What the last `ReplicateFrom` said.
+    /// The contents of the last `ReplicateFrom`.
     pub(crate) replicating_from: Option<(NodeId, IpText, u16)>,
     pub(crate) todo: Todo,
-    /// Something that others will rely on was saved and may not be on disk yet. Nobody has been told of it.
+    /// Something that other nodes will rely on was saved and may not be on disk yet. No node has been told of it.
     pub(crate) unsynced: bool,
     /// Effects of the input that is being handled.
     pub(crate) pending: Vec<Effect>,
-    /// More commands of the same transaction follow: what is noted stays noted.
+    /// More commands of the same transaction follow: notes are kept.
     batching: bool,
     /// Effects that are ready to be performed.
     effects: VecDeque<Effect>,
@@ -132,7 +133,7 @@ pub struct Gossip {
     pub(crate) last_input: UnixMillis,
     pub(crate) next_cron: UnixMillis,
     pub(crate) next_random_ping: UnixMillis,
-    /// When the others are told what changed here.
+    /// The schedule of announcements.
     pub(crate) announcement: Announcement,
     details_changed: bool,
     /// Slots whose keys are to be deleted, and whose shard channels are to be dropped, by the current input.
@@ -141,7 +142,8 @@ pub struct Gossip {
 }
 
 impl Gossip {
-    /// A new node: a primary without slots that knows nobody. `seed` must differ between nodes (ids are made from it).
+    /// A new node: a primary without slots that knows no other node. `seed` must differ between nodes (ids are made
+    /// from it).
     pub fn new(config: Config, seed: u64, now: UnixMillis) -> Self {
         let mut rng = Rng::new(seed);
         let (id, shard_id) = (rng.node_id(), rng.node_id());
@@ -176,7 +178,7 @@ impl Gossip {
             replicating_from: None,
             todo: Todo::default(),
             batching: false,
-            // A process that was killed may have left a file that the system had not written out yet.
+            // A process that was killed may have left a file that the system had not yet written to disk.
             unsynced: true,
             pending: Vec::new(),
             effects: VecDeque::new(),
@@ -192,14 +194,14 @@ impl Gossip {
         }
     }
 
-    /// The next thing to do; `None`: all done. Drain it after every input.
+    /// The next effect; `None` when there are no more. Drain it after every input.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
-    /// Whether something changed since the last call that only listings of nodes and links show: no owner, role, address or
-    /// health, so nothing that a command is routed by. It is common while a cluster forms, and a view is not cheap: make one
-    /// when somebody looks.
+    /// Whether only details for listings of nodes and links changed since the last call: no owner, role, address or
+    /// health, so nothing that routing needs. That is common while a cluster forms, and a view is expensive, so a new
+    /// one should be made only when it is read.
     pub fn take_details_change(&mut self) -> bool {
         std::mem::take(&mut self.details_changed)
     }
@@ -211,7 +213,7 @@ impl Gossip {
         self.next_cron = self.next_cron.min(now + self.config.cron_period_ms());
         self.apply_announcement();
         if self.todo.view {
-            // Clients ask any node where this one is.
+            // Clients ask any node for the address of this one.
             self.announce_members(now);
         }
         self.todo.update_state = true;
@@ -233,7 +235,7 @@ impl Gossip {
         self.todo.details |= was_zero != (facts.offset == 0);
         self.todo.manual_failover |= self.manual.is_running();
         if was_zero && facts.offset > 0 && primary.is_some() {
-            // Clients find this replica as soon as the others know that it has data, so they hear of it now.
+            // Clients are sent to this replica once the other nodes know that it has data, so they are told now.
             self.broadcast_pong();
         }
         self.finish(now);
@@ -271,18 +273,18 @@ impl Gossip {
         }
     }
 
-    // ----- the shape of an input -----
+    // ----- the phases of an input -----
 
     /// First step of every input: time passed, perhaps more than it should have.
     pub(crate) fn begin(&mut self, now: UnixMillis) {
         self.notice_freeze(now);
-        // Before the input counts: votes that waited in a socket over a freeze belong to an attempt that is over.
+        // Before the input counts: votes that waited in a socket during a freeze belong to an attempt that is over.
         self.check_manual_failover_timeout(now);
         self.last_input = self.last_input.max(now);
     }
 
-    /// An input that is one of several: what follows from it is only noted, until [`Self::end_batch`] or any other input. One
-    /// transaction saves nodes.conf and makes a view once, as Redis does before it sleeps.
+    /// An input that is one of several: its consequences are only noted, until [`Self::end_batch`] or any other input.
+    /// So a transaction saves nodes.conf and makes a view once, as Redis does before it sleeps.
     pub fn in_batch<R>(&mut self, input: impl FnOnce(&mut Self) -> R) -> R {
         self.batching = true;
         let result = input(self);
@@ -290,13 +292,13 @@ impl Gossip {
         result
     }
 
-    /// Works off what [`Self::in_batch`] noted; nothing if another input has done so.
+    /// Acts on what [`Self::in_batch`] noted; does nothing if another input has already done so.
     pub fn end_batch(&mut self, now: UnixMillis) {
         self.begin(now);
         self.finish(now);
     }
 
-    /// Last step of every input: works off what was noted and releases the effects, nodes.conf first.
+    /// Last step of every input: acts on the notes and releases the effects, nodes.conf first.
     pub(crate) fn finish(&mut self, now: UnixMillis) {
         if self.batching {
             return;
@@ -323,8 +325,9 @@ impl Gossip {
         self.todo = Todo::default();
     }
 
-    /// Nodes.conf goes to disk before the first packet that may speak of what changed. An input that sends none (ADDSLOTS and
-    /// SET-CONFIG-EPOCH on a node that is alone) leaves that to the next one that does, at the latest to the periodic work.
+    /// nodes.conf goes to disk before the first packet that may mention the change. An input that sends none (ADDSLOTS
+    /// and SET-CONFIG-EPOCH on a node that knows no other) leaves that to the next input that does, at the latest to
+    /// the periodic work.
     fn save_if_noted(&mut self) {
         self.unsynced |= self.todo.fsync;
         let sends = self.pending.iter().any(|effect| matches!(effect, Effect::Send { .. }));
@@ -358,13 +361,13 @@ impl Gossip {
         self.todo.view = true;
     }
 
-    /// Something that other nodes rely on changed: it must be on disk before they hear of it.
+    /// A fact that other nodes rely on changed: it must be on disk before they hear of it.
     pub(crate) fn save_durably(&mut self) {
         self.save();
         self.todo.fsync = true;
     }
 
-    /// Saves, and evaluates `cluster_state` again.
+    /// Saves, and recomputes `cluster_state`.
     pub(crate) fn reconfigured(&mut self) {
         self.save();
         self.todo.update_state = true;
@@ -372,7 +375,7 @@ impl Gossip {
 
     // ----- cluster_state -----
 
-    /// Number of primaries with slots, which is what a majority is a majority of (`server.cluster->size`).
+    /// Number of primaries with slots; a majority is a majority of these (`server.cluster->size`).
     pub(crate) fn voters(&self) -> usize {
         self.nodes.iter().filter(|(_, node)| node.is_voter()).count()
     }
@@ -425,16 +428,16 @@ impl Gossip {
         self.nodes.iter().filter(|(_, node)| node.is_voter() && node.is_reachable()).count()
     }
 
-    /// A primary that comes back from a minority stays closed for a while: somebody may have been promoted in its place,
-    /// and the news must have time to arrive (CLUSTER_*_REJOIN_DELAY). So does one whose lease lapsed, if the epoch shows
-    /// that somebody may have been.
+    /// A primary that comes back from a minority stays closed for a while: a replica may have been promoted in its
+    /// place, and the news needs time to arrive (CLUSTER_*_REJOIN_DELAY). The same holds for one whose lease lapsed, if
+    /// the epoch shows that an election may have happened.
     fn is_rejoining(&self, now: UnixMillis) -> bool {
         let recent = |at: UnixMillis| now - at < self.config.rejoin_delay_ms();
         let replaced = self.health.lapse.filter(|lapse| lapse.epoch != self.epochs.current);
         self.health.minority_at.is_some_and(recent) || replaced.is_some_and(|lapse| recent(lapse.last_seen))
     }
 
-    // ----- nodes come and go -----
+    // ----- adding and removing nodes -----
 
     pub(crate) fn is_me(&self, key: NodeKey) -> bool {
         key == self.me
@@ -494,8 +497,8 @@ impl Gossip {
         for bytes in entry.take_queue() {
             self.pending.push(Effect::Send { link, bytes });
         }
-        // A ping at once is "crucial to avoid false positives in failure detection"; an older one that is still
-        // unanswered keeps its time. MEET makes the receiver add us; it is repeated by `timer.rs` until it answers.
+        // A ping at once is "crucial to avoid false positives in failure detection"; an older unanswered one keeps its
+        // time. MEET makes the receiver add us; `timer.rs` repeats it until it is answered.
         let old_ping = self.nodes[key].ping_sent;
         let meet = self.nodes[key].flags.contains(NodeFlags::MEET);
         self.send_ping(link, if meet { PacketType::Meet } else { PacketType::Ping }, now);
@@ -518,8 +521,8 @@ impl Gossip {
         self.finish(now);
     }
 
-    /// Forgets a link. If it was our way to the node its failure detection starts now: without a link no ping can
-    /// be sent whose silence would be noticed.
+    /// Forgets a link. If it was our link to the node, failure detection starts now, since without a link there is no
+    /// ping whose missing answer would be noticed.
     pub(crate) fn drop_link(&mut self, link: LinkId, now: UnixMillis) {
         let Some(entry) = self.links.remove(link) else { return };
         let Some(key) = entry.node else { return };
@@ -537,7 +540,7 @@ impl Gossip {
         }
     }
 
-    /// Closes a link of our own accord.
+    /// Closes a link on our own initiative.
     pub(crate) fn close_link(&mut self, link: LinkId) {
         let Some(entry) = self.links.remove(link) else { return };
         self.pending.push(Effect::Close { link });

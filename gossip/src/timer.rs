@@ -1,7 +1,7 @@
-//! The periodic work (`clusterCron`): connect, ping, suspect, and give the slower state machines their turn.
+//! The periodic work (`clusterCron`): connect, ping, suspect, and run the slower state machines.
 //!
-//! The driver calls [`Gossip::handle_tick`] no later than [`Gossip::next_timeout`]; earlier calls are harmless. A call that
-//! is later than a node timeout counts as a freeze (`lease.rs`).
+//! The driver calls [`Gossip::handle_tick`] no later than [`Gossip::next_timeout`]; earlier calls are harmless. A call
+//! that is later than a node timeout counts as a freeze (`lease.rs`).
 
 use protocol::bus::{NodeFlags, PacketType};
 
@@ -61,8 +61,9 @@ impl Gossip {
         self.todo.fsync_now = self.unsynced;
     }
 
-    /// A MEET may get lost at the receiver: repeat it until a PONG ends the handshake (valkey issue 461). Only a handshake
-    /// that an administrator began here has the flag, so nobody who forgot us is met again (valkey issue 2788).
+    /// A MEET may get lost at the receiver: repeat it until a PONG ends the handshake (valkey issue 461). Only a
+    /// handshake that an administrator began here has the flag, so a node that has forgotten us is not met again
+    /// (valkey issue 2788).
     fn repeat_meets(&mut self, now: UnixMillis) {
         let period = self.config.handshake_timeout_ms() / 4;
         for key in self.nodes.keys() {
@@ -116,7 +117,7 @@ impl Gossip {
                 continue;
             }
             if self.nodes[key].ping_sent == 0 && ready.is_none() {
-                // Without a link there is no ping; the time when there should have been one counts.
+                // Without a link there is no ping; the time at which it should have been sent counts.
                 self.nodes[key].ping_sent = now;
             }
             news |= self.suspect_if_silent(key, now);
@@ -129,7 +130,7 @@ impl Gossip {
         }
     }
 
-    /// No data for half the timeout although a ping waits: the connection may be broken rather than the node.
+    /// No data for half the timeout while a ping is pending: the connection may be broken rather than the node.
     fn reconnect_if_stuck(&mut self, key: NodeKey, now: UnixMillis) {
         let node = &self.nodes[key];
         let half = self.config.node_timeout_ms / 2;

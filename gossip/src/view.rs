@@ -1,13 +1,13 @@
-//! The view: an immutable snapshot of what this node believes, for everybody who only reads.
+//! The view: an immutable snapshot of what this node believes, for all readers.
 //!
-//! Routing looks up owners in it, and the CLUSTER commands print it. The driver publishes a new view when the core says that something
-//! has changed ([`crate::Effect::ViewChanged`]). Lesser changes are not worth that: the driver makes a new view when the next reader
-//! comes. The times of pings and pongs change all the time and announce nothing, so a command that shows them (`CLUSTER NODES`)
-//! always gets a fresh one.
+//! Routing looks up owners in it, and the CLUSTER commands print it. The driver publishes a new view when the core
+//! reports a change ([`crate::Effect::ViewChanged`]). For lesser changes it makes a new view only when one is read. The
+//! times of pings and pongs change all the time and are not reported, so a command that shows them (`CLUSTER NODES`)
+//! always gets a fresh view.
 //!
-//! The texts of CLUSTER NODES and CLUSTER INFO are made here, in the form of Redis 7.0.15, because they are texts of the
-//! cluster rather than of the wire; replies made of arrays and maps are built by the server from the fields.
-//! Nodes are listed in the order of their ids (Redis lists them in the order of its hash table, that is in none).
+//! The texts of CLUSTER NODES and CLUSTER INFO are made here, in the form of Redis 7.0.15, because they are texts of
+//! the cluster rather than of the wire; the server builds replies made of arrays and maps from the fields. Nodes are
+//! listed in the order of their ids (Redis lists them in the order of its hash table, which is arbitrary).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ use crate::state::Gossip;
 /// No owner, in [`View::owners`].
 pub(crate) const NOBODY: u16 = u16::MAX;
 
-/// One node as others are told about it.
+/// One node as clients are shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeView {
     pub id: NodeId,
@@ -40,7 +40,8 @@ pub struct NodeView {
     pub human_nodename: String,
     pub shard_id: NodeId,
     pub primary: Option<NodeId>,
-    /// Indices into [`View::nodes`], ascending: every node lists the replicas of a shard in the same order, that of their ids.
+    /// Indices into [`View::nodes`], ascending: every node lists the replicas of a shard in the same order, that of
+    /// their ids.
     pub replicas: Vec<usize>,
     /// A replica shows its primary's.
     pub config_epoch: u64,
@@ -73,7 +74,7 @@ impl NodeView {
         self.flags.contains(NodeFlags::PFAIL)
     }
 
-    /// A replica that may be shown to clients: it lives and has finished a sync (`isReplicaAvailable`).
+    /// A replica that may be shown to clients: it is alive and has finished a sync (`isReplicaAvailable`).
     pub fn is_available_replica(&self) -> bool {
         !self.has_failed() && self.offset != 0
     }
@@ -180,7 +181,7 @@ impl View {
         self.node(self.migrating.get(&slot)?)
     }
 
-    /// Where a slot on its way in comes from.
+    /// The node that a slot being imported comes from.
     pub fn importing_from(&self, slot: SlotId) -> Option<&NodeView> {
         self.node(self.importing.get(&slot)?)
     }
@@ -249,7 +250,7 @@ impl View {
     fn write_open_slots(&self, text: &mut String) {
         let open: SlotBitmap = self.migrating.keys().chain(self.importing.keys()).copied().collect();
         for slot in open.iter() {
-            // A slot that is both, which only a confused administrator achieves, shows as migrating, as in Redis.
+            // A slot that is both, which only a mistake of an administrator can cause, shows as migrating, as in Redis.
             if let Some(to) = self.migrating.get(&slot) {
                 let _ = write!(text, " [{slot}->-{to}]");
             } else if let Some(from) = self.importing.get(&slot) {
@@ -358,5 +359,5 @@ fn write_counters(text: &mut String, direction: &str, counts: &[u64; PacketType:
     let _ = write!(text, "cluster_stats_messages_{direction}:{}\r\n", counts.iter().sum::<u64>());
 }
 
-// Indices of nodes fit beside the mark for "no owner".
+// Indices of nodes must not collide with the mark for "no owner".
 const _: () = assert!(crate::config::MAX_NODES < NOBODY as usize);

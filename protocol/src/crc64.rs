@@ -1,8 +1,8 @@
-//! The checksum that ends RDB files and DUMP payloads: CRC-64 with the Jones polynomial, reflected, starting from zero and
-//! without a final complement, as Redis computes it (`crc64("123456789") == 0xe9c6d914c4b8d9ca`).
+//! The checksum that ends RDB files and DUMP payloads: CRC-64 with the Jones polynomial, reflected, starting from zero
+//! and without a final complement, as Redis computes it (`crc64("123456789") == 0xe9c6d914c4b8d9ca`).
 //!
-//! Eight table lookups take in eight bytes at a time ("slicing by eight"); the tables are computed at compile time, so
-//! there is nothing to initialise. It is the cost of every full sync, so it has to keep up with the network.
+//! Eight table look-ups process eight bytes at a time ("slicing by eight"); the tables are computed at compile time, so
+//! there is nothing to initialise. Every full sync pays for this checksum, so it has to keep up with the network.
 
 /// The Jones polynomial 0xad93d23594c935a9 with its bits reflected.
 const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
@@ -36,7 +36,8 @@ const fn tables() -> [[u64; 256]; 8] {
     tables
 }
 
-/// Continues the checksum `crc` (0 to begin with) over `bytes`: `update(update(0, a), b)` is the checksum of `a` then `b`.
+/// Continues the checksum `crc` (0 to begin with) over `bytes`: `update(update(0, a), b)` is the checksum of `a` then
+/// `b`.
 pub fn update(crc: u64, bytes: &[u8]) -> u64 {
     let (chunks, tail) = bytes.as_chunks::<8>();
     let mut crc = crc;

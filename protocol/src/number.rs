@@ -1,9 +1,10 @@
 //! Numbers as text, by the rules that the formats here share.
 //!
-//! - [`parse_i64`] is Redis's `string2ll`: only the one canonical spelling of an integer is an integer. `+1`, `01`, `-0`
-//!   and ` 1` are not. Length fields of RESP and the integer encodings of RDB both follow it.
+//! - [`parse_i64`] is Redis's `string2ll`: only the one canonical spelling of an integer is an integer. `+1`, `01`,
+//!   `-0` and ` 1` are not. Length fields of RESP and the integer encodings of RDB both follow it.
 //! - [`format_f64`] is C's `printf("%.17g")`, which Redis 7.0 prints doubles with: 17 significant digits, correctly
-//!   rounded, trailing zeros removed, exponent form below 1e-4 and from 1e17 up. 17 digits always read back as the same double.
+//!   rounded, trailing zeros removed, exponent form below 1e-4 and from 1e17 up. 17 digits always read back as the same
+//!   double.
 
 use std::io::Write;
 use std::ops::Deref;
@@ -64,8 +65,8 @@ impl Deref for F64Text {
     }
 }
 
-/// `value` as `printf("%.17g")` prints it. Infinities are `inf` and `-inf`; every NaN is `nan` (C would let the sign bit
-/// through, which says nothing to anybody).
+/// `value` as `printf("%.17g")` prints it. Infinities are `inf` and `-inf`; every NaN is `nan` (C would print its sign
+/// bit, which is meaningless).
 pub fn format_f64(value: f64) -> F64Text {
     let mut text = F64Text::new();
     if value.is_nan() {

@@ -1,11 +1,11 @@
 //! Hash slots: which of the 16,384 a key falls into, ranges of them, and sets of them.
 //!
-//! A slot is `CRC16(key) mod 16384` with the XMODEM polynomial. If the key holds a `{` and a `}` after it with at least one
-//! byte between (the first such pair), only the bytes between count: the *hash tag*, by which users put keys together.
+//! A slot is `CRC16(key) mod 16384` with the XMODEM polynomial. If the key holds a `{` and a `}` after it with at least
+//! one byte between (the first such pair), only the bytes between count: the *hash tag*, by which users group keys.
 //!
-//! [`SlotId`] can only hold a valid slot, so code that indexes by slot needs no bounds check of its own.
-//! [`SlotBitmap`] is the 2,048-byte set exactly as the cluster bus carries it (slot `i` is bit `i % 8` of byte `i / 8`), so
-//! that packets are read and written by copying it.
+//! [`SlotId`] can only hold a valid slot, so code that indexes by slot needs no bounds check of its own. [`SlotBitmap`]
+//! is the 2,048-byte set exactly as the cluster bus carries it (slot `i` is bit `i % 8` of byte `i / 8`), so that
+//! packets are read and written by copying it.
 
 use std::fmt;
 
@@ -39,8 +39,8 @@ impl SlotId {
         self.0
     }
 
-    /// The number of the slot, to index arrays of [`SLOT_COUNT`] with. The mask tells the compiler what the constructor
-    /// guarantees, so that indexing such an array costs no bounds check.
+    /// The number of the slot, as an index into arrays of [`SLOT_COUNT`]. The mask tells the compiler what the
+    /// constructor guarantees, so that indexing such an array costs no bounds check.
     #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize & (SLOT_COUNT - 1)
@@ -76,8 +76,8 @@ pub fn key_slot(key: &[u8]) -> SlotId {
     SlotId(crc16(hash_tag(key)) & (SLOT_COUNT as u16 - 1))
 }
 
-/// `TABLES[i][b]` is the checksum of byte `b` with `i` zero bytes behind it: eight bytes are eight independent look-ups, where
-/// one after the other each would have to wait for the one before (a twentieth of a pipelined GET).
+/// `TABLES[i][b]` is the checksum of byte `b` followed by `i` zero bytes: eight bytes are eight independent look-ups,
+/// where a byte-wise loop would wait for each result (a twentieth of a pipelined GET).
 static TABLES: [[u16; 256]; 8] = tables();
 
 const fn tables() -> [[u16; 256]; 8] {
@@ -107,7 +107,7 @@ const fn tables() -> [[u16; 256]; 8] {
     tables
 }
 
-/// CRC16/XMODEM. The bytes that make no full group of eight come first, where the checksum so far is zero.
+/// CRC16/XMODEM. Bytes that do not fill a group of eight come first, where the checksum so far is zero.
 #[inline]
 fn crc16(bytes: &[u8]) -> u16 {
     let (odd, rest) = bytes.split_at(bytes.len() % 8);
@@ -127,26 +127,27 @@ fn crc16(bytes: &[u8]) -> u16 {
     crc
 }
 
-/// The part of the key that is hashed: what stands between the first `{` and the first `}` after it, or the whole key if
+/// The part of the key that is hashed: the bytes between the first `{` and the first `}` after it, or the whole key if
 /// there is no such pair or nothing between.
 #[inline]
 pub fn hash_tag(key: &[u8]) -> &[u8] {
     if has_open_brace(key) { between_braces(key) } else { key }
 }
 
-/// Most keys have no tag, and most keys are short: a call of `memchr` costs more than a look at their few words.
+/// Most keys have no tag, and most keys are short: a call of `memchr` costs more than checking their few words.
 #[inline]
 fn has_open_brace(key: &[u8]) -> bool {
     if key.len() > 64 {
         return true;
     }
-    // A zero byte where the brace is; no word has the top bit of any byte set unless a byte of it is zero (Hacker's Delight, 6-1).
+    // A brace becomes a zero byte; no byte of the result has its top bit set unless a byte is zero (Hacker's Delight,
+    // 6-1).
     let zeros = |word: &[u8; 8]| {
         let differs = u64::from_le_bytes(*word) ^ (u64::from(b'{') * 0x0101_0101_0101_0101);
         differs.wrapping_sub(0x0101_0101_0101_0101) & !differs & 0x8080_8080_8080_8080
     };
     match key.last_chunk::<8>() {
-        // The last eight bytes may overlap with the words before them.
+        // The last eight bytes may overlap the words before them.
         Some(last) => key.as_chunks::<8>().0.iter().fold(zeros(last), |found, word| found | zeros(word)) != 0,
         None => key.contains(&b'{'),
     }
@@ -196,7 +197,7 @@ impl SlotRange {
 /// `5461-10922`, or `5` for a run of one: the form of CLUSTER NODES and of nodes.conf.
 impl fmt::Display for SlotRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand: a cluster that was mended slot by slot writes thousands of these into each nodes.conf.
+        // Formatted by hand: a cluster that was repaired slot by slot writes thousands of these into each nodes.conf.
         let mut text = [0; 11];
         let mut start = digits(&mut text, 11, self.last);
         if self.first != self.last {
@@ -208,7 +209,7 @@ impl fmt::Display for SlotRange {
     }
 }
 
-/// Writes a slot so that it ends before `end`; gives its start. It has at most five digits.
+/// Writes a slot so that it ends before `end`; returns its start. It has at most five digits.
 fn digits(text: &mut [u8], end: usize, slot: SlotId) -> usize {
     let (mut start, mut rest) = (end, slot.0);
     loop {
@@ -322,7 +323,8 @@ impl SlotBitmap {
         })
     }
 
-    /// Its slots as maximal runs in ascending order. Costs a step per run and one per 64 slots, however many slots there are.
+    /// Its slots as maximal runs in ascending order. Costs a step per run and one per 64 slots, however many slots
+    /// there are.
     pub fn ranges(&self) -> impl Iterator<Item = SlotRange> + '_ {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -332,7 +334,7 @@ impl SlotBitmap {
         })
     }
 
-    /// Number of the first slot from `from` on that is in the set, or that is not.
+    /// Number of the first slot from `from` on that is in the set, or is not.
     fn next_that_is(&self, in_the_set: bool, from: usize) -> Option<usize> {
         let words = self.0.as_chunks::<8>().0;
         let flip = if in_the_set { 0 } else { u64::MAX };

@@ -1,7 +1,8 @@
-//! The gossip section and the extensions: what the sender says about third nodes, and about itself beyond the header.
+//! The gossip section and the extensions: claims about third nodes, and about the sender beyond the header.
 //!
-//! Believed only from known nodes. An unknown node in the gossip section is added to the table under the id that the sender
-//! gives, and will be pinged; it is never *met*, since its address may belong to another cluster by now.
+//! They are believed only from known nodes. An unknown node in the gossip section is added to the table under the id
+//! that the sender gives, and will be pinged. It is never *met*, since its address may belong to another cluster by
+//! now.
 
 use protocol::bus::{Extension, GossipEntry, NodeFlags, NodeId};
 
@@ -37,7 +38,7 @@ impl Gossip {
         if failing {
             return;
         }
-        // The sender talks with it: as good as a pong to us, so that we need not ping every node ourselves.
+        // The sender talks with it, which counts as a pong to us, so that we need not ping every node ourselves.
         let pong = i64::from(entry.pong_received) * 1_000;
         if self.nodes[key].ping_sent == 0 && self.nodes[key].is_reachable() && self.count_reports(key, now) == 0 {
             let node = &mut self.nodes[key];
@@ -45,7 +46,7 @@ impl Gossip {
                 node.pong_received = pong;
             }
         }
-        // We cannot reach it or don't know where it is, the sender can: it moved (redis issue 11918).
+        // We cannot reach it or don't know its address, but the sender can: it moved (redis issue 11918).
         let node = &self.nodes[key];
         let lost = !node.is_reachable() || !node.has_address();
         let moved = (node.ip, node.port, node.bus_port) != (entry.ip, entry.port, entry.bus_port);
@@ -70,7 +71,7 @@ impl Gossip {
         if unknown_place || entry.flags.contains(NodeFlags::HANDSHAKE) || self.is_banned(&entry.id, now) {
             return;
         }
-        // Its role as the sender sees it; whether it lives we find out ourselves.
+        // Its role as the sender sees it; we find out ourselves whether it is alive.
         let Some(key) = self.add_node(entry.id, role_of(entry.flags), now) else { return };
         let node = &mut self.nodes[key];
         node.ip = entry.ip;
@@ -104,7 +105,7 @@ impl Gossip {
             human_nodename.clone_into(&mut node.human_nodename);
             self.save();
         }
-        // The primary's shard id wins over what a replica says of itself; old nodes say nothing.
+        // The primary's shard id overrides what a replica says of itself; old nodes send none.
         let decided = match self.nodes[sender].primary {
             Some(primary) => Some(self.nodes[primary].shard_id),
             None => shard_id,

@@ -1,12 +1,12 @@
-//! What arrives: one packet at a time, from whom it says it is.
+//! Received packets, one at a time.
 //!
-//! Who sent a packet is decided by the id in its header, never by the connection alone; only MEET, sent on behalf of
-//! an administrator, makes an unknown node known (redis issue 6174: addresses are reused by other clusters).
+//! The id in a packet's header identifies its sender, never the connection alone. Only MEET, sent on behalf of an
+//! administrator, makes an unknown node known (redis issue 6174: addresses are reused by other clusters).
 //!
 //! **Stale packets.** Each pair of nodes has two connections, so a packet can be overtaken by a newer one on the other
-//! connection. A node's current epoch never goes down (it is saved before it is sent), and every change of role or slots that
-//! matters comes with a higher one. A packet whose current epoch is below one already seen from that node is therefore old:
-//! it still proves life, but what it claims is ignored (valkey issues 1777, 2811, 3084).
+//! connection. A node's current epoch never goes down (it is saved before it is sent), and every change of role or
+//! slots that matters comes with a higher one. A packet whose current epoch is below one already seen from that node is
+//! therefore old: it still proves life, but what it claims is ignored (valkey issues 1777, 2811, 3084).
 
 mod fail;
 mod gossip;
@@ -24,8 +24,9 @@ use crate::node::NodeKey;
 use crate::state::Gossip;
 
 impl Gossip {
-    /// One whole packet arrived, cut out of the stream with `protocol::bus::frame_len` (a stream that cannot be cut must
-    /// be closed: `handle_link_closed`). What cannot be read is counted and dropped, as is anything on a link that is gone.
+    /// One complete packet arrived, cut out of the stream with `protocol::bus::frame_len` (if the stream cannot be cut,
+    /// close it: `handle_link_closed`). Unreadable packets are counted and dropped, and so is anything on a link that
+    /// is gone.
     pub fn handle_packet(&mut self, link: LinkId, bytes: &[u8], now: UnixMillis) {
         if self.links.get(link).is_none() {
             return;
@@ -95,8 +96,8 @@ impl Gossip {
         }
     }
 
-    /// An accepted connection belongs to whom its packets name. A second one replaces the first, which is most likely
-    /// a leftover.
+    /// An accepted connection belongs to the node that its packets name. A second one replaces the first, which is most
+    /// likely stale.
     fn adopt_inbound_link(&mut self, link: LinkId, sender: NodeKey) {
         let Some(entry) = self.links.get_mut(link).filter(|entry| entry.inbound) else { return };
         let Some(old_owner) = entry.node.replace(sender).filter(|old| *old != sender) else {
@@ -113,7 +114,8 @@ impl Gossip {
         }
     }
 
-    /// Takes over what every packet says about its sender. Gives the config epoch known so far; `None`: the packet is stale.
+    /// Takes over the facts about the sender that every packet carries. Returns the config epoch known so far; `None`:
+    /// the packet is stale.
     fn note_header(&mut self, sender: NodeKey, header: &Header, now: UnixMillis) -> Option<u64> {
         let node = &mut self.nodes[sender];
         node.data_received = now;
@@ -123,7 +125,7 @@ impl Gossip {
         }
         let known_epoch = node.config_epoch;
         node.seen_epoch = header.current_epoch;
-        // A replica speaks of its primary's; that is saved when the primary says it.
+        // A replica sends its primary's epoch; that is saved when the primary itself sends it.
         let newer_config = header.config_epoch > node.config_epoch;
         let worth_saving = newer_config && !(node.is_replica() && header.replica_of.is_some());
         if newer_config {
@@ -141,9 +143,9 @@ impl Gossip {
         Some(known_epoch)
     }
 
-    /// A replica says that it has data as soon as it has, on one of the two links. A packet that it sent before may come after
-    /// that on the other link, and the next one is half a node timeout away. Each link keeps order, so the replica is believed to
-    /// have lost its data only on the link on which it said that it has some, or when that one is gone.
+    /// A replica reports data as soon as it has some, on one of the two links. A packet that it sent before may arrive
+    /// after that on the other link, and the next one is half a node timeout away. Each link keeps order. So the
+    /// replica is believed to have lost its data only on the link on which it reported some, or when that link is gone.
     fn note_offset(&mut self, sender: NodeKey, link: LinkId, header: &Header) {
         let primary = self.nodes[sender].primary.map(|key| self.nodes[key].id);
         let told_on = self.nodes[sender].data_told_on.filter(|told| self.links.get(*told).is_some());
@@ -171,7 +173,7 @@ struct Origin {
     known_epoch: Option<u64>,
 }
 
-/// The three packets that are the same but for what they ask.
+/// The three packets that differ only in what they request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PingKind {
     Ping,

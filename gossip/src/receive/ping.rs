@@ -14,8 +14,8 @@ use crate::receive::{Origin, PingKind};
 use crate::state::Gossip;
 
 impl Gossip {
-    /// Checks a packet on a link that we opened against the node that we meant to reach: ends a handshake, or notices that
-    /// somebody else lives there. False: the link is gone and the packet with it.
+    /// Checks a packet on a link that we opened against the node that we meant to reach: ends a handshake, or notices
+    /// that another node has that address now. False: the link is closed and the packet is dropped.
     pub(super) fn settle_identity(&mut self, link: LinkId, header: &Header, now: UnixMillis) -> bool {
         let Some(entry) = self.links.get(link).filter(|entry| !entry.inbound) else { return true };
         let Some(key) = entry.node else { return true };
@@ -40,7 +40,7 @@ impl Gossip {
 
     fn complete_handshake(&mut self, link: LinkId, key: NodeKey, header: &Header, now: UnixMillis) -> bool {
         if let Some(known) = self.nodes.find(&header.sender) {
-            // Known under its real id: the node that stood for the handshake has done its duty.
+            // The node is already known under its real id, so the entry of the handshake is removed.
             if !self.is_me(known) {
                 self.log(
                     Level::Verbose,
@@ -125,8 +125,8 @@ impl Gossip {
         }
     }
 
-    /// Nodes find out their own address by how others reach them: MEET uses the official one; any ping is better than
-    /// nothing.
+    /// A node learns its own address from the addresses at which others reach it: MEET uses the official one; any ping
+    /// is better than nothing.
     fn learn_own_address(&mut self, link: LinkId, kind: PingKind) {
         let unknown = self.nodes[self.me].ip.is_empty();
         if self.config.announce.ip.is_some() || !(kind == PingKind::Meet || unknown) {
@@ -140,7 +140,7 @@ impl Gossip {
         }
     }
 
-    /// An unknown node was told to join us: get in touch with it. Its name comes with its answer.
+    /// An unknown node was told to join us: contact it. Its id comes with its answer.
     fn accept_meet(&mut self, link: LinkId, header: &Header, now: UnixMillis) {
         let Some(peer_ip) = self.links.get(link).map(|link| link.peer_ip) else { return };
         let ip = if header.ip.is_empty() { peer_ip } else { header.ip };
@@ -177,7 +177,7 @@ impl Gossip {
         true
     }
 
-    /// A node pings us over its own connection: that shows where it is now.
+    /// A node pings us over its own connection, which shows its present address.
     fn update_address_from(&mut self, link: LinkId, sender: NodeKey, header: &Header, now: UnixMillis) {
         if self.nodes[sender].link == Some(link) {
             return; // the way that we took says nothing new
@@ -209,7 +209,7 @@ impl Gossip {
         self.connect(key, now);
     }
 
-    /// An answer to one of our pings; only those come on a link that we opened. Gives the time of that ping.
+    /// An answer to one of our pings; only those arrive on a link that we opened. Returns the send time of that ping.
     fn note_pong(&mut self, link: LinkId, sender: NodeKey, now: UnixMillis) -> Option<UnixMillis> {
         let entry = self.links.get_mut(link).filter(|entry| !entry.inbound)?;
         let asked_at = entry.answered_ping();
@@ -229,7 +229,7 @@ impl Gossip {
         asked_at
     }
 
-    /// Primary or replica, and of whom.
+    /// Applies the role: primary, or replica of a certain primary.
     fn apply_role(&mut self, sender: NodeKey, header: &Header, known_epoch: u64) {
         let Some(claimed) = header.replica_of else { return self.set_as_primary(sender) };
         let primary = self.nodes.find(&claimed);
@@ -239,9 +239,9 @@ impl Gossip {
         self.set_as_replica(sender, primary);
     }
 
-    /// A primary turned replica. Its slots go to the node that it names if that one leads the same shard by a greater
-    /// epoch: its own claim may still be on the way, and slots without owner would close the cluster meanwhile (redis
-    /// issue 13055, valkey issue 2301).
+    /// A primary became a replica. Its slots go to the primary that it names, if that one leads the same shard with a
+    /// greater epoch: that primary's own claim may still be in flight, and slots without owner would close the cluster
+    /// meanwhile (redis issue 13055, valkey issue 2301).
     fn hand_over(&mut self, sender: NodeKey, successor: Option<NodeKey>, header: &Header, known_epoch: u64) {
         let heir = successor.filter(|key| {
             let node = &self.nodes[*key];
@@ -264,8 +264,8 @@ impl Gossip {
 
     fn apply_slots(&mut self, link: LinkId, sender: NodeKey, header: &Header) {
         let shard = self.nodes[sender].primary.unwrap_or(sender);
-        // A slot that the sender left out of one packet and claims in the next is marked as free: the claim must end that,
-        // though it is where the table says that it is. Else any old claim could take it.
+        // A slot that the sender left out of one packet and claims in the next is marked as free. The claim must clear
+        // the mark, even though the table already names the sender; otherwise any old claim could take the slot.
         let marked = |marks: &SlotBitmap| marks.intersects(&header.slots);
         let reclaimed =
             self.nodes[sender].is_primary() && (marked(&self.slots.unclaimed) || marked(&self.slots.awaited));
@@ -281,7 +281,7 @@ impl Gossip {
         }
     }
 
-    /// Two primaries in one shard of which this one has nothing: it is the leftover (valkey issue 2261).
+    /// Two primaries are in one shard, and this one owns none of its slots: it is the leftover (valkey issue 2261).
     fn follow_shard_leader(&mut self, leader: NodeKey) {
         let (me, node) = (&self.nodes[self.me], &self.nodes[leader]);
         let leftover = me.is_primary()

@@ -1,4 +1,5 @@
-//! PUBLISH and PUBLISHSHARD: messages for this node's subscribers, from nodes of this cluster only. And the way out.
+//! PUBLISH and PUBLISHSHARD: receiving messages for this node's subscribers, from nodes of this cluster only, and
+//! sending them.
 
 use protocol::bus::{Body, MessageFlags};
 
@@ -19,7 +20,8 @@ impl Gossip {
         }
     }
 
-    /// PUBLISH to all nodes, or SPUBLISH (`sharded`) to the other nodes of this shard. Local subscribers are the server's.
+    /// PUBLISH to all nodes, or SPUBLISH (`sharded`) to the other nodes of this shard. Local subscribers are the
+    /// server's.
     pub fn publish(&mut self, channel: Vec<u8>, message: Vec<u8>, sharded: bool) {
         if sharded {
             self.publish_in_shard(&channel, &message);

@@ -1,8 +1,8 @@
-//! Claims to slots: who owns a slot is settled by config epochs, and what follows for us when we lose some.
+//! Claims to slots: config epochs decide who owns a slot; and what follows for us when we lose some.
 //!
-//! A slot is rebound if nobody (still) claims it or the claim carries a greater config epoch than the owner's; a slot that
-//! we are importing is left to the administrator. If that takes the last slot of this node, or of the primary that it
-//! replicates, it follows the new owner (`clusterUpdateSlotsConfigWith`).
+//! A slot changes its owner if no node claims it (any more) or the claim carries a greater config epoch than the
+//! owner's; a slot that we are importing is left to the administrator. If that takes the last slot of this node, or of
+//! the primary that it replicates, the node follows the new owner (`clusterUpdateSlotsConfigWith`).
 
 use protocol::slot::{SlotBitmap, SlotId};
 
@@ -30,7 +30,7 @@ impl Gossip {
                 outcome.claimed += 1;
                 self.apply_claim(claimant, config_epoch, slot, shard, &mut outcome);
             } else if self.slots.owner(slot) == Some(claimant) && !self.slots.awaited.contains(slot) {
-                // Kept until somebody claims it: clients go to the old owner for a while rather than nowhere.
+                // Kept until another node claims it: meanwhile clients are sent to the old owner rather than nowhere.
                 self.slots.unclaimed.set(slot);
             }
         }
@@ -64,8 +64,9 @@ impl Gossip {
         if !free && owner.is_some_and(|owner| self.nodes[owner].config_epoch >= config_epoch) {
             return;
         }
-        // Keys of a slot that an administrator was moving away stay: `redis-cli --cluster fix` lets the other side claim the slot
-        // first and then moves them, and between the two our bus is faster than Redis's. Nobody serves them from here any more.
+        // Keys of a slot that an administrator was moving away stay: `redis-cli --cluster fix` lets the other side
+        // claim the slot first and then moves them, and in between our bus is faster than Redis's. They are no longer
+        // served from here.
         if owner == Some(self.me) && !self.slots.migrating.contains_key(&slot) {
             self.lost_keys.set(slot);
         }
@@ -84,7 +85,8 @@ impl Gossip {
         self.replicate_node(owner);
     }
 
-    /// The sender claims slots that others own by a greater epoch: tell it about them. It may be cut off from those owners.
+    /// The sender claims slots whose owners have a greater epoch: tell it about them. It may be cut off from those
+    /// owners.
     pub(super) fn correct_old_claims(
         &mut self,
         sender: NodeKey,

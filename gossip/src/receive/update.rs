@@ -1,4 +1,4 @@
-//! UPDATE: a node tells us that slots, which we or our primary claimed, belong to somebody else by a greater epoch.
+//! UPDATE: a node tells us that slots which we or our primary claimed belong to another node with a greater epoch.
 
 use protocol::bus::NodeId;
 use protocol::slot::SlotBitmap;

@@ -1,9 +1,9 @@
-//! Ping extensions: what came after the header had no room left.
+//! Ping extensions: fields for which the header had no room left.
 //!
 //! On the wire each is a u32 length (header included, a multiple of eight), a u16 type, two unused bytes and the data,
-//! padded with NULs. Redis 7.0 knows the host name only; 7.2 added the others. A type that is not known, or known data that
-//! makes no sense, is passed over; only a length that contradicts the packet makes the whole packet invalid, as in Redis.
-//! To whom extensions may be sent is the sender's business: nodes before 7.0 drop packets that have any.
+//! padded with NULs. Redis 7.0 knows the host name only; 7.2 added the others. An unknown type, or known data that is
+//! invalid, is skipped; only a length that contradicts the packet makes the whole packet invalid, as in Redis. The
+//! sender must know which nodes accept extensions: nodes before 7.0 drop packets that have any.
 
 use super::ids::{NODE_ID_LEN, NodeId};
 use super::wire::Cursor;
@@ -30,7 +30,7 @@ pub enum Extension {
     ShardId(NodeId),
 }
 
-/// True if Redis would take `name` as `cluster-announce-hostname`: letters, digits, `-` and `.`, below 256 bytes.
+/// True if Redis would accept `name` as `cluster-announce-hostname`: letters, digits, `-` and `.`, below 256 bytes.
 pub fn is_valid_hostname(name: &str) -> bool {
     name.len() <= MAX_HOSTNAME_LEN && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
@@ -42,7 +42,8 @@ pub fn is_valid_nodename(name: &str) -> bool {
 }
 
 impl Extension {
-    /// Reads one extension. The outer `None`: its length contradicts the packet. The inner: nothing that we know.
+    /// Reads one extension. The outer `None`: its length contradicts the packet. The inner: an unknown or invalid
+    /// extension.
     pub(super) fn decode(cursor: &mut Cursor<'_>) -> Option<Option<Self>> {
         let len = cursor.u32()? as usize;
         let kind = cursor.u16()?;

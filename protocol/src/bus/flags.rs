@@ -1,4 +1,4 @@
-//! The two sets of bits in a bus packet: what a node is, and what a message asks for.
+//! The two sets of bits in a bus packet: properties of a node, and properties of a message.
 //!
 //! Values are Redis's (`CLUSTER_NODE_*`, `CLUSTERMSG_FLAG0_*`). Bits without a name here are kept, not cleared, so that
 //! a newer peer's bits survive decoding; nothing acts on them.
@@ -20,7 +20,7 @@ impl NodeFlags {
     pub const PFAIL: Self = Self(4);
     /// A majority agreed that it failed.
     pub const FAIL: Self = Self(8);
-    /// The node that speaks.
+    /// The node that sends this.
     pub const MYSELF: Self = Self(16);
     /// Its name is not known yet: the first PONG brings it.
     pub const HANDSHAKE: Self = Self(32);
@@ -124,17 +124,17 @@ impl fmt::Debug for NodeFlags {
     }
 }
 
-/// What a message asks for or says beside its type (the first of the three `mflags` bytes; the others are unused).
+/// What a message requests or states beside its type (the first of the three `mflags` bytes; the others are unused).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageFlags(pub u8);
 
 impl MessageFlags {
     pub const NONE: Self = Self(0);
-    /// A primary has stopped its clients for a manual failover: `offset` will not move.
+    /// A primary has stopped its clients for a manual failover: `offset` does not change.
     pub const PAUSED: Self = Self(1);
     /// Vote even though the primary is up (manual failover).
     pub const FORCE_ACK: Self = Self(2);
-    /// Extensions follow the gossip section. Alone, with no extension, it says that the sender understands them.
+    /// Extensions follow the gossip section. Without extensions it means that the sender understands them.
     pub const EXT_DATA: Self = Self(4);
 
     /// True if every bit of `other` is set.

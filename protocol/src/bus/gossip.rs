@@ -25,8 +25,8 @@ pub struct GossipEntry {
 }
 
 impl GossipEntry {
-    /// Reads one entry. The outer `None`: too few bytes. The inner: the entry is damaged (its id or its address), and
-    /// is to be passed over; its neighbours are not harmed by it.
+    /// Reads one entry. The outer `None`: too few bytes. The inner: the entry is damaged (its id or its address) and
+    /// must be skipped; its neighbours are still valid.
     pub(super) fn decode(cursor: &mut Cursor<'_>) -> Option<Option<Self>> {
         let id = NodeId::from_bytes(cursor.array::<40>()?);
         let ping_sent = cursor.u32()?;

@@ -1,6 +1,6 @@
 //! The 2,256 bytes that begin every bus packet (`clusterMsg` up to `data`).
 //!
-//! `Header` holds what a sender decides; what follows from the body (total length, type, counts) is computed by the
+//! `Header` holds the sender's own facts. What follows from the body (total length, type, counts) is computed by the
 //! encoder and checked by the decoder, so the two cannot contradict each other. Reserved bytes are written as zero.
 
 use super::flags::{MessageFlags, NodeFlags};
@@ -22,7 +22,7 @@ const AT_MESSAGE_FLAGS: usize = 2253;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     pub sender: NodeId,
-    /// Announced address; empty: the receiver takes the one that it sees.
+    /// Announced address; empty: the receiver uses the source address.
     pub ip: IpText,
     /// Client port (the TLS one in a TLS cluster).
     pub port: u16,
@@ -41,7 +41,7 @@ pub struct Header {
     pub slots: SlotBitmap,
     /// The sender's primary if it is a replica.
     pub replica_of: Option<NodeId>,
-    /// EXT_DATA is set by the encoder whenever there are extensions; setting it without any says "I understand them".
+    /// The encoder sets EXT_DATA whenever there are extensions; set without any, it means "I understand them".
     pub message_flags: MessageFlags,
 }
 

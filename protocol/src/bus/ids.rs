@@ -1,8 +1,8 @@
 //! Names that travel on the bus: node ids and address texts.
 //!
-//! Both are small `Copy` values that can only be built from checked bytes, so whoever holds one may print it into
-//! `nodes.conf` or a reply without looking at it again. Redis stores what it is sent; a bit flip in a gossiped id was
-//! then passed on for ever (redis issue 12921), and an address with a blank in it would damage `nodes.conf`.
+//! Both are small `Copy` values that can only be built from checked bytes, so they can be printed into `nodes.conf` or
+//! a reply without another check. Redis stores what it is sent; there, a bit flip in a gossiped id was passed on for
+//! ever (redis issue 12921), and an address with a blank in it would damage `nodes.conf`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,15 +1,15 @@
 //! The cluster bus: the packets of Redis 7.0 and 7.2, byte for byte (`clusterMsg`, protocol version 1).
 //!
 //! A packet is a header of 2,256 bytes in which the sender describes itself, then a body by type. All numbers are big
-//! endian. [`decode`] is total: it checks every length against the bytes at hand before it allocates, so a packet costs no
-//! more memory than its own length, and no bytes can make it panic. What is decoded has been validated: ids are 40 hex
-//! digits, addresses can be printed.
+//! endian. [`decode`] is total: it checks every length against the bytes at hand before it allocates, so a packet costs
+//! no more memory than its own length, and no bytes can make it panic. What is decoded has been validated: ids are 40
+//! hex digits, addresses can be printed.
 //!
-//! Where a part of a packet is damaged the smallest unit that can be dropped is: a gossip entry with a malformed id, an
-//! extension with senseless data. A wrong total length, sender or body drops the packet, as Redis does.
+//! If a part of a packet is damaged, the smallest unit that can be dropped is dropped: a gossip entry with a malformed
+//! id, an extension with invalid data. A wrong total length, sender or body drops the packet, as in Redis.
 //!
-//! A TCP link is cut into packets by [`frame_len`]. Its errors mean that the stream is lost, so the link must be closed; an
-//! error of [`decode`] concerns one packet and the link goes on (Redis treats both alike).
+//! A TCP link is cut into packets by [`frame_len`]. Its errors mean that the stream is lost, so the link must be
+//! closed; an error of [`decode`] concerns one packet and the link goes on (Redis treats both alike).
 
 mod extension;
 mod flags;
@@ -34,10 +34,10 @@ use crate::slot::{SLOT_BITMAP_LEN, SlotBitmap};
 
 /// First bytes of every packet.
 pub const SIGNATURE: &[u8; 4] = b"RCmb";
-/// The only version of the protocol there ever was.
+/// The only version of the protocol there has been.
 pub const PROTOCOL_VERSION: u16 = 1;
-/// Longest packet that is accepted, in bytes: a PUBLISH whose channel and message together have 1 GiB.
-/// Redis knows no limit beside that of the length field; its own limit of a message is 512 MiB.
+/// Longest packet that is accepted, in bytes: a PUBLISH whose channel and message together have 1 GiB. Redis has no
+/// limit but that of the length field; its own limit for a message is 512 MiB.
 pub const MAX_FRAME_LEN: usize = HEADER_LEN + 8 + (1 << 30);
 
 /// Body lengths that are fixed by the type.
@@ -62,7 +62,7 @@ pub struct PingBody {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Ping(PingBody),
-    /// Answer to a PING or MEET; unasked for: a broadcast of the sender's new state.
+    /// Answer to a PING or MEET; if unasked, a broadcast of the sender's new state.
     Pong(PingBody),
     /// A PING that also asks the receiver to accept the sender into its cluster.
     Meet(PingBody),
@@ -79,7 +79,7 @@ pub enum Body {
     AuthRequest,
     /// The vote, for the election of `header.current_epoch`.
     AuthAck,
-    /// Somebody else's slots: the receiver claimed some of them with an older epoch.
+    /// The slots of another node: the receiver claimed some of them with an older epoch.
     Update {
         node: NodeId,
         config_epoch: u64,
@@ -87,7 +87,7 @@ pub enum Body {
     },
     /// A replica asks its primary to pause its clients for a manual failover.
     MfStart,
-    /// A message between modules. Not used here; decoded so that it can be counted and passed over.
+    /// A message between modules. Not used here; decoded so that it can be counted and skipped.
     Module {
         module_id: u64,
         kind: u8,
@@ -186,10 +186,10 @@ pub enum DecodeError {
     Version(u16),
     #[error("unknown packet type {0}")]
     UnknownType(u16),
-    /// The lengths inside the packet do not add up to the bytes at hand.
+    /// The lengths inside the packet contradict the number of bytes.
     #[error("invalid {} packet: lengths contradict each other", .0.name())]
     Length(PacketType),
-    /// A header or body field that cannot be what it claims, by Redis's name of the field.
+    /// An invalid header or body field, by Redis's name of the field.
     #[error("malformed field {0}")]
     BadField(&'static str),
 }
@@ -219,10 +219,9 @@ pub fn frame_len(bytes: &[u8]) -> Result<Option<usize>, BadFrame> {
     }
 }
 
-/// Reads one packet; `bytes` are exactly as many as [`frame_len`] said.
+/// Reads one packet; `bytes` are exactly as many as [`frame_len`] returned.
 ///
-/// # Errors
-/// The packet is to be dropped and counted; see [`DecodeError`].
+/// # Errors The packet must be dropped and counted; see [`DecodeError`].
 pub fn decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let (header, shape) = Header::decode(&mut cursor)?;
@@ -271,7 +270,7 @@ fn decode_body(kind: PacketType, header: &Header, shape: &Shape, cursor: &mut Cu
     })
 }
 
-/// Gossip section and extensions; `None` if the counts promise more than there is.
+/// Gossip section and extensions; `None` if the counts exceed the bytes.
 fn decode_ping(header: &Header, shape: &Shape, cursor: &mut Cursor<'_>) -> Option<PingBody> {
     let mut entries = Cursor::new(cursor.take(usize::from(shape.count) * GOSSIP_ENTRY_LEN)?);
     let mut body = PingBody::default();
@@ -304,8 +303,8 @@ fn decode_module(cursor: &mut Cursor<'_>) -> Option<Body> {
 
 /// Writes a packet. Lengths and counts follow from the body.
 ///
-/// A message that no packet can carry (beyond [`MAX_FRAME_LEN`], or more than 65,535 gossip entries or extensions) gives
-/// an empty vector: there is nothing to send.
+/// A message that no packet can carry (beyond [`MAX_FRAME_LEN`], or more than 65,535 gossip entries or extensions)
+/// gives an empty vector: there is nothing to send.
 pub fn encode(packet: &Packet) -> Vec<u8> {
     let len = HEADER_LEN.saturating_add(body_len(&packet.body));
     let (count, extensions) = match &packet.body {

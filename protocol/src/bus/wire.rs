@@ -1,9 +1,9 @@
 //! Bounded reading of big-endian fields.
 //!
-//! Every read either yields a field that lies wholly inside the packet or `None`; there is no other way to get at the
-//! bytes, which is what makes the decoders above total.
+//! Every read returns either a field that lies wholly inside the packet or `None`. There is no other access to the
+//! bytes, which makes the decoders above total.
 
-/// A place in a packet. Moves forward only.
+/// A position in a packet. Moves forward only.
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
 }

@@ -1,7 +1,8 @@
-//! Reads RDB primitives from memory. Total: what is damaged gives an error, what is cut short says how much is missing.
+//! Reads RDB primitives from memory. Total: damaged input gives an error, and input that ends too early reports how
+//! much is missing.
 //!
-//! Nothing is allocated on a length's word alone. Plain strings are lent out of the input; a compressed string may claim at
-//! most what LZF can make of the bytes that are really there, and at most [`Reader::set_max_string`].
+//! Nothing is allocated on the word of a length alone. Plain strings are borrowed from the input. A compressed string
+//! may claim at most what LZF can make of the bytes that are really there, and at most [`Reader::set_max_string`].
 
 use std::borrow::Cow;
 
@@ -13,25 +14,25 @@ use super::opcode::{ENC_INT8, ENC_INT16, ENC_INT32, ENC_LZF, LEN_6BIT, LEN_14BIT
 /// Why a primitive cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
-    /// The input ends within the primitive. `missing` is how many more bytes it needs at least; a stream may have them yet.
+    /// The input ends within the primitive, which needs at least `missing` more bytes; a stream may still bring them.
     #[error("unexpected end, {missing} more bytes needed")]
     UnexpectedEnd { missing: u64 },
-    /// A length begins with a byte that means nothing.
+    /// A length begins with an unknown byte.
     #[error("unknown length encoding {0:#04x}")]
     UnknownLength(u8),
-    /// A string, where a length (a count) was due.
+    /// A string where a length (a count) was expected.
     #[error("string encoding {0} in place of a length")]
     LengthIsString(u8),
-    /// A string says that it is encoded in a way that does not exist.
+    /// A string has an unknown encoding.
     #[error("unknown string encoding {0}")]
     UnknownStringEncoding(u8),
     /// A string is longer than allowed.
     #[error("string of {0} bytes is too long")]
     StringTooLong(u64),
-    /// Compressed bytes do not give what was announced.
+    /// Compressed bytes do not decompress to the announced length.
     #[error("invalid LZF compressed string")]
     InvalidLzf,
-    /// A textual double is no number.
+    /// A textual double is not a number.
     #[error("invalid double")]
     InvalidDouble,
 }
@@ -44,16 +45,17 @@ pub enum Length {
     Encoded(u8),
 }
 
-/// A string as it was stored, for those who keep integers as integers.
+/// A string as it was stored, for callers that keep integers as integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RdbString<'a> {
-    /// Bytes: lent from the input, or decompressed.
+    /// Bytes: borrowed from the input, or decompressed.
     Bytes(Cow<'a, [u8]>),
     /// An integer that stands for its decimal spelling.
     Int(i64),
 }
 
-/// The default of the longest string a [`Reader`] takes: as long as `proto-max-bulk-len` lets anybody create one.
+/// The default limit for the strings that a [`Reader`] accepts: the longest that the default `proto-max-bulk-len`
+/// allows.
 const DEFAULT_MAX_STRING: u64 = 512 * 1024 * 1024;
 
 /// Reads RDB primitives from the front of a slice.
@@ -129,7 +131,7 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
-    /// Four bytes, little-endian, signed: seconds since 1970 as RDB has them.
+    /// Four bytes, little-endian, signed: seconds since 1970, as in RDB.
     pub fn i32_le(&mut self) -> Result<i32, ReadError> {
         self.array().map(i32::from_le_bytes)
     }
@@ -144,7 +146,7 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
-    /// A double in eight bytes, little-endian. May be anything, NaN too.
+    /// A double in eight bytes, little-endian. May be any value, NaN too.
     pub fn f64_le(&mut self) -> Result<f64, ReadError> {
         self.array().map(f64::from_le_bytes)
     }
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
         self.array().map(f32::from_le_bytes)
     }
 
-    /// A length, or what stands in its place at the start of an encoded string.
+    /// A length, or the mark in its place at the start of an encoded string.
     #[inline]
     pub fn length_or_encoding(&mut self) -> Result<Length, ReadError> {
         let first = self.u8()?;
@@ -218,7 +220,7 @@ impl<'a> Reader<'a> {
         if len > self.max_string {
             return Err(ReadError::StringTooLong(len));
         }
-        // A slice cannot be as long as what does not fit `usize`.
+        // A length beyond `usize` is longer than any slice.
         self.raw(usize::try_from(len).unwrap_or(usize::MAX))
     }
 

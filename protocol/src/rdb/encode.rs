@@ -1,5 +1,5 @@
-//! Writes RDB primitives to memory, choosing for each string the form that Redis 7.0 would choose, so that a DUMP of an
-//! equal value is equal byte for byte.
+//! Writes RDB primitives to memory. Each string gets the form that Redis 7.0 would choose, so that a DUMP of an equal
+//! value is equal byte for byte.
 
 use super::lzf::Compressor;
 use super::opcode::{ENC_INT8, ENC_INT16, ENC_INT32, ENC_LZF, LEN_6BIT, LEN_14BIT, LEN_32BIT, LEN_64BIT, LEN_ENCODED};
@@ -19,7 +19,7 @@ const MIN_LZF_GAIN: usize = 4;
 pub struct Writer {
     buf: Vec<u8>,
     compression: bool,
-    /// Kept from string to string, since it is large; made for the first string that is long enough.
+    /// Reused from string to string, since it is large; created for the first string that is long enough.
     compressor: Option<Compressor>,
 }
 
@@ -45,7 +45,7 @@ impl Writer {
         self.compression = compression;
     }
 
-    /// What has been written and not taken.
+    /// The bytes written and not taken.
     pub fn as_slice(&self) -> &[u8] {
         &self.buf
     }
@@ -60,7 +60,7 @@ impl Writer {
         self.buf.is_empty()
     }
 
-    /// Forgets what has been written; keeps the room.
+    /// Drops what has been written, but keeps the allocation.
     pub fn clear(&mut self) {
         self.buf.clear();
     }
@@ -70,7 +70,7 @@ impl Writer {
         self.buf.truncate(len);
     }
 
-    /// Takes what has been written out of the writer.
+    /// Takes the written bytes out of the writer.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buf)
     }
@@ -133,7 +133,8 @@ impl Writer {
         }
     }
 
-    /// A string, as an integer if it spells one of up to 32 bits, compressed if that is on and pays, else as it is.
+    /// A string: as an integer if it is one of up to 32 bits, compressed if that is on and saves enough, otherwise
+    /// plain.
     pub fn string(&mut self, bytes: &[u8]) {
         if bytes.len() <= MAX_INT_LEN && parse_i64(bytes).is_some_and(|value| self.encoded_int(value)) {
             return;
@@ -155,7 +156,7 @@ impl Writer {
         }
     }
 
-    /// A string of `plain_len` bytes whose LZF form is at hand already (a compressed quicklist node).
+    /// A string of `plain_len` bytes whose LZF form is already known (a compressed quicklist node).
     pub fn lzf_string(&mut self, compressed: &[u8], plain_len: u64) {
         self.u8(LEN_ENCODED << 6 | ENC_LZF);
         self.length(compressed.len() as u64);

@@ -8,18 +8,19 @@
 //! 111ooooo llllllll oooooooo  copy l + 9 bytes (9 to 264) from o + 1 bytes back
 //! ```
 //!
-//! A copy may overlap what it produces: that is how a run of one byte is written. Any compressor may choose its copies as it
-//! likes; this one chooses as the LibLZF that Redis is built with does (hash of three bytes into 65,536 places, the latest
-//! occurrence only, two positions entered after a copy), so that a DUMP equals Redis's byte for byte.
+//! A copy may overlap the bytes that it produces, which is how a run of one byte is written. A compressor is free in
+//! its choice of copies; this one chooses as the LibLZF that Redis is built with does (hash of three bytes into 65,536
+//! places, the latest occurrence only, two positions entered after a copy), so that a DUMP equals Redis's byte for
+//! byte.
 //!
-//! LibLZF leaves its table uninitialised and checks each candidate. Here the table is kept from call to call and entries
-//! carry a base that grows with every input: older entries are seen to be stale without clearing the table each time, and the
-//! output depends on the input alone.
+//! LibLZF leaves its table uninitialised and checks each candidate. Here the table is kept from call to call and
+//! entries carry a base that grows with every input. So older entries are recognised as stale without clearing the
+//! table each time, and the output depends on the input alone.
 //!
-//! For a value of a few bytes even a table that is made once is too much: to clear 256 KiB takes as long as to compress
-//! two thousand bytes. So as long as inputs are short the table has only twice as many places as they have bytes. In the full table each
-//! hash has a place of its own; in a smaller one an entry whose place is taken by another hash lies in the next free one. What is found
-//! for a hash, and so the output, is the same in all of them.
+//! For a value of a few bytes even making the table once costs too much: clearing 256 KiB takes as long as compressing
+//! two thousand bytes. So as long as inputs are short, the table has only twice as many places as they have bytes. In
+//! the full table each hash has its own place; in a smaller one, an entry whose place is taken by another hash is in
+//! the next free place. The entry found for a hash, and so the output, is the same in all of them.
 
 use std::ops::Range;
 
@@ -36,16 +37,18 @@ const MAX_EXPANSION: usize = MAX_COPY / 3;
 const FEWEST_PLACES: usize = 64;
 /// And at most so many: one for each hash.
 const PLACES: usize = 1 << HASH_BITS;
-/// Inputs of up to so many bytes do with a smaller table. For longer ones, clearing the full one is the smaller part of the work.
+/// For inputs of up to so many bytes a smaller table is enough. For longer ones, clearing the full table is the smaller
+/// part of the work.
 const SHORT: usize = 4096;
 
 /// A compressor with its table.
 #[derive(Debug, Default)]
 pub struct Compressor {
-    /// For hashes of three bytes, `base` plus the position where they were met last. As long as a power of two, or empty.
+    /// For hashes of three bytes, `base` plus the position of their last occurrence. Its length is a power of two, or
+    /// 0.
     table: Vec<u32>,
-    /// Added to positions in the current input; entries up to it are of earlier inputs (or of position 0, which LibLZF
-    /// never copies from).
+    /// Added to positions in the current input; entries up to it belong to earlier inputs (or to position 0, which
+    /// LibLZF never copies from).
     base: u32,
 }
 
@@ -85,10 +88,10 @@ impl Compressor {
     }
 }
 
-/// Where three bytes were met last.
+/// The last occurrence of each three bytes.
 trait Positions {
-    /// Notes that the three bytes at `at`, together `value`, are met there. Returns the position that was noted for their hash, which may be that of
-    /// other bytes, if a copy may come from there.
+    /// Notes that the three bytes `value` occur at `at`. Returns the position noted before for their hash, if a copy
+    /// may start there; it may be that of other bytes.
     fn meet(&mut self, input: &[u8], value: u32, at: usize) -> Option<usize>;
 }
 
@@ -119,7 +122,7 @@ impl Positions for Small<'_> {
         let mut place = hash_here & mask;
         loop {
             let entry = self.table[place];
-            // What was met at position 0 is as good as not met: it is not copied from, so its place is free.
+            // An occurrence at position 0 counts as none: it is never copied from, so its place is free.
             let from = (entry > self.base).then(|| (entry - self.base) as usize);
             if from.and_then(|from| triple(input, from)).is_none_or(|there| there == value || hash(there) == hash_here)
             {
@@ -179,8 +182,8 @@ fn is_copy(input: &[u8], from: usize, at: usize, value: u32) -> bool {
     at - from <= MAX_OFFSET && triple(input, from) == Some(value)
 }
 
-/// How many bytes to copy, given that the first three agree. The bounds are LibLZF's: it compares 16 bytes before it looks
-/// at where to stop, and stops two bytes before the end otherwise.
+/// How many bytes to copy, given that the first three agree. The bounds are LibLZF's: it compares 16 bytes before it
+/// checks where to stop, and otherwise stops two bytes before the end.
 #[inline]
 fn copy_len(input: &[u8], from: usize, at: usize) -> usize {
     let bound = (input.len() - at - 2).min(MAX_COPY);
@@ -222,8 +225,9 @@ impl Output {
         Self { bytes: vec![0; longest.min(max_len) + MAX_LITERALS], len: 0, max_len }
     }
 
-    /// How long the output is with so many more literals, as LibLZF counts: it begins a chunk when the one before is full. (Its checks
-    /// of room ask for a little more than is needed. It makes one at each literal, too; those after it are stricter, so they alone decide.)
+    /// The length of the output with so many more literals, as LibLZF counts it: it begins a chunk when the one before
+    /// is full. (Its checks for room ask for a little more than is needed. It also checks at each literal, but the
+    /// checks after that are stricter, so they alone decide.)
     #[inline(always)]
     fn len_with(&self, literals: usize) -> usize {
         self.len + 1 + literals + literals / MAX_LITERALS
@@ -276,13 +280,13 @@ impl Output {
     }
 }
 
-/// The compressed form of `input` if it fits `max_len` bytes. Who compresses often keeps a [`Compressor`].
+/// The compressed form of `input` if it fits `max_len` bytes. For frequent use keep a [`Compressor`].
 pub fn compress(input: &[u8], max_len: usize) -> Option<Vec<u8>> {
     Compressor::new().compress(input, max_len)
 }
 
-/// The plain form of `input`, which must be exactly `plain_len` bytes; `None` if it is anything else. Allocates no more
-/// than the compressed bytes can possibly stand for.
+/// The plain form of `input`, which must be exactly `plain_len` bytes; `None` otherwise. Allocates no more than the
+/// compressed bytes can possibly expand to.
 pub fn decompress(input: &[u8], plain_len: usize) -> Option<Vec<u8>> {
     if plain_len > input.len().saturating_mul(MAX_EXPANSION) {
         return None;
@@ -315,7 +319,7 @@ pub fn decompress(input: &[u8], plain_len: usize) -> Option<Vec<u8>> {
     (out.len() == plain_len).then_some(out)
 }
 
-/// Appends `len` bytes from `distance` back, which may overlap: then what repeats is the last `distance` bytes.
+/// Appends `len` bytes from `distance` back. They may overlap: then the last `distance` bytes repeat.
 fn copy_back(out: &mut Vec<u8>, distance: usize, len: usize) -> Option<()> {
     let from = out.len().checked_sub(distance)?;
     let end = out.len() + len;

@@ -1,20 +1,22 @@
-//! The constants of the format: what the first byte of each thing says. Source: rdb.h of Redis 7.0, and of 7.2 for the newest.
+//! The constants of the format: the first byte of each item. Source: rdb.h of Redis 7.0, and of 7.2 for the newest.
 //!
-//! A file is `REDIS` and four digits of version, then opcodes with their operands and keys (a type byte, the key, the value),
-//! then [`EOF`] and the CRC-64 of everything before it. Type bytes and opcodes share one numbering, from both of its ends.
+//! A file is `REDIS` and four digits of version, then opcodes with their operands and keys (a type byte, the key, the
+//! value), then [`EOF`] and the CRC-64 of everything before it. Type bytes and opcodes share one numbering, from both
+//! of its ends.
 
-/// How a file begins; four decimal digits of version follow.
+/// The beginning of a file; four decimal digits of version follow.
 pub const MAGIC: &[u8; 5] = b"REDIS";
 /// The version that Redis 7.0 writes, in files and in DUMP payloads.
 pub const VERSION: u16 = 10;
 /// The newest version whose types this crate names (Redis 7.2).
 pub const NEWEST_VERSION: u16 = 11;
 
-/// Top two bits of a length: the low six are it.
+/// Top two bits of a length in the low six bits.
 pub(super) const LEN_6BIT: u8 = 0;
-/// Top two bits of a length: the low six and the next byte are it, big-endian.
+/// Top two bits of a length in the low six bits and the next byte, big-endian.
 pub(super) const LEN_14BIT: u8 = 1;
-/// Top two bits: no length but a specially encoded string; the low six say which ([`ENC_INT8`] and so on).
+/// Top two bits of a specially encoded string in place of a length; the low six bits name the encoding ([`ENC_INT8`]
+/// and so on).
 pub(super) const LEN_ENCODED: u8 = 3;
 /// First byte of a length of four bytes, big-endian.
 pub(super) const LEN_32BIT: u8 = 0x80;
@@ -42,7 +44,7 @@ pub const TYPE_ZSET: u8 = 3;
 pub const TYPE_HASH: u8 = 4;
 /// A sorted set with binary scores.
 pub const TYPE_ZSET_2: u8 = 5;
-/// A module's value without annotations, which nobody else can read.
+/// A module's value without annotations, which only that module can read.
 pub const TYPE_MODULE: u8 = 6;
 /// A module's value that can be skipped.
 pub const TYPE_MODULE_2: u8 = 7;
@@ -77,7 +79,7 @@ pub const TYPE_STREAM_LISTPACKS_3: u8 = 21;
 pub const FUNCTION2: u8 = 245;
 /// A library of functions as release candidates of 7.0 wrote it.
 pub const FUNCTION_PRE_GA: u8 = 246;
-/// Data of a module that belong to no key.
+/// Data of a module that belongs to no key.
 pub const MODULE_AUX: u8 = 247;
 /// Idle time of the next key in seconds, a length.
 pub const IDLE: u8 = 248;

@@ -1,16 +1,16 @@
 //! The arguments of a command: borrowed from the read buffer, or owned.
 //!
-//! An argument is a range of 32-bit offsets rather than a slice, for two reasons: ranges can be kept beside the buffer they
-//! point into and reused from command to command without fighting the borrow checker, and at 8 bytes apiece the ranges of
-//! a usual command fit in the [`ArgVec`] without touching the heap. The price is that one command cannot span more than
-//! 4 GiB; the parser refuses it.
+//! An argument is a range of 32-bit offsets rather than a slice, for two reasons. Ranges can be kept beside the buffer
+//! they point into and reused from command to command without fighting the borrow checker. And at 8 bytes each, the
+//! ranges of a usual command fit into the [`ArgVec`] without heap memory. The price is that one command cannot span
+//! more than 4 GiB; the parser refuses it.
 
 use std::fmt;
 use std::ops::{Index, Range};
 
 use smallvec::SmallVec;
 
-/// Where an argument lies, in bytes from the start of its buffer.
+/// The position of an argument, in bytes from the start of its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgRange {
     pub start: u32,
@@ -18,7 +18,8 @@ pub struct ArgRange {
 }
 
 impl ArgRange {
-    /// The bytes of `buf` it names; none if it lies outside, which only happens if it belongs to another buffer.
+    /// The bytes of `buf` that the range names; none if it lies outside, which only happens if it belongs to another
+    /// buffer.
     #[inline]
     pub fn of(self, buf: &[u8]) -> &[u8] {
         let start = self.start as usize;
@@ -61,14 +62,14 @@ impl<'a> Args<'a> {
         self.ranges.get(index).map(|range| range.of(self.buf))
     }
 
-    /// The first eight bytes of argument `index` as a little-endian number, zeros behind its end; and its length. For comparing
-    /// short words, as the names of commands are, without looking at every byte.
+    /// The first eight bytes of argument `index` as a little-endian number, padded with zeros; and its length. For
+    /// comparing short words, such as the names of commands, without looking at every byte.
     #[inline]
     pub fn head(self, index: usize) -> Option<(u64, usize)> {
         let range = self.ranges.get(index)?;
         let len = range.len as usize;
         let behind = self.buf.get(range.start as usize..).unwrap_or_default();
-        // What follows the argument in its buffer is cut off, which is cheaper than stopping there.
+        // The bytes after the argument are masked off, which is cheaper than not loading them.
         let head = match behind.first_chunk::<8>() {
             Some(eight) => u64::from_le_bytes(*eight),
             None => behind.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
@@ -106,7 +107,8 @@ impl<'a> Args<'a> {
         self.ranges.iter().map(|range| range.len as usize).sum()
     }
 
-    /// A copy that does not depend on the buffer. It holds the bytes of these arguments only, however large the buffer.
+    /// A copy that does not depend on the buffer. It holds only the bytes of these arguments, however large the buffer
+    /// is.
     pub fn to_owned(self) -> OwnedArgs {
         let mut owned = OwnedArgs::with_capacity(self.len(), self.total_len());
         for arg in self {

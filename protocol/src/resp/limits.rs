@@ -1,8 +1,8 @@
-//! The bounds a request must keep, by who sends it.
+//! The bounds of a request, by the kind of sender.
 //!
-//! They are what stands between a length field and memory: a client that has not authenticated may announce little, a
-//! client may announce what `proto-max-bulk-len` allows, a primary is trusted with any length (its stream was accepted by
-//! a node with limits of its own, perhaps larger ones). Values and rules: networking.c and server.h of Redis 7.0.
+//! They protect memory from announced lengths: a client that has not authenticated may announce little, a client may
+//! announce what `proto-max-bulk-len` allows, and a primary is trusted with any length (its stream was accepted by a
+//! node with limits of its own, perhaps larger ones). Values and rules: networking.c and server.h of Redis 7.0.
 
 /// Bytes that a line (an inline command, or the header of an array or bulk) may take: Redis's `PROTO_INLINE_MAX_SIZE`.
 pub const MAX_INLINE: usize = 64 * 1024;
@@ -19,7 +19,7 @@ pub const UNAUTHENTICATED_MAX_BULK_LEN: u64 = 16_384;
 /// The default of `proto-max-bulk-len`, in bytes.
 pub const DEFAULT_MAX_BULK_LEN: u64 = 512 * 1024 * 1024;
 
-/// What a [`RequestParser`](super::RequestParser) accepts.
+/// The limits of a [`RequestParser`](super::RequestParser).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest argument in bytes: the directive `proto-max-bulk-len`.
@@ -28,10 +28,10 @@ pub struct Limits {
     pub max_inline: usize,
     /// Most arguments of a command.
     pub max_args: i64,
-    /// Whether the sender has yet to authenticate. Then the tighter limits hold, and breaking them has texts of its own.
+    /// Whether the sender has not authenticated yet. Then tighter limits apply, with error texts of their own.
     pub unauthenticated: bool,
-    /// Whether inline commands are understood. A primary never sends one: on a replication link it means that the
-    /// stream lost its place, and only the empty line (a keep-alive) is let through.
+    /// Whether inline commands are understood. A primary never sends one: on a replication link it would mean that the
+    /// stream is out of step, and only the empty line (a keep-alive) is accepted.
     pub inline_commands: bool,
 }
 
@@ -41,7 +41,7 @@ impl Limits {
         Self { max_bulk_len, max_inline: MAX_INLINE, max_args: MAX_ARGS, unauthenticated: false, inline_commands: true }
     }
 
-    /// For a client that has yet to authenticate.
+    /// For a client that has not authenticated yet.
     pub const fn unauthenticated(max_bulk_len: u64) -> Self {
         Self { max_args: UNAUTHENTICATED_MAX_ARGS, unauthenticated: true, ..Self::authenticated(max_bulk_len) }
     }

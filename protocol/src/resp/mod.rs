@@ -1,19 +1,19 @@
 //! RESP, the client protocol: requests in, replies out.
 //!
-//! - [`request`] finds the arguments of the next command in the read buffer and says where they lie. Nothing is copied or
-//!   allocated per command, and a command that arrives in pieces is never scanned twice.
-//! - [`args`] are those places together with the buffer ([`Args`], what handlers see) or with bytes of their own
+//! - [`request`] finds the arguments of the next command in the read buffer. Nothing is copied or allocated per
+//!   command, and a command that arrives in pieces is never scanned twice.
+//! - [`args`] combines these positions with the buffer ([`Args`], what handlers see) or with a copy of the bytes
 //!   ([`OwnedArgs`], for commands that outlive the buffer: MULTI queues, blocked clients, propagation).
 //! - [`reply`] is the one writer of replies, and the one place where RESP2 and RESP3 differ: a handler says *what* it
-//!   answers (a map, a double, a null) and the client's protocol decides how that looks.
-//! - [`value`] reads replies into an owned tree, for the few who are clients themselves: MIGRATE, the replication
+//!   replies (a map, a double, a null) and the client's protocol decides how that looks.
+//! - [`value`] reads replies into an owned tree, for the parts that are clients themselves: MIGRATE, the replication
 //!   handshake, tests.
-//! - [`limits`] are the bounds a request must keep.
+//! - [`limits`] are the bounds of a request.
 //!
 //! # The life of a request
 //!
-//! A connection has one [`RequestParser`], one [`ArgVec`] and a read buffer. It parses, executes, passes over what was
-//! consumed, and so on until the parser asks for more:
+//! A connection has one [`RequestParser`], one [`ArgVec`] and a read buffer. It parses, executes, and skips the
+//! consumed bytes, until the parser asks for more:
 //!
 //! ```
 //! use protocol::resp::{ArgVec, Args, Limits, Parsed, Protocol, Reply, RequestParser};
@@ -43,11 +43,12 @@
 //!
 //! Three things to know when driving it:
 //!
-//! - The limits count at the moment of parsing, and AUTH changes them. A client that authenticates in the middle of a
-//!   pipeline must have the commands behind AUTH parsed after it ran, as Redis does, or long ones are refused that should not be.
-//! - [`Parsed::Incomplete`] says how long the buffer must grow. Inside a large bulk that saves useless attempts, but it
-//!   repeats what the sender claims: let memory follow the bytes that come.
-//! - After a [`ProtocolError`] nobody knows where the next request begins. The reply is the last thing that client gets.
+//! - The limits apply at the moment of parsing, and AUTH changes them. If a client authenticates in the middle of a
+//!   pipeline, the commands after AUTH must be parsed after it ran, as in Redis; otherwise long ones are wrongly
+//!   refused.
+//! - [`Parsed::Incomplete`] says how long the buffer must become. Inside a large bulk that saves useless attempts, but
+//!   it repeats the sender's claim: let the buffer grow with the bytes that arrive.
+//! - After a [`ProtocolError`] the start of the next request is unknown. The reply is the last thing that client gets.
 //!
 //! # What RESP3 adds, and what RESP2 gets instead
 //!
@@ -61,8 +62,8 @@
 //! | [`big_number`](Reply::big_number) | `(123` | `$3 123` |
 //! | [`verbatim`](Reply::verbatim) | `=6 txt:hi` | `$2 hi` |
 //!
-//! Everything else looks the same in both. Where a command answers in another *shape* to RESP3 clients (ZRANGE WITHSCORES
-//! gives pairs), that is the command's own doing: it asks [`Reply::protocol`].
+//! Everything else looks the same in both. If a command replies with another *shape* to RESP3 clients (ZRANGE
+//! WITHSCORES gives pairs), the command decides that itself: it asks [`Reply::protocol`].
 
 pub mod args;
 pub mod limits;

@@ -1,15 +1,16 @@
 //! The one writer of replies.
 //!
-//! A handler says what it answers; how that looks on the wire follows from the client's protocol, and nothing outside this
-//! file knows the difference. What RESP2 has no type for it gets as the older form that Redis uses: a map as a flat array,
-//! a set and a push as an array, a double, big number and verbatim text as a bulk, a boolean as 0 or 1, null as `$-1` or `*-1`.
+//! A handler says what it replies; the client's protocol decides how that looks on the wire, and nothing outside this
+//! file knows the difference. For types that RESP2 lacks, it gets the older form that Redis uses: a map as a flat
+//! array, a set and a push as an array, a double, big number and verbatim text as a bulk, a boolean as 0 or 1, null as
+//! `$-1` or `*-1`.
 //!
 //! Bytes go straight into the connection's output buffer, which is written once per pipeline. Room is reserved once per
 //! reply element; short replies are single constant stores.
 //!
-//! A length that is known only after the elements have been written is *deferred*: [`Reply::deferred_array`] leaves room
-//! for a one-digit header and [`Reply::set_len`] fills it, moving what was written meanwhile by a byte or two if the number
-//! has more digits. Inner ones must be closed before outer ones, as nesting suggests.
+//! A length that is known only after the elements have been written is *deferred*: [`Reply::deferred_array`] leaves
+//! room for a one-digit header and [`Reply::set_len`] fills it. If the number has more digits, the elements are moved
+//! by a byte or two. Inner ones must be closed before outer ones.
 
 use crate::number::format_f64;
 
@@ -31,7 +32,7 @@ impl Protocol {
     }
 }
 
-/// The place of a header that waits for its length; see [`Reply::set_len`].
+/// The position of a header that waits for its length; see [`Reply::set_len`].
 #[must_use = "an array without its length breaks the connection"]
 #[derive(Debug)]
 pub struct DeferredLen {
@@ -39,7 +40,7 @@ pub struct DeferredLen {
     kind: Aggregate,
 }
 
-/// What has a length and elements.
+/// Replies with a length and elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aggregate {
     Array,
@@ -73,7 +74,7 @@ pub struct Reply<'a> {
     protocol: Protocol,
     /// The buffer does not grow to this length.
     limit: usize,
-    /// It would have had to.
+    /// The limit was reached.
     full: bool,
 }
 
@@ -84,9 +85,9 @@ impl<'a> Reply<'a> {
         Self { out, protocol, limit: usize::MAX, full: false }
     }
 
-    /// The same for a client that may not be sent `limit` bytes or more at once. When the buffer would have to grow to that, what is in
-    /// it is dropped, and so is what comes then; the caller asks [`is_full`](Self::is_full) in the end. It is looked at only when
-    /// the buffer grows, so a limit below its size holds only roughly.
+    /// The same for a client that may not be sent `limit` bytes or more at once. When the buffer would have to grow to
+    /// that size, its contents and everything after are dropped; the caller checks [`is_full`](Self::is_full) at the
+    /// end. The limit is checked only when the buffer grows, so a limit below the buffer's size is only approximate.
     #[inline]
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {
@@ -99,7 +100,7 @@ impl<'a> Reply<'a> {
         self.full
     }
 
-    /// Makes room for `bytes` more. `false`: the limit is in the way.
+    /// Makes room for `bytes` more. `false`: the limit forbids it.
     #[inline(always)]
     fn has_room(&mut self, bytes: usize) -> bool {
         self.out.capacity() - self.out.len() >= bytes || self.grow(bytes)
@@ -121,7 +122,7 @@ impl<'a> Reply<'a> {
         self.protocol
     }
 
-    /// Writes in another protocol from here on (HELLO answers in the protocol that it switches to).
+    /// Writes in another protocol from here on (HELLO replies in the protocol that it switches to).
     #[inline]
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
@@ -133,7 +134,7 @@ impl<'a> Reply<'a> {
         self.out.len()
     }
 
-    /// Takes back everything written since [`out_len`](Self::out_len) was `len`.
+    /// Removes everything written since [`out_len`](Self::out_len) was `len`.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.out.truncate(len);
@@ -145,13 +146,13 @@ impl<'a> Reply<'a> {
         self.out.get(len..).unwrap_or_default()
     }
 
-    /// The same writer for a callee, to hand on by value.
+    /// The same writer, to pass on by value.
     #[inline]
     pub fn reborrow(&mut self) -> Reply<'_> {
         Reply { out: self.out, protocol: self.protocol, limit: self.limit, full: self.full }
     }
 
-    /// Bytes that are a complete reply already.
+    /// Bytes that already are a complete reply.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         if self.has_room(bytes.len()) {
@@ -173,8 +174,8 @@ impl<'a> Reply<'a> {
         self.line(b'+', text);
     }
 
-    /// An error: its code and text, without the `-`. CR and LF at its ends are dropped and those inside become blanks, so
-    /// that a text may quote what a client sent.
+    /// An error: its code and text, without the `-`. CR and LF at its ends are dropped and those inside become blanks,
+    /// so that a text may quote a client.
     #[cold]
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
         let is_break = |byte: u8| byte == b'\r' || byte == b'\n';
@@ -229,7 +230,7 @@ impl<'a> Reply<'a> {
         });
     }
 
-    /// The absence of an array, which RESP2 tells apart: EXEC that was called off, BLPOP that timed out.
+    /// The absence of an array, which RESP2 distinguishes: an aborted EXEC, a BLPOP whose timeout expired.
     #[inline]
     pub fn null_array(&mut self) {
         self.out.extend_from_slice(match self.protocol {
@@ -256,7 +257,7 @@ impl<'a> Reply<'a> {
         self.aggregate(Aggregate::Set, len);
     }
 
-    /// The header of a message that answers no command: `len` replies follow.
+    /// The header of a message that is not a reply: `len` replies follow.
     #[inline]
     pub fn push(&mut self, len: usize) {
         self.aggregate(Aggregate::Push, len);
@@ -271,7 +272,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// A double whose text has been decided elsewhere (INCRBYFLOAT's long double).
+    /// A double whose text was made elsewhere (INCRBYFLOAT's long double).
     pub fn double_text(&mut self, text: &[u8]) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text),
@@ -314,25 +315,25 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// An array whose length [`set_len`](Self::set_len) will tell.
+    /// An array whose length [`set_len`](Self::set_len) will set.
     #[inline]
     pub fn deferred_array(&mut self) -> DeferredLen {
         self.defer(Aggregate::Array)
     }
 
-    /// A map whose number of pairs [`set_len`](Self::set_len) will tell.
+    /// A map whose number of pairs [`set_len`](Self::set_len) will set.
     #[inline]
     pub fn deferred_map(&mut self) -> DeferredLen {
         self.defer(Aggregate::Map)
     }
 
-    /// A set whose length [`set_len`](Self::set_len) will tell.
+    /// A set whose length [`set_len`](Self::set_len) will set.
     #[inline]
     pub fn deferred_set(&mut self) -> DeferredLen {
         self.defer(Aggregate::Set)
     }
 
-    /// Tells the length (of a map: pairs) of a deferred header, once its elements have been written.
+    /// Sets the length (of a map: pairs) of a deferred header, after its elements were written.
     pub fn set_len(&mut self, deferred: DeferredLen, len: usize) {
         if self.full {
             return;

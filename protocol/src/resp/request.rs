@@ -1,20 +1,20 @@
 //! The incremental request parser: where in the read buffer the arguments of the next command are.
 //!
-//! A request is an array of bulks (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`), or an *inline* command: a plain line, split at blanks,
-//! with quoting. Both are read exactly as Redis 7.0 reads them (`processMultibulkBuffer`, `processInlineBuffer` and
-//! `sdssplitargs`), including where it is careless, since clients out there live off that:
+//! A request is an array of bulks (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`), or an *inline* command: a plain line, split at
+//! blanks, with quoting. Both are read exactly as Redis 7.0 reads them (`processMultibulkBuffer`, `processInlineBuffer`
+//! and `sdssplitargs`), including where it is careless, since existing clients depend on that:
 //!
-//! - a header line ends two bytes after the `\r` begins, whatever the second byte is, and the two bytes behind a body are
-//!   skipped unseen;
-//! - the `$` of a bulk header is looked at only once its line is complete;
-//! - lines are looked for as C strings are: a NUL byte hides everything behind it, so the line never ends and the
-//!   limit on unfinished lines ends the matter.
+//! - a header line ends two bytes after the `\r` begins, whatever the second byte is, and the two bytes after a body
+//!   are skipped unchecked;
+//! - the `$` of a bulk header is checked only once its line is complete;
+//! - lines are searched as C strings: a NUL byte hides everything after it, so the line never ends, until it exceeds
+//!   the limit for incomplete lines.
 //!
-//! Why this shape: parsing is a fifth of the work of a pipelined GET, so nothing is allocated, copied or searched for.
-//! A header of up to three digits (nearly all of them) is decoded from the six bytes that any complete request must have
-//! at that point; the general path behind it handles everything else and gives every error. The parser keeps its place,
-//! so a command of a million arguments that arrives in a thousand reads is looked at once. Inline commands are unescaped in
-//! place, which can only shorten them: so even their arguments are ranges of the read buffer.
+//! The reason for this design: parsing is a fifth of the work of a pipelined GET, so nothing is allocated, copied or
+//! searched for. A header of up to three digits (nearly all of them) is decoded from the six bytes that any complete
+//! request must have at that point; the general path handles everything else and gives every error. The parser keeps
+//! its place, so a command of a million arguments that arrives in a thousand reads is scanned once. Inline commands are
+//! unescaped in place, which can only shorten them, so even their arguments are ranges of the read buffer.
 
 use memchr::memchr2;
 use thiserror::Error;
@@ -28,10 +28,10 @@ use crate::number::parse_i64;
 pub enum Parsed {
     /// A whole command; its arguments (at least one) are in the caller's vector.
     Command {
-        /// Bytes of the buffer it took. The next request begins behind them.
+        /// Bytes of the buffer that it took. The next request begins after them.
         consumed: usize,
     },
-    /// A request without arguments (a blank line, `*0`, `*-1`), to be skipped without an answer.
+    /// A request without arguments (a blank line, `*0`, `*-1`), to be skipped without a reply.
     Empty {
         /// Bytes of the buffer it took.
         consumed: usize,
@@ -39,16 +39,16 @@ pub enum Parsed {
     /// The buffer ends within the request.
     Incomplete {
         /// Length the whole buffer must reach before parsing can go on: exact inside a large bulk, one byte more
-        /// otherwise. A hint on how much room to make; it is the sender's word, up to `max_bulk_len`, so do not reserve
-        /// all of it before the bytes come.
+        /// otherwise. A hint on how much room to make. It is the sender's claim, up to `max_bulk_len`, so do not
+        /// reserve all of it before the bytes arrive.
         need: usize,
     },
 }
 
-/// Why a request cannot be read. The connection is beyond repair then: send the text, close.
+/// Why a request cannot be read. The connection cannot be used any more: send the text, close.
 ///
-/// `Display` is what stands behind `-ERR ` on the wire; [`ProtocolError::text`] is the same in bytes (the only difference:
-/// a byte that is no ASCII stays one byte).
+/// `Display` is what follows `-ERR ` on the wire; [`ProtocolError::text`] is the same in bytes (the only difference: a
+/// byte that is not ASCII stays one byte).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProtocolError {
     #[error("Protocol error: invalid multibulk length")]
@@ -69,17 +69,17 @@ pub enum ProtocolError {
     InlineTooLong,
     #[error("Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
-    /// An inline command on the link from a primary. Redis logs it and drops the link without a word.
+    /// An inline command on the link from a primary. Redis logs it and closes the link without a reply.
     #[error("Master using the inline protocol. Desync?")]
     InlineFromPrimary,
-    /// The request reaches past 4 GiB, where ranges end. Redis, whose default query buffer ends at 1 GiB, drops such a client
-    /// without a word.
+    /// The request extends beyond 4 GiB, where ranges end. Redis, whose default query buffer ends at 1 GiB, disconnects
+    /// such a client without a reply.
     #[error("Protocol error: request exceeds 4 GiB")]
     RequestTooLong,
 }
 
 impl ProtocolError {
-    /// The text behind `-ERR `, byte for byte what Redis sends (before it replaces CR and LF by blanks).
+    /// The text after `-ERR `, byte for byte what Redis sends (before it replaces CR and LF by blanks).
     pub fn text(self) -> Vec<u8> {
         match self {
             ProtocolError::ExpectedBulk(byte) => [b"Protocol error: expected '$', got '", &[byte][..], b"'"].concat(),
@@ -88,16 +88,16 @@ impl ProtocolError {
     }
 }
 
-/// Finds one request after the other; keeps its place in an unfinished one.
+/// Finds one request after the other; keeps its place in an incomplete one.
 ///
-/// The contract with the caller: `buf` starts at the first byte of the current request on every call until the answer is
-/// [`Parsed::Command`] or [`Parsed::Empty`], then `consumed` bytes are passed over; the same `args` go in until then. More
-/// bytes may have been appended in between, and the buffer may have moved. After an error the parser is of no further use.
+/// The contract with the caller: on every call `buf` starts at the first byte of the current request, and `args` is the
+/// same, until the result is [`Parsed::Command`] or [`Parsed::Empty`]; then `consumed` bytes are skipped. More bytes
+/// may have been appended in between, and the buffer may have moved. After an error the parser cannot be used any more.
 #[derive(Debug, Default)]
 pub struct RequestParser {
     /// Where the first unparsed header line or body begins.
     pos: usize,
-    /// How far behind `pos` the end of the current line has been looked for.
+    /// How far after `pos` the end of the current line has been searched for.
     searched: usize,
     /// Arguments still to come; zero between requests.
     missing: u32,
@@ -111,8 +111,8 @@ impl RequestParser {
         Self::default()
     }
 
-    /// Looks for a whole request at the start of `buf`. The buffer is only written to in order to unescape the arguments of an
-    /// inline command in place.
+    /// Looks for a complete request at the start of `buf`. The buffer is only written to in order to unescape the
+    /// arguments of an inline command in place.
     #[inline]
     pub fn parse(&mut self, buf: &mut [u8], limits: &Limits, args: &mut ArgVec) -> Result<Parsed, ProtocolError> {
         if self.missing == 0 {
@@ -133,11 +133,12 @@ impl RequestParser {
         self.parse_bulks(buf, limits, args)
     }
 
-    /// A whole request as most are: an array of at most `words.len()` bulks, with headers of up to three digits. Returns how many
-    /// words it has and how many bytes it took; `None` means nothing but that [`parse`](Self::parse) must look at it.
+    /// A complete request of the most common form: an array of at most `words.len()` bulks, with headers of up to three
+    /// digits. Returns how many words it has and how many bytes it took; `None` only means that [`parse`](Self::parse)
+    /// must be used.
     ///
-    /// It is what `parse` finds for the same bytes, without a place to keep: for a caller that looks at several requests of a
-    /// pipeline at once.
+    /// It finds what `parse` finds for the same bytes, but keeps no place: for a caller that parses several requests of
+    /// a pipeline at once.
     #[inline]
     pub fn whole(buf: &[u8], limits: &Limits, words: &mut [ArgRange]) -> Option<(usize, usize)> {
         let (count, mut pos) = short_header(buf, b'*')?;
@@ -149,7 +150,7 @@ impl RequestParser {
             let (len, behind) = short_header(buf.get(pos..)?, b'$')?;
             let start = pos + behind;
             pos = start + len as usize + 2;
-            // A request of so few and so short words lies far within the four gigabytes of a range.
+            // A request of so few and so short words is far below the four gigabytes of a range.
             if pos > buf.len() || u64::from(len) > limits.max_bulk_len {
                 return None;
             }
@@ -158,7 +159,7 @@ impl RequestParser {
         Some((count as usize, pos))
     }
 
-    /// Whether it stands between two requests: nothing of an unfinished one has been taken in.
+    /// Whether the parser is between two requests: no part of an incomplete one has been parsed.
     pub fn is_idle(&self) -> bool {
         self.missing == 0
     }
@@ -194,7 +195,7 @@ impl RequestParser {
         Ok(Parsed::Command { consumed: pos })
     }
 
-    /// The general start of a request. `None`: the header of an array has been read, its bulks follow.
+    /// The general start of a request. `None`: the header of an array was read, and its bulks follow.
     #[cold]
     fn begin(&mut self, buf: &mut [u8], limits: &Limits, args: &mut ArgVec) -> Result<Option<Parsed>, ProtocolError> {
         match buf.first() {
@@ -224,7 +225,7 @@ impl RequestParser {
         Ok(None)
     }
 
-    /// One bulk of any kind at `self.pos`. `None`: it is in `args` and `self.pos` is behind it.
+    /// One bulk of any kind at `self.pos`. `None`: it is in `args` and `self.pos` is after it.
     fn parse_bulk(&mut self, buf: &[u8], limits: &Limits, args: &mut ArgVec) -> Result<Option<Parsed>, ProtocolError> {
         let len = match self.body {
             Some(len) => len,
@@ -248,7 +249,8 @@ impl RequestParser {
         Ok(None)
     }
 
-    /// The header line of a bulk at `self.pos`. `Some(len)`: read, and `self.pos` is at the body. `None`: not whole yet.
+    /// The header line of a bulk at `self.pos`. `Some(len)`: read, and `self.pos` is at the body. `None`: not complete
+    /// yet.
     fn parse_bulk_header(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<u64>, ProtocolError> {
         let Some(line_end) = self.find_line_end(buf) else {
             if buf.len() - self.pos > limits.max_inline {
@@ -259,7 +261,7 @@ impl RequestParser {
         let line = &buf[self.pos..line_end];
         let digits = match line {
             [b'$', digits @ ..] => digits,
-            // An empty line: what stands there is the `\r` that ends it.
+            // An empty line: the byte found is the `\r` that ends it.
             other => return Err(ProtocolError::ExpectedBulk(other.first().copied().unwrap_or(b'\r'))),
         };
         let len = match parse_i64(digits).map(u64::try_from) {
@@ -274,8 +276,8 @@ impl RequestParser {
         Ok(Some(len))
     }
 
-    /// Where the `\r` is that ends the header line at `self.pos`, if there is one with at least one byte behind it. A NUL
-    /// before it hides it for good.
+    /// The position of the `\r` that ends the header line at `self.pos`, if there is one with at least one byte after
+    /// it. A NUL before it hides it for good.
     fn find_line_end(&mut self, buf: &[u8]) -> Option<usize> {
         let from = self.pos + self.searched;
         let found = memchr2(b'\r', 0, buf.get(from..)?).map(|at| from + at);
@@ -284,7 +286,7 @@ impl RequestParser {
                 self.searched = 0;
                 Some(at)
             }
-            // Search again from here: the byte behind the `\r` is missing, or the NUL will be found again.
+            // Search again from here: the byte after the `\r` is missing, or the NUL will be found again.
             Some(at) => {
                 self.searched = at - self.pos;
                 None
@@ -323,9 +325,9 @@ impl RequestParser {
     }
 }
 
-/// A header line `marker`, one to three digits, `\r`, any byte, and the number of bytes it takes; `None` for anything else,
-/// including what is not complete. Needs six bytes to be there: a complete request always has them, since the shortest thing
-/// to follow a header is `\r\n` (an empty body) or another header.
+/// A header line `marker`, one to three digits, `\r`, any byte, and the number of bytes it takes; `None` for anything
+/// else, including an incomplete one. Needs six bytes: a complete request always has them, since the shortest thing to
+/// follow a header is `\r\n` (an empty body) or another header.
 #[inline(always)]
 fn short_header(buf: &[u8], marker: u8) -> Option<(u32, usize)> {
     let head: &[u8; 6] = buf.first_chunk()?;
@@ -351,7 +353,7 @@ fn short_header(buf: &[u8], marker: u8) -> Option<(u32, usize)> {
     Some((first * 100 + second * 10 + third, 6))
 }
 
-/// C's `isspace`, which blanks between words are.
+/// C's `isspace`: the blanks between words.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
@@ -368,8 +370,8 @@ fn split_words(line: &mut [u8], args: &mut ArgVec) -> Result<(), ProtocolError> 
         }
         let start = read;
         let mut write = read;
-        // A word ends at a blank, at the end of the line, or with a closing quote. Note that of the blanks only these
-        // four end a word that has begun, while all of them may stand between words.
+        // A word ends at a blank, at the end of the line, or with a closing quote. Of the blanks only these four end a
+        // word that has begun, while all of them may be between words.
         while let Some(&byte) = line.get(read) {
             read += 1;
             match byte {
@@ -388,8 +390,8 @@ fn split_words(line: &mut [u8], args: &mut ArgVec) -> Result<(), ProtocolError> 
     }
 }
 
-/// Moves the rest of a quoted word from `read` (behind the opening quote) to `write`; gives both places behind it. A closing
-/// quote must be followed by a blank or the end of the line.
+/// Moves the rest of a quoted word from `read` (after the opening quote) to `write`; returns both positions after it. A
+/// closing quote must be followed by a blank or the end of the line.
 fn unquote(line: &mut [u8], mut read: usize, mut write: usize, quote: u8) -> Result<(usize, usize), ProtocolError> {
     let hex = |byte: Option<&u8>| byte.and_then(|&b| char::from(b).to_digit(16)).map(|digit| digit as u8);
     while let Some(&byte) = line.get(read) {

@@ -18,8 +18,8 @@ fn parse(input: &[u8], limits: &Limits) -> Result<(Parsed, OwnedArgs), ProtocolE
     Ok((parsed, Args::new(&buf, &args).to_owned()))
 }
 
-/// All requests in `input`, which comes in pieces of the given lengths (the last one again and again), until the end or an
-/// error. Empty requests are left out.
+/// All requests in `input`, which comes in pieces of the given lengths (the last one again and again), until the end or
+/// an error. Empty requests are left out.
 fn parse_stream(input: &[u8], pieces: &[usize], limits: &Limits) -> (Vec<OwnedArgs>, Option<ProtocolError>) {
     let (mut parser, mut args) = (RequestParser::new(), ArgVec::new());
     let (mut buf, mut arrived) = (Vec::new(), 0);

@@ -1,18 +1,20 @@
 //! Replies as seen by a client: an owned tree, and the parser that makes it.
 //!
-//! For the parts of the server that are clients of other nodes (MIGRATE, the handshake of a replica) and for tests. It is
-//! not on the path of a client's command, so it favours being simple to use: every element is owned.
+//! For the parts of the server that are clients of other nodes (MIGRATE, the handshake of a replica) and for tests. It
+//! is not on the path of a client's command, so it favours simple use: every element is owned.
 //!
 //! The parser is total: any bytes give a tree, a request for more, or an error. It keeps a stack of its own instead of
-//! recursing, so depth is bounded by [`MAX_DEPTH`] and not by the thread's stack; it keeps its place, so a long reply that comes
-//! in pieces is read once; memory follows the bytes that came, not the lengths that were announced. Attributes are read over.
+//! recursing, so depth is bounded by [`MAX_DEPTH`] and not by the thread's stack. It keeps its place, so a long reply
+//! that arrives in pieces is read once. Memory follows the bytes that arrived, not the announced lengths. Attributes
+//! are skipped.
 
 use thiserror::Error;
 
 use super::reply::Reply;
 use crate::number::parse_i64;
 
-/// How deeply aggregates may nest. The deepest reply of Redis (COMMAND DOCS) stays below 16; scripts may build deeper ones.
+/// How deeply aggregates may nest. The deepest reply of Redis (COMMAND DOCS) stays below 16; scripts may build deeper
+/// ones.
 pub const MAX_DEPTH: usize = 128;
 
 /// A reply.
@@ -31,7 +33,7 @@ pub enum Value {
     Array(Vec<Value>),
     Map(Vec<(Value, Value)>),
     Set(Vec<Value>),
-    /// A message that answers no command.
+    /// A message that is not a reply.
     Push(Vec<Value>),
     Double(f64),
     Boolean(bool),
@@ -116,7 +118,7 @@ impl Value {
     }
 }
 
-/// Why bytes are no reply.
+/// Why bytes are not a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ReplyError {
     #[error("unknown reply type byte {0:#04x}")]
@@ -131,14 +133,14 @@ pub enum ReplyError {
     TooDeep,
 }
 
-/// Reads one reply after the other; keeps its place in an unfinished one.
+/// Reads one reply after the other; keeps its place in an incomplete one.
 ///
-/// As with requests: `buf` starts at the first byte of the current reply on every call until a value comes out, then the
-/// given number of bytes is passed over. After an error the parser is of no further use.
+/// As with requests: on every call `buf` starts at the first byte of the current reply until a value is returned; then
+/// the returned number of bytes is skipped. After an error the parser cannot be used any more.
 #[derive(Debug, Default)]
 pub struct ReplyParser {
     pos: usize,
-    /// How far behind `pos` the end of the line has been looked for.
+    /// How far after `pos` the end of the line has been searched for.
     searched: usize,
     stack: Vec<Frame>,
 }
@@ -161,7 +163,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The value made of all elements; `None` for an attribute, which is no value.
+    /// The value made of all elements; `None` for an attribute, which is not a value.
     fn finish(self, items: Vec<Value>) -> Option<Value> {
         Some(match self {
             Kind::Array => Value::Array(items),
@@ -180,7 +182,7 @@ impl Kind {
     }
 }
 
-/// What one line (with its body) begins or is.
+/// One line (with its body): a value, or the beginning of an aggregate.
 enum Element {
     Value(Value),
     Aggregate(Kind, usize),
@@ -193,7 +195,7 @@ impl ReplyParser {
         Self::default()
     }
 
-    /// The reply at the start of `buf` and the bytes it took, or `None` if there is more to come.
+    /// The reply at the start of `buf` and its length, or `None` if it is incomplete.
     pub fn parse(&mut self, buf: &[u8]) -> Result<Option<(Value, usize)>, ReplyError> {
         loop {
             let finished = match self.element(buf)? {
@@ -216,8 +218,8 @@ impl ReplyParser {
         }
     }
 
-    /// Puts a value where it belongs: into the innermost aggregate, which may complete that, and so on outwards. Gives the
-    /// value back if it belongs nowhere, being a whole reply.
+    /// Puts a value into the innermost aggregate, which may complete that, and so on outwards. Returns the value if
+    /// there is no aggregate, since it is a whole reply then.
     fn place(&mut self, value: Value) -> Option<Value> {
         let mut value = value;
         loop {
@@ -278,7 +280,7 @@ impl ReplyParser {
             return Ok(None);
         };
         let newline = self.searched + newline;
-        // Found again at once, should the body behind this line be incomplete.
+        // The newline is found again at once if the body after this line is incomplete.
         self.searched = newline;
         match rest.get(..newline) {
             Some([line @ .., b'\r']) if memchr::memchr(b'\r', line).is_none() => Ok(Some(line)),
@@ -301,7 +303,7 @@ fn count(text: &[u8], per: usize) -> Result<usize, ReplyError> {
         .ok_or(ReplyError::BadLength)
 }
 
-/// An element that is a line and nothing more.
+/// An element that is a single line.
 fn scalar(marker: u8, text: &[u8]) -> Result<Value, ReplyError> {
     Ok(match (marker, text) {
         (b'+', text) => Value::Simple(text.to_vec()),
