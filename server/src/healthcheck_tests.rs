@@ -1,10 +1,10 @@
-//! The probe against peers that are scripted, since what matters is what it makes of strange ones.
+//! The probe against scripted peers, since its behaviour with strange ones matters.
 
 use std::net::TcpListener;
 
 use super::*;
 
-/// A peer that answers each request it reads with the next of these, and goes on reading after the last one.
+/// A peer that answers each request with the next of these, and goes on reading after the last one.
 fn peer(answers: &'static [&'static str]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -15,7 +15,7 @@ fn peer(answers: &'static [&'static str]) -> u16 {
             if stream.read(&mut input).is_err() {
                 return;
             }
-            // The probe may have gone: it has seen enough.
+            // The probe may have disconnected: it has seen enough.
             let _ = stream.write_all(answer.as_bytes());
         }
         while matches!(stream.read(&mut input), Ok(1..)) {}
@@ -99,7 +99,7 @@ fn a_wrong_password_is_called_wrong() {
     assert!(ask(false).is_ok_and(|line| line.contains("is alive: WRONGPASS invalid")));
 }
 
-/// Two ports that follow each other, and who listens there.
+/// Two adjacent ports, with their listeners.
 fn neighbours() -> (TcpListener, TcpListener) {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").expect("a port");

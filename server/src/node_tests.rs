@@ -1,4 +1,4 @@
-//! Tests of a node's life: that it ends, and that nothing of it is left.
+//! Tests of a node's life: that it ends, and that nothing of it remains.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

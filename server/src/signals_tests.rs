@@ -1,4 +1,4 @@
-//! A start under the eyes of the thread that looks after the signals.
+//! A start while another thread watches for signals.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

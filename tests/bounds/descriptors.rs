@@ -1,4 +1,4 @@
-//! File descriptors: a server fits itself to what there are, and clients cannot take what the cluster and files need.
+//! File descriptors: a server adapts to the limit, and clients cannot use up what the cluster and files need.
 
 use integration::client::Client;
 use integration::node::{Node, NodeSpec};
@@ -43,7 +43,7 @@ fn the_soft_limit_is_raised() {
 
 #[test]
 fn too_few_descriptors_to_start_are_a_reason() {
-    // With fewer than eight stock Redis gives up before it looks.
+    // With fewer than eight, stock Redis exits before it checks.
     for limit in [8, 10, 12, 15, 18, 20, 22, 24, 25, 28, 32] {
         let mut node = NodeSpec::new(Binary::Slotd).with_descriptors(&format!("-n {limit}")).prepare();
         let (status, log) = node.run_to_end();
@@ -79,7 +79,7 @@ fn a_client_too_many_is_told_so() {
     }
 }
 
-/// Opens connections that say nothing, until `count` were tried.
+/// Opens connections that send nothing, until `count` were tried.
 fn idle(node: &Node, count: usize) -> Vec<Client> {
     (0..count).filter_map(|_| Client::connect(node.port()).ok()).collect()
 }
@@ -105,7 +105,7 @@ fn idle_connections_leave_descriptors_for_the_cluster_and_for_files() {
     assert!(complaints <= if slotd_is_stock() { 1000 } else { 20 }, "{complaints} lines about one thing");
 }
 
-/// What a client makes the node connect to takes descriptors as well: peers that it is told to meet, targets of MIGRATE.
+/// Connections that a client makes the node open use descriptors as well: peers it is told to meet, targets of MIGRATE.
 #[test]
 fn connections_that_clients_ask_for_leave_descriptors_for_files() {
     if slotd_is_stock() {
@@ -115,7 +115,7 @@ fn connections_that_clients_ask_for_leave_descriptors_for_files() {
     let mut admin = node.admin();
     admin.ok("CLUSTER ADDSLOTSRANGE 0 16383");
     admin.ok("SET key value");
-    // It takes connections and says nothing.
+    // A listener that accepts nothing.
     let silent = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
     let port = silent.local_addr().expect("it is bound").port();
     let mut movers: Vec<Client> = (0..60).map(|_| node.client()).collect();

@@ -1,4 +1,5 @@
-//! `client-output-buffer-limit` and `client-query-buffer-limit`: they hold at the moment at which a buffer grows, for whatever makes it grow.
+//! `client-output-buffer-limit` and `client-query-buffer-limit` apply at the moment when a buffer grows, whatever makes
+//! it grow.
 
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ fn a_reply_beyond_the_output_limit_closes_the_client_and_is_not_held() {
         }
     }
     let most = node.resident("VmHWM") - before;
-    // The limit, a reply that reaches it, and what growing copies.
+    // The limit, a reply that reaches it, and the copy made by growing.
     assert!(most <= 60 * MIB, "{most} bytes at most");
     assert_eq!(node.log().matches("for overcoming of output buffer limits").count(), 4);
     assert_eq!(node.cmd("STRLEN k").text(), (4 << 20).to_string(), "others are served");
@@ -85,7 +86,7 @@ fn a_subscriber_that_does_not_read_is_closed() {
     assert!(most <= 40 * MIB, "{most} bytes at most");
 }
 
-/// Sends until the server closes the connection; whether it did within `bytes`.
+/// Sends until the server closes the connection; returns whether it did within `bytes`.
 fn closes_within(client: &mut Client, bytes: usize) -> bool {
     let chunk = [b'x'; 64 << 10];
     for _ in 0..bytes / chunk.len() {
@@ -107,7 +108,7 @@ fn a_client_that_sends_more_than_its_query_limit_is_closed() {
         assert!(closes_within(&mut client, 50 << 20), "{what}");
     }
     if !slotd_is_stock() {
-        // Since Redis 7.2 what waits for EXEC counts as well.
+        // Since Redis 7.2 commands queued for EXEC count as well.
         let mut client = node.client();
         client.ok("MULTI");
         let queued = request_of(&["SET", "k"], 60_000);
@@ -117,7 +118,7 @@ fn a_client_that_sends_more_than_its_query_limit_is_closed() {
         let wanted = if slotd_is_stock() { 2 } else { 3 };
         node.log().matches("Closing client that reached max query buffer length").count() == wanted
     });
-    // A long command that is within the limit is none of this.
+    // A long command within the limit is not affected.
     let mut client = node.client();
     client.send_raw(&request_of(&["SET", "k"], 900_000)).expect("sent");
     assert!(client.reply(secs(20)).expect("a reply").is_ok());

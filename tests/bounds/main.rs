@@ -1,7 +1,8 @@
-//! What a client can make a server hold: memory, buffers, file descriptors. The bounds are stock Redis's, measured beside it where the
-//! test runs with it in slotd's place.
+//! What a client can make a server hold: memory, buffers, file descriptors. The bounds are those of stock Redis,
+//! measured when the tests run with it in slotd's place.
 //!
-//! Memory is judged by what is resident, as the system and an operator's alarm see it, and each test has a server of its own.
+//! Memory is measured as resident memory, as the system and an operator's alarm see it, and each test has its own
+//! server.
 
 mod contention;
 mod descriptors;

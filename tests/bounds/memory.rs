@@ -1,4 +1,4 @@
-//! Memory of connections: no more than what was sent, and it comes back.
+//! Memory of connections: no more than what was sent, and it is freed again.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,11 +11,11 @@ use integration::wait::{secs, wait_ok};
 
 use crate::{KIB, MIB, request_of, send_on, start};
 
-/// Requests that are not complete, each with how many times their bytes they may take.
+/// Incomplete requests, each with the factor of their bytes that they may take.
 fn unfinished() -> Vec<(&'static str, Vec<u8>, u64)> {
     let announced = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\n".to_vec();
     let with = |bytes: usize| [announced.clone(), vec![b'v'; bytes]].concat();
-    // A word of one byte costs its place among the words as well; stock spends an object on it.
+    // A word of one byte also takes a place in the list of words; stock spends an object on it.
     let words = if slotd_is_stock() { 8 } else { 3 };
     vec![
         ("nothing", Vec::new(), 1),
@@ -43,7 +43,7 @@ fn a_connection_takes_no_more_than_it_sent_and_64_kib() {
         let before = node.resident("VmRSS");
         let clients = send_on(&node, CONNECTIONS, &bytes);
         let allowed = CONNECTIONS as u64 * (bytes.len() as u64 * times + 64 * KIB);
-        // Buffers that had to grow leave smaller ones behind, which go back to the system soon.
+        // Buffers that grew leave smaller blocks behind, which are returned to the system soon.
         wait_ok(&format!("{what}: {CONNECTIONS} times {} bytes to take no more", bytes.len()), secs(10), || {
             let grown = node.resident("VmRSS").saturating_sub(before);
             if grown <= allowed { Ok(()) } else { Err(grown) }
@@ -84,7 +84,7 @@ fn a_long_value_costs_its_size_once() {
     assert!(client.reply(secs(60)).expect("a reply").is_ok());
     let most = node.resident("VmHWM") - before;
     assert!(most <= SIZE * 11 / 10, "{most} bytes for a value of {SIZE}");
-    // And once more whoever writes it in another way: nothing of what was there stays.
+    // And once more with another command that overwrites: nothing of the old value stays.
     client.send_raw(&request_of(&["SET", "k"], SIZE as usize)).expect("sent");
     assert!(client.reply(secs(60)).expect("a reply").is_ok());
     assert_eq!(client.cmd("APPEND k y").int(), SIZE as i64 + 1);
@@ -93,7 +93,7 @@ fn a_long_value_costs_its_size_once() {
     wait_small(&node, before, "a long value");
 }
 
-/// Waits until the server is as small again as it was, but for some slack.
+/// Waits until the server is as small as before, with some slack.
 #[track_caller]
 fn wait_small(node: &Node, before: u64, what: &str) {
     let slack = 20 * MIB;
@@ -103,7 +103,7 @@ fn wait_small(node: &Node, before: u64, what: &str) {
     });
 }
 
-/// Sends a request and reads so many bytes of its reply without looking at them.
+/// Sends a request and reads so many bytes of its reply without checking them.
 fn read_through(node: &Node, request: &[u8], bytes: usize) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, node.port())).expect("the server accepts");
     stream.write_all(request).expect("sent");
@@ -129,7 +129,7 @@ fn memory_comes_back_when_data_go() {
     for flush in ["FLUSHALL", "FLUSHALL ASYNC", "FLUSHDB"] {
         let node = start();
         let before = node.resident("VmRSS");
-        // Made by several workers, each with memory of its own.
+        // Made by several workers, each with its own heap.
         let mut clients: Vec<Client> = (0..12).map(|_| node.client()).collect();
         clients.iter_mut().for_each(|client| fill(client, 10_000));
         fill(&mut clients[11], 100_000);
@@ -157,7 +157,7 @@ fn memory_comes_back_from_buffers() {
     for _ in 0..100 {
         client.send_raw(&one).expect("sent");
     }
-    // Not before all is sent: a client that is answered and only sends waits for the server as the server waits for it.
+    // Not before all is sent: a client that only sends and a server that only replies would wait for each other.
     node.cmd("LPUSH nothing x");
     for _ in 0..101 {
         client.reply(secs(20)).expect("a reply");

@@ -1,4 +1,4 @@
-//! MEMORY USAGE tells what a key costs: within a tenth of what the allocator hands out for it.
+//! MEMORY USAGE reports what a key costs: within a tenth of what the allocator spends on it.
 
 use integration::client::Client;
 use integration::oracle::slotd_is_stock;
@@ -40,7 +40,7 @@ const KINDS: &[Kind] = &[
 #[test]
 fn memory_usage_is_what_the_allocator_spends() {
     if slotd_is_stock() {
-        // Redis leaves the table of keys out of what it tells, which is a sixth of a small string.
+        // Redis does not count the table of keys, which is a sixth of a small string.
         return;
     }
     let node = start();

@@ -1,7 +1,7 @@
-//! A long command holds up those who need what it has, and nobody else.
+//! A long command delays only commands that need what it holds.
 //!
-//! Connections are spread over workers: the first eight share one, the next go to another. A command that needs the slot of a long one
-//! is parked, and the connections that share its worker are served.
+//! Connections are spread over workers: the first eight share one, the next go to another. A command that needs the
+//! slot of a long one is parked, and the other connections of its worker are served.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use integration::wait::secs;
 
 use super::start;
 
-/// Elements of the list that a long command looks through.
+/// Elements of the list that a long command searches.
 const ELEMENTS: usize = 100_000;
-/// For how long it looks.
+/// How long it searches.
 const LONG: Duration = Duration::from_secs(3);
-/// What an answer may take that has to wait for nobody, on a machine that does other things too.
+/// The limit for a reply that does not depend on the long command, on a machine that does other things too.
 const SOON: Duration = Duration::from_millis(500);
 
 pub(crate) fn fill_list(client: &mut Client) {
@@ -25,14 +25,14 @@ pub(crate) fn fill_list(client: &mut Client) {
     assert!(!client.call(&words).is_error());
 }
 
-/// Sends a transaction that looks through the list again and again.
+/// Sends a transaction that searches the list again and again.
 pub(crate) fn begin_long_exec(client: &mut Client) {
     let once = |_| {
         let begun = Instant::now();
         assert!(!client.cmd("LPOS list missing").is_error());
         begun.elapsed()
     };
-    // The fastest of a few: a machine that does other things makes one look slow, and the transaction would be short.
+    // The fastest of a few: other load on the machine makes a search slow, and the transaction would be too short.
     let fastest = (0..5).map(once).min().expect("five of them");
     let rounds = LONG.as_micros() / fastest.as_micros().max(1) + 1;
     client.ok("MULTI");
@@ -45,7 +45,7 @@ pub(crate) fn begin_long_exec(client: &mut Client) {
     client.send(&["EXEC"]).expect("sent");
 }
 
-/// Clients whose worker is not that of the first eight.
+/// Clients on another worker than that of the first eight.
 pub(crate) fn elsewhere(node: &Node, count: usize) -> (Vec<Client>, Vec<Client>) {
     let mut first: Vec<Client> = (0..8).map(|_| node.client()).collect();
     first.iter_mut().for_each(|client| assert!(!client.cmd("PING").is_error()));
@@ -63,7 +63,7 @@ fn nobody_waits_for_a_long_command_who_does_not_need_its_slot() {
     let (mut first, mut others) = elsewhere(&node, 6);
     fill_list(&mut first[0]);
     begin_long_exec(&mut first[0]);
-    // Each of these needs the slot, or all of them, or the node for itself; they share a worker with the last client.
+    // Each of these needs the slot, or all slots, or the barrier; they share a worker with the last client.
     let waiting: [&[&str]; 5] =
         [&["LLEN", "list"], &["MSET", "other", "1", "list", "2"], &["KEYS", "li*"], &["SWAPDB", "1", "2"], &["BGSAVE"]];
     for (client, command) in others.iter_mut().zip(waiting) {

@@ -20,7 +20,7 @@ fn a_primary_joins_gets_slots_by_rebalance_and_leaves() {
     assert_eq!(cluster.myself(new).slot_count(), 4_096);
     cluster.check().expect_success();
     cluster.verify("grow", written);
-    // Away again: its slots go back first, since redis-cli refuses to remove a node that owns some.
+    // Removed again: its slots go back first, since redis-cli refuses to remove a node that owns some.
     let id = cluster.id(new);
     let refused = cluster.cli(&["del-node", &seed, &id]);
     assert_ne!(refused.code, 0);
@@ -46,7 +46,7 @@ fn a_replica_joins_follows_its_primary_and_leaves() {
     let mut reader = cluster.connect(new);
     reader.ok("READONLY");
     assert_eq!(reader.cmd("DBSIZE"), cluster.nodes[2].cmd("DBSIZE"));
-    // To another primary, with the data of the new one.
+    // To another primary, whose data it gets.
     let other = cluster.id(0);
     assert!(cluster.nodes[new].cmd(&format!("CLUSTER REPLICATE {other}")).is_ok());
     cluster.wait_stable();
@@ -58,7 +58,7 @@ fn a_replica_joins_follows_its_primary_and_leaves() {
     cluster.verify("follow", written);
 }
 
-/// Slots move while writers write: nothing acknowledged is lost, nothing is refused for good.
+/// Slots move while writers write: no acknowledged write is lost, and no write is refused for good.
 #[test]
 fn resharding_under_load_loses_nothing() {
     let cluster = ClusterSpec::new(3, 1).create();
@@ -109,7 +109,7 @@ fn resharding_carries_types_and_expiries() {
     assert_eq!(client.call(&["INCR", "{tag}int"]).int(), 43);
     let left = client.call(&["PTTL", "{tag}ttl"]).int();
     assert!((500_000..=600_000).contains(&left), "{left}");
-    // Redis: a primary whose last slot was taken follows the taker, unless cluster-allow-replica-migration is off.
+    // Redis: a primary that loses its last slot follows the new owner, unless cluster-allow-replica-migration is off.
     assert_eq!(cluster.replicas_of(to), [owner]);
     assert_eq!(cluster.nodes[owner].cmd("DBSIZE"), cluster.nodes[to].cmd("DBSIZE"));
 }

@@ -1,4 +1,4 @@
-//! What a node announces of itself: a name instead of an address, another client port, and what is refused.
+//! What a node announces: a name instead of an address, another client port, and which values are refused.
 
 use integration::cluster::{Cluster, ClusterSpec, parse_nodes};
 use integration::node::NodeSpec;
@@ -14,7 +14,8 @@ fn address_of(cluster: &Cluster, viewer: usize, node: usize) -> String {
     line.split(' ').nth(1).expect("an address").to_owned()
 }
 
-/// Nodes that announce a name are connected to, followed, elected and moved to like others; stock nodes among them too.
+/// Nodes that announce a name can be connected to, followed, elected and moved to like others, with stock nodes among
+/// them.
 #[test]
 fn nodes_that_announce_names_form_a_cluster_and_fail_over() {
     let spec = ClusterSpec::new(3, 1).with("cluster-announce-ip", "localhost").binary(1, Binary::Stock);
@@ -37,7 +38,7 @@ fn nodes_that_announce_names_form_a_cluster_and_fail_over() {
     cluster.wait_all_ok();
 }
 
-/// A name that nobody knows is the operator's mistake, and the log of every peer says so; the bus goes on.
+/// An unknown name is the operator's mistake, and the log of every peer says so; the bus goes on.
 #[test]
 fn a_name_that_cannot_be_found_is_logged_and_holds_up_nobody() {
     let cluster = ClusterSpec::new(3, 0).create();
@@ -66,7 +67,7 @@ fn a_name_that_cannot_be_found_is_logged_and_holds_up_nobody() {
     cluster.wait_stable();
 }
 
-/// CLUSTER MEET takes addresses only, as Redis does.
+/// CLUSTER MEET accepts addresses only, as in Redis.
 #[test]
 fn meet_refuses_a_name() {
     let node = NodeSpec::cluster(Binary::Slotd, 2_000).start();
@@ -74,7 +75,8 @@ fn meet_refuses_a_name() {
     assert_eq!(reply.text(), "ERR Invalid node address specified: localhost:7000");
 }
 
-/// What would not survive a packet or a line of nodes.conf is refused, with the reason in Valkey 9's words, and changes nothing.
+/// Values that would not survive a packet or a line of nodes.conf are refused, in Valkey 9's words, and nothing
+/// changes.
 #[test]
 fn an_address_that_cannot_be_announced_is_refused_with_the_reason() {
     if slotd_is_stock() {
@@ -111,7 +113,7 @@ fn an_address_that_cannot_be_announced_is_refused_with_the_reason() {
     }
 }
 
-/// CONFIG SET port moves the clients' port: peers send clients there. The bus stays where it is.
+/// CONFIG SET port moves the client port: peers redirect clients to it. The bus port stays.
 #[test]
 fn a_client_port_that_moves_is_announced() {
     if slotd_is_stock() {

@@ -1,9 +1,10 @@
-//! A long command does not put its node to sleep: peers and clients of other nodes do not notice it.
+//! A long command must not make its node unresponsive: peers, and clients of other nodes, do not notice it.
 //!
-//! The scene is played in six processes and in one, with a node timeout of a second. A transaction of several seconds (`LPOS` for an element
-//! that a long list does not have; how many of them is measured first) runs beside a key of its slot that expires meanwhile. Then KEYS over
-//! many keys, the removal of long lists, and a snapshot that is asked for in the middle of the transaction. All the while every other
-//! shard must take writes and say `ok`, nobody may suspect the node, and afterwards epochs and roles must be what they were.
+//! The scene is played in six processes and in one, with a node timeout of a second. A transaction of several seconds
+//! (`LPOS` for an element that a long list does not have, as often as a measurement says) runs beside a key of its slot
+//! that expires meanwhile. Then come KEYS over many keys, the removal of long lists, and a snapshot that is requested
+//! in the middle of the transaction. All the while every other shard must accept writes and report `ok`, and no node
+//! may suspect the busy one. Afterwards epochs and roles must be the same as before.
 
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,24 +17,24 @@ use integration::oracle::slotd_is_stock;
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-/// Four node timeouts: whoever waits for the transaction is silent for long enough to be replaced.
+/// Four node timeouts: a thread that waits for the transaction is silent for long enough to have its node replaced.
 const LONG: Duration = secs(4);
-/// A pause between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Elements of a long list.
 const ELEMENTS: usize = 400_000;
-/// A question to a worker that has nothing else to do is usually answered within this time, on a machine that has other things to do.
+/// The usual limit for a reply of an idle worker, on a machine that does other things too.
 const SOON: Duration = Duration::from_millis(100);
-/// And always within this one.
+/// The limit that must always hold.
 const AT_LAST: Duration = Duration::from_secs(1);
-/// Connections that do not fit on the worker that serves a node's first clients.
+/// More connections than fit on the worker that serves a node's first clients.
 const MANY_CLIENTS: usize = 16;
-/// Keys that KEYS looks at.
+/// Keys that KEYS visits.
 const KEYS: usize = 300_000;
 /// Keys of the shards of the nodes 1 and 2.
 const ELSEWHERE: [(usize, &str); 2] = [(1, "c"), (2, "foo")];
 
-/// A cluster of three primaries, node 0 to 2, and their replicas, known by its ports.
+/// A cluster of three primaries, node 0 to 2, and their replicas, identified by port.
 struct Scene {
     ports: Vec<u16>,
 }
@@ -49,7 +50,7 @@ impl Scene {
         parse_nodes(&self.client(node).cmd("CLUSTER NODES").text())
     }
 
-    /// Id, role, primary, epoch and slots of everybody, as each node sees them.
+    /// Id, role, primary, epoch and slots of all nodes, as each node sees them.
     #[track_caller]
     fn order(&self) -> Vec<Vec<String>> {
         let shown = |line: &NodeLine| {
@@ -86,8 +87,8 @@ impl Scene {
         }
     }
 
-    /// Starts a transaction over the list that takes about [`LONG`], and returns when it runs. A key of its slot is due meanwhile, and cannot
-    /// be removed before it has ended.
+    /// Starts a transaction over the list that takes about [`LONG`], and returns once it runs. A key of its slot
+    /// expires meanwhile, and cannot be removed before the transaction ends.
     #[track_caller]
     fn start_long_transaction(&self, list: &str) -> JoinHandle<Duration> {
         let mut client = self.client(0);
@@ -113,7 +114,7 @@ impl Scene {
         runs
     }
 
-    /// Until `runs` is over: other shards take writes, everybody else says ok, and nobody suspects node 0.
+    /// Until `runs` is over: other shards accept writes, all other nodes report ok, and none suspects node 0.
     #[track_caller]
     fn watch<T>(&self, what: &str, runs: JoinHandle<T>) -> T {
         let mut clients: Vec<Client> = (0..self.ports.len()).map(|node| self.client(node)).collect();
@@ -134,8 +135,8 @@ impl Scene {
         runs.join().expect("what was started succeeds")
     }
 
-    /// A client of node 0 whose worker does not run the long command: the first clients of a node share one worker, of many some are
-    /// elsewhere.
+    /// A client of node 0 on another worker than the long command's: the first clients of a node share one worker, but
+    /// of many clients some are elsewhere.
     #[track_caller]
     fn client_elsewhere(&self) -> Client {
         let mut clients: Vec<Client> = (0..MANY_CLIENTS).map(|_| self.client(0)).collect();
@@ -157,7 +158,7 @@ impl Scene {
     }
 }
 
-/// What all scenes have in common. Keys in `{bar}` belong to node 0.
+/// The common part of all scenes. Keys in `{bar}` belong to node 0.
 #[track_caller]
 fn play(scene: &Scene) {
     let before = scene.order();
@@ -185,7 +186,8 @@ fn play(scene: &Scene) {
     assert_eq!(scene.order(), before, "epochs and roles");
 }
 
-/// While a transaction runs, and others wait for it, other workers of the node answer what needs no data.
+/// While a transaction runs, and other commands wait for it, other workers of the node answer commands that need no
+/// data.
 #[track_caller]
 fn play_questions(scene: &Scene) {
     scene.long_list("{bar}list");
@@ -203,7 +205,7 @@ fn play_questions(scene: &Scene) {
             }
             thread::sleep(PAUSE);
         }
-        // The last ones may have come to their end with the transaction.
+        // The last ones may have been answered after the end of the transaction.
         took.truncate(took.len().saturating_sub(3));
         took.sort_unstable();
         let (Some(median), Some(longest)) = (took.get(took.len() / 2), took.last()) else {
@@ -215,7 +217,7 @@ fn play_questions(scene: &Scene) {
     }
 }
 
-/// A key that nobody asks for still goes, although its slot was busy when it was due.
+/// A key that is not accessed is still removed, although its slot was busy when it expired.
 #[track_caller]
 fn expiry_goes_on(scene: &Scene) {
     let mut client = scene.client(0);

@@ -1,4 +1,4 @@
-//! What CLUSTER LINKS and INFO say of the bus's buffers.
+//! What CLUSTER LINKS and INFO report about the bus's buffers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,7 +9,7 @@ use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 use socket2::{Domain, Socket, Type};
 
-/// Bytes that a node says it has queued for another.
+/// Bytes that a node reports as queued for another.
 fn used(cluster: &Cluster, from: usize, to: &str) -> i64 {
     let links = cluster.nodes[from].cmd("CLUSTER LINKS");
     let field = |link: &Value, name: &str| {
@@ -27,7 +27,8 @@ fn publish(client: &mut Client, megabytes: usize) {
     }
 }
 
-/// A peer that reads nothing: what waits for it is shown, link by link and in sum, and is gone once it reads again.
+/// A peer that reads nothing: the bytes that wait for it are shown, per link and in total, and are gone once it reads
+/// again.
 #[test]
 fn what_waits_for_a_peer_is_shown() {
     let cluster = ClusterSpec::new(3, 0).node_timeout_ms(30_000).create();
@@ -44,7 +45,7 @@ fn what_waits_for_a_peer_is_shown() {
     wait_until("the memory to be given back", secs(20), || memory() < idle + (1 << 20));
 }
 
-/// However long its connection may live: a peer that is frozen does not end it.
+/// A connection may live for any time: a frozen peer does not end it.
 #[test]
 fn what_waits_on_a_link_that_is_closed_at_its_limit_is_given_back() {
     let cluster = ClusterSpec::new(3, 0).node_timeout_ms(30_000).create();
@@ -62,7 +63,8 @@ fn what_waits_on_a_link_that_is_closed_at_its_limit_is_given_back() {
     cluster.nodes[1].thaw();
 }
 
-/// An address of this machine where connections are begun and never completed: a listener that accepts nobody, with its queue full.
+/// An address of this machine where connections are begun but never completed: a listener that never accepts, with a
+/// full backlog.
 struct Limbo {
     _listener: Socket,
     _queue: Vec<Socket>,
@@ -77,7 +79,7 @@ impl Limbo {
         let queue = (0..8).map(|_| {
             let client = socket();
             client.set_nonblocking(true).expect("a socket can");
-            // Begun is enough: those that find the queue full never get further.
+            // Beginning is enough: those that find the backlog full never get further.
             let _ = client.connect(&address.into());
             client
         });

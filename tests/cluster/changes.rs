@@ -1,8 +1,8 @@
-//! What only a cluster can do to a key, against everybody who must learn of it: the slot is lost to another node, or CLUSTER RESET wipes a
-//! replica. What they are told is compared with Redis.
+//! Changes of keys that only a cluster can cause, against all parties that must learn of them: the slot is lost to
+//! another node, or CLUSTER RESET wipes a replica. The notifications are compared with Redis's.
 //!
-//! Causes that one node alone can have are in `tests/compat/changes/mod.rs`; who watches a lost key is in `watch.rs`, and who caches one in
-//! `tracking.rs`.
+//! Causes on a single node are in `tests/compat/changes/mod.rs`; watches of a lost key are in `watch.rs`, cached keys
+//! in `tracking.rs`.
 
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};
@@ -45,7 +45,7 @@ impl Scene {
     }
 }
 
-/// What a subscriber has heard, in any order: the keys of a slot have none.
+/// The messages of a subscriber, in any order: the keys of a slot have none.
 fn heard(client: &mut Client) -> Vec<String> {
     client.send(&["ECHO", "mark"]).expect("sent");
     let mut messages = Vec::new();
@@ -73,7 +73,7 @@ fn when_the_slot_is_lost(binary: Binary) -> Vec<String> {
     assert!(cluster.nodes[thief].cmd(&format!("CLUSTER SETSLOT {slot} NODE {id}")).is_ok());
     assert!(!cluster.nodes[thief].cmd("CLUSTER BUMPEPOCH").is_error());
     wait_until("the keys to go", secs(20), || cluster.nodes[*owner].cmd("DBSIZE").int() == 0);
-    // Stock 7.0.15 may keep the deletions to itself for long.
+    // Stock 7.0.15 may delay the propagation of the deletions for long.
     if !binary.is_stock() {
         wait_until("the keys to go", secs(20), || cluster.nodes[*replica].cmd("DBSIZE").int() == 0);
     }

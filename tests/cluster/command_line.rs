@@ -1,4 +1,5 @@
-//! The command line of `slotd cluster` and of `slotd`: what cannot work is refused at once, in words that name what is wrong.
+//! The command line of `slotd cluster` and of `slotd`: what cannot work is refused at once, with an error that names
+//! what is wrong.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -126,7 +127,7 @@ fn addresses_and_limits_that_cannot_work_are_refused() {
     assert!(ended.took < AT_ONCE, "{:?}", ended.took);
 }
 
-/// A directory that goes with the test.
+/// A directory that is removed with the test.
 struct Dir(PathBuf);
 
 impl Dir {
@@ -241,7 +242,7 @@ fn a_password_is_that_of_all_nodes_and_is_not_seen_in_the_process_list() {
     }
 }
 
-/// Relative to where the command was given, not to the directories of the nodes; when a node comes back, too.
+/// Paths are relative to where the command was given, not to the directories of the nodes; also when a node comes back.
 #[test]
 fn a_file_with_more_directives_is_found_by_its_relative_path() {
     if slotd_is_stock() {

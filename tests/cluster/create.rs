@@ -3,7 +3,7 @@
 use integration::cluster::{ClusterSpec, parse_nodes};
 use integration::redis_cli::{cluster_cli, redis_cli};
 
-/// Six nodes, the size that everybody starts with.
+/// Six nodes, the usual size for a start.
 #[test]
 fn three_shards_with_one_replica() {
     let cluster = ClusterSpec::new(3, 1).create();

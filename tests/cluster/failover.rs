@@ -1,4 +1,4 @@
-//! Failover: by death, by command, and what the survivors agree on afterwards.
+//! Failover: by death, by command, and the agreement of the survivors.
 
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::load::{Load, assert_all_there};
@@ -6,8 +6,8 @@ use integration::wait::{secs, wait_until};
 
 use crate::FAILOVER_LIMIT;
 
-/// Each primary of the start is killed in turn while writers write; each comes back as a replica. Writes that reached the replica before they
-/// were acknowledged to the client (WAIT 1) survive all of it.
+/// Each primary of the start is killed in turn while writers write; each comes back as a replica. Writes that reached
+/// the replica before they were acknowledged to the client (WAIT 1) survive all of it.
 #[test]
 fn every_primary_is_killed_in_turn_under_load() {
     let mut cluster = ClusterSpec::new(3, 1).create();
@@ -110,7 +110,7 @@ fn a_replica_that_may_not_fail_over_does_not() {
     cluster.wait_all_ok();
 }
 
-/// Without a majority of primaries nobody is elected, and the minority refuses writes.
+/// Without a majority of primaries no replica is elected, and the minority refuses writes.
 #[test]
 fn a_minority_elects_nobody() {
     let mut cluster = ClusterSpec::new(3, 1).create();

@@ -1,4 +1,4 @@
-//! `redis-cli --cluster fix`: slots left open by an interrupted reshard, and slots that nobody serves.
+//! `redis-cli --cluster fix`: slots left open by an interrupted reshard, and slots without an owner.
 
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::resp::key_slot;
@@ -33,7 +33,7 @@ fn an_open_slot_is_finished() {
     }
 }
 
-/// Opens a slot on both sides and moves so many keys, as a reshard that was interrupted.
+/// Opens a slot on both sides and moves so many keys, like an interrupted reshard.
 fn open_half_way(cluster: &Cluster, slot: u16, (from, to): (usize, usize), moved: usize) {
     let (from_id, to_id) = (cluster.id(from), cluster.id(to));
     assert!(cluster.nodes[to].cmd(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}")).is_ok());

@@ -1,7 +1,7 @@
-//! Every flow of `--cluster`, once through, with the clients of three versions: what they ask of a node grows with each.
+//! Every `--cluster` command once, with the clients of three versions: later clients ask more of a node.
 //!
-//! The clients of later versions are not on every machine. Those tests are ignored, so that a plain run counts them as such, and
-//! `tests/run flows` runs them where the oracle script is.
+//! The clients of later versions are not on every machine. Those tests are ignored, so a plain run counts them as
+//! ignored; `tests/run flows` runs them if the oracle script is there.
 
 use std::fs;
 
@@ -82,7 +82,7 @@ impl Flows {
         self.check();
     }
 
-    /// A move that broke off halfway, and slots that nobody owns.
+    /// An interrupted move, and slots without an owner.
     fn fix(&self) {
         let cluster = &self.cluster;
         let slot = 12_182;

@@ -1,5 +1,5 @@
-//! Ready, and together: a formed cluster shows the same to its clients whichever node they ask, and forming does not take the
-//! longer the more nodes there are.
+//! A formed cluster shows the same to its clients whichever node they ask, and the time that forming takes hardly grows
+//! with the number of nodes.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -41,7 +41,7 @@ fn shards_of(client: &mut Client) -> Vec<Vec<(String, String, String)>> {
         .collect()
 }
 
-/// Why a client of this node does not see so many nodes of so many shards, all online.
+/// Why a client of this node does not see so many nodes of so many shards, all online; `None` if it does.
 fn gap(client: &mut Client, shards: usize, nodes: usize) -> Option<String> {
     let slots = slots_of(client);
     let listed: usize = slots.iter().map(|(_, _, nodes)| nodes.len()).sum();
@@ -151,7 +151,7 @@ fn replicas_are_listed_in_one_order_by_every_node_and_command() {
     }
 }
 
-/// Every pair of nodes has two links, so the work grows with the square; not with more.
+/// Every pair of nodes has two links, so the work grows with the square of their number, but not faster.
 #[test]
 fn sixty_nodes_of_one_process_get_ready() {
     if slotd_is_stock() {
@@ -163,7 +163,8 @@ fn sixty_nodes_of_one_process_get_ready() {
     }
 }
 
-/// A replica of an empty primary is in sync although not a byte was replicated. Redis shows it with the first ping of the stream.
+/// A replica of an empty primary is in sync although no byte was replicated. Redis shows it only after the first ping
+/// of the stream.
 #[test]
 fn replicas_of_a_new_cluster_are_listed_before_anything_was_written() {
     let cluster = ClusterSpec::new(3, 1).start_nodes();
@@ -174,8 +175,8 @@ fn replicas_of_a_new_cluster_are_listed_before_anything_was_written() {
     });
 }
 
-/// Each of 5,461 slots costs a transaction of three commands. The survivors bump their epochs in turn, but only when they have
-/// heard of each other.
+/// Each of 5,461 slots costs a transaction of three commands. The survivors bump their epochs in turn, but only when
+/// they have heard of each other.
 #[test]
 fn mending_a_lost_shard_bumps_few_epochs() {
     let mut cluster = ClusterSpec::new(3, 0).create();

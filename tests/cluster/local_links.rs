@@ -1,4 +1,4 @@
-//! Nodes of one process reach each other's bus without sockets, and nobody can tell, except by counting descriptors.
+//! Nodes of one process reach each other's bus without sockets, and only the number of descriptors shows it.
 
 use integration::cluster::parse_nodes;
 use integration::node::{Node, NodeSpec};
@@ -7,7 +7,7 @@ use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-/// What the nodes need that does not depend on how many they are.
+/// Descriptors that do not depend on the number of nodes.
 const COMMON: usize = 64;
 
 fn field(map: &Value, name: &str) -> Value {
@@ -46,7 +46,7 @@ fn nodes_of_one_process_need_no_sockets_between_them() {
         let args = ["--shards", "16", "--replicas", "0", "--bind", bind, "--protected-mode", "no"];
         let cluster = OneProcess::start(&temporary, &args);
         let descriptors = cluster.descriptors();
-        // 960 sockets would be those of the links alone.
+        // The links alone would take 960 sockets.
         assert!(descriptors <= 10 * 16 + COMMON, "{descriptors} descriptors with --bind {bind}");
         if bind.starts_with("127.0.0.1") {
             for node in 0..16 {
@@ -65,7 +65,8 @@ fn a_hundred_nodes_start_with_a_thousand_descriptors() {
         return;
     }
     let temporary = TestDir::new();
-    // Every pair pings twice in a timeout, which a machine that is busy with other tests need not manage in the default one.
+    // Every pair pings twice in a timeout, which a machine that is busy with other tests may not manage within the
+    // default timeout.
     let args = ["--shards", "34", "--replicas", "2", "--cluster-node-timeout", "20000"];
     let mut cluster = OneProcess::spawn_with_descriptors(1024, &temporary, &args);
     cluster.wait_ready();
@@ -78,7 +79,7 @@ fn a_hundred_nodes_start_with_a_thousand_descriptors() {
     assert_eq!(cluster.cmd(7, "CLUSTER INFO").text().lines().next(), Some("cluster_state:ok"));
 }
 
-/// The links end with the node, not with its timeout.
+/// The links end with the node, not after its timeout.
 #[test]
 fn a_neighbour_that_is_killed_is_seen_to_go_at_once_and_to_come_back() {
     if slotd_is_stock() {
@@ -135,7 +136,7 @@ fn what_waits_for_a_paused_neighbour_is_shown_and_is_read_in_the_end() {
     let used = waiting(&cluster);
     assert!(used > 12 << 20, "{used}");
     assert!(memory(&cluster) >= idle + used, "{} {idle} {used}", memory(&cluster));
-    // The other neighbour reads.
+    // The other node still reads.
     wait_until("only one link to wait", secs(20), || {
         links(&cluster, 0, "to").iter().filter(|(peer, _)| *peer != id).all(|(_, used)| *used == 0)
     });
@@ -214,7 +215,7 @@ fn a_stock_node_meets_all_nodes_of_a_process_over_tcp() {
             lines.iter().any(|line| line.id == guest_id && line.connected && !line.has("handshake"))
         });
     }
-    // Two connections with each node, and none more among the others.
+    // Two connections with each node, and none among the others.
     wait_until("its links", secs(20), || guest.cmd("CLUSTER LINKS").items().len() == 10);
     assert!(cluster.descriptors() <= 10 * 5 + COMMON, "{}", cluster.descriptors());
     wait_until("the guest to serve", secs(20), || guest.cmd("CLUSTER INFO").text().contains("cluster_state:ok"));

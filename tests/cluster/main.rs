@@ -1,7 +1,8 @@
-//! Clusters, formed and mended by the stock `redis-cli --cluster`, broken by signals, and mixed with stock nodes.
+//! Clusters, formed and repaired by the stock `redis-cli --cluster`, broken by signals, and mixed with stock nodes.
 //!
-//! Each test forms a cluster of its own (ports and directories are leased), so tests are independent; nextest runs them one at a time
-//! because a dozen servers at once are enough for two cores. With `SLOTD_BIN=/usr/bin/redis-server` everything here passes on Redis.
+//! Each test forms a cluster of its own (ports and directories are leased), so tests are independent; nextest runs them
+//! one at a time because a dozen servers at once are enough for two cores. With `SLOTD_BIN=/usr/bin/redis-server`
+//! everything here passes on Redis.
 
 mod admin;
 mod announce;
@@ -32,5 +33,5 @@ use std::time::Duration;
 
 use integration::wait::secs;
 
-/// How long a failover may take: detection, election and everybody's agreement, on a busy machine.
+/// How long a failover may take: detection, election and the agreement of all nodes, on a busy machine.
 const FAILOVER_LIMIT: Duration = secs(40);

@@ -18,7 +18,7 @@ fn used_memory_of_nodes_in_one_process_grows_with_their_own_data() {
     let temporary = TestDir::new();
     let cluster = OneProcess::start(&temporary, &["--replicas", "0"]);
     let before: Vec<i64> = (0..3).map(|node| used(&cluster, node)).collect();
-    // A key of slot 0, which is the first node's, with 30 MiB.
+    // A key of 30 MiB in slot 0, which the first node owns.
     let mut client = cluster.client(0);
     let value = "v".repeat(100_000);
     for _ in 0..315 {
@@ -26,7 +26,7 @@ fn used_memory_of_nodes_in_one_process_grows_with_their_own_data() {
     }
     let grown: Vec<i64> = (0..3).map(|node| used(&cluster, node) - before[node]).collect();
     assert!((30 * MIB..34 * MIB).contains(&grown[0]), "{grown:?}");
-    // The others count the first one's keys once a second; until then a part of them is everybody's.
+    // The others count the first node's keys once a second; until then a part of them is attributed to all.
     integration::wait::wait_ok("the others to report theirs alone", integration::wait::secs(10), || {
         let grown: Vec<i64> = (1..3).map(|node| used(&cluster, node) - before[node]).collect();
         if grown.iter().all(|grown| grown.abs() < 4 * MIB) { Ok(()) } else { Err(grown) }

@@ -1,4 +1,5 @@
-//! Clusters of slotd and stock `redis-server` together: the proof that the bus, replication and elections are Redis's own.
+//! Clusters of slotd and stock `redis-server` together: the proof that bus, replication and elections are compatible
+//! with Redis.
 
 use integration::cluster::ClusterSpec;
 use integration::oracle::Binary;
@@ -6,7 +7,7 @@ use integration::wait::{secs, wait_until};
 
 use crate::FAILOVER_LIMIT;
 
-/// The two ways of mixing in one table: who leads, who follows.
+/// Both ways of mixing: the binaries of the leader and of the follower.
 fn takes_over(leader: Binary, follower: Binary) {
     let mut spec = ClusterSpec::new(3, 1);
     for index in 0..3 {
@@ -87,7 +88,8 @@ fn a_stock_node_joins_and_leaves() {
     cluster.verify("guest", written);
 }
 
-/// The way in and the way out: a cluster of stock nodes becomes one of slotd by manual failovers, without a moment of lost data, and back.
+/// Migration in both directions: a cluster of stock nodes becomes one of slotd by manual failovers, without losing data
+/// at any moment, and back.
 #[test]
 fn a_cluster_is_handed_over_by_manual_failover_and_back() {
     let mut spec = ClusterSpec::new(3, 1);

@@ -13,7 +13,7 @@ const TIMEOUT: &[&str] = &["--cluster-node-timeout", "1000"];
 /// A key of the first primary's slots.
 const KEY: &str = "{bar}key";
 
-/// Waits until nobody listens at a node's port any more.
+/// Waits until a node's port is no longer listened on.
 #[track_caller]
 fn wait_gone(cluster: &OneProcess, node: usize) {
     wait_until(&format!("node {node} to refuse connections"), secs(20), || !cluster.accepts(node));
@@ -28,7 +28,7 @@ fn whatever_ends_a_node_ends_it_alone_and_its_replica_takes_over() {
     let mut cluster = OneProcess::start(&temporary, TIMEOUT);
     assert!(cluster.cmd(0, &format!("SET {KEY} 1")).is_ok());
     assert_eq!(cluster.cmd(0, "WAIT 1 5000").int(), 1);
-    // The first of the two serves, the other one is its replica; they change places every time.
+    // The first of the two serves, the other one is its replica; they swap roles every time.
     let mut pair = (0, 3);
     let ends = [
         ("SHUTDOWN NOSAVE", "ended"),
@@ -84,7 +84,7 @@ fn a_node_that_cannot_keep_its_nodes_conf_ends_alone() {
     assert_eq!(event["status"], 1);
     wait_gone(&cluster, 2);
     assert_eq!(cluster.cmd(0, "PING").text(), "PONG");
-    // The status of the process says that something went wrong.
+    // The exit status of the process shows that something went wrong.
     cluster.signal("TERM");
     assert_eq!(cluster.wait_end(), Some(1));
 }
@@ -98,7 +98,7 @@ fn a_node_that_cannot_save_does_not_stop_and_the_process_goes_on_for_it() {
     let data = dir.path().display().to_string();
     let mut cluster = OneProcess::start(&temporary, &["--dir", &data, "--replicas", "0", "--save", "3600 1"]);
     assert!(cluster.cmd(0, &format!("SET {KEY} 1")).is_ok());
-    // The file cannot get its name.
+    // The file cannot be renamed to its final name.
     let in_the_way = dir.path().join("node-0/dump.rdb");
     std::fs::create_dir(&in_the_way).expect("the node's directory is writable");
     std::fs::write(in_the_way.join("x"), b"").expect("writable");
@@ -184,7 +184,7 @@ fn a_paused_node_is_silent_for_clients_and_peers_until_its_time_is_over() {
     let began = Instant::now();
     assert!(cluster.cmd(1, &format!("SLOTD NODE PAUSE 60000 {}", cluster.ports[0])).is_ok());
     cluster.expect_event(0, "paused");
-    // The kernel accepts and takes in for it.
+    // The kernel accepts connections and data for it.
     let mut during = cluster.client(0);
     for client in [&mut before, &mut during] {
         client.send(&["PING"]).expect("the kernel takes it");
@@ -204,7 +204,7 @@ fn a_paused_node_is_silent_for_clients_and_peers_until_its_time_is_over() {
     }
     wait_until("it to follow its successor", secs(40), || cluster.line_of(1, 0).is_some_and(|line| line.has("slave")));
 
-    // By itself, and without an end from outside.
+    // Ended by the pause's own timer, not from outside.
     let mut asking = cluster.client(2);
     let began = Instant::now();
     assert_eq!(asking.call(&["SLOTD", "NODE", "PAUSE", "300"]).text(), "OK");
@@ -306,7 +306,7 @@ fn a_cluster_comes_back_from_its_directory_on_other_ports() {
     let mut first = OneProcess::start(&temporary, &args);
     assert!(first.cmd(0, &format!("SET {KEY} 1")).is_ok());
     let (ports, ids) = (first.ports.clone(), (0..6).map(|node| first.id(node).to_owned()).collect::<Vec<_>>());
-    // Somebody else has the old ports when it comes back.
+    // Other processes have the old ports when it comes back.
     let taken: Vec<_> = {
         first.signal("TERM");
         assert_eq!(first.wait_end(), Some(0));
@@ -326,7 +326,7 @@ fn a_cluster_comes_back_from_its_directory_on_other_ports() {
     drop(taken);
     second.signal("TERM");
     assert_eq!(second.wait_end(), Some(0));
-    // And on ports that are asked for.
+    // And on the requested ports.
     let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
     let base = (0..1000)
         .map(|_| integration::ports::lease())

@@ -1,4 +1,4 @@
-//! Nodes that stand still and come back: SIGSTOP is a partition in which neither side's sockets close.
+//! Nodes that are stopped and come back: SIGSTOP is a partition in which the sockets of neither side close.
 
 use integration::cluster::ClusterSpec;
 use integration::wait::{secs, wait_until};
@@ -34,7 +34,7 @@ fn a_frozen_replica_is_suspected_and_forgiven() {
     assert_eq!(cluster.nodes[replica].cmd("DBSIZE"), cluster.nodes[1].cmd("DBSIZE"));
 }
 
-/// A primary that no longer hears a majority stops serving within its node timeout, also for reads of its own slots.
+/// A primary that no longer hears from a majority stops serving within its node timeout, also reads of its own slots.
 #[test]
 fn a_primary_in_the_minority_stops_serving() {
     let cluster = ClusterSpec::new(3, 0).create();

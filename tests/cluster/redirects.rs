@@ -1,4 +1,4 @@
-//! MOVED, ASK, TRYAGAIN, CROSSSLOT and CLUSTERDOWN: when each is said, and in which words.
+//! MOVED, ASK, TRYAGAIN, CROSSSLOT and CLUSTERDOWN: when each is sent, and with which text.
 
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::resp::key_slot;
@@ -80,13 +80,13 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
     source.ok(&format!("CLUSTER SETSLOT 12182 MIGRATING {}", cluster.id(to)));
     let (ask, moved) = (format!("ASK 12182 127.0.0.1:{to_port}"), format!("MOVED 12182 127.0.0.1:{from_port}"));
     let try_again = "TRYAGAIN Multiple keys request during rehashing of slot";
-    // What is still there is served; what is not there is elsewhere.
+    // Existing keys are served here; missing ones are elsewhere.
     assert_eq!(source.cmd("GET foo").text(), "here");
     assert_eq!(source.cmd("GET {foo}gone").text(), ask);
     assert_eq!(source.cmd("SET {foo}new v").text(), ask);
     assert_eq!(source.cmd("MGET foo {foo}gone").text(), try_again);
     assert_eq!(source.cmd("MGET {foo}gone {foo}gone2").text(), ask);
-    // A transaction is looked at command by command, and as a whole.
+    // A transaction is checked command by command, and as a whole.
     source.ok("MULTI");
     assert_eq!(source.cmd("GET foo").text(), "QUEUED");
     assert_eq!(source.cmd("GET {foo}gone").text(), ask);
@@ -94,7 +94,7 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
     assert_eq!(source.cmd("WATCH {foo}gone").text(), ask);
     source.ok("MULTI");
     assert_eq!(source.cmd("GET foo").text(), "QUEUED");
-    // The key leaves between the two: EXEC must not make it anew here.
+    // The key leaves between the two commands: EXEC must not create it here again.
     let mut mover = cluster.connect(from);
     assert!(mover.cmd(&format!("MIGRATE 127.0.0.1 {to_port} foo 0 5000")).is_ok());
     assert_eq!(source.cmd("EXEC").text(), ask);
@@ -106,7 +106,7 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
     source.ok("SET foo here");
     target.ok(&format!("CLUSTER SETSLOT 12182 IMPORTING {}", cluster.id(from)));
     source.ok(&format!("CLUSTER SETSLOT 12182 MIGRATING {}", cluster.id(to)));
-    // The importing node serves only who says ASKING, and only once.
+    // The importing node serves only after ASKING, and only once.
     assert_eq!(target.cmd("GET {foo}gone").text(), moved);
     target.ok("ASKING");
     target.ok("SET {foo}new v");
@@ -118,13 +118,13 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
         assert!(target.cmd(refused).is_error(), "{refused}");
         assert_eq!(target.cmd("GET {foo}new").text(), moved, "ASKING is spent by what is refused, too: {refused}");
     }
-    // A transaction keeps it to its end.
+    // A transaction keeps ASKING to its end.
     target.ok("ASKING");
     target.ok("MULTI");
     assert_eq!(target.cmd("GET {foo}new").text(), "QUEUED");
     assert_eq!(target.cmd("EXEC").items()[0].text(), "v");
     assert_eq!(target.cmd("GET {foo}new").text(), moved);
-    // MIGRATE moves the key, and from then on the source asks for it, too.
+    // MIGRATE moves the key, and from then on the source redirects with ASK, too.
     let migrate = source.cmd(&format!("MIGRATE 127.0.0.1 {to_port} foo 0 5000"));
     assert!(migrate.is_ok(), "{migrate:?}");
     assert_eq!(source.cmd("GET foo").text(), ask);
@@ -167,7 +167,7 @@ fn uncovered_slots_are_down() {
     let key = (0..).map(|i| format!("k{i}")).find(|k| key_slot(k.as_bytes()) == slot).expect("some key has this slot");
     client.ok("CLUSTER DELSLOTS 100");
     wait_until("the state to change", secs(10), || node.cmd("CLUSTER INFO").text().contains("cluster_state:fail"));
-    // While the state is fail everything is refused, the hole by its own text.
+    // While the state is fail all commands are refused; a slot without owner has its own text.
     assert_eq!(client.cmd(&format!("GET {key}")).text(), "CLUSTERDOWN Hash slot not served");
     assert_eq!(client.cmd("GET foo").text(), "CLUSTERDOWN The cluster is down");
     client.ok("CONFIG SET cluster-require-full-coverage no");
@@ -177,7 +177,7 @@ fn uncovered_slots_are_down() {
     assert!(!client.cmd(&format!("GET {key}")).is_error());
 }
 
-/// What is said about endpoints follows the preferred endpoint type, in redirections and in CLUSTER SLOTS.
+/// Endpoints follow the preferred endpoint type, in redirections and in CLUSTER SLOTS.
 #[test]
 fn redirections_name_the_preferred_endpoint() {
     let cluster = ClusterSpec::new(3, 0).create();

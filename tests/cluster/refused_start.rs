@@ -1,4 +1,5 @@
-//! A start of `slotd cluster` that is refused leaves the directory as it was: the next one finds what was there before, and nothing else.
+//! A refused start of `slotd cluster` leaves the directory unchanged: the next start finds what was there before, and
+//! nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +47,7 @@ fn a_start_in_another_shape_changes_nothing() {
         refused(&temporary, &["--dir", &data, "--shards", shards, "--replicas", replicas]);
         assert_eq!(tree(dir.path()), before, "{shards} {replicas}");
     }
-    // One of them is missing: that is no cluster of this shape either.
+    // One of them is missing, so the shape is wrong as well.
     fs::remove_dir_all(dir.path().join("cluster/node-2")).expect("it was there");
     let before = tree(dir.path());
     refused(&temporary, &["--dir", &data]);
@@ -60,7 +61,7 @@ fn a_start_that_fails_takes_away_what_it_made() {
     }
     let (temporary, dir) = (TestDir::new(), TestDir::new());
     let data = dir.path().join("new/cluster").display().to_string();
-    // With room above it for the ports of six nodes and their buses.
+    // With enough ports above it for six nodes and their buses.
     let taken = (20_000..30_000).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).expect("a port");
     let port = taken.local_addr().expect("bound").port();
     let in_the_middle = (port - 3).to_string();
@@ -74,7 +75,7 @@ fn a_start_that_fails_takes_away_what_it_made() {
         refused(&temporary, &[&["--dir", &data], args].concat());
         assert_eq!(tree(dir.path()), BTreeMap::new(), "{args:?}");
     }
-    // What somebody else has put there stays.
+    // Files that others have put there stay.
     fs::create_dir_all(dir.path().join("new/cluster/node-1")).expect("writable");
     fs::write(dir.path().join("new/cluster/node-1/mine"), b"x").expect("writable");
     let before = tree(dir.path());

@@ -38,7 +38,7 @@ fn killing_all_nodes_at_once_keeps_the_topology() {
     cluster.check().expect_success();
 }
 
-/// A node that was handed a slot remembers it at once: nodes.conf is durable before anything depends on it.
+/// A node that was given a slot remembers it at once: nodes.conf is durable before anything depends on it.
 #[test]
 fn a_node_killed_right_after_a_change_remembers_it() {
     let mut node = NodeSpec::cluster(Binary::Slotd, 2_000).start();
@@ -51,7 +51,8 @@ fn a_node_killed_right_after_a_change_remembers_it() {
     assert_eq!((lines[0].id.as_str(), lines[0].slot_count(), lines[0].epoch), (id.as_str(), 16_384, 1));
 }
 
-/// A transaction saves once, before it answers; until then its commands see what the ones before them did, as in stock nodes.
+/// A transaction saves once, before it replies; until then its commands see the effects of the ones before, as in stock
+/// nodes.
 #[test]
 fn a_node_killed_right_after_a_transaction_remembers_it() {
     let stock = NodeSpec::cluster(Binary::Stock, 2_000).start();
@@ -90,7 +91,7 @@ fn a_node_killed_right_after_a_transaction_remembers_it() {
     assert_eq!((lines[0].slot_count(), lines[0].epoch), (16_383, 1), "{lines:?}");
 }
 
-/// Files go both ways: slotd starts on what stock Redis wrote, and stock Redis on what slotd wrote.
+/// Files are compatible both ways: slotd starts with what stock Redis wrote, and stock Redis with what slotd wrote.
 #[test]
 fn nodes_conf_is_exchangeable() {
     let mut cluster = ClusterSpec::new(3, 1).create();

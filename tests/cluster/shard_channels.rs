@@ -1,4 +1,5 @@
-//! Subscriptions to shard channels end, and say so, whenever the node stops serving their slot, in whatever role it is.
+//! Subscriptions to shard channels end, with a message, whenever the node stops serving their slot, in whatever role it
+//! is.
 
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::oracle::slotd_is_stock;
@@ -21,7 +22,8 @@ impl Subscribers {
         Self(clients)
     }
 
-    /// All are told, in both protocols, and nothing stays listed; the ordinary subscription is left alone.
+    /// All get the message, in both protocols, and no subscription stays listed; the ordinary subscription is not
+    /// affected.
     #[track_caller]
     fn expect_farewell(mut self, cluster: &Cluster, node: usize) {
         let words = || vec![Value::Bulk(b"sunsubscribe".to_vec()), Value::Bulk(b"foo".to_vec()), Value::Int(0)];

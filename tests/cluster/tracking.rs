@@ -1,6 +1,7 @@
-//! Client-side caching in a cluster: whatever a node no longer serves, or gets from elsewhere, is told to those who have read it there.
+//! Client-side caching in a cluster: when a node no longer serves a key, or gets it from elsewhere, the clients that
+//! read it there are notified.
 //!
-//! What one node alone can do to a key is in `tests/compat/tracking.rs`.
+//! What can happen to a key on a single node is in `tests/compat/tracking.rs`.
 
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};
@@ -26,7 +27,7 @@ fn reader(mut client: Client, keys: &[&str]) -> Client {
     client
 }
 
-/// What a client is told next.
+/// The next notification of a client.
 #[track_caller]
 fn told(client: &mut Client) -> String {
     String::from_utf8_lossy(&client.frame(secs(20)).expect("it is told")).into_owned()
@@ -56,7 +57,7 @@ fn readers_of_a_replica_hear_of_what_its_primary_and_other_shards_change() {
     cluster.client().call(&["SET", KEY, "w"]);
     assert_eq!([told(&mut on_replica), told(&mut all_of_it)], [invalid(KEY), invalid(KEY)]);
 
-    // The whole data set of another primary takes the place of this one.
+    // The whole data set of another primary replaces this one.
     let mut on_replica = reader(cluster.connect(replica), &[KEY]);
     let other = cluster.id((owner + 1) % 3);
     assert!(cluster.nodes[replica].cmd(&format!("CLUSTER REPLICATE {other}")).is_ok());
@@ -66,7 +67,8 @@ fn readers_of_a_replica_hear_of_what_its_primary_and_other_shards_change() {
     }
 }
 
-/// Redis deletes the keys and says nothing, and of keys that somebody knows to be absent it could not.
+/// Redis deletes the keys without notifying clients, and keys that a client knows to be absent could not be invalidated
+/// that way.
 #[test]
 fn what_was_read_in_a_slot_that_another_node_takes_is_invalid() {
     if slotd_is_stock() {
@@ -98,7 +100,7 @@ fn a_reset_tells_readers_of_a_replica_to_forget_everything() {
     assert_eq!(told(&mut on_replica), EVERYTHING);
 }
 
-/// Only keys that are known to be absent can be cached there: the command wants an empty node.
+/// Only keys known to be absent can be cached there, since the command requires an empty node.
 #[test]
 fn what_was_read_in_slots_that_are_given_up_is_invalid() {
     if slotd_is_stock() {

@@ -1,6 +1,8 @@
-//! Nobody need read what slotd prints: a full pipe keeps no node from serving and no process from ending, and a closed one ends nothing.
+//! slotd's output need not be read: a full pipe keeps no node from serving and no process from ending, and a closed
+//! pipe ends nothing.
 //!
-//! The pipes have room for 64 KiB; each test prints more than that before it asks anything. (Stock Redis waits for its reader.)
+//! The pipes have room for 64 KiB; each test prints more than that before it asks anything. (Stock Redis waits for its
+//! reader.)
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
@@ -18,13 +20,13 @@ const END_LIMIT: Duration = secs(10);
 /// What a pipe holds.
 const PIPE: usize = 64 << 10;
 
-/// A process of slotd with pipes that nobody reads.
+/// A slotd process with pipes that are not read.
 struct Unread {
     child: Child,
-    /// The reading ends, until they are closed.
+    /// The reading ends of the pipes, until they are closed.
     pipes: Option<(BufReader<ChildStdout>, ChildStderr)>,
     ports: Vec<u16>,
-    /// For its files; gone with this value.
+    /// For its files; removed with this value.
     _dir: TestDir,
 }
 
@@ -45,7 +47,7 @@ impl Unread {
         Self { child, pipes: Some((out, err)), ports: Vec::new(), _dir: dir }
     }
 
-    /// A cluster that logs much, of which nothing is read but that it is ready.
+    /// A cluster that logs much; only its ready line is read.
     fn cluster() -> Self {
         let mut this = Self::spawn(&["cluster", "--json", "--port", "0", "--loglevel", "debug"]);
         let mut line = String::new();
@@ -74,7 +76,7 @@ impl Unread {
         (0..6).for_each(|node| self.log_much(node));
     }
 
-    /// Has a node log more than half of what a pipe holds: it warns of whoever speaks to it as to a web server.
+    /// Makes a node log more than half of what a pipe holds: it warns of each client that sends HTTP.
     fn log_much(&self, node: usize) {
         for _ in 0..120 {
             let mut browser = self.client(node);
@@ -90,7 +92,7 @@ impl Unread {
         }
     }
 
-    /// Ends the process by a signal; its exit code.
+    /// Ends the process by a signal; returns its exit code.
     #[track_caller]
     fn end(&mut self, signal: &str) -> Option<i32> {
         let pid = self.child.id().to_string();

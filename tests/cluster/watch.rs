@@ -1,6 +1,7 @@
-//! WATCH in a cluster: whatever takes a key from a node, EXEC there must not run as if the key were still as it was watched.
+//! WATCH in a cluster: when a key leaves a node, for whatever reason, EXEC there must not run as if the key were still
+//! as it was watched.
 //!
-//! The causes that one node alone can have are in `tests/compat/changes`.
+//! Causes on a single node are in `tests/compat/changes`.
 
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};
@@ -42,7 +43,7 @@ fn exec_aborts_when_a_reset_takes_the_watched_key() {
     assert_eq!(watcher.cmd("EXEC"), Value::Null);
 }
 
-/// Whoever is told of a reset may give the node slots and data at once: the reset must not take those.
+/// A client that is notified of a reset may give the node slots and data at once: the reset must not remove those.
 #[test]
 fn what_is_written_after_a_reset_stays() {
     let cluster = ClusterSpec::new(3, 1).create();
@@ -77,7 +78,7 @@ fn exec_aborts_when_another_node_takes_the_slot_of_the_watched_key() {
         });
     }
     if slotd_is_stock() {
-        // Stock's replica learns of it by its primary's DEL, and of a key that was not there by nothing.
+        // A stock replica learns of it through its primary's DEL; a key that did not exist causes no notification.
         wait_until("the key to be deleted", secs(20), || cluster.nodes[replica].cmd("DBSIZE").int() == 0);
     }
     let replies = watchers.each_mut().map(|client| client.cmd("EXEC"));
@@ -96,7 +97,7 @@ fn exec_aborts_when_a_replica_gets_the_data_of_another_primary() {
     assert_eq!(watcher.cmd("EXEC"), Value::Null);
 }
 
-/// The key is still there and still as it was: nothing to abort for.
+/// The key still exists unchanged: there is no reason to abort.
 #[test]
 fn exec_runs_after_a_failover_that_keeps_the_watched_key() {
     let (cluster, _, replica, mut watcher) = watched_on_a_replica();

@@ -1,4 +1,4 @@
-//! Commands that stock servers have and slotd lacks: the reply says that they exist, behind the text that clients match.
+//! Commands that stock servers have and slotd lacks: the reply says that they exist, after the text that clients match.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn a_command_that_is_there_is_never_said_to_be_missing() {
     let node = NodeSpec::new(Binary::Slotd).start();
     let mut client = node.client();
     for name in names(&mut client) {
-        // Without arguments nothing happens but an error, or the reply of a command that takes none.
+        // Without arguments these give an error, or the reply of a command that takes none.
         if !["shutdown", "quit", "sync", "psync", "debug", "reset", "monitor"].contains(&name.as_str()) {
             let words: Vec<&str> = name.split('|').collect();
             let mut client = node.client();
@@ -57,6 +57,6 @@ fn a_command_that_is_there_is_never_said_to_be_missing() {
             assert!(!format!("{reply:?}").contains(NOTE), "{name}: {reply:?}");
         }
     }
-    // Nobody knows these: stock's text and nothing else (the scripts of this suite compare it byte for byte).
+    // No server knows these: stock's text and nothing else (the scripts of this suite compare it byte for byte).
     assert_eq!(client.cmd("nosuch a").text(), "ERR unknown command 'nosuch', with args beginning with: 'a' ");
 }

@@ -1,10 +1,11 @@
-//! Commands on a node of a cluster: what is refused for its slots, its databases or its words, and by which error.
+//! Commands on a cluster node: which are refused for their slots, their database or their words, and with which error.
 //!
-//! One node that serves all slots is enough: no redirection leaves it, and both servers say the same about ids of their own.
+//! One node that serves all slots is enough: no redirection leaves it, and both servers reply the same about their own
+//! ids.
 
 use crate::check_with;
 
-/// Redis calls the cluster down for two seconds after a start, whoever serves the slots.
+/// Redis reports the cluster as down for two seconds after a start, whatever the slots.
 const FORMED: &str = "CLUSTER ADDSLOTSRANGE 0 16383\n!sleep 2500\n";
 
 fn check(script: &str) {

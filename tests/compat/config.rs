@@ -146,7 +146,8 @@ CONFIG SET client-output-buffer-limit "pubsub 32mb 8mb 60"
     );
 }
 
-/// A start that is refused is told in the log. Standard error is for crashes: the test suite of Redis takes a word there for one.
+/// A refused start is reported in the log. Standard error is for crashes: the test suite of Redis takes any output
+/// there for one.
 #[test]
 fn a_port_in_use_is_told_in_the_log() {
     let holder = NodeSpec::new(Binary::Slotd).start();
@@ -191,7 +192,7 @@ fn huge_pages(node: &integration::node::Node) -> String {
     field.expect("Linux 5.0 and later say THP_enabled").trim().to_owned()
 }
 
-/// A fresh node had 12 of its 16 MB in huge pages that it had cleared and never used.
+/// A fresh node once had 12 of its 16 MB in huge pages that were cleared and never used.
 #[cfg(target_os = "linux")]
 #[test]
 fn huge_pages_are_off_unless_disable_thp_says_no() {

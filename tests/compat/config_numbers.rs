@@ -1,12 +1,13 @@
-//! A number within a directive of several words is kept as it was said, or refused with the words of Redis; it never becomes another one.
+//! A number within a directive of several words is kept as given, or refused with Redis's text; it never becomes
+//! another number.
 //!
-//! Redis lets some of these wrap around: where what it shows is not what was said, a refusal is asked for here.
+//! Redis lets some of these wrap around: where it shows another number than was given, slotd must refuse.
 
 use integration::client::Client;
 use integration::node::NodeSpec;
 use integration::oracle::Binary;
 
-/// The directive, the words before the number, and those behind it.
+/// The directive, the words before the number, and those after it.
 const PLACES: &[(&str, &str, &str)] = &[
     ("client-output-buffer-limit", "pubsub 1 1 1 replica 1 1 1 normal ", " 0 0"),
     ("client-output-buffer-limit", "pubsub 1 1 1 replica 1 1 1 normal 0 ", " 0"),
@@ -56,7 +57,7 @@ const NUMBERS: &[&str] = &[
     "99999999999999999999999",
 ];
 
-/// Sets the directive and says what it is then, or why not.
+/// Sets the directive and returns its value, or the reason of a refusal.
 fn set(client: &mut Client, directive: &str, value: &str) -> Result<String, String> {
     let reply = client.call(&["CONFIG", "SET", directive, value]);
     if reply.is_error() {
@@ -70,7 +71,7 @@ fn a_number_within_a_directive_is_kept_as_it_was_said_or_refused() {
     let (ours, stock) = (NodeSpec::new(Binary::Slotd).start(), NodeSpec::new(Binary::Stock).start());
     let (mut ours, mut stock) = (ours.client(), stock.client());
     for (directive, before, behind) in PLACES {
-        // A refusal in its own words, for numbers that only Redis takes.
+        // A refusal with a text of our own, for numbers that only Redis accepts.
         let refused = set(&mut stock, directive, &format!("{before}x{behind}")).expect_err("no number");
         for number in NUMBERS {
             let value = format!("{before}{number}{behind}");

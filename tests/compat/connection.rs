@@ -1,4 +1,5 @@
-//! The connection's own commands: PING, ECHO, HELLO, AUTH, CLIENT, RESET, QUIT, SELECT, and the small server commands beside them.
+//! The connection's own commands: PING, ECHO, HELLO, AUTH, CLIENT, RESET, QUIT, SELECT, and the small server commands
+//! beside them.
 
 use integration::node::NodeSpec;
 use integration::oracle::Binary;
@@ -402,7 +403,8 @@ GET k
     );
 }
 
-/// `age` and `idle` depend on when a second ends, so they are not compared with another server's but with the time that went by.
+/// `age` and `idle` depend on when a second ends, so they are compared with the time that has passed, not with another
+/// server's.
 #[test]
 fn ages_are_told_in_whole_seconds() {
     for binary in [Binary::Stock, Binary::Slotd] {

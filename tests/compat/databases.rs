@@ -1,10 +1,10 @@
-//! Databases do not show each other's keys, however many there are.
+//! Databases do not show each other's keys, however many databases there are.
 
 use integration::node::NodeSpec;
 use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::Value;
 
-/// The most that `databases` may be; Redis has no limit but that of its integers.
+/// The maximum of `databases`; Redis has no limit but that of its integers.
 const MOST: u64 = 262_144;
 
 #[test]

@@ -1,4 +1,4 @@
-//! DUMP and RESTORE: the payload is Redis's own, byte for byte, and goes both ways between the two servers.
+//! DUMP and RESTORE: the payload is equal to Redis's, byte for byte, and each server restores the other's.
 
 use integration::node::{Node, NodeSpec};
 use integration::oracle::Binary;
@@ -119,7 +119,7 @@ OBJECT ENCODING k2
     );
 }
 
-/// What one server dumps, the other restores, whatever compression chose to do with it.
+/// A payload of one server can be restored by the other, however it was compressed.
 #[test]
 fn payloads_go_both_ways() {
     let stock = NodeSpec::new(Binary::Stock).start();

@@ -60,7 +60,7 @@ INFO errorstats
     );
 }
 
-/// What INFO says of lookups and changes after these commands, all sent in one write.
+/// What INFO reports about lookups and changes after these commands, all sent in one write.
 fn told_at_once(binary: Binary, commands: &[&str]) -> Vec<String> {
     let node = NodeSpec::new(binary).with("save", "").start();
     let mut client = node.client();
@@ -72,7 +72,7 @@ fn told_at_once(binary: Binary, commands: &[&str]) -> Vec<String> {
     text.lines().filter(|line| told.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
 }
 
-/// Lookups and changes are added to what all workers share once for a run of commands, but nobody can tell.
+/// Lookups and changes are added to the shared counters once per run of commands, which must not be visible.
 #[test]
 fn what_was_done_before_info_is_counted_by_it() {
     let mut plain = vec!["SET a 1"; 40];

@@ -1,6 +1,7 @@
-//! COMMAND: what the server says about its own commands.
+//! COMMAND: what the server reports about its own commands.
 //!
-//! Tips, documentation texts and ACL categories of 7.0.15 are compared for the commands that slotd has; the total number differs by design.
+//! Tips, documentation texts and ACL categories of 7.0.15 are compared for the commands that slotd has; the total
+//! number differs by design.
 
 use integration::node::NodeSpec;
 use integration::oracle::Binary;
@@ -8,7 +9,7 @@ use integration::resp::Value;
 
 use crate::check;
 
-/// The commands of the families that are built; the same list drives the comparisons below.
+/// The commands that are compared; the same list is used by the comparisons below.
 const COMMANDS: &[&str] = &[
     "append",
     "asking",
@@ -179,7 +180,8 @@ fn command_info_is_equal_for_every_command_we_have() {
     check(&("!resp2\n".to_owned() + &script));
 }
 
-/// Container commands list their subcommands in the order of a hash table: compared as sets, and only by name and arity of those both have.
+/// Container commands list their subcommands in the order of a hash table: compared as sets, and only by name and arity
+/// of those that both servers have.
 #[test]
 fn subcommands_have_the_arity_and_flags_of_redis() {
     let stock = NodeSpec::new(Binary::Stock).start();

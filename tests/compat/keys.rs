@@ -1,4 +1,4 @@
-//! Generic key commands: what exists, what it is called, in which database it lies, and when it is gone.
+//! Generic key commands: existence, renaming, databases, deletion.
 
 use crate::check;
 

@@ -1,11 +1,11 @@
 //! Time is linear in arguments: ten times the words cost about ten times the time, whatever the command does with them.
 //!
-//! A list that is looked through for each word makes a command of 100,000 words hold its locks for seconds, and nothing else that is
-//! tested notices. So every command that COMMAND DOCS says to take words without number has a case here, and a command that has none
-//! fails the test. What is counted is the time that the server's threads were on a processor, which depends little on what else
-//! the machine does, and of several runs the cheapest; how it *grows* is judged, not how much it is.
+//! A list that is searched for each word makes a command of 100,000 words hold its locks for seconds, and no other test
+//! notices. So every command that takes any number of words according to COMMAND DOCS has a case here; a command
+//! without one fails the test. The measure is the CPU time of the server's threads, which depends little on what else
+//! the machine does, and of several runs the cheapest counts. The *growth* is judged, not the amount.
 //!
-//! With a hash tag, in cluster mode, all keys are in one slot; without, they are in all of them.
+//! In cluster mode all keys are in one slot, through a hash tag; otherwise they are spread over all slots.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,27 +18,27 @@ use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::{Value, encode};
 use integration::wait::{secs, wait_until};
 
-/// Words of a command, or for an EXEC its commands.
+/// The number of words of a command, or of commands of an EXEC.
 const SIZES: [usize; 3] = [2_000, 20_000, 200_000];
 /// Runs of each size; the cheapest counts.
 const RUNS: [usize; 3] = [5, 3, 2];
-/// Time may grow with this power of the number of words, from each size to the next; 2 is quadratic. Caches that become too small
-/// explain 0.4.
+/// Time may grow with this power of the number of words, from each size to the next; 2 is quadratic. Caches that become
+/// too small account for 0.4.
 const EXPONENT: f64 = 1.6;
-/// Below this much, milliseconds, time is not told from noise.
+/// Times below this, milliseconds, cannot be told from noise.
 const FLOOR: f64 = 1.0;
 
 type Words = Vec<Vec<u8>>;
 
 /// How a command is called with `n` words.
 struct Case {
-    /// As COMMAND DOCS names it; what follows a space tells two cases of a command apart.
+    /// The name in COMMAND DOCS; what follows a space distinguishes two cases of a command.
     name: &'static str,
-    /// What is sent before, and not measured.
+    /// Commands sent before, which are not measured.
     before: fn(&Names, usize) -> Vec<Words>,
-    /// What is measured.
+    /// Commands that are measured.
     calls: fn(&Names, usize) -> Vec<Words>,
-    /// Redis itself looks through a list here.
+    /// Redis itself searches a list here.
     quadratic_in_redis: bool,
 }
 
@@ -113,7 +113,7 @@ fn transaction(calls: Vec<Words>) -> Vec<Words> {
     [vec![words("MULTI")], calls, vec![words("EXEC")]].concat()
 }
 
-/// What works on keys: played without a hash tag, and in cluster mode with one.
+/// Cases on keys: played without a hash tag, and in cluster mode with one.
 const KEYED: &[Case] = &[
     case("mset", |names, n| call("MSET", names.pairs(n), "")),
     case("msetnx", |names, n| call("MSETNX", names.pairs(n), "")),
@@ -162,7 +162,7 @@ const KEYED: &[Case] = &[
     case("pubsub|shardnumsub", |names, n| call("PUBSUB SHARDNUMSUB", names.keys(n), "")),
 ];
 
-/// What works on other things.
+/// Other cases.
 const OTHERS: &[Case] = &[
     case("client|kill", |_, n| {
         let each = (0..n / 2).flat_map(|number| [b"ID".to_vec(), (1_000_000 + number).to_string().into_bytes()]);
@@ -196,7 +196,7 @@ const OTHERS: &[Case] = &[
     case("pubsub|numsub", |names, n| call("PUBSUB NUMSUB", names.keys(n), "")),
 ];
 
-/// Commands of which no more words can be of use than there are slots or directives.
+/// Commands for which more words than there are slots or directives make no sense.
 const FEW_WORDS: &[(&str, &str)] = &[
     ("config|set", "a directive that comes twice is an error"),
     ("cluster|addslots", "there are 16384 slots, and one that comes twice is an error"),
@@ -205,14 +205,14 @@ const FEW_WORDS: &[(&str, &str)] = &[
     ("cluster|delslotsrange", "there are 16384 slots, and one that comes twice is an error"),
 ];
 
-/// Nanoseconds that the threads of a process have been on a processor.
+/// CPU time of the threads of a process, nanoseconds.
 fn on_processor(node: &Node) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", node.pid())).expect("the server runs");
     let times = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
     times.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-/// Plays calls on a new connection until all are answered; returns the first bytes of the first reply.
+/// Sends calls on a new connection and reads all replies; returns the first bytes of the first reply.
 fn play(node: &Node, calls: &[Words]) -> Vec<u8> {
     const END: &str = "all is said";
     let mut stream = TcpStream::connect(("127.0.0.1", node.port())).expect("the server listens");
@@ -239,7 +239,7 @@ fn play(node: &Node, calls: &[Words]) -> Vec<u8> {
 fn cost(node: &Node, names: &Names, case: &Case, n: usize) -> f64 {
     node.cmd("FLUSHALL");
     let before = (case.before)(names, n);
-    // What is subscribed to ends with its connection: such a case measures both.
+    // Subscriptions end with their connection, so such a case measures both.
     let lasting = before.iter().any(|call| call[0].ends_with(b"SUBSCRIBE"));
     let calls = (case.calls)(names, n);
     if !before.is_empty() && !lasting {
@@ -253,7 +253,7 @@ fn cost(node: &Node, names: &Names, case: &Case, n: usize) -> f64 {
     cost as f64 / 1e6
 }
 
-/// What grows faster than it may.
+/// Cases that grow faster than allowed.
 fn judge(node: &Node, names: &Names, cases: &[Case]) -> Vec<String> {
     let mut problems = Vec::new();
     for case in cases.iter().filter(|case| !(case.quadratic_in_redis && slotd_is_stock())) {
@@ -334,12 +334,13 @@ fn a_replica_applies_many_words_in_linear_time() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// A look through a table for each word is linear too, and a thousand times the work: so Redis's own time is a measure as well.
+/// A walk through a whole table for each word is linear too, but a thousand times the work: so Redis's own time is a
+/// second bound.
 #[test]
 fn the_time_for_each_word_is_like_that_of_redis() {
     const N: usize = 200_000;
     const FACTOR: f64 = 5.0;
-    /// Milliseconds that a build without much optimisation may take on top: half a microsecond a word.
+    /// Milliseconds that a build with little optimisation may take in addition: half a microsecond per word.
     const GRACE: f64 = 100.0;
     let (ours, stock) = (NodeSpec::new(Binary::Slotd).start(), NodeSpec::new(Binary::Stock).start());
     let names = Names { tag: "" };

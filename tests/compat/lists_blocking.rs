@@ -1,4 +1,4 @@
-//! Blocking list commands with several clients: who is served, in which order, by how many replies.
+//! Blocking list commands with several clients: which are served, in which order, and with which replies.
 
 use crate::check;
 

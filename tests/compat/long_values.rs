@@ -1,4 +1,4 @@
-//! Very long values: they are stored in the buffer that they arrived in, and nobody can tell.
+//! Very long values: they are stored in the buffer that they arrived in, which must not be visible.
 
 use crate::check;
 

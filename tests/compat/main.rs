@@ -1,10 +1,12 @@
-//! Compatibility: the same script goes to slotd and to the stock `redis-server` 7.0.15, in RESP2 and in RESP3, and the replies are
-//! compared byte for byte.
+//! Compatibility: the same script goes to slotd and to the stock `redis-server` 7.0.15, in RESP2 and in RESP3, and the
+//! replies are compared byte for byte.
 //!
-//! One module per family of commands holds nothing but scripts (their language: `script.rs`). Byte equality is given up only
-//! where a script names a normaliser (`normalise.rs`). A test reports *all* its differences, not the first one only.
+//! One module per family of commands holds nothing but scripts (their language: `script.rs`). Byte equality is given up
+//! only where a script names a normaliser (`normalise.rs`). A test reports *all* its differences, not the first one
+//! only.
 //!
-//! With `SLOTD_BIN=/usr/bin/redis-server` Redis is compared with itself: a script that fails then asks for something random.
+//! With `SLOTD_BIN=/usr/bin/redis-server` Redis is compared with itself: a script that fails then depends on something
+//! random.
 
 mod normalise;
 mod script;
@@ -80,7 +82,7 @@ fn differences(oracle: &[Record], slotd: &[Record]) -> String {
         oracle.iter().zip(slotd).filter(|(a, b)| !a.normaliser.agree(&a.reply, &b.reply)).collect();
     let mut report = String::new();
     let mut seen = HashSet::new();
-    // What differs in RESP2 and in RESP3 is one finding.
+    // A difference in both RESP2 and RESP3 is one finding.
     let first_of_their_line: Vec<_> = differing.iter().filter(|(a, _)| seen.insert(a.line)).collect();
     for (a, b) in first_of_their_line.iter().take(SHOWN) {
         let _ = writeln!(

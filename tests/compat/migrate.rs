@@ -1,4 +1,4 @@
-//! MIGRATE of several keys: each is judged by itself.
+//! MIGRATE of several keys: each key has its own result.
 
 use integration::node::{Node, NodeSpec};
 use integration::oracle::{Binary, slotd_is_stock};
@@ -8,7 +8,7 @@ fn present(node: &Node, keys: &[&str]) -> Vec<String> {
     keys.iter().filter(|key| node.cmd(&format!("EXISTS {key}")).int() == 1).map(|key| (*key).to_owned()).collect()
 }
 
-/// Moves a, b and c to a node that has `busy` already; what was said, and where the keys are then.
+/// Moves a, b and c to a node that already has `busy`; returns the reply, and where the keys are then.
 fn move_all(binary: Binary, busy: &str, options: &str) -> (String, Vec<String>, Vec<String>, Vec<String>) {
     let (source, target) = (NodeSpec::new(binary).start(), NodeSpec::new(Binary::Stock).start());
     assert!(source.cmd("MSET a ours b ours c ours").is_ok());

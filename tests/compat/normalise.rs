@@ -1,6 +1,7 @@
-//! Normalisers: what remains comparable of replies that cannot be equal, such as times, ids, ports and random picks.
+//! Normalisers: what can be compared of replies that cannot be equal, such as times, ids, ports and random picks.
 //!
-//! Each is named in the script in front of its command, in braces, so that a reader sees where byte equality is given up and how much of it:
+//! Each is named in the script in front of its command, in braces, so that a reader sees where byte equality is given
+//! up and how much of it:
 //!
 //! | text | compares |
 //! |---|---|
@@ -8,7 +9,7 @@
 //! | `{type}` | the first byte |
 //! | `{shape}` | types and lengths of arrays, no scalars |
 //! | `{sorted}` | the elements without their order |
-//! | `{near 50}` | a number, up to so much |
+//! | `{near 50}` | a number, with this tolerance |
 //! | `{code}` | the first word of an error |
 //! | `{keys}` | names in `name=value` and `name:value` text |
 //! | `{names}` | the same, in any order |
@@ -16,7 +17,8 @@
 //! | `{counts a b}` | the statistics of these commands in INFO commandstats, without times |
 //! | `{7.2 "+OK\r\n"}` | slotd alone, against this reply: Redis 7.2 differs from the oracle's 7.0 here |
 //!
-//! `{7.2}` expectations come from reading Redis 7.2; each stands for a deliberate difference and they are skipped when stock Redis plays slotd.
+//! `{7.2}` expectations come from reading Redis 7.2; each documents a deliberate difference. They are skipped when
+//! stock Redis plays slotd.
 
 use integration::oracle::slotd_is_stock;
 use integration::resp::{Value, parse, split_line};
@@ -65,7 +67,7 @@ impl Normaliser {
         (normaliser, rest.trim())
     }
 
-    /// Whether slotd's reply is as good as the oracle's.
+    /// Whether slotd's reply is equivalent to the oracle's.
     pub(crate) fn agree(&self, oracle: &[u8], slotd: &[u8]) -> bool {
         let silent = |reply: &[u8]| reply.first() == Some(&b'(');
         match self {

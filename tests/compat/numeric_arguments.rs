@@ -1,9 +1,10 @@
-//! Every number that a command takes, with every value that numbers are got wrong with: the ends of the integer types and their
-//! neighbours, the limit of strings, what is no number, and what looks like one.
+//! Every numeric argument of every command, with all values that are easily mishandled: the limits of the integer types
+//! and their neighbours, the limit of strings, words that are no numbers, and words that look like one.
 //!
-//! The scripts are made here: a template names a command with `#` in the place of one argument. A case is one template with
-//! all values; before each value the keys are made anew, so that what an earlier one did is of no matter. What containers say about
-//! the number of their arguments is tried in the same manner.
+//! The scripts are generated: a template names a command with `#` in place of one argument. A case is one template with
+//! all values; the keys are set anew before each value, so that earlier values have no effect. The replies of
+//! containers to wrong numbers of arguments are tested in the same manner. the number of their arguments is tried in
+//! the same manner.
 
 use std::fmt::Write as _;
 
@@ -64,14 +65,14 @@ fn check_numbers(templates: &str) {
     check_numbers_with(templates, |_| "");
 }
 
-/// Plays the templates, one per line, with what stands before a line for a value.
+/// Plays the templates, one per line; `normaliser` gives the prefix of the line for a value.
 fn check_numbers_with(templates: &str, normaliser: fn(&str) -> &'static str) {
     let mut script = String::new();
     for template in templates.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let _ = writeln!(script, "== {template}\n{KEYS}!let dump DUMP k");
         for value in VALUES {
             if template.starts_with("SETRANGE") && template.ends_with('x') && *value == LONGEST {
-                // It works, and takes both servers half a gigabyte.
+                // It works, but takes half a gigabyte on both servers.
                 continue;
             }
             let (line, normaliser) = (template.replace('#', value), normaliser(value));
@@ -81,7 +82,7 @@ fn check_numbers_with(templates: &str, normaliser: fn(&str) -> &'static str) {
     check(&script);
 }
 
-/// Redis 7.0 takes a time beyond all clocks for one before them; 7.2 refuses it.
+/// Redis 7.0 takes a time that is too large for one in the past; 7.2 refuses it.
 fn refused_beyond_all_time(seconds: &str) -> &'static str {
     let beyond = seconds.parse::<f64>().is_ok_and(|seconds| seconds * 1000.0 >= i64::MAX as f64);
     if beyond { r#"{7.2 "-ERR timeout is out of range\r\n"} "# } else { "" }
@@ -160,7 +161,7 @@ fn numbers_of_commands_that_wait() {
 
 #[test]
 fn numbers_of_expiries() {
-    // Relative times that are a moment would be over before the next command, or not.
+    // A short relative time might be over before the next command, or not.
     check_numbers(
         "EXPIRE none #
         EXPIRE k # NX
@@ -200,7 +201,7 @@ fn numbers_of_databases() {
     check(&script);
 }
 
-/// Of an empty database, so that what is found does not depend on where things are.
+/// On an empty database, so that the results do not depend on the order of keys.
 #[test]
 fn numbers_of_scans() {
     let mut script = String::new();
@@ -227,7 +228,7 @@ fn numbers_of_what_serves_the_connection() {
     );
 }
 
-/// What is too large for a `u64` wraps around in Redis's sizes, and slotd refuses it.
+/// Sizes beyond a `u64` wrap around in Redis; slotd refuses them.
 #[test]
 fn numbers_of_directives() {
     let whole = "timeout tcp-keepalive list-max-listpack-size list-compress-depth repl-timeout slowlog-max-len lfu-log-factor \
@@ -288,7 +289,7 @@ fn containers_name_what_is_wrong_with_the_number_of_words() {
             let _ = writeln!(script, "{container}");
         }
         for subcommand in words {
-            // As it is written: some errors repeat it.
+            // As written: some errors repeat it.
             for name in
                 [subcommand.to_owned(), subcommand.to_lowercase(), subcommand[..1].to_lowercase() + &subcommand[1..]]
             {

@@ -1,19 +1,20 @@
-//! As `numeric_arguments.rs`, for commands that look after the server, its replicas and its cluster. Each line undoes what a value that
-//! is taken has done.
+//! As `numeric_arguments.rs`, for commands about the server, its replicas and its cluster. Each line undoes the effect
+//! of a value that is accepted.
 
 use std::fmt::Write as _;
 
 use crate::numeric_arguments::VALUES;
 use crate::{check, check_with};
 
-/// The lines with each of the values in the place of `#`. Of a line that begins with `-`, the values that are numbers are left out.
+/// The lines with each of the values in place of `#`. For a line that begins with `-`, numeric values are left out.
 fn with_values(lines: &str) -> String {
     let mut script = String::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (line, no_numbers) = line.strip_prefix('-').map_or((line, false), |line| (line, true));
         let _ = writeln!(script, "== {line}");
         let left_out = |value: &str| {
-            // Redis cuts the first to 32 bits, and takes 1 for a port; and there may be clients with the ids 1 and 2.
+            // Redis truncates the first to 32 bits, and accepts 1 as a port; and there may be clients with the ids 1
+            // and 2.
             no_numbers && value.parse::<i64>().is_ok()
                 || line.starts_with("CLUSTER MEET") && value == "-9223372036854775807"
                 || line.ends_with("REDIRECT #") && ["1", "2"].contains(&value)

@@ -1,8 +1,9 @@
-//! Where a message stands that a client's own command causes: with RESP3 behind the reply of that command, never within it.
+//! The position of a message that a client's own command causes: with RESP3 after the reply of that command, never
+//! inside it.
 //!
-//! Redis 7.0.15 writes the message where it is published: inside the array of EXEC, or between a command and its reply, where a client
-//! takes it for the reply. Redis 7.2 and later and Valkey put it behind. With RESP2 only a transaction can do this, and there 7.0.15 is
-//! followed.
+//! Redis 7.0.15 writes the message where it is published: inside the array of EXEC, or between a command and its reply,
+//! where a client takes it for the reply. Redis 7.2 and later and Valkey write it after the reply. With RESP2 only a
+//! transaction can cause this, and there slotd follows 7.0.15.
 
 use integration::node::NodeSpec;
 use integration::oracle::{Binary, slotd_is_stock};
@@ -11,7 +12,7 @@ use integration::wait::secs;
 
 use crate::check;
 
-/// Sends the commands at once; the replies and pushes that came, as text.
+/// Sends the commands at once; returns the replies and pushes as text.
 fn play(client: &mut integration::client::Client, commands: &[&str], frames: usize) -> Vec<String> {
     for line in commands {
         client.send(&split_line(line)).expect("sent");
@@ -58,7 +59,7 @@ fn a_push_never_stands_within_a_reply() {
         play(&mut client, &["MULTI", "SET k 1", "GET k", "EXEC"], 5)[3..],
         ["*2\r\n+OK\r\n$1\r\n1\r\n".to_owned(), set.clone()]
     );
-    // Pushes are no replies, so CLIENT REPLY OFF lets them through.
+    // Pushes are not replies, so CLIENT REPLY OFF does not suppress them.
     assert_eq!(play(&mut client, &["CLIENT REPLY OFF", "SET k 4"], 1), [set]);
 }
 

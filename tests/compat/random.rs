@@ -1,12 +1,13 @@
-//! Random commands: what nobody thought of writing a script for.
+//! Random commands, to find what no script covers.
 //!
-//! A grammar makes commands that are nearly right: known names with keys of both types, numbers at their limits, options in any
-//! order, words missing or too many, transactions around all of it. Both servers get them in the same pipelines, and every reply is compared
-//! byte for byte; at the end every key is dumped and every command's and error's statistics are compared too. A seed says what
-//! is sent, so a finding is replayed by `RANDOM_FIRST=<seed> RANDOM_SEEDS=1`; it then deserves a script of its own.
+//! A grammar generates commands that are nearly right: known names with keys of both types, numbers at their limits,
+//! options in any order, missing and surplus words, and transactions around all of it. Both servers get them in the
+//! same pipelines, and every reply is compared byte for byte. At the end every key is dumped, and the statistics of
+//! every command and error are compared too. A seed determines what is sent, so a finding is replayed by
+//! `RANDOM_FIRST=<seed> RANDOM_SEEDS=1`; it then deserves a script of its own.
 //!
-//! Left out is what no two servers agree on: random picks, the order of keys, ids, and times of less than a second. Times to
-//! live may be apart by as much as the servers were.
+//! Left out is what differs between any two servers: random picks, the order of keys, ids, and times of less than a
+//! second. Times to live may differ by the delay between the servers.
 
 use std::fmt::Write as _;
 use std::thread;
@@ -22,11 +23,11 @@ use slotd::parts::Rng;
 const COMMANDS: usize = 300;
 /// Most commands in one pipeline.
 const PIPELINE: u64 = 24;
-/// How far apart two times to live may be: milliseconds, for a machine that is busy.
+/// By how much two times to live may differ, milliseconds, on a busy machine.
 const APART: i64 = 5_000;
 
-/// What the words of a command may be: a class is a list of alternatives, each a list of words or, in `<>`, of classes. After a
-/// class `?` means at most one, `*` up to three, `+` one to four.
+/// The possible words of a command: a class is a list of alternatives, each a list of words or, in `<>`, of classes.
+/// After a class `?` means at most one, `*` up to three, `+` one to four.
 const CLASSES: &[(&str, &[&str])] = &[
     ("key", &["a", "b", "{a}2", "c", "l", "m", "{l}2", "n"]),
     (
@@ -209,7 +210,7 @@ const CLASSES: &[(&str, &[&str])] = &[
             "DEBUG LISTPACK <key>",
         ],
     ),
-    // What several clients do to each other (`random_blocking.rs`): waits without end, and what ends them.
+    // For several clients (`random_blocking.rs`): waits without timeout, and commands that end them.
     (
         "waiting",
         &[
@@ -287,7 +288,7 @@ impl Grammar {
                         || (matches!(words[1].as_slice(), b"2" | b"3")
                             && words.last().is_some_and(|last| last != b" 1"))
                 }
-                // Cursors and the order of keys; only what is refused is alike.
+                // Cursors and the order of keys differ; only refusals are the same.
                 b"SCAN" => words.len() == 2 || words.len() == 4 && !words[3].is_empty(),
                 _ => false,
             };
@@ -300,7 +301,7 @@ impl Grammar {
     fn candidate(&mut self) -> Command {
         let mut words = Vec::new();
         self.class("command", &mut words);
-        // The last word of these is how long to wait, and not any word will do.
+        // The last word of these is a timeout, and must not be just any word.
         if matches!(words[0].as_slice(), b"BLPOP" | b"BRPOP" | b"BRPOPLPUSH" | b"BLMOVE") {
             return words;
         }
@@ -360,13 +361,13 @@ fn pipelines(seed: u64) -> Vec<Vec<Command>> {
     all
 }
 
-/// Sends one seed's commands to a server that was made empty, and returns each reply with what it answers.
+/// Sends one seed's commands to an emptied server, and returns each command with its reply.
 fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
     let mut client = node.client();
     for line in [
         "FLUSHALL",
         "CONFIG SET list-max-listpack-size -2 list-compress-depth 0",
-        // When it comes upon a key is chance, and DBSIZE counts what it has not come upon.
+        // It is random when the server finds an expired key, and DBSIZE counts those not found yet.
         "DEBUG SET-ACTIVE-EXPIRE 0",
         "CONFIG RESETSTAT",
     ] {
@@ -383,7 +384,7 @@ fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
             match client.frame(REPLY_LIMIT) {
                 Ok(frame) => replies.push((shown(command), frame)),
                 Err(silence) => {
-                    // Nothing that follows can be compared.
+                    // The rest cannot be compared.
                     replies.push((shown(command), format!("{silence:?}").into_bytes()));
                     return replies;
                 }
@@ -397,7 +398,8 @@ fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
     replies
 }
 
-/// What is left behind: the statistics, and every key of the two databases that were used most, as it is and as a snapshot brings it back.
+/// What remains: the statistics, and every key of the two databases that are used most, as it is and after a snapshot
+/// was reloaded.
 fn conclusions(client: &mut Client) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for section in ["commandstats", "errorstats"] {
@@ -424,7 +426,7 @@ fn conclusions(client: &mut Client) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Every key of the databases that are used, with its value and its end. Not its encoding, which is each node's own.
+/// Every key of the databases in use, with its value and its expiry, but without its encoding, which may differ.
 fn contents(node: &Node) -> Vec<String> {
     let mut client = node.client();
     let mut found = Vec::new();
@@ -437,13 +439,13 @@ fn contents(node: &Node) -> Vec<String> {
             let (value, end) = (client.cmd(&value), client.cmd(&format!("PEXPIRETIME {key}")));
             found.push(format!("database {db}: {key} {kind} {value:?} until {end:?}"));
         }
-        // Not DBSIZE: DEBUG RELOAD drops what has expired without a word to the replica, in Redis as well.
+        // Not DBSIZE: DEBUG RELOAD drops expired keys without propagating that to the replica, in Redis as well.
         found.push(format!("database {db}: {} keys", client.cmd("KEYS *").items().len()));
     }
     found
 }
 
-/// Plays seeds to a primary and reports what its replica has differently in the end.
+/// Plays seeds to a primary and reports how its replica differs at the end.
 #[track_caller]
 fn compare_replica(primary: Binary, replica: Binary) {
     let primary = NodeSpec::new(primary).start();
@@ -456,7 +458,7 @@ fn compare_replica(primary: Binary, replica: Binary) {
         let offsets = || [&primary, &replica].map(|node| node.info("master_repl_offset"));
         wait_until("the replica has all", secs(20), || offsets()[0] == offsets()[1]);
         let theirs = contents(&primary);
-        // Looking at a key whose time has come deletes it.
+        // Accessing an expired key deletes it.
         wait_until("the replica has all", secs(20), || offsets()[0] == offsets()[1]);
         let ours = contents(&replica);
         keys += theirs.iter().filter(|line| line.contains(" list ") || line.contains(" string ")).count();
@@ -476,7 +478,7 @@ pub(super) fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
-/// Whether two replies say the same. A time to live is that of its server's clock.
+/// Whether two replies are equivalent. A time to live depends on its server's clock.
 fn agree(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     if ours == theirs {
         return true;
@@ -495,7 +497,7 @@ fn agree(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     }
 }
 
-/// Whether two replies differ in nothing but numbers that are near each other.
+/// Whether two replies differ only in numbers that are close to each other.
 fn same_but_for_times(ours: &[u8], theirs: &[u8]) -> bool {
     let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
     let (ours, theirs) = (lines(ours), lines(theirs));

@@ -1,9 +1,11 @@
-//! Random blocking: several clients wait for lists that others fill, move, rename and replace, on both servers in lock-step.
+//! Random blocking: several clients wait for lists that others fill, move, rename and replace, on both servers in
+//! lock-step.
 //!
-//! Who is served, in which order and with what, is the order in which things happened, so the two servers are driven together: a
-//! step is one command of one client that is free on both; then both servers must come to rest with the same clients served. At rest means that as many clients
-//! wait for a reply as the server counts blocked ones. SWAPDB is left out: Redis serves what it makes
-//! ready in the order of a hash table. In the end the waiting clients vanish, and the same elements must be left.
+//! Which client is served, in which order and with what, depends on the order of events, so the two servers are driven
+//! together. A step is one command of one client that is free on both; then both servers must come to rest with the
+//! same clients served. A server is at rest when as many clients wait for a reply as it counts as blocked. SWAPDB is
+//! left out: Redis serves the keys that it makes ready in the order of a hash table. In the end the waiting clients
+//! disconnect, and the same elements must be left.
 //!
 //! `RANDOM_FIRST` and `RANDOM_SEEDS` are those of `random.rs`.
 
@@ -18,7 +20,7 @@ use slotd::parts::Rng;
 
 use super::random::{Command, Grammar, number_from_env, shown};
 
-/// Clients of one seed. The first never waits, so that somebody is always free.
+/// Clients of one seed. The first never waits, so that one is always free.
 const CLIENTS: usize = 5;
 /// Commands of one seed.
 const STEPS: usize = 150;
@@ -31,7 +33,7 @@ struct Side<'n> {
     admin: Client,
     clients: Vec<Client>,
     ids: Vec<i64>,
-    /// What each client has been answered since its last command, if it has.
+    /// The reply to each client's last command, if it has come.
     replies: Vec<Option<Vec<u8>>>,
 }
 
@@ -45,7 +47,7 @@ impl<'n> Side<'n> {
     }
 
     fn send(&mut self, client: usize, command: &Command) {
-        // The one thing that has another name on each server.
+        // The one word that differs between the servers.
         let words: Vec<Vec<u8>> = command
             .iter()
             .map(|word| match word.strip_prefix(b"$") {
@@ -57,7 +59,7 @@ impl<'n> Side<'n> {
         self.replies[client] = None;
     }
 
-    /// Takes what has come, unless the server is at rest; says whether it is.
+    /// Takes what has arrived, unless the server is at rest; returns whether it is.
     fn look(&mut self) -> bool {
         let rests = |side: &mut Self| side.replies.iter().filter(|reply| reply.is_none()).count() == side.blocked();
         if rests(self) {
@@ -81,7 +83,7 @@ impl<'n> Side<'n> {
         self.replies.iter().map(Option::is_some).collect()
     }
 
-    /// Lets the clients go and tells what is left.
+    /// Disconnects the clients and reports what is left.
     fn end(mut self) -> Vec<String> {
         self.clients.clear();
         wait_until("clients that are gone to be no longer blocked", REST_LIMIT, || self.blocked() == 0);
@@ -114,7 +116,7 @@ fn command(grammar: &mut Grammar, may_wait: bool) -> Command {
     words
 }
 
-/// Plays one seed; what differed, if anything did.
+/// Plays one seed; returns the difference, if there is one.
 fn play(oracle: &Node, slotd: &Node, seed: u64) -> Option<String> {
     let mut grammar = Grammar(Rng::new(seed));
     let mut sides = [Side::new(oracle), Side::new(slotd)];

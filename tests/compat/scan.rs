@@ -1,4 +1,5 @@
-//! SCAN: its options and errors. What a full iteration returns is compared as a set, since cursors are the server's own.
+//! SCAN: its options and errors. What a full iteration returns is compared as a set, since cursors are the server's
+//! own.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +46,7 @@ SCAN 0 COUNT 100 MATCH gone
     );
 }
 
-/// The guarantee of SCAN: whatever exists for the whole iteration is returned, also while other keys come and go.
+/// The guarantee of SCAN: a key that exists during the whole iteration is returned, also while other keys come and go.
 #[test]
 fn a_full_iteration_returns_every_key_that_stays() {
     let node = NodeSpec::new(Binary::Slotd).start();

@@ -12,7 +12,7 @@
 //! @b !read                         reads one reply or push
 //! @b !silent                       nothing must come within 80 ms
 //! @b !raw "*1\r\n$4\r\nPING\r\n"   bytes as they are (connections named raw* are not switched to RESP3)
-//! @b !closed                       reads until the server closes, and compares all it said
+//! @b !closed                       reads until the server closes, and compares all that came
 //! @b !close                        closes from this side
 //! !blocked 1                       waits until the server counts one blocked client
 //! !sleep 20                        milliseconds
@@ -22,8 +22,8 @@
 //! !resp2 / !resp3                  the rest of the case runs in this protocol only
 //! ```
 //!
-//! `$port` stands for the server's port, `$id:b` for the client id of connection b, `$addr:b` for its address. Blank lines are ignored.
-//! The runner never judges: it writes down what came. `main.rs` compares two such transcripts.
+//! `$port` stands for the server's port, `$id:b` for the client id of connection b, `$addr:b` for its address. Blank
+//! lines are ignored. The runner never judges: it records what arrives. `main.rs` compares two such transcripts.
 
 use std::collections::HashMap;
 use std::thread;
@@ -36,9 +36,9 @@ use integration::wait::secs;
 
 use crate::normalise::Normaliser;
 
-/// How long a reply may take in a script, until one has been missing.
+/// How long a reply may take in a script, until the first one is missing.
 const REPLY_LIMIT: Duration = secs(8);
-/// How long the later ones may take: a server that hangs once would otherwise hang the test for minutes.
+/// How long later ones may take: a server that hangs once would otherwise delay the test for minutes.
 const IMPATIENT_LIMIT: Duration = Duration::from_millis(300);
 /// How long `!silent` listens.
 const SILENCE: Duration = Duration::from_millis(80);
@@ -50,7 +50,7 @@ pub(crate) struct Record {
     pub(crate) line: usize,
     /// Case and command, for the report.
     pub(crate) what: String,
-    /// The bytes of the reply, or a word on why there are none.
+    /// The bytes of the reply, or a note why there are none.
     pub(crate) reply: Vec<u8>,
     pub(crate) normaliser: Normaliser,
 }
@@ -62,7 +62,7 @@ pub(crate) enum Protocol {
     Resp3,
 }
 
-/// Plays `script` to `node` and returns what it said.
+/// Plays `script` to `node` and returns the replies.
 pub(crate) fn play(node: &Node, script: &str, protocol: Protocol) -> Vec<Record> {
     let mut player = Player::new(node, protocol);
     player.begin_case("");
@@ -93,7 +93,8 @@ struct Player<'a> {
     changed_config: Vec<(Vec<u8>, Vec<u8>)>,
     records: Vec<Record>,
     limit: Duration,
-    /// One connection for everything that is not part of the script, so that it changes no count in the middle of a case.
+    /// One connection for everything that is not part of the script, so that it changes no count in the middle of a
+    /// case.
     control: Client,
 }
 
@@ -114,11 +115,11 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// A command of the runner's own. It may fail: the script may just have paused or stopped the server.
+    /// A command of the runner itself. It may fail: the script may just have paused or stopped the server.
     fn control<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Option<Value> {
         let reply = self.control.try_call_within(args, secs(2)).ok();
         if reply.is_none() {
-            // A late reply would be taken for the next one's.
+            // A late reply would be taken for the next command's.
             self.control = self.node.admin();
         }
         reply
@@ -314,10 +315,10 @@ impl<'a> Player<'a> {
     }
 }
 
-/// What stands for a reply that did not come.
+/// The record for a reply that did not come.
 const SILENT: &[u8] = b"(silence)";
 
-/// The next reply's bytes, or a word in parentheses (no reply begins with one).
+/// The next reply's bytes, or a note in parentheses (no reply begins with one).
 fn frame(connection: &mut Client, limit: Duration) -> Vec<u8> {
     match connection.frame(limit) {
         Ok(bytes) => bytes,

@@ -1,4 +1,4 @@
-//! What the log says of a start that is refused, of directives, and of CONFIG REWRITE, beside stock's.
+//! What the log says about a refused start, about directives, and about CONFIG REWRITE, compared with stock's.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use integration::ports;
 use integration::program::{Ended, run};
 use integration::wait::{secs, wait_until};
 
-/// A directory that goes with the test.
+/// A directory that is removed with the test.
 struct Dir(PathBuf);
 
 impl Dir {
@@ -27,7 +27,7 @@ impl Drop for Dir {
     }
 }
 
-/// Starts each server with these words, and says how it ended.
+/// Starts each server with these words, and returns how it ended.
 fn both(name: &str, words: &[&str]) -> [Ended; 2] {
     [Binary::Stock, Binary::Slotd].map(|binary| {
         let dir = Dir::new(&format!("{name}-{binary:?}"));
@@ -97,7 +97,7 @@ fn a_nodes_conf_that_cannot_be_written_ends_the_start_with_one_line() {
     if slotd_is_stock() {
         return;
     }
-    // The name is as long as one may be, so that the new file beside it cannot be made.
+    // The name has the maximum length, so the temporary file beside it cannot be created.
     let (dir, lease) = (Dir::new("conf"), ports::lease());
     let (port, file) = (lease.port().to_string(), "n".repeat(255));
     let words = ["--port", &port, "--cluster-enabled", "yes", "--cluster-config-file", &file];

@@ -1,4 +1,4 @@
-//! Strings: every command with every option, and the texts of all that can go wrong with them.
+//! Strings: every command with every option, and the texts of all errors.
 
 use crate::check;
 

@@ -1,9 +1,10 @@
-//! Client-side caching: CLIENT TRACKING and its family, and what clients that track are told.
+//! Client-side caching: CLIENT TRACKING and its family, and the messages to tracking clients.
 //!
-//! What a client is told comes between the replies, so these scripts are played by a runner of their own: after each command everything
-//! that has come is written down, by every connection, and the whole is compared with stock Redis. A line is `name command`, and the last
-//! character of a name is the protocol of that connection: `a3 GET k`. `$name` stands for the id of a connection, `!sleep ms` for time,
-//! `name !close` for its end, and `name !pipeline a; b` sends several commands at once. The deliberate differences stand in [`differences`].
+//! Messages come between replies, so these scripts have a runner of their own: after each command everything that has
+//! arrived on every connection is recorded, and the whole is compared with stock Redis. A line is `name command`, and
+//! the last character of a name is the protocol of that connection: `a3 GET k`. `$name` stands for the id of a
+//! connection, `!sleep ms` for time, `name !close` for its end, and `name !pipeline a; b` sends several commands at
+//! once. The deliberate differences are in [`differences`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::{encode, split_line};
 use integration::wait::{secs, wait_until};
 
-/// A command that changes nothing, CLIENT CACHING included, and is answered in every mode outside of MULTI.
+/// A command that changes nothing, not even CLIENT CACHING, and gets a reply in every mode outside MULTI.
 const MARK: &str = "CLIENT ID mark";
 const MARKED: &[u8] = b"-ERR wrong number of arguments for 'client|id' command\r\n";
 
@@ -25,7 +26,7 @@ struct Stage<'a> {
     clients: BTreeMap<String, Client>,
     ids: BTreeMap<String, String>,
     in_multi: Option<String>,
-    /// The last reply tells an id.
+    /// The last reply contained an id.
     told_id: bool,
     heard: String,
 }
@@ -71,7 +72,7 @@ impl<'a> Stage<'a> {
             return;
         }
         let commands = command.strip_prefix("!pipeline ").map_or(vec![command], |all| all.split("; ").collect());
-        // A connection that is named for the first time is made before it is spoken of.
+        // A connection that is named for the first time is opened before its id is used.
         self.client(name);
         let ids = self.ids.clone();
         let id = |word: &Vec<u8>| ids.get(std::str::from_utf8(word).ok()?.strip_prefix('$')?).cloned();
@@ -93,7 +94,7 @@ impl<'a> Stage<'a> {
         self.listen(name);
     }
 
-    /// Writes down what else has come, first to who has just spoken.
+    /// Records what else has arrived, first on the connection that sent the last command.
     fn listen(&mut self, speaker: &str) {
         let mut names = vec![speaker.to_owned()];
         names.extend(self.clients.keys().filter(|name| *name != speaker).cloned());
@@ -108,7 +109,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Ids differ from server to server; they are told by name where a message has one.
+    /// Ids differ from server to server; they are replaced by names where a message contains one.
     fn write(&mut self, name: &str, frame: &[u8]) {
         let mut text = frame.escape_ascii().to_string();
         if self.told_id || text.contains("redir") {
@@ -144,7 +145,7 @@ fn perform(binary: Binary, script: &str) -> Vec<String> {
     heard
 }
 
-/// Plays the scenes to both servers and compares everything that all connections hear.
+/// Plays the scenes to both servers and compares everything that arrives on all connections.
 #[track_caller]
 fn check(script: &str) {
     let (stock, slotd) = thread::scope(|scope| {
@@ -401,7 +402,7 @@ LMOVE one one LEFT RIGHT; RPOPLPUSH l none; RPOPLPUSH none l; LMPOP 2 none l LEF
 BRPOPLPUSH l k 0.01; BLMOVE l one LEFT LEFT 0.01; BLMPOP 0.01 1 l RIGHT COUNT 9; TOUCH k; GET k; INCR l
 "#;
 
-/// Every command that changes something, and whether a reader of its keys is told.
+/// Every command that changes something, and whether a reader of its keys is notified.
 #[test]
 fn every_change_of_a_key_is_told_and_nothing_else() {
     let mut script = String::new();
@@ -640,7 +641,7 @@ fn the_table_keeps_to_its_limit_and_tells_what_it_drops() {
         let node = NodeSpec::new(binary).start();
         let mut admin = node.admin();
         let mut client = node.client();
-        // What is dropped is nobody's change, so a client that does not hear of its own hears of this.
+        // A dropped key is no client's own change, so a client with NOLOOP is notified of it, too.
         for line in ["HELLO 3", tracking] {
             assert!(!client.cmd(line).is_error());
         }
@@ -655,7 +656,7 @@ fn the_table_keeps_to_its_limit_and_tells_what_it_drops() {
         assert!(dropped.iter().all(|frame| frame.starts_with(invalid)));
         dropped.sort();
         dropped.dedup();
-        // From here on, one goes for each that comes.
+        // From here on, one key is dropped for each that is added.
         client.call(&["GET", "new"]);
         client.send(&["PING"]).expect("sent");
         let push = client.frame(secs(10)).expect("a push");
@@ -665,7 +666,8 @@ fn the_table_keeps_to_its_limit_and_tells_what_it_drops() {
     };
     assert_eq!(told(Binary::Stock, "CLIENT TRACKING ON"), (250, "50".to_owned()));
     assert_eq!(told(Binary::Slotd, "CLIENT TRACKING ON"), (250, "50".to_owned()));
-    // Redis does not tell it what is dropped during its own commands, and nothing later about those keys either.
+    // Redis does not notify it of keys that are dropped during its own commands, and sends nothing later about those
+    // keys either.
     assert_eq!(told(Binary::Slotd, "CLIENT TRACKING ON NOLOOP"), (250, "50".to_owned()));
 }
 
@@ -781,7 +783,7 @@ fn a_client_that_does_not_read_what_it_is_told_is_closed() {
     }
 }
 
-/// What slotd does otherwise, and why: Redis answers twice, or in a protocol that the receiver does not speak.
+/// What slotd does differently, and why: Redis replies twice, or in a protocol that the receiver does not speak.
 #[test]
 fn differences() {
     if slotd_is_stock() {
@@ -802,7 +804,7 @@ fn differences() {
     let told = listener.frame(secs(10)).expect("a message");
     assert_eq!(told, b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n");
 
-    // Keys that nobody can be told of any more are forgotten.
+    // Keys without a client that could be notified are forgotten.
     drop((tracker, listener));
     let mut reader = node.client();
     reader.ok("CLIENT TRACKING ON");

@@ -1,6 +1,8 @@
-//! What was acknowledged before a clean stop is there after the start: for every way to stop a node, in every mode, for every command.
+//! Writes acknowledged before a clean stop are there after the next start: for every way to stop a node, in every mode,
+//! for every command.
 //!
-//! The save is made long (`rdb-key-save-delay`) rather than the data large: what matters is that clients go on writing meanwhile.
+//! `rdb-key-save-delay` makes the save long, instead of large data: what matters is that clients go on writing
+//! meanwhile.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -26,7 +28,7 @@ const KEYS: usize = 4_000;
 const DELAY_US: &str = "250";
 const WRITERS: usize = 6;
 
-/// The ways to stop a node in order, and whether save points make it save.
+/// The ways to stop a node in order, each with whether the node saves.
 const WAYS: [(&str, bool); 4] = [("TERM", true), ("INT", true), ("SHUTDOWN", true), ("SHUTDOWN SAVE", false)];
 
 fn fill(client: &mut Client, keys: usize) {
@@ -79,7 +81,7 @@ fn what_was_acknowledged_before_a_clean_stop_is_there_after_the_start_in_cluster
     stop_under_writers(&NodeSpec::cluster(Binary::Slotd, 5_000), true);
 }
 
-/// Commands that need the whole node wait for it, and may find that it has ended its writes meanwhile.
+/// Commands that need the barrier wait for it, and may find that the node has ended its writes meanwhile.
 #[test]
 fn what_needs_the_whole_node_is_not_acknowledged_after_the_last_cut() {
     for round in 0..4 {
@@ -115,7 +117,7 @@ fn what_needs_the_whole_node_is_not_acknowledged_after_the_last_cut() {
     }
 }
 
-/// Even numbers: transactions over many slots. Odd ones: a key is set and its database flushed, in turn.
+/// Even numbers: transactions over many slots. Odd ones: setting a key and flushing its database, in turn.
 fn exclusive_writer(mut client: Client, number: usize) -> (Arc<AtomicI64>, thread::JoinHandle<()>) {
     let count: Arc<AtomicI64> = Arc::default();
     let counted = count.clone();
@@ -148,7 +150,7 @@ fn exclusive_writer(mut client: Client, number: usize) -> (Arc<AtomicI64>, threa
     (count, writer)
 }
 
-/// Without a file, the replicas are where the data is: they get everything that was acknowledged before the node ends.
+/// Without a file, only the replicas have the data: they get everything that was acknowledged before the node ends.
 #[test]
 fn what_was_acknowledged_before_a_clean_stop_is_on_the_replicas() {
     for way in ["TERM", "SHUTDOWN"] {
@@ -164,7 +166,8 @@ fn what_was_acknowledged_before_a_clean_stop_is_on_the_replicas() {
     }
 }
 
-/// A key that is under way to another node is moved, or it is still here: never acknowledged as moved and back again.
+/// A key that is being moved to another node either is moved or is still here: never acknowledged as moved and back
+/// again.
 #[test]
 fn a_key_that_was_acknowledged_as_moved_is_not_back_after_a_stop() {
     let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -179,7 +182,8 @@ fn a_key_that_was_acknowledged_as_moved_is_not_back_after_a_stop() {
     assert!(link.read(&mut words).expect("RESTORE comes") > 0);
     node.signal("TERM");
     thread::sleep(Duration::from_millis(400));
-    // The target takes the key while the last save is being written (stock Redis looks at the signal only after this).
+    // The target accepts the key while the last save is being written (stock Redis checks for the signal only after
+    // this).
     for _ in 0..2 {
         // Stock Redis selects a database first.
         link.write_all(b"+OK\r\n").expect("the node listens");
@@ -190,11 +194,11 @@ fn a_key_that_was_acknowledged_as_moved_is_not_back_after_a_stop() {
     node.restart();
     let here = node.cmd("EXISTS moving").int() == 1;
     assert!(!(moved && here), "acknowledged as moved, and back");
-    // Stock Redis may end before its answer has left.
+    // Stock Redis may end before its reply is sent.
     assert!(moved || here || node.binary().is_stock(), "not answered, and gone");
 }
 
-/// A shutdown that is aborted, or that another client waits for as well, leaves a node that writes again.
+/// A shutdown that is aborted, or that another client waits for as well, leaves a node that accepts writes again.
 #[test]
 fn an_aborted_shutdown_lets_writes_go_on() {
     let node =
@@ -266,7 +270,7 @@ fn what_was_acknowledged_before_a_cluster_is_stopped_is_there_after_its_start() 
     if slotd_is_stock() {
         return;
     }
-    // Six neighbouring ports: those of a leased one and what lies behind, which nobody else takes on a test machine.
+    // Six adjacent ports: a leased one and those after it, which are otherwise unused on a test machine.
     let place = NodeSpec::new(Binary::Slotd).prepare();
     let dir = place.dir().join("cluster");
     for name in ["TERM", "INT"] {
@@ -289,7 +293,7 @@ fn what_was_acknowledged_before_a_cluster_is_stopped_is_there_after_its_start() 
     }
 }
 
-/// Six ports in a row that are free, with those of their buses.
+/// Six adjacent free ports, whose bus ports are free as well.
 fn free_neighbours() -> Vec<u16> {
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let start = 22_000 + (std::process::id() % 900) as u16 * 10;

@@ -1,4 +1,5 @@
-//! Damaged snapshots: what the checksum would have shown is loaded where it is not asked for, and damage that it does not show is named.
+//! Damaged snapshots: damage that the checksum would have revealed is loaded if the checksum is not verified, and other
+//! damage is reported.
 
 use std::fs;
 
@@ -51,7 +52,7 @@ impl Dice {
     }
 }
 
-/// A few bytes of the file are changed, put in or left out; the checksum is that of what there is then.
+/// A few bytes of the file are changed, inserted or removed; the checksum is recomputed.
 fn damaged(file: &[u8], seed: u64) -> Vec<u8> {
     let mut dice = Dice(seed);
     let mut bytes = file[..file.len() - 8].to_vec();
@@ -69,7 +70,7 @@ fn damaged(file: &[u8], seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// The node serves what it could load, or has ended and said why.
+/// The node serves what it could load, or has ended and reported why.
 fn judge(mut node: Node, what: &str) -> bool {
     node.spawn();
     let mut ended = false;
@@ -89,7 +90,7 @@ fn judge(mut node: Node, what: &str) -> bool {
 #[test]
 fn damage_that_no_checksum_shows_is_named_or_harmless() {
     if slotd_is_stock() {
-        // Stock Redis may crash on such a file, which `sanitize-dump-payload` is for.
+        // Stock Redis may crash on such a file, unless `sanitize-dump-payload` is set.
         return;
     }
     let (file, _) = saved();

@@ -1,5 +1,6 @@
-//! A primary that keeps nothing on disk and is restarted at once (docker and systemd do that) comes back empty before anybody
-//! missed it. Stock nodes then feed the void to their replicas, and the shard is gone (redis issue 6434, valkey issue 579).
+//! A primary without a snapshot that is restarted at once (docker and systemd do that) comes back empty before its
+//! absence was noticed. Stock replicas then copy the empty data set, and the shard's data is lost (redis issue 6434,
+//! valkey issue 579).
 
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::load::{Load, assert_all_there};
@@ -9,7 +10,7 @@ use integration::wait::{secs, wait_until};
 
 const NODE_TIMEOUT_MS: u32 = 2_000;
 
-/// nodes.conf says that there is data a moment after the first key.
+/// Waits until nodes.conf records that there is data, a moment after the first key.
 fn wait_for_the_mark(node: &Node) {
     wait_until("the mark in nodes.conf", secs(10), || {
         slotd_is_stock()
@@ -48,7 +49,7 @@ fn a_primary_that_comes_back_empty_makes_way_for_its_replica() {
     comes_back_empty(Binary::Slotd);
 }
 
-/// All that it takes is what stock nodes do anyway: retry a refused PSYNC, find a silent primary failed, and vote.
+/// It only needs what stock nodes do anyway: retry a refused PSYNC, mark a silent primary as failed, and vote.
 #[test]
 fn a_primary_that_comes_back_empty_makes_way_for_a_stock_replica() {
     comes_back_empty(Binary::Stock);
@@ -76,12 +77,12 @@ fn a_primary_that_comes_back_with_an_old_snapshot_makes_way_for_its_replica() {
     cluster.verify("after", written);
 }
 
-/// Nothing was ever there: nobody waits for a failover.
+/// There never was data, so no failover is waited for.
 #[test]
 fn a_primary_that_never_had_data_stays_in_its_place() {
     let spec = ClusterSpec::new(3, 1).node_timeout_ms(NODE_TIMEOUT_MS).with("repl-ping-replica-period", "1");
     let mut cluster = spec.create();
-    // Its stream moves on all the same, so the offset of the replica alone would say that something is missing.
+    // Its stream advances all the same, so the offset of the replica alone would suggest that data is missing.
     let replica = cluster.replicas_of(0)[0];
     wait_until("pings in the stream", secs(20), || {
         cluster.nodes[replica].info("slave_repl_offset").parse::<u64>().is_ok_and(|offset| offset > 0)
@@ -93,7 +94,7 @@ fn a_primary_that_never_had_data_stays_in_its_place() {
     assert!(!cluster.nodes[0].log().contains("waiting for it to take over"), "{}", cluster.nodes[0].log_tail(40));
 }
 
-/// The replicas came back empty too, so there is nobody to wait for.
+/// The replicas came back empty too, so there is nothing to wait for.
 #[test]
 fn a_cluster_that_comes_back_empty_as_a_whole_serves_at_once() {
     let mut cluster = cluster_with(Binary::Slotd);
@@ -108,7 +109,7 @@ fn a_cluster_that_comes_back_empty_as_a_whole_serves_at_once() {
     cluster.verify("new", written);
 }
 
-/// What all the waiting must not become: a shard without a replica that could win goes on after four node timeouts.
+/// The wait must end: a shard without a replica that could win goes on after four node timeouts.
 #[test]
 fn a_primary_whose_replica_may_not_take_over_gives_up_waiting() {
     let mut cluster = ClusterSpec::new(3, 1).node_timeout_ms(1_000).with("cluster-replica-no-failover", "yes").create();

@@ -1,4 +1,5 @@
-//! FAILOVER hands over to a replica that has everything, and costs nobody a full sync, whatever became of the history before.
+//! FAILOVER hands over to a replica that has everything, and causes no full sync, whatever happened to the history
+//! before.
 
 use integration::node::{Node, NodeSpec};
 use integration::wait::{secs, wait_until};
@@ -9,7 +10,8 @@ fn full_syncs(nodes: &[&Node]) -> Vec<String> {
     nodes.iter().map(|node| node.info("sync_full")).collect()
 }
 
-/// The primary was a replica for a moment, and nothing has been written since: its replica knows the new id, and only that may be named.
+/// The primary was a replica for a moment, and nothing was written since: its replica knows the new id, and only that
+/// may be used.
 #[test]
 fn a_handover_right_after_a_change_of_role_continues_the_history() {
     for (first, second) in PAIRS {

@@ -1,4 +1,4 @@
-//! What is acknowledged as flushed does not come back: FLUSHALL reaches the file on disk before its answer leaves.
+//! Keys whose flush was acknowledged do not come back: FLUSHALL reaches the file on disk before its reply leaves.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn what_was_flushed_is_not_back_after_a_crash() {
         }
         assert_eq!(node.info("rdb_changes_since_last_save"), "0", "{way:?}");
         assert_eq!(node.info("rdb_saves"), "1", "only SAVE is counted");
-        // What comes later is not in the file, and is a change.
+        // A later key is not in the file, and counts as a change.
         client.ok("SET later v");
         assert_eq!(node.info("rdb_changes_since_last_save"), "1", "{way:?}");
         kill_and_restart(&mut node);
@@ -49,7 +49,7 @@ fn flushdb_does_not_touch_the_file() {
     assert_eq!(node.cmd("DBSIZE").int(), 1);
 }
 
-/// A save that has begun holds what is being flushed: it is ended, and must not put its file in the place of the empty one.
+/// A running save contains the flushed keys: it is cancelled, and must not replace the empty file.
 #[test]
 fn a_running_save_does_not_bring_back_what_was_flushed() {
     for (points, in_transaction) in [("3600 1", false), ("3600 1", true), ("", false)] {
@@ -95,7 +95,7 @@ fn a_flush_in_the_stream_reaches_the_replicas_file() {
     replica.client().ok("SAVE");
     primary.client().ok("FLUSHALL");
     wait_until("the flush to arrive", secs(20), || replica.cmd("DBSIZE").int() == 0);
-    // It is counted when it is done.
+    // It is counted once it is done.
     wait_until("the file to be written", secs(20), || replica.info("rdb_changes_since_last_save") == "0");
     replica.kill();
     replica.set_directive("replicaof", "127.0.0.1 1");
@@ -103,7 +103,7 @@ fn a_flush_in_the_stream_reaches_the_replicas_file() {
     assert_eq!(replica.cmd("DBSIZE").int(), 0);
 }
 
-/// A file that cannot be written keeps nobody from flushing; the changes count as not saved.
+/// A file that cannot be written does not prevent a flush; the changes count as not saved.
 #[test]
 fn a_flush_without_a_file_is_answered_and_counted() {
     let node = NodeSpec::new(Binary::Slotd).with("save", "3600 1").start();

@@ -1,8 +1,9 @@
-//! Freeze a primary, queue a write on an open connection, let a replica take over, wake the primary: an OK must be true.
+//! Freeze a primary, queue a write on an open connection, let a replica take over, wake the primary: an OK must be
+//! true.
 //!
-//! Stock Redis fails this: the woken process reads its socket before it hears that it was replaced, answers OK, and then throws the write away
-//! when it becomes a replica. slotd must hear a majority again before it serves a write after such a pause. Run against stock Redis the
-//! test proves itself: it must find losses there.
+//! Stock Redis fails this: the woken process reads its socket before it hears that it was replaced, replies OK, and
+//! then discards the write when it becomes a replica. slotd must hear from a majority again before it serves a write
+//! after such a pause. The test proves itself against stock Redis, where it must find losses.
 
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::oracle::slotd_is_stock;
@@ -34,7 +35,7 @@ fn a_woken_primary_never_acknowledges_a_write_that_is_then_gone() {
     }
 }
 
-/// One round; returns the key if the write was acknowledged.
+/// One round; returns the key if its write was acknowledged.
 fn frozen_write(cluster: &Cluster, victim: usize, round: usize) -> Option<String> {
     let mine = cluster.myself(victim);
     let key = (0..)
@@ -48,7 +49,7 @@ fn frozen_write(cluster: &Cluster, victim: usize, round: usize) -> Option<String
     client.send(&["SET", &key, &format!("value-{round}")]).expect("the socket's buffer takes it");
     let promoted = cluster.wait_promotion(&replicas, secs(40));
     cluster.nodes[victim].thaw();
-    // MOVED, CLUSTERDOWN, READONLY or a closed connection are all honest answers.
+    // MOVED, CLUSTERDOWN, READONLY or a closed connection are all correct answers.
     let reply = client.reply(secs(20));
     wait_until("the woken primary to follow", secs(60), || cluster.replicas_of(promoted).contains(&victim));
     cluster.wait_stable();

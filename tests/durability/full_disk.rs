@@ -1,4 +1,4 @@
-//! A node whose disk is full does not throw its data away: it goes on serving, says why, and ends when it can or must.
+//! A node whose disk is full does not discard its data: it goes on serving, reports why, and ends when it can or must.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use integration::node::NodeSpec;
 use integration::oracle::Binary;
 use integration::wait::{secs, wait_until};
 
-/// Makes every save fail until it is dropped: the file cannot take a directory's place.
+/// Makes every save fail until it is dropped: a directory has the name of the file.
 struct Obstacle(PathBuf);
 
 impl Obstacle {
@@ -49,14 +49,14 @@ fn a_node_that_cannot_save_goes_on_serving() {
     node.terminate();
     node.restart();
     assert_eq!(node.cmd("GET k").text(), "v2");
-    // Who insists loses what could not be saved.
+    // SHUTDOWN FORCE loses what could not be saved.
     let _obstacle = Obstacle::new(node.dir());
     node.client().send(&["SHUTDOWN", "FORCE"]).expect("sent");
     assert_eq!(node.wait_end(secs(20)), Some(0));
     assert!(node.log().contains("Error trying to save the DB. Exit anyway."), "{}", node.log_tail(9));
 }
 
-/// The same with a disk that is really full, where the system lets the test have one.
+/// The same with a disk that is really full, if the system lets the test have one.
 #[test]
 fn a_full_disk_keeps_the_node_alive() {
     let place = NodeSpec::new(Binary::Slotd).prepare();
@@ -98,7 +98,8 @@ impl Drop for Mounted {
     }
 }
 
-/// Writes are refused after a failed background save only where save points promise that they are saved.
+/// Writes are refused after a failed background save only if there are save points, which promise that writes are
+/// saved.
 #[test]
 fn a_failed_save_closes_the_gate_for_writes_only_with_save_points() {
     let node = NodeSpec::new(Binary::Slotd).start();

@@ -1,4 +1,5 @@
-//! A full disk ends no cluster node and stops no election: nodes.conf is written over in place while there is no room for a new one.
+//! A full disk ends no cluster node and prevents no election: nodes.conf is overwritten in place while there is no room
+//! for a new file.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -10,11 +11,11 @@ use integration::one_process::{OneProcess, TestDir};
 use integration::oracle::{Binary, slotd_is_stock};
 use integration::wait::{secs, wait_until};
 
-/// A small disk of our own, taken away with this value.
+/// A small disk for the test, removed with this value.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None` where the system does not let the test have one.
+    /// `None` if the system does not let the test have one.
     fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).expect("the directory is writable");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "none"]).arg(at).output();
@@ -69,11 +70,11 @@ fn a_change_of_slots_on_a_full_disk_is_answered_and_outlives_a_kill() {
         assert_eq!(node.cmd("CLUSTER MYID").text(), id);
     }
     if !slotd_is_stock() {
-        // Each life says it once.
+        // Each process logs it once.
         let restarts = node.log().matches("Node configuration loaded").count();
         assert_eq!(node.log().matches("The disk is full").count(), 1 + restarts);
     }
-    // As soon as there is room, the file is replaced as ever.
+    // As soon as there is room, the file is replaced as usual.
     disk.make_room();
     assert!(node.cmd("CLUSTER SAVECONFIG").is_ok());
     let text = std::fs::read_to_string(&conf).expect("readable");
@@ -100,7 +101,7 @@ fn a_cluster_on_a_full_disk_fails_over() {
     for node in 1..6 {
         assert_eq!(cluster.cmd(node, "PING").text(), "PONG", "node {node}");
     }
-    // The dead one comes back, to the disk that is still full, as a replica.
+    // The dead node comes back as a replica, on the disk that is still full.
     assert!(cluster.cmd(1, &format!("SLOTD NODE RESTART {}", cluster.id(0))).is_ok());
     cluster.expect_event(0, "started");
     wait_until("the old primary to follow", secs(20), || {

@@ -1,5 +1,5 @@
-//! The primary's side of a full resynchronisation: a slow replica holds nobody up, costs a bounded amount of memory, and is dropped
-//! in the end; a replica that wants no keys gets none; odd numbers in the conversation harm nobody.
+//! The primary's side of a full resynchronisation: a slow replica delays no other work, costs a bounded amount of
+//! memory, and is dropped in the end; a replica that wants no keys gets none; odd numbers in the handshake do no harm.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::{wait_link_up, wait_same_data};
 
 const SIZE: usize = 40_000_000;
 
-/// A primary with much data. On stock Redis the file on the disk is what keeps replicas apart.
+/// A primary with much data. On stock Redis the file on disk decouples the replicas.
 fn primary() -> NodeSpec {
     NodeSpec::new(Binary::Slotd)
         .with("repl-diskless-sync", "no")
@@ -30,7 +30,8 @@ fn filled(spec: NodeSpec) -> Node {
     node
 }
 
-/// A replica of the old kind, which needs the length first, or of the new kind, which takes a mark. It does not read on its own.
+/// A replica of the old kind, which needs the length first, or of the new kind, which takes a mark. It reads only when
+/// the test does.
 fn begin_sync(primary: &Node, marked: bool) -> Client {
     let mut client = primary.client();
     if marked {
@@ -43,7 +44,7 @@ fn begin_sync(primary: &Node, marked: bool) -> Client {
     client
 }
 
-/// Kilobytes that the process has in memory, and those that no file backs.
+/// Kilobytes of resident memory of the process, and those not backed by a file.
 fn resident_kb(node: &Node) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a line of every status");
@@ -64,7 +65,7 @@ fn a_slow_replica_holds_nobody_up() {
     wait_link_up(&fast);
     wait_same_data(&primary, &fast);
     assert_eq!(slow.info("master_sync_in_progress"), "1");
-    // Writes, and what they bring to the replica that is there.
+    // Writes, and their replication to the other replica.
     assert!(primary.cmd("SET more v").is_ok());
     wait_same_data(&primary, &fast);
     // Saving.
@@ -72,7 +73,7 @@ fn a_slow_replica_holds_nobody_up() {
     assert!(!primary.cmd("BGSAVE").is_error());
     wait_until("BGSAVE", secs(20), || primary.info("rdb_bgsave_in_progress") == "0");
     assert_eq!(primary.info("rdb_last_bgsave_status"), "ok");
-    // The slow one gets all in the end.
+    // The slow one gets everything in the end.
     proxy.open();
     wait_link_up(&slow);
     wait_same_data(&primary, &slow);
@@ -87,19 +88,19 @@ fn a_slow_replica_holds_nobody_up() {
     assert!(started.elapsed() < secs(5), "{:?}", started.elapsed());
 }
 
-/// Whatever a replica has not taken is not in the primary's memory, and it gets every byte of it in the end.
+/// Bytes that a replica has not taken are not in the primary's memory, and it gets every byte in the end.
 #[test]
 fn a_slow_replica_costs_a_window_of_memory() {
     for marked in [true, false] {
         let primary = filled(primary());
-        // What one sync leaves behind in the allocator is not the replica's.
+        // What one sync leaves in the allocator is not counted for the replica.
         let mut warm = begin_sync(&primary, marked);
         take(&mut warm, marked);
         drop(warm);
         wait_until("it to be gone", secs(10), || primary.info("connected_slaves") == "0");
         let before = resident_kb(&primary);
         let mut client = begin_sync(&primary, marked);
-        // As long as the snapshot is made, there may be more of it every moment.
+        // While the snapshot is being made, its size grows.
         let mut most = 0;
         let until = Instant::now() + secs(3);
         while Instant::now() < until {
@@ -114,7 +115,7 @@ fn a_slow_replica_costs_a_window_of_memory() {
     }
 }
 
-/// The next line that says something: empty ones keep the link alive.
+/// The next line that is not empty: empty ones keep the link alive.
 fn said(client: &mut Client) -> String {
     wait_for("a line", secs(20), || Some(client.line(secs(20))).filter(|line| !line.is_empty()))
 }
@@ -158,7 +159,7 @@ fn a_replica_that_stands_still_is_dropped_after_the_timeout() {
     wait_until("the log to say so", secs(5), || primary.log().contains("Disconnecting timedout replica (full sync): "));
 }
 
-/// What is written during the transfer is kept for the replica; but not without end.
+/// Writes during the transfer are kept for the replica, but not without bound.
 #[test]
 fn a_replica_that_falls_behind_during_its_sync_is_dropped_by_its_output_limit() {
     let primary = filled(primary().with("client-output-buffer-limit", "replica 2mb 0 0"));
@@ -169,7 +170,7 @@ fn a_replica_that_falls_behind_during_its_sync_is_dropped_by_its_output_limit() 
     wait_until("it to be dropped", secs(20), || primary.info("connected_slaves") == "0");
 }
 
-/// `redis-cli --functions-rdb`: there are no functions, and the keys were not asked for.
+/// `redis-cli --functions-rdb`: there are no functions, and no keys were requested.
 #[test]
 fn a_replica_that_wants_functions_gets_no_keys() {
     let node = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();
@@ -193,7 +194,7 @@ fn a_replica_that_wants_functions_gets_no_keys() {
     }
 }
 
-/// The words of a replica, with numbers as they should not be: answered as by stock Redis, and nobody falls over them.
+/// A replica's handshake with invalid numbers gets the replies of stock Redis, and does no harm.
 #[test]
 fn odd_words_of_a_replica_are_answered_as_by_redis() {
     let server = |binary| NodeSpec::new(binary).with("repl-diskless-sync-delay", "0").start();
@@ -223,7 +224,7 @@ fn odd_words_of_a_replica_are_answered_as_by_redis() {
     }
 }
 
-/// What a replica says of itself is shown, and its acknowledgements may be any number.
+/// What a replica announces is shown, and its acknowledgements may be any number.
 #[test]
 fn odd_numbers_of_a_replica_are_survived() {
     let node = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();
@@ -252,7 +253,7 @@ fn odd_numbers_of_a_replica_are_survived() {
     assert_eq!(node.cmd("PING").text(), "PONG");
 }
 
-/// A server whose data directory can be taken away.
+/// A server whose data directory can be removed.
 fn with_directory(spec: NodeSpec) -> (Node, std::path::PathBuf) {
     let mut node = spec.prepare();
     let directory = node.dir().join("data");
@@ -262,7 +263,7 @@ fn with_directory(spec: NodeSpec) -> (Node, std::path::PathBuf) {
     (node, directory)
 }
 
-/// Without a file the slowest replica sets the pace, in bounded memory, and nobody is kept from saving what can be saved.
+/// Without a file the slowest replica sets the pace, in bounded memory, and other saves are not prevented.
 #[test]
 fn without_a_disk_a_slow_replica_still_costs_a_window_of_memory() {
     if slotd_is_stock() {
@@ -284,12 +285,12 @@ fn without_a_disk_a_slow_replica_still_costs_a_window_of_memory() {
     fs::write(&path, snapshot).expect("the node's directory is writable");
     assert_eq!(check_rdb(&path), SIZE / crate::resync_keeps_data::VALUE);
     drop(slow);
-    // Who needs the length first is told that it cannot be.
+    // A replica that needs the length first is told that it cannot be served.
     wait_until("it to be gone", secs(10), || primary.info("connected_slaves") == "0");
     let mut old = primary.client();
     old.send(&["SYNC"]).expect("sent");
     old.expect_close(secs(20));
-    // And the end of the node does not wait for one that stands still.
+    // And the end of the node does not wait for a replica that hangs.
     let _silent = begin_sync(&primary, true);
     let mut primary = primary;
     let started = Instant::now();
@@ -297,7 +298,7 @@ fn without_a_disk_a_slow_replica_still_costs_a_window_of_memory() {
     assert!(started.elapsed() < secs(5), "{:?}", started.elapsed());
 }
 
-/// It has no room for the new data, says so, and keeps the old ones.
+/// It has no room for the new data, reports that, and keeps the old data.
 #[test]
 fn a_replica_that_cannot_keep_a_snapshot_keeps_its_data() {
     let primary = filled(primary());

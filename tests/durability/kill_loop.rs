@@ -6,7 +6,8 @@ use integration::wait::{secs, wait_until};
 
 use crate::rounds;
 
-/// Three shards with two replicas each. A write counts only after `WAIT 2`, so whichever replica wins the election has it.
+/// Three shards with two replicas each. A write counts only after `WAIT 2`, so whichever replica wins the election has
+/// it.
 #[test]
 fn no_counted_write_is_lost_when_primaries_are_killed() {
     let mut cluster = ClusterSpec::new(3, 2).node_timeout_ms(1_500).create();

@@ -1,7 +1,8 @@
 //! What must not be lost: snapshots, replication, and acknowledged writes while nodes die and freeze.
 //!
-//! `DEBUG DIGEST` is the judge wherever two servers must hold the same data: slotd computes it as Redis does, so the digests of
-//! different servers can be compared. The two loops at the end are the long ones; `KILL_ROUNDS` and `FREEZE_ROUNDS` set their length (20).
+//! `DEBUG DIGEST` decides whenever two servers must hold the same data: slotd computes it as Redis does, so the digests
+//! of different servers can be compared. The two loops at the end are the long ones; `KILL_ROUNDS` and `FREEZE_ROUNDS`
+//! set their length (20).
 
 mod clean_stop;
 mod damaged_files;
@@ -34,7 +35,7 @@ use integration::wait::{secs, wait_ok};
 const PAIRS: [(Binary, Binary); 3] =
     [(Binary::Stock, Binary::Slotd), (Binary::Slotd, Binary::Stock), (Binary::Slotd, Binary::Slotd)];
 
-/// Keys of every kind that there is: all string encodings, small and large lists, expiries, binary names, several databases.
+/// Keys of every kind: all string encodings, small and large lists, expiries, binary names, several databases.
 fn fill_with_everything(client: &mut Client) {
     for line in [
         "SET int 12345",

@@ -1,4 +1,4 @@
-//! One snapshot at a time: who asks for another is told so at once, and who ends the node waits for none.
+//! One snapshot at a time: a request for another is refused at once, and the end of a node waits for none.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use integration::wait::{secs, wait_until};
 
 const BUSY: &str = "ERR Background save already in progress";
 
-/// A node with much data, and a replica that does not read what it is sent.
+/// A node with much data, and a replica that does not read its output.
 fn with_a_slow_replica(timeout_s: &str) -> (Node, Client) {
     let node = NodeSpec::new(Binary::Slotd)
         .with("save", "3600 1")
@@ -46,7 +46,7 @@ fn a_save_during_a_full_sync_is_refused_as_often_as_it_is_asked_for() {
     assert_eq!(node.cmd("GET k").text(), "v");
 }
 
-/// The full sync is given up for the last save: whoever stops the node does not wait for the slowest replica.
+/// A full sync is cancelled for the last save: stopping a node does not wait for the slowest replica.
 #[test]
 fn a_stop_does_not_wait_for_a_slow_full_sync() {
     for way in ["TERM", "SHUTDOWN"] {
@@ -66,7 +66,7 @@ fn a_stop_does_not_wait_for_a_slow_full_sync() {
     }
 }
 
-/// Who presses Ctrl+C a second time wants the end now.
+/// A second Ctrl+C ends the process at once.
 #[test]
 fn a_second_interrupt_ends_the_process_at_once() {
     for (first, second, code) in [("INT", "INT", Some(1)), ("TERM", "INT", Some(1)), ("INT", "TERM", None)] {
@@ -87,7 +87,7 @@ fn a_second_interrupt_ends_the_process_at_once() {
             assert!(node.try_cmd("PING").is_some(), "it still waits");
         }
     }
-    // Also in the middle of a save, whose unfinished file goes with the process.
+    // Also in the middle of a save, whose incomplete file is removed with the process.
     let mut node = NodeSpec::new(Binary::Slotd).with("save", "3600 1").with("rdb-key-save-delay", "10000000").start();
     let mut client = node.client();
     client.ok("SET a v");
@@ -104,7 +104,7 @@ fn a_second_interrupt_ends_the_process_at_once() {
     assert_eq!(names, ["log"]);
 }
 
-/// Between the commands of a transaction there is no moment for a snapshot: it comes right after.
+/// There is no moment for a snapshot between the commands of a transaction: it is made right after.
 #[test]
 fn a_save_in_a_transaction_comes_after_it() {
     let node = NodeSpec::new(Binary::Slotd).start();
@@ -122,7 +122,7 @@ fn a_save_in_a_transaction_comes_after_it() {
     assert_eq!(client.cmd("SAVE").text(), "ERR Command not allowed inside a transaction");
 }
 
-/// Who has asked and then says nothing more still hears the answer.
+/// A client that has shut down its sending side still gets the reply.
 #[test]
 fn a_client_that_closes_its_half_hears_the_answer() {
     let node = NodeSpec::new(Binary::Slotd).with("rdb-key-save-delay", "100000").start();

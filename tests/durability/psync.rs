@@ -15,8 +15,9 @@ fn server(binary: Binary) -> Node {
     NodeSpec::new(binary).with("repl-diskless-sync-delay", "0").with("repl-backlog-size", "2mb").start()
 }
 
-/// Makes one the replica of the other and waits until both say so: a replica whose link is up is not yet online with its primary.
-/// A stock primary first has to notice that the process which wrote the snapshot has ended, and to hear the replica once more.
+/// Makes one the replica of the other and waits until both report it: a replica whose link is up is not yet online at
+/// its primary. A stock primary first has to notice that the process which wrote the snapshot has ended, and to hear
+/// from the replica once more.
 fn follow(replica: &Node, primary: &Node) {
     assert!(replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).is_ok());
     wait_link_up(replica);
@@ -172,7 +173,7 @@ fn a_backlog_that_is_too_short_means_a_full_resynchronisation() {
     }
 }
 
-/// PSYNC2: when the primary is replaced, its other replica goes on with the new one without a full resynchronisation.
+/// PSYNC2: when the primary is replaced, its other replica continues with the new one without a full resynchronisation.
 #[test]
 fn siblings_resume_from_a_promoted_replica() {
     for (primary, replica) in PAIRS {
@@ -183,7 +184,7 @@ fn siblings_resume_from_a_promoted_replica() {
         wait_same_data(&old, &new);
         wait_same_data(&old, &sibling);
         let replid = old.info("master_replid");
-        // No pings that one has and the other has not: stop the old one's stream first.
+        // No pings that only one of them has: stop the old one's first.
         old.cmd("CONFIG SET repl-ping-replica-period 3600");
         wait_ok("equal offsets", secs(10), || {
             let offsets = [&new, &sibling].map(|n| n.info("slave_repl_offset"));
@@ -219,7 +220,7 @@ fn chains_of_replicas_share_one_history() {
     }
 }
 
-/// A restarted replica that saved when it went goes on where it stopped.
+/// A restarted replica that saved at its end continues where it stopped.
 #[test]
 fn a_replica_resumes_after_an_orderly_restart() {
     for (primary, replica) in PAIRS {
@@ -239,7 +240,7 @@ fn a_replica_resumes_after_an_orderly_restart() {
     }
 }
 
-/// FAILOVER: the roles are exchanged between two writes, and nothing is lost.
+/// FAILOVER: the roles are swapped between two writes, and nothing is lost.
 #[test]
 fn failover_exchanges_the_roles() {
     for (primary, replica) in PAIRS {
@@ -259,7 +260,7 @@ fn failover_exchanges_the_roles() {
     }
 }
 
-/// Expiry is the primary's business: the replica hides what has expired, and deletes when told.
+/// The primary decides about expiry: the replica hides expired keys, and deletes them when told.
 #[test]
 fn replicas_hide_expired_keys_and_wait_for_the_deletion() {
     for (primary, replica) in PAIRS {
@@ -276,7 +277,7 @@ fn replicas_hide_expired_keys_and_wait_for_the_deletion() {
     }
 }
 
-/// A node that is configured as a replica is one from its first reply on.
+/// A node that is configured as a replica is one from its first reply.
 #[test]
 fn a_configured_replica_is_never_a_primary() {
     let lone = || NodeSpec::new(Binary::Slotd).with("replicaof", "127.0.0.1 1");
@@ -292,7 +293,7 @@ fn a_configured_replica_is_never_a_primary() {
     }
 }
 
-/// A pause and DEBUG SLEEP hold a replica's stream back as well: that is how tests make a replica lag.
+/// A pause and DEBUG SLEEP hold a replica's stream back as well; tests use that to make a replica lag.
 #[test]
 fn a_pause_holds_the_stream_back() {
     for (primary, replica) in PAIRS {
@@ -329,7 +330,7 @@ fn a_pause_holds_the_stream_back() {
     }
 }
 
-/// A writer that goes on during the full resynchronisation ends up whole on the replica.
+/// The writes of a client that goes on during the full resynchronisation are all on the replica in the end.
 #[test]
 fn writes_during_a_full_resynchronisation_are_not_lost() {
     for (primary, replica) in PAIRS {
@@ -355,7 +356,8 @@ fn writes_during_a_full_resynchronisation_are_not_lost() {
     }
 }
 
-/// A replica that lacks a command of its primary must not go on without it: skipping one would let the two differ in silence.
+/// A replica that lacks a command of its primary must not go on without it: if it skipped one, the two would silently
+/// differ.
 #[test]
 fn a_command_that_this_server_lacks_is_not_skipped() {
     if slotd_is_stock() {
@@ -375,7 +377,7 @@ fn a_command_that_this_server_lacks_is_not_skipped() {
         log.contains("== CRITICAL == This replica is sending an error to its master: 'ERR unknown command"),
         "{log}"
     );
-    // It asks again and again, since the primary may be another one some day, but not without a pause.
+    // It retries, since the primary may be another one some day, but not without a pause.
     std::thread::sleep(secs(2));
     let attempts = replica.log().matches("MASTER <-> REPLICA sync started").count();
     assert!((2..30).contains(&attempts), "{attempts} attempts in two seconds");
@@ -383,7 +385,7 @@ fn a_command_that_this_server_lacks_is_not_skipped() {
     assert_eq!(replica.cmd("EXISTS before after").int(), 1, "what came before stays, what came after is not applied");
 }
 
-/// The next request that a replica sends to the primary that a test plays.
+/// The next request that a replica sends to the primary played by a test.
 pub(crate) fn request(from: &mut impl BufRead) -> Vec<String> {
     let mut line = || {
         let mut line = String::new();
@@ -394,8 +396,8 @@ pub(crate) fn request(from: &mut impl BufRead) -> Vec<String> {
     (0..words).map(|_| (line(), line()).1).collect()
 }
 
-/// A stock primary takes no acknowledgement before it has noticed that its snapshot's process has ended: the first one is lost.
-/// The replica repeats it soon, so that it need not do without writes for a second.
+/// A stock primary accepts no acknowledgement before it has noticed that its snapshot's process has ended: the first
+/// one is lost. The replica repeats it soon, so that it is not without writes for a second.
 #[test]
 fn a_primary_that_missed_the_first_acknowledgement_gets_others_soon() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -427,7 +429,7 @@ fn a_primary_that_missed_the_first_acknowledgement_gets_others_soon() {
     (0..8).for_each(|_| assert_eq!(acknowledged(), "7"));
     let took = first.elapsed();
     assert!(took < secs(4), "one a second would be seven seconds, not {took:?}");
-    // From the first byte on the primary need not be told so often.
+    // From the first byte on the primary need not be sent so many acknowledgements.
     socket.write_all(b"\n").expect("the replica listens");
     while acknowledged() != "8" {}
     let quiet = Instant::now();

@@ -55,7 +55,7 @@ fn bgsave_saves_and_says_so() {
     assert_eq!(client.cmd("BGSAVE SCHEDULE").text(), "Background saving started");
 }
 
-/// A snapshot is of one instant: writers that go on meanwhile are not in it, and are not stopped by it.
+/// A snapshot is of one instant: later writes are not in it, and it does not stop them.
 #[test]
 fn a_snapshot_is_consistent_under_writes() {
     let node = NodeSpec::new(Binary::Slotd).start();
@@ -63,7 +63,7 @@ fn a_snapshot_is_consistent_under_writes() {
     for i in 0..20_000 {
         client.call(&["SET", &format!("n:{i}"), "0"]);
     }
-    // Both counters move together in transactions: a snapshot that shows them apart is no snapshot.
+    // Both counters are incremented together in transactions: a snapshot in which they differ is wrong.
     let mut writer = node.client();
     assert_eq!(client.cmd("BGSAVE").text(), "Background saving started");
     for i in 0..500 {
@@ -127,7 +127,7 @@ fn shutdown_by_command() {
     assert_eq!(node.cmd("SHUTDOWN ABORT").text(), "ERR No shutdown in progress.");
 }
 
-/// Keys whose time has come while the file lay there are not loaded.
+/// Keys that expired while the file was on disk are not loaded.
 #[test]
 fn expired_keys_are_left_out_at_load() {
     let mut node = NodeSpec::new(Binary::Slotd).with("save", "3600 1").start();
@@ -141,7 +141,7 @@ fn expired_keys_are_left_out_at_load() {
     assert!(node.cmd("TTL long").int() > 900);
 }
 
-/// A replica loads what has expired as well: only its primary's DEL removes it, since its own clock may be ahead.
+/// A replica also loads expired keys: only its primary's DEL removes them, since its own clock may be ahead.
 #[test]
 fn a_replica_keeps_expired_keys_at_load() {
     let source = NodeSpec::new(Binary::Stock).start();
@@ -164,7 +164,7 @@ fn a_replica_keeps_expired_keys_at_load() {
     }
 }
 
-/// A damaged file is refused with a word of why, and left as it is: somebody may still save what is in it.
+/// A damaged file is refused with a reason, and left unchanged: its contents may still be recovered.
 #[test]
 fn a_damaged_file_is_refused_and_left_alone() {
     let source = NodeSpec::new(Binary::Stock).start();
@@ -202,7 +202,7 @@ fn debug_reload_changes_nothing() {
     assert_eq!(client.cmd("DEBUG DIGEST"), digest);
 }
 
-/// Nothing but dump.rdb is left behind, also when saves follow each other or fail.
+/// Only dump.rdb is left, also when saves follow each other or fail.
 #[test]
 fn saving_is_all_or_nothing() {
     let node = NodeSpec::new(Binary::Slotd).start();
@@ -212,7 +212,8 @@ fn saving_is_all_or_nothing() {
         client.ok("SAVE");
     }
     assert_eq!(files(&node), ["dump.rdb", "log"]);
-    // A directory in the file's place cannot be replaced: the save fails, leaves nothing behind, and the next one is whole again.
+    // A directory in the file's place cannot be replaced: the save fails, leaves nothing behind, and the next one is
+    // complete again.
     let path = node.dir().join("dump.rdb");
     fs::remove_file(&path).expect("saved");
     fs::create_dir(&path).expect("free now");

@@ -1,4 +1,4 @@
-//! How often a replica asks a primary that says yes and hangs up.
+//! How often a replica retries with a primary that accepts it and closes the link.
 
 use std::io::{self, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use integration::wait::secs;
 
 use crate::psync::request;
 
-/// Plays a primary up to PSYNC and answers that.
+/// Plays a primary up to PSYNC and sends this answer.
 fn accept(socket: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
     socket.set_read_timeout(Some(secs(20)))?;
     let mut requests = BufReader::new(socket.try_clone()?);
@@ -24,7 +24,7 @@ fn accept(socket: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Attempts to follow in three seconds a primary that gives this answer to PSYNC and closes the link.
+/// The number of attempts within three seconds, with a primary that gives this answer to PSYNC and closes the link.
 fn attempts(answer: &[u8]) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("an option of every socket");
@@ -47,7 +47,7 @@ fn attempts(answer: &[u8]) -> usize {
     attempts
 }
 
-/// Each answer brings the link up. Made anew at once, it would come up and break hundreds of times a second.
+/// Each answer brings the link up. Without a pause it would come up and break hundreds of times a second.
 #[test]
 fn a_primary_that_accepts_and_hangs_up_is_not_asked_without_a_pause() {
     if slotd_is_stock() {

@@ -1,4 +1,4 @@
-//! DEBUG RELOAD takes the data set to the file and back: nothing that is acknowledged meanwhile is lost.
+//! DEBUG RELOAD saves the data set to the file and loads it again: no write that is acknowledged meanwhile is lost.
 
 use integration::node::NodeSpec;
 use integration::oracle::Binary;
@@ -31,7 +31,7 @@ fn what_is_acknowledged_during_a_reload_is_there_after_it() {
     writers.finish(&node);
 }
 
-/// A replica's stream waits as well, and the replica goes on where it was.
+/// A replica's stream waits as well, and the replica continues where it was.
 #[test]
 fn a_replica_reloads_without_losing_its_place() {
     let primary = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();

@@ -1,7 +1,8 @@
-//! A full resynchronisation costs a replica its old data only when the new ones are there as a whole.
+//! A full resynchronisation drops a replica's old data only when the new data is complete.
 //!
-//! Whatever happens to the primary or the link in the middle of a transfer, the replica goes on serving what it had, keeps it when
-//! it is made a primary, and stands for election with it in a cluster. A proxy stops the transfer where the test wants it.
+//! Whatever happens to the primary or the link in the middle of a transfer, the replica goes on serving its old data,
+//! keeps it when it becomes a primary, and stands for election with it in a cluster. A proxy stops the transfer where
+//! the test wants it.
 
 use std::fs;
 
@@ -14,10 +15,11 @@ use integration::wait::{secs, wait_ok, wait_until};
 
 use crate::{PAIRS, wait_link_up, wait_same_data};
 
-/// Bytes of the data set's values, which are random enough not to be compressed.
+/// Size of the data set's values, which are random enough not to be compressible.
 const SIZE: usize = 20_000_000;
 pub(crate) const VALUE: usize = 2_000;
-/// Where a transfer is stopped: in its first lines, below and above what fits into memory, and before its last bytes.
+/// Where a transfer is stopped: in its first lines, below and above the size that is kept in memory, and before its
+/// last bytes.
 const POINTS: [u64; 4] = [2_000, 600_000, 9_000_000, 19_900_000];
 
 fn value(seed: usize) -> String {
@@ -29,7 +31,7 @@ fn value(seed: usize) -> String {
     (0..VALUE).map(letter).collect()
 }
 
-/// Fills a server with about `bytes`; the keys all lie in the slot of `tag`.
+/// Fills a server with about `bytes`; all keys are in the slot of `tag`.
 pub(crate) fn fill(client: &mut Client, tag: &str, bytes: usize, seed: usize) {
     let count = bytes / VALUE;
     for first in (0..count).step_by(500) {
@@ -41,13 +43,13 @@ pub(crate) fn fill(client: &mut Client, tag: &str, bytes: usize, seed: usize) {
     }
 }
 
-/// The values of `repl-diskless-load` with which a replica serves during the transfer. A stock one with `swapdb` waits for the socket in
-/// the middle of a key, and says nothing as long as its primary says nothing.
+/// The values of `repl-diskless-load` with which a replica serves during the transfer. A stock replica with `swapdb`
+/// blocks on the socket in the middle of a key, and does not respond while its primary sends nothing.
 fn modes(replica: Binary) -> &'static [&'static str] {
     if replica.is_stock() { &["disabled"] } else { &["disabled", "swapdb"] }
 }
 
-/// A replica in sync over a proxy. `what` is said of every assertion.
+/// A replica in sync through a proxy. `what` is part of every assertion's message.
 struct Pair {
     primary: Node,
     replica: Node,
@@ -73,8 +75,8 @@ impl Pair {
         Self { primary, replica, proxy, what }
     }
 
-    /// Breaks the link, writes more than the backlog holds, and stops the transfer that follows after so many bytes. Returns the
-    /// digest of the data that the replica had.
+    /// Breaks the link, writes more than the backlog holds, and stops the following transfer after so many bytes.
+    /// Returns the digest of the replica's data.
     fn stop_at(&self, bytes: u64) -> String {
         let old = digest(&self.replica);
         self.proxy.cut();
@@ -111,7 +113,7 @@ fn digest(node: &Node) -> String {
     digest
 }
 
-/// The primary dies: the old data stay, a new attempt brings the new ones.
+/// The primary dies: the old data stays, and a new attempt brings the new data.
 #[test]
 fn a_transfer_that_breaks_off_costs_nothing() {
     for (primary, replica) in PAIRS {
@@ -133,7 +135,7 @@ fn a_transfer_that_breaks_off_costs_nothing() {
     }
 }
 
-/// The primary stands still: the replica answers with what it has, and keeps it as a primary.
+/// The primary hangs: the replica serves its old data, and keeps it as a primary.
 #[test]
 fn replicaof_no_one_in_the_middle_of_a_transfer_keeps_the_old_data() {
     for (primary, replica) in PAIRS {
@@ -161,7 +163,7 @@ fn replicaof_no_one_in_the_middle_of_a_transfer_keeps_the_old_data() {
     }
 }
 
-/// A replica that dies in the middle of a transfer leaves no half of a snapshot behind, not even until its next start.
+/// A replica that dies in the middle of a transfer leaves no partial snapshot behind, not even until its next start.
 #[test]
 fn a_replica_killed_in_the_middle_of_a_transfer_leaves_no_file() {
     if slotd_is_stock() {
@@ -173,7 +175,7 @@ fn a_replica_killed_in_the_middle_of_a_transfer_leaves_no_file() {
     pair.leaves_no_file();
 }
 
-/// What this server cannot hold, or what is damaged, is refused before the old data go.
+/// Unsupported or damaged data is refused before the old data is dropped.
 #[test]
 fn a_snapshot_that_cannot_be_loaded_costs_nothing() {
     if slotd_is_stock() {
@@ -194,7 +196,7 @@ fn a_snapshot_that_cannot_be_loaded_costs_nothing() {
     }
 }
 
-/// Shards of which the first is fed by a primary of this kind, and a replica of shard 0 in the middle of a transfer.
+/// Shards; the first has a primary of this kind, and a replica of it is in the middle of a transfer.
 fn in_transfer(primary: Binary) -> (Cluster, usize, String) {
     let spec = ClusterSpec::new(3, 1).binary(0, primary).with("repl-backlog-size", "16kb");
     let cluster = spec.create();
@@ -210,7 +212,7 @@ fn in_transfer(primary: Binary) -> (Cluster, usize, String) {
     let replica = cluster.replicas_of(0)[0];
     wait_same_data(&cluster.nodes[0], &cluster.nodes[replica]);
     let old = digest(&cluster.nodes[replica]);
-    // Ten thousand keys take half a minute now.
+    // Now ten thousand keys take half a minute.
     assert!(client.cmd("CONFIG SET rdb-key-save-delay 3000").is_ok());
     assert!(client.cmd("DEBUG CHANGE-REPL-ID").is_ok());
     client.cmd("CLIENT KILL TYPE replica");
@@ -221,7 +223,7 @@ fn in_transfer(primary: Binary) -> (Cluster, usize, String) {
     (cluster, replica, old)
 }
 
-/// The shard's primary is lost in the middle of a transfer to its only replica: that one is elected, with all it had.
+/// The shard's primary dies in the middle of a transfer to its only replica: the replica is elected, with its old data.
 #[test]
 fn a_replica_in_the_middle_of_a_transfer_is_elected_with_its_old_data() {
     for (kind, frozen) in [(Binary::Slotd, false), (Binary::Slotd, true), (Binary::Stock, false)] {

@@ -1,4 +1,5 @@
-//! Changes of role: whoever reads the reply meets the new role, on any connection; and a primary may say what it likes.
+//! Changes of role: a client that reads the reply finds the new role, on any connection; and a primary may send
+//! anything.
 
 use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
@@ -9,10 +10,11 @@ use integration::wait::secs;
 
 use crate::psync::request;
 
-/// What is sent to change the role.
+/// The commands that change the role.
 type Script<'a> = &'a dyn Fn(&str) -> Vec<String>;
 
-/// Another client's write that comes after the reply is refused by the replica, and taken by the primary: none is acknowledged and lost.
+/// Another client's write after the reply is refused by the replica, or accepted by the primary: none is acknowledged
+/// and lost.
 #[test]
 fn a_role_has_changed_when_its_command_is_answered() {
     let node = NodeSpec::new(Binary::Slotd).start();
@@ -45,7 +47,8 @@ fn a_role_has_changed_when_its_command_is_answered() {
     }
 }
 
-/// Offsets at the end of the numbers, ids of the wrong length, answers that are none: the replica keeps its data and goes on asking.
+/// Offsets at the limit of the numbers, ids of the wrong length, invalid answers: the replica keeps its data and goes
+/// on retrying.
 #[test]
 fn odd_answers_of_a_primary_cost_nothing() {
     if slotd_is_stock() {

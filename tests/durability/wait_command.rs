@@ -1,4 +1,4 @@
-//! WAIT and min-replicas-to-write: how many replicas have a write, and what happens when there are too few.
+//! WAIT and min-replicas-to-write: how many replicas have a write, and what happens if there are too few.
 
 use std::time::Instant;
 
@@ -63,7 +63,7 @@ fn too_few_good_replicas_refuse_writes() {
     }
 }
 
-/// Clients that wait when the primary is demoted are told, not left hanging.
+/// Clients that wait when the primary is demoted get an error and are not left waiting.
 #[test]
 fn demotion_ends_a_wait() {
     let node = NodeSpec::new(Binary::Slotd).start();
@@ -76,7 +76,7 @@ fn demotion_ends_a_wait() {
     assert!(said.starts_with(b"-UNBLOCKED force unblock from blocking operation"), "{}", said.escape_ascii());
 }
 
-/// CLIENT UNBLOCK ends a WAIT as its time-out would, or with an error; it is answered once and the connection goes on.
+/// CLIENT UNBLOCK ends a WAIT as its timeout would, or with an error; there is one reply and the connection goes on.
 #[test]
 fn a_wait_can_be_unblocked() {
     let node = NodeSpec::new(Binary::Slotd).start();
@@ -94,7 +94,7 @@ fn a_wait_can_be_unblocked() {
         assert_eq!(node.cmd(&format!("CLIENT UNBLOCK {id}")).int(), 0);
         assert_eq!(client.cmd("PING").text(), "PONG");
     }
-    // A client that leaves while it waits is forgotten.
+    // A client that disconnects while it waits is forgotten.
     client.send(&["WAIT", "1", "0"]).expect("sent");
     wait_until("the client to block", secs(5), || node.info("blocked_clients") == "1");
     drop(client);

@@ -1,8 +1,9 @@
-//! Clients that write until their connections end, and the judge of what they were answered.
+//! Clients that write until their connections end, and a check of what was acknowledged.
 //!
-//! Each writer works on keys of its own, goes through every command that writes, one after the other, and counts the answers. What must
-//! be there afterwards is the state after exactly as many commands, or after one more, whose answer did not come. Which state that is,
-//! stock Redis says: the same commands are played to it, and the digests of the keys are compared.
+//! Each writer has its own keys, goes through every writing command, one after the other, and counts the replies.
+//! Afterwards the state must be that after exactly so many commands, or after one more, whose reply did not arrive.
+//! Stock Redis provides the expected state: the same commands are played to it, and the digests of the keys are
+//! compared.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,11 +16,12 @@ use integration::oracle::Binary;
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-/// Commands that write and are not in the round: they work on whole databases or need another server, and have tests of their own.
+/// Writing commands that are not in the round: they work on whole databases or need another server, and have their own
+/// tests.
 const ELSEWHERE: [&str; 4] = ["flushall", "flushdb", "swapdb", "migrate"];
 
-/// One round of a writer; what is on one line is sent and counted as one. `K` stands for the writer's hash tag, `P` for a payload as
-/// DUMP gives it.
+/// One round of a writer; a line is sent and counted as one step. `K` stands for the writer's hash tag, `P` for a
+/// payload of DUMP.
 const ROUND: &[&str] = &[
     "INCR K:n",
     "SET K:s value",
@@ -99,7 +101,7 @@ impl Script {
         self.round[step % self.round.len()].split(" ; ").map(command).collect()
     }
 
-    /// Plays a step; the last answer of it.
+    /// Plays a step; returns its last reply.
     fn play(&self, step: usize, client: &mut Client) -> std::io::Result<Value> {
         let mut last = Value::Null;
         for command in self.step(step) {
@@ -152,7 +154,7 @@ impl Writers {
                         // The node ends, or is no primary any more.
                         Err(_) => return,
                         Ok(reply) if reply.text().starts_with("READONLY") => return,
-                        // Refused, and taken again: the data set is on its way back into memory.
+                        // Refused while the data set is being loaded: repeated later.
                         Ok(reply) if reply.text().starts_with("LOADING") || reply.text().starts_with("EXECABORT") => {
                             continue;
                         }
@@ -169,7 +171,7 @@ impl Writers {
         Self { scripts, counts, threads, stop }
     }
 
-    /// Waits until each writer has had `more` further answers.
+    /// Waits until each writer has had `more` further replies.
     #[track_caller]
     pub(crate) fn wait_more(&self, more: usize) {
         let before: Vec<usize> = self.counts.iter().map(|count| count.load(Ordering::SeqCst)).collect();
@@ -178,14 +180,14 @@ impl Writers {
         });
     }
 
-    /// Stops the writers, and compares what the node holds with what they were answered.
+    /// Stops the writers, and compares the node's data with the replies.
     #[track_caller]
     pub(crate) fn finish(self, node: &Node) {
         self.stop.store(true, Ordering::Relaxed);
         self.judge(node);
     }
 
-    /// Waits for the writers' ends and compares what the node holds with what they were answered.
+    /// Waits for the writers' ends and compares the node's data with the replies.
     #[track_caller]
     pub(crate) fn judge(self, node: &Node) {
         self.threads.into_iter().for_each(|thread| thread.join().expect("every command is answered without an error"));
@@ -201,7 +203,7 @@ impl Writers {
             if found == wanted {
                 continue;
             }
-            // One more step may have been taken, and its answer not have come.
+            // One more step may have been executed without its reply arriving.
             script.play(count, &mut reference).expect("stock Redis answers");
             let or = script.digests(&mut reference);
             assert_eq!(
@@ -213,7 +215,7 @@ impl Writers {
     }
 }
 
-/// A new command belongs into the round.
+/// Fails if a new writing command is not in the round.
 #[track_caller]
 fn every_command_that_writes_is_in_the_round(client: &mut Client, binary: Binary) {
     let reply = client.cmd("COMMAND LIST FILTERBY ACLCAT write");

@@ -1,4 +1,4 @@
-//! The harness's own tests: a harness that is wrong makes every other test worthless.
+//! Tests of the harness itself: a wrong harness would make every other test worthless.
 
 use integration::client::{Client, Silence};
 use integration::cluster::parse_nodes;

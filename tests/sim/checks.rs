@@ -1,20 +1,20 @@
 //! Safety: rules that hold at every instant of every run, whatever fails.
 //!
-//! Each rule is a few lines over what can be seen from outside a core: the packets that it sends and gets, what it saved,
-//! and its published view. None of them asks the core whether it thinks that it did right. The names are those of the
+//! Each rule is a few lines over what can be seen from outside a core: the packets that it sends and receives, its
+//! saved state, and its published view. None of them asks the core whether it was right. The names are those of the
 //! project's list of invariants:
 //!
 //! * S1 an election epoch has at most one winner, who holds votes given in that epoch by a majority;
 //! * S2 no node votes twice in an epoch, restarts included;
-//! * S3 what a node sends about epochs and votes is on its disk already;
+//! * S3 what a node sends about epochs and votes is already on its disk;
 //! * S4 epochs never decrease: a node's own as it sends them, and those that it knows of others;
 //! * S5 no config epoch is above the current epoch;
 //! * S6 a slot moves to another node only by a greater config epoch, or because its owner dropped it, or by hand;
-//! * S8 a node that was replaced acknowledges no write (nor does one whose cluster is down or that is a replica: that gate
-//!   is the driver's, in `data.rs`). One case is beyond the protocol, since the old and the new primary of a shard each count
-//!   as its vote: a partition right after the election leaves the old one, which was down or frozen till then, with a
-//!   majority of voters of whom none has heard who won;
-//! * D2 a replica does not copy a primary that has just come back without what the replica has;
+//! * S8 a node that was replaced acknowledges no write (nor does one whose cluster is down or that is a replica: that
+//!   gate is the driver's, in `data.rs`). One case is beyond the protocol, since the old and the new primary of a shard
+//!   each count themselves as its voter: a partition right after the election may leave the old one, which was down or
+//!   frozen until then, with a majority of voters none of which has heard of the winner;
+//! * D2 a replica does not copy a primary that has just come back without data that the replica has;
 //! * D1 a manual failover that both sides agreed on loses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use crate::scenario::Fault;
 use crate::trace::Sometimes;
 use crate::world::World;
 
-/// What an observer knows of a node.
+/// An observer's knowledge of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) primary: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Known {
     pub(crate) handshake: bool,
 }
 
-/// What a core last said about its cluster.
+/// What a core last reported about its cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Knowledge {
     pub(crate) me: Option<NodeId>,
@@ -51,8 +51,8 @@ pub(crate) struct Knowledge {
     pub(crate) nodes: BTreeMap<NodeId, Known>,
     /// Runs of slots and their owners, ascending.
     pub(crate) owners: Vec<(SlotRange, NodeId)>,
-    /// What each primary claimed when it was last told here, and its current epoch then. What is older does not count: packets of
-    /// the two links between a pair of nodes may overtake each other.
+    /// What each primary claimed when this node last heard of it, and its current epoch then. Older claims do not
+    /// count: packets of the two links between a pair of nodes may overtake each other.
     claims: BTreeMap<NodeId, (u64, SlotBitmap)>,
 }
 
@@ -92,22 +92,22 @@ impl Knowledge {
     }
 }
 
-/// Memory of the rules.
+/// The state of the rules.
 #[derive(Default)]
 pub(crate) struct Checks {
     /// The first broken rule; the run ends with it.
     pub(crate) violation: Option<String>,
     /// S1: votes that reached a candidate, by candidate and epoch.
     ballots: BTreeMap<(NodeId, u64), BTreeSet<NodeId>>,
-    /// S1: who won which epoch.
+    /// S1: the winner of each epoch.
     winners: BTreeMap<u64, NodeId>,
-    /// S2: for whom each voter voted, by epoch.
+    /// S2: each voter's vote, by epoch.
     votes: BTreeMap<(NodeId, u64), NodeId>,
     /// S4: highest current and own config epoch that each node has sent.
     sent: BTreeMap<NodeId, (u64, u64)>,
     /// S8: replaced primaries, the epoch of their successor and what it took over.
     replaced: BTreeMap<NodeId, (u64, SlotBitmap)>,
-    /// Elections that were asked for and not won so far.
+    /// Elections that were started and not won so far.
     open_elections: BTreeSet<(NodeId, u64)>,
 }
 
@@ -139,7 +139,7 @@ impl Peek<'_> {
         SlotBitmap::from_bytes(self.number(80))
     }
 
-    /// Of an UPDATE: whose slots it tells, by which config epoch, and which.
+    /// For an UPDATE: whose slots it describes, with which config epoch, and which slots.
     fn update(&self) -> Option<(NodeId, u64, SlotBitmap)> {
         let about = NodeId::from_bytes(&self.0[HEADER_LEN + 8..HEADER_LEN + 48])?;
         let epoch = u64::from_be_bytes(self.number(HEADER_LEN));
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    /// A node came back from its disk: it must remember all that it has said.
+    /// A node restarted from its disk: it must remember everything that it has sent.
     pub(crate) fn check_restarted(&mut self, host: usize) {
         let known = &self.hosts[host].known;
         let (Some(me), current) = (known.me, known.current_epoch) else { return };
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// A core announced that its node is a primary now; its view still shows the time before.
+    /// A core announced that its node is now a primary; its view still shows the state before.
     pub(crate) fn check_promoted(&mut self, host: usize) {
         let Some(core) = &self.hosts[host].core else { return };
         let epoch = core.view().myself().config_epoch;
@@ -264,7 +264,7 @@ impl World {
         if self.hosts.iter().any(|other| other.id() == Some(old) && other.core.is_some()) {
             self.trace.count(Sometimes::ReplacedWhileAlive);
         }
-        // After a TAKEOVER that is not sure; see `check_winner`.
+        // This is not certain after a TAKEOVER; see `check_winner`.
         if !self.settings.faults.contains(&Fault::Takeover) {
             let taken = self.hosts[host].known.slots_of(&old);
             self.checks.replaced.insert(old, (epoch, taken));
@@ -276,7 +276,7 @@ impl World {
         self.require("S1", voters >= needed, || {
             format!("n{host} won epoch {epoch} with {voters} votes given in it; {needed} are a majority")
         });
-        // TAKEOVER moves votes without asking the voters, after which two majorities need not have a member in common.
+        // TAKEOVER moves votes without the voters' consent; after that two majorities need not share a member.
         if self.settings.faults.contains(&Fault::Takeover) {
             return;
         }
@@ -294,8 +294,8 @@ impl World {
         });
     }
 
-    /// Whether this host is together with a majority of the voters that it knows, and nobody there knows of a winner of that
-    /// epoch or a later one.
+    /// Whether this host is connected to a majority of the voters that it knows, none of which knows of a winner of
+    /// that epoch or a later one.
     fn majority_without_the_news(&self, host: usize, epoch: u64) -> bool {
         let known = &self.hosts[host].known;
         let reachable: Vec<usize> = (0..self.hosts.len())
@@ -379,7 +379,7 @@ impl World {
         }
     }
 
-    /// Counts the elections that led to nothing.
+    /// Counts the elections without a winner.
     pub(crate) fn count_lost_elections(&mut self) {
         for _ in 0..self.checks.open_elections.len() {
             self.trace.count(Sometimes::ElectionLost);

@@ -1,9 +1,9 @@
-//! The data behind the cores, reduced to what elections look at: a history and an offset in it.
+//! The data behind the cores, reduced to what elections depend on: a history and an offset in it.
 //!
-//! A primary's offset grows with every write that it accepts; it accepts what the server would accept (state ok, within the
-//! lease, not paused). A replica follows while its link is up. A link is made when both hosts run and reach each other:
-//! data of the same history that is not ahead continues (partial sync), other data is replaced after a while (full sync).
-//! So ranks, "no data" and the age of data mean in a run what they mean in production.
+//! A primary's offset grows with every write that it accepts; it accepts what the server would accept (state ok, within
+//! the lease, not paused). A replica follows while its link is up. A link is made when both hosts run and reach each
+//! other: data of the same history that is not ahead continues (partial sync), other data is replaced after a while
+//! (full sync). So ranks, "no data" and the age of data mean the same in a run as in production.
 
 use gossip::{Replication, View};
 use protocol::bus::{IpText, NodeId};
@@ -11,7 +11,7 @@ use protocol::bus::{IpText, NodeId};
 use crate::trace::Sometimes;
 use crate::world::World;
 
-/// Silence after which a side gives a replication link up, in milliseconds (`repl-timeout`, scaled to the runs).
+/// Silence after which a side closes a replication link, in milliseconds (`repl-timeout`, scaled to the runs).
 const REPL_TIMEOUT_MS: i64 = 3_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,9 @@ enum Link {
 pub(crate) struct Data {
     history: u64,
     offset: u64,
-    /// The history that this one continues, and up to where they are the same.
+    /// The history that this one continues, and the offset up to which they are the same.
     previous: Option<(u64, u64)>,
-    /// Whom the core told us to replicate.
+    /// The node that the core told us to replicate.
     target: Option<(NodeId, IpText)>,
     link: Link,
     /// A sync with the target has succeeded.
@@ -83,7 +83,7 @@ impl Data {
         self.link == Link::Up && self.offset > 0
     }
 
-    /// Whether this is a copy of the target's data, be it old.
+    /// Whether this is a copy of the target's data, even an old one.
     pub(crate) fn is_copy(&self) -> bool {
         self.synced && self.offset > 0
     }
@@ -157,9 +157,9 @@ impl Data {
 }
 
 impl World {
-    /// D2: what this replica is about to get must not be less than what it has. A primary that heard nothing from it may give
-    /// up waiting after two seconds; one without which there is no majority does not wait; and who died before it heard that
-    /// it has this replica cannot ask it.
+    /// D2: a replica must not receive less data than it has. Exceptions: a primary that heard nothing from the replica
+    /// may give up waiting after two seconds; one without which there is no majority does not wait; and one that died
+    /// before it learned of this replica cannot ask it.
     fn check_sync(&mut self, host: usize, primary: usize) {
         let (replica, source) = (&self.hosts[host].data, &self.hosts[primary].data);
         let recent = source.runs_without_since.is_some_and(|since| self.now - since < 1_900);
@@ -182,7 +182,7 @@ impl World {
         self.hosts[host].data.retarget(id, ip, now);
     }
 
-    /// The new primary is not one that took over from the old: its slots were its own before.
+    /// The new primary did not take over from the old one: it already owned its slots before.
     fn left_shard(&self, host: usize, to: NodeId) -> bool {
         let known = &self.hosts[host].known;
         let old = known.own().and_then(|me| me.replica_of).filter(|old| *old != to);
@@ -197,7 +197,7 @@ impl World {
         self.hosts[host].data.promote(history);
     }
 
-    /// Tells the core how far the data is.
+    /// Reports the offset to the core.
     pub(crate) fn report_data(&mut self, host: usize) {
         let facts = self.hosts[host].data.facts();
         if self.hosts[host].runs() {
@@ -263,7 +263,7 @@ impl World {
             return;
         }
         self.check_sync(host, primary);
-        // Only a node that is not itself waiting for its data has something to offer.
+        // Only a node that does not itself wait for data can be a source.
         let source = self.hosts[primary].data.clone();
         let lag = self.rng.chance(20);
         let sync_time = self.rng.between(50, 800);

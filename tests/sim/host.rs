@@ -1,8 +1,8 @@
 //! One simulated machine: the process that runs a core, its disk, its clock and its data.
 //!
-//! A process can be paused (SIGSTOP), killed, or lose power together with its machine. What differs is what the peers
-//! notice and what the disk keeps: a killed process leaves everything that it wrote, and its sockets are closed for it; power
-//! loss may take what was not synced, and nobody is told.
+//! A process can be paused (SIGSTOP), killed, or lose power together with its machine. The cases differ in what the
+//! peers notice and what the disk keeps: a killed process leaves everything that it wrote, and its sockets are closed
+//! for it; a power failure may lose what was not synced, and peers are not notified.
 
 use std::collections::BTreeMap;
 
@@ -19,16 +19,16 @@ pub(crate) const PORT: u16 = 7000;
 /// Bus port of every host.
 pub(crate) const BUS_PORT: u16 = 17000;
 
-/// When the next save is to end in a crash.
+/// Where the next save is to end in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CrashPlan {
     /// The save does not happen.
     BeforePersist,
-    /// The save happens, nothing after it does.
+    /// The save happens, but nothing after it.
     BeforeSend,
 }
 
-/// What the administrator is doing at the moment: it explains changes that no rule of the cluster would allow.
+/// What the administrator is doing at the moment: it explains changes that the rules of the cluster would not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admin {
     Nothing,
@@ -37,7 +37,7 @@ pub(crate) enum Admin {
     Other,
 }
 
-/// What a saved `nodes.conf` promises.
+/// The promises of a saved `nodes.conf`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Saved {
     pub(crate) current_epoch: u64,
@@ -62,9 +62,9 @@ impl Saved {
 pub(crate) struct Disk {
     /// What a reader sees now.
     pub(crate) written: Option<String>,
-    /// What is there after a power loss, at the least.
+    /// What is certainly there after a power failure.
     pub(crate) durable: Option<String>,
-    /// What `durable` promises.
+    /// The promises of `durable`.
     pub(crate) saved: Saved,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Host {
     pub(crate) core: Option<Gossip>,
     /// Counts the processes that ran here.
     pub(crate) incarnation: u32,
-    /// The machine is off: nobody answers, not even to refuse.
+    /// The machine is off: connections are not even refused.
     pub(crate) off: bool,
     pub(crate) paused: bool,
     /// How far the host's clock is ahead of the world's, in milliseconds.
@@ -93,16 +93,16 @@ pub(crate) struct Host {
     pub(crate) disk: Disk,
     pub(crate) crash_plan: Option<CrashPlan>,
     pub(crate) admin: Admin,
-    /// A manual failover that this replica was told to do: by force? until when (host's clock)?
+    /// A manual failover that this replica was told to do: whether by force, and until when (host's clock).
     pub(crate) failover: Option<(bool, i64)>,
     /// Connections of the running process, by the core's names.
     pub(crate) links: BTreeMap<LinkId, (ConnId, usize)>,
     /// When the next tick is due, on the world's clock. Events for other times are void.
     pub(crate) tick_at: Option<i64>,
     pub(crate) data: Data,
-    /// What the core last said about the cluster.
+    /// What the core last reported about the cluster.
     pub(crate) known: Knowledge,
-    /// Its part of the cluster: false from an empty restart until somebody lets it in.
+    /// Whether it is a member of the cluster: not from an empty restart until it is let in again.
     pub(crate) member: bool,
 }
 
@@ -127,7 +127,7 @@ impl Host {
         }
     }
 
-    /// The process exists and gets to run.
+    /// The process exists and may run.
     pub(crate) fn runs(&self) -> bool {
         self.core.is_some() && !self.paused
     }

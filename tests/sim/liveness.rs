@@ -1,8 +1,8 @@
-//! Liveness: once the faults have ended, the cluster must find together, and stay together.
+//! Liveness: once the faults have ended, the cluster must recover and stay stable.
 //!
 //! * L1 all nodes have the same slot map and the same epochs within ten node timeouts;
 //! * L2 a slot whose primary dies is served by its replica within twice the time of a failure and an election;
-//! * L3 after that nobody is suspected for five node timeouts;
+//! * L3 after that no node is suspected for five node timeouts;
 //! * L4 no two primaries with slots have the same config epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ impl World {
         (0..self.hosts.len()).filter(|host| self.hosts[*host].runs() && self.hosts[*host].member)
     }
 
-    /// L2: one more primary dies, one that has a replica in sync, and stays dead.
+    /// L2: one more primary dies, one with a replica in sync, and stays dead.
     fn check_last_failover(&mut self) {
         let running: Vec<usize> = self.members().collect();
         let covered: BTreeSet<NodeId> = running
@@ -80,7 +80,7 @@ impl World {
         let heirs = |host: &usize| self.hosts[*host].id().is_some_and(|id| covered.contains(&id));
         let candidates: Vec<usize> =
             running.into_iter().filter(|host| self.hosts[*host].is_primary_with_slots()).filter(heirs).collect();
-        // A majority has to be left to vote.
+        // A majority must remain to vote.
         if self.checks.violation.is_some() || !self.members().all(|host| self.all_voters_run(host)) {
             return;
         }
@@ -119,7 +119,7 @@ impl World {
         each.filter(|(slot, id)| claims[id].contains(*slot)).collect()
     }
 
-    /// Whether all nodes see the same cluster, and a healthy one; else what is wrong.
+    /// Whether all nodes see the same, healthy cluster; otherwise what is wrong.
     fn agreement(&self) -> Result<(), String> {
         let running: BTreeMap<NodeId, usize> =
             self.members().filter_map(|host| Some((self.hosts[host].id()?, host))).collect();
@@ -128,7 +128,8 @@ impl World {
         for host in running.values() {
             let known = &self.hosts[*host].known;
             let (mine, theirs) = (living_owners(known, &running), living_owners(reference, &running));
-            // What its owner does not claim is nobody's, whether a node keeps it bound (`gossip::ownership`) or never bound it.
+            // A slot that its owner does not claim has no owner, whether a node keeps it assigned (`gossip::ownership`)
+            // or never assigned it.
             if mine != theirs && self.claimed(&mine, &running) != self.claimed(&theirs, &running) {
                 return Err(format!("n{host} has another slot map: {mine:?} and {theirs:?}"));
             }
@@ -144,7 +145,7 @@ impl World {
         }
     }
 
-    /// L2 in its general form: no slot stays with a node that is gone if a replica with its data is there.
+    /// L2 in its general form: no slot stays with a dead node if a replica with its data is there.
     fn heirs_took_over(&self, reference: &Knowledge, running: &BTreeMap<NodeId, usize>) -> Result<(), String> {
         if self.settings.validity_factor > 0 {
             return Ok(()); // data may have become too old meanwhile
@@ -172,7 +173,7 @@ impl World {
                 return Err(format!("n{host} suspects n{other}"));
             }
             let own = self.hosts[*other].known.own();
-            // Of a primary that is gone for good, who joined later knows nothing.
+            // A node that joined later knows nothing of a primary that is gone for good.
             let living = |id: Option<NodeId>| id.filter(|id| running.contains_key(id));
             let role = own.map(|own| (own.primary, living(own.replica_of)));
             if role != Some((seen.primary, living(seen.replica_of))) {
@@ -187,7 +188,7 @@ impl World {
     }
 }
 
-/// The slot map without the slots of nodes that are gone for good: who joined later never heard of those.
+/// The slot map without the slots of nodes that are gone for good: nodes that joined later never heard of those.
 fn living_owners(known: &Knowledge, running: &BTreeMap<NodeId, usize>) -> Vec<(SlotRange, NodeId)> {
     known.owners.iter().filter(|(_, owner)| running.contains_key(owner)).copied().collect()
 }

@@ -1,9 +1,9 @@
-//! The deterministic simulator: clusters of 3 to 12 cores over a virtual network, under every fault that we know.
+//! The deterministic simulator: clusters of 3 to 12 cores over a virtual network, under all known kinds of fault.
 //!
 //! It drives the production core (`gossip`) through its public interface, with bytes over simulated connections, so the
 //! codec, `nodes.conf` and the order of effects are tested with it; only clocks, sockets and disks are replaced. A run
-//! is a function of its seed: a form of cluster, a mix of faults, then peace. `checks.rs` holds the rules that must hold all the
-//! time, `liveness.rs` those that must hold in the end.
+//! is a function of its seed: the shape of a cluster, a mix of faults, then peace. `checks.rs` holds the rules that
+//! must always hold, `liveness.rs` those that must hold at the end.
 //!
 //! A violation names its seed. To see the run again, event by event:
 //!
@@ -11,8 +11,8 @@
 //! SIM_SEED=<seed> cargo test -p integration --test sim -- --nocapture one_seed
 //! ```
 //!
-//! With `SIM_PACKETS=1` every packet is shown as well (`>` sent, `<` delivered). `SIM_SEEDS=<count>` sets how many seeds
-//! are run (2,000 by default), `SIM_FIRST=<seed>` where they begin.
+//! With `SIM_PACKETS=1` every packet is shown as well (`>` sent, `<` delivered). `SIM_SEEDS=<count>` sets how many
+//! seeds are run (2,000 by default), `SIM_FIRST=<seed>` where they begin.
 
 mod checks;
 mod data;
@@ -32,14 +32,14 @@ use scenario::Settings;
 use trace::{Counters, Sometimes};
 use world::World;
 
-/// What came of a run.
+/// The result of a run.
 struct Outcome {
     hash: u64,
     violation: Option<String>,
     counters: Counters,
 }
 
-/// One whole run. `change` may alter what the seed chose.
+/// One whole run. `change` may alter what the seed has chosen.
 fn run(seed: u64, verbose: bool, change: impl Fn(&mut Settings)) -> Outcome {
     let mut rng = Rng::new(seed);
     let mut settings = Settings::choose(&mut rng);
@@ -136,7 +136,7 @@ fn a_seed_replays_to_the_same_trace() {
     assert_ne!(run(1, false, |_| {}).hash, run(2, false, |_| {}).hash);
 }
 
-/// The simulator is worth something only if it notices a broken rule: here votes are counted across epochs, as Redis does.
+/// The simulator must notice a broken rule: here votes are counted across epochs, as Redis does.
 #[test]
 fn votes_counted_across_epochs_are_noticed() {
     let broken = |settings: &mut Settings| settings.count_stale_votes = true;

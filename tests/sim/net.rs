@@ -1,9 +1,9 @@
 //! The virtual network: TCP-like connections between hosts.
 //!
-//! Each direction of a connection is a queue of chunks that arrive in order. A path can be cut in one direction: what is
-//! sent then is neither lost nor reported, it waits, as TCP retransmits; it arrives after the path heals, unless a side
-//! gave up meanwhile. Setting up and closing a connection are chunks of the same queues, so they too are delayed, held back
-//! by a cut, or noticed by one side only (half-open).
+//! Each direction of a connection is a queue of chunks that arrive in order. A path can be cut in one direction: bytes
+//! sent then are neither lost nor reported but wait, as TCP retransmits them; they arrive after the path heals, unless
+//! a side has given up meanwhile. Opening and closing a connection are chunks of the same queues, so they too are
+//! delayed, held back by a cut, or noticed by one side only (half-open).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -35,9 +35,9 @@ pub(crate) struct End {
     /// The process at that host that this end belongs to.
     pub(crate) incarnation: u32,
     pub(crate) link: Option<LinkId>,
-    /// The process closed it, or has been told that it is closed, or is gone.
+    /// The process closed it, or was told that it is closed, or is gone.
     pub(crate) gone: bool,
-    /// What is on its way here, with the time of arrival.
+    /// Chunks on their way here, with the time of arrival.
     pub(crate) inbox: VecDeque<(i64, Chunk)>,
     last_arrival: i64,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Conn {
     pub(crate) ends: [End; 2],
 }
 
-/// All connections and the condition of the paths between hosts.
+/// All connections and the state of the paths between hosts.
 pub(crate) struct Net {
     hosts: usize,
     conns: BTreeMap<ConnId, Conn>,
@@ -94,7 +94,7 @@ impl Net {
         self.cuts[path] += 1;
     }
 
-    /// Undoes one cut; true if the path is open again.
+    /// Removes one cut; returns whether the path is open again.
     pub(crate) fn heal(&mut self, from: usize, to: usize) -> bool {
         let path = self.path(from, to);
         self.cuts[path] = self.cuts[path].saturating_sub(1);
@@ -126,7 +126,7 @@ impl Net {
         self.conns.get_mut(&id).map(|conn| &mut conn.ends[side])
     }
 
-    /// Puts a chunk on its way to `side`; the time at which it arrives, if the connection is still there.
+    /// Sends a chunk to `side`; returns the time of its arrival, if the connection still exists.
     pub(crate) fn send(&mut self, id: ConnId, side: usize, chunk: Chunk, now: i64, rng: &mut Rng) -> Option<i64> {
         let conn = self.conns.get(&id)?;
         let (from, to) = (conn.ends[1 - side].host, conn.ends[side].host);
@@ -138,7 +138,7 @@ impl Net {
         Some(arrival)
     }
 
-    /// Forgets a connection that nobody waits for any more.
+    /// Removes a connection that is no longer needed.
     pub(crate) fn sweep(&mut self, id: ConnId) {
         let over = |conn: &Conn| conn.ends.iter().all(|end| end.gone);
         if self.conns.get(&id).is_some_and(over) {

@@ -1,5 +1,5 @@
-//! The simulator's own randomness (SplitMix64). Everything that is chosen in a run comes from one of these, so a seed is
-//! the whole story of a run. It shares no state with the generators inside the cores.
+//! The simulator's own randomness (SplitMix64). All choices of a run come from one of these, so a seed determines the
+//! whole run. It shares no state with the generators inside the cores.
 
 #[derive(Clone)]
 pub(crate) struct Rng(u64);

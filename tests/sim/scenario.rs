@@ -1,7 +1,8 @@
-//! What is done to a cluster: how it is formed, which faults it meets, how it is healed.
+//! The life of a cluster: how it is formed, which faults it meets, how it is healed.
 //!
-//! Each seed picks a few kinds of fault and lets only those happen, often (swarm testing): a run that does everything hides
-//! what takes one kind many times in a row. Every fault is resolved when it happens, against the cluster as it is then.
+//! Each seed picks a few kinds of fault and lets only those happen, often (swarm testing): a run with all kinds would
+//! hide bugs that need one kind many times in a row. The target of every fault is chosen when it happens, in the
+//! cluster as it is then.
 
 use gossip::nodes_conf::{NodeLine, NodesConf};
 use gossip::{FailoverMode, Gossip};
@@ -58,7 +59,7 @@ const FAULTS: [Fault; 17] = [
     Fault::MoveSlots,
 ];
 
-/// What is decided for a run before it begins.
+/// What is decided for a run in advance.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) hosts: usize,
@@ -123,16 +124,16 @@ impl Settings {
     }
 }
 
-/// Things that the world is told to do at some time.
+/// Actions that are scheduled in the world.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Fault(Fault),
     Heal(Vec<(usize, usize)>),
     Fast(usize, usize),
     Resume(usize),
-    /// Starts the process if it is down, and forgets that it was to crash.
+    /// Starts the process if it is down, and cancels a scheduled crash.
     Start(usize),
-    /// The server reports that its clients' writes stand still.
+    /// The server reports that its clients' writes have stopped.
     WritesPaused {
         host: usize,
         incarnation: u32,
@@ -142,7 +143,7 @@ pub(crate) enum Action {
 impl World {
     // ----- forming -----
 
-    /// Brings the cluster to life and waits until it works.
+    /// Starts the cluster and waits until it works.
     pub(crate) fn form(&mut self) {
         if self.settings.by_meet {
             self.form_by_meet();
@@ -226,7 +227,7 @@ impl World {
 
     // ----- faults -----
 
-    /// The bad time: faults of the seed's kinds at random moments.
+    /// The phase of faults: faults of the seed's kinds at random moments.
     pub(crate) fn suffer(&mut self) {
         let length = self.settings.timeout * 20;
         for _ in 0..self.settings.fault_count {
@@ -279,7 +280,7 @@ impl World {
         self.running().into_iter().filter(|host| self.hosts[*host].replica_of().is_some()).collect()
     }
 
-    /// Primaries are what most rules are about, so they suffer more.
+    /// Most rules are about primaries, so they are chosen more often.
     fn victim(&mut self) -> Option<usize> {
         let choices = if self.rng.chance(60) { self.primaries() } else { self.running() };
         self.rng.pick(&choices)
@@ -354,7 +355,7 @@ impl World {
         let hosts = self.hosts.len();
         let from = self.rng.below(hosts);
         let to = (from + 1 + self.rng.below(hosts - 1)) % hosts;
-        // One path, or everything that a host sends, or everything that it gets.
+        // One path, or everything that a host sends, or everything that it receives.
         let paths = match self.rng.below(3) {
             0 => vec![(from, to)],
             1 => (0..hosts).filter(|other| *other != from).map(|other| (from, other)).collect(),
@@ -413,7 +414,7 @@ impl World {
         }
     }
 
-    /// A host loses everything and comes back as somebody else. At most one per run: each costs a voter for good.
+    /// A host loses everything and comes back with a new id. At most one per run: each costs a voter for good.
     fn restart_empty(&mut self) {
         if self.hosts.iter().any(|host| !host.member) {
             return;
@@ -445,13 +446,14 @@ impl World {
         }
     }
 
-    /// Some slots change hands by hand, as `redis-cli --cluster reshard` does it: first the new owner, then the old.
+    /// Some slots change owners by hand, as in `redis-cli --cluster reshard`: first at the new owner, then at the old
+    /// one.
     fn move_slots(&mut self) {
         let primaries = self.primaries();
         let (Some(from), Some(to)) = (self.rng.pick(&primaries), self.rng.pick(&primaries)) else { return };
         let (Some(from_id), Some(to_id)) = (self.hosts[from].id(), self.hosts[to].id()) else { return };
         let owned = self.hosts[from].known.owners.iter().find(|(_, owner)| *owner == from_id).map(|(range, _)| *range);
-        // redis-cli moves nothing while the nodes disagree, and goes no further when the new owner did not answer.
+        // redis-cli moves nothing while the nodes disagree, and stops if the new owner does not answer.
         let Some(range) = owned.filter(|_| from != to && self.net.connected(from, to)) else { return };
         let slots: Vec<SlotId> = range.iter().take(1 + self.rng.below(5)).collect();
         self.trace.line(self.now, from, || format!("gives {slots:?} to n{to}"));
@@ -471,7 +473,7 @@ impl World {
         }
     }
 
-    /// Slots that a move left open are no rule's business; the administrator closes them (`redis-cli --cluster fix`).
+    /// Slots that a move left open are outside the rules; the administrator closes them (`redis-cli --cluster fix`).
     fn close_slots(&mut self, host: usize) {
         let Some(view) = self.hosts[host].core.as_ref().map(Gossip::view) else { return };
         for slot in view.migrating.keys().chain(view.importing.keys()) {
@@ -481,7 +483,7 @@ impl World {
 
     // ----- healing -----
 
-    /// The end of the bad time: everything runs and reaches everything.
+    /// The end of the faults: everything runs and reaches everything.
     pub(crate) fn heal_everything(&mut self) {
         self.trace.line(self.now, 98, || "everything heals".into());
         let hosts = self.hosts.len();
@@ -500,7 +502,7 @@ impl World {
         }
         self.wake_inboxes(|_, _| true);
         (0..hosts).for_each(|host| self.close_slots(host));
-        // Who lost everything is let in again as a new node.
+        // A host that lost everything is added again as a new node.
         if let Some(stranger) = self.hosts.iter().position(|host| !host.member) {
             // Not by a node that stays silent for a while.
             let talks = |host: &usize| self.hosts[*host].core.as_ref().is_some_and(Gossip::feeds_replicas);

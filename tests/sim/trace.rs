@@ -1,7 +1,7 @@
-//! What happened in a run: a hash over everything, readable lines on request, and counters of rare events.
+//! The record of a run: a hash over everything, readable lines on request, and counters of rare events.
 //!
-//! The hash covers every delivered and sent byte with its time, so two runs of a seed that differ anywhere differ in it.
-//! The counters answer the question that a green simulator leaves open: did the runs reach the rules at all?
+//! The hash covers every delivered and sent byte with its time, so any difference between two runs of a seed changes
+//! it. The counters answer the question that a green simulator leaves open: did the runs reach the rules at all?
 
 /// Rare events that a whole run of the simulator must have reached, each at least once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) enum Sometimes {
     ReplacedWhileAlive,
     FailoverAfterHeal,
     SyncWithheld,
-    /// Too rare to demand; the last one, see [`Counters`].
+    /// Too rare to be required; the last one, see [`Counters`].
     ReplacedInTheDark,
 }
 
@@ -108,7 +108,7 @@ impl Trace {
         self.hash = (self.hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
-    /// Notes that `bytes` passed host `host` at `now`; `kind` tells the uses apart.
+    /// Notes that `bytes` passed host `host` at `now`; `kind` distinguishes the uses.
     pub(crate) fn bytes(&mut self, now: i64, host: usize, kind: u8, bytes: &[u8]) {
         self.mix(now as u64);
         self.mix((host as u64) << 8 | u64::from(kind));
@@ -135,7 +135,7 @@ impl Trace {
         }
     }
 
-    /// Notes something worth reading; the text is only made when somebody reads.
+    /// Notes an event; the text is only made if it is printed.
     pub(crate) fn line(&mut self, now: i64, host: usize, text: impl FnOnce() -> String) {
         self.mix(now as u64);
         self.mix(host as u64 + 1);

@@ -1,7 +1,7 @@
-//! The world: hosts, network and time, and the loop that lets one thing happen after the other.
+//! The world: hosts, network and time, and the loop that runs one event after the other.
 //!
-//! The world is the driver of the cores, as the server's cluster driver is in production: it feeds bytes, link events and
-//! ticks, and performs the effects in their order. That order is where crashes come in: a core may die at any
+//! The world is the driver of the cores, like the server's cluster driver in production: it passes them bytes, link
+//! events and ticks, and performs the effects in order. Crashes use that order: a core may die at any
 //! `PersistNodesConf`, before it or between it and the packets that depend on it.
 
 use std::cmp::Reverse;
@@ -16,7 +16,7 @@ use crate::rng::Rng;
 use crate::scenario::{Action, Settings};
 use crate::trace::{Sometimes, Trace};
 
-/// A SYN that nobody answers is sent again after this time.
+/// An unanswered SYN is sent again after this time.
 const SYN_RETRY_MS: i64 = 250;
 /// How often data moves and clients write.
 pub(crate) const DATA_STEP_MS: i64 = 50;
@@ -34,7 +34,7 @@ pub(crate) enum Event {
         conn: ConnId,
         side: usize,
     },
-    /// A connection to an address where nothing is.
+    /// A connection to an address without a host.
     Unreachable {
         host: usize,
         incarnation: u32,
@@ -189,7 +189,7 @@ impl World {
         self.check_restarted(host);
         self.drain(host);
         self.arm_tick(host);
-        // What peers sent to the process that was here before is answered with resets now.
+        // Bytes that peers sent to the previous process are now answered with resets.
         self.wake_inboxes(|to, _| to == host);
     }
 
@@ -222,7 +222,7 @@ impl World {
                 self.send(conn, 1 - side, Chunk::Closed);
             }
         }
-        // Connections that the process has not accepted yet go with it.
+        // Connections that the process has not accepted yet are lost with it.
         let unaccepted = self.net.ends(|end, _| end.host == host && end.link.is_none() && !end.inbox.is_empty());
         for (conn, side) in unaccepted {
             if off { self.finish(conn, side) } else { self.reset(conn, side) }
@@ -248,7 +248,7 @@ impl World {
         }
     }
 
-    /// Lets what waited for a path or a process arrive; `wanted` gets the receiver and the sender.
+    /// Delivers what waited for a path or a process; `wanted` gets the receiver and the sender.
     pub(crate) fn wake_inboxes(&mut self, wanted: impl Fn(usize, usize) -> bool) {
         let waiting = self.net.ends(|end, other| !end.inbox.is_empty() && wanted(end.host, other.host));
         for (conn, side) in waiting {
@@ -270,8 +270,8 @@ impl World {
         Some(result)
     }
 
-    /// An administrator's command: like [`World::input`], but its consequences are accounted to the administrator, who gets
-    /// no answer from a process that died over it.
+    /// An administrator's command: like [`World::input`], but its consequences are attributed to the administrator, who
+    /// gets no answer if the process dies meanwhile.
     pub(crate) fn command<R>(
         &mut self,
         host: usize,
@@ -393,14 +393,14 @@ impl World {
         }
     }
 
-    /// Puts a chunk on its way to a side and sees to its arrival.
+    /// Sends a chunk to a side and schedules its arrival.
     fn send(&mut self, conn: ConnId, side: usize, chunk: Chunk) {
         if let Some(at) = self.net.send(conn, side, chunk, self.now, &mut self.rng) {
             self.schedule_at(at, Event::Arrive { conn, side });
         }
     }
 
-    /// This side is done with the connection; the other learns it.
+    /// This side closes the connection; the other learns of it.
     fn close(&mut self, conn: ConnId, side: usize) {
         if let Some(end) = self.net.end_mut(conn, side) {
             end.gone = true;
@@ -410,12 +410,12 @@ impl World {
         self.net.sweep(conn);
     }
 
-    /// The machine at this side answers for a process that is not there (RST).
+    /// The machine at this side answers for a process that is gone (RST).
     fn reset(&mut self, conn: ConnId, side: usize) {
         self.close(conn, side);
     }
 
-    /// Breaks a connection in the middle: what is under way is lost, both sides are told.
+    /// Breaks a connection: chunks in flight are lost, and both sides are told.
     pub(crate) fn break_connection(&mut self, conn: ConnId) {
         for side in [OPENER, ACCEPTOR] {
             if let Some(end) = self.net.end_mut(conn, side) {
@@ -438,7 +438,8 @@ impl World {
             let chunk = self.net.end_mut(conn, side).and_then(|end| end.inbox.pop_front());
             let Some((_, chunk)) = chunk else { return };
             if absent {
-                // Data for nobody: the kernel answers with a reset, unless this is the end of the connection anyway.
+                // Data without a receiver: the kernel answers with a reset, unless this is the end of the connection
+                // anyway.
                 if matches!(chunk, Chunk::Closed) {
                     self.finish(conn, side);
                 } else {

@@ -1,6 +1,6 @@
 //! A blocking client over one socket, which keeps the exact bytes of every reply.
 //!
-//! `call` is for tests that want an answer; `send` and `frame` are for tests that look at bytes, order and silence: pipelines,
+//! `call` is for tests that want a reply; `send` and `frame` are for tests of bytes, order and silence: pipelines,
 //! blocked commands, pushes, protocol errors.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::resp::{self, ParseError, Value};
 
-/// How long `call` waits for a reply. Generous: with two cores and twelve servers a reply may be late without being wrong.
+/// How long `call` waits for a reply. Generous: with two cores and twelve servers a correct reply may be late.
 pub const REPLY_LIMIT: Duration = Duration::from_secs(20);
 
 /// Why no reply came.
@@ -19,7 +19,7 @@ pub enum Silence {
     Timeout,
     /// The server closed the connection after these unread bytes.
     Closed(Vec<u8>),
-    /// The bytes are no RESP.
+    /// The bytes are not RESP.
     Broken(String),
 }
 
@@ -59,7 +59,7 @@ impl Client {
         self.send_raw(&resp::encode(args))
     }
 
-    /// Ends the sending half, as a client that has nothing more to say.
+    /// Shuts down the sending half, like a client that sends nothing more.
     pub fn shutdown_write(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
     }
@@ -69,8 +69,8 @@ impl Client {
         self.next(limit).map(|(_, bytes)| bytes)
     }
 
-    /// The exact bytes of the next reply, if it has come already. Timeouts of sockets are whole ticks of the kernel's clock,
-    /// far too long for who looks at many clients in turn.
+    /// The exact bytes of the next reply, if it has already arrived. Socket timeouts are whole ticks of the kernel's
+    /// clock, which is far too long for checking many clients in turn.
     pub fn arrived(&mut self) -> Option<Vec<u8>> {
         let _ = self.stream.set_nonblocking(true);
         let frame = self.frame(Duration::from_micros(50)).ok();
@@ -155,7 +155,7 @@ impl Client {
         assert!(reply.is_ok(), "{line}: {reply:?}");
     }
 
-    /// Reads until `enough` says how many of the bytes it wants, and takes those.
+    /// Reads until `enough` returns how many of the bytes it wants, and takes those.
     fn read_raw(&mut self, limit: Duration, enough: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
         let deadline = Instant::now() + limit;
         let mut chunk = vec![0; 64 * 1024];
@@ -176,29 +176,26 @@ impl Client {
         }
     }
 
-    /// The next line as it comes, without its end: for what is no RESP, as the link of a replica.
+    /// The next line, without its end: for data that is not RESP, such as a replica's link.
     ///
-    /// # Panics
-    /// When none comes in time.
+    /// # Panics When none comes in time.
     #[track_caller]
     pub fn line(&mut self, limit: Duration) -> String {
         let line = self.read_raw(limit, |bytes| bytes.iter().position(|b| *b == b'\n').map(|end| end + 1));
         String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()
     }
 
-    /// The next bytes as they come, so many.
+    /// The next `count` bytes.
     ///
-    /// # Panics
-    /// When they do not come in time.
+    /// # Panics When they do not come in time.
     #[track_caller]
     pub fn read_exactly(&mut self, count: usize, limit: Duration) -> Vec<u8> {
         self.read_raw(limit, |bytes| (bytes.len() >= count).then_some(count))
     }
 
-    /// Everything up to a mark, which must be the last that comes, and is dropped.
+    /// Everything up to a mark, which must come last, and is dropped.
     ///
-    /// # Panics
-    /// When it does not come in time.
+    /// # Panics When it does not come in time.
     #[track_caller]
     pub fn read_until(&mut self, mark: &[u8], limit: Duration) -> Vec<u8> {
         let mut bytes = self.read_raw(limit, |bytes| bytes.ends_with(mark).then_some(bytes.len()));

@@ -1,4 +1,4 @@
-//! Clusters formed by the stock `redis-cli --cluster create`, and readers for what their nodes say about them.
+//! Clusters formed by the stock `redis-cli --cluster create`, and readers for what their nodes report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::wait::{secs, wait_ok};
 
 /// Node timeout of test clusters: short enough for quick failovers, long enough for two busy cores.
 pub const NODE_TIMEOUT_MS: u32 = 2_000;
-/// How long a view may take to become the same everywhere.
+/// How long it may take until all nodes have the same view.
 pub const AGREE_LIMIT: Duration = secs(60);
 
 /// One line of CLUSTER NODES.
@@ -57,8 +57,7 @@ impl NodeLine {
 
 /// Reads the text of CLUSTER NODES.
 ///
-/// # Panics
-/// When a line is not what Redis documents: that is a finding.
+/// # Panics When a line is not in Redis's documented form: that is a finding.
 #[track_caller]
 pub fn parse_nodes(text: &str) -> Vec<NodeLine> {
     text.lines().filter(|l| !l.trim().is_empty()).map(parse_node_line).collect()
@@ -174,7 +173,7 @@ impl Cluster {
         redis_cli(&args)
     }
 
-    /// Starts one more node, which nobody knows yet, and returns its index.
+    /// Starts one more node, which the others do not know yet, and returns its index.
     #[track_caller]
     pub fn add_empty_node(&mut self, binary: Binary) -> usize {
         self.spec.binaries.push(binary);
@@ -213,13 +212,13 @@ impl Cluster {
         ClusterClient::new(self.live().map(Node::port).collect())
     }
 
-    /// What one node believes.
+    /// The view of one node.
     #[track_caller]
     pub fn view(&self, index: usize) -> Vec<NodeLine> {
         parse_nodes(&self.ask(index, "CLUSTER NODES"))
     }
 
-    /// The text of a reply, once the node does not load its dataset any more: Redis refuses CLUSTER meanwhile.
+    /// The text of a reply, once the node has loaded its dataset: Redis refuses CLUSTER before that.
     #[track_caller]
     fn ask(&self, index: usize, line: &str) -> String {
         wait_ok("the node to have loaded its dataset", secs(20), || {
@@ -228,7 +227,7 @@ impl Cluster {
         })
     }
 
-    /// What a node says about itself.
+    /// What a node reports about itself.
     #[track_caller]
     pub fn myself(&self, index: usize) -> NodeLine {
         self.view(index).into_iter().find(|l| l.has("myself")).expect("CLUSTER NODES has a line of `myself`")
@@ -246,7 +245,7 @@ impl Cluster {
         self.nodes.iter().position(|n| n.port() == port).unwrap_or_else(|| panic!("no node has port {port}"))
     }
 
-    /// Indices of the running nodes that call themselves primaries and own slots.
+    /// Indices of the running nodes that report themselves as primaries with slots.
     #[track_caller]
     pub fn primaries(&self) -> Vec<usize> {
         self.indices(|line| line.is_primary() && !line.slots.is_empty())
@@ -264,7 +263,7 @@ impl Cluster {
         (0..self.nodes.len()).filter(|&i| self.nodes[i].is_running() && wanted(&self.myself(i))).collect()
     }
 
-    /// Index of the running node that owns a slot by its own word.
+    /// Index of the running node that reports itself as the owner of a slot.
     #[track_caller]
     pub fn owner_of(&self, slot: u16) -> usize {
         let owners = self.indices(|line| line.is_primary() && line.owns(slot));
@@ -272,7 +271,7 @@ impl Cluster {
         owners[0]
     }
 
-    /// Waits until every running node says ok, all agree on slots and roles, and every replica's link is up.
+    /// Waits until every running node reports ok, all agree on slots and roles, and every replica's link is up.
     #[track_caller]
     pub fn wait_stable(&self) {
         wait_ok("all nodes to agree, say ok and be in sync", AGREE_LIMIT, || self.disagreement().map_or(Ok(()), Err));
@@ -306,13 +305,13 @@ impl Cluster {
         first.is_none().then(|| "no node runs".to_owned())
     }
 
-    /// Waits until every running node says `cluster_state:ok`.
+    /// Waits until every running node reports `cluster_state:ok`.
     #[track_caller]
     pub fn wait_all_ok(&self) {
         self.wait_state("ok", AGREE_LIMIT);
     }
 
-    /// Waits until every running node says this `cluster_state`.
+    /// Waits until every running node reports this `cluster_state`.
     #[track_caller]
     pub fn wait_state(&self, state: &str, limit: Duration) {
         wait_ok(&format!("all nodes to say cluster_state:{state}"), limit, || {
@@ -323,7 +322,7 @@ impl Cluster {
         });
     }
 
-    /// Waits until one of `candidates` calls itself a primary with slots; returns its index.
+    /// Waits until one of `candidates` reports itself as a primary with slots; returns its index.
     #[track_caller]
     pub fn wait_promotion(&self, candidates: &[usize], limit: Duration) -> usize {
         wait_ok(&format!("one of {candidates:?} to be promoted"), limit, || {
@@ -363,7 +362,8 @@ impl Cluster {
     }
 }
 
-/// What must be the same in all views: per live node its role, primary and slots. Failed nodes are left out: their last words differ.
+/// What must be the same in all views: per live node its role, primary and slots. Failed nodes are left out, since
+/// their last known states differ.
 fn shape(lines: &[NodeLine]) -> BTreeMap<String, String> {
     let gone: BTreeSet<&str> = lines
         .iter()

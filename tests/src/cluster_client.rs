@@ -1,4 +1,4 @@
-//! A small slot-aware client: follows MOVED and ASK, tries again while a shard is without a primary.
+//! A small slot-aware client: follows MOVED and ASK, retries while a shard is without a primary.
 
 use std::collections::HashMap;
 use std::io;
@@ -47,7 +47,7 @@ impl ClusterClient {
         })
     }
 
-    /// Like [`ClusterClient::call`]; the last trouble when no answer came in time.
+    /// Like [`ClusterClient::call`]; returns the last error if no reply came in time.
     pub fn call_within<A: AsRef<[u8]>>(&mut self, args: &[A], limit: Duration) -> Result<Value, String> {
         let deadline = Instant::now() + limit;
         let slot = key_slot(args[1].as_ref());
@@ -68,7 +68,7 @@ impl ClusterClient {
         }
     }
 
-    /// One attempt. `Ok(None)`: redirected, try again at once. `Err`: no answer or one that asks to try later.
+    /// One attempt. `Ok(None)`: redirected, try again at once. `Err`: no reply, or one that asks to try later.
     fn attempt<A: AsRef<[u8]>>(&mut self, port: u16, slot: u16, args: &[A]) -> Result<Option<Value>, String> {
         let value = self.once(port, args, false).map_err(|e| format!("{port}: {e}"))?;
         let Value::Error(text) = &value else { return Ok(Some(value)) };
@@ -77,7 +77,7 @@ impl ClusterClient {
         match (words[0], target) {
             ("MOVED", Some(target)) => {
                 self.redirects += 1;
-                // A redirection back to where we came from would be a loop without end: count it as trouble.
+                // A redirection back to where we came from would be an endless loop: it counts as an error.
                 let looped = target == port;
                 self.owners.insert(slot, target);
                 if looped { Err(text.clone()) } else { Ok(None) }
@@ -108,13 +108,13 @@ impl ClusterClient {
             link.try_call_within(args, limit)
         })();
         if result.is_err() {
-            // A late reply on this link would be taken for the next one's.
+            // A late reply on this link would be taken for the next command's.
             self.links.remove(&port);
         }
         result
     }
 
-    /// The connection over which the last answer for this key came, to say WAIT on it.
+    /// The connection on which the last reply for this key came, to send WAIT on it.
     pub fn link_of(&mut self, key: &[u8]) -> Option<&mut Client> {
         let port = self.owners.get(&key_slot(key)).copied();
         match port {
@@ -123,7 +123,8 @@ impl ClusterClient {
         }
     }
 
-    /// Like [`ClusterClient::call_within`], then `WAIT replicas` on the same connection. True only if that many replicas have the write.
+    /// Like [`ClusterClient::call_within`], then `WAIT replicas` on the same connection. True only if that many
+    /// replicas have the write.
     pub fn write_and_wait<A: AsRef<[u8]>>(&mut self, args: &[A], replicas: usize, limit: Duration) -> bool {
         if !self.call_within(args, limit).is_ok_and(|v| !v.is_error()) {
             return false;

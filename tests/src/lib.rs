@@ -1,17 +1,19 @@
-//! The harness of the black-box suites: start real servers, talk to them, judge what they say.
+//! The harness of the black-box suites: starts real servers, talks to them, checks what they reply.
 //!
-//! Everything here works on *processes* and *bytes*. A [`node::Node`] is a running server, slotd or the stock `redis-server`
-//! (the oracle), on ports of its own and in a directory of its own; a [`client::Client`] is a socket that keeps the exact
-//! bytes of each reply; [`cluster::Cluster`] forms a cluster with the stock `redis-cli --cluster create`, as users do.
+//! Everything here works on *processes* and *bytes*. A [`node::Node`] is a running server, slotd or the stock
+//! `redis-server` (the oracle), on ports of its own and in a directory of its own; a [`client::Client`] is a socket
+//! that keeps the exact bytes of each reply; [`cluster::Cluster`] forms a cluster with the stock
+//! `redis-cli --cluster create`, as users do.
 //!
 //! Two decisions hold everywhere:
 //!
-//! * **The harness shares no code with what it tests.** RESP, hash slots and `CLUSTER NODES` are read by small readers written
-//!   here, so that a mistake in the server's own codec cannot cancel itself out.
-//! * **The tests are proven on the oracle.** With `SLOTD_BIN=/usr/bin/redis-server` the suites run stock Redis against itself and
-//!   must pass; a test which fails there is wrong about Redis.
+//! * **The harness shares no code with what it tests.** RESP, hash slots and `CLUSTER NODES` are read by small readers
+//!   written here, so that a mistake in the server's own codec cannot cancel itself out.
+//! * **The tests are proven on the oracle.** With `SLOTD_BIN=/usr/bin/redis-server` the suites run stock Redis against
+//!   itself and must pass; a test that fails there is wrong about Redis.
 //!
-//! Nothing sleeps for a fixed time to wait for an event: [`wait::wait_until`] polls with a limit and names what it waited for.
+//! Nothing sleeps for a fixed time to wait for an event: [`wait::wait_until`] polls with a limit and names what it
+//! waited for.
 
 pub mod client;
 pub mod cluster;

@@ -1,7 +1,7 @@
 //! Writers that run while a test breaks things, and remember what was acknowledged.
 //!
-//! A write counts only when the reply (and, if asked for, `WAIT`) said so; everything else is *unknown*: it may or may not be there. The judge
-//! at the end is simple: each counted write must be readable.
+//! A write counts only when the reply (and `WAIT`, if requested) confirmed it; all others are *unknown*: they may or
+//! may not be there. The check at the end is simple: each counted write must be readable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts writing new keys `prefix:n`, one after the other. With `replicas > 0` a write counts only once WAIT names so many.
+    /// Starts writing new keys `prefix:n`, one after the other. With `replicas > 0` a write counts only if WAIT returns
+    /// at least so many.
     pub fn start(mut client: ClusterClient, prefix: &str, replicas: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
@@ -46,7 +47,7 @@ impl Load {
                     seen.insert(key, value);
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
-                // A pace that leaves the two cores to the servers.
+                // Slow enough to leave the two cores to the servers.
                 thread::sleep(Duration::from_millis(1));
             }
             seen

@@ -1,8 +1,8 @@
 //! One running server, in a directory and on ports of its own.
 //!
-//! A [`Node`] owns its process: dropping it kills the process by its pid and removes the directory; when a test fails, the
-//! end of its log is printed. Directory and ports outlive the process, so a node can be killed and started again as the same member of its
-//! cluster. Signals go through `kill(1)`: the harness needs no unsafe code.
+//! A [`Node`] owns its process: dropping it kills the process by its pid and removes the directory; when a test fails,
+//! the end of its log is printed. Directory and ports outlive the process, so a node can be killed and started again as
+//! the same member of its cluster. Signals go through `kill(1)`: the harness needs no unsafe code.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -63,8 +63,8 @@ impl NodeSpec {
         self
     }
 
-    /// Limits the file descriptors of the process, as `ulimit` is told to: `-n 128`, or `-Sn 128` for the soft limit alone. The process
-    /// loses the right to raise the hard one, which it has where tests run as root.
+    /// Limits the file descriptors of the process, with the arguments of `ulimit`: `-n 128`, or `-Sn 128` for the soft
+    /// limit alone. The process loses the right to raise the hard limit, which it has where tests run as root.
     #[must_use]
     pub fn with_descriptors(mut self, limit: &str) -> Self {
         self.descriptors = Some(limit.to_owned());
@@ -199,7 +199,8 @@ impl Node {
         self.wait_ready();
     }
 
-    /// Runs the server until it ends by itself, for starts that must be refused; returns its exit code and the text of its log.
+    /// Runs the server until it ends by itself, for starts that must be refused; returns its exit code and the text of
+    /// its log.
     ///
     /// # Panics
     /// When it is still running after 20 seconds.
@@ -298,11 +299,11 @@ impl Node {
         ended.and_then(|status| status.code())
     }
 
-    /// Stops the process where it stands, as a VM pause does.
+    /// Stops the process, as a VM pause does.
     #[track_caller]
     pub fn freeze(&self) {
         self.signal("STOP");
-        // Stopping is asynchronous: the test may only go on when the process really stands.
+        // Stopping is asynchronous: the test may only go on when the process has really stopped.
         wait_until("the process to stand", secs(5), || self.process_state() == Some('T'));
     }
 
@@ -383,7 +384,7 @@ pub fn info_field(text: &str, field: &str) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(|v| v.trim_end().to_owned()))
 }
 
-/// A server that still loads says LOADING; one with a password says NOAUTH, and is up.
+/// A server that still loads replies LOADING; one with a password replies NOAUTH, and is up.
 fn is_up(reply: &Value) -> bool {
     reply.text() == "PONG" || reply.text().starts_with("NOAUTH")
 }

@@ -74,7 +74,8 @@ pub struct OneProcess {
 }
 
 impl OneProcess {
-    /// Starts `slotd cluster --json` with these arguments, on free ports if they name none, and waits until it is ready.
+    /// Starts `slotd cluster --json` with these arguments, on free ports if they name none, and waits until it is
+    /// ready.
     #[track_caller]
     pub fn start(temporary: &TestDir, args: &[&str]) -> Self {
         let mut this = Self::spawn(temporary, args);
@@ -184,7 +185,7 @@ impl OneProcess {
         lines.into_iter().find(|line| line.id == self.ids[about])
     }
 
-    /// Waits until a node says `cluster_state:ok` and knows this node as a primary with slots.
+    /// Waits until a node reports `cluster_state:ok` and knows this node as a primary with slots.
     #[track_caller]
     pub fn wait_serving(&self, asked: usize, primary: usize) {
         wait_until(&format!("node {asked} to see node {primary} serve"), secs(40), || {

@@ -1,4 +1,5 @@
-//! Which server a test starts: slotd, the program under test, or the stock `redis-server`, which says what is right.
+//! The server that a test starts: slotd, the program under test, or the stock `redis-server`, which defines what is
+//! right.
 
 use std::env;
 use std::path::PathBuf;
@@ -26,13 +27,13 @@ impl Binary {
         }
     }
 
-    /// Whether this server is stock Redis. True for [`Binary::Slotd`] too while the tests are proven on the oracle.
+    /// Whether this server is stock Redis. Also true for [`Binary::Slotd`] while the tests are proven on the oracle.
     pub fn is_stock(self) -> bool {
         self == Self::Stock || slotd_is_stock()
     }
 }
 
-/// Whether `SLOTD_BIN` points at a stock Redis: then the expectations which go beyond 7.0.15 are left out.
+/// Whether `SLOTD_BIN` names a stock Redis: then expectations that go beyond 7.0.15 are left out.
 pub fn slotd_is_stock() -> bool {
     static STOCK: OnceLock<bool> = OnceLock::new();
     *STOCK.get_or_init(|| {
@@ -42,7 +43,7 @@ pub fn slotd_is_stock() -> bool {
     })
 }
 
-/// `target/<profile>/slotd`, found from the place of the running test `target/<profile>/deps/<test>`.
+/// `target/<profile>/slotd`, relative to the running test `target/<profile>/deps/<test>`.
 fn built_slotd() -> PathBuf {
     let mut path = env::current_exe().expect("a test knows its own path");
     path.pop();

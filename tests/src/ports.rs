@@ -1,10 +1,11 @@
 //! Free ports for nodes, leased so that tests of several processes never take the same one.
 //!
-//! A node needs two ports, the client port and the bus port 10,000 above it. Asking the kernel for a free port and closing it again
-//! is a race as soon as tests run in parallel (nextest runs every test in a process of its own), so a lease is an advisory file
-//! lock, held until the [`PortLease`] is dropped, plus a bind check for ports that somebody else uses.
+//! A node needs two ports, the client port and the bus port 10,000 above it. Asking the kernel for a free port and
+//! closing it again is a race when tests run in parallel (nextest runs every test in its own process). So a lease is an
+//! advisory file lock, held until the [`PortLease`] is dropped, plus a bind check for ports that other programs use.
 //!
-//! The range lies below 32768, where Linux begins to hand out ports for outgoing connections, and the bus ports do not overlap it.
+//! The range lies below 32768, where Linux begins to hand out ports for outgoing connections, and the bus ports do not
+//! overlap it.
 
 use std::fs::{self, File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
@@ -23,7 +24,7 @@ pub const BUS_OFFSET: u16 = 10_000;
 #[derive(Debug)]
 pub struct PortLease {
     port: u16,
-    // Held for its lock only; the kernel releases it when the file is closed, also when the process is killed.
+    // Held only for its lock; the kernel releases it when the file is closed, also when the process is killed.
     _lock: File,
 }
 

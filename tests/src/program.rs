@@ -1,6 +1,7 @@
 //! A program that is expected to end by itself: what it printed, how it ended, and how long that took.
 //!
-//! For starts that must be refused, and for command lines that only print something. Whoever must go on running is a [`crate::node`].
+//! For starts that must be refused, and for command lines that only print something. A process that must keep running
+//! is a [`crate::node`].
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -58,7 +59,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u
     thread::spawn(move || {
         let mut text = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What came before an error is what there is.
+            // Bytes before an error are still returned.
             let _ = pipe.read_to_end(&mut text);
         }
         text

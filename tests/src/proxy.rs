@@ -1,7 +1,8 @@
-//! A slow network between a replica and its primary: it lets so many bytes of the primary's pass and holds the others back.
+//! A slow network between a replica and its primary: it lets a given number of the primary's bytes pass and holds the
+//! others back.
 //!
-//! A full sync over the loopback takes milliseconds, which no test can hit. Behind the proxy a test says how far it comes, and for
-//! how long it stays there, on a machine of any speed. What the replica sends is never held back.
+//! A full sync over the loopback takes milliseconds, too short for a test to act in. Through the proxy a test decides
+//! how far it comes, and how long it stays there, on a machine of any speed. The replica's bytes are never held back.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// Bytes that are passed on at once.
 const CHUNK: usize = 16 * 1024;
-/// How often a held link looks whether it may go on.
+/// How often a held link checks whether it may go on.
 const LOOK: Duration = Duration::from_millis(2);
 
 #[derive(Default)]
@@ -21,9 +22,9 @@ struct State {
     passed: AtomicU64,
     /// No more than this may have passed.
     limit: AtomicU64,
-    /// Links are closed as soon as they come.
+    /// New links are closed at once.
     refuses: AtomicBool,
-    /// Raised to close all links.
+    /// Incremented to close all links.
     cuts: AtomicU64,
     over: AtomicBool,
 }
@@ -54,7 +55,7 @@ impl Proxy {
                     continue;
                 }
                 let state = shared.clone();
-                // A link that cannot be made ends at once, which its client sees.
+                // A link that cannot be made ends at once, which its client notices.
                 thread::spawn(move || drop(link(&near, target, &state)));
             }
         });
@@ -66,12 +67,12 @@ impl Proxy {
         self.port
     }
 
-    /// Lets `bytes` more of the primary's pass, and then nothing.
+    /// Lets `bytes` more of the primary's bytes pass, and then nothing.
     pub fn let_pass(&self, bytes: u64) {
         self.state.limit.store(self.passed() + bytes, Ordering::SeqCst);
     }
 
-    /// Takes new links again after a cut.
+    /// Accepts new links again after a cut.
     pub fn accept(&self) {
         self.state.refuses.store(false, Ordering::SeqCst);
     }
@@ -87,12 +88,12 @@ impl Proxy {
         self.state.passed.load(Ordering::SeqCst)
     }
 
-    /// Whether as much has passed as may.
+    /// Whether the limit has been reached.
     pub fn is_holding(&self) -> bool {
         self.passed() >= self.state.limit.load(Ordering::SeqCst)
     }
 
-    /// Ends all links, as the end of the primary would, and takes no new ones until [`Proxy::accept`].
+    /// Ends all links, as the end of the primary would, and accepts no new ones until [`Proxy::accept`].
     pub fn cut(&self) {
         self.state.refuses.store(true, Ordering::SeqCst);
         self.state.cuts.fetch_add(1, Ordering::SeqCst);

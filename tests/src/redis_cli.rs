@@ -1,11 +1,11 @@
-//! The stock `redis-cli`, which is how people build and mend clusters.
+//! The stock `redis-cli`, with which people build and repair clusters.
 
 use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a run of redis-cli gave.
+/// The result of a run of redis-cli.
 #[derive(Debug, Clone)]
 pub struct CliOutput {
     pub stdout: String,
@@ -90,7 +90,8 @@ pub fn run<S: AsRef<str>>(cli: Cli, args: &[S], limit_s: u32) -> CliOutput {
         .spawn()
         .expect("redis-cli runs: Debian's package redis-tools");
     if args.first().is_some_and(|a| a.as_ref() == "--cluster") {
-        // `--cluster fix` asks some of its questions even with --cluster-yes. A redis-cli that asks nothing may have ended before.
+        // `--cluster fix` asks some of its questions even with --cluster-yes. A redis-cli that asks nothing may have
+        // already ended.
         let _ = child.stdin.take().expect("piped").write_all(b"yes\nyes\nyes\nyes\n");
     }
     let output = child.wait_with_output().expect("redis-cli ends");

@@ -1,7 +1,7 @@
 //! A reader for RESP2 and RESP3 replies that also keeps their exact bytes.
 //!
-//! Written apart from the server's own codec on purpose: a common mistake would be invisible to the tests. It understands every
-//! type that Redis 7 sends, and treats anything else as a broken stream.
+//! Written separately from the server's own codec on purpose: a common mistake would be invisible to the tests. It
+//! understands every type that Redis 7 sends, and treats anything else as a broken stream.
 
 use std::fmt;
 
@@ -86,7 +86,7 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Why bytes are no reply.
+/// Why bytes are not a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParseError {
     /// More bytes are needed.
@@ -153,7 +153,8 @@ fn value(bytes: &[u8], at: &mut usize) -> Result<Value, ParseError> {
     })
 }
 
-/// Splits a command line as redis-cli does: blanks separate, `"..."` knows `\n \r \t \a \b \xHH \" \\`, `'...'` knows `\'` only.
+/// Splits a command line as redis-cli does: blanks separate, `"..."` knows `\n \r \t \a \b \xHH \" \\`, `'...'` knows
+/// `\'` only.
 ///
 /// # Panics
 /// When quotes are unbalanced: the scripts are ours.
@@ -231,7 +232,7 @@ pub fn encode<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
     out
 }
 
-/// The hash slot of a key (CRC16 XMODEM bit by bit, hash tags), again written apart from the server's.
+/// The hash slot of a key (CRC16 XMODEM bit by bit, hash tags), also written separately from the server's.
 pub fn key_slot(key: &[u8]) -> u16 {
     let tag = key.iter().position(|&b| b == b'{').and_then(|open| {
         let close = key[open + 1..].iter().position(|&b| b == b'}')?;

@@ -1,13 +1,13 @@
 //! Waiting for events: poll a condition until it holds or its limit has passed, and say what did not happen.
 //!
-//! A fixed sleep is either too short on a busy machine or wasted on a fast one; so tests wait for conditions. The pause between two
-//! looks is short (10 ms) because most conditions need an INFO call only.
+//! A fixed sleep is either too short on a busy machine or wasted on a fast one, so tests wait for conditions. The pause
+//! between two checks is short (10 ms) because most conditions only need an INFO call.
 
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks at a condition.
+/// Pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` holds.
@@ -35,7 +35,8 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Optio
     }
 }
 
-/// Waits until `probe` returns `Ok`; the last `Err` is printed when it never does, so that a failing test shows the last state seen.
+/// Waits until `probe` returns `Ok`; the last `Err` is printed when it never does, so that a failing test shows the
+/// last state seen.
 ///
 /// # Panics
 /// When `limit` has passed, naming `what` and the last error.

@@ -1,8 +1,8 @@
-//! No circles: within a room, a file that others are built on knows nothing of them.
+//! No circles: within a room, no file depends on a file that depends on it.
 //!
-//! Ranks keep the rooms apart; inside a room nothing does, and two files that name each other can only be read, tested and changed
-//! together. Data goes below, behaviour above. A folder and the files in it are one for this check, and what a room's `mod.rs` holds
-//! (`Engine`) may be used by all of its files.
+//! Ranks keep the rooms apart, but inside a room they do not help: two files that name each other can only be read,
+//! tested and changed together. Data goes below, behaviour above. A folder and the files in it are one unit for this
+//! check, and what a room's `mod.rs` holds (`Engine`) may be used by all of its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ use crate::{Finding, assert_none};
 /// The rooms that are checked.
 const ROOMS: &[&str] = &["clients", "commands", "engine", "net", "ops", "persistence", "runtime", "session"];
 
-/// The file of its room that a path belongs to: `engine/info/recent.rs` is part of `info`. None for tests and a room's `mod.rs`.
+/// The unit of its room that a path belongs to: `engine/info/recent.rs` is part of `info`. None for tests and a room's
+/// `mod.rs`.
 fn part_of<'a>(room: &str, path: &'a str) -> Option<&'a str> {
     let inner = path.strip_prefix("server/src/")?.strip_prefix(room)?.strip_prefix('/')?;
     let is_test = inner.ends_with("tests.rs") || inner.contains("/tests/");
@@ -46,7 +47,7 @@ fn uses<'a>(room: &str, parts: &BTreeSet<&'a str>, text: &str, is_direct: bool) 
     found
 }
 
-/// A way from `from` back to itself.
+/// A path from `from` back to itself.
 fn circle<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &'a str) -> Option<Vec<&'a str>> {
     let mut ways = vec![vec![from]];
     let mut seen = BTreeSet::new();

@@ -1,9 +1,9 @@
 //! The control thread never waits: the modules that run on it name no call that does.
 //!
-//! It carries the cluster bus of every node of the process, so whatever it waits for puts all of them to sleep in the eyes of their peers. What
-//! it may have of the data it gets through `engine/tries.rs`, which only tries. The type cannot forbid the detour by way of the engine, a
-//! file or a sleep, so this check does. A module whose work has to wait for something gives it to a thread, and that thread's work a module
-//! of its own.
+//! It carries the cluster bus of every node of the process, so while it waits, peers believe that all of them are dead.
+//! It accesses the data through `engine/tries.rs`, which only tries. The type system cannot forbid a detour through the
+//! engine, a file or a sleep, so this check does. A module with work that has to wait hands that work to a thread, and
+//! the thread's code is in another module.
 
 use crate::source::{code_only, files};
 use crate::{Finding, assert_none};
@@ -26,7 +26,7 @@ const MODULES: &[&str] = &[
     "server/src/replication/serve.rs",
 ];
 
-/// What waits, and what to take instead.
+/// Calls that wait, and what to use instead.
 const WAITS: &[(&str, &str)] = &[
     ("keyspace.lock(", "Tries: a slot may be held by a long command"),
     (".lock_cut(", "a thread: a slot may be held by a long command"),

@@ -1,4 +1,4 @@
-//! Documents: those that must be there are there, the set-up is really two commands, and every test that a document names exists.
+//! Documents: the required ones exist, the set-up is really two commands, and every test that a document names exists.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ const EXPECTED: &[&str] = &[
     ".ci/run",
 ];
 
-/// The two commands that are all the set-up.
+/// The two commands that are the whole set-up.
 const COMMANDS: &[&str] = &["cargo run --release -- cluster", "tests/run"];
 
 /// Names in backquotes that look like a test's: `three_or_more_words`, perhaps behind a path of modules.
@@ -112,7 +112,7 @@ fn effective_directives(table: &str) -> Vec<String> {
     names
 }
 
-/// A directive that claims an effect and that nothing reads is a lie to whoever sets it.
+/// A directive that claims an effect although nothing reads it misleads its user.
 #[test]
 fn a_directive_that_nothing_reads_says_so() {
     let sources = rust_files();

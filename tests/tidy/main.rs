@@ -1,18 +1,19 @@
-//! Tidy: the rules of the house that a compiler does not know, checked over the sources themselves.
+//! Tidy: rules of the project that the compiler does not know, checked over the sources.
 //!
 //! | module | rule |
 //! |---|---|
 //! | `ranks` | inside `server/src` a module uses only modules of lower rank |
-//! | `circles` | inside a room no files know each other |
+//! | `circles` | inside a room no files depend on each other in circles |
 //! | `sizes` | files have at most 1,000 lines, functions at most 70 lines of code (a ratchet: `long_functions.txt` may only shrink) |
-//! | `wording` | every file opens with a `//!` essay; no leftovers; no `unsafe` outside its rooms; no path of somebody's machine |
+//! | `wording` | every file opens with a `//!` essay; no leftovers; no `unsafe` outside its rooms; no paths of a developer's machine |
 //! | `purity` | `protocol` and `gossip` touch no clock, socket, file, thread or runtime, in their sources and in their dependencies |
 //! | `control` | what runs on the control thread names no call that waits |
 //! | `names` | no gate asks for a command by its name |
-//! | `docs` | the documents that must exist do, and the tests that they name exist too |
+//! | `docs` | the required documents exist, and the tests that they name exist too |
 //!
-//! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that cannot fail
-//! protects nothing. The checks read code without comments and strings (`source.rs`), so that prose may name what code may not use.
+//! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that
+//! cannot fail protects nothing. The checks read code without comments and strings (`source.rs`), so that prose may
+//! name what code may not use.
 
 mod circles;
 mod control;

@@ -1,7 +1,7 @@
-//! No command is asked for by its name: what a gate has to know of a command, its declaration says (`Flags`, `Traits`).
+//! No command is looked up by its name: what a gate has to know of a command is in its declaration (`Flags`, `Traits`).
 //!
-//! A name in a gate is found by nobody who adds a command of the same kind: EXEC and PING stood in seven places. Who looks a command up by
-//! the word that a client sent does so in the registry.
+//! An author who adds a command of the same kind would not find a name in a gate: EXEC and PING once occurred in seven
+//! places. Only the registry looks commands up, by the word that a client sent.
 
 use crate::source::{code_only, rust_files};
 use crate::{Finding, assert_none};
@@ -9,7 +9,7 @@ use crate::{Finding, assert_none};
 /// Where names are looked up and printed.
 const ALLOWED: &[&str] = &["server/src/engine/registry.rs"];
 
-/// How a name is asked for. Literals are blanked before, so what it is compared with does not show.
+/// How code asks for a name. Literals are blanked before, so what it is compared with is not visible.
 const ASKED: &[&str] = &[
     "spec.name ==",
     "spec.name !=",

@@ -1,14 +1,15 @@
 //! Purity: `protocol` and `gossip` read no clock, open no socket or file, start no thread and know no runtime.
 //!
-//! That is what makes the simulator's word worth something: it runs the production core, and nothing in there can see that time and
-//! network are made up. No wasm target is at hand to prove it by compiling, so it is proven twice: by the sources and by the dependencies.
+//! The simulator's results depend on that: it runs the production core, which cannot notice that time and network are
+//! simulated. There is no wasm target to prove it by compiling, so it is checked twice: in the sources and in the
+//! dependencies.
 
 use std::process::Command;
 
 use crate::source::{code_only, files, root};
 use crate::{Finding, assert_none};
 
-/// What a pure crate may not name, and what it takes instead.
+/// What a pure crate may not name, and what to use instead.
 const BANNED: &[(&str, &str)] = &[
     ("std::net::Tcp", "bytes and link events"),
     ("std::net::Udp", "bytes and link events"),
@@ -26,7 +27,7 @@ const BANNED: &[(&str, &str)] = &[
     ("println!", "an effect"),
 ];
 
-/// Crates that bring what is banned.
+/// Crates that provide what is banned.
 const BANNED_CRATES: &[&str] = &["tokio", "mio", "socket2", "rand", "getrandom", "tracing", "slotd", "parking_lot"];
 
 fn check_source(path: &str, text: &str) -> Vec<Finding> {
@@ -57,7 +58,7 @@ fn check_tree(package: &str, tree: &str) -> Vec<Finding> {
 fn sources_of_protocol_and_gossip_are_pure() {
     let sources =
         files(|path| (path.starts_with("protocol/src/") || path.starts_with("gossip/src/")) && path.ends_with(".rs"));
-    // Tests may do what they like: they run on a machine.
+    // Tests are exempt.
     let production = sources.iter().filter(|f| !f.path.ends_with("tests.rs") && !f.path.contains("/tests/"));
     let findings: Vec<Finding> = production.flat_map(|f| check_source(&f.path, &f.text)).collect();
     assert_none(&findings);

@@ -1,8 +1,9 @@
 //! Ranks: each top-level module of the server has one, and may use modules of lower rank only.
 //!
-//! A lower rank that needs something of a higher one returns data or defines a trait that the higher one implements. Without the rule
-//! every module ends up knowing every other one, and nothing can be tested or understood alone. The compiler does not enforce
-//! it, because the modules share a crate for inlining's sake; this test does.
+//! A lower rank that needs something of a higher one returns data or defines a trait that the higher one implements.
+//! Without the rule every module ends up knowing every other one, and nothing can be tested or understood alone. The
+//! compiler cannot enforce it, because the modules share one crate so that calls between them can be inlined; this test
+//! does.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ const RANKS: &[&[&str]] = &[
     &["lib", "parts", "node", "signals", "embedded", "healthcheck", "cli", "main", "testing"],
 ];
 
-/// What unit tests run commands with. It knows everything, and only tests know it.
+/// The bench that unit tests run commands on. It knows everything, and only tests use it.
 const FOR_TESTS: &str = "testing";
 
 fn is_test(path: &str) -> bool {
@@ -52,7 +53,8 @@ fn module_of(path: &str) -> (String, usize) {
     (top.to_owned(), own)
 }
 
-/// Top-level modules that a text names: `crate::x`, `crate::{x::.., y}`, and `super::super::x` where that leads to the root.
+/// Top-level modules that a text names: `crate::x`, `crate::{x::.., y}`, and `super::super::x` where that leads to the
+/// root.
 fn uses(code: &str, depth: usize) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut collect = |offset: usize, rest: &str| {

@@ -1,7 +1,8 @@
 //! The sources to check, and Rust text without its comments and strings.
 //!
-//! A full parser would be a dependency and a second to start; the checks only need to know what is code. [`code_only`] blanks comments,
-//! string and character literals, keeping every line break, so that line numbers stay true.
+//! A full parser would add a dependency and a second to the start; the checks only need to know what is code.
+//! [`code_only`] blanks comments, string and character literals, keeping every line break, so that line numbers stay
+//! valid.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Wording: what every file must say, and what no file may say.
+//! Wording: what every file must contain, and what no file may contain.
 
 use crate::source::{File, code_only, files, rust_files};
 use crate::{Finding, assert_none};
@@ -12,7 +12,7 @@ const LEFTOVERS: &[(&str, &str)] = &[
     (concat!("unimple", "mented!("), "finish it, or make the case unrepresentable"),
 ];
 
-/// Where `unsafe` may stand: its blocks are few, each with its reason. (House rule 13.)
+/// Where `unsafe` is allowed: its blocks are few, each with its reason. (ARCHITECTURE.md, invariant 13.)
 const UNSAFE_ROOMS: &[&str] = &[
     "server/src/base/allocator.rs",
     "server/src/store/encoding/",
@@ -21,7 +21,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "server/src/store/keyspace.rs",
 ];
 
-/// Traces of somebody's machine.
+/// Traces of a developer's machine.
 const MACHINE_PATHS: &[&str] = &[
     concat!("/wo", "rk/"),
     concat!("/tmp/", "wt"),
@@ -113,7 +113,7 @@ fn unsafe_code_stays_in_its_rooms() {
 
 #[test]
 fn no_file_names_a_path_of_one_machine() {
-    // Bytes that are no text are skipped by the reader; so are the build's own outputs.
+    // Bytes that are not text are skipped by the reader; so are the build's own outputs.
     assert_none(&over(&files(|path| !path.ends_with(".rdb")), check_machine_paths));
 }
 

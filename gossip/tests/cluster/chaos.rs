@@ -1,4 +1,5 @@
-//! Random faults, with the safety rules checked all along. The big simulator lives elsewhere; this is the quick one.
+//! Random faults, with the safety rules checked throughout. The thorough simulator is in `tests/sim`; this is the quick
+//! one.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ impl Random {
     }
 }
 
-/// Epoch of each election won, by whom.
+/// The winner of each election's epoch.
 fn check_winners(net: &TestNet, winners: &mut BTreeMap<u64, NodeId>) {
     for node in net.nodes.iter().filter(|node| node.core.is_some()) {
         let id = node.core.as_ref().expect("running").my_id();

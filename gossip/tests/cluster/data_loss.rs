@@ -4,7 +4,7 @@ use gossip::{Config, Effect, Gossip};
 
 use crate::net::{BUS_PORT, TIMEOUT, TestNet, range};
 
-/// nodes.conf as the effects leave it, if they save it.
+/// The text of nodes.conf, if the effects save it.
 fn saved(core: &mut Gossip) -> Option<String> {
     let effects: Vec<Effect> = std::iter::from_fn(|| core.poll_effect()).collect();
     let texts = effects.into_iter().filter_map(|effect| match effect {
@@ -81,7 +81,7 @@ fn a_replica_that_does_not_answer_is_not_waited_for() {
     assert!(feeds(&net, 0) && net.view(0).myself().is_primary());
 }
 
-/// Nobody can win, so it is of no use to wait for longer than a failure and some elections take.
+/// No replica can win, so the wait is limited to the time of a failure and some elections.
 #[test]
 fn a_primary_held_back_gives_up_after_four_timeouts() {
     let mut net = restarted_at(0);

@@ -1,4 +1,4 @@
-//! An epoch that no cluster can have come to is not believed, and the greatest that an administrator can set leaves room for elections.
+//! An impossible epoch is not believed, and the greatest that an administrator can set leaves room for elections.
 
 use gossip::{Bump, Gossip};
 use protocol::bus::{Body, Packet};
@@ -6,10 +6,10 @@ use protocol::slot::SlotBitmap;
 
 use crate::net::{TIMEOUT, TestNet};
 
-/// What CLUSTER SET-CONFIG-EPOCH takes at most.
+/// The greatest epoch that CLUSTER SET-CONFIG-EPOCH accepts.
 const GREATEST_SET: u64 = (1 << 63) - 1;
 
-/// The cluster elects and counts as ever: node 1 dies and node 4 takes its place, node 0 moves on.
+/// The cluster still elects and counts: node 1 dies and node 4 takes its place, node 0 bumps its epoch.
 fn elects(net: &mut TestNet) {
     let before = net.view(0).current_epoch;
     let bumped = net.command(0, Gossip::bump_epoch);

@@ -1,4 +1,4 @@
-//! Losing a primary and getting its replica in its place.
+//! A primary fails and its replica takes its place.
 
 use crate::net::{TIMEOUT, TestNet};
 
@@ -90,7 +90,7 @@ fn replica_that_hears_a_sibling_ask_stands_back_for_one_election() {
         net.form(3);
         net.write(0);
         net.run(TIMEOUT + shift * 7);
-        // One vote is all that can be had.
+        // Only one vote can be given.
         net.cut.extend([(3, 2), (6, 2)]);
         net.crash(0);
         net.run_until("one asks", 4 * TIMEOUT, |net| net.logged(3, STARTS) || net.logged(6, STARTS));

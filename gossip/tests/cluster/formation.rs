@@ -1,4 +1,4 @@
-//! Getting together: MEET, gossip, roles, and agreement on who owns what.
+//! Forming a cluster: MEET, gossip, roles, and agreement on slot owners.
 
 use gossip::nodes_conf::NodesConf;
 use gossip::{Effect, Gossip};

@@ -1,4 +1,4 @@
-//! Clusters that are founded as a whole, and what telling the others costs when there are many.
+//! Clusters that are founded as a whole, and the cost of announcements in large ones.
 
 use gossip::{Bump, Effect, Founder, Gossip, LinkId};
 use protocol::bus::{Body, Packet, decode, encode};
@@ -64,7 +64,8 @@ fn founding_costs_a_round_trip_for_each_pair_and_a_few_saves_for_each_node() {
     }
 }
 
-/// Two links join each pair of nodes, so what a replica sent before it had data may arrive after it said that it has.
+/// Two links join each pair of nodes, so a packet that a replica sent before it had data may arrive after one that
+/// reports data.
 #[test]
 fn a_packet_that_was_overtaken_does_not_take_back_that_a_replica_has_data() {
     let mut net = TestNet::new(2);
@@ -108,7 +109,7 @@ fn only_a_node_that_is_alone_and_owns_nothing_can_be_a_founder() {
     assert!(net.command(1, |core, now| core.found(&founders, now)).is_err());
 }
 
-/// Each of n nodes learns of the others one by one; telling everybody each time would be n cubed packets.
+/// Each of n nodes learns of the others one by one; announcing each to all at once would take n cubed packets.
 #[test]
 fn nodes_that_meet_tell_the_others_a_few_times_only() {
     const NODES: u64 = 30;
@@ -147,7 +148,7 @@ fn everybody_hears_at_once_that_a_replica_has_got_its_data() {
     assert!(net.views().all(|view| view.node(&replica).expect("known").is_available_replica()), "{}", net.dump());
 }
 
-/// `redis-cli --cluster fix` gives away the slots of a dead shard one by one, to the survivors in turn.
+/// `redis-cli --cluster fix` gives the slots of a dead shard one by one to the survivors in turn.
 #[test]
 fn slots_that_are_given_one_by_one_are_told_and_flushed_together() {
     let mut net = TestNet::three_shards();

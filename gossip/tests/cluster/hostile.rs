@@ -1,4 +1,4 @@
-//! Whatever arrives: no panic, no growth without bound, and a table that does not contradict itself.
+//! Hostile packets: no panic, no unbounded growth, and no contradictions in the table.
 
 use gossip::{Config, Effect, Gossip, LinkId, View};
 use proptest::collection::vec;

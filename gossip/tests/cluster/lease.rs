@@ -1,4 +1,4 @@
-//! The write lease: frozen and cut off primaries don't serve writes; healthy ones always do.
+//! The write lease: primaries that were frozen or cut off don't serve writes; healthy ones always do.
 
 use gossip::Config;
 

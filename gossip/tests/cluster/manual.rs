@@ -102,7 +102,8 @@ fn failover_is_refused_where_it_makes_no_sense() {
     net.command(3, |core, now| assert_eq!(core.failover(FailoverMode::Default, now), Err(Error::PrimaryDown)));
 }
 
-/// The simulator's seed 3079: the pause died with the process, and what the new one writes is not in the agreement.
+/// The simulator's seed 3079: the pause ended with the process, and writes of the new process are not covered by the
+/// agreed offset.
 #[test]
 fn a_primary_that_restarts_ends_the_agreement_on_its_final_offset() {
     let mut net = TestNet::three_shards();

@@ -1,8 +1,9 @@
 //! `TestNet`: several cores on one virtual network in virtual time.
 //!
-//! Every packet takes a millisecond; connections keep order, as TCP does. Nodes can be crashed (what was persisted stays),
-//! restarted, frozen (events wait for them, as in socket buffers) and cut off. The "server" of each node is a counter: a
-//! replication offset that a primary raises by writing and that its replicas copy while they can reach it.
+//! Every packet takes a millisecond; connections keep order, as TCP does. Nodes can be crashed (what was persisted
+//! stays), restarted, frozen (events wait for them, as in socket buffers) and cut off. The "server" of each node is a
+//! counter: a replication offset that a primary increments by writing and that its replicas copy while they can reach
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,7 +16,7 @@ pub(crate) const TIMEOUT: i64 = 1_000;
 const LATENCY: i64 = 1;
 pub(crate) const BUS_PORT: u16 = 17_000;
 
-/// Something on its way to a node.
+/// An event on its way to a node.
 #[derive(Clone, Debug)]
 enum Event {
     Accept { from: usize, their_link: LinkId },
@@ -50,7 +51,7 @@ pub(crate) struct TestNet {
     sequence: u64,
     /// The other end of each connection.
     ends: BTreeMap<(usize, LinkId), (usize, LinkId)>,
-    /// Pairs (from, to) that no packet passes.
+    /// Pairs (from, to) that no packet may pass.
     pub(crate) cut: BTreeSet<(usize, usize)>,
 }
 
@@ -207,7 +208,7 @@ impl TestNet {
         self.nodes[node].frozen = true;
     }
 
-    /// Wakes a node: what waited in its sockets arrives at once, before its next tick.
+    /// Wakes a node: packets that waited in its sockets arrive at once, before its next tick.
     pub(crate) fn thaw(&mut self, node: usize) {
         self.nodes[node].frozen = false;
         for event in std::mem::take(&mut self.nodes[node].waiting) {
@@ -379,7 +380,7 @@ impl TestNet {
         self.nodes[node].effects.push(effect);
     }
 
-    /// Whatever epoch or vote a packet speaks of is on disk before the packet leaves.
+    /// An epoch or vote in a packet must be on disk before the packet leaves.
     fn check_durable(&self, node: usize, bytes: &[u8]) {
         let packet = decode(bytes).expect("we send what can be read");
         let conf = self.nodes[node].conf.as_ref().expect("saved before anything is sent");

@@ -1,4 +1,4 @@
-//! Rules that the simulator found broken, each as the shortest history that showed it.
+//! Rules whose violation the simulator found, each as the shortest history that shows it.
 
 use gossip::{Config, Effect, FailoverMode, Gossip};
 use protocol::bus::{NodeFlags, NodeId};
@@ -10,7 +10,7 @@ fn slot(number: u16) -> SlotId {
     SlotId::new(number).expect("slot")
 }
 
-/// The node loses its disk and comes back as somebody else; returns who it was.
+/// The node loses its disk and comes back with a new id; returns the old one.
 fn replace_by_stranger(net: &mut TestNet, node: usize) -> NodeId {
     let before = net.id(node);
     net.crash(node);
@@ -28,7 +28,7 @@ fn move_slot(net: &mut TestNet, number: u16, from: usize, to: usize) {
     net.command(from, |core, now| core.set_slot_node(slot(number), taker.as_str(), false, now).expect("valid"));
 }
 
-/// The primary 0 reaches the voter 1, but not the voter 2, who calls it failed with the help of an old report of 1.
+/// The primary 0 reaches the voter 1, but not the voter 2, which marks it failed with the help of an old report of 1.
 /// `meanwhile` happens when the replica 3 has just lost the primary.
 fn check_that_the_voter_refuses(meanwhile: impl FnOnce(&mut TestNet)) {
     let mut net = TestNet::three_shards();
@@ -69,7 +69,7 @@ fn a_final_offset_of_an_earlier_attempt_is_not_believed() {
     net.run(2 * TIMEOUT);
     net.failover(3, FailoverMode::Default);
     net.freeze(3);
-    // The primary pauses, tells so, gives up and writes again; what it told waits for the replica.
+    // The primary pauses, announces that, gives up and writes again; its announcement still waits for the replica.
     net.run(6 * TIMEOUT);
     assert!(net.write(0));
     net.nodes[3].frozen = false;
@@ -147,7 +147,7 @@ fn slots_moved_by_hand_are_on_disk_before_others_are_told() {
     assert!(saved.is_some_and(|saved| saved < told), "{saved:?} {told}");
 }
 
-/// What an effect list says of nodes.conf: `None` not saved, else whether it is on disk afterwards.
+/// How the effects save nodes.conf: `None` not at all, otherwise whether it is on disk afterwards.
 fn saved(core: &mut Gossip) -> Option<bool> {
     let effects: Vec<Effect> = std::iter::from_fn(|| core.poll_effect()).collect();
     let mut on_disk = None;
@@ -180,7 +180,7 @@ fn what_nobody_is_told_is_on_disk_with_the_next_periodic_work() {
     assert_eq!(saved(&mut core), Some(true), "SAVECONFIG waits for the disk");
 }
 
-/// A killed process may leave a file that the system has not written out yet; the next one must not build on it.
+/// A killed process may leave a file that the system has not written to disk yet; the next process must not rely on it.
 #[test]
 fn a_file_found_at_start_is_not_taken_for_durable() {
     let now = 1_700_000_000_000;

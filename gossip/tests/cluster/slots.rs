@@ -1,4 +1,4 @@
-//! Moving slots: the steps of a reshard, and what losing slots means.
+//! Moving slots: the steps of a reshard, and the effects of losing slots.
 
 use gossip::{Effect, Error};
 use protocol::slot::SlotId;
@@ -120,7 +120,7 @@ fn keys_of_a_slot_that_was_being_moved_stay_where_they_are() {
     let (from, to) = (net.id(0), net.id(1));
     net.command(1, |core, now| core.set_slot_importing(slot(9), from.as_str(), now).expect("valid"));
     net.command(0, |core, now| core.set_slot_migrating(slot(9), to.as_str(), now).expect("valid"));
-    // The other side takes the slot although there may be keys left, as `redis-cli --cluster fix` does before it moves them.
+    // The other side claims the slot although keys may be left, as `redis-cli --cluster fix` does before it moves them.
     net.command(1, |core, now| core.set_slot_node(slot(9), to.as_str(), false, now).expect("valid"));
     net.run_until("the old owner knows", 2 * TIMEOUT, |net| {
         net.view(0).owner(slot(9)).is_some_and(|owner| owner.id == to)

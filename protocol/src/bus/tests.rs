@@ -334,8 +334,9 @@ proptest! {
         prop_assert_eq!(decode(&bytes), Ok(packet));
     }
 
-    /// Of an address in a packet the first NUL is the end (Redis leaves in the field what was there before); whatever
-    /// is not clean up to there is not taken: of the sender it spoils the packet, of a third node the entry.
+    /// The address in a packet ends at its first NUL (Redis leaves old bytes after it). If the part before is not
+    /// valid, the packet is dropped when it is the sender's address, and only the entry when it is that of a third
+    /// node.
     #[test]
     fn no_address_that_is_taken_has_a_byte_that_no_address_has(
         start in "[0-9a-z.:%_-]{0,20}", rest in vec(prop_oneof![Just(0_u8), any::<u8>()], IP_TEXT_ROOM),

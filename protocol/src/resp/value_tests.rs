@@ -1,4 +1,4 @@
-//! Replies read back: what the writer writes, at every split, and what nobody should write.
+//! Replies read back: what the writer writes, at every split, and invalid bytes.
 
 use proptest::prelude::*;
 

@@ -59,7 +59,7 @@ fn hostile_pattern_takes_bounded_work() {
     assert!(matches(&[b'*'; 1_000_000], b"x", false));
 }
 
-/// The definition, without any cleverness.
+/// The definition, without optimisation.
 fn model(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.first(), text.first()) {
         (None, _) => text.is_empty(),

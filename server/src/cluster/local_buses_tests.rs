@@ -1,4 +1,5 @@
-//! Tests of who is found where, from which address a link seems to come, and when nobody listens.
+//! Tests of local links: which node is found at which address, the source address of a link, and refusal when no node
+//! listens.
 
 use std::net::{TcpListener, TcpStream};
 

@@ -1,4 +1,4 @@
-//! What relies on a save waits for it, who may not wait does not, and the order stays.
+//! Effects that depend on a save wait for it, callers that must not wait don't, and the order is kept.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::cluster::{DataLink, DataState, Place};
 use crate::runtime::threads::Threads;
 use crate::testing::Bench;
 
-/// A disk that stands still until it is told to go on, once for each save.
+/// A disk that blocks until it is told to go on, once for each save.
 #[derive(Debug)]
 struct SlowDisk {
     began: Sender<String>,
@@ -68,7 +68,7 @@ impl Lab {
         lab
     }
 
-    /// Lets one save end; its text.
+    /// Lets one save end; returns its text.
     fn finish_save(&self) -> String {
         self.go_on.send(Ok(Saved::Usual)).expect("the disk waits");
         self.began.recv_timeout(Duration::from_secs(20)).expect("a save begins")

@@ -1,4 +1,4 @@
-//! Tests of links within the process: order, room, and how each end hears of the other's.
+//! Tests of links within the process: order, room, and how each end learns that the other closed.
 
 use super::*;
 

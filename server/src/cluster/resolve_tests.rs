@@ -1,5 +1,5 @@
-//! Names are asked for once, on a thread of their own, and remembered within bounds. Questions are put by functions of
-//! the test, so nothing here depends on a name server; only the name of this machine is asked of the system.
+//! Names are queried once, on a separate thread, and remembered within bounds. Test functions answer the queries, so
+//! nothing here depends on a name server; only the name of this machine is resolved by the system.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

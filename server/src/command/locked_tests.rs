@@ -1,4 +1,4 @@
-//! Tests of `locked`: each slot once, in ascending order, and found at once however many there are.
+//! Tests of `locked`: each slot once, in ascending order, and found quickly however many there are.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn places(locked: &Locked<'_>) -> Vec<Place> {
 #[test]
 fn slots_are_locked_once_and_ascending_whether_they_are_few_or_many() {
     let keyspace = Keyspace::new(2, 1);
-    // Coming down, in two databases, everything twice.
+    // Descending, in two databases, everything twice.
     for count in [1, 2, LockPlan::FEW / 2, LockPlan::FEW, 1000] {
         let all = || (0..count).rev().flat_map(|number| [(1, number), (0, number), (1, number)]);
         let plan = planned(all());
@@ -56,6 +56,6 @@ fn a_locked_slot_is_found_as_fast_among_all_as_among_few() {
         (0..10).map(|_| run()).fold(Duration::MAX, Duration::min)
     };
     let (few, all) = (time(LockPlan::FEW), time(SLOT_COUNT));
-    // Looking through them would take 256 times as long.
+    // A linear search would take 256 times as long.
     assert!(all < 20 * few, "{all:?} among all, {few:?} among few");
 }

@@ -10,6 +10,6 @@ fn cursors_are_read_as_strtoul_reads_them() {
     for word in ["abc", " 1", "1 ", "-", "+", "--1", "+-1", "18446744073709551616", "1x"] {
         assert_eq!(parse_cursor(word.as_bytes()), Err(error::INVALID_CURSOR), "{word}");
     }
-    // Any number is harmless: what it names is a place, and nothing more.
+    // Any number is harmless: it names a position, and nothing more.
     assert!(parse_cursor(b"-1").is_ok() && parse_cursor(b"18446744073709551615").is_ok());
 }

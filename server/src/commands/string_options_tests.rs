@@ -1,4 +1,4 @@
-//! Which options go together, and which times are times.
+//! Which options may be combined, and which expiry times are valid.
 
 use protocol::resp::OwnedArgs;
 

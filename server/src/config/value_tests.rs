@@ -190,7 +190,7 @@ fn tempdir() -> std::path::PathBuf {
 }
 
 proptest! {
-    /// Reading is total, and what was read prints as something that reads as the same.
+    /// Reading is total, and a value that was read prints as text that reads as the same value.
     #[test]
     fn reading_any_words_is_total(index in 0..table::COUNT, words in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..12), 0..6)) {
         let (_, directive) = table::all().nth(index).expect("in range");

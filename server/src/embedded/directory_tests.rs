@@ -1,9 +1,9 @@
-//! Tests of temporary directories, below one of the test's own.
+//! Tests of temporary directories, inside a directory of the test.
 
 use super::*;
 use crate::base::test_dir::TestDir;
 
-/// A directory as an owner leaves it who is gone.
+/// A directory as a crashed owner leaves it.
 fn abandoned(parent: &TestDir) -> PathBuf {
     let (path, lock) = create(&parent.0).expect("a directory");
     std::fs::create_dir(path.join("node-0")).expect("room for a node");
@@ -33,7 +33,7 @@ fn only_what_is_certainly_ours_is_cleared_away() {
         std::fs::write(dir.join(LOCK), b"").expect("a file");
     }
     std::os::unix::fs::symlink(&target, parent.0.join(format!("{PREFIX}2-link"))).expect("a link");
-    // A lock file that leads elsewhere is none.
+    // A lock file that is a link does not count.
     let linked = parent.0.join(format!("{PREFIX}3-linkedlock"));
     std::fs::create_dir(&linked).expect("a directory");
     std::os::unix::fs::symlink(target.join(LOCK), linked.join(LOCK)).expect("a link");

@@ -1,4 +1,4 @@
-//! Tests of forming that comes to nothing, and of waiting while nodes come and go.
+//! Tests of forming that fails, and of waiting while nodes come and go.
 
 use super::super::ClusterError;
 use super::super::progress::Observer;
@@ -30,7 +30,7 @@ fn a_node_that_ends_and_comes_back_while_somebody_waits_is_waited_for_as_what_it
     for node in [0, 3, 5] {
         cluster.node(node).kill();
         let process = cluster.process.clone();
-        // Called by who waits, when it has waited for a while.
+        // Called by the waiting thread, once it has waited for a while.
         let come_back = Observer(Arc::new(move |_| {
             if process.members[node].is_gone() {
                 process.restart(node).expect("its ports were kept for it");

@@ -1,4 +1,4 @@
-//! Tests of numbers that no cluster can have.
+//! Tests of invalid numbers.
 
 use super::super::Cluster;
 use super::*;

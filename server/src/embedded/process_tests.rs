@@ -1,4 +1,4 @@
-//! Tests of nodes that end and come back while the others go on, as the program sees them that they live in.
+//! Tests of nodes that end and come back while the others go on, as their program sees them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -41,7 +41,7 @@ fn a_node_that_is_killed_and_restarted_many_times_leaves_no_task_thread_or_descr
     let options = Options::new().shards(3).replicas(1).directive("cluster-node-timeout", "1000");
     let cluster = Cluster::start(options).expect("it starts");
     let addresses: Vec<String> = (0..6).map(|node| cluster.node(node).address()).collect();
-    // One round, so that what is made once is there.
+    // One round first, so that one-time allocations are made.
     cluster.node(5).kill();
     cluster.node(5).restart().expect("it starts again");
     cluster.wait_ready(SOON).expect("ready");
@@ -72,7 +72,7 @@ fn a_node_that_is_killed_and_restarted_many_times_leaves_no_task_thread_or_descr
     cluster.stop().expect("nothing is to be saved");
     assert!(cluster.is_down());
     threads.settle();
-    // What watches the nodes hears of their end a turn later.
+    // The task that watches the nodes learns of their end one turn later.
     wait_for("every task to end", || (0..threads.workers()).all(|worker| threads.worker(worker).load() == 0));
     wait_for("every task to end", || threads.control().load() == 0);
     assert!(left.iter().all(|engine| engine.strong_count() == 0));
@@ -93,7 +93,7 @@ fn events_tell_what_happened_in_its_order() {
     node.restart().expect("it starts");
     node.pause_for(Duration::from_millis(20)).expect("it runs");
     wait_for("its time to be over", || node.state() == NodeState::Running);
-    // A pause that was ended is not ended again by its timer, and a later one not by an earlier one's.
+    // A pause that was ended must not be ended again by its timer, nor a later pause by an earlier one's timer.
     node.pause_for(Duration::from_millis(50)).expect("it runs");
     node.resume().expect("it runs");
     node.pause().expect("it runs");

@@ -1,4 +1,4 @@
-//! Tests of what is told while a cluster forms.
+//! Tests of the progress that is reported while a cluster forms.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

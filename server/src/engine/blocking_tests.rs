@@ -1,7 +1,8 @@
-//! Blocking with a made-up command that waits as commands on streams and sorted sets do: it may find too little and wait on, what it
-//! waits for is settled when it blocks, and the end of its key is an answer.
+//! Blocking, with a test command that waits as commands on streams and sorted sets do: it may find too little and wait
+//! on, its request is resolved when it blocks, and the end of its key is an answer.
 //!
-//! `TAKE key count` removes so many elements of a list, once there are so many; `+1` is one more than there are when it comes.
+//! `TAKE key count` removes so many elements of a list, once there are so many; `+1` means one more than there are when
+//! the command arrives.
 
 use protocol::resp::{Args, OwnedArgs};
 use protocol::slot::key_slot;
@@ -70,7 +71,7 @@ impl Scene {
         self.waiting.push(client);
     }
 
-    /// What each client has been answered.
+    /// The reply that each client has got.
     fn replies(&mut self) -> Vec<Option<String>> {
         let engine = &self.bench.engine;
         self.waiting.iter_mut().map(|client| client.late_reply(engine)).collect()

@@ -1,5 +1,5 @@
-//! What commands leave behind besides their reply: what is propagated and which events are published. The expected lines are
-//! what Redis 7.0.15 shows on its replication link and under `notify-keyspace-events KEAnm`.
+//! What commands leave behind besides their reply: what is propagated and which events are published. The expected
+//! lines were recorded from Redis 7.0.15, on its replication link and with `notify-keyspace-events KEAnm`.
 
 use crate::testing::{Bench, START};
 

@@ -1,4 +1,4 @@
-//! Tests of the way from bytes to executed commands.
+//! Tests of the path from bytes to executed commands.
 
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::testing::{Bench, START, bulks};
@@ -73,7 +73,7 @@ fn what_stands_behind_a_command_that_waits_is_read_again() {
     let (mut waiting, mut other) = (bench.connect(), bench.connect());
     let first = bulks(&["BLPOP", "list", "0"]);
     let behind = [bulks(&["SET", "key", "value"]), bulks(&["GET", "key"])].concat();
-    // The last request has only begun when the first one blocks.
+    // The last request is incomplete when the first one blocks.
     for cut in 0..behind.len() {
         let mut held = [&first[..], &behind[..cut]].concat();
         let replies = waiting.feed(&bench.engine, &mut held);

@@ -112,7 +112,7 @@ fn slots_that_are_held_are_remembered_over_a_cycle_that_is_cut_short() {
     let mut held: Vec<_> = held.into_iter().map(|slot| bench.engine.keyspace.lock(0, slot)).collect();
     assert_eq!(bench.engine.expire_cycle(100), 10);
     held.clear();
-    // Somebody is exclusive: nothing can be done, and nothing is forgotten.
+    // The barrier is held: nothing can be removed, and nothing is forgotten.
     bench.engine.barrier.enter(0).exclusive(|_| assert_eq!(bench.engine.expire_cycle(100), 0));
     assert_eq!(bench.engine.expire_cycle(4), 4);
     assert_eq!(bench.engine.expire_cycle(100), 6);

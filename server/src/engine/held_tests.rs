@@ -8,14 +8,14 @@ use super::*;
 use crate::engine::dispatch::Next;
 use crate::testing::{Bench, Client, bulks};
 
-/// Sends commands to a client; what holds the first of them back, if it does, and the replies.
+/// Sends commands to a client; returns what holds the first of them back, if anything does, and the replies.
 fn send(bench: &Bench, client: &mut Client, commands: &[&[&str]]) -> (Option<Held>, String) {
     let mut input = commands.iter().map(|words| bulks(words)).collect::<Vec<_>>().concat();
     let (next, replies) = client.process(&bench.engine, &mut input);
     (if let Next::Held(held) = next { Some(held) } else { None }, replies)
 }
 
-/// Runs what was held back.
+/// Runs the command that was held back.
 fn again(bench: &Bench, client: &mut Client) -> (Option<Held>, String) {
     let args = client.session.postponed.take().expect("a command is held back");
     let mut out = Vec::new();
@@ -89,7 +89,7 @@ fn who_needs_the_node_alone_does_not_wait_for_a_long_command() {
     for commands in [&[&["FLUSHALL"][..]][..], &[&["MULTI"], &["DBSIZE"], &["EXEC"]]] {
         let long = bench.engine.barrier.enter(bench.engine.loader_gate());
         assert_eq!(send(&bench, &mut client, commands).0, Some(Held::Gate(client.session.gate)));
-        // Everybody else goes on meanwhile.
+        // All other commands go on meanwhile.
         assert!(bench.engine.barrier.try_enter(client.session.gate).is_some());
         drop(long);
         assert!(again(&bench, &mut client).0.is_none());
@@ -105,7 +105,7 @@ fn a_command_that_came_in_vain_too_often_waits_for_its_turn() {
     let long = std::thread::spawn(move || {
         let _guard = engine.keyspace.lock(0, key_slot(b"key"));
         locked.send(()).expect("the test waits");
-        // Longer than any other command is waited for.
+        // Longer than the patience for any command.
         std::thread::sleep(VISIT_PATIENCE * 4);
     });
     is_locked.recv().expect("the other thread has the slot");
@@ -118,14 +118,14 @@ async fn who_waits_for_a_slot_is_called_when_it_is_unlocked() {
     let bench = Bench::new();
     let slot = key_slot(b"key");
     let engine = Arc::clone(&bench.engine);
-    // A slot that nobody has is not waited for.
+    // A free slot is not waited for.
     engine.held_over(Held::Slot(0, slot)).await;
     let guard = engine.keyspace.lock(0, slot);
     let mut over = Box::pin(engine.held_over(Held::Slot(0, slot)));
     let mut also = Box::pin(engine.held_over(Held::Slot(0, slot)));
     assert!(futures_pending(&mut over).await && futures_pending(&mut also).await);
     drop(guard);
-    // Counts are published as ever, whoever waits.
+    // Counts are published as usual while tickets wait.
     assert_eq!(engine.keyspace.slot_len(0, slot), 0);
     let both = async { tokio::join!(over, also) };
     tokio::time::timeout(LOOK_AGAIN / 2, both).await.expect("both were called");

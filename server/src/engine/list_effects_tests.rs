@@ -1,9 +1,9 @@
-//! What changing a collection leaves behind besides the reply. The expected lines are what Redis 7.0.15 shows on its
-//! replication link and under `notify-keyspace-events KEAnm`.
+//! What changing a collection leaves behind besides the reply. The expected lines were recorded from Redis 7.0.15, on
+//! its replication link and with `notify-keyspace-events KEAnm`.
 
 use crate::testing::Bench;
 
-/// Runs commands, then one more of which propagation and events are compared.
+/// Runs commands, then one more whose propagation and events are compared.
 #[track_caller]
 fn check(before: &[&str], line: &str, propagated: &[&str], events: &[&str]) -> Bench {
     let mut bench = Bench::new();

@@ -1,4 +1,4 @@
-//! Names of commands: found in any case, and nothing else is.
+//! Names of commands: found in any case, and no other words are.
 
 use proptest::prelude::*;
 

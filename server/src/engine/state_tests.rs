@@ -1,4 +1,4 @@
-//! Pauses: the stricter and the longer one rules, and none is lost.
+//! Pauses: the stricter and the longer one prevails, and none is lost.
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,7 +13,7 @@ fn the_stricter_and_the_longer_pause_rule_until_their_end() {
     assert_eq!(state.paused(10), (PauseKind::All, 200));
     state.pause(PausePurpose::Failover, PauseKind::Writes, i64::MAX);
     assert_eq!(state.paused(10), (PauseKind::All, i64::MAX >> 2));
-    // Over, and so no longer an example for the next one.
+    // Over, so it does not affect the next one.
     assert_eq!(state.paused(200).0, PauseKind::Writes);
     state.unpause(PausePurpose::Failover);
     assert_eq!(state.paused(200), (PauseKind::None, 0));

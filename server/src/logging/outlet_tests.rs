@@ -38,7 +38,7 @@ fn nobody_waits_for_a_reader_and_what_was_dropped_is_counted() {
     outlet.settle();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 
-    // The confession comes with room, not with the next line.
+    // The report of lost lines comes as soon as there is room, not with the next line.
     let mut lines = BufReader::new(reader).lines().map(|line| line.expect("text"));
     let read: Vec<String> = lines.by_ref().take_while(|line| line.len() == 99).collect();
     assert!(read.iter().enumerate().all(|(number, line)| line.parse() == Ok(number)), "the oldest are kept, in order");

@@ -1,4 +1,4 @@
-//! Buffers of a connection: they hold what arrived, grow with it and become nothing again.
+//! Buffers of a connection: they hold what arrived, grow with it and are freed again.
 
 use super::*;
 

@@ -1,5 +1,4 @@
-//! Tests of the one decision: at whatever moment ABORT comes, either it is refused and the node ends, or the node goes
-//! on.
+//! Tests of the one decision: whenever ABORT comes, either it is refused and the node ends, or the node goes on.
 
 use super::*;
 use crate::engine::state::PauseKind;
@@ -16,8 +15,8 @@ fn begun(progress: &Progress) -> Arc<Attempt> {
     progress.join().expect_err("none goes on")
 }
 
-/// The steps of a shutdown, with ABORT before the one of this number. Whether ABORT was obeyed, and whether the node
-/// ends.
+/// The steps of a shutdown, with ABORT before step number `step`. Returns whether ABORT was obeyed, and whether the
+/// node ends.
 fn with_abort_before(step: usize, ready: bool) -> (bool, bool) {
     let (progress, state) = (Progress::default(), NodeState::new(1, 0));
     let attempt = begun(&progress);
@@ -25,7 +24,7 @@ fn with_abort_before(step: usize, ready: bool) -> (bool, bool) {
     let steps: [&mut dyn FnMut(); 5] = [
         &mut || pause(&state),
         &mut || assert_eq!(attempt.begin_save(), !attempt.is_aborted()),
-        // The cut of the save, which may have been submitted in the moment of the ABORT.
+        // The cut of the save, which may have been submitted at the moment of the ABORT.
         &mut || pause(&state),
         &mut || ends = progress.end(&attempt, ready, &state),
         &mut || (),

@@ -1,5 +1,4 @@
-//! Tests of what the handlers decide themselves; their replies are compared with stock Redis in
-//! `tests/compat/config.rs`.
+//! Tests of the handlers' own decisions; their replies are compared with stock Redis in `tests/compat/config.rs`.
 
 use super::*;
 

@@ -1,5 +1,5 @@
 //! Rules of the loader: what the writer writes comes back, whole or in pieces; damaged bytes give an error and nothing
-//! worse; types that we cannot hold are named.
+//! worse; unsupported types are named.
 
 use proptest::prelude::*;
 
@@ -121,7 +121,7 @@ proptest! {
         }
     }
 
-    /// A check says what a load would say, as early, and finds the same end.
+    /// A check gives the same result as a load, as early, and finds the same end.
     #[test]
     fn a_check_agrees_with_the_load(
         keys in keys(), damage in proptest::option::of((any::<prop::sample::Index>(), 1u8..=255)), piece in 1usize..4000
@@ -158,8 +158,8 @@ proptest! {
         }
     }
 
-    /// Damage that the checksum does not show, since it was made right or is not asked for, is named, or it is a whole
-    /// data set: one that can be saved and comes back the same.
+    /// Damage that the checksum does not reveal, since it was recomputed or is not verified, is reported, or the result
+    /// is a complete data set: one that can be saved and comes back the same.
     #[test]
     fn damage_behind_a_right_checksum_is_named_or_a_whole_data_set(
         keys in keys(),
@@ -190,11 +190,11 @@ proptest! {
         match (&result, &trusted) {
             (Ok((keys, ended)), Ok((same, _))) if *ended => prop_assert_eq!(keys, same),
             (Err(error), Err(same)) if !matches!(error, LoadError::Checksum { .. }) => prop_assert_eq!(error, same),
-            // The end mark came early, or never, and what stands there is no checksum.
+            // The end mark came too early or never, and no checksum follows.
             _ => {}
         }
         if let Ok((mut keys, _)) = trusted {
-            // A file that names a key twice is refused where it is loaded (`LoadError::Duplicate`).
+            // A file that contains a key twice is refused by the load (`LoadError::Duplicate`).
             keys.dedup_by(|a, b| (a.0, &a.1) == (b.0, &b.1));
             let again = Keyspace::new(16, 7);
             fill(&again, &keys);

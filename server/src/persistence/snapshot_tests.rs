@@ -1,11 +1,11 @@
-//! What becomes of jobs that cannot run: whoever asked for one is told, whatever went wrong.
+//! Jobs that cannot run: their requester is always notified, whatever went wrong.
 
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
 use crate::testing::Bench;
 
-/// Tells how it ended.
+/// Reports how it ended.
 struct Told(&'static str, Sender<(&'static str, Result<(), String>)>);
 
 impl SnapshotJob for Told {

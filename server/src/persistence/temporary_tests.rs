@@ -1,4 +1,4 @@
-//! Whose a file is: of as many makers as there may be, each has its own, and what nobody has is used again.
+//! Ownership of temporary files: each of any number of makers has its own file, and an abandoned one is reused.
 
 use std::io::{Read, Seek, Write};
 
@@ -9,7 +9,7 @@ fn target(folder: &TestDir) -> PathBuf {
     folder.0.join("dump.rdb")
 }
 
-/// As of nodes that share a directory.
+/// As with nodes that share a directory.
 #[test]
 fn everybody_has_a_file_of_his_own() {
     let folder = TestDir::new("temporary-own");

@@ -1,4 +1,4 @@
-//! Rules of saving: a save covers the changes up to its cut; what failed leaves the old file; a loaded file gives the
+//! Rules of saving: a save covers the changes up to its cut; a failed save leaves the old file; a loaded file gives the
 //! same data.
 
 use super::*;
@@ -99,7 +99,7 @@ fn a_file_never_gives_way_to_an_older_one() {
     let old = persistence.note_cut();
     let mut file = persistence.new_file().expect("the directory is writable");
     file.write(b"what was there before the flush").expect("written");
-    // Everything is removed, and the file says so, before the old one is finished.
+    // All keys are removed, and the file is emptied, before the old save is finished.
     persistence.engine.state.dirty.fetch_add(1, Ordering::Relaxed);
     let later = persistence.note_cut();
     let empty = persistence.new_file().expect("the directory is writable");
@@ -126,7 +126,7 @@ fn a_second_snapshot_is_refused_while_one_runs() {
     persistence.snapshots.submit(Box::new(Slow { wait: Some(Box::new(wait)) }));
     assert_eq!(persistence.start_background(), Err(Busy));
     assert_eq!(persistence.start_for_client(Box::new(|_| ())), Err(Busy));
-    // The last save does not wait for it: the job is given up.
+    // The last save does not wait for it: the job is cancelled.
     persistence.start_last_save(PausePurpose::Shutdown, Box::new(tell));
     release.send(()).expect("it waits");
     assert!(done.recv().expect("an answer"));
@@ -137,7 +137,7 @@ fn a_second_snapshot_is_refused_while_one_runs() {
     );
 }
 
-/// A snapshot for nobody, which waits before its first bytes.
+/// A snapshot without a consumer, which waits before its first bytes.
 struct Slow {
     wait: Option<Box<dyn FnOnce() + Send>>,
 }

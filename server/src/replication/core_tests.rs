@@ -1,5 +1,5 @@
-//! Rules of the primary: units are not torn, a replica gets every byte after its snapshot, who is behind too far is
-//! dropped, and acknowledgements count only for what was acknowledged.
+//! Rules of the primary: units are not split, a replica gets every byte after its snapshot, one that is too far behind
+//! is dropped, and acknowledgements count only for what was acknowledged.
 
 use super::*;
 

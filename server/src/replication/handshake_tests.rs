@@ -1,4 +1,4 @@
-//! Rules of the handshake: what Redis's replica says, in its order, and what it makes of each answer.
+//! Rules of the handshake: the same lines as Redis's replica sends, in its order, and the same reaction to each answer.
 
 use super::*;
 

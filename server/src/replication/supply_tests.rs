@@ -126,7 +126,7 @@ fn what_is_in_the_file_is_read_elsewhere_and_nothing_of_it_is_lost_by_who_gives_
     let read = runtime.block_on(async {
         let mut at = 0;
         loop {
-            // The first look only begins to read; as a link does that has something else to do first.
+            // The first look only starts reading, like a link that has other work first.
             let next = tokio::time::timeout(std::time::Duration::ZERO, outlet.next()).await;
             let part = match next {
                 Ok(part) => part,

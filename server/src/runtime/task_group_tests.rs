@@ -15,7 +15,7 @@ impl Drop for Gone {
     }
 }
 
-/// Starts a task that counts as fast as it is let.
+/// Starts a task that counts as fast as it may run.
 fn counter(threads: &Threads, gone: &Arc<AtomicU64>) -> Arc<AtomicU64> {
     let count = Arc::new(AtomicU64::new(0));
     let (counting, gone) = (count.clone(), Gone(gone.clone()));
@@ -92,7 +92,7 @@ fn a_held_group_can_be_ended_and_an_ended_one_is_not_resumed() {
     group.hold();
     assert_eq!(group.phase(), Phase::Over);
     assert!(!group.wait_turn());
-    // What is spawned into it is dropped without a turn.
+    // A task that is spawned into it is dropped without a turn.
     let late = counter(&threads.of_group(&group), &gone);
     assert!(group.wait_empty(SOON));
     assert_eq!(late.load(Ordering::SeqCst), 0);

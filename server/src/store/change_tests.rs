@@ -1,4 +1,4 @@
-//! Tests of the door: each way in which a slot loses a key, or changes one, is told of once, and to whom it concerns.
+//! Tests of the door: each way in which a slot loses or changes a key is announced once, to all whom it concerns.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::*;
 /// Writes down what passes.
 #[derive(Debug, Default)]
 pub(crate) struct Witness {
-    /// The changes: the key, why, and whether somebody is blocked on it.
+    /// The changes: the key, the cause, and whether a client is blocked on it.
     pub(crate) passed: Vec<(Vec<u8>, Cause, bool)>,
     pub(crate) flushed: usize,
     pub(crate) ready: Vec<(usize, Vec<u8>)>,
@@ -44,7 +44,7 @@ fn hash(key: &[u8]) -> KeyHash {
 
 const HOME: (usize, SlotId) = (0, SlotId::FIRST);
 
-/// A slot with the strings `a` and `b`, whose time comes at 5. Somebody watches each of them and `none`; somebody waits
+/// A slot with the strings `a` and `b`, which expire at 5. A session watches each of them and `none`; a client waits
 /// for lists there, and wants to know of the end of `a`.
 fn observed() -> (Slot, [Arc<WatchFlag>; 3]) {
     let mut slot = Slot::EMPTY;

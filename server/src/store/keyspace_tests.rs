@@ -142,7 +142,7 @@ fn random_slots_are_weighted_by_their_keys() {
     assert!((960..1000).contains(&many), "{many} of 1000");
 }
 
-/// Takes everything that the cut's slots have for the snapshot of a database.
+/// Reads everything that the cut's slots have for the snapshot of a database.
 fn emit(keyspace: &Keyspace, cut: &Cut, db: usize) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     for slot in keyspace.cut_slots(cut, db) {

@@ -1,5 +1,5 @@
-//! The books are right: after any changes the bytes of a slot are the sum over its entries, and what is published is
-//! what the slot says.
+//! The counts are right: after any changes the bytes of a slot are the sum over its entries, and the published counts
+//! are those of the slot.
 
 use proptest::prelude::*;
 use protocol::slot::key_slot;
@@ -9,7 +9,7 @@ use crate::store::change::tests::{Witness, change};
 use crate::store::types::list::{List, ListOptions};
 use crate::store::{EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
-/// What is done to a key.
+/// An operation on a key.
 #[derive(Clone, Debug)]
 enum Op {
     Set { len: usize, ttl: Option<i64> },
@@ -59,7 +59,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Keys of one slot; the last one has a length of its own in its entry.
+/// Keys of one slot; the last one is too long for the entry's header.
 fn key(number: u8) -> Vec<u8> {
     let mut key = format!("{{tag}}{number}").into_bytes();
     if number == 5 {
@@ -68,7 +68,7 @@ fn key(number: u8) -> Vec<u8> {
     key
 }
 
-/// Changes the list at a key, if there is one; a key that is emptied goes.
+/// Changes the list at a key, if there is one; an emptied key is removed.
 fn edit(keyspace: &Keyspace, key: &[u8], work: impl FnOnce(&mut List)) {
     let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
     let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<List>) else { return };
@@ -150,7 +150,7 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
     }
 }
 
-/// Compares what is published with what is there.
+/// Compares the published counts with the real ones.
 fn check(keyspace: &Keyspace, after: &Op) {
     let id = key_slot(&key(0));
     let published = (keyspace.slot_bytes(0, id), keyspace.slot_len(0, id), keyspace.expires_len(0));

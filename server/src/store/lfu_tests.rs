@@ -1,4 +1,4 @@
-//! Growing by chance and falling with time.
+//! Counters that grow at random and fall with time.
 
 use super::*;
 

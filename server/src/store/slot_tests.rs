@@ -117,7 +117,7 @@ fn waiters_and_watchers_cost_nothing_once_they_are_gone() {
     assert!(slot.parts.extra().is_none());
 }
 
-/// What is done to a slot and to its model.
+/// An operation on a slot and its model.
 #[derive(Clone, Debug)]
 enum Op {
     Set { key: u8, value: Vec<u8>, ttl: Option<i64> },
@@ -272,11 +272,11 @@ proptest! {
 }
 
 mod snapshots {
-    //! The snapshot's promise: whatever is written between its steps, it tells the state at the cut, each key once.
+    //! The snapshot's promise: whatever is written between its steps, it has the state at the cut, each key once.
 
     use super::*;
 
-    /// Between the cut and the end, writes and steps in any order; sometimes the snapshot is given up for a new cut.
+    /// Writes and steps in any order between the cut and the end; sometimes the snapshot is abandoned for a new cut.
     #[derive(Clone, Debug)]
     enum Event {
         Write(Op),

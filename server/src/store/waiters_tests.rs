@@ -1,4 +1,4 @@
-//! Tests of `waiters`: first in, first served; one winner per client; who waits on keeps its place.
+//! Tests of `waiters`: first in, first served; one winner per client; a waiter that waits on keeps its place.
 
 use super::*;
 

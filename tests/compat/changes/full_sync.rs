@@ -1,4 +1,4 @@
-//! A full sync against those who watch keys of the replica that is replaced.
+//! A full sync, and sessions that watch keys of the replica whose data is replaced.
 
 use integration::node::NodeSpec;
 use integration::oracle::Binary;
@@ -26,7 +26,7 @@ fn exec_aborts_when_a_full_sync_takes_the_watched_key() {
     assert_eq!(shared, integration::resp::Value::Null, "it was taken");
     assert_eq!(gone, integration::resp::Value::Null, "it was taken");
     assert_eq!(none.items().len(), 1, "nothing has happened to it: {none:?}");
-    // A promotion changes nobody's keys.
+    // A promotion changes no keys.
     let mut watcher = replica.client();
     watcher.ok("WATCH shared");
     watcher.ok("MULTI");

@@ -1,11 +1,13 @@
-//! Every way in which a key changes or goes, against everybody who must learn of it: each cell of the matrix is as with Redis.
+//! Every way in which a key changes or goes, against all parties that must learn of it: each cell of this matrix is
+//! compared with Redis.
 //!
-//! A cause is what one client does. The observers ([`observers`]) are transactions that watch, a client blocked on a key, keyspace
-//! events, clients that cache, the count of changes, and a replica. They all look at the same cause at once, on slotd and on stock
-//! Redis, and what they tell is compared as text. Where Redis tells nobody, nobody is told.
+//! A cause is what one client does. The observers ([`observers`]) are transactions that watch, a client blocked on a
+//! key, keyspace events, clients that cache, the count of changes, and a replica. They all observe the same cause at
+//! once, on slotd and on stock Redis, and their reports are compared as text. Where Redis sends no notification, slotd
+//! sends none.
 //!
-//! What a snapshot under way keeps is in [`snapshot`], what a full sync does in [`full_sync`]; what only a cluster can do to a key is
-//! in `tests/cluster/changes.rs` and `tests/cluster/watch.rs`.
+//! What a running snapshot keeps is in [`snapshot`], what a full sync does in [`full_sync`]; what only a cluster can do
+//! to a key is in `tests/cluster/changes.rs` and `tests/cluster/watch.rs`.
 
 mod full_sync;
 mod observers;
@@ -22,11 +24,11 @@ use integration::wait::{secs, wait_until};
 
 use observers::{Observers, contents};
 
-/// What is there before: a string, a list of one element, a key whose time is far away, and another list.
+/// The data before a cause: a string, a list of one element, a key that expires late, and another list.
 const KEYS: [&str; 4] = ["SET k v", "RPUSH l a", "SET t v EX 1000", "RPUSH other b"];
 
-/// What another client does. Lines are commands; `dump:k` stands for the payload of `k`, `target:` for another node. Keys expire only
-/// when somebody looks at them, except between `!active` and the end of the cause.
+/// What another client does. Lines are commands; `dump:k` stands for the payload of `k`, `target:` for another node.
+/// Keys expire only when they are accessed, except between `!active` and the end of the cause.
 const CAUSES: &[&str] = &[
     "GET k",
     "SET k v",
@@ -132,7 +134,7 @@ impl Stage {
         Self { node, replica, target }
     }
 
-    /// What all observers tell of one cause.
+    /// The reports of all observers of one cause.
     fn outcome(&self, cause: &str, blocked: bool) -> String {
         let mut actor = self.node.client();
         let dumps = prepare(&mut actor);
@@ -141,7 +143,7 @@ impl Stage {
             perform(&mut actor, &dumps, &line.replace("target:", &self.target.addr().replace(':', " ")));
         }
         let told = observers.told(&self.node);
-        // The position of a replica is asked for with the writes of the asking client in mind.
+        // The replica's position is read with the offset of the asking client's own writes.
         for line in ["CONFIG SET lazyfree-lazy-expire no", "DEBUG SET-ACTIVE-EXPIRE 0", "SELECT 9", "SET mark v"] {
             actor.ok(line);
         }
@@ -150,7 +152,7 @@ impl Stage {
     }
 }
 
-/// Puts the keys there; the payloads of `k` and `l`.
+/// Sets the keys; returns the payloads of `k` and `l`.
 fn prepare(actor: &mut Client) -> [Vec<u8>; 2] {
     for line in ["FLUSHALL", "DEBUG SET-ACTIVE-EXPIRE 0"] {
         actor.ok(line);
@@ -188,7 +190,8 @@ fn perform(actor: &mut Client, [k, l]: &[Vec<u8>; 2], line: &str) {
     }
 }
 
-/// Redis 7.0 pops for a client that an exchange of databases woke without telling who caches the key. Redis 8 tells, as slotd.
+/// When a swap of databases wakes a client, Redis 7.0 pops for it without notifying clients that cache the key. Redis 8
+/// notifies them, as slotd does.
 fn is_played(cause: &str, blocked: bool) -> bool {
     !(blocked && cause.contains("SWAPDB"))
 }
@@ -201,7 +204,7 @@ fn outcomes(binary: Binary) -> Vec<String> {
         .collect()
 }
 
-/// What Redis 8.0.6 and Valkey 9.1.2 do, where Redis 7.0 pops without telling: see [`is_played`].
+/// Redis 8.0.6 and Valkey 9.1.2, where Redis 7.0 pops without a notification: see [`is_played`].
 #[test]
 fn who_caches_a_key_is_told_when_an_exchange_of_databases_serves_a_blocked_client() {
     if integration::oracle::slotd_is_stock() {

@@ -1,7 +1,7 @@
-//! Who is told of a change: everybody at once, each over a connection of its own.
+//! The observers of a change: all at once, each over its own connection.
 //!
-//! Nothing here waits for silence. What was published or pushed comes before the answer to a command that is sent afterwards, and
-//! whether a blocked client was served is asked with CLIENT UNBLOCK.
+//! Nothing here waits for silence. Messages that were published or pushed come before the reply to a later command, and
+//! CLIENT UNBLOCK tells whether a blocked client was served.
 
 use std::fmt::Write as _;
 
@@ -12,9 +12,9 @@ use integration::wait::secs;
 
 /// The keys that are watched and cached: (database, key).
 const WATCHED: [(usize, &str); 5] = [(0, "k"), (0, "l"), (0, "t"), (0, "none"), (1, "l")];
-/// The keys that somebody waits for.
+/// The keys that clients wait for.
 const AWAITED: [(usize, &str); 2] = [(0, "none"), (1, "l")];
-/// The answer to it is the end of what was told before.
+/// The reply to this ends what was sent before.
 const MARK: &[&str] = &["ECHO", "mark"];
 
 /// All observers of a node.
@@ -74,9 +74,9 @@ impl Observers {
         }
     }
 
-    /// What everybody has been told, one line each.
+    /// All reports so far, one line each.
     pub(super) fn told(&mut self, node: &Node) -> String {
-        // A save in between makes the count begin anew.
+        // A save in between resets the count.
         let now = changes(node);
         let mut changes = if now < self.changes { now } else { now - self.changes };
         let (mut text, mut admin) = (String::new(), node.client());
@@ -84,7 +84,7 @@ impl Observers {
             let still = admin.cmd(&format!("CLIENT UNBLOCK {id}")).int() == 1;
             let reply = client.reply(secs(10)).expect("a reply");
             let _ = writeln!(text, "waits for {key} in {db}: {}", if still { "still".into() } else { shown(&reply) });
-            // Redis 7.0 does not count what it pops for a blocked client; Redis 8 does, as slotd.
+            // Redis 7.0 does not count elements popped for a blocked client; Redis 8 does, and so does slotd.
             changes -= i64::from(!still && !node.binary().is_stock());
         }
         let _ = writeln!(text, "changes: {changes}");
@@ -100,7 +100,7 @@ impl Observers {
     }
 }
 
-/// All pushes that have come.
+/// All pushes that have arrived.
 fn heard(client: &mut Client, which: &dyn Fn(&str) -> bool) -> String {
     client.send(MARK).expect("sent");
     let mut messages = Vec::new();

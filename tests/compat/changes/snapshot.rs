@@ -1,7 +1,7 @@
-//! A snapshot under way keeps what was there at its cut, whatever takes or changes a key afterwards.
+//! A running snapshot keeps the state at its cut, whatever removes or changes a key afterwards.
 //!
-//! The save is made long by `rdb-key-save-delay`; the file that it writes is read by stock Redis, and must hold exactly what the node
-//! held when the save began. With Redis that is so because a child has a copy of the memory.
+//! `rdb-key-save-delay` makes the save long. The file that it writes is read by stock Redis, and must hold exactly what
+//! the node held when the save began. In Redis that is so because a child process has a copy of the memory.
 
 use integration::node::NodeSpec;
 use integration::oracle::Binary;
@@ -10,7 +10,7 @@ use integration::wait::{secs, wait_until};
 use super::observers::contents;
 use super::{CAUSES, Stage, perform, prepare};
 
-/// FLUSHALL ends the save under way, and a reload needs the file for itself.
+/// FLUSHALL ends the running save, and a reload needs the file for itself.
 fn leaves_the_save_alone(cause: &str) -> bool {
     !cause.contains("FLUSHALL") && !cause.contains("RELOAD")
 }
@@ -30,7 +30,7 @@ fn a_snapshot_under_way_keeps_the_values_of_before_whatever_the_cause() {
         let mut saver = stage.node.client();
         saver.ok("CONFIG SET rdb-key-save-delay 300000");
         assert!(!saver.cmd("BGSAVE").is_error());
-        // The cut is made beside the answer; the first key is given out after it.
+        // The cut is made at about the time of the reply; the first key is written after it.
         let progress = |field: &str| stage.node.info(&format!("current_save_keys_{field}"));
         wait_until("the cut", secs(10), || progress("processed") != progress("total"));
         for line in cause.lines() {

@@ -1,5 +1,5 @@
-//! RDB primitives: any bytes are read or refused without a panic and without more memory than LZF can make of them; LZF and
-//! the forms of strings round-trip.
+//! RDB primitives: any bytes are read or refused without a panic and without more memory than LZF can make of them; LZF
+//! and the forms of strings round-trip.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Replies: any bytes are parsed or refused without a panic; pieces give what the whole gives; and what was read, written
-//! again in either protocol, is a reply.
+//! Replies: any bytes are parsed or refused without a panic; pieces give what the whole gives; and what was read,
+//! written again in either protocol, is a reply.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

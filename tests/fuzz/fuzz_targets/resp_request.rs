@@ -1,5 +1,5 @@
-//! Requests: any bytes are parsed or refused without a panic, arguments lie within what was consumed, and bytes that come
-//! in pieces give the same commands as the whole.
+//! Requests: any bytes are parsed or refused without a panic, arguments lie within what was consumed, and bytes that
+//! come in pieces give the same commands as the whole.
 //!
 //! The first byte of the input chooses the limits and the length of the pieces.
 #![no_main]
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         2 => Limits::unauthenticated(512 * 1024 * 1024),
         _ => Limits::primary(),
     };
-    // Whether an endless line is refused depends on how much of it is there at once; leave those out.
+    // Whether an endless line is refused depends on how much of it arrives at once, so these are left out.
     if input.len() > limits.max_inline {
         return;
     }

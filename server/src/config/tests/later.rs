@@ -1,5 +1,4 @@
-//! What later versions know is known here too, under all their names and with their defaults, and shown only to who
-//! asks.
+//! Directives of later versions are known under all their names and with their defaults, and shown only on request.
 
 use super::get;
 use crate::config::file::Sources;
@@ -39,7 +38,7 @@ fn a_file_that_a_later_version_writes_loads() {
     }
 }
 
-/// What `valkey-cli --cluster` asks before it moves a slot.
+/// What `valkey-cli --cluster` reads before it moves a slot.
 #[test]
 fn a_cluster_node_says_that_it_has_one_database() {
     let config = Config::new("/");
@@ -58,7 +57,7 @@ fn the_later_name_of_a_directive_is_the_same_value() {
     assert!(Config::is_sensitive(b"PrimaryAuth"));
 }
 
-/// Values that later versions gave to older directives are taken; errors go on listing Redis 7.0's.
+/// Values that later versions added to older directives are accepted; errors still list Redis 7.0's.
 #[test]
 fn later_values_of_older_directives_are_taken() {
     let config = Config::new("/");
@@ -71,7 +70,7 @@ fn later_values_of_older_directives_are_taken() {
         ("loglevel", "silence", "debug, verbose, notice, warning"),
         ("loglevel", "", "debug, verbose, notice, warning"),
         ("repl-diskless-load", "never", "disabled, on-empty-db, swapdb"),
-        // Valkey 9's: there is nothing here that would mean the same.
+        // Valkey 9's `safe` has no equivalent here.
         ("shutdown-on-sigterm", "safe", "default, save, nosave, now, force"),
         ("shutdown-on-sigint", "failover", "default, save, nosave, now, force"),
     ] {

@@ -1,4 +1,4 @@
-//! Tests of CONFIG REWRITE: what it keeps, what it changes, and that the result loads as what was written.
+//! Tests of CONFIG REWRITE: what it keeps, what it changes, and that the result loads as the same values.
 
 use proptest::prelude::*;
 

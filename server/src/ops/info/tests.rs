@@ -55,7 +55,7 @@ fn amounts_are_printed_for_people_as_redis_does() {
     }
 }
 
-/// Expiries may lie anywhere in an i64; a sum of a few of them does not fit into one.
+/// Expiries span all of i64; a sum of a few of them does not fit.
 #[test]
 fn the_average_time_to_live_of_distant_expiries_fits() {
     let mut bench = Bench::new();
@@ -67,7 +67,7 @@ fn the_average_time_to_live_of_distant_expiries_fits() {
     assert_eq!(out.into_text(), format!("db0:keys=3,expires=3,avg_ttl={}\r\n", i64::MAX - START));
 }
 
-/// What is asked for to see why a node is slow must not wait for the command that makes it slow.
+/// A command that is used to find out why a node is slow must not wait for the slow command.
 #[test]
 fn info_does_not_wait_for_a_slot_that_is_held() {
     let mut bench = Bench::new();

@@ -1,4 +1,4 @@
-//! How the waits grow, and what makes them begin anew.
+//! How the waits grow, and what resets them.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The table keeps each reader of a key once, hands them out once, and counts what it has.
+//! The table keeps each reader of a key once, returns each once, and counts correctly.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ fn only_the_keys_of_the_slots_asked_for_are_taken() {
 fn readers_that_are_gone_do_not_pile_up() {
     let table = Table::new();
     for client in 0..100_000 {
-        // Each is gone when the next one comes; the first hundred stay.
+        // Each client is gone when the next one comes; the first hundred stay.
         table.add(b"k", client, |other| other < 100);
     }
     assert!(table.items() < 400, "{}", table.items());

@@ -1,4 +1,4 @@
-//! Payload tests: the bytes of stock Redis 7.0.15, recorded; round trips; and payloads that lie.
+//! Payload tests: the bytes of stock Redis 7.0.15, recorded; round trips; and invalid payloads.
 
 use super::digest::Digest;
 use super::*;
@@ -89,7 +89,7 @@ fn strings_are_dumped_as_redis_dumps_them() {
     }
 }
 
-/// What 7.0.15 said of a list after a [`Script`].
+/// What 7.0.15 reported about a list after a [`Script`].
 struct Recorded {
     seed: u64,
     ops: u32,
@@ -233,7 +233,7 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).expect("it is hexadecimal")).collect()
 }
 
-/// Puts version and checksum behind type and body.
+/// Appends version and checksum to type and body.
 fn sealed(mut body: Vec<u8>, version: u16) -> Vec<u8> {
     body.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64::checksum(&body);
@@ -241,7 +241,7 @@ fn sealed(mut body: Vec<u8>, version: u16) -> Vec<u8> {
     body
 }
 
-/// Name, type and body of a payload in an older form, and what 7.0.15 answers to DUMP after it restored that.
+/// Name, type and body of a payload in an older form, and the reply of 7.0.15 to DUMP after restoring it.
 #[test]
 fn every_older_form_of_a_list_is_read() {
     #[rustfmt::skip]

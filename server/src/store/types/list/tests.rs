@@ -45,7 +45,7 @@ fn a_list_is_small() {
 
 #[test]
 fn nodes_fill_up_to_the_limit_of_redis() {
-    // The words of DEBUG OBJECT on 7.0.15 for the same pushes.
+    // The output of DEBUG OBJECT on 7.0.15 for the same pushes.
     let list = filled(options(-2, 0), (0..1000).map(|i| format!("{i:020}x")[..20].to_owned()));
     assert_eq!(
         list.info().to_string(),
@@ -262,7 +262,7 @@ fn apply(op: &Op, list: &mut List, model: &mut Model) {
             assert!(got.iter().eq(model.iter().skip(*s).take(*n)));
         }
         Op::CloneAndGoOn => {
-            // The original is dropped while the clone changes, and must not have lent it anything.
+            // The original is dropped while the clone changes, so they must not share anything that changes.
             *list = list.clone();
         }
     }
