@@ -57,7 +57,8 @@ impl Gossip {
 
     /// Takes its place in a new cluster of these nodes, of which it is one. It must know no other node and own nothing.
     ///
-    /// # Errors It knows others or owns slots; then nothing has changed.
+    /// # Errors
+    /// It knows others or owns slots; then nothing has changed.
     pub fn found(&mut self, founders: &[Founder], now: UnixMillis) -> Result<(), Error> {
         let me = &self.nodes[self.me];
         if self.nodes.len() > 1 {

@@ -178,7 +178,8 @@ impl Client {
 
     /// The next line, without its end: for data that is not RESP, such as a replica's link.
     ///
-    /// # Panics When none comes in time.
+    /// # Panics
+    /// When none comes in time.
     #[track_caller]
     pub fn line(&mut self, limit: Duration) -> String {
         let line = self.read_raw(limit, |bytes| bytes.iter().position(|b| *b == b'\n').map(|end| end + 1));
@@ -187,7 +188,8 @@ impl Client {
 
     /// The next `count` bytes.
     ///
-    /// # Panics When they do not come in time.
+    /// # Panics
+    /// When they do not come in time.
     #[track_caller]
     pub fn read_exactly(&mut self, count: usize, limit: Duration) -> Vec<u8> {
         self.read_raw(limit, |bytes| (bytes.len() >= count).then_some(count))
@@ -195,7 +197,8 @@ impl Client {
 
     /// Everything up to a mark, which must come last, and is dropped.
     ///
-    /// # Panics When it does not come in time.
+    /// # Panics
+    /// When it does not come in time.
     #[track_caller]
     pub fn read_until(&mut self, mark: &[u8], limit: Duration) -> Vec<u8> {
         let mut bytes = self.read_raw(limit, |bytes| bytes.ends_with(mark).then_some(bytes.len()));

@@ -57,7 +57,8 @@ impl NodeLine {
 
 /// Reads the text of CLUSTER NODES.
 ///
-/// # Panics When a line is not in Redis's documented form: that is a finding.
+/// # Panics
+/// When a line is not in Redis's documented form: that is a finding.
 #[track_caller]
 pub fn parse_nodes(text: &str) -> Vec<NodeLine> {
     text.lines().filter(|l| !l.trim().is_empty()).map(parse_node_line).collect()

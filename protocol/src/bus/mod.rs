@@ -221,7 +221,8 @@ pub fn frame_len(bytes: &[u8]) -> Result<Option<usize>, BadFrame> {
 
 /// Reads one packet; `bytes` are exactly as many as [`frame_len`] returned.
 ///
-/// # Errors The packet must be dropped and counted; see [`DecodeError`].
+/// # Errors
+/// The packet must be dropped and counted; see [`DecodeError`].
 pub fn decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let (header, shape) = Header::decode(&mut cursor)?;

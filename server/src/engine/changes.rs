@@ -1,7 +1,7 @@
-//! Changes that no client's command makes: keys that expire, that move to another node, that a flush takes with everything.
+//! Changes that no client's command makes: keys that expire, keys that move to another node, and a flush of everything.
 //!
-//! Such a change passes the same door as a command's ([`crate::command::Effects`]) and is drained under the same lock. [`Engine::unasked`]
-//! makes the effects and [`Engine::settle`] drains them:
+//! Such a change passes the same door as a command's ([`crate::command::Effects`]) and is drained under the same lock.
+//! [`Engine::unasked`] makes the effects and [`Engine::settle`] drains them:
 //!
 //! ```ignore
 //! let mut effects = engine.unasked(&hot);
@@ -21,26 +21,26 @@ use crate::command::{Effects, Listeners, Role};
 use crate::session::client::ClientId;
 use crate::store::{Cause, Change, Cleared, Removed, Slot};
 
-/// Keys removed from a slot before its lock is given to others.
+/// Keys removed from a slot before its lock is released.
 const KEYS_PER_LOCK: usize = 256;
 
 /// Keys (database, name) that may serve a blocked client, in the order in which they became ready.
 pub(super) type ReadyKeys = Vec<(usize, Box<[u8]>)>;
 
-/// What is left to do when effects were drained.
+/// What is left to do after effects were drained.
 #[derive(Default)]
 #[must_use]
 pub(crate) struct Settled {
-    /// To be dropped when no slot is locked.
+    /// Values to drop when no slot is locked.
     pub garbage: Vec<Removed>,
-    /// Keys of which the client that made the change has copies; it is to be told behind its reply ([`Engine::tell_own`]).
+    /// Keys that the client has copies of and changed itself; it is notified after its reply ([`Engine::tell_own`]).
     pub own_invalid: Vec<Box<[u8]>>,
     /// Keys that may serve blocked clients.
     pub(super) ready: ReadyKeys,
 }
 
 impl Engine {
-    /// Who listens now.
+    /// What listens now: the feed, trackers, subscribers of keyspace events.
     #[inline(always)]
     pub(super) fn listeners(&self, hot: &Hot) -> Listeners {
         Listeners {
@@ -56,8 +56,8 @@ impl Engine {
         Effects::new(self.listeners(hot))
     }
 
-    /// Drains them, under the lock of the slot that they are about; without one, the caller holds the barrier. `by` made the changes; 0 is
-    /// nobody.
+    /// Drains them under the lock of the slot that they are about; without a slot, the caller holds the barrier. `by`
+    /// is the client that made the changes, 0 for none.
     pub(crate) fn settle(&self, mut effects: Effects, by: ClientId, mut slot: Option<&mut Slot>) -> Settled {
         if effects.dirty != 0 {
             self.state.dirty.fetch_add(effects.dirty as i64, Ordering::Relaxed);
@@ -66,7 +66,7 @@ impl Engine {
             self.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
         }
         let Some(rest) = effects.take_rest() else { return Settled::default() };
-        // Each by itself: a replica need not take them as one.
+        // Each by itself: a replica need not apply them as one unit.
         if let Some(feed) = self.feed() {
             rest.before.iter().for_each(|(db, words)| feed.append(&[(*db, words.view())]));
         }
@@ -80,7 +80,7 @@ impl Engine {
         settled
     }
 
-    /// Tells everybody but the feed. `hold_own`: `by` itself is to be told of its changes later.
+    /// Notifies all listeners except the feed. `hold_own`: `by` itself is notified of its changes later.
     pub(super) fn tell_all(&self, rest: Rest, notify_mask: u32, by: ClientId, hold_own: bool) -> Settled {
         let mut own_invalid = Vec::new();
         for (key, by_nobody) in rest.invalid {
@@ -97,7 +97,7 @@ impl Engine {
         Settled { garbage: rest.garbage, own_invalid, ready: rest.ready.into_vec() }
     }
 
-    /// Removes a key whose time has come, if this node removes keys on its own.
+    /// Removes an expired key, if this node removes keys on its own.
     pub(crate) fn expire_key(&self, db: usize, key: &[u8], now: i64) {
         if self.state.role(now) != Role::Primary {
             return;
@@ -112,7 +112,7 @@ impl Engine {
         drop(settled);
     }
 
-    /// Removes some of the keys of a slot that another node has now; whether there may be more.
+    /// Removes some of the keys of a slot that now belongs to another node. Returns whether there may be more.
     pub(crate) fn drop_moved_keys(&self, slot: SlotId) -> bool {
         let mut effects = self.unasked(&self.hot.load());
         let mut guard = self.keyspace.lock(0, slot);
@@ -124,10 +124,11 @@ impl Engine {
         removed > 0
     }
 
-    /// Removes all keys of these databases. What was removed is returned, to be dropped outside of the barrier, which the caller holds.
+    /// Removes all keys of these databases. The caller holds the barrier, and drops the returned data after releasing
+    /// it.
     pub(crate) fn flush(&self, databases: Range<usize>) -> Vec<Cleared> {
         let mut effects = self.unasked(&self.hot.load());
-        // Whoever caches keys is told even if there were none.
+        // Clients that cache keys are notified even if there were none.
         effects.invalidate_all();
         let mut garbage = Vec::new();
         for db in databases {

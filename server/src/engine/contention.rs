@@ -1,25 +1,25 @@
-//! How often threads of a node were in each other's way: what SLOTD CONTENTION tells and CONFIG RESETSTAT clears.
+//! How often threads of a node waited for each other: SLOTD CONTENTION shows it and CONFIG RESETSTAT clears it.
 //!
-//! Slots and gates count for themselves, as the locks that they are; what is counted here is what only the engine sees. Everything is
-//! counted where a wait begins and nothing on the way of who need not wait, so the counters may stand in the hottest paths and are read as they are:
-//! together they are no picture of one moment.
+//! Slots and gates count their own waits; this module counts what only the engine sees. A wait is counted where it
+//! begins, and a thread that need not wait counts nothing, so counters are affordable on the hottest paths. They are
+//! read one by one and are not a snapshot of one moment.
 
 use super::Engine;
 use crate::base::contention::Waits;
 
-/// What the engine counts itself.
+/// Waits that the engine itself counts.
 #[derive(Debug, Default)]
 pub(crate) struct Contention {
-    /// Commands that were set aside because of a slot, to come again.
+    /// Commands that were parked because of a slot, to be tried again.
     pub slot_retries: Waits,
-    /// The same because of a gate.
+    /// Commands that were parked because of a gate.
     pub gate_retries: Waits,
-    /// Changes that found the feed busy with another one, or with what is sent to a replica. Counted by the feed.
+    /// Changes that found the feed busy with another change, or with sending to a replica. Counted by the feed.
     pub feed_waits: Waits,
 }
 
 impl Engine {
-    /// Every counter under the name that it is shown by.
+    /// Every counter with the name it is shown under.
     pub(crate) fn contention(&self) -> [(&'static str, &Waits); 6] {
         let Contention { slot_retries, gate_retries, feed_waits } = &self.contention;
         [

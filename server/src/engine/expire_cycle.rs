@@ -1,13 +1,15 @@
-//! The active expiry cycle: removes keys whose time has come although nobody asks for them.
+//! The active expiry cycle: removes expired keys that no command reads.
 //!
-//! Each slot keeps its expiries in order, so what is due is found, not sampled for, and the keyspace knows which slots have keys
-//! that expire at all. A cycle works through those slots, some per call, and goes on where the last one stopped, so that slots whose
-//! keys live long do not keep others waiting. Every deletion passes the door ([`super::changes`]), like a command's.
+//! Each slot keeps its expiries in order, so expired keys are found without sampling, and the keyspace knows which
+//! slots have keys with an expiry at all. A cycle works through those slots, some per call, and continues where the
+//! last one stopped, so that slots whose keys live long do not keep others waiting. Every deletion passes the same door
+//! as a command's ([`super::changes`]).
 //!
-//! It runs on the control thread and waits for nobody ([`super::tries`]): a slot that a command holds is passed over, and is
-//! the first that the next cycle looks at.
+//! It runs on the control thread and never waits ([`super::tries`]): a slot that a command holds is skipped, and the
+//! next cycle looks at it first.
 //!
-//! A replica removes nothing by itself: its primary's DEL does. While writes are paused nothing may change either.
+//! A replica removes nothing by itself; it applies its primary's DEL. While writes are paused nothing may change
+//! either.
 
 use std::sync::atomic::Ordering;
 
@@ -21,13 +23,13 @@ use crate::store::{Removed, ValueRef};
 
 /// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
 const SLOTS_PER_CYCLE: usize = 4096;
-/// Keys removed from a slot before its lock is given to others.
+/// Keys removed from a slot before its lock is released.
 const KEYS_PER_LOCK: usize = 64;
 
-/// Elements of a collection from which on freeing it is left to a thread.
+/// A collection of at least this many elements is freed on a thread of its own.
 const MANY_ELEMENTS: usize = 16 * 1024;
 
-/// A slot of a database in one number: what the cycle goes on with.
+/// A slot of a database in one number: where the cycle continues.
 type Place = u32;
 
 fn place(db: usize, slot: SlotId) -> Place {
@@ -46,21 +48,21 @@ struct Round<'a> {
     budget: usize,
     removed: usize,
     looked: usize,
-    /// Slots that were held by others.
+    /// Slots that were locked.
     missed: Vec<Place>,
     garbage: Vec<Removed>,
 }
 
-/// What became of a look at a slot.
+/// The result of a look at a slot.
 enum Look {
     Done,
-    /// Somebody is, or wants to be, exclusive; or enough was done.
+    /// A thread is, or wants to be, alone at the barrier; or the budget is used up.
     Stop,
 }
 
 impl Engine {
-    /// Removes up to `budget` keys that are due. Returns how many it were; as many as the budget means that there may be more,
-    /// and the caller may come back at once. Waits for nobody.
+    /// Removes up to `budget` expired keys and returns how many. If that is the whole budget there may be more, and the
+    /// caller may call again at once. Never waits.
     pub(crate) fn expire_cycle(&self, budget: usize) -> usize {
         let now = self.clock.now_ms();
         if !self.may_expire(now) {
@@ -106,7 +108,7 @@ impl Engine {
 }
 
 impl Round<'_> {
-    /// Goes on behind the slot at which the last cycle stopped.
+    /// Continues after the slot at which the last cycle stopped.
     fn go_on(&mut self) {
         let (engine, tries) = (self.engine, self.engine.tries());
         let databases = tries.databases();
@@ -128,7 +130,7 @@ impl Round<'_> {
         }
     }
 
-    /// Removes what is due in one slot, or notes that the slot is held.
+    /// Removes the expired keys of one slot, or notes that the slot is locked.
     fn look_at(&mut self, place: Place) -> Look {
         if self.removed >= self.budget || self.looked >= SLOTS_PER_CYCLE {
             return Look::Stop;
@@ -136,7 +138,7 @@ impl Round<'_> {
         self.looked += 1;
         let (engine, hot, (db, slot)) = (self.engine, self.hot, parts(place));
         while self.removed < self.budget {
-            // Entered anew each time, so that whoever waits to be exclusive has its turn.
+            // Entered anew for each slot, so that a thread that waits to be alone gets its turn.
             let Some(entered) = engine.tries().enter() else { return Look::Stop };
             let Some(mut slot) = entered.slot(db, slot) else {
                 self.missed.push(place);
@@ -155,14 +157,14 @@ impl Round<'_> {
     }
 }
 
-/// Frees what was removed, without any lock. What takes long has a thread for it.
+/// Frees what was removed, with no lock held. A large collection is freed on its own thread.
 fn free(garbage: Vec<Removed>) {
     let is_large =
         |removed: &Removed| matches!(removed.value(), ValueRef::Collection(all) if all.len() >= MANY_ELEMENTS);
     let (large, small): (Vec<_>, Vec<_>) = garbage.into_iter().partition(is_large);
     drop(small);
     if !large.is_empty() {
-        // Without a thread it is dropped here, when the closure is.
+        // If no thread can be started, the closure is dropped here and frees the data.
         let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(large));
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Hot {
     pub stop_writes_on_bgsave_error: bool,
     /// Hard limit of unread pushes of a subscriber, bytes; 0 is none.
     pub pubsub_output_limit: usize,
-    /// Hard limit of what an ordinary client is sent at once, bytes; 0 is none.
+    /// Hard limit of the output an ordinary client may have pending, bytes; 0 is none.
     pub normal_output_limit: usize,
     /// Keys that client-side caching remembers; 0 is no limit.
     pub tracking_table_max_keys: usize,
@@ -78,11 +78,12 @@ impl Hot {
     }
 }
 
-/// What a reply may take before the limits of output buffers are asked: Redis does not count the first buffer of a client.
+/// Bytes of a reply that do not count towards the limits of output buffers: Redis does not count a client's first
+/// buffer.
 const OUTPUT_FREE: usize = 16 * 1024;
 
 impl Hot {
-    /// How much a client may be sent at once, bytes.
+    /// How many bytes a client may be sent at once.
     #[inline]
     pub(crate) fn output_limit(&self, client: &ClientHandle) -> usize {
         let limit = if client.subscription_count() > 0 { self.pubsub_output_limit } else { self.normal_output_limit };

@@ -1,12 +1,12 @@
-//! Where the requests of a connection are taken apart.
+//! Splits a connection's input into requests.
 
 use protocol::resp::ArgVec;
 use protocol::resp::request::RequestParser;
 
-/// The room for words that a connection keeps from one request to the next.
+/// How many words' capacity a connection keeps from one request to the next.
 const MAX_KEPT_WORDS: usize = 128;
 
-/// Where the requests of a connection are taken apart. The parser goes on where it stopped, so its words stay with it from one
+/// Splits a connection's input into requests. The parser continues where it stopped, so its words stay here from one
 /// call to the next.
 #[derive(Default)]
 pub(crate) struct Intake {
@@ -15,12 +15,13 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Forgets a request that has begun: it will be read again from its first byte, after what is still before it.
+    /// Forgets a request that was read in part: it will be parsed again from its first byte, after the requests before
+    /// it.
     pub(super) fn forget(&mut self) {
         self.parser = RequestParser::new();
     }
 
-    /// Gives back what a request of very many words took.
+    /// Frees the capacity that a request of very many words took.
     #[inline]
     pub(super) fn shrink(&mut self) {
         if self.words.spilled() && self.words.capacity() > MAX_KEPT_WORDS && self.parser.is_idle() {

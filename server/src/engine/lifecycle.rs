@@ -9,15 +9,16 @@ use crate::session::client::ClientHandle;
 use crate::session::{ReplyMode, Session};
 
 impl Engine {
-    /// Asks whoever runs the node to stop it, with this exit status (SHUTDOWN, a signal, a file that cannot be saved).
+    /// Asks the runtime to stop the node with this exit status (SHUTDOWN, a signal, a file that cannot be saved).
     pub(crate) fn request_stop(&self, status: i32) {
         self.state.request_stop(status);
     }
 
-    /// Undoes everything that a session holds elsewhere: waiters, watched keys, subscriptions, its place in the registry.
+    /// Undoes everything that a session holds elsewhere: waiters, watched keys, subscriptions, its registry entry.
     pub(crate) fn end_session(&self, session: &mut Session) {
         if let Some(parked) = &session.parked {
-            // If a write served it in this very moment, the element goes down with the connection, as it would have on the wire.
+            // If a write serves it at this very moment, the element is lost with the connection, as it could be on the
+            // wire.
             parked.token.leave();
         }
         self.unpark(session);
@@ -28,7 +29,7 @@ impl Engine {
         self.clients.remove(session.handle.id);
     }
 
-    /// Waits until a pause may be over: it may be made shorter as well, so it is looked at again now and then.
+    /// Waits until a pause may be over. A pause may also be shortened, so it is checked again now and then.
     pub(crate) async fn pause_over(&self, until_ms: i64) {
         let ms = (until_ms - self.clock.now_ms()).clamp(1, 100) as u64;
         tokio::select! {
@@ -37,10 +38,10 @@ impl Engine {
         }
     }
 
-    /// Notes whether a pause holds a client's command back; it counts as blocked then.
+    /// Notes whether a pause holds a client's command back; the client counts as blocked then.
     pub(crate) fn note_pause(&self, session: &Session, paused: bool) {
         let flag = &session.handle.stats.paused;
-        // Only its own worker changes it.
+        // Only the session's own worker changes the flag.
         if flag.load(Ordering::Relaxed) == paused {
             return;
         }
@@ -52,8 +53,8 @@ impl Engine {
         }
     }
 
-    /// Closes another client's connection. From here on it is no client any more, although its worker has yet to notice: it is in no
-    /// list, and no write serves it.
+    /// Closes another client's connection. From here on it is no client any more, although its worker has yet to
+    /// notice: no list contains it, and no write serves it.
     pub(crate) fn kill_client(&self, client: &ClientHandle) {
         if let Some(parked) = client.parked() {
             parked.token.leave();
@@ -62,7 +63,7 @@ impl Engine {
         self.clients.remove(client.id);
     }
 
-    /// RESET: the session becomes as it was when the connection was made. Authentication is the caller's.
+    /// RESET: the session becomes as it was when the connection was opened. Authentication is the caller's task.
     pub(crate) fn reset_session(&self, session: &mut Session) {
         end_multi(self, session);
         self.pubsub.forget(&session.handle);

@@ -1,9 +1,10 @@
 //! A very long request is executed by itself, from a buffer of its own that the command may keep.
 //!
-//! A value of half a gigabyte that is read into one buffer and copied into another takes twice its size, and the copy takes as long as
-//! the reading. So the buffer that a long request was read into is lent to the command: the handler sees slices of it, as
-//! always, and who stores nearly all of it ([`Data::set_string`](crate::command::Data::set_string)) keeps the buffer itself. It is
-//! shared by reference count, so everybody who reads the words afterwards (propagation, slow log) reads what is stored.
+//! If a value of half a gigabyte were read into one buffer and copied into another, it would take twice its size, and
+//! the copy as long as the reading. So the command borrows the buffer that a long request was read into. The handler
+//! sees slices of it, as always, and one that stores nearly all of it
+//! ([`Data::set_string`](crate::command::Data::set_string)) keeps the buffer itself. The buffer is shared by reference
+//! count, so later readers of the words (propagation, slow log) read the stored bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,12 +19,12 @@ use super::pace::Pace;
 use super::window::{Tail, Window};
 use crate::session::Session;
 
-/// From so many bytes on, a request is long: a copy then costs more than keeping what is around the value.
+/// A request of at least this many bytes is long: copying the value costs more than keeping the bytes around it.
 pub(crate) const LONG: usize = 256 * 1024;
 
-/// What became of a long request.
+/// The outcome of a long request.
 pub(crate) struct LongDone {
-    /// What was not used up. It is the buffer itself if nothing was.
+    /// The input that was not used. It is the buffer itself if nothing was used.
     pub rest: Vec<u8>,
     pub next: Next,
 }
@@ -69,7 +70,7 @@ impl Engine {
             }
             Step::Stop(next) => next,
             Step::Next | Step::Renewed if session.close_after_reply => Next::Close,
-            // What follows is looked at when this is answered.
+            // The requests that follow are processed once this one is answered.
             Step::Next | Step::Renewed => Next::Flush,
         };
         intake.forget();

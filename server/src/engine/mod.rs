@@ -1,12 +1,13 @@
 //! The engine: from a request's bytes to its reply's bytes, for one node.
 //!
-//! [`Engine`] holds what commands of every kind need: the registry, the keyspace, configuration, clients, publish and subscribe,
-//! counters. It knows nothing of sockets, files, replication or the cluster; those live above it and plug in through three small
-//! traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be replicated, and
-//! [`handler::Service`] runs the commands of a subsystem.
+//! [`Engine`] holds what commands of every kind need: the registry, the keyspace, configuration, clients, publish and
+//! subscribe, counters. It knows nothing of sockets, files, replication or the cluster; those live above it and plug in
+//! through three small traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be
+//! replicated, and [`handler::Service`] runs the commands of a subsystem.
 //!
-//! The life of a command: [`dispatch`] parses and passes it through a flat list of named gates, [`execute`] locks its slots, runs
-//! the handler and drains its effects under the lock, [`blocking`] parks and serves, [`transaction`] queues and runs as one.
+//! The life of a command: [`dispatch`] parses and passes it through a flat list of named gates, [`execute`] locks its
+//! slots, runs the handler and drains its effects under the lock, [`blocking`] parks and serves, [`transaction`] queues
+//! and runs as one.
 //!
 //! Rank 6.
 
@@ -81,7 +82,7 @@ pub(crate) struct Engine {
     pub log: NodeLog,
     pub info: InfoState,
     pub contention: Contention,
-    /// What the hot path reads of the configuration, rebuilt when a directive changes.
+    /// The part of the configuration that the hot path reads, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
     feed: OnceLock<Weak<dyn Feed>>,
@@ -89,11 +90,12 @@ pub(crate) struct Engine {
     services: [OnceLock<Weak<dyn Service>>; SUBSYSTEMS],
 }
 
-/// Gates of the barrier that are not a worker's: control thread, snapshot, loader, and what the cluster does in the background.
+/// Gates of the barrier that no worker owns: control thread, snapshot, loader, and the cluster's background work.
 pub(crate) const HELPER_GATES: usize = 4;
 
 impl Engine {
-    /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes unpredictable.
+    /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes
+    /// unpredictable.
     pub(crate) fn new(
         registry: Registry,
         config: Config,
@@ -128,7 +130,7 @@ impl Engine {
         })
     }
 
-    /// Plugs in the cluster. Weak, as all plugs: the subsystems own the engine, not the other way round.
+    /// Plugs in the cluster. Weak, like every plug: the subsystems own the engine, not the other way round.
     pub(crate) fn set_router(&self, router: Weak<dyn Router>) {
         assert!(self.router.set(router).is_ok(), "a node is wired once");
     }
@@ -190,12 +192,12 @@ impl Engine {
         self.barrier.gates() - HELPER_GATES + 1
     }
 
-    /// Gate of the barrier for whoever loads data.
+    /// Gate of the barrier for the thread that loads data.
     pub(crate) fn loader_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 2
     }
 
-    /// Gate of the barrier for what follows from changes of the cluster.
+    /// Gate of the barrier for work that follows from changes of the cluster.
     pub(crate) fn background_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 3
     }

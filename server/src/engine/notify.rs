@@ -1,4 +1,4 @@
-//! Keyspace events: what `notify-keyspace-events` lets through becomes published messages.
+//! Keyspace events: those that `notify-keyspace-events` selects become published messages.
 //!
 //! Redis: `notifyKeyspaceEvent`. Events go to this node's subscribers only, never over the bus.
 
@@ -7,12 +7,13 @@ use crate::command::Event;
 use crate::command::effects::{NOTIFY_KEYEVENT, NOTIFY_KEYSPACE};
 
 impl Engine {
-    /// Delivers a message to this node's subscribers of the channel and of matching patterns; returns how many got it.
+    /// Delivers a message to this node's subscribers of the channel and of matching patterns. Returns the number of
+    /// receivers.
     pub(crate) fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
         self.pubsub.publish(channel, message, self.hot.load().pubsub_output_limit)
     }
 
-    /// Delivers a message to this node's subscribers of a shard channel; returns how many got it.
+    /// Delivers a message to this node's subscribers of a shard channel. Returns the number of receivers.
     pub(crate) fn publish_shard(&self, channel: &[u8], message: &[u8]) -> usize {
         self.pubsub.publish_shard(channel, message, self.hot.load().pubsub_output_limit)
     }

@@ -6,12 +6,13 @@ use super::Engine;
 use super::handler::Command;
 use crate::session::Session;
 
-/// The clock and the counters of one batch. A command begins when the one before it ended, and a run of calls of the same command
-/// is timed and counted as a whole: one reading of the clock and two additions for the run. Their time is told in sum anyway.
+/// The clock and the counters of one batch. A command begins when the one before it ends, and a run of calls of the
+/// same command is timed and counted as a whole: one reading of the clock and two additions for the run. Only their
+/// total time is reported anyway.
 pub(super) struct Pace {
     /// Unix milliseconds at the start of the batch.
     pub(super) start_ms: i64,
-    /// Monotonic microseconds then.
+    /// Monotonic microseconds at the start of the batch.
     start_us: u64,
     /// When the last run ended.
     mark_us: u64,
@@ -19,12 +20,12 @@ pub(super) struct Pace {
     pub(super) now_ms: i64,
     /// Commands of the batch so far.
     pub(super) commands: u64,
-    /// Number of the command of the present run, and how often it was called in it.
+    /// Number of the current run's command, and how often it was called in the run.
     command: usize,
     calls: u64,
 }
 
-/// Longest run of calls that is timed as a whole. The time that its commands go by is as old as its first.
+/// Longest run of calls that is timed as a whole. All of them see the time at which the run began.
 const RUN: u64 = 16;
 
 /// In [`Pace::command`]: no command yet.
@@ -36,7 +37,7 @@ impl Pace {
         Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
     }
 
-    /// Before a command's turn: ends the run if this is another command, or if it is long enough.
+    /// Called before each command: ends the run if this is another command or the run is long enough.
     #[inline]
     pub(super) fn turn(&mut self, engine: &Engine, session: &mut Session, command: &Command) {
         if command.index != self.command || self.calls >= RUN {
@@ -53,7 +54,7 @@ impl Pace {
         self.commands += 1;
     }
 
-    /// Ends the present run.
+    /// Ends the current run.
     pub(super) fn settle(&mut self, engine: &Engine, session: &mut Session) {
         if self.calls == 0 {
             return;

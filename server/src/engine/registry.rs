@@ -1,7 +1,7 @@
 //! All commands of a node, found by name.
 //!
-//! The tables of the families and subsystems are handed in at wiring time; nothing registers itself. A command gets a number
-//! (its index here), which statistics use. Look-up is one hash of the upper-cased name and one comparison.
+//! The tables of the families and subsystems are passed in at wiring time; nothing registers itself. A command gets a
+//! number (its index here), which statistics use. A look-up is one hash of the upper-cased name and one comparison.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use protocol::resp::{ArgRange, Args};
 use super::handler::{Command, Handler, SessionFn, Subsystem};
 use crate::command::{Declared, Flags, KeyedFn, KeyspaceFn, Spec};
 
-/// A table handed in at wiring time.
+/// A table passed in at wiring time.
 pub(crate) enum Table {
     Keyed(&'static [Declared<KeyedFn>]),
     Keyspace(&'static [Declared<KeyspaceFn>]),
@@ -27,17 +27,17 @@ pub(crate) struct Registry {
     mask: usize,
 }
 
-/// A place of the table of names.
+/// An entry of the table of names.
 #[derive(Clone, Copy, Default)]
 struct Name {
     /// The first eight letters ([`upper`] of [`Args::head`]).
     head: u64,
     len: u8,
-    /// Number of the command plus one; 0 if the place is empty.
+    /// Number of the command plus one; 0 if the entry is empty.
     command: u16,
 }
 
-/// The command that was looked up last, as it was spelled; of names that eight bytes hold whole.
+/// The command that was looked up last, as it was spelled. Only names that fit into eight bytes are kept.
 #[derive(Default)]
 pub(super) struct LastFound<'r> {
     head: u64,
@@ -45,19 +45,19 @@ pub(super) struct LastFound<'r> {
     command: Option<&'r Command>,
 }
 
-/// Longest command name; longer words are no command.
+/// Longest command name; no longer word is a command.
 const MAX_NAME: usize = 32;
 
-/// The letters in a word of eight bytes in upper case. Most names are no longer, and compare by that one word alone.
+/// Eight bytes with their letters in upper case. Most names are no longer, and compare by this one word alone.
 #[inline]
 fn upper(packed: u64) -> u64 {
-    // Of each byte the top bit: whether it is between `a` and `z`.
+    // The top bit of each byte tells whether it is between `a` and `z`.
     let low = packed & 0x7f7f_7f7f_7f7f_7f7f;
     let small = (low + 0x1f1f_1f1f_1f1f_1f1f) & !(low + 0x0505_0505_0505_0505) & !packed & 0x8080_8080_8080_8080;
     packed ^ (small >> 2)
 }
 
-/// Where to look first for a name. Names come from our own tables, so a multiplication is enough.
+/// The first entry to look at for a name. Names come from our own tables, so a multiplication is a good enough hash.
 #[inline]
 fn hash_name(head: u64, len: usize) -> usize {
     ((head ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
@@ -72,7 +72,7 @@ impl Registry {
         let mut commands: Vec<Command> = Vec::new();
         let mut add = |spec: &'static Spec, handler: Handler| {
             let index = commands.len();
-            // COMMAND does something without a subcommand too; the others are containers only.
+            // COMMAND also works without a subcommand; the other containers are containers only.
             let alone = spec.arity.accepts(1);
             let handler = if spec.flags.has(Flags::CONTAINER) && !alone { Handler::Container } else { handler };
             commands.push(Command {
@@ -142,20 +142,21 @@ impl Registry {
         }
     }
 
-    /// The command of this name (any case); containers included, subcommands not.
+    /// The command with this name (any case); containers included, subcommands not.
     pub(crate) fn find(&self, word: &[u8]) -> Option<&Command> {
         let range = [ArgRange { start: 0, len: u32::try_from(word.len()).ok()? }];
         self.find_first(Args::new(word, &range))
     }
 
-    /// The command that a request's first word names; as [`Registry::find`].
+    /// The command that a request's first word names; like [`Registry::find`].
     #[inline(always)]
     pub(crate) fn find_first(&self, args: Args<'_>) -> Option<&Command> {
         let (head, len) = args.head(0)?;
         self.find_by_head(args, head, len)
     }
 
-    /// [`Registry::find_first`] for the next request of a pipeline, whose command is mostly that of the request before it.
+    /// [`Registry::find_first`] for the next request of a pipeline, which mostly repeats the command of the one before
+    /// it.
     #[inline(always)]
     pub(super) fn find_next<'r>(&'r self, args: Args<'_>, last: &mut LastFound<'r>) -> Option<&'r Command> {
         let (head, len) = args.head(0)?;
@@ -193,7 +194,7 @@ impl Registry {
         }
     }
 
-    /// The subcommand of `container` of this name (any case).
+    /// The subcommand of `container` with this name (any case).
     pub(crate) fn find_sub(&self, container: &Command, word: &[u8]) -> Option<&Command> {
         container
             .subcommands

@@ -1,4 +1,4 @@
-//! Names of commands: found in any case, and no other words are.
+//! Names of commands are found in any case, and no other word is.
 
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! Facts about the node that many places read and few change.
 //!
-//! All of them are atomics, so that a gate costs one load. Who may change which is said at each field.
+//! All of them are atomics, so that a gate costs one load. Each field says what may change it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -32,13 +32,13 @@ pub(crate) struct NodeState {
     pub replica: AtomicBool,
     /// The link to the primary is up. Changed by replication only.
     pub primary_link_up: AtomicBool,
-    /// Replicas may not copy this node's data: they may have what it lacks. Changed by the cluster only.
+    /// Replicas may not copy this node's data, since they may have data that it lacks. Changed by the cluster only.
     pub withholding: AtomicBool,
     /// A data set is being loaded. Changed by persistence and replication.
     pub loading: AtomicBool,
     /// Loading goes on beside the old data set, which may still be read.
     pub async_loading: AtomicBool,
-    /// Somebody wants what changes (a backlog exists). Changed by the feed only.
+    /// Changes have a reader (a backlog exists). Changed by the feed only.
     pub propagating: AtomicBool,
     /// Changes since the last successful save. Added to by the engine, lowered by persistence.
     pub dirty: AtomicI64,
@@ -46,9 +46,9 @@ pub(crate) struct NodeState {
     pub save_failed: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
-    /// Where the expiry cycle goes on: database and slot. Changed by the cycle only.
+    /// Where the expiry cycle continues: database and slot. Changed by the cycle only.
     pub expire_cursor: AtomicU32,
-    /// Slots that others held when the expiry cycle came to them, as in the cursor. Changed by the cycle only.
+    /// Slots that were locked when the expiry cycle reached them, encoded like the cursor. Changed by the cycle only.
     pub expire_missed: Mutex<Vec<u32>>,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
@@ -56,18 +56,19 @@ pub(crate) struct NodeState {
     pub list_packed_threshold: AtomicU64,
     /// The node is shutting down.
     pub stopping: AtomicBool,
-    /// Everything that runs for this node.
+    /// Every background task of this node.
     pub tasks: Arc<TaskGroup>,
-    /// Asked to stop, with this exit status.
+    /// A requested stop, with its exit status.
     stop: watch::Sender<Option<i32>>,
-    /// For each purpose the pause, packed ([`pack_pause`]); 0 is none. One word each, so that no reader sees half of a change.
+    /// The packed pause of each purpose ([`pack_pause`]); 0 is none. One word each, so that no reader sees half of a
+    /// change.
     pauses: [AtomicI64; PURPOSES],
     /// Wakes paused connections.
     pub unpaused: Notify,
     seeds: Mutex<Rng>,
 }
 
-/// Who pauses.
+/// What a pause is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum PausePurpose {
@@ -75,23 +76,23 @@ pub(crate) enum PausePurpose {
     Client = 0,
     /// A failover (manual failover in a cluster, FAILOVER).
     Failover = 1,
-    /// A shutdown: from the wait for replicas, or the cut of its save, until the node has ended.
+    /// A shutdown: from the wait for replicas, or the start of its save, until the node has ended.
     Shutdown = 2,
     /// DEBUG SLEEP, which stops the cluster bus as well.
     Sleep = 3,
-    /// DEBUG RELOAD: what is written between its cut and its load would be gone after it.
+    /// DEBUG RELOAD: anything written between its save and its load would be lost.
     Reload = 4,
 }
 
-/// How many purposes there are.
+/// The number of purposes.
 const PURPOSES: usize = 5;
 
-/// The end of a pause (unix milliseconds) above its kind. An end that does not fit is as good as never.
+/// The end of a pause (unix milliseconds) above its kind. An end that does not fit counts as never.
 fn pack_pause(kind: PauseKind, until_ms: i64) -> i64 {
     until_ms.clamp(0, i64::MAX >> 2) << 2 | kind as i64
 }
 
-/// The bits of the kind, and until when.
+/// The kind's bits, and the end.
 fn unpack_pause(packed: i64) -> (u8, i64) {
     ((packed & 3) as u8, packed >> 2)
 }
@@ -132,7 +133,7 @@ impl NodeState {
         self.seeds.lock().next_u64()
     }
 
-    /// Asks whoever runs the node to stop it, with this exit status. The first request counts.
+    /// Asks the runtime to stop the node with this exit status. The first request counts.
     pub(crate) fn request_stop(&self, status: i32) {
         self.stop.send_if_modified(|asked| {
             let is_first = asked.is_none();
@@ -143,12 +144,12 @@ impl NodeState {
         });
     }
 
-    /// For who waits for such a request and does not keep the node meanwhile.
+    /// A receiver of that request, for a task that must not keep the node alive.
     pub(crate) fn watch_stop(&self) -> watch::Receiver<Option<i32>> {
         self.stop.subscribe()
     }
 
-    /// Waits until somebody asked for a stop; the exit status.
+    /// Waits until a stop is requested; returns the exit status.
     pub(crate) async fn stop_requested(&self) -> i32 {
         let mut asked = self.stop.subscribe();
         match asked.wait_for(Option::is_some).await {
@@ -162,7 +163,7 @@ impl NodeState {
         self.replica.load(Ordering::Relaxed)
     }
 
-    /// Pauses for `purpose`. A pause that is already longer or stricter is kept (Redis: `pauseClients`).
+    /// Pauses for `purpose`. A longer or stricter pause in force is kept (Redis: `pauseClients`).
     pub(crate) fn pause(&self, purpose: PausePurpose, kind: PauseKind, until_ms: i64) {
         let (new_kind, new_until) = unpack_pause(pack_pause(kind, until_ms));
         let merge = |old| {
@@ -173,13 +174,14 @@ impl NodeState {
         let _ = self.pauses[purpose as usize].fetch_update(Ordering::SeqCst, Ordering::SeqCst, merge);
     }
 
-    /// Ends the pause for `purpose` and wakes who waits.
+    /// Ends the pause for `purpose` and wakes the commands that it held.
     pub(crate) fn unpause(&self, purpose: PausePurpose) {
         self.pauses[purpose as usize].store(0, Ordering::SeqCst);
         self.unpaused.notify_waiters();
     }
 
-    /// What is paused now, and until when. Several pauses may hold at once; the stricter and the longer one rules.
+    /// What is paused now, and until when. Several pauses may be in force at once; the strictest kind and the latest
+    /// end count.
     #[inline(always)]
     pub(crate) fn paused(&self, now: i64) -> (PauseKind, i64) {
         let [a, b, c, d, e] = &self.pauses;
@@ -194,7 +196,7 @@ impl NodeState {
             let packed = pause.load(Ordering::Relaxed);
             let (this_kind, this_until) = unpack_pause(packed);
             if packed != 0 && this_until <= now {
-                // It is over. Only this very pause is taken away, not one that begins meanwhile.
+                // The pause is over. Only this very pause is cleared, not one that begins meanwhile.
                 let _ = pause.compare_exchange(packed, 0, Ordering::SeqCst, Ordering::Relaxed);
                 continue;
             }
@@ -214,7 +216,7 @@ impl NodeState {
         (unpack_pause(self.pauses[PausePurpose::Sleep as usize].load(Ordering::Relaxed)).1 - now).max(0)
     }
 
-    /// How a client's commands treat keys whose time has come: while writes are paused nothing may change, not even by expiry.
+    /// How a client's commands treat expired keys: while writes are paused nothing may change, not even by expiry.
     #[inline(always)]
     pub(crate) fn role(&self, now: i64) -> Role {
         if self.is_replica() || self.paused(now).0 != PauseKind::None { Role::Replica } else { Role::Primary }

@@ -1,7 +1,7 @@
 //! Counters of a node: what INFO stats, commandstats and errorstats print, and CONFIG RESETSTAT clears.
 //!
-//! All of them are relaxed atomics: a counter orders nothing. Per-command counters are indexed by the command's number in the
-//! registry, so that counting is an add and not a look-up.
+//! All of them are relaxed atomics, since a counter orders nothing. Per-command counters are indexed by the command's
+//! number in the registry, so counting needs no look-up.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,7 +55,8 @@ impl Stats {
         &self.commands[index]
     }
 
-    /// Counts an error reply by its code. The number of different codes is bounded: a client can invent them (EVAL).
+    /// Counts an error reply by its code. The number of distinct codes is bounded, since clients can invent them
+    /// (EVAL).
     pub(crate) fn count_error(&self, code: &str) {
         self.total_error_replies.fetch_add(1, Ordering::Relaxed);
         let mut errors = self.errors.lock();
@@ -66,7 +67,7 @@ impl Stats {
         }
     }
 
-    /// Error codes and how often each was replied.
+    /// Error codes and how often each was sent.
     pub(crate) fn errors(&self) -> Vec<(String, u64)> {
         self.errors.lock().iter().map(|(code, count)| (code.clone(), *count)).collect()
     }

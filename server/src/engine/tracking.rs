@@ -1,4 +1,5 @@
-//! Client-side caching, the engine's part: what a client reads is remembered, and whoever changes a key tells its readers.
+//! Client-side caching, the engine's part: remembers the keys that a client reads, and notifies the client of changes
+//! to them.
 //!
 //! The data is in [`crate::session::tracking`].
 
@@ -18,13 +19,14 @@ use crate::session::client::{ClientHandle, ClientId, Mail};
 use crate::session::tracking::message::{self, Message, protocol_of};
 use crate::session::tracking::table::Taken;
 
-/// Keys that are dropped from a table that is too large before others have their turn.
+/// Keys dropped from a table that is too large, before other work gets its turn.
 const DROPPED_AT_ONCE: usize = 1000;
-/// The same, when one was added: more than one, or else a table whose limit was lowered would not shrink.
+/// Keys dropped when one is added: more than one, or a table whose limit was lowered would not shrink.
 const DROPPED_PER_KEY: usize = 10;
 
 impl Engine {
-    /// Notes what a session that tracks has read. Called under the locks of the command's slots, after it has run.
+    /// Notes what a tracking session has read. Called under the locks of the command's slots, after the command has
+    /// run.
     #[cold]
     pub(super) fn remember_read(&self, session: &Session, command: &Command, args: Args<'_>) {
         let mode = session.handle.tracker.mode();
@@ -37,7 +39,8 @@ impl Engine {
             let Some(key) = args.get(position as usize) else { continue };
             self.tracking.table.add(key, session.handle.id, |id| self.clients.get(id).is_some());
             for _ in 0..DROPPED_PER_KEY {
-                // Nobody has changed what is dropped: a client that does not hear of its own changes hears of this.
+                // No client changed the dropped key, so even a client that is not notified of its own changes is
+                // notified.
                 if !(self.tracking.is_too_large() && self.drop_tracked_key(0)) {
                     break;
                 }
@@ -45,8 +48,8 @@ impl Engine {
         }
     }
 
-    /// Tells who has read a key that it changed. `by` is the client that changed it, 0 is nobody. `hold_own`: if `by` itself is to be
-    /// told, that is left to the caller; whether it is.
+    /// Notifies the clients that have read a changed key. `by` is the client that changed it, 0 for none. `hold_own`:
+    /// if `by` itself is to be notified, that is left to the caller. Returns whether it is.
     pub(super) fn invalidate(&self, by: ClientId, Invalid { key, by_nobody }: Invalid<'_>, hold_own: bool) -> bool {
         if self.tracking.prefixes() != 0 {
             let changed_by = if by_nobody { 0 } else { by };
@@ -63,7 +66,7 @@ impl Engine {
         is_own
     }
 
-    /// Tells everybody who tracks to forget everything: a database was emptied. Called where nobody can read meanwhile.
+    /// Tells every tracking client to forget all keys: a database was emptied. Called when no client can read.
     pub(crate) fn invalidate_all(&self) {
         if !self.tracking.is_on() {
             return;
@@ -76,8 +79,8 @@ impl Engine {
         }
     }
 
-    /// Tells who has read keys of the slots that `which` picks: they are served elsewhere now, and change there unseen. An item is some of
-    /// the work, of a bounded size.
+    /// Notifies the clients that have read keys of the slots that `which` picks: these are now served elsewhere, and
+    /// change there unseen. Each item of the iterator is a bounded part of the work.
     pub(crate) fn invalidate_slots<'a>(&'a self, which: &'a dyn Fn(SlotId) -> bool) -> impl Iterator<Item = ()> + 'a {
         self.tracking
             .table
@@ -85,7 +88,8 @@ impl Engine {
             .map(|taken| taken.into_iter().for_each(|taken| self.tell_readers(taken, 0)))
     }
 
-    /// Does what was left for the end of a batch: tells of what has changed below prefixes, and drops what is too much.
+    /// Does the work left for the end of a batch: notifies of changes below prefixes, and shrinks a table that is too
+    /// large.
     #[inline]
     pub(crate) fn settle_tracking(&self) {
         if self.tracking.due.load(Ordering::Relaxed) {
@@ -120,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// Drops a key that chance picks from the table; whether there was one.
+    /// Drops a random key from the table. Returns whether there was one.
     fn drop_tracked_key(&self, by: ClientId) -> bool {
         let Some(taken) = self.tracking.table.take_any(self.tracking.chance()) else { return false };
         self.tell_readers(taken, by);
@@ -135,23 +139,23 @@ impl Engine {
     fn tell_reader(&self, reader: ClientId, by: ClientId, message: &mut Message<'_>) {
         let Some(client) = self.clients.get(reader) else { return };
         let mode = client.tracker.mode();
-        // One that has gone over to broadcasting hears of what it read before only there.
+        // A client that has switched to broadcasting is notified only there of the keys it read before.
         let listens = mode.has(Mode::ON) && !mode.has(Mode::BCAST) && !(reader == by && mode.has(Mode::NOLOOP));
         if listens {
             self.tell(&client, message);
         }
     }
 
-    /// Tells a client that a key which it has read has changed, if it wants to hear of its own changes.
+    /// Notifies a client that a key it has read was changed by itself, if it wants that.
     pub(crate) fn tell_own(&self, client: &ClientHandle, key: &[u8]) {
         self.tell_reader(client.id, client.id, &mut Message::of_key(key));
     }
 
-    /// Sends a message to a client that tracks, or to the one that hears instead.
+    /// Sends a message to a tracking client, or to the client it redirects to.
     fn tell(&self, client: &ClientHandle, message: &mut Message<'_>) {
         let redirect = client.tracker.redirect();
         if redirect == 0 {
-            // With RESP2 there is nothing but replies.
+            // RESP2 has no pushes.
             if let Some(bytes) = message.push_for(client) {
                 self.push(client, bytes);
             }

@@ -1,9 +1,10 @@
 //! The control thread's hold on a node's data: it may try, and never waits.
 //!
-//! One thread runs the cluster bus, replication's links and the timers of every node of the process. If it waited for a slot that a long
-//! command holds, or for the barrier, its peers would take the node, and all nodes beside it, for dead. So what runs there takes
-//! slots and gates through [`Tries`], which has no call that waits; who gets nothing comes back later. Work that cannot do without waiting has a
-//! thread of its own. `tests/tidy` checks that the modules of the control thread name no call that waits.
+//! One thread runs the cluster bus, the replication links and the timers of every node of the process. If it waited for
+//! a slot that a long command holds, or for the barrier, peers would take its node, and every other node of the
+//! process, for dead. So code on that thread takes slots and gates through [`Tries`], which has no call that waits, and
+//! comes back later for what it could not get. Work that cannot do without waiting has a thread of its own.
+//! `tests/tidy` checks that the control thread's modules name no call that waits.
 
 use super::Engine;
 use crate::store::{Keyspace, SlotGuard};
@@ -11,10 +12,10 @@ use protocol::slot::SlotId;
 
 use super::barrier::{Barrier, Pass};
 
-/// How often a slot that is held is tried at once: most are held for the moment of one command.
+/// How often a locked slot is tried at once: most are locked for the length of one command.
 const ATTEMPTS: usize = 32;
 
-/// What can be had of a node's data without waiting.
+/// Access to a node's data without waiting.
 #[derive(Clone, Copy)]
 pub(crate) struct Tries<'a> {
     keyspace: &'a Keyspace,
@@ -22,14 +23,15 @@ pub(crate) struct Tries<'a> {
     gate: usize,
 }
 
-/// Between two barriers.
+/// A stay between two barriers.
 pub(crate) struct Entered<'a> {
     keyspace: &'a Keyspace,
     _pass: Pass<'a>,
 }
 
 impl<'a> Tries<'a> {
-    /// Enters, unless somebody is exclusive. Not to be kept for long: whoever wants to be exclusive waits for it.
+    /// Enters, unless a thread is alone at the barrier. Must be dropped soon: a thread that wants to be alone waits for
+    /// it.
     pub(crate) fn enter(self) -> Option<Entered<'a>> {
         Some(Entered { keyspace: self.keyspace, _pass: self.barrier.try_enter(self.gate)? })
     }
@@ -39,14 +41,14 @@ impl<'a> Tries<'a> {
         self.keyspace.databases()
     }
 
-    /// The slots that have keys with an expiry, ascending from `first`.
+    /// The slots that have keys with an expiry, in ascending order from `first`.
     pub(crate) fn with_expiry(self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + 'a {
         self.keyspace.with_expiry(db, first)
     }
 }
 
 impl<'a> Entered<'a> {
-    /// Locks a slot, unless somebody holds it for longer than a moment.
+    /// Locks a slot, unless it stays locked for longer than a moment.
     pub(crate) fn slot(&self, db: usize, slot: SlotId) -> Option<SlotGuard<'a>> {
         for attempt in 0..ATTEMPTS {
             if let Some(guard) = self.keyspace.try_lock(db, slot) {
@@ -62,7 +64,7 @@ impl<'a> Entered<'a> {
 }
 
 impl Engine {
-    /// The data as the control thread may have it.
+    /// The data, as the control thread may access it.
     pub(crate) fn tries(&self) -> Tries<'_> {
         Tries { keyspace: &self.keyspace, barrier: &self.barrier, gate: self.control_gate() }
     }

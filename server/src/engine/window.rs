@@ -1,13 +1,14 @@
-//! The window: the next requests of a pipeline, taken apart before the first of them runs.
+//! The window: the next requests of a pipeline, parsed before the first of them runs.
 //!
-//! A key that is not in the processor's caches costs three misses, one after the other: its slot, its place in the slot's table,
-//! its entry. Measured on a pipelined GET over 100,000 keys, that was a third of the work. So the requests of a pipeline are looked
-//! at together: all slots are asked for, then all places, then all entries, and the misses of different commands overlap.
+//! A key that is not in the processor's caches costs three misses, one after the other: its slot, its place in the
+//! slot's table, its entry. In a pipeline of GETs over 100,000 keys, that was a third of the work. So the requests of a
+//! pipeline are handled together: first all slots are prefetched, then all places, then all entries, and the misses of
+//! different commands overlap.
 //!
-//! Nothing is decided here. What was looked up ahead (the command, the slot and hash of its key) is a function of the request's
-//! own words; everything that depends on what earlier requests do is left to [`super::dispatch`]. The two exceptions are handled where
-//! they arise: limits of the parser that AUTH lifts (one request at a time before it), and inline commands, which the parser
-//! unescapes in place and which therefore are never looked at twice.
+//! Nothing is decided here. What is looked up ahead (the command, the slot and hash of its key) is a function of the
+//! request's own words; everything that depends on earlier requests is left to [`super::dispatch`]. The two exceptions
+//! are handled where they arise: limits of the parser that AUTH lifts (before it, one request at a time), and inline
+//! commands, which the parser unescapes in place and which therefore must not be parsed twice.
 
 use protocol::resp::limits::Limits;
 use protocol::resp::request::{Parsed, ProtocolError, RequestParser};
@@ -21,9 +22,9 @@ use super::registry::LastFound;
 use crate::command::KnownKey;
 use crate::store::{Hints, KeyHash, Peek};
 
-/// Requests taken apart at once. A processor keeps 10 to 16 misses under way.
+/// Requests parsed at once. A processor keeps 10 to 16 misses in flight.
 const REQUESTS: usize = 16;
-/// Words of a window. A request that does not fit any more is left for the next one.
+/// Words of a window. A request that does not fit is left for the next window.
 const WORDS: usize = 64;
 
 /// One request of a window.
@@ -32,30 +33,30 @@ pub(super) struct Request {
     /// Where it begins and ends in the input, bytes.
     pub start: usize,
     pub end: usize,
-    /// Where its words are among those of the window; none if they are the parser's.
+    /// Range of its words among the window's; empty if they are the parser's.
     words: (u8, u8),
     pub lead: Lead,
 }
 
-/// What was found out about a request ahead of its turn.
+/// What is known of a request ahead of its turn.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lead {
     /// Number of the command in the registry plus one; 0 if there is no such command.
     command: u16,
-    /// Which word is the only key of a keyed command; 0 if that is not known.
+    /// Which word is the only key of a keyed command; 0 if unknown.
     key: u16,
     slot: SlotId,
     hash: KeyHash,
 }
 
 impl Lead {
-    /// Looks up what a request's words say by themselves.
+    /// Looks up what follows from a request's words alone.
     #[inline(always)]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
         Self::of_call(engine, engine.registry.find_first(args), args)
     }
 
-    /// [`Lead::of`] when the command has been found.
+    /// [`Lead::of`] for a command that is already found.
     #[inline(always)]
     fn of_call(engine: &Engine, command: Option<&Command>, args: Args<'_>) -> Self {
         let Some(command) = command else { return Self::default() };
@@ -95,11 +96,11 @@ impl Lead {
 
 /// Why a window ends.
 pub(super) enum Tail {
-    /// It is full, or what follows must not be looked at yet.
+    /// It is full, or the following request must not be parsed yet.
     More,
-    /// The input ends within the next request; the whole of it needs so many bytes, as far as known.
+    /// The input ends inside the next request, which needs this many bytes in all, as far as known.
     Incomplete { need: usize },
-    /// The next request cannot be read.
+    /// The next request is malformed.
     Broken(ProtocolError),
 }
 
@@ -109,7 +110,7 @@ pub(super) struct Window {
     count: usize,
     words: [ArgRange; WORDS],
     words_used: usize,
-    /// What is used up when all requests are done, bytes.
+    /// Bytes used up when all requests are done.
     pub end: usize,
     pub tail: Tail,
 }
@@ -165,7 +166,7 @@ impl Window {
         }
     }
 
-    /// Adds the next request, if it is a usual one and has room; whether it did.
+    /// Adds the next request, if it is an ordinary one and fits. Returns whether it did.
     #[inline]
     fn add_whole<'r>(
         &mut self,
@@ -190,7 +191,7 @@ impl Window {
         true
     }
 
-    /// A window of one request, which may be anything: long, inline, unfinished, wrong.
+    /// A window of one request of any kind: long, inline, unfinished, malformed.
     fn open_slowly(&mut self, engine: &Engine, intake: &mut Intake, input: &mut [u8], limits: &Limits) {
         loop {
             let start = self.end;
@@ -216,8 +217,8 @@ impl Window {
         }
     }
 
-    /// Two passes over the keys: first where their entries stand, then the entries. The slots stay locked in between; nothing is
-    /// waited for meanwhile.
+    /// Two passes over the keys: first the places of their entries, then the entries. The slots stay locked in between;
+    /// nothing waits meanwhile.
     #[inline]
     fn prefetch(&self, hints: Hints<'_>) {
         let mut peeks: [Option<Peek<'_>>; REQUESTS] = [const { None }; REQUESTS];
@@ -236,7 +237,7 @@ impl Window {
         }
     }
 
-    /// The locked slot of a request's key: its own, or that of an earlier request for the same slot.
+    /// The locked slot of a request's key: its own, or one locked by an earlier request.
     #[inline]
     fn peek_of<'p, 'k>(&self, peeks: &'p [Option<Peek<'k>>; REQUESTS], at: usize) -> Option<&'p Peek<'k>> {
         let own = peeks[at].as_ref();
@@ -256,7 +257,7 @@ impl Window {
         &self.requests[..self.count]
     }
 
-    /// The words of a request; `parsed` are those that the parser found last.
+    /// The words of a request; `parsed` are the words that the parser found last.
     #[inline]
     pub(super) fn args<'a>(&'a self, request: &Request, input: &'a [u8], parsed: &'a ArgVec) -> Args<'a> {
         let words = match request.words {

@@ -1,4 +1,4 @@
-//! What INFO must remember between two calls, and how subsystems above the engine add to it.
+//! What INFO remembers between two calls, and how subsystems above the engine add sections to it.
 //!
 //! The command and its fields are in `ops::info`; a subsystem with sections of its own registers as an [`InfoSource`].
 
@@ -18,12 +18,12 @@ use crate::store::Keyspace;
 pub(crate) use recent::RecentPeak;
 use samples::{Metric, Samples};
 
-/// A subsystem that has something to tell.
+/// A subsystem that contributes to INFO.
 pub(crate) trait InfoSource: Send + Sync {
-    /// Writes the body of `section` (lower case), if it is this subsystem's; says whether it is.
+    /// Writes the body of `section` (lower case) if it is this subsystem's. Returns whether it is.
     fn section(&self, section: &str, out: &mut InfoWriter) -> bool;
 
-    /// The value of a field that stands in a section of the engine's (`cluster_connections`).
+    /// The value of this subsystem's field in one of the engine's sections (`cluster_connections`).
     fn number(&self, field: &str) -> Option<i64> {
         let _ = field;
         None
@@ -37,7 +37,7 @@ pub(crate) struct InfoWriter {
 }
 
 impl InfoWriter {
-    /// Begins a section; an empty line parts it from the one before.
+    /// Begins a section, separated from the previous one by an empty line.
     pub(crate) fn begin(&mut self, title: &str) {
         if !self.text.is_empty() {
             self.text.push_str("\r\n");
@@ -59,7 +59,7 @@ impl InfoWriter {
     }
 }
 
-/// What INFO must remember between two calls; part of the engine.
+/// What INFO remembers between two calls; part of the engine.
 #[derive(Default)]
 pub(crate) struct InfoState {
     sources: RwLock<Vec<Weak<dyn InfoSource>>>,
@@ -72,31 +72,31 @@ pub(crate) struct InfoState {
     /// The node's part of the process's memory.
     share: OnceLock<Share>,
     samples: Mutex<Samples>,
-    /// The most that a client had sent without being executed, lately; bytes.
+    /// The most unexecuted input of a client, over the last seconds; bytes.
     pub recent_input: RecentPeak,
-    /// The most that a client left unread, lately; bytes.
+    /// The most unread output of a client, over the last seconds; bytes.
     pub recent_output: RecentPeak,
 }
 
 impl InfoState {
-    /// Registers a subsystem. Weak, as all plugs.
+    /// Registers a subsystem. Weak, like every plug.
     pub(crate) fn add_source(&self, source: Weak<dyn InfoSource>) {
         self.sources.write().push(source);
     }
 
-    /// The node is one of those whose memory this is.
+    /// Makes the node one of those that share the process's memory.
     pub(crate) fn join(&self, process: &Arc<ProcessMemory>) {
         assert!(self.share.set(Share::join(process)).is_ok(), "a node is started once");
     }
 
-    /// The node's memory: the process's, or its part of it.
+    /// The node's memory: that of the process, or the node's share of it.
     pub(crate) fn memory(&self, keyspace: &Keyspace) -> Memory {
         let process = Process::memory();
         let count = || (0..keyspace.databases()).map(|db| keyspace.bytes(db)).sum();
         self.share.get().map_or(process, |share| share.of(process, count))
     }
 
-    /// Notes that the node is up, and the port that clients reach it at.
+    /// Notes that the node is up, and the port that clients connect to.
     pub(crate) fn note_started(&self, port: u16, keyspace: &Keyspace) {
         self.note_port(port);
         let used = self.memory(keyspace).used;
@@ -104,22 +104,23 @@ impl InfoState {
         self.peak_memory.fetch_max(used, Ordering::Relaxed);
     }
 
-    /// The port that clients reach this node at has changed.
+    /// Notes that the port that clients connect to has changed.
     pub(crate) fn note_port(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
     }
 
-    /// Takes a sample of the counters whose rates INFO tells; cron calls it ten times a second.
+    /// Samples the counters whose rates INFO shows; cron calls it ten times a second.
     pub(crate) fn sample(&self, engine: &Engine) {
         self.samples.lock().take(engine);
     }
 
-    /// Notes how much memory is in use, for its peak; cron calls it now and then, since finding out costs a system call.
+    /// Notes how much memory is in use, to keep the peak. Cron calls it now and then, since reading it costs a system
+    /// call.
     pub(crate) fn sample_memory(&self, keyspace: &Keyspace) {
         self.peak_memory.fetch_max(self.memory(keyspace).used, Ordering::Relaxed);
     }
 
-    /// The port that clients reach this node at.
+    /// The port that clients connect to.
     pub(crate) fn port(&self) -> u16 {
         self.port.load(Ordering::Relaxed)
     }
@@ -139,12 +140,12 @@ impl InfoState {
         self.samples.lock().rate(metric)
     }
 
-    /// A number that a subsystem tells.
+    /// A number that a subsystem contributes.
     pub(crate) fn number(&self, field: &str) -> Option<i64> {
         self.sources.read().iter().filter_map(Weak::upgrade).find_map(|source| source.number(field))
     }
 
-    /// The subsystems that have something to tell.
+    /// The subsystems that contribute to INFO.
     pub(crate) fn sources(&self) -> Vec<Arc<dyn InfoSource>> {
         self.sources.read().iter().filter_map(Weak::upgrade).collect()
     }

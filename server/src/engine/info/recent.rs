@@ -1,7 +1,8 @@
-//! The largest value of the last seconds, as Redis keeps it of clients' buffers: `client_recent_max_input_buffer` and its twin.
+//! The largest value of the last seconds. Redis keeps it for clients' buffers: `client_recent_max_input_buffer` and
+//! `client_recent_max_output_buffer`.
 //!
-//! A buffer that was large for a moment is what an operator looks for, and INFO comes too late to see it. One peak per second, for
-//! eight seconds; noted only where a buffer is kept, which ordinary requests never do.
+//! An operator looks for a buffer that was large for a moment, and INFO is called too late to see it. One peak per
+//! second is kept for eight seconds. Values are noted only where a buffer is kept, which ordinary requests never do.
 
 use parking_lot::Mutex;
 
@@ -11,7 +12,7 @@ const SECONDS: usize = 8;
 /// See the module's essay.
 #[derive(Debug, Default)]
 pub(crate) struct RecentPeak {
-    /// Each with its second.
+    /// Each peak with its second.
     peaks: Mutex<[(i64, usize); SECONDS]>,
 }
 
