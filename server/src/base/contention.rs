@@ -1,7 +1,8 @@
-//! Counting what was not to be had at once, for whoever wants to know whether threads are in each other's way.
+//! Counts how often a lock was not free at once, to show whether threads hinder each other.
 //!
-//! A counter stands beside the lock that it tells of and is touched by those alone who found the lock taken, on their way to wait for it:
-//! who gets it at the first try pays nothing. It has a cache line of its own, so that counting does not slow down what lies beside it.
+//! A counter stands beside the lock that it describes. Only a thread that finds the lock taken touches it, on its way
+//! to wait; taking a free lock costs nothing extra. Each counter has a cache line of its own, so that counting does not
+//! slow down access to what lies beside it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
-/// How often one kind of lock was taken when somebody came for it.
+/// How often locks of one kind were found taken.
 #[derive(Debug, Default)]
 pub(crate) struct Waits(CachePadded<AtomicU64>);
 
 impl Waits {
-    /// Locks, and counts if that takes a wait. (The lock would try first by itself, but not tell.)
+    /// Locks, and counts if it has to wait. (The lock would try first by itself, but would not report the failure.)
     #[inline]
     pub(crate) fn lock<'a, T>(&self, lock: &'a Mutex<T>) -> MutexGuard<'a, T> {
         match lock.try_lock() {
@@ -29,7 +30,7 @@ impl Waits {
         lock.lock()
     }
 
-    /// Locks, if that can be done within `patience`, and counts if it takes a wait.
+    /// Locks if that is possible within `patience`, and counts if it has to wait.
     #[inline]
     pub(crate) fn lock_within<'a, T>(&self, lock: &'a Mutex<T>, patience: Duration) -> Option<MutexGuard<'a, T>> {
         lock.try_lock().or_else(|| self.wait_within(lock, patience))
@@ -41,7 +42,7 @@ impl Waits {
         lock.try_lock_for(patience)
     }
 
-    /// Locks unless that takes a wait, and counts if it would.
+    /// Locks if that is possible without waiting, and counts if it is not.
     #[inline]
     pub(crate) fn try_lock<'a, T>(&self, lock: &'a Mutex<T>) -> Option<MutexGuard<'a, T>> {
         lock.try_lock().or_else(|| {
@@ -50,18 +51,18 @@ impl Waits {
         })
     }
 
-    /// Somebody came in vain.
+    /// Counts one failed attempt.
     #[cold]
     pub(crate) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often that was.
+    /// The number of failed attempts.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Begins anew.
+    /// Sets the count to zero.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }

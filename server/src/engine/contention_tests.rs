@@ -1,4 +1,4 @@
-//! A wait is counted once, where it happens; who need not wait counts nothing.
+//! A wait is counted once, where it happens; a thread that need not wait counts nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::engine::held::Held;
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::testing::{Bench, Client, START, bulks};
 
-/// The counters that count something.
+/// The counters that are not zero.
 fn counted(engine: &Engine) -> Vec<(&'static str, u64)> {
     engine.contention().iter().map(|(name, waits)| (*name, waits.get())).filter(|(_, count)| *count > 0).collect()
 }
@@ -24,7 +24,7 @@ fn held(bench: &Bench, client: &mut Client, words: &[&str]) -> Held {
     }
 }
 
-/// Runs `f` while another thread has `key`'s slot; that one gives it back when a wait for it was counted.
+/// Runs `f` while another thread holds `key`'s slot, which it releases once a wait for it was counted.
 fn while_locked(bench: &Bench, key: &'static [u8], f: impl FnOnce()) {
     let (engine, (locked, is_locked)) = (Arc::clone(&bench.engine), std::sync::mpsc::channel());
     let other = std::thread::spawn(move || {
@@ -73,7 +73,7 @@ fn a_slot_that_is_waited_for_counts_once() {
             .into_iter()
             .enumerate()
     {
-        // If the other thread is slow the command loses its patience; it was one wait all the same.
+        // If the other thread is slow, the command is parked after all; it was one wait all the same.
         while_locked(&bench, b"key", || {
             bench.connect().process(&bench.engine, &mut bulks(words));
         });

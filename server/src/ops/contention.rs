@@ -1,6 +1,7 @@
-//! SLOTD CONTENTION: how often threads of this node were in each other's way, for who wants to know whether more cores would help.
+//! SLOTD CONTENTION: how often threads of this node waited for each other, which shows whether more cores would help.
 //!
-//! It has no place in INFO, whose fields are Redis's, and it takes no permission beside that for administration: it only reads.
+//! It is not part of INFO, whose fields are Redis's. It needs no permission beyond the one for administration, since it
+//! only reads.
 
 use protocol::resp::reply::Reply;
 
