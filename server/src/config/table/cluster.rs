@@ -9,7 +9,7 @@ directives! {
     first = replication::END;
     /// Whether this node is part of a cluster.
     CLUSTER_ENABLED = boolean("cluster-enabled", false).immutable();
-    /// Name of the file that keeps the cluster's state; the node writes it, nobody else.
+    /// Name of the file that keeps the cluster's state; only the node writes it.
     CLUSTER_CONFIG_FILE = text("cluster-config-file", "nodes.conf").immutable();
     /// Milliseconds of silence after which a node counts as failing.
     CLUSTER_NODE_TIMEOUT = int("cluster-node-timeout", 0, i64::MAX, 15000);

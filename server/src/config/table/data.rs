@@ -60,7 +60,7 @@ directives! {
     LAZYFREE_LAZY_SERVER_DEL = boolean("lazyfree-lazy-server-del", false).no_effect();
     /// Make DEL work as UNLINK.
     LAZYFREE_LAZY_USER_DEL = boolean("lazyfree-lazy-user-del", false).no_effect();
-    /// Make FLUSHALL, FLUSHDB and SCRIPT FLUSH asynchronous unless SYNC is said.
+    /// Make FLUSHALL, FLUSHDB and SCRIPT FLUSH asynchronous unless SYNC is given.
     LAZYFREE_LAZY_USER_FLUSH = boolean("lazyfree-lazy-user-flush", false).no_effect();
     /// The most memory of the data set; 0 is unlimited.
     MAXMEMORY = memory("maxmemory", 0, u64::MAX, 0).no_effect();
@@ -74,7 +74,7 @@ directives! {
     LFU_LOG_FACTOR = int("lfu-log-factor", 0, INT_MAX, 10).no_effect();
     /// Minutes after which the counter of LFU is halved.
     LFU_DECAY_TIME = int("lfu-decay-time", 0, INT_MAX, 1).no_effect();
-    /// Move values to defragment memory. Refused, as by every Redis with a stock allocator.
+    /// Move values to defragment memory. Refused, as in every Redis with a stock allocator.
     ACTIVEDEFRAG = boolean("activedefrag", false).check_number(checks::no_defragmentation).no_effect();
     /// Least CPU percentage of defragmentation.
     ACTIVE_DEFRAG_CYCLE_MIN = int("active-defrag-cycle-min", 1, 99, 1).no_effect();

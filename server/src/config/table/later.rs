@@ -39,7 +39,7 @@ directives! {
     /// Valkey 9: bytes that may be left to send when an atomic slot migration pauses its source.
     SLOT_MIGRATION_MAX_FAILOVER_REPL_BYTES =
         memory("slot-migration-max-failover-repl-bytes", 0, LONG_MAX, 0).hidden().no_effect();
-    /// Redis 7.4: milliseconds between two random pings of the bus; 0 for the usual.
+    /// Redis 7.4: milliseconds between two random pings of the bus; 0 for the default.
     CLUSTER_PING_INTERVAL = int("cluster-ping-interval", 0, i64::MAX, 0).hidden().no_effect();
     /// Valkey 9: percentage of the nodes that a packet of the bus mentions.
     CLUSTER_MESSAGE_GOSSIP_PERC = int("cluster-message-gossip-perc", 1, 100, 10).hidden().no_effect();
@@ -91,7 +91,7 @@ directives! {
     EXTENDED_REDIS_COMPATIBILITY = boolean("extended-redis-compatibility", false).hidden().no_effect();
     /// Valkey 8.1: data are being imported, so nothing expires.
     IMPORT_MODE = boolean("import-mode", false).hidden().no_effect();
-    /// Valkey 8.1: whether files of versions to come are loaded.
+    /// Valkey 8.1: whether files of newer versions are loaded.
     RDB_VERSION_CHECK = choice("rdb-version-check", &[("strict", 0), ("relaxed", 1)], 0).hidden().no_effect();
     /// Valkey 9: seed of the hash function.
     HASH_SEED = text("hash-seed", "").immutable().hidden().sensitive().no_effect();

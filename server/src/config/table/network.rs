@@ -53,7 +53,7 @@ directives! {
     IO_THREADS_DO_READS = boolean("io-threads-do-reads", false).immutable().no_effect();
     /// Password that clients must give with AUTH.
     REQUIREPASS = secret("requirepass");
-    /// File of ACL users. Refused: a node that ignored it would serve whom the file shuts out.
+    /// File of ACL users. Refused: a node that ignored it would serve users whom the file excludes.
     ACLFILE = text("aclfile", "").immutable().no_effect().check_text(checks::no_acl_file);
     /// Channels that a new ACL user may use.
     ACL_PUBSUB_DEFAULT = choice("acl-pubsub-default", &[("allchannels", 1), ("resetchannels", 0)], 0).no_effect();

@@ -27,7 +27,7 @@ directives! {
     first = network::END;
     /// Go to the background. The command ends when the server serves, or says why it does not.
     DAEMONIZE = boolean("daemonize", false).immutable();
-    /// Which supervisor started the process. slotd needs no telling.
+    /// Which supervisor started the process. slotd does not need it.
     SUPERVISED = choice("supervised", &[("upstart", 3), ("systemd", 2), ("auto", 1), ("no", 0)], 0).immutable().no_effect();
     /// File that gets the process id; in the background `/var/run/redis.pid` unless another is named.
     PIDFILE = optional("pidfile").immutable();
@@ -68,7 +68,7 @@ directives! {
     BGSAVE_CPULIST = optional("bgsave_cpulist").also("bgsave-cpulist").immutable().no_effect();
     /// Switch transparent huge pages off for the whole process; an embedded cluster leaves its program's alone.
     DISABLE_THP = boolean("disable-thp", true).immutable();
-    /// Whether the kernel is told whom to kill first when memory runs out.
+    /// Whether to tell the kernel which processes to kill first when memory runs out.
     OOM_SCORE_ADJ =
         choice("oom-score-adj", &[("no", 0), ("yes", 1), ("relative", 1), ("absolute", 2)], 0).no_effect();
     /// Kernel scores of a primary, a replica and a child process.

@@ -12,13 +12,15 @@ const HEAD: &str = "\
 
 <!-- Written from the table in server/src/config/table/ by `UPDATE_DOCS=1 cargo test -p slotd directives_are_documented`. -->
 
-What redis.conf, the command line and CONFIG know. The names, defaults, ranges and error texts are those of Redis 7.0.15,
-except for the few that say otherwise. *Effect*: **live** directives take effect at once when CONFIG SET changes them,
-**startup** ones are read when the node starts, and **none** are read, checked, kept and shown, so that an existing redis.conf
-works, but slotd has nothing yet (or by design) that obeys them: the log warns of each that is set to something else than its default.
+The directives of redis.conf, the command line and CONFIG. The names, defaults, ranges and error texts are those of
+Redis 7.0.15, except where noted. *Effect*: **live** directives take effect at once when CONFIG SET changes them,
+**startup** ones are read when the node starts. Those with **none** are read, checked, kept and shown, so that an
+existing redis.conf works, but they change nothing in slotd (yet, or by design); the log warns about each one that is
+not set to its default.
 
-Accepted in files only: `include` (with patterns, 16 deep), and the line `user default ...` that CONFIG REWRITE of Redis writes.
-Refused with a clear error: `rename-command`, `loadmodule`, `aclfile`, other `user` lines, `sentinel`, module directives.
+Accepted in files only: `include` (with patterns, 16 deep), and the line `user default ...` that Redis's CONFIG REWRITE
+writes. Refused with a clear error: `rename-command`, `loadmodule`, `aclfile`, other `user` lines, `sentinel`, module
+directives.
 ";
 
 fn row(directive: &Directive, default: &str) -> String {
