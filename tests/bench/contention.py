@@ -12,6 +12,7 @@ It is a benchmark, not a test: it judges nothing. How to read it stands in docs/
 import argparse
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -38,9 +39,7 @@ class Node:
     """A running node, and a connection to it."""
 
     def __init__(self, binary, directives):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.directory = tempfile.mkdtemp(prefix="contention-")
         arguments = ["--port", str(self.port), "--dir", self.directory, "--save", "", "--logfile", "log", *directives]
         self.process = subprocess.Popen([binary, *arguments], cwd=self.directory, stdout=subprocess.DEVNULL)
@@ -83,6 +82,16 @@ class Node:
         self.process.kill()
         self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def free_port():
+    """A port that is free, as is that of the bus above it. Connections go out from ports above these."""
+    for port in random.sample(range(12000, 22000), 100):
+        with socket.socket() as client, socket.socket() as bus, contextlib.suppress(OSError):
+            client.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10000))
+            return port
+    sys.exit("no free ports")
 
 
 def wait_for(what, probe):

@@ -124,8 +124,7 @@ impl Positions for Small<'_> {
             let entry = self.table[place];
             // An occurrence at position 0 counts as none: it is never copied from, so its place is free.
             let from = (entry > self.base).then(|| (entry - self.base) as usize);
-            if from.and_then(|from| triple(input, from)).is_none_or(|there| there == value || hash(there) == hash_here)
-            {
+            if from.is_none_or(|from| hash(three(input, from)) == hash_here) {
                 self.table[place] = self.base + at as u32;
                 return from;
             }
@@ -138,9 +137,12 @@ fn compress_with(met: &mut impl Positions, input: &[u8], max_len: usize) -> Opti
     let mut out = Output::new(input.len(), max_len);
     // What is before `at` and has not been written begins at `literals`.
     let (mut literals, mut at) = (0, 0);
-    while let Some(value) = triple(input, at) {
-        let from = met.meet(input, value, at).filter(|&from| is_copy(input, from, at, value));
-        let Some(from) = from else {
+    let mut before = u32::from(input[0]) << 8 | u32::from(input[1]);
+    while at + 2 < input.len() {
+        let value = before << 8 | u32::from(input[at + 2]);
+        let from = met.meet(input, value, at);
+        let Some(from) = from.filter(|&from| at - from <= MAX_OFFSET && is_same(three(input, from), value)) else {
+            before = value;
             at += 1;
             continue;
         };
@@ -151,35 +153,31 @@ fn compress_with(met: &mut impl Positions, input: &[u8], max_len: usize) -> Opti
         if at + 2 >= input.len() {
             break;
         }
-        for position in [at - 2, at - 1] {
-            if let Some(value) = triple(input, position) {
-                met.meet(input, value, position);
-            }
-        }
+        let value = three(input, at - 2);
+        met.meet(input, value, at - 2);
+        before = value << 8 | u32::from(input[at + 1]);
+        met.meet(input, before, at - 1);
     }
     out.finish(input, literals, at)
 }
 
-/// The three bytes at `at` as a number, if there are three.
+/// The three bytes at `at`, which are not the last ones, as a number. Where one grows byte by byte, what is above three bytes does not count.
 #[inline(always)]
-fn triple(input: &[u8], at: usize) -> Option<u32> {
-    let rest = input.get(at..)?;
-    match rest.first_chunk() {
-        Some(&four) => Some(u32::from_be_bytes(four) >> 8),
-        None => rest.first_chunk().map(|&[a, b, c]| u32::from_be_bytes([0, a, b, c])),
-    }
+fn three(input: &[u8], at: usize) -> u32 {
+    let four = input[at..].first_chunk().expect("another three bytes begin behind them");
+    u32::from_be_bytes(*four) >> 8
+}
+
+/// Whether two numbers are those of the same three bytes.
+#[inline(always)]
+fn is_same(a: u32, b: u32) -> bool {
+    (a ^ b) << 8 == 0
 }
 
 /// The hash of three bytes.
 #[inline(always)]
 fn hash(value: u32) -> usize {
     (value >> (24 - HASH_BITS)).wrapping_sub(value.wrapping_mul(5)) as usize & (PLACES - 1)
-}
-
-/// Whether the position is near enough and really holds the three bytes at `at`.
-#[inline(always)]
-fn is_copy(input: &[u8], from: usize, at: usize, value: u32) -> bool {
-    at - from <= MAX_OFFSET && triple(input, from) == Some(value)
 }
 
 /// How many bytes to copy, given that the first three agree. The bounds are LibLZF's: it compares 16 bytes before it
