@@ -73,8 +73,12 @@ impl<'k> Key<'k> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownKey<'a> {
     pub key: &'a [u8],
-    pub slot: SlotId,
     pub hash: KeyHash,
+    /// Which word of the command it is.
+    pub position: u32,
+    pub slot: SlotId,
+    /// It names a channel of shard publish and subscribe, which has a slot but no value.
+    pub is_channel: bool,
 }
 
 /// The keys of a command in the order of its words, which is the order in which handlers ask for them.

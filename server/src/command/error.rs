@@ -259,6 +259,11 @@ pub(crate) fn wrong_arity(name: &str) -> CmdError {
     CmdError::new(format!("ERR wrong number of arguments for '{name}' command"))
 }
 
+/// A mistake in our own tables: the key specs of the command do not name a key that its handler used.
+pub(crate) fn undeclared_key(name: &str) -> CmdError {
+    CmdError::new(format!("ERR '{name}' used a key that it does not declare; nothing was done to that key"))
+}
+
 /// `ERR invalid expire time in 'set' command`
 pub(crate) fn invalid_expire(name: &str) -> CmdError {
     CmdError::new(format!("ERR invalid expire time in '{name}' command"))

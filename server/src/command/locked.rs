@@ -3,6 +3,7 @@
 //! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the
 //! only order in which more than one slot lock is ever taken, so no two commands can wait for each other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::slot::SlotId;
@@ -143,6 +144,24 @@ impl Locked<'_> {
 pub(crate) enum Slots<'a> {
     One(Place, &'a mut Slot),
     Many(SlotList<'a>),
+    /// All there are.
+    All(AllSlots<'a>),
+    /// Others than these were asked for.
+    Stray(Box<Stray<'a>>),
+}
+
+/// What a command goes on with after it asked for a slot that was not locked for it.
+pub(crate) struct Stray<'a> {
+    slots: Slots<'a>,
+    /// Stands for every slot that is not locked. What is put there is gone when the command ends.
+    nowhere: Slot,
+}
+
+/// Every slot, locked when it is first asked for and until the command ends. For commands that run while nobody else does, be it
+/// that they cannot name their keys: only then is there nobody who takes the locks in another order.
+pub(crate) struct AllSlots<'a> {
+    keyspace: &'a Keyspace,
+    locked: BTreeMap<Place, SlotGuard<'a>>,
 }
 
 /// References to locked slots, ascending.
@@ -154,37 +173,86 @@ pub(crate) struct SlotList<'a> {
     last: usize,
 }
 
-#[cold]
-fn unlocked() -> ! {
-    panic!("every key of a command is locked before its handler runs")
-}
+impl<'a> Slots<'a> {
+    /// Every slot. The caller holds the barrier.
+    pub(crate) fn all(keyspace: &'a Keyspace) -> Self {
+        Self::All(AllSlots { keyspace, locked: BTreeMap::new() })
+    }
 
-impl Slots<'_> {
-    /// The locked slot.
-    ///
-    /// # Panics If the slot was not locked: then the command's key specs do not name a key that its handler uses, which
-    /// is a mistake in our tables.
+    /// The locked slot. An empty one if it was not locked: then the command's key specs do not name a key that its handler uses. The
+    /// command is answered with an error ([`Slots::is_stray`]).
     #[inline(always)]
     pub(crate) fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
+        let holds = match self {
+            Self::One(place, _) => *place == wanted,
+            Self::Many(list) => list.find(wanted),
+            Self::All(_) | Self::Stray(_) => true,
+        };
+        if !holds {
+            self.stray();
+        }
         match self {
-            Self::One(place, slot) => {
-                if *place != wanted {
-                    unlocked();
+            Self::One(_, slot) => slot,
+            Self::Many(list) => list.slots[list.last],
+            Self::All(all) => all.at(wanted),
+            Self::Stray(stray) => stray.at(wanted),
+        }
+    }
+
+    /// Whether a slot was asked for that was not locked.
+    #[inline(always)]
+    pub(crate) fn is_stray(&self) -> bool {
+        matches!(self, Self::Stray(_))
+    }
+
+    #[cold]
+    fn stray(&mut self) {
+        let nothing = Self::Many(SlotList { slots: Vec::new(), places: &[], last: 0 });
+        let slots = std::mem::replace(self, nothing);
+        *self = Self::Stray(Box::new(Stray { slots, nowhere: Slot::EMPTY }));
+    }
+}
+
+impl AllSlots<'_> {
+    #[cold]
+    fn at(&mut self, wanted: Place) -> &mut Slot {
+        let Self { keyspace, locked } = self;
+        locked.entry(wanted).or_insert_with(|| {
+            let (db, slot) = slot_at(wanted);
+            keyspace.lock(db, slot)
+        })
+    }
+}
+
+impl Stray<'_> {
+    #[cold]
+    fn at(&mut self, wanted: Place) -> &mut Slot {
+        let Self { slots, nowhere } = self;
+        match slots {
+            Slots::One(place, slot) if *place == wanted => slot,
+            Slots::Many(list) => {
+                if list.find(wanted) {
+                    list.slots[list.last]
+                } else {
+                    nowhere
                 }
-                slot
             }
-            Self::Many(list) => list.at(wanted),
+            _ => nowhere,
         }
     }
 }
 
 impl SlotList<'_> {
-    fn at(&mut self, wanted: Place) -> &mut Slot {
+    /// Makes the wanted slot the last that was asked for; `false` if it is none of these.
+    fn find(&mut self, wanted: Place) -> bool {
         if self.places.get(self.last) != Some(&wanted) {
-            self.last = self.places.binary_search(&wanted).unwrap_or_else(|_| unlocked());
+            match self.places.binary_search(&wanted) {
+                Ok(at) => self.last = at,
+                Err(_) => return false,
+            }
         }
-        self.slots[self.last]
+        true
     }
 }
 

@@ -19,15 +19,25 @@ use protocol::slot::key_slot;
 use tokio::sync::Notify;
 
 use super::Engine;
-use super::execute::{Called, Caller, Unit};
-use super::handler::Handler;
+use super::call::Call;
+use super::execute::{Called, Caller, Work};
+use super::handler::{Command, Handler};
 use super::hot::Hot;
+use super::unit::Unit;
 use crate::base::rng::Rng;
-use crate::command::{BlockSpec, CmdError, LockPlan, Locked, Role, TimeoutReply};
+use crate::command::{BlockSpec, CmdError, KnownKey, LockPlan, Locked, Role, TimeoutReply};
 use crate::session::Session;
 use crate::session::client::parked::{Parked, write_timeout};
 use crate::session::client::{ClientHandle, Mail};
 use crate::store::{BlockToken, Cause, Change, EntryRef, Slot, Type, Waiter, Wake};
+
+/// A key that became ready.
+struct Offer<'k> {
+    db: usize,
+    key: &'k [u8],
+    /// The number of the last waiter who had a turn.
+    passed: u64,
+}
 
 impl Engine {
     /// Parks a command whose handler returned [`crate::command::Outcome::Block`]; the locks it ran under are still held.
@@ -159,7 +169,8 @@ impl Engine {
         while unit.has_ready() {
             for (db, key) in unit.take_ready() {
                 let here = later.is_empty() && locked.get(db, key_slot(&key)).is_some();
-                if !here || self.serve_key(db, &key, &mut 0, unit, locked, now).is_some() {
+                let mut offer = Offer { db, key: &key, passed: 0 };
+                if !here || self.serve_key(&mut offer, unit, locked, now).is_some() {
                     later.push((db, key));
                 }
             }
@@ -172,16 +183,18 @@ impl Engine {
     pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
         let mut ready = VecDeque::from(unit.take_ready());
         while let Some((db, key)) = ready.pop_front() {
-            let mut passed = 0;
+            let mut offer = Offer { db, key: &key, passed: 0 };
             let mut next: Option<Arc<Parked>> = None;
             loop {
                 let mut plan = LockPlan::default();
                 plan.add(db, key_slot(&key));
                 if let Some(parked) = next {
-                    self.plan_parked(&parked, &mut plan);
+                    let command = self.registry.by_index(parked.command);
+                    let keys = self.keys_of(command, parked.args.view(), parked.db);
+                    self.plan_locks(&call_of(command, &parked, &keys, &self.hot.load(), now), parked.db, &mut plan);
                 }
                 // Another waiter may come to the front before its locks are taken; then it is his turn.
-                next = self.serve_key(db, &key, &mut passed, unit, &mut self.lock(plan), now);
+                next = self.serve_key(&mut offer, unit, &mut self.lock(plan), now);
                 if next.is_none() {
                     break;
                 }
@@ -192,16 +205,15 @@ impl Engine {
     }
 
     /// Offers a key, whose slot is locked, to those who wait for it, once to each, until it concerns nobody any more. They begin behind
-    /// the number `passed`, and it becomes that of the last who had his turn. Returns who needs more locks.
+    /// the last who had a turn. Returns who needs more locks.
     fn serve_key(
         &self,
-        db: usize,
-        key: &[u8],
-        passed: &mut u64,
+        offer: &mut Offer<'_>,
         unit: &mut Unit,
         locked: &mut Locked<'_>,
         now: i64,
     ) -> Option<Arc<Parked>> {
+        let &mut Offer { db, key, .. } = offer;
         let (slot, hash) = (key_slot(key), self.keyspace.hash(key));
         let hot = self.hot.load();
         loop {
@@ -218,17 +230,20 @@ impl Engine {
                 return None;
             }
             let (number, parked) = {
-                let mut waiters = place.waiters_after(key, *passed);
+                let mut waiters = place.waiters_after(key, offer.passed);
                 let (number, waiter) = waiters.find(|(_, waiter)| waiter.token.wake().is_due(ty))?;
                 (number, parked_of(waiter)?)
             };
+            let command = self.registry.by_index(parked.command);
+            let keys = self.keys_of(command, parked.args.view(), parked.db);
+            let call = call_of(command, &parked, &keys, &hot, now);
             let mut plan = LockPlan::default();
-            self.plan_parked(&parked, &mut plan);
+            self.plan_locks(&call, parked.db, &mut plan);
             if !locked.holds(&plan) {
-                return Some(parked);
+                return Some(parked.clone());
             }
-            *passed = number;
-            if parked.token.claim() && self.serve(&parked, key, unit, locked, &hot, now) {
+            offer.passed = number;
+            if parked.token.claim() && self.serve(&parked, call, key, unit, locked) {
                 for (slot, key) in &parked.keys {
                     if let Some(place) = locked.get_mut(parked.db, *slot) {
                         place.stop_waiting(key, &parked.token);
@@ -251,17 +266,8 @@ impl Engine {
 
     /// Runs a claimed command, because of the key `ready`, on behalf of its client and posts the reply. `false`: it has none yet, and waits
     /// on where it stands.
-    fn serve(
-        &self,
-        parked: &Parked,
-        ready: &[u8],
-        unit: &mut Unit,
-        locked: &mut Locked<'_>,
-        hot: &Hot,
-        now: i64,
-    ) -> bool {
-        let command = self.registry.by_index(parked.command);
-        let Handler::Keyed(handler) = command.handler else { unreachable!("only keyed commands are parked") };
+    fn serve(&self, parked: &Parked, call: Call<'_>, ready: &[u8], unit: &mut Unit, locked: &mut Locked<'_>) -> bool {
+        let Handler::Keyed(handler) = call.command.handler else { unreachable!("only keyed commands are parked") };
         let caller = Caller {
             db: parked.db,
             protocol: parked.protocol,
@@ -272,22 +278,11 @@ impl Engine {
             output_limit: usize::MAX,
             serving: Some(ready),
             lent: None,
-            now,
         };
-        let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ now as u64));
+        let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ call.now as u64));
         let by = unit.begin_serving(parked.client.id);
-        let called = self.call_keyed(
-            caller,
-            command,
-            handler,
-            parked.args.view(),
-            &[],
-            &mut out,
-            &mut rng,
-            hot,
-            unit,
-            locked.slots(),
-        );
+        let work = Work { out: &mut out, rng: &mut rng, unit: &mut *unit };
+        let called = self.call_keyed(caller, call, handler, locked.slots(), work);
         let served = !matches!(called, Called::Block(_));
         if served {
             parked.token.serve();
@@ -299,10 +294,11 @@ impl Engine {
         unit.end_serving(by).iter().for_each(|key| self.tell_own(&parked.client, key));
         served
     }
+}
 
-    fn plan_parked(&self, parked: &Parked, plan: &mut LockPlan) {
-        self.plan_locks(self.registry.by_index(parked.command), parked.args.view(), parked.db, plan);
-    }
+/// A parked command, as a call.
+fn call_of<'a>(command: &'a Command, parked: &'a Parked, keys: &'a [KnownKey<'a>], hot: &'a Hot, now: i64) -> Call<'a> {
+    Call { command, args: parked.args.view(), keys, hot, moving: None, now }
 }
 
 /// The engine's side of a waiter.

@@ -14,17 +14,15 @@ use protocol::resp::request::ProtocolError;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::execute::{Called, Caller, PlannedKeys, Unit, prefetch};
-use super::handler::{Command, Handled, Handler, Handover, ReplyFuture, SessionCtx, Subsystem};
-use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient};
+use super::call::Call;
+use super::handler::{Command, Handler, Handover, ReplyFuture};
+use super::held::Held;
 use super::hot::Hot;
 use super::intake::Intake;
 use super::pace::Pace;
 use super::ports::Route;
-use super::window::{Lead, Tail, Window};
-use crate::command::locked::{Slots, place};
-use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, KnownKey, LockPlan, Locked, Traits, error};
-use crate::session::transaction::Queued;
+use super::window::{Lead, Look, Tail, Window};
+use crate::command::{CmdError, Flags, Traits, error};
 use crate::session::{Origin, ReplyMode, Session};
 
 /// Why processing stopped.
@@ -53,17 +51,28 @@ pub(super) enum Step {
     Stop(Next),
 }
 
-/// What is the same for everything that is done in one command's turn. On the path of most commands it is handed on by value: it
-/// stays in registers as long as nobody takes its address.
-#[derive(Clone, Copy)]
-struct Turn<'a> {
-    command: &'a Command,
-    args: Args<'a>,
-    hot: &'a Hot,
-    /// See [`SessionCtx::moving`].
-    moving: Option<&'a Route>,
-    /// Unix milliseconds.
-    now: i64,
+/// What the gates came to.
+enum Passed {
+    /// The command may run.
+    On,
+    /// Its slot is moving: what its locks are for is looked at under them.
+    Moving(Route),
+    /// It was refused, or queued, or has to wait.
+    Stopped(Step),
+}
+
+/// Whether the command is kept for EXEC.
+#[inline(always)]
+fn is_queued(session: &Session, command: &Command) -> bool {
+    session.in_multi() && !command.traits.has(Traits::RUNS_IN_MULTI)
+}
+
+/// What all commands of one batch share.
+pub(super) struct Batch<'a, 'e> {
+    pub pass: &'a mut Pass<'e>,
+    pub pace: &'a mut Pace,
+    /// Where replies go.
+    pub out: &'a mut Vec<u8>,
 }
 
 /// What the parser takes from this client.
@@ -93,20 +102,21 @@ impl Engine {
         };
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
-        let result = self.process_batch(session, intake, input, out, &mut pass, &mut pace);
-        self.end_batch(session, intake, &mut pace, out);
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let result = self.process_batch(session, intake, input, &mut batch);
+        self.end_batch(session, intake, &mut batch);
         result
     }
 
     /// What is left to do when all that was to be executed is.
     #[inline]
-    pub(super) fn end_batch(&self, session: &mut Session, intake: &mut Intake, pace: &mut Pace, out: &mut Vec<u8>) {
-        pace.settle(self, session);
+    pub(super) fn end_batch(&self, session: &mut Session, intake: &mut Intake, batch: &mut Batch<'_, '_>) {
+        batch.pace.settle(self, session);
         self.settle_tracking();
         // A push that the last command caused comes right behind its reply.
-        take_pushes(session, out);
+        take_pushes(session, batch.out);
         intake.shrink();
-        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
+        self.stats.commands_processed.fetch_add(batch.pace.commands, Ordering::Relaxed);
     }
 
     fn process_batch(
@@ -114,9 +124,7 @@ impl Engine {
         session: &mut Session,
         intake: &mut Intake,
         input: &mut [u8],
-        out: &mut Vec<u8>,
-        pass: &mut Pass<'_>,
-        pace: &mut Pace,
+        batch: &mut Batch<'_, '_>,
     ) -> (usize, Next) {
         let mut from = 0;
         let mut hot = self.hot.load_full();
@@ -126,13 +134,13 @@ impl Engine {
             session.output_limit = hot.output_limit(&session.handle);
             let flush_at = FLUSH_AT.min(session.output_limit);
             let limits = limits(session, &hot);
-            window.open(self, intake, input, from, &limits, authenticated, session.db);
+            window.open(self, intake, input, Look { from, limits, several: authenticated, db: session.db });
             from = window.end;
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
-                let step = self.dispatch(session, args, &request.lead, out, pass, &hot, pace);
+                let step = self.dispatch(session, args, &request.lead, &hot, batch);
                 // A push that the command caused comes right behind its reply.
-                take_pushes(session, out);
+                take_pushes(session, batch.out);
                 let renewed = matches!(step, Step::Renewed);
                 let stop = match step {
                     Step::Stop(next @ Next::Held(_)) => {
@@ -141,7 +149,9 @@ impl Engine {
                         Some((request.end, next))
                     }
                     Step::Stop(next) => Some((request.end, next)),
-                    Step::Next | Step::Renewed if out.len() >= flush_at => Some((request.end, flush(session, out))),
+                    Step::Next | Step::Renewed if batch.out.len() >= flush_at => {
+                        Some((request.end, flush(session, batch.out)))
+                    }
                     Step::Next | Step::Renewed if session.close_after_reply => Some((request.end, Next::Close)),
                     Step::Next | Step::Renewed => None,
                 };
@@ -166,7 +176,7 @@ impl Engine {
                 Tail::More => {}
                 Tail::Incomplete { need } => return (from, Next::Input { need: *need }),
                 Tail::Broken(problem) => {
-                    self.answer_broken(session, problem, out);
+                    self.answer_broken(session, problem, batch.out);
                     return (input.len(), Next::Close);
                 }
             }
@@ -187,7 +197,8 @@ impl Engine {
         let hot = self.hot.load_full();
         let Some(mut pass) = self.barrier.enter_soon(session.gate) else { return Next::Held(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
-        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let step = self.dispatch(session, args, &Lead::of(self, args), &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
         let next = match step {
@@ -205,7 +216,8 @@ impl Engine {
         let hot = self.hot.load_full();
         let Some(mut pass) = self.barrier.try_enter(session.gate) else { return Some(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
-        let step = self.dispatch(session, args, &Lead::of(self, args), out, &mut pass, &hot, &mut pace);
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let step = self.dispatch(session, args, &Lead::of(self, args), &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
         // The control thread never becomes patient.
@@ -213,72 +225,107 @@ impl Engine {
         if let Step::Stop(Next::Held(held)) = step { Some(held) } else { None }
     }
 
+    /// Gives a request its turn.
     pub(super) fn dispatch(
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
         lead: &Lead,
-        out: &mut Vec<u8>,
-        pass: &mut Pass<'_>,
         hot: &Hot,
-        pace: &mut Pace,
+        batch: &mut Batch<'_, '_>,
     ) -> Step {
-        let start = out.len();
-        let Some(command) = self.resolve(args, lead) else { return self.refuse_unknown(session, args, lead, out) };
-        pace.turn(self, session, command);
-        let now = pace.now_ms;
+        let Some(command) = self.resolve(args, lead) else {
+            return self.refuse_unknown(session, args, lead, batch.out);
+        };
+        batch.pace.turn(self, session, command);
+        let now = batch.pace.now_ms;
+        let Handler::Keyed(handler) = command.handler else {
+            return self.dispatch_other(session, command, args, hot, batch);
+        };
+        if !lead.is_home() {
+            return self.dispatch_other(session, command, args, hot, batch);
+        }
+        let known = lead.key(args);
+        let call = Call { command, args, keys: std::slice::from_ref(&known), hot, moving: None, now };
+        match self.pass(session, call, batch.out) {
+            Passed::On => {}
+            Passed::Moving(route) => {
+                return self.dispatch_moving(session, &Call { moving: Some(&route), ..call }, batch);
+            }
+            Passed::Stopped(step) => return step,
+        }
+        let start = batch.out.len();
+        let step = self.run_at_home(session, handler, call, batch.out);
+        end_turn(session, command, step, start, batch)
+    }
+
+    /// [`Engine::dispatch`] for a command that is not about a single key.
+    #[inline(never)]
+    fn dispatch_other(
+        self: &Arc<Self>,
+        session: &mut Session,
+        command: &Command,
+        args: Args<'_>,
+        hot: &Hot,
+        batch: &mut Batch<'_, '_>,
+    ) -> Step {
+        let keys = self.keys_of(command, args, session.db);
+        let call = Call { command, args, keys: &keys, hot, moving: None, now: batch.pace.now_ms };
+        match self.pass(session, call, batch.out) {
+            Passed::On => {}
+            Passed::Moving(route) => {
+                return self.dispatch_moving(session, &Call { moving: Some(&route), ..call }, batch);
+            }
+            Passed::Stopped(step) => return step,
+        }
+        let start = batch.out.len();
+        let step = match command.handler {
+            Handler::Keyed(handler) => self.run_keyed(session, handler, &call, batch.out),
+            _ => self.run(session, &call, batch),
+        };
+        end_turn(session, command, step, start, batch)
+    }
+
+    /// Leads a call through the gates, and into the queue of a transaction.
+    #[inline(always)]
+    fn pass(&self, session: &mut Session, call: Call<'_>, out: &mut Vec<u8>) -> Passed {
+        let command = call.command;
         // Asked before the route: a pause for a failover ends when the slots have gone, so that a command which meets no pause here and
         // an old route there cannot be.
-        let held_until = self.pause_gate(session, command, now);
-        let moving = match self.pass_gates(session, command, args, lead, hot) {
+        let held_until = self.pause_gate(session, command, call.now);
+        let moving = match self.pass_gates(session, call) {
             Ok(moving) => moving,
-            Err(problem) => return self.refuse(session, Some(command), &problem, out),
+            Err(problem) => return Passed::Stopped(self.refuse(session, Some(command), &problem, out)),
         };
         if let Some(until) = held_until {
-            return Step::Stop(Next::Held(Held::Pause(until)));
+            return Passed::Stopped(Step::Stop(Next::Held(Held::Pause(until))));
         }
-        let turn = Turn { command, args, hot, moving: None, now };
         if let Some(route) = moving {
-            return self.dispatch_moving(session, &{ turn }, route, pass, pace, out);
+            return Passed::Moving(route);
         }
-        if session.in_multi() && !command.traits.has(Traits::RUNS_IN_MULTI) {
-            return self.queue(session, command, args, out);
+        if is_queued(session, command) {
+            return Passed::Stopped(self.queue(session, &{ call }, out));
         }
-        let step = match command.handler {
-            Handler::Keyed(handler) if lead.is_home() => self.run_at_home(session, handler, turn, lead, out),
-            Handler::Keyed(handler) => self.run_keyed(session, handler, &{ turn }, None, out),
-            _ => self.run(session, &{ turn }, pass, out),
-        };
-        end_turn(session, command, step, start, pace, out)
+        Passed::On
     }
 
     /// A command whose slot moves. What is not run under its slots' locks right away is looked at here; EXEC looks at what was queued
     /// under the locks of all.
     #[cold]
-    fn dispatch_moving(
-        self: &Arc<Self>,
-        session: &mut Session,
-        turn: &Turn<'_>,
-        route: Route,
-        pass: &mut Pass<'_>,
-        pace: &mut Pace,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let &Turn { command, args, now, .. } = turn;
-        let start = out.len();
-        let queues = session.in_multi() && !command.traits.has(Traits::RUNS_IN_MULTI);
+    fn dispatch_moving(self: &Arc<Self>, session: &mut Session, call: &Call<'_>, batch: &mut Batch<'_, '_>) -> Step {
+        let start = batch.out.len();
+        let command = call.command;
+        let queues = is_queued(session, command);
         let step = match command.handler {
-            Handler::Keyed(handler) if !queues => self.run_keyed(session, handler, turn, Some(route), out),
-            _ if command.traits.has(Traits::RUNS_THE_QUEUE) => {
-                self.run(session, &Turn { moving: Some(&route), ..*turn }, pass, out)
-            }
-            _ => match self.admit_for_now(session.db, command, args, now, route) {
-                Err(problem) => return self.refuse(session, Some(command), &problem, out),
-                Ok(()) if queues => return self.queue(session, command, args, out),
-                Ok(()) => self.run(session, turn, pass, out),
+            Handler::Keyed(handler) if !queues => self.run_keyed(session, handler, call, batch.out),
+            _ if command.traits.has(Traits::RUNS_THE_QUEUE) => self.run(session, call, batch),
+            _ => match self.admit_for_now(session.db, call) {
+                Err(problem) => return self.refuse(session, Some(command), &problem, batch.out),
+                Ok(()) if queues => return self.queue(session, call, batch.out),
+                Ok(()) => self.run(session, call, batch),
             },
         };
-        end_turn(session, command, step, start, pace, out)
+        end_turn(session, command, step, start, batch)
     }
 
     /// Finds the command, if there is one that takes so many words.
@@ -336,7 +383,13 @@ impl Engine {
     }
 
     /// What refusing a command comes to: the error, the statistics, and the transaction that it spoils.
-    fn reject(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) {
+    pub(super) fn reject(
+        &self,
+        session: &mut Session,
+        command: Option<&Command>,
+        problem: &CmdError,
+        out: &mut Vec<u8>,
+    ) {
         let is_exec = command.is_some_and(|command| command.traits.has(Traits::RUNS_THE_QUEUE));
         if let Some(command) = command {
             self.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
@@ -362,262 +415,20 @@ impl Engine {
     }
 
     /// Keeps a command for EXEC.
-    fn queue(&self, session: &mut Session, command: &Command, args: Args<'_>, out: &mut Vec<u8>) -> Step {
+    fn queue(&self, session: &mut Session, call: &Call<'_>, out: &mut Vec<u8>) -> Step {
         let start = out.len();
         let Some(multi) = &mut session.multi else { return Step::Next };
         // Redis: a transaction that is already spoiled does not keep what it will not run (and so what it would have run is
         // not asked for its slots).
         let spoiled = multi.aborted || session.watching.as_ref().is_some_and(|transaction| transaction.is_raised());
         if !spoiled {
-            multi.bytes += args.total_len();
-            multi.queue.push(Queued { command: command.index, args: args.to_owned() });
+            multi.bytes += call.args.total_len();
+            multi.queue.push(call.to_queued());
         }
         session.handle.stats.multi.store(multi.queue.len() as i64, Ordering::Relaxed);
         Reply::new(out, session.protocol).simple("QUEUED");
         settle(session, start, out);
         Step::Next
-    }
-
-    /// Runs a command that takes its locks by itself.
-    fn run(self: &Arc<Self>, session: &mut Session, turn: &Turn<'_>, pass: &mut Pass<'_>, out: &mut Vec<u8>) -> Step {
-        let step = match turn.command.handler {
-            Handler::Keyspace(handler) => self.run_keyspace(session, handler, turn, pass, out),
-            _ => {
-                if session.tracks_reads {
-                    // What is noted before it reads is told at worst too often.
-                    self.remember_read(session, turn.command, turn.args);
-                }
-                self.run_service(session, turn, out, pass)
-            }
-        };
-        match step {
-            // What comes after CONFIG SET in the same pipeline obeys it.
-            Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), turn.hot) => Step::Renewed,
-            step => step,
-        }
-    }
-
-    fn run_keyspace(
-        self: &Arc<Self>,
-        session: &mut Session,
-        handler: KeyspaceFn,
-        turn: &Turn<'_>,
-        pass: &mut Pass<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let &Turn { command, args, hot, now, .. } = turn;
-        let caller = self.caller(session, now, false);
-        let mut unit = Unit::of(session);
-        if command.flags.has(Flags::EXCLUSIVE) {
-            let run = |_: &mut Pass<'_>, session: &mut Session| {
-                // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
-                if let Some(until) = self.pause_gate(session, command, now) {
-                    return Err(Held::Pause(until));
-                }
-                self.call_keyspace(caller, command, handler, args, out, &mut session.rng, hot, &mut unit, None);
-                Ok(())
-            };
-            if let Err(held) = alone(pass, session, run) {
-                return Step::Stop(Next::Held(held));
-            }
-        } else {
-            let patience = (!is_patient(session)).then_some(VISIT_PATIENCE);
-            let rng = &mut session.rng;
-            let called = self.call_keyspace(caller, command, handler, args, out, rng, hot, &mut unit, patience);
-            if let Called::Busy(db, slot) = called {
-                self.end_unit(session, unit);
-                return Step::Stop(Next::Held(hold(session, Held::Slot(db, slot))));
-            }
-        }
-        unit.settle_file();
-        self.serve_later(&mut unit, now);
-        self.end_unit(session, unit);
-        Step::Next
-    }
-
-    /// Runs a command whose only key was looked up ahead, in a slot that is not moving.
-    #[inline(always)]
-    fn run_at_home(
-        &self,
-        session: &mut Session,
-        handler: KeyedFn,
-        turn: Turn<'_>,
-        lead: &Lead,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let mut unit = Unit::of(session);
-        let known = lead.key(turn.args);
-        let place = place(session.db, known.slot);
-        let mut slot = match self.keyspace.try_lock(session.db, known.slot) {
-            Some(slot) => slot,
-            None => match self.lock_soon(session, session.db, known.slot) {
-                Ok(slot) => slot,
-                Err(held) => return Step::Stop(Next::Held(held)),
-            },
-        };
-        let slots = Slots::One(place, &mut slot);
-        let called = self.call_turn(session, handler, turn, std::slice::from_ref(&known), &mut unit, slots, out);
-        if let Called::Block(spec) = called {
-            return self.park_turn(session, &{ turn }, *spec, Locked::One(place, slot), unit);
-        }
-        if unit.has_ready() {
-            self.serve_waiting(&mut unit, Locked::One(place, slot), turn.now);
-        } else {
-            drop(slot);
-        }
-        self.end_unit(session, unit);
-        Step::Next
-    }
-
-    fn run_keyed(
-        &self,
-        session: &mut Session,
-        handler: KeyedFn,
-        turn: &Turn<'_>,
-        moving: Option<Route>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let &Turn { command, args, now, .. } = turn;
-        let mut unit = Unit::of(session);
-        let mut keys = PlannedKeys::new();
-        let mut plan = LockPlan::default();
-        self.plan_locks_and_keys(command, args, session.db, &mut plan, &mut keys);
-        let mut locked = match self.lock_all_soon(session, plan) {
-            Ok(locked) => locked,
-            Err(held) => return Step::Stop(Next::Held(held)),
-        };
-        prefetch(&keys, session.db, &locked);
-        if let Some(route) = moving
-            && let Err(problem) = self.admit(&locked, session.db, command, args, now, route)
-        {
-            drop(locked);
-            self.reject(session, Some(command), &problem, out);
-            return Step::Next;
-        }
-        if let Called::Block(spec) = self.call_turn(session, handler, *turn, &keys, &mut unit, locked.slots(), out) {
-            return self.park_turn(session, turn, *spec, locked, unit);
-        }
-        if unit.has_ready() {
-            self.serve_waiting(&mut unit, locked, now);
-        } else {
-            drop(locked);
-        }
-        self.end_unit(session, unit);
-        Step::Next
-    }
-
-    /// Runs a keyed command under its locks.
-    #[inline(always)]
-    fn call_turn(
-        &self,
-        session: &mut Session,
-        handler: KeyedFn,
-        turn: Turn<'_>,
-        keys: &[KnownKey<'_>],
-        unit: &mut Unit,
-        slots: Slots<'_>,
-        out: &mut Vec<u8>,
-    ) -> Called {
-        let Turn { command, args, hot, now, .. } = turn;
-        let caller = Caller { lent: session.lent.as_ref(), ..self.caller(session, now, true) };
-        let called = self.call_keyed(caller, command, handler, args, keys, out, &mut session.rng, hot, unit, slots);
-        if session.tracks_reads {
-            self.remember_read(session, command, args);
-        }
-        called
-    }
-
-    /// Parks a command that has to wait, under the locks it ran under.
-    #[cold]
-    fn park_turn(
-        &self,
-        session: &mut Session,
-        turn: &Turn<'_>,
-        spec: BlockSpec,
-        mut locked: Locked<'_>,
-        unit: Unit,
-    ) -> Step {
-        self.park(session, turn.command.index, turn.args.to_owned(), spec, &mut locked);
-        drop(locked);
-        self.end_unit(session, unit);
-        Step::Stop(Next::Blocked)
-    }
-
-    /// Ends a unit, when its locks are given back: what it removed is freed, what it did is counted, its replication offset is noted for
-    /// WAIT, and that a reply was too long.
-    #[inline(always)]
-    pub(crate) fn end_unit(&self, session: &mut Session, unit: Unit) {
-        session.tally.add(unit.tally);
-        if unit.over_limit {
-            session.exceed_output_limit();
-        }
-        if unit.wrote
-            && self.state.propagating.load(Ordering::Relaxed)
-            && let Some(feed) = self.feed()
-        {
-            session.last_write_offset = feed.offset();
-        }
-        unit.free();
-    }
-
-    fn run_service(
-        self: &Arc<Self>,
-        session: &mut Session,
-        turn: &Turn<'_>,
-        out: &mut Vec<u8>,
-        pass: &mut Pass<'_>,
-    ) -> Step {
-        let &Turn { command, args, moving, now, .. } = turn;
-        let start = out.len();
-        let protocol = session.protocol;
-        let limit = session.output_limit;
-        let (result, full) = {
-            let reply = Reply::new(out, protocol).limited(limit);
-            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, moving, now };
-            let result = match command.handler {
-                Handler::Session(handler) => handler(&mut ctx, args),
-                Handler::Service { subsystem, index } => match self.service(subsystem) {
-                    Some(service) => service.call(index, &mut ctx, args),
-                    None if subsystem == Subsystem::Cluster => Err(error::CLUSTER_DISABLED),
-                    None => Err(CmdError::text("ERR This instance is shutting down")),
-                },
-                Handler::Container => Err(error::wrong_arity(&command.full_name)),
-                Handler::Keyed(_) | Handler::Keyspace(_) => unreachable!("run by their own kind"),
-            };
-            (result, ctx.reply.is_full())
-        };
-        if full {
-            session.exceed_output_limit();
-        }
-        match result {
-            Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
-            Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
-            Ok(Handled::Done) => Step::Next,
-            Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(heard(session, future))),
-            Ok(Handled::Postponed(held)) => Step::Stop(Next::Held(held)),
-            Ok(Handled::Handover(handover)) => Step::Stop(Next::Handover(handover)),
-            Err(problem) => {
-                out.truncate(start);
-                self.write_error(command, &problem, out, session.protocol);
-                Step::Next
-            }
-        }
-    }
-
-    /// A session or service command inside EXEC. One that would have to wait is answered with an error there.
-    pub(super) fn run_queued_service(
-        self: &Arc<Self>,
-        session: &mut Session,
-        command: &Command,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-        now: i64,
-        pass: &mut Pass<'_>,
-    ) {
-        let turn = Turn { command, args, hot: &self.hot.load(), moving: None, now };
-        if let Step::Stop(Next::Wait(_) | Next::Handover(_)) = self.run_service(session, &turn, out, pass) {
-            self.write_error(command, &error::NO_MULTI, out, session.protocol);
-        }
     }
 }
 
@@ -638,47 +449,17 @@ fn take_pushes(session: &Session, out: &mut Vec<u8>) {
     }
 }
 
-/// Keeps back what a command wrote since `start` until the time for it has come.
-#[cold]
-fn reply_later(session: &mut Session, out: &mut Vec<u8>, start: usize) -> Step {
-    let reply = out.split_off(start);
-    let Some(time) = session.reply_after.take() else { return Step::Next };
-    let answer = Box::pin(async move {
-        time.await;
-        reply
-    });
-    Step::Stop(Next::Wait(heard(session, answer)))
-}
-
-/// A reply that comes later, as CLIENT REPLY wants it.
-fn heard(session: &Session, reply: ReplyFuture) -> ReplyFuture {
-    if session.reply_mode == ReplyMode::On {
-        return reply;
-    }
-    Box::pin(async move {
-        reply.await;
-        Vec::new()
-    })
-}
-
 /// Ends a command's turn, unless it did not have it yet.
 #[inline(always)]
-fn end_turn(
-    session: &mut Session,
-    command: &Command,
-    step: Step,
-    start: usize,
-    pace: &mut Pace,
-    out: &mut Vec<u8>,
-) -> Step {
+fn end_turn(session: &mut Session, command: &Command, step: Step, start: usize, batch: &mut Batch<'_, '_>) -> Step {
     if matches!(step, Step::Stop(Next::Held(_))) {
         return step;
     }
-    pace.count();
+    batch.pace.count();
     if session.asking || session.caching {
         session.spend_on(command.traits);
     }
-    settle(session, start, out);
+    settle(session, start, batch.out);
     step
 }
 

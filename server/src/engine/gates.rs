@@ -6,17 +6,15 @@
 
 use std::sync::atomic::Ordering;
 
-use protocol::resp::Args;
-use protocol::slot::{SlotId, key_slot};
+use protocol::slot::SlotId;
 
 use super::Engine;
+use super::call::Call;
 use super::handler::Command;
 use super::hot::Hot;
 use super::ports::{Route, RouteAsk};
 use super::state::PauseKind;
-use super::window::Lead;
-use crate::command::keys::{KeyPositions, extract};
-use crate::command::{CmdError, Flags, KeyFlags, Traits, error};
+use crate::command::{CmdError, Flags, Traits, error};
 use crate::config::ids;
 use crate::session::client::is_local;
 use crate::session::{Origin, Session};
@@ -24,14 +22,8 @@ use crate::session::{Origin, Session};
 impl Engine {
     /// The gates that refuse a command without looking at data, in Redis's order. Returns what is left for the slot's lock.
     #[inline]
-    pub(super) fn pass_gates(
-        &self,
-        session: &Session,
-        command: &Command,
-        args: Args<'_>,
-        lead: &Lead,
-        hot: &Hot,
-    ) -> Result<Option<Route>, CmdError> {
+    pub(super) fn pass_gates(&self, session: &Session, call: Call<'_>) -> Result<Option<Route>, CmdError> {
+        let command = call.command;
         if command.flags.has(Flags::PROTECTED) {
             self.protection_gate(session)?;
         }
@@ -44,8 +36,8 @@ impl Engine {
         if session.in_multi() && command.flags.has(Flags::NO_MULTI) {
             return Err(error::NO_MULTI);
         }
-        let moving = if self.cluster_enabled() { self.route_gate(session, command, args, lead)? } else { None };
-        self.state_gates(session, command, hot)?;
+        let moving = if self.cluster_enabled() { self.route_gate(session, &{ call })? } else { None };
+        self.state_gates(session, command, call.hot)?;
         Ok(moving)
     }
 
@@ -155,14 +147,9 @@ impl Engine {
     }
 
     /// Asks the cluster where the command's keys are served.
-    fn route_gate(
-        &self,
-        session: &Session,
-        command: &Command,
-        args: Args<'_>,
-        lead: &Lead,
-    ) -> Result<Option<Route>, CmdError> {
+    fn route_gate(&self, session: &Session, call: &Call<'_>) -> Result<Option<Route>, CmdError> {
         let Some(router) = self.router() else { return Ok(None) };
+        let command = call.command;
         let mut asked = RouteAsk {
             slot: SlotId::FIRST,
             write: command.flags.has(Flags::WRITE),
@@ -171,18 +158,21 @@ impl Engine {
             channel: false,
             migrate: command.traits.has(Traits::MOVES_KEYS),
         };
-        let mut slot = lead.slot();
-        if slot.is_some() {
-            asked.channel = command.spec.keys[0].flags.has(KeyFlags::NOT_KEY);
-        } else if command.traits.has(Traits::RUNS_THE_QUEUE) {
+        let mut slot = None;
+        if command.traits.has(Traits::RUNS_THE_QUEUE) {
             let Some(multi) = &session.multi else { return Ok(None) };
             for queued in &multi.queue {
-                let queued_command = self.registry.by_index(queued.command);
-                asked.write |= queued_command.spec.is_write();
-                self.slot_of(queued_command, queued.args.view(), &mut slot, &mut asked.channel)?;
+                asked.write |= self.registry.by_index(queued.command).spec.is_write();
+                for key in &queued.keys {
+                    one_slot(&mut slot, key.slot)?;
+                    asked.channel |= key.is_channel;
+                }
             }
         } else {
-            self.slot_of(command, args, &mut slot, &mut asked.channel)?;
+            for known in call.keys {
+                one_slot(&mut slot, known.slot)?;
+                asked.channel |= known.is_channel;
+            }
         }
         let Some(slot) = slot else { return Ok(None) };
         asked.slot = slot;
@@ -193,38 +183,17 @@ impl Engine {
         }
     }
 
-    /// Adds the slots of a command's keys; all must be one.
-    fn slot_of(
-        &self,
-        command: &Command,
-        args: Args<'_>,
-        slot: &mut Option<SlotId>,
-        channel: &mut bool,
-    ) -> Result<(), CmdError> {
-        let mut add = |key: &[u8]| {
-            let this = key_slot(key);
-            if slot.is_some_and(|known| known != this) {
-                return Err(error::CROSS_SLOT);
-            }
-            *slot = Some(this);
-            Ok(())
-        };
-        if let Some(position) = command.single_key {
-            *channel |= command.spec.keys[0].flags.has(KeyFlags::NOT_KEY);
-            return add(&args[position]);
-        }
-        let mut positions = KeyPositions::new();
-        if extract(command.spec, args, &mut positions).is_err() {
-            return Ok(());
-        }
-        for (position, flags) in positions {
-            *channel |= flags.has(KeyFlags::NOT_KEY);
-            add(&args[position as usize])?;
-        }
-        Ok(())
-    }
-
     fn cluster_enabled(&self) -> bool {
         self.router.get().is_some()
     }
+}
+
+/// Adds the slot of a key to those of the keys before it; all must be one.
+#[inline]
+fn one_slot(slot: &mut Option<SlotId>, this: SlotId) -> Result<(), CmdError> {
+    if slot.is_some_and(|known| known != this) {
+        return Err(error::CROSS_SLOT);
+    }
+    *slot = Some(this);
+    Ok(())
 }

@@ -61,9 +61,10 @@ pub(crate) struct Command {
     pub full_name: String,
     /// Numbers of the subcommands of a container, sorted by name.
     pub subcommands: Vec<usize>,
-    /// Fast path of key extraction: the only key is the word at this position.
-    pub single_key: Option<usize>,
-    /// [`Command::single_key`] of a keyed command that works in one database, 0 for any other: looked up ahead of its turn.
+    /// Whether its words may name keys, or channels that have a slot.
+    pub has_keys: bool,
+    /// Where the only key of a keyed command stands, if it has just one and works in one database: it is looked up ahead of the
+    /// command's turn. 0 for any other command.
     pub home: usize,
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Engine;
-use super::dispatch::{Next, Step, limits};
+use super::dispatch::{Batch, Next, Step, limits};
 use super::held::Held;
 use super::intake::Intake;
 use super::pace::Pace;
@@ -61,7 +61,8 @@ impl Engine {
         let whole = Bytes::from(input);
         session.lent = Some(whole.clone());
         let args = window.args(request, &whole, &intake.words);
-        let step = self.dispatch(session, args, &request.lead, out, &mut pass, &hot, &mut pace);
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let step = self.dispatch(session, args, &request.lead, &hot, &mut batch);
         session.lent = None;
         let next = match step {
             Step::Stop(next @ Next::Held(_)) => {
@@ -74,7 +75,7 @@ impl Engine {
             Step::Next | Step::Renewed => Next::Flush,
         };
         intake.forget();
-        self.end_batch(session, intake, &mut pace, out);
+        self.end_batch(session, intake, &mut batch);
         LongDone { rest: whole[request.end..].to_vec(), next }
     }
 }

@@ -15,6 +15,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod blocking;
+pub(crate) mod call;
 pub(crate) mod changes;
 mod contention;
 pub(crate) mod dispatch;
@@ -33,6 +34,7 @@ mod notify;
 mod pace;
 pub(crate) mod ports;
 pub(crate) mod registry;
+mod run;
 pub(crate) mod state;
 pub(crate) mod stats;
 
@@ -43,6 +45,7 @@ mod list_effects_tests;
 mod tracking;
 pub(crate) mod transaction;
 pub(crate) mod tries;
+pub(crate) mod unit;
 mod window;
 
 use std::sync::{Arc, OnceLock, Weak};

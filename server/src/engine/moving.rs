@@ -8,28 +8,19 @@
 //!
 //! Redis: `getNodeByQuery`.
 
-use protocol::resp::Args;
-use protocol::slot::{SlotId, key_slot};
 use smallvec::SmallVec;
 
 use super::Engine;
-use super::handler::Command;
+use super::call::Call;
 use super::ports::Route;
-use crate::command::keys::{KeyPositions, extract};
-use crate::command::{CmdError, KeyFlags, LockPlan, Locked, error};
-use crate::session::transaction::Multi;
+use crate::command::{CmdError, KnownKey, LockPlan, Locked, error};
 
 /// Keys of a command or of a transaction.
-type Keys<'a> = SmallVec<[&'a [u8]; 4]>;
+type Keys<'k, 'w> = SmallVec<[&'k KnownKey<'w>; 4]>;
 
-/// Adds a command's keys to those of the commands before it. Channels are no keys: they are nowhere in particular.
-fn add_keys<'a>(command: &Command, args: Args<'a>, keys: &mut Keys<'a>) {
-    let mut positions = KeyPositions::new();
-    if extract(command.spec, args, &mut positions).is_err() {
-        return;
-    }
-    let words = positions.iter().filter(|(_, flags)| !flags.has(KeyFlags::NOT_KEY));
-    keys.extend(words.filter_map(|(position, _)| args.get(*position as usize)));
+/// The keys among these. Channels are none: they are nowhere in particular.
+fn without_channels<'k, 'w>(keys: impl IntoIterator<Item = &'k KnownKey<'w>>) -> Keys<'k, 'w> {
+    keys.into_iter().filter(|known| !known.is_channel).collect()
 }
 
 impl Engine {
@@ -37,73 +28,52 @@ impl Engine {
     ///
     /// # Errors
     /// ASK or TRYAGAIN.
-    pub(super) fn admit(
-        &self,
-        locked: &Locked<'_>,
-        db: usize,
-        command: &Command,
-        args: Args<'_>,
-        now: i64,
-        route: Route,
-    ) -> Result<(), CmdError> {
-        let mut keys = Keys::new();
-        add_keys(command, args, &mut keys);
-        self.judge(locked, db, keys, now, route)
+    pub(super) fn admit(&self, locked: &Locked<'_>, db: usize, call: &Call<'_>) -> Result<(), CmdError> {
+        let Some(route) = call.moving else { return Ok(()) };
+        self.judge(locked, db, without_channels(call.keys), call.now, route)
     }
 
     /// [`Engine::admit`] for all commands of a transaction together.
-    pub(super) fn admit_all(
+    pub(super) fn admit_all<'k, 'w: 'k>(
         &self,
         locked: &Locked<'_>,
         db: usize,
-        multi: &Multi,
+        keys: impl IntoIterator<Item = &'k KnownKey<'w>>,
         now: i64,
-        route: Route,
+        route: &Route,
     ) -> Result<(), CmdError> {
-        let mut keys = Keys::new();
-        for queued in &multi.queue {
-            add_keys(self.registry.by_index(queued.command), queued.args.view(), &mut keys);
-        }
-        self.judge(locked, db, keys, now, route)
+        self.judge(locked, db, without_channels(keys), now, route)
     }
 
     /// [`Engine::admit`] for a command that does not run under its slots' locks: it is queued, or a session's.
-    pub(super) fn admit_for_now(
-        &self,
-        db: usize,
-        command: &Command,
-        args: Args<'_>,
-        now: i64,
-        route: Route,
-    ) -> Result<(), CmdError> {
+    pub(super) fn admit_for_now(&self, db: usize, call: &Call<'_>) -> Result<(), CmdError> {
         let mut plan = LockPlan::default();
-        self.plan_locks(command, args, db, &mut plan);
-        self.admit(&self.lock(plan), db, command, args, now, route)
+        self.plan_locks(call, db, &mut plan);
+        self.admit(&self.lock(plan), db, call)
     }
 
     fn judge(
         &self,
         locked: &Locked<'_>,
         db: usize,
-        mut keys: Keys<'_>,
+        mut keys: Keys<'_, '_>,
         now: i64,
-        route: Route,
+        route: &Route,
     ) -> Result<(), CmdError> {
         // A key that is named twice is one key.
-        keys.sort_unstable();
-        keys.dedup();
-        let is_here = |key: &&&[u8]| {
-            let slot: SlotId = key_slot(key);
+        keys.sort_unstable_by_key(|known| known.key);
+        keys.dedup_by_key(|known| known.key);
+        let is_here = |known: &&&KnownKey<'_>| {
             locked
-                .get(db, slot)
-                .and_then(|slot| slot.get(self.keyspace.hash(key), key))
+                .get(db, known.slot)
+                .and_then(|slot| slot.get(known.hash, known.key))
                 .is_some_and(|entry| !entry.is_expired(now))
         };
         let here = keys.iter().filter(is_here).count();
         match route {
             Route::Serve | Route::Refuse(_) => Ok(()),
             Route::Migrating(_) | Route::Importing if here == keys.len() => Ok(()),
-            Route::Migrating(ask) if here == 0 => Err(ask),
+            Route::Migrating(ask) if here == 0 => Err(ask.clone()),
             Route::Importing if keys.len() == 1 => Ok(()),
             Route::Migrating(_) | Route::Importing => Err(error::TRY_AGAIN),
         }

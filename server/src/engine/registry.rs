@@ -84,7 +84,7 @@ impl Registry {
                 index,
                 full_name: spec.full_name(),
                 subcommands: Vec::new(),
-                single_key: single_key(spec),
+                has_keys: !spec.keys.is_empty() || spec.keys_fn.is_some(),
                 home: single_key(spec)
                     .filter(|_| matches!(handler, Handler::Keyed(_)) && spec.other_db.is_none())
                     .unwrap_or(0),

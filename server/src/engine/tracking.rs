@@ -5,14 +5,12 @@
 
 use std::sync::atomic::Ordering;
 
-use protocol::resp::Args;
 use protocol::slot::SlotId;
 
 use super::Engine;
-use super::handler::Command;
-use crate::command::Flags;
+use super::call::Call;
 use crate::command::effects::Invalid;
-use crate::command::keys::{KeyPositions, extract};
+use crate::command::{Flags, KnownKey};
 use crate::session::Session;
 use crate::session::client::tracker::Mode;
 use crate::session::client::{ClientHandle, ClientId, Mail};
@@ -28,15 +26,13 @@ impl Engine {
     /// Notes what a tracking session has read. Called under the locks of the command's slots, after the command has
     /// run.
     #[cold]
-    pub(super) fn remember_read(&self, session: &Session, command: &Command, args: Args<'_>) {
+    pub(super) fn remember_read(&self, session: &Session, call: &Call<'_>) {
         let mode = session.handle.tracker.mode();
         let opted = if session.caching { !mode.has(Mode::OPTOUT) } else { !mode.has(Mode::OPTIN) };
-        let mut positions = KeyPositions::new();
-        if !command.flags.has(Flags::READONLY) || !opted || extract(command.spec, args, &mut positions).is_err() {
+        if !call.command.flags.has(Flags::READONLY) || !opted {
             return;
         }
-        for (position, _) in positions {
-            let Some(key) = args.get(position as usize) else { continue };
+        for KnownKey { key, .. } in call.keys {
             self.tracking.table.add(key, session.handle.id, |id| self.clients.get(id).is_some());
             for _ in 0..DROPPED_PER_KEY {
                 // No client changed the dropped key, so even a client that is not notified of its own changes is

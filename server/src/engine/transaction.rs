@@ -10,15 +10,22 @@
 use std::sync::Arc;
 
 use protocol::resp::Args;
+use protocol::resp::reply::Reply;
 use protocol::slot::key_slot;
 
 use super::Engine;
-use super::execute::{Unit, is_changed};
+use super::barrier::Pass;
+use super::call::Call;
+use super::execute::{Called, Work, is_changed};
 use super::handler::{Handled, Handler, SessionCtx, SessionFn, SessionResult};
 use super::held::{Held, alone};
-use crate::command::{Arity, Declared, Flags, Group, KeySpec, LockPlan, Locked, Traits, error};
+use super::hot::Hot;
+use super::unit::Unit;
+use crate::command::locked::Slots;
+use crate::command::{Arity, Declared, Flags, Group, KeySpec, KnownKey, LockPlan, Locked, Traits, error};
 use crate::session::Session;
-use crate::session::transaction::{Multi, Watched};
+use crate::session::client::parked::write_timeout;
+use crate::session::transaction::{Multi, Queued, Watched};
 use crate::store::WatchFlag;
 
 /// The commands of this file.
@@ -135,7 +142,6 @@ pub(crate) fn end_multi(engine: &Engine, session: &mut Session) {
 }
 
 fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    let route = ctx.moving.cloned();
     let held_with_writes = ctx.engine.is_held_with_writes(ctx.session, ctx.command);
     let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
     if multi.aborted {
@@ -146,16 +152,20 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     let (engine, now) = (ctx.engine, ctx.now);
     let keyed_only =
         multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));
+    let hot = engine.hot.load();
     let mut plan = LockPlan::default();
     for queued in &multi.queue {
-        engine.plan_locks(engine.registry.by_index(queued.command), queued.args.view(), ctx.session.db, &mut plan);
+        let keys = queued.known();
+        engine.plan_locks(&call_of(engine, queued, &keys, &hot, now), ctx.session.db, &mut plan);
     }
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);
     }
-    let (db, mut unit) = (ctx.session.db, Unit::of(ctx.session));
-    let moving = route.is_some();
-    let admit = |locked: &Locked<'_>| route.and_then(|route| engine.admit_all(locked, db, &multi, now, route).err());
+    let (db, mut unit, moving) = (ctx.session.db, Unit::of(ctx.session), ctx.moving);
+    let admit = |locked: &Locked<'_>| {
+        let keys: Vec<_> = multi.queue.iter().map(Queued::known).collect();
+        moving.and_then(|route| engine.admit_all(locked, db, keys.iter().flatten(), now, route).err())
+    };
     let refused = if keyed_only && !plan.is_many() {
         let mut locked = match engine.lock_all_soon(ctx.session, plan) {
             Ok(locked) => locked,
@@ -168,7 +178,8 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
                 .watched
                 .iter()
                 .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
-            run(engine, ctx.session, &multi, dirty, &mut ctx.reply, now, &mut unit, Some(&mut locked), ctx.pass);
+            let exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit: &mut unit, now };
+            exec.run(engine, ctx.session, dirty, Some(&mut locked));
             engine.serve_ready(&mut unit, &mut locked, engine.clock.now_ms());
         }
         refused
@@ -179,11 +190,12 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
             if let Some(until) = engine.held_until(now, || held_with_writes) {
                 return Err(Held::Pause(until));
             }
-            let refused = if moving { admit(&engine.lock(plan)) } else { None };
+            let refused = if moving.is_some() { admit(&engine.lock(plan)) } else { None };
             if refused.is_none() {
                 let dirty =
                     session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
-                run(engine, session, &multi, dirty, reply, now, unit, None, pass);
+                let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now };
+                exec.run(engine, session, dirty, None);
                 engine.serve_later(unit, engine.clock.now_ms());
             }
             Ok(refused)
@@ -209,29 +221,77 @@ fn postpone(session: &mut Session, multi: Box<Multi>, held: Held) -> SessionResu
     Ok(Handled::Postponed(held))
 }
 
-fn run(
-    engine: &Arc<Engine>,
-    session: &mut Session,
-    multi: &Multi,
-    dirty: bool,
-    reply: &mut protocol::resp::reply::Reply<'_>,
+/// A queued command, as a call.
+fn call_of<'a>(engine: &'a Engine, queued: &'a Queued, keys: &'a [KnownKey<'a>], hot: &'a Hot, now: i64) -> Call<'a> {
+    Call { command: engine.registry.by_index(queued.command), args: queued.args.view(), keys, hot, moving: None, now }
+}
+
+/// A transaction that runs.
+struct Exec<'x, 'r, 'e> {
+    queue: &'x [Queued],
+    reply: &'x mut Reply<'r>,
+    pass: &'x mut Pass<'e>,
+    unit: &'x mut Unit,
+    /// Its time, which stands still.
     now: i64,
-    unit: &mut Unit,
-    mut locked: Option<&mut Locked<'_>>,
-    pass: &mut super::barrier::Pass<'_>,
-) {
-    if dirty {
-        reply.null_array();
-        return;
+}
+
+impl Exec<'_, '_, '_> {
+    /// Runs the queue, unless a watched key is `dirty`. `locked` holds the union of the slots, or is absent under the barrier.
+    fn run(mut self, engine: &Arc<Engine>, session: &mut Session, dirty: bool, mut locked: Option<&mut Locked<'_>>) {
+        if dirty {
+            self.reply.null_array();
+            return;
+        }
+        self.reply.array(self.queue.len());
+        self.unit.begin_transaction();
+        for queued in self.queue {
+            self.run_one(engine, session, queued, locked.as_deref_mut());
+        }
+        self.unit.end_transaction(engine);
+        if let Some(router) = engine.router() {
+            router.conclude();
+        }
     }
-    reply.array(multi.queue.len());
-    unit.begin_transaction();
-    for queued in &multi.queue {
-        let command = engine.registry.by_index(queued.command);
-        engine.run_queued(session, command, queued.args.view(), reply, now, unit, locked.as_deref_mut(), pass);
-    }
-    unit.end_transaction(engine);
-    if let Some(router) = engine.router() {
-        router.conclude();
+
+    fn run_one(
+        &mut self,
+        engine: &Arc<Engine>,
+        session: &mut Session,
+        queued: &Queued,
+        locked: Option<&mut Locked<'_>>,
+    ) {
+        let (hot, keys) = (engine.hot.load(), queued.known());
+        let call = call_of(engine, queued, &keys, &hot, self.now);
+        let started = engine.clock.monotonic_us();
+        let mut out = Vec::new();
+        let caller = engine.caller(session, self.now, false);
+        match call.command.handler {
+            Handler::Keyed(handler) => {
+                let slots = locked.map_or_else(|| Slots::all(&engine.keyspace), Locked::slots);
+                let work = Work { out: &mut out, rng: &mut session.rng, unit: &mut *self.unit };
+                let called = engine.call_keyed(caller, call, handler, slots, work);
+                if session.tracks_reads {
+                    engine.remember_read(session, &call);
+                }
+                if let Called::Block(spec) = called {
+                    write_timeout(spec.on_timeout, &mut out, session.protocol);
+                }
+            }
+            Handler::Keyspace(handler) => {
+                let work = Work { out: &mut out, rng: &mut session.rng, unit: &mut *self.unit };
+                engine.call_keyspace(caller, &call, handler, work, None);
+            }
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                // INFO tells of what was done before it, and BGSAVE saves it.
+                engine.settle_tally(&mut self.unit.tally);
+                if session.tracks_reads {
+                    engine.remember_read(session, &call);
+                }
+                engine.run_queued_service(session, &call, &mut out, self.pass);
+            }
+        }
+        engine.count_calls(call.command.index, 1, engine.clock.monotonic_us() - started);
+        self.reply.raw(&out);
     }
 }

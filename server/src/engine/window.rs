@@ -90,8 +90,21 @@ impl Lead {
     /// The only key, with what is known of it. Meant for commands that [have one](Self::is_home).
     #[inline]
     pub(super) fn key<'a>(&self, args: Args<'a>) -> KnownKey<'a> {
-        KnownKey { key: args.get(self.key as usize).unwrap_or_default(), slot: self.slot, hash: self.hash }
+        let key = args.get(self.key as usize).unwrap_or_default();
+        KnownKey { key, hash: self.hash, position: u32::from(self.key), slot: self.slot, is_channel: false }
     }
+}
+
+/// What a window is to show.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    /// Where the first request begins in the input.
+    pub from: usize,
+    pub limits: Limits,
+    /// Whether more than one request may be looked at.
+    pub several: bool,
+    /// The selected database.
+    pub db: usize,
 }
 
 /// Why a window ends.
@@ -137,18 +150,11 @@ impl Window {
         window
     }
 
-    /// Takes apart what begins at `from`. `several`: more than one request may be looked at.
+    /// Takes apart the next requests of `input`.
     #[inline(always)]
-    pub(super) fn open(
-        &mut self,
-        engine: &Engine,
-        intake: &mut Intake,
-        input: &mut [u8],
-        from: usize,
-        limits: &Limits,
-        several: bool,
-        db: usize,
-    ) {
+    pub(super) fn open(&mut self, engine: &Engine, intake: &mut Intake, input: &mut [u8], look: Look) {
+        let Look { from, limits, several, db } = look;
+        let limits = &limits;
         (self.count, self.words_used, self.end, self.tail) = (0, 0, from, Tail::More);
         let most = if several { REQUESTS } else { 1 };
         let hints = engine.keyspace.hints(db);

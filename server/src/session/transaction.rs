@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use protocol::resp::OwnedArgs;
 use protocol::slot::SlotId;
+use smallvec::SmallVec;
 
-use crate::store::WatchFlag;
+use crate::store::{KeyHash, WatchFlag};
 
 /// A transaction being queued.
 #[derive(Debug, Default)]
@@ -29,9 +30,20 @@ pub(crate) struct Watched {
     pub served: bool,
 }
 
-/// A command kept for later: its number in the registry and its words.
+/// A command kept for later: its number in the registry, its words and its keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Queued {
     pub command: usize,
     pub args: OwnedArgs,
+    pub keys: SmallVec<[QueuedKey; 1]>,
+}
+
+/// A key of a queued command, with what was computed of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueuedKey {
+    /// Which word it is.
+    pub position: u32,
+    pub slot: SlotId,
+    pub hash: KeyHash,
+    pub is_channel: bool,
 }

@@ -11,7 +11,6 @@ const CHANGED: u64 = 1 << 63;
 pub(crate) struct Ledger(u64);
 
 impl Ledger {
-    #[cfg(test)]
     pub(crate) const EMPTY: Ledger = Ledger(0);
 
     /// Bytes of all entries.

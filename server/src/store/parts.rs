@@ -28,7 +28,6 @@ pub(super) struct Extra {
 }
 
 impl Parts {
-    #[cfg(test)]
     pub(super) const NONE: Parts = Parts(None);
 
     #[inline]

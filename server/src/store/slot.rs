@@ -99,7 +99,6 @@ const CUT: u32 = 1 << 24;
 
 impl Slot {
     /// The empty slot. All its bytes are zero.
-    #[cfg(test)]
     pub(crate) const EMPTY: Slot =
         Slot { table: Table::EMPTY, parts: Parts::NONE, ledger: Ledger::EMPTY, epoch: 0, stamp: 0 };
 

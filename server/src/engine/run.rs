@@ -1,0 +1,254 @@
+//! Running a command whose turn has come: take its locks, run its handler, do what follows.
+//!
+//! Each kind of handler has its way here. A keyed command whose only key was looked up ahead takes one lock; any other keyed command
+//! the locks of all its keys; a keyspace command visits slots by itself, or stops everybody; the rest works on its connection or on a
+//! subsystem. A command that cannot have its locks for now is held back, and nothing was done.
+
+use std::sync::Arc;
+
+use protocol::resp::reply::Reply;
+
+use super::Engine;
+use super::barrier::Pass;
+use super::call::Call;
+use super::dispatch::{Batch, Next, Step};
+use super::execute::{Called, Caller, Work, prefetch};
+use super::handler::{Handled, Handler, ReplyFuture, SessionCtx, Subsystem};
+use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient};
+use super::unit::Unit;
+use crate::command::locked::{Slots, place};
+use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, LockPlan, Locked, error};
+use crate::session::{ReplyMode, Session};
+
+impl Engine {
+    /// Runs a command that takes its locks by itself.
+    pub(super) fn run(self: &Arc<Self>, session: &mut Session, call: &Call<'_>, batch: &mut Batch<'_, '_>) -> Step {
+        let step = match call.command.handler {
+            Handler::Keyspace(handler) => self.run_keyspace(session, handler, call, batch),
+            _ => {
+                if session.tracks_reads {
+                    // What is noted before it reads is told at worst too often.
+                    self.remember_read(session, call);
+                }
+                self.run_service(session, call, batch.out, batch.pass)
+            }
+        };
+        match step {
+            // What comes after CONFIG SET in the same pipeline obeys it.
+            Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), call.hot) => Step::Renewed,
+            step => step,
+        }
+    }
+
+    fn run_keyspace(
+        self: &Arc<Self>,
+        session: &mut Session,
+        handler: KeyspaceFn,
+        call: &Call<'_>,
+        batch: &mut Batch<'_, '_>,
+    ) -> Step {
+        let caller = self.caller(session, call.now, false);
+        let mut unit = Unit::of(session);
+        let out = &mut *batch.out;
+        if call.command.flags.has(Flags::EXCLUSIVE) {
+            let run = |_: &mut Pass<'_>, session: &mut Session| {
+                // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
+                if let Some(until) = self.pause_gate(session, call.command, call.now) {
+                    return Err(Held::Pause(until));
+                }
+                let work = Work { out, rng: &mut session.rng, unit: &mut unit };
+                self.call_keyspace(caller, call, handler, work, None);
+                Ok(())
+            };
+            if let Err(held) = alone(batch.pass, session, run) {
+                return Step::Stop(Next::Held(held));
+            }
+        } else {
+            let patience = (!is_patient(session)).then_some(VISIT_PATIENCE);
+            let work = Work { out, rng: &mut session.rng, unit: &mut unit };
+            if let Called::Busy(db, slot) = self.call_keyspace(caller, call, handler, work, patience) {
+                self.end_unit(session, unit);
+                return Step::Stop(Next::Held(hold(session, Held::Slot(db, slot))));
+            }
+        }
+        unit.settle_file();
+        self.serve_later(&mut unit, call.now);
+        self.end_unit(session, unit);
+        Step::Next
+    }
+
+    /// Runs a command whose only key was looked up ahead, in a slot that is not moving.
+    #[inline(always)]
+    pub(super) fn run_at_home(
+        &self,
+        session: &mut Session,
+        handler: KeyedFn,
+        call: Call<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let mut unit = Unit::of(session);
+        let known = call.keys[0];
+        let place = place(session.db, known.slot);
+        let mut slot = match self.keyspace.try_lock(session.db, known.slot) {
+            Some(slot) => slot,
+            None => match self.lock_soon(session, session.db, known.slot) {
+                Ok(slot) => slot,
+                Err(held) => return Step::Stop(Next::Held(held)),
+            },
+        };
+        let slots = Slots::One(place, &mut slot);
+        let caller = self.caller(session, call.now, true);
+        let caller = Caller { lent: session.lent.as_ref(), ..caller };
+        let work = Work { out, rng: &mut session.rng, unit: &mut unit };
+        let called = self.call_keyed(caller, call, handler, slots, work);
+        if session.tracks_reads {
+            self.remember_read(session, &{ call });
+        }
+        if let Called::Block(spec) = called {
+            return self.park_call(session, &{ call }, *spec, Locked::One(place, slot), unit);
+        }
+        if unit.has_ready() {
+            self.serve_waiting(&mut unit, Locked::One(place, slot), call.now);
+        } else {
+            drop(slot);
+        }
+        self.end_unit(session, unit);
+        Step::Next
+    }
+
+    /// Runs any keyed command.
+    pub(super) fn run_keyed(
+        &self,
+        session: &mut Session,
+        handler: KeyedFn,
+        call: &Call<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let mut unit = Unit::of(session);
+        let mut plan = LockPlan::default();
+        self.plan_locks(call, session.db, &mut plan);
+        let mut locked = match self.lock_all_soon(session, plan) {
+            Ok(locked) => locked,
+            Err(held) => return Step::Stop(Next::Held(held)),
+        };
+        prefetch(call.keys, session.db, &locked);
+        if let Err(problem) = self.admit(&locked, session.db, call) {
+            drop(locked);
+            self.reject(session, Some(call.command), &problem, out);
+            return Step::Next;
+        }
+        let caller = self.caller(session, call.now, true);
+        let caller = Caller { lent: session.lent.as_ref(), ..caller };
+        let work = Work { out, rng: &mut session.rng, unit: &mut unit };
+        let called = self.call_keyed(caller, *call, handler, locked.slots(), work);
+        if session.tracks_reads {
+            self.remember_read(session, call);
+        }
+        if let Called::Block(spec) = called {
+            return self.park_call(session, call, *spec, locked, unit);
+        }
+        if unit.has_ready() {
+            self.serve_waiting(&mut unit, locked, call.now);
+        } else {
+            drop(locked);
+        }
+        self.end_unit(session, unit);
+        Step::Next
+    }
+
+    /// Parks a command that has to wait, under the locks it ran under.
+    #[cold]
+    fn park_call(
+        &self,
+        session: &mut Session,
+        call: &Call<'_>,
+        spec: BlockSpec,
+        mut locked: Locked<'_>,
+        unit: Unit,
+    ) -> Step {
+        self.park(session, call.command.index, call.args.to_owned(), spec, &mut locked);
+        drop(locked);
+        self.end_unit(session, unit);
+        Step::Stop(Next::Blocked)
+    }
+
+    fn run_service(
+        self: &Arc<Self>,
+        session: &mut Session,
+        call: &Call<'_>,
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+    ) -> Step {
+        let &Call { command, args, moving, now, .. } = call;
+        let start = out.len();
+        let protocol = session.protocol;
+        let limit = session.output_limit;
+        let (result, full) = {
+            let reply = Reply::new(out, protocol).limited(limit);
+            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, moving, now };
+            let result = match command.handler {
+                Handler::Session(handler) => handler(&mut ctx, args),
+                Handler::Service { subsystem, index } => match self.service(subsystem) {
+                    Some(service) => service.call(index, &mut ctx, args),
+                    None if subsystem == Subsystem::Cluster => Err(error::CLUSTER_DISABLED),
+                    None => Err(CmdError::text("ERR This instance is shutting down")),
+                },
+                Handler::Container => Err(error::wrong_arity(&command.full_name)),
+                Handler::Keyed(_) | Handler::Keyspace(_) => unreachable!("run by their own kind"),
+            };
+            (result, ctx.reply.is_full())
+        };
+        if full {
+            session.exceed_output_limit();
+        }
+        match result {
+            Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
+            Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
+            Ok(Handled::Done) => Step::Next,
+            Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(heard(session, future))),
+            Ok(Handled::Postponed(held)) => Step::Stop(Next::Held(held)),
+            Ok(Handled::Handover(handover)) => Step::Stop(Next::Handover(handover)),
+            Err(problem) => {
+                out.truncate(start);
+                self.write_error(command, &problem, out, session.protocol);
+                Step::Next
+            }
+        }
+    }
+
+    /// A session or service command inside EXEC. One that would have to wait is answered with an error there.
+    pub(super) fn run_queued_service(
+        self: &Arc<Self>,
+        session: &mut Session,
+        call: &Call<'_>,
+        out: &mut Vec<u8>,
+        pass: &mut Pass<'_>,
+    ) {
+        if let Step::Stop(Next::Wait(_) | Next::Handover(_)) = self.run_service(session, call, out, pass) {
+            self.write_error(call.command, &error::NO_MULTI, out, session.protocol);
+        }
+    }
+}
+
+/// Keeps back what a command wrote since `start` until the time for it has come.
+#[cold]
+fn reply_later(session: &mut Session, out: &mut Vec<u8>, start: usize) -> Step {
+    let reply = out.split_off(start);
+    let Some(time) = session.reply_after.take() else { return Step::Next };
+    let answer = Box::pin(async move {
+        time.await;
+        reply
+    });
+    Step::Stop(Next::Wait(heard(session, answer)))
+}
+
+/// A reply that comes later, as CLIENT REPLY wants it.
+fn heard(session: &Session, reply: ReplyFuture) -> ReplyFuture {
+    if session.reply_mode == ReplyMode::On {
+        return reply;
+    }
+    Box::pin(async move {
+        reply.await;
+        Vec::new()
+    })
+}

@@ -1,0 +1,217 @@
+//! What becomes visible at once: one command, or a whole EXEC.
+//!
+//! Effects are drained in one place ([`Unit::drain`]) while the slot locks are held, so that per slot the order of execution is
+//! the order of replication. The propagated commands of a transaction are collected and appended to the feed together. What is to be
+//! done without the locks (freeing what was removed, serving blocked clients whose keys are elsewhere, the file on disk) is gathered
+//! until they are given back.
+
+use std::sync::atomic::Ordering;
+
+use protocol::resp::{Args, OwnedArgs};
+use smallvec::SmallVec;
+
+use super::Engine;
+use super::call::Call;
+use super::changes::{ReadyKeys, Settled};
+use super::ports::FileWork;
+use crate::command::Effects;
+use crate::command::effects::{Propagate, Rest};
+use crate::session::Session;
+use crate::session::client::ClientId;
+use crate::session::tally::Tally;
+use crate::store::Removed;
+
+/// What becomes visible at once: one command, or a whole transaction.
+#[derive(Default)]
+pub(crate) struct Unit {
+    in_transaction: bool,
+    /// Whether anything was propagated.
+    pub wrote: bool,
+    /// A reply was too long for its client.
+    pub over_limit: bool,
+    /// What is to be counted.
+    pub tally: Tally,
+    /// The client on whose behalf everything is done; 0 is nobody's.
+    by: ClientId,
+    /// A parked command is served: its client is told of changes when it has its reply.
+    serving: bool,
+    gathered: Option<Box<Gathered>>,
+}
+
+/// What few units have.
+#[derive(Default)]
+struct Gathered {
+    /// Commands that a transaction propagates.
+    ops: Vec<(usize, OwnedArgs)>,
+    ready: ReadyKeys,
+    /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
+    garbage: Vec<Removed>,
+    /// Keys that a parked command has changed, of which its client has a copy.
+    own_invalid: Vec<Box<[u8]>>,
+    /// What is left to do for the file on disk, since everything was removed.
+    file: Option<FileWork>,
+}
+
+impl Unit {
+    /// A unit of what a session does.
+    #[inline]
+    pub(crate) fn of(session: &Session) -> Self {
+        Self { by: session.handle.id, ..Self::default() }
+    }
+
+    /// From here on a parked command of this client is served. Returns who had his turn until then.
+    pub(super) fn begin_serving(&mut self, client: ClientId) -> ClientId {
+        self.serving = true;
+        std::mem::replace(&mut self.by, client)
+    }
+
+    /// The command was served, and its client has the reply. Returns the keys that it changed and that its client has a copy of.
+    pub(super) fn end_serving(&mut self, by: ClientId) -> Vec<Box<[u8]>> {
+        (self.serving, self.by) = (false, by);
+        self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.own_invalid)).unwrap_or_default()
+    }
+
+    /// From here on, collect what is propagated.
+    pub(crate) fn begin_transaction(&mut self) {
+        self.in_transaction = true;
+    }
+
+    /// Appends what was collected as one unit.
+    pub(crate) fn end_transaction(&mut self, engine: &Engine) {
+        self.in_transaction = false;
+        let ops = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ops)).unwrap_or_default();
+        if ops.is_empty() {
+            return;
+        }
+        if let Some(feed) = engine.feed() {
+            let views: Vec<_> = ops.iter().map(|(db, args)| (*db, args.view())).collect();
+            feed.append(&views);
+        }
+    }
+
+    /// Whether a key became ready for a blocked client.
+    #[inline]
+    pub(super) fn has_ready(&self) -> bool {
+        self.gathered.as_ref().is_some_and(|gathered| !gathered.ready.is_empty())
+    }
+
+    /// The keys that became ready since they were last taken.
+    pub(super) fn take_ready(&mut self) -> ReadyKeys {
+        self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ready)).unwrap_or_default()
+    }
+
+    /// Keeps keys for [`Unit::take_ready`].
+    pub(super) fn put_ready(&mut self, ready: ReadyKeys) {
+        if !ready.is_empty() {
+            self.gathered().ready.extend(ready);
+        }
+    }
+
+    /// Brings the file on disk into line with what the unit did. Called without the barrier and before the reply leaves: what is
+    /// acknowledged as removed stays removed.
+    #[inline]
+    pub(super) fn settle_file(&mut self) {
+        if let Some(work) = self.gathered.as_mut().and_then(|gathered| gathered.file.take()) {
+            work();
+        }
+    }
+
+    /// Frees what the unit gathered; its locks are given back.
+    #[inline(always)]
+    pub(super) fn free(self) {
+        if self.gathered.is_some() {
+            free(self);
+        } else {
+            // There is nothing to drop, and not to ask once more is one percent of a pipelined command.
+            std::mem::forget(self);
+        }
+    }
+
+    /// Keeps what is left to do for the file on disk.
+    pub(super) fn keep_file_work(&mut self, work: Option<FileWork>) {
+        self.gathered().file = work;
+    }
+
+    #[cold]
+    fn gathered(&mut self) -> &mut Gathered {
+        self.gathered.get_or_insert_default()
+    }
+
+    /// Drains the effects of one command.
+    #[inline(always)]
+    pub(crate) fn drain(&mut self, engine: &Engine, call: Call<'_>, db: usize, effects: &mut Effects) {
+        let Effects { hits, misses, dirty, .. } = *effects;
+        self.tally.add(Tally { hits: u64::from(hits), misses: u64::from(misses), dirty });
+        self.wrote |= dirty != 0;
+        if !effects.is_quiet() {
+            self.drain_changes(engine, &{ call }, db, effects);
+        }
+    }
+
+    fn drain_changes(&mut self, engine: &Engine, call: &Call<'_>, db: usize, effects: &mut Effects) {
+        if effects.expired != 0 {
+            engine.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
+        }
+        let rest = effects.take_rest();
+        if effects.propagating {
+            self.propagate(engine, call, db, effects.dirty != 0, rest.as_deref());
+        }
+        if let Some(rest) = rest {
+            self.keep(engine.tell_all(*rest, effects.notify_mask(), self.by, self.serving));
+        }
+    }
+
+    /// Keeps what is left to do until the locks are given back, or until the client that is served has its reply.
+    pub(super) fn keep(&mut self, Settled { garbage, own_invalid, ready }: Settled) {
+        if !(garbage.is_empty() && own_invalid.is_empty() && ready.is_empty()) {
+            let gathered = self.gathered();
+            gathered.garbage.extend(garbage);
+            gathered.own_invalid.extend(own_invalid);
+            gathered.ready.extend(ready);
+        }
+    }
+
+    fn propagate(&mut self, engine: &Engine, call: &Call<'_>, db: usize, dirty: bool, rest: Option<&Rest>) {
+        let mut ops: SmallVec<[(usize, Args<'_>); 2]> =
+            rest.into_iter().flat_map(|rest| &rest.before).map(|(db, args)| (*db, args.view())).collect();
+        if dirty {
+            match rest.map_or(&Propagate::Verbatim, |rest| &rest.propagate) {
+                Propagate::Verbatim if call.command.spec.is_write() => ops.push((db, call.args)),
+                Propagate::Verbatim => {}
+                Propagate::Instead(list) => ops.extend(list.iter().map(|args| (db, args.view()))),
+            }
+        }
+        if ops.is_empty() {
+            return;
+        }
+        if self.in_transaction {
+            self.gathered().ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));
+        } else if let Some(feed) = engine.feed() {
+            feed.append(&ops);
+        }
+    }
+}
+
+#[cold]
+fn free(unit: Unit) {
+    drop(unit);
+}
+
+impl Engine {
+    /// Ends a unit, when its locks are given back: what it removed is freed, what it did is counted, its replication offset is noted for
+    /// WAIT, and that a reply was too long.
+    #[inline(always)]
+    pub(crate) fn end_unit(&self, session: &mut Session, unit: Unit) {
+        session.tally.add(unit.tally);
+        if unit.over_limit {
+            session.exceed_output_limit();
+        }
+        if unit.wrote
+            && self.state.propagating.load(Ordering::Relaxed)
+            && let Some(feed) = self.feed()
+        {
+            session.last_write_offset = feed.offset();
+        }
+        unit.free();
+    }
+}
