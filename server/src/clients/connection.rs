@@ -7,13 +7,13 @@ use protocol::resp::Args;
 use protocol::resp::reply::Protocol;
 
 use crate::base::number::parse_i64;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, Traits, error};
+use crate::command::{Arity, Categories, CmdError, Declared, Flags, Group, Traits, error};
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 
 /// The version of Redis whose behaviour this server has; clients and test suites read it.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
-const QUICK: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_CONNECTION);
+const QUICK: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST);
 const OPEN: Flags = QUICK.and(Flags::NO_AUTH).and(Flags::ALLOW_BUSY);
 
 /// The commands of this file.
@@ -22,7 +22,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         "PING",
         Arity::at_least(1),
         Group::Connection,
-        Flags::FAST.and(Flags::ACL_CONNECTION),
+        Flags::FAST,
         ping as SessionFn,
     )
         .traits(Traits::FOR_SUBSCRIBERS.and(Traits::TELLS_OF_FAILED_SAVES))
@@ -35,7 +35,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         "ECHO",
         Arity::exactly(2),
         Group::Connection,
-        Flags::FAST.and(Flags::ACL_CONNECTION).and(Flags::LOADING).and(Flags::STALE),
+        Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         echo as SessionFn,
     )
         .since("1.0.0")
@@ -46,7 +46,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         "SELECT",
         Arity::exactly(2),
         Group::Connection,
-        Flags::FAST.and(Flags::ACL_CONNECTION).and(Flags::LOADING).and(Flags::STALE),
+        Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         select as SessionFn,
     )
         .since("1.0.0")
@@ -79,9 +79,10 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         "READONLY",
         Arity::exactly(1),
         Group::Cluster,
-        Flags::FAST.and(Flags::LOADING).and(Flags::STALE).and(Flags::ACL_CONNECTION),
+        Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         readonly as SessionFn,
     )
+    .acl(Categories::CONNECTION)
         .since("3.0.0")
         .summary("Enables read queries for a connection to a cluster replica node")
         .complexity("O(1)"),
@@ -89,9 +90,10 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         "READWRITE",
         Arity::exactly(1),
         Group::Cluster,
-        Flags::FAST.and(Flags::LOADING).and(Flags::STALE).and(Flags::ACL_CONNECTION),
+        Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         readwrite as SessionFn,
     )
+    .acl(Categories::CONNECTION)
         .since("3.0.0")
         .summary("Disables read queries for a connection to a cluster replica node")
         .complexity("O(1)"),
@@ -99,9 +101,10 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         "ASKING",
         Arity::exactly(1),
         Group::Cluster,
-        Flags::FAST.and(Flags::ACL_CONNECTION),
+        Flags::FAST,
         asking as SessionFn,
     )
+    .acl(Categories::CONNECTION)
         .traits(Traits::KEEPS_ASKING)
         .since("3.0.0")
         .summary("Sent by cluster clients after an -ASK redirect")

@@ -20,7 +20,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::base::number::parse_i64;
 use crate::command::spec::{BeginSearch, FindKeys};
-use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, Traits, error};
+use crate::command::{
+    Arity, Categories, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, Traits, error,
+};
 use crate::engine::Engine;
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::state::PauseKind;
@@ -33,7 +35,8 @@ const ROUNDS: usize = 16;
 const MAX_REPLY: usize = 64 * 1024;
 
 /// The command of this file.
-pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE.and(Flags::ACL_DANGEROUS), migrate as SessionFn)
+pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", Arity::at_least(6), Group::Generic, Flags::WRITE, migrate as SessionFn)
+    .acl(Categories::DANGEROUS)
         .traits(Traits::MOVES_KEYS)
     .since("2.6.0")
     .summary("Atomically transfer a key from a Redis instance to another one.")

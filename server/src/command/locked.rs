@@ -184,8 +184,18 @@ impl<'a> Slots<'a> {
     #[inline(always)]
     pub(crate) fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
+        if !matches!(self, Self::One(held, _) if *held == wanted) {
+            return self.at_other(wanted);
+        }
+        let Self::One(_, slot) = self else { unreachable!("just looked at") };
+        slot
+    }
+
+    /// [`Slots::at`], unless it is the only slot.
+    #[inline(never)]
+    fn at_other(&mut self, wanted: Place) -> &mut Slot {
         let holds = match self {
-            Self::One(place, _) => *place == wanted,
+            Self::One(..) => false,
             Self::Many(list) => list.find(wanted),
             Self::All(_) | Self::Stray(_) => true,
         };

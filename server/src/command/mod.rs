@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod absent;
+mod categories;
 pub(crate) mod context;
 mod door;
 pub(crate) mod edit;
@@ -28,6 +29,7 @@ pub(crate) mod outcome;
 pub(crate) mod spec;
 pub(crate) mod syntax;
 
+pub(crate) use categories::Categories;
 pub(crate) use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey, KnownKeys, Role};
 pub(crate) use edit::Edit;
 pub(crate) use effects::{Effects, Event, Listeners, NotifyClass};

@@ -35,6 +35,8 @@ impl Arity {
     }
 }
 
+use super::Categories;
+
 macro_rules! bits {
     ($(#[$doc:meta])* $name:ident : $ty:ty { $($(#[$fdoc:meta])* $flag:ident = $bit:expr),* $(,)? }) => {
         $(#[$doc])*
@@ -57,6 +59,8 @@ macro_rules! bits {
         }
     };
 }
+
+pub(super) use bits;
 
 bits! {
     /// Properties of a command, with the meaning that Redis gives them (COMMAND INFO prints them).
@@ -109,16 +113,6 @@ bits! {
         CONTAINER = 22,
         /// Not shown by COMMAND: an internal name.
         HIDDEN = 23,
-        /// In @dangerous although no other flag says so (KEYS, SORT, ...).
-        ACL_DANGEROUS = 24,
-        /// In @connection.
-        ACL_CONNECTION = 25,
-        /// In @transaction.
-        ACL_TRANSACTION = 26,
-        /// In @keyspace although its group is another (DBSIZE, FLUSHALL, SWAPDB).
-        ACL_KEYSPACE = 28,
-        /// In @admin and @dangerous although it is not an [`Flags::ADMIN`] command (LASTSAVE, ROLE).
-        ACL_ADMIN = 29,
     }
 }
 
@@ -343,7 +337,9 @@ pub(crate) struct Spec {
     pub arity: Arity,
     pub group: Group,
     pub flags: Flags,
-    /// A container's traits apply to its subcommands.
+    /// ACL categories that follow from nothing else ([`Categories::of`]).
+    pub categories: Categories,
+    /// What a container declares holds for its subcommands.
     pub traits: Traits,
     pub since: &'static str,
     pub summary: &'static str,
@@ -382,6 +378,7 @@ impl<H: Copy + 'static> Declared<H> {
                 arity,
                 group,
                 flags,
+                categories: Categories::NONE,
                 traits: Traits::NONE,
                 since: "1.0.0",
                 summary: "",
@@ -422,6 +419,11 @@ impl<H: Copy + 'static> Declared<H> {
     }
     pub(crate) const fn summary(mut self, text: &'static str) -> Self {
         self.spec.summary = text;
+        self
+    }
+    /// Also in these ACL categories, although neither flags nor group say so.
+    pub(crate) const fn acl(mut self, categories: Categories) -> Self {
+        self.spec.categories = self.spec.categories.and(categories);
         self
     }
     pub(crate) const fn complexity(mut self, text: &'static str) -> Self {

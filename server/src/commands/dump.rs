@@ -10,7 +10,7 @@ use super::integer;
 use super::strings::is_past;
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+    Arity, Categories, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::payload::{self, PayloadError};
 use crate::store::{AccessClock, Value};
@@ -24,14 +24,15 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .keys(&[KeySpec::at(1).ro().access()])
         .syntax("key:key")
         .tips(&["nondeterministic_output"]),
-    Declared::new("RESTORE", Arity::at_least(4), Group::Generic, Flags::WRITE.and(Flags::DENYOOM).and(Flags::ACL_DANGEROUS), restore as KeyedFn)
+    Declared::new("RESTORE", Arity::at_least(4), Group::Generic, Flags::WRITE.and(Flags::DENYOOM), restore as KeyedFn)
+        .acl(Categories::DANGEROUS)
         .since("2.6.0")
         .summary("Create a key using the provided serialized value, previously obtained using DUMP.")
         .complexity("O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).")
         .keys(&[KeySpec::at(1).ow().update()])
         .syntax("key:key ttl:integer serialized-value:string ['REPLACE@3.0.0] ['ABSTTL@5.0.0] [IDLETIME=seconds:integer@5.0.0] [FREQ=frequency:integer@5.0.0]")
         .history(&[("3.0.0", "Added the `REPLACE` modifier."), ("5.0.0", "Added the `ABSTTL` modifier."), ("5.0.0", "Added the `IDLETIME` and `FREQ` options.")]),
-    Declared::new("RESTORE-ASKING", Arity::at_least(4), Group::Server, Flags::WRITE.and(Flags::DENYOOM).and(Flags::ASKING).and(Flags::ACL_DANGEROUS), restore as KeyedFn)
+    Declared::new("RESTORE-ASKING", Arity::at_least(4), Group::Server, Flags::WRITE.and(Flags::DENYOOM).and(Flags::ASKING), restore as KeyedFn)
         .since("3.0.0")
         .summary("An internal command for migrating keys in a cluster")
         .syscmd()

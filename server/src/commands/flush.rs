@@ -15,7 +15,7 @@ pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
         "FLUSHALL",
         Arity::at_least(1),
         Group::Server,
-        Flags::WRITE.and(Flags::ACL_DANGEROUS).and(Flags::ACL_KEYSPACE).and(Flags::EXCLUSIVE),
+        Flags::WRITE.and(Flags::EXCLUSIVE),
         flushall as KeyspaceFn,
     )
     .summary("Remove all keys from all databases")
@@ -30,7 +30,7 @@ pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
         "FLUSHDB",
         Arity::at_least(1),
         Group::Server,
-        Flags::WRITE.and(Flags::ACL_DANGEROUS).and(Flags::ACL_KEYSPACE).and(Flags::EXCLUSIVE),
+        Flags::WRITE.and(Flags::EXCLUSIVE),
         flushdb as KeyspaceFn,
     )
     .summary("Remove all keys from the current database")
@@ -45,7 +45,7 @@ pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
         "SWAPDB",
         Arity::exactly(3),
         Group::Server,
-        Flags::WRITE.and(Flags::FAST).and(Flags::ACL_DANGEROUS).and(Flags::ACL_KEYSPACE).and(Flags::EXCLUSIVE),
+        Flags::WRITE.and(Flags::FAST).and(Flags::EXCLUSIVE),
         swapdb as KeyspaceFn,
     )
     .since("4.0.0")

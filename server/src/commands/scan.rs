@@ -11,15 +11,19 @@ use protocol::slot::key_slot;
 use super::integer;
 use crate::base::glob;
 use crate::command::outcome::DONE;
-use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, Role, error};
+use crate::command::{
+    Arity, Categories, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, Role, error,
+};
 use crate::store::{Cause, Change, EntryRef, ScanCursor, Slot};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
-    Declared::new("DBSIZE", Arity::exactly(1), Group::Server, Flags::READONLY.and(Flags::FAST).and(Flags::ACL_KEYSPACE), dbsize as KeyspaceFn)
+    Declared::new("DBSIZE", Arity::exactly(1), Group::Server, Flags::READONLY.and(Flags::FAST), dbsize as KeyspaceFn)
+        .acl(Categories::KEYSPACE)
         .summary("Return the number of keys in the selected database")
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
-    Declared::new("KEYS", Arity::exactly(2), Group::Generic, Flags::READONLY.and(Flags::ACL_DANGEROUS), keys as KeyspaceFn)
+    Declared::new("KEYS", Arity::exactly(2), Group::Generic, Flags::READONLY, keys as KeyspaceFn)
+        .acl(Categories::DANGEROUS)
         .summary("Find all keys matching the given pattern")
         .complexity("O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.")
         .syntax("pattern:pattern")

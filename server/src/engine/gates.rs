@@ -21,7 +21,8 @@ use crate::session::{Origin, Session};
 
 impl Engine {
     /// The gates that refuse a command without looking at data, in Redis's order. Returns what is left for the slot's lock.
-    #[inline]
+    // Always: it is the path of every command, and a call would have to be written to memory for it.
+    #[inline(always)]
     pub(super) fn pass_gates(&self, session: &Session, call: Call<'_>) -> Result<Option<Route>, CmdError> {
         let command = call.command;
         if command.flags.has(Flags::PROTECTED) {

@@ -58,14 +58,8 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .complexity("O(1)"),
 ];
 
-const BASE_SLOW: Flags =
-    Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::SKIP_SLOWLOG).and(Flags::ACL_TRANSACTION);
-const BASE: Flags = Flags::NOSCRIPT
-    .and(Flags::LOADING)
-    .and(Flags::STALE)
-    .and(Flags::FAST)
-    .and(Flags::ALLOW_BUSY)
-    .and(Flags::ACL_TRANSACTION);
+const BASE_SLOW: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::SKIP_SLOWLOG);
+const BASE: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ALLOW_BUSY);
 
 fn multi(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     if ctx.session.in_multi() {

@@ -8,7 +8,7 @@ use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 
 use super::{Busy, Persistence};
-use crate::command::{Arity, Declared, Flags, Group, Spec, error};
+use crate::command::{Arity, Categories, Declared, Flags, Group, Spec, error};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
@@ -32,9 +32,10 @@ pub(crate) static COMMANDS: &[Declared<PersistenceFn>] = &[
         "LASTSAVE",
         Arity::exactly(1),
         Group::Server,
-        Flags::LOADING.and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_ADMIN),
+        Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
         lastsave as PersistenceFn,
     )
+    .acl(Categories::ADMIN)
     .since("1.0.0")
     .summary("Get the UNIX time stamp of the last successful save to disk")
     .complexity("O(1)")

@@ -20,7 +20,7 @@ use super::serve::Link;
 use super::supply::{Outlet, Reader};
 use super::{Replication, full_sync};
 use crate::base::number::parse_i64;
-use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error};
+use crate::command::{Arity, Categories, CmdError, Declared, Flags, Group, Spec, error};
 use crate::config::{ids, words};
 use crate::engine::handler::{Handled, Handover, SessionCtx, SessionResult};
 use crate::engine::stats::bump;
@@ -71,9 +71,10 @@ pub(crate) static COMMANDS: &[Declared<ReplicationFn>] = &[
         "ROLE",
         Arity::exactly(1),
         Group::Server,
-        Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ACL_ADMIN),
+        Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST),
         role as ReplicationFn,
     )
+    .acl(Categories::ADMIN)
     .since("2.8.12")
     .summary("Return the role of the instance in the context of replication")
     .complexity("O(1)"),
@@ -81,9 +82,10 @@ pub(crate) static COMMANDS: &[Declared<ReplicationFn>] = &[
         "WAIT",
         Arity::exactly(3),
         Group::Generic,
-        Flags::NOSCRIPT.and(Flags::ACL_CONNECTION),
+        Flags::NOSCRIPT,
         wait as ReplicationFn,
     )
+    .acl(Categories::CONNECTION)
     .since("3.0.0")
     .summary(
         "Wait for the synchronous replication of all the write commands sent in the context of the current connection",

@@ -13,24 +13,20 @@ mod lists;
 
 use protocol::resp::Args;
 
-use crate::command::{Arity, Declared, Flags, Group};
+use crate::command::{Arity, Categories, Declared, Flags, Group};
 use crate::engine::Engine;
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::info::InfoWriter;
 use fields::Field;
 
 /// The commands of this file.
-pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[Declared::new(
-    "INFO",
-    Arity::at_least(1),
-    Group::Server,
-    Flags::LOADING.and(Flags::STALE).and(Flags::ACL_DANGEROUS),
-    info as SessionFn,
-)
-.summary("Get information and statistics about the server")
-.syntax("[section:string+]")
-.history(&[("7.0.0", "Added support for taking multiple section arguments.")])
-.tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])];
+pub(crate) static COMMANDS: &[Declared<SessionFn>] =
+    &[Declared::new("INFO", Arity::at_least(1), Group::Server, Flags::LOADING.and(Flags::STALE), info as SessionFn)
+        .acl(Categories::DANGEROUS)
+        .summary("Get information and statistics about the server")
+        .syntax("[section:string+]")
+        .history(&[("7.0.0", "Added support for taking multiple section arguments.")])
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])];
 
 fn info(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let text = text(ctx, args.iter().skip(1));

@@ -2,32 +2,36 @@
 
 use protocol::resp::Args;
 
-use super::{acl, describe, docs, look_up, subcommands, top_level};
+use super::{describe, docs, look_up, subcommands, top_level};
 use crate::base::glob;
 use crate::command::keys::{KeyPositions, extract};
-use crate::command::{Arity, CmdError, Declared, Flags, Group, KeyFlags, error, help};
+use crate::command::{Arity, Categories, CmdError, Declared, Flags, Group, KeyFlags, error, help};
 use crate::engine::handler::{Command, Handled, SessionCtx, SessionFn, SessionResult};
 
-const OPEN: Flags = Flags::LOADING.and(Flags::STALE).and(Flags::ACL_CONNECTION);
+const OPEN: Flags = Flags::LOADING.and(Flags::STALE);
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("COMMAND", Arity::at_least(1), Group::Server, OPEN.and(Flags::CONTAINER), all as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("2.8.13")
         .summary("Get array of Redis command details")
         .complexity("O(N) where N is the total number of Redis commands")
         .tips(&["nondeterministic_output_order"]),
     Declared::sub("COMMAND", "COUNT", Arity::exactly(2), Group::Server, OPEN, count as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("2.8.13")
         .summary("Get total number of Redis commands")
         .complexity("O(1)"),
     Declared::sub("COMMAND", "DOCS", Arity::at_least(2), Group::Server, OPEN, document as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("7.0.0")
         .summary("Get array of specific Redis command documentation")
         .complexity("O(N) where N is the number of commands to look up")
         .syntax("[command-name:string+]")
         .tips(&["nondeterministic_output_order"]),
     Declared::sub("COMMAND", "GETKEYS", Arity::at_least(4), Group::Server, OPEN, get_keys as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("2.8.13")
         .summary("Extract keys given a full Redis command")
         .complexity("O(N) where N is the number of arguments to the command"),
@@ -39,14 +43,17 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         OPEN,
         get_keys_and_flags as SessionFn,
     )
+    .acl(Categories::CONNECTION)
     .since("7.0.0")
     .summary("Extract keys and access flags given a full Redis command")
     .complexity("O(N) where N is the number of arguments to the command"),
     Declared::sub("COMMAND", "HELP", Arity::exactly(2), Group::Server, OPEN, help as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("5.0.0")
         .summary("Show helpful text about the different subcommands")
         .complexity("O(1)"),
     Declared::sub("COMMAND", "INFO", Arity::at_least(2), Group::Server, OPEN, info as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("2.8.13")
         .summary("Get array of specific Redis command details, or all when no argument is given.")
         .complexity("O(N) where N is the number of commands to look up")
@@ -54,6 +61,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .history(&[("7.0.0", "Allowed to be called with no argument to get info on all commands.")])
         .tips(&["nondeterministic_output_order"]),
     Declared::sub("COMMAND", "LIST", Arity::at_least(2), Group::Server, OPEN, list as SessionFn)
+        .acl(Categories::CONNECTION)
         .since("7.0.0")
         .summary("Get an array of Redis command names")
         .complexity("O(N) where N is the total number of Redis commands")
@@ -111,7 +119,8 @@ enum Filter<'a> {
     All,
     /// There are no modules, so no command belongs to one.
     Module,
-    Category(String),
+    /// None: there is no such category.
+    Category(Option<Categories>),
     Pattern(&'a [u8]),
 }
 
@@ -120,7 +129,7 @@ impl Filter<'_> {
         match self {
             Self::All => true,
             Self::Module => false,
-            Self::Category(name) => acl::belongs(command.spec, name),
+            Self::Category(category) => category.is_some_and(|category| Categories::of(command.spec).has(category)),
             Self::Pattern(pattern) => glob::matches(pattern, command.full_name.as_bytes(), true),
         }
     }
@@ -131,7 +140,7 @@ fn list(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         2 => Filter::All,
         5 if args[2].eq_ignore_ascii_case(b"FILTERBY") => match args[3].to_ascii_uppercase().as_slice() {
             b"MODULE" => Filter::Module,
-            b"ACLCAT" => Filter::Category(String::from_utf8_lossy(&args[4]).to_ascii_lowercase()),
+            b"ACLCAT" => Filter::Category(Categories::named(&String::from_utf8_lossy(&args[4]).to_ascii_lowercase())),
             b"PATTERN" => Filter::Pattern(&args[4]),
             _ => return Err(error::SYNTAX),
         },

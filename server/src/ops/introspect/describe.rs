@@ -2,10 +2,10 @@
 
 use protocol::resp::reply::Reply;
 
-use super::{acl, flag_names, subcommands};
+use super::{flag_names, subcommands};
 use crate::command::keys::legacy_range;
 use crate::command::spec::{BeginSearch, FindKeys};
-use crate::command::{Flags, KeyFlags, KeySpec};
+use crate::command::{Categories, Flags, KeyFlags, KeySpec};
 use crate::engine::handler::Command;
 use crate::engine::registry::Registry;
 
@@ -74,7 +74,7 @@ pub(super) fn info(reply: &mut Reply<'_>, registry: &Registry, command: &Command
     for number in [first, last, step] {
         reply.int(number);
     }
-    let categories: Vec<String> = acl::categories(spec).map(|name| format!("@{name}")).collect();
+    let categories: Vec<String> = Categories::of(spec).names().map(|name| format!("@{name}")).collect();
     reply.set(categories.len());
     for name in &categories {
         reply.simple(name);

@@ -4,7 +4,6 @@
 //! documentation ([`docs`]) are derived from the [`crate::command::Spec`]s of the registry. Dispatch, routing and
 //! locking obey the same specs, so COMMAND describes what the server does.
 
-pub(crate) mod acl;
 pub(crate) mod commands;
 mod describe;
 mod docs;
