@@ -90,33 +90,36 @@ impl Engine {
         let Call { command, args, keys, hot, now, .. } = call;
         let start = out.len();
         let mut effects = Effects::new(self.listeners(hot));
-        let mut ctx = KeyedCtx {
-            data: Data {
-                keyspace: &self.keyspace,
-                slots,
-                effects: &mut effects,
-                db: caller.db,
-                now,
-                role: caller.role,
-                known: KnownKeys::new(keys),
-                lent: caller.lent,
-                no_touch: caller.no_touch,
-                lfu: hot.limits.lfu,
-                seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
-            },
-            reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
-            limits: &hot.limits,
-            rng,
-            name: &command.full_name,
-            may_block: caller.may_block,
-            serving: caller.serving,
+        // In a block, where it is dropped where it stands: `drop` would move it first.
+        let (mut result, is_full, is_stray) = {
+            let mut ctx = KeyedCtx {
+                data: Data {
+                    keyspace: &self.keyspace,
+                    slots,
+                    effects: &mut effects,
+                    db: caller.db,
+                    now,
+                    role: caller.role,
+                    known: KnownKeys::new(keys),
+                    lent: caller.lent,
+                    no_touch: caller.no_touch,
+                    lfu: hot.limits.lfu,
+                    seed: if hot.limits.lfu.is_some() { rng.next_u64() } else { 0 },
+                },
+                reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
+                limits: &hot.limits,
+                rng,
+                name: &command.full_name,
+                may_block: caller.may_block,
+                serving: caller.serving,
+            };
+            let result = handler(&mut ctx, args);
+            (result, ctx.reply.is_full(), ctx.data.slots.is_stray())
         };
-        let mut result = handler(&mut ctx, args);
-        unit.over_limit |= ctx.reply.is_full();
-        if ctx.data.slots.is_stray() {
+        unit.over_limit |= is_full;
+        if is_stray {
             result = Err(error::undeclared_key(&command.full_name));
         }
-        drop(ctx);
         let called = match result {
             Ok(Outcome::Done) => Called::Done,
             Ok(Outcome::Block(spec)) => Called::Block(spec),

@@ -69,6 +69,7 @@ impl Engine {
     }
 
     /// The gates that depend on the state of the node.
+    #[inline(always)]
     fn state_gates(&self, session: &Session, command: &Command, hot: &Hot) -> Result<(), CmdError> {
         let writes = self.writes(session, command, Flags::WRITE);
         if self.state.save_failed.load(Ordering::Relaxed)
