@@ -92,7 +92,8 @@ Examples:
 
 /// Reads the command line: the program's name as it was called, and the words after it.
 ///
-/// # Errors The text for standard error before ending with status 1. Directives are not checked here; loading them does
+/// # Errors
+/// The text for standard error before ending with status 1. Directives are not checked here; loading them does
 /// that.
 pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, String> {
     let first = arguments.first().map(|argument| argument.as_bytes()).unwrap_or_default();

@@ -93,7 +93,8 @@ impl FromStr for Ports {
 impl Probe {
     /// Asks; returns the line to print.
     ///
-    /// # Errors The line to print if the node is not alive, or not ready.
+    /// # Errors
+    /// The line to print if the node is not alive, or not ready.
     pub(crate) fn run(&self) -> Result<String, String> {
         let deadline = Instant::now() + Duration::from_millis(self.timeout);
         match self.port {

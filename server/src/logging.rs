@@ -256,7 +256,8 @@ impl LogSettings {
 
 /// Opens the file that `logfile` names, for appending.
 ///
-/// # Errors The file cannot be opened.
+/// # Errors
+/// The file cannot be opened.
 pub(crate) fn open(logfile: &Path) -> io::Result<File> {
     let is_fifo = std::fs::metadata(logfile).is_ok_and(|metadata| metadata.file_type().is_fifo());
     // A named pipe that is also opened for reading does not wait for its reader.

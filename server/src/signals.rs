@@ -41,7 +41,8 @@ pub(crate) struct Signals {
 impl Signals {
     /// From here on the process handles these signals. Must be called within a runtime.
     ///
-    /// # Errors The system's error.
+    /// # Errors
+    /// The system's error.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -68,7 +69,8 @@ impl Signals {
     /// this thread later returns the memory that the load leaves free. `before_exit` is called last before the process
     /// ends.
     ///
-    /// # Errors No thread could be started for the signals.
+    /// # Errors
+    /// No thread could be started for the signals.
     pub(crate) fn attend_start<T>(
         &mut self,
         room: &Runtime,

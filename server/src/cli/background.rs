@@ -37,7 +37,8 @@ pub(crate) fn is_child(words: &mut Vec<OsString>) -> bool {
 
 /// The child serves: lets the parent end, and lets go of its terminal.
 ///
-/// # Errors The system's error.
+/// # Errors
+/// The system's error.
 pub(crate) fn serves(console: &Console) -> io::Result<()> {
     console.settle();
     // Written directly: the console may not have written it yet when the output is closed.
@@ -53,7 +54,8 @@ pub(crate) fn serves(console: &Console) -> io::Result<()> {
 /// status. With `show`, what the child prints until then is for the user. Otherwise it is the log, which is shown only
 /// if the child fails.
 ///
-/// # Errors The system's error; nothing was started then.
+/// # Errors
+/// The system's error; nothing was started then.
 /// As the system says; nothing was started then.
 pub(crate) fn start(
     program: &OsStr,

@@ -213,7 +213,8 @@ impl ClusterArgs {
 
     /// Reads the directives, and checks them together with the flags.
     ///
-    /// # Errors A directive that is not valid, or the names of two options that contradict each other.
+    /// # Errors
+    /// A directive that is not valid, or the names of two options that contradict each other.
     pub(crate) fn settle(&self) -> Result<Settled, String> {
         let mut directives = DEFAULTS.to_vec();
         let mut say = |name: &str, value: &[u8]| {

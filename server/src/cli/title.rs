@@ -19,7 +19,8 @@ use crate::config::{Config, ids};
 
 /// Covers the passwords on the command line. `false`: there were none.
 ///
-/// # Errors The system's error; the passwords stay visible then.
+/// # Errors
+/// The system's error; the passwords stay visible then.
 pub(crate) fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<bool> {
     let masked = masked(words);
     if masked.iter().zip(words).all(|(masked, word)| masked == word.as_bytes()) {
@@ -37,7 +38,8 @@ pub(crate) fn hide_passwords(program: &OsStr, words: &[OsString]) -> io::Result<
 /// Replaces the command line with a title, as `set-proc-title` and `proc-title-template` say, if it fits. `title` is
 /// the program, `listen` its first address.
 ///
-/// # Errors The system's error; nothing is changed then.
+/// # Errors
+/// The system's error; nothing is changed then.
 pub(crate) fn set(config: &Config, title: &str, listen: &str) -> io::Result<()> {
     if !config.bool(ids::SET_PROC_TITLE) {
         return Ok(());

@@ -243,7 +243,8 @@ fn set_protocol(ctx: &mut SessionCtx<'_, '_>, protocol: Protocol) {
 
 /// A client name must not contain characters that would break the lines of CLIENT LIST.
 ///
-/// # Errors Redis's text.
+/// # Errors
+/// Redis's text.
 pub(crate) fn check_name(name: &[u8]) -> Result<(), CmdError> {
     if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
         return Ok(());

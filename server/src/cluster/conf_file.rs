@@ -103,7 +103,8 @@ impl ConfFile {
     /// Opens (or creates) and locks the file, and reads it. An empty text means a new node. Without `durable` a save
     /// does not wait for the disk, and a failed save may leave anything.
     ///
-    /// # Errors [`ConfFileError`]; the file is untouched.
+    /// # Errors
+    /// [`ConfFileError`]; the file is untouched.
     pub(crate) fn open(path: &Path, durable: bool) -> Result<(Self, Vec<u8>), ConfFileError> {
         let io_error = |error| ConfFileError::Io { path: path.to_owned(), error };
         let mut file =
@@ -121,7 +122,8 @@ impl ConfFile {
 
     /// Replaces the text with itself: a node that cannot save its votes and epochs should not begin to serve.
     ///
-    /// # Errors [`ConfFileError::Fixed`]; the file is as it was.
+    /// # Errors
+    /// [`ConfFileError::Fixed`]; the file is as it was.
     pub(crate) fn prove_writable(&mut self, text: &[u8]) -> Result<(), ConfFileError> {
         let path = self.path.clone();
         // With fsync: if a power failure emptied the replacement, a vote would be forgotten.
@@ -131,7 +133,8 @@ impl ConfFile {
     /// Replaces the text, in place if the disk is full. With `fsync` it is on disk when this returns, unless the file
     /// need not be durable.
     ///
-    /// # Errors The system's error; the old text is still in place, if the file is durable.
+    /// # Errors
+    /// The system's error; the old text is still in place, if the file is durable.
     pub(crate) fn save(&mut self, text: &str, fsync: bool) -> io::Result<Saved> {
         self.save_bytes(text.as_bytes(), fsync)
     }
@@ -226,7 +229,8 @@ pub(crate) fn is_new(text: &[u8]) -> bool {
 
 /// Whether this text is that of a replica.
 ///
-/// # Errors The text is damaged.
+/// # Errors
+/// The text is damaged.
 pub(crate) fn is_of_replica(text: &[u8]) -> Result<bool, NodesConfError> {
     if is_new(text) {
         return Ok(false);

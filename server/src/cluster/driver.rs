@@ -107,7 +107,8 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A cluster node from the text of nodes.conf (empty: a new node).
     ///
-    /// # Errors The file is damaged; it is left as it is.
+    /// # Errors
+    /// The file is damaged; it is left as it is.
     pub(crate) fn new(
         engine: Arc<Engine>,
         data: Arc<dyn DataLink>,

@@ -45,7 +45,8 @@ impl LocalBuses {
     /// A link to the node of the process that listens at `address`, and our own address on it; `None` if no node of the
     /// process listens there. `source` is the address to connect from, if one is required.
     ///
-    /// # Errors There is no route from `source` to the address.
+    /// # Errors
+    /// There is no route from `source` to the address.
     pub(super) async fn connect(
         &self,
         address: SocketAddr,

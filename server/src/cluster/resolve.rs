@@ -44,7 +44,8 @@ pub(crate) struct Resolver {
 impl Resolver {
     /// The addresses of `host`. A numeric address is its own answer, without a query.
     ///
-    /// # Errors The resolver's reason.
+    /// # Errors
+    /// The resolver's reason.
     pub(crate) async fn resolve(&self, host: &str) -> Answer {
         if let Ok(address) = host.parse() {
             return Ok(Arc::new([address]));

@@ -180,7 +180,8 @@ pub(crate) struct KeyspaceCtx<'a> {
 impl<'a> KeyspaceCtx<'a> {
     /// Locks a slot.
     ///
-    /// # Errors Another command holds it for long. The handler returns the error, which is not sent: the command runs
+    /// # Errors
+    /// Another command holds it for long. The handler returns the error, which is not sent: the command runs
     /// again when the slot is free.
     pub(crate) fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
         let Some(patience) = self.patience else { return Ok(self.keyspace.lock(db, slot)) };

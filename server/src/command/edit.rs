@@ -61,7 +61,8 @@ impl Data<'_> {
     /// As [`Data::edit`], but creates the collection first if there is no such key. Clients that wait for such a key
     /// are notified.
     ///
-    /// # Errors `WRONGTYPE` if the key holds something else.
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else.
     #[inline]
     pub(crate) fn edit_or_create<T: CollectionType, R>(
         &mut self,

@@ -18,7 +18,8 @@ pub(crate) struct BadKeys;
 
 /// Appends the positions of all keys of `args` to `out`.
 ///
-/// # Errors [`BadKeys`] if the words contradict the specs; the handler then reports what is wrong with them, if
+/// # Errors
+/// [`BadKeys`] if the words contradict the specs; the handler then reports what is wrong with them, if
 /// anything.
 pub(crate) fn extract(spec: &Spec, args: Args<'_>, out: &mut KeyPositions) -> Result<(), BadKeys> {
     if let Some(f) = spec.keys_fn {

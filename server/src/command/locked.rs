@@ -72,7 +72,8 @@ impl LockPlan {
 
     /// Takes all locks, ascending, and waits for each no longer than `patience`.
     ///
-    /// # Errors The slot that could not be locked; then none is locked.
+    /// # Errors
+    /// The slot that could not be locked; then none is locked.
     pub(crate) fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
         self.lock_by(|place| {
             let (db, slot) = slot_at(place);

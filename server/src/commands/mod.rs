@@ -56,7 +56,8 @@ fn integer(word: &[u8]) -> Result<i64, CmdError> {
 
 /// A word that must be the number of a database.
 ///
-/// # Errors Not an integer, beyond 32 bits, or no such database.
+/// # Errors
+/// Not an integer, beyond 32 bits, or no such database.
 fn database(word: &[u8], databases: usize) -> Result<usize, CmdError> {
     let number = i32::try_from(integer(word)?).map_err(|_| error::NOT_32_BITS)?;
     usize::try_from(number).ok().filter(|db| *db < databases).ok_or(error::DB_OUT_OF_RANGE)

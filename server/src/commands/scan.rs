@@ -192,7 +192,8 @@ fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Visits about `left` keys from a cursor on; returns where to continue, `None` at the end.
 ///
-/// # Errors Those of [`KeyspaceCtx::lock`].
+/// # Errors
+/// Those of [`KeyspaceCtx::lock`].
 fn scan_slots(
     ctx: &mut KeyspaceCtx<'_>,
     cursor: ScanCursor,

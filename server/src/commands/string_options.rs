@@ -150,7 +150,8 @@ impl<'a> When<'a> {
 
     /// The Unix time in milliseconds. `name` is the command's, for the error.
     ///
-    /// # Errors Not an integer, not positive, or beyond 64 bits.
+    /// # Errors
+    /// Not an integer, not positive, or beyond 64 bits.
     pub(super) fn resolve(self, now: i64, name: &str) -> Result<i64, CmdError> {
         let number = integer(self.word)?;
         let (factor, from) = match self.unit {

@@ -47,7 +47,8 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
 
 /// Checks the length of a string that has `len` bytes after adding `added`.
 ///
-/// # Errors It would be longer than `proto-max-bulk-len`. A primary's stream is exempt: the primary has already
+/// # Errors
+/// It would be longer than `proto-max-bulk-len`. A primary's stream is exempt: the primary has already
 /// accepted it.
 fn check_length(ctx: &KeyedCtx<'_>, len: usize, added: usize) -> Result<(), CmdError> {
     let fits = len.checked_add(added).is_some_and(|total| total <= ctx.limits.max_string);

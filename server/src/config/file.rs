@@ -99,7 +99,8 @@ impl Config {
     /// Loads a configuration over the present values. Meant for the start of a node: no hook is called, and after an
     /// error the values are those set by the lines before it.
     ///
-    /// # Errors The first line that is not valid, a file that cannot be read, or a contradiction; see [`LoadError`].
+    /// # Errors
+    /// The first line that is not valid, a file that cannot be read, or a contradiction; see [`LoadError`].
     pub(crate) fn load(&self, sources: &Sources) -> Result<(), LoadError> {
         self.load_values(sources)?;
         self.check_log_file(sources)
@@ -107,7 +108,8 @@ impl Config {
 
     /// [`Config::load`] for a configuration that is only inspected: it touches no files except those it reads.
     ///
-    /// # Errors As [`Config::load`], but for the log file.
+    /// # Errors
+    /// As [`Config::load`], but for the log file.
     pub(crate) fn load_values(&self, sources: &Sources) -> Result<(), LoadError> {
         let _changing = self.changing.lock();
         let mut loader = Loader {

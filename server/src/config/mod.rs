@@ -297,7 +297,8 @@ impl Config {
 
     /// CONFIG SET: changes all of `pairs` or nothing.
     ///
-    /// # Errors In the words of Redis 7.0; see [`ConfigSetError`].
+    /// # Errors
+    /// In the words of Redis 7.0; see [`ConfigSetError`].
     pub(crate) fn set_many(&self, pairs: &[(&[u8], &[u8])], setter: Setter) -> Result<(), ConfigSetError> {
         let targets = self.resolve(pairs, setter)?;
         let _changing = self.changing.lock();
@@ -344,7 +345,8 @@ impl Config {
     /// Records what the server changed by itself: REPLICAOF, a port that the system chose. The value is one word, or
     /// several separated by spaces for a directive that takes several. No hook is called.
     ///
-    /// # Errors The reason if `value` cannot be read; nothing is changed then.
+    /// # Errors
+    /// The reason if `value` cannot be read; nothing is changed then.
     pub(crate) fn record(&self, id: DirectiveId, value: &str) -> Result<(), String> {
         let _changing = self.changing.lock();
         let value = self.read_for_set(id, value.as_bytes()).map_err(Reason::into_owned)?;

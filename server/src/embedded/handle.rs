@@ -81,7 +81,8 @@ impl<'c> NodeHandle<'c> {
     /// Ends the node as SIGTERM ends a process: its replicas catch up, and its data is saved if there are save points.
     /// Does nothing to a node that is down; a paused node is resumed first.
     ///
-    /// # Errors [`ClusterError::NotStopped`] if the node could not save, or is already shutting down; it goes on then.
+    /// # Errors
+    /// [`ClusterError::NotStopped`] if the node could not save, or is already shutting down; it goes on then.
     pub fn stop(&self) -> Result<(), ClusterError> {
         self.process.stop(self.index, StopSignal::Terminate)
     }
@@ -89,7 +90,8 @@ impl<'c> NodeHandle<'c> {
     /// Stops the node, if it runs, and starts it in its directory with its ports. It has the data that was saved:
     /// without [`super::Options::dir`] none, until it has synchronised with its shard.
     ///
-    /// # Errors As [`NodeHandle::stop`], or why it did not start; it is down then.
+    /// # Errors
+    /// As [`NodeHandle::stop`], or why it did not start; it is down then.
     pub fn restart(&self) -> Result<(), ClusterError> {
         self.process.restart(self.index)
     }
@@ -116,7 +118,8 @@ impl<'c> NodeHandle<'c> {
     /// As [`NodeHandle::pause`], and resumes after this time. A later call replaces an earlier one: it may make a pause
     /// longer or shorter.
     ///
-    /// # Errors [`ClusterError::NodeDown`].
+    /// # Errors
+    /// [`ClusterError::NodeDown`].
     pub fn pause_for(&self, time: Duration) -> Result<(), ClusterError> {
         self.process.pause(self.index, Some(time))
     }

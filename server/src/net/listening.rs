@@ -151,7 +151,8 @@ impl Listening {
     /// Listens at the present `bind` and `port`, and no longer at the old ones; returns the port. With `port 0` the
     /// node does not listen.
     ///
-    /// # Errors The address that cannot be bound. The node does not listen then.
+    /// # Errors
+    /// The address that cannot be bound. The node does not listen then.
     pub(crate) fn rebind(&self, engine: &Arc<Engine>) -> Result<u16, BindError> {
         let mut open = self.open.lock();
         close_all(&mut open);

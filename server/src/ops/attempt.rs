@@ -94,7 +94,8 @@ pub(super) struct Progress {
 impl Progress {
     /// The running attempt.
     ///
-    /// # Errors There was none: returns the new one, which the caller must carry out.
+    /// # Errors
+    /// There was none: returns the new one, which the caller must carry out.
     pub(super) fn join(&self) -> Result<Arc<Attempt>, Arc<Attempt>> {
         let mut current = self.current.lock();
         match &*current {

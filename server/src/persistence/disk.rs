@@ -26,7 +26,8 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Starts writing a file that will become `target`.
     ///
-    /// # Errors The directory cannot be written to.
+    /// # Errors
+    /// The directory cannot be written to.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
         let (file, temporary) = temporary::create(target)
             .map_err(|error| told(&error, format_args!("Failed opening the temp RDB file for saving")))?;
@@ -35,7 +36,8 @@ impl NewFile {
 
     /// Adds bytes.
     ///
-    /// # Errors The system's error; most often the disk is full.
+    /// # Errors
+    /// The system's error; most often the disk is full.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).map_err(|error| told(&error, format_args!("Write error saving DB on disk(write)")))
     }
@@ -47,14 +49,16 @@ impl NewFile {
 
     /// Flushes the bytes to disk.
     ///
-    /// # Errors The system's error.
+    /// # Errors
+    /// The system's error.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_all().map_err(|error| told(&error, format_args!("Write error saving DB on disk(fsync)")))
     }
 
     /// Renames the file to its final name; call [`NewFile::sync`] first.
     ///
-    /// # Errors The system's error; the old file is still there then.
+    /// # Errors
+    /// The system's error; the old file is still there then.
     pub(crate) fn commit(mut self) -> io::Result<()> {
         std::fs::rename(&self.temporary, &self.target).map_err(|error| {
             let (from, to) = (self.temporary.display(), self.target.display());
@@ -82,7 +86,8 @@ impl Drop for NewFile {
 
 /// Loads a file. `None`: there is none. `progress` is called with the bytes read and their total.
 ///
-/// # Errors The file is damaged, holds types that slotd lacks, or cannot be read.
+/// # Errors
+/// The file is damaged, holds types that slotd lacks, or cannot be read.
 pub(crate) fn load(
     engine: &Arc<Engine>,
     path: &Path,

@@ -72,7 +72,8 @@ impl Load {
     /// Takes bytes and inserts the complete keys. Returns whether the end of the file has been reached. The caller is
     /// between two barriers: it holds no slot, and uses a gate of its own.
     ///
-    /// # Errors The file is damaged or holds types that slotd lacks.
+    /// # Errors
+    /// The file is damaged or holds types that slotd lacks.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
         while let Some(record) = self.loader.next_record()? {
@@ -141,7 +142,8 @@ impl Load {
 
     /// The result.
     ///
-    /// # Errors [`LoadError::ShortRead`] if the end was not reached.
+    /// # Errors
+    /// [`LoadError::ShortRead`] if the end was not reached.
     pub(crate) fn finish(mut self) -> Result<Finished, LoadError> {
         if !self.done {
             return Err(LoadError::ShortRead);
@@ -173,7 +175,8 @@ impl Check {
 
     /// Takes bytes. Returns whether the end of the file has been reached.
     ///
-    /// # Errors The file is damaged or holds types that slotd lacks.
+    /// # Errors
+    /// The file is damaged or holds types that slotd lacks.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
         while let Some(record) = self.loader.next_record()? {

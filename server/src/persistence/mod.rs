@@ -189,7 +189,8 @@ impl Persistence {
 
     /// Starts a save in the background, unless a snapshot is under way.
     ///
-    /// # Errors [`Busy`]; nothing was started then.
+    /// # Errors
+    /// [`Busy`]; nothing was started then.
     pub(crate) fn start_background(&self) -> Result<(), Busy> {
         let now = self.now_s();
         self.start_unless_busy(SaveFor::Background, None)?;
@@ -200,7 +201,8 @@ impl Persistence {
 
     /// Starts a save for a client that waits for it, unless a snapshot is under way.
     ///
-    /// # Errors [`Busy`]; nothing was started then.
+    /// # Errors
+    /// [`Busy`]; nothing was started then.
     pub(crate) fn start_for_client(&self, done: Done) -> Result<(), Busy> {
         self.start_unless_busy(SaveFor::Client, Some(done))
     }
@@ -262,7 +264,8 @@ impl Persistence {
     /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the
     /// keyspace). A replica keeps expired keys until its primary deletes them: its own clock may be ahead.
     ///
-    /// # Errors The node must not start, since it would serve less data than it had.
+    /// # Errors
+    /// The node must not start, since it would serve less data than it had.
     pub(crate) fn load(&self, replica: bool) -> Result<(), LoadError> {
         let state = &self.engine.state;
         let started = std::time::Instant::now();

@@ -197,7 +197,8 @@ impl Loader {
 
     /// The next record; `None` if it is not complete yet.
     ///
-    /// # Errors [`LoadError`]; the loader cannot be used after it.
+    /// # Errors
+    /// [`LoadError`]; the loader cannot be used after it.
     pub fn next_record(&mut self) -> Result<Option<Record>, LoadError> {
         loop {
             if self.buffer.len() < self.want {

@@ -48,7 +48,8 @@ pub(crate) trait SnapshotJob: Send {
     fn at_cut(&mut self);
     /// The next bytes. An error ends the snapshot.
     ///
-    /// # Errors The bytes could not be stored or sent.
+    /// # Errors
+    /// The bytes could not be stored or sent.
     fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()>;
     /// There are no more bytes. With an error, those before are not a complete snapshot. The returned function is
     /// called when the next snapshot may begin: the party that it notifies may request one.
@@ -119,7 +120,8 @@ impl Snapshots {
 
     /// Starts a job unless another one runs; `first` is called before it begins.
     ///
-    /// # Errors [`Busy`]; the job is dropped.
+    /// # Errors
+    /// [`Busy`]; the job is dropped.
     pub(crate) fn try_submit(self: &Arc<Self>, job: Box<dyn SnapshotJob>, first: impl FnOnce()) -> Result<(), Busy> {
         let mut schedule = self.schedule.lock();
         if schedule.running {
@@ -228,7 +230,8 @@ impl Snapshots {
 
     /// Checked by a job before it waits.
     ///
-    /// # Errors The running job must end.
+    /// # Errors
+    /// The running job must end.
     pub(crate) fn is_cancelled(&self) -> io::Result<()> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(cancelled());
@@ -268,7 +271,8 @@ impl Snapshots {
 
     /// Makes the cut. Returns it with the numbers of keys and of expiring keys of each database.
     ///
-    /// # Errors A data set is being loaded: a partial one must not be saved.
+    /// # Errors
+    /// A data set is being loaded: a partial one must not be saved.
     fn cut(&self, job: &mut dyn SnapshotJob, out: &mut RdbWriter) -> io::Result<(Cut, Vec<(usize, usize)>)> {
         let engine = &self.engine;
         let position = self.position.get().and_then(Weak::upgrade);

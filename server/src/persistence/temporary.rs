@@ -16,7 +16,8 @@ const NAMES: u32 = 1024;
 
 /// A new, empty file beside `target`, for reading and writing, and its name.
 ///
-/// # Errors The system's error; most often the directory is not writable.
+/// # Errors
+/// The system's error; most often the directory is not writable.
 pub(crate) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
     let mut number = 0;
     loop {
@@ -55,7 +56,8 @@ fn take(path: &Path) -> io::Result<Option<File>> {
 
 /// The same without a name: however the process ends, nothing is left in the directory.
 ///
-/// # Errors As [`create`].
+/// # Errors
+/// As [`create`].
 pub(crate) fn nameless(target: &Path) -> io::Result<File> {
     let (file, path) = create(target)?;
     std::fs::remove_file(path)?;

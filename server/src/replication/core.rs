@@ -243,7 +243,8 @@ impl Core {
 
     /// Whether a replica with this history and position can continue.
     ///
-    /// # Errors Why not.
+    /// # Errors
+    /// Why not.
     pub(crate) fn can_continue(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
         self.history.accepts(id, position)?;
         match &self.stream {

@@ -39,7 +39,8 @@ impl Replication {
 
     /// Begins a failover.
     ///
-    /// # Errors Redis's texts, if it is not possible now.
+    /// # Errors
+    /// Redis's texts, if it is not possible now.
     pub(super) fn begin_failover(&self, failover: Failover) -> Result<(), CmdError> {
         let mut current = self.failover.lock();
         if current.is_some() {

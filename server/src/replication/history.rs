@@ -93,7 +93,8 @@ impl History {
 
     /// Whether a replica with the history `id` and `position` bytes of it may continue with ours.
     ///
-    /// # Errors Why not. Whether the bytes are still held is not checked here.
+    /// # Errors
+    /// Why not. Whether the bytes are still held is not checked here.
     pub(crate) fn accepts(&self, id: &[u8], position: i64) -> Result<(), Refusal> {
         if id.eq_ignore_ascii_case(&self.id) {
             return Ok(());

@@ -95,7 +95,8 @@ impl Supply {
 
     /// The bytes from this position on, as many as are readily available.
     ///
-    /// # Errors The bytes are neither in memory nor in the file.
+    /// # Errors
+    /// The bytes are neither in memory nor in the file.
     pub(super) fn look(&self, position: u64) -> io::Result<Found> {
         let window = self.0.lock();
         if position >= window.start {
@@ -134,7 +135,8 @@ pub(super) struct Stored {
 impl Stored {
     /// Reads the bytes, which waits for the disk.
     ///
-    /// # Errors The file cannot be read.
+    /// # Errors
+    /// The file cannot be read.
     pub(super) fn read(&self) -> io::Result<Bytes> {
         let mut bytes = vec![0; self.count];
         self.file.read_exact_at(&mut bytes, self.at)?;

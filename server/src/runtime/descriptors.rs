@@ -52,7 +52,8 @@ pub(crate) struct OpenFiles {
 impl OpenFiles {
     /// Raises the limit to so many, or as far as it goes. It is never lowered.
     ///
-    /// # Errors The system does not tell the limit.
+    /// # Errors
+    /// The system does not tell the limit.
     pub(crate) fn raise(wanted: u64) -> Result<Self, Errno> {
         let (before, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
         if before >= wanted {
@@ -131,7 +132,8 @@ impl Descriptors {
     /// Fits the descriptors to a starting node that wants so many clients: raises the limit as far as it goes. If that
     /// is not enough, returns how many clients there is room for.
     ///
-    /// # Errors There are too few for a single client.
+    /// # Errors
+    /// There are too few for a single client.
     pub(crate) fn fit(
         self: &Arc<Self>,
         clients: u64,
@@ -153,7 +155,8 @@ impl Descriptors {
 
     /// For CONFIG SET maxclients: raises the limit.
     ///
-    /// # Errors Redis's reason, if there are not enough descriptors.
+    /// # Errors
+    /// Redis's reason, if there are not enough descriptors.
     pub(crate) fn refit(&self, claim: Option<&Claim>, clients: u64, log: &NodeLog) -> Result<(), String> {
         let wanted = clients + BESIDES_CLIENTS;
         let limit = self.raise(log, wanted, claim.map_or(0, |claim| claim.change(wanted)));
@@ -212,7 +215,8 @@ impl Descriptors {
 /// Raises a soft limit that is too low for the threads of the process, before they start: they open descriptors of
 /// their own.
 ///
-/// # Errors The hard limit is too low as well, even for a single client.
+/// # Errors
+/// The hard limit is too low as well, even for a single client.
 pub(crate) fn make_room_to_start(clients: u64, log: &NodeLog) -> Result<(), TooFew> {
     if getrlimit(Resource::RLIMIT_NOFILE).is_ok_and(|(soft, _)| soft > BESIDES_CLIENTS) {
         return Ok(());

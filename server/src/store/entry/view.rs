@@ -66,7 +66,8 @@ impl<'a> EntryRef<'a> {
 
     /// Views the entry in this block.
     ///
-    /// # Safety The block is an entry's, and it lives and stays unchanged during `'a`.
+    /// # Safety
+    /// The block is an entry's, and it lives and stays unchanged during `'a`.
     #[inline(always)]
     pub(super) unsafe fn at(block: NonNull<u8>) -> Self {
         Self { block, lifetime: PhantomData }

@@ -78,7 +78,8 @@ impl Extent {
     /// Continues to the end of the value and returns its length. `body` starts where it started before, and is longer
     /// now.
     ///
-    /// # Errors `UnexpectedEnd` if the end is not there yet; otherwise the body is damaged.
+    /// # Errors
+    /// `UnexpectedEnd` if the end is not there yet; otherwise the body is damaged.
     pub(crate) fn run(&mut self, body: &[u8], max_string: u64) -> Result<usize, ReadError> {
         let start = self.passed;
         let mut reader = Reader::new(body.get(start..).unwrap_or_default());

@@ -87,7 +87,8 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
 
 /// Reads a body of type `object_type` from `input` and leaves `input` after it.
 ///
-/// # Errors See [`PayloadError`]; `Footer` and `Trailing` do not occur.
+/// # Errors
+/// See [`PayloadError`]; `Footer` and `Trailing` do not occur.
 pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
     match object_type {
         opcode::TYPE_STRING => read_string(input),
@@ -138,7 +139,8 @@ pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) ->
 
 /// The value of a body of type `object_type`; nothing may follow it.
 ///
-/// # Errors See [`PayloadError`]; `Footer` does not occur.
+/// # Errors
+/// See [`PayloadError`]; `Footer` does not occur.
 pub(crate) fn read_whole(object_type: u8, body: &[u8], limits: &PayloadLimits) -> Result<Value, PayloadError> {
     let mut input = Reader::new(body);
     input.set_max_string(limits.max_string);

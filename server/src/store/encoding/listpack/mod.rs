@@ -48,7 +48,8 @@ impl Listpack {
 
     /// Reads the serialised form. Everything is checked: size, terminator, each entry, its back length, and the count.
     ///
-    /// # Errors Names the rule that `bytes` break; nothing of them is kept.
+    /// # Errors
+    /// Names the rule that `bytes` break; nothing of them is kept.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Corrupt> {
         let count = validate(bytes)?;
         let entries = &bytes[HEADER_BYTES..bytes.len() - 1];
