@@ -221,8 +221,11 @@ fn tables(more: &'static [Declared<KeyedFn>]) -> Vec<Table> {
     tables.push(Table::Keyed(more));
     tables.extend(crate::commands::keyspace().into_iter().map(Table::Keyspace));
     tables.push(Table::Session(crate::clients::connection::COMMANDS));
+    tables.push(Table::Session(crate::clients::client::COMMANDS));
     tables.push(Table::Session(crate::engine::transaction::COMMANDS));
     tables.push(Table::Session(crate::clients::pubsub::COMMANDS));
     tables.push(Table::Session(crate::ops::config::COMMANDS));
+    tables.push(Table::Session(crate::ops::info::COMMANDS));
+    tables.push(Table::Session(crate::ops::introspect::commands::COMMANDS));
     tables
 }

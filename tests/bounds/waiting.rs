@@ -6,8 +6,10 @@
 use std::time::{Duration, Instant};
 
 use integration::client::Client;
-use integration::node::Node;
-use integration::wait::secs;
+use integration::node::{Node, NodeSpec};
+use integration::oracle::Binary;
+use integration::resp::Value;
+use integration::wait::{secs, wait_until};
 
 use super::start;
 
@@ -27,15 +29,23 @@ pub(crate) fn fill_list(client: &mut Client) {
 
 /// Sends a transaction that searches the list again and again.
 pub(crate) fn begin_long_exec(client: &mut Client) {
-    let once = |_| {
+    begin_long_exec_with(client, &[]);
+}
+
+/// The same with these commands in front.
+fn begin_long_exec_with(client: &mut Client, first: &[&str]) {
+    let mut once = |_| {
         let begun = Instant::now();
         assert!(!client.cmd("LPOS list missing").is_error());
         begun.elapsed()
     };
     // The fastest of a few: other load on the machine makes a search slow, and the transaction would be too short.
-    let fastest = (0..5).map(once).min().expect("five of them");
+    let fastest = (0..5).map(&mut once).min().expect("five of them");
     let rounds = LONG.as_micros() / fastest.as_micros().max(1) + 1;
     client.ok("MULTI");
+    for command in first {
+        assert_eq!(client.cmd(command).text(), "QUEUED");
+    }
     for _ in 0..rounds {
         client.send(&["LPOS", "list", "missing"]).expect("sent");
     }
@@ -43,6 +53,20 @@ pub(crate) fn begin_long_exec(client: &mut Client) {
         client.reply(secs(30)).expect("QUEUED");
     }
     client.send(&["EXEC"]).expect("sent");
+}
+
+/// Whether a node has a worker besides that of its first clients.
+fn has_two_workers() -> bool {
+    std::thread::available_parallelism().is_ok_and(|count| count.get() >= 2)
+}
+
+/// The reply to a command, which must come soon.
+#[track_caller]
+fn answered_soon(client: &mut Client, command: &str) -> Value {
+    let asked = Instant::now();
+    let reply = client.cmd(command);
+    assert!(asked.elapsed() < SOON, "{command} took {:?}", asked.elapsed());
+    reply
 }
 
 /// Clients on another worker than that of the first eight.
@@ -56,7 +80,7 @@ pub(crate) fn elsewhere(node: &Node, count: usize) -> (Vec<Client>, Vec<Client>)
 
 #[test]
 fn nobody_waits_for_a_long_command_who_does_not_need_its_slot() {
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+    if !has_two_workers() {
         return;
     }
     let node = start();
@@ -83,4 +107,107 @@ fn nobody_waits_for_a_long_command_who_does_not_need_its_slot() {
         let reply = client.frame(secs(60)).unwrap_or_else(|_| panic!("{command:?} is answered"));
         assert!(!reply.starts_with(b"-"), "{command:?}: {}", String::from_utf8_lossy(&reply));
     }
+}
+
+#[test]
+fn who_leaves_the_slot_of_a_long_command_does_not_wait_for_it() {
+    if !has_two_workers() {
+        return;
+    }
+    let node = start();
+    let (mut first, mut others) = elsewhere(&node, 6);
+    fill_list(&mut first[0]);
+    let [unwatches, watches, times_out, waits, is_unblocked, neighbour] = &mut others[..] else {
+        panic!("six clients")
+    };
+    unwatches.ok("WATCH list");
+    watches.ok("WATCH list {list}other");
+    let id = is_unblocked.cmd("CLIENT ID").int();
+    is_unblocked.send(&["BLPOP", "{list}a", "{list}b", "0"]).expect("sent");
+    waits.send(&["BLPOP", "{list}a", "0"]).expect("sent");
+    times_out.send(&["BLPOP", "{list}a", "0.5"]).expect("sent");
+    wait_until("three clients to be blocked", secs(5), || node.info("blocked_clients") == "3");
+    begin_long_exec(&mut first[0]);
+    assert!(answered_soon(unwatches, "UNWATCH").is_ok());
+    assert_eq!(times_out.reply(Duration::from_millis(500) + SOON).expect("its time is up"), Value::Null);
+    assert_eq!(answered_soon(neighbour, &format!("CLIENT UNBLOCK {id}")).int(), 1);
+    assert_eq!(is_unblocked.reply(SOON).expect("it is unblocked"), Value::Null);
+    watches.shutdown_write();
+    waits.shutdown_write();
+    for client in [watches, waits] {
+        client.expect_close(SOON);
+    }
+    for _ in 0..10 {
+        assert!(!answered_soon(neighbour, "PING").is_error());
+    }
+    assert_eq!(answered_soon(neighbour, "INFO clients").text().matches("blocked_clients:0").count(), 1);
+    assert!(first[0].arrived().is_none(), "the transaction was to take longer");
+    assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
+    // Nobody who has left takes anything.
+    assert_eq!(neighbour.cmd("RPUSH {list}a 1").int(), 1);
+    assert_eq!(neighbour.cmd("LLEN {list}a").int(), 1);
+}
+
+#[test]
+fn commands_about_the_slot_of_a_long_one_hold_up_nobody_else() {
+    if !has_two_workers() {
+        return;
+    }
+    let node = NodeSpec::cluster(Binary::Slotd, 15_000).start();
+    node.admin().ok("CLUSTER ADDSLOTSRANGE 0 16383");
+    wait_until("the cluster to be up", secs(10), || node.cmd("CLUSTER INFO").text().contains("cluster_state:ok"));
+    let slot = node.cmd("CLUSTER KEYSLOT list").int().to_string();
+    let (mut first, mut others) = elsewhere(&node, 6);
+    fill_list(&mut first[0]);
+    begin_long_exec(&mut first[0]);
+    let waiting: [&[&str]; 5] = [
+        &["CLUSTER", "GETKEYSINSLOT", &slot, "10"],
+        &["CLUSTER", "SETSLOT", &slot, "NODE", "0000000000000000000000000000000000000000"],
+        &["MIGRATE", "127.0.0.1", "1", "list", "0", "100"],
+        &["DEBUG", "OBJECT", "list"],
+        &["DEBUG", "DIGEST"],
+    ];
+    for (client, command) in others.iter_mut().zip(waiting) {
+        client.send(command).expect("sent");
+    }
+    let neighbour = others.last_mut().expect("six clients");
+    for _ in 0..10 {
+        assert!(!answered_soon(neighbour, "PING").is_error());
+        assert_eq!(answered_soon(neighbour, &format!("CLUSTER COUNTKEYSINSLOT {slot}")).int(), 1);
+    }
+    assert!(first[0].arrived().is_none(), "the transaction was to take longer");
+    assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
+    for (client, command) in others.iter_mut().zip(waiting) {
+        client.frame(secs(60)).unwrap_or_else(|_| panic!("{command:?} is answered"));
+    }
+}
+
+#[test]
+fn what_needs_no_data_is_answered_while_a_command_has_the_node_for_itself() {
+    if !has_two_workers() {
+        return;
+    }
+    let node = start();
+    let (mut first, mut others) = elsewhere(&node, 4);
+    fill_list(&mut first[0]);
+    // DBSIZE looks at all slots: the transaction runs alone.
+    begin_long_exec_with(&mut first[0], &["DBSIZE"]);
+    let [probe, needs_data, new, neighbour] = &mut others[..] else { panic!("four clients") };
+    wait_until("the transaction to begin", secs(5), || {
+        probe.send(&["GET", "other"]).expect("sent");
+        probe.frame(Duration::from_millis(100)).is_err()
+    });
+    needs_data.send_raw(b"PING\r\nGET other\r\nECHO behind\r\n").expect("sent");
+    assert_eq!(needs_data.frame(SOON).expect("a reply"), b"+PONG\r\n");
+    assert!(!answered_soon(new, "HELLO 3 SETNAME new").is_error());
+    for _ in 0..10 {
+        for command in ["PING", "ECHO text", "INFO", "CLIENT LIST", "CLIENT ID", "COMMAND COUNT", "TIME"] {
+            assert!(!answered_soon(neighbour, command).is_error(), "{command}");
+        }
+    }
+    assert!(first[0].arrived().is_none(), "the transaction was to take longer");
+    assert!(needs_data.arrived().is_none(), "what needs data waits, and so does what stands behind it");
+    assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
+    assert_eq!(needs_data.frame(secs(60)).expect("a reply"), b"$-1\r\n");
+    assert_eq!(needs_data.frame(secs(60)).expect("a reply"), b"$6\r\nbehind\r\n");
 }

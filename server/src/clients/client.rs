@@ -33,29 +33,35 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("A container for client connection commands")
         .complexity("Depends on subcommand."),
     Declared::sub("CLIENT", "GETNAME", Arity::exactly(2), Group::Connection, OWN, get_name as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("2.6.9")
         .summary("Get the current connection name")
         .complexity("O(1)"),
     Declared::sub("CLIENT", "HELP", Arity::exactly(2), Group::Connection, HELPING, help as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("5.0.0")
         .summary("Show helpful text about the different subcommands")
         .complexity("O(1)"),
     Declared::sub("CLIENT", "ID", Arity::exactly(2), Group::Connection, OWN, own_id as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("5.0.0")
         .summary("Returns the client ID for the current connection")
         .complexity("O(1)"),
     Declared::sub("CLIENT", "INFO", Arity::exactly(2), Group::Connection, OWN, info as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("6.2.0")
         .summary("Returns information about the current client connection.")
         .complexity("O(1)")
         .tips(&["nondeterministic_output"]),
     Declared::sub("CLIENT", "KILL", Arity::at_least(3), Group::Connection, ADMIN, kill as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("2.4.0")
         .summary("Kill the connection of a client")
         .complexity("O(N) where N is the number of client connections")
         .syntax("filter:<ip:port:string!2.8.12|new-format:<[ID=client-id:integer@2.8.12]|[TYPE=normal_master_slave_pubsub:<'normal|'master@3.2.0|'slave|'replica@5.0.0|'pubsub>@2.8.12]|[USER=username:string]|[ADDR=ip:port:string]|[LADDR=ip:port:string@6.2.0]|[SKIPME=yes/no:string]>+>")
         .history(&[("2.8.12", "Added new filter format."), ("2.8.12", "`ID` option."), ("3.2.0", "Added `master` type in for `TYPE` option."), ("5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."), ("6.2.0", "`LADDR` option.")]),
     Declared::sub("CLIENT", "LIST", Arity::at_least(2), Group::Connection, ADMIN, list as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("2.4.0")
         .summary("Get the list of client connections")
         .complexity("O(N) where N is the number of client connections")
@@ -63,16 +69,19 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .history(&[("2.8.12", "Added unique client `id` field."), ("5.0.0", "Added optional `TYPE` filter."), ("6.0.0", "Added `user` field."), ("6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."), ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."), ("7.0.3", "Added `ssub` field.")])
         .tips(&["nondeterministic_output"]),
     Declared::sub("CLIENT", "NO-EVICT", Arity::exactly(3), Group::Connection, ADMIN, no_evict as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("7.0.0")
         .summary("Set client eviction mode for the current connection")
         .complexity("O(1)")
         .syntax("enabled:<'on|'off>"),
     Declared::sub("CLIENT", "NO-TOUCH", Arity::exactly(3), Group::Connection, OWN, no_touch as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("7.2.0")
         .summary("Controls whether commands sent by the client affect the LRU/LFU of accessed keys.")
         .complexity("O(1)")
         .syntax("enabled:<'on|'off>"),
     Declared::sub("CLIENT", "SETINFO", Arity::exactly(4), Group::Connection, OWN, set_info as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("7.2.0")
         .summary("Sets information specific to the client or connection.")
         .complexity("O(1)")
@@ -85,16 +94,19 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .syntax("timeout:integer [mode:<'write|'all>@6.2.0]")
         .history(&[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")]),
     Declared::sub("CLIENT", "REPLY", Arity::exactly(3), Group::Connection, OWN, reply as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("3.2.0")
         .summary("Instruct the server whether to reply to commands")
         .complexity("O(1)")
         .syntax("on_off_skip:<'on|'off|'skip>"),
     Declared::sub("CLIENT", "SETNAME", Arity::exactly(3), Group::Connection, OWN, set_name as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("2.6.9")
         .summary("Set the current connection name")
         .complexity("O(1)")
         .syntax("connection-name:string"),
     Declared::sub("CLIENT", "UNBLOCK", Arity::at_least(3), Group::Connection, ADMIN, unblock as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("5.0.0")
         .summary("Unblock a client blocked in a blocking command from a different connection")
         .complexity("O(log N) where N is the number of client connections")

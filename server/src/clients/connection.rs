@@ -25,7 +25,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST,
         ping as SessionFn,
     )
-        .traits(Traits::FOR_SUBSCRIBERS.and(Traits::TELLS_OF_FAILED_SAVES))
+        .traits(Traits::FOR_SUBSCRIBERS.and(Traits::TELLS_OF_FAILED_SAVES).and(Traits::TOUCHES_NO_DATA))
         .since("1.0.0")
         .summary("Ping the server")
         .complexity("O(1)")
@@ -38,6 +38,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         echo as SessionFn,
     )
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("1.0.0")
         .summary("Echo the given string")
         .complexity("O(1)")
@@ -49,24 +50,27 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         select as SessionFn,
     )
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("1.0.0")
         .summary("Change the selected database for the current connection")
         .complexity("O(1)")
         .syntax("index:integer"),
     Declared::new("AUTH", Arity::at_least(2), Group::Connection, OPEN, auth as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("1.0.0")
         .summary("Authenticate to the server")
         .complexity("O(N) where N is the number of passwords defined for the user")
         .syntax("[username:string@6.0.0] password:string")
         .history(&[("6.0.0", "Added ACL style (username and password).")]),
     Declared::new("HELLO", Arity::at_least(1), Group::Connection, OPEN, hello as SessionFn)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("6.0.0")
         .summary("Handshake with Redis")
         .complexity("O(1)")
         .syntax("[arguments:{protover:integer [AUTH=username_password:{username:string password:string}] [SETNAME=clientname:string]}]")
         .history(&[("6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context.")]),
     Declared::new("QUIT", Arity::at_least(1), Group::Connection, OPEN, quit as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS))
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS).and(Traits::TOUCHES_NO_DATA))
         .since("1.0.0")
         .summary("Close the connection")
         .complexity("O(1)"),
@@ -82,7 +86,8 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         readonly as SessionFn,
     )
-    .acl(Categories::CONNECTION)
+        .acl(Categories::CONNECTION)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("3.0.0")
         .summary("Enables read queries for a connection to a cluster replica node")
         .complexity("O(1)"),
@@ -93,7 +98,8 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         readwrite as SessionFn,
     )
-    .acl(Categories::CONNECTION)
+        .acl(Categories::CONNECTION)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("3.0.0")
         .summary("Disables read queries for a connection to a cluster replica node")
         .complexity("O(1)"),

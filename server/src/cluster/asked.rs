@@ -1,8 +1,8 @@
 //! The workers' interface to the cluster: where a slot is served, and commands that change the cluster.
 //!
 //! Routing reads the published view and never waits. A command that changes the cluster gets its reply when the change
-//! is performed and saved. Its worker waits for that; the control thread, which handles packets and ticks, must not
-//! ([`super::outbox`]).
+//! is performed and saved ([`super::outbox`]): its connection waits for that, while its worker serves others. Only inside
+//! EXEC, and for a command that must run alone until then, the worker itself waits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,12 +25,12 @@ impl Cluster {
         result
     }
 
-    /// As [`Cluster::with_core_saved`], but within a transaction all such inputs are saved, sent and published
-    /// together, by [`Router::conclude`], before the transaction replies. For changes whose effects no later command of
-    /// the transaction needs.
+    /// As [`Cluster::with_core`], but within a transaction all such inputs are saved, sent and published together, by
+    /// [`Router::conclude`], before the transaction replies. For changes whose effects no later command of the
+    /// transaction needs.
     pub(super) fn with_core_in<R>(self: &Arc<Self>, transaction: bool, input: impl FnOnce(&mut Gossip, i64) -> R) -> R {
         if !transaction {
-            return self.with_core_saved(input);
+            return self.with_core(input);
         }
         let mut core = self.core.lock();
         let now = self.bus_now();

@@ -14,6 +14,7 @@ use super::shapes;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error, help};
 use crate::engine::handler::{Handled, Service, SessionCtx, SessionResult};
+use crate::engine::held::{Held, alone};
 
 /// A handler of this subsystem.
 pub(crate) type ClusterFn =
@@ -208,9 +209,22 @@ fn run(
     ctx: &mut SessionCtx<'_, '_>,
     command: impl FnOnce(&mut Gossip, i64) -> Result<(), gossip::Error>,
 ) -> SessionResult {
-    cluster.with_core_saved(command).map_err(|problem| refusal(&problem))?;
+    if ctx.session.in_exec {
+        cluster.with_core_saved(command).map_err(|problem| refusal(&problem))?;
+    } else {
+        cluster.with_core(command).map_err(|problem| refusal(&problem))?;
+    }
     ctx.reply.ok();
-    Ok(Handled::Done)
+    Ok(when_saved(cluster, ctx))
+}
+
+/// Holds the written reply back until everything that was asked of the core is performed and saved. A transaction waits
+/// for that elsewhere.
+fn when_saved(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>) -> Handled {
+    if !ctx.session.in_exec {
+        ctx.session.reply_after = cluster.settling();
+    }
+    Handled::Done
 }
 
 /// As [`run`], for changes that a transaction saves together: slots and epochs.
@@ -221,7 +235,7 @@ fn run_together(
 ) -> SessionResult {
     cluster.with_core_in(ctx.session.in_exec, command).map_err(|problem| refusal(&problem))?;
     ctx.reply.ok();
-    Ok(Handled::Done)
+    Ok(when_saved(cluster, ctx))
 }
 
 /// A node id or an address. Bytes that are not text cannot name a node; they are only quoted back.
@@ -280,7 +294,7 @@ fn bump_epoch(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>)
         Bump::Bumped(epoch) => ctx.reply.simple(format!("BUMPED {epoch}")),
         Bump::Still(epoch) => ctx.reply.simple(format!("STILL {epoch}")),
     }
-    Ok(Handled::Done)
+    Ok(when_saved(cluster, ctx))
 }
 
 fn count_failure_reports(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
@@ -294,7 +308,8 @@ fn count_failure_reports(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, a
 fn count_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let slot = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
     let slot = u16::try_from(slot).ok().and_then(SlotId::new).ok_or(CmdError::text("ERR Invalid slot"))?;
-    ctx.reply.int(ctx.engine.keyspace.lock(0, slot).len() as i64);
+    // As it was published: a long command that has the slot is not waited for.
+    ctx.reply.int(ctx.engine.keyspace.slot_len(0, slot) as i64);
     Ok(Handled::Done)
 }
 
@@ -304,7 +319,10 @@ fn get_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> S
     let problem = CmdError::text("ERR Invalid slot or number of keys");
     let slot = u16::try_from(slot).ok().and_then(SlotId::new).ok_or(problem.clone())?;
     let count = usize::try_from(count).map_err(|_| problem)?;
-    let guard = ctx.engine.keyspace.lock(0, slot);
+    let guard = match ctx.engine.lock_soon(ctx.session, 0, slot) {
+        Ok(guard) => guard,
+        Err(held) => return Ok(Handled::Postponed(held)),
+    };
     ctx.reply.array(count.min(guard.len()));
     guard.iter().take(count).for_each(|entry| ctx.reply.bulk(entry.key()));
     Ok(Handled::Done)
@@ -449,20 +467,29 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     let has_keys = has_keys(ctx);
     // Alone until the data is removed: clients that track keys are told that all are invalid before the other effects
     // of the reset are performed in the background.
-    let result = ctx.pass.exclusive(|pass| {
+    let done = alone(ctx.pass, ctx.session, |pass, _| {
         let result = cluster.with_core_saved(|core, now| core.reset(hard, has_keys, now));
         cluster.flush_if_due(pass);
-        result
+        Ok(result)
     });
-    result.map_err(|problem| refusal(&problem))?;
+    answer_or_postpone(ctx, done)
+}
+
+/// The reply of a command that needs the barrier, or that it could not have it yet.
+fn answer_or_postpone(ctx: &mut SessionCtx<'_, '_>, done: Result<Result<(), gossip::Error>, Held>) -> SessionResult {
+    match done {
+        Ok(result) => result.map_err(|problem| refusal(&problem))?,
+        Err(held) => return Ok(Handled::Postponed(held)),
+    }
     ctx.reply.ok();
     Ok(Handled::Done)
 }
 
 fn save_config(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
-    cluster.with_core_saved(Gossip::save_config);
-    ctx.reply.ok();
-    Ok(Handled::Done)
+    run(cluster, ctx, |core, now| {
+        core.save_config(now);
+        Ok(())
+    })
 }
 
 fn set_config_epoch(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
@@ -488,15 +515,14 @@ fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
     } else if is(b"importing", 5) {
         run_together(cluster, ctx, |core, now| core.set_slot_importing(slot, &node, now))
     } else if is(b"node", 5) {
-        // No client may write into the slot between the check and the change of owner.
+        // No client may write into the slot between the check and the moment from which workers route to the new owner,
+        // which is after the save.
         let engine = ctx.engine.clone();
-        let result = ctx.pass.exclusive(|_| {
+        let done = alone(ctx.pass, ctx.session, |_, _| {
             let has_keys = !engine.keyspace.lock(0, slot).is_empty();
-            cluster.with_core_saved(|core, now| core.set_slot_node(slot, &node, has_keys, now))
+            Ok(cluster.with_core_saved(|core, now| core.set_slot_node(slot, &node, has_keys, now)))
         });
-        result.map_err(|problem| refusal(&problem))?;
-        ctx.reply.ok();
-        Ok(Handled::Done)
+        answer_or_postpone(ctx, done)
     } else {
         Err(CmdError::text("ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP"))
     }

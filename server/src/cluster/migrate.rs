@@ -3,7 +3,8 @@
 //! Redis stops all clients while it waits for the target. Here the command holds nothing while it waits: the keys are
 //! copied and watched under their locks, sent, and removed only if they were not changed meanwhile; a changed key is
 //! sent again. While a slot is open, clients reach the target only for keys that are missing here. So until the removal
-//! our copy is the only one that counts, and the copy that wins contains every acknowledged write.
+//! our copy is the only one that counts, and the copy that wins contains every acknowledged write. Each key is copied
+//! and removed by itself, as soon as its slot can be locked: a long command in that slot delays only this client.
 
 use std::future::Future;
 use std::io;
@@ -24,10 +25,13 @@ use crate::command::{
     Arity, Categories, CmdError, Declared, Flags, Group, KeyFlags, KeySpec, NotifyClass, Traits, error,
 };
 use crate::engine::Engine;
+use crate::engine::changes::Settled;
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
+use crate::engine::held::Held;
 use crate::engine::state::PauseKind;
+use crate::session::Session;
 use crate::session::client::ClientHandle;
-use crate::store::{Cause, Change, WatchFlag, payload};
+use crate::store::{Cause, Change, Removed, SlotGuard, WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
 const ROUNDS: usize = 16;
@@ -144,9 +148,13 @@ fn migrate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         request,
         own_copies: Mutex::default(),
     };
-    if !mover.any_is_here() {
-        ctx.reply.simple("NOKEY");
-        return Ok(Handled::Done);
+    match mover.any_is_here(ctx.session) {
+        Ok(true) => {}
+        Ok(false) => {
+            ctx.reply.simple("NOKEY");
+            return Ok(Handled::Done);
+        }
+        Err(held) => return Ok(Handled::Postponed(held)),
     }
     let protocol = ctx.session.protocol;
     Ok(Handled::Wait(Box::pin(async move {
@@ -171,7 +179,28 @@ struct Copied {
     key: Box<[u8]>,
     ttl: i64,
     payload: Vec<u8>,
+    watch: Watch,
+}
+
+/// Watches a key until it is dropped, also when the client disconnects before the move is done.
+struct Watch {
+    engine: Arc<Engine>,
+    db: usize,
+    key: Box<[u8]>,
     changed: Arc<WatchFlag>,
+}
+
+/// The removal of a key that the target accepted.
+enum Removal {
+    Done(Removed, Settled),
+    KeyChanged,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let key = std::mem::take(&mut self.key);
+        self.engine.keyspace.unwatch(self.db, key_slot(&key), key, Arc::clone(&self.changed));
+    }
 }
 
 struct Mover {
@@ -185,56 +214,54 @@ struct Mover {
 }
 
 impl Mover {
-    fn any_is_here(&self) -> bool {
+    /// Whether any of the keys exists.
+    ///
+    /// # Errors
+    /// A long command has the slot of a key.
+    fn any_is_here(&self, session: &mut Session) -> Result<bool, Held> {
         let now = self.engine.clock.now_ms();
-        self.request.keys.iter().any(|key| {
-            let slot = self.engine.keyspace.lock(self.db, key_slot(key));
-            slot.get(self.engine.keyspace.hash(key), key).is_some_and(|entry| !entry.is_expired(now))
-        })
+        for key in &self.request.keys {
+            let slot = self.engine.lock_soon(session, self.db, key_slot(key))?;
+            if slot.get(self.engine.keyspace.hash(key), key).is_some_and(|entry| !entry.is_expired(now)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Copies the existing keys, and watches them from then on.
-    fn copies(&self, keys: &[Box<[u8]>]) -> Vec<Copied> {
-        let now = self.engine.clock.now_ms();
-        let mut writer = Writer::new();
+    /// Copies the existing keys, and watches each of them from then on.
+    async fn copies(&self, keys: &[Box<[u8]>]) -> Vec<Copied> {
         let mut copies = Vec::new();
         for key in keys {
-            let mut slot = self.engine.keyspace.lock(self.db, key_slot(key));
-            let Some(entry) = slot.get(self.engine.keyspace.hash(key), key) else { continue };
-            if entry.is_expired(now) {
-                continue;
-            }
-            // RESTORE takes 0 for "no expiry": a key in its last millisecond would never expire.
-            let ttl = entry.expire_at().map_or(0, |at| (at - now).max(1));
-            payload::dump_into(&entry.value(), &mut writer);
-            let changed = Arc::new(WatchFlag::new());
-            slot.watch(key, &changed);
-            let payload = std::mem::replace(&mut writer, Writer::new()).into_vec();
-            copies.push(Copied { key: key.clone(), ttl, payload, changed });
+            let copy = |slot: &mut SlotGuard<'_>| self.copy(slot, key);
+            copies.extend(self.engine.visit(self.gate, (self.db, key_slot(key)), copy).await);
         }
         copies
+    }
+
+    fn copy(&self, slot: &mut SlotGuard<'_>, key: &[u8]) -> Option<Copied> {
+        let now = self.engine.clock.now_ms();
+        let entry = slot.get(self.engine.keyspace.hash(key), key).filter(|entry| !entry.is_expired(now))?;
+        // RESTORE takes 0 for "no expiry": a key in its last millisecond would never expire.
+        let ttl = entry.expire_at().map_or(0, |at| (at - now).max(1));
+        let mut writer = Writer::new();
+        payload::dump_into(&entry.value(), &mut writer);
+        let changed = Arc::new(WatchFlag::new());
+        slot.watch(key, &changed);
+        let watch = Watch { engine: self.engine.clone(), db: self.db, key: key.into(), changed };
+        Some(Copied { key: key.into(), ttl, payload: writer.into_vec(), watch })
     }
 
     async fn run(&self) -> Result<(), CmdError> {
         let mut left = self.request.keys.clone();
         let mut link: Option<Link> = None;
         for round in 0..ROUNDS {
-            let copies = {
-                let _pass = self.engine.barrier.enter(self.gate);
-                self.copies(&left)
-            };
+            let copies = self.copies(&left).await;
             if copies.is_empty() {
                 return Ok(());
             }
-            let outcome = self.send(&mut link, &copies, self.request.replace || round > 0).await;
-            let (accepted, problem) = match outcome {
-                Ok(result) => result,
-                Err(problem) => {
-                    self.unwatch(&copies);
-                    return Err(problem);
-                }
-            };
-            left = self.settle_when_allowed(&copies, &accepted).await?;
+            let (accepted, problem) = self.send(&mut link, &copies, self.request.replace || round > 0).await?;
+            left = self.settle_when_allowed(copies, &accepted).await?;
             if let Some(problem) = problem {
                 return Err(problem);
             }
@@ -245,55 +272,49 @@ impl Mover {
         Err(CmdError::text("IOERR a key keeps changing faster than it can be sent to target instance"))
     }
 
-    fn unwatch(&self, copies: &[Copied]) {
-        for copy in copies {
-            self.engine.keyspace.lock(self.db, key_slot(&copy.key)).unwatch(&copy.key, &copy.changed);
-        }
-    }
-
-    /// Removes keys only while writes are allowed: after the cut of a last save, or during a failover's pause of
-    /// writes, the removal would be lost although the move was acknowledged.
-    async fn settle_when_allowed(&self, copies: &[Copied], accepted: &[bool]) -> Result<Vec<Box<[u8]>>, CmdError> {
-        loop {
-            let until = {
-                let _pass = self.engine.barrier.enter(self.gate);
-                match self.engine.state.paused(self.engine.clock.now_ms()) {
-                    (PauseKind::None, _) if self.engine.state.is_replica() => {
-                        self.unwatch(copies);
-                        return Err(error::READ_ONLY);
-                    }
-                    (PauseKind::None, _) => return Ok(self.settle(copies, accepted)),
-                    (PauseKind::Writes | PauseKind::All, until) => until,
-                }
-            };
-            self.engine.pause_over(until).await;
-        }
-    }
-
-    /// Removes the keys that the target accepted, and returns those that changed since they were copied.
-    fn settle(&self, copies: &[Copied], accepted: &[bool]) -> Vec<Box<[u8]>> {
+    /// Removes the keys that the target accepted, and returns those that changed since they were copied. Keys are removed
+    /// only while writes are allowed: after the cut of a last save, or during a failover's pause of writes, the removal
+    /// would be lost although the move was acknowledged.
+    async fn settle_when_allowed(&self, copies: Vec<Copied>, accepted: &[bool]) -> Result<Vec<Box<[u8]>>, CmdError> {
         let mut again = Vec::new();
-        for (copy, accepted) in copies.iter().zip(accepted) {
-            let hash = self.engine.keyspace.hash(&copy.key);
-            let mut slot = self.engine.keyspace.lock(self.db, key_slot(&copy.key));
-            slot.unwatch(&copy.key, &copy.changed);
-            if !accepted || self.request.copy {
-                continue;
+        let sent = copies.into_iter().zip(accepted).filter(|(_, accepted)| **accepted && !self.request.copy);
+        for (copy, _) in sent {
+            let place = (self.db, key_slot(&copy.key));
+            loop {
+                let settle = |slot: &mut SlotGuard<'_>| match self.engine.state.paused(self.engine.clock.now_ms()) {
+                    (PauseKind::None, _) if self.engine.state.is_replica() => Err(error::READ_ONLY),
+                    (PauseKind::None, _) => Ok(Ok(self.settle(slot, &copy))),
+                    (PauseKind::Writes | PauseKind::All, until) => Ok(Err(until)),
+                };
+                match self.engine.visit(self.gate, place, settle).await? {
+                    Ok(None) => break,
+                    // Freed without the lock: a value may be large.
+                    Ok(Some(Removal::Done(removed, settled))) => {
+                        drop((removed, settled.garbage));
+                        self.own_copies.lock().extend(settled.own_invalid);
+                        break;
+                    }
+                    Ok(Some(Removal::KeyChanged)) => {
+                        again.push(copy.key.clone());
+                        break;
+                    }
+                    Err(until) => self.engine.pause_over(until).await,
+                }
             }
-            if copy.changed.is_raised() {
-                again.push(copy.key.clone());
-                continue;
-            }
-            let mut effects = self.engine.unasked(&self.engine.hot.load());
-            let change = Change { db: self.db, slot: slot.id(), key: &copy.key, cause: Cause::Moved };
-            let Some(removed) = slot.remove(hash, change, &mut effects) else { continue };
-            effects.count(NotifyClass::Generic, "del", self.db, &copy.key);
-            let settled = self.engine.settle(effects, self.client.id, Some(&mut slot));
-            drop(slot);
-            drop((removed, settled.garbage));
-            self.own_copies.lock().extend(settled.own_invalid);
         }
-        again
+        Ok(again)
+    }
+
+    /// Removes a key that the target accepted, unless it changed since it was copied. `None`: it does not exist any more.
+    fn settle(&self, slot: &mut SlotGuard<'_>, copy: &Copied) -> Option<Removal> {
+        if copy.watch.changed.is_raised() {
+            return Some(Removal::KeyChanged);
+        }
+        let mut effects = self.engine.unasked(&self.engine.hot.load());
+        let change = Change { db: self.db, slot: slot.id(), key: &copy.key, cause: Cause::Moved };
+        let removed = slot.remove(self.engine.keyspace.hash(&copy.key), change, &mut effects)?;
+        effects.count(NotifyClass::Generic, "del", self.db, &copy.key);
+        Some(Removal::Done(removed, self.engine.settle(effects, self.client.id, Some(slot))))
     }
 
     /// Sends the copies. Returns which of them the target accepted, and its first error.

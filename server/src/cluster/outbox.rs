@@ -7,8 +7,8 @@
 //! it waits here: packets, changes of role, the view that workers route by. The saving thread performs these
 //! afterwards. A save that no effect depends on holds nothing back.
 //!
-//! A command that changes the cluster waits until its steps are done and its file is written ([`Cluster::settle`]);
-//! packets and ticks go on.
+//! The reply to a command that changes the cluster waits until its steps are done and its file is written
+//! ([`Cluster::settling`]); packets and ticks go on.
 //!
 //! Bounds: a save takes the newest text, so at most one is under way and one waits. Packets beyond [`HELD_MAX`] bytes
 //! are dropped, like packets lost by the network: a disk that blocks for that long has silenced the node anyway.
@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use gossip::{Effect, Gossip, View};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 use super::conf_file::ConfStore;
 use super::driver::Cluster;
@@ -80,8 +81,9 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) state: Mutex<State>,
-    /// A step was performed, or a text saved.
+    /// A step was performed, or a text saved: for threads that wait, and for tasks.
     pub(super) progress: Condvar,
+    pub(super) news: Notify,
     /// There is something to save, or the thread must end.
     pub(super) wanted: Condvar,
     /// Used only by the saving thread.
@@ -95,10 +97,17 @@ impl Outbox {
         Self {
             state: Mutex::default(),
             progress: Condvar::new(),
+            news: Notify::new(),
             wanted: Condvar::new(),
             conf: Mutex::new(conf),
             warned_of_full_disk: Mutex::default(),
         }
+    }
+
+    /// Tells waiters that a step was performed, or a text saved.
+    pub(super) fn tell(&self) {
+        self.progress.notify_all();
+        self.news.notify_waiters();
     }
 
     /// Whether effects wait for a save.
@@ -159,6 +168,12 @@ impl State {
         self.next = Some(save);
     }
 
+    /// Whether `added` steps are done, and so are the saves that had been asked for by then; `asked` is their number
+    /// once that is known. Also true if nothing will be done any more.
+    pub(super) fn is_settled(&self, added: u64, asked: &mut Option<u64>) -> bool {
+        self.dead || (self.done >= added && self.saved >= *asked.get_or_insert(self.asked))
+    }
+
     fn die(&mut self) {
         self.dead = true;
         self.steps.clear();
@@ -217,7 +232,7 @@ impl Cluster {
                 let (Some(save), number) = (state.next.take(), state.asked) else { return };
                 let saved = self.save(&save);
                 self.note_saved(state, number, saved);
-                self.outbox.progress.notify_all();
+                self.outbox.tell();
             }
         }
     }

@@ -120,6 +120,22 @@ fn a_command_is_answered_when_what_it_changed_is_saved() {
     assert!(answered.load(Ordering::SeqCst));
 }
 
+#[tokio::test]
+async fn a_connection_waits_for_what_it_changed_to_be_saved_and_its_thread_does_not() {
+    let lab = Lab::new();
+    assert!(lab.cluster.settling().is_none(), "there is nothing to wait for");
+    lab.cluster.with_core(Gossip::save_config);
+    lab.add_slots(0, 99);
+    let mut saved = lab.cluster.settling().expect("the disk stands still");
+    for _ in 0..2 {
+        let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(saved.as_mut().poll(cx).is_pending())).await;
+        assert!(pending && !lab.owns(5));
+        lab.finish_save();
+    }
+    tokio::time::timeout(Duration::from_secs(20), saved).await.expect("it is saved");
+    assert!(lab.owns(5));
+}
+
 #[test]
 fn many_changes_while_the_disk_stands_still_are_one_save_with_the_newest_text() {
     let lab = Lab::new();

@@ -4,6 +4,8 @@
 //! that waited for its save ([`super::outbox`]) and never takes the core's lock, so a command that holds all gates may
 //! wait for it.
 
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,10 +28,31 @@ impl Cluster {
     /// Not on the control thread.
     pub(crate) fn settle(&self) {
         let mut state = self.outbox.state.lock();
-        let added = state.added;
-        self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.done < added);
-        let asked = state.asked;
-        self.outbox.progress.wait_while(&mut state, |state| !state.dead && state.saved < asked);
+        let (added, mut asked) = (state.added, None);
+        self.outbox.progress.wait_while(&mut state, |state| !state.is_settled(added, &mut asked));
+    }
+
+    /// As [`Cluster::settle`], as a future, for a task that shares its thread; `None` if there is nothing to wait for.
+    pub(super) fn settling(self: &Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        let (added, mut asked) = {
+            let state = self.outbox.state.lock();
+            let mut asked = None;
+            if state.is_settled(state.added, &mut asked) {
+                return None;
+            }
+            (state.added, asked)
+        };
+        let this = self.clone();
+        Some(Box::pin(async move {
+            loop {
+                let mut news = pin!(this.outbox.news.notified());
+                news.as_mut().enable();
+                if this.outbox.state.lock().is_settled(added, &mut asked) {
+                    return;
+                }
+                news.await;
+            }
+        }))
     }
 
     pub(super) fn save_until_idle(self: &Arc<Self>) {
@@ -50,7 +73,7 @@ impl Cluster {
             self.note_saved(&mut state, number, saved);
             self.go_on(&mut state);
             drop(state);
-            outbox.progress.notify_all();
+            outbox.tell();
             // Closing replaced files takes longer than the rest of a save, and nothing waits for it here.
             let replaced = outbox.conf.lock().take_replaced();
             drop(replaced);

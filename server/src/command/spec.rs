@@ -133,6 +133,9 @@ bits! {
         KEEPS_CACHING = 5,
         /// Removes keys from a moving slot, and so may find them there or not.
         MOVES_KEYS = 6,
+        /// Touches neither keys nor state that a transaction may change as a whole: executed also while another command
+        /// has the barrier.
+        TOUCHES_NO_DATA = 7,
     }
 }
 

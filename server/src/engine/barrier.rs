@@ -41,11 +41,11 @@ pub(crate) struct Barrier {
     alone_waits: Waits,
 }
 
-/// Proof that the holder executes between two barriers, or alone.
+/// Proof that the holder executes between two barriers, or alone; or else that it touches no data ([`Barrier::outside`]).
 pub(crate) struct Pass<'a> {
     barrier: &'a Barrier,
     gate: usize,
-    /// The gate; `None` if it was given up for gates that were not to be had.
+    /// The gate; `None` if it was given up for gates that were not to be had, or was never asked for.
     guard: Option<MutexGuard<'a, ()>>,
     alone: bool,
 }
@@ -94,6 +94,11 @@ impl Barrier {
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
         Some(self.pass(gate, self.gate_waits.lock_within(&self.gates[gate], PATIENCE)?))
+    }
+
+    /// A pass without a gate, for a command that touches nothing that the barrier protects.
+    pub(crate) fn outside(&self, gate: usize) -> Pass<'_> {
+        Pass { barrier: self, gate, guard: None, alone: false }
     }
 
     #[inline]

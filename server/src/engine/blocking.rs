@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use protocol::resp::OwnedArgs;
 use protocol::resp::reply::Reply;
@@ -22,14 +23,20 @@ use super::Engine;
 use super::call::Call;
 use super::execute::{Called, Caller, Work};
 use super::handler::{Command, Handler};
+use super::held::SLOT_PATIENCE;
 use super::hot::Hot;
+use super::state::PauseKind;
 use super::unit::Unit;
 use crate::base::rng::Rng;
 use crate::command::{BlockSpec, CmdError, KnownKey, LockPlan, Locked, Role, TimeoutReply};
+use crate::runtime::task_group::Phase;
 use crate::session::Session;
 use crate::session::client::parked::{Parked, write_timeout};
 use crate::session::client::{ClientHandle, Mail};
 use crate::store::{BlockToken, Cause, Change, EntryRef, Slot, Type, Waiter, Wake};
+
+/// How often a serving thread checks whether a pause is over.
+const PAUSE_LOOK: Duration = Duration::from_millis(10);
 
 /// A key that became ready.
 struct Offer<'k> {
@@ -87,13 +94,14 @@ impl Engine {
         self.clients.blocked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Removes a command from the slots it waits in. The caller has claimed it, or was told that it is answered.
+    /// Removes a command from the slots it waits in, without blocking on them. The caller has claimed it, or was told that
+    /// it is answered.
     pub(crate) fn unpark(&self, session: &mut Session) {
         let Some(parked) = session.parked.take() else { return };
         // Whoever served it has done that.
         if !parked.token.is_served() {
             for (slot, key) in &parked.keys {
-                self.keyspace.lock(parked.db, *slot).stop_waiting(key, &parked.token);
+                self.keyspace.stop_waiting(parked.db, *slot, key, &parked.token);
             }
         }
         session.handle.park(None);
@@ -153,12 +161,18 @@ impl Engine {
         }
     }
 
-    /// Serves the clients that wait for what a unit has made ready, first under its locks.
+    /// Serves the clients that wait for what a unit of this session has made ready, first under its locks.
     #[cold]
-    pub(super) fn serve_waiting(&self, unit: &mut Unit, mut locked: Locked<'_>, now: i64) {
+    pub(super) fn serve_waiting(
+        self: &Arc<Self>,
+        session: &mut Session,
+        unit: &mut Unit,
+        mut locked: Locked<'_>,
+        now: i64,
+    ) {
         self.serve_ready(unit, &mut locked, now);
         drop(locked);
-        self.serve_later(unit, now);
+        self.serve_later(session, unit, now);
     }
 
     /// Serves the clients that wait for keys which `unit` made ready, while the unit's locks are held. Waiters that need slots
@@ -178,30 +192,76 @@ impl Engine {
         unit.put_ready(later);
     }
 
-    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its next waiter needs.
-    /// The caller holds no slot lock.
-    pub(super) fn serve_later(&self, unit: &mut Unit, now: i64) {
+    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its next waiter needs. If a long
+    /// command has one of these slots, a thread waits for it, and the session's reply waits for the thread. The caller
+    /// holds no slot lock.
+    pub(super) fn serve_later(self: &Arc<Self>, session: &mut Session, unit: &mut Unit, now: i64) {
         let mut ready = VecDeque::from(unit.take_ready());
-        while let Some((db, key)) = ready.pop_front() {
-            let mut offer = Offer { db, key: &key, passed: 0 };
+        if self.serve_all(unit, &mut ready, now, Some(SLOT_PATIENCE)) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        let serve = move || engine.serve_at_last(&mut ready);
+        self.reply_behind(session, "serve", Box::new(serve));
+    }
+
+    /// Serves the waiters of these keys, on a thread that may block on their slots. Serving writes, so it waits for the end
+    /// of a pause. A node that has become a replica does not serve: it has sent its waiters through the gates again.
+    fn serve_at_last(&self, ready: &mut VecDeque<(usize, Box<[u8]>)>) {
+        let mut unit = Unit::default();
+        loop {
+            let pass = self.barrier.enter(self.background_gate());
+            let now = self.clock.now_ms();
+            if self.state.is_replica() || self.state.tasks.phase() == Phase::Over {
+                break;
+            }
+            if self.state.paused(now).0 == PauseKind::None {
+                self.serve_all(&mut unit, ready, now, None);
+                break;
+            }
+            drop(pass);
+            std::thread::sleep(PAUSE_LOOK);
+        }
+        self.settle_tally(&mut unit.tally);
+        self.settle_tracking();
+        unit.free();
+    }
+
+    /// Serves the waiters of these keys. `false`: a slot was locked for longer than `patience`; keys not yet done are left.
+    fn serve_all(
+        &self,
+        unit: &mut Unit,
+        ready: &mut VecDeque<(usize, Box<[u8]>)>,
+        now: i64,
+        patience: Option<Duration>,
+    ) -> bool {
+        while let Some((db, key)) = ready.front() {
+            let mut offer = Offer { db: *db, key, passed: 0 };
             let mut next: Option<Arc<Parked>> = None;
             loop {
                 let mut plan = LockPlan::default();
-                plan.add(db, key_slot(&key));
+                plan.add(*db, key_slot(key));
                 if let Some(parked) = next {
                     let command = self.registry.by_index(parked.command);
                     let keys = self.keys_of(command, parked.args.view(), parked.db);
                     self.plan_locks(&call_of(command, &parked, &keys, &self.hot.load(), now), parked.db, &mut plan);
                 }
+                let locked = match patience {
+                    Some(patience) => plan.lock_within(&self.keyspace, patience).ok(),
+                    None => Some(self.lock(plan)),
+                };
+                let Some(mut locked) = locked else { return false };
                 // Another waiter may come to the front before its locks are taken; then it is his turn.
-                next = self.serve_key(&mut offer, unit, &mut self.lock(plan), now);
+                next = self.serve_key(&mut offer, unit, &mut locked, now);
                 if next.is_none() {
                     break;
                 }
             }
+            ready.pop_front();
             // First ready, first served; what serving made ready comes after what was ready before.
             ready.extend(unit.take_ready());
         }
+        true
     }
 
     /// Offers a key, whose slot is locked, to those who wait for it, once to each, until it concerns nobody any more. They begin behind

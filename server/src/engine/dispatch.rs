@@ -86,7 +86,7 @@ pub(super) fn limits(session: &Session, hot: &Hot) -> Limits {
 }
 
 /// Output beyond this is written before more commands run, bytes.
-const FLUSH_AT: usize = 256 * 1024;
+pub(super) const FLUSH_AT: usize = 256 * 1024;
 
 impl Engine {
     /// Executes the complete requests at the beginning of `input`. Returns how many bytes were used up, and why it stopped.
@@ -98,7 +98,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> (usize, Next) {
         let Some(mut pass) = self.barrier.enter_soon(session.gate) else {
-            return (0, Next::Held(Held::Gate(session.gate)));
+            return self.process_outside(session, intake, input, out);
         };
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
@@ -195,10 +195,12 @@ impl Engine {
     /// Runs the command of a parked or held session again, through all gates. If it has to wait, the caller keeps it.
     pub(crate) fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
-        let Some(mut pass) = self.barrier.enter_soon(session.gate) else { return Next::Held(Held::Gate(session.gate)) };
+        let lead = Lead::of(self, args);
+        let entered = self.barrier.enter_soon(session.gate).or_else(|| self.outside(session, args, &lead));
+        let Some(mut pass) = entered else { return Next::Held(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
-        let step = self.dispatch(session, args, &Lead::of(self, args), &hot, &mut batch);
+        let step = self.dispatch(session, args, &lead, &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
         let next = match step {
@@ -319,10 +321,11 @@ impl Engine {
         let step = match command.handler {
             Handler::Keyed(handler) if !queues => self.run_keyed(session, handler, call, batch.out),
             _ if command.traits.has(Traits::RUNS_THE_QUEUE) => self.run(session, call, batch),
-            _ => match self.admit_for_now(session.db, call) {
-                Err(problem) => return self.refuse(session, Some(command), &problem, batch.out),
-                Ok(()) if queues => return self.queue(session, call, batch.out),
-                Ok(()) => self.run(session, call, batch),
+            _ => match self.admit_for_now(session, call) {
+                Err(held) => return Step::Stop(Next::Held(held)),
+                Ok(Err(problem)) => return self.refuse(session, Some(command), &problem, batch.out),
+                Ok(Ok(())) if queues => return self.queue(session, call, batch.out),
+                Ok(Ok(())) => self.run(session, call, batch),
             },
         };
         end_turn(session, command, step, start, batch)
@@ -330,7 +333,7 @@ impl Engine {
 
     /// Finds the command, if there is one that takes so many words.
     #[inline]
-    fn resolve(&self, args: Args<'_>, lead: &Lead) -> Option<&Command> {
+    pub(super) fn resolve(&self, args: Args<'_>, lead: &Lead) -> Option<&Command> {
         let mut command = self.registry.by_index(lead.command()?);
         if command.flags.has(Flags::CONTAINER)
             && let Some(word) = args.get(1)
@@ -434,7 +437,7 @@ impl Engine {
 
 /// What follows when so much was written that it has to be sent before more is done.
 #[cold]
-fn flush(session: &mut Session, out: &[u8]) -> Next {
+pub(super) fn flush(session: &mut Session, out: &[u8]) -> Next {
     if out.len() >= session.output_limit {
         session.exceed_output_limit();
     }
@@ -443,7 +446,7 @@ fn flush(session: &mut Session, out: &[u8]) -> Next {
 
 /// Takes over the pushes that have come, if the client can tell them from replies.
 #[inline(always)]
-fn take_pushes(session: &Session, out: &mut Vec<u8>) {
+pub(super) fn take_pushes(session: &Session, out: &mut Vec<u8>) {
     if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
         session.handle.take_pushes(|bytes| out.extend_from_slice(bytes));
     }

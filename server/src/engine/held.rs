@@ -22,7 +22,7 @@ use crate::session::Session;
 use crate::store::SlotGuard;
 
 /// For how long a worker waits for a slot before it parks the command.
-const SLOT_PATIENCE: Duration = Duration::from_micros(200);
+pub(super) const SLOT_PATIENCE: Duration = Duration::from_micros(200);
 /// The same for a command that visits slot after slot and begins anew when it was parked.
 pub(crate) const VISIT_PATIENCE: Duration = Duration::from_millis(5);
 /// When a parked command looks again although nobody called it.
@@ -64,16 +64,46 @@ impl Engine {
         }
     }
 
-    /// Locks a slot for a command of this session that found it locked.
+    /// Locks a slot for a command of this session that found it locked. Inside EXEC it blocks: a command cannot be set
+    /// aside there, and no other command runs.
     ///
     /// # Errors
     /// Another command has it for longer than a moment.
     #[cold]
-    pub(super) fn lock_soon(&self, session: &mut Session, db: usize, slot: SlotId) -> Result<SlotGuard<'_>, Held> {
-        if is_patient(session) {
+    pub(crate) fn lock_soon(&self, session: &mut Session, db: usize, slot: SlotId) -> Result<SlotGuard<'_>, Held> {
+        if is_patient(session) || session.in_exec {
             return Ok(self.keyspace.lock(db, slot));
         }
         self.keyspace.wait_within(db, slot, SLOT_PATIENCE).ok_or_else(|| hold(session, Held::Slot(db, slot)))
+    }
+
+    /// Runs `f` in the gate and under a slot's lock, as soon as both can be had without blocking the thread. For work that
+    /// goes on while the connection waits for its reply.
+    pub(crate) async fn visit<R>(
+        &self,
+        gate: usize,
+        (db, slot): (usize, SlotId),
+        mut f: impl FnMut(&mut SlotGuard<'_>) -> R,
+    ) -> R {
+        let mut attempts = 0;
+        loop {
+            let held = match self.barrier.enter_soon(gate) {
+                None => Held::Gate(gate),
+                Some(_pass) => {
+                    let guard = if attempts < ATTEMPTS {
+                        self.keyspace.lock_within(db, slot, SLOT_PATIENCE)
+                    } else {
+                        Some(self.keyspace.lock(db, slot))
+                    };
+                    match guard {
+                        Some(mut guard) => return f(&mut guard),
+                        None => Held::Slot(db, slot),
+                    }
+                }
+            };
+            attempts += 1;
+            self.held_over(held).await;
+        }
     }
 
     /// Takes all locks of a plan for a command of this session.
@@ -103,7 +133,7 @@ pub(super) fn hold(session: &mut Session, held: Held) -> Held {
 ///
 /// # Errors
 /// What held the command back: `f` says so, or others could not be stopped for now.
-pub(super) fn alone<'e, R>(
+pub(crate) fn alone<'e, R>(
     pass: &mut Pass<'e>,
     session: &mut Session,
     f: impl FnOnce(&mut Pass<'e>, &mut Session) -> Result<R, Held>,

@@ -48,6 +48,94 @@ fn a_command_whose_slot_is_locked_is_parked_and_runs_afterwards() {
     }
 }
 
+/// A slot that another thread has locked, until it is released, or until who waits for it has waited for too long.
+struct Long {
+    release: std::sync::mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Long {
+    fn hold(bench: &Bench, slot: SlotId) -> Self {
+        let engine = Arc::clone(&bench.engine);
+        let ((locked, is_locked), (release, released)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let thread = std::thread::spawn(move || {
+            let _guard = engine.keyspace.lock(0, slot);
+            locked.send(()).expect("the test waits");
+            let _ = released.recv_timeout(Duration::from_secs(5));
+        });
+        is_locked.recv().expect("the other thread has the slot");
+        Self { release, thread }
+    }
+
+    /// Releases the slot. `what` is not to have waited for it.
+    fn end(self, bench: &Bench, slot: SlotId, what: &str) {
+        assert!(bench.engine.keyspace.try_lock(0, slot).is_none(), "{what} waited for the slot");
+        self.release.send(()).expect("the other thread waits");
+        self.thread.join().expect("no panic");
+    }
+}
+
+#[test]
+fn who_forgets_what_it_watched_does_not_wait_for_a_slot() {
+    let bench = Bench::new();
+    let slot = key_slot(b"key");
+    let ways: [(&str, &[&[&str]], &str); 4] = [
+        ("UNWATCH", &[&["UNWATCH"]], "+OK\r\n"),
+        ("DISCARD", &[&["MULTI"], &["DISCARD"]], "+OK\r\n+OK\r\n"),
+        ("RESET", &[&["RESET"]], "+RESET\r\n"),
+        ("an aborted EXEC", &[&["MULTI"], &["GET"], &["EXEC"]], "-EXECABORT "),
+    ];
+    for (way, commands, reply) in ways {
+        let mut client = bench.connect();
+        send(&bench, &mut client, &[&["WATCH", "key", "other"]]);
+        let long = Long::hold(&bench, slot);
+        let (held, replies) = send(&bench, &mut client, commands);
+        assert!(held.is_none() && replies.contains(reply), "{way}: {replies}");
+        // What is left of it is of no effect: whoever changes the key now spoils nothing.
+        send(&bench, &mut client, &[&["WATCH", "other"], &["MULTI"]]);
+        long.end(&bench, slot, way);
+        send(&bench, &mut bench.connect(), &[&["SET", "key", way]]);
+        assert_eq!(send(&bench, &mut client, &[&["EXEC"]]).1, "*0\r\n", "{way}");
+        assert!(!bench.engine.keyspace.lock(0, slot).is_observed(), "{way} leaves nothing in the slot");
+    }
+    let mut client = bench.connect();
+    send(&bench, &mut client, &[&["WATCH", "key"]]);
+    let long = Long::hold(&bench, slot);
+    bench.engine.end_session(&mut client.session);
+    long.end(&bench, slot, "the end of a connection");
+    assert!(!bench.engine.keyspace.lock(0, slot).is_observed(), "a connection leaves nothing in the slot");
+}
+
+#[test]
+fn who_stops_waiting_for_a_key_does_not_wait_for_its_slot() {
+    let bench = Bench::new();
+    let slot = key_slot(b"key");
+    let leaves: [(&str, fn(&Bench, &mut Client)); 2] = [
+        ("a time-out", |bench, client| {
+            let parked = client.session.parked.clone().expect("it is blocked");
+            assert!(parked.leave(crate::session::client::Mail::Reply(Vec::new())).is_some());
+            bench.engine.unpark(&mut client.session);
+        }),
+        ("the end of a connection", |bench, client| bench.engine.end_session(&mut client.session)),
+    ];
+    for (what, leave) in leaves {
+        let (mut first, mut second) = (bench.connect(), bench.connect());
+        for client in [&mut first, &mut second] {
+            send(&bench, client, &[&["BLPOP", "other", "key", "0"]]);
+        }
+        let long = Long::hold(&bench, slot);
+        leave(&bench, &mut first);
+        long.end(&bench, slot, what);
+        assert_eq!(bench.engine.clients.blocked.load(std::sync::atomic::Ordering::Relaxed), 1, "{what}");
+        // The one behind has its turn, and nobody is left in any queue.
+        assert_eq!(send(&bench, &mut bench.connect(), &[&["RPUSH", "key", "1"], &["LLEN", "key"]]).1, ":1\r\n:0\r\n");
+        bench.engine.unpark(&mut second.session);
+        for key in [b"key".as_slice(), b"other"] {
+            assert!(!bench.engine.keyspace.lock(0, key_slot(key)).is_observed(), "{what} leaves nothing in a slot");
+        }
+    }
+}
+
 #[test]
 fn who_needs_another_slot_is_not_held_back() {
     let bench = Bench::new();

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aside;
 pub(crate) mod barrier;
 pub(crate) mod blocking;
 pub(crate) mod call;
@@ -31,6 +32,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod long;
 mod moving;
 mod notify;
+mod outside;
 mod pace;
 pub(crate) mod ports;
 pub(crate) mod registry;

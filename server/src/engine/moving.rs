@@ -12,8 +12,10 @@ use smallvec::SmallVec;
 
 use super::Engine;
 use super::call::Call;
+use super::held::Held;
 use super::ports::Route;
 use crate::command::{CmdError, KnownKey, LockPlan, Locked, error};
+use crate::session::Session;
 
 /// Keys of a command or of a transaction.
 type Keys<'k, 'w> = SmallVec<[&'k KnownKey<'w>; 4]>;
@@ -46,10 +48,13 @@ impl Engine {
     }
 
     /// [`Engine::admit`] for a command that does not run under its slots' locks: it is queued, or a session's.
-    pub(super) fn admit_for_now(&self, db: usize, call: &Call<'_>) -> Result<(), CmdError> {
-        let mut plan = LockPlan::default();
+    ///
+    /// # Errors
+    /// A long command has one of its slots.
+    pub(super) fn admit_for_now(&self, session: &mut Session, call: &Call<'_>) -> Result<Result<(), CmdError>, Held> {
+        let (db, mut plan) = (session.db, LockPlan::default());
         self.plan_locks(call, db, &mut plan);
-        self.admit(&self.lock(plan), db, call)
+        Ok(self.admit(&self.lock_all_soon(session, plan)?, db, call))
     }
 
     fn judge(

@@ -49,6 +49,7 @@ impl Engine {
     ) -> Step {
         let caller = self.caller(session, call.now, false);
         let mut unit = Unit::of(session);
+        let start = batch.out.len();
         let out = &mut *batch.out;
         if call.command.flags.has(Flags::EXCLUSIVE) {
             let run = |_: &mut Pass<'_>, session: &mut Session| {
@@ -71,21 +72,24 @@ impl Engine {
                 return Step::Stop(Next::Held(hold(session, Held::Slot(db, slot))));
             }
         }
-        unit.settle_file();
-        self.serve_later(&mut unit, call.now);
+        if let Some(work) = unit.take_file_work() {
+            self.reply_behind(session, "flushed", work);
+        }
+        self.serve_later(session, &mut unit, call.now);
         self.end_unit(session, unit);
-        Step::Next
+        answer(session, batch.out, start)
     }
 
     /// Runs a command whose only key was looked up ahead, in a slot that is not moving.
     #[inline(always)]
     pub(super) fn run_at_home(
-        &self,
+        self: &Arc<Self>,
         session: &mut Session,
         handler: KeyedFn,
         call: Call<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
+        let start = out.len();
         let mut unit = Unit::of(session);
         let known = call.keys[0];
         let place = place(session.db, known.slot);
@@ -108,22 +112,24 @@ impl Engine {
             return self.park_call(session, &{ call }, *spec, Locked::One(place, slot), unit);
         }
         if unit.has_ready() {
-            self.serve_waiting(&mut unit, Locked::One(place, slot), call.now);
-        } else {
-            drop(slot);
+            self.serve_waiting(session, &mut unit, Locked::One(place, slot), call.now);
+            self.end_unit(session, unit);
+            return answer(session, out, start);
         }
+        drop(slot);
         self.end_unit(session, unit);
         Step::Next
     }
 
     /// Runs any keyed command.
     pub(super) fn run_keyed(
-        &self,
+        self: &Arc<Self>,
         session: &mut Session,
         handler: KeyedFn,
         call: &Call<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
+        let start = out.len();
         let mut unit = Unit::of(session);
         let mut plan = LockPlan::default();
         self.plan_locks(call, session.db, &mut plan);
@@ -148,10 +154,11 @@ impl Engine {
             return self.park_call(session, call, *spec, locked, unit);
         }
         if unit.has_ready() {
-            self.serve_waiting(&mut unit, locked, call.now);
-        } else {
-            drop(locked);
+            self.serve_waiting(session, &mut unit, locked, call.now);
+            self.end_unit(session, unit);
+            return answer(session, out, start);
         }
+        drop(locked);
         self.end_unit(session, unit);
         Step::Next
     }
@@ -228,6 +235,12 @@ impl Engine {
             self.write_error(call.command, &error::NO_MULTI, out, session.protocol);
         }
     }
+}
+
+/// What a command wrote since `start` is its answer: at once, or when the time for it has come.
+#[cold]
+fn answer(session: &mut Session, out: &mut Vec<u8>, start: usize) -> Step {
+    if session.reply_after.is_some() { reply_later(session, out, start) } else { Step::Next }
 }
 
 /// Keeps back what a command wrote since `start` until the time for it has come.

@@ -116,13 +116,13 @@ fn unwatch(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// Forgets every watched key of the session.
+/// Forgets every watched key of the session. It blocks on no slot: a command may have it for seconds.
 pub(crate) fn unwatch_all(engine: &Engine, session: &mut Session) {
     if session.watched.is_empty() {
         return;
     }
-    for watched in session.watched.drain(..) {
-        engine.keyspace.lock(watched.db, watched.slot).unwatch(&watched.key, &watched.flag);
+    for Watched { db, slot, key, flag, .. } in session.watched.drain(..) {
+        engine.keyspace.unwatch(db, slot, key, flag);
     }
     session.watching = None;
     *session.handle.watching.lock() = None;
@@ -190,7 +190,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
                     session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
                 let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now };
                 exec.run(engine, session, dirty, None);
-                engine.serve_later(unit, engine.clock.now_ms());
+                engine.serve_later(session, unit, engine.clock.now_ms());
             }
             Ok(refused)
         });
@@ -199,9 +199,11 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
             Err(held) => return postpone(ctx.session, multi, held),
         }
     };
-    unit.settle_file();
+    if let Some(work) = unit.take_file_work() {
+        engine.reply_behind(ctx.session, "flushed", work);
+    }
     // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
-    engine.serve_later(&mut unit, engine.clock.now_ms());
+    engine.serve_later(ctx.session, &mut unit, engine.clock.now_ms());
     engine.end_unit(ctx.session, unit);
     ctx.session.in_exec = false;
     end_multi(engine, ctx.session);

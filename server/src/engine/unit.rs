@@ -107,13 +107,11 @@ impl Unit {
         }
     }
 
-    /// Brings the file on disk into line with what the unit did. Called without the barrier and before the reply leaves: what is
-    /// acknowledged as removed stays removed.
+    /// What is left to do for the file on disk, without the barrier and before the reply leaves ([`Engine::reply_behind`]): keys that are
+    /// acknowledged as removed must not come back.
     #[inline]
-    pub(super) fn settle_file(&mut self) {
-        if let Some(work) = self.gathered.as_mut().and_then(|gathered| gathered.file.take()) {
-            work();
-        }
+    pub(super) fn take_file_work(&mut self) -> Option<FileWork> {
+        self.gathered.as_mut().and_then(|gathered| gathered.file.take())
     }
 
     /// Frees what the unit gathered; its locks are given back.

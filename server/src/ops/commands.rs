@@ -6,7 +6,7 @@ use protocol::resp::reply::Reply;
 use super::shutdown::parse;
 use super::{Ops, debug, lolwut, neighbours};
 use crate::base::number::parse_i64;
-use crate::command::{Arity, Declared, Flags, Group, Spec, error};
+use crate::command::{Arity, Declared, Flags, Group, Spec, Traits, error};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
@@ -23,6 +23,7 @@ pub(crate) static COMMANDS: &[Declared<OpsFn>] = &[
         Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
         time as OpsFn,
     )
+    .traits(Traits::TOUCHES_NO_DATA)
     .since("2.6.0")
     .summary("Return the current server time")
     .tips(&["nondeterministic_output"]),

@@ -16,6 +16,7 @@ use super::neighbours::Order;
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::command::{CmdError, error, help};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
+use crate::engine::held::{Held, alone};
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::persistence::reload::Reload;
 use crate::store::payload::digest::Digest;
@@ -39,14 +40,15 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
         (b"OBJECT", 3) => return object(ctx, &args[2]),
         (b"LISTPACK", 3) => return listpack(ctx, &args[2]),
         (b"DIGEST", 2) => {
-            let digest = ctx.pass.exclusive(|_| dataset_digest(&ops.engine.keyspace));
-            ctx.reply.simple(digest.to_hex());
-            return Ok(Handled::Done);
+            return Ok(match alone(ctx.pass, ctx.session, |_, _| Ok(dataset_digest(&ops.engine.keyspace))) {
+                Ok(digest) => {
+                    ctx.reply.simple(digest.to_hex());
+                    Handled::Done
+                }
+                Err(held) => Handled::Postponed(held),
+            });
         }
-        (b"DIGEST-VALUE", _) => {
-            digest_values(ctx, args.skip(2));
-            return Ok(Handled::Done);
-        }
+        (b"DIGEST-VALUE", _) => return Ok(digest_values(ctx, args.skip(2))),
         (b"ERROR", 3) => {
             ctx.reply.error(&args[2]);
             return Ok(Handled::Done);
@@ -188,10 +190,17 @@ fn set_packed_threshold(ops: &Ops, word: &[u8]) -> Result<(), CmdError> {
 }
 
 /// Looks at a key as it is, even if it has expired.
-fn with_entry<R>(ctx: &SessionCtx<'_, '_>, key: &[u8], look: impl FnOnce(EntryRef<'_>) -> R) -> Option<R> {
-    let keyspace = &ctx.engine.keyspace;
-    let slot = keyspace.lock(ctx.session.db, key_slot(key));
-    slot.get(keyspace.hash(key), key).map(look)
+///
+/// # Errors
+/// A long command has its slot.
+fn with_entry<R>(
+    ctx: &mut SessionCtx<'_, '_>,
+    key: &[u8],
+    look: impl FnOnce(EntryRef<'_>) -> R,
+) -> Result<Option<R>, Held> {
+    let db = ctx.session.db;
+    let slot = ctx.engine.lock_soon(ctx.session, db, key_slot(key))?;
+    Ok(slot.get(ctx.engine.keyspace.hash(key), key).map(look))
 }
 
 fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
@@ -220,7 +229,10 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
         }
         text
     });
-    ctx.reply.simple(text.ok_or(error::NO_SUCH_KEY)?);
+    match text {
+        Ok(text) => ctx.reply.simple(text.ok_or(error::NO_SUCH_KEY)?),
+        Err(held) => return Ok(Handled::Postponed(held)),
+    }
     Ok(Handled::Done)
 }
 
@@ -229,9 +241,14 @@ fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     // Unlike its siblings, this subcommand does not see expired keys, and removes them (Redis:
     // `objectCommandLookupOrReply`).
     let now = ctx.now;
-    ctx.engine.expire_key(ctx.session.db, key, now);
-    let lives = with_entry(ctx, key, |entry| !entry.is_expired(now)).unwrap_or(false);
-    Err(if lives { error::NOT_LISTPACK } else { error::NO_SUCH_KEY })
+    match with_entry(ctx, key, |entry| entry.is_expired(now)) {
+        Ok(Some(false)) => return Err(error::NOT_LISTPACK),
+        // Its slot was free a moment ago.
+        Ok(Some(true)) => ctx.engine.expire_key(ctx.session.db, key, now),
+        Ok(None) => {}
+        Err(held) => return Ok(Handled::Postponed(held)),
+    }
+    Err(error::NO_SUCH_KEY)
 }
 
 /// The digest of all keys. The caller holds the barrier, so the digest is of one moment.
@@ -248,12 +265,17 @@ fn dataset_digest(keyspace: &Keyspace) -> Digest {
     digest
 }
 
-fn digest_values(ctx: &mut SessionCtx<'_, '_>, keys: Args<'_>) {
-    ctx.reply.array(keys.len());
+fn digest_values(ctx: &mut SessionCtx<'_, '_>, keys: Args<'_>) -> Handled {
+    let mut digests = Vec::new();
     for key in keys {
-        let digest = with_entry(ctx, key, |entry| Digest::of_value(&entry.value(), entry.expire_at().is_some()));
-        ctx.reply.simple(digest.unwrap_or_default().to_hex());
+        match with_entry(ctx, key, |entry| Digest::of_value(&entry.value(), entry.expire_at().is_some())) {
+            Ok(digest) => digests.push(digest.unwrap_or_default()),
+            Err(held) => return Handled::Postponed(held),
+        }
     }
+    ctx.reply.array(digests.len());
+    digests.iter().for_each(|digest| ctx.reply.simple(digest.to_hex()));
+    Handled::Done
 }
 
 const HELP: &[&str] = &[

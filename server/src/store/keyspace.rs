@@ -13,7 +13,7 @@
 //! 16,384 slots.
 //!
 //! A caller that finds a slot locked and must not wait leaves a ticket ([`Keyspace::park`]); the guard calls it when
-//! the slot is free.
+//! the slot is free. One that only wants to be taken out of the slot leaves a note of that ([`super::leaving`]).
 //!
 //! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is
 //! held across an `.await`.
@@ -30,8 +30,11 @@ use super::entry::EntryRef;
 use super::entry::word::prefetch;
 use super::expiry;
 use super::hash::{Hasher, KeyHash, mix};
+use super::leaving::{Farewell, Leaving};
 use super::slot::Slot;
 use super::table;
+use super::waiters::BlockToken;
+use super::watchers::WatchFlag;
 use crate::base::clock::UnixMillis;
 use crate::base::contention::Waits;
 use crate::base::parking::{Parking, Ticket};
@@ -41,7 +44,8 @@ const GROUP: usize = 256;
 const GROUPS: usize = SLOT_COUNT / GROUP;
 /// In the published count of a slot: a snapshot has not yet read all of it.
 const PENDING: u32 = 1 << 31;
-/// In the published count of a slot: a parked command waits for it to be unlocked.
+/// In the published count of a slot: a parked command waits for it to be unlocked, or something was left to be done
+/// then.
 const AWAITED: u32 = 1 << 30;
 
 /// All databases of a node. See the top of the file.
@@ -133,11 +137,37 @@ impl Keyspace {
     /// Has `ticket` called when the slot is unlocked. `false`: it is not locked.
     pub(crate) fn park(&self, db: usize, slot: SlotId, ticket: Arc<Ticket>) -> bool {
         let Some(database) = self.existing(db) else { return false };
-        let cell = &database.cells[slot.index()];
         database.parking.leave(slot, ticket);
-        cell.keys.fetch_or(AWAITED, Ordering::SeqCst);
-        // An unlock after this check sees the mark.
-        cell.slot.is_locked()
+        database.mark(slot)
+    }
+
+    /// Ends a session's watch of a key, at once or when the slot is unlocked. Does not block.
+    pub(crate) fn unwatch(&self, db: usize, slot: SlotId, key: Box<[u8]>, flag: Arc<WatchFlag>) {
+        match self.try_lock(db, slot) {
+            Some(mut guard) => guard.unwatch(&key, &flag),
+            None => self.leave(db, slot, Farewell::Watch(key, flag)),
+        }
+    }
+
+    /// Removes a blocked client that has stopped waiting from a key's queue, at once or when the slot is unlocked. Does not
+    /// block.
+    pub(crate) fn stop_waiting(&self, db: usize, slot: SlotId, key: &[u8], token: &Arc<BlockToken>) {
+        match self.try_lock(db, slot) {
+            Some(mut guard) => guard.stop_waiting(key, token),
+            None => self.leave(db, slot, Farewell::Wait(key.into(), Arc::clone(token))),
+        }
+    }
+
+    #[cold]
+    fn leave(&self, db: usize, slot: SlotId, farewell: Farewell) {
+        loop {
+            let number = self.physical[db].load(Ordering::Acquire);
+            self.databases[number].get_or_init(Database::new).leave(slot, farewell.clone());
+            // SWAPDB carries out what was left after it has changed the map.
+            if self.physical[db].load(Ordering::Acquire) == number {
+                return;
+            }
+        }
     }
 
     /// How often a slot was locked when somebody came for it.
@@ -185,8 +215,7 @@ impl Keyspace {
         self.existing(db).map_or(0, |database| database.groups.iter().map(Group::expires).sum())
     }
 
-    /// Number of keys in a slot.
-    #[cfg(test)]
+    /// Number of keys in a slot, as it was when the slot was last unlocked.
     pub(crate) fn slot_len(&self, db: usize, slot: SlotId) -> usize {
         self.existing(db).map_or(0, |database| database.cells[slot.index()].keys())
     }
@@ -270,12 +299,25 @@ impl Keyspace {
         let old = physical_a.load(Ordering::Acquire);
         physical_a.store(physical_b.load(Ordering::Acquire), Ordering::Release);
         physical_b.store(old, Ordering::Release);
+        self.carry_out_all([a, b]);
         for id in slots.iter() {
             for db in [a, b] {
                 let slot = self.lock(db, id);
                 let now = |key: &[u8]| slot.get(self.hash(key), key).map(EntryRef::ty);
                 let concerned = slot.waited_keys().filter(|key| slot.concerns(key, now(key)));
                 concerned.for_each(|key| door.ready(db, key));
+            }
+        }
+    }
+
+    /// Carries out what was left for the slots of two databases while they were swapped: it may have meant either.
+    fn carry_out_all(&self, pair: [usize; 2]) {
+        for database in pair.iter().filter_map(|db| self.existing(*db)) {
+            for (slot, farewells) in database.leaving.take_all() {
+                for db in pair {
+                    let mut guard = self.lock(db, slot);
+                    farewells.iter().for_each(|farewell| farewell.carry_out(&mut guard));
+                }
             }
         }
     }
@@ -448,6 +490,7 @@ struct Database {
     expiring: SlotSet,
     groups: [Group; GROUPS],
     parking: Parking<SlotId>,
+    leaving: Leaving,
 }
 
 impl Database {
@@ -465,14 +508,49 @@ impl Database {
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
             parking: Parking::default(),
+            leaving: Leaving::default(),
         })
     }
 
-    /// Calls the tickets of a slot that was unlocked.
+    /// Calls the tickets of a slot that was unlocked, and carries out what was left for it.
     #[cold]
     fn call_waiting(&self, id: SlotId) {
-        self.cells[id.index()].keys.fetch_and(!AWAITED, Ordering::SeqCst);
-        self.parking.wake_all(&id);
+        let cell = &self.cells[id.index()];
+        loop {
+            cell.keys.fetch_and(!AWAITED, Ordering::SeqCst);
+            self.parking.wake_all(&id);
+            if !self.leaving.is_left(id) {
+                return;
+            }
+            match cell.slot.try_lock() {
+                Some(mut slot) => {
+                    self.leaving.take(id).iter().for_each(|farewell| farewell.carry_out(&mut slot));
+                    drop(slot);
+                    // More may have come while it was locked for this.
+                    if cell.keys.load(Ordering::SeqCst) & AWAITED == 0 {
+                        return;
+                    }
+                }
+                // Its present holder does that.
+                None if self.mark(id) => return,
+                None => {}
+            }
+        }
+    }
+
+    /// Marks a slot as awaited. `false`: it is not locked any more. An unlock after this check sees the mark.
+    fn mark(&self, id: SlotId) -> bool {
+        let cell = &self.cells[id.index()];
+        cell.keys.fetch_or(AWAITED, Ordering::SeqCst);
+        cell.slot.is_locked()
+    }
+
+    /// Leaves something to be done when a slot is unlocked.
+    fn leave(&self, id: SlotId, farewell: Farewell) {
+        self.leaving.leave(id, farewell);
+        if !self.mark(id) {
+            self.call_waiting(id);
+        }
     }
 
     /// Publishes new counts of a slot. Called under the slot's lock.

@@ -129,6 +129,50 @@ fn swapping_databases_moves_keys_and_leaves_clients() {
 }
 
 #[test]
+fn what_was_left_for_a_slot_is_carried_out_although_databases_are_swapped() {
+    let keyspace = Keyspace::new(2, 1);
+    let (id, flag) = (key_slot(b"k"), Arc::new(WatchFlag::new()));
+    keyspace.lock(0, id).watch(b"k", &flag);
+    // As SWAPDB locks it while it exchanges the clients of two slots.
+    let database = keyspace.databases[0].get().expect("it was used");
+    let locked = database.cells[id.index()].slot.lock();
+    keyspace.unwatch(0, id, (*b"k").into(), flag);
+    drop(locked);
+    set(&keyspace, 1, b"other", Ttl::Clear);
+    keyspace.swap_databases(0, 1, 0, &mut Witness::default());
+    assert!((0..2).all(|db| !keyspace.lock(db, id).is_observed()));
+    assert!(keyspace.databases.iter().filter_map(OnceLock::get).all(|database| database.leaving.take_all().is_empty()));
+}
+
+#[test]
+fn nothing_of_who_leaves_stays_in_a_slot_whoever_has_it() {
+    const ROUNDS: usize = 2_000;
+    let keyspace = Keyspace::new(1, 1);
+    let id = key_slot(b"k");
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let keyspace = &keyspace;
+            scope.spawn(move || {
+                let key = [b'k', b'0' + thread % 2];
+                for _ in 0..ROUNDS {
+                    let (flag, token) = (Arc::new(WatchFlag::new()), Arc::new(BlockToken::new(Wake::on(Type::String))));
+                    {
+                        let mut slot = keyspace.lock(0, id);
+                        slot.watch(&key, &flag);
+                        slot.wait(&key, Waiter { token: token.clone(), request: Arc::new(()) });
+                    }
+                    token.abandon();
+                    keyspace.unwatch(0, id, key.into(), flag);
+                    keyspace.stop_waiting(0, id, &key, &token);
+                }
+            });
+        }
+    });
+    assert!(!keyspace.lock(0, id).is_observed());
+    assert!(keyspace.databases[0].get().expect("it was used").leaving.take_all().is_empty());
+}
+
+#[test]
 fn random_slots_are_weighted_by_their_keys() {
     let keyspace = Keyspace::new(1, 1);
     assert_eq!(keyspace.random_slot(0, 1), None);

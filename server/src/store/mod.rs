@@ -21,6 +21,7 @@ pub(crate) mod entry;
 mod expiry;
 mod hash;
 mod keyspace;
+mod leaving;
 mod ledger;
 mod lfu;
 mod parts;

@@ -13,7 +13,7 @@ mod lists;
 
 use protocol::resp::Args;
 
-use crate::command::{Arity, Categories, Declared, Flags, Group};
+use crate::command::{Arity, Categories, Declared, Flags, Group, Traits};
 use crate::engine::Engine;
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::info::InfoWriter;
@@ -23,6 +23,7 @@ use fields::Field;
 pub(crate) static COMMANDS: &[Declared<SessionFn>] =
     &[Declared::new("INFO", Arity::at_least(1), Group::Server, Flags::LOADING.and(Flags::STALE), info as SessionFn)
         .acl(Categories::DANGEROUS)
+        .traits(Traits::TOUCHES_NO_DATA)
         .summary("Get information and statistics about the server")
         .syntax("[section:string+]")
         .history(&[("7.0.0", "Added support for taking multiple section arguments.")])

@@ -5,7 +5,7 @@ use protocol::resp::Args;
 use super::{describe, docs, look_up, subcommands, top_level};
 use crate::base::glob;
 use crate::command::keys::{KeyPositions, extract};
-use crate::command::{Arity, Categories, CmdError, Declared, Flags, Group, KeyFlags, error, help};
+use crate::command::{Arity, Categories, CmdError, Declared, Flags, Group, KeyFlags, Traits, error, help};
 use crate::engine::handler::{Command, Handled, SessionCtx, SessionFn, SessionResult};
 
 const OPEN: Flags = Flags::LOADING.and(Flags::STALE);
@@ -14,6 +14,7 @@ const OPEN: Flags = Flags::LOADING.and(Flags::STALE);
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("COMMAND", Arity::at_least(1), Group::Server, OPEN.and(Flags::CONTAINER), all as SessionFn)
         .acl(Categories::CONNECTION)
+        .traits(Traits::TOUCHES_NO_DATA)
         .since("2.8.13")
         .summary("Get array of Redis command details")
         .complexity("O(N) where N is the total number of Redis commands")
