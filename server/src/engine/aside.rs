@@ -12,12 +12,20 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::Engine;
+use super::unit::Unit;
 use crate::session::Session;
 
 /// Work for a thread.
 pub(super) type Work = Box<dyn FnOnce() + Send>;
 
 impl Engine {
+    /// Brings the file on disk in line with what a unit did; the reply is held back until then.
+    pub(super) fn settle_file(&self, session: &mut Session, unit: &mut Unit) {
+        if let Some(work) = unit.take_file_work() {
+            self.reply_behind(session, "flushed", work);
+        }
+    }
+
     /// Has this done by a thread of this name. The reply to the session's present command is held back until then.
     pub(super) fn reply_behind(&self, session: &mut Session, thread: &str, work: Work) {
         let (told, done) = oneshot::channel();

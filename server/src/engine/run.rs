@@ -72,9 +72,7 @@ impl Engine {
                 return Step::Stop(Next::Held(hold(session, Held::Slot(db, slot))));
             }
         }
-        if let Some(work) = unit.take_file_work() {
-            self.reply_behind(session, "flushed", work);
-        }
+        self.settle_file(session, &mut unit);
         self.serve_later(session, &mut unit, call.now);
         self.end_unit(session, unit);
         answer(session, batch.out, start)

@@ -199,9 +199,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
             Err(held) => return postpone(ctx.session, multi, held),
         }
     };
-    if let Some(work) = unit.take_file_work() {
-        engine.reply_behind(ctx.session, "flushed", work);
-    }
+    engine.settle_file(ctx.session, &mut unit);
     // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
     engine.serve_later(ctx.session, &mut unit, engine.clock.now_ms());
     engine.end_unit(ctx.session, unit);
