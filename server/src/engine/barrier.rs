@@ -1,16 +1,16 @@
 //! The barrier: a moment at which no command runs anywhere in the node.
 //!
-//! Every thread that executes commands owns a *gate* and holds it while it works through one batch of requests; whoever needs
-//! the whole node for itself (FLUSHALL, SWAPDB, an EXEC over several slots, the cut of a snapshot) takes all gates in
-//! turn. Entering costs one uncontended compare-and-swap per batch, not per command.
+//! Every thread that executes commands owns a *gate* and holds it while it works through one batch of requests. A
+//! thread that needs the whole node for itself (FLUSHALL, SWAPDB, an EXEC over many slots, the start of a snapshot)
+//! takes all gates in turn. Entering costs one uncontended compare-and-swap per batch, not per command.
 //!
-//! One command may take seconds, and those who have nothing to do with it are not to notice that somebody waits for its end. So an
-//! asker closes the gates of others for no longer than a usual batch takes: if one does not come in that time, it opens the others
-//! again and waits for that one alone. A worker does not even do that ([`Pass::try_exclusive`]): its command is parked, and its
-//! other connections are served.
+//! A single command may take seconds. Threads that do not depend on it must not stand still only because another thread
+//! waits for its end. So the waiting thread keeps the gates of others closed for no longer than a usual batch takes: if
+//! one gate is still held then, it opens the others again and waits for that one alone. A worker does not even do that
+//! ([`Pass::try_exclusive`]): its command is parked, and its other connections are served.
 //!
-//! Invariants: one thread at a time asks for all gates (`turn`), and it holds none of its own then, so two askers cannot wait for
-//! each other. No gate is held across an `.await`.
+//! Invariants: one thread at a time takes all gates (`turn`), and it holds none of its own meanwhile, so two such
+//! threads cannot wait for each other. No gate is held across an `.await`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,23 +21,25 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::base::contention::Waits;
 use crate::base::parking::{Parking, Ticket};
 
-/// For how long a worker waits for its gate, or for the gates of others, before it does something else. A usual batch is over by then.
+/// How long a worker waits for its gate, or for the gates of others, before it does something else. A usual batch takes
+/// less.
 const PATIENCE: Duration = Duration::from_millis(1);
-/// For how long an asker that failed again and again keeps gates closed while it waits for the rest.
+/// How long a thread that failed repeatedly keeps the other gates closed while it waits for the rest.
 const PATIENCE_MAX: Duration = Duration::from_millis(20);
-/// After so many attempts in vain an asker keeps what it has: long commands one after the other do not starve it.
+/// After this many failed attempts a thread keeps the gates that it has, so that a series of long commands does not
+/// starve it.
 const ATTEMPTS: u32 = 200;
 
 /// The gates of one node: one per worker, and some for helpers (cron, snapshot, loader).
 pub(crate) struct Barrier {
     gates: Box<[CachePadded<Mutex<()>>]>,
-    /// Held by whoever asks for all gates, as long as it asks for them or has them.
+    /// Held by the thread that takes all gates, until it releases them.
     turn: Mutex<()>,
-    /// Those who found their gate closed.
+    /// Tickets of those that found their gate closed.
     parking: Parking<()>,
-    /// Threads that found their gate closed.
+    /// How often a thread found its gate closed.
     gate_waits: Waits,
-    /// Gates of others that an asker found in use, and other askers that it found before it.
+    /// How often a thread that wanted to be alone found another gate held, or another such thread before it.
     alone_waits: Waits,
 }
 
@@ -75,22 +77,24 @@ impl Barrier {
         &self.gate_waits
     }
 
-    /// How often who wanted to be alone found others executing, or asking.
+    /// How often a thread that wanted to be alone had to wait.
     pub(crate) fn alone_waits(&self) -> &Waits {
         &self.alone_waits
     }
 
-    /// Enters through gate `gate`; blocks while somebody is exclusive.
+    /// Enters through gate `gate`; blocks while another thread is alone.
     pub(crate) fn enter(&self, gate: usize) -> Pass<'_> {
         self.pass(gate, self.gate_waits.lock(&self.gates[gate]))
     }
 
-    /// Enters through gate `gate` unless somebody is exclusive: for the control thread, which waits for no command.
+    /// Enters through gate `gate` unless another thread is alone: for the control thread, which never waits for a
+    /// command.
     pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
         Some(self.pass(gate, self.gate_waits.try_lock(&self.gates[gate])?))
     }
 
-    /// Enters through gate `gate` unless somebody is exclusive for long: for a worker, which has others to serve.
+    /// Enters through gate `gate` unless another thread stays alone for long: for a worker, which has other connections
+    /// to serve.
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
         Some(self.pass(gate, self.gate_waits.lock_within(&self.gates[gate], PATIENCE)?))
@@ -106,14 +110,14 @@ impl Barrier {
         Pass { barrier: self, gate, guard: Some(guard), alone: false }
     }
 
-    /// Has `ticket` called when the gate opens. `false`: it is open.
+    /// Calls `ticket` when the gate opens. `false`: it is open already.
     pub(crate) fn park(&self, gate: usize, ticket: Arc<Ticket>) -> bool {
         self.parking.leave((), ticket);
         self.gates[gate].is_locked()
     }
 
-    /// All gates, besides those that are `closed` already, each waited for no longer than `patience`; else none, and the number of
-    /// the one that was not to be had.
+    /// Closes all gates that are not in `closed` yet, waiting for each no longer than `patience`. If one is not
+    /// released in time, opens them all again and returns its number.
     fn close_within<'a>(&'a self, mut closed: Closed<'a>, patience: Duration) -> Result<Closed<'a>, usize> {
         for (gate, lock) in self.gates.iter().enumerate() {
             if closed.iter().any(|(known, _)| *known == gate) {
@@ -130,8 +134,8 @@ impl Barrier {
         Ok(closed)
     }
 
-    /// All gates. While one thread takes long, the others pass: only the gate that was not to be had is waited for, and the rest is
-    /// closed when that one is.
+    /// Closes all gates. While one thread takes long, the others pass: only that thread's gate is waited for, and the
+    /// others are closed once it is.
     fn close(&self) -> Closed<'_> {
         let (mut closed, mut patience) = (Vec::new(), PATIENCE);
         for _ in 0..ATTEMPTS {
@@ -152,8 +156,8 @@ impl Barrier {
 }
 
 impl<'a> Pass<'a> {
-    /// Runs `f` while nobody else executes. The pass is given up for the wait and taken again afterwards; asked for by someone
-    /// who is alone already, it costs nothing.
+    /// Runs `f` while no other thread executes. The pass's gate is released for the wait and taken again afterwards. If
+    /// this thread is alone already, it costs nothing.
     pub(crate) fn exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> R {
         if self.alone {
             return f(self);
@@ -167,7 +171,8 @@ impl<'a> Pass<'a> {
         result
     }
 
-    /// As [`Pass::exclusive`], unless some command takes long: then nothing is run, and the pass is given up for good.
+    /// Like [`Pass::exclusive`], unless some command takes long: then nothing is run, and the pass's gate stays
+    /// released.
     pub(crate) fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Option<R> {
         if self.alone {
             return Some(f(self));
@@ -192,12 +197,12 @@ impl<'a> Pass<'a> {
         result
     }
 
-    /// Whether nobody else executes.
+    /// Whether no other thread executes.
     pub(crate) fn is_alone(&self) -> bool {
         self.alone
     }
 
-    /// Lets a waiting exclusive go first.
+    /// Lets a thread that waits to be alone go first.
     #[cfg(test)]
     pub(crate) fn yield_now(&mut self) {
         if let Some(guard) = &mut self.guard {

@@ -1,13 +1,15 @@
-//! Parking commands that wait for a key, and serving them, first in first served.
+//! Parks commands that wait for a key, and serves them in the order in which they came.
 //!
-//! A handler that finds nothing returns [`crate::command::Outcome::Block`]; while the slot locks are still held, [`Engine::park`] puts a waiter
-//! into the slot of each key it waits for. A write that makes such a key ready notes it in its effects, and before its locks are
-//! released [`Engine::serve_ready`] runs the first waiter's command again, on its behalf, and posts the reply to its mailbox.
+//! A handler that finds nothing returns [`crate::command::Outcome::Block`]. While the slot locks are still held,
+//! [`Engine::park`] puts a waiter into the slot of each key it waits for. A write that makes such a key ready notes it
+//! in its effects. Before the write's locks are released, [`Engine::serve_ready`] runs the first waiter's command
+//! again, on behalf of its client, and posts the reply to the client's mailbox.
 //!
-//! One reply per request: a parked command is answered by whoever *claims* it first (a compare-and-swap): a write that serves it,
-//! its timeout, CLIENT UNBLOCK, or its connection going away. The claim comes before the element is taken, so no element is
-//! ever popped for a client that is gone. A command that runs again and still finds nothing keeps its place in every queue: its claim is
-//! taken back. Whoever wanted it to leave meanwhile has left word what to answer ([`Parked::leave`]).
+//! There is one reply per request: the first to *claim* a parked command (a compare-and-swap) answers it. That may be a
+//! write that serves it, its timeout, CLIENT UNBLOCK, or the end of its connection. The claim comes before the element
+//! is taken, so no element is popped for a client that is gone. A command that runs again and still finds nothing keeps
+//! its place in every queue: its claim is taken back. If another thread wanted to end it meanwhile, that thread has
+//! left the answer to give ([`Parked::leave`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -65,15 +67,15 @@ impl Engine {
         self.note_parked(session, parked);
     }
 
-    /// Parks a command that waits for something else than keys. Its future must claim the token before it answers; it is told by
-    /// the returned [`Parked::time_up`] to answer at once.
+    /// Parks a command that waits for something other than keys. Its future must claim the token before it answers; the
+    /// returned [`Parked::time_up`] tells it to answer at once.
     pub(crate) fn park_service(
         &self,
         session: &mut Session,
         command: usize,
         args: OwnedArgs,
     ) -> (Arc<BlockToken>, Arc<Notify>) {
-        // No key and no timer of the connection: the future has its own.
+        // No key, and no timer of the connection: the future has its own.
         let spec = BlockSpec {
             keys: smallvec::SmallVec::new(),
             timeout_ms: None,
@@ -98,7 +100,7 @@ impl Engine {
     /// it is answered.
     pub(crate) fn unpark(&self, session: &mut Session) {
         let Some(parked) = session.parked.take() else { return };
-        // Whoever served it has done that.
+        // The thread that served it has done that.
         if !parked.token.is_served() {
             for (slot, key) in &parked.keys {
                 self.keyspace.stop_waiting(parked.db, *slot, key, &parked.token);
@@ -128,8 +130,8 @@ impl Engine {
         true
     }
 
-    /// Ends the parked command of every client with an error, and their connections after it (`disconnectAllBlockedClients`):
-    /// they wait at a node that is not what they took it for.
+    /// Ends the parked command of every client with an error, and then their connections
+    /// (`disconnectAllBlockedClients`): the node they wait at has changed its role.
     pub(crate) fn dismiss_blocked(&self, error: &CmdError) {
         for client in self.clients.all() {
             if let Some(parked) = client.parked() {
@@ -148,7 +150,8 @@ impl Engine {
         Reply::new(out, parked.protocol).error(error.as_bytes());
     }
 
-    /// Has every command that is parked at keys and that `which` picks run again from the start, through all gates (role change, slot gone).
+    /// Makes every command that is parked at keys and that `which` picks run again from the start, through all gates
+    /// (role change, slot lost).
     pub(crate) fn retry_blocked(&self, which: &dyn Fn(&Parked) -> bool) {
         for client in self.clients.all() {
             if let Some(parked) = client.parked()
@@ -175,9 +178,10 @@ impl Engine {
         self.serve_later(session, unit, now);
     }
 
-    /// Serves the clients that wait for keys which `unit` made ready, while the unit's locks are held. Waiters that need slots
-    /// which are not locked here (BLMOVE across slots, cluster mode off) are served by [`Engine::serve_later`], and so is whoever
-    /// comes behind them: what he takes may be what they are served with.
+    /// Serves the clients that wait for keys which `unit` made ready, while the unit's locks are held. Waiters that
+    /// need slots which are not locked here (BLMOVE across slots, cluster mode off) are served by
+    /// [`Engine::serve_later`]. So is every waiter behind them, which might otherwise take the element that they are to
+    /// get.
     pub(super) fn serve_ready(&self, unit: &mut Unit, locked: &mut Locked<'_>, now: i64) {
         let mut later = Vec::new();
         while unit.has_ready() {
@@ -313,7 +317,8 @@ impl Engine {
         }
     }
 
-    /// Sends those whom the end of a key concerns through the gates again; the key went by nobody's command.
+    /// Makes the waiters that the end of a key concerns run again through the gates. No command ended the key: it
+    /// expired, for example.
     pub(super) fn retry_waiters(&self, slot: &mut Slot, key: &[u8]) {
         for (_, waiter) in slot.waiters_after(key, 0).filter(|(_, waiter)| waiter.token.wake().is_due(None)) {
             if let Some(parked) = parked_of(waiter)
@@ -334,7 +339,7 @@ impl Engine {
             role: Role::Primary,
             no_touch: false,
             may_block: true,
-            // A blocking command answers with a few elements; its client reads them when it can.
+            // A blocking command answers with a few elements, and a slow reader may take its time.
             output_limit: usize::MAX,
             serving: Some(ready),
             lent: None,

@@ -1,11 +1,11 @@
-//! What holds a command back, and waiting for the end of it while the worker serves its other connections.
+//! What holds a command back, and how it waits while its worker serves other connections.
 //!
-//! A command waits for a pause, for a slot that another command has locked, or for its gate of the barrier. It is kept in
-//! [`Session::postponed`](crate::session::Session::postponed) (or still lies in the connection's buffer) and passes all gates again
-//! afterwards: what was true when it first came may not be any more.
+//! A command waits for the end of a pause, for a slot that another command has locked, or for its gate of the barrier.
+//! It is kept in [`Session::postponed`](crate::session::Session::postponed) (or stays in the connection's buffer) and
+//! passes all gates again afterwards, since what they check may have changed.
 //!
-//! Usual commands are over in microseconds, so a slot or a gate is waited for by blocking the thread for a moment first. A
-//! command that came in vain very often does wait like that until it has its turn: it is not starved.
+//! Usual commands take microseconds, so the thread first blocks for a moment on a slot or a gate. A command that was
+//! parked very often blocks until it can run, so it is not starved.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -25,20 +25,20 @@ use crate::store::SlotGuard;
 pub(super) const SLOT_PATIENCE: Duration = Duration::from_micros(200);
 /// The same for a command that visits slot after slot and begins anew when it was parked.
 pub(crate) const VISIT_PATIENCE: Duration = Duration::from_millis(5);
-/// When a parked command looks again although nobody called it.
+/// When a parked command tries again although it was not notified.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// When a command that found its gate open, but not those of others, looks again.
+/// When a command that found its own gate open, but not those of others, tries again.
 const GATES_AGAIN: Duration = Duration::from_millis(2);
-/// After being parked so often because of slots a command waits as long as it takes.
+/// After being parked this often because of slots, a command waits as long as it takes.
 const ATTEMPTS: u32 = 200;
-/// The same because of gates, which are looked at again every few milliseconds: half a minute at least. Only gates that open and close again
-/// and again do that; whoever holds one for long is over before.
+/// The same because of gates, which are tried every few milliseconds: half a minute at least. Only gates that open and
+/// close again and again make a command reach this number; a long command is over before.
 const GATE_ATTEMPTS: u32 = 10_000;
 
 /// What a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// The end of a pause: then, in unix milliseconds, or when told.
+    /// The end of a pause, in unix milliseconds; it may also be ended earlier.
     Pause(i64),
     /// A slot of a database, which another command has locked.
     Slot(usize, SlotId),
@@ -47,7 +47,7 @@ pub(crate) enum Held {
 }
 
 impl Engine {
-    /// Waits until a command that was held back may try again.
+    /// Waits until a held command may try again.
     pub(crate) async fn held_over(&self, held: Held) {
         match held {
             Held::Pause(until) => self.pause_over(until).await,
@@ -118,7 +118,7 @@ impl Engine {
     }
 }
 
-/// Whether a command of this session was parked so often that it waits now as long as it takes.
+/// Whether a command of this session was parked so often that it now waits as long as it takes.
 pub(super) fn is_patient(session: &Session) -> bool {
     session.attempts >= ATTEMPTS
 }
@@ -129,7 +129,7 @@ pub(super) fn hold(session: &mut Session, held: Held) -> Held {
     held
 }
 
-/// Runs `f` for a command of this session while nobody else executes.
+/// Runs `f` for a command of this session while no other thread executes.
 ///
 /// # Errors
 /// What held the command back: `f` says so, or others could not be stopped for now.
@@ -148,7 +148,7 @@ pub(crate) fn alone<'e, R>(
     }
 }
 
-/// Waits until a ticket is called, if whoever takes it says that there is something to wait for; whether there was.
+/// Leaves a ticket and waits until it is called. Returns `false` if `leave` finds that there is nothing to wait for.
 async fn called(leave: impl Fn(Arc<Ticket>) -> bool) -> bool {
     let mut mine: Option<Arc<Ticket>> = None;
     let called = poll_fn(|cx| match &mine {
