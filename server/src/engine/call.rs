@@ -1,11 +1,11 @@
-//! A request whose turn has come, with everything that is found out about it once.
+//! A request whose turn has come, with everything that is looked up about it once.
 //!
-//! A [`Call`] is what gates, routing, locks, handlers, propagation, tracking and the queue of MULTI are given: none of them looks for
-//! keys by itself, so they cannot disagree about them, and none takes a handful of loose arguments. (What a command does to each key
-//! is not among it: only ACL and COMMAND GETKEYSANDFLAGS ask for that, and they ask the extractor.) It borrows from the request; what
-//! is to be kept for later is [`Queued`].
+//! Gates, routing, locks, handlers, propagation, tracking and the queue of MULTI all receive a [`Call`]. None of them
+//! extracts keys by itself, so they cannot disagree about them, and none takes a handful of loose arguments. (What a
+//! command does to each key is not part of it: only ACL and COMMAND GETKEYSANDFLAGS need that, and they call the
+//! extractor.) A call borrows from the request; [`Queued`] is the form that is kept for later.
 //!
-//! On the path of most commands a call is handed on by value: it stays in registers as long as nobody takes its address.
+//! On the path of most commands a call is passed by value: it stays in registers as long as nothing takes its address.
 
 use protocol::resp::Args;
 use protocol::slot::key_slot;
@@ -23,13 +23,13 @@ use crate::session::transaction::{Queued, QueuedKey};
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub command: &'a Command,
-    /// The command's words, its name among them.
+    /// The command's words, including its name.
     pub args: Args<'a>,
-    /// Its keys in the order of the words, each as often as it is named; none if the words do not fit the command's key specs.
-    /// Channels that have a slot are among them.
+    /// Its keys in the order of the words, each as often as it is named, and channels that have a slot; none if the
+    /// words do not fit the command's key specs.
     pub keys: &'a [KnownKey<'a>],
     pub hot: &'a Hot,
-    /// Its slot is moving: whether its keys are here is looked at under the locks.
+    /// Its slot is moving: under the locks, the command checks whether its keys are here.
     pub moving: Option<&'a Route>,
     /// Unix time in milliseconds, fixed for the command.
     pub now: i64,
@@ -79,7 +79,7 @@ impl Engine {
 }
 
 impl Call<'_> {
-    /// The call, to be kept.
+    /// A copy of the call that can be kept.
     pub(super) fn to_queued(self) -> Queued {
         let keys = self.keys.iter().map(|&KnownKey { position, slot, hash, is_channel, .. }| QueuedKey {
             position,
@@ -92,7 +92,7 @@ impl Call<'_> {
 }
 
 impl Queued {
-    /// The keys, as those of a call.
+    /// The keys, in the form that a call has.
     pub(super) fn known(&self) -> Keys<'_> {
         let args = self.args.view();
         let known = |&QueuedKey { position, slot, hash, is_channel }: &QueuedKey| {

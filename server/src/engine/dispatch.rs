@@ -27,41 +27,41 @@ use crate::session::{Origin, ReplyMode, Session};
 
 /// Why processing stopped.
 pub(crate) enum Next {
-    /// Everything complete was executed; `need` is the total buffer length worth waiting for, if known.
+    /// All complete requests were executed; `need` is the total buffer length to wait for, if known.
     Input { need: usize },
-    /// Enough output for now: write it, then go on.
+    /// Enough output for now: write it, then continue.
     Flush,
     /// The session is parked in a blocking command.
     Blocked,
-    /// A reply is on its way.
+    /// The reply comes later.
     Wait(ReplyFuture),
-    /// The command is kept in [`Session::postponed`], or in the buffer, until what holds it back is over.
+    /// The command is kept in [`Session::postponed`], or in the buffer, until it is no longer held back.
     Held(Held),
-    /// Send what is written, then close.
+    /// Send the output, then close.
     Close,
     /// The connection is handed over.
     Handover(Handover),
 }
 
-/// What one command's turn came to.
+/// The outcome of one command's turn.
 pub(super) enum Step {
     Next,
-    /// The configuration has been changed, by this command or meanwhile.
+    /// The configuration has changed, by this command or meanwhile.
     Renewed,
     Stop(Next),
 }
 
-/// What the gates came to.
+/// The outcome of the gates.
 enum Passed {
     /// The command may run.
     On,
-    /// Its slot is moving: what its locks are for is looked at under them.
+    /// Its slot is moving: its keys are checked under its locks.
     Moving(Route),
     /// It was refused, or queued, or has to wait.
     Stopped(Step),
 }
 
-/// Whether the command is kept for EXEC.
+/// Whether the command is queued for EXEC.
 #[inline(always)]
 fn is_queued(session: &Session, command: &Command) -> bool {
     session.in_multi() && !command.traits.has(Traits::RUNS_IN_MULTI)
@@ -75,7 +75,7 @@ pub(super) struct Batch<'a, 'e> {
     pub out: &'a mut Vec<u8>,
 }
 
-/// What the parser takes from this client.
+/// The limits of the parser for this client.
 #[inline(always)]
 pub(super) fn limits(session: &Session, hot: &Hot) -> Limits {
     if session.authenticated {
@@ -89,7 +89,7 @@ pub(super) fn limits(session: &Session, hot: &Hot) -> Limits {
 pub(super) const FLUSH_AT: usize = 256 * 1024;
 
 impl Engine {
-    /// Executes the complete requests at the beginning of `input`. Returns how many bytes were used up, and why it stopped.
+    /// Executes the complete requests at the beginning of `input`. Returns how many bytes it used, and why it stopped.
     pub(crate) fn process(
         self: &Arc<Self>,
         session: &mut Session,
@@ -108,12 +108,12 @@ impl Engine {
         result
     }
 
-    /// What is left to do when all that was to be executed is.
+    /// Finishes a batch after its last command.
     #[inline]
     pub(super) fn end_batch(&self, session: &mut Session, intake: &mut Intake, batch: &mut Batch<'_, '_>) {
         batch.pace.settle(self, session);
         self.settle_tracking();
-        // A push that the last command caused comes right behind its reply.
+        // A push that the last command caused follows its reply directly.
         take_pushes(session, batch.out);
         intake.shrink();
         self.stats.commands_processed.fetch_add(batch.pace.commands, Ordering::Relaxed);
@@ -139,12 +139,12 @@ impl Engine {
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
                 let step = self.dispatch(session, args, &request.lead, &hot, batch);
-                // A push that the command caused comes right behind its reply.
+                // A push that the command caused follows its reply directly.
                 take_pushes(session, batch.out);
                 let renewed = matches!(step, Step::Renewed);
                 let stop = match step {
                     Step::Stop(next @ Next::Held(_)) => {
-                        // Not left in the buffer: an inline command was unescaped there and must not be read twice.
+                        // Not left in the buffer: an inline command was unescaped there and must not be parsed twice.
                         session.postponed = Some(args.to_owned());
                         Some((request.end, next))
                     }
@@ -163,7 +163,7 @@ impl Engine {
                     hot = self.hot.load_full();
                 }
                 if renewed || session.authenticated != authenticated {
-                    // Other limits hold from here on.
+                    // Other limits apply from here on.
                     intake.forget();
                     from = request.end;
                     break;
@@ -183,7 +183,7 @@ impl Engine {
         }
     }
 
-    /// Tells a client what is wrong with its bytes. There is no next request in them to go on with.
+    /// Reports a protocol error to the client. After it, the start of the next request is unknown.
     #[cold]
     pub(super) fn answer_broken(&self, session: &Session, problem: &ProtocolError, out: &mut Vec<u8>) {
         let mut text = b"ERR ".to_vec();
@@ -192,7 +192,8 @@ impl Engine {
         Reply::new(out, session.protocol).error(&text);
     }
 
-    /// Runs the command of a parked or held session again, through all gates. If it has to wait, the caller keeps it.
+    /// Runs the command of a parked or held session again, through all gates. If it must wait again, the caller keeps
+    /// it.
     pub(crate) fn retry(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Next {
         let hot = self.hot.load_full();
         let lead = Lead::of(self, args);
@@ -213,7 +214,8 @@ impl Engine {
         next
     }
 
-    /// Runs one command of the primary's stream. If something holds it back, nothing was done: the caller comes again then.
+    /// Runs one command of the primary's stream. If it is held back, nothing was done, and the caller calls again
+    /// later.
     pub(crate) fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<Held> {
         let hot = self.hot.load_full();
         let Some(mut pass) = self.barrier.try_enter(session.gate) else { return Some(Held::Gate(session.gate)) };
@@ -227,7 +229,7 @@ impl Engine {
         if let Step::Stop(Next::Held(held)) = step { Some(held) } else { None }
     }
 
-    /// Gives a request its turn.
+    /// Runs one request, or refuses, queues or holds it.
     pub(super) fn dispatch(
         self: &Arc<Self>,
         session: &mut Session,
@@ -261,7 +263,7 @@ impl Engine {
         end_turn(session, command, step, start, batch)
     }
 
-    /// [`Engine::dispatch`] for a command that is not about a single key.
+    /// [`Engine::dispatch`] for a command without a single key.
     #[inline(never)]
     fn dispatch_other(
         self: &Arc<Self>,
@@ -288,12 +290,12 @@ impl Engine {
         end_turn(session, command, step, start, batch)
     }
 
-    /// Leads a call through the gates, and into the queue of a transaction.
+    /// Passes a call through the gates, and queues it in a transaction.
     #[inline(always)]
     fn pass(&self, session: &mut Session, call: Call<'_>, out: &mut Vec<u8>) -> Passed {
         let command = call.command;
-        // Asked before the route: a pause for a failover ends when the slots have gone, so that a command which meets no pause here and
-        // an old route there cannot be.
+        // Checked before the route: a pause for a failover ends when the slots have gone, so a command that meets no
+        // pause here cannot see an old route below.
         let held_until = self.pause_gate(session, command, call.now);
         let moving = match self.pass_gates(session, call) {
             Ok(moving) => moving,
@@ -311,8 +313,8 @@ impl Engine {
         Passed::On
     }
 
-    /// A command whose slot moves. What is not run under its slots' locks right away is looked at here; EXEC looks at what was queued
-    /// under the locks of all.
+    /// Runs a command whose slot is moving. A command that does not run under its slots' locks at once has its keys
+    /// checked here; EXEC checks those of queued commands, under the locks of all.
     #[cold]
     fn dispatch_moving(self: &Arc<Self>, session: &mut Session, call: &Call<'_>, batch: &mut Batch<'_, '_>) -> Step {
         let start = batch.out.len();
@@ -331,7 +333,7 @@ impl Engine {
         end_turn(session, command, step, start, batch)
     }
 
-    /// Finds the command, if there is one that takes so many words.
+    /// Finds the command, if it exists and takes this number of words.
     #[inline]
     pub(super) fn resolve(&self, args: Args<'_>, lead: &Lead) -> Option<&Command> {
         let mut command = self.registry.by_index(lead.command()?);
@@ -343,7 +345,7 @@ impl Engine {
         command.arity.accepts(args.len()).then_some(command)
     }
 
-    /// Says why [`Engine::resolve`] found nothing.
+    /// The reason why [`Engine::resolve`] found nothing.
     #[cold]
     fn refuse_unknown(&self, session: &mut Session, args: Args<'_>, lead: &Lead, out: &mut Vec<u8>) -> Step {
         let found = lead.command().map(|found| self.registry.by_index(found));
@@ -364,7 +366,8 @@ impl Engine {
         self.refuse(session, command, &problem, out)
     }
 
-    /// Somebody makes a browser talk to us. Redis (`securityWarningCommand`): say so in the log, and nothing to the client.
+    /// A browser was tricked into sending a request here. As Redis does (`securityWarningCommand`), this is logged and
+    /// the client gets no reply.
     #[cold]
     fn drop_web_client(&self, session: &Session, out: &mut Vec<u8>) {
         self.log.warning(format_args!(
@@ -376,7 +379,7 @@ impl Engine {
         out.clear();
     }
 
-    /// Refuses a command whose turn has come.
+    /// Refuses a command in its turn.
     #[cold]
     fn refuse(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) -> Step {
         let start = out.len();
@@ -385,7 +388,7 @@ impl Engine {
         Step::Next
     }
 
-    /// What refusing a command comes to: the error, the statistics, and the transaction that it spoils.
+    /// Records a refusal: the error, the statistics, and the transaction that it aborts.
     pub(super) fn reject(
         &self,
         session: &mut Session,
@@ -401,7 +404,7 @@ impl Engine {
             session.spend_caching(command.map_or(Traits::default(), |command| command.traits));
         }
         if is_exec {
-            // Also without MULTI: Redis (`execCommandAbort`) does not ask.
+            // Also outside MULTI: Redis (`execCommandAbort`) does not check.
             super::transaction::end_multi(self, session);
             session.spend_asking();
             let text = exec_abort(problem);
@@ -417,12 +420,12 @@ impl Engine {
         Reply::new(out, session.protocol).error(problem.as_bytes());
     }
 
-    /// Keeps a command for EXEC.
+    /// Queues a command for EXEC.
     fn queue(&self, session: &mut Session, call: &Call<'_>, out: &mut Vec<u8>) -> Step {
         let start = out.len();
         let Some(multi) = &mut session.multi else { return Step::Next };
-        // Redis: a transaction that is already spoiled does not keep what it will not run (and so what it would have run is
-        // not asked for its slots).
+        // As in Redis, an aborted transaction does not keep commands that it will not run, so EXEC is not routed by
+        // their keys.
         let spoiled = multi.aborted || session.watching.as_ref().is_some_and(|transaction| transaction.is_raised());
         if !spoiled {
             multi.bytes += call.args.total_len();
@@ -435,7 +438,7 @@ impl Engine {
     }
 }
 
-/// What follows when so much was written that it has to be sent before more is done.
+/// Why to stop when so much output is pending that it must be written first.
 #[cold]
 pub(super) fn flush(session: &mut Session, out: &[u8]) -> Next {
     if out.len() >= session.output_limit {
@@ -444,7 +447,7 @@ pub(super) fn flush(session: &mut Session, out: &[u8]) -> Next {
     if session.close_after_reply { Next::Close } else { Next::Flush }
 }
 
-/// Takes over the pushes that have come, if the client can tell them from replies.
+/// Takes over pending pushes, if the client can tell them from replies.
 #[inline(always)]
 pub(super) fn take_pushes(session: &Session, out: &mut Vec<u8>) {
     if session.protocol == Protocol::Resp3 && session.handle.has_mail() {
@@ -452,7 +455,7 @@ pub(super) fn take_pushes(session: &Session, out: &mut Vec<u8>) {
     }
 }
 
-/// Ends a command's turn, unless it did not have it yet.
+/// Ends a command's turn, unless the command has to wait for it.
 #[inline(always)]
 fn end_turn(session: &mut Session, command: &Command, step: Step, start: usize, batch: &mut Batch<'_, '_>) -> Step {
     if matches!(step, Step::Stop(Next::Held(_))) {
@@ -475,7 +478,7 @@ fn settle(session: &mut Session, start: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Takes back what a command wrote since `start`: nobody is to read it.
+/// Removes what a command wrote since `start`: the client does not want it.
 #[cold]
 fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>) {
     if session.origin == Origin::Primary
@@ -491,7 +494,7 @@ fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>) {
     };
 }
 
-/// EXEC's error when a gate refuses it: the cause is told after the code.
+/// EXEC's error when a gate refuses it: the cause follows the code.
 fn exec_abort(cause: &CmdError) -> CmdError {
     if matches!(cause.code(), "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" | "TRYAGAIN") {
         return cause.clone();
@@ -501,7 +504,7 @@ fn exec_abort(cause: &CmdError) -> CmdError {
     CmdError::quoting("EXECABORT Transaction discarded because of: ", why, "")
 }
 
-/// What browsers say first, or soon: HTTP in the place of RESP.
+/// The first words of an HTTP request, or of its headers.
 fn is_cross_protocol(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }

@@ -1,7 +1,7 @@
-//! Running the handler of one keyed or keyspace command, and draining its effects.
+//! Runs the handler of one keyed or keyspace command, and drains its effects.
 //!
-//! The locks are the caller's: a command by itself has those of its keys ([`super::run`]), one of an EXEC those of the whole
-//! transaction, one that is served those of the write that serves it.
+//! The caller holds the locks: those of the command's own keys ([`super::run`]), those of the whole transaction for a
+//! command of an EXEC, or, for a command that is served, those of the write that serves it.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::session::transaction::Watched;
 use crate::session::{Origin, Session};
 use crate::store::{EntryRef, Slot};
 
-/// On whose behalf a command runs.
+/// The client on whose behalf a command runs, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller<'a> {
     pub db: usize,
@@ -33,11 +33,11 @@ pub(crate) struct Caller<'a> {
     pub role: Role,
     pub no_touch: bool,
     pub may_block: bool,
-    /// How long the output may become, bytes.
+    /// Limit of the output's length, bytes.
     pub output_limit: usize,
-    /// A parked command runs again because of this key.
+    /// The key because of which a parked command runs again.
     pub serving: Option<&'a [u8]>,
-    /// The buffer of a long request, for the command to keep.
+    /// The buffer of a long request, which the command may keep.
     pub lent: Option<&'a Bytes>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Work<'a> {
     pub unit: &'a mut Unit,
 }
 
-/// What became of a keyed command.
+/// The outcome of a keyed command.
 pub(crate) enum Called {
     Done,
     /// An error was written.
@@ -60,10 +60,10 @@ pub(crate) enum Called {
     Busy(usize, SlotId),
 }
 
-/// Keys asked for ahead: what is asked for beyond it pushes out of the processor's caches what was asked for first.
+/// Keys that are prefetched at once: prefetching more would push the first ones out of the processor's caches.
 const PREFETCHED_KEYS: usize = 256;
 
-/// Asks for the places and then the entries of several keys, whose slots are locked: their misses overlap.
+/// Prefetches the places and then the entries of several keys, whose slots are locked: their misses overlap.
 pub(super) fn prefetch(keys: &[KnownKey<'_>], db: usize, locked: &Locked<'_>) {
     if keys.len() < 2 {
         return;
@@ -75,8 +75,8 @@ pub(super) fn prefetch(keys: &[KnownKey<'_>], db: usize, locked: &Locked<'_>) {
 }
 
 impl Engine {
-    /// Runs a keyed handler on slots that the caller holds locked, and drains its effects. Inlined, since in the path of every keyed
-    /// command the call alone is a measurable part.
+    /// Runs a keyed handler on slots that the caller has locked, and drains its effects. Inlined, since the call alone
+    /// is a measurable part of every keyed command.
     #[inline(always)]
     pub(super) fn call_keyed(
         &self,
@@ -90,7 +90,7 @@ impl Engine {
         let Call { command, args, keys, hot, now, .. } = call;
         let start = out.len();
         let mut effects = Effects::new(self.listeners(hot));
-        // In a block, where it is dropped where it stands: `drop` would move it first.
+        // A block, so that the context is dropped in place: `drop` would move it first.
         let (mut result, is_full, is_stray) = {
             let mut ctx = KeyedCtx {
                 data: Data {
@@ -147,8 +147,8 @@ impl Engine {
         Reply::new(out, protocol).error(error.as_bytes());
     }
 
-    /// Runs a keyspace handler; the caller has seen to the barrier if the command needs it. `patience`: for how long it waits for a slot;
-    /// without, for as long as it takes.
+    /// Runs a keyspace handler; the caller holds the barrier if the command needs it. `patience` is how long it waits
+    /// for a slot; `None` is as long as it takes.
     pub(super) fn call_keyspace(
         &self,
         caller: Caller<'_>,
@@ -159,7 +159,7 @@ impl Engine {
     ) -> Called {
         let Work { out, rng, unit } = work;
         let start = out.len();
-        // Somebody may begin to track meanwhile, since not all slots are locked from the beginning.
+        // Another client may start tracking meanwhile, since not all slots are locked from the beginning.
         let mut effects = Effects::new(Listeners { tracking: true, ..self.listeners(call.hot) });
         let mut ctx = KeyspaceCtx {
             keyspace: &self.keyspace,
@@ -201,12 +201,12 @@ impl Engine {
         };
         unit.drain(self, *call, caller.db, &mut effects);
         if flushed_all && let Some(disk) = self.disk() {
-            // The file takes off the count what it holds, so everything up to here is counted now.
+            // The file's counter of changes is reduced by what it contains, so everything up to here is counted first.
             self.settle_tally(&mut unit.tally);
             unit.keep_file_work(disk.flushed_all());
         }
         if elsewhere && !garbage.is_empty() {
-            // Without a thread it is dropped here, when the closure is.
+            // If no thread can be started, the closure is dropped here and frees the data.
             let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(garbage));
         }
         called
@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// Adds what was gathered to the statistics of the node.
+    /// Adds a tally to the node's statistics.
     pub(crate) fn settle_tally(&self, tally: &mut Tally) {
         let Tally { hits, misses, dirty } = std::mem::take(tally);
         if hits != 0 {
@@ -259,9 +259,9 @@ impl Engine {
     }
 }
 
-/// Whether a watched key changed: its flag was raised, or its time came since it was watched.
+/// Whether a watched key changed: its flag was raised, or it has expired since WATCH.
 pub(super) fn is_changed(engine: &Engine, slot: &Slot, watched: &Watched, now: i64) -> bool {
-    // The view is published before the keys of a lost slot are deleted, so their slot's lock is not waited for.
+    // The view is published before the keys of a lost slot are deleted, so the slot's lock is not waited for.
     if watched.flag.is_raised() || (watched.served && !engine.serves(watched.slot)) {
         return true;
     }

@@ -1,8 +1,10 @@
-//! The gates: what can refuse or delay a command before it touches data, in the order in which Redis asks (`processCommand`).
+//! The gates: the checks that can refuse or delay a command before it touches data, in Redis's order
+//! (`processCommand`).
 //!
-//! A client can tell from an error which gate came first, so the order is part of the protocol. Each gate is one function that
-//! looks at published state only and has no effect; [`super::dispatch`] walks through them and acts on the answer. What can only be
-//! decided under the slot's lock (is this key of a moving slot still here?) is handed on as a [`Route`].
+//! A client can tell from an error which gate came first, so the order is part of the protocol. Each gate is one
+//! function that reads published state only and has no effect; [`super::dispatch`] walks through them and acts on the
+//! answer. What can only be decided under the slot's lock (is this key of a moving slot still here?) is returned as a
+//! [`Route`].
 
 use std::sync::atomic::Ordering;
 
@@ -20,7 +22,8 @@ use crate::session::client::is_local;
 use crate::session::{Origin, Session};
 
 impl Engine {
-    /// The gates that refuse a command without looking at data, in Redis's order. Returns what is left for the slot's lock.
+    /// The gates that refuse a command without looking at data, in Redis's order. Returns what must be checked under
+    /// the slot's lock.
     // Always: it is the path of every command, and a call would have to be written to memory for it.
     #[inline(always)]
     pub(super) fn pass_gates(&self, session: &Session, call: Call<'_>) -> Result<Option<Route>, CmdError> {
@@ -42,7 +45,7 @@ impl Engine {
         Ok(moving)
     }
 
-    /// DEBUG, the one protected command that there is, and whether this client may have it.
+    /// Whether this client may use DEBUG, the only protected command.
     #[cold]
     fn protection_gate(&self, session: &Session) -> Result<(), CmdError> {
         let allowed = self.config.allows(ids::ENABLE_DEBUG_COMMAND, is_local(&session.handle.addr));
@@ -59,7 +62,7 @@ impl Engine {
         }
     }
 
-    /// Whether the command may run in a state that asks for this flag; EXEC may if all queued commands may.
+    /// Whether the command may run in a state that requires this flag; EXEC may if all queued commands may.
     fn admitted(&self, session: &Session, command: &Command, flag: Flags) -> bool {
         let queued = session.multi.as_ref().filter(|_| command.traits.has(Traits::RUNS_THE_QUEUE));
         command.flags.has(flag)
@@ -104,7 +107,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The last background save failed. Who has no save points has asked for nothing that could fail (Redis:
+    /// The last background save failed. A node without save points does not check, since no save was configured (Redis:
     /// `writeCommandsDeniedByDiskError`).
     #[cold]
     fn disk_gate(&self, hot: &Hot) -> Result<(), CmdError> {
@@ -125,13 +128,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Until when this command is held back, if it is: one of the primary's stream like one of a client (Redis: `processCommand`).
+    /// Until when this command is held back, if it is. The primary's stream is held like a client (Redis:
+    /// `processCommand`).
     #[inline]
     pub(super) fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
         self.held_until(now, || self.is_held_with_writes(session, command))
     }
 
-    /// Until when a command is held back that is held (`writes`) or not held together with writes.
+    /// The same for a command that is held together with writes (`writes`), or one that is not.
     #[inline]
     pub(super) fn held_until(&self, now: i64, writes: impl FnOnce() -> bool) -> Option<i64> {
         let (kind, until) = self.state.paused(now);
@@ -190,7 +194,7 @@ impl Engine {
     }
 }
 
-/// Adds the slot of a key to those of the keys before it; all must be one.
+/// Adds the slot of a key to those of the keys before it; all must be the same.
 #[inline]
 fn one_slot(slot: &mut Option<SlotId>, this: SlotId) -> Result<(), CmdError> {
     if slot.is_some_and(|known| known != this) {

@@ -49,7 +49,7 @@ pub(crate) enum Handler {
 /// One command of the registry.
 pub(crate) struct Command {
     pub spec: &'static Spec,
-    /// Copies of the spec's, at hand for the gates.
+    /// Copies of the spec's flags, at hand for the gates.
     pub flags: Flags,
     /// The spec's; a container's are its subcommands'.
     pub traits: Traits,
@@ -63,15 +63,15 @@ pub(crate) struct Command {
     pub subcommands: Vec<usize>,
     /// Whether its words may name keys, or channels that have a slot.
     pub has_keys: bool,
-    /// Where the only key of a keyed command stands, if it has just one and works in one database: it is looked up ahead of the
-    /// command's turn. 0 for any other command.
+    /// Position of the only key of a keyed command that has just one and works in one database; it is looked up ahead
+    /// of the command's turn. 0 for any other command.
     pub home: usize,
 }
 
 /// A future that a worker polls for a connection; its output is the reply's bytes.
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Vec<u8>>>>;
 
-/// What became of a session or service command.
+/// The outcome of a session or service command.
 pub(crate) enum Handled {
     /// The reply is written.
     Done,
@@ -103,7 +103,7 @@ pub(crate) struct SessionCtx<'a, 'e> {
     pub pass: &'a mut Pass<'e>,
     /// The command being run.
     pub command: &'a Command,
-    /// The command's slot is moving, and nobody has looked yet whether its keys are here: EXEC does.
+    /// The command's slot is moving, and its keys have not been looked for yet: EXEC does that.
     pub moving: Option<&'a Route>,
     /// Unix time in milliseconds, fixed for the command.
     pub now: i64,
@@ -111,6 +111,6 @@ pub(crate) struct SessionCtx<'a, 'e> {
 
 /// A request to take a connection away from request processing.
 pub(crate) struct Handover {
-    /// Gets the socket, bytes that were read but not yet parsed, and the handle.
+    /// Takes the socket, bytes that were read but not yet parsed, and the handle.
     pub take: Box<dyn FnOnce(tokio::net::TcpStream, Vec<u8>, Arc<ClientHandle>) -> Pin<Box<dyn Future<Output = ()>>>>,
 }

@@ -1,10 +1,11 @@
 //! Slots on their way between nodes: the half of routing that needs the slot's lock.
 //!
-//! While a slot moves, a key is served where it is: the source redirects for keys that are gone (ASK), the target serves who was sent
-//! to it, and a command that would need keys of both sides is told to come back (TRYAGAIN). Whether a key is here can only be said
-//! under its slot's lock, the same under which the command then runs: a key that MIGRATE takes in between would be made anew here,
-//! and its other half lost. Queueing is the exception: a queued command is looked at when it comes, and all of them again
-//! by EXEC, under the locks of all.
+//! While a slot moves, a key is served where it is. The source redirects for keys that are gone (ASK), the target
+//! serves clients that were redirected to it, and a command that needs keys of both sides has to be retried (TRYAGAIN).
+//! Whether a key is here is known only under its slot's lock, and the command then runs under the same lock. Otherwise
+//! MIGRATE could take the key in between, the command would create it anew here, and one half of it would be lost.
+//! Queueing is the exception: a queued command is checked when it arrives, and EXEC checks all of them again, under the
+//! locks of all.
 //!
 //! Redis: `getNodeByQuery`.
 
@@ -20,7 +21,7 @@ use crate::session::Session;
 /// Keys of a command or of a transaction.
 type Keys<'k, 'w> = SmallVec<[&'k KnownKey<'w>; 4]>;
 
-/// The keys among these. Channels are none: they are nowhere in particular.
+/// The keys among these. Channels are no keys: they belong to no node.
 fn without_channels<'k, 'w>(keys: impl IntoIterator<Item = &'k KnownKey<'w>>) -> Keys<'k, 'w> {
     keys.into_iter().filter(|known| !known.is_channel).collect()
 }
@@ -47,7 +48,7 @@ impl Engine {
         self.judge(locked, db, without_channels(keys), now, route)
     }
 
-    /// [`Engine::admit`] for a command that does not run under its slots' locks: it is queued, or a session's.
+    /// [`Engine::admit`] for a command that does not run under its slots' locks: a queued one, or a session's.
     ///
     /// # Errors
     /// A long command has one of its slots.
@@ -65,7 +66,7 @@ impl Engine {
         now: i64,
         route: &Route,
     ) -> Result<(), CmdError> {
-        // A key that is named twice is one key.
+        // A key that is named twice counts once.
         keys.sort_unstable_by_key(|known| known.key);
         keys.dedup_by_key(|known| known.key);
         let is_here = |known: &&&KnownKey<'_>| {

@@ -1,8 +1,9 @@
-//! Running a command whose turn has come: take its locks, run its handler, do what follows.
+//! Runs a command that has passed the gates: takes its locks, runs its handler, does what follows.
 //!
-//! Each kind of handler has its way here. A keyed command whose only key was looked up ahead takes one lock; any other keyed command
-//! the locks of all its keys; a keyspace command visits slots by itself, or stops everybody; the rest works on its connection or on a
-//! subsystem. A command that cannot have its locks for now is held back, and nothing was done.
+//! Each kind of handler has its own way. A keyed command whose only key was looked up ahead takes one lock, any other
+//! keyed command the locks of all its keys. A keyspace command visits slots by itself, or runs alone. The others work
+//! on their connection or on a subsystem. A command that cannot have its locks for now is held back, and nothing was
+//! done.
 
 use std::sync::Arc;
 
@@ -27,14 +28,14 @@ impl Engine {
             Handler::Keyspace(handler) => self.run_keyspace(session, handler, call, batch),
             _ => {
                 if session.tracks_reads {
-                    // What is noted before it reads is told at worst too often.
+                    // Noted before the command reads: at worst the client is notified once too often.
                     self.remember_read(session, call);
                 }
                 self.run_service(session, call, batch.out, batch.pass)
             }
         };
         match step {
-            // What comes after CONFIG SET in the same pipeline obeys it.
+            // Commands after CONFIG SET in the same pipeline obey it.
             Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), call.hot) => Step::Renewed,
             step => step,
         }
@@ -53,7 +54,7 @@ impl Engine {
         let out = &mut *batch.out;
         if call.command.flags.has(Flags::EXCLUSIVE) {
             let run = |_: &mut Pass<'_>, session: &mut Session| {
-                // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
+                // The gate was released for the wait, and another thread may have begun a pause of writes meanwhile.
                 if let Some(until) = self.pause_gate(session, call.command, call.now) {
                     return Err(Held::Pause(until));
                 }
@@ -221,7 +222,7 @@ impl Engine {
         }
     }
 
-    /// A session or service command inside EXEC. One that would have to wait is answered with an error there.
+    /// Runs a session or service command inside EXEC. One that would have to wait is answered with an error there.
     pub(super) fn run_queued_service(
         self: &Arc<Self>,
         session: &mut Session,
@@ -235,13 +236,13 @@ impl Engine {
     }
 }
 
-/// What a command wrote since `start` is its answer: at once, or when the time for it has come.
+/// Sends what a command wrote since `start`: at once, or when [`Session::reply_after`] is over.
 #[cold]
 fn answer(session: &mut Session, out: &mut Vec<u8>, start: usize) -> Step {
     if session.reply_after.is_some() { reply_later(session, out, start) } else { Step::Next }
 }
 
-/// Keeps back what a command wrote since `start` until the time for it has come.
+/// Removes what a command wrote since `start` from the output and keeps it until it may be sent.
 #[cold]
 fn reply_later(session: &mut Session, out: &mut Vec<u8>, start: usize) -> Step {
     let reply = out.split_off(start);

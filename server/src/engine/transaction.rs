@@ -1,11 +1,12 @@
 //! MULTI, EXEC, DISCARD, WATCH and UNWATCH.
 //!
-//! Queued commands keep their own copy of their words. EXEC locks the union of the slots of all queued commands and runs them
-//! in order under those locks; if one of them needs more than its keys' slots (a keyspace, session or service command), or
-//! they live in many slots, it takes the barrier instead, so that nobody else executes in between.
+//! Queued commands keep their own copy of their words. EXEC locks the union of the slots of all queued commands and
+//! runs them in order under those locks. If one of them needs more than its keys' slots (a keyspace, session or service
+//! command), or if they need many slots, EXEC takes the barrier instead, so that no other command runs in between.
 //!
-//! WATCH registers the session's flag with the key in its slot; whoever changes the key raises it. Invariants: the flag is
-//! raised under the slot's lock, EXEC reads it under the same locks, so a change is either before EXEC (and aborts it) or after.
+//! WATCH registers the session's flag with the key in its slot, and every change of the key raises the flag.
+//! Invariants: the flag is raised under the slot's lock, and EXEC reads it under the same locks, so a change is either
+//! before EXEC (and aborts it) or after.
 
 use std::sync::Arc;
 
@@ -89,7 +90,7 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     for key in args.iter().skip(1) {
         let (db, slot) = (ctx.session.db, key_slot(key));
         let hash = ctx.engine.keyspace.hash(key);
-        // To watch a key twice is to watch it once, so it does no harm to begin anew.
+        // Watching a key twice is the same as watching it once, so starting over does no harm.
         let mut guard = match ctx
             .engine
             .keyspace
@@ -128,7 +129,7 @@ pub(crate) fn unwatch_all(engine: &Engine, session: &mut Session) {
     *session.handle.watching.lock() = None;
 }
 
-/// Leaves MULTI: the queue and the watched keys are forgotten.
+/// Leaves MULTI: drops the queue and the watched keys.
 pub(crate) fn end_multi(engine: &Engine, session: &mut Session) {
     session.multi = None;
     session.handle.stats.multi.store(-1, std::sync::atomic::Ordering::Relaxed);
@@ -180,7 +181,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     } else {
         let (reply, unit) = (&mut ctx.reply, &mut unit);
         let done = alone(ctx.pass, ctx.session, |pass, session| {
-            // The gate was given up for the wait: whoever had the node first may have made a cut that ends all writes.
+            // The gate was released for the wait, and another thread may have begun a pause of writes meanwhile.
             if let Some(until) = engine.held_until(now, || held_with_writes) {
                 return Err(Held::Pause(until));
             }
@@ -200,7 +201,8 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         }
     };
     engine.settle_file(ctx.session, &mut unit);
-    // The transaction's own time stood still; what it made ready is looked at with the time of now, and may have expired.
+    // The transaction's time was fixed; the keys that it made ready are checked at the current time, and may have
+    // expired.
     engine.serve_later(ctx.session, &mut unit, engine.clock.now_ms());
     engine.end_unit(ctx.session, unit);
     ctx.session.in_exec = false;
@@ -208,7 +210,7 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     refused.map_or(Ok(Handled::Done), Err)
 }
 
-/// EXEC has to wait: everything is as it was before it came.
+/// EXEC has to wait: restores the state before it came.
 fn postpone(session: &mut Session, multi: Box<Multi>, held: Held) -> SessionResult {
     session.in_exec = false;
     session.multi = Some(multi);
@@ -226,7 +228,7 @@ struct Exec<'x, 'r, 'e> {
     reply: &'x mut Reply<'r>,
     pass: &'x mut Pass<'e>,
     unit: &'x mut Unit,
-    /// Its time, which stands still.
+    /// Its fixed time, in unix milliseconds.
     now: i64,
 }
 
@@ -277,7 +279,7 @@ impl Exec<'_, '_, '_> {
                 engine.call_keyspace(caller, &call, handler, work, None);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
-                // INFO tells of what was done before it, and BGSAVE saves it.
+                // INFO shows what was done before it, and BGSAVE saves it.
                 engine.settle_tally(&mut self.unit.tally);
                 if session.tracks_reads {
                     engine.remember_read(session, &call);

@@ -1,9 +1,9 @@
 //! What becomes visible at once: one command, or a whole EXEC.
 //!
-//! Effects are drained in one place ([`Unit::drain`]) while the slot locks are held, so that per slot the order of execution is
-//! the order of replication. The propagated commands of a transaction are collected and appended to the feed together. What is to be
-//! done without the locks (freeing what was removed, serving blocked clients whose keys are elsewhere, the file on disk) is gathered
-//! until they are given back.
+//! Effects are drained in one place ([`Unit::drain`]) while the slot locks are held, so that per slot the order of
+//! execution is the order of replication. The propagated commands of a transaction are collected and appended to the
+//! feed together. Work that is done without the locks (freeing what was removed, serving blocked clients whose keys are
+//! in other slots, the file on disk) is collected until they are released.
 
 use std::sync::atomic::Ordering;
 
@@ -27,56 +27,57 @@ pub(crate) struct Unit {
     in_transaction: bool,
     /// Whether anything was propagated.
     pub wrote: bool,
-    /// A reply was too long for its client.
+    /// A reply exceeded its client's output limit.
     pub over_limit: bool,
     /// What is to be counted.
     pub tally: Tally,
-    /// The client on whose behalf everything is done; 0 is nobody's.
+    /// The client on whose behalf everything is done; 0 for none.
     by: ClientId,
-    /// A parked command is served: its client is told of changes when it has its reply.
+    /// A parked command is being served: its client is notified of changes after its reply.
     serving: bool,
     gathered: Option<Box<Gathered>>,
 }
 
-/// What few units have.
+/// What few units need.
 #[derive(Default)]
 struct Gathered {
     /// Commands that a transaction propagates.
     ops: Vec<(usize, OwnedArgs)>,
     ready: ReadyKeys,
-    /// Removed collections; a unit outlives the locks it ran under, so they are dropped without them.
+    /// Removed collections, dropped after the locks are released.
     garbage: Vec<Removed>,
-    /// Keys that a parked command has changed, of which its client has a copy.
+    /// Keys that a parked command changed and that its client has cached.
     own_invalid: Vec<Box<[u8]>>,
-    /// What is left to do for the file on disk, since everything was removed.
+    /// Work on the file on disk, after all keys were removed.
     file: Option<FileWork>,
 }
 
 impl Unit {
-    /// A unit of what a session does.
+    /// A unit for a command of a session.
     #[inline]
     pub(crate) fn of(session: &Session) -> Self {
         Self { by: session.handle.id, ..Self::default() }
     }
 
-    /// From here on a parked command of this client is served. Returns who had his turn until then.
+    /// From here on the unit serves a parked command of this client. Returns the client that it worked for before.
     pub(super) fn begin_serving(&mut self, client: ClientId) -> ClientId {
         self.serving = true;
         std::mem::replace(&mut self.by, client)
     }
 
-    /// The command was served, and its client has the reply. Returns the keys that it changed and that its client has a copy of.
+    /// Ends serving: the client has its reply. Returns the keys that the command changed and that the client has
+    /// cached.
     pub(super) fn end_serving(&mut self, by: ClientId) -> Vec<Box<[u8]>> {
         (self.serving, self.by) = (false, by);
         self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.own_invalid)).unwrap_or_default()
     }
 
-    /// From here on, collect what is propagated.
+    /// From here on, propagated commands are collected.
     pub(crate) fn begin_transaction(&mut self) {
         self.in_transaction = true;
     }
 
-    /// Appends what was collected as one unit.
+    /// Appends the collected commands as one unit.
     pub(crate) fn end_transaction(&mut self, engine: &Engine) {
         self.in_transaction = false;
         let ops = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ops)).unwrap_or_default();
@@ -107,20 +108,20 @@ impl Unit {
         }
     }
 
-    /// What is left to do for the file on disk, without the barrier and before the reply leaves ([`Engine::reply_behind`]): keys that are
-    /// acknowledged as removed must not come back.
+    /// Takes the remaining work on the file on disk. It is done without the barrier and before the reply is sent
+    /// ([`Engine::reply_behind`]), since keys that are acknowledged as removed must not come back.
     #[inline]
     pub(super) fn take_file_work(&mut self) -> Option<FileWork> {
         self.gathered.as_mut().and_then(|gathered| gathered.file.take())
     }
 
-    /// Frees what the unit gathered; its locks are given back.
+    /// Frees what the unit collected; its locks are released.
     #[inline(always)]
     pub(super) fn free(self) {
         if self.gathered.is_some() {
             free(self);
         } else {
-            // There is nothing to drop, and not to ask once more is one percent of a pipelined command.
+            // There is nothing to drop, and skipping the second check saves one percent of a pipelined command.
             std::mem::forget(self);
         }
     }
@@ -159,7 +160,7 @@ impl Unit {
         }
     }
 
-    /// Keeps what is left to do until the locks are given back, or until the client that is served has its reply.
+    /// Keeps the remaining work until the locks are released, or until the served client has its reply.
     pub(super) fn keep(&mut self, Settled { garbage, own_invalid, ready }: Settled) {
         if !(garbage.is_empty() && own_invalid.is_empty() && ready.is_empty()) {
             let gathered = self.gathered();
@@ -196,8 +197,8 @@ fn free(unit: Unit) {
 }
 
 impl Engine {
-    /// Ends a unit, when its locks are given back: what it removed is freed, what it did is counted, its replication offset is noted for
-    /// WAIT, and that a reply was too long.
+    /// Ends a unit after its locks were released: frees what it removed, counts what it did, notes its replication
+    /// offset for WAIT, and marks a client whose reply was too long.
     #[inline(always)]
     pub(crate) fn end_unit(&self, session: &mut Session, unit: Unit) {
         session.tally.add(unit.tally);
