@@ -56,7 +56,6 @@ pub(crate) fn serves(console: &Console) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's error; nothing was started then.
-/// As the system says; nothing was started then.
 pub(crate) fn start(
     program: &OsStr,
     words: &[OsString],

@@ -1,7 +1,7 @@
-//! ACL categories of a command: what its flags and its group say, and what it declares beside them.
+//! ACL categories of a command: those that follow from its flags and its group, and those that it declares.
 //!
-//! Redis lists some categories with each command and derives others (`setImplicitACLCategories`). Almost all follow from what a
-//! [`Spec`] says anyway; a command declares the few that do not ([`Spec::categories`]).
+//! Redis lists some categories with each command and derives others (`setImplicitACLCategories`). Almost all follow
+//! from the [`Spec`]; a command declares the few that do not ([`Spec::categories`]).
 
 use super::spec::bits;
 use super::{Flags, Group, Spec};
@@ -59,12 +59,12 @@ const NAMES: [&str; 21] = [
 ];
 
 impl Categories {
-    /// The category of this name, in lower case.
+    /// The category with this name, in lower case.
     pub(crate) fn named(name: &str) -> Option<Self> {
         NAMES.iter().position(|known| *known == name).map(|bit| Self(1 << bit))
     }
 
-    /// The names of those in the set.
+    /// The names of the categories in the set.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES.into_iter().enumerate().filter(move |(bit, _)| self.0 & 1 << bit != 0).map(|(_, name)| name)
     }
@@ -73,9 +73,9 @@ impl Categories {
     pub(crate) fn of(spec: &Spec) -> Self {
         let flags = spec.flags;
         let when = |applies: bool, categories: Self| if applies { categories } else { Self::NONE };
-        // On the whole data set (FLUSHALL, SWAPDB), or on behalf of another server (RESTORE-ASKING).
+        // Commands on the whole data set (FLUSHALL, SWAPDB), or on behalf of another server (RESTORE-ASKING).
         let writes_as_server = spec.group == Group::Server && flags.has(Flags::WRITE);
-        // A container does nothing by itself. WAIT is about the connection, not about keys.
+        // A container itself does nothing. WAIT concerns the connection, not keys.
         let group = when(!flags.has(Flags::CONTAINER), of_group(spec.group));
         let group = when(!(group == Self::KEYSPACE && spec.categories.has(Self::CONNECTION)), group);
         spec.categories
@@ -92,7 +92,7 @@ impl Categories {
     }
 }
 
-/// The category that a group stands for, if it stands for one.
+/// The category that a group stands for, if any.
 fn of_group(group: Group) -> Categories {
     match group {
         Group::Generic => Categories::KEYSPACE,

@@ -74,10 +74,10 @@ impl<'k> Key<'k> {
 pub(crate) struct KnownKey<'a> {
     pub key: &'a [u8],
     pub hash: KeyHash,
-    /// Which word of the command it is.
+    /// Index of the word in the command.
     pub position: u32,
     pub slot: SlotId,
-    /// It names a channel of shard publish and subscribe, which has a slot but no value.
+    /// The word is a channel of sharded publish and subscribe, which has a slot but no value.
     pub is_channel: bool,
 }
 
@@ -181,8 +181,8 @@ impl<'a> KeyspaceCtx<'a> {
     /// Locks a slot.
     ///
     /// # Errors
-    /// Another command holds it for long. The handler returns the error, which is not sent: the command runs
-    /// again when the slot is free.
+    /// Another command holds it for long. The handler returns the error, which is not sent: the command runs again when
+    /// the slot is free.
     pub(crate) fn lock(&mut self, db: usize, slot: SlotId) -> Result<SlotGuard<'a>, CmdError> {
         let Some(patience) = self.patience else { return Ok(self.keyspace.lock(db, slot)) };
         self.keyspace.lock_within(db, slot, patience).ok_or_else(|| {

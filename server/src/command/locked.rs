@@ -102,7 +102,7 @@ pub(crate) enum Locked<'k> {
 }
 
 impl Locked<'_> {
-    /// Plain references to the locked slots, for a handler.
+    /// References to the locked slots, for a handler.
     #[inline(always)]
     pub(crate) fn slots(&mut self) -> Slots<'_> {
         match self {
@@ -145,21 +145,21 @@ impl Locked<'_> {
 pub(crate) enum Slots<'a> {
     One(Place, &'a mut Slot),
     Many(SlotList<'a>),
-    /// All there are.
+    /// All slots.
     All(AllSlots<'a>),
-    /// Others than these were asked for.
+    /// A slot that is not among them was used.
     Stray(Box<Stray<'a>>),
 }
 
-/// What a command goes on with after it asked for a slot that was not locked for it.
+/// What a command works with after it used a slot that was not locked for it.
 pub(crate) struct Stray<'a> {
     slots: Slots<'a>,
-    /// Stands for every slot that is not locked. What is put there is gone when the command ends.
+    /// Stands for every slot that is not locked. Its contents are dropped when the command ends.
     nowhere: Slot,
 }
 
-/// Every slot, locked when it is first asked for and until the command ends. For commands that run while nobody else does, be it
-/// that they cannot name their keys: only then is there nobody who takes the locks in another order.
+/// Every slot, locked when it is first used and until the command ends. For commands that run alone because they cannot
+/// name their keys: only then does no other command take locks in another order.
 pub(crate) struct AllSlots<'a> {
     keyspace: &'a Keyspace,
     locked: BTreeMap<Place, SlotGuard<'a>>,
@@ -180,8 +180,8 @@ impl<'a> Slots<'a> {
         Self::All(AllSlots { keyspace, locked: BTreeMap::new() })
     }
 
-    /// The locked slot. An empty one if it was not locked: then the command's key specs do not name a key that its handler uses. The
-    /// command is answered with an error ([`Slots::is_stray`]).
+    /// The locked slot, or an empty one if it was not locked. In that case the command's key specs do not name a key
+    /// that its handler uses, and the command is answered with an error ([`Slots::is_stray`]).
     #[inline(always)]
     pub(crate) fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
@@ -192,7 +192,7 @@ impl<'a> Slots<'a> {
         slot
     }
 
-    /// [`Slots::at`], unless it is the only slot.
+    /// [`Slots::at`] for a slot that is not the only one.
     #[inline(never)]
     fn at_other(&mut self, wanted: Place) -> &mut Slot {
         let holds = match self {
@@ -211,7 +211,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Whether a slot was asked for that was not locked.
+    /// Whether a slot was used that was not locked.
     #[inline(always)]
     pub(crate) fn is_stray(&self) -> bool {
         matches!(self, Self::Stray(_))
@@ -255,7 +255,7 @@ impl Stray<'_> {
 }
 
 impl SlotList<'_> {
-    /// Makes the wanted slot the last that was asked for; `false` if it is none of these.
+    /// Makes the wanted slot the last result. `false` if it is not in the list.
     fn find(&mut self, wanted: Place) -> bool {
         if self.places.get(self.last) != Some(&wanted) {
             match self.places.binary_search(&wanted) {

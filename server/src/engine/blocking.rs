@@ -44,7 +44,7 @@ const PAUSE_LOOK: Duration = Duration::from_millis(10);
 struct Offer<'k> {
     db: usize,
     key: &'k [u8],
-    /// The number of the last waiter who had a turn.
+    /// The number of the last waiter that was tried.
     passed: u64,
 }
 
@@ -268,8 +268,8 @@ impl Engine {
         true
     }
 
-    /// Offers a key, whose slot is locked, to those who wait for it, once to each, until it concerns nobody any more. They begin behind
-    /// the last who had a turn. Returns who needs more locks.
+    /// Offers a key, whose slot is locked, to the clients that wait for it, once to each, until the key can serve none
+    /// of them. Begins after the last waiter that was tried. Returns a waiter that needs more locks.
     fn serve_key(
         &self,
         offer: &mut Offer<'_>,
@@ -329,8 +329,8 @@ impl Engine {
         }
     }
 
-    /// Runs a claimed command, because of the key `ready`, on behalf of its client and posts the reply. `false`: it has none yet, and waits
-    /// on where it stands.
+    /// Runs a claimed command because key `ready` is ready, on behalf of its client, and posts the reply. `false`: it
+    /// found nothing and keeps waiting.
     fn serve(&self, parked: &Parked, call: Call<'_>, ready: &[u8], unit: &mut Unit, locked: &mut Locked<'_>) -> bool {
         let Handler::Keyed(handler) = call.command.handler else { unreachable!("only keyed commands are parked") };
         let caller = Caller {

@@ -87,7 +87,7 @@ impl Lead {
         self.is_home().then_some(self.slot)
     }
 
-    /// The only key, with what is known of it. Meant for commands that [have one](Self::is_home).
+    /// The only key, with what is known of it. Only for commands that [have one](Self::is_home).
     #[inline]
     pub(super) fn key<'a>(&self, args: Args<'a>) -> KnownKey<'a> {
         let key = args.get(self.key as usize).unwrap_or_default();
@@ -95,13 +95,13 @@ impl Lead {
     }
 }
 
-/// What a window is to show.
+/// What a window is to parse.
 #[derive(Clone, Copy)]
 pub(super) struct Look {
     /// Where the first request begins in the input.
     pub from: usize,
     pub limits: Limits,
-    /// Whether more than one request may be looked at.
+    /// Whether more than one request may be parsed.
     pub several: bool,
     /// The selected database.
     pub db: usize,
@@ -129,7 +129,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// A window that shows nothing yet.
+    /// An empty window.
     pub(super) fn new() -> Self {
         Self {
             requests: [Request::default(); REQUESTS],
@@ -150,7 +150,7 @@ impl Window {
         window
     }
 
-    /// Takes apart the next requests of `input`.
+    /// Parses the next requests of `input`.
     #[inline(always)]
     pub(super) fn open(&mut self, engine: &Engine, intake: &mut Intake, input: &mut [u8], look: Look) {
         let Look { from, limits, several, db } = look;

@@ -30,7 +30,7 @@ pub(crate) struct Watched {
     pub served: bool,
 }
 
-/// A command kept for later: its number in the registry, its words and its keys.
+/// A queued command: its number in the registry, its words and its keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Queued {
     pub command: usize,
@@ -38,10 +38,10 @@ pub(crate) struct Queued {
     pub keys: SmallVec<[QueuedKey; 1]>,
 }
 
-/// A key of a queued command, with what was computed of it.
+/// A key of a queued command, with what was computed for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueuedKey {
-    /// Which word it is.
+    /// Index of the word in the command.
     pub position: u32,
     pub slot: SlotId,
     pub hash: KeyHash,
