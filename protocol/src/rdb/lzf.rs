@@ -161,7 +161,8 @@ fn compress_with(met: &mut impl Positions, input: &[u8], max_len: usize) -> Opti
     out.finish(input, literals, at)
 }
 
-/// The three bytes at `at`, which are not the last ones, as a number. Where one grows byte by byte, what is above three bytes does not count.
+/// The three bytes at `at`, which are not the last three, as a number. Bits above the third byte are ignored where the
+/// number is shifted on byte by byte.
 #[inline(always)]
 fn three(input: &[u8], at: usize) -> u32 {
     let four = input[at..].first_chunk().expect("another three bytes begin behind them");

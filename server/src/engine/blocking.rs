@@ -49,7 +49,8 @@ struct Offer<'k> {
 }
 
 impl Engine {
-    /// Parks a command whose handler returned [`crate::command::Outcome::Block`]; the locks it ran under are still held.
+    /// Parks a command whose handler returned [`crate::command::Outcome::Block`]; the locks it ran under are still
+    /// held.
     pub(super) fn park(
         &self,
         session: &mut Session,

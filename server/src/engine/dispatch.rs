@@ -1,8 +1,9 @@
 //! From the bytes of a connection to executed commands: parse, pass the gates, run.
 //!
-//! [`Engine::process`] works through all complete requests of a buffer, so that a pipeline costs one pass. Every request goes
-//! through the same flat list of named gates, in Redis's order (`processCommand`), because a client can tell from the error
-//! which gate came first. A command that must wait ends the pass; what follows it stays in the buffer.
+//! [`Engine::process`] works through all complete requests of a buffer, so that a pipeline costs one pass. Every
+//! request goes through the same flat list of named gates, in Redis's order (`processCommand`), because a client can
+//! tell from the error which gate came first. A command that must wait ends the pass; what follows it stays in the
+//! buffer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

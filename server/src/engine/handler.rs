@@ -1,7 +1,7 @@
 //! What a command is made of: its declaration, its handler, and what a handler of the session or service kind sees.
 //!
-//! Keyed and keyspace handlers see a context of the data ([`crate::command`]); a session handler works on its connection's state, a
-//! service handler on that of a subsystem above the engine, which plugs in as a [`Service`].
+//! Keyed and keyspace handlers see a context of the data ([`crate::command`]); a session handler works on its
+//! connection's state, a service handler on that of a subsystem above the engine, which plugs in as a [`Service`].
 
 use std::future::Future;
 use std::pin::Pin;

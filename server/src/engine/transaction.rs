@@ -233,7 +233,8 @@ struct Exec<'x, 'r, 'e> {
 }
 
 impl Exec<'_, '_, '_> {
-    /// Runs the queue, unless a watched key is `dirty`. `locked` holds the union of the slots, or is absent under the barrier.
+    /// Runs the queue, unless a watched key is `dirty`. `locked` holds the union of the slots, or is absent under the
+    /// barrier.
     fn run(mut self, engine: &Arc<Engine>, session: &mut Session, dirty: bool, mut locked: Option<&mut Locked<'_>>) {
         if dirty {
             self.reply.null_array();

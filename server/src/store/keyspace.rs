@@ -56,7 +56,7 @@ pub(crate) struct Keyspace {
     physical: Box<[AtomicUsize]>,
     /// Number of the last cut.
     epoch: AtomicU32,
-    /// Slots that were locked when somebody came for them.
+    /// How often a slot was found locked.
     waits: Waits,
 }
 
@@ -126,7 +126,7 @@ impl Keyspace {
         self.try_lock(db, slot).or_else(|| self.wait_within(db, slot, patience))
     }
 
-    /// [`Keyspace::lock_within`] for who has tried in vain already.
+    /// [`Keyspace::lock_within`] after a first attempt has failed.
     #[cold]
     pub(crate) fn wait_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
         self.waits.count();
@@ -170,7 +170,7 @@ impl Keyspace {
         }
     }
 
-    /// How often a slot was locked when somebody came for it.
+    /// How often a slot was found locked.
     pub(crate) fn waits(&self) -> &Waits {
         &self.waits
     }

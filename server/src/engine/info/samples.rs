@@ -1,6 +1,7 @@
 //! Rates: how much a counter grew per second, over the last samples of cron.
 //!
-//! Redis averages 16 samples of 100 ms; so do we. A sample is a few loads of atomics, so an idle node pays next to nothing for it.
+//! Redis averages 16 samples of 100 ms; so do we. A sample is a few loads of atomics, so an idle node pays next to
+//! nothing for it.
 
 use std::sync::atomic::Ordering;
 
