@@ -1,8 +1,8 @@
 //! What the server says about its own commands: COMMAND and its subcommands.
 //!
-//! No command is known by name here. Flags, ACL categories ([`acl`]), key specifications ([`describe`]) and
-//! documentation ([`docs`]) are derived from the [`crate::command::Spec`]s of the registry. Dispatch, routing and
-//! locking obey the same specs, so COMMAND describes what the server does.
+//! No command is known by name here. Flags, [ACL categories](crate::command::Categories), key specifications
+//! ([`describe`]) and documentation ([`docs`]) are derived from the [`crate::command::Spec`]s of the registry.
+//! Dispatch, routing and locking obey the same specs, so COMMAND describes what the server does.
 
 pub(crate) mod commands;
 mod describe;
