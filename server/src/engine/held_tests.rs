@@ -202,6 +202,7 @@ fn a_command_that_came_in_vain_too_often_waits_for_its_turn() {
 }
 
 #[tokio::test]
+#[expect(clippy::await_holding_invalid_type, reason = "the slot is to be locked while others wait for it")]
 async fn who_waits_for_a_slot_is_called_when_it_is_unlocked() {
     let bench = Bench::new();
     let slot = key_slot(b"key");
