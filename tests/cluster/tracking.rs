@@ -1,7 +1,7 @@
 //! Client-side caching in a cluster: when a node no longer serves a key, or gets it from elsewhere, the clients that
 //! read it there are notified.
 //!
-//! What can happen to a key on a single node is in `tests/compat/tracking.rs`.
+//! What can happen to a key on a single node is in `tests/compat/tracking/mod.rs`.
 
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};

@@ -10,7 +10,6 @@
 //! Texts are read as glibc's `strtold` reads them for Redis's `string2ld`; see [`LongDouble::parse`].
 
 use super::limits::LONG_DOUBLE_MAX_CHARS;
-use super::number::trim_fraction;
 
 /// A software `long double`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,6 +324,11 @@ fn big_decimal(mantissa: u64, shift: u32) -> String {
         text.push_str(&format!("{group:09}"));
     }
     text
+}
+
+/// Drops the zeros that end a fraction, and the point if nothing follows it.
+pub(crate) fn trim_fraction(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 /// A natural number in 32-bit limbs, lowest first, without leading zero limbs.

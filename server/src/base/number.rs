@@ -48,11 +48,6 @@ fn parse_decimal_f64(text: &[u8]) -> Option<f64> {
     (value.is_finite() && !underflow).then_some(value)
 }
 
-/// Drops the zeros that end a fraction, and the point if nothing follows it.
-pub(crate) fn trim_fraction(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
-}
-
 /// Parses an amount of memory: digits and an optional unit `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` in any case; with `b` a
 /// unit is a power of 1024, without it of 1000 (Redis: memtoull). `None` for anything else and for numbers beyond 64
 /// bits.

@@ -1,8 +1,8 @@
 //! The workers' interface to the cluster: where a slot is served, and commands that change the cluster.
 //!
 //! Routing reads the published view and never waits. A command that changes the cluster gets its reply when the change
-//! is performed and saved ([`super::outbox`]): its connection waits for that, while its worker serves others. Only inside
-//! EXEC, and for a command that must run alone until then, the worker itself waits.
+//! is performed and saved ([`super::outbox`]): its connection waits for that, while its worker serves others. Only
+//! inside EXEC, and for a command that must run alone until then, the worker itself waits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -272,9 +272,9 @@ impl Mover {
         Err(CmdError::text("IOERR a key keeps changing faster than it can be sent to target instance"))
     }
 
-    /// Removes the keys that the target accepted, and returns those that changed since they were copied. Keys are removed
-    /// only while writes are allowed: after the cut of a last save, or during a failover's pause of writes, the removal
-    /// would be lost although the move was acknowledged.
+    /// Removes the keys that the target accepted, and returns those that changed since they were copied. Keys are
+    /// removed only while writes are allowed: after the cut of a last save, or during a failover's pause of writes, the
+    /// removal would be lost although the move was acknowledged.
     async fn settle_when_allowed(&self, copies: Vec<Copied>, accepted: &[bool]) -> Result<Vec<Box<[u8]>>, CmdError> {
         let mut again = Vec::new();
         let sent = copies.into_iter().zip(accepted).filter(|(_, accepted)| **accepted && !self.request.copy);
@@ -305,7 +305,8 @@ impl Mover {
         Ok(again)
     }
 
-    /// Removes a key that the target accepted, unless it changed since it was copied. `None`: it does not exist any more.
+    /// Removes a key that the target accepted, unless it changed since it was copied. `None`: it does not exist any
+    /// more.
     fn settle(&self, slot: &mut SlotGuard<'_>, copy: &Copied) -> Option<Removal> {
         if copy.watch.changed.is_raised() {
             return Some(Removal::KeyChanged);

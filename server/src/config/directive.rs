@@ -265,7 +265,11 @@ pub(super) const fn secret(name: &'static str) -> Directive {
 macro_rules! directives {
     (first = $first:expr; $($(#[doc = $doc:literal])+ $id:ident = $declaration:expr;)+) => {
         /// Numbers the directives of this section from zero.
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        #[allow(
+            non_camel_case_types,
+            clippy::upper_case_acronyms,
+            reason = "a variant is named as the constant of its directive"
+        )]
         enum Position { $($id,)+ Count }
 
         const FIRST: u16 = $first;

@@ -6,7 +6,8 @@
 //! there is skipped.
 
 use super::value::Reason;
-use crate::base::number::{parse_f64, parse_memory, trim_fraction};
+use crate::base::longdouble::trim_fraction;
+use crate::base::number::{parse_f64, parse_memory};
 
 /// Save when `seconds` have passed since the last save and there were at least `changes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Work that a reply waits for, but not its worker: a thread does it, while the worker serves its other connections.
 //!
-//! FLUSHALL is acknowledged when the file on disk is empty too, so that the keys do not come back after a crash; a disk may
-//! be slow. A write that makes a key ready for a blocked client is acknowledged when that client was served; if serving
-//! needs another slot (BLMOVE), a long command may have it. In both cases the command has nothing to do but wait. Its
-//! connection does that, as for any reply that comes later: the next command of its pipeline runs afterwards. If the
-//! client disconnects, the work is done nevertheless.
+//! FLUSHALL is acknowledged when the file on disk is empty too, so that the keys do not come back after a crash; a disk
+//! may be slow. A write that makes a key ready for a blocked client is acknowledged when that client was served; if
+//! serving needs another slot (BLMOVE), a long command may have it. In both cases the command has nothing to do but
+//! wait. Its connection does that, as for any reply that comes later: the next command of its pipeline runs afterwards.
+//! If the client disconnects, the work is done nevertheless.
 
 use std::sync::Arc;
 

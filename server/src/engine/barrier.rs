@@ -43,7 +43,8 @@ pub(crate) struct Barrier {
     alone_waits: Waits,
 }
 
-/// Proof that the holder executes between two barriers, or alone; or else that it touches no data ([`Barrier::outside`]).
+/// Proof that the holder executes between two barriers, or alone; or else that it touches no data
+/// ([`Barrier::outside`]).
 pub(crate) struct Pass<'a> {
     barrier: &'a Barrier,
     gate: usize,

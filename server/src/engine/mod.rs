@@ -2,12 +2,12 @@
 //!
 //! [`Engine`] holds what commands of every kind need: the registry, the keyspace, configuration, clients, publish and
 //! subscribe, counters. It knows nothing of sockets, files, replication or the cluster; those live above it and plug in
-//! through three small traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be
-//! replicated, and [`handler::Service`] runs the commands of a subsystem.
+//! through four small traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be
+//! replicated, [`ports::Disk`] empties the data set's file, and [`handler::Service`] runs the commands of a subsystem.
 //!
-//! The life of a command: [`dispatch`] parses and passes it through a flat list of named gates, [`execute`] locks its
-//! slots, runs the handler and drains its effects under the lock, [`blocking`] parks and serves, [`transaction`] queues
-//! and runs as one.
+//! The life of a command: [`dispatch`] parses it and passes it through a flat list of named gates, [`run`] locks its
+//! slots, [`execute`] runs the handler and drains its effects under the lock, [`blocking`] parks and serves,
+//! [`transaction`] queues and runs as one.
 //!
 //! Rank 6.
 

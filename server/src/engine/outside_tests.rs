@@ -6,7 +6,8 @@ use crate::engine::handler::Handler;
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::testing::{Bench, Client, START, bulks};
 
-/// Sends requests to a client whose gate is closed. Why processing stopped, the replies, and what is left of the requests.
+/// Sends requests to a client whose gate is closed. Why processing stopped, the replies, and what is left of the
+/// requests.
 fn send(bench: &Bench, client: &mut Client, requests: &[u8]) -> (Next, String, Vec<u8>) {
     let mut input = requests.to_vec();
     let pass = bench.engine.barrier.enter(client.session.gate);

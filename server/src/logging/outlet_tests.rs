@@ -11,8 +11,8 @@ fn piped() -> (PipeReader, Outlet) {
     (reader, Outlet::file(File::from(OwnedFd::from(writer))))
 }
 
-/// An outlet into a pipe that is full, so that nothing is written until the reader has taken what is in it. That is read
-/// by [`empty`].
+/// An outlet into a pipe that is full, so that nothing is written until the reader has taken what is in it. That is
+/// read by [`empty`].
 fn into_full_pipe() -> (PipeReader, usize, Outlet) {
     let (reader, writer) = io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("a pipe can be that");

@@ -253,14 +253,6 @@ impl Persistence {
         done.await.unwrap_or(false)
     }
 
-    /// Removes an incomplete file: the process ends at once, and its jobs have no time to do it themselves.
-    pub(crate) fn remove_temporary(&self) {
-        if let Some(path) = self.temporary.lock().take() {
-            // A leftover file does no harm.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
     /// Loads the file at start, before clients are accepted, or again (DEBUG RELOAD; the caller has emptied the
     /// keyspace). A replica keeps expired keys until its primary deletes them: its own clock may be ahead.
     ///

@@ -155,6 +155,14 @@ impl Persistence {
         Ok(file)
     }
 
+    /// Removes an incomplete file: the process ends at once, and its jobs have no time to do it themselves.
+    pub(crate) fn remove_temporary(&self) {
+        if let Some(path) = self.temporary.lock().take() {
+            // A leftover file does no harm.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Renames a complete file into place, unless the present one is of a later cut.
     pub(super) fn put_in_place(&self, mut file: NewFile, cut: FileCut) -> io::Result<()> {
         file.sync()?;

@@ -89,7 +89,7 @@ pub(crate) struct Session {
     pub watching: Option<Arc<Spoiled>>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
-    /// The command that a pause holds back.
+    /// The command that is held back: by a pause, or by a slot or a gate that a long command has.
     pub postponed: Option<OwnedArgs>,
     /// How often that command was parked since it came.
     pub attempts: u32,

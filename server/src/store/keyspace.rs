@@ -149,8 +149,8 @@ impl Keyspace {
         }
     }
 
-    /// Removes a blocked client that has stopped waiting from a key's queue, at once or when the slot is unlocked. Does not
-    /// block.
+    /// Removes a blocked client that has stopped waiting from a key's queue, at once or when the slot is unlocked. Does
+    /// not block.
     pub(crate) fn stop_waiting(&self, db: usize, slot: SlotId, key: &[u8], token: &Arc<BlockToken>) {
         match self.try_lock(db, slot) {
             Some(mut guard) => guard.stop_waiting(key, token),

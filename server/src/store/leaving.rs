@@ -1,11 +1,12 @@
 //! Clients that leave a slot while another thread has it locked do not wait for the lock.
 //!
-//! A session that ends a watch, and a blocked client that stops waiting, must be removed from the key's slot. The command
-//! that has the slot may take seconds, and the client's worker serves other connections. So it leaves a [`Farewell`]
-//! beside the slot, and the thread that unlocks the slot carries it out. By then the removed part has no effect any more:
-//! nobody reads the watch, and the waiter's token says that it has left. So the time of the removal does not matter, but
-//! memory stays bounded: nothing of a client outlives the lock. (Two holders do not look: a hint, which holds a slot for
-//! nanoseconds just before a command locks it, and SWAPDB, which carries out at its end what was left meanwhile.)
+//! A session that ends a watch, and a blocked client that stops waiting, must be removed from the key's slot. The
+//! command that has the slot may take seconds, and the client's worker serves other connections. So it leaves a
+//! [`Farewell`] beside the slot, and the thread that unlocks the slot carries it out. By then the removed part has no
+//! effect any more: nobody reads the watch, and the waiter's token says that it has left. So the time of the removal
+//! does not matter, but memory stays bounded: nothing of a client outlives the lock. (Two holders do not look: a hint,
+//! which holds a slot for nanoseconds just before a command locks it, and SWAPDB, which carries out at its end what was
+//! left meanwhile.)
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -32,7 +32,7 @@ pub(crate) enum Mail {
     Reply(Vec<u8>),
     /// The same, and the connection ends after it.
     LastReply(Vec<u8>),
-    /// The blocked command is to be run again from the start (unpaused, role changed, slot moved).
+    /// The blocked command is to be run again from the start (key ended, role changed, slot moved).
     Retry,
 }
 
