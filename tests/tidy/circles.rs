@@ -3,6 +3,10 @@
 //! Ranks keep the rooms apart, but inside a room they do not help: two files that name each other can only be read,
 //! tested and changed together. Data goes below, behaviour above. A folder and the files in it are one unit for this
 //! check, and what a room's `mod.rs` holds (`Engine`) may be used by all of its files.
+//!
+//! Not every room is that far: `store`, `command`, `config` and `cluster` still have circles, for example an entry that
+//! knows the table's words and a table that is made of entries. They are listed too, and one that is free of circles
+//! must move to the rooms that are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,29 +14,55 @@ use crate::source::{code_only, files};
 use crate::{Finding, assert_none};
 
 /// The rooms that are checked.
-const ROOMS: &[&str] = &["clients", "commands", "engine", "net", "ops", "persistence", "runtime", "session"];
+const ROOMS: &[&str] = &[
+    "base",
+    "clients",
+    "commands",
+    "engine",
+    "logging",
+    "net",
+    "ops",
+    "persistence",
+    "replication",
+    "runtime",
+    "session",
+];
+
+/// The rooms that still have circles.
+const TANGLED: &[&str] = &["cluster", "command", "config", "store"];
+
+/// Not rooms but wiring, which has no ranks among its parts (rank 11).
+const WIRING: &[&str] = &["cli", "embedded"];
 
 /// The unit of its room that a path belongs to: `engine/info/recent.rs` is part of `info`. None for tests and a room's
 /// `mod.rs`.
 fn part_of<'a>(room: &str, path: &'a str) -> Option<&'a str> {
     let inner = path.strip_prefix("server/src/")?.strip_prefix(room)?.strip_prefix('/')?;
-    let is_test = inner.ends_with("tests.rs") || inner.contains("/tests/");
+    let is_test = inner.ends_with("tests.rs") || inner.contains("/tests/") || inner.starts_with("tests/");
     let part = inner.split('/').next()?.trim_end_matches(".rs");
     (!is_test && part != "mod").then_some(part)
 }
 
-/// The parts of `room` that a text names.
-fn uses<'a>(room: &str, parts: &BTreeSet<&'a str>, text: &str, is_direct: bool) -> BTreeSet<&'a str> {
+/// How many modules below its room a file's own module is: 1 for `engine/run.rs` and `engine/info/mod.rs`.
+fn depth_of(path: &str) -> usize {
+    let inner = path.split('/').skip(3);
+    inner.filter(|name| *name != "mod.rs").count()
+}
+
+/// The parts of `room` that a text `depth` modules below it names.
+fn uses<'a>(room: &str, parts: &BTreeSet<&'a str>, text: &str, depth: usize) -> BTreeSet<&'a str> {
     let code = code_only(text);
     let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let mut prefixes = vec![format!("crate::{room}::")];
-    if is_direct {
-        prefixes.push("super::".to_owned());
-    }
+    let to_room = "super::".repeat(depth);
+    let prefixes = [format!("crate::{room}::"), format!("{to_room}super::{room}::"), to_room];
     let mut found = BTreeSet::new();
     for prefix in &prefixes {
         for (at, _) in code.match_indices(prefix.as_str()) {
             let rest = &code[at + prefix.len()..];
+            if code[..at].ends_with("super::") {
+                // A way to a higher module.
+                continue;
+            }
             // A group names its members up to the closing brace; deeper ones belong to a member.
             let members = rest.strip_prefix('{').map_or_else(
                 || vec![rest],
@@ -70,8 +100,7 @@ fn check(room: &str, sources: &[(&str, &str)]) -> Vec<Finding> {
     let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (path, text) in sources {
         let Some(part) = part_of(room, path) else { continue };
-        let is_direct = path.split('/').count() == 4;
-        let mut used = uses(room, &parts, text, is_direct);
+        let mut used = uses(room, &parts, text, depth_of(path));
         used.remove(part);
         edges.entry(part).or_default().append(&mut used);
     }
@@ -91,6 +120,18 @@ fn no_files_of_a_room_know_each_other() {
     let sources: Vec<(&str, &str)> = sources.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
     let findings: Vec<Finding> = ROOMS.iter().flat_map(|room| check(room, &sources)).collect();
     assert_none(&findings);
+    let free: Vec<_> = TANGLED.iter().filter(|room| check(room, &sources).is_empty()).collect();
+    assert!(free.is_empty(), "free of circles, so they can be checked from now on: {free:?}");
+}
+
+#[test]
+fn every_room_is_checked_or_known_to_have_circles() {
+    let rooms: BTreeSet<String> = files(|path| path.starts_with("server/src/"))
+        .iter()
+        .filter_map(|file| Some(file.path.strip_prefix("server/src/")?.split_once('/')?.0.to_owned()))
+        .collect();
+    let listed: BTreeSet<String> = [ROOMS, TANGLED, WIRING].concat().into_iter().map(str::to_owned).collect();
+    assert_eq!(rooms, listed);
 }
 
 #[test]
@@ -102,6 +143,13 @@ fn a_circle_is_found_in_every_spelling() {
     let far =
         [below, ("server/src/engine/b.rs", "use super::c;"), ("server/src/engine/c/d.rs", "use crate::engine::a;")];
     assert_eq!(check("engine", &far).len(), 3);
+    for (path, above) in [
+        ("server/src/engine/b/mod.rs", "use super::a::A;"),
+        ("server/src/engine/b/c.rs", "use super::super::a::A;"),
+        ("server/src/engine/b.rs", "use super::super::engine::a::A;"),
+    ] {
+        assert_eq!(check("engine", &[below, (path, above)]).len(), 2, "{path}");
+    }
 }
 
 #[test]
@@ -111,6 +159,7 @@ fn what_is_no_circle_is_not_found() {
         ("server/src/engine/b.rs", "use super::Engine;\n#[cfg(test)]\nmod tests { use super::super::a::A; }"),
         ("server/src/engine/b_tests.rs", "use super::super::a::A;"),
         ("server/src/engine/mod.rs", "use a::A;"),
+        ("server/src/engine/b/c.rs", "use super::a::Deeper; use super::super::super::store::a::Other;"),
     ];
     assert_eq!(check("engine", &good), []);
 }

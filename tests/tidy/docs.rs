@@ -1,7 +1,9 @@
-//! Documents: the required ones exist, the set-up is really two commands, and every test that a document names exists.
+//! Documents: the required ones exist, the set-up is really two commands, and what they say of the sources is so: every
+//! test and path that they name exists, and the map gives each module its rank.
 
 use std::fs;
 
+use crate::ranks::RANKS;
 use crate::source::{code_only, files, root, rust_files};
 use crate::{Finding, assert_none};
 
@@ -51,6 +53,86 @@ fn check_map(map: &str, modules: &[String]) -> Vec<Finding> {
     unmapped.map(|m| Finding::new("ARCHITECTURE.md", 1, format!("does not mention server/src/{m}"))).collect()
 }
 
+/// The documents whose paths are checked.
+const MAPS: &[&str] = &["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/adding-a-type.md"];
+
+/// Where the paths of documents begin: at the root, in the server's modules, or in a room that the text is about.
+const BASES: &[&str] = &["", "server/src/", "gossip/", "protocol/", "tests/", "server/src/store/"];
+
+/// What is in backquotes, by line.
+fn quoted(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines.flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |quoted| (number + 1, quoted)))
+}
+
+/// The part of a quoted text that has to exist, if it looks like a source or a folder: `a/b.rs`, `a/b/`, `a/b`. A place
+/// for a name (`a/<family>.rs`) stands for any file of its folder.
+fn path_in(quoted: &str) -> Option<&str> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.' | '<' | '>');
+    if !quoted.contains('/') || quoted.starts_with('/') || !quoted.chars().all(known) {
+        return None;
+    }
+    match quoted.find('<') {
+        None => Some(quoted.trim_end_matches('/')),
+        Some(at) => quoted[..at].rfind('/').map(|end| &quoted[..end]),
+    }
+}
+
+fn check_paths(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let gone = quoted(text).filter(|(_, quoted)| {
+        path_in(quoted).is_some_and(|named| !BASES.iter().any(|base| exists(&format!("{base}{named}"))))
+    });
+    gone.map(|(line, quoted)| Finding::new(path, line, format!("names `{quoted}`, which is not in the tree"))).collect()
+}
+
+/// The modules of the map's table with their ranks, in its order.
+fn ranks_in(map: &str) -> Vec<(usize, &str)> {
+    let rows = map.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+        Some((cells.next()?.parse().ok()?, cells.next()?))
+    });
+    let is_module = |(_, name): &(usize, &str)| name.starts_with(|c: char| c.is_ascii_lowercase());
+    rows.flat_map(|(rank, modules)| modules.split('`').skip(1).step_by(2).map(move |module| (rank, module)))
+        .filter(is_module)
+        .collect()
+}
+
+/// Differences between the map's table of ranks and the ranks that are enforced.
+fn check_ranks(map: &str, ranks: &[&[&str]]) -> Vec<Finding> {
+    // The table of ranks is the first one with numbers.
+    let table = map.split("\n## ").find(|section| !ranks_in(section).is_empty()).unwrap_or_default();
+    let shown = ranks_in(table);
+    let mut findings = Vec::new();
+    if !shown.is_sorted_by_key(|(rank, _)| *rank) {
+        findings.push(Finding::new("ARCHITECTURE.md", 1, "the ranks are not in ascending order"));
+    }
+    // `lib` only names the modules.
+    let enforced = ranks.iter().enumerate().flat_map(|(rank, row)| row.iter().map(move |module| (rank, *module)));
+    let enforced: Vec<(usize, &str)> = enforced.filter(|(_, module)| *module != "lib").collect();
+    let mut differ = |these: &[(usize, &str)], others: &[(usize, &str)], text: &str| {
+        let alone = these.iter().filter(|entry| !others.contains(entry));
+        findings.extend(alone.map(|(rank, m)| Finding::new("ARCHITECTURE.md", 1, format!("{text} `{m}` rank {rank}"))));
+    };
+    differ(&shown, &enforced, "tests/tidy/ranks.rs does not give");
+    differ(&enforced, &shown, "does not give");
+    findings
+}
+
+#[test]
+fn the_ranks_of_the_map_are_those_that_are_enforced() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    assert_none(&check_ranks(&map, RANKS));
+}
+
+#[test]
+fn paths_that_documents_name_exist() {
+    let exists = |path: &str| root().join(path).exists();
+    let documents = files(|path| MAPS.contains(&path));
+    assert_eq!(documents.len(), MAPS.len());
+    let findings: Vec<Finding> = documents.iter().flat_map(|f| check_paths(&f.path, &f.text, exists)).collect();
+    assert_none(&findings);
+}
+
 #[test]
 fn the_documents_that_must_be_there_are_there() {
     let missing =
@@ -95,6 +177,16 @@ fn each_check_fires_on_a_bad_sample() {
     let modules = ["base".to_owned(), "store".to_owned()];
     assert_eq!(check_map("`base` is the lowest", &modules).len(), 1);
     assert_eq!(check_map("base/ and `store`", &modules), []);
+    let exists = |path: &str| ["server/src/store/slot.rs", "server/src/store", "tests/sim"].contains(&path);
+    let good = "`store/slot.rs`, `store/`, `tests/sim`, `store/<type>.rs`, `tests/run --list`, `GET`, `/etc/x.rs`";
+    assert_eq!(check_paths("A.md", good, exists), []);
+    assert_eq!(check_paths("A.md", "`store/slots.rs`, `tests/simulator`,\n`sore/<type>.rs`", exists).len(), 3);
+    let ranks: &[&[&str]] = &[&["base"], &["store", "runtime"], &["lib", "main"]];
+    let map = |rows: &str| format!("# A\n\n## Rooms\n| rank | module |\n|---|---|\n{rows}\n## Rules\n| 7 | `x` |\n");
+    assert_eq!(check_ranks(&map("| 0 | `base` | a |\n| 1 | `store`, `runtime` |\n| 2 | `main` |"), ranks), []);
+    assert_eq!(check_ranks(&map("| 1 | `store`, `runtime` |\n| 0 | `base` |\n| 2 | `main` |"), ranks).len(), 1);
+    assert_eq!(check_ranks(&map("| 0 | `base` |\n| 1 | `runtime` |\n| 2 | `main` |"), ranks).len(), 1);
+    assert_eq!(check_ranks(&map("| 0 | `base`, `store` |\n| 1 | `runtime` |\n| 2 | `main` |"), ranks).len(), 2);
 }
 
 /// Names of the directives that a table declares as having an effect: `NAME = ...;` without `no_effect`.

@@ -11,7 +11,7 @@ use crate::source::{code_only, files};
 use crate::{Finding, assert_none};
 
 /// Modules by rank; those of one line may know each other.
-const RANKS: &[&[&str]] = &[
+pub(crate) const RANKS: &[&[&str]] = &[
     &["base"],
     &["logging"],
     &["store", "runtime"],

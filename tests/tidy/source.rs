@@ -5,6 +5,7 @@
 //! valid.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A file of the repository.
@@ -61,6 +62,43 @@ pub(crate) fn code_only(text: &str) -> String {
         reader.step();
     }
     String::from_utf8(reader.out).expect("only ASCII was written in place of literals")
+}
+
+/// Code without white space that means nothing, so that a search finds an expression however it is wrapped. Between two
+/// words one blank is left.
+pub(crate) struct Squeezed {
+    pub(crate) code: String,
+    /// The line that each byte is in.
+    lines: Vec<usize>,
+}
+
+impl Squeezed {
+    pub(crate) fn new(text: &str) -> Self {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut squeezed = Self { code: String::new(), lines: Vec::new() };
+        let mut is_apart = false;
+        for (number, line) in code_only(text).lines().enumerate() {
+            for c in line.chars() {
+                if c.is_whitespace() {
+                    is_apart = true;
+                    continue;
+                }
+                if std::mem::take(&mut is_apart) && is_word(c) && squeezed.code.ends_with(is_word) {
+                    squeezed.code.push(' ');
+                }
+                squeezed.code.push(c);
+                squeezed.lines.resize(squeezed.code.len(), number + 1);
+            }
+            is_apart = true;
+        }
+        squeezed
+    }
+
+    /// Where this occurs, and in which line it begins. White space counts no more than in the code.
+    pub(crate) fn find(&self, wanted: &str) -> Vec<(Range<usize>, usize)> {
+        let wanted = Self::new(wanted).code;
+        self.code.match_indices(&wanted).map(|(at, found)| (at..at + found.len(), self.lines[at])).collect()
+    }
 }
 
 struct Reader<'a> {
@@ -171,4 +209,13 @@ fn comments_and_literals_are_blanked_and_lines_stay() {
     assert_eq!(code.lines().count(), text.lines().count());
     assert!(!code.contains("comment") && !code.contains("yes") && !code.contains("nested") && !code.contains("raw"));
     assert!(code.contains("let c: &'static str") && code.contains("let d =") && code.contains("let b ="));
+}
+
+#[test]
+fn squeezed_code_keeps_its_line_numbers() {
+    let squeezed = Squeezed::new("// a.lock()\nlet b = a // x\n    .lock( 1 )\n    .now();\n");
+    assert_eq!(squeezed.code, "let b=a.lock(1).now();");
+    assert_eq!(squeezed.find("a .lock("), [(6..13, 2)]);
+    assert_eq!(squeezed.find(".now"), [(15..19, 4)]);
+    assert_eq!(squeezed.find("letb"), []);
 }
