@@ -211,3 +211,17 @@ fn what_needs_no_data_is_answered_while_a_command_has_the_node_for_itself() {
     assert_eq!(needs_data.frame(secs(60)).expect("a reply"), b"$-1\r\n");
     assert_eq!(needs_data.frame(secs(60)).expect("a reply"), b"$6\r\nbehind\r\n");
 }
+
+/// A client whose request waits for a long command is not idle, however long that takes.
+#[test]
+fn a_client_that_waits_for_a_long_command_is_not_closed_as_idle() {
+    let node = start();
+    let (mut first, mut others) = elsewhere(&node, 1);
+    fill_list(&mut first[0]);
+    node.admin().ok("CONFIG SET timeout 1");
+    begin_long_exec(&mut first[0]);
+    others[0].send(&["LLEN", "list"]).expect("sent");
+    let reply = others[0].frame(secs(60)).expect("it is answered");
+    assert_eq!(reply, format!(":{ELEMENTS}\r\n").into_bytes());
+    assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
+}

@@ -17,12 +17,14 @@ use integration::oracle::slotd_is_stock;
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-/// Four node timeouts: a thread that waits for the transaction is silent for long enough to have its node replaced.
-const LONG: Duration = secs(4);
+/// Seven node timeouts: a thread that waits for the transaction is silent for long enough to have its node replaced.
+const LONG: Duration = secs(7);
 /// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Elements of a long list.
+/// Elements of the list that transactions search.
 const ELEMENTS: usize = 400_000;
+/// Elements of a list that is removed.
+const DOOMED: usize = 10_000_000;
 /// The usual limit for a reply of an idle worker, on a machine that does other things too.
 const SOON: Duration = Duration::from_millis(100);
 /// The limit that must always hold.
@@ -30,7 +32,7 @@ const AT_LAST: Duration = Duration::from_secs(1);
 /// More connections than fit on the worker that serves a node's first clients.
 const MANY_CLIENTS: usize = 16;
 /// Keys that KEYS visits.
-const KEYS: usize = 300_000;
+const KEYS: usize = 5_000_000;
 /// Keys of the shards of the nodes 1 and 2.
 const ELSEWHERE: [(usize, &str); 2] = [(1, "c"), (2, "foo")];
 
@@ -64,13 +66,13 @@ impl Scene {
         (0..self.ports.len()).map(sorted).collect()
     }
 
-    /// A list of [`ELEMENTS`] in node 0's slot `{bar}`.
+    /// A list of so many elements in node 0's slot `{bar}`.
     #[track_caller]
-    fn long_list(&self, key: &str) {
+    fn long_list(&self, key: &str, length: usize) {
         let mut client = self.client(0);
         let elements: Vec<String> = (0..10_000).map(|number| format!("element:{number}")).collect();
         let words: Vec<&str> = ["RPUSH", key].into_iter().chain(elements.iter().map(String::as_str)).collect();
-        for _ in 0..ELEMENTS / elements.len() {
+        for _ in 0..length / elements.len() {
             assert!(client.call(&words).int() > 0);
         }
     }
@@ -162,7 +164,7 @@ impl Scene {
 #[track_caller]
 fn play(scene: &Scene) {
     let before = scene.order();
-    scene.long_list("{bar}list");
+    scene.long_list("{bar}list", ELEMENTS);
 
     let long = scene.start_long_transaction("{bar}list");
     let took = scene.watch("a transaction beside a key that expires", long);
@@ -179,7 +181,7 @@ fn play(scene: &Scene) {
     scene.watch("KEYS over many keys", keys);
 
     for removal in ["DEL", "UNLINK"] {
-        scene.long_list("{bar}doomed");
+        scene.long_list("{bar}doomed", DOOMED);
         let removal = scene.in_background(&format!("{removal} {{bar}}doomed"), LONG * 10);
         assert_eq!(scene.watch("the removal of a long list", removal).int(), 1);
     }
@@ -190,7 +192,7 @@ fn play(scene: &Scene) {
 /// data.
 #[track_caller]
 fn play_questions(scene: &Scene) {
-    scene.long_list("{bar}list");
+    scene.long_list("{bar}list", ELEMENTS);
     for command in ["BGSAVE", "KEYS {bar}*", "FLUSHALL"] {
         let long = scene.start_long_transaction("{bar}list");
         let mut client = scene.client_elsewhere();

@@ -3,6 +3,7 @@
 //! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the
 //! only order in which more than one slot lock is ever taken, so no two commands can wait for each other.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -70,14 +71,17 @@ impl LockPlan {
         }
     }
 
-    /// Takes all locks, ascending, and waits for each no longer than `patience`.
+    /// Takes all locks, ascending. The first that is not free is waited for no longer than `patience`, each later one half as
+    /// long as the one before, so that it makes no difference how many there are.
     ///
     /// # Errors
     /// The slot that could not be locked; then none is locked.
     pub(crate) fn lock_within(self, keyspace: &Keyspace, patience: Duration) -> Result<Locked<'_>, (usize, SlotId)> {
+        let patience = Cell::new(patience);
         self.lock_by(|place| {
             let (db, slot) = slot_at(place);
-            keyspace.lock_within(db, slot, patience).ok_or((db, slot))
+            let wait = || keyspace.wait_within(db, slot, patience.replace(patience.get() / 2));
+            keyspace.try_lock(db, slot).or_else(wait).ok_or((db, slot))
         })
     }
 

@@ -150,3 +150,21 @@ async fn a_client_is_served_although_the_one_that_made_its_key_ready_goes() {
     assert!(bench.engine.state.tasks.wait_empty(std::time::Duration::from_secs(10)), "the thread ends");
     assert_eq!(waits.late_reply(&bench.engine).as_deref(), Some("$1\r\n1"));
 }
+
+/// What a served client makes ready must reach its own waiters, although a later client has to be served by a thread.
+#[tokio::test]
+async fn what_was_made_ready_before_a_slot_was_missing_is_served_too() {
+    let bench = Bench::new();
+    let [mut moves, mut pops, mut stuck, mut pushes] = [(); 4].map(|()| bench.connect());
+    assert_eq!(moves.run(&bench.engine, "BLMOVE source middle LEFT RIGHT 0"), "");
+    assert_eq!(pops.run(&bench.engine, "BLPOP middle 0"), "");
+    assert_eq!(stuck.run(&bench.engine, "BLMOVE source destination LEFT RIGHT 0"), "");
+    let (release, thread) = hold(&bench, b"destination");
+    let (_, reply) = send(&bench, &mut pushes, &mut bulks(&["RPUSH", "source", "1", "2"]));
+    release.send(()).expect("somebody has the slot");
+    thread.join().expect("no panic");
+    assert_eq!(reply.await, b":2\r\n");
+    assert_eq!(moves.late_reply(&bench.engine).as_deref(), Some("$1\r\n1"));
+    assert_eq!(pops.late_reply(&bench.engine).as_deref(), Some("*2\r\n$6\r\nmiddle\r\n$1\r\n1"));
+    assert_eq!(stuck.late_reply(&bench.engine).as_deref(), Some("$1\r\n2"));
+}

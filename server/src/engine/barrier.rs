@@ -112,8 +112,13 @@ impl Barrier {
     }
 
     /// Calls `ticket` when the gate opens. `false`: it is open already.
-    pub(crate) fn park(&self, gate: usize, ticket: Arc<Ticket>) -> bool {
+    pub(crate) fn park(&self, gate: usize, ticket: &Arc<Ticket>) -> bool {
         self.parking.leave((), ticket);
+        self.gates[gate].is_locked()
+    }
+
+    /// Whether a gate is closed now.
+    pub(crate) fn is_closed(&self, gate: usize) -> bool {
         self.gates[gate].is_locked()
     }
 

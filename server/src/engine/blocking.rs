@@ -255,8 +255,12 @@ impl Engine {
                     Some(patience) => plan.lock_within(&self.keyspace, patience).ok(),
                     None => Some(self.lock(plan)),
                 };
-                let Some(mut locked) = locked else { return false };
-                // Another waiter may come to the front before its locks are taken; then it is his turn.
+                let Some(mut locked) = locked else {
+                    // What those served so far made ready is served by the thread as well.
+                    ready.extend(unit.take_ready());
+                    return false;
+                };
+                // Another waiter may come to the front before its locks are taken; then it is that one's turn.
                 next = self.serve_key(&mut offer, unit, &mut locked, now);
                 if next.is_none() {
                     break;

@@ -202,17 +202,23 @@ impl Engine {
         let Some(mut pass) = entered else { return Next::Held(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        session.output_limit = hot.output_limit(&session.handle);
         let step = self.dispatch(session, args, &lead, &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
-        let next = match step {
-            Step::Next | Step::Renewed => Next::Flush,
-            Step::Stop(next) => next,
-        };
-        if !matches!(next, Next::Held(_)) {
-            session.attempts = 0;
+        // A push that the command caused comes right behind its reply.
+        take_pushes(session, out);
+        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
+        if let Step::Stop(next @ Next::Held(_)) = step {
+            return next;
         }
-        next
+        session.attempts = 0;
+        session.handle.stats.last_interaction_ms.store(pace.now_ms, Ordering::Relaxed);
+        match step {
+            Step::Stop(next) => next,
+            Step::Next | Step::Renewed if session.close_after_reply => Next::Close,
+            Step::Next | Step::Renewed => Next::Flush,
+        }
     }
 
     /// Runs one command of the primary's stream. If it is held back, nothing was done, and the caller calls again
@@ -225,7 +231,7 @@ impl Engine {
         let step = self.dispatch(session, args, &Lead::of(self, args), &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
-        // The control thread never becomes patient.
+        // The caller holds what others of its node wait for, so the stream never becomes patient.
         session.attempts = 0;
         if let Step::Stop(Next::Held(held)) = step { Some(held) } else { None }
     }

@@ -8,6 +8,7 @@
 //! parked very often blocks until it can run, so it is not starved.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -53,11 +54,11 @@ impl Engine {
             Held::Pause(until) => self.pause_over(until).await,
             Held::Slot(db, slot) => {
                 self.contention.slot_retries.count();
-                called(|ticket| self.keyspace.park(db, slot, ticket)).await;
+                called(|ticket| self.keyspace.park(db, slot, ticket), || self.keyspace.is_locked(db, slot)).await;
             }
             Held::Gate(gate) => {
                 self.contention.gate_retries.count();
-                if !called(|ticket| self.barrier.park(gate, ticket)).await {
+                if !called(|ticket| self.barrier.park(gate, ticket), || self.barrier.is_closed(gate)).await {
                     tokio::time::sleep(GATES_AGAIN).await;
                 }
             }
@@ -148,19 +149,26 @@ pub(crate) fn alone<'e, R>(
     }
 }
 
-/// Leaves a ticket and waits until it is called. Returns `false` if `leave` finds that there is nothing to wait for.
-async fn called(leave: impl Fn(Arc<Ticket>) -> bool) -> bool {
+/// Leaves a ticket and waits until it is called. Returns `false` if `leave` finds that there is nothing to wait for. A call
+/// that does not come is noticed when `is_taken` says that there is nothing to wait for any more. Until then nothing is tried
+/// again: many commands may wait here, and each attempt blocks their worker for a moment.
+async fn called(leave: impl Fn(&Arc<Ticket>) -> bool, is_taken: impl Fn() -> bool) -> bool {
     let mut mine: Option<Arc<Ticket>> = None;
-    let called = poll_fn(|cx| match &mine {
+    let mut called = pin!(poll_fn(|cx| match &mine {
         Some(ticket) if ticket.is_called() => Poll::Ready(true),
         Some(_) => Poll::Pending,
         None => {
-            let ticket = Ticket::new(cx.waker());
-            mine = Some(ticket.clone());
+            let ticket = mine.insert(Ticket::new(cx.waker()));
             if leave(ticket) { Poll::Pending } else { Poll::Ready(false) }
         }
-    });
-    tokio::time::timeout(LOOK_AGAIN, called).await.unwrap_or(true)
+    }));
+    loop {
+        match tokio::time::timeout(LOOK_AGAIN, called.as_mut()).await {
+            Ok(called) => return called,
+            Err(_) if is_taken() => {}
+            Err(_) => return true,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -225,3 +225,55 @@ async fn who_waits_for_a_slot_is_called_when_it_is_unlocked() {
 async fn futures_pending(future: &mut (impl Future<Output = ()> + Unpin)) -> bool {
     poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
 }
+
+/// Hundreds of commands may wait for one slot, and each attempt blocks their worker for a moment.
+#[tokio::test]
+async fn nothing_is_tried_again_while_the_slot_is_still_held() {
+    let bench = Bench::new();
+    let slot = key_slot(b"key");
+    let long = Long::hold(&bench, slot);
+    let mut over = Box::pin(bench.engine.held_over(Held::Slot(0, slot)));
+    assert!(tokio::time::timeout(LOOK_AGAIN * 4, over.as_mut()).await.is_err(), "it is held");
+    long.end(&bench, slot, "nobody");
+    tokio::time::timeout(Duration::from_secs(5), over).await.expect("the end of it is noticed");
+}
+
+/// A command that was held ends as any other: pushes behind its own reply, and no reply beyond the output limit.
+#[test]
+fn a_command_that_was_held_ends_as_any_other() {
+    let bench = Bench::new();
+    let slot = key_slot(b"key");
+    let mut client = bench.connect();
+    client.run(&bench.engine, "HELLO 3");
+    client.run(&bench.engine, "SUBSCRIBE __keyevent@0__:set");
+    let guard = bench.engine.keyspace.lock(0, slot);
+    assert_eq!(send(&bench, &mut client, &[&["SET", "key", "value"]]).0, Some(Held::Slot(0, slot)));
+    drop(guard);
+    let (_, replies) = again(&bench, &mut client);
+    assert_eq!(replies, "+OK\r\n>3\r\n$7\r\nmessage\r\n$18\r\n__keyevent@0__:set\r\n$3\r\nkey\r\n");
+
+    let mut bench = Bench::with(&[("client-output-buffer-limit", "normal 100kb 0 0")]);
+    bench.run(&format!("SET key {}", "x".repeat(200_000)));
+    let mut client = bench.connect();
+    let guard = bench.engine.keyspace.lock(0, slot);
+    assert_eq!(send(&bench, &mut client, &[&["GET", "key"]]).0, Some(Held::Slot(0, slot)));
+    drop(guard);
+    let args = client.session.postponed.take().expect("a command is held back");
+    let next = bench.engine.retry(&mut client.session, args.view(), &mut Vec::new());
+    assert!(matches!(next, Next::Close) && client.session.over_limit);
+}
+
+/// A command that is held has done nothing: what changes before WATCH is answered is no change.
+#[test]
+fn a_watch_that_is_held_watches_nothing() {
+    let bench = Bench::new();
+    let slot = key_slot(b"key");
+    let (mut client, mut other) = (bench.connect(), bench.connect());
+    let guard = bench.engine.keyspace.lock(0, slot);
+    assert_eq!(send(&bench, &mut client, &[&["WATCH", "other", "key"]]).0, Some(Held::Slot(0, slot)));
+    assert_eq!(other.run(&bench.engine, "SET other 1"), "+OK");
+    drop(guard);
+    assert_eq!(again(&bench, &mut client), (None, "+OK\r\n".to_owned()));
+    let transaction: [&[&str]; 3] = [&["MULTI"], &["GET", "other"], &["EXEC"]];
+    assert_eq!(send(&bench, &mut client, &transaction).1, "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n");
+}

@@ -47,8 +47,7 @@ impl Engine {
             let hot = self.hot.load_full();
             session.output_limit = hot.output_limit(&session.handle);
             let rest = &mut input[from..];
-            // An inline command is unescaped in place and must not be parsed twice.
-            let is_inline = intake.parser.is_idle() && rest.first() != Some(&b'*');
+            let is_array = intake.parser.is_idle() && rest.first() == Some(&b'*');
             let window = Window::of_one(self, intake, rest, &limits(session, &hot));
             let Some(request) = window.requests().first() else {
                 match &window.tail {
@@ -66,11 +65,11 @@ impl Engine {
             };
             let args = window.args(request, rest, &intake.words);
             let Some(mut pass) = self.outside(session, args, &request.lead) else {
-                if is_inline {
+                // An inline command was unescaped in place and must not be parsed twice. Behind an empty request it cannot
+                // be told from an array any more.
+                if !is_array || request.start > 0 {
                     session.postponed = Some(args.to_owned());
                     from += request.end;
-                } else {
-                    from += request.start;
                 }
                 break Next::Held(Held::Gate(session.gate));
             };

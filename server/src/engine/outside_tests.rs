@@ -140,3 +140,18 @@ fn a_request_that_comes_in_two_parts_is_answered_when_it_is_whole() {
     let (next, replies, _) = send(&bench, &mut bench.connect(), b"*1\r\nPING\r\n");
     assert!(matches!(next, Next::Close) && replies.starts_with("-ERR Protocol error"), "{replies}");
 }
+
+/// An inline command is unescaped where it stands, so it must not be read from there again.
+#[test]
+fn an_inline_command_behind_an_empty_request_is_not_unescaped_twice() {
+    let mut bench = Bench::new();
+    let mut client = bench.connect();
+    let (next, replies, left) = send(&bench, &mut client, b"*0\r\nSET key \"\\\\x41\"\r\n");
+    assert!(matches!(next, Next::Held(Held::Gate(_))), "it needs the gate");
+    assert_eq!((replies.as_str(), left.len()), ("", 0));
+    let args = client.session.postponed.take().expect("it is kept");
+    let mut out = Vec::new();
+    bench.engine.retry(&mut client.session, args.view(), &mut out);
+    assert_eq!(out, b"+OK\r\n");
+    assert_eq!(bench.run("GET key"), "$4\r\n\\x41");
+}

@@ -230,8 +230,11 @@ impl Engine {
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
     ) {
-        if let Step::Stop(Next::Wait(_) | Next::Handover(_)) = self.run_service(session, call, out, pass) {
-            self.write_error(call.command, &error::NO_MULTI, out, session.protocol);
+        match self.run_service(session, call, out, pass) {
+            // The connection ends after EXEC's reply.
+            Step::Next | Step::Renewed | Step::Stop(Next::Close) => {}
+            // Nothing was written: a command that would have to wait cannot do that here.
+            Step::Stop(_) => self.write_error(call.command, &error::NO_MULTI, out, session.protocol),
         }
     }
 }

@@ -85,24 +85,22 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     if ctx.session.in_multi() {
         return Err(error::WATCH_IN_MULTI);
     }
+    let db = ctx.session.db;
+    let mut plan = LockPlan::default();
+    args.iter().skip(1).for_each(|key| plan.add(db, key_slot(key)));
+    // All at once: a command that is held has done nothing.
+    let mut locked = match ctx.engine.lock_all_soon(ctx.session, plan) {
+        Ok(locked) => locked,
+        Err(held) => return Ok(Handled::Postponed(held)),
+    };
     let transaction = ctx.session.watching.get_or_insert_default().clone();
     *ctx.session.handle.watching.lock() = Some(transaction.clone());
     for key in args.iter().skip(1) {
-        let (db, slot) = (ctx.session.db, key_slot(key));
-        let hash = ctx.engine.keyspace.hash(key);
-        // Watching a key twice is the same as watching it once, so starting over does no harm.
-        let mut guard = match ctx
-            .engine
-            .keyspace
-            .try_lock(db, slot)
-            .map_or_else(|| ctx.engine.lock_soon(ctx.session, db, slot), Ok)
-        {
-            Ok(guard) => guard,
-            Err(held) => return Ok(Handled::Postponed(held)),
-        };
-        let expired = guard.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
+        let (slot, hash) = (key_slot(key), ctx.engine.keyspace.hash(key));
+        let Some(place) = locked.get_mut(db, slot) else { continue };
+        let expired = place.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
         let flag = Arc::new(WatchFlag::of(&transaction, expired));
-        if guard.watch(key, &flag) {
+        if place.watch(key, &flag) {
             let served = ctx.engine.serves(slot);
             ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, served });
         }
@@ -246,7 +244,10 @@ impl Exec<'_, '_, '_> {
             self.run_one(engine, session, queued, locked.as_deref_mut());
         }
         self.unit.end_transaction(engine);
-        if let Some(router) = engine.router() {
+        // Commands about keys alone change nothing of the cluster, and their slots are locked still.
+        if locked.is_none()
+            && let Some(router) = engine.router()
+        {
             router.conclude();
         }
     }

@@ -141,7 +141,7 @@ impl Connection {
                 },
             };
             match self.follow(next, &mut waiting, &mut timer).await {
-                Ok(Followed::On) => {}
+                Ok(Followed::On) => self.note_waiting(&waiting),
                 Ok(Followed::Handover(handover)) => return Some(handover),
                 Ok(Followed::End) | Err(_) => return None,
             }
@@ -210,7 +210,9 @@ impl Connection {
             {
                 return Poll::Ready(Event::Timer);
             }
-            if let Some(timer) = timer.as_mut()
+            // While a blocking command is held, the end of its time is left for later.
+            if !matches!(waiting, Waiting::Held { .. })
+                && let Some(timer) = timer.as_mut()
                 && timer.as_mut().poll(cx).is_ready()
             {
                 return Poll::Ready(Event::Timer);
@@ -363,6 +365,14 @@ impl Connection {
         self.engine.note_pause(&self.session, matches!(next, Next::Held(Held::Pause(_))));
     }
 
+    /// Publishes whether the client waits for a reply. One that does is not idle.
+    fn note_waiting(&self, waiting: &Waiting) {
+        let (flag, is_owed) = (&self.session.handle.stats.is_owed, !matches!(waiting, Waiting::Nothing));
+        if flag.load(Ordering::Relaxed) != is_owed {
+            flag.store(is_owed, Ordering::Relaxed);
+        }
+    }
+
     /// Tries to write at once; the rest is kept.
     fn send(&mut self, output: &mut Vec<u8>) {
         if self.session.over_limit {
@@ -445,7 +455,7 @@ impl Connection {
                     self.engine.unpark(&mut self.session);
                     *waiting = Waiting::Nothing;
                     next = Some(self.retry(parked.args.clone()));
-                    if !matches!(next, Some(Next::Blocked)) {
+                    if !matches!(next, Some(Next::Blocked | Next::Held(_))) {
                         *timer = None;
                     }
                 }
@@ -469,10 +479,14 @@ impl Connection {
             }
             Waiting::Held { .. } => {
                 *waiting = Waiting::Nothing;
-                Some(match self.session.postponed.take() {
+                let next = match self.session.postponed.take() {
                     Some(args) => self.retry(args),
                     None => Next::Flush,
-                })
+                };
+                if !matches!(next, Next::Blocked | Next::Held(_)) {
+                    *timer = None;
+                }
+                Some(next)
             }
             Waiting::Nothing | Waiting::Reply(_) => {
                 *timer = None;

@@ -77,7 +77,7 @@ impl Ops {
         }
         for client in self.engine.clients.all() {
             let stats = &client.stats;
-            let waits = stats.blocked.load(Ordering::Relaxed) || client.subscription_count() > 0;
+            let waits = stats.is_owed.load(Ordering::Relaxed) || client.subscription_count() > 0;
             let idle_ms = now - stats.last_interaction_ms.load(Ordering::Relaxed);
             if client.kind() == ClientKind::Normal && !waits && idle_ms > limit_ms {
                 self.engine.kill_client(&client);

@@ -135,10 +135,15 @@ impl Keyspace {
     }
 
     /// Has `ticket` called when the slot is unlocked. `false`: it is not locked.
-    pub(crate) fn park(&self, db: usize, slot: SlotId, ticket: Arc<Ticket>) -> bool {
+    pub(crate) fn park(&self, db: usize, slot: SlotId, ticket: &Arc<Ticket>) -> bool {
         let Some(database) = self.existing(db) else { return false };
         database.parking.leave(slot, ticket);
         database.mark(slot)
+    }
+
+    /// Whether a slot is locked now.
+    pub(crate) fn is_locked(&self, db: usize, slot: SlotId) -> bool {
+        self.existing(db).is_some_and(|database| database.cells[slot.index()].slot.is_locked())
     }
 
     /// Ends a session's watch of a key, at once or when the slot is unlocked. Does not block.

@@ -87,6 +87,8 @@ pub(crate) struct ClientStats {
     pub blocked: AtomicBool,
     /// A pause holds this client's command back.
     pub paused: AtomicBool,
+    /// It waits for a reply.
+    pub is_owed: AtomicBool,
     pub readonly: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
