@@ -112,7 +112,13 @@ impl Scene {
             assert!(matches!(reply, Value::Array(replies) if replies.len() == count));
             started.elapsed()
         });
-        thread::sleep(PAUSE);
+        // It runs when a command that needs its slot is not answered.
+        wait_until("the transaction to run", secs(20), || {
+            let mut probe = self.client(0);
+            probe.send(&["LLEN", list]).expect("sent");
+            thread::sleep(PAUSE);
+            probe.arrived().is_none()
+        });
         runs
     }
 

@@ -17,6 +17,7 @@ use integration::cluster_client::ClusterClient;
 use integration::load::{Load, assert_all_there};
 use integration::node::{Node, NodeSpec};
 use integration::oracle::{Binary, slotd_is_stock};
+use integration::ports::{PortLease, lease_row};
 use integration::resp::encode;
 use integration::wait::{secs, wait_until};
 
@@ -270,11 +271,11 @@ fn what_was_acknowledged_before_a_cluster_is_stopped_is_there_after_its_start() 
     if slotd_is_stock() {
         return;
     }
-    // Six adjacent ports: a leased one and those after it, which are otherwise unused on a test machine.
     let place = NodeSpec::new(Binary::Slotd).prepare();
     let dir = place.dir().join("cluster");
     for name in ["TERM", "INT"] {
-        let ports = free_neighbours();
+        let leases = lease_row(6);
+        let ports: Vec<u16> = leases.iter().map(PortLease::port).collect();
         let _ = std::fs::remove_dir_all(&dir);
         let mut cluster = Embedded::start(&dir, ports[0]);
         let mut client = ClusterClient::new(ports.clone());
@@ -291,15 +292,4 @@ fn what_was_acknowledged_before_a_cluster_is_stopped_is_there_after_its_start() 
         let mut client = ClusterClient::new(ports);
         acknowledged.iter().for_each(|writes| assert_all_there(&mut client, writes));
     }
-}
-
-/// Six adjacent free ports, whose bus ports are free as well.
-fn free_neighbours() -> Vec<u16> {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = 22_000 + (std::process::id() % 900) as u16 * 10;
-    (start..31_900)
-        .step_by(10)
-        .map(|first| (first..first + 6).collect::<Vec<u16>>())
-        .find(|ports| ports.iter().all(|port| free(*port) && free(port + 10_000)))
-        .expect("six free ports")
 }

@@ -45,18 +45,32 @@ impl PortLease {
 /// # Panics
 /// When no pair is free.
 pub fn lease() -> PortLease {
+    lease_row(1).pop().expect("one was asked for")
+}
+
+/// Leases so many adjacent ports, in ascending order.
+///
+/// # Panics
+/// When there are none.
+pub fn lease_row(count: u16) -> Vec<PortLease> {
     let dir = lock_dir();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     let start = now.subsec_micros().wrapping_add(process::id().wrapping_mul(7_919)) % u32::from(COUNT);
+    let lease_one = |port: u16| {
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(port.to_string())).ok()?;
+        let is_mine = lock.try_lock().is_ok() && is_free(port) && is_free(port + BUS_OFFSET);
+        is_mine.then_some(PortLease { port, _lock: lock })
+    };
     for step in 0..u32::from(COUNT) {
-        let port = FIRST + ((start + step) % u32::from(COUNT)) as u16;
-        let path = dir.join(port.to_string());
-        let Ok(lock) = OpenOptions::new().create(true).truncate(false).write(true).open(path) else { continue };
-        if lock.try_lock().is_ok() && is_free(port) && is_free(port + BUS_OFFSET) {
-            return PortLease { port, _lock: lock };
+        let first = FIRST + ((start + step) % u32::from(COUNT)) as u16;
+        if first + count > FIRST + COUNT {
+            continue;
+        }
+        if let Some(row) = (first..first + count).map(lease_one).collect() {
+            return row;
         }
     }
-    panic!("no free pair of ports in {FIRST}..{}", FIRST + COUNT);
+    panic!("no {count} adjacent pairs of free ports in {FIRST}..{}", FIRST + COUNT);
 }
 
 /// Whether both the loopback and the wildcard address can be bound.
