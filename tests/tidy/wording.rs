@@ -20,6 +20,9 @@ const UNSAFE_ROOMS: &[&str] = &[
     "server/src/store/keyspace.rs",
 ];
 
+/// The width of the page, as in rustfmt.toml; rustfmt leaves comments as they are.
+const COLUMNS: usize = 120;
+
 /// Traces of a developer's machine.
 const MACHINE_PATHS: &[&str] = &[
     concat!("/wo", "rk/"),
@@ -83,6 +86,26 @@ fn check_unsafe_rooms(rooms: &[&str], files: &[File]) -> Vec<Finding> {
     idle.map(|room| Finding::new(room, 1, "has no `unsafe`: take it off the list of rooms that may")).collect()
 }
 
+/// Lines of comments that are wider than code may be. Tables and what is in a fence (diagrams, formats) may be wider.
+fn check_comment_width(path: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut is_fenced = false;
+    for (number, line) in text.lines().enumerate() {
+        let Some(comment) = line.trim_start().strip_prefix("//") else {
+            is_fenced = false;
+            continue;
+        };
+        let prose = comment.trim_start_matches(['/', '!']).trim_start();
+        if prose.starts_with("```") {
+            is_fenced = !is_fenced;
+        }
+        if !is_fenced && !prose.starts_with('|') && line.chars().count() > COLUMNS {
+            findings.push(Finding::new(path, number + 1, format!("is wider than {COLUMNS} columns: wrap it")));
+        }
+    }
+    findings
+}
+
 fn check_machine_paths(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -120,6 +143,11 @@ fn unsafe_code_stays_in_its_rooms() {
 }
 
 #[test]
+fn comments_are_no_wider_than_code() {
+    assert_none(&over(&rust_files(), check_comment_width));
+}
+
+#[test]
 fn no_file_names_a_path_of_one_machine() {
     // Bytes that are not text are skipped by the reader; so are the build's own outputs.
     assert_none(&over(&files(|path| !path.ends_with(".rdb")), check_machine_paths));
@@ -151,6 +179,11 @@ fn each_check_fires_on_a_bad_sample() {
     let files = [file("a/b.rs", "unsafe { g() }"), file("c/d.rs", "// unsafe\n#![forbid(unsafe_code)]")];
     assert_eq!(check_unsafe_rooms(&["a/"], &files), []);
     assert_eq!(check_unsafe_rooms(&["a/", "c/", "e.rs"], &files).len(), 2);
+    let (wide, fits) = ("x".repeat(117), "é".repeat(116));
+    assert_eq!(check_comment_width("a.rs", &format!("    // x\n/// {wide}\n// {wide}{wide}\n")).len(), 2);
+    let good =
+        format!("/// {fits}\n//! ```text\n//! {wide}\n//! ```\n//! | {wide} |\nlet a = \"{wide}{wide}\"; // b\n");
+    assert_eq!(check_comment_width("a.rs", &good), []);
     for trace in MACHINE_PATHS {
         assert_eq!(check_machine_paths("README.md", &format!("cd {trace}x")).len(), 1, "{trace}");
     }

@@ -71,8 +71,8 @@ impl LockPlan {
         }
     }
 
-    /// Takes all locks, ascending. The first that is not free is waited for no longer than `patience`, each later one half as
-    /// long as the one before, so that it makes no difference how many there are.
+    /// Takes all locks, ascending. The first that is not free is waited for no longer than `patience`, each later one
+    /// half as long as the one before, so that it makes no difference how many there are.
     ///
     /// # Errors
     /// The slot that could not be locked; then none is locked.

@@ -13,6 +13,7 @@
 //! threads cannot wait for each other. No gate is held across an `.await`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
@@ -32,15 +33,30 @@ const ATTEMPTS: u32 = 200;
 
 /// The gates of one node: one per worker, and some for helpers (cron, snapshot, loader).
 pub(crate) struct Barrier {
-    gates: Box<[CachePadded<Mutex<()>>]>,
-    /// Held by the thread that takes all gates, until it releases them.
-    turn: Mutex<()>,
-    /// Tickets of those that found their gate closed.
-    parking: Parking<()>,
+    gates: Box<[CachePadded<Gate>]>,
+    /// Held by the thread that takes all gates, until it releases them. Its number is the one after the last gate's.
+    turn: Gate,
+    /// Tickets of those that found a gate, or the turn, taken; by its number.
+    parking: Parking<usize>,
     /// How often a thread found its gate closed.
     gate_waits: Waits,
     /// How often a thread that wanted to be alone found another gate held, or another such thread before it.
     alone_waits: Waits,
+}
+
+/// A gate, or the turn.
+#[derive(Default)]
+struct Gate {
+    lock: Mutex<()>,
+    /// How often it was entered. Changed by its holder only, so that a long batch can be told from many short ones.
+    entered: AtomicU64,
+}
+
+impl Gate {
+    #[inline]
+    fn note_entered(&self) {
+        self.entered.store(self.entered.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
 }
 
 /// Proof that the holder executes between two barriers, or alone; or else that it touches no data
@@ -60,8 +76,8 @@ impl Barrier {
     /// Gates for `workers` workers and `helpers` further threads.
     pub(crate) fn new(workers: usize, helpers: usize) -> Self {
         Self {
-            gates: (0..workers + helpers).map(|_| CachePadded::new(Mutex::new(()))).collect(),
-            turn: Mutex::new(()),
+            gates: (0..workers + helpers).map(|_| CachePadded::default()).collect(),
+            turn: Gate::default(),
             parking: Parking::default(),
             gate_waits: Waits::default(),
             alone_waits: Waits::default(),
@@ -85,20 +101,20 @@ impl Barrier {
 
     /// Enters through gate `gate`; blocks while another thread is alone.
     pub(crate) fn enter(&self, gate: usize) -> Pass<'_> {
-        self.pass(gate, self.gate_waits.lock(&self.gates[gate]))
+        self.pass(gate, self.gate_waits.lock(&self.gates[gate].lock))
     }
 
     /// Enters through gate `gate` unless another thread is alone: for the control thread, which never waits for a
     /// command.
     pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
-        Some(self.pass(gate, self.gate_waits.try_lock(&self.gates[gate])?))
+        Some(self.pass(gate, self.gate_waits.try_lock(&self.gates[gate].lock)?))
     }
 
     /// Enters through gate `gate` unless another thread stays alone for long: for a worker, which has other connections
     /// to serve.
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
-        Some(self.pass(gate, self.gate_waits.lock_within(&self.gates[gate], PATIENCE)?))
+        Some(self.pass(gate, self.gate_waits.lock_within(&self.gates[gate].lock, PATIENCE)?))
     }
 
     /// A pass without a gate, for a command that touches nothing that the barrier protects.
@@ -108,24 +124,35 @@ impl Barrier {
 
     #[inline]
     fn pass<'a>(&'a self, gate: usize, guard: MutexGuard<'a, ()>) -> Pass<'a> {
+        self.gates[gate].note_entered();
         Pass { barrier: self, gate, guard: Some(guard), alone: false }
     }
 
-    /// Calls `ticket` when the gate opens. `false`: it is open already.
-    pub(crate) fn park(&self, gate: usize, ticket: &Arc<Ticket>) -> bool {
-        self.parking.leave((), ticket);
-        self.gates[gate].is_locked()
+    fn at(&self, number: usize) -> &Gate {
+        self.gates.get(number).map_or(&self.turn, |gate| gate)
     }
 
-    /// Whether a gate is closed now.
-    pub(crate) fn is_closed(&self, gate: usize) -> bool {
-        self.gates[gate].is_locked()
+    /// Calls `ticket` when a thread that is alone, or wants to be, releases the gate (or the turn). `false`: it is free
+    /// already.
+    pub(crate) fn park(&self, gate: usize, ticket: &Arc<Ticket>) -> bool {
+        self.parking.leave(gate, ticket);
+        self.at(gate).lock.is_locked()
+    }
+
+    /// How often a gate was entered so far.
+    pub(crate) fn entered(&self, gate: usize) -> u64 {
+        self.at(gate).entered.load(Ordering::Relaxed)
+    }
+
+    /// Whether the same batch still has a gate that had been entered so often.
+    pub(crate) fn is_held_by(&self, gate: usize, entered: u64) -> bool {
+        self.at(gate).lock.is_locked() && self.entered(gate) == entered
     }
 
     /// Closes all gates that are not in `closed` yet, waiting for each no longer than `patience`. If one is not
     /// released in time, opens them all again and returns its number.
     fn close_within<'a>(&'a self, mut closed: Closed<'a>, patience: Duration) -> Result<Closed<'a>, usize> {
-        for (gate, lock) in self.gates.iter().enumerate() {
+        for (gate, Gate { lock, .. }) in self.gates.iter().map(|gate| &**gate).enumerate() {
             if closed.iter().any(|(known, _)| *known == gate) {
                 continue;
             }
@@ -147,17 +174,24 @@ impl Barrier {
         for _ in 0..ATTEMPTS {
             match self.close_within(closed, patience) {
                 Ok(all) => return all,
-                Err(gate) => closed = vec![(gate, self.gates[gate].lock())],
+                Err(gate) => closed = vec![(gate, self.gates[gate].lock.lock())],
             }
             patience = (patience * 2).min(PATIENCE_MAX);
         }
         drop(closed);
-        self.gates.iter().map(|gate| self.alone_waits.lock(gate)).enumerate().collect()
+        self.gates.iter().map(|gate| self.alone_waits.lock(&gate.lock)).enumerate().collect()
     }
 
     fn open(&self, closed: Closed<'_>) {
-        drop(closed);
-        self.parking.wake_all(&());
+        for (gate, guard) in closed {
+            drop(guard);
+            self.parking.wake_all(&gate);
+        }
+    }
+
+    fn end_turn(&self, turn: MutexGuard<'_, ()>) {
+        drop(turn);
+        self.parking.wake_all(&self.gates.len());
     }
 }
 
@@ -170,26 +204,30 @@ impl<'a> Pass<'a> {
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.alone_waits.lock(&barrier.turn);
+        let turn = barrier.alone_waits.lock(&barrier.turn.lock);
+        barrier.turn.note_entered();
         let closed = barrier.close();
         let result = self.run_alone(closed, f);
-        drop(turn);
+        barrier.end_turn(turn);
         result
     }
 
     /// Like [`Pass::exclusive`], unless some command takes long: then nothing is run, and the pass's gate stays
     /// released.
-    pub(crate) fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Option<R> {
+    ///
+    /// # Errors
+    /// The number of the gate that was not released in time, or that of the turn.
+    pub(crate) fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Result<R, usize> {
         if self.alone {
-            return Some(f(self));
+            return Ok(f(self));
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.alone_waits.lock_within(&barrier.turn, PATIENCE)?;
-        let closed = barrier.close_within(Vec::new(), PATIENCE).ok()?;
-        let result = self.run_alone(closed, f);
-        drop(turn);
-        Some(result)
+        let turn = barrier.alone_waits.lock_within(&barrier.turn.lock, PATIENCE).ok_or(barrier.gates.len())?;
+        barrier.turn.note_entered();
+        let result = barrier.close_within(Vec::new(), PATIENCE).map(|closed| self.run_alone(closed, f));
+        barrier.end_turn(turn);
+        result
     }
 
     fn run_alone<R>(&mut self, mut closed: Closed<'a>, f: impl FnOnce(&mut Pass<'a>) -> R) -> R {

@@ -97,8 +97,8 @@ impl Engine {
         self.clients.blocked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Removes a command from the slots it waits in, without blocking on them. The caller has claimed it, or was told that
-    /// it is answered.
+    /// Removes a command from the slots it waits in, without blocking on them. The caller has claimed it, or was told
+    /// that it is answered.
     pub(crate) fn unpark(&self, session: &mut Session) {
         let Some(parked) = session.parked.take() else { return };
         // The thread that served it has done that.
@@ -197,9 +197,9 @@ impl Engine {
         unit.put_ready(later);
     }
 
-    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its next waiter needs. If a long
-    /// command has one of these slots, a thread waits for it, and the session's reply waits for the thread. The caller
-    /// holds no slot lock.
+    /// Serves what [`Engine::serve_ready`] left over, taking for each key the locks that its next waiter needs. If a
+    /// long command has one of these slots, a thread waits for it, and the session's reply waits for the thread. The
+    /// caller holds no slot lock.
     pub(super) fn serve_later(self: &Arc<Self>, session: &mut Session, unit: &mut Unit, now: i64) {
         let mut ready = VecDeque::from(unit.take_ready());
         if self.serve_all(unit, &mut ready, now, Some(SLOT_PATIENCE)) {
@@ -210,8 +210,9 @@ impl Engine {
         self.reply_behind(session, "serve", Box::new(serve));
     }
 
-    /// Serves the waiters of these keys, on a thread that may block on their slots. Serving writes, so it waits for the end
-    /// of a pause. A node that has become a replica does not serve: it has sent its waiters through the gates again.
+    /// Serves the waiters of these keys, on a thread that may block on their slots. Serving writes, so it waits for the
+    /// end of a pause. A node that has become a replica does not serve: it has sent its waiters through the gates
+    /// again.
     fn serve_at_last(&self, ready: &mut VecDeque<(usize, Box<[u8]>)>) {
         let mut unit = Unit::default();
         loop {
@@ -232,7 +233,8 @@ impl Engine {
         unit.free();
     }
 
-    /// Serves the waiters of these keys. `false`: a slot was locked for longer than `patience`; keys not yet done are left.
+    /// Serves the waiters of these keys. `false`: a slot was locked for longer than `patience`; keys not yet done are
+    /// left.
     fn serve_all(
         &self,
         unit: &mut Unit,

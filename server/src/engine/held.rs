@@ -28,13 +28,15 @@ pub(super) const SLOT_PATIENCE: Duration = Duration::from_micros(200);
 pub(crate) const VISIT_PATIENCE: Duration = Duration::from_millis(5);
 /// When a parked command tries again although it was not notified.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The same for a command that waits for a gate: a worker that ends its batch calls nobody.
+const GATE_LOOK: Duration = Duration::from_millis(10);
 /// When a command that found its own gate open, but not those of others, tries again.
 const GATES_AGAIN: Duration = Duration::from_millis(2);
 /// After being parked this often because of slots, a command waits as long as it takes.
 const ATTEMPTS: u32 = 200;
-/// The same because of gates, which are tried every few milliseconds: half a minute at least. Only gates that open and
-/// close again and again make a command reach this number; a long command is over before.
-const GATE_ATTEMPTS: u32 = 10_000;
+/// The same because of gates, each time a batch has ended that was in the way: ten seconds at least. Only gates that
+/// open and close again and again make a command reach this number; a long command is one attempt.
+const GATE_ATTEMPTS: u32 = 1_000;
 
 /// What a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub(crate) enum Held {
     Pause(i64),
     /// A slot of a database, which another command has locked.
     Slot(usize, SlotId),
-    /// Its thread's gate of the barrier, or those of others.
+    /// A gate of the barrier: its thread's, or one that is not released by a long command; or the turn to be alone.
     Gate(usize),
 }
 
@@ -54,11 +56,14 @@ impl Engine {
             Held::Pause(until) => self.pause_over(until).await,
             Held::Slot(db, slot) => {
                 self.contention.slot_retries.count();
-                called(|ticket| self.keyspace.park(db, slot, ticket), || self.keyspace.is_locked(db, slot)).await;
+                let is_taken = || self.keyspace.is_locked(db, slot);
+                called(|ticket| self.keyspace.park(db, slot, ticket), is_taken, LOOK_AGAIN).await;
             }
             Held::Gate(gate) => {
                 self.contention.gate_retries.count();
-                if !called(|ticket| self.barrier.park(gate, ticket), || self.barrier.is_closed(gate)).await {
+                let entered = self.barrier.entered(gate);
+                let is_taken = || self.barrier.is_held_by(gate, entered);
+                if !called(|ticket| self.barrier.park(gate, ticket), is_taken, GATE_LOOK).await {
                     tokio::time::sleep(GATES_AGAIN).await;
                 }
             }
@@ -78,8 +83,8 @@ impl Engine {
         self.keyspace.wait_within(db, slot, SLOT_PATIENCE).ok_or_else(|| hold(session, Held::Slot(db, slot)))
     }
 
-    /// Runs `f` in the gate and under a slot's lock, as soon as both can be had without blocking the thread. For work that
-    /// goes on while the connection waits for its reply.
+    /// Runs `f` in the gate and under a slot's lock, as soon as both can be had without blocking the thread. For work
+    /// that goes on while the connection waits for its reply.
     pub(crate) async fn visit<R>(
         &self,
         gate: usize,
@@ -142,17 +147,13 @@ pub(crate) fn alone<'e, R>(
     if session.attempts >= GATE_ATTEMPTS {
         return pass.exclusive(|pass| f(pass, session));
     }
-    let gate = session.gate;
-    match pass.try_exclusive(|pass| f(pass, &mut *session)) {
-        Some(result) => result,
-        None => Err(hold(session, Held::Gate(gate))),
-    }
+    pass.try_exclusive(|pass| f(pass, &mut *session)).unwrap_or_else(|gate| Err(hold(session, Held::Gate(gate))))
 }
 
-/// Leaves a ticket and waits until it is called. Returns `false` if `leave` finds that there is nothing to wait for. A call
-/// that does not come is noticed when `is_taken` says that there is nothing to wait for any more. Until then nothing is tried
-/// again: many commands may wait here, and each attempt blocks their worker for a moment.
-async fn called(leave: impl Fn(&Arc<Ticket>) -> bool, is_taken: impl Fn() -> bool) -> bool {
+/// Leaves a ticket and waits until it is called. Returns `false` if `leave` finds that there is nothing to wait for. A
+/// call that does not come is noticed when `is_taken` says that there is nothing to wait for any more. Until then
+/// nothing is tried again: many commands may wait here, and each attempt blocks their worker for a moment.
+async fn called(leave: impl Fn(&Arc<Ticket>) -> bool, is_taken: impl Fn() -> bool, look_again: Duration) -> bool {
     let mut mine: Option<Arc<Ticket>> = None;
     let mut called = pin!(poll_fn(|cx| match &mine {
         Some(ticket) if ticket.is_called() => Poll::Ready(true),
@@ -163,7 +164,7 @@ async fn called(leave: impl Fn(&Arc<Ticket>) -> bool, is_taken: impl Fn() -> boo
         }
     }));
     loop {
-        match tokio::time::timeout(LOOK_AGAIN, called.as_mut()).await {
+        match tokio::time::timeout(look_again, called.as_mut()).await {
             Ok(called) => return called,
             Err(_) if is_taken() => {}
             Err(_) => return true,

@@ -175,8 +175,9 @@ fn who_needs_the_node_alone_does_not_wait_for_a_long_command() {
     let bench = Bench::new();
     let mut client = bench.connect();
     for commands in [&[&["FLUSHALL"][..]][..], &[&["MULTI"], &["DBSIZE"], &["EXEC"]]] {
-        let long = bench.engine.barrier.enter(bench.engine.loader_gate());
-        assert_eq!(send(&bench, &mut client, commands).0, Some(Held::Gate(client.session.gate)));
+        let gate = bench.engine.loader_gate();
+        let long = bench.engine.barrier.enter(gate);
+        assert_eq!(send(&bench, &mut client, commands).0, Some(Held::Gate(gate)), "the gate that is in the way");
         // All other commands go on meanwhile.
         assert!(bench.engine.barrier.try_enter(client.session.gate).is_some());
         drop(long);
@@ -276,4 +277,24 @@ fn a_watch_that_is_held_watches_nothing() {
     assert_eq!(again(&bench, &mut client), (None, "+OK\r\n".to_owned()));
     let transaction: [&[&str]; 3] = [&["MULTI"], &["GET", "other"], &["EXEC"]];
     assert_eq!(send(&bench, &mut client, &transaction).1, "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n");
+}
+
+/// Many commands may want the node alone while one takes long; the workers that they came to serve others meanwhile.
+#[tokio::test]
+async fn nobody_asks_to_be_alone_again_while_the_same_batch_has_a_gate() {
+    let mut bench = Bench::new();
+    let mut client = bench.connect();
+    let gate = bench.engine.control_gate();
+    let busy = bench.engine.barrier.enter(gate);
+    let held = send(&bench, &mut client, &[&["SWAPDB", "0", "1"]]).0.expect("another thread is under way");
+    assert_eq!(held, Held::Gate(gate));
+    let mut over = Box::pin(bench.engine.held_over(held));
+    assert!(tokio::time::timeout(GATE_LOOK * 20, over.as_mut()).await.is_err(), "it is under way still");
+    drop(busy);
+    // The next batch is another one, even if nobody sees the gate open in between.
+    let _busy = bench.engine.barrier.enter(gate);
+    tokio::time::timeout(Duration::from_secs(5), over).await.expect("it is tried again");
+    drop(_busy);
+    assert_eq!(again(&bench, &mut client), (None, "+OK\r\n".to_owned()));
+    assert_eq!(bench.run("PING"), "+PONG");
 }

@@ -5,8 +5,8 @@
 //! command declares that ([`Traits::TOUCHES_NO_DATA`]), and its worker runs it without a gate if the gate is closed.
 //!
 //! This holds for the first commands in a client's buffer only, so that replies keep their order, and for none between
-//! MULTI and EXEC. All other gates, from authentication to pauses, are passed as usual. INFO's counters then show a part
-//! of what the lone command has done, as they do beside a transaction of few slots. CONFIG GET is not among these
+//! MULTI and EXEC. All other gates, from authentication to pauses, are passed as usual. INFO's counters then show a
+//! part of what the lone command has done, as they do beside a transaction of few slots. CONFIG GET is not among these
 //! commands, so that no client sees a part of the settings that a transaction changes.
 
 use std::sync::Arc;
@@ -65,8 +65,8 @@ impl Engine {
             };
             let args = window.args(request, rest, &intake.words);
             let Some(mut pass) = self.outside(session, args, &request.lead) else {
-                // An inline command was unescaped in place and must not be parsed twice. Behind an empty request it cannot
-                // be told from an array any more.
+                // An inline command was unescaped in place and must not be parsed twice. Behind an empty request it
+                // cannot be told from an array any more.
                 if !is_array || request.start > 0 {
                     session.postponed = Some(args.to_owned());
                     from += request.end;

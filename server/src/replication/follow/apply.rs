@@ -124,7 +124,8 @@ impl Applier {
             let rest = &mut wire.buffer[self.parsed..];
             let Some(used) = self.next_command(rest, &limits)? else { break };
             let args = Args::new(&rest[..used], &self.words);
-            // A change of the role, or a cut, has it, and may be waiting for a long command. This worker has other clients.
+            // A change of the role, or a cut, has it, and may be waiting for a long command. This worker has other
+            // clients.
             let Some(_applying) = replication.applying.try_lock() else {
                 self.held = Some(used);
                 run.held = Some(Held::Gate(session.gate));
