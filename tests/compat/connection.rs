@@ -297,6 +297,15 @@ GET a
 !send CLIENT REPLY SKIP
 CLIENT REPLY ON
 PING
+!send CLIENT REPLY SKIP
+!send BLPOP none 0.05
+PING
+!send CLIENT REPLY OFF
+!send BLMPOP 0.05 1 none LEFT
+!send BRPOP none 0.05
+!silent
+CLIENT REPLY ON
+PING
 == REPLY inside a transaction
 MULTI
 !send CLIENT REPLY SKIP

@@ -331,7 +331,7 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
     let count = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
     let is_self = client.id == ctx.session.handle.id;
     let arguments = if is_self { args.total_len() } else { 0 };
-    let queued = if is_self { ctx.session.multi.as_ref().map_or(0, |multi| multi.bytes) } else { 0 };
+    let queued = count(&stats.multi_mem);
     let output = count(&stats.output_buffer) + client.mail_bytes();
     let (mut input, spare) = (count(&stats.query_buffer), count(&stats.query_buffer_free));
     if is_self {

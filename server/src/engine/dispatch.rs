@@ -439,6 +439,7 @@ impl Engine {
             multi.queue.push(call.to_queued());
         }
         session.handle.stats.multi.store(multi.queue.len() as i64, Ordering::Relaxed);
+        session.handle.stats.multi_mem.store(multi.memory(), Ordering::Relaxed);
         Reply::new(out, session.protocol).simple("QUEUED");
         settle(session, start, out);
         Step::Next

@@ -9,6 +9,7 @@
 //! before EXEC (and aborts it) or after.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
@@ -67,7 +68,7 @@ fn multi(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         return Err(error::NESTED_MULTI);
     }
     ctx.session.multi = Some(Box::default());
-    ctx.session.handle.stats.multi.store(0, std::sync::atomic::Ordering::Relaxed);
+    ctx.session.handle.stats.multi.store(0, Ordering::Relaxed);
     ctx.reply.ok();
     Ok(Handled::Done)
 }
@@ -130,7 +131,8 @@ pub(crate) fn unwatch_all(engine: &Engine, session: &mut Session) {
 /// Leaves MULTI: drops the queue and the watched keys.
 pub(crate) fn end_multi(engine: &Engine, session: &mut Session) {
     session.multi = None;
-    session.handle.stats.multi.store(-1, std::sync::atomic::Ordering::Relaxed);
+    session.handle.stats.multi_mem.store(0, Ordering::Relaxed);
+    session.handle.stats.multi.store(-1, Ordering::Relaxed);
     unwatch_all(engine, session);
 }
 
@@ -244,6 +246,7 @@ impl Exec<'_, '_, '_> {
             self.run_one(engine, session, queued, locked.as_deref_mut());
         }
         self.unit.end_transaction(engine);
+        engine.stats.commands_processed.fetch_add(self.queue.len() as u64, Ordering::Relaxed);
         // Commands about keys alone change nothing of the cluster, and their slots are locked still.
         if locked.is_none()
             && let Some(router) = engine.router()

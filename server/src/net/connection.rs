@@ -27,8 +27,8 @@ use crate::engine::held::Held;
 use crate::engine::stats::bump;
 use crate::engine::{Engine, dispatch::Next, intake::Intake};
 use crate::runtime::threads::{READ_BUFFER, Shared};
-use crate::session::Session;
 use crate::session::client::{ClientHandle, Mail};
+use crate::session::{ReplyMode, Session};
 
 /// A write buffer that grew beyond this is freed, bytes.
 const WRITE_BUFFER_KEEP: usize = 1024 * 1024;
@@ -432,6 +432,13 @@ impl Connection {
         Ok(())
     }
 
+    /// The blocked command is answered, unless CLIENT REPLY says otherwise.
+    fn answer(&mut self, reply: &[u8]) {
+        if !std::mem::take(&mut self.session.is_reply_unwanted) {
+            self.unsent.append(reply);
+        }
+    }
+
     /// Takes the mail. `Some`: execution goes on.
     fn handle_mail(&mut self, waiting: &mut Waiting, timer: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
         let mut next = None;
@@ -440,7 +447,7 @@ impl Connection {
                 Mail::Push(bytes) => self.unsent.append(&bytes),
                 Mail::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
-                    self.unsent.append(&bytes);
+                    self.answer(&bytes);
                     *waiting = Waiting::Nothing;
                     *timer = None;
                     next = Some(Next::Flush);
@@ -453,6 +460,10 @@ impl Connection {
                 Mail::Retry => {
                     let Some(parked) = self.session.parked.clone() else { continue };
                     self.engine.unpark(&mut self.session);
+                    // CLIENT REPLY SKIP was for this command, and is used up.
+                    if std::mem::take(&mut self.session.is_reply_unwanted) && self.session.reply_mode == ReplyMode::On {
+                        self.session.reply_mode = ReplyMode::Skip;
+                    }
                     *waiting = Waiting::Nothing;
                     next = Some(self.retry(parked.args.clone()));
                     if !matches!(next, Some(Next::Blocked | Next::Held(_))) {
@@ -473,7 +484,7 @@ impl Connection {
                 // The thread that claimed it first has already posted the reply, or will post this one.
                 let Mail::Reply(bytes) = parked.leave(Mail::Reply(parked.timeout_reply()))? else { return None };
                 self.engine.unpark(&mut self.session);
-                self.unsent.append(&bytes);
+                self.answer(&bytes);
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }

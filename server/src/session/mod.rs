@@ -76,6 +76,8 @@ pub(crate) struct Session {
     /// `Some` once the client has tracked.
     pub tracking: Option<Box<OwnTracking>>,
     pub reply_mode: ReplyMode,
+    /// The reply to the blocked command is not to be sent (CLIENT REPLY).
+    pub is_reply_unwanted: bool,
     /// The command wrote pushes (confirmations of subscriptions), which CLIENT REPLY does not silence.
     pub pushed: bool,
     /// The error reply to a command of the primary's stream. It is not sent, but it shows that the two data sets now
@@ -132,6 +134,7 @@ impl Session {
             tracks_reads: false,
             tracking: None,
             reply_mode: ReplyMode::On,
+            is_reply_unwanted: false,
             pushed: false,
             stream_error: None,
             multi: None,

@@ -18,6 +18,13 @@ pub(crate) struct Multi {
     pub bytes: usize,
 }
 
+impl Multi {
+    /// What the queue takes, bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes + self.queue.len() * size_of::<Queued>()
+    }
+}
+
 /// One watched key.
 #[derive(Debug)]
 pub(crate) struct Watched {

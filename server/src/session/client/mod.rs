@@ -78,6 +78,8 @@ pub(crate) struct ClientStats {
     pub shard_channels: AtomicUsize,
     /// Queued commands, or -1 outside MULTI.
     pub multi: AtomicI64,
+    /// Bytes of the queued commands.
+    pub multi_mem: AtomicUsize,
     /// Bytes that were read and not executed yet.
     pub query_buffer: AtomicUsize,
     /// Free bytes in the same buffer.
