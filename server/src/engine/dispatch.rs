@@ -112,11 +112,17 @@ impl Engine {
     /// Finishes a batch after its last command.
     #[inline]
     pub(super) fn end_batch(&self, session: &mut Session, intake: &mut Intake, batch: &mut Batch<'_, '_>) {
+        self.end_commands(session, batch);
+        intake.shrink();
+    }
+
+    /// The part of [`Engine::end_batch`] that does not depend on where the commands came from.
+    #[inline]
+    fn end_commands(&self, session: &mut Session, batch: &mut Batch<'_, '_>) {
         batch.pace.settle(self, session);
         self.settle_tracking();
         // A push that the last command caused follows its reply directly.
         take_pushes(session, batch.out);
-        intake.shrink();
         self.stats.commands_processed.fetch_add(batch.pace.commands, Ordering::Relaxed);
     }
 
@@ -204,11 +210,7 @@ impl Engine {
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
         session.output_limit = hot.output_limit(&session.handle);
         let step = self.dispatch(session, args, &lead, &hot, &mut batch);
-        pace.settle(self, session);
-        self.settle_tracking();
-        // A push that the command caused comes right behind its reply.
-        take_pushes(session, out);
-        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
+        self.end_commands(session, &mut batch);
         if let Step::Stop(next @ Next::Held(_)) = step {
             return next;
         }

@@ -17,6 +17,7 @@ use super::held::Held;
 use super::ports::Route;
 use crate::command::{CmdError, KnownKey, LockPlan, Locked, error};
 use crate::session::Session;
+use crate::session::transaction::Queued;
 
 /// Keys of a command or of a transaction.
 type Keys<'k, 'w> = SmallVec<[&'k KnownKey<'w>; 4]>;
@@ -37,15 +38,16 @@ impl Engine {
     }
 
     /// [`Engine::admit`] for all commands of a transaction together.
-    pub(super) fn admit_all<'k, 'w: 'k>(
+    pub(super) fn admit_all(
         &self,
         locked: &Locked<'_>,
         db: usize,
-        keys: impl IntoIterator<Item = &'k KnownKey<'w>>,
+        queue: &[Queued],
         now: i64,
         route: &Route,
     ) -> Result<(), CmdError> {
-        self.judge(locked, db, without_channels(keys), now, route)
+        let keys: Vec<_> = queue.iter().map(Queued::known).collect();
+        self.judge(locked, db, without_channels(keys.iter().flatten()), now, route)
     }
 
     /// [`Engine::admit`] for a command that does not run under its slots' locks: a queued one, or a session's.

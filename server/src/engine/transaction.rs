@@ -157,10 +157,8 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
         plan.add(watched.db, watched.slot);
     }
     let (db, mut unit, moving) = (ctx.session.db, Unit::of(ctx.session), ctx.moving);
-    let admit = |locked: &Locked<'_>| {
-        let keys: Vec<_> = multi.queue.iter().map(Queued::known).collect();
-        moving.and_then(|route| engine.admit_all(locked, db, keys.iter().flatten(), now, route).err())
-    };
+    let admit =
+        |locked: &Locked<'_>| moving.and_then(|route| engine.admit_all(locked, db, &multi.queue, now, route).err());
     let refused = if keyed_only && !plan.is_many() {
         let mut locked = match engine.lock_all_soon(ctx.session, plan) {
             Ok(locked) => locked,
