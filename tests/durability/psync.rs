@@ -80,6 +80,35 @@ fn the_stream_carries_every_kind_of_write() {
     }
 }
 
+/// CLIENT KILL of the link to the primary, in a transaction during which the stream went on: what the link had read by
+/// then is not applied. The suite's `05-slave-selection` depends on it: the replica must not win by that data.
+#[test]
+fn a_link_that_was_killed_applies_nothing_more() {
+    for (primary, replica) in PAIRS {
+        // Which of two ready events is seen first is left to chance.
+        for round in 0..6 {
+            let (primary, replica) = (server(primary), server(replica));
+            follow(&replica, &primary);
+            let mut client = replica.client();
+            let kill = format!("CLIENT KILL 127.0.0.1:{}", primary.port());
+            for line in ["MULTI", "DEBUG SLEEP 0.2", &kill] {
+                client.cmd(line);
+            }
+            client.send(&["EXEC"]).expect("sent");
+            std::thread::sleep(Duration::from_millis(50));
+            for key in 0..100 {
+                primary.cmd(&format!("SET {key} v"));
+            }
+            // It accepts no new link from now on.
+            primary.cmd("CLIENT PAUSE 60000");
+            let replies = client.reply(secs(5)).expect("the reply of EXEC");
+            assert!(replies.items().iter().all(|reply| reply.is_ok()), "{replies:?}");
+            std::thread::sleep(Duration::from_millis(50));
+            assert_eq!(client.cmd("EXISTS 0 99").int(), 0, "round {round}");
+        }
+    }
+}
+
 const EVERY_KIND_OF_WRITE: &[&str] = &[
     "SET a 1 EX 100",
     "SET relative v PX 123456",

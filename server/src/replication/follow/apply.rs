@@ -1,7 +1,8 @@
 //! The stream of the primary: its commands are applied and counted, and acknowledgements are sent back.
 //!
 //! Bytes are counted once everything they belong to is applied: a transaction as a whole. Commands held back by a pause
-//! stay in the buffer.
+//! stay in the buffer. A link that was killed (CLIENT KILL) applies nothing more, whatever it has read before: the replica
+//! must not get ahead of the offset at which it was cut off, since that decides who wins an election.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -54,7 +55,8 @@ impl FollowTask {
             wire.buffer.reserve(READ_CHUNK);
             let engine = &self.replication.engine;
             tokio::select! {
-                () = killed(&handle) => return Err(End::Lost("killed".to_owned())),
+                biased;
+                () = killed(&handle) => return Err(End::killed()),
                 () = engine.held_over(run.held.unwrap_or(Held::Pause(0))), if run.held.is_some() => {}
                 read = wire.stream.read_buf(&mut wire.buffer), if !full => match read? {
                     0 => return Err(End::Lost("Connection closed".to_owned())),
@@ -133,6 +135,9 @@ impl Applier {
             };
             if replication.generation.load(Ordering::SeqCst) != task.target.generation {
                 return Err(End::Stale);
+            }
+            if session.handle.is_killed() {
+                return Err(End::killed());
             }
             if is_getack(args) {
                 run.asked = true;

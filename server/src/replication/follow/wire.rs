@@ -21,6 +21,13 @@ pub(in crate::replication) enum End {
     Refused(String),
 }
 
+impl End {
+    /// CLIENT KILL, or a change of the role, closed it.
+    pub(super) fn killed() -> Self {
+        Self::Lost("killed".to_owned())
+    }
+}
+
 impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
         Self::Lost(error.to_string())
