@@ -26,7 +26,7 @@ fn check_values_of_redis_are_met() {
 
 proptest! {
     #[test]
-    fn slicing_equals_the_definition_at_every_split(bytes in prop::collection::vec(any::<u8>(), 0..100), at in any::<prop::sample::Index>()) {
+    fn it_equals_the_definition_at_every_split(bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..100), prop::collection::vec(any::<u8>(), 0..2000)], at in any::<prop::sample::Index>()) {
         prop_assert_eq!(checksum(&bytes), naive(&bytes));
         let (head, tail) = bytes.split_at(at.index(bytes.len() + 1));
         prop_assert_eq!(update(update(0, head), tail), naive(&bytes));

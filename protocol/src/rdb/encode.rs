@@ -184,10 +184,11 @@ impl Writer {
     fn compressed(&mut self, bytes: &[u8]) -> bool {
         let mut compressor = self.compressor.take().unwrap_or_default();
         let compressed = compressor.compress(bytes, bytes.len() - MIN_LZF_GAIN);
-        if let Some(compressed) = &compressed {
+        let is_shorter = compressed.is_some();
+        if let Some(compressed) = compressed {
             self.lzf_string(compressed, bytes.len() as u64);
         }
         self.compressor = Some(compressor);
-        compressed.is_some()
+        is_shorter
     }
 }

@@ -16,11 +16,14 @@ const NODE_PACKED: u64 = 2;
 /// Writes the body of a list: a count and so many nodes, each with its kind.
 pub(super) fn write(list: &List, out: &mut Writer) {
     out.length(list.node_count() as u64);
+    let mut scratch = Vec::new();
     for node in list.saved_nodes() {
         match node {
-            NodeBytes::Listpack(bytes) => {
+            NodeBytes::Listpack(listpack) => {
+                scratch.clear();
+                listpack.serialise(&mut scratch);
                 out.length(NODE_PACKED);
-                out.string(&bytes);
+                out.string(&scratch);
             }
             NodeBytes::Plain(bytes) => {
                 out.length(NODE_PLAIN);

@@ -23,6 +23,9 @@ use entry::{Draft, TERMINATOR, decode, entry_len, last_entry_len};
 /// Bytes of the serialised form besides the entries: size, count and terminator.
 pub(crate) const FRAME_BYTES: usize = HEADER_BYTES + 1;
 const HEADER_BYTES: usize = 6;
+/// Entries are copied in pieces of so many bytes. Longer ones are copied by `rep movsb`, which is several times slower
+/// where source and destination are aligned differently, as they are behind the header.
+const COPIED_AT_ONCE: usize = 1024;
 /// The count field's value when the entries have to be counted.
 const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Smaller buffers are never shrunk early: it would save nothing.
@@ -79,12 +82,20 @@ impl Listpack {
 
     /// The serialised form.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.byte_len());
+        let mut out = Vec::new();
+        self.serialise(&mut out);
+        out
+    }
+
+    /// Appends the serialised form.
+    pub fn serialise(&self, out: &mut Vec<u8>) {
+        out.reserve(self.byte_len());
         out.extend_from_slice(&(self.byte_len() as u32).to_le_bytes());
         out.extend_from_slice(&u16::try_from(self.count).unwrap_or(COUNT_UNKNOWN).to_le_bytes());
-        out.extend_from_slice(self.entries());
+        for piece in self.entries().chunks(COPIED_AT_ONCE) {
+            out.extend_from_slice(piece);
+        }
         out.push(TERMINATOR);
-        out
     }
 
     /// Adds an entry after the last.

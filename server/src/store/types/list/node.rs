@@ -58,8 +58,8 @@ pub(super) enum View<'a> {
 
 /// The contents of a node in the form in which they are saved.
 pub enum NodeBytes<'a> {
-    /// A listpack, serialised.
-    Listpack(Vec<u8>),
+    /// A listpack, to be serialised.
+    Listpack(&'a Listpack),
     /// A plain element.
     Plain(&'a [u8]),
     /// LZF of either; `plain_len` bytes when decompressed.
@@ -168,7 +168,7 @@ impl Node {
     /// Its contents, for saving.
     pub(super) fn bytes(&self) -> NodeBytes<'_> {
         match self {
-            Node::Packed(listpack) => NodeBytes::Listpack(listpack.to_bytes()),
+            Node::Packed(listpack) => NodeBytes::Listpack(listpack),
             Node::Special(special) => match &**special {
                 Special::Plain(bytes) => NodeBytes::Plain(bytes),
                 Special::Compressed(Compressed { bytes, plain_len, is_plain, .. }) => {
@@ -204,7 +204,7 @@ impl Node {
             return;
         }
         let bytes = match self.bytes() {
-            NodeBytes::Listpack(bytes) => lzf::compress(&bytes, plain_len),
+            NodeBytes::Listpack(listpack) => lzf::compress(&listpack.to_bytes(), plain_len),
             NodeBytes::Plain(bytes) => lzf::compress(bytes, plain_len),
             NodeBytes::Compressed { .. } => return,
         };
