@@ -170,3 +170,24 @@ CONFIG SET replica-serve-stale-data yes
 "#,
     );
 }
+
+/// Commands within EXEC count as commands, as do EXEC and MULTI; those that are refused do not.
+#[test]
+fn what_exec_runs_is_counted() {
+    check(
+        r#"
+CONFIG RESETSTAT
+MULTI
+SET a 1
+GET a
+INCR a
+EXEC
+{fields total_commands_processed} INFO stats
+MULTI
+SET a 1
+DISCARD
+GET
+{fields total_commands_processed} INFO stats
+"#,
+    );
+}

@@ -1,5 +1,8 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
+use integration::node::NodeSpec;
+use integration::oracle::Binary;
+
 use crate::{check, check_with};
 
 #[test]
@@ -419,4 +422,28 @@ EXEC
 @b !read
 "#,
     );
+}
+
+/// CLIENT LIST shows what a transaction has queued, and nothing once it has ended.
+#[test]
+fn the_memory_of_a_queue_is_shown_and_given_back() {
+    let server = NodeSpec::new(Binary::Slotd).start();
+    let (mut client, mut other) = (server.client(), server.client());
+    let id = client.cmd("CLIENT ID").int();
+    let mut queued = || {
+        let line = other.cmd(&format!("CLIENT LIST ID {id}")).text();
+        let field = line.split(' ').find_map(|field| field.strip_prefix("multi-mem=")).expect("the field");
+        field.parse::<usize>().expect("a number")
+    };
+    for end in ["EXEC", "DISCARD", "RESET"] {
+        assert_eq!(queued(), 0);
+        client.cmd("MULTI");
+        client.cmd(&format!("SET key {}", "x".repeat(10_000)));
+        let first = queued();
+        assert!((10_000..20_000).contains(&first), "{first}");
+        client.cmd(&format!("SET key {}", "x".repeat(10_000)));
+        assert!(queued() >= first + 10_000);
+        client.cmd(end);
+    }
+    assert_eq!(queued(), 0);
 }
