@@ -225,3 +225,33 @@ fn a_client_that_waits_for_a_long_command_is_not_closed_as_idle() {
     assert_eq!(reply, format!(":{ELEMENTS}\r\n").into_bytes());
     assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
 }
+
+/// The data set of a primary replaces that of its replica between two commands, so it has to wait for a long one. The
+/// worker that follows the primary has other clients.
+#[test]
+fn a_full_sync_that_waits_for_a_long_command_holds_up_nobody_else() {
+    if !has_two_workers() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).with("repl-diskless-load", "swapdb").start();
+    let primary = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "1").start();
+    // With so many keys it waits for more replicas.
+    let keys: Vec<String> = (0..100_001).map(|key| format!("from{key}")).collect();
+    let mut words = vec!["MSET"];
+    words.extend(keys.iter().flat_map(|key| [&**key, "primary"]));
+    assert!(primary.client().call(&words).is_ok());
+    // Clients on both workers: the link is on one of them.
+    let (mut first, mut others) = elsewhere(&node, 6);
+    fill_list(&mut first[0]);
+    assert!(others[0].cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).is_ok());
+    begin_long_exec(&mut first[0]);
+    wait_until("the snapshot to have arrived", secs(10), || node.log().contains("Done loading RDB"));
+    for _ in 0..10 {
+        assert!(!answered_soon(&mut others[1], "PING").is_error());
+        assert!(!answered_soon(&mut others[1], "EXISTS free").is_error());
+    }
+    assert!(first[0].arrived().is_none(), "the transaction was to take longer");
+    assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
+    wait_until("the new data", secs(10), || others[1].cmd("EXISTS from0").int() == 1);
+    assert_eq!(others[1].cmd("EXISTS list").int(), 0);
+}

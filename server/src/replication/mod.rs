@@ -404,7 +404,7 @@ impl Replication {
         if at_once {
             self.engine.log.notice(format_args!("Synchronization with replica {name} succeeded"));
         } else {
-            self.engine.log.notice(format_args!("Streamed replica with replica {name} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming"));
+            self.engine.log.notice(format_args!("Streamed RDB transfer with replica {name} succeeded (socket). Waiting for REPLCONF ACK from slave to enable streaming"));
         }
     }
 

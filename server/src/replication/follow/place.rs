@@ -2,8 +2,8 @@
 //!
 //! This is done under `applying` from the first removed key to the last added one, so that no change of role and no cut
 //! of a snapshot sees a partial data set. Keys that were loaded beside the old ones are exchanged for them between two
-//! commands. A file is loaded on its own thread, and clients get LOADING meanwhile; newlines tell the primary that the
-//! replica is alive.
+//! commands. A file is loaded in their place, and clients get LOADING meanwhile. Both are done by a thread of their own;
+//! newlines tell the primary that the replica is alive.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -36,39 +36,37 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Swaps in keys that were loaded beside the old ones.
-    pub(super) fn exchange(&self, gate: usize, finished: Finished) -> Result<(), End> {
-        let engine = &self.replication.engine;
-        let Some(fresh) = finished.beside else {
-            return Err(End::Refused("Nothing was loaded".to_owned()));
-        };
-        let old = {
-            let _held = self.replication.applying.lock();
-            engine.barrier.enter(gate).exclusive(|_| {
-                self.leave_old()?;
-                let old = load::exchange(engine, &fresh);
-                self.arrive(&finished.loaded).map(|()| old)
-            })?
-        };
-        drop(old);
-        Ok(())
+    /// Swaps in keys that were loaded beside the old ones, and drops those.
+    pub(super) async fn exchange(self, finished: Finished, wire: &mut Wire) -> Result<(), End> {
+        self.on_a_thread("exchange", move |this| this.exchange_now(finished), wire).await
     }
 
-    /// Loads a file in place of the old data. Meanwhile the primary gets newlines.
+    /// Loads a file in place of the old data.
     pub(super) async fn load(self, file: File, length: u64, wire: &mut Wire) -> Result<(), End> {
+        self.on_a_thread("load", move |this| this.load_file(file, length), wire).await
+    }
+
+    /// Runs `work` on a thread of its own, since it waits for what runs now and then takes long: a worker has other
+    /// clients. Meanwhile the primary gets newlines.
+    async fn on_a_thread(
+        self,
+        name: &str,
+        work: impl FnOnce(&Self) -> Result<(), End> + Send + 'static,
+        wire: &mut Wire,
+    ) -> Result<(), End> {
         let (told, mut done) = oneshot::channel();
         let ticket = self.replication.engine.state.tasks.enter();
         std::thread::Builder::new()
-            .name("load".to_owned())
+            .name(name.to_owned())
             .spawn(move || {
-                let result = self.load_file(file, length);
+                let result = work(&self);
                 // Dropped before the ticket, so that the thread holds nothing of the node by then.
                 drop(self);
                 drop(ticket);
                 // There is no receiver if the node stops.
                 let _ = told.send(result);
             })
-            .map_err(|error| End::Refused(format!("Can't start a thread to load the snapshot: {error}")))?;
+            .map_err(|error| End::Refused(format!("Can't start a thread to replace the data: {error}")))?;
         let mut ticks = tokio::time::interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {
@@ -79,6 +77,23 @@ impl Placement {
                 }
             }
         }
+    }
+
+    fn exchange_now(&self, finished: Finished) -> Result<(), End> {
+        let engine = &self.replication.engine;
+        let Some(fresh) = finished.beside else {
+            return Err(End::Refused("Nothing was loaded".to_owned()));
+        };
+        let old = {
+            let _held = self.replication.applying.lock();
+            engine.barrier.enter(engine.loader_gate()).exclusive(|_| {
+                self.leave_old()?;
+                let old = load::exchange(engine, &fresh);
+                self.arrive(&finished.loaded).map(|()| old)
+            })?
+        };
+        drop(old);
+        Ok(())
     }
 
     fn load_file(&self, mut file: File, length: u64) -> Result<(), End> {

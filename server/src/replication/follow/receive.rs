@@ -154,7 +154,7 @@ impl FollowTask {
         let place =
             place::Placement { replication: self.replication.clone(), generation: self.target.generation, id, offset };
         match received {
-            Received::Beside(finished) => place.exchange(self.gate, *finished)?,
+            Received::Beside(finished) => place.exchange(*finished, wire).await?,
             Received::File(file, length) => place.load(file, length, wire).await?,
         }
         log.notice(format_args!("MASTER <-> REPLICA sync: Finished with success"));
