@@ -12,6 +12,7 @@ mod normalise;
 mod script;
 
 mod absent_commands;
+mod bitmaps;
 mod changes;
 mod cluster_mode;
 mod config;

@@ -4,6 +4,7 @@
 //! replayed from a seed. Number and float texts follow Redis to the byte because clients see them.
 
 pub(crate) mod allocator;
+pub(crate) mod bits;
 pub(crate) mod clock;
 pub(crate) mod contention;
 pub(crate) mod glob;

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod bitmaps;
 pub(crate) mod counters;
 pub(crate) mod dump;
 pub(crate) mod expire;
@@ -29,6 +30,7 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
     vec![
         strings::COMMANDS,
         string_ranges::COMMANDS,
+        bitmaps::COMMANDS,
         counters::COMMANDS,
         lcs::COMMANDS,
         lists::COMMANDS,

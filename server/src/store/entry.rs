@@ -497,7 +497,7 @@ impl Entry {
 
     /// Adds bytes at the end of a string; returns its new length in bytes, or `None` if this is no string.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Option<usize> {
-        let old = self.string_len()?;
+        let old = self.as_ref().value().string_len()?;
         self.make_bytes(old + bytes.len());
         if let Some(buffer) = self.heap_mut() {
             buffer.extend_from_slice(bytes);
@@ -509,21 +509,13 @@ impl Entry {
 
     /// Turns a string into bytes, padded with zeros to at least `len`, for [`word::Word::bytes_mut`].
     pub(crate) fn extend_to(&mut self, len: usize) {
-        let Some(old) = self.string_len() else { return };
+        let Some(old) = self.as_ref().value().string_len() else { return };
         let len = old.max(len);
         self.make_bytes(len);
         if let Some(buffer) = self.heap_mut() {
             buffer.resize(len, 0);
         } else {
             self.extend_inline(len);
-        }
-    }
-
-    fn string_len(&self) -> Option<usize> {
-        match self.as_ref().value() {
-            ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).len()),
-            ValueRef::Str(bytes) => Some(bytes.len()),
-            ValueRef::Collection(_) => None,
         }
     }
 

@@ -99,6 +99,16 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// The length of a string in bytes. `None` for any other type.
+    #[inline]
+    pub fn string_len(self) -> Option<usize> {
+        match self {
+            ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).len()),
+            ValueRef::Str(bytes) => Some(bytes.len()),
+            ValueRef::Collection(_) => None,
+        }
+    }
+
     /// The bytes of a string; a number is written into `digits`. `None` for any other type.
     pub fn string_bytes<'b>(self, digits: &'b mut itoa::Buffer) -> Option<&'b [u8]>
     where
