@@ -41,6 +41,7 @@ mod starting;
 mod strings;
 mod tracking;
 mod transactions;
+mod zsets;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

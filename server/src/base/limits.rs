@@ -25,6 +25,11 @@ pub(crate) const LIST_MIN_COMPRESS_GAIN: usize = 8;
 /// A listpack with fewer bytes than this always fits its 32-bit size field (Redis: LISTPACK_MAX_SAFETY_LIMIT).
 pub(crate) const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
+/// `zset-max-listpack-entries`.
+pub(crate) const ZSET_MAX_LISTPACK_ENTRIES_DEFAULT: usize = 128;
+/// `zset-max-listpack-value`.
+pub(crate) const ZSET_MAX_LISTPACK_VALUE_DEFAULT: usize = 64;
+
 /// The maximum of `databases`: a slot's place ([`crate::command::locked::Place`]) has bits for so many beside the
 /// slot's number.
 pub(crate) const DATABASES_MAX: i64 = 1 << 18;

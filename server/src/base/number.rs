@@ -5,9 +5,7 @@
 //! `protocol` and only re-exported here. Floats are what C's `strtod` accepts if it uses the whole text: `inf`,
 //! hexadecimal floats, `.5` and `1.`; but no leading space, no NaN and nothing out of range.
 
-#[cfg(test)]
-pub(crate) use protocol::number::format_f64;
-pub(crate) use protocol::number::{MAX_I64_LEN as I64_MAX_CHARS, parse_i64};
+pub(crate) use protocol::number::{MAX_I64_LEN as I64_MAX_CHARS, format_f64, parse_i64};
 
 /// Parses a canonical unsigned decimal integer (Redis: string2ull for texts that are not negative).
 #[cfg(test)]
@@ -35,6 +33,19 @@ pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
         parse_decimal_f64(magnitude)?
     };
     Some(if negative { -value } else { value })
+}
+
+/// Parses a float as C's `strtod` does for a caller who only checks that it stopped at the end: space in front is
+/// allowed, an empty text is zero, and what is too large or too small becomes infinite or zero.
+pub(crate) fn parse_c_double(text: &[u8]) -> Option<f64> {
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text.iter().take_while(|b| b.is_ascii_whitespace() || **b == 0x0b).count();
+    let text = &text[blanks..];
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    let is_decimal = digits.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.');
+    parse_f64(text).or_else(|| is_decimal.then(|| std::str::from_utf8(text).ok()?.parse().ok())?)
 }
 
 fn parse_decimal_f64(text: &[u8]) -> Option<f64> {

@@ -20,10 +20,8 @@ pub(crate) const COMMANDS: &str = "\
     sintercard sinterstore sismember slowlog smembers smismember smove sort sort_ro spop srandmember srem sscan \
     sunion sunionstore vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim \
     waitaof xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo xlen xpending xrange xread xreadgroup \
-    xrevrange xsetid xtrim zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount \
-    zmpop zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem \
-    zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan \
-    zscore zunion zunionstore";
+    xrevrange xsetid xtrim zdiff zdiffstore zinter zintercard zinterstore zmpop zpopmax zpopmin zrandmember zscan \
+    zunion zunionstore";
 
 /// The prefixes of the commands of Redis's modules, in lower case.
 const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];

@@ -15,6 +15,7 @@ use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
 use super::{CmdError, error};
 use crate::base::rng::Rng;
+use crate::store::types::zset::ZSetOptions;
 use crate::store::{
     AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard,
     StringValue, Ttl, Value,
@@ -40,6 +41,8 @@ pub(crate) struct DataLimits {
     pub list_compress_depth: usize,
     /// Size from which a list element gets a node of its own (DEBUG QUICKLIST-PACKED-THRESHOLD), 0 for the default.
     pub list_packed_threshold: usize,
+    /// `zset-max-listpack-entries`, `zset-max-listpack-value`, and the seed of hashes.
+    pub zset: ZSetOptions,
     /// `proto-max-bulk-len`: no string grows beyond it.
     pub max_string: usize,
     /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.

@@ -21,6 +21,8 @@ pub(crate) mod scan;
 mod string_options;
 pub(crate) mod string_ranges;
 pub(crate) mod strings;
+pub(crate) mod zset_ranges;
+pub(crate) mod zsets;
 
 use crate::base::number::parse_i64;
 use crate::command::{CmdError, Declared, KeyedFn, KeyspaceFn, error};
@@ -35,6 +37,8 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         lcs::COMMANDS,
         lists::COMMANDS,
         list_moves::COMMANDS,
+        zsets::COMMANDS,
+        zset_ranges::COMMANDS,
         keys::COMMANDS,
         expire::COMMANDS,
         dump::COMMANDS,

@@ -8,6 +8,7 @@ use crate::command::DataLimits;
 use crate::config::{Config, ids};
 use crate::session::client::ClientHandle;
 use crate::store::Lfu;
+use crate::store::types::zset::ZSetOptions;
 
 /// A snapshot of hot directives.
 #[derive(Clone, Debug)]
@@ -39,8 +40,8 @@ pub(crate) struct Hot {
 }
 
 impl Hot {
-    /// Reads the directives.
-    pub(crate) fn read(config: &Config, list_packed_threshold: usize) -> Self {
+    /// Reads the directives. `seed` makes hashes inside values unpredictable.
+    pub(crate) fn read(config: &Config, list_packed_threshold: usize, seed: u64) -> Self {
         let cluster_enabled = config.bool(ids::CLUSTER_ENABLED);
         let password = config.bytes(ids::REQUIREPASS);
         Self {
@@ -48,6 +49,11 @@ impl Hot {
                 list_max_listpack_size: config.int(ids::LIST_MAX_LISTPACK_SIZE),
                 list_compress_depth: config.int(ids::LIST_COMPRESS_DEPTH) as usize,
                 list_packed_threshold,
+                zset: ZSetOptions {
+                    max_entries: config.int(ids::ZSET_MAX_LISTPACK_ENTRIES) as usize,
+                    max_value: config.memory(ids::ZSET_MAX_LISTPACK_VALUE) as usize,
+                    seed,
+                },
                 max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
                 lazy_expire: config.bool(ids::LAZYFREE_LAZY_EXPIRE),
                 lazy_user_del: config.bool(ids::LAZYFREE_LAZY_USER_DEL),
@@ -95,6 +101,8 @@ impl Hot {
 pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::LIST_MAX_LISTPACK_SIZE,
     ids::LIST_COMPRESS_DEPTH,
+    ids::ZSET_MAX_LISTPACK_ENTRIES,
+    ids::ZSET_MAX_LISTPACK_VALUE,
     ids::PROTO_MAX_BULK_LEN,
     ids::LAZYFREE_LAZY_EXPIRE,
     ids::LAZYFREE_LAZY_USER_DEL,

@@ -109,7 +109,7 @@ impl Engine {
         seed: u64,
         log: NodeLog,
     ) -> Arc<Self> {
-        let hot = Hot::read(&config, 0);
+        let hot = Hot::read(&config, 0, seed);
         let commands = registry.len();
         let databases = if hot.limits.cluster_enabled { 1 } else { hot.limits.databases };
         let started = clock.now_ms();
@@ -182,7 +182,8 @@ impl Engine {
     /// Rebuilds [`Engine::hot`] after directives changed.
     pub(crate) fn reload_hot(&self) {
         let threshold = self.state.list_packed_threshold.load(std::sync::atomic::Ordering::Relaxed) as usize;
-        let hot = Hot::read(&self.config, threshold);
+        let seed = self.hot.load().limits.zset.seed;
+        let hot = Hot::read(&self.config, threshold, seed);
         self.tracking.set_max_keys(hot.tracking_table_max_keys);
         self.hot.store(Arc::new(hot));
     }

@@ -10,6 +10,7 @@
 //! change.
 
 use super::types::list::List;
+use super::types::zset::ZSet;
 use super::value::{Encoding, Type};
 
 /// A value of many elements.
@@ -17,6 +18,8 @@ use super::value::{Encoding, Type};
 pub enum Collection {
     /// A list.
     List(List),
+    /// A sorted set.
+    ZSet(ZSet),
 }
 
 /// What every type of collection can do; implemented next to each type.
@@ -43,6 +46,7 @@ impl Collection {
     pub fn ty(&self) -> Type {
         match self {
             Collection::List(_) => Type::List,
+            Collection::ZSet(_) => Type::ZSet,
         }
     }
 
@@ -50,6 +54,7 @@ impl Collection {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Collection::List(list) => list.heap_bytes(),
+            Collection::ZSet(zset) => zset.heap_bytes(),
         }
     }
 
@@ -57,6 +62,7 @@ impl Collection {
     pub fn is_empty(&self) -> bool {
         match self {
             Collection::List(list) => list.is_empty(),
+            Collection::ZSet(zset) => zset.is_empty(),
         }
     }
 
@@ -64,6 +70,7 @@ impl Collection {
     pub fn len(&self) -> usize {
         match self {
             Collection::List(list) => list.len(),
+            Collection::ZSet(zset) => zset.len(),
         }
     }
 
@@ -71,6 +78,8 @@ impl Collection {
     pub fn encoding(&self) -> Encoding {
         match self {
             Collection::List(_) => Encoding::QuickList,
+            Collection::ZSet(zset) if zset.as_listpack().is_some() => Encoding::ListPack,
+            Collection::ZSet(_) => Encoding::SkipList,
         }
     }
 }
@@ -81,11 +90,18 @@ impl From<List> for Collection {
     }
 }
 
+impl From<ZSet> for Collection {
+    fn from(zset: ZSet) -> Self {
+        Collection::ZSet(zset)
+    }
+}
+
 impl CollectionType for List {
     #[inline]
     fn of(collection: &Collection) -> Option<&Self> {
         match collection {
             Collection::List(list) => Some(list),
+            Collection::ZSet(_) => None,
         }
     }
 
@@ -93,6 +109,7 @@ impl CollectionType for List {
     fn of_mut(collection: &mut Collection) -> Option<&mut Self> {
         match collection {
             Collection::List(list) => Some(list),
+            Collection::ZSet(_) => None,
         }
     }
 
@@ -109,4 +126,38 @@ impl CollectionType for List {
     /// A list keeps its nodes in order while it is changed.
     #[inline]
     fn settle(&mut self) {}
+}
+
+impl CollectionType for ZSet {
+    #[inline]
+    fn of(collection: &Collection) -> Option<&Self> {
+        match collection {
+            Collection::ZSet(zset) => Some(zset),
+            Collection::List(_) => None,
+        }
+    }
+
+    #[inline]
+    fn of_mut(collection: &mut Collection) -> Option<&mut Self> {
+        match collection {
+            Collection::ZSet(zset) => Some(zset),
+            Collection::List(_) => None,
+        }
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        ZSet::is_empty(self)
+    }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        ZSet::heap_bytes(self)
+    }
+
+    /// A set leaves the small form while it is changed, with the limits that hold then.
+    #[inline]
+    fn settle(&mut self) {
+        self.trim();
+    }
 }

@@ -20,7 +20,7 @@ impl KeyHash {
 }
 
 /// Hashes keys under one seed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Hasher {
     secrets: [u64; 4],
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::collection::{Collection, CollectionType};
 use super::types::list::List;
+use super::types::zset::ZSet;
 use crate::base::number;
 
 /// The longest text that Redis tries to store as an integer: `i64::MIN` in decimal.
@@ -67,6 +68,12 @@ impl From<Collection> for Value {
 impl From<List> for Value {
     fn from(list: List) -> Self {
         Collection::from(list).into()
+    }
+}
+
+impl From<ZSet> for Value {
+    fn from(zset: ZSet) -> Self {
+        Collection::from(zset).into()
     }
 }
 
@@ -167,6 +174,8 @@ pub enum Type {
     String,
     /// Lists.
     List,
+    /// Sorted sets.
+    ZSet,
 }
 
 impl Type {
@@ -175,6 +184,7 @@ impl Type {
         match self {
             Type::String => "string",
             Type::List => "list",
+            Type::ZSet => "zset",
         }
     }
 }
@@ -190,6 +200,10 @@ pub enum Encoding {
     Raw,
     /// A list: a chain of packed nodes.
     QuickList,
+    /// A small collection in one block.
+    ListPack,
+    /// A large sorted set.
+    SkipList,
 }
 
 impl Encoding {
@@ -200,6 +214,8 @@ impl Encoding {
             Encoding::EmbStr => "embstr",
             Encoding::Raw => "raw",
             Encoding::QuickList => "quicklist",
+            Encoding::ListPack => "listpack",
+            Encoding::SkipList => "skiplist",
         }
     }
 }

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slotd::parts::{Collection, Digest, List, ListOptions, PayloadLimits, Value, ValueRef, dump, restore};
+use slotd::parts::{
+    Collection, Digest, List, ListOptions, PayloadLimits, Value, ValueRef, ZSet, ZSetOptions, dump, restore,
+};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, payload)) = data.split_first() else { return };
@@ -12,11 +14,13 @@ fuzz_target!(|data: &[u8]| {
         compress_depth: u16::from(choice >> 4 & 3),
         packed_threshold: if choice & 0x40 == 0 { 1 << 30 } else { 40 },
     };
-    let limits = PayloadLimits { list, ..PayloadLimits::default() };
+    let zset = ZSetOptions { max_entries: usize::from(choice >> 3), ..ZSetOptions::default() };
+    let limits = PayloadLimits { list, zset, ..PayloadLimits::default() };
     let Ok(mut value) = restore(payload, &limits, false) else { return };
     if let Value::Collection(collection) = &mut value {
         match &mut **collection {
             Collection::List(list) => exercise(list, payload),
+            Collection::ZSet(zset) => exercise_zset(zset, payload),
         }
         if collection.is_empty() {
             return;
@@ -47,6 +51,30 @@ fn exercise(list: &mut List, script: &[u8]) {
         let mut counted = 0;
         list.range(0, usize::MAX, |_| counted += 1);
         assert_eq!(counted, list.len());
+    }
+}
+
+/// The same for a sorted set.
+fn exercise_zset(zset: &mut ZSet, script: &[u8]) {
+    let options = ZSetOptions { max_entries: 20, max_value: 40, seed: 1 };
+    for step in script.chunks_exact(3).take(64) {
+        let (op, at, score) = (step[0], usize::from(step[1]), f64::from(step[2] as i8) / 2.0);
+        match op % 5 {
+            0 => _ = zset.update(&script[..at.min(script.len())], &options, |_| Some(score)),
+            1 => {
+                let sum = |old: Option<f64>| Some(old.unwrap_or(0.0) + score).filter(|new| !new.is_nan());
+                _ = zset.update(&step[1..], &options, sum);
+            }
+            2 => _ = zset.remove(&step[1..]),
+            3 => zset.remove_range(at..at + 2),
+            _ => zset.pack(&options),
+        }
+        let (mut counted, mut last) = (0, f64::NEG_INFINITY);
+        zset.for_each(|_, score| {
+            assert!(last <= score);
+            (counted, last) = (counted + 1, score);
+        });
+        assert_eq!(counted, zset.len());
     }
 }
 

@@ -38,10 +38,10 @@ directives! {
     SET_MAX_LISTPACK_VALUE = int("set-max-listpack-value", 0, i64::MAX, 64).hidden().no_effect();
     /// The most members of a sorted set kept as listpack.
     ZSET_MAX_LISTPACK_ENTRIES =
-        int("zset-max-listpack-entries", 0, i64::MAX, 128).alias("zset-max-ziplist-entries").no_effect();
+        int("zset-max-listpack-entries", 0, i64::MAX, 128).alias("zset-max-ziplist-entries");
     /// The longest member of a sorted set kept as listpack.
     ZSET_MAX_LISTPACK_VALUE =
-        memory("zset-max-listpack-value", 0, LONG_MAX, 64).alias("zset-max-ziplist-value").no_effect();
+        memory("zset-max-listpack-value", 0, LONG_MAX, 64).alias("zset-max-ziplist-value");
     /// The largest HyperLogLog kept in its sparse form.
     HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, LONG_MAX, 3000).no_effect();
     /// Size of a stream's node; 0 for no limit.

@@ -38,7 +38,7 @@ pub(super) enum Received {
 /// Where the data is kept until it is complete.
 enum Sink {
     Beside { load: Box<Load>, _announced: Asynchronous },
-    Checked { check: Check, kept: Vec<u8>, file: Option<File>, length: u64 },
+    Checked { check: Box<Check>, kept: Vec<u8>, file: Option<File>, length: u64 },
 }
 
 /// INFO shows `async_loading:1` as long as this exists.
@@ -72,7 +72,7 @@ impl Sink {
         if beside {
             Self::Beside { load: Box::new(Load::beside(engine.clone())), _announced: Asynchronous::new(engine) }
         } else {
-            Self::Checked { check: Check::new(engine), kept: Vec::new(), file: None, length: 0 }
+            Self::Checked { check: Box::new(Check::new(engine)), kept: Vec::new(), file: None, length: 0 }
         }
     }
 

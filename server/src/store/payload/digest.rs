@@ -3,12 +3,14 @@
 //!
 //! The mixing is Redis's (debug.c): *xor* adds parts in any order, *mix* adds them in sequence.
 
+use crate::base::number::format_f64;
 use crate::base::sha1::{DIGEST_BYTES, sha1};
 use crate::store::{Collection, ValueRef};
 
 /// Type numbers as they enter a digest (Redis: OBJ_STRING and so on).
 const TYPE_STRING: u32 = 0;
 const TYPE_LIST: u32 = 1;
+const TYPE_ZSET: u32 = 3;
 
 /// A digest in the making.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,15 @@ impl Digest {
             ValueRef::Collection(Collection::List(list)) => {
                 self.mix(&TYPE_LIST.to_be_bytes());
                 list.range(0, list.len(), |element| element.with_text(|text| self.mix(text)));
+            }
+            ValueRef::Collection(Collection::ZSet(zset)) => {
+                self.mix(&TYPE_ZSET.to_be_bytes());
+                zset.for_each(|member, score| {
+                    let mut element = Digest::default();
+                    member.with_text(|text| element.mix(text));
+                    element.mix(&format_f64(score));
+                    self.xor(&element.0);
+                });
             }
         }
         if has_expire {

@@ -16,6 +16,10 @@ enum Part {
     Length,
     /// A string in any of its encodings.
     String,
+    /// A number of eight bytes.
+    Double,
+    /// A number as text: a byte that says its length, or which of the special numbers it is.
+    TextDouble,
 }
 
 /// The parts of a body of one type byte.
@@ -29,9 +33,13 @@ struct Form {
 /// The form of a type byte; `None` for types that are not supported.
 fn form(object_type: u8) -> Option<Form> {
     let (counted, parts): (bool, &[Part]) = match object_type {
-        opcode::TYPE_STRING | opcode::TYPE_LIST_ZIPLIST => (false, &[Part::String]),
+        opcode::TYPE_STRING | opcode::TYPE_LIST_ZIPLIST | opcode::TYPE_ZSET_ZIPLIST | opcode::TYPE_ZSET_LISTPACK => {
+            (false, &[Part::String])
+        }
         opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST => (true, &[Part::String]),
         opcode::TYPE_LIST_QUICKLIST_2 => (true, &[Part::Length, Part::String]),
+        opcode::TYPE_ZSET => (true, &[Part::String, Part::TextDouble]),
+        opcode::TYPE_ZSET_2 => (true, &[Part::String, Part::Double]),
         _ => return None,
     };
     Some(Form { counted, parts })
@@ -93,6 +101,8 @@ impl Extent {
                 match part {
                     Part::Length => drop(reader.length()?),
                     Part::String => skip_string(&mut reader, max_string)?,
+                    Part::Double => drop(reader.raw(size_of::<f64>())?),
+                    Part::TextDouble => drop(reader.text_double()?),
                 }
                 self.part += 1;
                 self.passed = start + reader.position();

@@ -17,6 +17,7 @@
 pub(crate) mod digest;
 mod extent;
 mod list;
+mod zset;
 
 use protocol::crc64;
 use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
@@ -24,6 +25,7 @@ use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
 use super::collection::{Collection, CollectionType};
 use super::encoding::Corrupt;
 use super::types::list::ListOptions;
+use super::types::zset::ZSetOptions;
 use super::value::{Value, ValueRef};
 pub(crate) use extent::{Extent, NoExtent};
 
@@ -34,13 +36,19 @@ const FOOTER_BYTES: usize = 10;
 pub struct PayloadLimits {
     /// For the lists it creates.
     pub list: ListOptions,
+    /// For the sorted sets it creates.
+    pub zset: ZSetOptions,
     /// The longest string it accepts, in bytes.
     pub max_string: u64,
 }
 
 impl Default for PayloadLimits {
     fn default() -> Self {
-        PayloadLimits { list: ListOptions::default(), max_string: crate::base::limits::PROTO_MAX_BULK_LEN_DEFAULT }
+        PayloadLimits {
+            list: ListOptions::default(),
+            zset: ZSetOptions::default(),
+            max_string: crate::base::limits::PROTO_MAX_BULK_LEN_DEFAULT,
+        }
     }
 }
 
@@ -73,6 +81,7 @@ pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
         ValueRef::Collection(Collection::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
+        ValueRef::Collection(Collection::ZSet(zset)) => zset::object_type(zset),
     }
 }
 
@@ -82,6 +91,7 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
         ValueRef::Int(number) => out.int_string(*number),
         ValueRef::Str(bytes) => out.string(bytes),
         ValueRef::Collection(Collection::List(list)) => list::write(list, out),
+        ValueRef::Collection(Collection::ZSet(zset)) => zset::write(zset, out),
     }
 }
 
@@ -96,6 +106,10 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
         opcode::TYPE_LIST_ZIPLIST => list::read_ziplist(input, limits.list).and_then(finish),
         opcode::TYPE_LIST_QUICKLIST => list::read_quicklist(input, limits.list, false).and_then(finish),
         opcode::TYPE_LIST_QUICKLIST_2 => list::read_quicklist(input, limits.list, true).and_then(finish),
+        opcode::TYPE_ZSET => zset::read_pairs(input, &limits.zset, false).and_then(finish),
+        opcode::TYPE_ZSET_2 => zset::read_pairs(input, &limits.zset, true).and_then(finish),
+        opcode::TYPE_ZSET_ZIPLIST => zset::read_ziplist(input, &limits.zset).and_then(finish),
+        opcode::TYPE_ZSET_LISTPACK => zset::read_listpack(input, &limits.zset).and_then(finish),
         unknown => Err(PayloadError::UnknownType(unknown)),
     }
 }

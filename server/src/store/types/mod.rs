@@ -1,3 +1,4 @@
 //! The data types, one file (and folder) each. They return Rust values and know neither commands nor replies.
 
 pub(crate) mod list;
+pub(crate) mod zset;

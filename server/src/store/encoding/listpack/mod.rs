@@ -215,6 +215,15 @@ impl Listpack {
         self.count += 1;
     }
 
+    /// Inserts an integer in front of `place`, which may be the end.
+    pub fn insert_int(&mut self, place: Place, value: i64) {
+        let draft = Draft::int(value);
+        self.splice(place, 0, draft.len());
+        let at = self.start as usize + place;
+        draft.write(&mut self.buf[at..at + draft.len()]);
+        self.count += 1;
+    }
+
     /// Replaces the element at `place`.
     pub fn replace(&mut self, place: Place, text: &[u8]) {
         let draft = Draft::new(text);

@@ -1,0 +1,100 @@
+//! Sorted sets as bytes: four forms, of which we write the two newest.
+//!
+//! A small set is its listpack as it is. A large one is a count and so many members with scores, from the greatest to
+//! the least, which Redis does because its skip list is built fastest from the end.
+//!
+//! A set from outside may have its elements in any order if they are written one by one. A block must be in order and
+//! have no member twice, since it is used as it is.
+
+use std::borrow::Cow;
+
+use protocol::rdb::{Reader, Writer, opcode};
+
+use super::PayloadError;
+use crate::store::encoding::listpack::Listpack;
+use crate::store::encoding::{Corrupt, ziplist};
+use crate::store::types::zset::{Element, ZSet, ZSetOptions, score};
+
+const DUPLICATE: Corrupt = Corrupt("sorted set has a member twice");
+const NO_SCORE: Corrupt = Corrupt("score of a sorted set is not a number");
+
+/// The type byte of what [`write`] writes.
+pub(super) fn object_type(zset: &ZSet) -> u8 {
+    if zset.as_listpack().is_some() { opcode::TYPE_ZSET_LISTPACK } else { opcode::TYPE_ZSET_2 }
+}
+
+/// Writes the body of a sorted set.
+pub(super) fn write(zset: &ZSet, out: &mut Writer) {
+    if let Some(listpack) = zset.as_listpack() {
+        return out.string(&listpack.to_bytes());
+    }
+    out.length(zset.len() as u64);
+    zset.range(0, zset.len(), true, |member, score| {
+        member.with_text(|text| out.string(text));
+        out.f64_le(score);
+    });
+}
+
+/// A count and so many members, each with its score: in eight bytes, or as text (before Redis 4.0).
+pub(super) fn read_pairs(input: &mut Reader<'_>, options: &ZSetOptions, is_binary: bool) -> Result<ZSet, PayloadError> {
+    let mut elements: Vec<(f64, Cow<'_, [u8]>)> = Vec::new();
+    for _ in 0..input.length()? {
+        let member = input.string()?;
+        let score = if is_binary { input.f64_le()? } else { input.text_double()? };
+        if score.is_nan() {
+            return Err(NO_SCORE.into());
+        }
+        elements.push((score, member));
+    }
+    // What Redis writes is descending.
+    elements.reverse();
+    if !is_unique(elements.iter().map(|(_, member)| Cow::Borrowed(&**member))) {
+        return Err(DUPLICATE.into());
+    }
+    Ok(ZSet::of_elements(elements, options))
+}
+
+/// One ziplist (Redis before 7.0).
+pub(super) fn read_ziplist(input: &mut Reader<'_>, options: &ZSetOptions) -> Result<ZSet, PayloadError> {
+    of_block(ziplist::to_listpack(&input.string()?)?, options)
+}
+
+/// One listpack.
+pub(super) fn read_listpack(input: &mut Reader<'_>, options: &ZSetOptions) -> Result<ZSet, PayloadError> {
+    of_block(Listpack::from_bytes(&input.string()?)?, options)
+}
+
+/// Checks that a block is a sorted set.
+fn of_block(block: Listpack, options: &ZSetOptions) -> Result<ZSet, PayloadError> {
+    if !block.len().is_multiple_of(2) {
+        return Err(Corrupt("sorted set has a member without score").into());
+    }
+    let mut members: Vec<Cow<'_, [u8]>> = Vec::with_capacity(block.len() / 2);
+    let mut last: Option<f64> = None;
+    let mut elements = block.iter();
+    while let (Some(member), Some(score)) = (elements.next(), elements.next()) {
+        let member = match member {
+            Element::Int(_) => Cow::Owned(member.to_vec()),
+            Element::Bytes(text) => Cow::Borrowed(text),
+        };
+        let score = score::stored(score).ok_or(NO_SCORE)?;
+        if last.is_some_and(|last| last > score || (score::same(last, score) && members.last() >= Some(&member))) {
+            return Err(Corrupt("sorted set is not in order").into());
+        }
+        last = Some(score);
+        members.push(member);
+    }
+    if !is_unique(members.into_iter()) {
+        return Err(DUPLICATE.into());
+    }
+    let mut zset = ZSet::of_listpack(block);
+    // Redis does not ask how long the members are.
+    zset.pack(&ZSetOptions { max_value: usize::MAX, ..*options });
+    Ok(zset)
+}
+
+fn is_unique<'a>(members: impl Iterator<Item = Cow<'a, [u8]>>) -> bool {
+    let mut members: Vec<_> = members.collect();
+    members.sort_unstable();
+    members.windows(2).all(|pair| pair[0] != pair[1])
+}

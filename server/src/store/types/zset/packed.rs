@@ -1,0 +1,122 @@
+//! The small form of a sorted set: a listpack of members and scores, in order, byte for byte Redis's.
+//!
+//! A score is stored as the integer that it is, or as the text of `%.17g`. Everything is found by walking, which is
+//! what such a small block is for.
+
+use crate::base::number::format_f64;
+use crate::store::encoding::element::{Element, Needle};
+use crate::store::encoding::listpack::{Listpack, Place};
+
+use super::bounds::{LexBounds, ScoreBounds};
+use super::score::{self, as_integer, same};
+
+/// The score that an element of the block stands for.
+#[inline]
+fn score_of(element: Element<'_>) -> f64 {
+    score::stored(element).expect("what is stored as a score is one")
+}
+
+/// Members with their scores and places, in order.
+pub(super) fn elements(packed: &Listpack) -> impl DoubleEndedIterator<Item = (Element<'_>, f64)> {
+    Pairs(packed.iter())
+}
+
+/// See [`elements`].
+struct Pairs<I>(I);
+
+impl<'a, I: Iterator<Item = Element<'a>>> Iterator for Pairs<I> {
+    type Item = (Element<'a>, f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let member = self.0.next()?;
+        Some((member, score_of(self.0.next()?)))
+    }
+}
+
+impl<'a, I: DoubleEndedIterator<Item = Element<'a>>> DoubleEndedIterator for Pairs<I> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let score = score_of(self.0.next_back()?);
+        Some((self.0.next_back()?, score))
+    }
+}
+
+/// Number, place and score of a member.
+pub(super) fn find(packed: &Listpack, member: &[u8]) -> Option<(usize, Place, f64)> {
+    let needle = Needle::new(member);
+    let (mut place, mut number) = ((!packed.is_empty()).then_some(0), 0);
+    while let Some(at) = place {
+        let score = packed.after(at)?;
+        if needle.matches(packed.element(at)) {
+            return Some((number, at, score_of(packed.element(score))));
+        }
+        (place, number) = (packed.after(score), number + 1);
+    }
+    None
+}
+
+/// Adds an element whose member is not there.
+pub(super) fn insert(packed: &mut Listpack, score: f64, member: &[u8]) {
+    match place_for(packed, score, member) {
+        None => push(packed, score, member),
+        Some(place) => {
+            // The score first, so that both are inserted at the same place.
+            match as_integer(score) {
+                Some(number) => packed.insert_int(place, number),
+                None => packed.insert(place, &format_f64(score)),
+            }
+            packed.insert(place, member);
+        }
+    }
+}
+
+/// Adds an element that is greater than all others.
+pub(super) fn push(packed: &mut Listpack, score: f64, member: &[u8]) {
+    packed.push_back(member);
+    match as_integer(score) {
+        Some(number) => packed.push_back_int(number),
+        None => packed.push_back(&format_f64(score)),
+    }
+}
+
+/// The place of the first element that is greater; `None` is the end.
+fn place_for(packed: &Listpack, score: f64, member: &[u8]) -> Option<Place> {
+    let mut place = (!packed.is_empty()).then_some(0);
+    while let Some(at) = place {
+        let score_at = packed.after(at)?;
+        let other = score_of(packed.element(score_at));
+        if other > score || (same(other, score) && packed.element(at).with_text(|text| text > member)) {
+            return Some(at);
+        }
+        place = packed.after(score_at);
+    }
+    None
+}
+
+/// The numbers of the elements whose scores are within bounds.
+pub(super) fn score_range(packed: &Listpack, bounds: &ScoreBounds) -> std::ops::Range<usize> {
+    let (mut start, mut end) = (0, 0);
+    for (_, score) in elements(packed) {
+        start += usize::from(!bounds.reaches(score));
+        end += usize::from(!bounds.exceeded_by(score));
+    }
+    start..end
+}
+
+/// The numbers of the elements whose members are within bounds. The scores should be the same; if they are not, the
+/// reply is the one that Redis gives: what follows the first fitting element from the given end.
+pub(super) fn lex_range(packed: &Listpack, bounds: &LexBounds<'_>, reversed: bool) -> std::ops::Range<usize> {
+    let fits =
+        |(member, _): (Element<'_>, f64)| member.with_text(|text| (bounds.reaches(text), !bounds.exceeded_by(text)));
+    let len = packed.len() / 2;
+    let (first, last) = (elements(packed).next().map(fits), elements(packed).next_back().map(fits));
+    let (Some((_, true)), Some((true, _))) = (first, last) else { return 0..0 };
+    if reversed {
+        let skipped = elements(packed).rev().map(fits).take_while(|(_, below)| !below).count();
+        let taken = elements(packed).rev().map(fits).skip(skipped).take_while(|(above, _)| *above).count();
+        len - skipped - taken..len - skipped
+    } else {
+        let skipped = elements(packed).map(fits).take_while(|(above, _)| !above).count();
+        let taken = elements(packed).map(fits).skip(skipped).take_while(|(_, below)| *below).count();
+        skipped..skipped + taken
+    }
+}
