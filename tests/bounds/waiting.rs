@@ -3,6 +3,7 @@
 //! Connections are spread over workers: the first eight share one, the next go to another. A command that needs the
 //! slot of a long one is parked, and the other connections of its worker are served.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use integration::client::Client;
@@ -224,6 +225,35 @@ fn a_client_that_waits_for_a_long_command_is_not_closed_as_idle() {
     let reply = others[0].frame(secs(60)).expect("it is answered");
     assert_eq!(reply, format!(":{ELEMENTS}\r\n").into_bytes());
     assert!(first[0].frame(secs(60)).expect("EXEC's reply").starts_with(b"*"));
+}
+
+/// While its command waits for a slot, a client's further requests stay in the socket, as they do in Redis while it is
+/// busy. They do not fill the memory, and a client that does not wait for replies is not closed for it.
+#[test]
+fn what_is_sent_behind_a_command_that_waits_stays_in_the_socket() {
+    if !has_two_workers() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).with("client-query-buffer-limit", "4mb").start();
+    let (mut first, mut others) = elsewhere(&node, 6);
+    fill_list(&mut first[0]);
+    begin_long_exec(&mut first[0]);
+    let (sender, receiver) = others.split_at_mut(1);
+    let requests = 10_000;
+    let mut bytes = b"LLEN list\r\n".to_vec();
+    let value = "v".repeat(1_000);
+    for _ in 0..requests {
+        bytes.extend_from_slice(format!("SET key {value}\r\n").as_bytes());
+    }
+    let mut writer = sender[0].sender();
+    let sending = std::thread::spawn(move || writer.write_all(&bytes).expect("everything is taken"));
+    assert!(!answered_soon(&mut receiver[0], "PING").is_error());
+    assert!(first[0].arrived().is_none(), "the transaction was to take longer");
+    assert_eq!(sender[0].reply(secs(60)).expect("the reply of LLEN").int(), ELEMENTS as i64);
+    for request in 0..requests {
+        assert!(sender[0].reply(secs(60)).is_ok_and(|reply| reply.is_ok()), "reply {request}");
+    }
+    sending.join().expect("no panic");
 }
 
 /// The data set of a primary replaces that of its replica between two commands, so it has to wait for a long one. The

@@ -306,6 +306,24 @@ PING
 !silent
 CLIENT REPLY ON
 PING
+== REPLY SKIP for what is answered by pushes, and for RESET
+!send CLIENT REPLY SKIP
+SUBSCRIBE channel
+PING a
+!send CLIENT REPLY SKIP
+PSUBSCRIBE pattern*
+PUNSUBSCRIBE pattern*
+PING b
+!send CLIENT REPLY SKIP
+UNSUBSCRIBE channel
+GET a
+!send CLIENT REPLY SKIP
+!send RESET
+!silent
+PING
+!send CLIENT REPLY OFF
+RESET
+PING
 == REPLY inside a transaction
 MULTI
 !send CLIENT REPLY SKIP

@@ -49,6 +49,11 @@ impl Client {
         self.stream.local_addr().expect("a connected socket has an address")
     }
 
+    /// Another handle of the socket, for a thread that only sends.
+    pub fn sender(&self) -> TcpStream {
+        self.stream.try_clone().expect("there is a descriptor left")
+    }
+
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
@@ -131,8 +136,8 @@ impl Client {
     #[track_caller]
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
         self.try_call(args).unwrap_or_else(|error| {
-            let shown: Vec<String> = args.iter().map(|a| a.as_ref().escape_ascii().to_string()).collect();
-            panic!("no reply to {}: {error}", shown.join(" "))
+            let shown: Vec<String> = args.iter().take(20).map(|a| a.as_ref().escape_ascii().to_string()).collect();
+            panic!("no reply to {:.200}: {error}", shown.join(" "))
         })
     }
 

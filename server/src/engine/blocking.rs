@@ -32,9 +32,9 @@ use super::unit::Unit;
 use crate::base::rng::Rng;
 use crate::command::{BlockSpec, CmdError, KnownKey, LockPlan, Locked, Role, TimeoutReply};
 use crate::runtime::task_group::Phase;
-use crate::session::Session;
 use crate::session::client::parked::{Parked, write_timeout};
 use crate::session::client::{ClientHandle, Mail};
+use crate::session::{ReplyMode, Session};
 use crate::store::{BlockToken, Cause, Change, EntryRef, Slot, Type, Waiter, Wake};
 
 /// How often a serving thread checks whether a pause is over.
@@ -92,6 +92,7 @@ impl Engine {
     }
 
     fn note_parked(&self, session: &mut Session, parked: Arc<Parked>) {
+        session.is_reply_unwanted = session.reply_mode != ReplyMode::On;
         session.handle.park(Some(parked.clone()));
         session.parked = Some(parked);
         self.clients.blocked.fetch_add(1, Ordering::Relaxed);

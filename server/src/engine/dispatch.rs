@@ -483,20 +483,23 @@ fn end_turn(session: &mut Session, command: &Command, step: Step, start: usize, 
 #[inline(always)]
 fn settle(session: &mut Session, start: usize, out: &mut Vec<u8>) {
     let pushed = std::mem::take(&mut session.pushed);
-    if session.origin != Origin::Client || (session.reply_mode != ReplyMode::On && !pushed) {
-        silence(session, start, out);
+    if session.origin != Origin::Client || session.reply_mode != ReplyMode::On {
+        silence(session, start, out, pushed);
     }
 }
 
-/// Removes what a command wrote since `start`: the client does not want it.
+/// Removes what a command wrote since `start`: the client does not want it, unless these are pushes. SKIP has been for
+/// this command then, too.
 #[cold]
-fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>) {
+fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>, pushed: bool) {
     if session.origin == Origin::Primary
         && let Some([b'-', error @ ..]) = out.get(start..)
     {
         session.stream_error = Some(String::from_utf8_lossy(error).trim_end().to_owned());
     }
-    out.truncate(start);
+    if session.origin != Origin::Client || !pushed {
+        out.truncate(start);
+    }
     session.reply_mode = match session.reply_mode {
         ReplyMode::SkipNext => ReplyMode::Skip,
         ReplyMode::Skip => ReplyMode::On,

@@ -34,9 +34,10 @@ const GATE_LOOK: Duration = Duration::from_millis(10);
 const GATES_AGAIN: Duration = Duration::from_millis(2);
 /// After being parked this often because of slots, a command waits as long as it takes.
 const ATTEMPTS: u32 = 200;
-/// The same because of gates, each time a batch has ended that was in the way: ten seconds at least. Only gates that
-/// open and close again and again make a command reach this number; a long command is one attempt.
-const GATE_ATTEMPTS: u32 = 1_000;
+/// The same because of gates, each time a batch has ended that was in the way. Workers make way for who wants to be
+/// alone, so only a command whose own worker is busy whenever they do comes to this number; a long command is one
+/// attempt.
+const GATE_ATTEMPTS: u32 = 100;
 
 /// What a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,10 @@ pub(crate) enum Held {
     Pause(i64),
     /// A slot of a database, which another command has locked.
     Slot(usize, SlotId),
-    /// A gate of the barrier: its thread's, or one that is not released by a long command; or the turn to be alone.
+    /// Its thread's gate of the barrier, while another thread is alone.
     Gate(usize),
+    /// Another gate, which a long command does not release, or the turn: the command wants to be alone.
+    Alone(usize),
 }
 
 impl Engine {
@@ -59,14 +62,21 @@ impl Engine {
                 let is_taken = || self.keyspace.is_locked(db, slot);
                 called(|ticket| self.keyspace.park(db, slot, ticket), is_taken, LOOK_AGAIN).await;
             }
-            Held::Gate(gate) => {
-                self.contention.gate_retries.count();
-                let entered = self.barrier.entered(gate);
-                let is_taken = || self.barrier.is_held_by(gate, entered);
-                if !called(|ticket| self.barrier.park(gate, ticket), is_taken, GATE_LOOK).await {
-                    tokio::time::sleep(GATES_AGAIN).await;
-                }
-            }
+            Held::Gate(gate) => self.gate_over(gate, || {}).await,
+            Held::Alone(gate) => self.gate_over(gate, || self.barrier.want(gate)).await,
+        }
+    }
+
+    /// Waits until a gate is released, or entered anew. `wish` is noted as long as it is not.
+    async fn gate_over(&self, gate: usize, wish: impl Fn()) {
+        self.contention.gate_retries.count();
+        let entered = self.barrier.entered(gate);
+        let is_taken = || {
+            wish();
+            self.barrier.is_held_by(gate, entered)
+        };
+        if !is_taken() || !called(|ticket| self.barrier.park(gate, ticket), is_taken, GATE_LOOK).await {
+            tokio::time::sleep(GATES_AGAIN).await;
         }
     }
 
@@ -147,7 +157,7 @@ pub(crate) fn alone<'e, R>(
     if session.attempts >= GATE_ATTEMPTS {
         return pass.exclusive(|pass| f(pass, session));
     }
-    pass.try_exclusive(|pass| f(pass, &mut *session)).unwrap_or_else(|gate| Err(hold(session, Held::Gate(gate))))
+    pass.try_exclusive(|pass| f(pass, &mut *session)).unwrap_or_else(|gate| Err(hold(session, Held::Alone(gate))))
 }
 
 /// Leaves a ticket and waits until it is called. Returns `false` if `leave` finds that there is nothing to wait for. A

@@ -177,7 +177,7 @@ fn who_needs_the_node_alone_does_not_wait_for_a_long_command() {
     for commands in [&[&["FLUSHALL"][..]][..], &[&["MULTI"], &["DBSIZE"], &["EXEC"]]] {
         let gate = bench.engine.loader_gate();
         let long = bench.engine.barrier.enter(gate);
-        assert_eq!(send(&bench, &mut client, commands).0, Some(Held::Gate(gate)), "the gate that is in the way");
+        assert_eq!(send(&bench, &mut client, commands).0, Some(Held::Alone(gate)), "the gate that is in the way");
         // All other commands go on meanwhile.
         assert!(bench.engine.barrier.try_enter(client.session.gate).is_some());
         drop(long);
@@ -239,6 +239,28 @@ async fn nothing_is_tried_again_while_the_slot_is_still_held() {
     tokio::time::timeout(Duration::from_secs(5), over).await.expect("the end of it is noticed");
 }
 
+/// Thousands of commands may come for a slot that is held for long, and each wait blocks their worker.
+#[test]
+fn only_the_first_waits_for_a_slot_that_is_held_for_long() {
+    let bench = Bench::new();
+    let slot = key_slot(b"key");
+    let long = bench.engine.keyspace.lock(0, slot);
+    let mut client = bench.connect();
+    assert_eq!(send(&bench, &mut client, &[&["GET", "key"]]).0, Some(Held::Slot(0, slot)));
+    let waker = std::task::Waker::noop();
+    let ticket = Ticket::new(waker);
+    assert!(bench.engine.keyspace.park(0, slot, &ticket));
+    let begun = std::time::Instant::now();
+    for _ in 0..10_000 {
+        assert!(bench.engine.keyspace.lock_within(0, slot, SLOT_PATIENCE).is_none());
+    }
+    // Waiting each time would take two seconds.
+    assert!(begun.elapsed() < SLOT_PATIENCE * 10_000, "{:?}", begun.elapsed());
+    drop(long);
+    assert!(ticket.is_called());
+    assert!(bench.engine.keyspace.lock_within(0, slot, SLOT_PATIENCE).is_some());
+}
+
 /// A command that was held ends as any other: pushes behind its own reply, and no reply beyond the output limit.
 #[test]
 fn a_command_that_was_held_ends_as_any_other() {
@@ -288,7 +310,7 @@ async fn nobody_asks_to_be_alone_again_while_the_same_batch_has_a_gate() {
     let gate = bench.engine.control_gate();
     let busy = bench.engine.barrier.enter(gate);
     let held = send(&bench, &mut client, &[&["SWAPDB", "0", "1"]]).0.expect("another thread is under way");
-    assert_eq!(held, Held::Gate(gate));
+    assert_eq!(held, Held::Alone(gate));
     let mut over = Box::pin(bench.engine.held_over(held));
     assert!(tokio::time::timeout(GATE_LOOK * 20, over.as_mut()).await.is_err(), "it is under way still");
     drop(busy);

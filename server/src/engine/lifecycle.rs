@@ -71,7 +71,10 @@ impl Engine {
         session.db = 0;
         session.readonly = false;
         session.asking = false;
-        session.reply_mode = ReplyMode::On;
+        // SKIP was for RESET itself.
+        if session.reply_mode != ReplyMode::Skip {
+            session.reply_mode = ReplyMode::On;
+        }
         session.no_touch = false;
         session.protocol = protocol::resp::reply::Protocol::Resp2;
         session.handle.stats.protocol.store(2, Ordering::Relaxed);

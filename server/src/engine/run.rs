@@ -172,7 +172,6 @@ impl Engine {
         mut locked: Locked<'_>,
         unit: Unit,
     ) -> Step {
-        session.is_reply_unwanted = session.reply_mode != ReplyMode::On;
         self.park(session, call.command.index, call.args.to_owned(), spec, &mut locked);
         drop(locked);
         self.end_unit(session, unit);

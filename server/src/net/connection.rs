@@ -30,6 +30,8 @@ use crate::runtime::threads::{READ_BUFFER, Shared};
 use crate::session::client::{ClientHandle, Mail};
 use crate::session::{ReplyMode, Session};
 
+/// While a command is owed a reply, no more than about so much is read beyond it, bytes.
+const HELD_INPUT: usize = 64 * 1024;
 /// A write buffer that grew beyond this is freed, bytes.
 const WRITE_BUFFER_KEEP: usize = 1024 * 1024;
 
@@ -131,6 +133,8 @@ impl Connection {
                 },
                 Event::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
+                    // A reply that is not wanted is empty already.
+                    self.session.is_reply_unwanted = false;
                     waiting = Waiting::Nothing;
                     self.unsent.append(&bytes);
                     self.execute_rest()
@@ -216,6 +220,10 @@ impl Connection {
                 && timer.as_mut().poll(cx).is_ready()
             {
                 return Poll::Ready(Event::Timer);
+            }
+            // Redis reads nothing while a command runs: the rest waits in the socket.
+            if self.input.len() >= HELD_INPUT && self.owes_reply(waiting) {
+                return Poll::Pending;
             }
             match self.poll_read(cx, &shared) {
                 // The client sends nothing more but still gets its replies; Redis replies before it reads again.
@@ -454,7 +462,7 @@ impl Connection {
                 }
                 Mail::LastReply(bytes) => {
                     self.engine.unpark(&mut self.session);
-                    self.unsent.append(&bytes);
+                    self.answer(&bytes);
                     return Some(Next::Close);
                 }
                 Mail::Retry => {

@@ -126,12 +126,16 @@ impl Keyspace {
         self.try_lock(db, slot).or_else(|| self.wait_within(db, slot, patience))
     }
 
-    /// [`Keyspace::lock_within`] after a first attempt has failed.
+    /// [`Keyspace::lock_within`] after a first attempt has failed. If others have waited in vain already, so that they
+    /// are parked, the slot is held for long, and this one does not wait: there may be thousands.
     #[cold]
     pub(crate) fn wait_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
         self.waits.count();
         let database = self.database(db);
-        Some(self.enter(database, slot, database.cells[slot.index()].slot.try_lock_for(patience)?))
+        let cell = &database.cells[slot.index()];
+        let is_awaited = cell.keys.load(Ordering::Relaxed) & AWAITED != 0;
+        let guard = if is_awaited { cell.slot.try_lock() } else { cell.slot.try_lock_for(patience) };
+        Some(self.enter(database, slot, guard?))
     }
 
     /// Has `ticket` called when the slot is unlocked. `false`: it is not locked.

@@ -7,18 +7,22 @@
 //! A single command may take seconds. Threads that do not depend on it must not stand still only because another thread
 //! waits for its end. So the waiting thread keeps the gates of others closed for no longer than a usual batch takes: if
 //! one gate is still held then, it opens the others again and waits for that one alone. A worker does not even do that
-//! ([`Pass::try_exclusive`]): its command is parked, and its other connections are served.
+//! ([`Pass::try_exclusive`]): its command is parked, and its other connections are served. So that a series of long
+//! commands does not starve it, whoever holds the gate in its way keeps out of it for a moment after its batch
+//! ([`Barrier::want`], [`gate`]).
 //!
 //! Invariants: one thread at a time takes all gates (`turn`), and it holds none of its own meanwhile, so two such
 //! threads cannot wait for each other. No gate is held across an `.await`.
 
+mod gate;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 
+use self::gate::{Gate, Way};
 use crate::base::contention::Waits;
 use crate::base::parking::{Parking, Ticket};
 
@@ -42,21 +46,8 @@ pub(crate) struct Barrier {
     gate_waits: Waits,
     /// How often a thread that wanted to be alone found another gate held, or another such thread before it.
     alone_waits: Waits,
-}
-
-/// A gate, or the turn.
-#[derive(Default)]
-struct Gate {
-    lock: Mutex<()>,
-    /// How often it was entered. Changed by its holder only, so that a long batch can be told from many short ones.
-    entered: AtomicU64,
-}
-
-impl Gate {
-    #[inline]
-    fn note_entered(&self) {
-        self.entered.store(self.entered.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
+    /// When the barrier was made; gates count time from there.
+    begun: Instant,
 }
 
 /// Proof that the holder executes between two barriers, or alone; or else that it touches no data
@@ -81,6 +72,7 @@ impl Barrier {
             parking: Parking::default(),
             gate_waits: Waits::default(),
             alone_waits: Waits::default(),
+            begun: Instant::now(),
         }
     }
 
@@ -101,20 +93,39 @@ impl Barrier {
 
     /// Enters through gate `gate`; blocks while another thread is alone.
     pub(crate) fn enter(&self, gate: usize) -> Pass<'_> {
-        self.pass(gate, self.gate_waits.lock(&self.gates[gate].lock))
+        self.pass(gate, self.gates[gate].lock(&self.gate_waits))
     }
 
     /// Enters through gate `gate` unless another thread is alone: for the control thread, which never waits for a
     /// command.
     pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
-        Some(self.pass(gate, self.gate_waits.try_lock(&self.gates[gate].lock)?))
+        Some(self.pass(gate, self.gates[gate].try_lock(&self.gate_waits)?))
     }
 
-    /// Enters through gate `gate` unless another thread stays alone for long: for a worker, which has other connections
-    /// to serve.
+    /// Enters through gate `gate` unless another thread stays alone for long, or was promised that it can be alone now:
+    /// for a worker, which has other connections to serve.
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
-        Some(self.pass(gate, self.gate_waits.lock_within(&self.gates[gate].lock, PATIENCE)?))
+        let at = &self.gates[gate];
+        if at.is_wanted() && self.makes_way(gate) {
+            return None;
+        }
+        Some(self.pass(gate, at.lock_soon(&self.gate_waits, PATIENCE)?))
+    }
+
+    /// Whether the gate is left open for a thread that wants to be alone. Calls it when that begins.
+    #[cold]
+    fn makes_way(&self, gate: usize) -> bool {
+        let way = self.gates[gate].make_way(self.begun.elapsed());
+        if way == Way::Opened {
+            self.parking.wake_all(&gate);
+        }
+        way != Way::Closed
+    }
+
+    /// Asks whoever holds this gate (not the turn) to keep out of it for a moment after its batch.
+    pub(crate) fn want(&self, gate: usize) {
+        self.at(gate).want();
     }
 
     /// A pass without a gate, for a command that touches nothing that the barrier protects.
@@ -136,31 +147,31 @@ impl Barrier {
     /// already.
     pub(crate) fn park(&self, gate: usize, ticket: &Arc<Ticket>) -> bool {
         self.parking.leave(gate, ticket);
-        self.at(gate).lock.is_locked()
+        self.at(gate).is_locked()
     }
 
     /// How often a gate was entered so far.
     pub(crate) fn entered(&self, gate: usize) -> u64 {
-        self.at(gate).entered.load(Ordering::Relaxed)
+        self.at(gate).entered()
     }
 
     /// Whether the same batch still has a gate that had been entered so often.
     pub(crate) fn is_held_by(&self, gate: usize, entered: u64) -> bool {
-        self.at(gate).lock.is_locked() && self.entered(gate) == entered
+        self.at(gate).is_locked() && self.entered(gate) == entered
     }
 
     /// Closes all gates that are not in `closed` yet, waiting for each no longer than `patience`. If one is not
     /// released in time, opens them all again and returns its number.
     fn close_within<'a>(&'a self, mut closed: Closed<'a>, patience: Duration) -> Result<Closed<'a>, usize> {
-        for (gate, Gate { lock, .. }) in self.gates.iter().map(|gate| &**gate).enumerate() {
-            if closed.iter().any(|(known, _)| *known == gate) {
+        for (number, gate) in self.gates.iter().enumerate() {
+            if closed.iter().any(|(known, _)| *known == number) {
                 continue;
             }
-            match self.alone_waits.lock_within(lock, patience) {
-                Some(guard) => closed.push((gate, guard)),
+            match gate.lock_within(&self.alone_waits, patience) {
+                Some(guard) => closed.push((number, guard)),
                 None => {
                     self.open(closed);
-                    return Err(gate);
+                    return Err(number);
                 }
             }
         }
@@ -174,18 +185,25 @@ impl Barrier {
         for _ in 0..ATTEMPTS {
             match self.close_within(closed, patience) {
                 Ok(all) => return all,
-                Err(gate) => closed = vec![(gate, self.gates[gate].lock.lock())],
+                Err(gate) => closed = vec![(gate, self.gates[gate].lock(&self.alone_waits))],
             }
             patience = (patience * 2).min(PATIENCE_MAX);
         }
         drop(closed);
-        self.gates.iter().map(|gate| self.alone_waits.lock(&gate.lock)).enumerate().collect()
+        self.gates.iter().map(|gate| gate.lock(&self.alone_waits)).enumerate().collect()
     }
 
     fn open(&self, closed: Closed<'_>) {
         for (gate, guard) in closed {
             drop(guard);
             self.parking.wake_all(&gate);
+        }
+    }
+
+    /// Workers need not make way any more, unless others wait for the same moment.
+    fn forget_wishes(&self) {
+        if self.gates.iter().any(|gate| gate.is_wanted()) && !self.parking.is_awaited(&self.gates.len()) {
+            self.gates.iter().for_each(|gate| gate.forget_wish());
         }
     }
 
@@ -204,7 +222,7 @@ impl<'a> Pass<'a> {
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.alone_waits.lock(&barrier.turn.lock);
+        let turn = barrier.turn.lock(&barrier.alone_waits);
         barrier.turn.note_entered();
         let closed = barrier.close();
         let result = self.run_alone(closed, f);
@@ -223,7 +241,12 @@ impl<'a> Pass<'a> {
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.alone_waits.lock_within(&barrier.turn.lock, PATIENCE).ok_or(barrier.gates.len())?;
+        // Who is known to take long is not waited for once more: many commands may come while it does.
+        if let Some(gate) = barrier.gates.iter().position(|gate| gate.is_held_for_long()) {
+            barrier.alone_waits.count();
+            return Err(gate);
+        }
+        let turn = barrier.turn.lock_soon(&barrier.alone_waits, PATIENCE).ok_or(barrier.gates.len())?;
         barrier.turn.note_entered();
         let result = barrier.close_within(Vec::new(), PATIENCE).map(|closed| self.run_alone(closed, f));
         barrier.end_turn(turn);
@@ -237,6 +260,7 @@ impl<'a> Pass<'a> {
         if let Some(own) = closed.iter().position(|(gate, _)| *gate == self.gate) {
             self.guard = Some(closed.swap_remove(own).1);
         }
+        self.barrier.forget_wishes();
         self.barrier.open(closed);
         result
     }
@@ -256,47 +280,4 @@ impl<'a> Pass<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[test]
-    fn the_control_thread_does_not_wait_for_an_exclusive_command() {
-        let barrier = Barrier::new(1, 1);
-        barrier.enter(0).exclusive(|_| assert!(barrier.try_enter(1).is_none()));
-        assert!(barrier.try_enter(1).is_some());
-    }
-
-    #[test]
-    fn exclusive_holder_runs_alone() {
-        let barrier = Arc::new(Barrier::new(3, 0));
-        let inside = Arc::new(AtomicUsize::new(0));
-        let threads: Vec<_> = (0..3)
-            .map(|gate| {
-                let (barrier, inside) = (barrier.clone(), inside.clone());
-                std::thread::spawn(move || {
-                    let mut pass = barrier.enter(gate);
-                    for round in 0..200 {
-                        inside.fetch_add(1, Ordering::SeqCst);
-                        inside.fetch_sub(1, Ordering::SeqCst);
-                        if round % 20 == gate {
-                            pass.exclusive(|_| {
-                                assert_eq!(
-                                    inside.fetch_add(10, Ordering::SeqCst),
-                                    0,
-                                    "nobody else is between two commands"
-                                );
-                                inside.fetch_sub(10, Ordering::SeqCst);
-                            });
-                        }
-                        pass.yield_now();
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("no thread panicked");
-        }
-    }
-}
+mod tests;
