@@ -4,6 +4,7 @@ pub use crate::base::rng::Rng;
 pub use crate::persistence::rdb_loader::{LoadError, Loader, Record};
 pub use crate::store::payload::digest::Digest;
 pub use crate::store::payload::{PayloadLimits, dump, restore};
+pub use crate::store::types::hash::{Hash, HashLimits};
 pub use crate::store::types::list::{List, ListOptions};
 pub use crate::store::types::zset::{ZSet, ZSetOptions};
 pub use crate::store::{Collection, Value, ValueRef};

@@ -18,12 +18,18 @@ struct Kind {
     command: &'static str,
     elements: usize,
     bytes: usize,
+    /// Elements are pairs of a number and the value.
+    pairs: bool,
     /// As many as make the memory of connections unimportant.
     keys: usize,
 }
 
 const fn kind(name: &'static str, command: &'static str, elements: usize, bytes: usize, keys: usize) -> Kind {
-    Kind { name, command, elements, bytes, keys }
+    Kind { name, command, elements, bytes, pairs: false, keys }
+}
+
+const fn pairs(name: &'static str, command: &'static str, elements: usize, bytes: usize, keys: usize) -> Kind {
+    Kind { pairs: true, ..kind(name, command, elements, bytes, keys) }
 }
 
 const KINDS: &[Kind] = &[
@@ -35,6 +41,11 @@ const KINDS: &[Kind] = &[
     kind("lists of small elements", "RPUSH", 20_000, 10, 50),
     kind("lists of large elements", "RPUSH", 300, 2_000, 20),
     kind("lists of huge elements", "RPUSH", 10, 200_000, 5),
+    pairs("hashes of one field", "HSET", 1, 16, 40_000),
+    pairs("small hashes", "HSET", 20, 16, 8_000),
+    pairs("hashes with a long value", "HSET", 3, 100, 20_000),
+    pairs("big hashes", "HSET", 20_000, 16, 20),
+    pairs("hashes of huge values", "HSET", 10, 200_000, 5),
 ];
 
 #[test]
@@ -58,7 +69,12 @@ fn memory_usage_is_what_the_allocator_spends() {
                 .flat_map(|number| {
                     let key = format!("{:016}", number);
                     let mut words = vec![kind.command, key.as_str()];
-                    words.extend(std::iter::repeat_n(value.as_str(), kind.elements));
+                    let numbers: Vec<String> = (0..kind.elements).map(|number| number.to_string()).collect();
+                    if kind.pairs {
+                        words.extend(numbers.iter().flat_map(|number| [number.as_str(), value.as_str()]));
+                    } else {
+                        words.extend(std::iter::repeat_n(value.as_str(), kind.elements));
+                    }
                     encode(&words)
                 })
                 .collect();

@@ -21,6 +21,7 @@ mod connection;
 mod databases;
 mod dump_restore;
 mod expire;
+mod hashes;
 mod info;
 mod introspection;
 mod keys;

@@ -30,6 +30,10 @@ pub(crate) const ZSET_MAX_LISTPACK_ENTRIES_DEFAULT: usize = 128;
 /// `zset-max-listpack-value`.
 pub(crate) const ZSET_MAX_LISTPACK_VALUE_DEFAULT: usize = 64;
 
+/// How many members a command picks at random if they may occur more than once: the count comes from the client, and
+/// the reply must fit into memory.
+pub(crate) const RANDOM_PICKS_MAX: usize = 1 << 24;
+
 /// The maximum of `databases`: a slot's place ([`crate::command::locked::Place`]) has bits for so many beside the
 /// slot's number.
 pub(crate) const DATABASES_MAX: i64 = 1 << 18;

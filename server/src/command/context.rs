@@ -15,6 +15,7 @@ use super::effects::{Effects, NotifyClass};
 use super::locked::Slots;
 use super::{CmdError, error};
 use crate::base::rng::Rng;
+use crate::store::types::hash::HashLimits;
 use crate::store::types::zset::ZSetOptions;
 use crate::store::{
     AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard,
@@ -43,6 +44,8 @@ pub(crate) struct DataLimits {
     pub list_packed_threshold: usize,
     /// `zset-max-listpack-entries`, `zset-max-listpack-value`, and the seed of hashes.
     pub zset: ZSetOptions,
+    /// When a hash gets a table, and the seed of that.
+    pub hash: HashLimits,
     /// `proto-max-bulk-len`: no string grows beyond it.
     pub max_string: usize,
     /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.
@@ -144,7 +147,6 @@ pub(crate) struct KeyedCtx<'a> {
     pub reply: Reply<'a>,
     pub limits: &'a DataLimits,
     /// Random numbers, for commands that pick elements.
-    #[expect(dead_code, reason = "for sets, hashes and sorted sets, whose commands pick elements")]
     pub rng: &'a mut Rng,
     /// The command's name as errors print it: `set`, `object|encoding`.
     pub name: &'a str,

@@ -80,6 +80,12 @@ texts! {
     SYNTAX = "ERR syntax error";
     NOT_INTEGER = "ERR value is not an integer or out of range";
     NOT_FLOAT = "ERR value is not a valid float";
+    OUT_OF_RANGE = "ERR value is out of range";
+    OUT_OF_RANGE_LONG = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    VALUE_NAN_OR_INF = "ERR value is NaN or Infinity";
+    NOVALUES_WITHOUT_VALUES = "ERR NOVALUES option can only be used in HSCAN";
     OUT_OF_RANGE_POSITIVE = "ERR value is out of range, must be positive";
     INDEX_OUT_OF_RANGE = "ERR index out of range";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";

@@ -20,6 +20,11 @@ impl DataLimits {
 
     /// For values that are read from a file, a stream or a payload.
     pub(crate) fn payload_limits(&self) -> PayloadLimits {
-        PayloadLimits { list: self.list_options(), zset: self.zset, max_string: self.max_string as u64 }
+        PayloadLimits {
+            list: self.list_options(),
+            hash: self.hash,
+            zset: self.zset,
+            max_string: self.max_string as u64,
+        }
     }
 }

@@ -12,10 +12,13 @@ pub(crate) mod counters;
 pub(crate) mod dump;
 pub(crate) mod expire;
 pub(crate) mod flush;
+pub(crate) mod hash_picks;
+pub(crate) mod hashes;
 pub(crate) mod keys;
 pub(crate) mod lcs;
 pub(crate) mod list_moves;
 pub(crate) mod lists;
+mod member_scan;
 pub(crate) mod object;
 pub(crate) mod scan;
 mod string_options;
@@ -39,6 +42,8 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         list_moves::COMMANDS,
         zsets::COMMANDS,
         zset_ranges::COMMANDS,
+        hashes::COMMANDS,
+        hash_picks::COMMANDS,
         keys::COMMANDS,
         expire::COMMANDS,
         dump::COMMANDS,

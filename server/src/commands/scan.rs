@@ -42,8 +42,8 @@ pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] = &[
 
 /// How often RANDOMKEY draws on a replica, which removes nothing, before it visits the keys one by one.
 const DRAWS: usize = 100;
-/// Keys that SCAN visits by default.
-const DEFAULT_COUNT: usize = 10;
+/// Keys that SCAN visits by default, and members that HSCAN and its kin visit.
+pub(super) const DEFAULT_COUNT: usize = 10;
 
 fn dbsize(ctx: &mut KeyspaceCtx<'_>, _args: Args<'_>) -> CmdResult {
     ctx.reply.int(ctx.keyspace.len(ctx.db) as i64);
@@ -139,10 +139,10 @@ impl<'a> ScanRequest<'a> {
 }
 
 /// A cursor as C's `strtoul` reads it, as in Redis: a sign is allowed, an empty text is 0, and a NUL ends it.
-fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
+pub(super) fn cursor_number(word: &[u8]) -> Result<u64, CmdError> {
     let word = error::c_string(word);
     let (negative, digits) = match word {
-        [] => return Ok(ScanCursor::START),
+        [] => return Ok(0),
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
         _ => (false, word),
@@ -151,7 +151,7 @@ fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
     let number = Some(digits).filter(|digits| digits.iter().all(u8::is_ascii_digit));
     let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
     let number = number.ok_or(error::INVALID_CURSOR)?;
-    Ok(ScanCursor::from_wire(if negative { number.wrapping_neg() } else { number }))
+    Ok(if negative { number.wrapping_neg() } else { number })
 }
 
 /// Names of keys, stored one after the other.
@@ -177,7 +177,7 @@ impl Names {
 }
 
 fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
-    let cursor = parse_cursor(&args[1])?;
+    let cursor = ScanCursor::from_wire(cursor_number(&args[1])?);
     let request = ScanRequest::parse(args.skip(2))?;
     let (mut found, mut left) = (Names::default(), request.count);
     let next = scan_slots(ctx, cursor, &request, &mut left, &mut found)?;

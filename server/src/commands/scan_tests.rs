@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn parse_cursor(word: &[u8]) -> Result<ScanCursor, CmdError> {
+    cursor_number(word).map(ScanCursor::from_wire)
+}
+
 #[test]
 fn cursors_are_read_as_strtoul_reads_them() {
     for (word, expected) in [("0", 0), ("", 0), ("+17", 17), ("007", 7)] {

@@ -8,6 +8,7 @@ use crate::command::DataLimits;
 use crate::config::{Config, ids};
 use crate::session::client::ClientHandle;
 use crate::store::Lfu;
+use crate::store::types::hash::HashLimits;
 use crate::store::types::zset::ZSetOptions;
 
 /// A snapshot of hot directives.
@@ -52,6 +53,11 @@ impl Hot {
                 zset: ZSetOptions {
                     max_entries: config.int(ids::ZSET_MAX_LISTPACK_ENTRIES) as usize,
                     max_value: config.memory(ids::ZSET_MAX_LISTPACK_VALUE) as usize,
+                    seed,
+                },
+                hash: HashLimits {
+                    max_entries: usize::try_from(config.int(ids::HASH_MAX_LISTPACK_ENTRIES)).unwrap_or(0),
+                    max_value: usize::try_from(config.memory(ids::HASH_MAX_LISTPACK_VALUE)).unwrap_or(usize::MAX),
                     seed,
                 },
                 max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
@@ -103,6 +109,8 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::LIST_COMPRESS_DEPTH,
     ids::ZSET_MAX_LISTPACK_ENTRIES,
     ids::ZSET_MAX_LISTPACK_VALUE,
+    ids::HASH_MAX_LISTPACK_ENTRIES,
+    ids::HASH_MAX_LISTPACK_VALUE,
     ids::PROTO_MAX_BULK_LEN,
     ids::LAZYFREE_LAZY_EXPIRE,
     ids::LAZYFREE_LAZY_USER_DEL,

@@ -1,28 +1,19 @@
 //! What a key holds if it is not a string: one box with an enum of all collection types.
 //!
 //! An entry knows two levels only, strings and collections ([`super::entry`]), so everything unsafe about storing a
-//! collection is written once. The differences between the types are arms in this file's matches, which have no
-//! catch-all: a new type is an arm here, a file below [`super::types`] with its [`CollectionType`], and one in
-//! [`super::payload`] for how it is saved. The header of each type is part of the enum, so reaching a list costs one
-//! pointer.
+//! collection is written once. A new type is a line in the list of types below, an arm in two matches, a file below
+//! [`super::types`], and one in [`super::payload`] for how it is saved. The header of each type is part of the enum, so
+//! reaching a list costs one pointer.
 //!
 //! Code that wants a certain type names it: [`super::EntryRef::collection`] to read, [`super::EntryMut::edit`] to
 //! change.
 
+use super::types::hash::Hash;
 use super::types::list::List;
 use super::types::zset::ZSet;
 use super::value::{Encoding, Type};
 
-/// A value of many elements.
-#[derive(Clone, Debug)]
-pub enum Collection {
-    /// A list.
-    List(List),
-    /// A sorted set.
-    ZSet(ZSet),
-}
-
-/// What every type of collection can do; implemented next to each type.
+/// What every type of collection can do.
 pub trait CollectionType: Into<Collection> {
     /// This type's value, if the collection is one.
     fn of(collection: &Collection) -> Option<&Self>;
@@ -40,37 +31,92 @@ pub trait CollectionType: Into<Collection> {
     fn settle(&mut self);
 }
 
+/// The enum, and what is the same for each type. A type has the functions `len`, `is_empty`, `heap_bytes` and `settle`.
+macro_rules! collections {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A value of many elements.
+        #[derive(Clone, Debug)]
+        pub enum Collection {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Collection {
+            /// Bytes that the allocator spends on it besides the box of the enum, in constant time.
+            pub fn heap_bytes(&self) -> usize {
+                match self {
+                    $(Collection::$name(value) => value.heap_bytes(),)*
+                }
+            }
+
+            /// Whether there is no element. No key holds such a value.
+            pub fn is_empty(&self) -> bool {
+                match self {
+                    $(Collection::$name(value) => value.is_empty(),)*
+                }
+            }
+
+            /// Number of elements.
+            pub fn len(&self) -> usize {
+                match self {
+                    $(Collection::$name(value) => value.len(),)*
+                }
+            }
+        }
+
+        $(
+            impl From<$name> for Collection {
+                fn from(value: $name) -> Self {
+                    Collection::$name(value)
+                }
+            }
+
+            impl CollectionType for $name {
+                #[inline]
+                fn of(collection: &Collection) -> Option<&Self> {
+                    if let Collection::$name(value) = collection { Some(value) } else { None }
+                }
+
+                #[inline]
+                fn of_mut(collection: &mut Collection) -> Option<&mut Self> {
+                    if let Collection::$name(value) = collection { Some(value) } else { None }
+                }
+
+                #[inline]
+                fn is_empty(&self) -> bool {
+                    $name::is_empty(self)
+                }
+
+                #[inline]
+                fn heap_bytes(&self) -> usize {
+                    $name::heap_bytes(self)
+                }
+
+                #[inline]
+                fn settle(&mut self) {
+                    $name::settle(self);
+                }
+            }
+        )*
+    };
+}
+
+collections! {
+    /// A list.
+    List,
+    /// A hash.
+    Hash,
+    /// A sorted set.
+    ZSet,
+}
+
 impl Collection {
     /// The data type, as TYPE names it.
     #[inline]
     pub fn ty(&self) -> Type {
         match self {
             Collection::List(_) => Type::List,
+            Collection::Hash(_) => Type::Hash,
             Collection::ZSet(_) => Type::ZSet,
-        }
-    }
-
-    /// Bytes that the allocator spends on it besides the box of the enum, in constant time.
-    pub fn heap_bytes(&self) -> usize {
-        match self {
-            Collection::List(list) => list.heap_bytes(),
-            Collection::ZSet(zset) => zset.heap_bytes(),
-        }
-    }
-
-    /// Whether there is no element. No key holds such a value.
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Collection::List(list) => list.is_empty(),
-            Collection::ZSet(zset) => zset.is_empty(),
-        }
-    }
-
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        match self {
-            Collection::List(list) => list.len(),
-            Collection::ZSet(zset) => zset.len(),
         }
     }
 
@@ -78,86 +124,9 @@ impl Collection {
     pub fn encoding(&self) -> Encoding {
         match self {
             Collection::List(_) => Encoding::QuickList,
+            Collection::Hash(hash) => hash.encoding(),
             Collection::ZSet(zset) if zset.as_listpack().is_some() => Encoding::ListPack,
             Collection::ZSet(_) => Encoding::SkipList,
         }
-    }
-}
-
-impl From<List> for Collection {
-    fn from(list: List) -> Self {
-        Collection::List(list)
-    }
-}
-
-impl From<ZSet> for Collection {
-    fn from(zset: ZSet) -> Self {
-        Collection::ZSet(zset)
-    }
-}
-
-impl CollectionType for List {
-    #[inline]
-    fn of(collection: &Collection) -> Option<&Self> {
-        match collection {
-            Collection::List(list) => Some(list),
-            Collection::ZSet(_) => None,
-        }
-    }
-
-    #[inline]
-    fn of_mut(collection: &mut Collection) -> Option<&mut Self> {
-        match collection {
-            Collection::List(list) => Some(list),
-            Collection::ZSet(_) => None,
-        }
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        List::is_empty(self)
-    }
-
-    #[inline]
-    fn heap_bytes(&self) -> usize {
-        List::heap_bytes(self)
-    }
-
-    /// A list keeps its nodes in order while it is changed.
-    #[inline]
-    fn settle(&mut self) {}
-}
-
-impl CollectionType for ZSet {
-    #[inline]
-    fn of(collection: &Collection) -> Option<&Self> {
-        match collection {
-            Collection::ZSet(zset) => Some(zset),
-            Collection::List(_) => None,
-        }
-    }
-
-    #[inline]
-    fn of_mut(collection: &mut Collection) -> Option<&mut Self> {
-        match collection {
-            Collection::ZSet(zset) => Some(zset),
-            Collection::List(_) => None,
-        }
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        ZSet::is_empty(self)
-    }
-
-    #[inline]
-    fn heap_bytes(&self) -> usize {
-        ZSet::heap_bytes(self)
-    }
-
-    /// A set leaves the small form while it is changed, with the limits that hold then.
-    #[inline]
-    fn settle(&mut self) {
-        self.trim();
     }
 }

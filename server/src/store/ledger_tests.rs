@@ -6,6 +6,7 @@ use protocol::slot::key_slot;
 
 use crate::store::change::Cause;
 use crate::store::change::tests::{Witness, change};
+use crate::store::types::hash::{Hash, HashLimits};
 use crate::store::types::list::{List, ListOptions};
 use crate::store::{EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
@@ -25,6 +26,8 @@ enum Op {
     SetAt { at: i64, len: usize },
     InsertAfterFirst { len: usize },
     RemoveRange { start: usize, count: usize },
+    SetField { field: u16, len: usize, times: usize, entries: usize },
+    RemoveFields { field: u16, times: usize },
     Remove,
     MoveTo { key: u8 },
     CopyTo { key: u8 },
@@ -50,6 +53,9 @@ fn op() -> impl Strategy<Value = Op> {
         (-20..20_i64, len()).prop_map(|(at, len)| Op::SetAt { at, len }),
         len().prop_map(|len| Op::InsertAfterFirst { len }),
         (0..20_usize, 1..30_usize).prop_map(|(start, count)| Op::RemoveRange { start, count }),
+        (0..2000_u16, len(), prop_oneof![3 => Just(1_usize), 1 => 1..600_usize], 0..40_usize)
+            .prop_map(|(field, len, times, entries)| Op::SetField { field, len: len % 2_000, times, entries }),
+        (0..2000_u16, 1..900_usize).prop_map(|(field, times)| Op::RemoveFields { field, times }),
         Just(Op::Remove),
         (0..6_u8).prop_map(|key| Op::MoveTo { key }),
         (0..6_u8).prop_map(|key| Op::CopyTo { key }),
@@ -94,6 +100,40 @@ fn edit_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
         Op::RemoveRange { start, count } => drop(list.remove_range(start, count)),
         _ => unreachable!("only edits of lists come here"),
     });
+}
+
+/// Changes the hash at a key, or makes one there; an emptied key is removed.
+fn hash_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
+    let name = |field: u16, at: usize| format!("field {}", usize::from(field) + at).into_bytes();
+    let work = |hash: &mut Hash| match *op {
+        Op::SetField { field, len, times, entries } => {
+            let limits = HashLimits { max_entries: entries, max_value: 64, seed: 1 };
+            for at in 0..times {
+                hash.set(&name(field, at), &vec![b'v'; len], &limits);
+            }
+        }
+        Op::RemoveFields { field, times } => {
+            for at in 0..times {
+                hash.remove(&name(field, at));
+            }
+        }
+        _ => unreachable!("only edits of hashes come here"),
+    };
+    let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
+    if slot.get(hash, key).is_none() {
+        let mut value = Hash::new();
+        work(&mut value);
+        if !value.is_empty() {
+            value.settle();
+            slot.insert(hash, key, Value::from(value), None);
+        }
+        return;
+    }
+    let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<Hash>) else { return };
+    work(&mut guard);
+    if guard.finish().emptied {
+        slot.remove(hash, change(key, Cause::Deleted), &mut Witness::default());
+    }
 }
 
 fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::Cut>) {
@@ -147,6 +187,7 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
         | Op::SetAt { .. }
         | Op::InsertAfterFirst { .. }
         | Op::RemoveRange { .. } => edit_op(keyspace, &key, op),
+        Op::SetField { .. } | Op::RemoveFields { .. } => hash_op(keyspace, &key, op),
     }
 }
 

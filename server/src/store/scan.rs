@@ -22,9 +22,6 @@ pub(crate) struct ScanCursor {
 }
 
 impl ScanCursor {
-    /// The start of an iteration.
-    pub(crate) const START: ScanCursor = ScanCursor { slot: SlotId::FIRST, tag: 0 };
-
     /// The start of a slot.
     pub(crate) fn start_of(slot: SlotId) -> Self {
         Self { slot, tag: 0 }

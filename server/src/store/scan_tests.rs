@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn zero_is_the_start() {
-    assert_eq!((ScanCursor::START.to_wire(), ScanCursor::from_wire(0)), (0, ScanCursor::START));
+    assert_eq!((ScanCursor::default().to_wire(), ScanCursor::from_wire(0)), (0, ScanCursor::default()));
 }
 
 proptest! {

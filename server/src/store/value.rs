@@ -13,6 +13,7 @@
 use bytes::Bytes;
 
 use super::collection::{Collection, CollectionType};
+use super::types::hash::Hash;
 use super::types::list::List;
 use super::types::zset::ZSet;
 use crate::base::number;
@@ -62,6 +63,12 @@ impl Value {
 impl From<Collection> for Value {
     fn from(collection: Collection) -> Self {
         Value::Collection(Box::new(collection))
+    }
+}
+
+impl From<Hash> for Value {
+    fn from(hash: Hash) -> Self {
+        Collection::from(hash).into()
     }
 }
 
@@ -176,6 +183,8 @@ pub enum Type {
     List,
     /// Sorted sets.
     ZSet,
+    /// Hashes.
+    Hash,
 }
 
 impl Type {
@@ -185,6 +194,7 @@ impl Type {
             Type::String => "string",
             Type::List => "list",
             Type::ZSet => "zset",
+            Type::Hash => "hash",
         }
     }
 }
@@ -204,6 +214,8 @@ pub enum Encoding {
     ListPack,
     /// A large sorted set.
     SkipList,
+    /// A big hash or set.
+    HashTable,
 }
 
 impl Encoding {
@@ -216,6 +228,7 @@ impl Encoding {
             Encoding::QuickList => "quicklist",
             Encoding::ListPack => "listpack",
             Encoding::SkipList => "skiplist",
+            Encoding::HashTable => "hashtable",
         }
     }
 }

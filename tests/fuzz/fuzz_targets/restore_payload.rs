@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use slotd::parts::{
-    Collection, Digest, List, ListOptions, PayloadLimits, Value, ValueRef, ZSet, ZSetOptions, dump, restore,
+    Collection, Digest, Hash, HashLimits, List, ListOptions, PayloadLimits, Value, ValueRef, ZSet, ZSetOptions, dump,
+    restore,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -15,12 +16,14 @@ fuzz_target!(|data: &[u8]| {
         packed_threshold: if choice & 0x40 == 0 { 1 << 30 } else { 40 },
     };
     let zset = ZSetOptions { max_entries: usize::from(choice >> 3), ..ZSetOptions::default() };
-    let limits = PayloadLimits { list, zset, ..PayloadLimits::default() };
+    let hash = HashLimits { max_entries: usize::from(choice & 0x0f) * 20, max_value: 40, seed: 1 };
+    let limits = PayloadLimits { list, hash, zset, ..PayloadLimits::default() };
     let Ok(mut value) = restore(payload, &limits, false) else { return };
     if let Value::Collection(collection) = &mut value {
         match &mut **collection {
             Collection::List(list) => exercise(list, payload),
             Collection::ZSet(zset) => exercise_zset(zset, payload),
+            Collection::Hash(hash) => exercise_hash(hash, &limits.hash, payload),
         }
         if collection.is_empty() {
             return;
@@ -75,6 +78,21 @@ fn exercise_zset(zset: &mut ZSet, script: &[u8]) {
             (counted, last) = (counted + 1, score);
         });
         assert_eq!(counted, zset.len());
+    }
+}
+
+/// The same for a hash.
+fn exercise_hash(hash: &mut Hash, limits: &HashLimits, script: &[u8]) {
+    for step in script.chunks_exact(2).take(64) {
+        let before = hash.len();
+        let added = match step[0] % 4 {
+            0 => isize::from(hash.set(&step[1..], script, limits)),
+            1 => isize::from(hash.set(step, &step[..1], limits)),
+            2 => -isize::from(hash.remove(&step[1..])),
+            _ => -isize::from(hash.remove(step)),
+        };
+        hash.settle();
+        assert_eq!(before.checked_add_signed(added), Some(hash.len()));
     }
 }
 

@@ -26,10 +26,10 @@ directives! {
     LIST_COMPRESS_DEPTH = int("list-compress-depth", 0, INT_MAX, 0);
     /// The most fields of a hash kept as listpack.
     HASH_MAX_LISTPACK_ENTRIES =
-        int("hash-max-listpack-entries", 0, i64::MAX, 512).alias("hash-max-ziplist-entries").no_effect();
+        int("hash-max-listpack-entries", 0, i64::MAX, 512).alias("hash-max-ziplist-entries");
     /// The longest field or value of a hash kept as listpack.
     HASH_MAX_LISTPACK_VALUE =
-        memory("hash-max-listpack-value", 0, LONG_MAX, 64).alias("hash-max-ziplist-value").no_effect();
+        memory("hash-max-listpack-value", 0, LONG_MAX, 64).alias("hash-max-ziplist-value");
     /// The most members of a set of integers kept as intset.
     SET_MAX_INTSET_ENTRIES = int("set-max-intset-entries", 0, i64::MAX, 512).no_effect();
     /// Redis 7.2: the most members of a set kept as listpack.

@@ -7,6 +7,7 @@
 pub(crate) mod element;
 pub(crate) mod listpack;
 pub(crate) mod ziplist;
+pub(crate) mod zipmap;
 
 /// Bytes from outside that are not valid; names the rule that they break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,6 +11,7 @@ use crate::store::{Collection, ValueRef};
 const TYPE_STRING: u32 = 0;
 const TYPE_LIST: u32 = 1;
 const TYPE_ZSET: u32 = 3;
+const TYPE_HASH: u32 = 4;
 
 /// A digest in the making.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,15 @@ impl Digest {
                     member.with_text(|text| element.mix(text));
                     element.mix(&format_f64(score));
                     self.xor(&element.0);
+                });
+            }
+            ValueRef::Collection(Collection::Hash(hash)) => {
+                self.mix(&TYPE_HASH.to_be_bytes());
+                hash.for_each(|field, value| {
+                    let mut pair = Digest::default();
+                    field.with_text(|text| pair.mix(text));
+                    value.with_text(|text| pair.mix(text));
+                    self.xor(&pair.0);
                 });
             }
         }

@@ -36,6 +36,8 @@ fn form(object_type: u8) -> Option<Form> {
         opcode::TYPE_STRING | opcode::TYPE_LIST_ZIPLIST | opcode::TYPE_ZSET_ZIPLIST | opcode::TYPE_ZSET_LISTPACK => {
             (false, &[Part::String])
         }
+        opcode::TYPE_HASH_ZIPMAP | opcode::TYPE_HASH_ZIPLIST | opcode::TYPE_HASH_LISTPACK => (false, &[Part::String]),
+        opcode::TYPE_HASH => (true, &[Part::String, Part::String]),
         opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST => (true, &[Part::String]),
         opcode::TYPE_LIST_QUICKLIST_2 => (true, &[Part::Length, Part::String]),
         opcode::TYPE_ZSET => (true, &[Part::String, Part::TextDouble]),

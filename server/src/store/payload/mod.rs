@@ -16,6 +16,7 @@
 
 pub(crate) mod digest;
 mod extent;
+mod hash;
 mod list;
 mod zset;
 
@@ -24,6 +25,7 @@ use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
 
 use super::collection::{Collection, CollectionType};
 use super::encoding::Corrupt;
+use super::types::hash::HashLimits;
 use super::types::list::ListOptions;
 use super::types::zset::ZSetOptions;
 use super::value::{Value, ValueRef};
@@ -38,6 +40,8 @@ pub struct PayloadLimits {
     pub list: ListOptions,
     /// For the sorted sets it creates.
     pub zset: ZSetOptions,
+    /// For the hashes it creates.
+    pub hash: HashLimits,
     /// The longest string it accepts, in bytes.
     pub max_string: u64,
 }
@@ -47,6 +51,7 @@ impl Default for PayloadLimits {
         PayloadLimits {
             list: ListOptions::default(),
             zset: ZSetOptions::default(),
+            hash: HashLimits::default(),
             max_string: crate::base::limits::PROTO_MAX_BULK_LEN_DEFAULT,
         }
     }
@@ -82,6 +87,7 @@ pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
         ValueRef::Collection(Collection::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
         ValueRef::Collection(Collection::ZSet(zset)) => zset::object_type(zset),
+        ValueRef::Collection(Collection::Hash(hash)) => hash::object_type(hash),
     }
 }
 
@@ -92,6 +98,7 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
         ValueRef::Str(bytes) => out.string(bytes),
         ValueRef::Collection(Collection::List(list)) => list::write(list, out),
         ValueRef::Collection(Collection::ZSet(zset)) => zset::write(zset, out),
+        ValueRef::Collection(Collection::Hash(hash)) => hash::write(hash, out),
     }
 }
 
@@ -110,6 +117,10 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
         opcode::TYPE_ZSET_2 => zset::read_pairs(input, &limits.zset, true).and_then(finish),
         opcode::TYPE_ZSET_ZIPLIST => zset::read_ziplist(input, &limits.zset).and_then(finish),
         opcode::TYPE_ZSET_LISTPACK => zset::read_listpack(input, &limits.zset).and_then(finish),
+        opcode::TYPE_HASH => hash::read_plain(input, limits.hash).and_then(finish),
+        opcode::TYPE_HASH_ZIPMAP => hash::read_zipmap(input, limits.hash).and_then(finish),
+        opcode::TYPE_HASH_ZIPLIST => hash::read_ziplist(input, limits.hash).and_then(finish),
+        opcode::TYPE_HASH_LISTPACK => hash::read_listpack(input, limits.hash).and_then(finish),
         unknown => Err(PayloadError::UnknownType(unknown)),
     }
 }

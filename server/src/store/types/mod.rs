@@ -1,4 +1,6 @@
 //! The data types, one file (and folder) each. They return Rust values and know neither commands nor replies.
 
+pub(crate) mod hash;
 pub(crate) mod list;
+pub(crate) mod members;
 pub(crate) mod zset;

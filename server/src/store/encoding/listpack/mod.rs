@@ -18,6 +18,7 @@ mod entry;
 use super::Corrupt;
 use super::element::{Element, Needle};
 use crate::base::limits::LISTPACK_MAX_BYTES;
+use crate::store::entry::good_size;
 use entry::{Draft, TERMINATOR, decode, entry_len, last_entry_len};
 
 /// Bytes of the serialised form besides the entries: size, count and terminator.
@@ -206,6 +207,22 @@ impl Listpack {
         None
     }
 
+    /// Where the two entries are whose first is this text, in a listpack of pairs.
+    #[inline]
+    pub fn find_pair(&self, needle: &Needle<'_>) -> Option<(Place, Place)> {
+        let entries = self.entries();
+        let mut place = 0;
+        while place < entries.len() {
+            let (element, len) = decode(&entries[place..]);
+            let second = place + len;
+            if needle.matches(element) {
+                return Some((place, second));
+            }
+            place = second + entry_len(&entries[second..]);
+        }
+        None
+    }
+
     /// Inserts an entry in front of `place`, which may be the end.
     pub fn insert(&mut self, place: Place, text: &[u8]) {
         let draft = Draft::new(text);
@@ -291,6 +308,17 @@ impl Listpack {
         let live = (self.end - self.start) as usize;
         if self.buf.len() - live > live / 8 {
             self.move_to(live, 0);
+        }
+    }
+
+    /// Frees spare room beyond a sixteenth and the allocator's rounding: for values of which there are many, and which
+    /// grow seldom.
+    #[inline]
+    pub fn tighten(&mut self) {
+        let live = (self.end - self.start) as usize;
+        let capacity = good_size(live + live / 16);
+        if self.buf.len() > capacity {
+            self.move_to(capacity, 0);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Changes to a list: where nodes are created, split, merged and dropped, as in Redis's quicklist.
 //!
-//! Every function that touches a node away from the ends finishes with [`List::settle`], which restores the rule about
-//! compression.
+//! Every function that touches a node away from the ends finishes with [`List::fit_nodes`], which restores the rule
+//! about compression.
 
 use super::node::{Node, View, is_huge, is_oversized};
 use super::{Element, List, Needle};
@@ -43,7 +43,7 @@ impl List {
         } else if let Some(listpack) = node.packed_mut() {
             listpack.replace(listpack.seek(offset), value);
         }
-        self.settle(at..at + 3);
+        self.fit_nodes(at..at + 3);
         true
     }
 
@@ -67,7 +67,7 @@ impl List {
             }
         }
         if removed > 0 {
-            self.settle(0..0);
+            self.fit_nodes(0..0);
         }
         removed
     }
@@ -90,7 +90,7 @@ impl List {
             }
             offset = 0;
         }
-        self.settle(first..at + 1);
+        self.fit_nodes(first..at + 1);
         total
     }
 
@@ -112,7 +112,7 @@ impl List {
                 listpack.shrink_to_fit();
             }
         }
-        self.settle(0..0);
+        self.fit_nodes(0..0);
     }
 
     /// Drops the first or the last element, which is in node `at`.
@@ -122,7 +122,7 @@ impl List {
         let Some(node) = self.nodes.at(at) else { return };
         if node.count() == 1 {
             self.nodes.remove(at);
-            self.settle(0..0);
+            self.fit_nodes(0..0);
         } else if let Some(listpack) = self.nodes.at_mut(at).and_then(Node::packed_mut) {
             if first {
                 listpack.drop_front();
@@ -176,7 +176,7 @@ impl List {
                 let index = if side == Side::Before { offset } else { offset + 1 };
                 listpack.insert(listpack.seek(index), value);
             }
-            self.settle(at..at + 1);
+            self.fit_nodes(at..at + 1);
         } else if at_border && room(neighbour) {
             let neighbour = neighbour.expect("it has room");
             if let Some(listpack) = self.nodes.at_mut(neighbour).and_then(Node::packed_mut) {
@@ -186,10 +186,10 @@ impl List {
                     listpack.push_front(value);
                 }
             }
-            self.settle(neighbour..neighbour + 1);
+            self.fit_nodes(neighbour..neighbour + 1);
         } else if at_border || node.is_plain() {
             self.nodes.insert(gap, Node::of(value, options));
-            self.settle(at..at + 2);
+            self.fit_nodes(at..at + 2);
         } else {
             self.insert_by_splitting(at, offset, side, value);
         }
@@ -204,7 +204,7 @@ impl List {
         if is_huge(value.len(), self.options) || is_oversized(half, value.len()) {
             self.nodes.insert(at + 1, Node::Packed(back));
             self.nodes.insert(at + 1, Node::of(value, self.options));
-            self.settle(at..at + 3);
+            self.fit_nodes(at..at + 3);
             return;
         }
         // The element goes to the half that Redis creates anew; merging starts from the other one.
@@ -220,7 +220,7 @@ impl List {
         };
         self.nodes.insert(at + 1, Node::Packed(back));
         self.merge_around(center);
-        self.settle(at.saturating_sub(2)..at + 4);
+        self.fit_nodes(at.saturating_sub(2)..at + 4);
     }
 
     /// Merges around node `center` what may be merged, in the order of Redis's _quicklistMergeNodes.
@@ -274,7 +274,7 @@ impl List {
             for &offset in hits.iter().rev() {
                 self.remove_in_node(at, offset, 1);
             }
-            self.settle(at..at + 1);
+            self.fit_nodes(at..at + 1);
         }
         hits.len()
     }
@@ -292,7 +292,7 @@ impl List {
 
     /// Restores the compression rule: nodes near the ends are not compressed; nodes that were touched, or are no longer
     /// near the ends, are compressed if that saves enough.
-    fn settle(&mut self, touched: std::ops::Range<usize>) {
+    fn fit_nodes(&mut self, touched: std::ops::Range<usize>) {
         let depth = usize::from(self.options.compress_depth);
         if depth == 0 {
             return;

@@ -257,6 +257,10 @@ impl List {
         }
     }
 
+    /// A list keeps its nodes in order while it is changed.
+    #[inline]
+    pub fn settle(&mut self) {}
+
     /// Bytes that the allocator spends on its nodes.
     #[inline]
     pub fn heap_bytes(&self) -> usize {

@@ -144,7 +144,7 @@ impl ZSet {
 
     /// Gives back room that is not needed. Called after every change.
     #[inline]
-    pub(in crate::store) fn trim(&mut self) {
+    pub fn settle(&mut self) {
         if let Form::Packed(packed) = &mut self.0 {
             packed.shrink_to_fit();
         }

@@ -1,0 +1,318 @@
+//! Hashes: texts by distinct fields, as a listpack while they are small and as a table when they are not.
+//!
+//! A small hash is a [`Listpack`] of fields, each followed by its value, in the order in which the fields were added:
+//! the very bytes that Redis keeps and saves. Looking up walks over it, which costs less than hashing as long as it is
+//! short. When it has more than `hash-max-listpack-entries` fields, or a field or value longer than
+//! `hash-max-listpack-value`, it becomes a table of [`Members`], and it stays one.
+//!
+//! The limits are those in force when the hash is changed, not when it was made, as in Redis. So every change brings
+//! them along.
+
+use crate::base::limits::LISTPACK_MAX_BYTES;
+pub(crate) use crate::store::encoding::element::{Element, Needle};
+use crate::store::encoding::listpack::Listpack;
+use crate::store::entry::spent;
+use crate::store::types::members::{Members, Spot, Values};
+use crate::store::value::Encoding;
+
+/// When a hash becomes a table, and the seed of that table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashLimits {
+    /// `hash-max-listpack-entries`.
+    pub max_entries: usize,
+    /// `hash-max-listpack-value`.
+    pub max_value: usize,
+    /// What makes the order of a table unpredictable.
+    pub seed: u64,
+}
+
+impl Default for HashLimits {
+    fn default() -> Self {
+        Self { max_entries: 512, max_value: 64, seed: 0 }
+    }
+}
+
+/// Texts by distinct fields.
+#[derive(Clone, Debug, Default)]
+pub struct Hash(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Packed(Listpack),
+    Table(Box<Members>),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Form::Packed(Listpack::new())
+    }
+}
+
+/// A hash in the form in which it is saved.
+#[derive(Debug)]
+pub(crate) enum Saved<'a> {
+    Packed(&'a Listpack),
+    Table(&'a Members),
+}
+
+/// The bytes of a listpack are no longer than this after an addition of at most so many bytes of texts.
+fn fits(listpack: &Listpack, texts: usize) -> bool {
+    /// More than two entries spend on their headers and back lengths.
+    const HEADERS: usize = 32;
+    texts.saturating_add(listpack.byte_len() + HEADERS) <= LISTPACK_MAX_BYTES
+}
+
+impl Hash {
+    /// A hash without fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of fields.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Packed(listpack) => listpack.len() / 2,
+            Form::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no field: the owner then removes the key.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoding, as OBJECT ENCODING names it.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match &self.0 {
+            Form::Packed(_) => Encoding::ListPack,
+            Form::Table(_) => Encoding::HashTable,
+        }
+    }
+
+    /// Bytes that the allocator spends on it besides the header, in constant time.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Packed(listpack) => spent(listpack.allocated_bytes()),
+            Form::Table(table) => table.boxed_bytes(),
+        }
+    }
+
+    /// Called when a change is done: a packed hash gives spare room back.
+    #[inline]
+    pub fn settle(&mut self) {
+        /// Longer ones are expected to grow further; moving them with every field would be dear.
+        const TIGHTENED: usize = 8 * 1024;
+        match &mut self.0 {
+            Form::Packed(listpack) if listpack.byte_len() <= TIGHTENED => listpack.tighten(),
+            Form::Packed(_) | Form::Table(_) => {}
+        }
+    }
+
+    /// The value of a field.
+    #[inline]
+    pub(crate) fn get(&self, field: &[u8]) -> Option<Element<'_>> {
+        match &self.0 {
+            Form::Packed(listpack) => {
+                let (_, value) = listpack.find_pair(&Needle::new(field))?;
+                Some(listpack.element(value))
+            }
+            Form::Table(table) => table.get(field).map(|member| Element::Bytes(member.value)),
+        }
+    }
+
+    /// Whether there is this field.
+    #[inline]
+    pub(crate) fn contains(&self, field: &[u8]) -> bool {
+        match &self.0 {
+            Form::Packed(listpack) => listpack.find_pair(&Needle::new(field)).is_some(),
+            Form::Table(table) => table.contains(field),
+        }
+    }
+
+    /// Sets the value of a field; returns whether the field is new.
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: &HashLimits) -> bool {
+        if let Form::Packed(listpack) = &mut self.0 {
+            let short = field.len() <= limits.max_value && value.len() <= limits.max_value;
+            if short && fits(listpack, field.len().saturating_add(value.len())) {
+                if let Some((_, old)) = listpack.find_pair(&Needle::new(field)) {
+                    listpack.replace(old, value);
+                    return false;
+                }
+                listpack.push_back(field);
+                listpack.push_back(value);
+                if listpack.len() / 2 > limits.max_entries {
+                    self.table_mut(limits.seed);
+                }
+                return true;
+            }
+        }
+        self.table_mut(limits.seed).set(field, value)
+    }
+
+    /// Removes a field; returns whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Packed(listpack) => {
+                let Some((place, _)) = listpack.find_pair(&Needle::new(field)) else { return false };
+                listpack.remove(place, 2);
+                true
+            }
+            Form::Table(table) => table.remove(field),
+        }
+    }
+
+    /// The table, which the hash becomes if it is none.
+    fn table_mut(&mut self, seed: u64) -> &mut Members {
+        if let Form::Packed(listpack) = &self.0 {
+            let mut table = Box::new(Members::new(Values::Kept, seed));
+            each_pair(listpack, |field, value| {
+                field.with_text(|field| value.with_text(|value| table.set(field, value)));
+            });
+            self.0 = Form::Table(table);
+        }
+        match &mut self.0 {
+            Form::Table(table) => table,
+            Form::Packed(_) => unreachable!("it has just become a table"),
+        }
+    }
+
+    /// Passes all fields and values on: in the order of insertion while the hash is packed, in that of the table
+    /// otherwise.
+    pub(crate) fn for_each<'a>(&'a self, mut f: impl FnMut(Element<'a>, Element<'a>)) {
+        match &self.0 {
+            Form::Packed(listpack) => each_pair(listpack, f),
+            Form::Table(table) => {
+                table.iter().for_each(|member| f(Element::Bytes(member.field), Element::Bytes(member.value)));
+            }
+        }
+    }
+
+    /// Passes fields and values on, from a cursor and at least `count` of them unless the hash ends; returns where to
+    /// continue, which is never 0. A packed hash is passed on at once.
+    pub(crate) fn visit<'a>(
+        &'a self,
+        from: u32,
+        count: usize,
+        mut f: impl FnMut(Element<'a>, Element<'a>),
+    ) -> Option<u32> {
+        match &self.0 {
+            Form::Packed(_) => {
+                self.for_each(f);
+                None
+            }
+            Form::Table(table) => {
+                table.visit(from, count, |member| f(Element::Bytes(member.field), Element::Bytes(member.value)))
+            }
+        }
+    }
+
+    /// Passes one random field and its value on. `draw` gives 64 random bits.
+    pub(crate) fn pick(&self, mut draw: impl FnMut() -> u64, f: impl FnOnce(Element<'_>, Element<'_>)) {
+        match &self.0 {
+            Form::Packed(listpack) if listpack.is_empty() => {}
+            Form::Packed(listpack) => {
+                let place = listpack.seek(2 * below(draw(), listpack.len() / 2));
+                let value = listpack.after(place).expect("a field is followed by its value");
+                f(listpack.element(place), listpack.element(value));
+            }
+            Form::Table(table) => {
+                if let Some(member) = table.sample(draw).and_then(|spot| table.at(spot)) {
+                    f(Element::Bytes(member.field), Element::Bytes(member.value));
+                }
+            }
+        }
+    }
+
+    /// Passes `count` random fields and their values on, any of them more than once, until `f` says that it is enough.
+    pub(crate) fn pick_many<'a>(
+        &'a self,
+        count: usize,
+        mut draw: impl FnMut() -> u64,
+        mut f: impl FnMut(Element<'a>, Element<'a>) -> bool,
+    ) {
+        match &self.0 {
+            Form::Packed(listpack) => {
+                // All places once, so that a pick does not walk.
+                let mut pairs = Vec::with_capacity(self.len());
+                each_pair(listpack, |field, value| pairs.push((field, value)));
+                for _ in 0..count {
+                    let Some(&(field, value)) = pairs.get(below(draw(), pairs.len())) else { return };
+                    if !f(field, value) {
+                        return;
+                    }
+                }
+            }
+            Form::Table(table) => {
+                for _ in 0..count {
+                    let Some(member) = table.sample(&mut draw).and_then(|spot| table.at(spot)) else { return };
+                    if !f(Element::Bytes(member.field), Element::Bytes(member.value)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Passes `count` different random fields and their values on; all of them if there are fewer.
+    pub(crate) fn pick_distinct<'a>(
+        &'a self,
+        count: usize,
+        mut draw: impl FnMut() -> u64,
+        mut f: impl FnMut(Element<'a>, Element<'a>),
+    ) {
+        match &self.0 {
+            Form::Packed(listpack) => {
+                // Each pair is taken with the share of those wanted in those left.
+                let (mut wanted, mut left) = (count, self.len());
+                each_pair(listpack, |field, value| {
+                    if below(draw(), left) < wanted {
+                        wanted -= 1;
+                        f(field, value);
+                    }
+                    left -= 1;
+                });
+            }
+            Form::Table(table) => {
+                let members = table.sample_distinct(count, draw).into_iter().filter_map(|spot: Spot| table.at(spot));
+                members.for_each(|member| f(Element::Bytes(member.field), Element::Bytes(member.value)));
+            }
+        }
+    }
+
+    /// The form in which it is saved.
+    pub(crate) fn saved(&self) -> Saved<'_> {
+        match &self.0 {
+            Form::Packed(listpack) => Saved::Packed(listpack),
+            Form::Table(table) => Saved::Table(table),
+        }
+    }
+
+    /// The hash of a listpack of pairs, none of whose fields occurs twice; a table if there are too many.
+    pub(crate) fn of_pairs(listpack: Listpack, limits: &HashLimits) -> Self {
+        let mut hash = Hash(Form::Packed(listpack));
+        if hash.len() > limits.max_entries {
+            hash.table_mut(limits.seed);
+        }
+        hash
+    }
+}
+
+/// A number below `n` from random bits.
+fn below(random: u64, n: usize) -> usize {
+    ((u128::from(random) * n as u128) >> 64) as usize
+}
+
+/// Passes the pairs of a listpack on in order.
+fn each_pair<'a>(listpack: &'a Listpack, mut f: impl FnMut(Element<'a>, Element<'a>)) {
+    let mut elements = listpack.iter();
+    while let (Some(field), Some(value)) = (elements.next(), elements.next()) {
+        f(field, value);
+    }
+}
+
+#[cfg(test)]
+#[path = "hash_tests.rs"]
+mod tests;

@@ -1,0 +1,441 @@
+//! A chunk of a table: the elements of one range of hashes, some hundreds of them, in one run of bytes.
+//!
+//! Elements are appended; an [`Index`] says where they are. What was removed or replaced by something longer is dead,
+//! and its bytes are won back by moving the living ones together when the run is full or mostly dead. So an insertion
+//! writes its own bytes, and every byte that dies is paid for once.
+//!
+//! A chunk that holds [`LIVE_MAX`] bytes is full, and its table splits it in the middle of its range. Chunks are what
+//! is shared with snapshots and copied by the first write after one, at most 50 KB.
+//!
+//! Invariants: places fit into 16 bits; `dead` is the number of bytes that no element uses; the tag of an element is
+//! the first 16 bits of its hash within the range.
+
+use std::sync::Arc;
+
+use super::element::{self, Big, INLINE_MAX, STUB_BYTES, Stored};
+use super::index::Index;
+use super::{Member, Tags};
+use crate::store::entry::{good_size, spent};
+
+/// Bytes of living elements with which a chunk is full.
+const LIVE_MAX: usize = 32 * 1024;
+/// Elements with which a chunk is full, however short they are.
+const LEN_MAX: usize = 2048;
+/// Elements outside with which a chunk is full: each costs a step when the chunk is copied.
+const BIGS_MAX: usize = 512;
+/// Two neighbours are merged if together they are no larger than this part of a full chunk.
+const MERGED_PART: usize = 4;
+/// Runs up to this many bytes are not moved together to save memory.
+const SMALLEST_SHRUNK: usize = 64;
+
+// The run grows to the size class above the living bytes; when that is full, an eighth of it or more is dead, or the
+// chunk was full before.
+const _: () = assert!((LIVE_MAX + INLINE_MAX) * 3 / 2 < u16::MAX as usize);
+
+/// What [`Chunk::set`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetOutcome {
+    Created,
+    Updated,
+    /// Nothing: the chunk must be split first.
+    Full,
+}
+
+/// Elements of one range of hashes.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    index: Index,
+    data: Vec<u8>,
+    /// Elements outside; their places are reused.
+    bigs: Vec<Option<Arc<Big>>>,
+    /// Bytes of the elements outside.
+    big_bytes: usize,
+    /// The range: this hash, and 2 to the power of `bits` in all.
+    start: u32,
+    dead: u32,
+    /// Free places in `bigs`.
+    holes: u16,
+    bits: u8,
+    valued: bool,
+}
+
+impl Chunk {
+    /// The chunk of all hashes, without elements.
+    pub(super) fn new(valued: bool) -> Self {
+        Self::range(0, u32::BITS as u8, valued)
+    }
+
+    fn range(start: u32, bits: u8, valued: bool) -> Self {
+        Self {
+            index: Index::default(),
+            data: Vec::new(),
+            bigs: Vec::new(),
+            big_bytes: 0,
+            start,
+            dead: 0,
+            holes: 0,
+            bits,
+            valued,
+        }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    #[inline]
+    pub(super) fn start(&self) -> u32 {
+        self.start
+    }
+
+    #[inline]
+    pub(super) fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The first hash beyond the range; `None` for the last range.
+    pub(super) fn end(&self) -> Option<u32> {
+        u32::try_from(u64::from(self.start) + (1 << self.bits)).ok()
+    }
+
+    /// Bytes that the allocator spends on it.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        spent(2 * size_of::<usize>() + size_of::<Self>())
+            + spent(self.index.total() * size_of::<u32>())
+            + spent(self.data.capacity())
+            + spent(self.bigs.capacity() * size_of::<Option<Arc<Big>>>())
+            + self.big_bytes
+    }
+
+    /// The bits of a hash that the index knows.
+    #[inline]
+    fn tag(&self, hash: u32) -> u16 {
+        ((u64::from(hash - self.start) << 16) >> self.bits) as u16
+    }
+
+    /// The first hash with this tag.
+    fn hash_from(&self, tag: u16) -> u32 {
+        self.start + ((u64::from(tag) << self.bits) >> 16) as u32
+    }
+
+    #[inline]
+    fn live(&self) -> usize {
+        self.data.len() - self.dead as usize
+    }
+
+    #[inline]
+    fn stored(&self, place: u16) -> Stored<'_> {
+        element::read(&self.data[place as usize..], self.valued)
+    }
+
+    #[inline]
+    fn member(&self, place: u16) -> Member<'_> {
+        match self.stored(place) {
+            Stored::Inline { field, value } => Member { field, value },
+            Stored::Outside(big) => {
+                let (field, value) = self.big(big).parts();
+                Member { field, value }
+            }
+        }
+    }
+
+    fn big(&self, place: u16) -> &Arc<Big> {
+        self.bigs[place as usize].as_ref().expect("a stub leads to an element")
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, field: &[u8]) -> Option<usize> {
+        self.index.find(self.tag(hash), |place| self.member(place).field == field)
+    }
+
+    /// The element with this field.
+    #[inline]
+    pub(super) fn get(&self, hash: u32, field: &[u8]) -> Option<Member<'_>> {
+        let mut found = None;
+        self.index.find(self.tag(hash), |place| {
+            let member = self.member(place);
+            let is = member.field == field;
+            if is {
+                found = Some(member);
+            }
+            is
+        })?;
+        found
+    }
+
+    /// The element in word number `at` of the index.
+    #[inline]
+    pub(super) fn at(&self, at: usize) -> Option<Member<'_>> {
+        self.index.place(at).map(|place| self.member(place))
+    }
+
+    /// Words of the index, the empty ones included.
+    #[inline]
+    pub(super) fn words(&self) -> usize {
+        self.index.total()
+    }
+
+    /// All elements, in the order of their hashes as far as the index knows them.
+    #[inline]
+    pub(super) fn iter(&self) -> impl Iterator<Item = Member<'_>> {
+        self.index.places().map(|place| self.member(place))
+    }
+
+    /// Visits elements in the order of their hashes from `from` on, until `left` is used up; returns the hash to
+    /// continue from. Elements that the index cannot tell apart are visited together.
+    pub(super) fn visit<'a>(
+        &'a self,
+        from: u32,
+        left: &mut usize,
+        tags: &Tags,
+        f: &mut impl FnMut(Member<'a>),
+    ) -> Option<u32> {
+        let first = self.tag(from);
+        let mut last = None;
+        for (tag, place) in self.index.since(first) {
+            if *left == 0 && last != Some(tag) {
+                return Some(self.hash_from(tag));
+            }
+            let member = self.member(place);
+            // Since `from` was returned the ranges may have been merged: then it can lie within one tag.
+            if tag == first && tags.of(member.field) < from {
+                continue;
+            }
+            last = Some(tag);
+            *left = left.saturating_sub(1);
+            f(member);
+        }
+        None
+    }
+
+    /// Sets the value of a field.
+    pub(super) fn set(&mut self, hash: u32, field: &[u8], value: &[u8]) -> SetOutcome {
+        let found = self.find(hash, field);
+        if let Some(at) = found
+            && self.replace(at, field, value)
+        {
+            self.give_back();
+            return SetOutcome::Updated;
+        }
+        if self.is_full() {
+            return SetOutcome::Full;
+        }
+        if let Some(at) = found {
+            self.remove_word(at);
+        }
+        let tag = self.tag(hash);
+        let place = self.append(field, value);
+        self.index.insert(tag, place);
+        if found.is_some() { SetOutcome::Updated } else { SetOutcome::Created }
+    }
+
+    /// Replaces the value where it is, if it fits there.
+    fn replace(&mut self, at: usize, field: &[u8], value: &[u8]) -> bool {
+        let place = self.index.place(at).expect("it was found there");
+        let new_len = element::inline_len(field, value, self.valued);
+        match self.stored(place) {
+            Stored::Inline { field: _, value: old } => {
+                let old_len = element::inline_len(field, old, self.valued);
+                if new_len > old_len {
+                    return false;
+                }
+                let place = place as usize;
+                element::write(&mut self.data[place..place + old_len], field, value, self.valued);
+                self.dead += (old_len - new_len) as u32;
+                true
+            }
+            Stored::Outside(_) if new_len <= INLINE_MAX => false,
+            Stored::Outside(big) => {
+                self.big_bytes -= self.big(big).weight();
+                let new = Big::new(field, value);
+                self.big_bytes += new.weight();
+                self.bigs[big as usize] = Some(new);
+                true
+            }
+        }
+    }
+
+    /// Whether it must be split before something is added. A range of a single hash cannot be split.
+    #[inline]
+    fn is_full(&self) -> bool {
+        let bigs = self.bigs.len() - self.holes as usize;
+        (self.live() >= LIVE_MAX || self.len() >= LEN_MAX || bigs >= BIGS_MAX) && self.bits > 0
+    }
+
+    /// Removes a field; returns whether it was there.
+    pub(super) fn remove(&mut self, hash: u32, field: &[u8]) -> bool {
+        let Some(at) = self.find(hash, field) else { return false };
+        self.remove_word(at);
+        self.give_back();
+        true
+    }
+
+    /// Frees memory if less than half of the run is in use.
+    #[inline]
+    fn give_back(&mut self) {
+        if self.live() * 2 < self.data.capacity() && self.data.capacity() > SMALLEST_SHRUNK {
+            self.gather(self.live() / 8);
+        }
+    }
+
+    fn remove_word(&mut self, at: usize) {
+        let place = self.index.place(at).expect("it was found there");
+        let dead = match self.stored(place) {
+            Stored::Inline { field, value } => element::inline_len(field, value, self.valued),
+            Stored::Outside(big) => {
+                self.big_bytes -= self.big(big).weight();
+                self.bigs[big as usize] = None;
+                self.holes += 1;
+                STUB_BYTES
+            }
+        };
+        self.dead += dead as u32;
+        self.index.remove(at);
+        if self.index.len() == 0 {
+            *self = Self::range(self.start, self.bits, self.valued);
+        }
+    }
+
+    /// Writes an element behind the others, and returns its place.
+    fn append(&mut self, field: &[u8], value: &[u8]) -> u16 {
+        let len = element::inline_len(field, value, self.valued);
+        if len > INLINE_MAX {
+            return self.append_big(Big::new(field, value));
+        }
+        self.make_room(len);
+        let place = self.data.len();
+        element::append(&mut self.data, field, value, self.valued);
+        u16::try_from(place).expect("a chunk is split long before its places run out")
+    }
+
+    fn append_big(&mut self, big: Arc<Big>) -> u16 {
+        self.big_bytes += big.weight();
+        let number = if self.holes > 0 {
+            self.holes -= 1;
+            let hole = self.bigs.iter().position(Option::is_none).expect("holes are counted");
+            self.bigs[hole] = Some(big);
+            hole
+        } else {
+            self.bigs.push(Some(big));
+            self.bigs.len() - 1
+        };
+        self.make_room(STUB_BYTES);
+        let place = self.data.len();
+        let number = u16::try_from(number).expect("a chunk is split long before its numbers run out");
+        self.data.extend_from_slice(&element::stub(number));
+        u16::try_from(place).expect("a chunk is split long before its places run out")
+    }
+
+    /// Makes room for so many more bytes.
+    fn make_room(&mut self, more: usize) {
+        let len = self.data.len();
+        if self.data.capacity() - len >= more {
+            return;
+        }
+        if self.dead as usize > len / 8 {
+            return self.gather(more);
+        }
+        self.data.reserve_exact(good_size(len + more) - len);
+    }
+
+    /// Moves the living elements together, in the order of the index, and leaves `room` bytes behind them.
+    fn gather(&mut self, room: usize) {
+        let mut data = Vec::with_capacity(good_size(self.live() + room));
+        let (old, valued) = (&self.data, self.valued);
+        self.index.relocate(|place| {
+            let new = data.len() as u16;
+            let bytes = &old[place as usize..];
+            let len = match element::read(bytes, valued) {
+                Stored::Inline { field, value } => element::inline_len(field, value, valued),
+                Stored::Outside(_) => STUB_BYTES,
+            };
+            data.extend_from_slice(&bytes[..len]);
+            new
+        });
+        self.data = data;
+        self.dead = 0;
+    }
+
+    /// The two halves of the range.
+    pub(super) fn split(&self, tags: &Tags) -> (Self, Self) {
+        let bits = self.bits - 1;
+        let middle = self.start + (1 << bits);
+        let low = Self::build(self.start, bits, &[self], tags, |hash| hash < middle);
+        let high = Self::build(middle, bits, &[self], tags, |hash| hash >= middle);
+        (low, high)
+    }
+
+    /// Whether this chunk and its neighbour cover two halves of one range and have become small.
+    pub(super) fn can_merge_with(&self, next: &Self) -> bool {
+        self.bits == next.bits
+            && self.start & (1 << self.bits) == 0
+            && next.start == self.start + (1 << self.bits)
+            && (self.live() + next.live()) * MERGED_PART <= LIVE_MAX
+            && (self.len() + next.len()) * MERGED_PART <= LEN_MAX
+            && (self.bigs.len() + next.bigs.len()) * MERGED_PART <= BIGS_MAX
+    }
+
+    /// The elements of two neighbours in one chunk.
+    pub(super) fn merged(&self, next: &Self, tags: &Tags) -> Self {
+        Self::build(self.start, self.bits + 1, &[self, next], tags, |_| true)
+    }
+
+    /// A chunk of those elements whose hash is accepted.
+    fn build(start: u32, bits: u8, from: &[&Self], tags: &Tags, accept: impl Fn(u32) -> bool) -> Self {
+        let mut chosen = Vec::new();
+        for (number, chunk) in from.iter().enumerate() {
+            for place in chunk.index.places() {
+                let hash = tags.of(chunk.member(place).field);
+                if accept(hash) {
+                    chosen.push((hash, number, place));
+                }
+            }
+        }
+        // Nearly sorted already: only elements that the old index could not tell apart may change their order.
+        chosen.sort_unstable();
+        let mut new = Self::range(start, bits, from[0].valued);
+        let live = from.iter().map(|chunk| chunk.live()).sum::<usize>();
+        let all = from.iter().map(|chunk| chunk.len()).sum::<usize>().max(1);
+        let share = live * chosen.len() / all;
+        new.data.reserve_exact(good_size(share + share / 16));
+        let mut places = Vec::with_capacity(chosen.len());
+        for (hash, number, place) in chosen {
+            let chunk = from[number];
+            let new_place = match chunk.stored(place) {
+                Stored::Inline { field, value } => new.append(field, value),
+                Stored::Outside(big) => new.append_big(Arc::clone(chunk.big(big))),
+            };
+            places.push((new.tag(hash), new_place));
+        }
+        new.index = Index::of(&places);
+        new
+    }
+}
+
+#[cfg(test)]
+impl Chunk {
+    /// Every rule of the file's essay.
+    pub(super) fn check(&self, tags: &Tags) {
+        self.index.check();
+        let live: usize = self
+            .index
+            .places()
+            .map(|place| match self.stored(place) {
+                Stored::Inline { field, value } => element::inline_len(field, value, self.valued),
+                Stored::Outside(_) => STUB_BYTES,
+            })
+            .sum();
+        assert_eq!(live, self.live(), "dead bytes are counted");
+        let bigs = self.bigs.iter().flatten();
+        assert_eq!(bigs.clone().map(|big| big.weight()).sum::<usize>(), self.big_bytes);
+        assert_eq!(bigs.count(), self.bigs.len() - self.holes as usize);
+        for (tag, place) in self.index.since(0) {
+            let hash = tags.of(self.member(place).field);
+            assert!(hash >= self.start && self.end().is_none_or(|end| hash < end), "an element lies in the range");
+            assert_eq!(tag, self.tag(hash));
+            assert!(self.hash_from(tag) <= hash);
+        }
+    }
+}
