@@ -188,6 +188,7 @@ impl Writer {
         if let Some(compressed) = compressed {
             self.lzf_string(compressed, bytes.len() as u64);
         }
+        compressor.release();
         self.compressor = Some(compressor);
         is_shorter
     }

@@ -31,6 +31,9 @@ const MAX_LITERALS: usize = 32;
 const MAX_OFFSET: usize = 1 << 13;
 const MAX_COPY: usize = (1 << 8) + (1 << 3);
 
+/// A longer output is not kept from one input to the next.
+const KEPT: usize = 1 << 20;
+
 /// A full chunk of literals and a copy.
 const STEP: usize = 1 + MAX_LITERALS + 3;
 
@@ -56,7 +59,7 @@ pub struct Compressor {
     table: Vec<u32>,
     /// Added to positions in the current input. Entries of earlier inputs are less by more than [`MAX_OFFSET`].
     base: u32,
-    /// The output, with room behind it: see [`Output`].
+    /// The output, with room behind it: see [`Output`]. Kept up to [`KEPT`].
     out: Vec<u8>,
 }
 
@@ -75,7 +78,8 @@ impl Compressor {
         let base = self.reserve_positions(input.len())?;
         let longest = (input.len() + input.len() / MAX_LITERALS + 1).min(max_len) + STEP;
         if self.out.len() < longest {
-            self.out.resize(longest, 0);
+            // What is in it is of no use, so it need not be copied to the new place.
+            self.out = vec![0; if longest <= KEPT { longest.next_power_of_two() } else { longest }];
         }
         let out = Output { bytes: &mut self.out, len: 0, max_len };
         let len = match <&mut [u32; PLACES]>::try_from(&mut self.table[..]) {
@@ -83,6 +87,13 @@ impl Compressor {
             Err(_) => compress_with(&mut Small { table: &mut self.table, base }, input, out),
         }?;
         Some(&self.out[..len])
+    }
+
+    /// Gives back the memory of a long output that was used.
+    pub fn release(&mut self) {
+        if self.out.len() > KEPT {
+            self.out = Vec::new();
+        }
     }
 
     /// Room for an input of `len` bytes, and its base; `None` if it is too long to have positions.

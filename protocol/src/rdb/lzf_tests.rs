@@ -49,6 +49,16 @@ fn the_output_depends_on_the_input_alone() {
 }
 
 #[test]
+fn a_long_output_is_not_kept() {
+    let mut kept = Compressor::new();
+    for len in [100, 4 * KEPT] {
+        assert!(kept.compress(&vec![b'x'; len], len - 4).is_some());
+        kept.release();
+        assert!(kept.out.len() <= KEPT);
+    }
+}
+
+#[test]
 fn damaged_input_is_refused() {
     for (input, len) in [
         (&b"\x02ab"[..], 3),   // literals cut short

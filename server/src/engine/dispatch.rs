@@ -227,7 +227,7 @@ impl Engine {
     /// later.
     pub(crate) fn apply(self: &Arc<Self>, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) -> Option<Held> {
         let hot = self.hot.load_full();
-        let Some(mut pass) = self.barrier.try_enter(session.gate) else { return Some(Held::Gate(session.gate)) };
+        let Some(mut pass) = self.barrier.enter_now(session.gate) else { return Some(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
         let step = self.dispatch(session, args, &Lead::of(self, args), &hot, &mut batch);
@@ -488,8 +488,8 @@ fn settle(session: &mut Session, start: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Removes what a command wrote since `start`: the client does not want it, unless these are pushes. SKIP has been for
-/// this command then, too.
+/// Removes what a command wrote since `start`: the client does not want it, unless these are pushes. SKIP is used up
+/// either way.
 #[cold]
 fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>, pushed: bool) {
     if session.origin == Origin::Primary

@@ -34,9 +34,9 @@ const GATE_LOOK: Duration = Duration::from_millis(10);
 const GATES_AGAIN: Duration = Duration::from_millis(2);
 /// After being parked this often because of slots, a command waits as long as it takes.
 const ATTEMPTS: u32 = 200;
-/// The same because of gates, each time a batch has ended that was in the way. Workers make way for who wants to be
-/// alone, so only a command whose own worker is busy whenever they do comes to this number; a long command is one
-/// attempt.
+/// The same because of gates, each time a batch has ended that was in the way; a long command is one attempt. Workers
+/// make way for who wants to be alone, so only a command whose own worker is busy, or makes way itself, whenever they do
+/// comes to this number.
 const GATE_ATTEMPTS: u32 = 100;
 
 /// What a command waits for.
@@ -67,7 +67,7 @@ impl Engine {
         }
     }
 
-    /// Waits until a gate is released, or entered anew. `wish` is noted as long as it is not.
+    /// Waits until a gate is released, or entered anew. Calls `wish` now, and from time to time until then.
     async fn gate_over(&self, gate: usize, wish: impl Fn()) {
         self.contention.gate_retries.count();
         let entered = self.barrier.entered(gate);

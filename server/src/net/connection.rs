@@ -3,8 +3,8 @@
 //! The read and write buffers belong to the worker, not to the connection: an idle connection holds no buffer, and a
 //! busy one finds them in the cache. Only an incomplete request or unsent output is kept with the connection. A whole
 //! pipeline is answered by one write, which is tried at once. While a command waits (blocked, paused, waiting for an
-//! answer) nothing after it is executed, but the socket is still watched, so that a disconnect is noticed at once.
-//! socket is still watched, so that a client that leaves is noticed at once.
+//! answer) nothing after it is executed, but the socket is still watched, so that a client that leaves is noticed at once.
+//! Only a client that has sent much behind a command that is owed a reply is not read until then.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -30,7 +30,7 @@ use crate::runtime::threads::{READ_BUFFER, Shared};
 use crate::session::client::{ClientHandle, Mail};
 use crate::session::{ReplyMode, Session};
 
-/// While a command is owed a reply, no more than about so much is read beyond it, bytes.
+/// While a client is owed a reply, reading from it stops at about so many bytes.
 const HELD_INPUT: usize = 64 * 1024;
 /// A write buffer that grew beyond this is freed, bytes.
 const WRITE_BUFFER_KEEP: usize = 1024 * 1024;

@@ -47,6 +47,9 @@ const PENDING: u32 = 1 << 31;
 /// In the published count of a slot: a parked command waits for it to be unlocked, or something was left to be done
 /// then.
 const AWAITED: u32 = 1 << 30;
+/// By how much shorter a thread waits for a slot that is awaited. For usual commands no time is left then, and a
+/// millisecond for one that visits slot after slot and would have to begin anew.
+const LESS: Duration = Duration::from_millis(4);
 
 /// All databases of a node. See the top of the file.
 pub(crate) struct Keyspace {
@@ -126,15 +129,16 @@ impl Keyspace {
         self.try_lock(db, slot).or_else(|| self.wait_within(db, slot, patience))
     }
 
-    /// [`Keyspace::lock_within`] after a first attempt has failed. If others have waited in vain already, so that they
-    /// are parked, the slot is held for long, and this one does not wait: there may be thousands.
+    /// [`Keyspace::lock_within`] after a first attempt has failed. If others are parked already, the slot is probably held
+    /// for long, and this thread waits [`LESS`]: there may be thousands of commands.
     #[cold]
     pub(crate) fn wait_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
         self.waits.count();
         let database = self.database(db);
         let cell = &database.cells[slot.index()];
         let is_awaited = cell.keys.load(Ordering::Relaxed) & AWAITED != 0;
-        let guard = if is_awaited { cell.slot.try_lock() } else { cell.slot.try_lock_for(patience) };
+        let patience = if is_awaited { patience.saturating_sub(LESS) } else { patience };
+        let guard = cell.slot.try_lock_for(patience);
         Some(self.enter(database, slot, guard?))
     }
 

@@ -1,14 +1,14 @@
 //! A gate of the barrier, with what is known of its holder and of those who want it.
 //!
 //! **Who takes long.** A thread that waited for a gate in vain notes that its holder takes long. Those who come after it
-//! do not wait at all until the gate is entered anew. Otherwise each of a thousand commands that are to be parked would
-//! block its worker for a moment.
+//! do not wait at all until the gate is entered anew, or closed by a thread that is alone. Otherwise each of a thousand
+//! commands that are to be parked would block its worker for a moment.
 //!
 //! **Who makes way.** A command that wants to be alone finds a gate closed while long batches follow each other. Between
 //! two of them the gate is open for microseconds only, so the command would come too late again and again. It notes its
 //! wish; the worker that comes to enter next sees it, and leaves the gate open for [`MAKING_WAY`]. After that it enters
 //! again, whether or not anybody came: a wish costs the worker a moment for each batch that was in the way, and never
-//! more.
+//! more. (Helpers, which load, save and clean up, enter in any case: they come seldom.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,8 +17,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::contention::Waits;
 
-/// For how long a worker leaves its gate open for a thread that wants to be alone.
-const MAKING_WAY: Duration = Duration::from_millis(3);
+/// For how long a worker leaves its gate open for a thread that wants to be alone. One that was not called looks every two
+/// milliseconds, and a timer may be a millisecond late.
+const MAKING_WAY: Duration = Duration::from_millis(5);
 
 /// No thread wants the gate.
 const NOBODY: u64 = 0;
@@ -41,11 +42,11 @@ pub(super) struct Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// It begins to.
-    Opened,
+    Begins,
     /// It does so already.
-    Open,
+    GoesOn,
     /// It does not, or no longer.
-    Closed,
+    Ends,
 }
 
 impl Gate {
@@ -66,7 +67,9 @@ impl Gate {
 
     /// Locks it, however long that takes.
     pub(super) fn lock(&self, waits: &Waits) -> MutexGuard<'_, ()> {
-        waits.lock(&self.lock)
+        let guard = waits.lock(&self.lock);
+        self.outlasted.store(0, Ordering::Relaxed);
+        guard
     }
 
     /// Locks it if it is free.
@@ -78,7 +81,9 @@ impl Gate {
     pub(super) fn lock_within(&self, waits: &Waits, patience: Duration) -> Option<MutexGuard<'_, ()>> {
         let holder = self.entered();
         let guard = waits.lock_within(&self.lock, patience);
-        if guard.is_none() && self.entered() == holder {
+        if guard.is_some() {
+            self.outlasted.store(0, Ordering::Relaxed);
+        } else if self.entered() == holder {
             self.outlasted.store(holder + 1, Ordering::Relaxed);
         }
         guard
@@ -89,6 +94,7 @@ impl Gate {
     pub(super) fn lock_soon(&self, waits: &Waits, patience: Duration) -> Option<MutexGuard<'_, ()>> {
         match self.lock.try_lock() {
             Some(guard) => Some(guard),
+            // Tried once more only to be counted.
             None if self.is_held_for_long() => self.try_lock(waits),
             None => self.lock_within(waits, patience),
         }
@@ -120,15 +126,15 @@ impl Gate {
     pub(super) fn make_way(&self, now: Duration) -> Way {
         let micros = |time: Duration| time.as_micros() as u64;
         match self.wish.load(Ordering::Relaxed) {
-            NOBODY => Way::Closed,
+            NOBODY => Way::Ends,
             WANTED => {
                 self.wish.store(micros(now + MAKING_WAY), Ordering::Relaxed);
-                Way::Opened
+                Way::Begins
             }
-            until if micros(now) < until => Way::Open,
+            until if micros(now) < until => Way::GoesOn,
             _ => {
                 self.forget_wish();
-                Way::Closed
+                Way::Ends
             }
         }
     }

@@ -8,7 +8,7 @@
 //! waits for its end. So the waiting thread keeps the gates of others closed for no longer than a usual batch takes: if
 //! one gate is still held then, it opens the others again and waits for that one alone. A worker does not even do that
 //! ([`Pass::try_exclusive`]): its command is parked, and its other connections are served. So that a series of long
-//! commands does not starve it, whoever holds the gate in its way keeps out of it for a moment after its batch
+//! commands does not starve it, the worker whose gate is in its way keeps out of it for a moment after its batch
 //! ([`Barrier::want`], [`gate`]).
 //!
 //! Invariants: one thread at a time takes all gates (`turn`), and it holds none of its own meanwhile, so two such
@@ -97,13 +97,13 @@ impl Barrier {
     }
 
     /// Enters through gate `gate` unless another thread is alone: for the control thread, which never waits for a
-    /// command.
+    /// command, and whose batches are short.
     pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
         Some(self.pass(gate, self.gates[gate].try_lock(&self.gate_waits)?))
     }
 
-    /// Enters through gate `gate` unless another thread stays alone for long, or was promised that it can be alone now:
-    /// for a worker, which has other connections to serve.
+    /// Enters through gate `gate` unless another thread stays alone for long, or this gate makes way for one that wants to
+    /// be: for a worker, which has other connections to serve.
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
         let at = &self.gates[gate];
@@ -113,19 +113,29 @@ impl Barrier {
         Some(self.pass(gate, at.lock_soon(&self.gate_waits, PATIENCE)?))
     }
 
+    /// As [`Barrier::enter_soon`], but does not wait at all: for the stream of the primary.
+    pub(crate) fn enter_now(&self, gate: usize) -> Option<Pass<'_>> {
+        if self.gates[gate].is_wanted() && self.makes_way(gate) {
+            return None;
+        }
+        self.try_enter(gate)
+    }
+
     /// Whether the gate is left open for a thread that wants to be alone. Calls it when that begins.
     #[cold]
     fn makes_way(&self, gate: usize) -> bool {
         let way = self.gates[gate].make_way(self.begun.elapsed());
-        if way == Way::Opened {
+        if way == Way::Begins {
             self.parking.wake_all(&gate);
         }
-        way != Way::Closed
+        way != Way::Ends
     }
 
-    /// Asks whoever holds this gate (not the turn) to keep out of it for a moment after its batch.
+    /// Asks the worker that holds this gate to keep out of it for a moment after its batch. Nobody keeps out of the turn.
     pub(crate) fn want(&self, gate: usize) {
-        self.at(gate).want();
+        if let Some(gate) = self.gates.get(gate) {
+            gate.want();
+        }
     }
 
     /// A pass without a gate, for a command that touches nothing that the barrier protects.
@@ -200,7 +210,7 @@ impl Barrier {
         }
     }
 
-    /// Workers need not make way any more, unless others wait for the same moment.
+    /// Workers need not make way any more, unless others wait for the turn: they use the same moment.
     fn forget_wishes(&self) {
         if self.gates.iter().any(|gate| gate.is_wanted()) && !self.parking.is_awaited(&self.gates.len()) {
             self.gates.iter().for_each(|gate| gate.forget_wish());

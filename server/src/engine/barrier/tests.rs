@@ -107,3 +107,14 @@ fn who_is_known_to_take_long_is_waited_for_once() {
     assert!(barrier.enter_soon(1).is_some());
     assert!(begun.elapsed() < PATIENCE * 5_000, "{:?}", begun.elapsed());
 }
+
+/// After its long batch a helper may not come again for hours.
+#[test]
+fn who_took_long_once_is_waited_for_again() {
+    let barrier = Barrier::new(2, 1);
+    let long = barrier.enter(2);
+    assert!(barrier.enter(0).try_exclusive(|_| ()).is_err());
+    assert!(barrier.gates[2].is_held_for_long());
+    drop(long);
+    assert!(barrier.enter(0).try_exclusive(|_| assert!(!barrier.gates[2].is_held_for_long())).is_ok());
+}

@@ -55,7 +55,6 @@ impl FollowTask {
             wire.buffer.reserve(READ_CHUNK);
             let engine = &self.replication.engine;
             tokio::select! {
-                biased;
                 () = killed(&handle) => return Err(End::killed()),
                 () = engine.held_over(run.held.unwrap_or(Held::Pause(0))), if run.held.is_some() => {}
                 read = wire.stream.read_buf(&mut wire.buffer), if !full => match read? {

@@ -41,6 +41,9 @@ use crate::logging::NodeLog;
 use crate::session::client::{ClientHandle, ClientKind};
 use crate::session::{Origin, Session};
 
+/// When the link tries again to continue, after it has found a change of the role under way.
+const APPLYING_AGAIN: Duration = Duration::from_millis(2);
+
 /// The primary to follow, and for which generation.
 pub(super) struct Target {
     pub host: String,
@@ -151,7 +154,11 @@ impl FollowTask {
         session.origin = Origin::Primary;
         match answer {
             Answer::Full { id, offset } => self.full_sync(&mut wire, id, offset).await?,
-            Answer::Continue { id } => self.resume(id, &mut session)?,
+            Answer::Continue { id } => {
+                while !self.resume(id, &mut session)? {
+                    tokio::time::sleep(APPLYING_AGAIN).await;
+                }
+            }
         }
         *came_up = Some(Instant::now());
         handle.set_kind(ClientKind::Primary);
@@ -223,10 +230,11 @@ impl FollowTask {
         }
     }
 
-    /// +CONTINUE: the stream continues at our offset.
-    fn resume(&self, id: Option<ReplId>, session: &mut Session) -> Result<(), End> {
+    /// +CONTINUE: the stream continues at our offset. Returns `false` if a change of the role, or a cut, is under way: it
+    /// may wait for a long command, and this worker has other clients.
+    fn resume(&self, id: Option<ReplId>, session: &mut Session) -> Result<bool, End> {
         let replication = &self.replication;
-        let _held = replication.applying.lock();
+        let Some(_held) = replication.applying.try_lock() else { return Ok(false) };
         session.db = self.with_following(|following| {
             following.phase = LinkPhase::Connected;
             following.synced = true;
@@ -253,7 +261,7 @@ impl FollowTask {
             .engine
             .log
             .notice(format_args!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization."));
-        Ok(())
+        Ok(true)
     }
 
     fn link_down(&self) {

@@ -24,7 +24,7 @@ use crate::store::Cleared;
 
 /// Bytes that are loaded between two barriers.
 const STEP: usize = 256 * 1024;
-/// How often the primary gets a newline while a file is loaded.
+/// How often the primary gets a newline while the data is replaced.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// The state after the old data is replaced.
