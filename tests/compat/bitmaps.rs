@@ -213,3 +213,215 @@ CONFIG SET notify-keyspace-events \"\"
 ",
     );
 }
+
+#[test]
+fn strings_are_combined_bit_by_bit() {
+    let mut script = String::from(
+        "SET a \"\\xff\\x0f\\xaa\"\nSET b \"\\x0f\\x55\"\nSET n 1234\nSET e \"\"\nRPUSH l x\nSETBIT long 3000 1\nSET t v EX 100\n",
+    );
+    for operation in ["AND", "or", "XOR", "NOT", "nand", "\"AND\\x00\"", "\"\""] {
+        for sources in [
+            "a",
+            "b",
+            "n",
+            "e",
+            "none",
+            "a b",
+            "b a",
+            "a b n",
+            "a none",
+            "e none",
+            "a a",
+            "long a b",
+            "l",
+            "a l",
+            "none l",
+            "none none none",
+        ] {
+            let _ = writeln!(script, "BITOP {operation} d {sources}\nGET d\nOBJECT ENCODING d\nEXISTS d");
+        }
+    }
+    script.push_str(
+        "
+== the target
+SET a abc
+SET b 12
+RPUSH l x
+SET t v EX 100
+BITOP OR l a b
+TYPE l
+BITOP OR t a
+TTL t
+BITOP NOT a a
+GET a
+BITOP XOR a a a
+GET a
+BITOP AND a none
+EXISTS a
+RPUSH l2 x
+BITOP AND l2 none
+EXISTS l2
+BITOP NOT num b
+BITOP NOT num num
+GET num
+OBJECT ENCODING num
+INCR num
+OBJECT ENCODING num
+== long ones
+SETRANGE a 100000 x
+SETRANGE b 40000 y
+BITOP OR d a b
+BITCOUNT d
+BITOP AND d a b
+BITCOUNT d
+BITOP XOR d a b
+BITCOUNT d
+STRLEN d
+SETBIT d 800020 1
+APPEND d x
+GETRANGE d 99999 -1
+OBJECT ENCODING d
+BITOP NOT d d
+BITCOUNT d
+DUMP d
+== arity
+BITOP
+BITOP AND
+BITOP AND d
+BITOP NOT d a b
+BITOP NOT d l
+BITOP NOT d l l
+",
+    );
+    check(&script);
+}
+
+#[test]
+fn sources_in_other_slots_are_refused_by_a_cluster() {
+    let lines = "
+BITOP AND a b c
+BITOP AND {a}1 {a}2 b
+BITOP AND b {a}1 {a}2
+BITOP AND {a}1 {a}2 {a}3
+";
+    crate::check_with(&[("cluster-enabled", "yes")], &format!("CLUSTER ADDSLOTSRANGE 0 16383\n!sleep 2500\n{lines}"));
+}
+
+#[test]
+fn fields_of_every_type_are_read_and_written_anywhere() {
+    let mut script = String::from("SET n 123456\n");
+    let values =
+        ["0", "1", "-1", "127", "128", "-128", "-129", "255", "256", "9223372036854775807", "-9223372036854775808"];
+    for ty in ["u1", "i1", "u7", "i8", "u8", "i13", "u31", "i32", "i63", "u63", "i64"] {
+        let _ = writeln!(script, "== {ty}");
+        for (step, value) in values.iter().enumerate() {
+            for overflow in ["", "OVERFLOW WRAP ", "overflow sat ", "OVERFLOW FAIL "] {
+                for offset in [step.to_string(), format!("#{step}"), "77".to_owned()] {
+                    let _ = writeln!(script, "BITFIELD k {overflow}SET {ty} {offset} {value} GET {ty} {offset}");
+                    let _ = writeln!(script, "BITFIELD k {overflow}INCRBY {ty} {offset} {value}\nGET k");
+                }
+            }
+        }
+        let _ =
+            writeln!(script, "BITFIELD n GET {ty} 3 GET {ty} #1\nBITFIELD_RO n GET {ty} 40\nBITFIELD none GET {ty} 9");
+    }
+    check(&script);
+}
+
+#[test]
+fn fields_are_parsed_before_anything_is_done() {
+    check(
+        r##"
+BITFIELD
+BITFIELD k
+BITFIELD none
+BITFIELD_RO
+BITFIELD_RO k
+SET k abc
+RPUSH l x
+BITFIELD l
+BITFIELD l GET u8 0
+BITFIELD l SET u8 0 1
+BITFIELD_RO l GET u8 0
+BITFIELD_RO l SET u8 0 1
+BITFIELD k GET
+BITFIELD k GET u8
+BITFIELD k SET u8 0
+BITFIELD k INCRBY u8 0
+BITFIELD k SET u8 0 1 GET
+BITFIELD k SET u8 0 1 nonsense
+BITFIELD k SET u8 0 x
+BITFIELD k SET u8 x x
+BITFIELD k SET x x x
+BITFIELD k "get\x00x" u8 0 "OVERFLOW\x00" "sat\x00" "SET\x00" u8 0 97
+BITCOUNT k 0 1 "bit\x00x"
+BITFIELD k OVERFLOW
+BITFIELD k OVERFLOW x
+BITFIELD k OVERFLOW x GET x x
+BITFIELD k OVERFLOW SAT
+BITFIELD k GET u64 0
+BITFIELD k GET i65 0
+BITFIELD k GET u0 0
+BITFIELD k GET U8 0
+BITFIELD k GET 8 0
+BITFIELD k GET i 0
+BITFIELD k GET "" 0
+BITFIELD k GET i-8 0
+BITFIELD k GET " i8" 0
+BITFIELD k GET "i8\x00x" 0
+BITFIELD k GET i8 "#"
+BITFIELD k GET i8 "#x"
+BITFIELD k GET i8 #-1
+BITFIELD k GET i8 ##1
+BITFIELD k GET i8 #536870911
+BITFIELD k GET i8 #536870912
+BITFIELD k GET i64 4294967295
+BITFIELD k GET i64 4294967296
+BITFIELD k GET i8 "0\x00"
+GET k
+OBJECT ENCODING k
+BITFIELD k get u8 0 Set u8 #1 65 incrby u8 #2 1
+GET k
+OBJECT ENCODING k
+BITFIELD_RO k SET u8 0 x
+BITFIELD_RO k OVERFLOW SAT GET u8 0
+BITFIELD_RO k GET u8 0 INCRBY u8 0 1
+SET n 12
+BITFIELD n SET u8 0 49
+OBJECT ENCODING n
+GET n
+INCR n
+== a failed write makes a string nevertheless
+BITFIELD f OVERFLOW FAIL SET u8 80 256
+STRLEN f
+BITFIELD f OVERFLOW FAIL INCRBY u8 #20 256 SAT
+STRLEN f
+BITFIELD f OVERFLOW FAIL INCRBY u8 #20 256 OVERFLOW SAT INCRBY u8 #20 256 OVERFLOW WRAP INCRBY u8 #20 2
+STRLEN f
+COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0
+COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 OVERFLOW SAT
+COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 SET u8 0 1
+COMMAND GETKEYSANDFLAGS BITFIELD k INCRBY u8 0 1
+COMMAND GETKEYSANDFLAGS BITFIELD k nonsense
+COMMAND GETKEYSANDFLAGS BITFIELD k GET u8
+COMMAND GETKEYSANDFLAGS BITOP AND a b c
+== events
+CONFIG SET notify-keyspace-events KEAn
+@s PSUBSCRIBE __keyevent@0__:*
+BITFIELD g OVERFLOW FAIL SET u8 0 256
+@s !read
+BITFIELD g SET u8 0 0
+@s !silent
+BITFIELD g SET u8 0 1 SET u8 8 1
+@s !read
+BITOP NOT h g
+@s !read
+@s !read
+BITOP NOT h g
+@s !read
+BITOP NOT h none
+@s !read
+CONFIG SET notify-keyspace-events ""
+"##,
+    );
+}

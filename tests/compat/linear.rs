@@ -154,6 +154,20 @@ const KEYED: &[Case] = &[
         .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
     case("lpop", |names, n| vec![words(&format!("LPOP {} {}", names.key(), n - 5))])
         .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
+    case("bitop", |names, n| call(&format!("BITOP XOR {}", names.key()), names.keys(n), "")).after(filled),
+    case("bitop of missing keys", |names, n| call(&format!("BITOP AND {}", names.key()), names.keys(n), "")),
+    case("bitfield", |names, n| {
+        let fields = (0..n / 4).flat_map(|at| [words("SET u8"), words(&format!("#{at} {}", at % 256))].concat());
+        call(&format!("BITFIELD {}", names.key()), fields.collect(), "")
+    }),
+    case("bitfield_ro", |names, n| {
+        let fields = (0..n / 3).flat_map(|at| words(&format!("GET i13 {at}")));
+        call(&format!("BITFIELD_RO {}", names.key()), fields.collect(), "")
+    })
+    .after(|names, n| vec![words(&format!("SETBIT {} {n} 1", names.key()))]),
+    case("pfadd", |names, n| call(&format!("PFADD {}", names.key()), numbers(n), "")),
+    case("pfcount", |names, n| call("PFCOUNT", names.keys(n), "")),
+    case("pfmerge", |names, n| call(&format!("PFMERGE {}", names.key()), names.keys(n), "")),
     case("keys", |_, _| vec![words("KEYS *:99*")]).after(filled),
     case("scan", |_, n| vec![words(&format!("SCAN 0 COUNT {n}"))]).after(filled),
     case("ssubscribe", |names, n| call("SSUBSCRIBE", names.keys(n), "")),

@@ -22,6 +22,7 @@ mod databases;
 mod dump_restore;
 mod expire;
 mod hashes;
+mod hyperloglog;
 mod info;
 mod introspection;
 mod keys;

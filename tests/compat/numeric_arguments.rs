@@ -60,11 +60,14 @@ const LONGEST: &str = "536870911";
 /// Makes the keys that the templates name.
 const KEYS: &str = "FLUSHALL\nMSET k hello k2 yellow n 10\nRPUSH l a b c b d\n";
 
-/// What works, but takes up to half a gigabyte on both servers.
+/// What works, but takes up to half a gigabyte on both servers, and as much for the reply.
 fn takes_all_memory(template: &str, value: &str) -> bool {
-    let is_far_bit = value.parse().is_ok_and(|bit: u64| (1 << 30..1 << 32).contains(&bit));
+    let is_far_bit = value.parse().is_ok_and(|bit: u64| (1 << 27..1 << 32).contains(&bit));
     template.starts_with("SETRANGE") && template.ends_with('x') && value == LONGEST
-        || template.starts_with("SETBIT k #") && is_far_bit
+        || ["SETBIT k #", "BITFIELD k SET u8 #", "BITFIELD none OVERFLOW FAIL"]
+            .iter()
+            .any(|head| template.starts_with(head))
+            && is_far_bit
 }
 
 /// Plays the templates, one per line.
@@ -131,8 +134,42 @@ fn numbers_of_bits() {
         BITPOS k 1 0 #
         BITPOS k 0 # -1 BIT
         BITPOS k 0 3 # BIT
-        BITPOS none 0 #",
+        BITPOS none 0 #
+        BITFIELD k GET u8 #
+        BITFIELD k GET i64 #
+        BITFIELD k SET u8 0 #
+        BITFIELD k SET i8 0 #
+        BITFIELD k SET i64 3 #
+        BITFIELD k OVERFLOW SAT SET u8 0 #
+        BITFIELD k OVERFLOW SAT SET i8 0 #
+        BITFIELD k OVERFLOW FAIL SET i63 0 #
+        BITFIELD k INCRBY u8 0 #
+        BITFIELD k OVERFLOW SAT INCRBY i8 0 #
+        BITFIELD k OVERFLOW SAT INCRBY u63 0 #
+        BITFIELD k OVERFLOW SAT INCRBY i64 0 #
+        BITFIELD k OVERFLOW FAIL INCRBY i64 0 #
+        BITFIELD k SET u8 # 1
+        BITFIELD none OVERFLOW FAIL INCRBY i8 # 128
+        BITFIELD_RO k GET u8 #",
     );
+}
+
+/// A product of index and width beyond 64 bits wraps around in Redis; slotd refuses it.
+#[test]
+fn indexes_and_widths_of_fields() {
+    let mut script = String::from("SET k hello\n");
+    let wraps = ["-9223372036854775808", "-9223372036854775807"];
+    for value in VALUES.iter().filter(|value| !wraps.contains(value)) {
+        let index = if let Some(rest) = value.strip_prefix('"') { format!("\"#{rest}") } else { format!("#{value}") };
+        let _ = writeln!(script, "BITFIELD k GET u8 {index}\nBITFIELD_RO k GET i64 {index}\nBITFIELD k GET u1 {index}");
+        if !value.starts_with('"') {
+            let _ = writeln!(script, "BITFIELD k GET i{value} 0 GET u{value} 1");
+        }
+        if value.parse().is_ok_and(|index: i64| index < 1 << 20) {
+            let _ = writeln!(script, "BITFIELD k SET i7 {index} 5");
+        }
+    }
+    check(&script);
 }
 
 #[test]

@@ -150,6 +150,36 @@ fn find(bytes: &[u8], wanted: bool) -> Option<u64> {
     Some((skipped + at) as u64 * 8 + u64::from(within))
 }
 
+/// Bytes that a field of up to 64 bits can touch.
+const FIELD: usize = 9;
+
+/// The bytes around a field as one number, whose highest bit is bit 0 of the field's first byte.
+fn window(bytes: &[u8], bit: u64) -> u128 {
+    let mut window = [0; 16];
+    if let Some(part) = bytes.get(byte_of(bit)..) {
+        let len = part.len().min(FIELD);
+        window[..len].copy_from_slice(&part[..len]);
+    }
+    u128::from_be_bytes(window)
+}
+
+/// The number in the `width` bits (1 to 64) from `bit` on. Bits beyond the end are 0.
+pub(crate) fn field(bytes: &[u8], bit: u64, width: u32) -> u64 {
+    ((window(bytes, bit) << (bit % 8)) >> (128 - width)) as u64
+}
+
+/// Writes a number into the `width` bits (1 to 64) from `bit` on, as far as they are within the string. Higher bits of
+/// the number are ignored.
+pub(crate) fn set_field(bytes: &mut [u8], bit: u64, width: u32, value: u64) {
+    let shift = 128 - width - (bit % 8) as u32;
+    let mask = (u128::MAX >> (128 - width)) << shift;
+    let window = window(bytes, bit) & !mask | (u128::from(value) << shift) & mask;
+    if let Some(part) = bytes.get_mut(byte_of(bit)..) {
+        let len = part.len().min(FIELD);
+        part[..len].copy_from_slice(&window.to_be_bytes()[..len]);
+    }
+}
+
 #[cfg(test)]
 #[path = "bits_tests.rs"]
 mod tests;

@@ -32,6 +32,24 @@ proptest! {
         let found = range.iter().position(|bit| *bit == wanted).map(|at| first + at as u64);
         prop_assert_eq!(find_between(&bytes, first, last, wanted), found);
     }
+
+    #[test]
+    fn a_field_is_what_was_written_and_nothing_else_changes(
+        bytes in prop::collection::vec(any::<u8>(), 9..20), bit in 0..8u64 * 8, width in 1..=64u32, value: u64,
+    ) {
+        let mut bytes = bytes;
+        let end = bit + u64::from(width);
+        bytes.resize(bytes.len().max(end.div_ceil(8) as usize), 0x5a);
+        let before = spelled(&bytes);
+        set_field(&mut bytes, bit, width, value);
+        let after = spelled(&bytes);
+        let expected = value & (u64::MAX >> (64 - width));
+        prop_assert_eq!(field(&bytes, bit, width), expected);
+        let read = after[bit as usize..end as usize].iter().fold(0, |sum, bit| sum << 1 | u64::from(*bit));
+        prop_assert_eq!(read, expected);
+        prop_assert_eq!(&after[..bit as usize], &before[..bit as usize]);
+        prop_assert_eq!(&after[end as usize..], &before[end as usize..]);
+    }
 }
 
 #[test]
@@ -40,5 +58,6 @@ fn bits_beyond_the_end_are_zero() {
     assert!(get(&bytes, 7) && !get(&bytes, 8) && !get(&bytes, u64::MAX));
     assert!(!set(&mut bytes, 8, true) && set(&mut bytes, 0, false));
     assert_eq!(bytes, [0x7f]);
+    assert_eq!((field(&bytes, 4, 8), field(&bytes, 8, 64), field(&bytes, u64::MAX, 64)), (0xf0, 0, 0));
     assert_eq!((count(&[]), find(&[], true)), (0, None));
 }

@@ -48,6 +48,8 @@ pub(crate) struct DataLimits {
     pub hash: HashLimits,
     /// `proto-max-bulk-len`: no string grows beyond it.
     pub max_string: usize,
+    /// `hll-sparse-max-bytes`: longer HyperLogLogs are dense.
+    pub hll_sparse_max_bytes: usize,
     /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.
     pub lazy_expire: bool,
     /// `lazyfree-lazy-user-del`: DEL acts, and is counted, as UNLINK.
@@ -420,6 +422,13 @@ impl Data<'_> {
     #[inline]
     pub(crate) fn changed(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.changed_in(self.db, key, class, event);
+    }
+
+    /// [`Self::changed`] without an event.
+    pub(crate) fn changed_silently(&mut self, key: &Key<'_>) {
+        self.effects.dirty += 1;
+        let change = key.change(self.db, Cause::Written);
+        self.slots.at(self.db, key.slot).written(key.hash, change, &mut *self.effects);
     }
 
     /// [`Self::changed`] in another database.

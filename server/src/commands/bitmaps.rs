@@ -12,6 +12,7 @@ use protocol::resp::Args;
 use super::integer;
 use crate::base::bits;
 use crate::base::number::parse_i64;
+use crate::command::error::c_string;
 use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Data, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Role, error,
@@ -130,6 +131,7 @@ enum Unit {
 
 impl Unit {
     fn parse(word: &[u8]) -> Result<Self, CmdError> {
+        let word = c_string(word);
         if word.eq_ignore_ascii_case(b"BIT") {
             Ok(Self::Bit)
         } else if word.eq_ignore_ascii_case(b"BYTE") {

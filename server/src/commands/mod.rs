@@ -7,13 +7,16 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod bitfield;
 pub(crate) mod bitmaps;
+pub(crate) mod bitop;
 pub(crate) mod counters;
 pub(crate) mod dump;
 pub(crate) mod expire;
 pub(crate) mod flush;
 pub(crate) mod hash_picks;
 pub(crate) mod hashes;
+pub(crate) mod hyperloglog;
 pub(crate) mod keys;
 pub(crate) mod lcs;
 pub(crate) mod list_moves;
@@ -36,6 +39,9 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         strings::COMMANDS,
         string_ranges::COMMANDS,
         bitmaps::COMMANDS,
+        bitfield::COMMANDS,
+        bitop::COMMANDS,
+        hyperloglog::COMMANDS,
         counters::COMMANDS,
         lcs::COMMANDS,
         lists::COMMANDS,

@@ -62,6 +62,39 @@ fn counters_and_ranges() {
 }
 
 #[test]
+fn bits() {
+    check(&[], "SETBIT k 5 0", ":0", &["SETBIT k 5 0"], &["new k", "setbit k"]);
+    check(&["SETBIT k 5 1"], "SETBIT k 5 1", ":1", &[], &[]);
+    check(&["SETBIT k 5 1"], "SETBIT k 8 0", ":0", &["SETBIT k 8 0"], &["setbit k"]);
+    check(&[], "GETBIT k 1", ":0", &[], &["keymiss k"]);
+    check(&["SET a b"], "BITOP NOT d a", ":1", &["BITOP NOT d a"], &["new d", "set d"]);
+    check(&["SET d b"], "BITOP AND d a", ":0", &["BITOP AND d a"], &["keymiss a", "del d"]);
+    check(&[], "BITOP AND d a", ":0", &[], &["keymiss a"]);
+    check(&[], "BITFIELD k SET u8 0 0", "*1\r\n:0", &["BITFIELD k SET u8 0 0"], &["new k", "setbit k"]);
+    check(&["SETBIT k 9 0"], "BITFIELD k SET u8 0 0", "*1\r\n:0", &[], &[]);
+    // The key is there, and nobody is told: so it is in Redis.
+    check(&[], "BITFIELD k OVERFLOW FAIL SET u8 0 256", "*1\r\n$-1", &[], &["new k"]);
+    check(&[], "BITFIELD k GET u8 0", "*1\r\n:0", &[], &["keymiss k"]);
+}
+
+#[test]
+fn hyperloglogs() {
+    check(&[], "PFADD h", ":1", &["PFADD h"], &["new h", "pfadd h"]);
+    check(&["PFADD h a"], "PFADD h a", ":0", &[], &[]);
+    check(&["PFADD h a"], "PFADD h b c", ":1", &["PFADD h b c"], &["pfadd h"]);
+    check(&["PFADD h a"], "PFCOUNT h", ":1", &["PFCOUNT h"], &[]);
+    check(&["PFADD h a", "PFCOUNT h"], "PFCOUNT h", ":1", &[], &[]);
+    check(&["PFADD h a"], "PFCOUNT h i", ":1", &[], &["keymiss i"]);
+    check(&["PFADD h a"], "PFMERGE i h", "+OK", &["PFMERGE i h"], &["keymiss i", "new i", "pfadd i"]);
+    check(&["PFADD h a"], "PFDEBUG TODENSE h", ":1", &["PFDEBUG TODENSE h"], &[]);
+    check(&["PFADD h a", "PFDEBUG TODENSE h"], "PFDEBUG TODENSE h", ":0", &[], &[]);
+    check(&["PFADD h a"], "PFDEBUG ENCODING h", "+sparse", &[], &[]);
+    let mut bench = Bench::new();
+    bench.run("PFADD h a b c d");
+    assert_eq!(bench.engine.state.dirty.load(std::sync::atomic::Ordering::Relaxed), 5, "the key and its elements");
+}
+
+#[test]
 fn expiry_is_propagated_as_a_point_in_time_or_as_a_deletion() {
     let at = format!("PEXPIREAT k {}", START + 10_000);
     check(&["SET k v"], "EXPIRE k 10", ":1", &[&at], &["expire k"]);

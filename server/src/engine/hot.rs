@@ -61,6 +61,7 @@ impl Hot {
                     seed,
                 },
                 max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
+                hll_sparse_max_bytes: config.memory(ids::HLL_SPARSE_MAX_BYTES) as usize,
                 lazy_expire: config.bool(ids::LAZYFREE_LAZY_EXPIRE),
                 lazy_user_del: config.bool(ids::LAZYFREE_LAZY_USER_DEL),
                 lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu").then(|| Lfu {
@@ -112,6 +113,7 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::HASH_MAX_LISTPACK_ENTRIES,
     ids::HASH_MAX_LISTPACK_VALUE,
     ids::PROTO_MAX_BULK_LEN,
+    ids::HLL_SPARSE_MAX_BYTES,
     ids::LAZYFREE_LAZY_EXPIRE,
     ids::LAZYFREE_LAZY_USER_DEL,
     ids::MAXMEMORY_POLICY,

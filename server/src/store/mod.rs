@@ -45,7 +45,7 @@ pub(crate) use keyspace::{Cut, Hints, Keyspace, Peek, SlotGuard};
 pub(crate) use lfu::Lfu;
 pub(crate) use scan::ScanCursor;
 pub(crate) use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
-pub(crate) use value::{StringValue, Type};
+pub(crate) use value::{Encoding, StringValue, Type};
 pub use value::{Value, ValueRef};
 pub(crate) use waiters::{BlockToken, Waiter, Wake};
 pub(crate) use watchers::{Spoiled, WatchFlag};

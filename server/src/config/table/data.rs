@@ -43,7 +43,7 @@ directives! {
     ZSET_MAX_LISTPACK_VALUE =
         memory("zset-max-listpack-value", 0, LONG_MAX, 64).alias("zset-max-ziplist-value");
     /// The largest HyperLogLog kept in its sparse form.
-    HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, LONG_MAX, 3000).no_effect();
+    HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, LONG_MAX, 3000);
     /// Size of a stream's node; 0 for no limit.
     STREAM_NODE_MAX_BYTES = memory("stream-node-max-bytes", 0, LONG_MAX, 4096).no_effect();
     /// Entries of a stream's node; 0 for no limit.
