@@ -1,8 +1,8 @@
-//! From registers to a number: Otmar Ertl's estimator ("New cardinality estimation algorithms for HyperLogLog sketches",
-//! arXiv:1702.01284, algorithm 6), which needs no correction for small or large numbers.
+//! From registers to a number: Otmar Ertl's estimator ("New cardinality estimation algorithms for HyperLogLog
+//! sketches", arXiv:1702.01284, algorithm 6), which needs no correction for small or large numbers.
 //!
-//! Only the histogram of the register values matters. All is computed in doubles in Redis's order of operations, as
-//! the result is stored in the string and must be the same everywhere.
+//! Only the histogram of the register values matters. All is computed in doubles in Redis's order of operations, as the
+//! result is stored in the string and must be the same everywhere.
 
 use super::{REGISTERS, VALUE_BITS};
 
