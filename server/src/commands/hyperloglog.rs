@@ -1,7 +1,7 @@
 //! HyperLogLogs: PFADD, PFCOUNT, PFMERGE, and PFDEBUG and PFSELFTEST, with which Redis tests them.
 //!
 //! They are strings ([`crate::store::types::hyperloglog`]). A dense one is changed in place; a sparse one, which is
-//! small, is copied, changed and stored again. A corrupted one is refused and left as it is, as far as it was found out.
+//! small, is copied, changed and stored again. A corrupted one is refused and left as it is, once it is found out.
 //!
 //! PFCOUNT of one key keeps the cardinality that it has computed in the string. For this it counts as a reading command
 //! that changes data: it is allowed wherever reads are, and propagated when it has changed the string. Redis:

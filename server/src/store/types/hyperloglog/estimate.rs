@@ -43,6 +43,7 @@ impl Histogram {
     }
 }
 
+#[expect(clippy::float_cmp, reason = "a series ends when its sum changes no more")]
 fn sigma(x: f64) -> f64 {
     if x == 1.0 {
         return f64::INFINITY;
@@ -59,6 +60,7 @@ fn sigma(x: f64) -> f64 {
     }
 }
 
+#[expect(clippy::float_cmp, reason = "a series ends when its sum changes no more")]
 fn tau(x: f64) -> f64 {
     if x == 0.0 || x == 1.0 {
         return 0.0;

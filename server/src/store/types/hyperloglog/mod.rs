@@ -7,7 +7,7 @@
 //! "HYLL" | form 1 | unused 3 | cached cardinality 8, little endian | registers
 //! ```
 //! The highest bit of the cached cardinality says that it is out of date. Registers are *dense* ([`dense`], six bits
-//! each) or *sparse* ([`sparse`], run lengths). An element is hashed; 14 bits choose a register, and the position of the
+//! each) or *sparse* ([`sparse`], run lengths). An element is hashed; 14 bits choose a register, and the place of the
 //! first set bit in the rest is the value that the register has at least. [`estimate`] turns registers into a number.
 //!
 //! Clients can write any bytes into the string, so nothing here trusts it. A string is a HyperLogLog if its header and
