@@ -46,7 +46,23 @@ const KINDS: &[Kind] = &[
     pairs("hashes with a long value", "HSET", 3, 100, 20_000),
     pairs("big hashes", "HSET", 20_000, 16, 20),
     pairs("hashes of huge values", "HSET", 10, 200_000, 5),
+    kind("small sorted sets", "ZADD", 10, 12, 20_000),
+    kind("sorted sets of small members", "ZADD", 20_000, 16, 30),
+    kind("sorted sets of large members", "ZADD", 300, 2_000, 20),
+    kind("sorted sets of huge members", "ZADD", 10, 200_000, 5),
 ];
+
+/// Different members of the kind's length, with their scores, in no order.
+fn elements(kind: &Kind) -> Vec<[String; 2]> {
+    (0..kind.elements)
+        .map(|number| {
+            [
+                (number * 7919 % 1_000_003).to_string(),
+                format!("{number}{}", "m".repeat(kind.bytes.saturating_sub(number.to_string().len()))),
+            ]
+        })
+        .collect()
+}
 
 #[test]
 fn memory_usage_is_what_the_allocator_spends() {
@@ -69,9 +85,12 @@ fn memory_usage_is_what_the_allocator_spends() {
                 .flat_map(|number| {
                     let key = format!("{:016}", number);
                     let mut words = vec![kind.command, key.as_str()];
+                    let scored = elements(kind);
                     let numbers: Vec<String> = (0..kind.elements).map(|number| number.to_string()).collect();
                     if kind.pairs {
                         words.extend(numbers.iter().flat_map(|number| [number.as_str(), value.as_str()]));
+                    } else if kind.command == "ZADD" {
+                        words.extend(scored.iter().flatten().map(String::as_str));
                     } else {
                         words.extend(std::iter::repeat_n(value.as_str(), kind.elements));
                     }

@@ -108,6 +108,15 @@ fn numbers(n: usize) -> Words {
     (0..n).map(|number| (1_000_000 + number).to_string().into_bytes()).collect()
 }
 
+/// Scores and members.
+fn scored(n: usize) -> Words {
+    numbers(n).into_iter().flat_map(|member| [member[1..].to_vec(), member]).collect()
+}
+
+fn scored_set(names: &Names, n: usize) -> Vec<Words> {
+    call(&format!("ZADD {}", names.key()), scored(n), "")
+}
+
 /// `calls` between MULTI and EXEC.
 fn transaction(calls: Vec<Words>) -> Vec<Words> {
     [vec![words("MULTI")], calls, vec![words("EXEC")]].concat()
@@ -168,6 +177,32 @@ const KEYED: &[Case] = &[
     case("pfadd", |names, n| call(&format!("PFADD {}", names.key()), numbers(n), "")),
     case("pfcount", |names, n| call("PFCOUNT", names.keys(n), "")),
     case("pfmerge", |names, n| call(&format!("PFMERGE {}", names.key()), names.keys(n), "")),
+    case("zadd", |names, n| call(&format!("ZADD {}", names.key()), scored(n), "")),
+    case("zadd of one score", |names, n| {
+        let elements = numbers(n).into_iter().flat_map(|member| [b"1".to_vec(), member]).collect();
+        call(&format!("ZADD {}", names.key()), elements, "")
+    }),
+    case("zrem", |names, n| call(&format!("ZREM {}", names.key()), numbers(n), "")).after(scored_set),
+    case("zmscore", |names, n| call(&format!("ZMSCORE {}", names.key()), numbers(n), "")).after(scored_set),
+    case("zrange", |names, _| vec![words(&format!("ZRANGE {} 0 -1 WITHSCORES", names.key()))]).after(scored_set),
+    case("zrangebyscore", |names, _| vec![words(&format!("ZREVRANGEBYSCORE {} inf (5", names.key()))])
+        .after(scored_set),
+    case("zremrangebyrank", |names, n| vec![words(&format!("ZREMRANGEBYRANK {} 3 {}", names.key(), n - 3))])
+        .after(scored_set),
+    case("zpopmax", |names, n| vec![words(&format!("ZPOPMAX {} {}", names.key(), n - 5))]).after(scored_set),
+    case("zunion", |names, n| call(&format!("ZUNION {n}"), names.keys(n), "")),
+    case("zunion of one key", |names, _| call("ZUNION 2", same(&names.key(), 2), "WEIGHTS 2 3")).after(scored_set),
+    case("zinter", |names, n| call(&format!("ZINTER {n}"), names.keys(n), "")),
+    case("zdiff", |names, n| call(&format!("ZDIFF {n}"), names.keys(n), "")),
+    case("zintercard", |names, n| call(&format!("ZINTERCARD {n}"), names.keys(n), "")),
+    case("zunionstore", |names, n| call(&format!("ZUNIONSTORE {} {n}", names.key()), names.keys(n), "")),
+    case("zinterstore", |names, n| call(&format!("ZINTERSTORE {} {n}", names.key()), names.keys(n), "")),
+    case("zdiffstore", |names, n| call(&format!("ZDIFFSTORE {} {n}", names.key()), names.keys(n), "")),
+    case("zmpop", |names, n| call(&format!("ZMPOP {n}"), names.keys(n), "MIN")),
+    case("bzmpop", |names, n| call(&format!("BZMPOP 0.01 {n}"), names.keys(n), "MIN")),
+    case("bzpopmin", |names, n| call("BZPOPMIN", names.keys(n), "0.01")),
+    case("bzpopmax", |names, n| call("BZPOPMAX", names.keys(n), "0.01")),
+    case("zscan", |names, n| vec![words(&format!("ZSCAN {} 0 COUNT {n}", names.key()))]).after(scored_set),
     case("keys", |_, _| vec![words("KEYS *:99*")]).after(filled),
     case("scan", |_, n| vec![words(&format!("SCAN 0 COUNT {n}"))]).after(filled),
     case("ssubscribe", |names, n| call("SSUBSCRIBE", names.keys(n), "")),

@@ -93,8 +93,9 @@ impl<'n> Side<'n> {
             client.ok(&format!("SELECT {db}"));
             for key in ["a", "b", "c", "d"] {
                 left.push(format!(
-                    "database {db}: {key} {:?} {:?}",
+                    "database {db}: {key} {:?} {:?} {:?}",
                     client.cmd(&format!("LRANGE {key} 0 -1")),
+                    client.cmd(&format!("ZRANGE {key} 0 -1 WITHSCORES")),
                     client.cmd(&format!("GET {key}"))
                 ));
             }

@@ -375,6 +375,15 @@ impl Data<'_> {
         self.made_in(self.db, key, old);
     }
 
+    /// Sets a key to a result that was computed: what it held before is replaced, so it is new only if there was none.
+    pub(crate) fn set_result(&mut self, key: &Key<'_>, value: Value) {
+        self.is_gone(self.db, key);
+        match self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, None) {
+            Some(old) => self.effects.discard(old),
+            None => self.effects.notify(NotifyClass::New, "new", self.db, key.bytes),
+        }
+    }
+
     /// Notes the creation of a key, even if it replaced another (Redis removes that one first).
     fn made_in(&mut self, db: usize, key: &Key<'_>, old: Option<Removed>) {
         if let Some(old) = old {

@@ -5,18 +5,16 @@
 //! (`ctx.serving` names the key), so there is one code path for "at once" and "later". Redis: t_list.c, blocked.c.
 
 use protocol::resp::Args;
-use smallvec::SmallVec;
 
 use super::lists::{End, changed, holds_list, new_list, pop_many, pop_one, push_to, write_element};
-use crate::base::number::{parse_f64, parse_i64};
+use super::multi_pop::{MultiPop, block, parse_timeout};
 use crate::command::outcome::DONE;
 use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{
-    Arity, BlockSpec, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass,
-    Outcome, TimeoutReply, error,
+    Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Outcome,
 };
 use crate::store::types::list::{List, OwnedElement};
-use crate::store::{EntryRef, Type, Wake};
+use crate::store::{EntryRef, Type};
 
 const MOVE: Flags = Flags::WRITE.and(Flags::DENYOOM);
 const WAIT: Flags = Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING);
@@ -85,22 +83,6 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         }])
         .syntax("timeout:double numkeys:integer key:key+ where:<'left|'right> [COUNT=count:integer]"),
 ];
-
-/// A timeout in seconds with fractions, as milliseconds; `None` waits for ever.
-///
-/// # Errors
-/// Redis's texts (timeout.c).
-fn parse_timeout(word: &[u8]) -> Result<Option<u64>, CmdError> {
-    let seconds = parse_f64(word).filter(|seconds| !seconds.is_nan()).ok_or(error::TIMEOUT_NOT_FLOAT)?;
-    let ms = (seconds * 1000.0).ceil();
-    if ms < 0.0 {
-        return Err(error::TIMEOUT_NEGATIVE);
-    }
-    if ms >= i64::MAX as f64 {
-        return Err(error::TIMEOUT_OUT_OF_RANGE);
-    }
-    Ok((ms > 0.0).then_some(ms as u64))
-}
 
 /// Moves one element; the source is known to be a list.
 fn move_element(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
@@ -198,17 +180,7 @@ fn move_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End, tim
         ctx.reply.null();
         return DONE;
     }
-    Ok(block(&[1], timeout_ms))
-}
-
-fn block(keys: &[u32], timeout_ms: Option<u64>) -> Outcome {
-    Outcome::Block(Box::new(BlockSpec {
-        keys: SmallVec::from_slice(keys),
-        timeout_ms,
-        wake: Wake::on(Type::List),
-        resume: None,
-        on_timeout: TimeoutReply::NullArray,
-    }))
+    Ok(block(1..2, timeout_ms, Type::List))
 }
 
 /// The first of the keys that holds a list; a key of another type is an error. A waiting client is served from the key
@@ -238,8 +210,7 @@ fn pop_first_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End) -> CmdRe
             ctx.reply.null_array();
             return DONE;
         }
-        let keys: SmallVec<[u32; 4]> = (1..last as u32).collect();
-        return Ok(block(&keys, timeout_ms));
+        return Ok(block(1..last, timeout_ms, Type::List));
     };
     let key = ctx.data.key(&args[position]);
     let reply = &mut ctx.reply;
@@ -261,39 +232,8 @@ fn brpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     pop_first_or_block(ctx, args, End::Right)
 }
 
-/// The arguments of LMPOP and BLMPOP.
-struct MultiPop {
-    /// Positions of the keys.
-    keys: std::ops::Range<usize>,
-    end: End,
-    count: usize,
-}
-
-fn parse_multi_pop(args: Args<'_>, numkeys_at: usize) -> Result<MultiPop, CmdError> {
-    let numkeys = parse_i64(&args[numkeys_at])
-        .filter(|&n| n > 0)
-        .ok_or(CmdError::text("ERR numkeys should be greater than 0"))?;
-    let where_at = usize::try_from(numkeys)
-        .ok()
-        .and_then(|n| n.checked_add(numkeys_at + 1))
-        .filter(|&at| at < args.len())
-        .ok_or(error::SYNTAX)?;
-    let end = End::parse(&args[where_at])?;
-    let mut count = None;
-    let mut next = where_at + 1;
-    while let Some(option) = args.get(next) {
-        let (true, None, Some(value)) = (option.eq_ignore_ascii_case(b"count"), count, args.get(next + 1)) else {
-            return Err(error::SYNTAX);
-        };
-        let parsed = parse_i64(value).filter(|&n| n > 0).ok_or(CmdError::text("ERR count should be greater than 0"))?;
-        count = Some(parsed as usize);
-        next += 2;
-    }
-    Ok(MultiPop { keys: numkeys_at + 1..where_at, end, count: count.unwrap_or(1) })
-}
-
 /// Pops from the first list; `false` if there is none.
-fn multi_pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, pop: &MultiPop) -> Result<bool, CmdError> {
+fn multi_pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, pop: &MultiPop<End>) -> Result<bool, CmdError> {
     let Some(position) = first_list(ctx, args, pop.keys.clone())? else { return Ok(false) };
     let key = ctx.data.key(&args[position]);
     let reply = &mut ctx.reply;
@@ -309,7 +249,7 @@ fn multi_pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, pop: &MultiPop) -> Result<b
 }
 
 fn lmpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let pop = parse_multi_pop(args, 1)?;
+    let pop = MultiPop::parse(args, 1, End::parse)?;
     if !multi_pop(ctx, args, &pop)? {
         ctx.reply.null_array();
     }
@@ -317,7 +257,7 @@ fn lmpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn blmpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let pop = parse_multi_pop(args, 2)?;
+    let pop = MultiPop::parse(args, 2, End::parse)?;
     let timeout_ms = parse_timeout(&args[1])?;
     if multi_pop(ctx, args, &pop)? {
         return DONE;
@@ -326,6 +266,5 @@ fn blmpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         ctx.reply.null_array();
         return DONE;
     }
-    let keys: SmallVec<[u32; 4]> = (pop.keys.start as u32..pop.keys.end as u32).collect();
-    Ok(block(&keys, timeout_ms))
+    Ok(block(pop.keys, timeout_ms, Type::List))
 }

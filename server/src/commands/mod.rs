@@ -22,12 +22,16 @@ pub(crate) mod lcs;
 pub(crate) mod list_moves;
 pub(crate) mod lists;
 mod member_scan;
+mod multi_pop;
 pub(crate) mod object;
 pub(crate) mod scan;
 mod string_options;
 pub(crate) mod string_ranges;
 pub(crate) mod strings;
+pub(crate) mod zset_algebra;
+pub(crate) mod zset_pops;
 pub(crate) mod zset_ranges;
+pub(crate) mod zset_samples;
 pub(crate) mod zsets;
 
 use crate::base::number::parse_i64;
@@ -50,6 +54,9 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         zset_ranges::COMMANDS,
         hashes::COMMANDS,
         hash_picks::COMMANDS,
+        zset_pops::COMMANDS,
+        zset_algebra::COMMANDS,
+        zset_samples::COMMANDS,
         keys::COMMANDS,
         expire::COMMANDS,
         dump::COMMANDS,

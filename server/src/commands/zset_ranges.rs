@@ -1,7 +1,7 @@
 //! Ranges of sorted sets: by rank, score or member; read, counted, stored and removed.
 //!
-//! All of them go through a [`Query`]: it is parsed from the words of ZRANGE and its older kin, and turned into ranks of
-//! one set. Redis: t_zset.c (`zrangeGenericCommand`).
+//! All of them go through a [`Query`]: it is parsed from the words of ZRANGE and its older kin, and turned into ranks
+//! of one set. Redis: t_zset.c (`zrangeGenericCommand`).
 
 use std::ops::Range;
 
@@ -9,7 +9,8 @@ use protocol::resp::Args;
 use protocol::resp::reply::Protocol;
 
 use super::integer;
-use super::zsets::{changed, write_member, zset_of};
+use super::lists::write_element;
+use super::zsets::{changed, zset_of};
 use crate::base::number::parse_c_double;
 use crate::command::outcome::DONE;
 use crate::command::{
@@ -273,7 +274,7 @@ fn range(ctx: &mut KeyedCtx<'_>, args: Args<'_>, by: Option<By>, reversed: Optio
     let reply = &mut ctx.reply;
     if !query.with_scores {
         reply.array(count);
-        zset.range(start, count, query.reversed, |member, _| write_member(reply, member));
+        zset.range(start, count, query.reversed, |member, _| write_element(reply, member));
         return DONE;
     }
     reply.array(if nested { count } else { count * 2 });
@@ -281,7 +282,7 @@ fn range(ctx: &mut KeyedCtx<'_>, args: Args<'_>, by: Option<By>, reversed: Optio
         if nested {
             reply.array(2);
         }
-        write_member(reply, member);
+        write_element(reply, member);
         reply.double(score);
     });
     DONE
@@ -337,7 +338,7 @@ pub(super) fn store<M: AsRef<[u8]>>(
         ctx.data.delete(target);
     } else {
         let zset = ZSet::of_elements(elements, &ctx.limits.zset);
-        ctx.data.insert(target, Value::from(zset), None);
+        ctx.data.set_result(target, Value::from(zset));
         ctx.data.changed(target, NotifyClass::Zset, event);
     }
     ctx.reply.int(len as i64);

@@ -13,7 +13,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::EntryRef;
-use crate::store::types::zset::{Element, Updated, ZSet};
+use crate::store::types::zset::{Updated, ZSet};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -62,15 +62,6 @@ const NOT_A_NUMBER: CmdError = CmdError::text("ERR resulting score is not a numb
 /// The set in an entry, for reading.
 pub(super) fn zset_of(entry: EntryRef<'_>) -> Result<&ZSet, CmdError> {
     entry.collection().ok_or(error::WRONG_TYPE)
-}
-
-/// Writes a member as a bulk string.
-#[inline]
-pub(super) fn write_member(reply: &mut Reply<'_>, member: Element<'_>) {
-    match member {
-        Element::Int(number) => reply.bulk_int(number),
-        Element::Bytes(bytes) => reply.bulk(bytes),
-    }
 }
 
 /// The result of an edit: the event, and how many changes it counts as; none if there were none.

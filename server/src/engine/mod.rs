@@ -51,6 +51,8 @@ pub(crate) mod transaction;
 pub(crate) mod tries;
 pub(crate) mod unit;
 mod window;
+#[cfg(test)]
+mod zset_effects_tests;
 
 use std::sync::{Arc, OnceLock, Weak};
 

@@ -236,15 +236,20 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// No value of this version is a bare listpack: lists are quicklists (of listpacks), as in Redis 7.0.
+/// Redis prints the block to its standard output. Lists are quicklists (of listpacks), as in Redis 7.0.
 fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     // Unlike its siblings, this subcommand does not see expired keys, and removes them (Redis:
     // `objectCommandLookupOrReply`).
     let now = ctx.now;
-    match with_entry(ctx, key, |entry| entry.is_expired(now)) {
-        Ok(Some(false)) => return Err(error::NOT_LISTPACK),
+    let is_listpack = |entry: EntryRef<'_>| entry.encoding().name() == "listpack";
+    match with_entry(ctx, key, |entry| (!entry.is_expired(now)).then(|| is_listpack(entry))) {
+        Ok(Some(Some(true))) => {
+            ctx.reply.simple("Listpack structure printed on stdout");
+            return Ok(Handled::Done);
+        }
+        Ok(Some(Some(false))) => return Err(error::NOT_LISTPACK),
         // Its slot was free a moment ago.
-        Ok(Some(true)) => ctx.engine.expire_key(ctx.session.db, key, now),
+        Ok(Some(None)) => ctx.engine.expire_key(ctx.session.db, key, now),
         Ok(None) => {}
         Err(held) => return Ok(Handled::Postponed(held)),
     }

@@ -8,7 +8,8 @@ use crate::store::change::Cause;
 use crate::store::change::tests::{Witness, change};
 use crate::store::types::hash::{Hash, HashLimits};
 use crate::store::types::list::{List, ListOptions};
-use crate::store::{EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
+use crate::store::types::zset::{ZSet, ZSetOptions};
+use crate::store::{CollectionType, EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
 /// An operation on a key.
 #[derive(Clone, Debug)]
@@ -28,6 +29,11 @@ enum Op {
     RemoveRange { start: usize, count: usize },
     SetField { field: u16, len: usize, times: usize, entries: usize },
     RemoveFields { field: u16, times: usize },
+    MakeZSet,
+    AddScored { from: usize, times: usize, len: usize },
+    PopScored { first: bool, times: usize },
+    RemoveScored { member: usize },
+    Pack,
     Remove,
     MoveTo { key: u8 },
     CopyTo { key: u8 },
@@ -56,6 +62,11 @@ fn op() -> impl Strategy<Value = Op> {
         (0..2000_u16, len(), prop_oneof![3 => Just(1_usize), 1 => 1..600_usize], 0..40_usize)
             .prop_map(|(field, len, times, entries)| Op::SetField { field, len: len % 2_000, times, entries }),
         (0..2000_u16, 1..900_usize).prop_map(|(field, times)| Op::RemoveFields { field, times }),
+        Just(Op::MakeZSet),
+        (0..300_usize, 1..250_usize, 0..100_usize).prop_map(|(from, times, len)| Op::AddScored { from, times, len }),
+        (any::<bool>(), 1..150_usize).prop_map(|(first, times)| Op::PopScored { first, times }),
+        (0..300_usize).prop_map(|member| Op::RemoveScored { member }),
+        Just(Op::Pack),
         Just(Op::Remove),
         (0..6_u8).prop_map(|key| Op::MoveTo { key }),
         (0..6_u8).prop_map(|key| Op::CopyTo { key }),
@@ -74,10 +85,10 @@ fn key(number: u8) -> Vec<u8> {
     key
 }
 
-/// Changes the list at a key, if there is one; an emptied key is removed.
-fn edit(keyspace: &Keyspace, key: &[u8], work: impl FnOnce(&mut List)) {
+/// Changes the collection at a key, if there is one of that type; an emptied key is removed.
+fn edit<T: CollectionType>(keyspace: &Keyspace, key: &[u8], work: impl FnOnce(&mut T)) {
     let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
-    let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<List>) else { return };
+    let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<T>) else { return };
     work(&mut guard);
     if guard.finish().emptied {
         slot.remove(hash, change(key, Cause::Deleted), &mut Witness::default());
@@ -86,7 +97,7 @@ fn edit(keyspace: &Keyspace, key: &[u8], work: impl FnOnce(&mut List)) {
 
 fn edit_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
     let text = |len: usize| vec![b'e'; len];
-    edit(keyspace, key, |list| match *op {
+    edit(keyspace, key, |list: &mut List| match *op {
         Op::PushFront { len } => list.push_front(&text(len)),
         Op::PushBack { len, times } => (0..times).for_each(|_| list.push_back(&text(len))),
         Op::Pop { front: true, times } => (0..times).for_each(|_| drop(list.pop_front())),
@@ -136,6 +147,23 @@ fn hash_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
     }
 }
 
+fn edit_zset(keyspace: &Keyspace, key: &[u8], op: &Op) {
+    let options = ZSetOptions { max_entries: 40, ..ZSetOptions::default() };
+    edit(keyspace, key, |zset: &mut ZSet| match *op {
+        Op::AddScored { from, times, len } => (from..from + times).for_each(|number| {
+            let member = format!("{number}{}", "m".repeat(len));
+            zset.update(member.as_bytes(), &options, |_| Some((number * 7919 % 1003) as f64));
+        }),
+        Op::PopScored { first, times } => {
+            let start = if first { 0 } else { zset.len().saturating_sub(times) };
+            zset.remove_range(start..start + times);
+        }
+        Op::RemoveScored { member } => _ = zset.remove(member.to_string().as_bytes()),
+        Op::Pack => zset.pack(&options),
+        _ => unreachable!("only edits of sorted sets come here"),
+    });
+}
+
 fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::Cut>) {
     let (key, text) = (key(name), |len: usize| vec![b'v'; len]);
     let (hash, id) = (keyspace.hash(&key), key_slot(&key));
@@ -160,6 +188,14 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
             let mut list = List::new(ListOptions { fill: *fill, compress_depth: *depth, ..ListOptions::default() });
             list.push_back(b"first");
             slot().insert(hash, &key, Value::from(list), None);
+        }
+        Op::MakeZSet => {
+            let mut zset = ZSet::new();
+            zset.insert(1.5, b"first", &ZSetOptions::default());
+            slot().insert(hash, &key, Value::from(zset), None);
+        }
+        Op::AddScored { .. } | Op::PopScored { .. } | Op::RemoveScored { .. } | Op::Pack => {
+            edit_zset(keyspace, &key, op);
         }
         Op::Remove => drop(slot().remove(hash, change(&key, Cause::Deleted), &mut Witness::default())),
         Op::MoveTo { key: to } => {

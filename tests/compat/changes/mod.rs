@@ -24,8 +24,8 @@ use integration::wait::{secs, wait_until};
 
 use observers::{Observers, contents};
 
-/// The data before a cause: a string, a list of one element, a key that expires late, and another list.
-const KEYS: [&str; 4] = ["SET k v", "RPUSH l a", "SET t v EX 1000", "RPUSH other b"];
+/// The data before a cause: a string, a list of one element, a key that expires late, another list, and a sorted set.
+const KEYS: [&str; 5] = ["SET k v", "RPUSH l a", "SET t v EX 1000", "RPUSH other b", "ZADD z 1 a 2 b 3 c"];
 
 /// What another client does. Lines are commands; `dump:k` stands for the payload of `k`, `target:` for another node.
 /// Keys expire only when they are accessed, except between `!active` and the end of the cause.
@@ -99,6 +99,32 @@ const CAUSES: &[&str] = &[
     "RPUSH none a",
     "RPUSH none a b c",
     "LPUSHX none a",
+    "ZADD z 1 a",
+    "ZADD z 5 a 6 d 3 c",
+    "ZADD none 1 a 2 b",
+    "ZADD k 1 a",
+    "ZINCRBY z 1 a",
+    "ZREM z a b",
+    "ZREM z a b c",
+    "ZPOPMIN z 2",
+    "ZPOPMAX z 5",
+    "ZMPOP 2 none z MAX COUNT 2",
+    "BZPOPMIN none z 0",
+    "BZMPOP 0 1 z MIN COUNT 3",
+    "ZREMRANGEBYRANK z 0 1",
+    "ZREMRANGEBYSCORE z -inf inf",
+    "ZREMRANGEBYLEX z [a [b",
+    "ZRANGESTORE k z 0 1",
+    "ZRANGESTORE none z 0 -1",
+    "ZRANGESTORE l z 7 8",
+    "ZUNIONSTORE none 2 z z",
+    "ZINTERSTORE k 1 z",
+    "ZDIFFSTORE z 2 z z",
+    "PEXPIRE z 1\n!later\nZADD z 1 m",
+    "PEXPIRE k 1\n!later\nZUNIONSTORE k 1 z",
+    "COPY z none",
+    "RENAME z k",
+    "MIGRATE target: z 0 5000",
     "MIGRATE target: k 0 5000 REPLACE",
     "MIGRATE target: l 0 5000 COPY REPLACE",
     "MIGRATE target: \"\" 0 5000 REPLACE KEYS k l none",

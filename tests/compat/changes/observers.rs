@@ -59,7 +59,7 @@ impl Observers {
             let mut client = node.client();
             assert!(!client.cmd("HELLO 3").is_error());
             client.ok(&format!("CLIENT TRACKING ON {options}"));
-            client.cmd("EXISTS k l t none other");
+            client.cmd("EXISTS k l t none other z");
             (name, client)
         };
         let mut listener = node.client();
@@ -133,6 +133,7 @@ pub(super) fn contents(node: &Node) -> String {
         for key in keys {
             let value = match client.cmd(&format!("TYPE {key}")).text().as_str() {
                 "list" => client.cmd(&format!("LRANGE {key} 0 -1")),
+                "zset" => client.cmd(&format!("ZRANGE {key} 0 -1 WITHSCORES")),
                 _ => client.cmd(&format!("GET {key}")),
             };
             let lasts = if client.cmd(&format!("TTL {key}")).int() < 0 { "" } else { " for a time" };

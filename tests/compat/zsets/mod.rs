@@ -3,8 +3,12 @@
 //! The scripts are in files by subject. [`both`] plays a script twice: once as it is, and once with limits that turn
 //! every set into the large form at once.
 
+mod algebra;
 mod basics;
+mod numbers;
+mod pops;
 mod ranges;
+mod samples;
 
 use crate::check_with;
 

@@ -4,6 +4,7 @@ use super::digest::Digest;
 use super::*;
 use crate::base::sha1::{sha1, to_hex};
 use crate::store::types::list::{Element, List};
+use crate::store::types::zset::ZSet;
 use proptest::prelude::*;
 
 fn text(element: Element<'_>) -> Vec<u8> {
@@ -335,6 +336,7 @@ fn value() -> impl Strategy<Value = Value> {
         proptest::collection::vec(any::<u8>(), 0..30),
         (0usize..3000).prop_map(|n| b"na".repeat(n)),
     ];
+    let zset_member = proptest::collection::vec(any::<u8>(), 0..40);
     let options = (-5i16..8, 0u16..3, prop_oneof![Just(1u32 << 30), 4u32..300])
         .prop_map(|(fill, compress_depth, packed_threshold)| ListOptions { fill, compress_depth, packed_threshold });
     prop_oneof![
@@ -345,6 +347,10 @@ fn value() -> impl Strategy<Value = Value> {
                 list.push_back(&element);
             }
             Value::from(list)
+        }),
+        proptest::collection::btree_map(zset_member, -9i32..9, 1..200).prop_map(|elements| {
+            let elements = elements.into_iter().map(|(member, score)| (f64::from(score) / 4.0, member)).collect();
+            Value::from(ZSet::of_elements(elements, &ZSetOptions::default()))
         }),
     ]
 }
@@ -377,7 +383,7 @@ proptest! {
 
     #[test]
     fn random_bodies_never_panic(
-        kind in prop_oneof![Just(0u8), Just(1), Just(10), Just(14), Just(18), any::<u8>()],
+        kind in prop_oneof![Just(0u8), Just(1), Just(10), Just(14), Just(18), Just(3), Just(5), Just(12), Just(17), any::<u8>()],
         body in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
         let _ = read(kind, &mut Reader::new(&body), &PayloadLimits::default());

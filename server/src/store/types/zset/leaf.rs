@@ -4,8 +4,8 @@
 //! Members follow each other in one buffer, and a third array says where each ends. So a leaf costs two allocations,
 //! an insertion moves a few hundred bytes, and a range is read without a jump.
 //!
-//! A leaf holds at most [`MOST_BYTES`] bytes of members, unless a single member is longer: then it is alone. That bounds
-//! what a write must copy while a snapshot shares the leaf.
+//! A leaf holds at most [`MOST_BYTES`] bytes of members, unless a single member is longer: then it is alone. That
+//! bounds what a write must copy while a snapshot shares the leaf.
 //!
 //! Invariants: elements ascend by score, then by member; `ends[i]` is right for all but the last, whose end is that of
 //! the buffer (so a member may be longer than the array's numbers can say).

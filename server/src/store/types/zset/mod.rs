@@ -5,8 +5,8 @@
 //! not return on its own; only results that are computed as a whole, and values that are loaded, are
 //! [packed again](ZSet::pack).
 //!
-//! Every range, whether by rank, score or member, is first turned into a range of ranks, which costs O(log n). So counts
-//! and offsets are arithmetic, and reading, removing or storing a range is one thing.
+//! Every range, whether by rank, score or member, is first turned into a range of ranks, which costs O(log n). So
+//! counts and offsets are arithmetic, and reading, removing or storing a range is one thing.
 //!
 //! Scores are never NaN: whoever computes one checks it.
 
@@ -25,6 +25,7 @@ pub(crate) use crate::store::encoding::element::Element;
 pub(crate) use bounds::{LexBound, LexBounds, ScoreBounds};
 
 use crate::base::limits::{LISTPACK_MAX_BYTES, ZSET_MAX_LISTPACK_ENTRIES_DEFAULT, ZSET_MAX_LISTPACK_VALUE_DEFAULT};
+use crate::base::number::format_f64;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::entry::spent;
 use tree::{Border, Tree};
@@ -93,10 +94,7 @@ impl ZSet {
 
     /// A set of these elements, in any order, no member twice, in the form that the limits ask for.
     pub fn of_elements<M: AsRef<[u8]>>(mut elements: Vec<(f64, M)>, options: &ZSetOptions) -> Self {
-        let order = |a: &(f64, M), b: &(f64, M)| {
-            a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal).then_with(|| a.1.as_ref().cmp(b.1.as_ref()))
-        };
-        elements.sort_unstable_by(order);
+        ZSet::sort(&mut elements);
         let lens = || elements.iter().map(|(_, member)| member.as_ref().len());
         let (longest, bytes) = (lens().max().unwrap_or(0), lens().sum::<usize>());
         if elements.len() <= options.max_entries && longest <= options.max_value && bytes <= PACKED_MOST_BYTES {
@@ -108,6 +106,13 @@ impl ZSet {
         let mut tree = Tree::new(options.seed);
         elements.iter().for_each(|(score, member)| tree.insert(*score, member.as_ref()));
         ZSet(Form::Tree(Box::new(tree)))
+    }
+
+    /// Puts elements into the order of a sorted set.
+    pub fn sort<M: AsRef<[u8]>>(elements: &mut [(f64, M)]) {
+        elements.sort_unstable_by(|(a, m), (b, n)| {
+            a.partial_cmp(b).unwrap_or(Ordering::Equal).then_with(|| m.as_ref().cmp(n.as_ref()))
+        });
     }
 
     /// The number of elements.
@@ -284,8 +289,8 @@ impl ZSet {
         }
     }
 
-    /// The ranks of the elements whose members are within bounds. All scores should be the same; if they are not, it may
-    /// depend on the end from which the range is read.
+    /// The ranks of the elements whose members are within bounds. All scores should be the same; if they are not, it
+    /// may depend on the end from which the range is read.
     pub(crate) fn lex_range(&self, bounds: &LexBounds<'_>, reversed: bool) -> Range<usize> {
         if bounds.is_empty() {
             return 0..0;
@@ -310,19 +315,24 @@ impl ZSet {
         }
     }
 
+    /// The text of a score of this set where Redis gives it as it is stored: ZSCAN.
+    pub fn score_text(&self, score: f64) -> Vec<u8> {
+        match &self.0 {
+            Form::Packed(_) => score::packed_text(score),
+            Form::Tree(_) => format_f64(score).to_vec(),
+        }
+    }
+
     /// Passes elements on from a cursor, at least `count` if there are so many; each element that stays is passed on
-    /// once in a whole scan. Returns the cursor to continue with, 0 at the end.
-    pub fn scan(&self, cursor: u64, count: usize, mut f: impl FnMut(Element<'_>, f64)) -> u64 {
+    /// once in a whole scan. Returns the cursor to continue with, `None` at the end.
+    pub fn scan(&self, cursor: u32, count: usize, mut f: impl FnMut(Element<'_>, f64)) -> Option<u32> {
         match &self.0 {
             // The small form is passed on whole.
             Form::Packed(_) => {
                 self.for_each(f);
-                0
+                None
             }
-            Form::Tree(tree) => {
-                let next = tree.scan(cursor as u32, count, |member, score| f(Element::Bytes(member), score));
-                next.map_or(0, u64::from)
-            }
+            Form::Tree(tree) => tree.scan(cursor, count, |member, score| f(Element::Bytes(member), score)),
         }
     }
 

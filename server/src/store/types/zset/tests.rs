@@ -72,12 +72,9 @@ fn compare(zset: &ZSet, model: &Model) {
         assert_eq!(zset.rank(member), Some((rank, *score)));
     }
     let mut scanned = BTreeMap::new();
-    let mut cursor = 0;
-    loop {
-        cursor = zset.scan(cursor, 10, |member, score| assert!(scanned.insert(member.to_vec(), score).is_none()));
-        if cursor == 0 {
-            break;
-        }
+    let mut cursor = Some(0);
+    while let Some(from) = cursor {
+        cursor = zset.scan(from, 10, |member, score| assert!(scanned.insert(member.to_vec(), score).is_none()));
     }
     assert_eq!(&scanned, model);
 }

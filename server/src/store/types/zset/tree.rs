@@ -2,11 +2,11 @@
 //!
 //! Redis keeps a skip list and a hash table, with every member in an allocation of its own. Here members are stored
 //! once, in [leaves](Leaf) of up to 32 elements. The nodes above know how many elements and which least score each of
-//! their children has, so that the place of a score and the element at a rank are found in O(log n), and a range is read
-//! leaf by leaf. The [`Index`] leads from a member to its leaf, and so to its score, without a search.
+//! their children has, so that the place of a score and the element at a rank are found in O(log n), and a range is
+//! read leaf by leaf. The [`Index`] leads from a member to its leaf, and so to its score, without a search.
 //!
-//! Everything is shared until it is written: a clone costs one count per 64 leaves, and a write after it copies the nodes
-//! on its way down, one leaf and one bucket.
+//! Everything is shared until it is written: a clone costs one count per 64 leaves, and a write after it copies the
+//! nodes on its way down, one leaf and one bucket.
 //!
 //! Invariants: no leaf and no inner node but an empty root is empty; a child's `count` and `min` are those of its
 //! elements; every element is in the index exactly once, with the number of its leaf; `bytes` is what leaves and inner
@@ -399,8 +399,8 @@ impl Tree {
         if reversed { walk.back(&self.root, &mut f) } else { walk.forward(&self.root, &mut f) }
     }
 
-    /// Passes elements on in the order of the index, from a cursor; at least `count` if there are so many. Returns where
-    /// to continue, `None` at the end.
+    /// Passes elements on in the order of the index, from a cursor; at least `count` if there are so many. Returns
+    /// where to continue, `None` at the end.
     pub(super) fn scan(&self, cursor: u32, count: usize, mut f: impl FnMut(&[u8], f64)) -> Option<u32> {
         self.leaves.index.scan(cursor, count, |hash, number| {
             let leaf = self.leaves.get(number);
