@@ -5,6 +5,12 @@ pub use crate::persistence::rdb_loader::{LoadError, Loader, Record};
 pub use crate::store::payload::digest::Digest;
 pub use crate::store::payload::{PayloadLimits, dump, restore};
 pub use crate::store::types::hash::{Hash, HashLimits};
+/// HyperLogLogs, which are strings.
+pub mod hyperloglog {
+    pub use crate::store::types::hyperloglog::{
+        Corrupted, Form, Place, cached, count, empty, make_stale, raise, to_dense,
+    };
+}
 pub use crate::store::types::list::{List, ListOptions};
 pub use crate::store::types::zset::{ZSet, ZSetOptions};
 pub use crate::store::{Collection, Value, ValueRef};

@@ -210,7 +210,7 @@ fn bitfield(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     };
     let key = ctx.data.key(&args[1]);
     let KeyedCtx { data, reply, .. } = ctx;
-    let changes = edit_bytes(data, &key, end.div_ceil(8) as usize, |bytes, grown| {
+    let (changes, grown) = edit_bytes(data, &key, end.div_ceil(8) as usize, |bytes, grown| {
         let mut changes = 0;
         reply.array(steps.len());
         for step in &steps {
@@ -219,11 +219,14 @@ fn bitfield(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             changes += u64::from(changed || grown && wrote);
             answer(reply, number);
         }
-        changes
+        (changes, grown)
     })?;
     if changes > 0 {
         ctx.data.changed(&key, NotifyClass::String, "setbit");
         ctx.data.effects.dirty += changes - 1;
+    } else if grown {
+        // Redis tells nobody, not even its replicas, which then lack the key or its zeros.
+        ctx.data.changed_silently(&key);
     }
     DONE
 }

@@ -1,8 +1,8 @@
 //! Strings as arrays of bits: SETBIT, GETBIT, BITCOUNT, BITPOS.
 //!
 //! A bit is written in place: the string grows, filled up with zeros, only if the bit is beyond its end, and nothing
-//! else of it is copied. Whatever the string was, it is `raw` to OBJECT ENCODING afterwards, even if no bit has changed. A
-//! write that changes neither a bit nor the length is no change: nothing is propagated or announced.
+//! else of it is copied. Whatever the string was, it is `raw` to OBJECT ENCODING afterwards, even if no bit has
+//! changed. A write that changes neither a bit nor the length is no change: nothing is propagated or announced.
 //!
 //! The order in which arguments are checked is Redis's and not quite regular: a missing key answers before the words of
 //! a range are looked at. Redis: bitops.c.

@@ -39,18 +39,20 @@ pub(crate) type Registers = [u8; REGISTERS];
 
 /// The runs of a sparse HyperLogLog do not cover its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Corrupted;
+pub struct Corrupted;
 
 /// How registers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
+    /// Six bits each.
     Dense = 0,
+    /// Run lengths.
     Sparse = 1,
 }
 
 impl Form {
     /// The form of a HyperLogLog; `None` if the string is none.
-    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+    pub fn of(bytes: &[u8]) -> Option<Self> {
         if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
             return None;
         }
@@ -64,14 +66,16 @@ impl Form {
 
 /// The register that an element concerns, and the value that it has at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
+    /// Which register, below 16384.
     pub register: usize,
+    /// What it has at least; never 0.
     pub value: u8,
 }
 
 impl Place {
     /// Where an element belongs.
-    pub(crate) fn of(element: &[u8]) -> Self {
+    pub fn of(element: &[u8]) -> Self {
         let hash = murmur64(element);
         let rest = hash >> INDEX_BITS | 1 << VALUE_BITS;
         Self { register: hash as usize % REGISTERS, value: rest.trailing_zeros() as u8 + 1 }
@@ -98,7 +102,7 @@ fn murmur64(bytes: &[u8]) -> u64 {
 }
 
 /// One without elements.
-pub(crate) fn empty() -> Vec<u8> {
+pub fn empty() -> Vec<u8> {
     let mut bytes = header(Form::Sparse, 0);
     bytes.extend(sparse::zeros(REGISTERS));
     bytes
@@ -116,7 +120,7 @@ fn cache(bytes: &[u8]) -> u64 {
 }
 
 /// The cached cardinality, unless it is out of date.
-pub(crate) fn cached(bytes: &[u8]) -> Option<u64> {
+pub fn cached(bytes: &[u8]) -> Option<u64> {
     Some(cache(bytes)).filter(|cache| cache & STALE == 0)
 }
 
@@ -128,7 +132,7 @@ pub(crate) fn set_cached(bytes: &mut [u8], cardinality: u64) {
 }
 
 /// Notes that the cached cardinality is out of date.
-pub(crate) fn make_stale(bytes: &mut [u8]) {
+pub fn make_stale(bytes: &mut [u8]) {
     let cache = cache(bytes) | STALE;
     set_cached(bytes, cache);
 }
@@ -138,7 +142,7 @@ pub(crate) fn make_stale(bytes: &mut [u8]) {
 ///
 /// # Errors
 /// It is sparse, and its runs are not whole.
-pub(crate) fn raise(bytes: &mut Vec<u8>, place: Place, max_sparse: usize) -> Result<bool, Corrupted> {
+pub fn raise(bytes: &mut Vec<u8>, place: Place, max_sparse: usize) -> Result<bool, Corrupted> {
     let mut cursor = sparse::Cursor::START;
     raise_after(bytes, place, max_sparse, &mut cursor)
 }
@@ -164,7 +168,7 @@ pub(crate) fn raise_after(
 ///
 /// # Errors
 /// Its runs do not cover exactly all registers.
-pub(crate) fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupted> {
+pub fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupted> {
     let mut registers = [0; REGISTERS];
     merge(&mut registers, bytes)?;
     let mut dense = header(Form::Dense, cache(bytes));
@@ -196,7 +200,7 @@ pub(crate) fn merge(registers: &mut Registers, bytes: &[u8]) -> Result<(), Corru
 ///
 /// # Errors
 /// It is sparse, and its runs do not cover exactly all registers.
-pub(crate) fn count(bytes: &[u8]) -> Result<u64, Corrupted> {
+pub fn count(bytes: &[u8]) -> Result<u64, Corrupted> {
     let mut histogram = estimate::Histogram::default();
     match Form::of(bytes) {
         Some(Form::Sparse) => sparse::tally(bytes, &mut histogram)?,
