@@ -12,5 +12,6 @@ pub mod hyperloglog {
     };
 }
 pub use crate::store::types::list::{List, ListOptions};
+pub use crate::store::types::set::{Set, SetLimits};
 pub use crate::store::types::zset::{ZSet, ZSetOptions};
 pub use crate::store::{Collection, Value, ValueRef};

@@ -20,16 +20,22 @@ struct Kind {
     bytes: usize,
     /// Elements are pairs of a number and the value.
     pairs: bool,
+    /// Elements are numbers, each followed by the value in one word.
+    distinct: bool,
     /// As many as make the memory of connections unimportant.
     keys: usize,
 }
 
 const fn kind(name: &'static str, command: &'static str, elements: usize, bytes: usize, keys: usize) -> Kind {
-    Kind { name, command, elements, bytes, pairs: false, keys }
+    Kind { name, command, elements, bytes, pairs: false, distinct: false, keys }
 }
 
 const fn pairs(name: &'static str, command: &'static str, elements: usize, bytes: usize, keys: usize) -> Kind {
     Kind { pairs: true, ..kind(name, command, elements, bytes, keys) }
+}
+
+const fn distinct(name: &'static str, elements: usize, bytes: usize, keys: usize) -> Kind {
+    Kind { distinct: true, ..kind(name, "SADD", elements, bytes, keys) }
 }
 
 const KINDS: &[Kind] = &[
@@ -50,6 +56,13 @@ const KINDS: &[Kind] = &[
     kind("sorted sets of small members", "ZADD", 20_000, 16, 30),
     kind("sorted sets of large members", "ZADD", 300, 2_000, 20),
     kind("sorted sets of huge members", "ZADD", 10, 200_000, 5),
+    distinct("sets of integers", 20, 0, 20_000),
+    distinct("sets of hundreds of integers", 500, 0, 1_000),
+    distinct("sets of one member", 1, 16, 40_000),
+    distinct("small sets", 20, 16, 10_000),
+    distinct("sets of long members", 3, 100, 20_000),
+    distinct("big sets", 20_000, 16, 20),
+    distinct("sets of huge members", 10, 200_000, 5),
 ];
 
 /// Different members of the kind's length, with their scores, in no order.
@@ -87,7 +100,10 @@ fn memory_usage_is_what_the_allocator_spends() {
                     let mut words = vec![kind.command, key.as_str()];
                     let scored = elements(kind);
                     let numbers: Vec<String> = (0..kind.elements).map(|number| number.to_string()).collect();
-                    if kind.pairs {
+                    let members: Vec<String> = numbers.iter().map(|number| format!("{number}{value}")).collect();
+                    if kind.distinct {
+                        words.extend(members.iter().map(String::as_str));
+                    } else if kind.pairs {
                         words.extend(numbers.iter().flat_map(|number| [number.as_str(), value.as_str()]));
                     } else if kind.command == "ZADD" {
                         words.extend(scored.iter().flatten().map(String::as_str));

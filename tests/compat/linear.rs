@@ -79,6 +79,16 @@ fn filled(names: &Names, n: usize) -> Vec<Words> {
     call("MSET", names.pairs(n), "")
 }
 
+/// A set of so many texts at one key.
+fn members(names: &Names, n: usize) -> Vec<Words> {
+    call(&format!("SADD {}", names.key()), names.keys(n), "")
+}
+
+/// So many keys, each a set of the same two members.
+fn sets(names: &Names, n: usize) -> Vec<Words> {
+    names.keys(n).into_iter().map(|key| [words("SADD"), vec![key], words("a b")].concat()).collect()
+}
+
 const fn case(name: &'static str, calls: fn(&Names, usize) -> Vec<Words>) -> Case {
     Case { name, before: nothing, calls, quadratic_in_redis: false }
 }
@@ -203,6 +213,24 @@ const KEYED: &[Case] = &[
     case("bzpopmin", |names, n| call("BZPOPMIN", names.keys(n), "0.01")),
     case("bzpopmax", |names, n| call("BZPOPMAX", names.keys(n), "0.01")),
     case("zscan", |names, n| vec![words(&format!("ZSCAN {} 0 COUNT {n}", names.key()))]).after(scored_set),
+    case("sadd", |names, n| call(&format!("SADD {}", names.key()), numbers(n), "")),
+    case("sadd of texts", |names, n| call(&format!("SADD {}", names.key()), names.keys(n), "")),
+    case("srem", |names, n| call(&format!("SREM {}", names.key()), names.keys(n), "")).after(members),
+    case("smismember", |names, n| call(&format!("SMISMEMBER {}", names.key()), names.keys(n), "")).after(members),
+    case("spop", |names, n| vec![words(&format!("SPOP {} {}", names.key(), n - 5))]).after(members),
+    case("spop of a few", |names, n| vec![words(&format!("SPOP {} {}", names.key(), n / 9))]).after(members),
+    case("srandmember", |names, n| vec![words(&format!("SRANDMEMBER {} {}", names.key(), n / 2))]).after(members),
+    case("srandmember of any", |names, n| vec![words(&format!("SRANDMEMBER {} -{n}", names.key()))]).after(members),
+    case("sscan", |names, n| vec![words(&format!("SSCAN {} 0 COUNT {n}", names.key()))]).after(members),
+    case("sinter", |names, n| call("SINTER", same(&names.key(), n), "")).after(members),
+    case("sinter of many", |names, n| call("SINTER", names.keys(n), "")).after(sets),
+    case("sintercard", |names, n| call(&format!("SINTERCARD {n}"), names.keys(n), "LIMIT 3")).after(sets),
+    case("sinterstore", |names, n| call(&format!("SINTERSTORE {}", names.key()), names.keys(n), "")).after(sets),
+    case("sunion", |names, n| call("SUNION", names.keys(n), "")).after(sets),
+    case("sunionstore", |names, n| call(&format!("SUNIONSTORE {}", names.key()), names.keys(n), "")).after(sets),
+    case("sdiff", |names, n| call("SDIFF", [same(&names.key(), 1), names.keys(n)].concat(), ""))
+        .after(|names, n| [members(names, n), sets(names, n)].concat()),
+    case("sdiffstore", |names, n| call(&format!("SDIFFSTORE {}", names.key()), names.keys(n), "")).after(sets),
     case("keys", |_, _| vec![words("KEYS *:99*")]).after(filled),
     case("scan", |_, n| vec![words(&format!("SCAN 0 COUNT {n}"))]).after(filled),
     case("ssubscribe", |names, n| call("SSUBSCRIBE", names.keys(n), "")),

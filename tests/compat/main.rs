@@ -10,6 +10,7 @@
 
 mod normalise;
 mod script;
+mod sets;
 
 mod absent_commands;
 mod bitmaps;

@@ -16,6 +16,7 @@ use super::locked::Slots;
 use super::{CmdError, error};
 use crate::base::rng::Rng;
 use crate::store::types::hash::HashLimits;
+use crate::store::types::set::SetLimits;
 use crate::store::types::zset::ZSetOptions;
 use crate::store::{
     AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard,
@@ -46,6 +47,8 @@ pub(crate) struct DataLimits {
     pub zset: ZSetOptions,
     /// When a hash gets a table, and the seed of that.
     pub hash: HashLimits,
+    /// When a set changes its form, and the seed of its table.
+    pub set: SetLimits,
     /// `proto-max-bulk-len`: no string grows beyond it.
     pub max_string: usize,
     /// `hll-sparse-max-bytes`: longer HyperLogLogs are dense.
@@ -297,6 +300,11 @@ impl Data<'_> {
         self.slots.at(db, key.slot).get(key.hash, key.bytes)
     }
 
+    /// A key that [`Self::read`] has just found, for commands that look at several keys at once.
+    pub(crate) fn found(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        self.slots.get(self.db, key.slot)?.get(key.hash, key.bytes)
+    }
+
     /// Finds a key for reading: counts a hit or a miss, and notes the use of the key.
     #[inline(always)]
     pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
@@ -378,6 +386,7 @@ impl Data<'_> {
     /// Sets a key to a result that was computed: what it held before is replaced, so it is new only if there was none.
     pub(crate) fn set_result(&mut self, key: &Key<'_>, value: Value) {
         self.is_gone(self.db, key);
+        self.set_clock(self.db, key);
         match self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, None) {
             Some(old) => self.effects.discard(old),
             None => self.effects.notify(NotifyClass::New, "new", self.db, key.bytes),
@@ -425,6 +434,17 @@ impl Data<'_> {
         drop(self.take(key));
         self.effects.count(class, event, self.db, key.bytes);
         self.effects.notify(NotifyClass::Generic, "del", self.db, key.bytes);
+    }
+
+    /// As [`Self::emptied`], for a key that still has all of its elements: they are dropped after the slot is unlocked.
+    /// Counts as many changes.
+    pub(crate) fn emptied_at_once(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str, elements: usize) {
+        if let Some(removed) = self.take(key) {
+            self.effects.discard(removed);
+        }
+        self.effects.notify(class, event, self.db, key.bytes);
+        self.effects.notify(NotifyClass::Generic, "del", self.db, key.bytes);
+        self.effects.dirty += elements as u64;
     }
 
     /// Notes that a key was created or changed: announces it, counts one change, and notes its event.

@@ -163,6 +163,13 @@ impl Effects {
         }
     }
 
+    /// Propagate these commands instead of the command as sent, as one unit.
+    pub(crate) fn propagate_all_instead(&mut self, commands: impl IntoIterator<Item = OwnedArgs>) {
+        if self.propagating {
+            self.rest().propagate = Propagate::Instead(commands.into_iter().collect());
+        }
+    }
+
     /// Propagate nothing, although data changed.
     pub(crate) fn propagate_nothing(&mut self) {
         self.rest().propagate = Propagate::Instead(SmallVec::new());

@@ -23,6 +23,7 @@ impl DataLimits {
         PayloadLimits {
             list: self.list_options(),
             hash: self.hash,
+            set: self.set,
             zset: self.zset,
             max_string: self.max_string as u64,
         }

@@ -196,6 +196,17 @@ impl<'a> Slots<'a> {
         slot
     }
 
+    /// The slot, if it is locked here.
+    pub(crate) fn get(&self, db: usize, slot: SlotId) -> Option<&Slot> {
+        let wanted = place(db, slot);
+        match self {
+            Self::One(held, slot) => (*held == wanted).then_some(&**slot),
+            Self::Many(list) => list.places.binary_search(&wanted).ok().map(|at| &*list.slots[at]),
+            Self::All(all) => all.locked.get(&wanted).map(|slot| &**slot),
+            Self::Stray(stray) => stray.slots.get(db, slot),
+        }
+    }
+
     /// [`Slots::at`] for a slot that is not the only one.
     #[inline(never)]
     fn at_other(&mut self, wanted: Place) -> &mut Slot {

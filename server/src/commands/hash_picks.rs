@@ -30,17 +30,25 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .tips(&["nondeterministic_output"]),
 ];
 
-/// How many fields HRANDFIELD returns.
+/// How many fields or members a command picks at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Count {
+pub(super) enum Count {
     /// So many different ones, or all.
     Distinct(usize),
     /// So many, any of them more than once.
     Any(usize),
 }
 
+impl Count {
+    /// The count as clients give it: a negative one allows the same element more than once.
+    pub(super) fn of(count: i64) -> Self {
+        let size = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+        if count < 0 { Count::Any(size) } else { Count::Distinct(size) }
+    }
+}
+
 /// The count of a command that picks at random, as Redis limits it.
-fn parse_count(word: &[u8]) -> Result<i64, CmdError> {
+pub(super) fn parse_count(word: &[u8]) -> Result<i64, CmdError> {
     let count = parse_i64(word).ok_or(error::NOT_INTEGER)?;
     if count == i64::MIN { Err(error::OUT_OF_RANGE_LONG) } else { Ok(count) }
 }
@@ -56,12 +64,7 @@ fn hrandfield(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(error::OUT_OF_RANGE);
     }
-    let count = if count < 0 {
-        Count::Any(usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX))
-    } else {
-        Count::Distinct(usize::try_from(count).unwrap_or(usize::MAX))
-    };
-    random_fields(ctx, args, count, with_values)
+    random_fields(ctx, args, Count::of(count), with_values)
 }
 
 fn random_field(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {

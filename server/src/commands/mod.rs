@@ -25,6 +25,9 @@ mod member_scan;
 mod multi_pop;
 pub(crate) mod object;
 pub(crate) mod scan;
+pub(crate) mod set_algebra;
+pub(crate) mod set_picks;
+pub(crate) mod sets;
 mod string_options;
 pub(crate) mod string_ranges;
 pub(crate) mod strings;
@@ -54,6 +57,9 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         zset_ranges::COMMANDS,
         hashes::COMMANDS,
         hash_picks::COMMANDS,
+        sets::COMMANDS,
+        set_picks::COMMANDS,
+        set_algebra::COMMANDS,
         zset_pops::COMMANDS,
         zset_algebra::COMMANDS,
         zset_samples::COMMANDS,

@@ -27,9 +27,7 @@ impl<E> MultiPop<E> {
         numkeys_at: usize,
         end: impl FnOnce(&[u8]) -> Result<E, CmdError>,
     ) -> Result<Self, CmdError> {
-        let numkeys = parse_i64(&args[numkeys_at])
-            .filter(|&n| n > 0)
-            .ok_or(CmdError::text("ERR numkeys should be greater than 0"))?;
+        let numkeys = parse_i64(&args[numkeys_at]).filter(|&n| n > 0).ok_or(error::NUMKEYS_NOT_POSITIVE)?;
         let where_at = usize::try_from(numkeys)
             .ok()
             .and_then(|n| n.checked_add(numkeys_at + 1))

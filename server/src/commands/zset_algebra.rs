@@ -16,7 +16,9 @@ use super::zsets::zset_of;
 use crate::base::number::{parse_f64, parse_i64};
 use crate::command::outcome::DONE;
 use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
-use crate::store::types::zset::ZSet;
+use crate::store::EntryRef;
+use crate::store::types::set::Set;
+use crate::store::types::zset::{ZSet, ZSetOptions};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -160,8 +162,8 @@ fn parse(
     let mut inputs = Vec::new();
     for word in args.slice(numkeys_at + 1..end) {
         let key = ctx.data.key(word);
-        // Sets will be inputs as well, each member with the score 1.
-        let zset = ctx.data.read(&key).map(zset_of).transpose()?.cloned().unwrap_or_default();
+        let limits = &ctx.limits.zset;
+        let zset = ctx.data.read(&key).map(|entry| input_of(entry, limits)).transpose()?.unwrap_or_default();
         inputs.push(Input { zset, weight: 1.0 });
     }
     let mut request = Request { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: usize::MAX };
@@ -170,6 +172,13 @@ fn parse(
         next = request.option(args, next, word, operation, kind)?;
     }
     Ok(request)
+}
+
+/// The sorted set in an entry; a set is one of members with the score 1.
+fn input_of(entry: EntryRef<'_>, options: &ZSetOptions) -> Result<ZSet, CmdError> {
+    let Some(set) = entry.collection::<Set>() else { return zset_of(entry).cloned() };
+    let elements: Vec<(f64, Vec<u8>)> = set.iter().map(|member| (1.0, member.to_vec())).collect();
+    Ok(ZSet::of_elements(elements, options))
 }
 
 impl Request {

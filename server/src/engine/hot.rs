@@ -9,6 +9,7 @@ use crate::config::{Config, ids};
 use crate::session::client::ClientHandle;
 use crate::store::Lfu;
 use crate::store::types::hash::HashLimits;
+use crate::store::types::set::SetLimits;
 use crate::store::types::zset::ZSetOptions;
 
 /// A snapshot of hot directives.
@@ -58,6 +59,12 @@ impl Hot {
                 hash: HashLimits {
                     max_entries: usize::try_from(config.int(ids::HASH_MAX_LISTPACK_ENTRIES)).unwrap_or(0),
                     max_value: usize::try_from(config.memory(ids::HASH_MAX_LISTPACK_VALUE)).unwrap_or(usize::MAX),
+                    seed,
+                },
+                set: SetLimits {
+                    max_ints: usize::try_from(config.int(ids::SET_MAX_INTSET_ENTRIES)).unwrap_or(0),
+                    max_packed: usize::try_from(config.int(ids::SET_MAX_LISTPACK_ENTRIES)).unwrap_or(0),
+                    max_value: usize::try_from(config.int(ids::SET_MAX_LISTPACK_VALUE)).unwrap_or(0),
                     seed,
                 },
                 max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
@@ -112,6 +119,9 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::ZSET_MAX_LISTPACK_VALUE,
     ids::HASH_MAX_LISTPACK_ENTRIES,
     ids::HASH_MAX_LISTPACK_VALUE,
+    ids::SET_MAX_INTSET_ENTRIES,
+    ids::SET_MAX_LISTPACK_ENTRIES,
+    ids::SET_MAX_LISTPACK_VALUE,
     ids::PROTO_MAX_BULK_LEN,
     ids::HLL_SPARSE_MAX_BYTES,
     ids::LAZYFREE_LAZY_EXPIRE,

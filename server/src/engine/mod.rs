@@ -46,6 +46,8 @@ mod command_effects_tests;
 mod hash_effects_tests;
 #[cfg(test)]
 mod list_effects_tests;
+#[cfg(test)]
+mod set_effects_tests;
 mod tracking;
 pub(crate) mod transaction;
 pub(crate) mod tries;

@@ -10,6 +10,7 @@
 
 use super::types::hash::Hash;
 use super::types::list::List;
+use super::types::set::Set;
 use super::types::zset::ZSet;
 use super::value::{Encoding, Type};
 
@@ -105,6 +106,8 @@ collections! {
     List,
     /// A hash.
     Hash,
+    /// A set.
+    Set,
     /// A sorted set.
     ZSet,
 }
@@ -116,6 +119,7 @@ impl Collection {
         match self {
             Collection::List(_) => Type::List,
             Collection::Hash(_) => Type::Hash,
+            Collection::Set(_) => Type::Set,
             Collection::ZSet(_) => Type::ZSet,
         }
     }
@@ -125,6 +129,7 @@ impl Collection {
         match self {
             Collection::List(_) => Encoding::QuickList,
             Collection::Hash(hash) => hash.encoding(),
+            Collection::Set(set) => set.encoding(),
             Collection::ZSet(zset) if zset.as_listpack().is_some() => Encoding::ListPack,
             Collection::ZSet(_) => Encoding::SkipList,
         }

@@ -4,10 +4,12 @@
 use proptest::prelude::*;
 use protocol::slot::key_slot;
 
+use crate::base::rng::Rng;
 use crate::store::change::Cause;
 use crate::store::change::tests::{Witness, change};
 use crate::store::types::hash::{Hash, HashLimits};
 use crate::store::types::list::{List, ListOptions};
+use crate::store::types::set::{Set, SetLimits};
 use crate::store::types::zset::{ZSet, ZSetOptions};
 use crate::store::{CollectionType, EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
@@ -34,6 +36,9 @@ enum Op {
     PopScored { first: bool, times: usize },
     RemoveScored { member: usize },
     Pack,
+    AddMembers { first: u16, len: usize, times: usize, limit: usize },
+    RemoveMembers { first: u16, len: usize, times: usize },
+    PopMembers { count: usize, seed: u64 },
     Remove,
     MoveTo { key: u8 },
     CopyTo { key: u8 },
@@ -43,6 +48,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
+    let member_len = || prop_oneof![2 => Just(0_usize), 2 => 1..40_usize, 1 => 1_000..2_000_usize];
     let len = || prop_oneof![4 => 0..40_usize, 2 => 200..400_usize, 1 => 5_000..100_000_usize];
     prop_oneof![
         (len(), proptest::option::of(0..1000_i64)).prop_map(|(len, ttl)| Op::Set { len, ttl }),
@@ -67,6 +73,14 @@ fn op() -> impl Strategy<Value = Op> {
         (any::<bool>(), 1..150_usize).prop_map(|(first, times)| Op::PopScored { first, times }),
         (0..300_usize).prop_map(|member| Op::RemoveScored { member }),
         Just(Op::Pack),
+        (0..600_u16, member_len(), prop_oneof![3 => Just(1_usize), 1 => 1..600_usize], 0..40_usize)
+            .prop_map(|(first, len, times, limit)| Op::AddMembers { first, len, times, limit }),
+        (0..600_u16, member_len(), 1..300_usize).prop_map(|(first, len, times)| Op::RemoveMembers {
+            first,
+            len,
+            times
+        }),
+        (0..300_usize, any::<u64>()).prop_map(|(count, seed)| Op::PopMembers { count, seed }),
         Just(Op::Remove),
         (0..6_u8).prop_map(|key| Op::MoveTo { key }),
         (0..6_u8).prop_map(|key| Op::CopyTo { key }),
@@ -164,6 +178,45 @@ fn edit_zset(keyspace: &Keyspace, key: &[u8], op: &Op) {
     });
 }
 
+/// Changes the set at a key, or makes one there; an emptied key is removed.
+fn set_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
+    // Without a text behind it, a member is an integer.
+    let member = |first: u16, at: usize, len: usize| format!("{}{}", usize::from(first) + at, "m".repeat(len));
+    let work = |set: &mut Set| match *op {
+        Op::AddMembers { first, len, times, limit } => {
+            let limits = SetLimits { max_ints: limit, max_packed: limit / 2, max_value: 64, seed: 1 };
+            for at in 0..times {
+                set.add(member(first, at, len).as_bytes(), &limits);
+            }
+        }
+        Op::RemoveMembers { first, len, times } => {
+            for at in 0..times {
+                set.remove(member(first, at, len).as_bytes());
+            }
+        }
+        Op::PopMembers { count, seed } => {
+            let mut rng = Rng::new(seed);
+            set.pop_many(count, || rng.next_u64(), |_| ());
+        }
+        _ => unreachable!("only edits of sets come here"),
+    };
+    let (hash, mut slot) = (keyspace.hash(key), keyspace.lock(0, key_slot(key)));
+    if slot.get(hash, key).is_none() {
+        let mut value = Set::new();
+        work(&mut value);
+        if !value.is_empty() {
+            value.settle();
+            slot.insert(hash, key, Value::from(value), None);
+        }
+        return;
+    }
+    let Some(mut guard) = slot.get_mut(hash, key).and_then(EntryMut::edit::<Set>) else { return };
+    work(&mut guard);
+    if guard.finish().emptied {
+        slot.remove(hash, change(key, Cause::Deleted), &mut Witness::default());
+    }
+}
+
 fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::Cut>) {
     let (key, text) = (key(name), |len: usize| vec![b'v'; len]);
     let (hash, id) = (keyspace.hash(&key), key_slot(&key));
@@ -224,6 +277,7 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
         | Op::InsertAfterFirst { .. }
         | Op::RemoveRange { .. } => edit_op(keyspace, &key, op),
         Op::SetField { .. } | Op::RemoveFields { .. } => hash_op(keyspace, &key, op),
+        Op::AddMembers { .. } | Op::RemoveMembers { .. } | Op::PopMembers { .. } => set_op(keyspace, &key, op),
     }
 }
 

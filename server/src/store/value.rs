@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::collection::{Collection, CollectionType};
 use super::types::hash::Hash;
 use super::types::list::List;
+use super::types::set::Set;
 use super::types::zset::ZSet;
 use crate::base::number;
 
@@ -75,6 +76,12 @@ impl From<Hash> for Value {
 impl From<List> for Value {
     fn from(list: List) -> Self {
         Collection::from(list).into()
+    }
+}
+
+impl From<Set> for Value {
+    fn from(set: Set) -> Self {
+        Collection::from(set).into()
     }
 }
 
@@ -181,6 +188,8 @@ pub enum Type {
     String,
     /// Lists.
     List,
+    /// Sets.
+    Set,
     /// Sorted sets.
     ZSet,
     /// Hashes.
@@ -193,6 +202,7 @@ impl Type {
         match self {
             Type::String => "string",
             Type::List => "list",
+            Type::Set => "set",
             Type::ZSet => "zset",
             Type::Hash => "hash",
         }
@@ -214,7 +224,9 @@ pub enum Encoding {
     ListPack,
     /// A large sorted set.
     SkipList,
-    /// A big hash or set.
+    /// A set of few integers.
+    IntSet,
+    /// A big hash, or a set of other texts than few integers.
     HashTable,
 }
 
@@ -228,6 +240,7 @@ impl Encoding {
             Encoding::QuickList => "quicklist",
             Encoding::ListPack => "listpack",
             Encoding::SkipList => "skiplist",
+            Encoding::IntSet => "intset",
             Encoding::HashTable => "hashtable",
         }
     }

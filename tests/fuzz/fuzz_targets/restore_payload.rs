@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use slotd::parts::{
-    Collection, Digest, Hash, HashLimits, List, ListOptions, PayloadLimits, Value, ValueRef, ZSet, ZSetOptions, dump,
-    restore,
+    Collection, Digest, Hash, HashLimits, List, ListOptions, PayloadLimits, Set, SetLimits, Value, ValueRef, ZSet,
+    ZSetOptions, dump, restore,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -17,13 +17,16 @@ fuzz_target!(|data: &[u8]| {
     };
     let zset = ZSetOptions { max_entries: usize::from(choice >> 3), ..ZSetOptions::default() };
     let hash = HashLimits { max_entries: usize::from(choice & 0x0f) * 20, max_value: 40, seed: 1 };
-    let limits = PayloadLimits { list, hash, zset, ..PayloadLimits::default() };
+    let entries = usize::from(choice & 0x0f);
+    let set = SetLimits { max_ints: entries * 20, max_packed: entries * 3, max_value: 40, seed: 1 };
+    let limits = PayloadLimits { list, hash, set, zset, ..PayloadLimits::default() };
     let Ok(mut value) = restore(payload, &limits, false) else { return };
     if let Value::Collection(collection) = &mut value {
         match &mut **collection {
             Collection::List(list) => exercise(list, payload),
             Collection::ZSet(zset) => exercise_zset(zset, payload),
             Collection::Hash(hash) => exercise_hash(hash, &limits.hash, payload),
+            Collection::Set(set) => exercise_set(set, &limits.set, payload),
         }
         if collection.is_empty() {
             return;
@@ -93,6 +96,22 @@ fn exercise_hash(hash: &mut Hash, limits: &HashLimits, script: &[u8]) {
         };
         hash.settle();
         assert_eq!(before.checked_add_signed(added), Some(hash.len()));
+    }
+}
+
+/// The same for a set.
+fn exercise_set(set: &mut Set, limits: &SetLimits, script: &[u8]) {
+    for step in script.chunks_exact(2).take(64) {
+        let (before, number) = (set.len(), (i64::from(step[1]) << (step[0] / 5)).to_string());
+        let added = match step[0] % 5 {
+            0 => isize::from(set.add(number.as_bytes(), limits)),
+            1 => isize::from(set.add(step, limits)),
+            2 => isize::from(set.add(script, limits)),
+            3 => -isize::from(set.remove(number.as_bytes())),
+            _ => -isize::from(set.remove(step)),
+        };
+        set.settle();
+        assert_eq!(before.checked_add_signed(added), Some(set.len()));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::store::{Collection, ValueRef};
 /// Type numbers as they enter a digest (Redis: OBJ_STRING and so on).
 const TYPE_STRING: u32 = 0;
 const TYPE_LIST: u32 = 1;
+const TYPE_SET: u32 = 2;
 const TYPE_ZSET: u32 = 3;
 const TYPE_HASH: u32 = 4;
 
@@ -56,6 +57,10 @@ impl Digest {
             ValueRef::Collection(Collection::List(list)) => {
                 self.mix(&TYPE_LIST.to_be_bytes());
                 list.range(0, list.len(), |element| element.with_text(|text| self.mix(text)));
+            }
+            ValueRef::Collection(Collection::Set(set)) => {
+                self.mix(&TYPE_SET.to_be_bytes());
+                set.iter().for_each(|member| member.with_text(|text| self.xor(text)));
             }
             ValueRef::Collection(Collection::ZSet(zset)) => {
                 self.mix(&TYPE_ZSET.to_be_bytes());

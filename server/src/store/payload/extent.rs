@@ -38,7 +38,8 @@ fn form(object_type: u8) -> Option<Form> {
         }
         opcode::TYPE_HASH_ZIPMAP | opcode::TYPE_HASH_ZIPLIST | opcode::TYPE_HASH_LISTPACK => (false, &[Part::String]),
         opcode::TYPE_HASH => (true, &[Part::String, Part::String]),
-        opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST => (true, &[Part::String]),
+        opcode::TYPE_SET_INTSET | opcode::TYPE_SET_LISTPACK => (false, &[Part::String]),
+        opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST | opcode::TYPE_SET => (true, &[Part::String]),
         opcode::TYPE_LIST_QUICKLIST_2 => (true, &[Part::Length, Part::String]),
         opcode::TYPE_ZSET => (true, &[Part::String, Part::TextDouble]),
         opcode::TYPE_ZSET_2 => (true, &[Part::String, Part::Double]),

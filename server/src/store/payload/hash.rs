@@ -74,22 +74,22 @@ fn of_listpack(listpack: Listpack, limits: HashLimits) -> Result<Hash, PayloadEr
     if !listpack.len().is_multiple_of(2) {
         return Err(Corrupt("hash field without value").into());
     }
-    if has_twins(&listpack) {
+    if has_twins(listpack.iter().step_by(2), listpack.len() / 2) {
         return Err(TWICE.into());
     }
     Ok(Hash::of_pairs(listpack, &limits))
 }
 
-/// Whether a field occurs twice.
-fn has_twins(listpack: &Listpack) -> bool {
-    /// So many fields are compared with each other; that is faster than copying them.
+/// Whether one of `count` texts occurs twice.
+pub(super) fn has_twins<'a>(mut texts: impl Iterator<Item = Element<'a>>, count: usize) -> bool {
+    /// So many are compared with each other; that is faster than copying them.
     const COMPARED: usize = 32;
-    if listpack.len() / 2 <= COMPARED {
-        let fields: Vec<Element<'_>> = listpack.iter().step_by(2).collect();
-        return fields.iter().enumerate().any(|(at, field)| fields[..at].contains(field));
+    if count <= COMPARED {
+        let texts: Vec<Element<'_>> = texts.collect();
+        return texts.iter().enumerate().any(|(at, text)| texts[..at].contains(text));
     }
     let mut seen = BTreeSet::new();
-    listpack.iter().step_by(2).any(|field| !seen.insert(field.to_vec()))
+    texts.any(|text| !seen.insert(text.to_vec()))
 }
 
 #[cfg(test)]

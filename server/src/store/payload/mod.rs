@@ -18,6 +18,7 @@ pub(crate) mod digest;
 mod extent;
 mod hash;
 mod list;
+mod set;
 mod zset;
 
 use protocol::crc64;
@@ -27,6 +28,7 @@ use super::collection::{Collection, CollectionType};
 use super::encoding::Corrupt;
 use super::types::hash::HashLimits;
 use super::types::list::ListOptions;
+use super::types::set::SetLimits;
 use super::types::zset::ZSetOptions;
 use super::value::{Value, ValueRef};
 pub(crate) use extent::{Extent, NoExtent};
@@ -42,6 +44,8 @@ pub struct PayloadLimits {
     pub zset: ZSetOptions,
     /// For the hashes it creates.
     pub hash: HashLimits,
+    /// For the sets it creates.
+    pub set: SetLimits,
     /// The longest string it accepts, in bytes.
     pub max_string: u64,
 }
@@ -52,6 +56,7 @@ impl Default for PayloadLimits {
             list: ListOptions::default(),
             zset: ZSetOptions::default(),
             hash: HashLimits::default(),
+            set: SetLimits::default(),
             max_string: crate::base::limits::PROTO_MAX_BULK_LEN_DEFAULT,
         }
     }
@@ -88,6 +93,7 @@ pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
         ValueRef::Collection(Collection::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
         ValueRef::Collection(Collection::ZSet(zset)) => zset::object_type(zset),
         ValueRef::Collection(Collection::Hash(hash)) => hash::object_type(hash),
+        ValueRef::Collection(Collection::Set(set)) => set::object_type(set),
     }
 }
 
@@ -99,6 +105,7 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
         ValueRef::Collection(Collection::List(list)) => list::write(list, out),
         ValueRef::Collection(Collection::ZSet(zset)) => zset::write(zset, out),
         ValueRef::Collection(Collection::Hash(hash)) => hash::write(hash, out),
+        ValueRef::Collection(Collection::Set(set)) => set::write(set, out),
     }
 }
 
@@ -113,6 +120,9 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
         opcode::TYPE_LIST_ZIPLIST => list::read_ziplist(input, limits.list).and_then(finish),
         opcode::TYPE_LIST_QUICKLIST => list::read_quicklist(input, limits.list, false).and_then(finish),
         opcode::TYPE_LIST_QUICKLIST_2 => list::read_quicklist(input, limits.list, true).and_then(finish),
+        opcode::TYPE_SET => set::read_plain(input, &limits.set).and_then(finish),
+        opcode::TYPE_SET_INTSET => set::read_intset(input, &limits.set).and_then(finish),
+        opcode::TYPE_SET_LISTPACK => set::read_listpack(input, &limits.set).and_then(finish),
         opcode::TYPE_ZSET => zset::read_pairs(input, &limits.zset, false).and_then(finish),
         opcode::TYPE_ZSET_2 => zset::read_pairs(input, &limits.zset, true).and_then(finish),
         opcode::TYPE_ZSET_ZIPLIST => zset::read_ziplist(input, &limits.zset).and_then(finish),

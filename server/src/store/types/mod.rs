@@ -4,4 +4,5 @@ pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod list;
 pub(crate) mod members;
+pub(crate) mod set;
 pub(crate) mod zset;

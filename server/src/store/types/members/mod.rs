@@ -45,7 +45,6 @@ pub(crate) enum Values {
     /// They have: hashes, sorted sets.
     Kept,
     /// They have none: sets.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for sets"))]
     None,
 }
 

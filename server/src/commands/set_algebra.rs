@@ -1,0 +1,235 @@
+//! Set commands that combine sets: intersection, union and difference.
+//!
+//! An intersection walks over the smallest set and stops at the first of the others that lacks a member. A union starts
+//! with a clone of a big set, which costs little, and adds the others. A difference takes the cheaper of two ways, and
+//! by the same rule as Redis, since a result that is stored shows by its encoding which one was taken. Redis: t_set.c.
+
+use protocol::resp::Args;
+
+use super::lists::write_element;
+use super::sets::set_of;
+use crate::base::number::parse_i64;
+use crate::command::outcome::DONE;
+use crate::command::{
+    Arity, CmdError, CmdResult, Data, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+};
+use crate::store::encoding::element::Element;
+use crate::store::types::set::{Set, SetLimits};
+use crate::store::{EntryRef, Value};
+
+const STORE: Flags = Flags::WRITE.and(Flags::DENYOOM);
+const SOURCES: KeySpec = KeySpec::range(1, -1, 1).ro().access();
+const STORED_SOURCES: KeySpec = KeySpec::range(2, -1, 1).ro().access();
+const TIPS: &[&str] = &["nondeterministic_output_order"];
+const INTER_COST: &str =
+    "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.";
+const TOTAL_COST: &str = "O(N) where N is the total number of elements in all given sets.";
+
+/// The commands of this file.
+pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
+    Declared::new("SINTER", Arity::at_least(2), Group::Set, Flags::READONLY, sinter as KeyedFn)
+        .since("1.0.0")
+        .summary("Intersect multiple sets")
+        .complexity(INTER_COST)
+        .keys(&[SOURCES])
+        .syntax("key:key+")
+        .tips(TIPS),
+    Declared::new("SINTERSTORE", Arity::at_least(3), Group::Set, STORE, sinterstore as KeyedFn)
+        .since("1.0.0")
+        .summary("Intersect multiple sets and store the resulting set in a key")
+        .complexity(INTER_COST)
+        .keys(&[KeySpec::at(1).rw().update(), STORED_SOURCES])
+        .syntax("destination:key key:key+"),
+    Declared::new("SINTERCARD", Arity::at_least(3), Group::Set, Flags::READONLY, sintercard as KeyedFn)
+        .since("7.0.0")
+        .summary("Intersect multiple sets and return the cardinality of the result")
+        .complexity(INTER_COST)
+        .keys(&[KeySpec::numkeys(1).ro().access()])
+        .syntax("numkeys:integer key:key+ [LIMIT=limit:integer]"),
+    Declared::new("SUNION", Arity::at_least(2), Group::Set, Flags::READONLY, sunion as KeyedFn)
+        .since("1.0.0")
+        .summary("Add multiple sets")
+        .complexity(TOTAL_COST)
+        .keys(&[SOURCES])
+        .syntax("key:key+")
+        .tips(TIPS),
+    Declared::new("SUNIONSTORE", Arity::at_least(3), Group::Set, STORE, sunionstore as KeyedFn)
+        .since("1.0.0")
+        .summary("Add multiple sets and store the resulting set in a key")
+        .complexity(TOTAL_COST)
+        .keys(&[KeySpec::at(1).ow().update(), STORED_SOURCES])
+        .syntax("destination:key key:key+"),
+    Declared::new("SDIFF", Arity::at_least(2), Group::Set, Flags::READONLY, sdiff as KeyedFn)
+        .since("1.0.0")
+        .summary("Subtract multiple sets")
+        .complexity(TOTAL_COST)
+        .keys(&[SOURCES])
+        .syntax("key:key+")
+        .tips(TIPS),
+    Declared::new("SDIFFSTORE", Arity::at_least(3), Group::Set, STORE, sdiffstore as KeyedFn)
+        .since("1.0.0")
+        .summary("Subtract multiple sets and store the resulting set in a key")
+        .complexity(TOTAL_COST)
+        .keys(&[KeySpec::at(1).ow().update(), STORED_SOURCES])
+        .syntax("destination:key key:key+"),
+];
+
+/// The sets at these keys in their order; `None` for a key that does not exist.
+fn read_all<'d, 'w>(
+    data: &'d mut Data<'_>,
+    words: impl Iterator<Item = &'w [u8]>,
+) -> Result<Vec<Option<&'d Set>>, CmdError> {
+    let mut keys = Vec::new();
+    for word in words {
+        let key = data.key(word);
+        let exists = data.read(&key).map(set_of).transpose()?.is_some();
+        keys.push(exists.then_some(key));
+    }
+    let data = &*data;
+    let set = |key: &Option<Key<'w>>| data.found(key.as_ref()?).and_then(EntryRef::collection);
+    Ok(keys.iter().map(set).collect())
+}
+
+/// Passes the members that all sets have on, until `f` says that it is enough.
+fn intersect<'s>(sets: &[Option<&'s Set>], mut f: impl FnMut(Element<'s>) -> bool) {
+    let Some(mut sets) = sets.iter().copied().collect::<Option<Vec<&Set>>>() else { return };
+    // A set that is named many times is asked once.
+    sets.sort_by_key(|set| (set.len(), std::ptr::from_ref(*set)));
+    sets.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    let Some((smallest, others)) = sets.split_first() else { return };
+    for member in smallest.iter() {
+        if others.iter().all(|set| set.contains_element(member)) && !f(member) {
+            return;
+        }
+    }
+}
+
+/// The members of all sets.
+fn union(sets: &[Option<&Set>], limits: &SetLimits) -> Set {
+    let biggest = sets.iter().enumerate().max_by_key(|(_, set)| set.map_or(0, Set::len));
+    let Some((first, Some(biggest))) = biggest else { return Set::new() };
+    let mut result = Set::copy_of(biggest, limits);
+    for (at, set) in sets.iter().enumerate() {
+        if at != first
+            && let Some(set) = set.filter(|set| !std::ptr::eq(*set, *biggest))
+        {
+            set.iter().for_each(|member| _ = result.add_element(member, limits));
+        }
+    }
+    result
+}
+
+/// The members of the first set that no other has.
+fn difference(sets: &[Option<&Set>], limits: &SetLimits) -> Set {
+    let Some((&Some(first), others)) = sets.split_first() else { return Set::new() };
+    let mut others: Vec<&Set> = others.iter().copied().flatten().collect();
+    if others.iter().any(|set| std::ptr::eq(*set, first)) {
+        return Set::new();
+    }
+    let asked = first.len().saturating_mul(others.len() + 1) / 2;
+    let removed = first.len() + others.iter().map(|set| set.len()).sum::<usize>();
+    if asked > removed {
+        let mut result = Set::copy_of(first, limits);
+        for member in others.iter().flat_map(|set| set.iter()) {
+            member.with_text(|text| result.remove(text));
+        }
+        return result;
+    }
+    let mut result = Set::new();
+    others.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    for member in first.iter() {
+        if !others.iter().any(|set| set.contains_element(member)) {
+            result.add_element(member, limits);
+        }
+    }
+    result
+}
+
+/// Stores a result, replies with its size, and removes the key if it is empty.
+fn store(ctx: &mut KeyedCtx<'_>, target: &[u8], event: &'static str, mut result: Set) -> CmdResult {
+    let (key, len) = (ctx.data.key(target), result.len());
+    if len == 0 {
+        ctx.data.delete_even_expired(&key);
+    } else {
+        result.settle();
+        ctx.data.set_result(&key, Value::from(result));
+        ctx.data.changed(&key, NotifyClass::Set, event);
+    }
+    ctx.reply.int(len as i64);
+    DONE
+}
+
+fn write_set(ctx: &mut KeyedCtx<'_>, set: &Set) -> CmdResult {
+    ctx.reply.set(set.len());
+    set.iter().for_each(|member| write_element(&mut ctx.reply, member));
+    DONE
+}
+
+fn sinter(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let sets = read_all(&mut ctx.data, args.skip(1).iter())?;
+    let reply = &mut ctx.reply;
+    let (len, mut count) = (reply.deferred_set(), 0);
+    intersect(&sets, |member| {
+        write_element(reply, member);
+        count += 1;
+        true
+    });
+    reply.set_len(len, count);
+    DONE
+}
+
+fn sinterstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let sets = read_all(&mut ctx.data, args.skip(2).iter())?;
+    let (mut result, limits) = (Set::new(), &ctx.limits.set);
+    intersect(&sets, |member| {
+        result.add_element(member, limits);
+        true
+    });
+    store(ctx, &args[1], "sinterstore", result)
+}
+
+fn sintercard(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let numkeys = parse_i64(&args[1])
+        .and_then(|count| usize::try_from(count).ok())
+        .filter(|count| *count > 0)
+        .ok_or(error::NUMKEYS_NOT_POSITIVE)?;
+    if numkeys > args.len() - 2 {
+        return Err(CmdError::text("ERR Number of keys can't be greater than number of args"));
+    }
+    let mut limit = 0;
+    let mut options = args.skip(2 + numkeys).iter();
+    while let Some(option) = options.next() {
+        let value = Some(option).filter(|option| option.eq_ignore_ascii_case(b"limit")).and_then(|_| options.next());
+        limit = parse_i64(value.ok_or(error::SYNTAX)?)
+            .and_then(|limit| u64::try_from(limit).ok())
+            .ok_or(CmdError::text("ERR LIMIT can't be negative"))?;
+    }
+    let sets = read_all(&mut ctx.data, args.skip(2).iter().take(numkeys))?;
+    let mut count = 0;
+    intersect(&sets, |_| {
+        count += 1;
+        count != limit
+    });
+    ctx.reply.int(count as i64);
+    DONE
+}
+
+fn sunion(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let result = union(&read_all(&mut ctx.data, args.skip(1).iter())?, &ctx.limits.set);
+    write_set(ctx, &result)
+}
+
+fn sunionstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let result = union(&read_all(&mut ctx.data, args.skip(2).iter())?, &ctx.limits.set);
+    store(ctx, &args[1], "sunionstore", result)
+}
+
+fn sdiff(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let result = difference(&read_all(&mut ctx.data, args.skip(1).iter())?, &ctx.limits.set);
+    write_set(ctx, &result)
+}
+
+fn sdiffstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let result = difference(&read_all(&mut ctx.data, args.skip(2).iter())?, &ctx.limits.set);
+    store(ctx, &args[1], "sdiffstore", result)
+}

@@ -1,0 +1,60 @@
+//! Sets as bytes: an intset while the set is one, otherwise a count and so many strings. Read are the listpacks of Redis
+//! 7.2, too.
+//!
+//! A member that occurs twice makes a payload invalid, in every form.
+
+use protocol::rdb::{Reader, Writer, opcode};
+
+use super::PayloadError;
+use super::hash::has_twins;
+use crate::store::encoding::Corrupt;
+use crate::store::encoding::intset::Intset;
+use crate::store::encoding::listpack::Listpack;
+use crate::store::types::set::{Set, SetLimits};
+
+const TWICE: Corrupt = Corrupt("set member occurs twice");
+
+/// The type byte of what [`write`] writes.
+pub(super) fn object_type(set: &Set) -> u8 {
+    if set.as_intset().is_some() { opcode::TYPE_SET_INTSET } else { opcode::TYPE_SET }
+}
+
+/// Writes the body of a set.
+pub(super) fn write(set: &Set, out: &mut Writer) {
+    if let Some(bytes) = set.as_intset() {
+        return out.string(bytes);
+    }
+    out.length(set.len() as u64);
+    set.iter().for_each(|member| member.with_text(|text| out.string(text)));
+}
+
+/// A count and so many strings. As in Redis, few integers become an intset, even if they were none when they were
+/// saved.
+pub(super) fn read_plain(input: &mut Reader<'_>, limits: &SetLimits) -> Result<Set, PayloadError> {
+    let count = usize::try_from(input.length()?).unwrap_or(usize::MAX);
+    let mut set = if count > limits.max_ints { Set::of_texts(count, limits) } else { Set::new() };
+    for _ in 0..count {
+        if !set.add(&input.string()?, limits) {
+            return Err(TWICE.into());
+        }
+    }
+    Ok(set)
+}
+
+/// One intset.
+pub(super) fn read_intset(input: &mut Reader<'_>, limits: &SetLimits) -> Result<Set, PayloadError> {
+    Ok(Set::of_ints(Intset::from_bytes(&input.string()?)?, limits))
+}
+
+/// One listpack (Redis 7.2).
+pub(super) fn read_listpack(input: &mut Reader<'_>, limits: &SetLimits) -> Result<Set, PayloadError> {
+    let listpack = Listpack::from_bytes(&input.string()?)?;
+    if has_twins(listpack.iter(), listpack.len()) {
+        return Err(TWICE.into());
+    }
+    Ok(Set::of_listpack(listpack, limits))
+}
+
+#[cfg(test)]
+#[path = "set_tests.rs"]
+mod tests;

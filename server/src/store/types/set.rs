@@ -1,0 +1,395 @@
+//! Sets: distinct texts, as an intset while they are a few integers, as a listpack while they are a few short texts,
+//! and as a table otherwise.
+//!
+//! Redis 7.0 knows two encodings, and to a client there are only these: `intset`, whose bytes are saved as they are,
+//! and `hashtable`. A set leaves the intset when a member is no integer, or when there are more than
+//! `set-max-intset-entries`, and never returns to it. Of the hash tables the small ones are kept as a [`Listpack`]
+//! here, within the limits that Redis 7.2 set for that: `set-max-listpack-entries` and `set-max-listpack-value`. It
+//! takes a fourth of the memory, and walking over some dozen short texts costs as much as hashing.
+//!
+//! The limits are those in force when the set is changed, as in Redis. So every change brings them along.
+
+use crate::base::limits::LISTPACK_MAX_BYTES;
+use crate::base::number::parse_i64;
+use crate::store::encoding::element::{Element, Needle, OwnedElement};
+use crate::store::encoding::intset::Intset;
+use crate::store::encoding::listpack::Listpack;
+use crate::store::entry::spent;
+use crate::store::types::members::{Members, Values};
+use crate::store::value::Encoding;
+
+/// No intset has more integers, whatever the configuration says: its bytes are moved as one.
+const INTS_MAX: usize = 1 << 30;
+
+/// When a set changes its form, and the seed of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetLimits {
+    /// `set-max-intset-entries`.
+    pub max_ints: usize,
+    /// `set-max-listpack-entries`.
+    pub max_packed: usize,
+    /// `set-max-listpack-value`.
+    pub max_value: usize,
+    /// What makes the order of a table unpredictable.
+    pub seed: u64,
+}
+
+impl Default for SetLimits {
+    fn default() -> Self {
+        Self { max_ints: 512, max_packed: 128, max_value: 64, seed: 0 }
+    }
+}
+
+/// Distinct texts.
+#[derive(Clone, Debug, Default)]
+pub struct Set(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Ints(Intset),
+    Packed(Listpack),
+    Table(Box<Members>),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Form::Ints(Intset::default())
+    }
+}
+
+/// A number below `n` from random bits.
+fn below(random: u64, n: usize) -> usize {
+    ((u128::from(random) * n as u128) >> 64) as usize
+}
+
+/// Whether the next element is among those chosen, if `wanted` of the `left` elements still are to be; counts it.
+fn chosen(random: u64, wanted: &mut usize, left: &mut usize) -> bool {
+    let is = below(random, *left) < *wanted;
+    (*wanted, *left) = (*wanted - usize::from(is), *left - 1);
+    is
+}
+
+impl Set {
+    /// A set without members.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A set without members that is not going to be an intset, with so many members announced.
+    pub(crate) fn of_texts(expected: usize, limits: &SetLimits) -> Self {
+        let mut set = Set(Form::Packed(Listpack::new()));
+        if expected > limits.max_packed {
+            set.table_mut(limits.seed);
+        }
+        set
+    }
+
+    /// The set of these integers, in the form that the limits want.
+    pub(crate) fn of_ints(ints: Intset, limits: &SetLimits) -> Self {
+        let mut set = Set(Form::Ints(ints));
+        if set.len() > limits.max_ints.min(INTS_MAX) {
+            set.leave_ints(limits);
+        }
+        set
+    }
+
+    /// The set of the elements of a listpack, which are distinct.
+    pub(crate) fn of_listpack(listpack: Listpack, limits: &SetLimits) -> Self {
+        let mut set = Set(Form::Packed(listpack));
+        if set.len() > limits.max_packed {
+            set.table_mut(limits.seed);
+        }
+        set
+    }
+
+    /// The set of the members of another one, as if they were added one by one: a set of integers becomes an intset
+    /// again. A set that is too big for that is cloned, which costs little.
+    pub(crate) fn copy_of(other: &Set, limits: &SetLimits) -> Self {
+        if matches!(other.0, Form::Table(_)) && other.len() > limits.max_ints {
+            return other.clone();
+        }
+        let mut set = Set::new();
+        other.iter().for_each(|member| _ = set.add_element(member, limits));
+        set
+    }
+
+    /// Number of members.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Ints(ints) => ints.len(),
+            Form::Packed(listpack) => listpack.len(),
+            Form::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no member: the owner then removes the key.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoding, as OBJECT ENCODING names it.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match &self.0 {
+            Form::Ints(_) => Encoding::IntSet,
+            Form::Packed(_) | Form::Table(_) => Encoding::HashTable,
+        }
+    }
+
+    /// Its bytes, if it is an intset: it is saved as such then, and member by member otherwise.
+    pub(crate) fn as_intset(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Ints(ints) => Some(ints.as_bytes()),
+            Form::Packed(_) | Form::Table(_) => None,
+        }
+    }
+
+    /// Bytes that the allocator spends on it besides the header, in constant time.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Ints(ints) => spent(ints.allocated_bytes()),
+            Form::Packed(listpack) => spent(listpack.allocated_bytes()),
+            Form::Table(table) => table.boxed_bytes(),
+        }
+    }
+
+    /// Called when a change is done: a packed set gives spare room back.
+    #[inline]
+    pub fn settle(&mut self) {
+        /// Longer ones are expected to grow further; moving them with every member would be dear.
+        const TIGHTENED: usize = 8 * 1024;
+        match &mut self.0 {
+            Form::Packed(listpack) if listpack.byte_len() <= TIGHTENED => listpack.tighten(),
+            Form::Ints(_) | Form::Packed(_) | Form::Table(_) => {}
+        }
+    }
+
+    /// Whether there is this member.
+    #[inline]
+    pub(crate) fn contains(&self, member: &[u8]) -> bool {
+        match &self.0 {
+            Form::Ints(ints) => parse_i64(member).is_some_and(|number| ints.contains(number)),
+            Form::Packed(listpack) => listpack.find(&Needle::new(member), 0, 0).is_some(),
+            Form::Table(table) => table.contains(member),
+        }
+    }
+
+    /// Whether there is a member with this element's text.
+    #[inline]
+    pub(crate) fn contains_element(&self, element: Element<'_>) -> bool {
+        match (&self.0, element) {
+            (Form::Ints(ints), Element::Int(number)) => ints.contains(number),
+            _ => element.with_text(|text| self.contains(text)),
+        }
+    }
+
+    /// Adds a member; returns whether it is new.
+    pub fn add(&mut self, member: &[u8], limits: &SetLimits) -> bool {
+        if let Form::Ints(ints) = &mut self.0 {
+            if let Some(number) = parse_i64(member) {
+                let added = ints.insert(number);
+                if added && ints.len() > limits.max_ints.min(INTS_MAX) {
+                    self.leave_ints(limits);
+                }
+                return added;
+            }
+            self.leave_ints(limits);
+        }
+        if let Form::Packed(listpack) = &mut self.0
+            && member.len() <= limits.max_value
+            && listpack.byte_len().saturating_add(member.len()) < LISTPACK_MAX_BYTES / 2
+        {
+            if listpack.find(&Needle::new(member), 0, 0).is_some() {
+                return false;
+            }
+            if listpack.len() < limits.max_packed {
+                listpack.push_back(member);
+                return true;
+            }
+        }
+        self.table_mut(limits.seed).set(member, b"")
+    }
+
+    /// [`Set::add`] for an element of another set.
+    pub(crate) fn add_element(&mut self, element: Element<'_>, limits: &SetLimits) -> bool {
+        element.with_text(|text| self.add(text, limits))
+    }
+
+    /// Removes a member; returns whether it was there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Ints(ints) => parse_i64(member).is_some_and(|number| ints.remove(number)),
+            Form::Packed(listpack) => {
+                let Some((_, place)) = listpack.find(&Needle::new(member), 0, 0) else { return false };
+                listpack.remove(place, 1);
+                true
+            }
+            Form::Table(table) => table.remove(member),
+        }
+    }
+
+    /// Changes from an intset to a listpack, or to a table if there are too many members.
+    fn leave_ints(&mut self, limits: &SetLimits) {
+        let Form::Ints(ints) = &self.0 else { return };
+        let mut listpack = Listpack::new();
+        if ints.len() <= limits.max_packed {
+            ints.iter().for_each(|number| listpack.push_back_int(number));
+            self.0 = Form::Packed(listpack);
+        } else {
+            self.table_mut(limits.seed);
+        }
+    }
+
+    /// The table, which the set becomes if it is none.
+    fn table_mut(&mut self, seed: u64) -> &mut Members {
+        if !matches!(self.0, Form::Table(_)) {
+            let mut table = Box::new(Members::new(Values::None, seed));
+            for member in self.iter() {
+                member.with_text(|text| table.set(text, b""));
+            }
+            self.0 = Form::Table(table);
+        }
+        match &mut self.0 {
+            Form::Table(table) => table,
+            Form::Ints(_) | Form::Packed(_) => unreachable!("it has just become a table"),
+        }
+    }
+
+    /// All members: integers ascending, a listpack in the order of insertion, a table in its own order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Element<'_>> {
+        let (ints, listpack, table) = match &self.0 {
+            Form::Ints(ints) => (Some(ints), None, None),
+            Form::Packed(listpack) => (None, Some(listpack), None),
+            Form::Table(table) => (None, None, Some(table)),
+        };
+        let ints = ints.into_iter().flat_map(|ints| ints.iter().map(Element::Int));
+        let packed = listpack.into_iter().flat_map(Listpack::iter);
+        let tabled = table.into_iter().flat_map(|table| table.iter().map(|member| Element::Bytes(member.field)));
+        ints.chain(packed).chain(tabled)
+    }
+
+    /// Passes members on, from a cursor and at least `count` of them unless the set ends; returns where to continue,
+    /// which is never 0. A small set is passed on at once.
+    pub(crate) fn visit<'a>(&'a self, from: u32, count: usize, mut f: impl FnMut(Element<'a>)) -> Option<u32> {
+        match &self.0 {
+            Form::Ints(_) | Form::Packed(_) => {
+                self.iter().for_each(f);
+                None
+            }
+            Form::Table(table) => table.visit(from, count, |member| f(Element::Bytes(member.field))),
+        }
+    }
+
+    /// Passes one random member on. `draw` gives 64 random bits.
+    pub(crate) fn pick<R>(&self, mut draw: impl FnMut() -> u64, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        if self.is_empty() {
+            return None;
+        }
+        Some(match &self.0 {
+            Form::Ints(ints) => f(Element::Int(ints.at(below(draw(), ints.len())))),
+            Form::Packed(listpack) => f(listpack.element(listpack.seek(below(draw(), listpack.len())))),
+            Form::Table(table) => f(Element::Bytes(table.sample(draw).and_then(|spot| table.at(spot))?.field)),
+        })
+    }
+
+    /// Passes `count` random members on, any of them more than once, until `f` says that it is enough.
+    pub(crate) fn pick_many<'a>(
+        &'a self,
+        count: usize,
+        mut draw: impl FnMut() -> u64,
+        mut f: impl FnMut(Element<'a>) -> bool,
+    ) {
+        // All places of a listpack once, so that a pick does not walk.
+        let packed: Vec<Element<'a>> = match &self.0 {
+            Form::Packed(listpack) => listpack.iter().collect(),
+            Form::Ints(_) | Form::Table(_) => Vec::new(),
+        };
+        if self.is_empty() {
+            return;
+        }
+        for _ in 0..count {
+            let member = match &self.0 {
+                Form::Ints(ints) => Some(Element::Int(ints.at(below(draw(), ints.len())))),
+                Form::Packed(_) => packed.get(below(draw(), packed.len())).copied(),
+                Form::Table(table) => {
+                    let member = table.sample(&mut draw).and_then(|spot| table.at(spot));
+                    member.map(|member| Element::Bytes(member.field))
+                }
+            };
+            if !member.is_some_and(&mut f) {
+                return;
+            }
+        }
+    }
+
+    /// Passes `count` different random members on; all of them if there are fewer.
+    pub(crate) fn pick_distinct<'a>(
+        &'a self,
+        count: usize,
+        mut draw: impl FnMut() -> u64,
+        mut f: impl FnMut(Element<'a>),
+    ) {
+        match &self.0 {
+            Form::Ints(_) | Form::Packed(_) => {
+                let (mut wanted, mut left) = (count, self.len());
+                for member in self.iter() {
+                    if chosen(draw(), &mut wanted, &mut left) {
+                        f(member);
+                    }
+                }
+            }
+            Form::Table(table) => {
+                let members = table.sample_distinct(count, draw).into_iter().filter_map(|spot| table.at(spot));
+                members.for_each(|member| f(Element::Bytes(member.field)));
+            }
+        }
+    }
+
+    /// Removes one random member.
+    pub(crate) fn pop(&mut self, draw: impl FnMut() -> u64) -> Option<OwnedElement> {
+        let member = self.pick(draw, OwnedElement::copy_of)?;
+        member.as_element().with_text(|text| self.remove(text));
+        Some(member)
+    }
+
+    /// Removes `count` random members, or all, and passes each of them on. Takes time for the members removed, or for
+    /// all if the set is small.
+    pub(crate) fn pop_many(&mut self, count: usize, mut draw: impl FnMut() -> u64, mut f: impl FnMut(Element<'_>)) {
+        let (mut wanted, mut left) = (count, self.len());
+        match &mut self.0 {
+            Form::Ints(ints) => ints.retain(|number| {
+                let goes = chosen(draw(), &mut wanted, &mut left);
+                if goes {
+                    f(Element::Int(number));
+                }
+                !goes
+            }),
+            Form::Packed(listpack) => {
+                let mut kept = Listpack::new();
+                for member in listpack.iter() {
+                    if chosen(draw(), &mut wanted, &mut left) {
+                        f(member);
+                    } else {
+                        member.with_text(|text| kept.push_back(text));
+                    }
+                }
+                *listpack = kept;
+            }
+            Form::Table(table) => {
+                let spots = table.sample_distinct(count, draw);
+                let members = spots.into_iter().filter_map(|spot| table.at(spot));
+                let members: Vec<Box<[u8]>> = members.map(|member| member.field.into()).collect();
+                for member in members {
+                    f(Element::Bytes(&member));
+                    table.remove(&member);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "set_tests.rs"]
+mod tests;

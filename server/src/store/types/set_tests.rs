@@ -1,0 +1,203 @@
+//! Set tests: a model under random operations through all changes of form, and what is picked and popped.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::rng::Rng;
+
+type Model = BTreeSet<Vec<u8>>;
+
+fn limits(max_ints: usize, max_packed: usize, max_value: usize) -> SetLimits {
+    SetLimits { max_ints, max_packed, max_value, seed: 3 }
+}
+
+fn contents(set: &Set) -> Model {
+    let mut all = Model::new();
+    set.iter().for_each(|member| assert!(all.insert(member.to_vec()), "members are distinct"));
+    all
+}
+
+fn form(set: &Set) -> &'static str {
+    match &set.0 {
+        Form::Ints(_) => "intset",
+        Form::Packed(_) => "listpack",
+        Form::Table(_) => "table",
+    }
+}
+
+fn set_of(members: &[&str], limits: &SetLimits) -> Set {
+    let mut set = Set::new();
+    members.iter().for_each(|member| _ = set.add(member.as_bytes(), limits));
+    set
+}
+
+#[test]
+fn a_set_is_small() {
+    assert_eq!(size_of::<Set>(), 32);
+    assert_eq!(Set::new().heap_bytes(), 0);
+    let mut set = set_of(&["member-one", "member-two", "3"], &SetLimits::default());
+    set.settle();
+    assert_eq!(set.heap_bytes(), 32);
+}
+
+#[test]
+fn a_set_changes_its_form_beyond_a_limit_and_never_goes_back() {
+    assert_eq!(form(&set_of(&["1", "-2", "9223372036854775807"], &limits(3, 9, 9))), "intset");
+    assert_eq!(form(&set_of(&["1", "2", "3", "4"], &limits(3, 9, 9))), "listpack");
+    assert_eq!(form(&set_of(&["1", "2", "3", "4"], &limits(3, 3, 9))), "table");
+    assert_eq!(form(&set_of(&["1", "2", "a"], &limits(3, 3, 9))), "listpack");
+    assert_eq!(form(&set_of(&["1", "2", "a", "b"], &limits(3, 3, 9))), "table");
+    assert_eq!(form(&set_of(&["1", "2", "a", "a"], &limits(3, 3, 9))), "listpack");
+    assert_eq!(form(&set_of(&["1", "0123456789"], &limits(3, 3, 9))), "table");
+    assert_eq!(form(&set_of(&["01"], &limits(3, 3, 9))), "listpack", "it is no canonical integer");
+    assert_eq!(form(&set_of(&["1"], &limits(0, 0, 0))), "table");
+    let mut set = set_of(&["1", "a"], &SetLimits::default());
+    set.remove(b"a");
+    set.add(b"2", &SetLimits::default());
+    assert_eq!((form(&set), set.encoding().name()), ("listpack", "hashtable"));
+    assert_eq!(form(&Set::copy_of(&set, &SetLimits::default())), "intset", "a copy is made anew");
+}
+
+#[test]
+fn picks_are_of_the_number_wanted_and_distinct_if_they_must_be() {
+    for (prefix, count) in [("", 300), ("m", 100), ("m", 900)] {
+        let mut set = Set::new();
+        (0..count).for_each(|i: usize| assert!(set.add(format!("{prefix}{i}").as_bytes(), &SetLimits::default())));
+        let mut rng = Rng::new(1);
+        for wanted in [0, 1, count / 4, count - 1, count, count + 9] {
+            let mut picked = Model::new();
+            set.pick_distinct(wanted, || rng.next_u64(), |member| assert!(picked.insert(member.to_vec())));
+            assert_eq!(picked.len(), wanted.min(count));
+            assert!(picked.is_subset(&contents(&set)));
+            let (mut rest, mut popped) = (set.clone(), Model::new());
+            rest.pop_many(wanted, || rng.next_u64(), |member| assert!(popped.insert(member.to_vec())));
+            assert_eq!(popped.len(), wanted.min(count));
+            assert!(contents(&rest).is_disjoint(&popped));
+            popped.extend(contents(&rest));
+            assert_eq!(popped, contents(&set));
+        }
+        let mut times = 0;
+        set.pick_many(
+            3 * count,
+            || rng.next_u64(),
+            |member| {
+                times += 1;
+                member.text_len() > 0 && times < 2 * count
+            },
+        );
+        assert_eq!(times, 2 * count, "it ends when it is enough");
+    }
+    assert_eq!(Set::new().pick(|| 0, |_| ()), None);
+    Set::new().pick_many(5, || 0, |_| panic!("there is none"));
+    assert_eq!(Set::new().pop(|| 0), None);
+}
+
+#[test]
+fn every_member_is_popped_once() {
+    for prefix in ["", "m"] {
+        for count in [100, 900] {
+            let (mut set, mut rng) = (Set::new(), Rng::new(2));
+            (0..count).for_each(|i: usize| assert!(set.add(format!("{prefix}{i}").as_bytes(), &SetLimits::default())));
+            let mut all = contents(&set);
+            while let Some(member) = set.pop(|| rng.next_u64()) {
+                assert!(all.remove(&member.as_element().to_vec()));
+            }
+            assert!(all.is_empty() && set.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_walk_returns_every_member_once() {
+    for (prefix, count) in [("", 300), ("m", 100), ("m", 9000)] {
+        let mut set = Set::new();
+        (0..count).for_each(|i: usize| assert!(set.add(format!("{prefix}{i}").as_bytes(), &SetLimits::default())));
+        let (mut seen, mut from) = (Model::new(), Some(0));
+        while let Some(cursor) = from {
+            from = set.visit(cursor, 100, |member| assert!(seen.insert(member.to_vec())));
+        }
+        assert_eq!(seen, contents(&set));
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Add(u8),
+    AddInt(i64),
+    Remove(u8),
+    RemoveInt(i64),
+    Pop(u64),
+    PopMany(usize, u64),
+    Limits(usize, usize, usize),
+    Clone,
+    Copy,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let int = || prop_oneof![8 => -20..20_i64, 1 => any::<i64>()];
+    prop_oneof![
+        3 => (0u8..60).prop_map(Op::Add),
+        9 => int().prop_map(Op::AddInt),
+        3 => (0u8..60).prop_map(Op::Remove),
+        3 => int().prop_map(Op::RemoveInt),
+        1 => any::<u64>().prop_map(Op::Pop),
+        1 => (0usize..6, any::<u64>()).prop_map(|(count, seed)| Op::PopMany(count, seed)),
+        1 => (0usize..60, 0usize..60, 1usize..60).prop_map(|(ints, packed, value)| Op::Limits(ints, packed, value)),
+        1 => Just(Op::Clone),
+        1 => Just(Op::Copy),
+    ]
+}
+
+/// Texts of many lengths.
+fn name(number: u8) -> Vec<u8> {
+    format!("m{number}").repeat(1 + usize::from(number) / 8).into_bytes()
+}
+
+proptest! {
+    #[test]
+    fn any_operations_agree_with_a_set(ints in 0usize..40, ops in prop::collection::vec(op(), 1..200)) {
+        let (mut set, mut model, mut limits) = (Set::new(), Model::new(), limits(ints, 20, 12));
+        let mut held = Vec::new();
+        for op in &ops {
+            match *op {
+                Op::Add(number) => prop_assert_eq!(set.add(&name(number), &limits), model.insert(name(number))),
+                Op::AddInt(number) => {
+                    let text = number.to_string().into_bytes();
+                    prop_assert_eq!(set.add_element(Element::Int(number), &limits), model.insert(text));
+                }
+                Op::Remove(number) => prop_assert_eq!(set.remove(&name(number)), model.remove(&name(number))),
+                Op::RemoveInt(number) => {
+                    let text = number.to_string().into_bytes();
+                    prop_assert_eq!(set.remove(&text), model.remove(&text));
+                    prop_assert!(!set.contains_element(Element::Int(number)));
+                }
+                Op::Pop(seed) => {
+                    let member = set.pop(|| seed).map(|member| member.as_element().to_vec());
+                    prop_assert_eq!(member.is_none(), model.is_empty());
+                    prop_assert!(member.is_none_or(|member| model.remove(&member)));
+                }
+                Op::PopMany(count, seed) => {
+                    let (mut rng, mut gone) = (Rng::new(seed), 0);
+                    let before = model.len();
+                    set.pop_many(count, || rng.next_u64(), |member| gone += usize::from(model.remove(&member.to_vec())));
+                    prop_assert_eq!(gone, count.min(before));
+                }
+                Op::Limits(max_ints, max_packed, max_value) => {
+                    limits = SetLimits { max_ints, max_packed, max_value, ..limits };
+                }
+                Op::Clone => held.push((set.clone(), model.clone())),
+                Op::Copy => set = Set::copy_of(&set, &limits),
+            }
+            set.settle();
+            prop_assert_eq!(set.len(), model.len());
+        }
+        held.push((set, model));
+        for (set, model) in &held {
+            prop_assert_eq!(&contents(set), model);
+            prop_assert!(model.iter().all(|member| set.contains(member)));
+            prop_assert!(set.iter().all(|member| set.contains_element(member)));
+        }
+    }
+}
