@@ -494,9 +494,14 @@ SCARD u
 {shape} SPOP u 1000
 EXISTS u
 !times 600 SADD v %d
-{shape} SPOP v 590
-SCARD v
+{shape} SPOP v 500
 OBJECT ENCODING v
+{shape} SPOP v 85
+OBJECT ENCODING v
+SCARD v
+!times 600 SADD w %d
+{shape} SPOP w 499
+OBJECT ENCODING w
 "#,
     );
 }
@@ -664,10 +669,9 @@ OBJECT ENCODING u
 {sorted} SMEMBERS u
 SADD one text
 DUMP one
-SADD m a b c 1 2 3
-!let dump DUMP m
+!let dump DUMP one
 RESTORE n 0 $dump
-{sorted} SMEMBERS n
+SMEMBERS n
 OBJECT ENCODING n
 SADD i x 1
 SREM i x
@@ -729,7 +733,7 @@ SPOP t
 SADD u 1 2 3
 @s !read
 @s !read
-SPOP u 2
+{shape} SPOP u 2
 @s !read
 @s !read
 SINTERSTORE d u

@@ -35,7 +35,7 @@ use integration::wait::{secs, wait_ok};
 const PAIRS: [(Binary, Binary); 3] =
     [(Binary::Stock, Binary::Slotd), (Binary::Slotd, Binary::Stock), (Binary::Slotd, Binary::Slotd)];
 
-/// Keys of every kind: all string encodings, small and large lists, expiries, binary names, several databases.
+/// Keys of every kind: all string encodings, small and large lists and sets, expiries, binary names, several databases.
 fn fill_with_everything(client: &mut Client) {
     for line in [
         "SET int 12345",
@@ -49,6 +49,9 @@ fn fill_with_everything(client: &mut Client) {
         "SET expires-far later PXAT 33177117420123",
         "RPUSH small a b c 1 2 -3 9223372036854775807 1.5",
         "EXPIRE small 10000",
+        "SADD integers 1 -2 300 70000",
+        "SADD wide-integers 1 9223372036854775807",
+        "SADD few-members a b 1 \"\"",
         "SELECT 3",
         "SET other-database yes",
         "RPUSH other-list x",
@@ -62,6 +65,7 @@ fn fill_with_everything(client: &mut Client) {
     client.call(&["RPUSH", "plain-nodes", &"y".repeat(20_000), "between", &"z".repeat(30_000)]);
     for i in 0..500 {
         client.call(&["RPUSH", "long-list", &format!("an-element-of-a-longer-list-{i}")]);
+        client.call(&["SADD", "large-set", &format!("member-{i}"), &i.to_string()]);
         client.call(&["SET", &format!("key:{i}"), &format!("value-{i}")]);
     }
 }

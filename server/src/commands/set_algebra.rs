@@ -146,14 +146,14 @@ fn difference(sets: &[Option<&Set>], limits: &SetLimits) -> Set {
 }
 
 /// Stores a result, replies with its size, and removes the key if it is empty.
-fn store(ctx: &mut KeyedCtx<'_>, target: &[u8], event: &'static str, mut result: Set) -> CmdResult {
-    let (key, len) = (ctx.data.key(target), result.len());
+fn store(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, event: &'static str, mut result: Set) -> CmdResult {
+    let len = result.len();
     if len == 0 {
-        ctx.data.delete_even_expired(&key);
+        ctx.data.delete_even_expired(key);
     } else {
         result.settle();
-        ctx.data.set_result(&key, Value::from(result));
-        ctx.data.changed(&key, NotifyClass::Set, event);
+        ctx.data.set_result(key, Value::from(result));
+        ctx.data.changed(key, NotifyClass::Set, event);
     }
     ctx.reply.int(len as i64);
     DONE
@@ -179,13 +179,14 @@ fn sinter(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sinterstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let target = ctx.data.key(&args[1]);
     let sets = read_all(&mut ctx.data, args.skip(2).iter())?;
     let (mut result, limits) = (Set::new(), &ctx.limits.set);
     intersect(&sets, |member| {
         result.add_element(member, limits);
         true
     });
-    store(ctx, &args[1], "sinterstore", result)
+    store(ctx, &target, "sinterstore", result)
 }
 
 fn sintercard(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
@@ -220,8 +221,9 @@ fn sunion(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sunionstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let target = ctx.data.key(&args[1]);
     let result = union(&read_all(&mut ctx.data, args.skip(2).iter())?, &ctx.limits.set);
-    store(ctx, &args[1], "sunionstore", result)
+    store(ctx, &target, "sunionstore", result)
 }
 
 fn sdiff(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
@@ -230,6 +232,7 @@ fn sdiff(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sdiffstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let target = ctx.data.key(&args[1]);
     let result = difference(&read_all(&mut ctx.data, args.skip(2).iter())?, &ctx.limits.set);
-    store(ctx, &args[1], "sdiffstore", result)
+    store(ctx, &target, "sdiffstore", result)
 }

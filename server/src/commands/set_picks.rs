@@ -77,9 +77,12 @@ fn pop_one(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
+/// What SPOP leaves becomes a new set if it takes at least so many times as many members.
+const MADE_ANEW: usize = 5;
+
 /// Pops some members, but not all. A replica is told which.
 fn pop_many(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, count: usize) -> Result<(), CmdError> {
-    let (reply, rng) = (&mut ctx.reply, &mut *ctx.rng);
+    let (reply, rng, limits) = (&mut ctx.reply, &mut *ctx.rng, &ctx.limits.set);
     let propagating = ctx.data.effects.propagating;
     let mut removals = Vec::new();
     reply.set(count);
@@ -94,6 +97,10 @@ fn pop_many(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, count: usize) -> Result<(), C
                 }
             },
         );
+        // If little is left, Redis makes a new set of that, which shows in the encoding.
+        if set.len().saturating_mul(MADE_ANEW) <= count {
+            *set = Set::copy_of(set, limits);
+        }
         changed("spop", count, ())
     })?;
     ctx.data.effects.propagate_all_instead(removals);
