@@ -396,6 +396,12 @@ const CLASSES: &[(&str, &[&str])] = &[
 
 pub(super) type Command = Vec<Vec<u8>>;
 
+/// Whether a word is an integer as servers print it.
+fn is_integer(word: &[u8]) -> bool {
+    let number = std::str::from_utf8(word).ok().and_then(|text| text.parse::<i64>().ok());
+    number.is_some_and(|number| number.to_string().as_bytes() == word)
+}
+
 /// Makes the commands of one seed.
 pub(super) struct Grammar(pub(super) Rng);
 
@@ -422,7 +428,7 @@ impl Grammar {
                 // Redis 7.2 takes one more word.
                 b"ZRANK" | b"ZREVRANK" => words.len() == 4,
                 // The order of texts in a set differs, so sets are of integers here.
-                b"SADD" => words.iter().skip(2).any(|word| !word.iter().all(|byte| matches!(byte, b'-' | b'0'..=b'9'))),
+                b"SADD" => !words.iter().skip(2).all(|word| is_integer(word)),
                 b"SPOP" => words.len() == 2,
                 // Redis makes room for the whole reply.
                 b"SRANDMEMBER" => words.len() == 2 || words[2].starts_with(b"-") || words[2] == b"1",
