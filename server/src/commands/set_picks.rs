@@ -69,7 +69,7 @@ fn pop_one(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     match member {
         None => ctx.reply.null(),
         Some(member) => {
-            let effects = &mut ctx.data.effects;
+            let effects = &mut *ctx.data.effects;
             member.as_element().with_text(|text| effects.propagate_instead(&[b"SREM", key.bytes, text]));
             write_element(&mut ctx.reply, member.as_element());
         }
