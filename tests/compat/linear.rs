@@ -79,6 +79,11 @@ fn filled(names: &Names, n: usize) -> Vec<Words> {
     call("MSET", names.pairs(n), "")
 }
 
+/// A hash of so many fields at one key.
+fn fields(names: &Names, n: usize) -> Vec<Words> {
+    call(&format!("HSET {}", names.key()), names.pairs(n), "")
+}
+
 /// A set of so many texts at one key.
 fn members(names: &Names, n: usize) -> Vec<Words> {
     call(&format!("SADD {}", names.key()), names.keys(n), "")
@@ -213,6 +218,10 @@ const KEYED: &[Case] = &[
     case("bzpopmin", |names, n| call("BZPOPMIN", names.keys(n), "0.01")),
     case("bzpopmax", |names, n| call("BZPOPMAX", names.keys(n), "0.01")),
     case("zscan", |names, n| vec![words(&format!("ZSCAN {} 0 COUNT {n}", names.key()))]).after(scored_set),
+    case("hset", |names, n| call(&format!("HSET {}", names.key()), names.pairs(n), "")),
+    case("hmset", |names, n| call(&format!("HMSET {}", names.key()), names.pairs(n), "")),
+    case("hmget", |names, n| call(&format!("HMGET {}", names.key()), names.keys(n), "")).after(fields),
+    case("hdel", |names, n| call(&format!("HDEL {}", names.key()), names.keys(n), "")).after(fields),
     case("sadd", |names, n| call(&format!("SADD {}", names.key()), numbers(n), "")),
     case("sadd of texts", |names, n| call(&format!("SADD {}", names.key()), names.keys(n), "")),
     case("srem", |names, n| call(&format!("SREM {}", names.key()), names.keys(n), "")).after(members),

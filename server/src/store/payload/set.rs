@@ -1,5 +1,5 @@
-//! Sets as bytes: an intset while the set is one, otherwise a count and so many strings. Read are the listpacks of Redis
-//! 7.2, too.
+//! Sets as bytes: an intset while the set is one, otherwise a count and so many strings. Read are the listpacks of
+//! Redis 7.2, too.
 //!
 //! A member that occurs twice makes a payload invalid, in every form.
 
