@@ -88,6 +88,10 @@ fn resharding_carries_types_and_expiries() {
     let mut client = cluster.client();
     for i in 0..200 {
         client.call(&["RPUSH", "{tag}list", &format!("element-{i}")]);
+        client.call(&["HSET", "{tag}hash", &format!("field-{i}"), "v"]);
+    }
+    for i in 0..1_000 {
+        client.call(&["HSET", "{tag}bighash", &format!("field-{i}"), &format!("value-{i}")]);
     }
     client.call(&["SET", "{tag}ttl", "v", "PX", "600000"]);
     client.call(&["SET", "{tag}big", &"x".repeat(2_000_000)]);
@@ -105,6 +109,9 @@ fn resharding_carries_types_and_expiries() {
     assert_eq!(cluster.owner_of(slot), to);
     let mut client = cluster.client();
     assert_eq!(client.call(&["LRANGE", "{tag}list", "0", "-1"]).items().len(), 200);
+    assert_eq!(client.call(&["HLEN", "{tag}hash"]).int(), 200);
+    assert_eq!(client.call(&["HLEN", "{tag}bighash"]).int(), 1_000);
+    assert_eq!(client.call(&["HGET", "{tag}bighash", "field-777"]).text(), "value-777");
     assert_eq!(client.call(&["STRLEN", "{tag}big"]).int(), 2_000_000);
     assert_eq!(client.call(&["INCR", "{tag}int"]).int(), 43);
     let left = client.call(&["PTTL", "{tag}ttl"]).int();

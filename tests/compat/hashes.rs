@@ -466,6 +466,12 @@ OBJECT ENCODING t
 {sorted} HGETALL t
 HSET one f vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv
 DUMP one
+== DEBUG
+HSET h a 1
+DEBUG LISTPACK h
+DEBUG LISTPACK missing
+HSET t a vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv
+DEBUG LISTPACK t
 == blocked clients of lists do not want a hash
 @b !send BLPOP k 0
 !blocked 1

@@ -219,6 +219,13 @@ const KEYED: &[Case] = &[
     case("bzpopmax", |names, n| call("BZPOPMAX", names.keys(n), "0.01")),
     case("zscan", |names, n| vec![words(&format!("ZSCAN {} 0 COUNT {n}", names.key()))]).after(scored_set),
     case("hset", |names, n| call(&format!("HSET {}", names.key()), names.pairs(n), "")),
+    case("hset of one field", |names, n| call(&format!("HSET {}", names.key()), same("f", 2 * n), "")),
+    case("hgetall", |names, _| vec![words(&format!("HGETALL {}", names.key()))]).after(fields),
+    case("hscan", |names, n| vec![words(&format!("HSCAN {} 0 COUNT {n}", names.key()))]).after(fields),
+    case("hrandfield of many", |names, n| vec![words(&format!("HRANDFIELD {} -{n}", names.key()))]).after(fields),
+    case("hrandfield of most", |names, n| vec![words(&format!("HRANDFIELD {} {}", names.key(), n - n / 10))])
+        .after(fields),
+    case("hrandfield of some", |names, n| vec![words(&format!("HRANDFIELD {} {}", names.key(), n / 4))]).after(fields),
     case("hmset", |names, n| call(&format!("HMSET {}", names.key()), names.pairs(n), "")),
     case("hmget", |names, n| call(&format!("HMGET {}", names.key()), names.keys(n), "")).after(fields),
     case("hdel", |names, n| call(&format!("HDEL {}", names.key()), names.keys(n), "")).after(fields),
@@ -389,7 +396,7 @@ fn a_replica_applies_many_words_in_linear_time() {
     wait_until("the replica is in step", secs(20), || replica.info("master_link_status") == "up");
     let names = Names { tag: "" };
     let mut problems = Vec::new();
-    for name in ["mset", "del", "unlink", "watch and exec", "rpush"] {
+    for name in ["mset", "del", "unlink", "watch and exec", "rpush", "hset", "hdel"] {
         let case = KEYED.iter().find(|case| case.name == name).expect("there is such a case");
         if case.quadratic_in_redis && slotd_is_stock() {
             continue;

@@ -58,7 +58,7 @@ pub(crate) const VALUES: &[&str] = &[
 const LONGEST: &str = "536870911";
 
 /// Makes the keys that the templates name.
-const KEYS: &str = "FLUSHALL\nMSET k hello k2 yellow n 10\nRPUSH l a b c b d\n";
+const KEYS: &str = "FLUSHALL\nMSET k hello k2 yellow n 10\nRPUSH l a b c b d\nHSET h n 10 f v\n";
 
 /// What works, but takes up to half a gigabyte on both servers, and as much for the reply.
 fn takes_all_memory(template: &str, value: &str) -> bool {
@@ -85,7 +85,7 @@ fn check_numbers_with(templates: &str, normaliser: fn(&str) -> &'static str) {
                 continue;
             }
             let (line, normaliser) = (template.replace('#', value), normaliser(value));
-            let _ = writeln!(script, "{KEYS}{normaliser}{line}\nMGET k n\nLRANGE l 0 -1");
+            let _ = writeln!(script, "{KEYS}{normaliser}{line}\nMGET k n\nLRANGE l 0 -1\nHMGET h n f");
         }
     }
     check(&script);
@@ -208,6 +208,45 @@ fn numbers_of_lists() {
         LMPOP 1 none LEFT COUNT #
         LMPOP # none LEFT",
     );
+}
+
+/// Counts of picks that Redis would answer from gigabytes of memory.
+fn picks_too_many(value: &str) -> bool {
+    value.parse().is_ok_and(|count: i64| count < -(1 << 24))
+}
+
+#[test]
+fn numbers_of_hashes() {
+    check_numbers(
+        "HINCRBY h n #
+        HINCRBY h f #
+        HINCRBY none n #
+        HINCRBYFLOAT h n #
+        HINCRBYFLOAT h f #
+        HINCRBYFLOAT none n #
+        HRANDFIELD none #
+        HSCAN h #
+        HSCAN h 0 COUNT #
+        HSCAN none #
+        HSCAN none 0 COUNT #",
+    );
+    let mut script = String::new();
+    for value in VALUES.iter().filter(|value| !picks_too_many(value)) {
+        let _ = writeln!(script, "DEL h\nHSET h f v\nHRANDFIELD h {value}\nHRANDFIELD h {value} WITHVALUES");
+    }
+    // Two that are refused by both.
+    script.push_str("HRANDFIELD h -9223372036854775808\nHRANDFIELD h -9223372036854775807 WITHVALUES\n");
+    check(&script);
+}
+
+#[test]
+fn numbers_that_fields_hold() {
+    let mut script = String::new();
+    for value in VALUES {
+        let _ =
+            writeln!(script, "DEL h\nHSET h f {value}\nHINCRBY h f 1\nHGET h f\nHINCRBYFLOAT h f 1\nHGET h f\nDUMP h");
+    }
+    check(&script);
 }
 
 #[test]

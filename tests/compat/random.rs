@@ -19,6 +19,8 @@ use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 use slotd::parts::Rng;
 
+/// At the end of what is compared after DEBUG RELOAD.
+const RELOADED: &str = "after a reload";
 /// Commands of one seed.
 const COMMANDS: usize = 300;
 /// Most commands in one pipeline.
@@ -29,7 +31,11 @@ const APART: i64 = 5_000;
 /// The possible words of a command: a class is a list of alternatives, each a list of words or, in `<>`, of classes.
 /// After a class `?` means at most one, `*` up to three, `+` one to four.
 const CLASSES: &[(&str, &[&str])] = &[
-    ("key", &["a", "b", "{a}2", "c", "l", "m", "{l}2", "n", "h"]),
+    ("key", &["a", "b", "{a}2", "c", "l", "m", "{l}2", "n", "h", "k"]),
+    ("field", &["f", "g", "1", "2", "-1", "<empty>", "07", "<value>"]),
+    ("hash", &["k", "k", "k", "k", "<key>"]),
+    ("fields", &["<field> <value>", "<field> <value>", "<field> <int>", "<field>"]),
+    ("hscan", &["MATCH *1*", "MATCH <field>", "COUNT 1000", "COUNT <int>", "MATCH", "nonsense"]),
     (
         "value",
         &[
@@ -249,6 +255,26 @@ const CLASSES: &[(&str, &[&str])] = &[
             "SUNIONSTORE <key> <key>+",
             "SDIFF <key>+",
             "SDIFFSTORE <key> <key>+",
+            "HSET <hash> <fields>+",
+            "HSET <hash> <fields>",
+            "HSET <hash> <field> <value> <field> <value> <field> <value>",
+            "HMSET <hash> <fields>+",
+            "HSETNX <hash> <field> <value>",
+            "HGET <hash> <field>",
+            "HMGET <hash> <field>+",
+            "HDEL <hash> <field>+",
+            "HLEN <hash>",
+            "HSTRLEN <hash> <field>",
+            "HEXISTS <hash> <field>",
+            "HGETALL <hash>",
+            "HKEYS <hash>",
+            "HVALS <hash>",
+            "HINCRBY <hash> <field> <int>",
+            "HINCRBYFLOAT <hash> <field> <value>",
+            "HRANDFIELD <hash> 100 <withvalues>?",
+            "HRANDFIELD <hash> <space>",
+            "HSCAN <hash> 0 COUNT 1000 <hscan>*",
+            "HSCAN <hash> abc <hscan>*",
             "DEL <key>+",
             "UNLINK <key>*",
             "EXISTS <key>*",
@@ -309,6 +335,8 @@ const CLASSES: &[(&str, &[&str])] = &[
             "AUTH <value>*",
             "CONFIG SET list-max-listpack-size <listpack>",
             "CONFIG SET list-compress-depth <depth>",
+            "CONFIG SET hash-max-listpack-entries <entries>",
+            "CONFIG SET hash-max-ziplist-value <entries>",
             "CONFIG SET <value> <value>",
             "CONFIG GET list-compress-depth",
             "FAILOVER abort x",
@@ -391,6 +419,8 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("zcard", &["LIMIT <int>", "LIMIT 1", "LIMIT"]),
     ("plain", &["NX", "XX", "nonsense"]),
     ("listpack", &["-2", "-2", "3", "128", "1", "abc"]),
+    ("withvalues", &["WITHVALUES", "withvalues", "nonsense"]),
+    ("entries", &["2", "5", "64", "512", "512", "-1", "abc"]),
     ("depth", &["0", "1", "2", "-1"]),
 ];
 
@@ -433,6 +463,7 @@ impl Grammar {
                 // Redis makes room for the whole reply.
                 b"SRANDMEMBER" => words.len() == 2 || words[2].starts_with(b"-") || words[2] == b"1",
                 // Cursors and the order of keys differ; only refusals are the same.
+                b"HRANDFIELD" => words.len() == 2,
                 b"SCAN" => words.len() == 2 || words.len() == 4 && !words[3].is_empty(),
                 _ => false,
             };
@@ -511,6 +542,7 @@ fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
     for line in [
         "FLUSHALL",
         "CONFIG SET list-max-listpack-size -2 list-compress-depth 0",
+        "CONFIG SET hash-max-listpack-entries 512 hash-max-listpack-value 64",
         // It is random when the server finds an expired key, and DBSIZE counts those not found yet.
         "DEBUG SET-ACTIVE-EXPIRE 0",
         "CONFIG RESETSTAT",
@@ -555,7 +587,7 @@ fn conclusions(client: &mut Client) -> Vec<(String, Vec<u8>)> {
         }
     }
     found.sort();
-    for when in ["in the end", "after a reload"] {
+    for when in ["in the end", RELOADED] {
         for db in 0..2 {
             client.cmd(&format!("SELECT {db}"));
             let (_, keys) = CLASSES[0];
@@ -579,7 +611,12 @@ fn contents(node: &Node) -> Vec<String> {
         let (_, keys) = CLASSES[0];
         for key in keys {
             let kind = client.cmd(&format!("TYPE {key}")).text();
-            let value = if kind == "list" { format!("LRANGE {key} 0 -1") } else { format!("GET {key}") };
+            let value = match kind.as_str() {
+                "list" => format!("LRANGE {key} 0 -1"),
+                // It does not depend on the order, which in a table is each server's own.
+                "hash" | "zset" => format!("DEBUG DIGEST-VALUE {key}"),
+                _ => format!("GET {key}"),
+            };
             let (value, end) = (client.cmd(&value), client.cmd(&format!("PEXPIRETIME {key}")));
             found.push(format!("database {db}: {key} {kind} {value:?} until {end:?}"));
         }
@@ -605,7 +642,10 @@ fn compare_replica(primary: Binary, replica: Binary) {
         // Accessing an expired key deletes it.
         wait_until("the replica has all", secs(20), || offsets()[0] == offsets()[1]);
         let ours = contents(&replica);
-        keys += theirs.iter().filter(|line| line.contains(" list ") || line.contains(" string ")).count();
+        keys += theirs
+            .iter()
+            .filter(|line| [" list ", " string ", " hash "].iter().any(|kind| line.contains(kind)))
+            .count();
         for (theirs, ours) in theirs.iter().zip(&ours).filter(|(theirs, ours)| theirs != ours) {
             let _ = writeln!(report, "seed {seed}\n   primary: {theirs}\n   replica: {ours}");
         }
@@ -622,39 +662,79 @@ pub(super) fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
-/// Whether two replies are equivalent. A time to live depends on its server's clock.
+/// Whether two replies are equivalent. A time to live depends on its server's clock, and the order of a table of fields
+/// on its server's hash.
 fn agree(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     if ours == theirs {
         return true;
     }
-    let number = |bytes| match integration::resp::parse(bytes) {
-        Ok((Value::Int(number), _)) => Some(number),
-        _ => None,
-    };
-    let timed = ["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"]
-        .iter()
-        .any(|name| command.split(' ').next().is_some_and(|first| first.eq_ignore_ascii_case(name)));
-    match (number(ours), number(theirs)) {
-        (Some(a), Some(b)) if timed && a > 0 && b > 0 => (a - b).abs() <= APART,
-        // A transaction may hold such a reply among others.
-        _ => command.eq_ignore_ascii_case("EXEC") && same_but_for_times(ours, theirs),
+    let parsed = |bytes| integration::resp::parse(bytes).ok().map(|(value, _)| value);
+    let (Some(ours), Some(theirs)) = (parsed(ours), parsed(theirs)) else { return false };
+    let name = command.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+    match name.as_str() {
+        "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => same_but_for_times(&ours, &theirs),
+        // What was a table may be packed after a reload, in the order of the table.
+        "DUMP" if command.ends_with(RELOADED) => same_dump(&ours, &theirs, &[TABLE, PACKED]),
+        "DUMP" => same_dump(&ours, &theirs, &[TABLE]),
+        "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "HRANDFIELD" => same_but_for_order(&ours, &theirs),
+        // A transaction may hold such replies among others.
+        "EXEC" => {
+            let (Value::Array(ours), Value::Array(theirs)) = (ours, theirs) else { return false };
+            let equivalent = |(a, b)| same_but_for_times(a, b) || same_but_for_order(a, b) || same_dump(a, b, &[TABLE]);
+            ours.len() == theirs.len() && ours.iter().zip(&theirs).all(equivalent)
+        }
+        _ => false,
     }
 }
 
-/// Whether two replies differ only in numbers that are close to each other.
-fn same_but_for_times(ours: &[u8], theirs: &[u8]) -> bool {
-    let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
-    let (ours, theirs) = (lines(ours), lines(theirs));
-    let number =
-        |line: &[u8]| -> Option<i64> { str::from_utf8(line.strip_prefix(b":")?).ok()?.trim_end().parse().ok() };
-    ours.len() == theirs.len()
-        && ours.iter().zip(&theirs).all(|(a, b)| {
-            a == b
-                || match (number(a), number(b)) {
-                    (Some(a), Some(b)) => a > 1_000 && b > 1_000 && (a - b).abs() <= APART,
-                    _ => false,
-                }
-        })
+/// Whether two replies are equal, or numbers that are close to each other.
+fn same_but_for_times(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Int(a), Value::Int(b)) => a == b || *a > 1_000 && *b > 1_000 && (a - b).abs() <= APART,
+        _ => ours == theirs,
+    }
+}
+
+/// Whether two replies have the same parts in any order.
+fn same_but_for_order(ours: &Value, theirs: &Value) -> bool {
+    let sorted = |value: &Value| {
+        let mut parts = Vec::new();
+        each_part(value, &mut parts);
+        parts.sort();
+        parts
+    };
+    sorted(ours) == sorted(theirs)
+}
+
+/// How the payload of a hash begins: as a table, and packed.
+const TABLE: u8 = 4;
+const PACKED: u8 = 16;
+
+/// Whether two payloads of one of these types have the same bytes in any order, but for version and checksum.
+fn same_dump(ours: &Value, theirs: &Value, types: &[u8]) -> bool {
+    const FOOTER: usize = 10;
+    let (Value::Bulk(ours), Value::Bulk(theirs)) = (ours, theirs) else { return ours == theirs };
+    let sorted = |dump: &[u8]| {
+        let mut bytes = dump[..dump.len().saturating_sub(FOOTER)].to_vec();
+        bytes.sort_unstable();
+        bytes
+    };
+    ours == theirs
+        || ours.first() == theirs.first()
+            && ours.first().is_some_and(|first| types.contains(first))
+            && sorted(ours) == sorted(theirs)
+}
+
+/// The kinds and scalars of a reply.
+fn each_part(value: &Value, parts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) | Value::Set(items) | Value::Push(items) => {
+            parts.push(format!("{} items", items.len()));
+            items.iter().for_each(|item| each_part(item, parts));
+        }
+        Value::Map(pairs) => pairs.iter().for_each(|pair| parts.push(format!("{pair:?}"))),
+        scalar => parts.push(format!("{scalar:?}")),
+    }
 }
 
 pub(super) fn number_from_env(name: &str, default: u64) -> u64 {

@@ -35,7 +35,8 @@ use integration::wait::{secs, wait_ok};
 const PAIRS: [(Binary, Binary); 3] =
     [(Binary::Stock, Binary::Slotd), (Binary::Slotd, Binary::Stock), (Binary::Slotd, Binary::Slotd)];
 
-/// Keys of every kind: all string encodings, small and large lists and sets, expiries, binary names, several databases.
+/// Keys of every kind: all string encodings, small and large lists, hashes and sets, expiries, binary names, several
+/// databases.
 fn fill_with_everything(client: &mut Client) {
     for line in [
         "SET int 12345",
@@ -52,6 +53,8 @@ fn fill_with_everything(client: &mut Client) {
         "SADD integers 1 -2 300 70000",
         "SADD wide-integers 1 9223372036854775807",
         "SADD few-members a b 1 \"\"",
+        "HSET small-hash a 1 b text 300 -70000 \"\" \"\"",
+        "EXPIRE small-hash 10000",
         "SELECT 3",
         "SET other-database yes",
         "RPUSH other-list x",
@@ -63,6 +66,10 @@ fn fill_with_everything(client: &mut Client) {
     client.call(&["SET", "compressible", &"abcabcab".repeat(4_000)]);
     client.call(&["SET", "one-byte-repeated", &"x".repeat(50_000)]);
     client.call(&["RPUSH", "plain-nodes", &"y".repeat(20_000), "between", &"z".repeat(30_000)]);
+    client.call(&["HSET", "long-values", "f", &"v".repeat(100), "huge", &"w".repeat(5_000), &"g".repeat(3_000), "x"]);
+    for i in 0..3_000 {
+        client.call(&["HSET", "big-hash", &format!("field:{i}"), &format!("value {}", i * i)]);
+    }
     for i in 0..500 {
         client.call(&["RPUSH", "long-list", &format!("an-element-of-a-longer-list-{i}")]);
         client.call(&["SADD", "large-set", &format!("member-{i}"), &i.to_string()]);

@@ -138,7 +138,8 @@ fn set_pairs(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> Result<usize, CmdError> 
     }
     let key = ctx.data.key(&args[1]);
     let (pairs, limits) = (args.skip(2), &ctx.limits.hash);
-    ctx.data.edit_or_create(&key, Hash::new, |hash: &mut Hash| {
+    let create = || Hash::for_texts(pairs.iter(), limits);
+    ctx.data.edit_or_create(&key, create, |hash: &mut Hash| {
         let (mut words, mut created) = (pairs.iter(), 0);
         while let (Some(field), Some(value)) = (words.next(), words.next()) {
             created += usize::from(hash.set(field, value, limits));

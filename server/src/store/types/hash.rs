@@ -48,6 +48,9 @@ impl Default for Form {
     }
 }
 
+/// Room for more bytes is not made before they come.
+const PREPARED_MAX: usize = 64 * 1024;
+
 /// A hash in the form in which it is saved.
 #[derive(Debug)]
 pub(crate) enum Saved<'a> {
@@ -66,6 +69,17 @@ impl Hash {
     /// A hash without fields.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A hash without fields, with room for these texts if they fit into a packed one.
+    pub(crate) fn for_texts<'a>(texts: impl ExactSizeIterator<Item = &'a [u8]>, limits: &HashLimits) -> Self {
+        /// Header and back length of a short text.
+        const HEADERS: usize = 2;
+        if texts.len() / 2 > limits.max_entries {
+            return Self::new();
+        }
+        let bytes = texts.map(|text| text.len().min(limits.max_value) + HEADERS).sum::<usize>();
+        Hash(Form::Packed(Listpack::with_capacity(bytes.min(PREPARED_MAX))))
     }
 
     /// Number of fields.
@@ -137,16 +151,18 @@ impl Hash {
         if let Form::Packed(listpack) = &mut self.0 {
             let short = field.len() <= limits.max_value && value.len() <= limits.max_value;
             if short && fits(listpack, field.len().saturating_add(value.len())) {
-                if let Some((_, old)) = listpack.find_pair(&Needle::new(field)) {
+                let old = listpack.find_pair(&Needle::new(field));
+                if let Some((_, old)) = old {
                     listpack.replace(old, value);
-                    return false;
+                } else {
+                    listpack.push_back(field);
+                    listpack.push_back(value);
                 }
-                listpack.push_back(field);
-                listpack.push_back(value);
+                // Not only after an addition: the limit may be lower than when the hash was last changed.
                 if listpack.len() / 2 > limits.max_entries {
                     self.table_mut(limits.seed);
                 }
-                return true;
+                return old.is_none();
             }
         }
         self.table_mut(limits.seed).set(field, value)

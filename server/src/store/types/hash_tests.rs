@@ -43,9 +43,15 @@ fn a_hash_becomes_a_table_beyond_either_limit_and_stays_one() {
     assert_eq!(encoding(2, 4, &[(b"a", b"1"), (b"b", b"1234")]), Encoding::ListPack);
     assert_eq!(encoding(2, 4, &[(b"a", b"1"), (b"b", b"1"), (b"a", b"2")]), Encoding::ListPack);
     assert_eq!(encoding(2, 4, &[(b"a", b"1"), (b"b", b"1"), (b"c", b"1")]), Encoding::HashTable);
+    assert_eq!(encoding(1, 4, &[(b"a", b"1"), (b"a", b"2")]), Encoding::ListPack);
     assert_eq!(encoding(2, 4, &[(b"a", b"12345")]), Encoding::HashTable);
     assert_eq!(encoding(2, 4, &[(b"fieldname", b"1")]), Encoding::HashTable);
     assert_eq!(encoding(0, 4, &[(b"a", b"1")]), Encoding::HashTable);
+    let mut hash = Hash::new();
+    hash.set(b"a", b"1", &limits(9, 4));
+    hash.set(b"b", b"1", &limits(9, 4));
+    hash.set(b"a", b"2", &limits(1, 4));
+    assert_eq!(hash.encoding(), Encoding::HashTable, "the limit was lowered meanwhile");
     let mut hash = Hash::new();
     hash.set(b"a", b"too long", &limits(9, 4));
     hash.set(b"a", b"1", &limits(9, 4));

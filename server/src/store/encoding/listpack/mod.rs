@@ -50,6 +50,11 @@ impl Listpack {
         Listpack::default()
     }
 
+    /// An empty listpack with room for so many bytes of entries.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Listpack { buf: vec![0; good_size(bytes)].into(), ..Listpack::default() }
+    }
+
     /// Reads the serialised form. Everything is checked: size, terminator, each entry, its back length, and the count.
     ///
     /// # Errors
@@ -311,12 +316,10 @@ impl Listpack {
         }
     }
 
-    /// Frees spare room beyond a sixteenth and the allocator's rounding: for values of which there are many, and which
-    /// grow seldom.
+    /// Frees spare room beyond the allocator's rounding: for values of which there are many, and which grow seldom.
     #[inline]
     pub fn tighten(&mut self) {
-        let live = (self.end - self.start) as usize;
-        let capacity = good_size(live + live / 16);
+        let capacity = good_size((self.end - self.start) as usize);
         if self.buf.len() > capacity {
             self.move_to(capacity, 0);
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::store::entry::spent;
 
 /// The longest element that is kept in a chunk's bytes.
-pub(super) const INLINE_MAX: usize = 1024;
+pub(super) const INLINE_MAX: usize = 512;
 /// Bytes that stand for an element outside.
 pub(super) const STUB_BYTES: usize = 4;
 
@@ -70,14 +70,6 @@ pub(super) fn inline_len(field: &[u8], value: &[u8], valued: bool) -> usize {
         2
     };
     field_head + value_head + field.len() + value.len()
-}
-
-/// Appends an inline element.
-#[inline]
-pub(super) fn append(out: &mut Vec<u8>, field: &[u8], value: &[u8], valued: bool) {
-    let start = out.len();
-    out.resize(start + inline_len(field, value, valued), 0);
-    write(&mut out[start..], field, value, valued);
 }
 
 /// Writes an inline element to the start of `out`.
