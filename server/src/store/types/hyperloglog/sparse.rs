@@ -8,8 +8,8 @@
 //!
 //! Raising a register replaces one run by up to three and then merges equal neighbours, in the order and only as far as
 //! Redis does: its bytes are part of the format, since a replica and a restored key must be equal to the original.
-//! Nothing is assumed of the bytes: a run of which the second byte is missing has a zero there, as in Redis, and runs
-//! may go beyond the last register.
+//! Nothing is assumed of the bytes: a run of which the second byte is missing has a zero there, an edit
+//! of such a run is cut off by one byte, as in Redis, and runs may go beyond the last register.
 
 use smallvec::SmallVec;
 
@@ -162,13 +162,15 @@ pub(crate) fn raise(
         Run::Values { len: 1, .. } | Run::Zeros { len: 1, bytes: 1 } => bytes[at] = values(value, 1),
         Run::Values { len, .. } | Run::Zeros { len, .. } => {
             let parts = split(run, register - first, first + len - 1 - register, value);
-            let end = at + run.bytes();
-            if parts.len() > run.bytes() && bytes.len() + parts.len() - run.bytes() > max_len {
+            let longer = parts.len() > run.bytes();
+            let new_len = (bytes.len() + parts.len()).saturating_sub(run.bytes());
+            if longer && new_len > max_len {
                 return Ok(Raised::Impossible);
             }
-            // The second byte of the last run may be missing.
-            bytes.resize(bytes.len().max(end), 0);
+            let end = bytes.len().min(at + run.bytes());
             bytes.splice(at..end, parts);
+            // Shorter still if the last run lacks its second byte.
+            bytes.truncate(new_len);
         }
     }
     *cursor = previous.unwrap_or(Cursor::START);
