@@ -83,18 +83,20 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .complexity("O(log(N)) with N being the number of elements in the sorted set.")
         .keys(&[KeySpec::at(1).ro().access()])
         .syntax("key:key min:string max:string"),
-    Declared::new("ZRANK", Arity::exactly(3), Group::SortedSet, Flags::READONLY.and(Flags::FAST), zrank as KeyedFn)
+    Declared::new("ZRANK", Arity::at_least(3), Group::SortedSet, Flags::READONLY.and(Flags::FAST), zrank as KeyedFn)
         .since("2.0.0")
         .summary("Determine the index of a member in a sorted set")
         .complexity("O(log(N))")
         .keys(&[KeySpec::at(1).ro().access()])
-        .syntax("key:key member:string"),
-    Declared::new("ZREVRANK", Arity::exactly(3), Group::SortedSet, Flags::READONLY.and(Flags::FAST), zrevrank as KeyedFn)
+        .syntax("key:key member:string ['withscore@7.2.0]")
+        .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    Declared::new("ZREVRANK", Arity::at_least(3), Group::SortedSet, Flags::READONLY.and(Flags::FAST), zrevrank as KeyedFn)
         .since("2.0.0")
         .summary("Determine the index of a member in a sorted set, with scores ordered from high to low")
         .complexity("O(log(N))")
         .keys(&[KeySpec::at(1).ro().access()])
-        .syntax("key:key member:string"),
+        .syntax("key:key member:string ['withscore@7.2.0]")
+        .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
     Declared::new("ZREMRANGEBYRANK", Arity::exactly(4), Group::SortedSet, Flags::WRITE, zremrangebyrank as KeyedFn)
         .since("2.0.0")
         .summary("Remove all members in a sorted set within the given indexes")

@@ -83,3 +83,21 @@ fn a_missing_key_is_a_miss_and_another_type_nothing() {
     check(&[Z], "ZCOUNT x 0 1", &[], &["keymiss x"]);
     check(&["SET s v"], "ZADD s 1 a", &[], &[]);
 }
+
+/// Recorded from Valkey 9.1.2: Redis 7.0 does not know the option.
+#[test]
+fn a_rank_comes_with_its_score_if_that_is_asked_for() {
+    let mut bench = Bench::new();
+    bench.run("ZADD z 1 a 2.5 b");
+    for (line, reply) in [
+        ("ZRANK z b WITHSCORE", "*2\r\n:1\r\n$3\r\n2.5"),
+        ("ZREVRANK z a withscore", "*2\r\n:1\r\n$1\r\n1"),
+        ("ZRANK z x WITHSCORE", "*-1"),
+        ("ZRANK none x WITHSCORE", "*-1"),
+        ("ZRANK z x", "$-1"),
+        ("ZRANK z a x", "-ERR syntax error"),
+        ("ZRANK z a WITHSCORE y", "-ERR wrong number of arguments for 'zrank' command"),
+    ] {
+        assert_eq!(bench.run(line), reply, "{line}");
+    }
+}
