@@ -140,7 +140,7 @@ impl<'a> Player<'a> {
         self.connections.clear();
         self.variables.clear();
         self.wait_alone();
-        for (name, value) in std::mem::take(&mut self.changed_config) {
+        for (name, value) in std::mem::take(&mut self.changed_config).into_iter().rev() {
             self.control(&[b"CONFIG", &b"SET"[..], &name, &value]);
         }
         self.control(&["FLUSHALL"]);

@@ -35,8 +35,8 @@ const GATES_AGAIN: Duration = Duration::from_millis(2);
 /// After being parked this often because of slots, a command waits as long as it takes.
 const ATTEMPTS: u32 = 200;
 /// The same because of gates, each time a batch has ended that was in the way; a long command is one attempt. Workers
-/// make way for who wants to be alone, so only a command whose own worker is busy, or makes way itself, whenever they do
-/// comes to this number.
+/// make way for who wants to be alone, so only a command whose own worker is busy, or makes way itself, whenever they
+/// do comes to this number.
 const GATE_ATTEMPTS: u32 = 100;
 
 /// What a command waits for.

@@ -3,8 +3,8 @@
 //! The read and write buffers belong to the worker, not to the connection: an idle connection holds no buffer, and a
 //! busy one finds them in the cache. Only an incomplete request or unsent output is kept with the connection. A whole
 //! pipeline is answered by one write, which is tried at once. While a command waits (blocked, paused, waiting for an
-//! answer) nothing after it is executed, but the socket is still watched, so that a client that leaves is noticed at once.
-//! Only a client that has sent much behind a command that is owed a reply is not read until then.
+//! answer) nothing after it is executed, but the socket is still watched, so that a client that leaves is noticed at
+//! once. Only a client that has sent much behind a command that is owed a reply is not read until then.
 
 use std::future::{Future, poll_fn};
 use std::io;

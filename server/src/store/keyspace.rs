@@ -129,8 +129,8 @@ impl Keyspace {
         self.try_lock(db, slot).or_else(|| self.wait_within(db, slot, patience))
     }
 
-    /// [`Keyspace::lock_within`] after a first attempt has failed. If others are parked already, the slot is probably held
-    /// for long, and this thread waits [`LESS`]: there may be thousands of commands.
+    /// [`Keyspace::lock_within`] after a first attempt has failed. If others are parked already, the slot is probably
+    /// held for long, and this thread waits [`LESS`]: there may be thousands of commands.
     #[cold]
     pub(crate) fn wait_within(&self, db: usize, slot: SlotId, patience: Duration) -> Option<SlotGuard<'_>> {
         self.waits.count();

@@ -1,14 +1,14 @@
 //! A gate of the barrier, with what is known of its holder and of those who want it.
 //!
-//! **Who takes long.** A thread that waited for a gate in vain notes that its holder takes long. Those who come after it
-//! do not wait at all until the gate is entered anew, or closed by a thread that is alone. Otherwise each of a thousand
-//! commands that are to be parked would block its worker for a moment.
+//! **Who takes long.** A thread that waited for a gate in vain notes that its holder takes long. Those who come after
+//! it do not wait at all until the gate is entered anew, or closed by a thread that is alone. Otherwise each of a
+//! thousand commands that are to be parked would block its worker for a moment.
 //!
-//! **Who makes way.** A command that wants to be alone finds a gate closed while long batches follow each other. Between
-//! two of them the gate is open for microseconds only, so the command would come too late again and again. It notes its
-//! wish; the worker that comes to enter next sees it, and leaves the gate open for [`MAKING_WAY`]. After that it enters
-//! again, whether or not anybody came: a wish costs the worker a moment for each batch that was in the way, and never
-//! more. (Helpers, which load, save and clean up, enter in any case: they come seldom.)
+//! **Who makes way.** A command that wants to be alone finds a gate closed while long batches follow each other.
+//! Between two of them the gate is open for microseconds only, so the command would come too late again and again. It
+//! notes its wish; the worker that comes to enter next sees it, and leaves the gate open for [`MAKING_WAY`]. After that
+//! it enters again, whether or not anybody came: a wish costs the worker a moment for each batch that was in the way,
+//! and never more. (Helpers, which load, save and clean up, enter in any case: they come seldom.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::contention::Waits;
 
-/// For how long a worker leaves its gate open for a thread that wants to be alone. One that was not called looks every two
-/// milliseconds, and a timer may be a millisecond late.
+/// For how long a worker leaves its gate open for a thread that wants to be alone. One that was not called looks every
+/// two milliseconds, and a timer may be a millisecond late.
 const MAKING_WAY: Duration = Duration::from_millis(5);
 
 /// No thread wants the gate.

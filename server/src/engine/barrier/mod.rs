@@ -102,8 +102,8 @@ impl Barrier {
         Some(self.pass(gate, self.gates[gate].try_lock(&self.gate_waits)?))
     }
 
-    /// Enters through gate `gate` unless another thread stays alone for long, or this gate makes way for one that wants to
-    /// be: for a worker, which has other connections to serve.
+    /// Enters through gate `gate` unless another thread stays alone for long, or this gate makes way for one that wants
+    /// to be: for a worker, which has other connections to serve.
     #[inline]
     pub(crate) fn enter_soon(&self, gate: usize) -> Option<Pass<'_>> {
         let at = &self.gates[gate];
@@ -131,7 +131,8 @@ impl Barrier {
         way != Way::Ends
     }
 
-    /// Asks the worker that holds this gate to keep out of it for a moment after its batch. Nobody keeps out of the turn.
+    /// Asks the worker that holds this gate to keep out of it for a moment after its batch. Nobody keeps out of the
+    /// turn.
     pub(crate) fn want(&self, gate: usize) {
         if let Some(gate) = self.gates.get(gate) {
             gate.want();

@@ -1,8 +1,8 @@
 //! The stream of the primary: its commands are applied and counted, and acknowledgements are sent back.
 //!
 //! Bytes are counted once everything they belong to is applied: a transaction as a whole. Commands held back by a pause
-//! stay in the buffer. A link that was killed (CLIENT KILL) applies nothing more, whatever it has read before: the replica
-//! must not get ahead of the offset at which it was cut off, since that decides who wins an election.
+//! stay in the buffer. A link that was killed (CLIENT KILL) applies nothing more, whatever it has read before: the
+//! replica must not get ahead of the offset at which it was cut off, since that decides who wins an election.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -230,8 +230,8 @@ impl FollowTask {
         }
     }
 
-    /// +CONTINUE: the stream continues at our offset. Returns `false` if a change of the role, or a cut, is under way: it
-    /// may wait for a long command, and this worker has other clients.
+    /// +CONTINUE: the stream continues at our offset. Returns `false` if a change of the role, or a cut, is under way:
+    /// it may wait for a long command, and this worker has other clients.
     fn resume(&self, id: Option<ReplId>, session: &mut Session) -> Result<bool, End> {
         let replication = &self.replication;
         let Some(_held) = replication.applying.try_lock() else { return Ok(false) };

@@ -2,8 +2,8 @@
 //!
 //! This is done under `applying` from the first removed key to the last added one, so that no change of role and no cut
 //! of a snapshot sees a partial data set. Keys that were loaded beside the old ones are exchanged for them between two
-//! commands. A file is loaded in their place, and clients get LOADING meanwhile. Both are done by a thread of their own;
-//! newlines tell the primary that the replica is alive.
+//! commands. A file is loaded in their place, and clients get LOADING meanwhile. Both are done by a thread of their
+//! own; newlines tell the primary that the replica is alive.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
