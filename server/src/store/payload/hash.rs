@@ -14,7 +14,7 @@ use crate::store::types::hash::{Element, Hash, HashLimits, Saved};
 
 const TWICE: Corrupt = Corrupt("hash field occurs twice");
 
-/// The type byte of what [`write`] writes.
+/// The type byte of what [`write()`] writes.
 pub(super) fn object_type(hash: &Hash) -> u8 {
     match hash.saved() {
         Saved::Packed(_) => opcode::TYPE_HASH_LISTPACK,

@@ -14,7 +14,7 @@ use crate::store::types::set::{Set, SetLimits};
 
 const TWICE: Corrupt = Corrupt("set member occurs twice");
 
-/// The type byte of what [`write`] writes.
+/// The type byte of what [`write()`] writes.
 pub(super) fn object_type(set: &Set) -> u8 {
     if set.as_intset().is_some() { opcode::TYPE_SET_INTSET } else { opcode::TYPE_SET }
 }

@@ -18,7 +18,7 @@ use crate::store::types::zset::{Element, ZSet, ZSetOptions, score};
 const DUPLICATE: Corrupt = Corrupt("sorted set has a member twice");
 const NO_SCORE: Corrupt = Corrupt("score of a sorted set is not a number");
 
-/// The type byte of what [`write`] writes.
+/// The type byte of what [`write()`] writes.
 pub(super) fn object_type(zset: &ZSet) -> u8 {
     if zset.as_listpack().is_some() { opcode::TYPE_ZSET_LISTPACK } else { opcode::TYPE_ZSET_2 }
 }
