@@ -39,6 +39,7 @@ mod pubsub;
 mod pushes;
 mod random;
 mod random_blocking;
+mod random_words;
 mod scan;
 mod starting;
 mod strings;
