@@ -142,13 +142,19 @@ fn pipelines(seed: u64) -> Vec<Vec<Command>> {
     all
 }
 
-/// Sends one seed's commands to an emptied server, and returns each command with its reply.
-fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
+/// Whether a command changes when sorted sets are converted. A packed one keeps no sign of a zero, as in Redis; so a
+/// replica has another value than its primary if only that one is told to convert.
+fn converts_sorted_sets(command: &Command) -> bool {
+    command.get(2).is_some_and(|word| word.starts_with(b"zset-max-"))
+}
+
+/// Sends one seed's commands to an emptied server, those that are `wanted`, and returns each with its reply.
+fn play(node: &Node, seed: u64, wanted: impl Fn(&Command) -> bool) -> Vec<(String, Vec<u8>)> {
     let mut client = node.client();
     for line in [
         "FLUSHALL",
         "CONFIG SET list-max-listpack-size -2 list-compress-depth 0",
-        "CONFIG SET hash-max-listpack-entries 512 hash-max-listpack-value 64",
+        "CONFIG SET hash-max-listpack-entries 512 hash-max-listpack-value 64 zset-max-listpack-entries 128",
         // It is random when the server finds an expired key, and DBSIZE counts those not found yet.
         "DEBUG SET-ACTIVE-EXPIRE 0",
         "CONFIG RESETSTAT",
@@ -159,7 +165,8 @@ fn play(node: &Node, seed: u64) -> Vec<(String, Vec<u8>)> {
         client.cmd("HELLO 3");
     }
     let mut replies = Vec::new();
-    for pipeline in pipelines(seed) {
+    for mut pipeline in pipelines(seed) {
+        pipeline.retain(&wanted);
         let bytes: Vec<u8> = pipeline.iter().flat_map(|command| integration::resp::encode(command)).collect();
         client.send_raw(&bytes).expect("the server reads");
         for command in &pipeline {
@@ -241,7 +248,7 @@ fn compare_replica(primary: Binary, replica: Binary) {
     let (first, seeds) = (number_from_env("RANDOM_FIRST", 0), number_from_env("RANDOM_SEEDS", 30));
     let (mut report, mut keys) = (String::new(), 0);
     for seed in first..first + seeds {
-        play(&primary, seed);
+        play(&primary, seed, |command| !converts_sorted_sets(command));
         let offsets = || [&primary, &replica].map(|node| node.info("master_repl_offset"));
         wait_until("the replica has all", secs(20), || offsets()[0] == offsets()[1]);
         let theirs = contents(&primary);
@@ -358,8 +365,8 @@ fn compare(start: impl Fn(Binary) -> Node) {
     for seed in first..first + seeds {
         // Side by side, so that their clocks agree.
         let (theirs, ours) = thread::scope(|scope| {
-            let theirs = scope.spawn(|| play(&oracle, seed));
-            let ours = play(&slotd, seed);
+            let theirs = scope.spawn(|| play(&oracle, seed, |_| true));
+            let ours = play(&slotd, seed, |_| true);
             (theirs.join().expect("the oracle answers"), ours)
         });
         let Some(at) = (0..theirs.len().max(ours.len())).find(|&at| match (theirs.get(at), ours.get(at)) {

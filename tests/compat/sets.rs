@@ -303,7 +303,7 @@ SDIFFSTORE d first big
 OBJECT ENCODING d
 SDIFFSTORE d first other1 other2 other3 other4 other5 other6 other7 other8 other9
 OBJECT ENCODING d
-SMEMBERS d
+{sorted} SMEMBERS d
 SDIFFSTORE d first other1 first
 EXISTS d
 == big sets
