@@ -74,25 +74,35 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .syntax("destination:key key:key+"),
 ];
 
-/// The sets at these keys in their order; `None` for a key that does not exist.
-fn read_all<'d, 'w>(
-    data: &'d mut Data<'_>,
-    words: impl Iterator<Item = &'w [u8]>,
-) -> Result<Vec<Option<&'d Set>>, CmdError> {
-    let mut keys = Vec::new();
+/// The sets that a command names, in their order.
+struct Operands<'s> {
+    /// Those that exist.
+    sets: Vec<&'s Set>,
+    has_first: bool,
+    has_all: bool,
+}
+
+/// The sets at these keys.
+fn read_all<'d, 'w>(data: &'d mut Data<'_>, words: impl Iterator<Item = &'w [u8]>) -> Result<Operands<'d>, CmdError> {
+    // Keys that do not exist take no memory here: there may be many of them.
+    let (mut keys, mut count, mut has_first) = (Vec::new(), 0, false);
     for word in words {
         let key = data.key(word);
-        let exists = data.read(&key).map(set_of).transpose()?.is_some();
-        keys.push(exists.then_some(key));
+        if data.read(&key).map(set_of).transpose()?.is_some() {
+            has_first |= count == 0;
+            keys.push(key);
+        }
+        count += 1;
     }
+    let has_all = keys.len() == count;
     let data = &*data;
-    let set = |key: &Option<Key<'w>>| data.found(key.as_ref()?).and_then(EntryRef::collection);
-    Ok(keys.iter().map(set).collect())
+    let sets = keys.iter().filter_map(|key| data.found(key).and_then(EntryRef::collection)).collect();
+    Ok(Operands { sets, has_first, has_all })
 }
 
 /// Passes the members that all sets have on, until `f` says that it is enough.
-fn intersect<'s>(sets: &[Option<&'s Set>], mut f: impl FnMut(Element<'s>) -> bool) {
-    let Some(mut sets) = sets.iter().copied().collect::<Option<Vec<&Set>>>() else { return };
+fn intersect<'s>(operands: Operands<'s>, mut f: impl FnMut(Element<'s>) -> bool) {
+    let Operands { mut sets, has_all: true, .. } = operands else { return };
     // A set that is named many times is asked once.
     sets.sort_by_key(|set| (set.len(), std::ptr::from_ref(*set)));
     sets.dedup_by(|a, b| std::ptr::eq(*a, *b));
@@ -105,14 +115,12 @@ fn intersect<'s>(sets: &[Option<&'s Set>], mut f: impl FnMut(Element<'s>) -> boo
 }
 
 /// The members of all sets.
-fn union(sets: &[Option<&Set>], limits: &SetLimits) -> Set {
-    let biggest = sets.iter().enumerate().max_by_key(|(_, set)| set.map_or(0, Set::len));
-    let Some((first, Some(biggest))) = biggest else { return Set::new() };
+fn union(operands: &Operands<'_>, limits: &SetLimits) -> Set {
+    let sets = &operands.sets;
+    let Some((first, biggest)) = sets.iter().enumerate().max_by_key(|(_, set)| set.len()) else { return Set::new() };
     let mut result = Set::copy_of(biggest, limits);
     for (at, set) in sets.iter().enumerate() {
-        if at != first
-            && let Some(set) = set.filter(|set| !std::ptr::eq(*set, *biggest))
-        {
+        if at != first && !std::ptr::eq(*set, *biggest) {
             set.iter().for_each(|member| _ = result.add_element(member, limits));
         }
     }
@@ -120,9 +128,10 @@ fn union(sets: &[Option<&Set>], limits: &SetLimits) -> Set {
 }
 
 /// The members of the first set that no other has.
-fn difference(sets: &[Option<&Set>], limits: &SetLimits) -> Set {
-    let Some((&Some(first), others)) = sets.split_first() else { return Set::new() };
-    let mut others: Vec<&Set> = others.iter().copied().flatten().collect();
+fn difference(operands: &Operands<'_>, limits: &SetLimits) -> Set {
+    let Operands { sets, has_first: true, .. } = operands else { return Set::new() };
+    let Some((&first, others)) = sets.split_first() else { return Set::new() };
+    let mut others = others.to_vec();
     if others.iter().any(|set| std::ptr::eq(*set, first)) {
         return Set::new();
     }
@@ -169,7 +178,7 @@ fn sinter(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let sets = read_all(&mut ctx.data, args.skip(1).iter())?;
     let reply = &mut ctx.reply;
     let (len, mut count) = (reply.deferred_set(), 0);
-    intersect(&sets, |member| {
+    intersect(sets, |member| {
         write_element(reply, member);
         count += 1;
         true
@@ -182,7 +191,7 @@ fn sinterstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let target = ctx.data.key(&args[1]);
     let sets = read_all(&mut ctx.data, args.skip(2).iter())?;
     let (mut result, limits) = (Set::new(), &ctx.limits.set);
-    intersect(&sets, |member| {
+    intersect(sets, |member| {
         result.add_element(member, limits);
         true
     });
@@ -207,7 +216,7 @@ fn sintercard(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let sets = read_all(&mut ctx.data, args.skip(2).iter().take(numkeys))?;
     let mut count = 0;
-    intersect(&sets, |_| {
+    intersect(sets, |_| {
         count += 1;
         count != limit
     });
