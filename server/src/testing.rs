@@ -154,6 +154,18 @@ impl Bench {
     }
 }
 
+/// Runs commands, then one more whose propagation and events are compared.
+#[track_caller]
+pub(crate) fn check_effects(before: &[&str], line: &str, propagated: &[&str], events: &[&str]) {
+    let mut bench = Bench::new();
+    for line in before {
+        bench.run(line);
+    }
+    let (_, got_propagated, got_events) = bench.trace(line);
+    assert_eq!(got_propagated, propagated, "propagated by {line}");
+    assert_eq!(got_events, events, "events of {line}");
+}
+
 /// `*4 $8 pmessage $n pattern $n __keyevent@db__:event $n key`
 fn event_of(push: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(push);

@@ -298,8 +298,14 @@ const FEW_WORDS: &[(&str, &str)] = &[
     ("cluster|delslotsrange", "there are 16384 slots, and one that comes twice is an error"),
 ];
 
-/// CPU time of the threads of a process, nanoseconds.
+/// CPU time of the threads of a process, nanoseconds. Waits until all of them sleep: the kernel adds up what a running
+/// thread has used with each tick only, and several milliseconds would be missing.
 fn on_processor(node: &Node) -> u64 {
+    let states = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", node.pid())).expect("the server runs");
+        tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("stat")).ok())
+    };
+    wait_until("all threads sleep", secs(60), || states().all(|stat| stat.contains(") S ")));
     let tasks = fs::read_dir(format!("/proc/{}/task", node.pid())).expect("the server runs");
     let times = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
     times.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum()

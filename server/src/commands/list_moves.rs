@@ -6,8 +6,8 @@
 
 use protocol::resp::Args;
 
-use super::lists::{End, changed, holds_list, new_list, pop_many, pop_one, push_to, write_element};
-use super::multi_pop::{MultiPop, block, parse_timeout};
+use super::lists::{End, changed, new_list, pop_many, pop_one, push_to, write_element};
+use super::multi_pop::{MultiPop, block, first_that_holds, holds, parse_timeout};
 use crate::command::outcome::DONE;
 use crate::command::spec::{BeginSearch, FindKeys};
 use crate::command::{
@@ -145,7 +145,7 @@ fn rpoplpush(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn move_or_null(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
     let source = ctx.data.key(&args[1]);
-    if !holds_list(&mut ctx.data, &source)? {
+    if !holds::<List>(&mut ctx.data, &source)? {
         ctx.reply.null();
         return DONE;
     }
@@ -173,7 +173,7 @@ fn brpoplpush(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn move_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End, timeout_ms: Option<u64>) -> CmdResult {
     let source = ctx.data.key(&args[1]);
-    if holds_list(&mut ctx.data, &source)? {
+    if holds::<List>(&mut ctx.data, &source)? {
         return move_element(ctx, args, from, to);
     }
     if !ctx.may_block {
@@ -183,29 +183,10 @@ fn move_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, from: End, to: End, tim
     Ok(block(1..2, timeout_ms, Type::List))
 }
 
-/// The first of the keys that holds a list; a key of another type is an error. A waiting client is served from the key
-/// that became ready, whatever the other keys hold by now (Redis: `serveClientBlockedOnList`).
-fn first_list(
-    ctx: &mut KeyedCtx<'_>,
-    args: Args<'_>,
-    positions: std::ops::Range<usize>,
-) -> Result<Option<usize>, CmdError> {
-    for position in positions {
-        if ctx.serving.is_some_and(|ready| *ready != args[position]) {
-            continue;
-        }
-        let key = ctx.data.key(&args[position]);
-        if holds_list(&mut ctx.data, &key)? {
-            return Ok(Some(position));
-        }
-    }
-    Ok(None)
-}
-
 fn pop_first_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
     let timeout_ms = parse_timeout(&args[last])?;
-    let Some(position) = first_list(ctx, args, 1..last)? else {
+    let Some(position) = first_that_holds::<List>(ctx, args, 1..last)? else {
         if !ctx.may_block {
             ctx.reply.null_array();
             return DONE;
@@ -234,7 +215,7 @@ fn brpop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Pops from the first list; `false` if there is none.
 fn multi_pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, pop: &MultiPop<End>) -> Result<bool, CmdError> {
-    let Some(position) = first_list(ctx, args, pop.keys.clone())? else { return Ok(false) };
+    let Some(position) = first_that_holds::<List>(ctx, args, pop.keys.clone())? else { return Ok(false) };
     let key = ctx.data.key(&args[position]);
     let reply = &mut ctx.reply;
     let popped = ctx.data.edit(&key, |list: &mut List| {

@@ -2,7 +2,7 @@
 //!
 //! Commands that move elements between lists or wait for them are in [`super::list_moves`]. The list itself is in
 //! [`crate::store::types::list`]; this file gives its operations words, replies and events. A key whose list becomes
-//! empty is removed at once ([`Data::edit`]), so an existing list always has an element. Redis: t_list.c.
+//! empty is removed at once ([`Data::edit`](crate::command::Data::edit)), so an existing list always has an element. Redis: t_list.c.
 
 use std::ops::ControlFlow;
 
@@ -12,8 +12,8 @@ use protocol::resp::reply::Reply;
 use crate::base::number::parse_i64;
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Data, DataLimits, Declared, Edit, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn,
-    NotifyClass, error,
+    Arity, CmdError, CmdResult, DataLimits, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass,
+    error,
 };
 use crate::store::EntryRef;
 use crate::store::types::list::{Element, List, Needle};
@@ -508,12 +508,4 @@ fn lpos(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         },
     }
     DONE
-}
-
-/// Whether a key holds a list; an error if it holds another type.
-pub(super) fn holds_list(data: &mut Data<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
-    match data.peek(key).map(list_of) {
-        None => Ok(false),
-        Some(list) => list.map(|_| true),
-    }
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use protocol::resp::Args;
 
 use crate::base::number::{parse_f64, parse_i64};
-use crate::command::{BlockSpec, CmdError, Outcome, TimeoutReply, error};
-use crate::store::{Type, Wake};
+use crate::command::{BlockSpec, CmdError, Data, Key, KeyedCtx, Outcome, TimeoutReply, error};
+use crate::store::{CollectionType, Type, Wake};
 
 /// The words of LMPOP and ZMPOP, and of their blocking forms.
 pub(super) struct MultiPop<E> {
@@ -63,6 +63,39 @@ pub(super) fn parse_timeout(word: &[u8]) -> Result<Option<u64>, CmdError> {
         return Err(error::TIMEOUT_OUT_OF_RANGE);
     }
     Ok((ms > 0.0).then_some(ms as u64))
+}
+
+/// Whether a key holds a value of this type.
+///
+/// # Errors
+/// WRONGTYPE if it holds another.
+pub(super) fn holds<T: CollectionType>(data: &mut Data<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
+    data.peek(key)
+        .map(|entry| entry.collection::<T>().ok_or(error::WRONG_TYPE))
+        .transpose()
+        .map(|found| found.is_some())
+}
+
+/// The position of the first of these keys that holds a value of this type. A waiting client is served from the key
+/// that became ready, whatever the other keys hold by now (Redis: `serveClientBlockedOnList`).
+///
+/// # Errors
+/// WRONGTYPE for a key of another type that comes before.
+pub(super) fn first_that_holds<T: CollectionType>(
+    ctx: &mut KeyedCtx<'_>,
+    args: Args<'_>,
+    positions: Range<usize>,
+) -> Result<Option<usize>, CmdError> {
+    for position in positions {
+        if ctx.serving.is_some_and(|ready| *ready != args[position]) {
+            continue;
+        }
+        let key = ctx.data.key(&args[position]);
+        if holds::<T>(&mut ctx.data, &key)? {
+            return Ok(Some(position));
+        }
+    }
+    Ok(None)
 }
 
 /// Waits until one of the keys at these positions holds a value of a type.

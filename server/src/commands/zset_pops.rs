@@ -7,14 +7,12 @@ use protocol::resp::Args;
 use protocol::resp::reply::{Protocol, Reply};
 
 use super::lists::write_element;
-use super::multi_pop::{MultiPop, block, parse_timeout};
-use super::zsets::{changed, zset_of};
+use super::multi_pop::{MultiPop, block, first_that_holds, parse_timeout};
+use super::zsets::changed;
 use crate::base::number::parse_i64;
 use crate::command::outcome::DONE;
 use crate::command::spec::FindKeys;
-use crate::command::{
-    Arity, CmdError, CmdResult, Data, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, error,
-};
+use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
 use crate::store::Type;
 use crate::store::types::zset::ZSet;
 
@@ -143,34 +141,10 @@ fn zpopmax(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     pop_one_set(ctx, args, Extreme::Max)
 }
 
-/// Whether a key holds a sorted set; an error if it holds another type.
-fn holds_zset(data: &mut Data<'_>, key: &Key<'_>) -> Result<bool, CmdError> {
-    data.peek(key).map(zset_of).transpose().map(|zset| zset.is_some())
-}
-
-/// The first of the keys that holds a sorted set; a key of another type is an error. A waiting client is served from
-/// the key that became ready.
-fn first_zset(
-    ctx: &mut KeyedCtx<'_>,
-    args: Args<'_>,
-    positions: std::ops::Range<usize>,
-) -> Result<Option<usize>, CmdError> {
-    for position in positions {
-        if ctx.serving.is_some_and(|ready| *ready != args[position]) {
-            continue;
-        }
-        let key = ctx.data.key(&args[position]);
-        if holds_zset(&mut ctx.data, &key)? {
-            return Ok(Some(position));
-        }
-    }
-    Ok(None)
-}
-
 fn pop_first_or_block(ctx: &mut KeyedCtx<'_>, args: Args<'_>, end: Extreme) -> CmdResult {
     let last = args.len() - 1;
     let timeout_ms = parse_timeout(&args[last])?;
-    let Some(position) = first_zset(ctx, args, 1..last)? else {
+    let Some(position) = first_that_holds::<ZSet>(ctx, args, 1..last)? else {
         if !ctx.may_block {
             ctx.reply.null_array();
             return DONE;
@@ -199,7 +173,7 @@ fn bzpopmax(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Pops from the first sorted set; `false` if there is none.
 fn multi_pop(ctx: &mut KeyedCtx<'_>, args: Args<'_>, wanted: &MultiPop<Extreme>) -> Result<bool, CmdError> {
-    let Some(position) = first_zset(ctx, args, wanted.keys.clone())? else { return Ok(false) };
+    let Some(position) = first_that_holds::<ZSet>(ctx, args, wanted.keys.clone())? else { return Ok(false) };
     let key = ctx.data.key(&args[position]);
     let reply = &mut ctx.reply;
     let popped = ctx.data.edit(&key, |zset: &mut ZSet| {

@@ -1,34 +1,22 @@
 //! What changing a set leaves behind besides the reply. The expected lines were recorded from Redis 7.0.15, on its
 //! replication link and with `notify-keyspace-events KEAnm`.
 
-use crate::testing::Bench;
-
-/// Runs commands, then one more whose propagation and events are compared.
-#[track_caller]
-fn check(before: &[&str], line: &str, propagated: &[&str], events: &[&str]) {
-    let mut bench = Bench::new();
-    for line in before {
-        bench.run(line);
-    }
-    let (_, got_propagated, got_events) = bench.trace(line);
-    assert_eq!(got_propagated, propagated, "propagated by {line}");
-    assert_eq!(got_events, events, "events of {line}");
-}
+use crate::testing::{Bench, check_effects};
 
 #[test]
 fn a_changed_set_is_propagated_as_sent_and_announced_once() {
-    check(&[], "SADD s a b", &["SADD s a b"], &["new s", "sadd s"]);
-    check(&["SADD s a"], "SADD s a b c", &["SADD s a b c"], &["sadd s"]);
-    check(&["SADD s a b"], "SREM s a x", &["SREM s a x"], &["srem s"]);
-    check(&["SADD s a b"], "SREM s a b c", &["SREM s a b c"], &["srem s", "del s"]);
+    check_effects(&[], "SADD s a b", &["SADD s a b"], &["new s", "sadd s"]);
+    check_effects(&["SADD s a"], "SADD s a b c", &["SADD s a b c"], &["sadd s"]);
+    check_effects(&["SADD s a b"], "SREM s a x", &["SREM s a x"], &["srem s"]);
+    check_effects(&["SADD s a b"], "SREM s a b c", &["SREM s a b c"], &["srem s", "del s"]);
 }
 
 #[test]
 fn what_is_popped_is_propagated_by_name() {
-    check(&["SADD s a"], "SPOP s", &["SREM s a"], &["spop s", "del s"]);
-    check(&["SADD s 1 2"], "SPOP s 2", &["DEL s"], &["spop s", "del s"]);
-    check(&["SADD s 1 2"], "SPOP s 9", &["DEL s"], &["spop s", "del s"]);
-    check(&["SADD s 1"], "SPOP s 0", &[], &[]);
+    check_effects(&["SADD s a"], "SPOP s", &["SREM s a"], &["spop s", "del s"]);
+    check_effects(&["SADD s 1 2"], "SPOP s 2", &["DEL s"], &["spop s", "del s"]);
+    check_effects(&["SADD s 1 2"], "SPOP s 9", &["DEL s"], &["spop s", "del s"]);
+    check_effects(&["SADD s 1"], "SPOP s 0", &[], &[]);
     let mut bench = Bench::new();
     bench.run("SADD s 1 2 3 4");
     let (_, propagated, events) = bench.trace("SPOP s 3");
@@ -45,34 +33,34 @@ fn what_is_popped_is_propagated_by_name() {
 
 #[test]
 fn a_member_that_moves_leaves_first_and_arrives_then() {
-    check(&["SADD s a"], "SMOVE s t a", &["SMOVE s t a"], &["srem s", "del s", "new t", "sadd t"]);
-    check(&["SADD s a b"], "SMOVE s t a", &["SMOVE s t a"], &["srem s", "new t", "sadd t"]);
-    check(&["SADD s a b", "SADD t a"], "SMOVE s t a", &["SMOVE s t a"], &["srem s"]);
-    check(&["SADD s a b"], "SMOVE s s a", &[], &[]);
-    check(&["SADD s a b"], "SMOVE s t x", &[], &[]);
+    check_effects(&["SADD s a"], "SMOVE s t a", &["SMOVE s t a"], &["srem s", "del s", "new t", "sadd t"]);
+    check_effects(&["SADD s a b"], "SMOVE s t a", &["SMOVE s t a"], &["srem s", "new t", "sadd t"]);
+    check_effects(&["SADD s a b", "SADD t a"], "SMOVE s t a", &["SMOVE s t a"], &["srem s"]);
+    check_effects(&["SADD s a b"], "SMOVE s s a", &[], &[]);
+    check_effects(&["SADD s a b"], "SMOVE s t x", &[], &[]);
 }
 
 #[test]
 fn a_stored_result_replaces_any_key_and_an_empty_one_removes_it() {
     let (s, t) = ("SADD s a b", "SADD t a");
-    check(&[s, t], "SINTERSTORE d s t", &["SINTERSTORE d s t"], &["new d", "sinterstore d"]);
-    check(&[s, t, "SET d v"], "SINTERSTORE d s t", &["SINTERSTORE d s t"], &["sinterstore d"]);
-    check(&[s, t, "SET d v EX 100"], "SUNIONSTORE d s t", &["SUNIONSTORE d s t"], &["sunionstore d"]);
-    check(&[s, "SET d v"], "SINTERSTORE d s x", &["SINTERSTORE d s x"], &["keymiss x", "del d"]);
-    check(&[s], "SINTERSTORE d s x", &[], &["keymiss x"]);
-    check(&[s, "SET d v"], "SDIFFSTORE d s s", &["SDIFFSTORE d s s"], &["del d"]);
-    check(&[s], "SDIFFSTORE d s x", &["SDIFFSTORE d s x"], &["keymiss x", "new d", "sdiffstore d"]);
-    check(&[s, "SET d v"], "SUNIONSTORE d x", &["SUNIONSTORE d x"], &["keymiss x", "del d"]);
+    check_effects(&[s, t], "SINTERSTORE d s t", &["SINTERSTORE d s t"], &["new d", "sinterstore d"]);
+    check_effects(&[s, t, "SET d v"], "SINTERSTORE d s t", &["SINTERSTORE d s t"], &["sinterstore d"]);
+    check_effects(&[s, t, "SET d v EX 100"], "SUNIONSTORE d s t", &["SUNIONSTORE d s t"], &["sunionstore d"]);
+    check_effects(&[s, "SET d v"], "SINTERSTORE d s x", &["SINTERSTORE d s x"], &["keymiss x", "del d"]);
+    check_effects(&[s], "SINTERSTORE d s x", &[], &["keymiss x"]);
+    check_effects(&[s, "SET d v"], "SDIFFSTORE d s s", &["SDIFFSTORE d s s"], &["del d"]);
+    check_effects(&[s], "SDIFFSTORE d s x", &["SDIFFSTORE d s x"], &["keymiss x", "new d", "sdiffstore d"]);
+    check_effects(&[s, "SET d v"], "SUNIONSTORE d x", &["SUNIONSTORE d x"], &["keymiss x", "del d"]);
 }
 
 #[test]
 fn what_changes_no_member_is_not_announced() {
     for line in ["SADD s a", "SREM s x", "SMOVE s t x", "SPOP s 0", "SPOP s x", "SMEMBERS s", "SINTERCARD 1 s"] {
-        check(&["SADD s a b"], line, &[], &[]);
+        check_effects(&["SADD s a b"], line, &[], &[]);
     }
     for line in ["SADD s a", "SREM s a", "SPOP s", "SPOP s 5", "SMOVE s t a", "SINTERSTORE d s", "SUNIONSTORE d s"] {
-        check(&["SET s v"], line, &[], &[]);
+        check_effects(&["SET s v"], line, &[], &[]);
     }
-    check(&[], "SREM s a", &[], &[]);
-    check(&[], "SPOP s 3", &[], &[]);
+    check_effects(&[], "SREM s a", &[], &[]);
+    check_effects(&[], "SPOP s 3", &[], &[]);
 }
