@@ -211,7 +211,7 @@ impl Slot {
     // --- Writing ---
 
     /// Looks a key up to change it, expired or not. Does not stamp it: see [`EntryMut::stamp`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<EntryMut<'_>> {
         let at = self.table.find(hash.tag(), key)?;
         Some(EntryMut { slot: self, at, tag: hash.tag() })
@@ -569,9 +569,15 @@ impl Slot {
     /// Saves an entry's state for a running snapshot before it changes.
     #[inline(always)]
     fn preserve(&mut self, at: Position) {
-        if self.table.entry(at).cut() != self.cut() {
+        if self.is_pending(at) {
             self.preserve_pending(at);
         }
+    }
+
+    /// Whether a running snapshot has yet to save the entry.
+    #[inline(always)]
+    fn is_pending(&self, at: Position) -> bool {
+        self.table.entry(at).cut() != self.cut()
     }
 
     #[cold]
@@ -648,8 +654,10 @@ impl<'a> EntryMut<'a> {
     /// The collection, to be changed in place; `None` if this is none of this type.
     #[inline]
     pub(crate) fn edit<T: CollectionType>(self) -> Option<EditGuard<'a, T>> {
-        self.as_ref().collection::<T>()?;
-        self.slot.preserve(self.at);
+        if self.slot.is_pending(self.at) {
+            self.as_ref().collection::<T>()?;
+            self.slot.preserve_pending(self.at);
+        }
         let Slot { table, ledger, .. } = self.slot;
         let value = table.word_mut(self.at).collection_mut().and_then(T::of_mut)?;
         Some(EditGuard::new(value, ledger))

@@ -150,7 +150,11 @@ impl<'a> EntryRef<'a> {
     /// The collection, if it is one of this type.
     #[inline]
     pub(crate) fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
-        self.value().collection()
+        if self.form() != Form::Collection {
+            return None;
+        }
+        // SAFETY: the value area is aligned to 8 and holds what the form says. It is not changed during `'a`.
+        T::of(unsafe { self.area().cast::<Box<Collection>>().as_ref() })
     }
 
     /// The data type.

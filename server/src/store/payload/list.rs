@@ -43,6 +43,7 @@ pub(super) fn read_plain(input: &mut Reader<'_>, options: ListOptions) -> Result
     for _ in 0..input.length()? {
         list.push_back(&input.string()?);
     }
+    list.settle();
     Ok(list)
 }
 
@@ -50,6 +51,7 @@ pub(super) fn read_plain(input: &mut Reader<'_>, options: ListOptions) -> Result
 pub(super) fn read_ziplist(input: &mut Reader<'_>, options: ListOptions) -> Result<List, PayloadError> {
     let mut list = List::new(options);
     ziplist::read(&input.string()?, |element| element.with_text(|text| list.push_back(text)))?;
+    list.settle();
     Ok(list)
 }
 
@@ -71,5 +73,6 @@ pub(super) fn read_quicklist(
             _ => return Err(Corrupt("unknown kind of list node").into()),
         }
     }
+    list.settle();
     Ok(list)
 }

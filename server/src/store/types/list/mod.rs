@@ -257,9 +257,11 @@ impl List {
         }
     }
 
-    /// A list keeps its nodes in order while it is changed.
+    /// Ends an edit. A list keeps its nodes in order while it is changed; only their bytes are counted now.
     #[inline]
-    pub fn settle(&mut self) {}
+    pub fn settle(&mut self) {
+        self.nodes.settle();
+    }
 
     /// Bytes that the allocator spends on its nodes.
     #[inline]

@@ -4,8 +4,10 @@
 //! copies the one node it touches.
 //!
 //! The bytes of all nodes are known at any time without a walk: [`Chain`] keeps the sum. A node that is lent out for a
-//! change may grow or shrink unnoticed, so one node at a time is *open*: it is left out of the sum and measured when
-//! the sum is read.
+//! change may grow or shrink unnoticed, so one node at a time is *open*: it is measured again when the edit ends
+//! ([`Nodes::settle`]) or another node is opened. A push is so short that measuring it twice would be a tenth of it.
+//!
+//! Invariant: outside of an edit the sum is right.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,10 +32,12 @@ pub(super) enum Nodes {
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
     nodes: VecDeque<Arc<Node>>,
-    /// The bytes of all nodes but the open one.
+    /// Bytes of the nodes, the open one as it was when it was measured, and of what holds them together.
     bytes: usize,
     /// The number of the node that may have been changed since it was measured; [`NONE`] if there is none.
     open: usize,
+    /// What the open node took when it was measured.
+    open_weight: usize,
 }
 
 /// In [`Chain::open`]: no node is open.
@@ -45,39 +49,79 @@ fn weight(node: &Node) -> usize {
     spent(SHARED_NODE) + node.heap_bytes()
 }
 
+/// Bytes of a chain without its nodes.
+#[inline]
+fn frame(nodes: &VecDeque<Arc<Node>>) -> usize {
+    spent(size_of::<Chain>()) + spent(nodes.capacity() * size_of::<Arc<Node>>())
+}
+
 impl Chain {
+    fn new(nodes: VecDeque<Arc<Node>>) -> Self {
+        let bytes = frame(&nodes) + nodes.iter().map(|node| weight(node)).sum::<usize>();
+        Chain { nodes, bytes, open: NONE, open_weight: 0 }
+    }
+
     /// The node for changing.
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, index: usize) -> Option<&mut Arc<Node>> {
         if self.open != index {
-            self.close();
-            self.bytes -= weight(self.nodes.get(index)?);
-            self.open = index;
+            self.open_another(index);
         }
         self.nodes.get_mut(index)
     }
 
-    /// Adds the open node to the sum again.
+    #[inline(never)]
+    fn open_another(&mut self, index: usize) {
+        self.settle();
+        self.open_weight = self.nodes.get(index).map_or(0, |node| weight(node));
+        self.open = index;
+    }
+
+    /// Measures the open node again.
     #[inline]
-    fn close(&mut self) {
-        self.bytes += self.nodes.get(self.open).map_or(0, |node| weight(node));
+    fn settle(&mut self) {
+        if let Some(node) = self.nodes.get(self.open) {
+            let now = weight(node);
+            self.bytes = self.bytes - self.open_weight + now;
+            self.open_weight = now;
+        }
+    }
+
+    /// Changes which nodes there are.
+    fn restructure<R>(&mut self, change: impl FnOnce(&mut VecDeque<Arc<Node>>) -> R) -> R {
+        self.settle();
         self.open = NONE;
+        let before = frame(&self.nodes);
+        let result = change(&mut self.nodes);
+        self.bytes = self.bytes - before + frame(&self.nodes);
+        result
     }
 
     fn insert(&mut self, index: usize, node: Arc<Node>) {
-        self.close();
-        self.bytes += weight(&node);
-        self.nodes.insert(index, node);
+        let weight = weight(&node);
+        self.restructure(|nodes| nodes.insert(index, node));
+        self.bytes += weight;
     }
 
     fn remove(&mut self, index: usize) {
-        self.close();
-        self.bytes -= self.nodes.remove(index).map_or(0, |node| weight(&node));
+        let removed = self.restructure(|nodes| {
+            let removed = nodes.remove(index);
+            if nodes.capacity() > 64 && nodes.len() < nodes.capacity() / 4 {
+                nodes.shrink_to(nodes.len() * 2);
+            }
+            removed
+        });
+        self.bytes -= removed.map_or(0, |node| weight(&node));
     }
 
+    #[inline]
     fn memory(&self) -> usize {
-        let open = self.nodes.get(self.open).map_or(0, |node| weight(node));
-        spent(size_of::<Chain>()) + spent(self.nodes.capacity() * size_of::<Arc<Node>>()) + self.bytes + open
+        debug_assert_eq!(
+            self.nodes.get(self.open).map_or(self.open_weight, |node| weight(node)),
+            self.open_weight,
+            "an edit ends with `settle`"
+        );
+        self.bytes
     }
 }
 
@@ -127,7 +171,7 @@ impl Nodes {
             Nodes::One(only) => {
                 let mut nodes = VecDeque::with_capacity(4);
                 nodes.push_back(Arc::clone(only));
-                let mut chain = Chain { nodes, bytes: weight(only), open: NONE };
+                let mut chain = Chain::new(nodes);
                 chain.insert(index, node);
                 *self = Nodes::Many(Box::new(chain));
             }
@@ -142,12 +186,9 @@ impl Nodes {
             Nodes::One(_) => *self = Nodes::Empty,
             Nodes::Many(many) => {
                 many.remove(index);
-                let nodes = &mut many.nodes;
-                if nodes.len() == 1 {
-                    let only = nodes.pop_front().expect("there is one left");
+                if many.nodes.len() == 1 {
+                    let only = many.nodes.pop_front().expect("there is one left");
                     *self = Nodes::One(only);
-                } else if nodes.capacity() > 64 && nodes.len() < nodes.capacity() / 4 {
-                    nodes.shrink_to(nodes.len() * 2);
                 }
             }
         }
@@ -157,7 +198,15 @@ impl Nodes {
         (0..self.len()).filter_map(|i| self.at(i))
     }
 
-    /// Bytes that the allocator spends on all nodes and on what holds them together.
+    /// Ends an edit: what was lent out is measured.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if let Nodes::Many(many) = self {
+            many.settle();
+        }
+    }
+
+    /// Bytes that the allocator spends on all nodes and on what holds them together. Edits have been settled.
     #[inline]
     pub(super) fn memory(&self) -> usize {
         match self {

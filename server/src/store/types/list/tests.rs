@@ -19,6 +19,7 @@ fn filled(options: ListOptions, values: impl IntoIterator<Item = String>) -> Lis
     for value in values {
         list.push_back(value.as_bytes());
     }
+    list.settle();
     list
 }
 
