@@ -132,6 +132,20 @@ fn scored_set(names: &Names, n: usize) -> Vec<Words> {
     call(&format!("ZADD {}", names.key()), scored(n), "")
 }
 
+/// Places and members.
+fn places(n: usize) -> Words {
+    let place = |number: usize| [number % 170, number / 170 % 170].map(|degrees| (degrees as f64 - 85.0).to_string());
+    numbers(n)
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, member)| [place(at).map(String::into_bytes).to_vec(), vec![member]].concat())
+        .collect()
+}
+
+fn places_set(names: &Names, n: usize) -> Vec<Words> {
+    call(&format!("GEOADD {}", names.key()), places(n), "")
+}
+
 /// `calls` between MULTI and EXEC.
 fn transaction(calls: Vec<Words>) -> Vec<Words> {
     [vec![words("MULTI")], calls, vec![words("EXEC")]].concat()
@@ -217,6 +231,26 @@ const KEYED: &[Case] = &[
     case("bzmpop", |names, n| call(&format!("BZMPOP 0.01 {n}"), names.keys(n), "MIN")),
     case("bzpopmin", |names, n| call("BZPOPMIN", names.keys(n), "0.01")),
     case("bzpopmax", |names, n| call("BZPOPMAX", names.keys(n), "0.01")),
+    case("geoadd", places_set),
+    case("geohash", |names, n| call(&format!("GEOHASH {}", names.key()), numbers(n), "")).after(places_set),
+    case("geopos", |names, n| call(&format!("GEOPOS {}", names.key()), numbers(n), "")).after(places_set),
+    case("geosearch", |names, _| {
+        vec![words(&format!("GEOSEARCH {} FROMLONLAT 1 1 BYRADIUS 30000 km ASC", names.key()))]
+    })
+    .after(places_set),
+    case("geosearch of a few", |names, _| {
+        vec![words(&format!("GEOSEARCH {} FROMLONLAT 1 1 BYRADIUS 30000 km COUNT 9", names.key()))]
+    })
+    .after(places_set),
+    case("geosearch by many corners", |names, n| {
+        let corners = places(n).chunks(3).flat_map(|place| place[..2].to_vec()).collect();
+        call(&format!("GEOSEARCH {} BYPOLYGON {n}", names.key()), corners, "")
+    })
+    .after(|names, _| places_set(names, 10)),
+    case("geosearchstore", |names, _| {
+        vec![words(&format!("GEOSEARCHSTORE {0} {0} FROMLONLAT 1 1 BYBOX 30000 30000 km", names.key()))]
+    })
+    .after(places_set),
     case("zscan", |names, n| vec![words(&format!("ZSCAN {} 0 COUNT {n}", names.key()))]).after(scored_set),
     case("hset", |names, n| call(&format!("HSET {}", names.key()), names.pairs(n), "")),
     case("hset of one field", |names, n| call(&format!("HSET {}", names.key()), same("f", 2 * n), "")),

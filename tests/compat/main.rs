@@ -22,6 +22,7 @@ mod connection;
 mod databases;
 mod dump_restore;
 mod expire;
+mod geo;
 mod hashes;
 mod hyperloglog;
 mod info;

@@ -7,6 +7,7 @@ pub(crate) mod allocator;
 pub(crate) mod bits;
 pub(crate) mod clock;
 pub(crate) mod contention;
+pub(crate) mod geohash;
 pub(crate) mod glob;
 pub(crate) mod limits;
 pub(crate) mod longdouble;

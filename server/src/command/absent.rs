@@ -12,8 +12,8 @@ pub(crate) const NOTE: &str = "- not supported by slotd yet";
 /// In lower case, separated by spaces.
 pub(crate) const COMMANDS: &str = "\
     acl bgrewriteaof clusterscan commandlog delex delifeq digest eval eval_ro evalsha evalsha_ro fcall fcall_ro \
-    function geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch \
-    geosearchstore hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex \
+    function \
+    hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex \
     httl latency module monitor msetex script slowlog sort sort_ro vadd vcard vdim vemb vgetattr vinfo vismember \
     vlinks vrandmember vrange vrem vsetattr vsim waitaof xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo \
     xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim";

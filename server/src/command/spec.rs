@@ -273,7 +273,6 @@ impl KeySpec {
         }
     }
     /// Keys that follow a keyword.
-    #[expect(dead_code, reason = "for XREAD and GEORADIUS")]
     pub(crate) const fn after(keyword: &'static str, start_from: i16) -> Self {
         Self {
             begin: BeginSearch::Keyword { keyword, start_from },

@@ -14,6 +14,9 @@ pub(crate) mod counters;
 pub(crate) mod dump;
 pub(crate) mod expire;
 pub(crate) mod flush;
+pub(crate) mod geo;
+pub(crate) mod geo_search;
+mod geo_shapes;
 pub(crate) mod hash_picks;
 pub(crate) mod hashes;
 pub(crate) mod hyperloglog;
@@ -61,6 +64,8 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         set_picks::COMMANDS,
         set_algebra::COMMANDS,
         zset_pops::COMMANDS,
+        geo::COMMANDS,
+        geo_search::COMMANDS,
         zset_algebra::COMMANDS,
         zset_samples::COMMANDS,
         keys::COMMANDS,

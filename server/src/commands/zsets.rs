@@ -10,7 +10,7 @@ use protocol::resp::reply::Reply;
 use crate::base::number::parse_f64;
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::EntryRef;
 use crate::store::types::zset::{Updated, ZSet};
@@ -71,7 +71,7 @@ pub(super) fn changed<R>(event: &'static str, count: usize, result: R) -> Edit<R
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Debug, Default)]
-struct AddOptions {
+pub(super) struct AddOptions {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -98,6 +98,22 @@ impl AddOptions {
             at += 1;
         }
         at
+    }
+
+    /// Reads the options that GEOADD has, from word `at` on; returns where they end.
+    pub(super) fn parse_of_places(&mut self, args: Args<'_>, at: usize) -> Result<usize, CmdError> {
+        let mut at = at;
+        while let Some(word) = args.get(at) {
+            let option = match word.len() {
+                2 if word.eq_ignore_ascii_case(b"nx") => &mut self.nx,
+                2 if word.eq_ignore_ascii_case(b"xx") => &mut self.xx,
+                2 if word.eq_ignore_ascii_case(b"ch") => &mut self.ch,
+                _ => break,
+            };
+            *option = true;
+            at += 1;
+        }
+        if self.nx && self.xx { Err(error::SYNTAX) } else { Ok(at) }
     }
 
     /// Refuses options that contradict each other.
@@ -147,12 +163,24 @@ fn add(ctx: &mut KeyedCtx<'_>, args: Args<'_>, mut options: AddOptions) -> CmdRe
         parse_f64(&pairs[at]).ok_or(error::NOT_FLOAT)?;
     }
     let key = ctx.data.key(&args[1]);
+    let element = |at: usize| (parse_f64(&pairs[at]).unwrap_or(0.0), &pairs[at + 1]);
+    add_elements(ctx, &key, options, (0..pairs.len()).step_by(2).map(element))?;
+    DONE
+}
+
+/// Adds scores and members, and replies.
+#[inline]
+pub(super) fn add_elements<'m>(
+    ctx: &mut KeyedCtx<'_>,
+    key: &Key<'_>,
+    options: AddOptions,
+    elements: impl Iterator<Item = (f64, &'m [u8])>,
+) -> Result<(), CmdError> {
     let limits = &ctx.limits.zset;
-    let Added { added, updated, last, is_nan } = ctx.data.edit_or_create(&key, ZSet::new, |zset: &mut ZSet| {
+    let Added { added, updated, last, is_nan } = ctx.data.edit_or_create(key, ZSet::new, |zset: &mut ZSet| {
         let mut result = Added::default();
-        for at in (0..pairs.len()).step_by(2) {
-            let score = parse_f64(&pairs[at]).unwrap_or(0.0);
-            let updated = zset.update(&pairs[at + 1], limits, |old| {
+        for (score, member) in elements {
+            let updated = zset.update(member, limits, |old| {
                 result.last = options.decide(old, score);
                 result.is_nan = result.last.is_some_and(f64::is_nan);
                 result.last.filter(|score| !score.is_nan())
@@ -174,7 +202,7 @@ fn add(ctx: &mut KeyedCtx<'_>, args: Args<'_>, mut options: AddOptions) -> CmdRe
         None if options.incr => ctx.reply.null(),
         _ => ctx.reply.int((added + if options.ch { updated } else { 0 }) as i64),
     }
-    DONE
+    Ok(())
 }
 
 /// What ZADD has done.

@@ -43,6 +43,8 @@ pub(crate) mod stats;
 #[cfg(test)]
 mod command_effects_tests;
 #[cfg(test)]
+mod geo_effects_tests;
+#[cfg(test)]
 mod hash_effects_tests;
 #[cfg(test)]
 mod list_effects_tests;
