@@ -104,8 +104,8 @@ impl std::fmt::Display for StopSignal {
     }
 }
 
-/// Every command of the server.
-fn tables() -> Vec<Table> {
+/// Every command of the server. The nodes of a process share them.
+pub(crate) fn commands() -> Arc<Registry> {
     let data = crate::commands::keyed().into_iter().map(Table::Keyed);
     let mut tables: Vec<Table> = data.chain(crate::commands::keyspace().into_iter().map(Table::Keyspace)).collect();
     tables.extend([
@@ -125,7 +125,7 @@ fn tables() -> Vec<Table> {
         Table::Keyed(ops::memory::KEYED),
         Table::Service(Subsystem::Ops, ops::commands::specs()),
     ]);
-    tables
+    Arc::new(Registry::new(tables))
 }
 
 /// What a node needs for its start besides its configuration.
@@ -137,6 +137,8 @@ pub(crate) struct Environment {
     pub ephemeral: bool,
     /// The buses of the cluster's nodes in this process.
     pub buses: Arc<LocalBuses>,
+    /// What [`commands`] made.
+    pub registry: Arc<Registry>,
 }
 
 impl Node {
@@ -145,10 +147,10 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub(crate) fn start(environment: &Environment, config: Config) -> Result<Self, StartError> {
-        let Environment { threads: pool, clock, log, ephemeral, buses } = environment;
+        let Environment { threads: pool, clock, log, ephemeral, buses, registry } = environment;
         let seed = Rng::os_seed().map_err(|error| StartError::System { what: "Reading a random seed", error })?;
         let (stop, stopped) = watch::channel(false);
-        let engine = Engine::new(Registry::new(tables()), config, clock.clone(), pool.workers(), seed, log.clone());
+        let engine = Engine::new(registry.clone(), config, clock.clone(), pool.workers(), seed, log.clone());
         let threads = &pool.of_group(&engine.state.tasks);
         keep_hot(&engine);
         follow_level(&engine);

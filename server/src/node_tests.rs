@@ -21,6 +21,7 @@ fn start(threads: &Arc<Threads>, dir: &TestDir, port: u16, bus: u16) -> Node {
         log: NodeLog::new(None),
         ephemeral: true,
         buses: Arc::default(),
+        registry: commands(),
     };
     Node::start(&environment, config).expect("the node starts")
 }

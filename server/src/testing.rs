@@ -112,7 +112,8 @@ impl Bench {
         let sources = Sources { options: options.into_bytes(), ..Sources::default() };
         config.load(&sources).expect("a test's directives are valid");
         let clock = Arc::new(ManualClock::new(START));
-        let engine = Engine::new(Registry::new(tables(more)), config, clock.clone(), 1, 7, NodeLog::new(None));
+        let engine =
+            Engine::new(Arc::new(Registry::new(tables(more))), config, clock.clone(), 1, 7, NodeLog::new(None));
         let feed = Arc::new(Recorder::default());
         let weak: Weak<dyn Feed> = Arc::downgrade(&(feed.clone() as Arc<dyn Feed>));
         engine.set_feed(weak);

@@ -16,7 +16,7 @@ use crate::config::file::LoadError;
 use crate::config::{Config, REDIS_VERSION, ids};
 use crate::engine::Engine;
 use crate::logging::NodeLog;
-use crate::node::{Environment, Node, StartError};
+use crate::node::{Environment, Node, StartError, commands};
 use crate::runtime::descriptors;
 use crate::runtime::threads::Threads;
 use crate::signals::Ending;
@@ -48,7 +48,8 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     // Nodes live on these threads but do not own them: the threads stop when this is dropped, after the node.
     let threads = Arc::new(Threads::start(workers).map_err(|error| format!("Starting threads: {error}"))?);
     let give_back = threads.give_back_memory();
-    let environment = Environment { threads, clock, log: log.clone(), ephemeral: false, buses: Arc::default() };
+    let environment =
+        Environment { threads, clock, log: log.clone(), ephemeral: false, buses: Arc::default(), registry: commands() };
     let room = waiting_room().map_err(|error| format!("Starting the runtime: {error}"))?;
     let mut signals = listen(&room)?;
     let started = signals.attend_start(&room, &log, || call.console.settle(), || Node::start(&environment, config));

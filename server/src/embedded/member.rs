@@ -22,6 +22,7 @@ use crate::base::clock::SystemClock;
 use crate::cluster::{Cluster as Core, LocalBuses};
 use crate::config::file::Sources;
 use crate::config::{Config, ids};
+use crate::engine::registry::Registry;
 use crate::logging::NodeLog;
 use crate::net::listening;
 use crate::node::{Environment, Node};
@@ -139,6 +140,7 @@ impl Member {
         &self,
         threads: &Arc<Threads>,
         buses: &Arc<LocalBuses>,
+        registry: &Arc<Registry>,
     ) -> Result<(Arc<Node>, u64), ClusterError> {
         std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
         let config = self.config()?;
@@ -149,6 +151,7 @@ impl Member {
             log: NodeLog::to_file(Some(format!("node-{}", self.index)), logfile),
             ephemeral: self.ephemeral,
             buses: buses.clone(),
+            registry: registry.clone(),
         };
         let node = Arc::new(Node::start(&environment, config)?);
         let mut life = self.life.lock();

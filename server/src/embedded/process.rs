@@ -18,7 +18,8 @@ use super::orders::Seat;
 use super::reach::Reach;
 use super::{ClusterError, Options, descriptors};
 use crate::cluster::LocalBuses;
-use crate::node::{Node, StopSignal};
+use crate::engine::registry::Registry;
+use crate::node::{Node, StopSignal, commands};
 use crate::runtime::threads::Threads;
 
 /// Wait before trying again to start a thread for a node that has ended by itself.
@@ -35,6 +36,8 @@ pub(super) struct Process {
     pub(super) directory: Directory,
     /// How the nodes find each other's buses without sockets.
     buses: Arc<LocalBuses>,
+    /// The commands that all nodes know.
+    registry: Arc<Registry>,
     // Last: the threads outlive the nodes that run on them.
     pub(super) threads: Arc<Threads>,
 }
@@ -52,12 +55,12 @@ impl Process {
         let members = (0..options.nodes()).map(|index| Member::new(options, &reach, directory.path(), index)).collect();
         let (events, _) = broadcast::channel(events::QUEUE);
         let cancelled = AtomicBool::new(false);
-        Ok(Self { members, events, cancelled, directory, reach, buses: Arc::default(), threads })
+        Ok(Self { members, events, cancelled, directory, reach, buses: Arc::default(), registry: commands(), threads })
     }
 
     /// Starts a node that is down.
     pub(super) fn launch(self: &Arc<Self>, index: usize) -> Result<(), ClusterError> {
-        let (node, life) = self.members[index].start(&self.threads, &self.buses)?;
+        let (node, life) = self.members[index].start(&self.threads, &self.buses, &self.registry)?;
         node.ops().set_neighbours(Arc::new(Seat::new(self, index)));
         self.watch(&node, index, life);
         Ok(())

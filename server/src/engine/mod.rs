@@ -82,7 +82,8 @@ use stats::Stats;
 
 /// Everything that commands of every kind need, for one node.
 pub(crate) struct Engine {
-    pub registry: Registry,
+    /// Shared by the nodes of a process: it says nothing about a node.
+    pub registry: Arc<Registry>,
     pub keyspace: Keyspace,
     pub config: Config,
     pub clock: Arc<dyn Clock>,
@@ -110,7 +111,7 @@ impl Engine {
     /// An engine with an empty data set. `workers` is how many threads execute commands, `seed` makes hashes
     /// unpredictable.
     pub(crate) fn new(
-        registry: Registry,
+        registry: Arc<Registry>,
         config: Config,
         clock: Arc<dyn Clock>,
         workers: usize,

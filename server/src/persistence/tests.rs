@@ -12,7 +12,7 @@ use protocol::slot::key_slot;
 fn node(directory: &TestDir) -> Arc<Persistence> {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let engine = Engine::new(
-        Registry::new(Vec::new()),
+        Arc::new(Registry::new(Vec::new())),
         Config::new(&directory.0),
         clock,
         1,
