@@ -20,6 +20,9 @@ pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
 /// Parses a float as C's `strtod` reads it if it takes the whole text (Redis: string2d). `None` for NaN, for a text
 /// that starts with a space, and for a value beyond the range of `f64` or so small that it reads as zero.
 pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
+    if let Some(value) = parse_short_digits(text) {
+        return Some(value);
+    }
     let (negative, magnitude) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -46,6 +49,24 @@ pub(crate) fn parse_c_double(text: &[u8]) -> Option<f64> {
     let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
     let is_decimal = digits.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.');
     parse_f64(text).or_else(|| is_decimal.then(|| std::str::from_utf8(text).ok()?.parse().ok())?)
+}
+
+/// The usual case, a few digits: no more than a float holds exactly.
+#[inline]
+fn parse_short_digits(text: &[u8]) -> Option<f64> {
+    const EXACT: usize = 15;
+    if text.is_empty() || text.len() > EXACT {
+        return None;
+    }
+    let mut value = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value as f64)
 }
 
 fn parse_decimal_f64(text: &[u8]) -> Option<f64> {

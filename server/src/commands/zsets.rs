@@ -6,6 +6,7 @@
 
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
+use smallvec::SmallVec;
 
 use crate::base::number::parse_f64;
 use crate::command::outcome::DONE;
@@ -159,12 +160,11 @@ fn add(ctx: &mut KeyedCtx<'_>, args: Args<'_>, mut options: AddOptions) -> CmdRe
     }
     options.check(pairs.len() / 2)?;
     // A bad score leaves everything as it was.
-    for at in (0..pairs.len()).step_by(2) {
-        parse_f64(&pairs[at]).ok_or(error::NOT_FLOAT)?;
-    }
+    let score = |at: usize| parse_f64(&pairs[at]).ok_or(error::NOT_FLOAT);
+    let scores: SmallVec<[f64; 4]> = (0..pairs.len()).step_by(2).map(score).collect::<Result<_, _>>()?;
     let key = ctx.data.key(&args[1]);
-    let element = |at: usize| (parse_f64(&pairs[at]).unwrap_or(0.0), &pairs[at + 1]);
-    add_elements(ctx, &key, options, (0..pairs.len()).step_by(2).map(element))?;
+    let elements = scores.into_iter().enumerate().map(|(number, score)| (score, &pairs[2 * number + 1]));
+    add_elements(ctx, &key, options, elements)?;
     DONE
 }
 

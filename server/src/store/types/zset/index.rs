@@ -59,10 +59,13 @@ impl Index {
     }
 
     fn change<R>(&mut self, number: usize, work: impl FnOnce(&mut Bucket) -> R) -> R {
-        let before = weight(self.buckets.get(number));
+        let before = self.buckets.get(number).capacity();
         let bucket = self.buckets.get_mut(number);
         let result = work(bucket);
-        self.bytes = self.bytes + weight(bucket) - before;
+        if bucket.capacity() != before {
+            let bytes = |capacity| spent(capacity * size_of::<u64>());
+            self.bytes = self.bytes + bytes(bucket.capacity()) - bytes(before);
+        }
         result
     }
 

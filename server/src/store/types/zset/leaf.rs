@@ -19,7 +19,16 @@ pub(super) const MOST: usize = 32;
 /// The most bytes of members in a leaf of more than one element.
 pub(super) const MOST_BYTES: usize = 16 * 1024;
 
+/// Leaves with more elements together are not joined, so that room is left.
+pub(super) const JOINED: usize = MOST - MOST / 5;
+
 const _: () = assert!(MOST_BYTES <= u16::MAX as usize, "ends are 16 bits");
+
+/// The last eight bytes; 0 for a shorter text.
+#[inline(always)]
+fn tail_of(text: &[u8]) -> u64 {
+    text.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
 
 /// Elements in order. See the top of the file.
 #[derive(Clone, Debug)]
@@ -45,6 +54,12 @@ impl Leaf {
     #[inline]
     pub(super) fn weight(&self) -> usize {
         spent(size_of::<Leaf>() + 2 * size_of::<usize>()) + spent(self.bytes.capacity())
+    }
+
+    /// Bytes of the buffer that the members are in.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     #[inline]
@@ -80,10 +95,16 @@ impl Leaf {
     /// The place of a member.
     #[inline]
     pub(super) fn find(&self, member: &[u8]) -> Option<usize> {
+        let tail = tail_of(member);
         let mut start = 0;
         for at in 0..self.len {
             let end = self.end(at);
-            if end - start == member.len() && self.bytes[start..end] == *member {
+            // The length and the last bytes nearly always tell, without a call for each member.
+            if end - start == member.len()
+                && let text = &self.bytes[start..end]
+                && tail_of(text) == tail
+                && text == member
+            {
                 return Some(at);
             }
             start = end;
@@ -120,7 +141,7 @@ impl Leaf {
 
     /// Whether all elements of another leaf may be added, so that room is left.
     pub(super) fn has_room_for(&self, other: &Leaf) -> bool {
-        self.len + other.len <= MOST - MOST / 5 && self.bytes.len() + other.bytes.len() <= MOST_BYTES / 4 * 3
+        self.len + other.len <= JOINED && self.bytes.len() + other.bytes.len() <= MOST_BYTES / 4 * 3
     }
 
     /// Inserts an element where it belongs; [`Leaf::has_room`] has said yes.

@@ -26,7 +26,7 @@ pub(crate) use bounds::{LexBound, LexBounds, ScoreBounds};
 
 use crate::base::limits::{LISTPACK_MAX_BYTES, ZSET_MAX_LISTPACK_ENTRIES_DEFAULT, ZSET_MAX_LISTPACK_VALUE_DEFAULT};
 use crate::base::number::format_f64;
-use crate::store::encoding::listpack::Listpack;
+use crate::store::encoding::listpack::{Listpack, Place};
 use crate::store::entry::spent;
 use tree::{Border, Tree};
 
@@ -62,6 +62,23 @@ pub struct ZSet(Form);
 enum Form {
     Packed(Listpack),
     Tree(Box<Tree>),
+}
+
+/// Where an element is, until the set is next changed.
+#[derive(Clone, Copy, Debug)]
+enum Spot {
+    Packed(Place, f64),
+    Tree(tree::Spot),
+}
+
+impl Spot {
+    #[inline]
+    fn score(&self) -> f64 {
+        match self {
+            Spot::Packed(_, score) => *score,
+            Spot::Tree(spot) => spot.score,
+        }
+    }
 }
 
 /// What [`ZSet::update`] has done.
@@ -158,10 +175,7 @@ impl ZSet {
     /// The score of a member.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match &self.0 {
-            Form::Packed(packed) => packed::find(packed, member).map(|(_, _, score)| score),
-            Form::Tree(tree) => tree.score(member),
-        }
+        self.find(member).map(|spot| spot.score())
     }
 
     /// Rank and score of a member.
@@ -183,14 +197,14 @@ impl ZSet {
         options: &ZSetOptions,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Updated {
-        let old = self.score(member);
-        match (old, decide(old)) {
+        let old = self.find(member);
+        match (old, decide(old.map(|spot| spot.score()))) {
             (None, Some(score)) => {
                 self.insert(score, member, options);
                 Updated::Added
             }
-            (Some(old), Some(score)) if !score::same(old, score) => {
-                self.set_score(member, old, score);
+            (Some(spot), Some(score)) if !score::same(spot.score(), score) => {
+                self.set_score(member, spot, score);
                 Updated::Changed
             }
             (_, None) | (Some(_), Some(_)) => Updated::Same,
@@ -212,15 +226,24 @@ impl ZSet {
         }
     }
 
-    fn set_score(&mut self, member: &[u8], old: f64, new: f64) {
-        match &mut self.0 {
-            Form::Packed(packed) => {
-                if let Some((_, place, _)) = packed::find(packed, member) {
-                    packed.remove(place, 2);
-                    packed::insert(packed, new, member);
-                }
+    #[inline]
+    fn find(&self, member: &[u8]) -> Option<Spot> {
+        match &self.0 {
+            Form::Packed(packed) => packed::find(packed, member).map(|(_, place, score)| Spot::Packed(place, score)),
+            Form::Tree(tree) => tree.find(member).map(Spot::Tree),
+        }
+    }
+
+    fn set_score(&mut self, member: &[u8], old: Spot, new: f64) {
+        match (&mut self.0, old) {
+            (Form::Packed(packed), Spot::Packed(place, _)) => {
+                packed.remove(place, 2);
+                packed::insert(packed, new, member);
             }
-            Form::Tree(tree) => tree.set_score(member, old, new),
+            (Form::Tree(tree), Spot::Tree(spot)) => tree.set_score(member, spot, new),
+            (Form::Packed(_) | Form::Tree(_), Spot::Packed(..) | Spot::Tree(_)) => {
+                unreachable!("found in this form, and not changed since")
+            }
         }
     }
 

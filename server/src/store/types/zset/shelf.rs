@@ -17,11 +17,13 @@ type Board<T> = Vec<Option<Arc<T>>>;
 pub(super) struct Shelf<T> {
     boards: Vec<Arc<Board<T>>>,
     len: usize,
+    /// Bytes that the allocator spends on the boards.
+    bytes: usize,
 }
 
 impl<T: Clone> Shelf<T> {
     pub(super) fn new() -> Self {
-        Shelf { boards: Vec::new(), len: 0 }
+        Shelf { boards: Vec::new(), len: 0, bytes: 0 }
     }
 
     /// Numbers given out so far, empty places included.
@@ -55,6 +57,7 @@ impl<T: Clone> Shelf<T> {
         }
         Arc::make_mut(&mut self.boards[number / BOARD]).push(thing);
         self.len += 1;
+        self.bytes = self.measure();
     }
 
     /// Takes a thing away; its number is free.
@@ -70,11 +73,17 @@ impl<T: Clone> Shelf<T> {
             self.boards.pop();
         }
         self.len -= 1;
+        self.bytes = self.measure();
         thing
     }
 
-    /// Bytes that the allocator spends on the boards, without the things, in constant time.
+    /// Bytes that the allocator spends on the boards, without the things.
+    #[inline]
     pub(super) fn weight(&self) -> usize {
+        self.bytes
+    }
+
+    fn measure(&self) -> usize {
         let place = size_of::<Option<Arc<T>>>();
         let head = spent(size_of::<Board<T>>() + 2 * size_of::<usize>());
         let Some(last) = self.boards.last() else { return 0 };

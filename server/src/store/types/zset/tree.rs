@@ -17,7 +17,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::index::Index;
-use super::leaf::Leaf;
+use super::leaf::{JOINED, Leaf};
 use super::score::same;
 use super::shelf::Shelf;
 use crate::store::entry::spent;
@@ -126,10 +126,13 @@ impl Leaves {
     }
 
     fn change<R>(&mut self, number: u32, work: impl FnOnce(&mut Leaf) -> R) -> R {
-        let before = self.get(number).weight();
+        let before = self.get(number).held_bytes();
         let leaf = self.shelf.get_mut(number as usize);
         let result = work(leaf);
-        self.bytes = self.bytes + leaf.weight() - before;
+        let now = leaf.held_bytes();
+        if now != before {
+            self.bytes = self.bytes + spent(now) - spent(before);
+        }
         result
     }
 
@@ -267,6 +270,14 @@ impl Leaves {
     }
 }
 
+/// Where an element is, until the tree is next changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    leaf: u32,
+    at: usize,
+    pub(super) score: f64,
+}
+
 /// See the top of the file.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
@@ -306,7 +317,13 @@ impl Tree {
     /// The score of a member.
     #[inline]
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
-        self.locate(member).map(|(leaf, at)| self.leaves.get(leaf).score(at))
+        self.find(member).map(|spot| spot.score)
+    }
+
+    /// Where a member is.
+    #[inline]
+    pub(super) fn find(&self, member: &[u8]) -> Option<Spot> {
+        self.locate(member).map(|(leaf, at)| Spot { leaf, at, score: self.leaves.get(leaf).score(at) })
     }
 
     /// Adds an element whose member is not there.
@@ -326,18 +343,17 @@ impl Tree {
         }
     }
 
-    /// Gives a member another score. The caller knows where it is.
-    pub(super) fn set_score(&mut self, member: &[u8], old: f64, new: f64) {
-        if let Some((number, at)) = self.locate(member) {
-            let leaf = self.leaves.get(number);
-            // If its neighbours in the leaf say that it stays where it is, nothing else changes.
-            let inside = at > 0 && at + 1 < leaf.len();
-            if inside && leaf.score(at - 1) < new && new < leaf.score(at + 1) {
-                self.leaves.change(number, |leaf| leaf.set_score(at, new));
-                return;
-            }
+    /// Gives a member another score. Nothing has changed since it was found.
+    pub(super) fn set_score(&mut self, member: &[u8], old: Spot, new: f64) {
+        let Spot { leaf: number, at, score } = old;
+        let leaf = self.leaves.get(number);
+        // If its neighbours in the leaf say that it stays where it is, nothing else changes.
+        let inside = at > 0 && at + 1 < leaf.len();
+        if inside && leaf.score(at - 1) < new && new < leaf.score(at + 1) {
+            self.leaves.change(number, |leaf| leaf.set_score(at, new));
+            return;
         }
-        self.remove(old, member);
+        self.remove(score, member);
         self.insert(new, member);
     }
 
@@ -510,10 +526,13 @@ impl Walk<'_> {
 
 /// Changes a node, which is copied first if it is shared, and keeps the sum of bytes.
 fn change<R>(node: &mut Arc<Inner>, leaves: &mut Leaves, work: impl FnOnce(&mut Inner, &mut Leaves) -> R) -> R {
-    leaves.bytes -= node.weight();
+    let before = node.kids.capacity();
     let inner = Arc::make_mut(node);
     let result = work(inner, leaves);
-    leaves.bytes += inner.weight();
+    let now = inner.kids.capacity();
+    if now != before {
+        leaves.bytes = leaves.bytes + spent(now * size_of::<Kid>()) - spent(before * size_of::<Kid>());
+    }
     result
 }
 
@@ -619,6 +638,10 @@ fn join_around(inner: &mut Inner, at: usize, leaves: &mut Leaves) {
 
 fn join(inner: &mut Inner, left: usize, leaves: &mut Leaves) -> bool {
     let [a, b] = &mut inner.kids[left..left + 2] else { return false };
+    // The counts are at hand: most leaves need not be looked at.
+    if matches!(a.to, To::Leaf(_)) && a.count + b.count > JOINED {
+        return false;
+    }
     match (&mut a.to, &b.to) {
         (To::Leaf(a), To::Leaf(b)) => {
             let (a, b) = (*a, *b);
