@@ -188,6 +188,12 @@ const KEYED: &[Case] = &[
         .after(|names, n| call(&format!("RPUSH {}", names.key()), same("x", n), "")),
     case("lpos", |names, n| vec![words(&format!("LPOS {} x COUNT 0 RANK {}", names.key(), n / 2))])
         .after(|names, n| call(&format!("RPUSH {}", names.key()), same("x", n), "")),
+    case("sort", |names, _| vec![words(&format!("SORT {}", names.key()))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
+    case("sort of texts", |names, _| vec![words(&format!("SORT {0} ALPHA DESC STORE {0}", names.key()))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
+    case("sort of a few", |names, _| vec![words(&format!("SORT {} ALPHA LIMIT 5 10", names.key()))])
+        .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
     case("ltrim", |names, n| vec![words(&format!("LTRIM {} {} -{}", names.key(), n / 3, n / 3))])
         .after(|names, n| call(&format!("RPUSH {}", names.key()), numbers(n), "")),
     case("lpop", |names, n| vec![words(&format!("LPOP {} {}", names.key(), n - 5))])
@@ -291,6 +297,13 @@ const KEYED: &[Case] = &[
 
 /// Other cases.
 const OTHERS: &[Case] = &[
+    case("sort by many patterns", |_, n| {
+        let patterns = numbers(n / 2).into_iter().flat_map(|key| [b"GET".to_vec(), [&key[..], b"*"].concat()]);
+        call("SORT one", patterns.collect(), "")
+    })
+    .after(|_, _| vec![words("RPUSH one 1 2")]),
+    case("sort_ro by other keys", |_, _| vec![words("SORT_RO one BY *:* GET # GET *:*")])
+        .after(|names, n| [call("RPUSH one", numbers(n), ""), call("MSET", names.pairs(n), "")].concat()),
     case("client|kill", |_, n| {
         let each = (0..n / 2).flat_map(|number| [b"ID".to_vec(), (1_000_000 + number).to_string().into_bytes()]);
         call("CLIENT KILL", each.collect(), "")

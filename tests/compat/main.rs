@@ -42,6 +42,7 @@ mod random;
 mod random_blocking;
 mod random_words;
 mod scan;
+mod sort;
 mod starting;
 mod strings;
 mod tracking;

@@ -111,6 +111,8 @@ const ROUND: &[&str] = &[
     "GEOSEARCHSTORE K:geo2 K:geo FROMLONLAT 15 37 BYRADIUS 200 km",
     "GEORADIUS K:geo 15 37 100 km STORE K:geo2",
     "GEORADIUSBYMEMBER K:geo Palermo 200 km STOREDIST K:geo3",
+    "SORT K:l ALPHA STORE K:sorted",
+    "SORT K:ints BY nosort STORE K:sorted2",
     "EXPIREAT K:l 33177117420",
     "PEXPIREAT K:l2 33177117420000",
     "PEXPIRE K:s 100000000",

@@ -221,7 +221,6 @@ pub(crate) enum BeginSearch {
     /// After a word, searched from `start_from` (negative: from the end, backwards).
     Keyword { keyword: &'static str, start_from: i16 },
     /// Unknown; the command brings a function.
-    #[expect(dead_code, reason = "for SORT and the stream commands")]
     Unknown,
 }
 
@@ -234,7 +233,6 @@ pub(crate) enum FindKeys {
     /// The number of keys is at `keynum`, the first key at `first`, both relative to where the search began.
     KeyNum { keynum: i16, first: i16, step: i16 },
     /// Unknown.
-    #[expect(dead_code, reason = "for SORT and the stream commands")]
     Unknown,
 }
 
@@ -280,6 +278,10 @@ impl KeySpec {
             flags: KeyFlags::NONE,
             notes: "",
         }
+    }
+    /// Keys that the words do not tell, or not in a way that a key spec can say.
+    pub(crate) const fn unknown() -> Self {
+        Self { begin: BeginSearch::Unknown, find: FindKeys::Unknown, ..Self::at(0) }
     }
     /// With the given way to find keys.
     pub(crate) const fn find(mut self, find: FindKeys) -> Self {
@@ -329,6 +331,9 @@ pub(crate) type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
 /// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
 pub(crate) type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
 
+/// A function that says whether a command reaches keys that its words do not name (SORT with a pattern).
+pub(crate) type UnnamedKeysFn = fn(protocol::resp::Args<'_>) -> bool;
+
 /// Everything about a command except its handler.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
@@ -353,6 +358,8 @@ pub(crate) struct Spec {
     /// For [`KeyFlags::VARIABLE_FLAGS`]: what a command with these words does with its keys.
     pub key_flags_fn: Option<KeyFlagsFn>,
     pub other_db: Option<OtherDbFn>,
+    /// Outside of cluster mode. Such a command runs alone, since it may reach any slot.
+    pub unnamed_keys_fn: Option<UnnamedKeysFn>,
     /// Command tips as COMMAND INFO prints them.
     pub tips: &'static [&'static str],
     /// (version, change) pairs as COMMAND DOCS prints them.
@@ -390,6 +397,7 @@ impl<H: Copy + 'static> Declared<H> {
                 keys_fn: None,
                 key_flags_fn: None,
                 other_db: None,
+                unnamed_keys_fn: None,
                 tips: &[],
                 history: &[],
                 deprecated: None,
@@ -451,6 +459,10 @@ impl<H: Copy + 'static> Declared<H> {
     }
     pub(crate) const fn other_db(mut self, f: OtherDbFn) -> Self {
         self.spec.other_db = Some(f);
+        self
+    }
+    pub(crate) const fn unnamed_keys_fn(mut self, f: UnnamedKeysFn) -> Self {
+        self.spec.unnamed_keys_fn = Some(f);
         self
     }
     pub(crate) const fn tips(mut self, tips: &'static [&'static str]) -> Self {

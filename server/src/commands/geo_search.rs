@@ -97,8 +97,8 @@ fn find_keys_by_member(args: Args<'_>, out: &mut KeyPositions) {
     keys_from(args, 5, out);
 }
 
-/// The sorted set, and the key after the last STORE or STOREDIST: the one that the result is stored in. (Redis routes by
-/// these, too; only its COMMAND GETKEYS names both keys if both words are there.)
+/// The sorted set, and the key after the last STORE or STOREDIST: the one that the result is stored in. (Redis routes
+/// by these, too; only its COMMAND GETKEYS names both keys if both words are there.)
 fn keys_from(args: Args<'_>, from: usize, out: &mut KeyPositions) {
     out.push((1, KeyFlags::RO.and(KeyFlags::ACCESS)));
     let (mut target, mut at) = (None, from);

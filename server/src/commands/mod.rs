@@ -31,6 +31,8 @@ pub(crate) mod scan;
 pub(crate) mod set_algebra;
 pub(crate) mod set_picks;
 pub(crate) mod sets;
+pub(crate) mod sort;
+mod sort_elements;
 mod string_options;
 pub(crate) mod string_ranges;
 pub(crate) mod strings;
@@ -72,6 +74,7 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         expire::COMMANDS,
         dump::COMMANDS,
         object::COMMANDS,
+        sort::COMMANDS,
     ]
 }
 

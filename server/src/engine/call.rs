@@ -16,6 +16,7 @@ use super::handler::Command;
 use super::hot::Hot;
 use super::ports::Route;
 use crate::command::keys::{KeyPositions, extract};
+use crate::command::spec::UnnamedKeysFn;
 use crate::command::{KeyFlags, KnownKey, LockPlan};
 use crate::session::transaction::{Queued, QueuedKey};
 
@@ -79,6 +80,13 @@ impl Engine {
 }
 
 impl Call<'_> {
+    /// Whether the command may reach keys of any slot, and so has to run alone. In cluster mode none does.
+    #[inline]
+    pub(super) fn reaches_unnamed_keys(&self) -> bool {
+        let is_asked = |f: UnnamedKeysFn| f(self.args) && !self.hot.limits.cluster_enabled;
+        self.command.spec.unnamed_keys_fn.is_some_and(is_asked)
+    }
+
     /// A copy of the call that can be kept.
     pub(super) fn to_queued(self) -> Queued {
         let keys = self.keys.iter().map(|&KnownKey { position, slot, hash, is_channel, .. }| QueuedKey {

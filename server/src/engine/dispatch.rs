@@ -293,7 +293,9 @@ impl Engine {
         }
         let start = batch.out.len();
         let step = match command.handler {
-            Handler::Keyed(handler) => self.run_keyed(session, handler, &call, batch.out),
+            Handler::Keyed(handler) if !call.reaches_unnamed_keys() => {
+                self.run_keyed(session, handler, &call, batch.out)
+            }
             _ => self.run(session, &call, batch),
         };
         end_turn(session, command, step, start, batch)

@@ -50,6 +50,8 @@ mod hash_effects_tests;
 mod list_effects_tests;
 #[cfg(test)]
 mod set_effects_tests;
+#[cfg(test)]
+mod sort_effects_tests;
 mod tracking;
 pub(crate) mod transaction;
 pub(crate) mod tries;

@@ -22,10 +22,11 @@ use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, LockPlan, 
 use crate::session::{ReplyMode, Session};
 
 impl Engine {
-    /// Runs a command that takes its locks by itself.
+    /// Runs a command that takes its locks by itself, or runs alone.
     pub(super) fn run(self: &Arc<Self>, session: &mut Session, call: &Call<'_>, batch: &mut Batch<'_, '_>) -> Step {
         let step = match call.command.handler {
             Handler::Keyspace(handler) => self.run_keyspace(session, handler, call, batch),
+            Handler::Keyed(handler) => self.run_keyed_alone(session, handler, call, batch),
             _ => {
                 if session.tracks_reads {
                     // Noted before the command reads: at worst the client is notified once too often.
@@ -74,6 +75,39 @@ impl Engine {
             }
         }
         self.settle_file(session, &mut unit);
+        self.serve_later(session, &mut unit, call.now);
+        self.end_unit(session, unit);
+        answer(session, batch.out, start)
+    }
+
+    /// Runs a keyed command that may reach any slot.
+    #[cold]
+    fn run_keyed_alone(
+        self: &Arc<Self>,
+        session: &mut Session,
+        handler: KeyedFn,
+        call: &Call<'_>,
+        batch: &mut Batch<'_, '_>,
+    ) -> Step {
+        let caller = self.caller(session, call.now, false);
+        let mut unit = Unit::of(session);
+        let start = batch.out.len();
+        let out = &mut *batch.out;
+        let run = |_: &mut Pass<'_>, session: &mut Session| {
+            // The gate was released for the wait, and another thread may have begun a pause of writes meanwhile.
+            if let Some(until) = self.pause_gate(session, call.command, call.now) {
+                return Err(Held::Pause(until));
+            }
+            let work = Work { out, rng: &mut session.rng, unit: &mut unit };
+            self.call_keyed(caller, *call, handler, Slots::all(&self.keyspace), work);
+            if session.tracks_reads {
+                self.remember_read(session, call);
+            }
+            Ok(())
+        };
+        if let Err(held) = alone(batch.pass, session, run) {
+            return Step::Stop(Next::Held(held));
+        }
         self.serve_later(session, &mut unit, call.now);
         self.end_unit(session, unit);
         answer(session, batch.out, start)

@@ -145,13 +145,13 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     }
     ctx.session.in_exec = true;
     let (engine, now) = (ctx.engine, ctx.now);
-    let keyed_only =
-        multi.queue.iter().all(|q| matches!(engine.registry.by_index(q.command).handler, Handler::Keyed(_)));
     let hot = engine.hot.load();
-    let mut plan = LockPlan::default();
+    let (mut plan, mut keyed_only) = (LockPlan::default(), true);
     for queued in &multi.queue {
         let keys = queued.known();
-        engine.plan_locks(&call_of(engine, queued, &keys, &hot, now), ctx.session.db, &mut plan);
+        let call = call_of(engine, queued, &keys, &hot, now);
+        keyed_only &= matches!(call.command.handler, Handler::Keyed(_)) && !call.reaches_unnamed_keys();
+        engine.plan_locks(&call, ctx.session.db, &mut plan);
     }
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);

@@ -5,6 +5,7 @@ use protocol::resp::reply::Reply;
 use super::describe::{number_field, status_set, text_field};
 use super::subcommands;
 use crate::command::Spec;
+use crate::command::spec::BeginSearch;
 use crate::command::syntax::{self, ArgType, Argument};
 use crate::engine::handler::Command;
 use crate::engine::registry::Registry;
@@ -47,7 +48,8 @@ pub(super) fn docs(reply: &mut Reply<'_>, registry: &Registry, command: &Command
     }
     if !arguments.is_empty() {
         reply.bulk_str("arguments");
-        let mut keys = KeyCounter { next: 0, specs: spec.keys.len() };
+        let patterns = spec.keys.iter().position(|key| key.begin == BeginSearch::Unknown);
+        let mut keys = KeyCounter { next: 0, specs: spec.keys.len(), patterns };
         argument_list(reply, &arguments, &mut keys);
     }
     if !children.is_empty() {
@@ -75,6 +77,8 @@ fn history(reply: &mut Reply<'_>, spec: &Spec) {
 struct KeyCounter {
     next: usize,
     specs: usize,
+    /// The spec of the keys that patterns stand for, which comes before those of the keys behind them.
+    patterns: Option<usize>,
 }
 
 impl KeyCounter {
@@ -94,7 +98,11 @@ fn argument_list(reply: &mut Reply<'_>, arguments: &[Argument<'_>], keys: &mut K
 }
 
 fn argument(reply: &mut Reply<'_>, argument: &Argument<'_>, keys: &mut KeyCounter) {
-    let key_spec = if argument.ty == ArgType::Key { keys.take() } else { None };
+    let key_spec = match argument.ty {
+        ArgType::Key => keys.take(),
+        ArgType::Pattern => keys.patterns.inspect(|index| keys.next = keys.next.max(index + 1)),
+        _ => None,
+    };
     let flags: Vec<&str> =
         [(argument.optional, "optional"), (argument.multiple, "multiple"), (argument.multiple_token, "multiple_token")]
             .iter()
