@@ -155,6 +155,7 @@ fn transaction(calls: Vec<Words>) -> Vec<Words> {
 const KEYED: &[Case] = &[
     case("mset", |names, n| call("MSET", names.pairs(n), "")),
     case("msetnx", |names, n| call("MSETNX", names.pairs(n), "")),
+    case("msetex", |names, n| call(&format!("MSETEX {n}"), names.pairs(n), "EX 1000")),
     case("mget", |names, n| call("MGET", names.keys(n), "")).after(filled),
     case("mget of one key", |names, n| call("MGET", same(&names.key(), n), "")),
     case("mget and mset of who tracks", |names, n| {

@@ -16,9 +16,9 @@ use integration::oracle::Binary;
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-/// Writing commands that are not in the round: they work on whole databases or need another server, and have their own
-/// tests.
-const ELSEWHERE: [&str; 4] = ["flushall", "flushdb", "swapdb", "migrate"];
+/// Writing commands that are not in the round: they work on whole databases, need another server, or are unknown to the
+/// stock one; they have their own tests.
+const ELSEWHERE: [&str; 7] = ["flushall", "flushdb", "swapdb", "migrate", "delifeq", "delex", "msetex"];
 
 /// One round of a writer; a line is sent and counted as one step. `K` stands for the writer's hash tag, `P` for a
 /// payload of DUMP.

@@ -11,10 +11,10 @@ pub(crate) const NOTE: &str = "- not supported by slotd yet";
 
 /// In lower case, separated by spaces.
 pub(crate) const COMMANDS: &str = "\
-    acl bgrewriteaof clusterscan commandlog delex delifeq digest eval eval_ro evalsha evalsha_ro fcall fcall_ro \
+    acl bgrewriteaof clusterscan commandlog eval eval_ro evalsha evalsha_ro fcall fcall_ro \
     function \
     hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex \
-    httl latency module monitor msetex script slowlog vadd vcard vdim vemb vgetattr vinfo vismember \
+    httl latency module monitor script slowlog vadd vcard vdim vemb vgetattr vinfo vismember \
     vlinks vrandmember vrange vrem vsetattr vsim waitaof xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo \
     xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim";
 

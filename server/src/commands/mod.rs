@@ -10,6 +10,7 @@
 pub(crate) mod bitfield;
 pub(crate) mod bitmaps;
 pub(crate) mod bitop;
+mod comparison;
 pub(crate) mod counters;
 pub(crate) mod dump;
 pub(crate) mod expire;
@@ -33,6 +34,7 @@ pub(crate) mod set_picks;
 pub(crate) mod sets;
 pub(crate) mod sort;
 mod sort_elements;
+pub(crate) mod string_conditions;
 mod string_options;
 pub(crate) mod string_ranges;
 pub(crate) mod strings;
@@ -50,6 +52,7 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
     vec![
         strings::COMMANDS,
         string_ranges::COMMANDS,
+        string_conditions::COMMANDS,
         bitmaps::COMMANDS,
         bitfield::COMMANDS,
         bitop::COMMANDS,

@@ -6,17 +6,20 @@
 
 use protocol::resp::Args;
 
+use super::comparison::Comparison;
 use super::integer;
 use crate::command::{CmdError, error};
 
 /// The condition of SET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(super) enum Condition<'a> {
     Always,
     /// NX
     IfAbsent,
     /// XX
     IfPresent,
+    /// IFEQ, IFNE, IFDEQ, IFDNE
+    If(Comparison<'a>),
 }
 
 /// What SET does with the expiry.
@@ -31,7 +34,7 @@ pub(super) enum SetExpiry<'a> {
 /// The options of SET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SetRequest<'a> {
-    pub condition: Condition,
+    pub condition: Condition<'a>,
     pub expiry: SetExpiry<'a>,
     /// GET: reply with the old value.
     pub get: bool,
@@ -46,16 +49,18 @@ impl<'a> SetRequest<'a> {
         let mut request = Self { condition: Condition::Always, expiry: SetExpiry::Clear, get: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            if word.eq_ignore_ascii_case(b"NX") && request.condition != Condition::IfPresent {
+            if word.eq_ignore_ascii_case(b"NX") && matches!(request.condition, Condition::Always | Condition::IfAbsent)
+            {
                 request.condition = Condition::IfAbsent;
-            } else if word.eq_ignore_ascii_case(b"XX") && request.condition != Condition::IfAbsent {
+            } else if word.eq_ignore_ascii_case(b"XX")
+                && matches!(request.condition, Condition::Always | Condition::IfPresent)
+            {
                 request.condition = Condition::IfPresent;
             } else if word.eq_ignore_ascii_case(b"GET") {
                 request.get = true;
             } else if word.eq_ignore_ascii_case(b"KEEPTTL") && !matches!(request.expiry, SetExpiry::At(_)) {
                 request.expiry = SetExpiry::Keep;
-            } else {
-                let unit = Unit::parse(word).ok_or(error::SYNTAX)?;
+            } else if let Some(unit) = Unit::parse(word) {
                 let compatible = match request.expiry {
                     SetExpiry::Clear => true,
                     SetExpiry::Keep => false,
@@ -63,6 +68,9 @@ impl<'a> SetRequest<'a> {
                 };
                 let word = words.next().filter(|_| compatible).ok_or(error::SYNTAX)?;
                 request.expiry = SetExpiry::At(When { unit, word });
+            } else {
+                let operand = words.next().filter(|_| request.condition == Condition::Always);
+                request.condition = Condition::If(Comparison::parse(word, operand)?);
             }
         }
         Ok(request)

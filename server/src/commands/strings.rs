@@ -9,6 +9,7 @@ use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 use smallvec::SmallVec;
 
+use super::comparison::is_comparison;
 use super::string_options::{Condition, GetExRequest, SetExpiry, SetRequest, When};
 use crate::command::outcome::DONE;
 use crate::command::{
@@ -67,8 +68,8 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .summary("Set the string value of a key")
         .keys(&[KeySpec::at(1).rw().access().update().flags(KeyFlags::VARIABLE_FLAGS).notes("RW and ACCESS due to the optional `GET` argument")])
         .key_flags_fn(set_key_flags)
-        .syntax("key:key value:string [condition:<'NX|'XX>@2.6.12] ['GET@6.2.0] [expiration:<EX=seconds:integer@2.6.12|PX=milliseconds:integer@2.6.12|EXAT=unix-time-seconds:unix-time@6.2.0|PXAT=unix-time-milliseconds:unix-time@6.2.0|'KEEPTTL@6.0.0>]")
-        .history(&[("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."), ("6.0.0", "Added the `KEEPTTL` option."), ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."), ("7.0.0", "Allowed the `NX` and `GET` options to be used together.")]),
+        .syntax("key:key value:string [condition:<'NX@2.6.12|'XX@2.6.12|IFEQ=ifeq-value:string@8.1.0|IFNE=ifne-value:string@8.4.0|IFDEQ=ifdeq-digest:string@8.4.0|IFDNE=ifdne-digest:string@8.4.0>] ['GET@6.2.0] [expiration:<EX=seconds:integer@2.6.12|PX=milliseconds:integer@2.6.12|EXAT=unix-time-seconds:unix-time@6.2.0|PXAT=unix-time-milliseconds:unix-time@6.2.0|'KEEPTTL@6.0.0>]")
+        .history(&[("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."), ("6.0.0", "Added the `KEEPTTL` option."), ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."), ("7.0.0", "Allowed the `NX` and `GET` options to be used together."), ("8.1.0", "Added the `IFEQ` option."), ("8.4.0", "Added the `IFNE`, `IFDEQ` and `IFDNE` options.")]),
     Declared::new("SETEX", Arity::exactly(4), Group::String, Flags::WRITE.and(Flags::DENYOOM), setex as KeyedFn)
         .since("2.0.0")
         .summary("Set the value and expiration of a key")
@@ -114,7 +115,7 @@ fn get(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Sets a key and announces it; an expiry is propagated as absolute milliseconds.
 #[inline]
-fn store(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, value: &[u8], ttl: Ttl) {
+pub(super) fn store(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, value: &[u8], ttl: Ttl) {
     ctx.data.set_string(key, StringValue::encode(value), ttl);
     ctx.data.changed(key, NotifyClass::String, "set");
     if let Ttl::At(at) = ttl {
@@ -140,9 +141,10 @@ fn set(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// SET overwrites without reading, unless GET asks for the old value.
+/// SET overwrites without reading, unless GET asks for the old value, or a condition about it is made.
 fn set_key_flags(args: Args<'_>) -> KeyFlags {
-    let gets = args.skip(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET"));
+    let is_read = |word: &[u8]| word.eq_ignore_ascii_case(b"GET") || is_comparison(word);
+    let gets = args.skip(3).iter().any(is_read);
     if gets { KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::UPDATE) } else { KeyFlags::OW.and(KeyFlags::UPDATE) }
 }
 
@@ -161,6 +163,7 @@ fn set_with_options(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         Condition::Always => true,
         Condition::IfAbsent => ctx.data.peek(&key).is_none(),
         Condition::IfPresent => ctx.data.peek(&key).is_some(),
+        Condition::If(comparison) => comparison.admits(ctx.data.peek(&key).map(EntryRef::value))?,
     };
     if !may_set {
         if !request.get {
@@ -171,7 +174,17 @@ fn set_with_options(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     store(ctx, &key, &args[2], ttl);
     if !request.get {
         ctx.reply.ok();
-    } else if ctx.data.effects.propagating && !matches!(ttl, Ttl::At(_)) {
+    }
+    if ctx.data.effects.propagating && !matches!(ttl, Ttl::At(_)) {
+        if matches!(request.condition, Condition::If(_)) {
+            // It held, and replicas may not know it.
+            let keep: &[&[u8]] = if ttl == Ttl::Keep { &[b"KEEPTTL"] } else { &[] };
+            ctx.data.effects.propagate_instead(&[&[b"SET", key.bytes, &args[2]], keep].concat());
+            return DONE;
+        }
+        if !request.get {
+            return DONE;
+        }
         // The reply of GET is of no use to a replica.
         let is_get = |word: &[u8]| word.eq_ignore_ascii_case(b"GET");
         let words = args.iter().enumerate().filter(|(at, word)| *at < 3 || !is_get(word)).map(|(_, word)| word);
