@@ -33,8 +33,8 @@ pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
         "debug",
         "\
          aof-flush-sleep assert client-eviction clusterlink crash-and-recover htstats htstats-key leak loadaof \
-         mallctl mallctl-str oom panic populate protocol quicklist replicate replybuffer restart sdslen segfault \
-         set-disable-deny-scripts set-skip-checksum-validation stringmatch-test structsize",
+         mallctl mallctl-str oom panic populate replicate replybuffer restart sdslen segfault \
+         set-disable-deny-scripts set-skip-checksum-validation structsize",
     ),
     ("memory", "doctor malloc-stats purge stats"),
 ];

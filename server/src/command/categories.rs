@@ -75,9 +75,9 @@ impl Categories {
         let when = |applies: bool, categories: Self| if applies { categories } else { Self::NONE };
         // Commands on the whole data set (FLUSHALL, SWAPDB), or on behalf of another server (RESTORE-ASKING).
         let writes_as_server = spec.group == Group::Server && flags.has(Flags::WRITE);
-        // A container itself does nothing. WAIT concerns the connection, not keys.
+        // A container itself does nothing. WAIT concerns the connection, not keys; SORT has the categories of types.
         let group = when(!flags.has(Flags::CONTAINER), of_group(spec.group));
-        let group = when(!(group == Self::KEYSPACE && spec.categories.has(Self::CONNECTION)), group);
+        let group = when(!(group == Self::KEYSPACE && spec.categories.any(Self::CONNECTION.and(Self::LIST))), group);
         spec.categories
             .and(group)
             .and(when(flags.has(Flags::READONLY) && spec.group != Group::Scripting, Self::READ))

@@ -2,7 +2,8 @@
 //!
 //! Commands that move elements between lists or wait for them are in [`super::list_moves`]. The list itself is in
 //! [`crate::store::types::list`]; this file gives its operations words, replies and events. A key whose list becomes
-//! empty is removed at once ([`Data::edit`](crate::command::Data::edit)), so an existing list always has an element. Redis: t_list.c.
+//! empty is removed at once ([`Data::edit`](crate::command::Data::edit)), so an existing list always has an element.
+//! Redis: t_list.c.
 
 use std::ops::ControlFlow;
 

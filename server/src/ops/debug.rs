@@ -11,8 +11,8 @@ use protocol::slot::key_slot;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Ops;
 use super::neighbours::Order;
+use super::{Ops, debug_replies};
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::command::{CmdError, error, help};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
@@ -39,6 +39,13 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
         (b"CRASH-AND-RECOVER", _) => return start_again(ops, ctx, args.get(2), Order::Recover),
         (b"OBJECT", 3) => return object(ctx, &args[2]),
         (b"LISTPACK", 3) => return listpack(ctx, &args[2]),
+        (b"QUICKLIST", 3 | 4) => return quicklist(ctx, &args[2]),
+        (b"PROTOCOL", 3) => return debug_replies::protocol(ctx, &args[2]).map(|()| Handled::Done),
+        (b"STRINGMATCH-TEST", 2) => {
+            let text = debug_replies::match_strings(&mut ctx.session.rng);
+            ctx.reply.simple(text);
+            return Ok(Handled::Done);
+        }
         (b"DIGEST", 2) => {
             return Ok(match alone(ctx.pass, ctx.session, |_, _| Ok(dataset_digest(&ops.engine.keyspace))) {
                 Ok(digest) => {
@@ -256,6 +263,17 @@ fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     Err(error::NO_SUCH_KEY)
 }
 
+/// Redis prints the nodes to its standard output.
+fn quicklist(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
+    match with_entry(ctx, key, |entry| entry.collection::<List>().is_some()) {
+        Ok(Some(true)) => ctx.reply.simple("Quicklist structure printed on stdout"),
+        Ok(Some(false)) => return Err(CmdError::text("ERR Not a quicklist encoded object.")),
+        Ok(None) => return Err(error::NO_SUCH_KEY),
+        Err(held) => return Ok(Handled::Postponed(held)),
+    }
+    Ok(Handled::Done)
+}
+
 /// The digest of all keys. The caller holds the barrier, so the digest is of one moment.
 fn dataset_digest(keyspace: &Keyspace) -> Digest {
     let mut digest = Digest::default();
@@ -305,6 +323,10 @@ const HELP: &[&str] = &[
     "    Write <message> to the server log.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "PROTOCOL <type>",
+    "    Reply with a test value of the specified type. <type> can be: string,",
+    "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+    "    true, false.",
     "RELOAD [option ...]",
     "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
     "    * MERGE: conflicting keys will be loaded from RDB.",
@@ -321,8 +343,13 @@ const HELP: &[&str] = &[
     "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
     "SLEEP <seconds>",
     "    Stop the server for <seconds>. Decimals allowed.",
+    "STRINGMATCH-TEST",
+    "    Run a fuzz tester against the stringmatchlen() function.",
     "LISTPACK <key>",
     "    Show low level info about the listpack encoding of <key>.",
+    "QUICKLIST <key> [<0|1>]",
+    "    Show low level info about the quicklist encoding of <key>.",
+    "    The optional argument (0 by default) sets the level of detail",
     "PAUSE-CRON <0|1>",
     "    Stop periodic cron job processing.",
 ];

@@ -3,7 +3,7 @@
 //! ```text
 //! shutdown    ends a node in order, for SHUTDOWN and for signals    attempt  decides how a shutdown ends
 //! |                                                                  settle   waits for writes that are under way
-//! debug       DEBUG, for tests                                      memory   MEMORY USAGE
+//! debug       DEBUG, for tests (with debug_replies)                 memory   MEMORY USAGE
 //! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
 //! contention  SLOTD CONTENTION: who waited for whom
 //! config      CONFIG                                                info     INFO
@@ -21,6 +21,7 @@ pub(crate) mod config;
 mod contention;
 mod cron;
 mod debug;
+mod debug_replies;
 pub(crate) mod info;
 pub(crate) mod introspect;
 mod lolwut;
