@@ -13,5 +13,12 @@ pub mod hyperloglog {
 }
 pub use crate::store::types::list::{List, ListOptions};
 pub use crate::store::types::set::{Set, SetLimits};
+/// Streams.
+pub mod stream {
+    pub use crate::store::types::stream::{
+        Consumer, Counters, Delivery, Entry, Fields, Group, Keep, Log, NotAdded, Pairs, Pending, Stream, StreamId,
+        StreamLimits, Trim, WrittenId,
+    };
+}
 pub use crate::store::types::zset::{ZSet, ZSetOptions};
 pub use crate::store::{Collection, Value, ValueRef};

@@ -52,6 +52,10 @@ const KINDS: &[Kind] = &[
     pairs("hashes with a long value", "HSET", 3, 100, 20_000),
     pairs("big hashes", "HSET", 20_000, 16, 20),
     pairs("hashes of huge values", "HSET", 10, 200_000, 5),
+    pairs("streams of one entry", "XADD", 1, 16, 20_000),
+    pairs("small streams", "XADD", 10, 16, 8_000),
+    pairs("streams of many entries", "XADD", 20_000, 16, 10),
+    pairs("streams of large entries", "XADD", 30, 20_000, 50),
     kind("small sorted sets", "ZADD", 10, 12, 20_000),
     kind("sorted sets of small members", "ZADD", 20_000, 16, 30),
     kind("sorted sets of large members", "ZADD", 300, 2_000, 20),
@@ -97,6 +101,11 @@ fn memory_usage_is_what_the_allocator_spends() {
                 .clone()
                 .flat_map(|number| {
                     let key = format!("{:016}", number);
+                    if kind.command == "XADD" {
+                        return (1..=kind.elements)
+                            .flat_map(|id| encode(&["XADD", &key, &id.to_string(), "f", &value]))
+                            .collect();
+                    }
                     let mut words = vec![kind.command, key.as_str()];
                     let scored = elements(kind);
                     let numbers: Vec<String> = (0..kind.elements).map(|number| number.to_string()).collect();
@@ -114,7 +123,8 @@ fn memory_usage_is_what_the_allocator_spends() {
                 })
                 .collect();
             client.send_raw(&request).expect("sent");
-            keys.for_each(|_| drop(client.reply(integration::wait::secs(30)).expect("a reply")));
+            let replies = if kind.command == "XADD" { keys.len() * kind.elements } else { keys.len() };
+            (0..replies).for_each(|_| drop(client.reply(integration::wait::secs(30)).expect("a reply")));
         }
         let spent = used(&mut client) - before;
         let told = client.cmd("MEMORY USAGE 0000000000000003 SAMPLES 0").int() * kind.keys as i64;

@@ -89,6 +89,26 @@ fn members(names: &Names, n: usize) -> Vec<Words> {
     call(&format!("SADD {}", names.key()), names.keys(n), "")
 }
 
+/// So many ids.
+fn ids(n: usize) -> Words {
+    (1..=n).map(|number| number.to_string().into_bytes()).collect()
+}
+
+/// A stream of so many entries at one key.
+fn entries(names: &Names, n: usize) -> Vec<Words> {
+    let key = names.key();
+    (1..=n).map(|number| words(&format!("XADD {key} {number} f v"))).collect()
+}
+
+/// The same, and a group with all of them pending.
+fn pending(names: &Names, n: usize) -> Vec<Words> {
+    let group = [
+        words(&format!("XGROUP CREATE {} g 0", names.key())),
+        words(&format!("XREADGROUP GROUP g c STREAMS {} >", names.key())),
+    ];
+    [entries(names, n), group.to_vec()].concat()
+}
+
 /// So many keys, each a set of the same two members.
 fn sets(names: &Names, n: usize) -> Vec<Words> {
     names.keys(n).into_iter().map(|key| [words("SADD"), vec![key], words("a b")].concat()).collect()
@@ -288,6 +308,19 @@ const KEYED: &[Case] = &[
     case("sdiff", |names, n| call("SDIFF", [same(&names.key(), 1), names.keys(n)].concat(), ""))
         .after(|names, n| [members(names, n), sets(names, n)].concat()),
     case("sdiffstore", |names, n| call(&format!("SDIFFSTORE {}", names.key()), names.keys(n), "")).after(sets),
+    case("xadd", |names, n| call(&format!("XADD {} *", names.key()), names.pairs(n / 2), "")),
+    case("xdel", |names, n| call(&format!("XDEL {}", names.key()), ids(n), "")).after(entries),
+    case("xack", |names, n| call(&format!("XACK {} g", names.key()), ids(n), "")).after(pending),
+    case("xclaim", |names, n| call(&format!("XCLAIM {} g d 0", names.key()), ids(n), "JUSTID")).after(pending),
+    case("xread", |names, n| call("XREAD STREAMS", [names.keys(n / 2), same("0", n / 2)].concat(), "")),
+    case("xread of one", |names, n| {
+        call("XREAD COUNT 1 STREAMS", [same(&names.key(), n / 2), same("5", n / 2)].concat(), "")
+    })
+    .after(entries),
+    case("xreadgroup", |names, n| {
+        call("XREADGROUP GROUP g d COUNT 1 STREAMS", [same(&names.key(), n / 2), same(">", n / 2)].concat(), "")
+    })
+    .after(pending),
     case("keys", |_, _| vec![words("KEYS *:99*")]).after(filled),
     case("scan", |_, n| vec![words(&format!("SCAN 0 COUNT {n}"))]).after(filled),
     case("ssubscribe", |names, n| call("SSUBSCRIBE", names.keys(n), "")),

@@ -44,6 +44,7 @@ mod random_words;
 mod scan;
 mod sort;
 mod starting;
+mod streams;
 mod string_conditions;
 mod strings;
 mod tracking;

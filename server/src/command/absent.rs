@@ -14,9 +14,8 @@ pub(crate) const COMMANDS: &str = "\
     acl bgrewriteaof clusterscan commandlog eval eval_ro evalsha evalsha_ro fcall fcall_ro \
     function \
     hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex \
-    httl latency module monitor script slowlog vadd vcard vdim vemb vgetattr vinfo vismember \
-    vlinks vrandmember vrange vrem vsetattr vsim waitaof xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo \
-    xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim";
+    httl latency module monitor script slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
+    vrem vsetattr vsim waitaof xackdel xdelex";
 
 /// The prefixes of the commands of Redis's modules, in lower case.
 const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];

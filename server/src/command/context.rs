@@ -17,6 +17,7 @@ use super::{CmdError, error};
 use crate::base::rng::Rng;
 use crate::store::types::hash::HashLimits;
 use crate::store::types::set::SetLimits;
+use crate::store::types::stream::StreamLimits;
 use crate::store::types::zset::ZSetOptions;
 use crate::store::{
     AccessClock, Cause, Change, Door, EntryMut, EntryRef, KeyHash, Keyspace, Lfu, Removed, Slot, SlotGuard,
@@ -49,6 +50,8 @@ pub(crate) struct DataLimits {
     pub hash: HashLimits,
     /// When a set changes its form, and the seed of its table.
     pub set: SetLimits,
+    /// When a node of a stream is full.
+    pub stream: StreamLimits,
     /// `proto-max-bulk-len`: no string grows beyond it.
     pub max_string: usize,
     /// `hll-sparse-max-bytes`: longer HyperLogLogs are dense.
@@ -473,6 +476,11 @@ impl Data<'_> {
     fn tell(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.slots.at(db, key.slot).written(key.hash, key.change(db, Cause::Written), &mut *self.effects);
         self.effects.notify(class, event, db, key.bytes);
+    }
+
+    /// Makes clients that wait for this key look at it, although it was not changed.
+    pub(crate) fn wake(&mut self, key: &Key<'_>) {
+        self.effects.ready(self.db, key.bytes);
     }
 
     /// Notes an event without a change (a second event of the same command).

@@ -25,6 +25,10 @@ impl CmdError {
     pub(crate) fn quoting(before: &str, word: &[u8], after: &str) -> Self {
         Self(Cow::Owned([before.as_bytes(), c_string(word), after.as_bytes()].concat()))
     }
+    /// A text made of bytes at run time.
+    pub(crate) fn of_bytes(text: Vec<u8>) -> Self {
+        Self(Cow::Owned(text))
+    }
     /// The whole line.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0

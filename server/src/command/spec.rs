@@ -169,7 +169,6 @@ bits! {
 
 /// The group of a command (COMMAND DOCS) and, for data types, its ACL category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "Redis's list, whole: COMMAND LIST FILTERBY knows all groups")]
 pub(crate) enum Group {
     Generic,
     String,

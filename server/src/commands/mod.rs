@@ -34,6 +34,12 @@ pub(crate) mod set_picks;
 pub(crate) mod sets;
 pub(crate) mod sort;
 mod sort_elements;
+pub(crate) mod stream_claims;
+pub(crate) mod stream_groups;
+pub(crate) mod stream_info;
+pub(crate) mod stream_reads;
+mod stream_words;
+pub(crate) mod streams;
 pub(crate) mod string_conditions;
 mod string_options;
 pub(crate) mod string_ranges;
@@ -73,6 +79,11 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         geo_search::COMMANDS,
         zset_algebra::COMMANDS,
         zset_samples::COMMANDS,
+        streams::COMMANDS,
+        stream_reads::COMMANDS,
+        stream_groups::COMMANDS,
+        stream_claims::COMMANDS,
+        stream_info::COMMANDS,
         keys::COMMANDS,
         expire::COMMANDS,
         dump::COMMANDS,

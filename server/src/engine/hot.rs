@@ -10,6 +10,7 @@ use crate::session::client::ClientHandle;
 use crate::store::Lfu;
 use crate::store::types::hash::HashLimits;
 use crate::store::types::set::SetLimits;
+use crate::store::types::stream::StreamLimits;
 use crate::store::types::zset::ZSetOptions;
 
 /// A snapshot of hot directives.
@@ -67,6 +68,10 @@ impl Hot {
                     max_value: usize::try_from(config.int(ids::SET_MAX_LISTPACK_VALUE)).unwrap_or(0),
                     seed,
                 },
+                stream: StreamLimits {
+                    node_bytes: usize::try_from(config.memory(ids::STREAM_NODE_MAX_BYTES)).unwrap_or(usize::MAX),
+                    node_entries: u64::try_from(config.int(ids::STREAM_NODE_MAX_ENTRIES)).unwrap_or(0),
+                },
                 max_string: config.memory(ids::PROTO_MAX_BULK_LEN) as usize,
                 hll_sparse_max_bytes: config.memory(ids::HLL_SPARSE_MAX_BYTES) as usize,
                 lazy_expire: config.bool(ids::LAZYFREE_LAZY_EXPIRE),
@@ -122,6 +127,8 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::SET_MAX_INTSET_ENTRIES,
     ids::SET_MAX_LISTPACK_ENTRIES,
     ids::SET_MAX_LISTPACK_VALUE,
+    ids::STREAM_NODE_MAX_BYTES,
+    ids::STREAM_NODE_MAX_ENTRIES,
     ids::PROTO_MAX_BULK_LEN,
     ids::HLL_SPARSE_MAX_BYTES,
     ids::LAZYFREE_LAZY_EXPIRE,

@@ -52,6 +52,8 @@ mod list_effects_tests;
 mod set_effects_tests;
 #[cfg(test)]
 mod sort_effects_tests;
+#[cfg(test)]
+mod stream_effects_tests;
 mod tracking;
 pub(crate) mod transaction;
 pub(crate) mod tries;

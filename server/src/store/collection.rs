@@ -11,6 +11,7 @@
 use super::types::hash::Hash;
 use super::types::list::List;
 use super::types::set::Set;
+use super::types::stream::Stream;
 use super::types::zset::ZSet;
 use super::value::{Encoding, Type};
 
@@ -110,6 +111,8 @@ collections! {
     Set,
     /// A sorted set.
     ZSet,
+    /// A stream.
+    Stream,
 }
 
 impl Collection {
@@ -121,6 +124,7 @@ impl Collection {
             Collection::Hash(_) => Type::Hash,
             Collection::Set(_) => Type::Set,
             Collection::ZSet(_) => Type::ZSet,
+            Collection::Stream(_) => Type::Stream,
         }
     }
 
@@ -132,6 +136,7 @@ impl Collection {
             Collection::Set(set) => set.encoding(),
             Collection::ZSet(zset) if zset.as_listpack().is_some() => Encoding::ListPack,
             Collection::ZSet(_) => Encoding::SkipList,
+            Collection::Stream(_) => Encoding::Stream,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::store::change::tests::{Witness, change};
 use crate::store::types::hash::{Hash, HashLimits};
 use crate::store::types::list::{List, ListOptions};
 use crate::store::types::set::{Set, SetLimits};
+use crate::store::types::stream::{Delivery, Group, Keep, Stream, StreamId, StreamLimits, Trim};
 use crate::store::types::zset::{ZSet, ZSetOptions};
 use crate::store::{CollectionType, EntryMut, EntryRef, Keyspace, StringValue, Ttl, Value};
 
@@ -39,6 +40,12 @@ enum Op {
     AddMembers { first: u16, len: usize, times: usize, limit: usize },
     RemoveMembers { first: u16, len: usize, times: usize },
     PopMembers { count: usize, seed: u64 },
+    MakeStream,
+    AddEntries { len: usize, times: usize, node_entries: u64 },
+    DeleteEntries { every: usize, from: usize },
+    TrimEntries { keep: u64 },
+    Deliver { consumer: u8, count: usize },
+    Acknowledge { count: usize },
     Remove,
     MoveTo { key: u8 },
     CopyTo { key: u8 },
@@ -81,6 +88,16 @@ fn op() -> impl Strategy<Value = Op> {
             times
         }),
         (0..300_usize, any::<u64>()).prop_map(|(count, seed)| Op::PopMembers { count, seed }),
+        Just(Op::MakeStream),
+        (0..300_usize, 1..200_usize, 1..40_u64).prop_map(|(len, times, node_entries)| Op::AddEntries {
+            len,
+            times,
+            node_entries
+        }),
+        (1..5_usize, 0..100_usize).prop_map(|(every, from)| Op::DeleteEntries { every, from }),
+        (0..200_u64).prop_map(|keep| Op::TrimEntries { keep }),
+        (0..4_u8, 0..150_usize).prop_map(|(consumer, count)| Op::Deliver { consumer, count }),
+        (0..150_usize).prop_map(|count| Op::Acknowledge { count }),
         Just(Op::Remove),
         (0..6_u8).prop_map(|key| Op::MoveTo { key }),
         (0..6_u8).prop_map(|key| Op::CopyTo { key }),
@@ -217,6 +234,41 @@ fn set_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
     }
 }
 
+/// Changes the stream at a key.
+fn edit_stream(keyspace: &Keyspace, key: &[u8], op: &Op) {
+    edit(keyspace, key, |stream: &mut Stream| match *op {
+        Op::AddEntries { len, times, node_entries } => {
+            let (value, limits) = (vec![b'v'; len], StreamLimits { node_entries, ..StreamLimits::default() });
+            let entry: &[(&[u8], &[u8])] = &[(b"field", &value)];
+            (0..times).for_each(|_| _ = stream.log_mut().add(None, entry, &limits, 1));
+        }
+        Op::DeleteEntries { every, from } => {
+            let ids = stream.log().range(StreamId::MIN, StreamId::MAX).map(|entry| entry.id);
+            let ids: Vec<StreamId> = ids.skip(from).step_by(every).collect();
+            ids.iter().for_each(|id| assert!(stream.log_mut().delete(*id)));
+        }
+        Op::TrimEntries { keep } => {
+            stream.log_mut().trim(Trim { keep: Keep::Last(keep), whole_nodes: keep % 2 == 0, limit: 0 });
+        }
+        Op::Deliver { consumer, count } => {
+            stream.add_group(b"group", Group::new(StreamId::MIN, 0));
+            stream.edit_group(b"group", |group, log| {
+                group.add_consumer(&[consumer; 40], 1);
+                let consumer = &group.consumer(&[consumer; 40]).expect("it is there").0.clone();
+                group.deliver(log, Delivery { consumer, count, noack: false, now: 1 }, |_, _| ());
+            });
+        }
+        Op::Acknowledge { count } => drop(stream.edit_group(b"group", |group, _| {
+            let ids: Vec<StreamId> = group.pending_from(StreamId::MIN).map(|(id, _)| id).take(count).collect();
+            ids.iter().for_each(|id| assert!(group.acknowledge(*id)));
+            if count > 140 {
+                group.remove_consumer(&[1; 40]);
+            }
+        })),
+        _ => unreachable!("only edits of streams come here"),
+    });
+}
+
 fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::Cut>) {
     let (key, text) = (key(name), |len: usize| vec![b'v'; len]);
     let (hash, id) = (keyspace.hash(&key), key_slot(&key));
@@ -250,6 +302,12 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
         Op::AddScored { .. } | Op::PopScored { .. } | Op::RemoveScored { .. } | Op::Pack => {
             edit_zset(keyspace, &key, op);
         }
+        Op::MakeStream => drop(slot().insert(hash, &key, Value::from(Stream::new()), None)),
+        Op::AddEntries { .. }
+        | Op::DeleteEntries { .. }
+        | Op::TrimEntries { .. }
+        | Op::Deliver { .. }
+        | Op::Acknowledge { .. } => edit_stream(keyspace, &key, op),
         Op::Remove => drop(slot().remove(hash, change(&key, Cause::Deleted), &mut Witness::default())),
         Op::MoveTo { key: to } => {
             let (to, mut slot) = (self::key(*to), slot());

@@ -16,6 +16,7 @@ use super::collection::{Collection, CollectionType};
 use super::types::hash::Hash;
 use super::types::list::List;
 use super::types::set::Set;
+use super::types::stream::Stream;
 use super::types::zset::ZSet;
 use crate::base::number;
 
@@ -88,6 +89,12 @@ impl From<Set> for Value {
 impl From<ZSet> for Value {
     fn from(zset: ZSet) -> Self {
         Collection::from(zset).into()
+    }
+}
+
+impl From<Stream> for Value {
+    fn from(stream: Stream) -> Self {
+        Collection::from(stream).into()
     }
 }
 
@@ -194,6 +201,8 @@ pub enum Type {
     ZSet,
     /// Hashes.
     Hash,
+    /// Streams.
+    Stream,
 }
 
 impl Type {
@@ -205,6 +214,7 @@ impl Type {
             Type::Set => "set",
             Type::ZSet => "zset",
             Type::Hash => "hash",
+            Type::Stream => "stream",
         }
     }
 }
@@ -228,6 +238,8 @@ pub enum Encoding {
     IntSet,
     /// A big hash, or a set of other texts than few integers.
     HashTable,
+    /// A stream: packed nodes in order of their ids.
+    Stream,
 }
 
 impl Encoding {
@@ -242,6 +254,7 @@ impl Encoding {
             Encoding::SkipList => "skiplist",
             Encoding::IntSet => "intset",
             Encoding::HashTable => "hashtable",
+            Encoding::Stream => "stream",
         }
     }
 }

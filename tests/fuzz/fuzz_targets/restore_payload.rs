@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use slotd::parts::stream::{Delivery, Group, Keep, Pending, Stream, StreamId, StreamLimits, Trim};
 use slotd::parts::{
     Collection, Digest, Hash, HashLimits, List, ListOptions, PayloadLimits, Set, SetLimits, Value, ValueRef, ZSet,
     ZSetOptions, dump, restore,
@@ -27,6 +28,7 @@ fuzz_target!(|data: &[u8]| {
             Collection::ZSet(zset) => exercise_zset(zset, payload),
             Collection::Hash(hash) => exercise_hash(hash, &limits.hash, payload),
             Collection::Set(set) => exercise_set(set, &limits.set, payload),
+            Collection::Stream(stream) => exercise_stream(stream, payload),
         }
         if collection.is_empty() {
             return;
@@ -112,6 +114,48 @@ fn exercise_set(set: &mut Set, limits: &SetLimits, script: &[u8]) {
         };
         set.settle();
         assert_eq!(before.checked_add_signed(added), Some(set.len()));
+    }
+}
+
+/// The same for a stream.
+fn exercise_stream(stream: &mut Stream, script: &[u8]) {
+    let limits = StreamLimits { node_bytes: 200, node_entries: 3 };
+    for step in script.chunks_exact(2).take(64) {
+        let (op, at) = (step[0], usize::from(step[1]));
+        let id = stream.log().range(StreamId::MIN, StreamId::MAX).nth(at % 8).map_or(StreamId::MIN, |entry| entry.id);
+        let name = stream.groups().next().map_or_else(|| b"group".to_vec(), |(name, _)| name.to_vec());
+        match op % 7 {
+            0 => _ = stream.log_mut().add(None, &[(&step[..1], script)][..], &limits, 1),
+            1 => {
+                stream.log_mut().delete(id);
+                stream.log_mut().deleted();
+            }
+            2 => _ = stream.log_mut().trim(Trim { keep: Keep::Last(at as u64), whole_nodes: op > 99, limit: 0 }),
+            3 => _ = stream.log_mut().trim(Trim { keep: Keep::From(id), whole_nodes: op > 99, limit: 0 }),
+            4 => _ = stream.add_group(&name, Group::new(id, -1)),
+            5 => _ = stream.edit_group(&name, |group, log| {
+                group.add_consumer(step, 1);
+                let consumer = &group.consumer(step).expect("it was added").0.clone();
+                group.deliver(log, Delivery { consumer, count: at, noack: op > 99, now: 1 }, |_, _| ());
+                if log.get(id).is_some() {
+                    let pending = Pending::new(1, 1, consumer);
+                    group.set_pending(id, pending);
+                }
+            }),
+            _ => _ = stream.edit_group(&name, |group, log| {
+                group.acknowledge(id);
+                group.lag(log);
+                let first = group.consumers().next().map(|(name, _)| name.to_vec());
+                first.filter(|_| at > 200).map(|name| group.remove_consumer(&name))
+            }),
+        }
+        let log = stream.log();
+        assert_eq!(log.range(StreamId::MIN, StreamId::MAX).count() as u64, log.len());
+        assert_eq!(log.range_back(StreamId::MIN, StreamId::MAX).count() as u64, log.len());
+        for (_, group) in stream.groups() {
+            let owned: usize = group.consumers().map(|(_, consumer)| consumer.pending_count()).sum();
+            assert_eq!(owned, group.pending_count());
+        }
     }
 }
 

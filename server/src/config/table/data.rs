@@ -45,9 +45,9 @@ directives! {
     /// The largest HyperLogLog kept in its sparse form.
     HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, LONG_MAX, 3000);
     /// Size of a stream's node; 0 for no limit.
-    STREAM_NODE_MAX_BYTES = memory("stream-node-max-bytes", 0, LONG_MAX, 4096).no_effect();
+    STREAM_NODE_MAX_BYTES = memory("stream-node-max-bytes", 0, LONG_MAX, 4096);
     /// Entries of a stream's node; 0 for no limit.
-    STREAM_NODE_MAX_ENTRIES = int("stream-node-max-entries", 0, i64::MAX, 100).no_effect();
+    STREAM_NODE_MAX_ENTRIES = int("stream-node-max-entries", 0, i64::MAX, 100);
     /// How hard expired keys are searched, from 1 to 10.
     ACTIVE_EXPIRE_EFFORT = int("active-expire-effort", 1, 10, 1).no_effect();
     /// Spend a little time on rehashing when idle. slotd's tables never rehash as a whole.

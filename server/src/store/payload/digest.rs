@@ -5,6 +5,7 @@
 
 use crate::base::number::format_f64;
 use crate::base::sha1::{DIGEST_BYTES, sha1};
+use crate::store::types::stream::StreamId;
 use crate::store::{Collection, ValueRef};
 
 /// Type numbers as they enter a digest (Redis: OBJ_STRING and so on).
@@ -13,6 +14,7 @@ const TYPE_LIST: u32 = 1;
 const TYPE_SET: u32 = 2;
 const TYPE_ZSET: u32 = 3;
 const TYPE_HASH: u32 = 4;
+const TYPE_STREAM: u32 = 6;
 
 /// A digest in the making.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +81,16 @@ impl Digest {
                     value.with_text(|text| pair.mix(text));
                     self.xor(&pair.0);
                 });
+            }
+            ValueRef::Collection(Collection::Stream(stream)) => {
+                self.mix(&TYPE_STREAM.to_be_bytes());
+                for entry in stream.log().range(StreamId::MIN, StreamId::MAX) {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    for (name, value) in entry.fields {
+                        name.with_text(|text| self.mix(text));
+                        value.with_text(|text| self.mix(text));
+                    }
+                }
             }
         }
         if has_expire {

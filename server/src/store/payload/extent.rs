@@ -4,8 +4,8 @@
 //! parts of a body once: it remembers its position, and continues there when there are more bytes. So a list of a
 //! gigabyte costs no more in a thousand pieces, and a decoder only ever sees whole values.
 //!
-//! A form is described by its parts ([`form`]): parts in a row, and whether a count in front says how often they
-//! repeat.
+//! A form is described by its parts ([`form`]). A part may be a count and parts that repeat so often, which may hold
+//! such a part themselves.
 
 use protocol::rdb::{Length, ReadError, Reader, opcode};
 
@@ -20,32 +20,76 @@ enum Part {
     Double,
     /// A number as text: a byte that says its length, or which of the special numbers it is.
     TextDouble,
+    /// Bytes as they are.
+    Raw(usize),
+    /// A count, and so many times these parts.
+    Counted(&'static [Part]),
 }
 
-/// The parts of a body of one type byte.
-#[derive(Clone, Copy, Debug)]
-struct Form {
-    /// A count in front says how often the parts repeat; without it they occur once.
-    counted: bool,
-    parts: &'static [Part],
-}
+/// Counts within counts: a stream has groups, these have consumers, and these have pending entries.
+const DEPTH: usize = 4;
 
-/// The form of a type byte; `None` for types that are not supported.
-fn form(object_type: u8) -> Option<Form> {
-    let (counted, parts): (bool, &[Part]) = match object_type {
-        opcode::TYPE_STRING | opcode::TYPE_LIST_ZIPLIST | opcode::TYPE_ZSET_ZIPLIST | opcode::TYPE_ZSET_LISTPACK => {
-            (false, &[Part::String])
-        }
-        opcode::TYPE_HASH_ZIPMAP | opcode::TYPE_HASH_ZIPLIST | opcode::TYPE_HASH_LISTPACK => (false, &[Part::String]),
-        opcode::TYPE_HASH => (true, &[Part::String, Part::String]),
-        opcode::TYPE_SET_INTSET | opcode::TYPE_SET_LISTPACK => (false, &[Part::String]),
-        opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST | opcode::TYPE_SET => (true, &[Part::String]),
-        opcode::TYPE_LIST_QUICKLIST_2 => (true, &[Part::Length, Part::String]),
-        opcode::TYPE_ZSET => (true, &[Part::String, Part::TextDouble]),
-        opcode::TYPE_ZSET_2 => (true, &[Part::String, Part::Double]),
+/// The nodes of a stream; its length and last id follow.
+const NODES: Part = Part::Counted(&[Part::String, Part::String]);
+/// What is pending in a group: id, time, count.
+const PENDING: Part = Part::Counted(&[Part::Raw(16), Part::Raw(8), Part::Length]);
+/// What is pending for a consumer: ids.
+const OWN: Part = Part::Counted(&[Part::Raw(16)]);
+/// The consumers of a group, with one time and with two.
+const CONSUMERS: Part = Part::Counted(&[Part::String, Part::Raw(8), OWN]);
+const CONSUMERS_3: Part = Part::Counted(&[Part::String, Part::Raw(16), OWN]);
+
+const LENGTH: Part = Part::Length;
+const STREAM_PARTS: &[Part] =
+    &[NODES, LENGTH, LENGTH, LENGTH, Part::Counted(&[Part::String, LENGTH, LENGTH, PENDING, CONSUMERS])];
+/// Since Redis 7.0 with counters: first id, greatest deleted id, entries added; and in a group, entries read.
+const STREAM_PARTS_2: &[Part] = &[
+    NODES,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    Part::Counted(&[Part::String, LENGTH, LENGTH, LENGTH, PENDING, CONSUMERS]),
+];
+const STREAM_PARTS_3: &[Part] = &[
+    NODES,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    LENGTH,
+    Part::Counted(&[Part::String, LENGTH, LENGTH, LENGTH, PENDING, CONSUMERS_3]),
+];
+
+/// The parts of a type byte's body; `None` for types that are not supported.
+fn form(object_type: u8) -> Option<&'static [Part]> {
+    Some(match object_type {
+        opcode::TYPE_STRING
+        | opcode::TYPE_LIST_ZIPLIST
+        | opcode::TYPE_ZSET_ZIPLIST
+        | opcode::TYPE_ZSET_LISTPACK
+        | opcode::TYPE_HASH_ZIPMAP
+        | opcode::TYPE_HASH_ZIPLIST
+        | opcode::TYPE_HASH_LISTPACK
+        | opcode::TYPE_SET_INTSET
+        | opcode::TYPE_SET_LISTPACK => &[Part::String],
+        opcode::TYPE_HASH => &[Part::Counted(&[Part::String, Part::String])],
+        opcode::TYPE_LIST | opcode::TYPE_LIST_QUICKLIST | opcode::TYPE_SET => &[Part::Counted(&[Part::String])],
+        opcode::TYPE_LIST_QUICKLIST_2 => &[Part::Counted(&[Part::Length, Part::String])],
+        opcode::TYPE_ZSET => &[Part::Counted(&[Part::String, Part::TextDouble])],
+        opcode::TYPE_ZSET_2 => &[Part::Counted(&[Part::String, Part::Double])],
+        opcode::TYPE_STREAM_LISTPACKS => STREAM_PARTS,
+        opcode::TYPE_STREAM_LISTPACKS_2 => STREAM_PARTS_2,
+        opcode::TYPE_STREAM_LISTPACKS_3 => STREAM_PARTS_3,
         _ => return None,
-    };
-    Some(Form { counted, parts })
+    })
 }
 
 /// Why the end of a value cannot be found.
@@ -57,16 +101,22 @@ pub(crate) enum NoExtent {
     Unsupported(&'static str),
 }
 
+/// Parts in a row, and how often they are still to be passed.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    parts: &'static [Part],
+    /// Which part comes next.
+    next: usize,
+    /// The present round included.
+    rounds: u64,
+}
+
 /// A walk to the end of a value. See the top of the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
-    form: Form,
-    /// The count is still to be read.
-    count_due: bool,
-    /// How many repetitions are left.
-    rounds: u64,
-    /// Which part comes next.
-    part: usize,
+    rows: [Row; DEPTH],
+    /// How many rows are begun; the last of them is walked over.
+    begun: usize,
     /// Bytes of the body that were passed.
     passed: usize,
 }
@@ -78,9 +128,7 @@ impl Extent {
     /// [`NoExtent`].
     pub(crate) fn of(object_type: u8) -> Result<Self, NoExtent> {
         match (form(object_type), type_name(object_type)) {
-            (Some(form), _) => {
-                Ok(Self { form, count_due: form.counted, rounds: u64::from(!form.counted), part: 0, passed: 0 })
-            }
+            (Some(parts), _) => Ok(Self { rows: [Row { parts, next: 0, rounds: 1 }; DEPTH], begun: 1, passed: 0 }),
             (None, Some(name)) => Err(NoExtent::Unsupported(name)),
             (None, None) => Err(NoExtent::Unknown),
         }
@@ -94,24 +142,31 @@ impl Extent {
     pub(crate) fn run(&mut self, body: &[u8], max_string: u64) -> Result<usize, ReadError> {
         let start = self.passed;
         let mut reader = Reader::new(body.get(start..).unwrap_or_default());
-        if self.count_due {
-            self.rounds = reader.length()?;
-            self.count_due = false;
-            self.passed = start + reader.position();
-        }
-        while self.rounds > 0 {
-            for part in &self.form.parts[self.part..] {
-                match part {
-                    Part::Length => drop(reader.length()?),
-                    Part::String => skip_string(&mut reader, max_string)?,
-                    Part::Double => drop(reader.raw(size_of::<f64>())?),
-                    Part::TextDouble => drop(reader.text_double()?),
+        while let Some(row) = self.begun.checked_sub(1).map(|at| &mut self.rows[at]) {
+            let Some(&part) = row.parts.get(row.next) else {
+                row.next = 0;
+                row.rounds -= 1;
+                self.begun -= usize::from(row.rounds == 0);
+                continue;
+            };
+            let mut inner = None;
+            match part {
+                Part::Length => drop(reader.length()?),
+                Part::String => skip_string(&mut reader, max_string)?,
+                Part::Double => drop(reader.raw(size_of::<f64>())?),
+                Part::TextDouble => drop(reader.text_double()?),
+                Part::Raw(bytes) => drop(reader.raw(bytes)?),
+                Part::Counted(parts) => {
+                    let rounds = reader.length()?;
+                    inner = (rounds > 0).then_some(Row { parts, next: 0, rounds });
                 }
-                self.part += 1;
-                self.passed = start + reader.position();
             }
-            self.part = 0;
-            self.rounds -= 1;
+            row.next += 1;
+            self.passed = start + reader.position();
+            if let Some(inner) = inner {
+                self.rows[self.begun] = inner;
+                self.begun += 1;
+            }
         }
         Ok(self.passed)
     }

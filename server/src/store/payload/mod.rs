@@ -19,6 +19,7 @@ mod extent;
 mod hash;
 mod list;
 mod set;
+mod stream;
 mod zset;
 
 use protocol::crc64;
@@ -94,6 +95,7 @@ pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
         ValueRef::Collection(Collection::ZSet(zset)) => zset::object_type(zset),
         ValueRef::Collection(Collection::Hash(hash)) => hash::object_type(hash),
         ValueRef::Collection(Collection::Set(set)) => set::object_type(set),
+        ValueRef::Collection(Collection::Stream(_)) => opcode::TYPE_STREAM_LISTPACKS_2,
     }
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
         ValueRef::Collection(Collection::ZSet(zset)) => zset::write(zset, out),
         ValueRef::Collection(Collection::Hash(hash)) => hash::write(hash, out),
         ValueRef::Collection(Collection::Set(set)) => set::write(set, out),
+        ValueRef::Collection(Collection::Stream(stream)) => stream::write(stream, out),
     }
 }
 
@@ -131,6 +134,9 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
         opcode::TYPE_HASH_ZIPMAP => hash::read_zipmap(input, limits.hash).and_then(finish),
         opcode::TYPE_HASH_ZIPLIST => hash::read_ziplist(input, limits.hash).and_then(finish),
         opcode::TYPE_HASH_LISTPACK => hash::read_listpack(input, limits.hash).and_then(finish),
+        opcode::TYPE_STREAM_LISTPACKS => stream::read(input, stream::Version::First).and_then(finish),
+        opcode::TYPE_STREAM_LISTPACKS_2 => stream::read(input, stream::Version::Second).and_then(finish),
+        opcode::TYPE_STREAM_LISTPACKS_3 => stream::read(input, stream::Version::Third).and_then(finish),
         unknown => Err(PayloadError::UnknownType(unknown)),
     }
 }

@@ -5,4 +5,5 @@ pub(crate) mod hyperloglog;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod set;
+pub(crate) mod stream;
 pub(crate) mod zset;

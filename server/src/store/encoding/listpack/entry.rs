@@ -125,6 +125,17 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Length of the whole entry of a text of `len` bytes that is no integer.
+#[inline]
+pub(super) fn text_entry_len(len: usize) -> usize {
+    let header = match len {
+        0..64 => 1,
+        64..4096 => 2,
+        _ => 5,
+    };
+    header + len + back_length_size(header + len)
+}
+
 /// How many bytes the back length of `body` bytes takes. The bounds are those of Redis, one less than possible.
 #[inline]
 fn back_length_size(body: usize) -> usize {

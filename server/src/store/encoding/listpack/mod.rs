@@ -29,6 +29,8 @@ const HEADER_BYTES: usize = 6;
 const COPIED_AT_ONCE: usize = 1024;
 /// The count field's value when the entries have to be counted.
 const COUNT_UNKNOWN: u16 = u16::MAX;
+/// Below this size [`Listpack::reserve_back`] leaves an eighth of spare room, and a quarter above.
+const GENTLY_BELOW: usize = 1024;
 /// Smaller buffers are never shrunk early: it would save nothing.
 const SHRINK_MIN_BYTES: usize = 256;
 
@@ -256,6 +258,41 @@ impl Listpack {
         self.give_back();
     }
 
+    /// Replaces the element at `place` by an integer.
+    #[inline]
+    pub fn replace_int(&mut self, place: Place, value: i64) {
+        let draft = Draft::int(value);
+        let old = entry_len(&self.entries()[place..]);
+        if old != draft.len() {
+            self.splice(place, old, draft.len());
+        }
+        let at = self.start as usize + place;
+        draft.write(&mut self.buf[at..at + draft.len()]);
+    }
+
+    /// Makes room for so many bytes of further entries at the back. The spare room beyond them is small: for values of
+    /// which there are many.
+    #[inline]
+    pub fn reserve_back(&mut self, bytes: usize) {
+        if self.buf.len() - (self.end as usize) < bytes {
+            self.grow_gently(bytes);
+        }
+    }
+
+    #[cold]
+    fn grow_gently(&mut self, bytes: usize) {
+        let needed = (self.end - self.start) as usize + bytes;
+        assert!(needed <= 2 * LISTPACK_MAX_BYTES, "the caller bounds what it puts in a listpack");
+        let spare = if needed < GENTLY_BELOW { needed / 8 } else { needed / 4 };
+        self.move_to(good_size(needed + spare), 0);
+    }
+
+    /// Where the last entry ends.
+    #[inline]
+    pub fn end(&self) -> Place {
+        (self.end - self.start) as usize
+    }
+
     /// Removes up to `count` entries from `place` on; returns how many there were.
     pub fn remove(&mut self, place: Place, count: usize) -> usize {
         let entries = self.entries();
@@ -441,6 +478,25 @@ pub struct Iter<'a> {
     rest: &'a [u8],
 }
 
+impl Iter<'_> {
+    /// Bytes of the entries that are left.
+    #[inline]
+    pub fn bytes_left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Passes over up to `count` elements without decoding them.
+    #[inline]
+    pub fn skip_elements(&mut self, count: usize) {
+        for _ in 0..count {
+            if self.rest.is_empty() {
+                return;
+            }
+            self.rest = &self.rest[entry_len(self.rest)..];
+        }
+    }
+}
+
 impl<'a> Iterator for Iter<'a> {
     type Item = Element<'a>;
 
@@ -465,6 +521,18 @@ impl DoubleEndedIterator for Iter<'_> {
         self.rest = rest;
         Some(decode(last).0)
     }
+}
+
+/// The bytes that a text of this length takes at most (a text that is an integer takes less).
+#[inline]
+pub(crate) fn encoded_len_max(text_len: usize) -> usize {
+    entry::text_entry_len(text_len)
+}
+
+/// The bytes that an integer takes.
+#[inline]
+pub(crate) fn encoded_int_len(value: i64) -> usize {
+    Draft::int(value).len()
 }
 
 /// Checks the serialised form of a listpack whole and returns the number of its entries. Total: any bytes give an

@@ -1,0 +1,72 @@
+//! What commands on streams leave behind besides the reply. The expected lines were recorded from Redis 7.0.15: its
+//! append-only file, and its events with `notify-keyspace-events KEAnm`.
+
+use crate::testing::check_effects as check;
+
+const S: [&str; 3] = ["XADD s 1-1 f v", "XADD s 1-2 f v", "XADD s 2-1 f v"];
+const G: [&str; 4] = [S[0], S[1], S[2], "XGROUP CREATE s g 0"];
+const D: [&str; 5] = [S[0], S[1], S[2], G[3], "XREADGROUP GROUP g a COUNT 2 STREAMS s >"];
+
+#[test]
+fn an_entry_is_propagated_with_its_id_and_with_what_a_trim_came_to() {
+    check(&[], "XADD s 1-1 f v", &["XADD s 1-1 f v"], &["new s", "xadd s"]);
+    check(&[], "XADD s 1-* f v", &["XADD s 1-0 f v"], &["new s", "xadd s"]);
+    check(&[], "XADD s * f v", &["XADD s 1000000000000-0 f v"], &["new s", "xadd s"]);
+    check(&[], "XADD s NOMKSTREAM 1-1 f v", &[], &[]);
+    check(&S, "XADD s 1-1 f v", &[], &[]);
+    check(&S, "XADD s MAXLEN 2 5-* f v", &["XADD s MAXLEN 2 5-0 f v"], &["xadd s", "xtrim s"]);
+    check(&S, "XADD s MAXLEN ~ 2 LIMIT 9 5-1 f v", &["XADD s MAXLEN = 4 LIMIT 9 5-1 f v"], &["xadd s"]);
+    check(&S, "XADD s MINID ~ 1-2 5-1 f v", &["XADD s MINID = 1-1 5-1 f v"], &["xadd s"]);
+    check(&S, "XDEL s 1-1 9-9", &["XDEL s 1-1 9-9"], &["xdel s"]);
+    check(&S, "XDEL s 9-9", &[], &[]);
+    check(&S, "XDEL s 1-1 1-2 2-1", &["XDEL s 1-1 1-2 2-1"], &["xdel s"]);
+    check(&S, "XTRIM s MAXLEN 1", &["XTRIM s MAXLEN 1"], &["xtrim s"]);
+    check(&S, "XTRIM s MAXLEN ~ 1", &[], &[]);
+    check(&S, "XTRIM s MAXLEN ~ 0", &["XTRIM s MAXLEN = 0"], &["xtrim s"]);
+    let all = "XTRIM s MINID = 18446744073709551615-18446744073709551615";
+    check(&S, "XTRIM s MINID ~ 9", &[all], &["xtrim s"]);
+    check(&S, "XSETID s 9-9", &["XSETID s 9-9"], &["xsetid s"]);
+}
+
+#[test]
+fn groups_are_propagated_as_they_are_made() {
+    let created = ["new s", "xgroup-create s"];
+    check(&[], "XGROUP CREATE s g $ MKSTREAM", &["XGROUP CREATE s g $ MKSTREAM"], &created);
+    check(&S, "XGROUP CREATE s g $", &["XGROUP CREATE s g $"], &created[1..]);
+    check(&G, "XGROUP CREATE s g $", &[], &[]);
+    check(&G, "XGROUP SETID s g $", &["XGROUP SETID s g $"], &["xgroup-setid s"]);
+    check(&G, "XGROUP CREATECONSUMER s g a", &["XGROUP CREATECONSUMER s g a"], &["xgroup-createconsumer s"]);
+    check(&D, "XGROUP CREATECONSUMER s g a", &[], &[]);
+    check(&D, "XGROUP DELCONSUMER s g a", &["XGROUP DELCONSUMER s g a"], &["xgroup-delconsumer s"]);
+    check(&D, "XGROUP DELCONSUMER s g x", &[], &[]);
+    check(&D, "XGROUP DESTROY s g", &["XGROUP DESTROY s g"], &["xgroup-destroy s"]);
+    check(&D, "XGROUP DESTROY s x", &[], &[]);
+    check(&D, "XACK s g 1-1 9-9", &["XACK s g 1-1 9-9"], &[]);
+    check(&D, "XACK s g 9-9", &[], &[]);
+}
+
+#[test]
+fn a_delivery_is_propagated_as_claims() {
+    let claim = |consumer: &str, id: &str, count: u32, last: &str| {
+        format!("XCLAIM s g {consumer} 0 {id} TIME 1000000000000 RETRYCOUNT {count} FORCE JUSTID LASTID {last}")
+    };
+    let new = ["xgroup-createconsumer s"];
+    let two = [claim("a", "1-1", 1, "1-1"), claim("a", "1-2", 1, "1-2")];
+    check(&G, D[4], &["MULTI", &two[0], &two[1], "EXEC"], &new);
+    check(&D, "XREADGROUP GROUP g a STREAMS s >", &[&claim("a", "2-1", 1, "2-1")], &[]);
+    let place = ["MULTI", "XGROUP CREATECONSUMER s g b", "XGROUP SETID s g 2-1 ENTRIESREAD 3", "EXEC"];
+    check(&D, "XREADGROUP GROUP g b NOACK STREAMS s >", &place, &new);
+    check(&D, "XREADGROUP GROUP g a STREAMS s 0", &[], &[]);
+    check(&D, "XREADGROUP GROUP g b STREAMS s 0", &[], &new);
+    check(&D, "XREADGROUP GROUP g b NOACK STREAMS s 0", &place[1..2], &new);
+    check(&D, "XCLAIM s g b 0 1-1", &[&claim("b", "1-1", 2, "1-2")], &new);
+    let aged = |id: &str| format!("XCLAIM s g b 0 {id} TIME 1000 RETRYCOUNT 7 FORCE JUSTID LASTID 9-9");
+    let line = "XCLAIM s g b 0 1-1 1-2 RETRYCOUNT 7 TIME 1000 LASTID 9-9";
+    check(&D, line, &["MULTI", &aged("1-1"), &aged("1-2"), "EXEC"], &new);
+    check(&D, "XCLAIM s g b 0 7-7 LASTID 9-9", &["XGROUP SETID s g 9-9 ENTRIESREAD 2"], &[]);
+    let deleted = [D[0], D[1], D[2], D[3], D[4], "XDEL s 1-1"];
+    check(&deleted, "XCLAIM s g b 0 1-1", &[&claim("a", "1-1", 1, "1-2")], &[]);
+    let both = [claim("a", "1-1", 1, "1-2"), claim("b", "1-2", 2, "1-2")];
+    check(&deleted, "XAUTOCLAIM s g b 0 0", &["MULTI", &both[0], &both[1], "EXEC"], &new);
+    check(&D, "XAUTOCLAIM s g b 999999 0", &[], &[]);
+}

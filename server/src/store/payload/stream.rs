@@ -1,0 +1,159 @@
+//! Streams as bytes: the nodes as they are, counters, and the groups with what is pending.
+//!
+//! Three versions differ in counters only: Redis 7.0 added those of entries, 7.2 a second time of each consumer. We
+//! write the second, as 7.0 does.
+//!
+//! Checked whole: the shape of each node, that the nodes are in order and their live entries are as many as the stream
+//! says, that no id is greater than the last one, that names occur once, and that everything pending has exactly one
+//! owner. So whatever a command finds in a stream is there in every other place where it must be.
+
+use std::sync::Arc;
+
+use protocol::rdb::{Reader, Writer};
+
+use super::PayloadError;
+use crate::store::encoding::Corrupt;
+use crate::store::types::stream::{Counters, Group, Name, Stream, StreamId};
+
+/// Which of the three forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Version {
+    /// Redis 5.0.
+    First,
+    /// Redis 7.0.
+    Second,
+    /// Redis 7.2.
+    Third,
+}
+
+/// Writes the body of a stream.
+pub(super) fn write(stream: &Stream, out: &mut Writer) {
+    let log = stream.log();
+    out.length(log.node_count() as u64);
+    let mut scratch = Vec::new();
+    for (id, node) in log.saved_nodes() {
+        out.string(&id.to_bytes());
+        scratch.clear();
+        node.serialise(&mut scratch);
+        out.string(&scratch);
+    }
+    let Counters { last_id, first_id, max_deleted, added } = *log.counters();
+    out.length(log.len());
+    write_id(last_id, out);
+    write_id(first_id, out);
+    write_id(max_deleted, out);
+    out.length(added);
+    out.length(stream.group_count() as u64);
+    for (name, group) in stream.groups() {
+        out.string(name);
+        write_group(group, out);
+    }
+}
+
+fn write_id(id: StreamId, out: &mut Writer) {
+    out.length(id.ms);
+    out.length(id.seq);
+}
+
+fn write_group(group: &Group, out: &mut Writer) {
+    write_id(group.last_id, out);
+    out.length(group.entries_read as u64);
+    out.length(group.pending_count() as u64);
+    for (id, pending) in group.pending_from(StreamId::MIN) {
+        out.raw(&id.to_bytes());
+        out.i64_le(pending.time);
+        out.length(pending.deliveries);
+    }
+    out.length(group.consumer_count() as u64);
+    for (name, consumer) in group.consumers() {
+        out.string(name);
+        out.i64_le(consumer.seen);
+        out.length(consumer.pending_count() as u64);
+        consumer.pending_from(StreamId::MIN).for_each(|id| out.raw(&id.to_bytes()));
+    }
+}
+
+/// Reads the body of a stream.
+pub(super) fn read(input: &mut Reader<'_>, version: Version) -> Result<Stream, PayloadError> {
+    let mut stream = Stream::new();
+    for _ in 0..input.length()? {
+        let id: [u8; StreamId::BYTES] =
+            (*input.string()?).try_into().map_err(|_| Corrupt("id of a stream node has a wrong length"))?;
+        let node = input.string()?;
+        stream.log_mut().push_saved(StreamId::from_bytes(id), &node)?;
+    }
+    if input.length()? != stream.log().len() {
+        return Err(Corrupt("stream length differs from its nodes").into());
+    }
+    let last_id = read_id(input)?;
+    if stream.log().last_live() > Some(last_id) {
+        return Err(Corrupt("stream has an entry behind its last id").into());
+    }
+    let added = stream.log().len();
+    *stream.log_mut().counters_mut() = Counters { last_id, added, ..Counters::default() };
+    if version == Version::First {
+        stream.log_mut().deleted();
+    } else {
+        let (first_id, max_deleted) = (read_id(input)?, read_id(input)?);
+        *stream.log_mut().counters_mut() = Counters { last_id, first_id, max_deleted, added: input.length()? };
+    }
+    for _ in 0..input.length()? {
+        let name = input.string()?;
+        let last_id = read_id(input)?;
+        let entries_read = match version {
+            Version::First => stream.log().entries_until(last_id),
+            Version::Second | Version::Third => input.length()? as i64,
+        };
+        let group = read_group(input, Group::new(last_id, entries_read), version)?;
+        if !stream.add_group(&name, group) {
+            return Err(Corrupt("stream has a group twice").into());
+        }
+    }
+    Ok(stream)
+}
+
+fn read_id(input: &mut Reader<'_>) -> Result<StreamId, PayloadError> {
+    Ok(StreamId::new(input.length()?, input.length()?))
+}
+
+fn read_raw_id(input: &mut Reader<'_>) -> Result<StreamId, PayloadError> {
+    let bytes = input.raw(StreamId::BYTES)?.try_into().expect("so many bytes were asked for");
+    Ok(StreamId::from_bytes(bytes))
+}
+
+/// Reads what follows the counters of a group.
+fn read_group(input: &mut Reader<'_>, mut group: Group, version: Version) -> Result<Group, PayloadError> {
+    let nobody: Name = Arc::from(&[][..]);
+    let pending = input.length()?;
+    for _ in 0..pending {
+        let id = read_raw_id(input)?;
+        let (time, deliveries) = (input.i64_le()?, input.length()?);
+        if !group.push_saved(id, time, deliveries, &nobody) {
+            return Err(Corrupt("entry of a stream is pending twice").into());
+        }
+    }
+    let mut owned = 0;
+    for _ in 0..input.length()? {
+        let name = input.string()?;
+        let seen = input.i64_le()?;
+        let name = group.add_consumer(&name, seen).ok_or(Corrupt("group has a consumer twice"))?;
+        let active = if version == Version::Third { Some(input.i64_le()?) } else { None };
+        for _ in 0..input.length()? {
+            if !group.give_saved(read_raw_id(input)?, &name, &nobody) {
+                return Err(Corrupt("consumer has an entry that is not pending, or another's").into());
+            }
+            owned += 1;
+        }
+        // Before 7.2 nothing is known of it but when it was seen.
+        let active = active.unwrap_or(seen);
+        group.edit_consumer(&name, |consumer| consumer.active = active);
+    }
+    if owned != pending {
+        return Err(Corrupt("entry of a stream is pending for nobody").into());
+    }
+    Ok(group)
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

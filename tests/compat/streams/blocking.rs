@@ -1,0 +1,275 @@
+//! Reads that wait: what wakes them, what they get, and how they end.
+
+use super::both;
+
+#[test]
+fn a_read_waits_for_entries() {
+    both(
+        r#"
+== an entry
+@b !send XREAD BLOCK 0 STREAMS s 0
+!blocked 1
+XADD s 1-1 f v
+@b !read
+== what came before does not count
+XADD s 1-1 f v
+@b !send XREAD BLOCK 0 STREAMS s $
+!blocked 1
+XADD s 1-2 f v
+@b !read
+== what $ meant stays
+XADD s 5-1 f v
+@b !send XREAD BLOCK 0 STREAMS s t $ $
+!blocked 1
+DEL s
+XADD s 1-1 f v
+@b !silent
+XADD s 6-1 f w
+@b !read
+== one of several
+@b !send XREAD COUNT 5 BLOCK 0 STREAMS s t u 0 0 0
+!blocked 1
+XADD t 1-1 f v
+@b !read
+XADD s 1-1 f v
+@b !silent
+== several clients
+@b !send XREAD BLOCK 0 STREAMS s $
+!blocked 1
+@c !send XREAD BLOCK 0 STREAMS s 5
+!blocked 2
+@d !send XREAD BLOCK 0 STREAMS s 0
+!blocked 3
+XADD s 1-1 f v
+@b !read
+@d !read
+@c !silent
+XADD s 5-1 f v
+@c !read
+== a transaction
+@b !send XREAD BLOCK 0 STREAMS s 0
+@c !send XREAD COUNT 1 BLOCK 0 STREAMS s 0
+!blocked 2
+MULTI
+XADD s 1-1 f v
+XADD s 1-2 f v
+EXEC
+@b !read
+@c !read
+== an entry that is deleted at once
+@b !send XREAD BLOCK 0 STREAMS s 0
+!blocked 1
+MULTI
+XADD s 1-1 f v
+XDEL s 1-1
+EXEC
+@b !read
+== an entry that is trimmed at once
+@b !send XREAD BLOCK 0 STREAMS s 0
+!blocked 1
+XADD s MAXLEN 0 1-1 f v
+@b !read
+== a key that is gone at once
+@b !send XREAD BLOCK 0 STREAMS s 0
+!blocked 1
+MULTI
+XADD s 1-1 f v
+DEL s
+EXEC
+@b !silent
+SET s v
+DEL s
+XADD s 2-1 f v
+@b !read
+== a key that is moved into place
+XADD t 1-1 f v
+@b !send XREAD BLOCK 0 STREAMS s 0
+@c !send XREAD BLOCK 0 STREAMS u 0
+!blocked 2
+COPY t u
+@c !read
+RENAME t s
+@b !read
+== a last id that is set
+XADD s 1-1 f v
+@b !send XREAD BLOCK 0 STREAMS s $
+!blocked 1
+XSETID s 5-1
+@b !silent
+XADD s 6-1 f v
+@b !read
+== the end of waiting
+XREAD BLOCK 10 STREAMS s $
+XREAD BLOCK 1 STREAMS s t 0 0
+@b {any} !let id CLIENT ID
+@b !send XREAD BLOCK 0 STREAMS s 0
+!blocked 1
+CLIENT UNBLOCK $id
+@b !read
+@b !send XREAD BLOCK 0 STREAMS s 0
+!blocked 1
+CLIENT UNBLOCK $id ERROR
+@b !read
+== in a transaction
+MULTI
+XREAD BLOCK 0 STREAMS s 0
+XGROUP CREATE s g 0 MKSTREAM
+XREADGROUP GROUP g c BLOCK 0 STREAMS s >
+EXEC
+"#,
+    );
+}
+
+#[test]
+fn a_group_read_waits_for_entries() {
+    both(
+        r#"
+== an entry
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+XADD s 1-1 f v
+@b !read
+XPENDING s g
+XINFO GROUPS s
+== entries go to one consumer each
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+@c !send XREADGROUP GROUP g bob BLOCK 0 STREAMS s >
+!blocked 2
+XADD s 1-1 f v
+@b !read
+@c !silent
+XADD s 1-2 f v
+@c !read
+XPENDING s g
+== without acknowledgement
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 NOACK STREAMS s >
+!blocked 1
+XADD s 1-1 f v
+@b !read
+XPENDING s g
+XINFO GROUPS s
+== in a transaction
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice COUNT 1 BLOCK 0 STREAMS s >
+@c !send XREADGROUP GROUP g bob BLOCK 0 STREAMS s >
+!blocked 2
+MULTI
+XADD s 1-1 f v
+XADD s 1-2 f v
+EXEC
+{shape} @b !read
+{shape} @c !read
+XINFO GROUPS s
+== history does not wait
+XGROUP CREATE s g $ MKSTREAM
+XREADGROUP GROUP g alice BLOCK 0 STREAMS s 0
+XREADGROUP GROUP g alice BLOCK 10 STREAMS s >
+== the key is deleted
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+DEL s
+@b !read
+== the key is another type's
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+SET s v
+@b !read
+== the key is renamed
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+RENAME s t
+@b !read
+== another stream without the group
+XGROUP CREATE s g $ MKSTREAM
+XADD t 1-1 f v
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+RENAME t s
+@b !read
+== the group is destroyed
+XGROUP CREATE s g $ MKSTREAM
+XGROUP CREATE s h $
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+XGROUP DESTROY s h
+@b !silent
+XGROUP DESTROY s g
+@b !read
+== all keys are removed
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+FLUSHALL
+@b !read
+== databases are swapped
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+SWAPDB 0 1
+@b !read
+== the key expires
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+PEXPIREAT s 1
+@b !read
+== one of two keys is deleted
+XGROUP CREATE s g $ MKSTREAM
+XGROUP CREATE t g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s t > >
+!blocked 1
+DEL t
+@b !read
+XADD s 1-1 f v
+@b !silent
+== a key that is there again
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+MULTI
+DEL s
+XGROUP CREATE s g 0 MKSTREAM
+XADD s 1-1 f v
+EXEC
+@b !read
+== the group's place is set back
+XGROUP CREATE s g $ MKSTREAM
+XADD s 1-1 f v
+XGROUP SETID s g $
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+XGROUP SETID s g 0
+@b !silent
+XADD s 1-2 f v
+@b !read
+== an entry that is trimmed at once
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+XADD s MAXLEN 0 1-1 f v
+@b !read
+XINFO GROUPS s
+== the end of waiting
+XGROUP CREATE s g $ MKSTREAM
+XREADGROUP GROUP g alice BLOCK 10 STREAMS s >
+@b {any} !let id CLIENT ID
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+CLIENT UNBLOCK $id
+@b !read
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+@b !close
+!blocked 0
+XADD s 1-1 f v
+XINFO GROUPS s
+"#,
+    );
+}
