@@ -32,7 +32,7 @@ pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
         "debug",
         "\
          aof-flush-sleep assert client-eviction clusterlink crash-and-recover htstats htstats-key leak loadaof \
-         mallctl mallctl-str oom panic populate replicate replybuffer restart sdslen segfault \
+         mallctl mallctl-str oom panic replicate replybuffer restart sdslen segfault \
          set-disable-deny-scripts set-skip-checksum-validation structsize",
     ),
     ("memory", "doctor malloc-stats purge stats"),

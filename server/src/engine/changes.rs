@@ -15,11 +15,13 @@ use std::sync::atomic::Ordering;
 use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
+use super::held::Held;
 use super::hot::Hot;
 use crate::command::effects::{Invalid, Rest};
 use crate::command::{Effects, Listeners, Role};
+use crate::session::Session;
 use crate::session::client::ClientId;
-use crate::store::{Cause, Change, Cleared, Removed, Slot};
+use crate::store::{AccessClock, Cause, Change, Cleared, Removed, Slot, StringValue, Ttl};
 
 /// Keys removed from a slot before its lock is released.
 const KEYS_PER_LOCK: usize = 256;
@@ -110,6 +112,26 @@ impl Engine {
         drop(guard);
         // Only now, without the lock: a value may be large.
         drop(settled);
+    }
+
+    /// Creates a string, unless the key is there already. As DEBUG POPULATE has it in Redis, it is not propagated.
+    ///
+    /// # Errors
+    /// A long command has its slot.
+    pub(crate) fn populate(&self, session: &mut Session, key: &[u8], value: &[u8], now: i64) -> Result<(), Held> {
+        let (db, slot, hash) = (session.db, key_slot(key), self.keyspace.hash(key));
+        let mut guard = self.lock_soon(session, db, slot)?;
+        if guard.get(hash, key).is_some() {
+            return Ok(());
+        }
+        let mut effects = self.unasked(&self.hot.load());
+        guard.set_clock(AccessClock::at(now));
+        guard.set_string(hash, key, StringValue::Bytes(value), Ttl::Clear);
+        guard.written(hash, Change { db, slot, key, cause: Cause::Written }, &mut effects);
+        let settled = self.settle(effects, 0, Some(&mut guard));
+        drop(guard);
+        drop(settled);
+        Ok(())
     }
 
     /// Removes some of the keys of a slot that now belongs to another node. Returns whether there may be more.

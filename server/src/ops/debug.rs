@@ -27,6 +27,9 @@ use crate::store::{AccessClock, EntryRef, Keyspace, payload};
 /// `quicklistisSetPackedThreshold`).
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
+/// Most keys that DEBUG POPULATE creates, and the longest value.
+const POPULATED_MOST: usize = 1 << 29;
+
 pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     match (args[1].to_ascii_uppercase().as_slice(), args.len()) {
         (b"HELP", 2) => {
@@ -40,6 +43,7 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
         (b"OBJECT", 3) => return object(ctx, &args[2]),
         (b"LISTPACK", 3) => return listpack(ctx, &args[2]),
         (b"QUICKLIST", 3 | 4) => return quicklist(ctx, &args[2]),
+        (b"POPULATE", 3..=5) => return populate(ctx, args),
         (b"PROTOCOL", 3) => return debug_replies::protocol(ctx, &args[2]).map(|()| Handled::Done),
         (b"STRINGMATCH-TEST", 2) => {
             let text = debug_replies::match_strings(&mut ctx.session.rng);
@@ -263,6 +267,29 @@ fn listpack(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     Err(error::NO_SUCH_KEY)
 }
 
+/// Creates so many strings, those that are not there yet: so it may begin again after it was held back.
+fn populate(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let number = |at: usize| -> Result<usize, CmdError> {
+        let Some(word) = args.get(at) else { return Ok(0) };
+        let number = parse_i64(word).and_then(|number| usize::try_from(number).ok());
+        number.filter(|number| *number <= POPULATED_MOST).ok_or(error::OUT_OF_RANGE_POSITIVE)
+    };
+    let (count, size) = (number(2)?, number(4)?);
+    let prefix = args.get(3).unwrap_or(b"key");
+    for index in 0..count {
+        let key = [prefix, format!(":{index}").as_bytes()].concat();
+        let mut value = format!("value:{index}").into_bytes();
+        if size != 0 {
+            value.resize(size, 0);
+        }
+        if let Err(held) = ctx.engine.populate(ctx.session, &key, &value, ctx.now) {
+            return Ok(Handled::Postponed(held));
+        }
+    }
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
+
 /// Redis prints the nodes to its standard output.
 fn quicklist(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     match with_entry(ctx, key, |entry| entry.collection::<List>().is_some()) {
@@ -323,6 +350,11 @@ const HELP: &[&str] = &[
     "    Write <message> to the server log.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Create <count> string keys named key:<num>. If <prefix> is specified then",
+    "    it is used instead of the 'key' prefix. These are not propagated to",
+    "    replicas. Cluster slots are not respected so keys not belonging to the",
+    "    current node can be created in cluster mode.",
     "PROTOCOL <type>",
     "    Reply with a test value of the specified type. <type> can be: string,",
     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
