@@ -84,6 +84,11 @@ fn fields(names: &Names, n: usize) -> Vec<Words> {
     call(&format!("HSET {}", names.key()), names.pairs(n), "")
 }
 
+/// A hash of so many fields, all of which expire.
+fn timed(names: &Names, n: usize) -> Vec<Words> {
+    call(&format!("HSETEX {} EX 1000 FIELDS {n}", names.key()), names.pairs(n), "")
+}
+
 /// A set of so many texts at one key.
 fn members(names: &Names, n: usize) -> Vec<Words> {
     call(&format!("SADD {}", names.key()), names.keys(n), "")
@@ -290,6 +295,32 @@ const KEYED: &[Case] = &[
     case("hmset", |names, n| call(&format!("HMSET {}", names.key()), names.pairs(n), "")),
     case("hmget", |names, n| call(&format!("HMGET {}", names.key()), names.keys(n), "")).after(fields),
     case("hdel", |names, n| call(&format!("HDEL {}", names.key()), names.keys(n), "")).after(fields),
+    case("hexpire", |names, n| call(&format!("HEXPIRE {} 1000 FIELDS {n}", names.key()), names.keys(n), ""))
+        .after(fields),
+    case("hexpire of packed", |names, n| call(&format!("HEXPIRE {} 1000 FIELDS {n}", names.key()), same("f", n), ""))
+        .after(|names, _| vec![words(&format!("HSET {} f v", names.key()))]),
+    case("hpexpire", |names, n| call(&format!("HPEXPIRE {} 0 FIELDS {n}", names.key()), names.keys(n), ""))
+        .after(fields),
+    case("hexpireat", |names, n| call(&format!("HEXPIREAT {} 4102444800 FIELDS {n}", names.key()), names.keys(n), ""))
+        .after(fields),
+    case("hpexpireat", |names, n| {
+        call(&format!("HPEXPIREAT {} 4102444800000 FIELDS {n}", names.key()), names.keys(n), "")
+    })
+    .after(timed),
+    case("hpersist", |names, n| call(&format!("HPERSIST {} FIELDS {n}", names.key()), names.keys(n), "")).after(timed),
+    case("httl", |names, n| call(&format!("HTTL {} FIELDS {n}", names.key()), names.keys(n), "")).after(timed),
+    case("hpttl", |names, n| call(&format!("HPTTL {} FIELDS {n}", names.key()), names.keys(n), "")).after(timed),
+    case("hexpiretime", |names, n| call(&format!("HEXPIRETIME {} FIELDS {n}", names.key()), names.keys(n), ""))
+        .after(timed),
+    case("hpexpiretime", |names, n| call(&format!("HPEXPIRETIME {} FIELDS {n}", names.key()), names.keys(n), ""))
+        .after(timed),
+    case("hgetdel", |names, n| call(&format!("HGETDEL {} FIELDS {n}", names.key()), names.keys(n), "")).after(timed),
+    case("hgetex", |names, n| call(&format!("HGETEX {} EX 2000 FIELDS {n}", names.key()), names.keys(n), ""))
+        .after(timed),
+    case("hsetex", |names, n| call(&format!("HSETEX {} EX 2000 FIELDS {n}", names.key()), names.pairs(n), "")),
+    case("hsetex that must find none", |names, n| {
+        call(&format!("HSETEX {} FNX PX 2000000 FIELDS {n}", names.key()), names.pairs(n), "")
+    }),
     case("sadd", |names, n| call(&format!("SADD {}", names.key()), numbers(n), "")),
     case("sadd of texts", |names, n| call(&format!("SADD {}", names.key()), names.keys(n), "")),
     case("srem", |names, n| call(&format!("SREM {}", names.key()), names.keys(n), "")).after(members),

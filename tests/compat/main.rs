@@ -23,6 +23,8 @@ mod databases;
 mod dump_restore;
 mod expire;
 mod geo;
+mod hash_expiry;
+mod hash_expiry_numbers;
 mod hashes;
 mod hyperloglog;
 mod info;

@@ -8,6 +8,7 @@ mod clean_stop;
 mod damaged_files;
 mod empty_restart;
 mod failover_command;
+mod field_expiry;
 mod flush;
 mod freeze_loop;
 mod full_disk;

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use integration::client::Client;
 use integration::node::{Node, NodeSpec};
-use integration::oracle::Binary;
+use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
@@ -21,7 +21,7 @@ use integration::wait::{secs, wait_until};
 const ELSEWHERE: [&str; 7] = ["flushall", "flushdb", "swapdb", "migrate", "delifeq", "delex", "msetex"];
 
 /// One round of a writer; a line is sent and counted as one step. `K` stands for the writer's hash tag, `P` for a
-/// payload of DUMP.
+/// payload of DUMP. After ` = ` stands what does the same on stock Redis 7.0, which lacks the command.
 const ROUND: &[&str] = &[
     "INCR K:n",
     "SET K:s value",
@@ -80,6 +80,14 @@ const ROUND: &[&str] = &[
     "HSET K:h2 f a-value-that-is-too-long-to-be-kept-in-a-listpack-since-it-has-more-than-64-bytes",
     "HINCRBY K:h2 n 1",
     "HDEL K:h2 f",
+    "HSETEX K:h3 FIELDS 6 a 1 b 2 c 3 d 4 e 5 f 6 = HSET K:h3 a 1 b 2 c 3 d 4 e 5 f 6",
+    "HGETDEL K:h3 FIELDS 1 a = HDEL K:h3 a",
+    "HGETEX K:h3 PXAT 1 FIELDS 1 b = HDEL K:h3 b",
+    "HEXPIRE K:h3 0 FIELDS 1 c = HDEL K:h3 c",
+    "HPEXPIRE K:h3 0 FIELDS 1 d = HDEL K:h3 d",
+    "HEXPIREAT K:h3 1 FIELDS 1 e = HDEL K:h3 e",
+    "MULTI ; HEXPIRE K:h3 1000 FIELDS 1 f ; HPERSIST K:h3 FIELDS 1 f ; EXEC = PING",
+    "HPEXPIREAT K:h3 1 FIELDS 1 f = HDEL K:h3 f",
     "SETBIT K:b 7 1",
     "SETBIT K:b 100 1",
     "BITOP NOT K:b2 K:b",
@@ -163,20 +171,23 @@ impl Script {
         Self { tag: format!("{{w{number}}}"), payload: payload.to_vec(), round }
     }
 
-    /// What is sent as step number `step`.
-    fn step(&self, step: usize) -> Vec<Vec<Vec<u8>>> {
+    /// What is sent as step number `step`, to the node or to stock Redis.
+    fn step(&self, step: usize, to: Binary) -> Vec<Vec<Vec<u8>>> {
         let word = |word: &str| match word {
             "P" => self.payload.clone(),
             word => word.replace("K:", &format!("{}:", self.tag)).into_bytes(),
         };
         let command = |line: &str| line.split(' ').map(word).collect();
-        self.round[step % self.round.len()].split(" ; ").map(command).collect()
+        let line = self.round[step % self.round.len()];
+        let (ours, stock) = line.split_once(" = ").unwrap_or((line, line));
+        let line = if to == Binary::Stock { stock } else { ours };
+        line.split(" ; ").map(command).collect()
     }
 
     /// Plays a step; returns its last reply.
-    fn play(&self, step: usize, client: &mut Client) -> std::io::Result<Value> {
+    fn play(&self, step: usize, client: &mut Client, to: Binary) -> std::io::Result<Value> {
         let mut last = Value::Null;
-        for command in self.step(step) {
+        for command in self.step(step, to) {
             last = client.try_call_within(&command, secs(60))?;
         }
         Ok(last)
@@ -217,12 +228,13 @@ impl Writers {
         let scripts: Vec<_> = (0..number).map(|index| Script::new(index, &payload, cluster)).collect();
         let counts: Vec<Arc<AtomicUsize>> = scripts.iter().map(|_| Arc::default()).collect();
         let stop: Arc<AtomicBool> = Arc::default();
+        let binary = if slotd_is_stock() { Binary::Stock } else { node.binary() };
         let spawn = |(script, count): (&Script, &Arc<AtomicUsize>)| {
             let (script, count, stop, mut client) = (script.clone(), count.clone(), stop.clone(), node.client());
             thread::spawn(move || {
                 let mut step = 0;
                 while !stop.load(Ordering::Relaxed) {
-                    match script.play(step, &mut client) {
+                    match script.play(step, &mut client, binary) {
                         // The node ends, or is no primary any more.
                         Err(_) => return,
                         Ok(reply) if reply.text().starts_with("READONLY") => return,
@@ -268,7 +280,7 @@ impl Writers {
         for (script, count) in self.scripts.iter().zip(&self.counts) {
             let count = count.load(Ordering::SeqCst);
             for step in 0..count {
-                script.play(step, &mut reference).expect("stock Redis answers");
+                script.play(step, &mut reference, Binary::Stock).expect("stock Redis answers");
             }
             let found = script.digests(&mut client);
             let wanted = script.digests(&mut reference);
@@ -276,7 +288,7 @@ impl Writers {
                 continue;
             }
             // One more step may have been executed without its reply arriving.
-            script.play(count, &mut reference).expect("stock Redis answers");
+            script.play(count, &mut reference, Binary::Stock).expect("stock Redis answers");
             let or = script.digests(&mut reference);
             assert_eq!(
                 found, or,
@@ -294,6 +306,7 @@ fn every_command_that_writes_is_in_the_round(client: &mut Client, binary: Binary
     let known: BTreeSet<String> = reply.items().iter().map(Value::text).collect();
     let played: BTreeSet<String> = ROUND
         .iter()
+        .map(|line| line.split(" = ").next().unwrap_or_default())
         .flat_map(|line| line.split(" ; "))
         .map(|command| command.split(' ').next().unwrap_or_default().to_lowercase())
         .collect();

@@ -1,4 +1,4 @@
-//! The constants of the format: the first byte of each item. Source: rdb.h of Redis 7.0, and of 7.2 for the newest.
+//! The constants of the format: the first byte of each item. Source: rdb.h of Redis 7.0, and of 8.0 for the newest.
 //!
 //! A file is `REDIS` and four digits of version, then opcodes with their operands and keys (a type byte, the key, the
 //! value), then [`EOF`] and the CRC-64 of everything before it. Type bytes and opcodes share one numbering, from both
@@ -8,8 +8,12 @@
 pub const MAGIC: &[u8; 5] = b"REDIS";
 /// The version that Redis 7.0 writes, in files and in DUMP payloads.
 pub const VERSION: u16 = 10;
-/// The newest version whose types this crate names (Redis 7.2).
-pub const NEWEST_VERSION: u16 = 11;
+/// The newest version whose types this crate names (Redis 8.0).
+pub const NEWEST_VERSION: u16 = 12;
+/// The beginning of a file of Valkey 9; three decimal digits of version follow.
+pub const VALKEY_MAGIC: &[u8; 6] = b"VALKEY";
+/// The version that Valkey 9 writes. Its numbering is its own from here on.
+pub const VALKEY_VERSION: u16 = 80;
 
 /// Top two bits of a length in the low six bits.
 pub(super) const LEN_6BIT: u8 = 0;
@@ -75,6 +79,19 @@ pub const TYPE_SET_LISTPACK: u8 = 20;
 /// A stream as listpacks, with the consumers' active times of Redis 7.2.
 pub const TYPE_STREAM_LISTPACKS_3: u8 = 21;
 
+/// A hash some of whose fields expire, as release candidates of Redis 7.4 wrote it.
+pub const TYPE_HASH_METADATA_PRE_GA: u8 = 22;
+/// The same as a listpack.
+pub const TYPE_HASH_LISTPACK_EX_PRE_GA: u8 = 23;
+/// A hash some of whose fields expire (Redis 7.4).
+pub const TYPE_HASH_METADATA: u8 = 24;
+/// The same as a listpack.
+pub const TYPE_HASH_LISTPACK_EX: u8 = 25;
+/// In files and payloads of Valkey 9: a hash some of whose fields expire.
+pub const VALKEY_TYPE_HASH_2: u8 = 22;
+
+/// A slot and the numbers of its keys and expiries: three lengths (Redis 7.4 and later, in cluster mode).
+pub const SLOT_INFO: u8 = 244;
 /// A library of functions.
 pub const FUNCTION2: u8 = 245;
 /// A library of functions as release candidates of 7.0 wrote it.

@@ -143,6 +143,9 @@ pub(crate) struct Data<'a> {
     pub seed: u64,
 }
 
+/// Expired fields of a hash that a look at it removes; more are hidden, and the expiry cycle removes them.
+const FIELDS_PER_LOOK: usize = 256;
+
 /// Whether these bytes are nearly all of the buffer, so that it can be kept for them.
 fn fills(bytes: &[u8], lent: &Bytes) -> bool {
     let (part, whole) = (bytes.as_ptr_range(), lent.as_ptr_range());
@@ -221,20 +224,35 @@ impl Data<'_> {
         self.slots.at(self.db, key.slot)
     }
 
-    /// Removes (or hides) an expired key; `true` if the key must be treated as missing.
+    /// Removes (or hides) an expired key; `true` if the key must be treated as missing. On a primary, up to `fields`
+    /// expired fields of a hash are removed as well.
     #[inline(always)]
-    fn is_gone(&mut self, db: usize, key: &Key<'_>) -> bool {
-        let slot = self.slots.at(db, key.slot);
-        if slot.expires_len() == 0 || self.role == Role::Stream {
+    fn is_gone(&mut self, db: usize, key: &Key<'_>, fields: usize) -> bool {
+        if self.slots.at(db, key.slot).is_plain() || self.role == Role::Stream {
             return false;
         }
-        match slot.get(key.hash, key.bytes).and_then(EntryRef::expire_at) {
-            Some(at) if at < self.now => {
-                self.expire(db, key);
-                true
-            }
-            _ => false,
+        self.is_gone_by_now(db, key, fields)
+    }
+
+    /// [`Self::is_gone`] in a slot where something may expire.
+    fn is_gone_by_now(&mut self, db: usize, key: &Key<'_>, fields: usize) -> bool {
+        let slot = self.slots.at(db, key.slot);
+        if slot.expires_len() != 0
+            && slot.get(key.hash, key.bytes).and_then(EntryRef::expire_at).is_some_and(|at| at < self.now)
+        {
+            self.expire(db, key);
+            return true;
         }
+        self.role == Role::Primary && slot.has_due_fields(self.now) && {
+            let change = key.change(db, Cause::FieldsExpired);
+            slot.expire_fields_of(key.hash, change, self.now, fields, &mut *self.effects)
+        }
+    }
+
+    /// The time at which fields of hashes are looked at: later ones are hidden. In a primary's stream none is.
+    #[inline]
+    pub(crate) fn field_time(&self) -> i64 {
+        if self.role == Role::Stream { i64::MIN } else { self.now }
     }
 
     #[cold]
@@ -277,7 +295,8 @@ impl Data<'_> {
     /// [`Self::get_mut`] in another database whose slot is locked too.
     #[inline]
     pub(crate) fn get_mut_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryMut<'_>> {
-        if self.is_gone(db, key) {
+        // A change must not meet any expired field.
+        if self.is_gone(db, key, usize::MAX) {
             return None;
         }
         self.set_clock(db, key);
@@ -297,7 +316,7 @@ impl Data<'_> {
     /// [`Self::peek`] in another database whose slot is locked too.
     #[inline]
     pub(crate) fn peek_in(&mut self, db: usize, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        if self.is_gone(db, key) {
+        if self.is_gone(db, key, FIELDS_PER_LOOK) {
             return None;
         }
         self.slots.at(db, key.slot).get(key.hash, key.bytes)
@@ -322,7 +341,7 @@ impl Data<'_> {
 
     #[inline(always)]
     fn find(&mut self, key: &Key<'_>, touch: bool) -> Option<EntryRef<'_>> {
-        if self.is_gone(self.db, key) {
+        if self.is_gone(self.db, key, FIELDS_PER_LOOK) {
             self.missed(key);
             return None;
         }
@@ -354,7 +373,7 @@ impl Data<'_> {
         if let Some(lent) = self.lent.take() {
             return self.set_long_string(key, value, ttl, lent);
         }
-        self.is_gone(self.db, key);
+        self.is_gone(self.db, key, FIELDS_PER_LOOK);
         self.set_clock(self.db, key);
         if !self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl) {
             self.effects.notify(NotifyClass::New, "new", self.db, key.bytes);
@@ -388,7 +407,7 @@ impl Data<'_> {
 
     /// Sets a key to a result that was computed: what it held before is replaced, so it is new only if there was none.
     pub(crate) fn set_result(&mut self, key: &Key<'_>, value: Value) {
-        self.is_gone(self.db, key);
+        self.is_gone(self.db, key, FIELDS_PER_LOOK);
         self.set_clock(self.db, key);
         match self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, None) {
             Some(old) => self.effects.discard(old),
@@ -406,7 +425,7 @@ impl Data<'_> {
 
     /// Removes a key that is not expired: one change, with its event. Returns whether it existed.
     pub(crate) fn delete(&mut self, key: &Key<'_>) -> bool {
-        !self.is_gone(self.db, key) && self.delete_even_expired(key)
+        !self.is_gone(self.db, key, FIELDS_PER_LOOK) && self.delete_even_expired(key)
     }
 
     /// [`Self::delete`] for a key that may be expired.

@@ -17,7 +17,8 @@ impl Door for Effects {
             self.note_ready(db, key);
         }
         match cause {
-            Cause::Written | Cause::Deleted => {}
+            Cause::Written | Cause::Deleted | Cause::FieldsExpired => {}
+            Cause::LastFieldExpired => self.notify(NotifyClass::Generic, "del", db, key),
             Cause::Moved => self.propagate_deletion(db, b"DEL", key),
             Cause::Expired => {
                 self.propagate_deletion(db, if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key);
@@ -27,6 +28,19 @@ impl Door for Effects {
             Cause::Evicted => {
                 self.propagate_deletion(db, b"DEL", key);
                 self.notify(NotifyClass::Evicted, "evicted", db, key);
+            }
+        }
+    }
+
+    fn fields_expired(&mut self, db: usize, key: &[u8], fields: &[Box<[u8]>]) {
+        /// Fields that one HDEL names.
+        const NAMED: usize = 512;
+        self.expired_fields += fields.len() as u32;
+        self.notify(NotifyClass::Hash, "hexpired", db, key);
+        if self.propagating {
+            for fields in fields.chunks(NAMED) {
+                let words: Vec<&[u8]> = [b"HDEL", key].into_iter().chain(fields.iter().map(|field| &**field)).collect();
+                self.propagate_before(db, OwnedArgs::from_slices(&words));
             }
         }
     }

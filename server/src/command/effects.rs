@@ -104,6 +104,8 @@ pub(crate) struct Effects {
     pub misses: u32,
     /// Keys removed because they had expired.
     pub expired: u32,
+    /// Fields of hashes removed because they had expired.
+    pub expired_fields: u32,
     rest: Option<Box<Rest>>,
 }
 
@@ -235,6 +237,6 @@ impl Effects {
     /// Whether there is anything to drain besides counts.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.rest.is_none() && self.expired == 0 && (self.dirty == 0 || !self.propagating)
+        self.rest.is_none() && self.expired | self.expired_fields == 0 && (self.dirty == 0 || !self.propagating)
     }
 }

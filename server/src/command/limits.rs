@@ -1,7 +1,7 @@
 //! Settings from the configuration for values: the options of types that commands create or read from bytes.
 
 use super::context::DataLimits;
-use crate::store::payload::PayloadLimits;
+use crate::store::payload::{Dialect, PayloadLimits};
 use crate::store::types::list::ListOptions;
 
 impl DataLimits {
@@ -26,6 +26,7 @@ impl DataLimits {
             set: self.set,
             zset: self.zset,
             max_string: self.max_string as u64,
+            dialect: Dialect::Redis,
         }
     }
 }

@@ -3,11 +3,12 @@
 use protocol::resp::Args;
 use protocol::resp::reply::{Protocol, Reply};
 
-use super::hashes::hash_of;
+use super::hashes::{All, read};
 use super::lists::write_element;
 use super::member_scan::{self, MemberScan};
 use crate::base::limits::RANDOM_PICKS_MAX;
 use crate::base::number::parse_i64;
+use crate::base::rng::Rng;
 use crate::command::outcome::DONE;
 use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
 use crate::store::types::hash::Element;
@@ -68,19 +69,20 @@ fn hrandfield(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn random_field(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let key = ctx.data.key(&args[1]);
-    match ctx.data.read(&key).map(hash_of).transpose()? {
-        Some(hash) => hash.pick(|| ctx.rng.next_u64(), |field, _| write_element(&mut ctx.reply, field)),
-        None => ctx.reply.null(),
+    match read(&mut ctx.data, &args[1])?.map(|seen| All::of(Some(seen))) {
+        Some(All::Whole(hash)) => hash.pick(|| ctx.rng.next_u64(), |field, _| write_element(&mut ctx.reply, field)),
+        Some(All::Some(pairs)) if !pairs.is_empty() => {
+            write_element(&mut ctx.reply, pairs[ctx.rng.below(pairs.len() as u64) as usize].0);
+        }
+        Some(All::Some(_)) | None => ctx.reply.null(),
     }
     DONE
 }
 
 fn random_fields(ctx: &mut KeyedCtx<'_>, args: Args<'_>, count: Count, with_values: bool) -> CmdResult {
-    let key = ctx.data.key(&args[1]);
-    let Some(hash) = ctx.data.read(&key).map(hash_of).transpose()? else {
-        ctx.reply.array(0);
-        return DONE;
+    let hash = match All::of(read(&mut ctx.data, &args[1])?) {
+        All::Whole(hash) => hash,
+        All::Some(pairs) => return pick_from((&mut ctx.reply, &mut *ctx.rng), pairs, count, with_values),
     };
     let (reply, rng) = (&mut ctx.reply, &mut *ctx.rng);
     match count {
@@ -114,6 +116,32 @@ fn random_fields(ctx: &mut KeyedCtx<'_>, args: Args<'_>, count: Count, with_valu
     DONE
 }
 
+/// [`random_fields`] of a hash some of whose fields are hidden, or of none.
+#[cold]
+fn pick_from(
+    (reply, rng): (&mut Reply<'_>, &mut Rng),
+    mut pairs: Vec<(Element<'_>, Element<'_>)>,
+    count: Count,
+    with_values: bool,
+) -> CmdResult {
+    let picks = match count {
+        _ if pairs.is_empty() => 0,
+        Count::Any(count) if count > RANDOM_PICKS_MAX => return Err(error::OUT_OF_RANGE),
+        Count::Any(count) => count,
+        Count::Distinct(count) => count.min(pairs.len()),
+    };
+    start(reply, picks, with_values);
+    for _ in 0..picks {
+        let at = rng.below(pairs.len() as u64) as usize;
+        let (field, value) = if let Count::Any(_) = count { pairs[at] } else { pairs.swap_remove(at) };
+        write_pick(reply, field, with_values.then_some(value));
+        if reply.is_full() {
+            break;
+        }
+    }
+    DONE
+}
+
 /// Begins the reply: in RESP3 each field with its value is an array of two.
 fn start(reply: &mut Reply<'_>, count: usize, with_values: bool) {
     let flat = with_values && reply.protocol() == Protocol::Resp2;
@@ -131,8 +159,7 @@ fn write_pick(reply: &mut Reply<'_>, field: Element<'_>, value: Option<Element<'
 
 fn hscan(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let from = member_scan::cursor(&args[2])?;
-    let key = ctx.data.key(&args[1]);
-    let Some(hash) = ctx.data.read(&key).map(hash_of).transpose()? else {
+    let Some(hash) = read(&mut ctx.data, &args[1])? else {
         member_scan::write_none(&mut ctx.reply);
         return DONE;
     };

@@ -15,7 +15,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Data, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::EntryRef;
-use crate::store::types::hash::{Element, Hash};
+use crate::store::types::hash::{Element, Hash, Seen};
 
 const ADD: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 const READ: Flags = Flags::READONLY.and(Flags::FAST);
@@ -122,12 +122,43 @@ pub(super) fn hash_of(entry: EntryRef<'_>) -> Result<&Hash, CmdError> {
 
 /// Finds the hash at the command's key, for reading.
 #[inline]
-fn read<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Result<Option<&'d Hash>, CmdError> {
-    let key = data.key(word);
-    data.read(&key).map(hash_of).transpose()
+pub(super) fn read<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Result<Option<Seen<'d>>, CmdError> {
+    let (key, now) = (data.key(word), data.field_time());
+    data.read(&key).map(|entry| hash_of(entry).map(|hash| hash.seen(now))).transpose()
 }
 
-fn changed<R>(event: &'static str, count: usize, result: R) -> Edit<R> {
+/// The fields and values that a command replies with all.
+pub(super) enum All<'a> {
+    Whole(&'a Hash),
+    /// Some are hidden.
+    Some(Vec<(Element<'a>, Element<'a>)>),
+}
+
+impl<'a> All<'a> {
+    pub(super) fn of(hash: Option<Seen<'a>>) -> Self {
+        match hash.map(|seen| seen.whole().ok_or(seen)) {
+            Some(Ok(hash)) => All::Whole(hash),
+            Some(Err(seen)) => All::Some(seen.pairs()),
+            None => All::Some(Vec::new()),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            All::Whole(hash) => hash.len(),
+            All::Some(pairs) => pairs.len(),
+        }
+    }
+
+    pub(super) fn for_each(&self, mut f: impl FnMut(Element<'a>, Element<'a>)) {
+        match self {
+            All::Whole(hash) => hash.for_each(f),
+            All::Some(pairs) => pairs.iter().for_each(|(field, value)| f(*field, *value)),
+        }
+    }
+}
+
+pub(super) fn changed<R>(event: &'static str, count: usize, result: R) -> Edit<R> {
     Edit::of(NotifyClass::Hash, event, count, result)
 }
 
@@ -208,7 +239,7 @@ fn hdel(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn hlen(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let len = read(&mut ctx.data, &args[1])?.map_or(0, Hash::len);
+    let len = read(&mut ctx.data, &args[1])?.map_or(0, Seen::len);
     ctx.reply.int(len as i64);
     DONE
 }
@@ -226,35 +257,29 @@ fn hexists(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn hgetall(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let hash = read(&mut ctx.data, &args[1])?;
+    let all = All::of(read(&mut ctx.data, &args[1])?);
     let reply = &mut ctx.reply;
-    reply.map(hash.map_or(0, Hash::len));
-    if let Some(hash) = hash {
-        hash.for_each(|field, value| {
-            write_element(reply, field);
-            write_element(reply, value);
-        });
-    }
+    reply.map(all.len());
+    all.for_each(|field, value| {
+        write_element(reply, field);
+        write_element(reply, value);
+    });
     DONE
 }
 
 fn hkeys(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let hash = read(&mut ctx.data, &args[1])?;
+    let all = All::of(read(&mut ctx.data, &args[1])?);
     let reply = &mut ctx.reply;
-    reply.array(hash.map_or(0, Hash::len));
-    if let Some(hash) = hash {
-        hash.for_each(|field, _| write_element(reply, field));
-    }
+    reply.array(all.len());
+    all.for_each(|field, _| write_element(reply, field));
     DONE
 }
 
 fn hvals(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let hash = read(&mut ctx.data, &args[1])?;
+    let all = All::of(read(&mut ctx.data, &args[1])?);
     let reply = &mut ctx.reply;
-    reply.array(hash.map_or(0, Hash::len));
-    if let Some(hash) = hash {
-        hash.for_each(|_, value| write_element(reply, value));
-    }
+    reply.array(all.len());
+    all.for_each(|_, value| write_element(reply, value));
     DONE
 }
 
@@ -270,7 +295,7 @@ fn hincrby(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         match sum {
             Err(problem) => Edit::none(Err(problem)),
             Ok(sum) => {
-                hash.set(&args[2], itoa::Buffer::new().format(sum).as_bytes(), limits);
+                hash.set_keeping(&args[2], itoa::Buffer::new().format(sum).as_bytes(), limits);
                 changed("hincrby", 1, Ok(sum))
             }
         }
@@ -293,7 +318,7 @@ fn hincrbyfloat(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let key = ctx.data.key(&args[1]);
     let limits = &ctx.limits.hash;
-    let text = ctx.data.edit_or_create(&key, Hash::new, |hash: &mut Hash| {
+    let (text, is_timed) = ctx.data.edit_or_create(&key, Hash::new, |hash: &mut Hash| {
         let old = hash.get(&args[2]).map_or(Ok(LongDouble::from_i64(0)), float_of);
         let sum =
             old.map(|old| old + delta).and_then(|sum| if sum.is_finite() { Ok(sum) } else { Err(error::NAN_OR_INF) });
@@ -301,13 +326,18 @@ fn hincrbyfloat(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             Err(problem) => Edit::none(Err(problem)),
             Ok(sum) => {
                 let text = sum.to_text();
-                hash.set(&args[2], text.as_bytes(), limits);
-                changed("hincrbyfloat", 1, Ok(text))
+                hash.set_keeping(&args[2], text.as_bytes(), limits);
+                changed("hincrbyfloat", 1, Ok((text, hash.next_expiry().is_some())))
             }
         }
     })??;
     // The result, so that a replica does not depend on its own rounding.
-    ctx.data.effects.propagate_instead(&[b"HSET", key.bytes, &args[2], text.as_bytes()]);
+    if is_timed {
+        let words = [b"HSETEX", key.bytes, b"KEEPTTL", b"FIELDS", b"1", &args[2], text.as_bytes()];
+        ctx.data.effects.propagate_instead(&words);
+    } else {
+        ctx.data.effects.propagate_instead(&[b"HSET", key.bytes, &args[2], text.as_bytes()]);
+    }
     ctx.reply.bulk(text.as_bytes());
     DONE
 }

@@ -18,6 +18,8 @@ pub(crate) mod flush;
 pub(crate) mod geo;
 pub(crate) mod geo_search;
 mod geo_shapes;
+pub(crate) mod hash_ex;
+pub(crate) mod hash_expiry;
 pub(crate) mod hash_picks;
 pub(crate) mod hashes;
 pub(crate) mod hyperloglog;
@@ -70,6 +72,8 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         zsets::COMMANDS,
         zset_ranges::COMMANDS,
         hashes::COMMANDS,
+        hash_expiry::COMMANDS,
+        hash_ex::COMMANDS,
         hash_picks::COMMANDS,
         sets::COMMANDS,
         set_picks::COMMANDS,

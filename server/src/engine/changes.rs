@@ -67,6 +67,9 @@ impl Engine {
         if effects.expired != 0 {
             self.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
         }
+        if effects.expired_fields != 0 {
+            self.stats.expired_subkeys.fetch_add(u64::from(effects.expired_fields), Ordering::Relaxed);
+        }
         let Some(rest) = effects.take_rest() else { return Settled::default() };
         // Each by itself: a replica need not apply them as one unit.
         if let Some(feed) = self.feed() {

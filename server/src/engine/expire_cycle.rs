@@ -1,4 +1,4 @@
-//! The active expiry cycle: removes expired keys that no command reads.
+//! The active expiry cycle: removes expired keys, and expired fields of hashes, that no command reads.
 //!
 //! Each slot keeps its expiries in order, so expired keys are found without sampling, and the keyspace knows which
 //! slots have keys with an expiry at all. A cycle works through those slots, some per call, and continues where the
@@ -23,7 +23,7 @@ use crate::store::{Removed, ValueRef};
 
 /// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
 const SLOTS_PER_CYCLE: usize = 4096;
-/// Keys removed from a slot before its lock is released.
+/// Keys, and fields of hashes, removed from a slot before its lock is released.
 const KEYS_PER_LOCK: usize = 64;
 
 /// A collection of at least this many elements is freed on a thread of its own.
@@ -146,7 +146,10 @@ impl Round<'_> {
             };
             let batch = KEYS_PER_LOCK.min(self.budget - self.removed);
             let mut effects = engine.unasked(hot);
-            let removed = slot.expire_due(parts(place), self.now, batch, &mut effects);
+            let mut removed = slot.expire_due(parts(place), self.now, batch, &mut effects);
+            if removed < batch {
+                removed += slot.expire_due_fields(parts(place), self.now, batch - removed, &mut effects);
+            }
             self.garbage.extend(engine.settle(effects, 0, Some(&mut slot)).garbage);
             self.removed += removed;
             if removed < batch {

@@ -47,6 +47,8 @@ mod geo_effects_tests;
 #[cfg(test)]
 mod hash_effects_tests;
 #[cfg(test)]
+mod hash_expiry_effects_tests;
+#[cfg(test)]
 mod list_effects_tests;
 #[cfg(test)]
 mod set_effects_tests;

@@ -151,6 +151,9 @@ impl Unit {
         if effects.expired != 0 {
             engine.stats.expired_keys.fetch_add(u64::from(effects.expired), Ordering::Relaxed);
         }
+        if effects.expired_fields != 0 {
+            engine.stats.expired_subkeys.fetch_add(u64::from(effects.expired_fields), Ordering::Relaxed);
+        }
         let rest = effects.take_rest();
         if effects.propagating {
             self.propagate(engine, call, db, effects.dirty != 0, rest.as_deref());

@@ -26,7 +26,7 @@ impl Disk for Persistence {
         let cut = self.note_cut();
         let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
         let history = self.snapshots.position();
-        out.header(self.engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+        out.header(false, self.engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
         Some(Box::new(move || {
             if let Err(error) = this.write_whole(&out.finish(), cut)
                 && error.kind() != io::ErrorKind::Interrupted

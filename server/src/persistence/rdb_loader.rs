@@ -5,7 +5,7 @@
 //! value.
 //!
 //! Total on any bytes: damage is an error with its offset, nothing is allocated on the word of a length field, and a
-//! string longer than the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 11
+//! string longer than the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 12
 //! and below is understood, unknown facts are passed on, and an error names what slotd cannot hold (other types,
 //! modules, functions).
 
@@ -13,7 +13,7 @@ use protocol::crc64;
 use protocol::rdb::{ReadError, Reader, opcode};
 
 use crate::store::Value;
-use crate::store::payload::{self, Extent, NoExtent, PayloadError, PayloadLimits};
+use crate::store::payload::{self, Dialect, Extent, NoExtent, PayloadError, PayloadLimits};
 
 /// Why a file cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -252,15 +252,21 @@ impl Loader {
     fn magic(&mut self) -> Result<Option<Record>, Stop> {
         let mut reader = self.reader();
         let head = reader.raw(9).map_err(|error| self.stop(error))?;
-        let (magic, version) = head.split_at(5);
-        if magic != opcode::MAGIC {
-            return Err(Stop::Failed(LoadError::Signature));
-        }
+        let (version, dialect) = match (head.strip_prefix(opcode::MAGIC), head.strip_prefix(opcode::VALKEY_MAGIC)) {
+            (Some(version), _) => (version, Dialect::Redis),
+            (_, Some(version)) => (version, Dialect::Valkey),
+            (None, None) => return Err(Stop::Failed(LoadError::Signature)),
+        };
         let version = std::str::from_utf8(version).ok().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-        if version < 1 || version > u32::from(opcode::NEWEST_VERSION) {
+        let known = match dialect {
+            Dialect::Redis => 1..=u32::from(opcode::NEWEST_VERSION),
+            Dialect::Valkey => u32::from(opcode::VALKEY_VERSION)..=u32::from(opcode::VALKEY_VERSION),
+        };
+        if !known.contains(&version) {
             return Err(Stop::Failed(LoadError::Version(version)));
         }
         self.version = version;
+        self.limits.dialect = dialect;
         self.advance(9);
         self.state = State::Records;
         Ok(None)
@@ -311,6 +317,12 @@ impl Loader {
                 reader.length().map_err(stop)?;
                 None
             }
+            opcode::SLOT_INFO => {
+                for _ in 0..3 {
+                    reader.length().map_err(stop)?;
+                }
+                None
+            }
             opcode::AUX => {
                 let name = reader.string().map_err(stop)?.into_owned();
                 let value = reader.string().map_err(stop)?.into_owned();
@@ -338,7 +350,9 @@ impl Loader {
         let body = self.used + reader.position();
         let mut extent = match self.extent {
             Some(extent) => extent,
-            None => Extent::of(object).map_err(|unknown| self.unsupported(object, unknown, &key))?,
+            None => {
+                Extent::of(object, self.limits.dialect).map_err(|unknown| self.unsupported(object, unknown, &key))?
+            }
         };
         let key = key.into_owned();
         let found = extent.run(&self.buffer[body..], self.limits.max_string);

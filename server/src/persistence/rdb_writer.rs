@@ -1,7 +1,7 @@
 //! The framing of an RDB file: header, facts, databases, keys, end and checksum. `store::payload` writes the values.
 //!
 //! Bytes come out in chunks ([`RdbWriter::take`]), so that the whole file is never in memory. Byte for byte what Redis
-//! 7.0 writes.
+//! 7.0 writes; only the version is that of Redis 8.0 if fields of hashes expire, since older ones cannot read those.
 
 use protocol::crc64;
 use protocol::rdb::{Writer, opcode};
@@ -32,10 +32,11 @@ impl RdbWriter {
         Self { out, crc: checksum.then_some(0) }
     }
 
-    /// Magic and facts. `now` is Unix time in seconds; `used_memory` is in bytes and only informative.
-    pub(crate) fn header(&mut self, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
+    /// Magic and facts. `timed`: fields of hashes expire, so it is a file of Redis 8. `now` is Unix time in seconds; `used_memory` is in bytes and only informative.
+    pub(crate) fn header(&mut self, timed: bool, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
         self.out.raw(opcode::MAGIC);
-        self.out.raw(format!("{:04}", opcode::VERSION).as_bytes());
+        let version = if timed { opcode::NEWEST_VERSION } else { opcode::VERSION };
+        self.out.raw(format!("{version:04}").as_bytes());
         self.aux_text(b"redis-ver", REDIS_VERSION.as_bytes());
         self.aux_int(b"redis-bits", 64);
         self.aux_int(b"ctime", now);

@@ -288,7 +288,8 @@ impl Snapshots {
             let sizes = (0..keyspace.databases()).map(|db| (keyspace.len(db), keyspace.expires_len(db))).collect();
             job.at_cut();
             let history = position.as_ref().and_then(|position| position.saved());
-            out.header(engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+            let timed = (0..keyspace.databases()).any(|db| keyspace.timed_len(db) != 0);
+            out.header(timed, engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
             Ok((cut, sizes))
         })
     }

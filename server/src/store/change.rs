@@ -24,6 +24,10 @@ pub(crate) enum Cause {
     /// It was evicted to free memory.
     #[expect(dead_code, reason = "for `maxmemory`, and the door must know it already")]
     Evicted,
+    /// Fields of its hash expired; others are left.
+    FieldsExpired,
+    /// The last fields of its hash expired, and it with them.
+    LastFieldExpired,
     /// Another node owns it now, so only its deletion can be propagated.
     Moved,
 }
@@ -31,7 +35,7 @@ pub(crate) enum Cause {
 impl Cause {
     /// Whether no command asked for it: then it is not any client's own change, and no command is propagated.
     pub(crate) fn is_unasked(self) -> bool {
-        matches!(self, Self::Expired | Self::Evicted)
+        matches!(self, Self::Expired | Self::FieldsExpired | Self::LastFieldExpired | Self::Evicted)
     }
 }
 
@@ -53,6 +57,9 @@ pub(crate) trait Door {
     /// A key has changed or is gone. `awaited`: the change concerns a client that is blocked on it. Called under the
     /// slot's lock.
     fn pass(&mut self, change: Change<'_>, awaited: bool);
+
+    /// Fields of a hash have expired and were removed. Called before [`Door::pass`] tells of the change.
+    fn fields_expired(&mut self, db: usize, key: &[u8], fields: &[Box<[u8]>]);
 
     /// All keys of a slot were removed at once: clients must drop all cached keys.
     fn flushed(&mut self);

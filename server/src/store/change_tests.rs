@@ -11,6 +11,8 @@ use super::*;
 pub(crate) struct Witness {
     /// The changes: the key, the cause, and whether a client is blocked on it.
     pub(crate) passed: Vec<(Vec<u8>, Cause, bool)>,
+    /// Expired fields, each behind its key.
+    pub(crate) fields: Vec<Vec<u8>>,
     pub(crate) flushed: usize,
     pub(crate) ready: Vec<(usize, Vec<u8>)>,
     pub(crate) removed: Vec<Removed>,
@@ -19,6 +21,10 @@ pub(crate) struct Witness {
 impl Door for Witness {
     fn pass(&mut self, change: Change<'_>, awaited: bool) {
         self.passed.push((change.key.to_vec(), change.cause, awaited));
+    }
+
+    fn fields_expired(&mut self, _db: usize, key: &[u8], fields: &[Box<[u8]>]) {
+        self.fields.extend(fields.iter().map(|field| [key, b" ", field].concat()));
     }
 
     fn flushed(&mut self) {

@@ -14,6 +14,7 @@ use super::types::set::Set;
 use super::types::stream::Stream;
 use super::types::zset::ZSet;
 use super::value::{Encoding, Type};
+use crate::base::clock::UnixMillis;
 
 /// What every type of collection can do.
 pub trait CollectionType: Into<Collection> {
@@ -31,11 +32,18 @@ pub trait CollectionType: Into<Collection> {
 
     /// Called when an edit ends: changes to the encoding that fits the new contents.
     fn settle(&mut self);
+
+    /// When the first of its elements expires by itself.
+    #[inline]
+    fn next_expiry(&self) -> Option<UnixMillis> {
+        None
+    }
 }
 
-/// The enum, and what is the same for each type. A type has the functions `len`, `is_empty`, `heap_bytes` and `settle`.
+/// The enum, and what is the same for each type. A type has the functions `len`, `is_empty`, `heap_bytes` and `settle`;
+/// one whose elements can expire names the function that tells when the first does.
 macro_rules! collections {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident $(expiring at $next:ident)?,)*) => {
         /// A value of many elements.
         #[derive(Clone, Debug)]
         pub enum Collection {
@@ -97,6 +105,13 @@ macro_rules! collections {
                 fn settle(&mut self) {
                     $name::settle(self);
                 }
+
+                $(
+                    #[inline]
+                    fn next_expiry(&self) -> Option<UnixMillis> {
+                        $name::$next(self)
+                    }
+                )?
             }
         )*
     };
@@ -106,7 +121,7 @@ collections! {
     /// A list.
     List,
     /// A hash.
-    Hash,
+    Hash expiring at next_expiry,
     /// A set.
     Set,
     /// A sorted set.
@@ -115,7 +130,19 @@ collections! {
     Stream,
 }
 
+// A list's 32 bytes and a tag: no other type makes all boxes larger.
+const _: () = assert!(size_of::<Collection>() <= 40);
+
 impl Collection {
+    /// When the first of its elements expires by itself.
+    #[inline]
+    pub fn next_expiry(&self) -> Option<UnixMillis> {
+        match self {
+            Collection::Hash(hash) => hash.next_expiry(),
+            Collection::List(_) | Collection::Set(_) | Collection::ZSet(_) | Collection::Stream(_) => None,
+        }
+    }
+
     /// The data type, as TYPE names it.
     #[inline]
     pub fn ty(&self) -> Type {

@@ -6,20 +6,27 @@
 //! which says whether any element is left and has to be passed on to the code that removes keys. It ends the edit, so
 //! the check cannot come too early.
 //!
-//! When fields of a hash can expire on their own, the earliest expiry will be updated here too.
+//! The slot's index of hashes whose fields expire is kept up to date here too.
 
 use std::ops::{Deref, DerefMut};
 
 use super::collection::CollectionType;
 use super::ledger::Ledger;
+use super::parts::Parts;
+use crate::base::clock::UnixMillis;
 
 /// A collection that is being changed; dropping it updates what depends on the contents.
 #[derive(Debug)]
 pub(crate) struct EditGuard<'a, T: CollectionType> {
     value: &'a mut T,
     ledger: &'a mut Ledger,
+    parts: &'a mut Parts,
+    /// The tag of the key.
+    tag: u32,
     /// Bytes of the value before the edit.
     before: usize,
+    /// When its first element expired before the edit.
+    next: Option<UnixMillis>,
 }
 
 /// The result of an edit.
@@ -32,9 +39,9 @@ pub(crate) struct Edited {
 
 impl<'a, T: CollectionType> EditGuard<'a, T> {
     #[inline]
-    pub(super) fn new(value: &'a mut T, ledger: &'a mut Ledger) -> Self {
-        let before = value.heap_bytes();
-        Self { value, ledger, before }
+    pub(super) fn new(value: &'a mut T, ledger: &'a mut Ledger, parts: &'a mut Parts, tag: u32) -> Self {
+        let (before, next) = (value.heap_bytes(), value.next_expiry());
+        Self { value, ledger, parts, tag, before, next }
     }
 
     /// Ends the edit.
@@ -65,5 +72,10 @@ impl<T: CollectionType> Drop for EditGuard<'_, T> {
     fn drop(&mut self) {
         self.value.settle();
         self.ledger.add(self.value.heap_bytes() as i64 - self.before as i64);
+        let next = self.value.next_expiry();
+        if next != self.next {
+            self.parts.move_field_expiry(self.next, next, self.tag);
+            self.ledger.touch();
+        }
     }
 }

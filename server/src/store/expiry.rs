@@ -9,10 +9,15 @@
 //! Records are in sorted runs of up to [`RUN`] (a two-level B-tree without the pointers): an insertion moves at most a
 //! few KiB, and a slot with its usual handful of keys has a single run. Equal records may be next to each other.
 //!
+//! A big hash keeps the expiries of its fields in such an index, too. There the runs are shared with snapshots and
+//! copied when they are written ([`SharedRun`]).
+//!
 //! 44 bits last until the year 2527. Later expiries are indexed as that instant, so they are found when the expiry
 //! changes and are never reported as due.
 
-use super::entry::word::TAG_BITS;
+use std::sync::Arc;
+
+pub(crate) use super::entry::word::TAG_BITS;
 use crate::base::clock::UnixMillis;
 
 /// Bytes of the index for each key in it, on average: a record, and unused room.
@@ -22,12 +27,58 @@ const RUN: usize = 512;
 /// The instant that stands for everything later.
 const NEVER: u64 = (1 << (64 - TAG_BITS)) - 1;
 
-/// The sorted records of one slot.
-#[derive(Debug, Default)]
-pub(crate) struct ExpiryIndex {
+/// Sorted records in one block.
+pub(crate) trait Run {
+    fn of(records: Vec<u64>) -> Self;
+    fn records(&self) -> &[u64];
+    fn records_mut(&mut self) -> &mut Vec<u64>;
+}
+
+impl Run for Vec<u64> {
+    fn of(records: Vec<u64>) -> Self {
+        records
+    }
+
+    #[inline]
+    fn records(&self) -> &[u64] {
+        self
+    }
+
+    #[inline]
+    fn records_mut(&mut self) -> &mut Vec<u64> {
+        self
+    }
+}
+
+/// A run that clones of the index share until one of them changes it.
+pub(crate) type SharedRun = Arc<Vec<u64>>;
+
+impl Run for SharedRun {
+    fn of(records: Vec<u64>) -> Self {
+        Arc::new(records)
+    }
+
+    fn records(&self) -> &[u64] {
+        self
+    }
+
+    fn records_mut(&mut self) -> &mut Vec<u64> {
+        Arc::make_mut(self)
+    }
+}
+
+/// The sorted records of one slot, or of one big hash.
+#[derive(Clone, Debug)]
+pub(crate) struct ExpiryIndex<R = Vec<u64>> {
     /// Sorted, none empty.
-    runs: Vec<Vec<u64>>,
+    runs: Vec<R>,
     len: usize,
+}
+
+impl<R> Default for ExpiryIndex<R> {
+    fn default() -> Self {
+        Self { runs: Vec::new(), len: 0 }
+    }
 }
 
 /// Brings an expiry into the range of a record.
@@ -39,7 +90,7 @@ fn record(at: UnixMillis, tag: u32) -> u64 {
     (instant(at) << TAG_BITS) | tag as u64
 }
 
-impl ExpiryIndex {
+impl<R: Run> ExpiryIndex<R> {
     /// Number of keys that expire.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -52,25 +103,25 @@ impl ExpiryIndex {
         let Some(run) = self.run_for(record) else {
             // Most slots never have more than this one run.
             self.runs.reserve_exact(1);
-            self.runs.push(vec![record]);
+            self.runs.push(R::of(vec![record]));
             return;
         };
-        let records = &mut self.runs[run];
+        let records = self.runs[run].records_mut();
         if records.len() < RUN {
             return insert_sorted(records, record);
         }
         let mut high = records.split_off(RUN / 2);
         let half = if high[0] <= record { &mut high } else { records };
         insert_sorted(half, record);
-        self.runs.insert(run + 1, high);
+        self.runs.insert(run + 1, R::of(high));
     }
 
     /// Removes a key's expiry. Returns whether it was there.
     pub(crate) fn remove(&mut self, at: UnixMillis, tag: u32) -> bool {
         let record = record(at, tag);
         let Some(run) = self.run_for(record) else { return false };
-        let records = &mut self.runs[run];
-        let Ok(place) = records.binary_search(&record) else { return false };
+        let Ok(place) = self.runs[run].records().binary_search(&record) else { return false };
+        let records = self.runs[run].records_mut();
         records.remove(place);
         if records.is_empty() {
             self.runs.remove(run);
@@ -84,15 +135,19 @@ impl ExpiryIndex {
     /// The tag of the key that expires first, and its instant, if that is before `now` (a key still lives in the
     /// millisecond of its expiry).
     pub(crate) fn first_due(&self, now: UnixMillis) -> Option<Due> {
-        let first = *self.runs.first()?.first()?;
+        let first = self.first_record()?;
         let at = first >> TAG_BITS;
         (at < instant(now) && at != NEVER).then_some(Due { at, tag: (first & ((1 << TAG_BITS) - 1)) as u32 })
     }
 
     /// When the first key expires.
-    #[cfg(test)]
     pub(crate) fn first(&self) -> Option<UnixMillis> {
-        Some((*self.runs.first()?.first()? >> TAG_BITS) as UnixMillis)
+        Some((self.first_record()? >> TAG_BITS) as UnixMillis)
+    }
+
+    #[inline]
+    fn first_record(&self) -> Option<u64> {
+        self.runs.first()?.records().first().copied()
     }
 
     /// The run where a record is or belongs: the last one that begins at or before it.
@@ -100,7 +155,7 @@ impl ExpiryIndex {
         if self.runs.is_empty() {
             return None;
         }
-        Some(self.runs.partition_point(|run| run[0] <= record).saturating_sub(1))
+        Some(self.runs.partition_point(|run| run.records()[0] <= record).saturating_sub(1))
     }
 }
 

@@ -8,7 +8,7 @@ use super::*;
 
 #[test]
 fn a_key_lives_through_the_millisecond_of_its_expiry() {
-    let mut index = ExpiryIndex::default();
+    let mut index = ExpiryIndex::<Vec<u64>>::default();
     index.insert(1000, 5);
     assert_eq!(index.first_due(1000), None);
     assert_eq!(index.first_due(1001).map(|due| due.tag), Some(5));
@@ -17,7 +17,7 @@ fn a_key_lives_through_the_millisecond_of_its_expiry() {
 
 #[test]
 fn what_expires_beyond_the_range_never_does_and_can_be_removed() {
-    let mut index = ExpiryIndex::default();
+    let mut index = ExpiryIndex::<Vec<u64>>::default();
     index.insert(i64::MAX, 1);
     assert_eq!(index.first_due(i64::MAX), None);
     assert!(index.remove(i64::MAX, 1) && index.len() == 0);
@@ -28,7 +28,7 @@ fn what_expires_beyond_the_range_never_does_and_can_be_removed() {
 
 #[test]
 fn setting_an_expiry_again_and_again_costs_no_memory() {
-    let mut index = ExpiryIndex::default();
+    let mut index = ExpiryIndex::<Vec<u64>>::default();
     for at in 0..100_000 {
         index.insert(at, 7);
         assert!(at == 0 || index.remove(at - 1, 7));
@@ -39,7 +39,7 @@ fn setting_an_expiry_again_and_again_costs_no_memory() {
 
 #[test]
 fn records_are_packed() {
-    let mut index = ExpiryIndex::default();
+    let mut index = ExpiryIndex::<Vec<u64>>::default();
     (0..60).for_each(|i| index.insert(1_700_000_000_000 + i * 7919 % 61, i as u32));
     let words: usize = index.runs.iter().map(Vec::capacity).sum();
     assert!(words <= 75, "{words} words for 60 records");
@@ -48,7 +48,7 @@ fn records_are_packed() {
 proptest! {
     #[test]
     fn the_index_is_a_sorted_multiset(operations in prop::collection::vec((0u8..3, 0i64..40, 0u32..4), 0..3000)) {
-        let (mut index, mut model) = (ExpiryIndex::default(), BTreeMap::<(i64, u32), usize>::new());
+        let (mut index, mut model) = (ExpiryIndex::<Vec<u64>>::default(), BTreeMap::<(i64, u32), usize>::new());
         for (operation, at, tag) in operations {
             if operation < 2 {
                 index.insert(at, tag);

@@ -228,6 +228,12 @@ impl Keyspace {
         self.existing(db).map_or(0, |database| database.groups.iter().map(Group::expires).sum())
     }
 
+    /// Number of hashes in a database with fields that expire.
+    pub(crate) fn timed_len(&self, db: usize) -> usize {
+        let timed = self.existing(db).and_then(|database| database.timed.get());
+        timed.map_or(0, |timed| timed.sum.load(Ordering::Relaxed))
+    }
+
     /// Number of keys in a slot, as it was when the slot was last unlocked.
     pub(crate) fn slot_len(&self, db: usize, slot: SlotId) -> usize {
         self.existing(db).map_or(0, |database| database.cells[slot.index()].keys())
@@ -241,7 +247,8 @@ impl Keyspace {
     /// Bytes of all keys of a database, including their places in the tables.
     pub(crate) fn bytes(&self, db: usize) -> u64 {
         let entries: u64 = self.occupied(db).map(|slot| self.slot_bytes(db, slot)).sum();
-        entries + (self.len(db) * table::PLACE + self.expires_len(db) * expiry::PLACE) as u64
+        let expiries = self.expires_len(db) + self.timed_len(db);
+        entries + (self.len(db) * table::PLACE + expiries * expiry::PLACE) as u64
     }
 
     /// The slots that have keys (or states that a snapshot still needs), ascending; read as the iteration proceeds.
@@ -254,7 +261,7 @@ impl Keyspace {
         self.existing(db).into_iter().flat_map(move |database| database.occupied.iter_from(first))
     }
 
-    /// The slots that have keys with an expiry, ascending from `first`.
+    /// The slots that have keys, or fields of hashes, with an expiry, ascending from `first`.
     pub(crate) fn with_expiry(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
         self.existing(db).into_iter().flat_map(move |database| database.expiring.iter_from(first))
     }
@@ -504,6 +511,20 @@ struct Database {
     groups: [Group; GROUPS],
     parking: Parking<SlotId>,
     leaving: Leaving,
+    /// Made when the first field of a hash expires.
+    timed: OnceLock<Timed>,
+}
+
+/// The numbers of hashes with fields that expire.
+struct Timed {
+    slots: Box<[AtomicU32]>,
+    sum: AtomicUsize,
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self { slots: (0..SLOT_COUNT).map(|_| AtomicU32::new(0)).collect(), sum: AtomicUsize::new(0) }
+    }
 }
 
 impl Database {
@@ -522,6 +543,7 @@ impl Database {
             groups: std::array::from_fn(|_| Group::default()),
             parking: Parking::default(),
             leaving: Leaving::default(),
+            timed: OnceLock::new(),
         })
     }
 
@@ -572,6 +594,9 @@ impl Database {
         let pending = if slot.snapshot_pending() { PENDING } else { 0 };
         let (keys, expires) = (slot.len() as u32 | pending, slot.expires_len() as u32);
         self.bytes[id.index()].store(slot.bytes(), Ordering::Relaxed);
+        if slot.timed_len() != 0 || self.timed.get().is_some() {
+            self.publish_timed(id, slot);
+        }
         if keys == cell.keys.load(Ordering::Relaxed) & !AWAITED && expires == cell.expires.load(Ordering::Relaxed) {
             return;
         }
@@ -590,7 +615,19 @@ impl Database {
             self.occupied.put(id, keys != 0);
         }
         if (expires == 0) != (old_expires == 0) {
-            self.expiring.put(id, expires != 0);
+            self.expiring.put(id, expires != 0 || slot.timed_len() != 0);
+        }
+    }
+
+    /// The part of [`Database::publish`] that concerns fields of hashes.
+    #[cold]
+    fn publish_timed(&self, id: SlotId, slot: &Slot) {
+        let timed = self.timed.get_or_init(Timed::default);
+        let new = slot.timed_len() as u32;
+        let old = timed.slots[id.index()].swap(new, Ordering::Relaxed);
+        if new != old {
+            timed.sum.fetch_add((new as usize).wrapping_sub(old as usize), Ordering::Relaxed);
+            self.expiring.put(id, new != 0 || slot.expires_len() != 0);
         }
     }
 }

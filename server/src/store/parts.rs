@@ -1,5 +1,5 @@
-//! The parts that most slots do not need, behind one pointer: the expiry index, waiters, watchers, and a running
-//! snapshot.
+//! The parts that most slots do not need, behind one pointer: the expiry index, waiters, watchers, a running snapshot,
+//! and the hashes whose fields expire.
 //!
 //! Where keys expire at all they are usually many, so the expiry index is stored here directly; the rest is boxed once
 //! more. An empty part is freed, and the last one frees the box.
@@ -8,6 +8,7 @@ use super::expiry::ExpiryIndex;
 use super::snapshot::SnapshotState;
 use super::waiters::Waiters;
 use super::watchers::Watchers;
+use crate::base::clock::UnixMillis;
 
 /// The rarer parts of a slot. All zero is a slot without any.
 #[derive(Debug)]
@@ -19,12 +20,14 @@ struct Inner {
     extra: Option<Box<Extra>>,
 }
 
-/// Parts of slots with waiters, watchers or a snapshot.
+/// Parts of slots with waiters, watchers, a snapshot or hashes whose fields expire.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     pub(super) waiters: Waiters,
     pub(super) watchers: Watchers,
     pub(super) snapshot: Option<SnapshotState>,
+    /// The hashes whose fields expire, each with the first of these expiries.
+    pub(super) fields: ExpiryIndex,
 }
 
 impl Parts {
@@ -55,6 +58,47 @@ impl Parts {
         taken
     }
 
+    /// The index of hashes whose fields expire.
+    #[inline]
+    pub(super) fn fields(&self) -> Option<&ExpiryIndex> {
+        self.extra().map(|extra| &extra.fields)
+    }
+
+    /// Notes that the first expiry of a hash's fields is another than before.
+    #[cold]
+    pub(super) fn move_field_expiry(&mut self, old: Option<UnixMillis>, new: Option<UnixMillis>, tag: u32) {
+        let index = &mut self.extra_or_new().fields;
+        if let Some(at) = old {
+            let known = index.remove(at, tag);
+            debug_assert!(known, "a hash whose fields expire is in the index");
+        }
+        if let Some(at) = new {
+            index.insert(at, tag);
+        }
+        self.tidy();
+    }
+
+    /// Replaces the index of hashes.
+    pub(super) fn replace_fields(&mut self, index: ExpiryIndex) {
+        if self.extra().is_some() || index.len() > 0 {
+            self.extra_or_new().fields = index;
+            self.tidy();
+        }
+    }
+
+    /// Takes the index of hashes out.
+    pub(super) fn take_fields(&mut self) -> ExpiryIndex {
+        let taken = self.extra_mut().map(|extra| std::mem::take(&mut extra.fields)).unwrap_or_default();
+        self.tidy();
+        taken
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     #[inline]
     pub(super) fn extra(&self) -> Option<&Extra> {
         self.0.as_ref()?.extra.as_deref()
@@ -73,7 +117,10 @@ impl Parts {
     /// Frees empty parts.
     pub(super) fn tidy(&mut self) {
         let Some(inner) = &mut self.0 else { return };
-        let unused = |extra: &Extra| extra.waiters.is_empty() && extra.watchers.is_empty() && extra.snapshot.is_none();
+        let unused = |extra: &Extra| {
+            let Extra { waiters, watchers, snapshot, fields } = extra;
+            waiters.is_empty() && watchers.is_empty() && snapshot.is_none() && fields.len() == 0
+        };
         if inner.extra.as_deref().is_some_and(unused) {
             inner.extra = None;
         }

@@ -341,7 +341,7 @@ impl Slot {
             state.side.extend(pending.filter_map(super::entry::word::Word::take));
             state.next = None;
         }
-        drop(self.parts.take_expiry());
+        drop((self.parts.take_expiry(), self.parts.take_fields()));
         self.ledger.set(0);
         Cleared(std::mem::replace(&mut self.table, Table::EMPTY))
     }
@@ -359,6 +359,7 @@ impl Slot {
         let old = self.clear(db, &hash, door);
         self.table = std::mem::replace(&mut fresh.table, Table::EMPTY);
         self.parts.replace_expiry(fresh.parts.take_expiry());
+        self.parts.replace_fields(fresh.parts.take_fields());
         self.ledger.set(fresh.bytes());
         fresh.ledger.set(0);
         // None of them is part of a running snapshot, so the bit that they have becomes that of settled entries.
@@ -374,6 +375,9 @@ impl Slot {
         entry.set_cut(self.cut());
         if let Some(at) = entry.as_ref().expire_at() {
             self.parts.expiry_mut().insert(at, tag);
+        }
+        if let Some(at) = entry.as_ref().next_field_expiry() {
+            self.parts.move_field_expiry(None, Some(at), tag);
         }
         self.ledger.add(entry.as_ref().memory() as i64);
         self.table.insert(tag, entry)
@@ -591,6 +595,8 @@ impl Slot {
     }
 }
 
+mod fields;
+
 /// An entry that may be changed, with its slot.
 pub(crate) struct EntryMut<'a> {
     slot: &'a mut Slot,
@@ -658,9 +664,9 @@ impl<'a> EntryMut<'a> {
             self.as_ref().collection::<T>()?;
             self.slot.preserve_pending(self.at);
         }
-        let Slot { table, ledger, .. } = self.slot;
+        let Slot { table, ledger, parts, .. } = self.slot;
         let value = table.word_mut(self.at).collection_mut().and_then(T::of_mut)?;
-        Some(EditGuard::new(value, ledger))
+        Some(EditGuard::new(value, ledger, parts, self.tag))
     }
 
     /// Sets or clears the expiry.
@@ -693,6 +699,9 @@ impl<'a> EntryMut<'a> {
         self.slot.preserve(self.at);
         if let Some(at) = self.expire_at() {
             self.slot.forget_expiry(at, self.tag);
+        }
+        if let Some(at) = self.as_ref().next_field_expiry() {
+            self.slot.parts.move_field_expiry(Some(at), None, self.tag);
         }
         let removed = self.slot.table.remove(self.at);
         self.slot.ledger.add(-(removed.as_ref().memory() as i64));

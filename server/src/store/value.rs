@@ -232,6 +232,8 @@ pub enum Encoding {
     QuickList,
     /// A small collection in one block.
     ListPack,
+    /// A hash some of whose fields expire (Redis 7.4).
+    ListPackEx,
     /// A large sorted set.
     SkipList,
     /// A set of few integers.
@@ -251,6 +253,7 @@ impl Encoding {
             Encoding::Raw => "raw",
             Encoding::QuickList => "quicklist",
             Encoding::ListPack => "listpack",
+            Encoding::ListPackEx => "listpackex",
             Encoding::SkipList => "skiplist",
             Encoding::IntSet => "intset",
             Encoding::HashTable => "hashtable",

@@ -292,6 +292,7 @@ pub(super) static STATS: &[Field] = &[
     ("sync_full", counter!(sync_full)),
     ("sync_partial_ok", counter!(sync_partial_ok)),
     ("sync_partial_err", counter!(sync_partial_err)),
+    ("expired_subkeys", counter!(expired_subkeys)),
     ("expired_keys", counter!(expired_keys)),
     ("expired_stale_perc", |facts| {
         Value::Decimal(facts.engine.stats.expired_stale_perc_x100.load(Ordering::Relaxed) as f64 / 100.0)

@@ -49,7 +49,13 @@ pub(super) fn keyspace(engine: &Engine, out: &mut InfoWriter) {
         if keys > 0 {
             let expires = engine.keyspace.expires_len(db);
             let ttl = average_ttl(engine, db, now);
-            out.field(&format!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl={ttl}"));
+            let name = format!("db{db}");
+            // As Redis 7.4 and later say it.
+            let timed = match engine.keyspace.timed_len(db) {
+                0 => String::new(),
+                timed => format!(",subexpiry={timed}"),
+            };
+            out.field(&name, format_args!("keys={keys},expires={expires},avg_ttl={ttl}{timed}"));
         }
     }
 }

@@ -191,6 +191,16 @@ impl<'a> EntryRef<'a> {
         self.expire_at().is_some_and(|at| now > at)
     }
 
+    /// When the first field of its hash expires, if it is one and any does.
+    #[inline]
+    pub(crate) fn next_field_expiry(self) -> Option<UnixMillis> {
+        if self.form() != Form::Collection {
+            return None;
+        }
+        // SAFETY: the value area is aligned to 8 and holds what the form says. It is not changed during `'a`.
+        unsafe { self.area().cast::<Box<Collection>>().as_ref() }.next_expiry()
+    }
+
     /// When the key was last accessed.
     pub(crate) fn access(self) -> AccessClock {
         let [a, b, c] = self.header().access;
@@ -219,7 +229,8 @@ impl<'a> EntryRef<'a> {
 
     /// All bytes that the key costs: [`EntryRef::memory`], and its places in the table and the expiry index.
     pub(crate) fn footprint(self) -> usize {
-        self.memory() + table::PLACE + self.expire_at().map_or(0, |_| expiry::PLACE)
+        let expiries = usize::from(self.expire_at().is_some()) + usize::from(self.next_field_expiry().is_some());
+        self.memory() + table::PLACE + expiries * expiry::PLACE
     }
 
     /// What the value takes outside the block.

@@ -75,10 +75,13 @@ impl Digest {
             }
             ValueRef::Collection(Collection::Hash(hash)) => {
                 self.mix(&TYPE_HASH.to_be_bytes());
-                hash.for_each(|field, value| {
+                hash.for_each_timed(|field, value, at| {
                     let mut pair = Digest::default();
                     field.with_text(|text| pair.mix(text));
                     value.with_text(|text| pair.mix(text));
+                    if at.is_some() {
+                        pair.xor(b"!!hexpire!!");
+                    }
                     self.xor(&pair.0);
                 });
             }

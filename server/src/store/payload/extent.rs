@@ -9,6 +9,8 @@
 
 use protocol::rdb::{Length, ReadError, Reader, opcode};
 
+use super::Dialect;
+
 /// A part of a body.
 #[derive(Clone, Copy, Debug)]
 enum Part {
@@ -69,7 +71,11 @@ const STREAM_PARTS_3: &[Part] = &[
 ];
 
 /// The parts of a type byte's body; `None` for types that are not supported.
-fn form(object_type: u8) -> Option<&'static [Part]> {
+fn form(object_type: u8, dialect: Dialect) -> Option<&'static [Part]> {
+    if dialect == Dialect::Valkey && object_type >= opcode::VALKEY_TYPE_HASH_2 {
+        let parts: &[Part] = &[Part::Counted(&[Part::String, Part::String, Part::Raw(8)])];
+        return (object_type == opcode::VALKEY_TYPE_HASH_2).then_some(parts);
+    }
     Some(match object_type {
         opcode::TYPE_STRING
         | opcode::TYPE_LIST_ZIPLIST
@@ -85,6 +91,10 @@ fn form(object_type: u8) -> Option<&'static [Part]> {
         opcode::TYPE_LIST_QUICKLIST_2 => &[Part::Counted(&[Part::Length, Part::String])],
         opcode::TYPE_ZSET => &[Part::Counted(&[Part::String, Part::TextDouble])],
         opcode::TYPE_ZSET_2 => &[Part::Counted(&[Part::String, Part::Double])],
+        opcode::TYPE_HASH_METADATA_PRE_GA => &[Part::Counted(&[Part::Length, Part::String, Part::String])],
+        opcode::TYPE_HASH_METADATA => &[Part::Raw(8), Part::Counted(&[Part::Length, Part::String, Part::String])],
+        opcode::TYPE_HASH_LISTPACK_EX_PRE_GA => &[Part::String],
+        opcode::TYPE_HASH_LISTPACK_EX => &[Part::Raw(8), Part::String],
         opcode::TYPE_STREAM_LISTPACKS => STREAM_PARTS,
         opcode::TYPE_STREAM_LISTPACKS_2 => STREAM_PARTS_2,
         opcode::TYPE_STREAM_LISTPACKS_3 => STREAM_PARTS_3,
@@ -126,8 +136,8 @@ impl Extent {
     ///
     /// # Errors
     /// [`NoExtent`].
-    pub(crate) fn of(object_type: u8) -> Result<Self, NoExtent> {
-        match (form(object_type), type_name(object_type)) {
+    pub(crate) fn of(object_type: u8, dialect: Dialect) -> Result<Self, NoExtent> {
+        match (form(object_type, dialect), type_name(object_type)) {
             (Some(parts), _) => Ok(Self { rows: [Row { parts, next: 0, rounds: 1 }; DEPTH], begun: 1, passed: 0 }),
             (None, Some(name)) => Err(NoExtent::Unsupported(name)),
             (None, None) => Err(NoExtent::Unknown),
@@ -224,13 +234,16 @@ mod tests {
 
     #[test]
     fn every_form_that_is_written_or_read_has_an_extent() {
-        let refused = |object_type| {
-            let limits = crate::store::payload::PayloadLimits::default();
+        let refused = |object_type, dialect| {
+            let limits = crate::store::payload::PayloadLimits { dialect, ..Default::default() };
             let read = crate::store::payload::read_whole(object_type, &[], &limits);
             matches!(read, Err(crate::store::payload::PayloadError::UnknownType(_)))
         };
-        for object_type in 0..=u8::MAX {
-            assert_eq!(Extent::of(object_type).is_err(), refused(object_type), "type {object_type}");
+        for dialect in [Dialect::Redis, Dialect::Valkey] {
+            for object_type in 0..=u8::MAX {
+                let is_unknown = Extent::of(object_type, dialect).is_err();
+                assert_eq!(is_unknown, refused(object_type, dialect), "type {object_type} of {dialect:?}");
+            }
         }
     }
 
@@ -243,7 +256,8 @@ mod tests {
             let mut out = Writer::new();
             out.set_compression(true);
             write(&value, &mut out);
-            let (body, mut extent) = (out.into_vec(), Extent::of(object_type(&value)).expect("it is supported"));
+            let (body, mut extent) =
+                (out.into_vec(), Extent::of(object_type(&value), Dialect::Redis).expect("it is supported"));
             let behind = [body.as_slice(), b"and more"].concat();
             for held in 0..body.len() {
                 let more = extent.run(&behind[..held], 1 << 20);

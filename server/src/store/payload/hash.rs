@@ -1,6 +1,10 @@
 //! Hashes as bytes: a listpack while the hash is packed, otherwise a count and so many pairs of strings. Read are the
 //! ziplists and zipmaps of older versions, too.
 //!
+//! Of a hash whose fields expire, the first expiry comes first, so that it is known before the fields are read. A table
+//! follows as triples of time, field and value, the times counted from that first one; a packed one as a listpack.
+//! Valkey writes triples of field, value and absolute time.
+//!
 //! A field that occurs twice makes a payload invalid, in every form: nothing that reads a hash may have to choose.
 
 use std::collections::BTreeSet;
@@ -8,10 +12,13 @@ use std::collections::BTreeSet;
 use protocol::rdb::{Reader, Writer, opcode};
 
 use super::PayloadError;
+use crate::base::clock::UnixMillis;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist, zipmap};
-use crate::store::types::hash::{Element, Hash, HashLimits, Saved};
+use crate::store::types::hash::{Element, Hash, HashLimits, Saved, Triples};
+use crate::store::types::members::NEVER;
 
+const BAD_EXPIRY: Corrupt = Corrupt("hash field with an invalid expiry");
 const TWICE: Corrupt = Corrupt("hash field occurs twice");
 
 /// The type byte of what [`write()`] writes.
@@ -19,6 +26,8 @@ pub(super) fn object_type(hash: &Hash) -> u8 {
     match hash.saved() {
         Saved::Packed(_) => opcode::TYPE_HASH_LISTPACK,
         Saved::Table(_) => opcode::TYPE_HASH,
+        Saved::Triples(_) => opcode::TYPE_HASH_LISTPACK_EX,
+        Saved::TimedTable(_) => opcode::TYPE_HASH_METADATA,
     }
 }
 
@@ -29,6 +38,21 @@ pub(super) fn write(hash: &Hash, out: &mut Writer) {
         Saved::Table(table) => {
             out.length(table.len() as u64);
             for member in table.iter() {
+                out.string(member.field);
+                out.string(member.value);
+            }
+        }
+        Saved::Triples(triples) => {
+            out.i64_le(hash.next_expiry().unwrap_or(NEVER));
+            out.string(&triples.listpack().to_bytes());
+        }
+        Saved::TimedTable(table) => {
+            // Not the index's first: that knows no times beyond its range.
+            let first = table.iter().map(|member| member.at).filter(|at| *at != NEVER).min().unwrap_or(NEVER);
+            out.i64_le(first);
+            out.length(table.len() as u64);
+            for member in table.iter() {
+                out.length(if member.at == NEVER { 0 } else { (member.at - first + 1) as u64 });
                 out.string(member.field);
                 out.string(member.value);
             }
@@ -50,6 +74,79 @@ pub(super) fn read_plain(input: &mut Reader<'_>, limits: HashLimits) -> Result<H
         }
     }
     Ok(hash)
+}
+
+/// Fields with values and expiries: a count and so many triples. `relative`: the first expiry precedes them, and the
+/// others are counted from it.
+pub(super) fn read_metadata(input: &mut Reader<'_>, limits: HashLimits, relative: bool) -> Result<Hash, PayloadError> {
+    let first = if relative { expiry(input.i64_le()?)? } else { NEVER };
+    read_timed(input, limits, |input| {
+        let time = input.length()?;
+        let field = input.string()?.into_owned();
+        let value = input.string()?.into_owned();
+        let at = match i64::try_from(time) {
+            Ok(0) => NEVER,
+            Ok(time) if relative => first.saturating_add(time - 1),
+            Ok(time) => time,
+            Err(_) => return Err(BAD_EXPIRY.into()),
+        };
+        Ok((field, value, expiry(at)?))
+    })
+}
+
+/// Valkey's form: a count and so many triples, each with its expiry at the end, or -1.
+pub(super) fn read_valkey(input: &mut Reader<'_>, limits: HashLimits) -> Result<Hash, PayloadError> {
+    read_timed(input, limits, |input| {
+        let field = input.string()?.into_owned();
+        let value = input.string()?.into_owned();
+        let at = match input.i64_le()? {
+            -1 => NEVER,
+            at => expiry(at)?.max(1),
+        };
+        Ok((field, value, at))
+    })
+}
+
+/// A count, and so many fields with values and expiries.
+fn read_timed<'r>(
+    input: &mut Reader<'r>,
+    limits: HashLimits,
+    mut next: impl FnMut(&mut Reader<'r>) -> Result<(Vec<u8>, Vec<u8>, UnixMillis), PayloadError>,
+) -> Result<Hash, PayloadError> {
+    let count = input.length()?;
+    let many = HashLimits { max_entries: 0, ..limits };
+    let limits = if count > limits.max_entries as u64 { many } else { limits };
+    let mut hash = Hash::new();
+    for _ in 0..count {
+        let (field, value, at) = next(input)?;
+        let is_new = match at {
+            NEVER => hash.set(&field, &value, &limits),
+            at => hash.set_until(&field, &value, at, &limits),
+        };
+        if !is_new {
+            return Err(TWICE.into());
+        }
+    }
+    Ok(hash)
+}
+
+/// One listpack of triples. `dated`: the first expiry precedes it.
+pub(super) fn read_triples(input: &mut Reader<'_>, limits: HashLimits, dated: bool) -> Result<Hash, PayloadError> {
+    if dated {
+        // The listpack tells it again.
+        expiry(input.i64_le()?)?;
+    }
+    let listpack = Listpack::from_bytes(&input.string()?)?;
+    let count = listpack.len() / 3;
+    if has_twins(listpack.iter().step_by(3), count) {
+        return Err(TWICE.into());
+    }
+    Ok(Hash::of_triples(Triples::of_listpack(listpack)?, &limits))
+}
+
+/// An expiry, which must be one that a server could have written.
+fn expiry(at: UnixMillis) -> Result<UnixMillis, PayloadError> {
+    if at < 0 { Err(BAD_EXPIRY.into()) } else { Ok(at) }
 }
 
 /// One listpack.

@@ -209,3 +209,89 @@ proptest! {
         let _ = crate::store::payload::read(kind, &mut Reader::new(&body), &PayloadLimits::default());
     }
 }
+
+/// Three packed fields, two of which expire, as Redis 8.0.6 dumped them.
+const TRIPLES: &[u8] = b"\x19\x00@\x94R\xa3\x03\x00\x0011\x00\x00\x00\t\x00\x82cc\x03\x03\x01\xf4\x00@\x94R\xa3\x03\x00\x00\t\x82bb\x03\xf1\xceV\x03\xf4\x00P9'\x8c\x04\x00\x00\t\x82aa\x03\x01\x01\x00\x01\xff\x0c\x00\xc9i\xea\x7fv%\xde\x88";
+/// The same, as Valkey 9.1.2 dumped it.
+const VALKEY: &[u8] = b"\x16\x03\x02aa\xc0\x01\xff\xff\xff\xff\xff\xff\xff\xff\x02bb\xc1\xceV\x00P9'\x8c\x04\x00\x00\x02cc\xc0\x03\x00@\x94R\xa3\x03\x00\x00P\x00l$\x92\x91\xd5&\xf6\xda";
+/// A table of two fields, one of which expires, as Redis 8.0.6 dumped it.
+const METADATA: &[u8] = b"\x18\x00P9'\x8c\x04\x00\x00\x02\x01\x02bb\xc3\t@d\x01xx\xe0W\x00\x01xx\x00\x02aa\xc0\x01\x0c\x00'\xb1S\xa8\xf7\x1f\xf8F";
+
+fn times(value: &Value) -> Vec<(String, Option<i64>)> {
+    let mut times = Vec::new();
+    let text = |field: Element<'_>| String::from_utf8(field.to_vec()).expect("text");
+    hash_in(value).for_each_timed(|field, _, at| times.push((text(field), at)));
+    times.sort();
+    times
+}
+
+#[test]
+fn fields_that_expire_are_read_in_both_dialects_and_written_as_redis_8_does() {
+    let limits = PayloadLimits::default();
+    let (early, late) = (Some(4_000_000_000_000), Some(5_000_000_000_000));
+    for bytes in [TRIPLES, VALKEY] {
+        let value = restore(bytes, &limits, true).expect("it was recorded");
+        let expected = [("aa", None), ("bb", late), ("cc", early)].map(|(field, at)| (field.to_owned(), at));
+        assert_eq!(times(&value), expected);
+        assert_eq!(dump(&value.as_ref()), TRIPLES, "{}", hex(bytes));
+        let digest = Digest::of_value(&value.as_ref(), false);
+        assert_eq!(digest.to_hex(), "7067fa7ec86995ead5841776ff317834b12783d4");
+    }
+    let value = restore(METADATA, &limits, true).expect("it was recorded");
+    assert_eq!(times(&value), [("aa".to_owned(), None), ("bb".to_owned(), late)]);
+    // Read under these limits it is packed, and written under others it is a table again.
+    let small = PayloadLimits { hash: HashLimits { max_entries: 1, ..limits.hash }, ..limits };
+    let table = restore(METADATA, &small, true).expect("it was recorded");
+    assert_eq!(hash_in(&table).encoding(), Encoding::HashTable);
+    let again = dump(&table.as_ref());
+    assert_eq!((again[0], again.len()), (opcode::TYPE_HASH_METADATA, METADATA.len()));
+    assert_eq!(times(&restore(&again, &limits, true).expect("it was dumped")), times(&value));
+}
+
+#[test]
+fn forms_of_release_candidates_are_read() {
+    let mut out = Writer::new();
+    out.length(2);
+    for (at, field) in [(0, "a"), (4_000_000_000_000, "b")] {
+        out.length(at);
+        out.string(field.as_bytes());
+        out.string(b"v");
+    }
+    let read = |object_type, out: Writer| read_whole(object_type, &out.into_vec(), &PayloadLimits::default());
+    let value = read(opcode::TYPE_HASH_METADATA_PRE_GA, out).expect("it is well formed");
+    assert_eq!(times(&value), [("a".to_owned(), None), ("b".to_owned(), Some(4_000_000_000_000))]);
+    let mut out = Writer::new();
+    let mut listpack = Listpack::new();
+    [b"f", b"v"].iter().for_each(|text| listpack.push_back(*text));
+    listpack.push_back_int(70);
+    out.string(&listpack.to_bytes());
+    let value = read(opcode::TYPE_HASH_LISTPACK_EX_PRE_GA, out).expect("it is well formed");
+    assert_eq!(times(&value), [("f".to_owned(), Some(70))]);
+}
+
+#[test]
+fn damaged_expiries_are_refused() {
+    let refused = |entries: &[(&str, Option<i64>)]| {
+        let mut listpack = Listpack::new();
+        for (text, number) in entries {
+            match number {
+                Some(number) => listpack.push_back_int(*number),
+                None => listpack.push_back(text.as_bytes()),
+            }
+        }
+        let mut out = Writer::new();
+        out.i64_le(5);
+        out.string(&listpack.to_bytes());
+        read_whole(opcode::TYPE_HASH_LISTPACK_EX, &out.into_vec(), &PayloadLimits::default()).is_err()
+    };
+    let text = |text| (text, None);
+    let time = |at| ("", Some(at));
+    assert!(!refused(&[text("f"), text("v"), time(5), text("g"), text("v"), time(0)]));
+    assert!(refused(&[text("f"), text("v"), time(0), text("g"), text("v"), time(5)]), "not in order");
+    assert!(refused(&[text("f"), text("v"), time(6), text("g"), text("v"), time(5)]), "not in order");
+    assert!(refused(&[text("f"), text("v"), time(5), text("f"), text("v"), time(0)]), "twice");
+    assert!(refused(&[text("f"), text("v"), time(-5)]), "negative");
+    assert!(refused(&[text("f"), text("v"), text("x")]), "no number");
+    assert!(refused(&[text("f"), text("v")]), "no time");
+    assert!(refused(&[]), "no field");
+}

@@ -1,8 +1,8 @@
 //! Values as bytes: the one codec of DUMP, RESTORE, RDB files, full sync and MIGRATE.
 //!
 //! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum after
-//! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists; we read every form that
-//! Redis 7 reads for the supported types.
+//! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists, and what 8.0 writes for hashes
+//! whose fields expire; we read every form that Redis 8 and Valkey 9 read for the supported types.
 //!
 //! No input is trusted: every encoding is validated completely (Redis does so only if `sanitize-dump-payload` asks for
 //! it, and most of its vulnerabilities to crafted payloads come from that), and memory is only spent on bytes that are
@@ -34,6 +34,16 @@ use super::types::zset::ZSetOptions;
 use super::value::{Value, ValueRef};
 pub(crate) use extent::{Extent, NoExtent};
 
+/// Whose numbering of types and versions is meant. It is told by the beginning of a file and by the version in a payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Redis's, and that of Valkey before 9.
+    #[default]
+    Redis,
+    /// Valkey's, from version 9 on.
+    Valkey,
+}
+
 /// Version (2 bytes) and checksum (8 bytes) at the end of a DUMP payload.
 const FOOTER_BYTES: usize = 10;
 /// The limits and settings of a decoder.
@@ -49,6 +59,8 @@ pub struct PayloadLimits {
     pub set: SetLimits,
     /// The longest string it accepts, in bytes.
     pub max_string: u64,
+    /// How the type bytes are numbered.
+    pub dialect: Dialect,
 }
 
 impl Default for PayloadLimits {
@@ -59,6 +71,7 @@ impl Default for PayloadLimits {
             hash: HashLimits::default(),
             set: SetLimits::default(),
             max_string: crate::base::limits::PROTO_MAX_BULK_LEN_DEFAULT,
+            dialect: Dialect::Redis,
         }
     }
 }
@@ -117,6 +130,12 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
 /// # Errors
 /// See [`PayloadError`]; `Footer` and `Trailing` do not occur.
 pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimits) -> Result<Value, PayloadError> {
+    if limits.dialect == Dialect::Valkey && object_type >= opcode::VALKEY_TYPE_HASH_2 {
+        return match object_type {
+            opcode::VALKEY_TYPE_HASH_2 => hash::read_valkey(input, limits.hash).and_then(finish),
+            unknown => Err(PayloadError::UnknownType(unknown)),
+        };
+    }
     match object_type {
         opcode::TYPE_STRING => read_string(input),
         opcode::TYPE_LIST => list::read_plain(input, limits.list).and_then(finish),
@@ -137,7 +156,19 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
         opcode::TYPE_STREAM_LISTPACKS => stream::read(input, stream::Version::First).and_then(finish),
         opcode::TYPE_STREAM_LISTPACKS_2 => stream::read(input, stream::Version::Second).and_then(finish),
         opcode::TYPE_STREAM_LISTPACKS_3 => stream::read(input, stream::Version::Third).and_then(finish),
+        opcode::TYPE_HASH_METADATA_PRE_GA => hash::read_metadata(input, limits.hash, false).and_then(finish),
+        opcode::TYPE_HASH_METADATA => hash::read_metadata(input, limits.hash, true).and_then(finish),
+        opcode::TYPE_HASH_LISTPACK_EX_PRE_GA => hash::read_triples(input, limits.hash, false).and_then(finish),
+        opcode::TYPE_HASH_LISTPACK_EX => hash::read_triples(input, limits.hash, true).and_then(finish),
         unknown => Err(PayloadError::UnknownType(unknown)),
+    }
+}
+
+/// The version that a file or payload needs for a type byte of [`object_type`].
+pub(crate) fn version(object_type: u8) -> u16 {
+    match object_type {
+        opcode::TYPE_HASH_METADATA | opcode::TYPE_HASH_LISTPACK_EX => opcode::NEWEST_VERSION,
+        _ => opcode::VERSION,
     }
 }
 
@@ -151,9 +182,10 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
 /// Appends the payload of [`dump`]: for callers that dump many values, since a writer keeps its compressor.
 pub(crate) fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
     let start = out.len();
-    out.u8(object_type(value));
+    let object_type = object_type(value);
+    out.u8(object_type);
     write(value, out);
-    out.u16_le(opcode::VERSION);
+    out.u16_le(version(object_type));
     let checksum = crc64::checksum(&out.as_slice()[start..]);
     out.u64_le(checksum);
 }
@@ -169,13 +201,14 @@ pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) ->
     let (version, checksum) = footer.split_at(2);
     let version = u16::from_le_bytes([version[0], version[1]]);
     let said = checksum.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
-    if version > opcode::NEWEST_VERSION
+    let dialect = if version == opcode::VALKEY_VERSION { Dialect::Valkey } else { Dialect::Redis };
+    if dialect == Dialect::Redis && version > opcode::NEWEST_VERSION
         || (verify_checksum && crc64::checksum(&payload[..payload.len() - checksum.len()]) != said)
     {
         return Err(PayloadError::Footer);
     }
     let (&object_type, body) = body.split_first().ok_or(ReadError::UnexpectedEnd { missing: 1 })?;
-    read_whole(object_type, body, limits)
+    read_whole(object_type, body, &PayloadLimits { dialect, ..*limits })
 }
 
 /// The value of a body of type `object_type`; nothing may follow it.

@@ -44,6 +44,16 @@ pub struct Listpack {
     start: u32,
     end: u32,
     count: u32,
+    #[expect(dead_code, reason = "only its invalid values are of use")]
+    spare: Spare,
+}
+
+/// A byte with one valid value, in what would be padding: the enums that hold a listpack keep their tag in the others.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(u8)]
+enum Spare {
+    #[default]
+    Zero = 0,
 }
 
 impl Listpack {
@@ -64,7 +74,7 @@ impl Listpack {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Corrupt> {
         let count = validate(bytes)?;
         let entries = &bytes[HEADER_BYTES..bytes.len() - 1];
-        Ok(Listpack { buf: entries.into(), start: 0, end: entries.len() as u32, count })
+        Ok(Listpack { buf: entries.into(), start: 0, end: entries.len() as u32, count, spare: Spare::Zero })
     }
 
     /// Number of entries.
@@ -315,7 +325,7 @@ impl Listpack {
         self.end = self.start + place as u32;
         self.count = index as u32;
         self.give_back();
-        Listpack { start: 0, end: tail.len() as u32, count, buf: tail }
+        Listpack { start: 0, end: tail.len() as u32, count, buf: tail, spare: Spare::Zero }
     }
 
     /// Appends all entries of `other`.
@@ -451,7 +461,7 @@ impl Clone for Listpack {
     /// Copies the entries, without the spare room.
     fn clone(&self) -> Self {
         let entries = self.entries();
-        Listpack { buf: entries.into(), start: 0, end: entries.len() as u32, count: self.count }
+        Listpack { buf: entries.into(), start: 0, end: entries.len() as u32, count: self.count, spare: Spare::Zero }
     }
 }
 

@@ -17,9 +17,10 @@
 
 use std::sync::Arc;
 
-use super::element::{self, Big, INLINE_MAX, STUB_BYTES, Stored};
+use super::element::{self, Big, INLINE_MAX, Stored};
 use super::index::Index;
 use super::{Member, Tags};
+use crate::base::clock::UnixMillis;
 use crate::store::entry::{good_size, spent};
 
 /// Bytes of living elements with which a chunk is full.
@@ -158,10 +159,10 @@ impl Chunk {
     #[inline]
     fn member(&self, place: u16) -> Member<'_> {
         match self.stored(place) {
-            Stored::Inline { field, value } => Member { field, value },
-            Stored::Outside(big) => {
-                let (field, value) = self.big(big).parts();
-                Member { field, value }
+            Stored::Inline { field, value, at } => Member { field, value, at },
+            Stored::Outside { place, at } => {
+                let (field, value) = self.big(place).parts();
+                Member { field, value, at }
             }
         }
     }
@@ -235,11 +236,11 @@ impl Chunk {
         None
     }
 
-    /// Sets the value of a field.
-    pub(super) fn set(&mut self, hash: u32, field: &[u8], value: &[u8]) -> SetOutcome {
+    /// Sets the value of a field, and when it expires.
+    pub(super) fn set(&mut self, hash: u32, field: &[u8], value: &[u8], expiry: UnixMillis) -> SetOutcome {
         let found = self.find(hash, field);
         if let Some(at) = found
-            && self.replace(at, field, value)
+            && self.replace(at, field, value, expiry)
         {
             self.give_back();
             return SetOutcome::Updated;
@@ -251,33 +252,35 @@ impl Chunk {
             self.remove_word(at);
         }
         let tag = self.tag(hash);
-        let place = self.append(field, value);
+        let place = self.append(field, value, expiry);
         self.index.insert(tag, place);
         if found.is_some() { SetOutcome::Updated } else { SetOutcome::Created }
     }
 
     /// Replaces the value where it is, if it fits there.
-    fn replace(&mut self, at: usize, field: &[u8], value: &[u8]) -> bool {
+    fn replace(&mut self, at: usize, field: &[u8], value: &[u8], expiry: UnixMillis) -> bool {
         let place = self.index.place(at).expect("it was found there");
-        let new_len = element::inline_len(field, value, self.valued);
+        let new_len = element::inline_len(field, value, expiry, self.valued);
         match self.stored(place) {
-            Stored::Inline { field: _, value: old } => {
-                let old_len = element::inline_len(field, old, self.valued);
+            Stored::Inline { field: _, value: old, at } => {
+                let old_len = element::inline_len(field, old, at, self.valued);
                 if new_len > old_len {
                     return false;
                 }
                 let valued = self.valued;
-                element::write(self.bytes_mut(place), field, value, valued);
+                element::write(self.bytes_mut(place), field, value, expiry, valued);
                 self.dead += (old_len - new_len) as u32;
                 self.live -= (old_len - new_len) as u32;
                 true
             }
-            Stored::Outside(_) if new_len <= INLINE_MAX => false,
-            Stored::Outside(big) => {
+            Stored::Outside { .. } if new_len <= INLINE_MAX => false,
+            Stored::Outside { at, .. } if element::stub_len(at) != element::stub_len(expiry) => false,
+            Stored::Outside { place: big, .. } => {
                 self.big_bytes -= self.big(big).weight();
                 let new = Big::new(field, value);
                 self.big_bytes += new.weight();
                 self.bigs[big as usize] = Some(new);
+                element::write_stub(self.bytes_mut(place), big, expiry);
                 true
             }
         }
@@ -316,12 +319,12 @@ impl Chunk {
     fn remove_word(&mut self, at: usize) {
         let place = self.index.place(at).expect("it was found there");
         let dead = match self.stored(place) {
-            Stored::Inline { field, value } => element::inline_len(field, value, self.valued),
-            Stored::Outside(big) => {
+            Stored::Inline { field, value, at } => element::inline_len(field, value, at, self.valued),
+            Stored::Outside { place: big, at } => {
                 self.big_bytes -= self.big(big).weight();
                 self.bigs[big as usize] = None;
                 self.holes += 1;
-                STUB_BYTES
+                element::stub_len(at)
             }
         };
         self.dead += dead as u32;
@@ -333,17 +336,17 @@ impl Chunk {
     }
 
     /// Writes an element behind the others, and returns its place.
-    fn append(&mut self, field: &[u8], value: &[u8]) -> u16 {
-        let len = element::inline_len(field, value, self.valued);
+    fn append(&mut self, field: &[u8], value: &[u8], at: UnixMillis) -> u16 {
+        let len = element::inline_len(field, value, at, self.valued);
         if len > INLINE_MAX {
-            return self.append_big(Big::new(field, value));
+            return self.append_big(Big::new(field, value), at);
         }
         let (place, valued) = (self.take(len), self.valued);
-        element::write(self.bytes_mut(place), field, value, valued);
+        element::write(self.bytes_mut(place), field, value, at, valued);
         place
     }
 
-    fn append_big(&mut self, big: Arc<Big>) -> u16 {
+    fn append_big(&mut self, big: Arc<Big>, at: UnixMillis) -> u16 {
         self.big_bytes += big.weight();
         let number = if self.holes > 0 {
             self.holes -= 1;
@@ -355,8 +358,8 @@ impl Chunk {
             self.bigs.len() - 1
         };
         let number = u16::try_from(number).expect("a chunk is split long before its numbers run out");
-        let place = self.take(STUB_BYTES);
-        self.bytes_mut(place)[..STUB_BYTES].copy_from_slice(&element::stub(number));
+        let place = self.take(element::stub_len(at));
+        element::write_stub(self.bytes_mut(place), number, at);
         place
     }
 
@@ -465,8 +468,8 @@ impl Chunk {
         for (hash, number, place) in chosen {
             let chunk = from[number];
             let new_place = match chunk.stored(place) {
-                Stored::Inline { field, value } => new.append(field, value),
-                Stored::Outside(big) => new.append_big(Arc::clone(chunk.big(big))),
+                Stored::Inline { field, value, at } => new.append(field, value, at),
+                Stored::Outside { place, at } => new.append_big(Arc::clone(chunk.big(place)), at),
             };
             places.push((new.tag(hash), new_place));
         }
@@ -478,8 +481,8 @@ impl Chunk {
 /// Bytes of the element at a place.
 fn stored_len(pages: &[Box<[u8]>], place: u16, valued: bool) -> usize {
     match element::read(&pages[place as usize >> PAGE_BITS][place as usize & (PAGE - 1)..], valued) {
-        Stored::Inline { field, value } => element::inline_len(field, value, valued),
-        Stored::Outside(_) => STUB_BYTES,
+        Stored::Inline { field, value, at } => element::inline_len(field, value, at, valued),
+        Stored::Outside { at, .. } => element::stub_len(at),
     }
 }
 

@@ -27,16 +27,22 @@ mod tree;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::base::clock::UnixMillis;
 use crate::store::entry::spent;
 use crate::store::hash::Hasher;
 use chunk::SetOutcome;
 use tree::{At, Tree};
+
+/// The expiry of an element that does not expire.
+pub(crate) const NEVER: UnixMillis = 0;
 
 /// One element: its text, and its value (empty in a table without values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member<'a> {
     pub field: &'a [u8],
     pub value: &'a [u8],
+    /// When it expires, or [`NEVER`]. Fields of hashes only.
+    pub at: UnixMillis,
 }
 
 /// Whether the elements of a table have values.
@@ -115,11 +121,17 @@ impl Members {
         self.get(field).is_some()
     }
 
-    /// Adds an element, or gives it another value; returns whether it is new. Without values, `value` is empty.
+    /// Adds an element, or gives it another value; returns whether it is new. It does not expire. Without values,
+    /// `value` is empty.
     pub(crate) fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+        self.set_until(field, value, NEVER)
+    }
+
+    /// [`Members::set`] for an element that expires at `at`.
+    pub(crate) fn set_until(&mut self, field: &[u8], value: &[u8], at: UnixMillis) -> bool {
         let hash = self.tags.of(field);
         loop {
-            match self.tree.change(hash, |chunk| chunk.set(hash, field, value)) {
+            match self.tree.change(hash, |chunk| chunk.set(hash, field, value, at)) {
                 SetOutcome::Created => {
                     self.len += 1;
                     return true;
@@ -128,6 +140,30 @@ impl Members {
                 SetOutcome::Full => self.tree.split(hash, &self.tags),
             }
         }
+    }
+
+    /// The first bits of a field's hash, as many as `bits`.
+    pub(crate) fn tag(&self, field: &[u8], bits: u32) -> u32 {
+        self.tags.of(field) >> (u32::BITS - bits)
+    }
+
+    /// An element with this tag (see [`Members::tag`]) that expires at such a time.
+    pub(crate) fn find_expiring(&self, tag: u32, bits: u32, is: impl Fn(UnixMillis) -> bool) -> Option<Member<'_>> {
+        /// Elements looked at before it is asked whether one of them was it.
+        const LOOKED: usize = 4;
+        let (mut found, mut from) = (None, tag << (u32::BITS - bits));
+        while from >> (u32::BITS - bits) == tag {
+            let next = self.visit(from, LOOKED, |member| {
+                if found.is_none() && is(member.at) && self.tag(member.field, bits) == tag {
+                    found = Some(member);
+                }
+            });
+            if found.is_some() {
+                return found;
+            }
+            from = next?;
+        }
+        None
     }
 
     /// Removes an element; returns whether it was there.
