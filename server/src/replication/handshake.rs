@@ -126,7 +126,9 @@ impl Handshake {
         if let Some(ip) = &me.announce_ip {
             command(&mut out, &[b"REPLCONF", b"ip-address", ip.as_bytes()]);
         }
-        command(&mut out, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]);
+        // The version of Valkey whose files can be read; without it, Valkey 9 sends no hash whose fields expire. Redis
+        // has taken the capabilities when it refuses the last pair.
+        command(&mut out, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", b"version", b"9.1.2"]);
         Step::Send(out)
     }
 

@@ -28,7 +28,10 @@ fn everything_is_asked_for_by_who_has_nothing() {
     let full = format!("+FULLRESYNC {id} 42");
     let me = Introduction { port: 7001, ..Introduction::default() };
     let (sent, step) = run(me, &["+PONG", "+OK", "+OK", "", "", &full]);
-    assert_eq!(words(&sent).trim(), "PING REPLCONF listening-port 7001 REPLCONF capa eof capa psync2 PSYNC ? -1");
+    assert_eq!(
+        words(&sent).trim(),
+        "PING REPLCONF listening-port 7001 REPLCONF capa eof capa psync2 version 9.1.2 PSYNC ? -1"
+    );
     assert_eq!(step, Step::Done(Answer::Full { id: [b'f'; 40], offset: 42 }));
 }
 
