@@ -37,6 +37,31 @@ test('lists and blocking', async () => {
   await waiting.quit();
 });
 
+test('hashes, sets and sorted sets', async () => {
+  assert.equal(await client.hset('user:1', { name: 'ada', visits: 1 }), 2);
+  assert.equal(await client.hincrby('user:1', 'visits', 41), 42);
+  assert.deepEqual(await client.hgetall('user:1'), { name: 'ada', visits: '42' });
+  assert.equal(await client.sadd('{t}a', 'red', 'green'), 2);
+  assert.equal(await client.sadd('{t}b', 'green', 'blue'), 2);
+  assert.deepEqual(await client.sinter('{t}a', '{t}b'), ['green']);
+  assert.equal(await client.zadd('board', 3, 'ada', 1.5, 'bob'), 2);
+  assert.deepEqual(await client.zrange('board', 0, -1, 'WITHSCORES'), ['bob', '1.5', 'ada', '3']);
+  const waiting = client.duplicate();
+  const popped = waiting.bzpopmin('waited', 10);
+  await client.zadd('waited', 1, 'x');
+  assert.deepEqual(await popped, ['waited', 'x', '1']);
+  await waiting.quit();
+});
+
+test('bitmaps, counts and places', async () => {
+  assert.equal(await client.setbit('seen', 7, 1), 0);
+  assert.equal(await client.bitcount('seen'), 1);
+  assert.equal(await client.pfadd('visitors', 'a', 'b', 'c'), 1);
+  assert.equal(await client.pfcount('visitors'), 3);
+  assert.equal(await client.geoadd('cities', 13.361389, 38.115556, 'Palermo', 15.087269, 37.502669, 'Catania'), 2);
+  assert.deepEqual(await client.geosearch('cities', 'FROMLONLAT', 15, 37, 'BYRADIUS', 100, 'km', 'ASC'), ['Catania']);
+});
+
 test('a transaction of one slot', async () => {
   const replies = await client.multi().set('{t}a', '1').incr('{t}a').get('{t}a').exec();
   assert.deepEqual(replies, [[null, 'OK'], [null, 2], [null, '2']]);
@@ -62,5 +87,5 @@ test('publish and subscribe', async () => {
 });
 
 test('a missing command says so', async () => {
-  await assert.rejects(client.xadd('stream', '*', 'a', 'b'), /^ReplyError: ERR unknown command/);
+  await assert.rejects(client.eval('return 1', 0), /^ReplyError: ERR unknown command/);
 });

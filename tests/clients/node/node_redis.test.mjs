@@ -16,9 +16,9 @@ after(async () => {
 
 for (const RESP of [2, 3]) {
   // A client that stays open would keep the run from ending after a failed test.
-  const connect = async (t) => {
+  const connect = async (t, useReplicas = true) => {
     const rootNodes = [{ url: `redis://127.0.0.1:${cluster.nodes[0].port}` }];
-    const client = await createCluster({ rootNodes, RESP, useReplicas: true, defaults: { RESP } }).connect();
+    const client = await createCluster({ rootNodes, RESP, useReplicas, defaults: { RESP } }).connect();
     t.after(() => client.close());
     return client;
   };
@@ -34,6 +34,24 @@ for (const RESP of [2, 3]) {
     const client = await connect(t);
     assert.equal(client.masters.length, 3);
     assert.equal(client.replicas.length, 3);
+  });
+
+  test(`hashes, sets and sorted sets, RESP${RESP}`, async (t) => {
+    const client = await connect(t, false);
+    await client.del('user:1');
+    assert.equal(await client.hSet('user:1', { name: 'ada', visits: '1' }), 2);
+    assert.equal(await client.hIncrBy('user:1', 'visits', 41), 42);
+    assert.deepEqual({ ...(await client.hGetAll('user:1')) }, { name: 'ada', visits: '42' });
+    await client.del('{t}set');
+    assert.equal(await client.sAdd('{t}set', ['red', 'green']), 2);
+    assert.deepEqual([...(await client.sMembers('{t}set'))].sort(), ['green', 'red']);
+    await client.del('board');
+    assert.equal(await client.zAdd('board', [{ score: 3, value: 'ada' }, { score: 1.5, value: 'bob' }]), 2);
+    assert.deepEqual(await client.zRangeWithScores('board', 0, -1), [{ value: 'bob', score: 1.5 }, { value: 'ada', score: 3 }]);
+    assert.equal(await client.zScore('board', 'bob'), 1.5);
+    await client.del('cities');
+    assert.equal(await client.geoAdd('cities', { longitude: 13.361389, latitude: 38.115556, member: 'Palermo' }), 1);
+    assert.deepEqual(await client.geoSearch('cities', { longitude: 13, latitude: 38 }, { radius: 100, unit: 'km' }), ['Palermo']);
   });
 
   test(`a transaction of one slot, RESP${RESP}`, async (t) => {

@@ -39,6 +39,76 @@ def test_lists_and_blocking(cluster):
     pusher.join()
 
 
+def test_hashes(cluster):
+    assert cluster.hset("user:1", mapping={"name": "ada", "visits": 1}) == 2
+    assert cluster.hincrby("user:1", "visits", 41) == 42
+    assert cluster.hincrbyfloat("user:1", "score", 0.5) == 0.5
+    assert cluster.hgetall("user:1") == {b"name": b"ada", b"visits": b"42", b"score": b"0.5"}
+    assert cluster.hmget("user:1", "name", "missing") == [b"ada", None]
+    assert dict(cluster.hscan_iter("user:1")) == cluster.hgetall("user:1")
+    assert cluster.hdel("user:1", "name", "visits", "score") == 3
+    assert not cluster.exists("user:1")
+
+
+def test_sets(cluster):
+    assert cluster.sadd("{tags}a", "red", "green", "blue") == 3
+    assert cluster.sadd("{tags}b", "green", "blue", "black") == 3
+    assert cluster.sinter("{tags}a", "{tags}b") == {b"green", b"blue"}
+    assert cluster.sdiff("{tags}a", "{tags}b") == {b"red"}
+    assert cluster.sunionstore("{tags}c", "{tags}a", "{tags}b") == 4
+    assert cluster.smismember("{tags}c", ["black", "white"]) == [1, 0]
+    assert cluster.sintercard(2, ["{tags}a", "{tags}b"]) == 2
+    assert set(cluster.sscan_iter("{tags}c")) == cluster.smembers("{tags}c")
+    assert cluster.spop("{tags}a") in {b"red", b"green", b"blue"}
+
+
+def test_sorted_sets(cluster):
+    assert cluster.zadd("board", {"ada": 3, "bob": 1.5, "eve": 2}) == 3
+    assert cluster.zincrby("board", 2, "bob") == 3.5
+    assert [cluster.zrank("board", "bob"), cluster.zrevrank("board", "bob")] == [2, 0]
+    ranked = cluster.zrange("board", 0, -1, withscores=True)
+    assert [tuple(pair) for pair in ranked] == [(b"eve", 2.0), (b"ada", 3.0), (b"bob", 3.5)]
+    assert cluster.zrange("board", "(2", "+inf", byscore=True) == [b"ada", b"bob"]
+    assert tuple(cluster.zunion(["board"], aggregate="SUM", withscores=True)[0]) == (b"eve", 2.0)
+    popped = cluster.zpopmin("board")
+    assert popped in ([(b"eve", 2.0)], [b"eve", 2.0], [[b"eve", 2.0]])
+    pusher = threading.Timer(0.2, lambda: cluster.zadd("waited", {"x": 1}))
+    pusher.start()
+    assert list(cluster.bzpopmin("waited", timeout=10)) == [b"waited", b"x", 1.0]
+    pusher.join()
+
+
+def test_bitmaps_and_hyperloglogs(cluster):
+    assert cluster.setbit("seen", 7, 1) == 0
+    assert [cluster.getbit("seen", 7), cluster.bitcount("seen"), cluster.bitpos("seen", 1)] == [1, 1, 7]
+    assert cluster.bitfield("counters").incrby("u8", 0, 200).incrby("u8", 0, 100, "SAT").execute() == [200, 255]
+    assert cluster.pfadd("{v}monday", *range(1000)) == 1
+    assert cluster.pfadd("{v}tuesday", *range(500, 1500)) == 1
+    assert abs(cluster.pfcount("{v}monday", "{v}tuesday") - 1500) < 60
+    assert cluster.pfmerge("{v}both", "{v}monday", "{v}tuesday")
+
+
+def test_places_and_sorting(cluster):
+    assert cluster.geoadd("cities", [13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania"]) == 2
+    assert round(cluster.geodist("cities", "Palermo", "Catania", unit="km")) == 166
+    assert cluster.geosearch("cities", longitude=15, latitude=37, radius=100, unit="km") == [b"Catania"]
+    assert cluster.rpush("numbers", 3, 1, 2) == 3
+    assert cluster.sort("numbers", desc=True, start=0, num=2) == [b"3", b"2"]
+
+
+def test_dump_and_restore_of_every_type(cluster):
+    cluster.hset("{d}hash", "f", "v")
+    cluster.sadd("{d}set", "m")
+    cluster.zadd("{d}zset", {"m": 1})
+    cluster.rpush("{d}list", "e")
+    cluster.set("{d}string", "s")
+    for kind in ["hash", "set", "zset", "list", "string"]:
+        payload = cluster.dump("{d}" + kind)
+        assert cluster.restore("{d}copy of " + kind, 0, payload)
+        assert cluster.type("{d}copy of " + kind) == kind.encode()
+        assert cluster.dump("{d}copy of " + kind) == payload
+
+
 def test_pipelines_go_to_all_shards(cluster):
     pipeline = cluster.pipeline()
     for i in range(300):
@@ -92,7 +162,7 @@ def test_sharded_publish_and_subscribe(cluster):
 
 def test_a_missing_command_says_so(cluster):
     with pytest.raises(ResponseError, match="^unknown command"):
-        cluster.execute_command("XADD", "stream", "*", "field", "value", target_nodes=cluster.get_random_node())
+        cluster.execute_command("EVAL", "return 1", 0, target_nodes=cluster.get_random_node())
 
 
 def test_a_planned_failover_is_followed(cluster_json):
