@@ -285,6 +285,32 @@ fn a_replica_resumes_after_an_orderly_restart() {
     }
 }
 
+/// The replica resumes with a key that the primary must not forget silently: later changes would be made to the dead
+/// value, and be lost with it.
+#[test]
+fn what_expires_while_a_primary_is_down_is_deleted_on_its_replicas() {
+    for (primary, replica) in PAIRS {
+        let mut primary = NodeSpec::new(primary).with("save", "3600 1").with("repl-diskless-sync-delay", "0").prepare();
+        primary.restart();
+        let replica = server(replica);
+        follow(&replica, &primary);
+        for line in ["HSET session user alice", "SET other v", "SET gone v PX 1500", "PEXPIRE session 1500"] {
+            assert!(!primary.cmd(line).is_error());
+        }
+        wait_same_data(&primary, &replica);
+        primary.terminate();
+        std::thread::sleep(Duration::from_millis(1600));
+        primary.restart();
+        wait_link_up(&replica);
+        assert_eq!(count(&primary, "sync_full"), 0, "the replica resumed");
+        assert_eq!(primary.cmd("HSET session user bob").int(), 1, "a new hash");
+        let seen = || replica.cmd("HGET session user").text() == "bob" && replica.cmd("DBSIZE").int() == 2;
+        wait_until("the replica to have the new hash, and no old key", secs(10), seen);
+        assert_eq!(replica.cmd("PTTL session").int(), -1);
+        wait_same_data(&primary, &replica);
+    }
+}
+
 /// FAILOVER: the roles are swapped between two writes, and nothing is lost.
 #[test]
 fn failover_exchanges_the_roles() {

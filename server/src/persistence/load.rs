@@ -80,7 +80,7 @@ impl Load {
             match record {
                 Record::Select(db) => self.db = db,
                 Record::Key { key, value, expire } => {
-                    if self.drop_expired && expire.is_some_and(|at| at < now) {
+                    if self.drops_expired() && expire.is_some_and(|at| at < now) {
                         self.loaded.expired += 1;
                         continue;
                     }
@@ -104,6 +104,12 @@ impl Load {
             }
         }
         Ok(self.done)
+    }
+
+    /// Whether expired keys are left out. Not if the file names its place in a history: replicas may continue from there
+    /// and have these keys, too, so they are deleted like others, by commands that replicas hear of.
+    fn drops_expired(&self) -> bool {
+        self.drop_expired && self.repl_id.is_none()
     }
 
     fn aux(&mut self, name: &[u8], value: &[u8]) {
