@@ -56,7 +56,8 @@ fn reference(registry: &Registry, differences: &str) -> String {
     groups.dedup();
     let mut text = HEAD.to_owned();
     for group in groups {
-        let _ = write!(text, "\n## {group}\n\n| command | since | rule | complexity | differs |\n|---|---|---|---|---|\n");
+        let _ =
+            write!(text, "\n## {group}\n\n| command | since | rule | complexity | differs |\n|---|---|---|---|---|\n");
         let mut commands: Vec<&Command> = (registry.iter())
             .filter(|command| command.spec.group.name() == group && !is_hidden(command))
             .filter(|command| command.subcommands.is_empty())
