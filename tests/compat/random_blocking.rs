@@ -51,8 +51,8 @@ impl<'n> Side<'n> {
         let words: Vec<Vec<u8>> = command
             .iter()
             .map(|word| match word.strip_prefix(b"$") {
-                Some(number) => self.ids[usize::from(number[0] - b'0')].to_string().into_bytes(),
-                None => word.clone(),
+                Some([number @ b'0'..=b'9']) => self.ids[usize::from(number - b'0')].to_string().into_bytes(),
+                Some(_) | None => word.clone(),
             })
             .collect();
         self.clients[client].send(&words).expect("the server reads");
@@ -159,7 +159,7 @@ fn play(oracle: &Node, slotd: &Node, seed: u64) -> Option<String> {
 
 fn told(seed: u64, history: &[String], what: &str, said: &[String; 2]) -> String {
     let mut text = format!("seed {seed}, {what}\n   redis: {}\n   slotd: {}\n", said[0], said[1]);
-    for line in &history[history.len().saturating_sub(24)..] {
+    for line in &history[history.len().saturating_sub(60)..] {
         let _ = writeln!(text, "      {line}");
     }
     text

@@ -1,6 +1,6 @@
 //! What the expiry of fields leaves behind besides the reply. The expected lines were recorded from Redis 8.0.6, on its
-//! replication link and with `notify-keyspace-events KEAnm`. One difference is meant: several fields that go at once are
-//! propagated as one HDEL, as in Valkey, not as one each.
+//! replication link and with `notify-keyspace-events KEAnm`. One difference is meant: several fields that go at once
+//! are propagated as one HDEL, as in Valkey, not as one each.
 
 use std::sync::atomic::Ordering;
 

@@ -106,8 +106,8 @@ impl Load {
         Ok(self.done)
     }
 
-    /// Whether expired keys are left out. Not if the file names its place in a history: replicas may continue from there
-    /// and have these keys, too, so they are deleted like others, by commands that replicas hear of.
+    /// Whether expired keys are left out. Not if the file names its place in a history: replicas may continue from
+    /// there and have these keys, too, so they are deleted like others, by commands that replicas hear of.
     fn drops_expired(&self) -> bool {
         self.drop_expired && self.repl_id.is_none()
     }

@@ -32,7 +32,8 @@ impl RdbWriter {
         Self { out, crc: checksum.then_some(0) }
     }
 
-    /// Magic and facts. `timed`: fields of hashes expire, so it is a file of Redis 8. `now` is Unix time in seconds; `used_memory` is in bytes and only informative.
+    /// Magic and facts. `timed`: fields of hashes expire, so it is a file of Redis 8. `now` is Unix time in seconds;
+    /// `used_memory` is in bytes and only informative.
     pub(crate) fn header(&mut self, timed: bool, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
         self.out.raw(opcode::MAGIC);
         let version = if timed { opcode::NEWEST_VERSION } else { opcode::VERSION };

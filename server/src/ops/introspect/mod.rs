@@ -43,6 +43,4 @@ fn look_up<'r>(registry: &'r Registry, name: &[u8]) -> Option<&'r Command> {
 }
 
 #[cfg(test)]
-mod reference_tests;
-#[cfg(test)]
 mod tests;

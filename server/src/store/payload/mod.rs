@@ -1,8 +1,8 @@
 //! Values as bytes: the one codec of DUMP, RESTORE, RDB files, full sync and MIGRATE.
 //!
 //! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum after
-//! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists, and what 8.0 writes for hashes
-//! whose fields expire; we read every form that Redis 8 and Valkey 9 read for the supported types.
+//! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists, and what 8.0 writes for
+//! hashes whose fields expire; we read every form that Redis 8 and Valkey 9 read for the supported types.
 //!
 //! No input is trusted: every encoding is validated completely (Redis does so only if `sanitize-dump-payload` asks for
 //! it, and most of its vulnerabilities to crafted payloads come from that), and memory is only spent on bytes that are
@@ -34,7 +34,8 @@ use super::types::zset::ZSetOptions;
 use super::value::{Value, ValueRef};
 pub(crate) use extent::{Extent, NoExtent};
 
-/// Whose numbering of types and versions is meant. It is told by the beginning of a file and by the version in a payload.
+/// Whose numbering of types and versions is meant. It is told by the beginning of a file and by the version in a
+/// payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// Redis's, and that of Valkey before 9.

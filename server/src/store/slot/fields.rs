@@ -27,8 +27,8 @@ impl Slot {
         self.parts.fields().is_some_and(|index| index.first_due(now).is_some())
     }
 
-    /// Removes up to `budget` fields of hashes that are expired at `now`, a hash after the other. Returns how many: less
-    /// than the budget means that no more are due. `home` is the database and the slot.
+    /// Removes up to `budget` fields of hashes that are expired at `now`, a hash after the other. Returns how many:
+    /// less than the budget means that no more are due. `home` is the database and the slot.
     pub(crate) fn expire_due_fields(
         &mut self,
         home: (usize, SlotId),
@@ -69,8 +69,8 @@ impl Slot {
 }
 
 impl EntryMut<'_> {
-    /// Removes up to `budget` fields of a hash that are expired at `now`, and the key with the last of them. Returns how
-    /// many.
+    /// Removes up to `budget` fields of a hash that are expired at `now`, and the key with the last of them. Returns
+    /// how many.
     fn expire_fields(self, home: (usize, SlotId), now: UnixMillis, budget: usize, door: &mut impl Door) -> usize {
         let EntryMut { slot, at, tag } = self;
         let Some(mut hash) = (EntryMut { slot: &mut *slot, at, tag }).edit::<Hash>() else { return 0 };

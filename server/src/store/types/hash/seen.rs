@@ -1,8 +1,8 @@
 //! A hash as clients see it: without fields that have expired.
 //!
-//! A primary removes expired fields before a command looks at the hash, up to a bound; a replica waits for its primary's
-//! HDEL, as for expired keys. What is still there is hidden here. [`Hash::len`] counts it, as HLEN does on stock
-//! servers.
+//! A primary removes expired fields before a command looks at the hash, up to a bound; a replica waits for its
+//! primary's HDEL, as for expired keys. What is still there is hidden here. [`Hash::len`] counts it, as HLEN does on
+//! stock servers.
 
 use super::{Element, Form, Hash};
 use crate::base::clock::UnixMillis;

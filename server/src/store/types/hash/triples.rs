@@ -1,9 +1,9 @@
 //! A small hash some of whose fields expire: one listpack of field, value and time.
 //!
-//! These are the bytes that Redis 7.4 and later keep and save (`listpackex`). The time is an integer, Unix milliseconds,
-//! or 0 for a field that does not expire. Fields that expire come first, in the order of their times, and among equal
-//! ones the last that was added comes first; the others follow in the order in which they were added. So the first
-//! triple tells when the next field expires.
+//! These are the bytes that Redis 7.4 and later keep and save (`listpackex`). The time is an integer, Unix
+//! milliseconds, or 0 for a field that does not expire. Fields that expire come first, in the order of their times, and
+//! among equal ones the last that was added comes first; the others follow in the order in which they were added. So
+//! the first triple tells when the next field expires.
 
 use super::{Element, Needle};
 use crate::base::clock::UnixMillis;
