@@ -308,7 +308,12 @@ fn every_command_that_writes_is_in_the_round(client: &mut Client, binary: Binary
         .iter()
         .map(|line| line.split(" = ").next().unwrap_or_default())
         .flat_map(|line| line.split(" ; "))
-        .map(|command| command.split(' ').next().unwrap_or_default().to_lowercase())
+        .flat_map(|command| {
+            // A subcommand is listed with its container's name.
+            let mut words = command.split(' ').map(str::to_lowercase);
+            let (name, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            [format!("{name}|{second}"), name]
+        })
         .collect();
     let missing: Vec<_> =
         known.iter().filter(|name| !played.contains(*name) && !ELSEWHERE.contains(&name.as_str())).collect();
