@@ -43,7 +43,7 @@ impl Pending {
 pub struct Consumer {
     /// When it was last heard of, in milliseconds of Unix time.
     pub seen: i64,
-    /// When it last got an entry, or [`NEVER`].
+    /// When it last got an entry, or `NEVER` (-1).
     pub active: i64,
     pending: ChunkMap<StreamId, ()>,
 }
@@ -53,7 +53,7 @@ pub struct Consumer {
 pub struct Group {
     /// The last entry that was delivered.
     pub last_id: StreamId,
-    /// How many entries of the stream were read up to that, or [`UNKNOWN`].
+    /// How many entries of the stream were read up to that, or `UNKNOWN` (-1).
     pub entries_read: i64,
     pending: ChunkMap<StreamId, Pending>,
     consumers: ChunkMap<Name, Consumer>,
