@@ -2,31 +2,20 @@
 
 use protocol::slot::key_slot;
 
-use crate::testing::Bench;
-
-#[track_caller]
-fn check(before: &[&str], line: &str, propagated: &[&str], events: &[&str]) {
-    let mut bench = Bench::new();
-    for line in before {
-        bench.run(line);
-    }
-    let (_, got_propagated, got_events) = bench.trace(line);
-    assert_eq!(got_propagated, propagated, "propagated by {line}");
-    assert_eq!(got_events, events, "events of {line}");
-}
+use crate::testing::{Bench, check_effects};
 
 #[test]
 fn a_sort_is_propagated_if_it_stored() {
     let list = "RPUSH l 2 1";
-    check(&[list], "SORT l", &[], &[]);
-    check(&[list], "SORT l BY w* GET #", &[], &["keymiss w2", "keymiss w1"]);
-    check(&[list], "SORT l STORE d", &["SORT l STORE d"], &["new d", "sortstore d"]);
-    check(&[list, "SET d v"], "SORT l STORE d", &["SORT l STORE d"], &["sortstore d"]);
-    check(&[list, "SET d v"], "SORT l LIMIT 5 1 STORE d", &["SORT l LIMIT 5 1 STORE d"], &["del d"]);
-    check(&["SET d v"], "SORT l STORE d", &["SORT l STORE d"], &["keymiss l", "del d"]);
-    check(&[], "SORT l STORE d", &[], &["keymiss l"]);
+    check_effects(&[list], "SORT l", &[], &[]);
+    check_effects(&[list], "SORT l BY w* GET #", &[], &["keymiss w2", "keymiss w1"]);
+    check_effects(&[list], "SORT l STORE d", &["SORT l STORE d"], &["new d", "sortstore d"]);
+    check_effects(&[list, "SET d v"], "SORT l STORE d", &["SORT l STORE d"], &["sortstore d"]);
+    check_effects(&[list, "SET d v"], "SORT l LIMIT 5 1 STORE d", &["SORT l LIMIT 5 1 STORE d"], &["del d"]);
+    check_effects(&["SET d v"], "SORT l STORE d", &["SORT l STORE d"], &["keymiss l", "del d"]);
+    check_effects(&[], "SORT l STORE d", &[], &["keymiss l"]);
     let by = "SORT l BY w* GET v* STORE d";
-    check(&[list, "MSET w1 2 w2 1 v1 a v2 b"], by, &[by], &["new d", "sortstore d"]);
+    check_effects(&[list, "MSET w1 2 w2 1 v1 a v2 b"], by, &[by], &["new d", "sortstore d"]);
 }
 
 #[test]
