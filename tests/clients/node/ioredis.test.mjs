@@ -62,6 +62,42 @@ test('bitmaps, counts and places', async () => {
   assert.deepEqual(await client.geosearch('cities', 'FROMLONLAT', 15, 37, 'BYRADIUS', 100, 'km', 'ASC'), ['Catania']);
 });
 
+test('streams and their groups', async () => {
+  for (const n of [1, 2, 3]) assert.equal(await client.xadd('log', `${n}-1`, 'n', `${n}`), `${n}-1`);
+  const entries = [1, 2, 3].map((n) => [`${n}-1`, ['n', `${n}`]]);
+  assert.deepEqual(await client.xrange('log', '-', '+'), entries);
+  assert.equal(await client.xgroup('CREATE', 'log', 'g', '0'), 'OK');
+  assert.deepEqual(await client.xreadgroup('GROUP', 'g', 'ada', 'COUNT', 2, 'STREAMS', 'log', '>'), [['log', entries.slice(0, 2)]]);
+  assert.equal(await client.xack('log', 'g', '1-1'), 1);
+  assert.deepEqual(await client.xautoclaim('log', 'g', 'bob', 0, '0-0'), ['0-0', [entries[1]], []]);
+  const [group] = await client.xinfo('GROUPS', 'log');
+  assert.deepEqual(group, ['name', 'g', 'consumers', 2, 'pending', 1, 'last-delivered-id', '2-1', 'entries-read', 2, 'lag', 1]);
+  const info = await client.xinfo('STREAM', 'log');
+  assert.deepEqual(info.slice(0, 2), ['length', 3]);
+  assert.equal(await client.xtrim('log', 'MAXLEN', 1), 2);
+});
+
+test('a reader that waits gets the next entry', async () => {
+  await client.xgroup('CREATE', 'waited', 'g', '$', 'MKSTREAM');
+  for (const read of [
+    (waiting) => waiting.xread('BLOCK', 10000, 'STREAMS', 'waited', '$'),
+    (waiting) => waiting.xreadgroup('GROUP', 'g', 'ada', 'BLOCK', 10000, 'STREAMS', 'waited', '>'),
+  ]) {
+    const waiting = client.duplicate();
+    const found = read(waiting);
+    // It must wait before there is an entry: `$` is the last one of then.
+    let ended = false;
+    found.finally(() => (ended = true));
+    while (!ended) {
+      await client.xadd('waited', '*', 'f', 'v');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const [[key, [[, fields]]]] = await found;
+    assert.deepEqual([key, fields], ['waited', ['f', 'v']]);
+    await waiting.quit();
+  }
+});
+
 test('a transaction of one slot', async () => {
   const replies = await client.multi().set('{t}a', '1').incr('{t}a').get('{t}a').exec();
   assert.deepEqual(replies, [[null, 'OK'], [null, 2], [null, '2']]);

@@ -54,6 +54,37 @@ for (const RESP of [2, 3]) {
     assert.deepEqual(await client.geoSearch('cities', { longitude: 13, latitude: 38 }, { radius: 100, unit: 'km' }), ['Palermo']);
   });
 
+  test(`streams and their groups, RESP${RESP}`, async (t) => {
+    const client = await connect(t, false);
+    await client.del('log');
+    for (const n of [1, 2, 3]) assert.equal(await client.xAdd('log', `${n}-1`, { n: `${n}` }), `${n}-1`);
+    const plain = (entries) => entries.map(({ id, message }) => [id, { ...message }]);
+    const entries = [1, 2, 3].map((n) => [`${n}-1`, { n: `${n}` }]);
+    assert.deepEqual(plain(await client.xRange('log', '-', '+')), entries);
+    assert.equal(await client.xGroupCreate('log', 'g', '0'), 'OK');
+    const [read] = await client.xReadGroup('g', 'ada', { key: 'log', id: '>' }, { COUNT: 2 });
+    assert.deepEqual([read.name, plain(read.messages)], ['log', entries.slice(0, 2)]);
+    assert.equal(await client.xAck('log', 'g', '1-1'), 1);
+    const claimed = await client.xAutoClaim('log', 'g', 'bob', 0, '0-0');
+    assert.deepEqual([claimed.nextId, plain(claimed.messages)], ['0-0', entries.slice(1, 2)]);
+    const [group] = await client.xInfoGroups('log');
+    assert.deepEqual([group.name, group.consumers, group.pending, group.lag], ['g', 2, 1, 1]);
+    const info = await client.xInfoStream('log');
+    assert.deepEqual([info.length, info.groups, info['last-generated-id']], [3, 1, '3-1']);
+  });
+
+  test(`a reader that waits gets the next entry, RESP${RESP}`, async (t) => {
+    const client = await connect(t, false);
+    const waiting = await connect(t, false);
+    await client.del('waited');
+    await client.xGroupCreate('waited', 'g', '$', { MKSTREAM: true });
+    const found = waiting.xReadGroup('g', 'ada', { key: 'waited', id: '>' }, { BLOCK: 10000 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await client.xAdd('waited', '1-1', { f: 'v' });
+    const [{ name, messages }] = await found;
+    assert.deepEqual([name, messages.map(({ id, message }) => [id, { ...message }])], ['waited', [['1-1', { f: 'v' }]]]);
+  });
+
   test(`a transaction of one slot, RESP${RESP}`, async (t) => {
     const client = await connect(t);
     assert.deepEqual(await client.multi().set('{t}a', '1').incr('{t}a').exec(), ['OK', 2]);

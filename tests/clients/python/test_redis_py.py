@@ -9,6 +9,27 @@ from redis.cluster import LoadBalancingStrategy, RedisCluster
 from redis.exceptions import ResponseError
 
 
+def by_name(reply):
+    """A reply of names and values, with text for names."""
+    return {name.decode() if isinstance(name, bytes) else name: value for name, value in reply.items()}
+
+
+def as_tuples(entries):
+    """Entries of a stream: redis-py has lists in RESP3."""
+    return [(entry[0], entry[1]) for entry in entries]
+
+
+def read_entries(reply):
+    """What XREAD replies, by key: redis-py has lists of lists in RESP3, or a dictionary."""
+    streams = reply.items() if isinstance(reply, dict) else reply
+    found = {}
+    for key, entries in streams:
+        if len(entries) == 1 and entries and isinstance(entries[0], list) and isinstance(entries[0][0], (list, tuple)):
+            entries = entries[0]
+        found[key] = as_tuples(entries)
+    return found
+
+
 def test_the_client_sees_every_node_at_once(cluster):
     roles = [node.server_type for node in cluster.get_nodes()]
     assert sorted(roles) == ["primary"] * 3 + ["replica"] * 3
@@ -96,13 +117,58 @@ def test_places_and_sorting(cluster):
     assert cluster.sort("numbers", desc=True, start=0, num=2) == [b"3", b"2"]
 
 
+def test_streams_and_their_groups(cluster):
+    for number in (1, 2, 3):
+        assert cluster.xadd("log", {"n": number}, id=f"{number}-1") == b"%d-1" % number
+    assert cluster.xlen("log") == 3
+    entries = [(b"%d-1" % number, {b"n": b"%d" % number}) for number in (1, 2, 3)]
+    assert as_tuples(cluster.xrange("log")) == entries
+    assert as_tuples(cluster.xrevrange("log", count=1)) == entries[2:]
+    assert cluster.xgroup_create("log", "g", id="0")
+    assert read_entries(cluster.xreadgroup("g", "ada", {"log": ">"}, count=2)) == {b"log": entries[:2]}
+    assert cluster.xack("log", "g", "1-1") == 1
+    claimed = cluster.xautoclaim("log", "g", "bob", min_idle_time=0, start_id="0-0")
+    assert [claimed[0], as_tuples(claimed[1]), list(claimed[2])] == [b"0-0", entries[1:2], []]
+    assert [pending["message_id"] for pending in cluster.xpending_range("log", "g", "-", "+", 10)] == [b"2-1"]
+    group = by_name(cluster.xinfo_groups("log")[0])
+    assert [group["name"], group["consumers"], group["pending"], group["lag"]] == [b"g", 2, 1, 1]
+    assert [by_name(consumer)["pending"] for consumer in cluster.xinfo_consumers("log", "g")] == [0, 1]
+    stream = by_name(cluster.xinfo_stream("log"))
+    assert [stream["length"], stream["groups"], stream["last-generated-id"]] == [3, 1, b"3-1"]
+    assert cluster.xtrim("log", maxlen=1, approximate=False) == 2
+    assert cluster.xdel("log", "3-1") == 1
+
+
+def test_a_reader_that_waits_gets_the_next_entry(cluster):
+    assert cluster.xgroup_create("log", "g", id="$", mkstream=True)
+    for read in (
+        lambda: cluster.xread({"log": "$"}, block=10000),
+        lambda: cluster.xreadgroup("g", "ada", {"log": ">"}, block=10000),
+    ):
+        ended = threading.Event()
+
+        def write():
+            # One that is added before the reader waits is not news to it.
+            while not ended.wait(0.1):
+                cluster.xadd("log", {"f": "v"})
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        found = read_entries(read())[b"log"]
+        ended.set()
+        writer.join()
+        assert found[0][1] == {b"f": b"v"}
+        cluster.xgroup_setid("log", "g", "$")
+
+
 def test_dump_and_restore_of_every_type(cluster):
     cluster.hset("{d}hash", "f", "v")
     cluster.sadd("{d}set", "m")
     cluster.zadd("{d}zset", {"m": 1})
     cluster.rpush("{d}list", "e")
     cluster.set("{d}string", "s")
-    for kind in ["hash", "set", "zset", "list", "string"]:
+    cluster.xadd("{d}stream", {"f": "v"}, id="1-1")
+    for kind in ["hash", "set", "zset", "list", "string", "stream"]:
         payload = cluster.dump("{d}" + kind)
         assert cluster.restore("{d}copy of " + kind, 0, payload)
         assert cluster.type("{d}copy of " + kind) == kind.encode()
