@@ -112,6 +112,7 @@ pub(crate) fn commands() -> Arc<Registry> {
         Table::Session(clients::connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
         Table::Session(clients::pubsub::COMMANDS),
+        Table::Session(clients::monitor::COMMANDS),
         Table::Session(ops::config::COMMANDS),
         Table::Session(cluster::migrate::COMMANDS),
         Table::Service(Subsystem::Persistence, persistence::commands::specs()),

@@ -237,6 +237,8 @@ fn tables(more: &'static [Declared<KeyedFn>]) -> Vec<Table> {
     tables.push(Table::Session(crate::clients::client::COMMANDS));
     tables.push(Table::Session(crate::engine::transaction::COMMANDS));
     tables.push(Table::Session(crate::clients::pubsub::COMMANDS));
+    tables.push(Table::Session(crate::clients::monitor::COMMANDS));
+    tables.push(Table::Session(crate::cluster::migrate::COMMANDS));
     tables.push(Table::Session(crate::ops::config::COMMANDS));
     tables.push(Table::Session(crate::ops::info::COMMANDS));
     tables.push(Table::Session(crate::ops::introspect::commands::COMMANDS));

@@ -155,3 +155,55 @@ fn what_clients_hold_is_shown() {
     reader.frame(secs(20)).expect("a reply");
     wait_until("omem to be nothing again", secs(10), || field(&line_of(&reader), "omem") == 0);
 }
+
+/// Echoes a megabyte so often; all replies come.
+fn echo(client: &mut Client, times: usize) {
+    let message = request_of(&["ECHO"], 1 << 20);
+    for _ in 0..times {
+        client.send_raw(&message).expect("sent");
+        client.reply(secs(20)).expect("a reply");
+    }
+}
+
+#[test]
+fn a_monitor_that_does_not_read_is_closed() {
+    // Where ordinary clients have no limit, that of subscribers holds; in Redis such a monitor is never closed.
+    let limits: &[&str] = if slotd_is_stock() { &["normal 8mb 0 0"] } else { &["pubsub 8mb 0 0", "normal 8mb 0 0"] };
+    for limit in limits {
+        let node = start();
+        node.client().ok(&format!("CONFIG SET client-output-buffer-limit \"{limit}\""));
+        let before = node.resident("VmHWM");
+        let (mut monitor, mut reader) = (node.client(), node.client());
+        monitor.ok("MONITOR");
+        reader.ok("MONITOR");
+        let mut client = node.client();
+        for _ in 0..100 {
+            echo(&mut client, 1);
+            assert!(reader.frame(secs(20)).expect("a line").len() > 1 << 20, "one that reads gets all");
+        }
+        monitor.expect_close(secs(20));
+        let most = node.resident("VmHWM") - before;
+        assert!(most <= 60 * MIB, "{most} bytes at most");
+        assert_eq!(node.log().matches("for overcoming of output buffer limits").count(), 1);
+        assert_eq!(node.info("connected_clients"), "3", "the reader, the client, and who asks");
+    }
+}
+
+#[test]
+fn a_command_too_long_for_every_monitor_closes_them_and_is_executed() {
+    if slotd_is_stock() {
+        return;
+    }
+    let node = start();
+    let mut monitor = node.client();
+    monitor.ok("MONITOR");
+    let before = node.resident("VmHWM");
+    echo(&mut node.client(), 1);
+    assert!(monitor.frame(secs(20)).expect("a line").len() > 1 << 20);
+    let mut client = node.client();
+    client.send_raw(&request_of(&["SET", "k"], 100 << 20)).expect("sent");
+    assert!(client.reply(secs(60)).expect("a reply").is_ok());
+    monitor.expect_close(secs(20));
+    let most = node.resident("VmHWM") - before;
+    assert!(most <= 200 * MIB, "{most} bytes for a value of 100 MiB and a line that is not built");
+}

@@ -35,6 +35,7 @@ mod lists;
 mod lists_blocking;
 mod long_values;
 mod migrate;
+mod monitor;
 mod numeric_arguments;
 mod numeric_services;
 mod protocol_errors;

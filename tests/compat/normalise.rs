@@ -15,6 +15,7 @@
 //! | `{names}` | the same, in any order |
 //! | `{fields a b}` | these fields of INFO-like text |
 //! | `{counts a b}` | the statistics of these commands in INFO commandstats, without times |
+//! | `{monitor}` | a line of MONITOR, without its time and the port of its client |
 //! | `{7.2 "+OK\r\n"}` | slotd alone, against this reply: Redis 7.2 differs from the oracle's 7.0 here |
 //!
 //! `{7.2}` expectations come from reading Redis 7.2; each documents a deliberate difference. They are skipped when
@@ -37,6 +38,7 @@ pub(crate) enum Normaliser {
     Names,
     Fields(Vec<String>),
     Counts(Vec<String>),
+    Monitor,
     Redis72(Vec<u8>),
 }
 
@@ -61,6 +63,7 @@ impl Normaliser {
             "names" => Self::Names,
             "fields" => Self::Fields(argument.split(' ').map(str::to_owned).collect()),
             "counts" => Self::Counts(argument.split(' ').map(|name| format!("cmdstat_{name}:")).collect()),
+            "monitor" => Self::Monitor,
             "7.2" => Self::Redis72(split_line(argument).concat()),
             _ => panic!("unknown normaliser {{{inside}}}"),
         };
@@ -78,6 +81,7 @@ impl Normaliser {
                 (Ok((Value::Int(a), _)), Ok((Value::Int(b), _))) => a.abs_diff(b) <= distance.unsigned_abs(),
                 _ => false,
             },
+            Self::Monitor => shown(oracle).is_some_and(|line| shown(slotd) == Some(line)),
             Self::Redis72(expected) => slotd_is_stock() || slotd == expected,
             Self::Shape | Self::Sorted | Self::Code | Self::Keys | Self::Names | Self::Fields(_) | Self::Counts(_) => {
                 match (parse(oracle), parse(slotd)) {
@@ -113,9 +117,26 @@ impl Normaliser {
                 lines.sort_unstable();
                 lines.join(",").split(',').filter(|field| !field.starts_with("usec")).collect::<Vec<_>>().join(",")
             }
-            Self::Exact | Self::Any | Self::Type | Self::Near(_) | Self::Redis72(_) => format!("{value:?}"),
+            Self::Exact | Self::Any | Self::Type | Self::Near(_) | Self::Monitor | Self::Redis72(_) => {
+                format!("{value:?}")
+            }
         }
     }
+}
+
+/// A line of MONITOR: database, address without port, and the words. `None` if it is no such line.
+pub(crate) fn shown(line: &[u8]) -> Option<(String, String, String)> {
+    let text = std::str::from_utf8(line).ok()?.strip_prefix('+')?.strip_suffix("\r\n")?;
+    let (time, rest) = text.split_once(" [")?;
+    let (seconds, micros) = time.split_once('.')?;
+    let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(seconds, 10) || !is_number(micros, 6) {
+        return None;
+    }
+    let (from, words) = rest.split_once("] ")?;
+    let (db, address) = from.split_once(' ')?;
+    let (host, _) = address.rsplit_once(':')?;
+    Some((db.to_owned(), host.to_owned(), words.to_owned()))
 }
 
 /// The text of a scalar, or of all scalars in an aggregate.

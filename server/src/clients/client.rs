@@ -193,6 +193,7 @@ fn reply(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     } else {
         ctx.session.reply_mode = ReplyMode::Off;
     }
+    ctx.engine.note_replies_of_monitor(ctx.session);
     Ok(Handled::Done)
 }
 
@@ -300,6 +301,7 @@ fn flags_of(client: &ClientHandle) -> String {
     let on = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::Relaxed);
     let tracks = client.tracker.mode();
     let flags: String = [
+        (on(&stats.monitor), 'O'),
         (client.kind() == ClientKind::Replica, 'S'),
         (client.kind() == ClientKind::Primary, 'M'),
         (client.subscription_count() > 0, 'P'),

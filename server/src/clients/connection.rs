@@ -60,6 +60,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .since("1.0.0")
         .summary("Authenticate to the server")
         .complexity("O(N) where N is the number of passwords defined for the user")
+        .secrets_fn(|args| (1..args.len()).collect())
         .syntax("[username:string@6.0.0] password:string")
         .history(&[("6.0.0", "Added ACL style (username and password).")]),
     Declared::new("HELLO", Arity::at_least(1), Group::Connection, OPEN, hello as SessionFn)
@@ -67,6 +68,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .since("6.0.0")
         .summary("Handshake with Redis")
         .complexity("O(1)")
+        .secrets_fn(hello_secrets)
         .syntax("[arguments:{protover:integer [AUTH=username_password:{username:string password:string}] [SETNAME=clientname:string]}]")
         .history(&[("6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context.")]),
     Declared::new("QUIT", Arity::at_least(1), Group::Connection, OPEN, quit as SessionFn)
@@ -186,6 +188,20 @@ fn auth(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     }
     ctx.reply.ok();
     Ok(Handled::Done)
+}
+
+/// Names and passwords among the words of HELLO.
+fn hello_secrets(args: Args<'_>) -> Vec<usize> {
+    let (mut secrets, mut at) = (Vec::new(), 2);
+    while let Some(option) = args.get(at) {
+        if option.eq_ignore_ascii_case(b"AUTH") {
+            secrets.extend([at + 1, at + 2]);
+            at += 3;
+        } else {
+            at += if option.eq_ignore_ascii_case(b"SETNAME") { 2 } else { 1 };
+        }
+    }
+    secrets
 }
 
 fn hello(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

@@ -1,4 +1,5 @@
-//! The commands by which a client manages its own connection: HELLO, AUTH, SELECT, CLIENT, SUBSCRIBE, CLIENT TRACKING.
+//! The commands by which a client manages its own connection: HELLO, AUTH, SELECT, CLIENT, SUBSCRIBE, MONITOR, CLIENT
+//! TRACKING.
 //!
 //! The state of a connection is in [`crate::session`], below the engine; this room has only the commands.
 //!
@@ -8,5 +9,6 @@
 
 pub(crate) mod client;
 pub(crate) mod connection;
+pub(crate) mod monitor;
 pub(crate) mod pubsub;
 pub(crate) mod tracking;

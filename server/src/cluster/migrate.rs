@@ -54,6 +54,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[Declared::new("MIGRATE", 
         },
     ])
     .keys_fn(find_keys)
+    .secrets_fn(secrets)
     .syntax("host:string port:integer key_or_empty_string:<key:key|\"\"='empty_string> destination-db:integer timeout:integer ['copy@3.0.0] ['replace@3.0.0] [authentication:<[AUTH=password:string@4.0.7]|[AUTH2=username_password:{username:string password:string}@6.0.0]>] [KEYS=key:key+@3.0.6]")
     .tips(&["nondeterministic_output"])
     .history(&[
@@ -95,6 +96,22 @@ fn find_keys(args: Args<'_>, out: &mut crate::command::keys::KeyPositions) {
         }
         at += 1;
     }
+}
+
+/// Names and passwords among the words.
+fn secrets(args: Args<'_>) -> Vec<usize> {
+    let (mut secrets, mut at) = (Vec::new(), 6);
+    while let Some(word) = args.get(at) {
+        let hidden = match word.to_ascii_lowercase().as_slice() {
+            b"auth" => 1,
+            b"auth2" => 2,
+            b"keys" => break,
+            _ => 0,
+        };
+        secrets.extend(at + 1..=at + hidden);
+        at += 1 + hidden;
+    }
+    secrets
 }
 
 fn parse(args: Args<'_>) -> Result<Request, CmdError> {

@@ -13,7 +13,7 @@ pub(crate) const NOTE: &str = "- not supported by slotd yet";
 pub(crate) const COMMANDS: &str = "\
     acl bgrewriteaof clusterscan commandlog eval eval_ro evalsha evalsha_ro fcall fcall_ro \
     function \
-    latency module monitor script slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
+    latency module script slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
     vrem vsetattr vsim waitaof xackdel xdelex";
 
 /// The prefixes of the commands of Redis's modules, in lower case.

@@ -330,6 +330,9 @@ pub(crate) type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
 /// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
 pub(crate) type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
 
+/// A function that finds the words that only the server may know (passwords): their positions, ascending.
+pub(crate) type SecretsFn = fn(protocol::resp::Args<'_>) -> Vec<usize>;
+
 /// A function that says whether a command reaches keys that its words do not name (SORT with a pattern).
 pub(crate) type UnnamedKeysFn = fn(protocol::resp::Args<'_>) -> bool;
 
@@ -359,6 +362,8 @@ pub(crate) struct Spec {
     pub other_db: Option<OtherDbFn>,
     /// Outside of cluster mode. Such a command runs alone, since it may reach any slot.
     pub unnamed_keys_fn: Option<UnnamedKeysFn>,
+    /// Words that are shown to nobody.
+    pub secrets_fn: Option<SecretsFn>,
     /// Command tips as COMMAND INFO prints them.
     pub tips: &'static [&'static str],
     /// (version, change) pairs as COMMAND DOCS prints them.
@@ -397,6 +402,7 @@ impl<H: Copy + 'static> Declared<H> {
                 key_flags_fn: None,
                 other_db: None,
                 unnamed_keys_fn: None,
+                secrets_fn: None,
                 tips: &[],
                 history: &[],
                 deprecated: None,
@@ -462,6 +468,10 @@ impl<H: Copy + 'static> Declared<H> {
     }
     pub(crate) const fn unnamed_keys_fn(mut self, f: UnnamedKeysFn) -> Self {
         self.spec.unnamed_keys_fn = Some(f);
+        self
+    }
+    pub(crate) const fn secrets_fn(mut self, f: SecretsFn) -> Self {
+        self.spec.secrets_fn = Some(f);
         self
     }
     pub(crate) const fn tips(mut self, tips: &'static [&'static str]) -> Self {

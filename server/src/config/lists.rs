@@ -40,6 +40,21 @@ pub(crate) struct BufferLimits {
     pub pubsub: BufferLimit,
 }
 
+impl BufferLimits {
+    /// The limits of a client in MONITOR mode: those of ordinary clients, and where these have none, those of
+    /// subscribers, since a monitor is sent as much as all others send.
+    pub(crate) fn of_monitors(&self) -> BufferLimit {
+        let mut limit = self.normal;
+        if limit.hard_bytes == 0 {
+            limit.hard_bytes = self.pubsub.hard_bytes;
+        }
+        if limit.soft_bytes == 0 {
+            (limit.soft_bytes, limit.soft_seconds) = (self.pubsub.soft_bytes, self.pubsub.soft_seconds);
+        }
+        limit
+    }
+}
+
 /// The greatest number of seconds or changes: a larger one is refused here, and wraps in Redis.
 const MAX_COUNT: i64 = i32::MAX as i64;
 

@@ -109,6 +109,13 @@ fn hex(digit: u8) -> u8 {
 /// `word` in double quotes, with everything escaped that is not printable ASCII.
 pub(crate) fn quote(word: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(word.len() + 2);
+    quote_to(&mut out, word);
+    out
+}
+
+/// Appends what [`quote`] returns.
+pub(crate) fn quote_to(out: &mut Vec<u8>, word: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     for &byte in word {
         match byte {
@@ -119,11 +126,12 @@ pub(crate) fn quote(word: &[u8]) -> Vec<u8> {
             0x07 => out.extend(b"\\a"),
             0x08 => out.extend(b"\\b"),
             b' '..=b'~' => out.push(byte),
-            other => out.extend(format!("\\x{other:02x}").bytes()),
+            other => {
+                out.extend([b'\\', b'x', DIGITS[usize::from(other >> 4)], DIGITS[usize::from(other & 15)]]);
+            }
         }
     }
     out.push(b'"');
-    out
 }
 
 /// `text` without the blanks that Redis trims from the ends of a line of redis.conf.

@@ -310,9 +310,11 @@ impl Engine {
         let held_until = self.pause_gate(session, command, call.now);
         let moving = match self.pass_gates(session, call) {
             Ok(moving) => moving,
-            Err(problem) => return Passed::Stopped(self.refuse(session, Some(command), &problem, out)),
+            Err(problem) => return Passed::Stopped(self.refuse(session, Some(command), call.args, &problem, out)),
         };
-        if let Some(until) = held_until {
+        if let Some(until) = held_until
+            && !session.is_monitor
+        {
             return Passed::Stopped(Step::Stop(Next::Held(Held::Pause(until))));
         }
         if let Some(route) = moving {
@@ -336,7 +338,7 @@ impl Engine {
             _ if command.traits.has(Traits::RUNS_THE_QUEUE) => self.run(session, call, batch),
             _ => match self.admit_for_now(session, call) {
                 Err(held) => return Step::Stop(Next::Held(held)),
-                Ok(Err(problem)) => return self.refuse(session, Some(command), &problem, batch.out),
+                Ok(Err(problem)) => return self.refuse(session, Some(command), call.args, &problem, batch.out),
                 Ok(Ok(())) if queues => return self.queue(session, call, batch.out),
                 Ok(Ok(())) => self.run(session, call, batch),
             },
@@ -374,7 +376,7 @@ impl Engine {
             self.drop_web_client(session, out);
             return Step::Stop(Next::Close);
         }
-        self.refuse(session, command, &problem, out)
+        self.refuse(session, command, args, &problem, out)
     }
 
     /// A browser was tricked into sending a request here. As Redis does (`securityWarningCommand`), this is logged and
@@ -392,9 +394,23 @@ impl Engine {
 
     /// Refuses a command in its turn.
     #[cold]
-    fn refuse(&self, session: &mut Session, command: Option<&Command>, problem: &CmdError, out: &mut Vec<u8>) -> Step {
+    fn refuse(
+        &self,
+        session: &mut Session,
+        command: Option<&Command>,
+        args: Args<'_>,
+        problem: &CmdError,
+        out: &mut Vec<u8>,
+    ) -> Step {
         let start = out.len();
         self.reject(session, command, problem, out);
+        if self.monitors.any()
+            && let Some(exec) = command.filter(|command| command.traits.has(Traits::RUNS_THE_QUEUE))
+            && !is_redirection(problem)
+        {
+            // Monitors have seen MULTI: the transaction is over (`execCommandAbort`).
+            self.show(session, exec, args, out);
+        }
         settle(session, start, out);
         Step::Next
     }
@@ -509,9 +525,14 @@ fn silence(session: &mut Session, start: usize, out: &mut Vec<u8>, pushed: bool)
     };
 }
 
+/// Whether the cluster refuses a command.
+fn is_redirection(cause: &CmdError) -> bool {
+    matches!(cause.code(), "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" | "TRYAGAIN")
+}
+
 /// EXEC's error when a gate refuses it: the cause follows the code.
 fn exec_abort(cause: &CmdError) -> CmdError {
-    if matches!(cause.code(), "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" | "TRYAGAIN") {
+    if is_redirection(cause) {
         return cause.clone();
     }
     let text = cause.as_bytes();

@@ -104,6 +104,9 @@ impl Engine {
                 command.full_name
             )));
         }
+        if self.monitors.any() && session.is_monitor {
+            self.monitor_gate(command)?;
+        }
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Hot {
     pub pubsub_output_limit: usize,
     /// Hard limit of the output an ordinary client may have pending, bytes; 0 is none.
     pub normal_output_limit: usize,
+    /// Hard limit of the output a monitor may leave unread, bytes; 0 is none.
+    pub monitor_output_limit: usize,
     /// Keys that client-side caching remembers; 0 is no limit.
     pub tracking_table_max_keys: usize,
     pub cluster_enabled: bool,
@@ -95,6 +97,7 @@ impl Hot {
             stop_writes_on_bgsave_error: config.bool(ids::STOP_WRITES_ON_BGSAVE_ERROR),
             pubsub_output_limit: config.buffer_limits().pubsub.hard_bytes as usize,
             normal_output_limit: config.buffer_limits().normal.hard_bytes as usize,
+            monitor_output_limit: config.buffer_limits().of_monitors().hard_bytes as usize,
             tracking_table_max_keys: config.int(ids::TRACKING_TABLE_MAX_KEYS) as usize,
             cluster_enabled,
             max_clients: config.int(ids::MAXCLIENTS) as usize,

@@ -25,6 +25,7 @@ impl Engine {
         self.note_pause(session, false);
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
+        self.stop_monitoring(session);
         self.tracking.leave(session);
         self.clients.remove(session.handle.id);
     }
@@ -67,6 +68,7 @@ impl Engine {
     pub(crate) fn reset_session(&self, session: &mut Session) {
         end_multi(self, session);
         self.pubsub.forget(&session.handle);
+        self.stop_monitoring(session);
         self.tracking.disable(session);
         session.db = 0;
         session.readonly = false;

@@ -30,6 +30,7 @@ pub(crate) mod info;
 pub(crate) mod intake;
 pub(crate) mod lifecycle;
 pub(crate) mod long;
+pub(crate) mod monitor;
 mod moving;
 mod notify;
 mod outside;
@@ -72,6 +73,7 @@ use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::logging::NodeLog;
 use crate::session::clients::Clients;
+use crate::session::monitors::Monitors;
 use crate::session::pubsub::PubSub;
 use crate::session::tracking::Tracking;
 use crate::store::Keyspace;
@@ -97,6 +99,7 @@ pub(crate) struct Engine {
     pub stats: Stats,
     pub clients: Clients,
     pub pubsub: PubSub,
+    pub monitors: Monitors,
     pub tracking: Tracking,
     pub state: NodeState,
     pub log: NodeLog,
@@ -137,6 +140,7 @@ impl Engine {
             stats: Stats::new(commands),
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            monitors: Monitors::default(),
             tracking: Tracking::new(seed, hot.tracking_table_max_keys),
             state: NodeState::new(seed, started),
             log,

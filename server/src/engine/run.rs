@@ -61,6 +61,9 @@ impl Engine {
                 }
                 let work = Work { out, rng: &mut session.rng, unit: &mut unit };
                 self.call_keyspace(caller, call, handler, work, None);
+                if self.monitors.any() {
+                    self.show(session, call.command, call.args, out);
+                }
                 Ok(())
             };
             if let Err(held) = alone(batch.pass, session, run) {
@@ -72,6 +75,9 @@ impl Engine {
             if let Called::Busy(db, slot) = self.call_keyspace(caller, call, handler, work, patience) {
                 self.end_unit(session, unit);
                 return Step::Stop(Next::Held(hold(session, Held::Slot(db, slot))));
+            }
+            if self.monitors.any() {
+                self.show(session, call.command, call.args, out);
             }
         }
         self.settle_file(session, &mut unit);
@@ -102,6 +108,9 @@ impl Engine {
             self.call_keyed(caller, *call, handler, Slots::all(&self.keyspace), work);
             if session.tracks_reads {
                 self.remember_read(session, call);
+            }
+            if self.monitors.any() {
+                self.show(session, call.command, call.args, out);
             }
             Ok(())
         };
@@ -140,6 +149,9 @@ impl Engine {
         let called = self.call_keyed(caller, call, handler, slots, work);
         if session.tracks_reads {
             self.remember_read(session, &{ call });
+        }
+        if self.monitors.any() {
+            self.show(session, call.command, call.args, out);
         }
         if let Called::Block(spec) = called {
             return self.park_call(session, &{ call }, *spec, Locked::One(place, slot), unit);
@@ -182,6 +194,9 @@ impl Engine {
         let called = self.call_keyed(caller, *call, handler, locked.slots(), work);
         if session.tracks_reads {
             self.remember_read(session, call);
+        }
+        if self.monitors.any() {
+            self.show(session, call.command, call.args, out);
         }
         if let Called::Block(spec) = called {
             return self.park_call(session, call, *spec, locked, unit);
@@ -241,7 +256,8 @@ impl Engine {
         if full {
             session.exceed_output_limit();
         }
-        match result {
+        let is_over = !matches!(result, Ok(Handled::Postponed(_)));
+        let step = match result {
             Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
             Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
             Ok(Handled::Done) => Step::Next,
@@ -253,7 +269,11 @@ impl Engine {
                 self.write_error(command, &problem, out, session.protocol);
                 Step::Next
             }
+        };
+        if is_over && self.monitors.any() {
+            self.show(session, command, args, out);
         }
+        step
     }
 
     /// Runs a session or service command inside EXEC. One that would have to wait is answered with an error there.

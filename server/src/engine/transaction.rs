@@ -253,6 +253,13 @@ impl Exec<'_, '_, '_> {
         }
     }
 
+    /// Shows a command that was executed to monitors.
+    fn show(&self, engine: &Engine, session: &mut Session, call: &Call<'_>, out: &mut Vec<u8>) {
+        if engine.monitors.any() {
+            engine.show(session, call.command, call.args, out);
+        }
+    }
+
     fn run_one(
         &mut self,
         engine: &Arc<Engine>,
@@ -276,10 +283,12 @@ impl Exec<'_, '_, '_> {
                 if let Called::Block(spec) = called {
                     write_timeout(spec.on_timeout, &mut out, session.protocol);
                 }
+                self.show(engine, session, &call, &mut out);
             }
             Handler::Keyspace(handler) => {
                 let work = Work { out: &mut out, rng: &mut session.rng, unit: &mut *self.unit };
                 engine.call_keyspace(caller, &call, handler, work, None);
+                self.show(engine, session, &call, &mut out);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
                 // INFO shows what was done before it, and BGSAVE saves it.

@@ -362,6 +362,8 @@ impl Connection {
         let next = self.engine.retry(&mut self.session, args.view(), &mut output);
         if matches!(next, Next::Held(_)) {
             self.session.postponed = Some(args);
+        } else {
+            self.session.is_shown = false;
         }
         self.note_pause(&next);
         self.send(&mut output);
@@ -473,6 +475,8 @@ impl Connection {
                         self.session.reply_mode = ReplyMode::Skip;
                     }
                     *waiting = Waiting::Nothing;
+                    // Monitors saw it when it was parked.
+                    self.session.is_shown = true;
                     next = Some(self.retry(parked.args.clone()));
                     if !matches!(next, Some(Next::Blocked | Next::Held(_))) {
                         *timer = None;

@@ -79,7 +79,8 @@ impl Ops {
             let stats = &client.stats;
             let waits = stats.is_owed.load(Ordering::Relaxed) || client.subscription_count() > 0;
             let idle_ms = now - stats.last_interaction_ms.load(Ordering::Relaxed);
-            if client.kind() == ClientKind::Normal && !waits && idle_ms > limit_ms {
+            let is_ordinary = client.kind() == ClientKind::Normal && !stats.monitor.load(Ordering::Relaxed);
+            if is_ordinary && !waits && idle_ms > limit_ms {
                 self.engine.kill_client(&client);
             }
         }
@@ -128,6 +129,7 @@ fn limit_of(client: &ClientHandle, limits: &BufferLimits) -> BufferLimit {
         ClientKind::Replica => limits.replica,
         ClientKind::PubSub => limits.pubsub,
         ClientKind::Normal if client.subscription_count() > 0 => limits.pubsub,
+        ClientKind::Normal if client.stats.monitor.load(Ordering::Relaxed) => limits.of_monitors(),
         ClientKind::Normal => limits.normal,
     }
 }

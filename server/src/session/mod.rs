@@ -12,6 +12,7 @@
 
 pub(crate) mod client;
 pub(crate) mod clients;
+pub(crate) mod monitors;
 pub(crate) mod pubsub;
 pub(crate) mod tally;
 pub(crate) mod tracking;
@@ -114,6 +115,10 @@ pub(crate) struct Session {
     pub lent: Option<Bytes>,
     /// Whether CLIENT NO-TOUCH is on.
     pub no_touch: bool,
+    /// It is in MONITOR mode.
+    pub is_monitor: bool,
+    /// The next command was shown to monitors before: it runs again from the start.
+    pub is_shown: bool,
     /// What a subsystem stores with the connection (replication: what a replica announced about itself).
     pub attached: Option<Box<dyn Any>>,
 }
@@ -153,6 +158,8 @@ impl Session {
             tally: Tally::default(),
             lent: None,
             no_touch: false,
+            is_monitor: false,
+            is_shown: false,
             attached: None,
         }
     }

@@ -94,6 +94,8 @@ pub(crate) struct ClientStats {
     pub readonly: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
+    /// It is in MONITOR mode.
+    pub monitor: AtomicBool,
     pub total_in: AtomicU64,
     pub total_out: AtomicU64,
 }
