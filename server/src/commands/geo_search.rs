@@ -21,7 +21,7 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeyFlags, KeySpec, KeyedCtx, KeyedFn, error,
 };
-use crate::store::types::zset::{ScoreBounds, ZSet};
+use crate::store::types::zset::{ScoreBounds, ZSetRef};
 
 const COMPLEXITY: &str = "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape";
 const OLD_COMPLEXITY: &str = "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.";
@@ -181,7 +181,7 @@ enum Order {
 
 impl<'a> Request<'a> {
     /// Reads the words. `zset` is the set that is searched, if there is one.
-    fn parse(args: Args<'a>, kind: Kind, zset: Option<&ZSet>) -> Result<Self, CmdError> {
+    fn parse(args: Args<'a>, kind: Kind, zset: Option<ZSetRef<'_>>) -> Result<Self, CmdError> {
         let mut request = Self::default();
         match kind {
             Kind::Around { .. } => {
@@ -242,7 +242,7 @@ impl<'a> Request<'a> {
     }
 
     /// Reads the option at `at` that says where to search; returns where the next one is.
-    fn area(&mut self, args: Args<'a>, at: usize, kind: Kind, zset: Option<&ZSet>) -> Result<usize, CmdError> {
+    fn area(&mut self, args: Args<'a>, at: usize, kind: Kind, zset: Option<ZSetRef<'_>>) -> Result<usize, CmdError> {
         let (is_circle, is_box, is_polygon) = (
             matches!(self.shape, Some(Shape::Circle { .. })),
             matches!(self.shape, Some(Shape::Box { .. })),
@@ -281,7 +281,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn member(&mut self, zset: Option<&ZSet>, member: &[u8]) -> Result<(), CmdError> {
+    fn member(&mut self, zset: Option<ZSetRef<'_>>, member: &[u8]) -> Result<(), CmdError> {
         let score = zset.and_then(|zset| zset.score(member)).ok_or(NO_MEMBER)?;
         self.centre = Some(Place::of_score(score));
         Ok(())
@@ -350,7 +350,7 @@ struct Point {
 
 impl Found {
     /// Searches the cells, until there are `limit` members.
-    fn search(zset: &ZSet, search: &Search, limit: usize) -> Self {
+    fn search(zset: ZSetRef<'_>, search: &Search, limit: usize) -> Self {
         let mut found = Self::default();
         for cell in search.cells() {
             let (min, max) = cell.scores();

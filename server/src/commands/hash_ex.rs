@@ -14,7 +14,7 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
-use crate::store::types::hash::Hash;
+use crate::store::types::hash::{Hash, HashRef};
 
 const WRITE: Flags = Flags::WRITE.and(Flags::FAST);
 
@@ -121,7 +121,7 @@ fn hgetex(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let count = ctx.data.edit(&key, |hash: &mut Hash| {
         let mut count = 0;
         for field in fields {
-            let Some((value, old)) = hash.get_timed(field) else {
+            let Some((value, old)) = hash.view().get_timed(field) else {
                 reply.null();
                 continue;
             };
@@ -244,7 +244,7 @@ impl<'a> SetRequest<'a> {
         if pairs.len() as i64 == 2 * count { Ok(pairs) } else { Err(error::wrong_arity(name)) }
     }
 
-    fn is_met(&self, hash: Option<&Hash>) -> bool {
+    fn is_met(&self, hash: Option<HashRef<'_>>) -> bool {
         self.condition.is_none_or(|wanted| {
             self.pairs.iter().step_by(2).all(|field| hash.is_some_and(|hash| hash.contains(field)) == wanted)
         })
@@ -257,7 +257,7 @@ fn hsetex(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let key = ctx.data.key(&args[1]);
     // Expired fields go first, so that they do not count as being there.
     let hash = ctx.data.get_mut(&key);
-    if !request.is_met(hash.as_ref().and_then(|entry| entry.as_ref().collection())) {
+    if !request.is_met(hash.as_ref().and_then(|entry| entry.as_ref().collection::<Hash>())) {
         ctx.reply.int(0);
         return DONE;
     }

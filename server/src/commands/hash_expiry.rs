@@ -208,7 +208,7 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, scale: Scale) -> CmdResult 
         let answers: Vec<i64> = fields
             .iter()
             .map(|field| {
-                let Some((_, old)) = hash.get_timed(field) else { return NO_FIELD };
+                let Some((_, old)) = hash.view().get_timed(field) else { return NO_FIELD };
                 if !admits.admits(old, at) {
                     return NOT_ADMITTED;
                 }
@@ -262,7 +262,7 @@ fn hpersist(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         let mut count = 0;
         let answers: Vec<i64> = fields
             .iter()
-            .map(|field| match hash.get_timed(field) {
+            .map(|field| match hash.view().get_timed(field) {
                 None => NO_FIELD,
                 Some((_, None)) => NO_EXPIRY,
                 Some((_, Some(_))) => {

@@ -15,7 +15,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Data, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::EntryRef;
-use crate::store::types::hash::{Element, Hash, Seen};
+use crate::store::types::hash::{Element, Hash, HashRef, Seen};
 
 const ADD: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 const READ: Flags = Flags::READONLY.and(Flags::FAST);
@@ -116,8 +116,8 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
 ];
 
 /// The hash in an entry, for reading.
-pub(super) fn hash_of(entry: EntryRef<'_>) -> Result<&Hash, CmdError> {
-    entry.collection().ok_or(error::WRONG_TYPE)
+pub(super) fn hash_of(entry: EntryRef<'_>) -> Result<HashRef<'_>, CmdError> {
+    entry.collection::<Hash>().ok_or(error::WRONG_TYPE)
 }
 
 /// Finds the hash at the command's key, for reading.
@@ -129,7 +129,7 @@ pub(super) fn read<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Result<Option<See
 
 /// The fields and values that a command replies with all.
 pub(super) enum All<'a> {
-    Whole(&'a Hash),
+    Whole(HashRef<'a>),
     /// Some are hidden.
     Some(Vec<(Element<'a>, Element<'a>)>),
 }

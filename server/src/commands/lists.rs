@@ -172,7 +172,7 @@ pub(super) fn write_element(reply: &mut Reply<'_>, element: Element<'_>) {
 
 /// The list in an entry, for reading.
 fn list_of(entry: EntryRef<'_>) -> Result<&List, CmdError> {
-    entry.collection().ok_or(error::WRONG_TYPE)
+    entry.collection::<List>().ok_or(error::WRONG_TYPE)
 }
 
 /// The result of an edit: the event, and how many changes it counts as.

@@ -14,7 +14,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Data, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::encoding::element::Element;
-use crate::store::types::set::{Set, SetLimits};
+use crate::store::types::set::{Set, SetLimits, SetRef};
 use crate::store::{EntryRef, Value};
 
 const STORE: Flags = Flags::WRITE.and(Flags::DENYOOM);
@@ -77,7 +77,7 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
 /// The sets that a command names, in their order.
 struct Operands<'s> {
     /// Those that exist.
-    sets: Vec<&'s Set>,
+    sets: Vec<SetRef<'s>>,
     has_first: bool,
     has_all: bool,
 }
@@ -96,7 +96,7 @@ fn read_all<'d, 'w>(data: &'d mut Data<'_>, words: impl Iterator<Item = &'w [u8]
     }
     let has_all = keys.len() == count;
     let data = &*data;
-    let sets = keys.iter().filter_map(|key| data.found(key).and_then(EntryRef::collection)).collect();
+    let sets = keys.iter().filter_map(|key| data.found(key).and_then(EntryRef::collection::<Set>)).collect();
     Ok(Operands { sets, has_first, has_all })
 }
 
@@ -104,8 +104,8 @@ fn read_all<'d, 'w>(data: &'d mut Data<'_>, words: impl Iterator<Item = &'w [u8]
 fn intersect<'s>(operands: Operands<'s>, mut f: impl FnMut(Element<'s>) -> bool) {
     let Operands { mut sets, has_all: true, .. } = operands else { return };
     // A set that is named many times is asked once.
-    sets.sort_by_key(|set| (set.len(), std::ptr::from_ref(*set)));
-    sets.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    sets.sort_by_key(|set| (set.len(), set.address()));
+    sets.dedup_by_key(|set| set.address());
     let Some((smallest, others)) = sets.split_first() else { return };
     for member in smallest.iter() {
         if others.iter().all(|set| set.contains_element(member)) && !f(member) {
@@ -118,9 +118,9 @@ fn intersect<'s>(operands: Operands<'s>, mut f: impl FnMut(Element<'s>) -> bool)
 fn union(operands: &Operands<'_>, limits: &SetLimits) -> Set {
     let sets = &operands.sets;
     let Some((first, biggest)) = sets.iter().enumerate().max_by_key(|(_, set)| set.len()) else { return Set::new() };
-    let mut result = Set::copy_of(biggest, limits);
+    let mut result = Set::copy_of(*biggest, limits);
     for (at, set) in sets.iter().enumerate() {
-        if at != first && !std::ptr::eq(*set, *biggest) {
+        if at != first && set.address() != biggest.address() {
             set.iter().for_each(|member| _ = result.add_element(member, limits));
         }
     }
@@ -132,7 +132,7 @@ fn difference(operands: &Operands<'_>, limits: &SetLimits) -> Set {
     let Operands { sets, has_first: true, .. } = operands else { return Set::new() };
     let Some((&first, others)) = sets.split_first() else { return Set::new() };
     let mut others = others.to_vec();
-    if others.iter().any(|set| std::ptr::eq(*set, first)) {
+    if others.iter().any(|set| set.address() == first.address()) {
         return Set::new();
     }
     let asked = first.len().saturating_mul(others.len() + 1) / 2;

@@ -12,7 +12,7 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
-use crate::store::types::set::Set;
+use crate::store::types::set::{Set, SetRef};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -48,7 +48,7 @@ fn spop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let count = parse_i64(word).and_then(|count| usize::try_from(count).ok()).ok_or(error::OUT_OF_RANGE_POSITIVE)?;
     let key = ctx.data.key(&args[1]);
-    let len = ctx.data.get_mut(&key).map(|entry| set_of(entry.as_ref()).map(Set::len)).transpose()?.unwrap_or(0);
+    let len = ctx.data.get_mut(&key).map(|entry| set_of(entry.as_ref()).map(SetRef::len)).transpose()?.unwrap_or(0);
     if count == 0 || len == 0 {
         ctx.reply.set(0);
     } else if count < len {
@@ -99,7 +99,7 @@ fn pop_many(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, count: usize) -> Result<(), C
         );
         // If little is left, Redis makes a new set of that, which shows in the encoding.
         if set.len().saturating_mul(MADE_ANEW) <= count {
-            *set = Set::copy_of(set, limits);
+            *set = Set::copy_of(set.view(), limits);
         }
         changed("spop", count, ())
     })?;

@@ -12,7 +12,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Data, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::EntryRef;
-use crate::store::types::set::Set;
+use crate::store::types::set::{Set, SetRef};
 
 const READ: Flags = Flags::READONLY.and(Flags::FAST);
 const CHANGE: Flags = Flags::WRITE.and(Flags::FAST);
@@ -67,13 +67,13 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
 ];
 
 /// The set in an entry, for reading.
-pub(super) fn set_of(entry: EntryRef<'_>) -> Result<&Set, CmdError> {
-    entry.collection().ok_or(error::WRONG_TYPE)
+pub(super) fn set_of(entry: EntryRef<'_>) -> Result<SetRef<'_>, CmdError> {
+    entry.collection::<Set>().ok_or(error::WRONG_TYPE)
 }
 
 /// Finds the set at the command's key, for reading.
 #[inline]
-pub(super) fn read<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Result<Option<&'d Set>, CmdError> {
+pub(super) fn read<'d>(data: &'d mut Data<'_>, word: &[u8]) -> Result<Option<SetRef<'d>>, CmdError> {
     let key = data.key(word);
     data.read(&key).map(set_of).transpose()
 }
@@ -124,14 +124,14 @@ fn smismember(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn scard(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let len = read(&mut ctx.data, &args[1])?.map_or(0, Set::len);
+    let len = read(&mut ctx.data, &args[1])?.map_or(0, SetRef::len);
     ctx.reply.int(len as i64);
     DONE
 }
 
 fn smembers(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let set = read(&mut ctx.data, &args[1])?;
-    ctx.reply.set(set.map_or(0, Set::len));
+    ctx.reply.set(set.map_or(0, SetRef::len));
     if let Some(set) = set {
         set.iter().for_each(|member| write_element(&mut ctx.reply, member));
     }

@@ -19,8 +19,8 @@ use crate::command::{
 };
 use crate::store::types::hash::Hash;
 use crate::store::types::list::List;
-use crate::store::types::set::Set;
-use crate::store::types::zset::ZSet;
+use crate::store::types::set::{Set, SetRef};
+use crate::store::types::zset::{ZSet, ZSetRef};
 use crate::store::{EntryRef, Value};
 
 const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).";
@@ -226,15 +226,15 @@ impl<'a> Request<'a> {
 /// What a key holds that can be sorted.
 enum Source<'a> {
     List(&'a List),
-    Set(&'a Set),
-    ZSet(&'a ZSet),
+    Set(SetRef<'a>),
+    ZSet(ZSetRef<'a>),
 }
 
 impl<'a> Source<'a> {
     fn of(entry: EntryRef<'a>) -> Result<Self, CmdError> {
-        let list = entry.collection().map(Self::List);
-        let set = || entry.collection().map(Self::Set);
-        list.or_else(set).or_else(|| entry.collection().map(Self::ZSet)).ok_or(error::WRONG_TYPE)
+        let list = entry.collection::<List>().map(Self::List);
+        let set = || entry.collection::<Set>().map(Self::Set);
+        list.or_else(set).or_else(|| entry.collection::<ZSet>().map(Self::ZSet)).ok_or(error::WRONG_TYPE)
     }
 
     fn len(&self) -> usize {

@@ -43,7 +43,7 @@ impl Pairs for Args<'_> {
 
 /// The stream in an entry, for reading.
 pub(super) fn stream_of(entry: EntryRef<'_>) -> Result<&Stream, CmdError> {
-    entry.collection().ok_or(error::WRONG_TYPE)
+    entry.collection::<Stream>().ok_or(error::WRONG_TYPE)
 }
 
 /// The result of an edit: the event, and how many changes it counts as; none if there were none.

@@ -18,7 +18,7 @@ use crate::command::outcome::DONE;
 use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
 use crate::store::EntryRef;
 use crate::store::types::set::Set;
-use crate::store::types::zset::{ZSet, ZSetOptions};
+use crate::store::types::zset::{ZSet, ZSetOptions, ZSetRef};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -176,7 +176,7 @@ fn parse(
 
 /// The sorted set in an entry; a set is one of members with the score 1.
 fn input_of(entry: EntryRef<'_>, options: &ZSetOptions) -> Result<ZSet, CmdError> {
-    let Some(set) = entry.collection::<Set>() else { return zset_of(entry).cloned() };
+    let Some(set) = entry.collection::<Set>() else { return zset_of(entry).map(ZSetRef::to_zset) };
     let elements: Vec<(f64, Vec<u8>)> = set.iter().map(|member| (1.0, member.to_vec())).collect();
     Ok(ZSet::of_elements(elements, options))
 }

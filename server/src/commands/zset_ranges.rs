@@ -17,7 +17,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::Value;
-use crate::store::types::zset::{LexBound, LexBounds, ScoreBounds, ZSet};
+use crate::store::types::zset::{LexBound, LexBounds, ScoreBounds, ZSet, ZSetRef};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -153,7 +153,7 @@ impl<'a> Bounds<'a> {
     }
 
     /// The ranks of the elements within, in a set that is read from one end.
-    fn ranks(&self, zset: &ZSet, reversed: bool) -> Range<usize> {
+    fn ranks(&self, zset: ZSetRef<'_>, reversed: bool) -> Range<usize> {
         match self {
             Bounds::Ranks(start, stop) => rank_range(*start, *stop, zset.len()),
             Bounds::Scores(bounds) => zset.score_range(bounds),
@@ -246,7 +246,7 @@ impl<'a> Query<'a> {
     }
 
     /// The first element, counted from the end at which reading begins, and how many there are.
-    fn part_of(&self, zset: &ZSet) -> (usize, usize) {
+    fn part_of(&self, zset: ZSetRef<'_>) -> (usize, usize) {
         let ranks = self.bounds.ranks(zset, self.reversed);
         let (start, count) = match self.bounds {
             // These ranks are counted from that end already.
@@ -406,7 +406,7 @@ fn remove_range(ctx: &mut KeyedCtx<'_>, args: Args<'_>, by: By, event: &'static 
     let bounds = Bounds::parse(by, &args[2], &args[3])?;
     let key = ctx.data.key(&args[1]);
     let removed = ctx.data.edit(&key, |zset: &mut ZSet| {
-        let ranks = bounds.ranks(zset, false);
+        let ranks = bounds.ranks(zset.view(), false);
         zset.remove_range(ranks.clone());
         changed(event, ranks.len(), ranks.len())
     })?;

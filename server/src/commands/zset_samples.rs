@@ -15,7 +15,7 @@ use crate::base::limits::RANDOM_PICKS_MAX;
 use crate::base::rng::Rng;
 use crate::command::outcome::DONE;
 use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
-use crate::store::types::zset::ZSet;
+use crate::store::types::zset::ZSetRef;
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -118,7 +118,7 @@ impl Ranks {
 }
 
 /// Draws `count` different elements, or, if it is negative, as many that may be the same.
-fn draw(zset: &ZSet, count: i64, rng: &mut Rng) -> Ranks {
+fn draw(zset: ZSetRef<'_>, count: i64, rng: &mut Rng) -> Ranks {
     let len = zset.len();
     if count < 0 {
         return Ranks::Repeated(count.unsigned_abs() as usize, Rng::new(rng.next_u64()));

@@ -14,7 +14,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::EntryRef;
-use crate::store::types::zset::{Updated, ZSet};
+use crate::store::types::zset::{Updated, ZSet, ZSetRef};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -61,8 +61,8 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
 const NOT_A_NUMBER: CmdError = CmdError::text("ERR resulting score is not a number (NaN)");
 
 /// The set in an entry, for reading.
-pub(super) fn zset_of(entry: EntryRef<'_>) -> Result<&ZSet, CmdError> {
-    entry.collection().ok_or(error::WRONG_TYPE)
+pub(super) fn zset_of(entry: EntryRef<'_>) -> Result<ZSetRef<'_>, CmdError> {
+    entry.collection::<ZSet>().ok_or(error::WRONG_TYPE)
 }
 
 /// The result of an edit: the event, and how many changes it counts as; none if there were none.

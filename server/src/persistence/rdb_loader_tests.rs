@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::persistence::rdb_writer::{RdbWriter, SavedHistory};
 use crate::store::types::list::{List, ListOptions};
-use crate::store::{Collection, Keyspace, ValueRef};
+use crate::store::{CollectionRef, Keyspace, ValueRef};
 use protocol::slot::key_slot;
 
 type Plain = (usize, Vec<u8>, Vec<Vec<u8>>, Option<i64>);
@@ -48,7 +48,7 @@ fn file(keyspace: &Keyspace) -> Vec<u8> {
 
 fn plain(value: &Value) -> Vec<Vec<u8>> {
     match value.as_ref() {
-        ValueRef::Collection(Collection::List(list)) => list.to_vec(),
+        ValueRef::Collection(CollectionRef::List(list)) => list.to_vec(),
         other => {
             let mut digits = itoa::Buffer::new();
             vec![other.string_bytes(&mut digits).expect("a string").to_vec()]

@@ -13,8 +13,8 @@
 //! aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
 //!
 //! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings, so that appending
-//! is amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), or a `Box<Collection>`.
-//! Its form is a number in the header, not a Rust enum, which keeps the entry thin.
+//! is amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), a `Box<Collection>`, or up
+//! to [`INLINE_MAX`] bytes of a packed collection. Its form is a number in the header, not a Rust enum, which keeps the entry thin.
 //!
 //! This file, [`view`] (reading) and [`word`] (the table's packed pointers) contain the store's `unsafe` code. It is
 //! sound because:
@@ -35,7 +35,7 @@ use std::slice;
 
 use bytes::Bytes;
 
-use super::collection::Collection;
+use super::collection::{Collection, CollectionType, Packed, PackedType};
 use super::value::{StringValue, Value, ValueRef};
 use crate::base::clock::UnixMillis;
 pub(crate) use view::{AccessClock, EntryRef};
@@ -72,10 +72,16 @@ const LONG_KEY: u8 = 0x80;
 enum Form {
     Inline = 0,
     Int = 1,
-    Heap = 2,
-    Collection = 3,
-    Lent = 4,
+    PackedHash = 2,
+    PackedSet = 3,
+    PackedZSet = 4,
+    Heap = 5,
+    Collection = 6,
+    Lent = 7,
 }
+
+/// Up to this form the block itself holds the whole value.
+const LAST_LIGHT: Form = Form::PackedZSet;
 
 impl Form {
     #[inline(always)]
@@ -83,10 +89,23 @@ impl Form {
         match flags & FORM_MASK {
             0 => Form::Inline,
             1 => Form::Int,
-            2 => Form::Heap,
-            3 => Form::Collection,
-            4 => Form::Lent,
+            2 => Form::PackedHash,
+            3 => Form::PackedSet,
+            4 => Form::PackedZSet,
+            5 => Form::Heap,
+            6 => Form::Collection,
+            7 => Form::Lent,
             _ => unreachable!("headers are written with the forms above only"),
+        }
+    }
+
+    /// The form of a packed value of this type.
+    #[inline]
+    fn of_packed(ty: PackedType) -> Form {
+        match ty {
+            PackedType::Hash => Form::PackedHash,
+            PackedType::Set => Form::PackedSet,
+            PackedType::ZSet => Form::PackedZSet,
         }
     }
 }
@@ -99,7 +118,7 @@ struct Header {
     flags: u8,
     /// Size of the value area in words of 8 bytes; at least 1.
     room: u8,
-    /// Length of an inline string.
+    /// Length of an inline string, or of a packed collection.
     inline_len: u8,
     /// Access clock, little endian.
     access: [u8; 3],
@@ -111,7 +130,7 @@ impl Header {
     /// Whether the block itself holds the whole value.
     #[inline(always)]
     fn is_light(self) -> bool {
-        self.flags & FORM_MASK <= Form::Int as u8
+        self.flags & FORM_MASK <= LAST_LIGHT as u8
     }
 
     /// Whether blocks with these two headers have the same shape, if their keys are the same.
@@ -201,15 +220,30 @@ enum Payload<'a> {
     Heap(Vec<u8>),
     Lent(Box<Bytes>),
     Collection(Box<Collection>),
+    Packed(Packed<'a>),
 }
 
 impl Payload<'_> {
     fn words(&self) -> usize {
         match self {
-            Payload::Inline(bytes) => bytes.len().div_ceil(WORD).max(1),
+            Payload::Inline(bytes) | Payload::Packed(Packed { bytes, .. }) => bytes.len().div_ceil(WORD).max(1),
             Payload::Int(_) | Payload::Lent(_) | Payload::Collection(_) => 1,
             Payload::Heap(_) => HEAP_WORDS,
         }
+    }
+}
+
+/// The bytes to be kept instead of a collection, if they are few enough.
+#[inline]
+fn small(collection: &Collection) -> Option<Packed<'_>> {
+    collection.packed().filter(Packed::is_small)
+}
+
+impl Packed<'_> {
+    /// Whether an entry may keep it.
+    #[inline]
+    fn is_small(&self) -> bool {
+        self.bytes.len() <= INLINE_MAX
     }
 }
 
@@ -246,7 +280,10 @@ impl Entry {
                 }
                 Self::build(key, Payload::Heap(bytes), expire, access)
             }
-            Value::Collection(it) => Self::build(key, Payload::Collection(it), expire, access),
+            Value::Collection(it) => match small(&it) {
+                Some(packed) => Self::build(key, Payload::Packed(packed), expire, access),
+                None => Self::build(key, Payload::Collection(it), expire, access),
+            },
         }
     }
 
@@ -323,7 +360,7 @@ impl Entry {
     fn write_payload(&mut self, payload: Payload<'_>) {
         let room = self.as_ref().header().room as usize;
         assert!(payload.words() <= room, "the caller has made room");
-        debug_assert!(matches!(self.as_ref().form(), Form::Inline | Form::Int));
+        debug_assert!(self.as_ref().header().is_light());
         let area = self.as_ref().area();
         // SAFETY: the area has `room * 8` bytes, which is enough by the assertion above, and is aligned to 8; its old
         // contents need no destructor. A payload's bytes are outside this entry, since `&mut self` is unique.
@@ -333,6 +370,11 @@ impl Entry {
                     area.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
                     self.header_mut().inline_len = bytes.len() as u8;
                     self.set_form(Form::Inline);
+                }
+                Payload::Packed(Packed { ty, bytes }) => {
+                    area.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+                    self.header_mut().inline_len = bytes.len() as u8;
+                    self.set_form(Form::of_packed(ty));
                 }
                 Payload::Int(n) => {
                     area.cast::<i64>().write(n);
@@ -357,7 +399,7 @@ impl Entry {
     /// Moves the value out, leaving an empty inline string.
     fn take_payload(&mut self) -> Value {
         let form = self.as_ref().form();
-        if matches!(form, Form::Inline | Form::Int) {
+        if self.as_ref().header().is_light() {
             let value = self.as_ref().value().to_value();
             self.header_mut().inline_len = 0;
             self.set_form(Form::Inline);
@@ -374,7 +416,9 @@ impl Entry {
                 // Moved to the front of its buffer, if the buffer has no other readers.
                 Form::Lent => Value::Str(Vec::from(*area.cast::<Box<Bytes>>().read())),
                 Form::Collection => Value::Collection(area.cast::<Box<Collection>>().read()),
-                Form::Inline | Form::Int => unreachable!("handled above"),
+                Form::Inline | Form::Int | Form::PackedHash | Form::PackedSet | Form::PackedZSet => {
+                    unreachable!("handled above")
+                }
             }
         }
     }
@@ -400,7 +444,7 @@ impl Entry {
     fn set_payload(&mut self, payload: Payload<'_>) {
         let words = payload.words();
         let room = self.as_ref().header().room as usize;
-        if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
+        if !self.as_ref().header().is_light() {
             self.drop_payload();
         }
         if words > room || (room > SMALL_ROOM && words * 2 < room) {
@@ -483,7 +527,18 @@ impl Entry {
             Value::Int(n) => self.set_payload(Payload::Int(n)),
             Value::Str(bytes) if bytes.len() <= INLINE_MAX => self.set_payload(Payload::Inline(&bytes)),
             Value::Str(bytes) => self.set_payload(Payload::Heap(bytes)),
-            Value::Collection(it) => self.set_payload(Payload::Collection(it)),
+            Value::Collection(it) => match small(&it) {
+                Some(packed) => self.set_payload(Payload::Packed(packed)),
+                None => self.set_payload(Payload::Collection(it)),
+            },
+        }
+    }
+
+    /// Replaces a packed value by what has become of it.
+    pub(crate) fn set_unpacked<T: CollectionType>(&mut self, value: T) {
+        match value.packed().filter(Packed::is_small) {
+            Some(packed) => self.set_payload(Payload::Packed(packed)),
+            None => self.set_payload(Payload::Collection(Box::new(value.into()))),
         }
     }
 
@@ -629,7 +684,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if !matches!(self.as_ref().form(), Form::Inline | Form::Int) {
+        if !self.as_ref().header().is_light() {
             self.drop_payload();
         }
         // SAFETY: the value was moved out, and a dropped entry is not used any more.

@@ -5,7 +5,13 @@ use proptest::prelude::*;
 use super::word::{TAG_END, Word};
 use super::*;
 use crate::store::collection::CollectionType;
+use crate::store::edit::EditGuard;
+use crate::store::encoding::element::Element;
+use crate::store::ledger::Ledger;
+use crate::store::parts::Parts;
+use crate::store::types::hash::{Hash, HashLimits};
 use crate::store::types::list::{List, ListOptions};
+use crate::store::types::set::Set;
 use crate::store::value::{Encoding, Type};
 
 fn bytes_of(entry: &Entry) -> Vec<u8> {
@@ -188,6 +194,9 @@ enum Change {
     Expire(Option<i64>),
     Rename(Vec<u8>),
     List,
+    Hash(Vec<u8>),
+    Field(Vec<u8>),
+    Copy,
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -202,16 +211,68 @@ fn change() -> impl Strategy<Value = Change> {
         3 => bytes.clone().prop_map(Change::Append),
         2 => (0usize..600, any::<u8>()).prop_map(|(at, byte)| Change::Write { at, byte }),
         2 => any::<Option<i32>>().prop_map(|at| Change::Expire(at.map(i64::from))),
-        1 => bytes.prop_map(Change::Rename),
+        1 => bytes.clone().prop_map(Change::Rename),
         1 => Just(Change::List),
+        2 => bytes.clone().prop_map(Change::Hash),
+        2 => bytes.prop_map(Change::Field),
+        1 => Just(Change::Copy),
     ]
+}
+
+/// A hash with one field, which is packed if the value is short.
+fn hash_of(value: &[u8]) -> Hash {
+    let mut hash = Hash::new();
+    hash.set(b"f", value, &HashLimits::default());
+    hash
+}
+
+fn field_of(entry: EntryRef<'_>) -> Option<Vec<u8>> {
+    entry.collection::<Hash>().and_then(|hash| hash.get(b"f")).map(Element::to_vec)
+}
+
+#[test]
+fn a_small_collection_lies_in_its_entry_and_a_grown_one_in_its_box() {
+    let limits = HashLimits { max_value: 300, ..HashLimits::default() };
+    let mut word = Word::new(Entry::new(b"key", hash_of(b"v").into(), Some(7), AccessClock::default()), 3);
+    for len in [0, 100, INLINE_MAX - 6, INLINE_MAX - 5, INLINE_MAX - 4, 300, 1] {
+        let text = vec![b'x'; len];
+        let mut hash = hash_of(b"v");
+        hash.set(b"f", &text, &limits);
+        hash.settle();
+        let (bytes, outside) = (hash.packed().expect("it is packed").bytes.len(), hash.heap_bytes());
+        word.update(|entry| entry.set_unpacked(hash));
+        let entry = word.entry().expect("it is there");
+        let inside = bytes <= INLINE_MAX;
+        assert_eq!((entry.packed().is_some(), entry.header().is_light()), (inside, inside), "{len} bytes of text");
+        let more = if inside { 0 } else { good_size(size_of::<Collection>()) + outside };
+        assert_eq!(entry.memory(), entry.shape().memory() + more);
+        assert_eq!((field_of(entry), entry.ty(), entry.expire_at()), (Some(text), Type::Hash, Some(7)));
+        assert!(entry.collection::<Set>().is_none() && entry.collection::<List>().is_none());
+        assert_eq!(word.collection_mut().is_none(), inside);
+    }
+}
+
+#[test]
+fn an_edit_that_unwinds_ends_as_any_other() {
+    let (mut ledger, mut parts) = (Ledger::EMPTY, Parts::NONE);
+    let mut word = Word::new(Entry::new(b"key", hash_of(b"old").into(), None, AccessClock::default()), 3);
+    let before = word.entry().map_or(0, EntryRef::memory);
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut guard = EditGuard::<Hash>::new(&mut word, &mut ledger, &mut parts, 3).expect("a hash");
+        guard.set(b"f", b"new", &HashLimits::default());
+        panic!("inside an edit");
+    }));
+    assert!(unwound.is_err());
+    let entry = word.entry().expect("it is there");
+    // The guard ends the edit, as it does for a value in its box.
+    assert_eq!((field_of(entry).as_deref(), entry.memory()), (Some(&b"new"[..]), before));
 }
 
 proptest! {
     #[test]
     fn an_entry_is_what_was_put_into_it(key in prop::collection::vec(any::<u8>(), 0..64), changes in prop::collection::vec(change(), 0..40)) {
         let mut key = key;
-        let (mut value, mut expire) = (Some(Vec::new()), None);
+        let (mut value, mut expire, mut field) = (Some(Vec::new()), None, None);
         let mut entry = Entry::new_string(&key, StringValue::Bytes(b""), None, AccessClock::from_bits(9));
         for change in changes {
             match change {
@@ -251,12 +312,26 @@ proptest! {
                     entry.set_value(list_of(&["a"]));
                     value = None;
                 }
+                Change::Hash(bytes) => {
+                    entry.set_value(hash_of(&bytes).into());
+                    (value, field) = (None, Some(bytes));
+                }
+                Change::Field(bytes) if entry.as_ref().packed().is_some() => {
+                    entry.set_unpacked(hash_of(&bytes));
+                    field = Some(bytes);
+                }
+                Change::Field(_) => {}
+                Change::Copy => entry = entry.as_ref().duplicate(&key),
+            }
+            if entry.as_ref().ty() != Type::Hash {
+                field = None;
             }
             let seen = entry.as_ref();
             prop_assert_eq!(seen.key(), &key);
             prop_assert_eq!(seen.expire_at(), expire);
             prop_assert_eq!(seen.access(), AccessClock::from_bits(9));
-            prop_assert_eq!(value.is_none(), seen.ty() == Type::List);
+            prop_assert_eq!(value.is_some(), seen.ty() == Type::String);
+            prop_assert_eq!(field_of(seen), field.clone());
             if let Some(value) = &value {
                 prop_assert_eq!(&bytes_of(&entry), value);
             }

@@ -37,7 +37,7 @@ mod watchers;
 
 pub(crate) use change::{Cause, Change, Door};
 pub use collection::Collection;
-pub(crate) use collection::CollectionType;
+pub(crate) use collection::{CollectionRef, CollectionType};
 pub(crate) use edit::{EditGuard, Edited};
 pub(crate) use entry::{AccessClock, EntryRef};
 pub(crate) use hash::KeyHash;

@@ -665,8 +665,7 @@ impl<'a> EntryMut<'a> {
             self.slot.preserve_pending(self.at);
         }
         let Slot { table, ledger, parts, .. } = self.slot;
-        let value = table.word_mut(self.at).collection_mut().and_then(T::of_mut)?;
-        Some(EditGuard::new(value, ledger, parts, self.tag))
+        EditGuard::new(table.word_mut(self.at), ledger, parts, self.tag)
     }
 
     /// Sets or clears the expiry.

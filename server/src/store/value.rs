@@ -12,7 +12,7 @@
 
 use bytes::Bytes;
 
-use super::collection::{Collection, CollectionType};
+use super::collection::{Collection, CollectionRef, CollectionType};
 use super::types::hash::Hash;
 use super::types::list::List;
 use super::types::set::Set;
@@ -52,7 +52,7 @@ impl Value {
         match self {
             Value::Int(n) => ValueRef::Int(*n),
             Value::Str(bytes) => ValueRef::Str(bytes),
-            Value::Collection(collection) => ValueRef::Collection(collection),
+            Value::Collection(collection) => ValueRef::Collection(collection.view()),
         }
     }
 
@@ -106,7 +106,7 @@ pub enum ValueRef<'a> {
     /// A string kept as bytes.
     Str(&'a [u8]),
     /// Many elements.
-    Collection(&'a Collection),
+    Collection(CollectionRef<'a>),
 }
 
 impl<'a> ValueRef<'a> {
@@ -120,7 +120,7 @@ impl<'a> ValueRef<'a> {
 
     /// The collection, if it is one of this type.
     #[inline]
-    pub fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
+    pub fn collection<T: CollectionType>(self) -> Option<T::Ref<'a>> {
         match self {
             ValueRef::Int(_) | ValueRef::Str(_) => None,
             ValueRef::Collection(collection) => T::of(collection),
@@ -154,7 +154,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(n) => Value::Int(n),
             ValueRef::Str(bytes) => Value::Str(bytes.to_vec()),
-            ValueRef::Collection(collection) => Value::Collection(Box::new(collection.clone())),
+            ValueRef::Collection(collection) => Value::Collection(Box::new(collection.to_collection())),
         }
     }
 }

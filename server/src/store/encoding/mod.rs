@@ -7,6 +7,7 @@
 pub(crate) mod element;
 pub(crate) mod intset;
 pub(crate) mod listpack;
+pub(crate) mod pack;
 pub(crate) mod ziplist;
 pub(crate) mod zipmap;
 

@@ -12,10 +12,11 @@ use std::slice;
 use bytes::Bytes;
 
 use super::{
-    CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, RAW, Shape, WORD, good_size, spent,
+    CUT, EXPIRE_ROOM, Entry, Form, HEADER, HEAP_WORDS, Header, LONG_KEY, NO_EXPIRY, Payload, RAW, Shape, WORD,
+    good_size, spent,
 };
 use crate::base::clock::UnixMillis;
-use crate::store::collection::{Collection, CollectionType};
+use crate::store::collection::{Collection, CollectionRef, CollectionType, Packed, PackedType};
 use crate::store::value::{EMBSTR_MAX, Encoding, Type, ValueRef};
 use crate::store::{expiry, table};
 
@@ -104,7 +105,9 @@ impl<'a> EntryRef<'a> {
     /// Words of the value area that are in use.
     pub(super) fn used_words(self) -> usize {
         match self.form() {
-            Form::Inline => (self.header().inline_len as usize).div_ceil(WORD).max(1),
+            Form::Inline | Form::PackedHash | Form::PackedSet | Form::PackedZSet => {
+                (self.header().inline_len as usize).div_ceil(WORD).max(1)
+            }
             Form::Int | Form::Lent | Form::Collection => 1,
             Form::Heap => HEAP_WORDS,
         }
@@ -128,33 +131,66 @@ impl<'a> EntryRef<'a> {
     /// The value.
     #[inline]
     pub(crate) fn value(self) -> ValueRef<'a> {
-        let area = self.area();
         if self.form() == Form::Inline {
-            // The usual case, checked before all others. SAFETY: the first `inline_len` bytes of an inline string are
-            // initialised. They are not changed during `'a`.
-            return unsafe { ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)) };
+            // The usual case, checked before all others.
+            return ValueRef::Str(self.inline_bytes());
         }
-        // SAFETY: the value area is aligned to 8; the form says what it holds, and the first `inline_len` bytes of an
-        // inline string are initialised. Nothing is changed during `'a`.
+        if let Some(packed) = self.packed() {
+            return ValueRef::Collection(CollectionRef::of_packed(packed));
+        }
+        let area = self.area();
+        // SAFETY: the value area is aligned to 8; the form says what it holds. Nothing is changed during `'a`.
         unsafe {
             match self.form() {
-                Form::Inline => ValueRef::Str(slice::from_raw_parts(area.as_ptr(), self.header().inline_len as usize)),
+                Form::Inline | Form::PackedHash | Form::PackedSet | Form::PackedZSet => {
+                    unreachable!("handled above")
+                }
                 Form::Int => ValueRef::Int(area.cast::<i64>().read()),
                 Form::Heap => ValueRef::Str(area.cast::<Vec<u8>>().as_ref()),
                 Form::Lent => ValueRef::Str(area.cast::<Box<Bytes>>().as_ref()),
-                Form::Collection => ValueRef::Collection(area.cast::<Box<Collection>>().as_ref()),
+                Form::Collection => ValueRef::Collection(area.cast::<Box<Collection>>().as_ref().view()),
             }
         }
     }
 
+    /// The bytes of the value area that an inline string or a packed collection consists of.
+    #[inline(always)]
+    fn inline_bytes(self) -> &'a [u8] {
+        // SAFETY: the area has room for `inline_len` bytes and they are initialised, whatever the form: the length
+        // changes only when so many bytes are written, and the room only to what holds them. Nothing is changed during
+        // `'a`.
+        unsafe { slice::from_raw_parts(self.area().as_ptr(), self.header().inline_len as usize) }
+    }
+
+    /// The packed collection, if the block holds one.
+    #[inline]
+    pub(crate) fn packed(self) -> Option<Packed<'a>> {
+        let ty = match self.form() {
+            Form::PackedHash => PackedType::Hash,
+            Form::PackedSet => PackedType::Set,
+            Form::PackedZSet => PackedType::ZSet,
+            Form::Inline | Form::Int | Form::Heap | Form::Collection | Form::Lent => return None,
+        };
+        Some(Packed { ty, bytes: self.inline_bytes() })
+    }
+
     /// The collection, if it is one of this type.
     #[inline]
-    pub(crate) fn collection<T: CollectionType + 'a>(self) -> Option<&'a T> {
+    pub(crate) fn collection<T: CollectionType>(self) -> Option<T::Ref<'a>> {
+        if let Some(packed) = self.packed() {
+            return T::of_packed(packed);
+        }
+        T::of(self.boxed()?.view())
+    }
+
+    /// The collection in its box, if there is one.
+    #[inline(always)]
+    fn boxed(self) -> Option<&'a Collection> {
         if self.form() != Form::Collection {
             return None;
         }
         // SAFETY: the value area is aligned to 8 and holds what the form says. It is not changed during `'a`.
-        T::of(unsafe { self.area().cast::<Box<Collection>>().as_ref() })
+        Some(unsafe { self.area().cast::<Box<Collection>>().as_ref() })
     }
 
     /// The data type.
@@ -194,11 +230,7 @@ impl<'a> EntryRef<'a> {
     /// When the first field of its hash expires, if it is one and any does.
     #[inline]
     pub(crate) fn next_field_expiry(self) -> Option<UnixMillis> {
-        if self.form() != Form::Collection {
-            return None;
-        }
-        // SAFETY: the value area is aligned to 8 and holds what the form says. It is not changed during `'a`.
-        unsafe { self.area().cast::<Box<Collection>>().as_ref() }.next_expiry()
+        self.boxed()?.view().next_expiry()
     }
 
     /// When the key was last accessed.
@@ -215,7 +247,10 @@ impl<'a> EntryRef<'a> {
 
     /// The same value and metadata under another key. Collections share their chunks until they are changed.
     pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
-        let mut new = Entry::new(key, self.value().to_value(), self.expire_at(), self.access());
+        let mut new = match self.packed() {
+            Some(packed) => Entry::build(key, Payload::Packed(packed), self.expire_at(), self.access()),
+            None => Entry::new(key, self.value().to_value(), self.expire_at(), self.access()),
+        };
         new.header_mut().flags |= self.header().flags & RAW;
         new
     }
@@ -239,7 +274,7 @@ impl<'a> EntryRef<'a> {
         // SAFETY: the value area is aligned to 8, and the form says what it holds. It is not changed during `'a`.
         unsafe {
             match self.form() {
-                Form::Inline | Form::Int => 0,
+                Form::Inline | Form::Int | Form::PackedHash | Form::PackedSet | Form::PackedZSet => 0,
                 Form::Heap => spent(area.cast::<Vec<u8>>().as_ref().capacity()),
                 Form::Lent => good_size(size_of::<Bytes>()) + spent(area.cast::<Box<Bytes>>().as_ref().len()),
                 Form::Collection => {

@@ -10,12 +10,13 @@
 //! not need. All zero is the empty array, so an untouched slot costs nothing (see `keyspace`).
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
 
 use super::{AccessClock, Entry, EntryRef, Form};
-use crate::store::collection::Collection;
+use crate::store::collection::{Collection, CollectionType};
 
 /// Bits of hash in a word.
 pub(crate) const TAG_BITS: u32 = 20;
@@ -31,6 +32,12 @@ pub(crate) struct Word(*mut u8);
 
 // SAFETY: a word is an owned `Entry`, which is `Send`, or empty.
 unsafe impl Send for Word {}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry().fmt(f)
+    }
+}
 
 impl Word {
     /// Packs an entry and the tag of its key.
@@ -113,6 +120,19 @@ impl Word {
         Some(unsafe { entry.area().cast::<Box<Collection>>().as_mut() })
     }
 
+    /// Gives the entry the bytes of a value that was unpacked from it, or the value if they are too many. Leaves an
+    /// empty value. Returns the entry's memory.
+    #[inline]
+    pub(crate) fn repack<T: CollectionType>(&mut self, value: &mut T) -> usize {
+        let unchanged =
+            self.entry().and_then(EntryRef::packed).map(|old| old.bytes) == value.packed().map(|new| new.bytes);
+        if !unchanged {
+            let value = std::mem::take(value);
+            self.update(|entry| entry.set_unpacked(value));
+        }
+        self.entry().map_or(0, EntryRef::memory)
+    }
+
     /// The bytes of the entry's string, to be changed in place. `None` if it holds no bytes (see [`Entry::extend_to`]).
     pub(crate) fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         let entry = self.entry()?;
@@ -123,7 +143,9 @@ impl Word {
             match entry.form() {
                 Form::Heap => Some(area.cast::<Vec<u8>>().as_mut()),
                 Form::Inline => Some(slice::from_raw_parts_mut(area.as_ptr(), entry.header().inline_len as usize)),
-                Form::Int | Form::Lent | Form::Collection => None,
+                Form::Int | Form::PackedHash | Form::PackedSet | Form::PackedZSet | Form::Lent | Form::Collection => {
+                    None
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use crate::base::number::format_f64;
 use crate::base::sha1::{DIGEST_BYTES, sha1};
 use crate::store::types::stream::StreamId;
-use crate::store::{Collection, ValueRef};
+use crate::store::{CollectionRef, ValueRef};
 
 /// Type numbers as they enter a digest (Redis: OBJ_STRING and so on).
 const TYPE_STRING: u32 = 0;
@@ -56,15 +56,15 @@ impl Digest {
                 self.mix(&TYPE_STRING.to_be_bytes());
                 self.mix(bytes);
             }
-            ValueRef::Collection(Collection::List(list)) => {
+            ValueRef::Collection(CollectionRef::List(list)) => {
                 self.mix(&TYPE_LIST.to_be_bytes());
                 list.range(0, list.len(), |element| element.with_text(|text| self.mix(text)));
             }
-            ValueRef::Collection(Collection::Set(set)) => {
+            ValueRef::Collection(CollectionRef::Set(set)) => {
                 self.mix(&TYPE_SET.to_be_bytes());
                 set.iter().for_each(|member| member.with_text(|text| self.xor(text)));
             }
-            ValueRef::Collection(Collection::ZSet(zset)) => {
+            ValueRef::Collection(CollectionRef::ZSet(zset)) => {
                 self.mix(&TYPE_ZSET.to_be_bytes());
                 zset.for_each(|member, score| {
                     let mut element = Digest::default();
@@ -73,7 +73,7 @@ impl Digest {
                     self.xor(&element.0);
                 });
             }
-            ValueRef::Collection(Collection::Hash(hash)) => {
+            ValueRef::Collection(CollectionRef::Hash(hash)) => {
                 self.mix(&TYPE_HASH.to_be_bytes());
                 hash.for_each_timed(|field, value, at| {
                     let mut pair = Digest::default();
@@ -85,7 +85,7 @@ impl Digest {
                     self.xor(&pair.0);
                 });
             }
-            ValueRef::Collection(Collection::Stream(stream)) => {
+            ValueRef::Collection(CollectionRef::Stream(stream)) => {
                 self.mix(&TYPE_STREAM.to_be_bytes());
                 for entry in stream.log().range(StreamId::MIN, StreamId::MAX) {
                     self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());

@@ -252,7 +252,7 @@ mod tests {
         let mut list = List::new(ListOptions { fill: 3, packed_threshold: 40, ..ListOptions::default() });
         (0..30_usize).for_each(|n| list.push_back("element ".repeat(n % 7).as_bytes()));
         let list = Collection::from(list);
-        for value in [ValueRef::Int(70_000), ValueRef::Str(&[b'a'; 300]), ValueRef::Collection(&list)] {
+        for value in [ValueRef::Int(70_000), ValueRef::Str(&[b'a'; 300]), ValueRef::Collection(list.view())] {
             let mut out = Writer::new();
             out.set_compression(true);
             write(&value, &mut out);

@@ -15,14 +15,14 @@ use super::PayloadError;
 use crate::base::clock::UnixMillis;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist, zipmap};
-use crate::store::types::hash::{Element, Hash, HashLimits, Saved, Triples};
+use crate::store::types::hash::{Element, Hash, HashLimits, HashRef, Saved, Triples};
 use crate::store::types::members::NEVER;
 
 const BAD_EXPIRY: Corrupt = Corrupt("hash field with an invalid expiry");
 const TWICE: Corrupt = Corrupt("hash field occurs twice");
 
 /// The type byte of what [`write()`] writes.
-pub(super) fn object_type(hash: &Hash) -> u8 {
+pub(super) fn object_type(hash: HashRef<'_>) -> u8 {
     match hash.saved() {
         Saved::Packed(_) => opcode::TYPE_HASH_LISTPACK,
         Saved::Table(_) => opcode::TYPE_HASH,
@@ -32,9 +32,9 @@ pub(super) fn object_type(hash: &Hash) -> u8 {
 }
 
 /// Writes the body of a hash.
-pub(super) fn write(hash: &Hash, out: &mut Writer) {
+pub(super) fn write(hash: HashRef<'_>, out: &mut Writer) {
     match hash.saved() {
-        Saved::Packed(listpack) => out.string(&listpack.to_bytes()),
+        Saved::Packed(pack) => out.string(&pack.serialise()),
         Saved::Table(table) => {
             out.length(table.len() as u64);
             for member in table.iter() {
@@ -174,7 +174,7 @@ fn of_listpack(listpack: Listpack, limits: HashLimits) -> Result<Hash, PayloadEr
     if has_twins(listpack.iter().step_by(2), listpack.len() / 2) {
         return Err(TWICE.into());
     }
-    Ok(Hash::of_pairs(listpack, &limits))
+    Ok(Hash::of_pairs(&listpack, &limits))
 }
 
 /// Whether one of `count` texts occurs twice.

@@ -24,8 +24,8 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
 }
 
-fn hash_in(value: &Value) -> &Hash {
-    value.as_ref().collection().expect("it is a hash")
+fn hash_in(value: &Value) -> HashRef<'_> {
+    value.as_ref().collection::<Hash>().expect("it is a hash")
 }
 
 #[test]

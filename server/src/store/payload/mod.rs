@@ -25,7 +25,7 @@ mod zset;
 use protocol::crc64;
 use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
 
-use super::collection::{Collection, CollectionType};
+use super::collection::{CollectionRef, CollectionType};
 use super::encoding::Corrupt;
 use super::types::hash::HashLimits;
 use super::types::list::ListOptions;
@@ -105,11 +105,11 @@ pub enum PayloadError {
 pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
-        ValueRef::Collection(Collection::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
-        ValueRef::Collection(Collection::ZSet(zset)) => zset::object_type(zset),
-        ValueRef::Collection(Collection::Hash(hash)) => hash::object_type(hash),
-        ValueRef::Collection(Collection::Set(set)) => set::object_type(set),
-        ValueRef::Collection(Collection::Stream(_)) => opcode::TYPE_STREAM_LISTPACKS_2,
+        ValueRef::Collection(CollectionRef::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
+        ValueRef::Collection(CollectionRef::ZSet(zset)) => zset::object_type(*zset),
+        ValueRef::Collection(CollectionRef::Hash(hash)) => hash::object_type(*hash),
+        ValueRef::Collection(CollectionRef::Set(set)) => set::object_type(*set),
+        ValueRef::Collection(CollectionRef::Stream(_)) => opcode::TYPE_STREAM_LISTPACKS_2,
     }
 }
 
@@ -118,11 +118,11 @@ pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
     match value {
         ValueRef::Int(number) => out.int_string(*number),
         ValueRef::Str(bytes) => out.string(bytes),
-        ValueRef::Collection(Collection::List(list)) => list::write(list, out),
-        ValueRef::Collection(Collection::ZSet(zset)) => zset::write(zset, out),
-        ValueRef::Collection(Collection::Hash(hash)) => hash::write(hash, out),
-        ValueRef::Collection(Collection::Set(set)) => set::write(set, out),
-        ValueRef::Collection(Collection::Stream(stream)) => stream::write(stream, out),
+        ValueRef::Collection(CollectionRef::List(list)) => list::write(list, out),
+        ValueRef::Collection(CollectionRef::ZSet(zset)) => zset::write(*zset, out),
+        ValueRef::Collection(CollectionRef::Hash(hash)) => hash::write(*hash, out),
+        ValueRef::Collection(CollectionRef::Set(set)) => set::write(*set, out),
+        ValueRef::Collection(CollectionRef::Stream(stream)) => stream::write(stream, out),
     }
 }
 

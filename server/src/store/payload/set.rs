@@ -10,17 +10,17 @@ use super::hash::has_twins;
 use crate::store::encoding::Corrupt;
 use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
-use crate::store::types::set::{Set, SetLimits};
+use crate::store::types::set::{Set, SetLimits, SetRef};
 
 const TWICE: Corrupt = Corrupt("set member occurs twice");
 
 /// The type byte of what [`write()`] writes.
-pub(super) fn object_type(set: &Set) -> u8 {
+pub(super) fn object_type(set: SetRef<'_>) -> u8 {
     if set.as_intset().is_some() { opcode::TYPE_SET_INTSET } else { opcode::TYPE_SET }
 }
 
 /// Writes the body of a set.
-pub(super) fn write(set: &Set, out: &mut Writer) {
+pub(super) fn write(set: SetRef<'_>, out: &mut Writer) {
     if let Some(bytes) = set.as_intset() {
         return out.string(bytes);
     }
@@ -52,7 +52,7 @@ pub(super) fn read_listpack(input: &mut Reader<'_>, limits: &SetLimits) -> Resul
     if has_twins(listpack.iter(), listpack.len()) {
         return Err(TWICE.into());
     }
-    Ok(Set::of_listpack(listpack, limits))
+    Ok(Set::of_listpack(&listpack, limits))
 }
 
 #[cfg(test)]

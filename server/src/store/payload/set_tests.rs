@@ -22,8 +22,8 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
 }
 
-fn set_in(value: &Value) -> &Set {
-    value.as_ref().collection().expect("it is a set")
+fn set_in(value: &Value) -> SetRef<'_> {
+    value.as_ref().collection::<Set>().expect("it is a set")
 }
 
 fn digest(value: &ValueRef<'_>) -> Digest {

@@ -19,7 +19,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 fn stream_in(value: &Value) -> &Stream {
-    value.as_ref().collection().expect("it is a stream")
+    value.as_ref().collection::<Stream>().expect("it is a stream")
 }
 
 fn restored(payload: &[u8]) -> Result<Value, PayloadError> {

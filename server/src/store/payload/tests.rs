@@ -3,6 +3,7 @@
 use super::digest::Digest;
 use super::*;
 use crate::base::sha1::{sha1, to_hex};
+use crate::store::Collection;
 use crate::store::types::list::{Element, List};
 use crate::store::types::zset::ZSet;
 use proptest::prelude::*;
@@ -221,7 +222,7 @@ fn lists_have_the_nodes_and_bytes_of_redis_after_any_history() {
         assert_eq!(list.len(), recorded.len, "seed {seed}");
         assert_eq!(list.info().to_string(), recorded.info, "seed {seed}");
         let collection = Collection::from(list.clone());
-        let value = ValueRef::Collection(&collection);
+        let value = ValueRef::Collection(collection.view());
         assert_eq!(Digest::of_value(&value, false).to_hex(), recorded.digest, "seed {seed}");
         assert_eq!(to_hex(&sha1(&dump(&value))), recorded.dump_sha1, "seed {seed}");
         let limits = PayloadLimits { list: list.options(), ..PayloadLimits::default() };

@@ -13,20 +13,20 @@ use protocol::rdb::{Reader, Writer, opcode};
 use super::PayloadError;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist};
-use crate::store::types::zset::{Element, ZSet, ZSetOptions, score};
+use crate::store::types::zset::{Element, ZSet, ZSetOptions, ZSetRef, score};
 
 const DUPLICATE: Corrupt = Corrupt("sorted set has a member twice");
 const NO_SCORE: Corrupt = Corrupt("score of a sorted set is not a number");
 
 /// The type byte of what [`write()`] writes.
-pub(super) fn object_type(zset: &ZSet) -> u8 {
-    if zset.as_listpack().is_some() { opcode::TYPE_ZSET_LISTPACK } else { opcode::TYPE_ZSET_2 }
+pub(super) fn object_type(zset: ZSetRef<'_>) -> u8 {
+    if zset.as_pack().is_some() { opcode::TYPE_ZSET_LISTPACK } else { opcode::TYPE_ZSET_2 }
 }
 
 /// Writes the body of a sorted set.
-pub(super) fn write(zset: &ZSet, out: &mut Writer) {
-    if let Some(listpack) = zset.as_listpack() {
-        return out.string(&listpack.to_bytes());
+pub(super) fn write(zset: ZSetRef<'_>, out: &mut Writer) {
+    if let Some(packed) = zset.as_pack() {
+        return out.string(&packed.serialise());
     }
     out.length(zset.len() as u64);
     zset.range(0, zset.len(), true, |member, score| {
@@ -87,7 +87,7 @@ fn of_block(block: Listpack, options: &ZSetOptions) -> Result<ZSet, PayloadError
     if !is_unique(members.into_iter()) {
         return Err(DUPLICATE.into());
     }
-    let mut zset = ZSet::of_listpack(block);
+    let mut zset = ZSet::of_listpack(&block);
     // Redis does not ask how long the members are.
     zset.pack(&ZSetOptions { max_value: usize::MAX, ..*options });
     Ok(zset)

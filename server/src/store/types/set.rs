@@ -3,9 +3,12 @@
 //!
 //! Redis 7.0 knows two encodings, and to a client there are only these: `intset`, whose bytes are saved as they are,
 //! and `hashtable`. A set leaves the intset when a member is no integer, or when there are more than
-//! `set-max-intset-entries`, and never returns to it. Of the hash tables the small ones are kept as a [`Listpack`]
+//! `set-max-intset-entries`, and never returns to it. Of the hash tables the small ones are kept as a [`Pack`]
 //! here, within the limits that Redis 7.2 set for that: `set-max-listpack-entries` and `set-max-listpack-value`. It
 //! takes a fourth of the memory, and walking over some dozen short texts costs as much as hashing.
+//!
+//! A [`Set`] is owned and can be changed. A [`SetRef`] is what readers see: the smallest sets are kept as bytes in their
+//! key's entry, where no `Set` is.
 //!
 //! The limits are those in force when the set is changed, as in Redis. So every change brings them along.
 
@@ -14,6 +17,7 @@ use crate::base::number::parse_i64;
 use crate::store::encoding::element::{Element, Needle, OwnedElement};
 use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
+use crate::store::encoding::pack::{Pack, PackRef};
 use crate::store::entry::spent;
 use crate::store::types::members::{Members, Values};
 use crate::store::value::Encoding;
@@ -47,8 +51,19 @@ pub struct Set(Form);
 #[derive(Clone, Debug)]
 enum Form {
     Ints(Intset),
-    Packed(Listpack),
+    Packed(Pack),
     Table(Box<Members>),
+}
+
+/// A set for reading.
+#[derive(Clone, Copy, Debug)]
+pub struct SetRef<'a>(FormRef<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum FormRef<'a> {
+    Ints(&'a Intset),
+    Packed(PackRef<'a>),
+    Table(&'a Members),
 }
 
 impl Default for Form {
@@ -77,7 +92,7 @@ impl Set {
 
     /// A set without members that is not going to be an intset, with so many members announced.
     pub(crate) fn of_texts(expected: usize, limits: &SetLimits) -> Self {
-        let mut set = Set(Form::Packed(Listpack::new()));
+        let mut set = Set(Form::Packed(Pack::new()));
         if expected > limits.max_packed {
             set.table_mut(limits.seed);
         }
@@ -94,8 +109,8 @@ impl Set {
     }
 
     /// The set of the elements of a listpack, which are distinct.
-    pub(crate) fn of_listpack(listpack: Listpack, limits: &SetLimits) -> Self {
-        let mut set = Set(Form::Packed(listpack));
+    pub(crate) fn of_listpack(listpack: &Listpack, limits: &SetLimits) -> Self {
+        let mut set = Set(Form::Packed(Pack::of_listpack(listpack)));
         if set.len() > limits.max_packed {
             set.table_mut(limits.seed);
         }
@@ -104,23 +119,38 @@ impl Set {
 
     /// The set of the members of another one, as if they were added one by one: a set of integers becomes an intset
     /// again. A set that is too big for that is cloned, which costs little.
-    pub(crate) fn copy_of(other: &Set, limits: &SetLimits) -> Self {
-        if matches!(other.0, Form::Table(_)) && other.len() > limits.max_ints {
-            return other.clone();
+    pub(crate) fn copy_of(other: SetRef<'_>, limits: &SetLimits) -> Self {
+        if matches!(other.0, FormRef::Table(_)) && other.len() > limits.max_ints {
+            return other.to_set();
         }
         let mut set = Set::new();
         other.iter().for_each(|member| _ = set.add_element(member, limits));
         set
     }
 
+    /// Reads it.
+    #[inline]
+    pub fn view(&self) -> SetRef<'_> {
+        SetRef(match &self.0 {
+            Form::Ints(ints) => FormRef::Ints(ints),
+            Form::Packed(pack) => FormRef::Packed(pack.view()),
+            Form::Table(table) => FormRef::Table(table),
+        })
+    }
+
+    /// The bytes that [`SetRef::of_bytes`] reads, if it is packed.
+    #[inline]
+    pub(in crate::store) fn as_packed(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Packed(pack) => Some(pack.view().bytes()),
+            Form::Ints(_) | Form::Table(_) => None,
+        }
+    }
+
     /// Number of members.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Ints(ints) => ints.len(),
-            Form::Packed(listpack) => listpack.len(),
-            Form::Table(table) => table.len(),
-        }
+        self.view().len()
     }
 
     /// Whether there is no member: the owner then removes the key.
@@ -129,20 +159,9 @@ impl Set {
         self.len() == 0
     }
 
-    /// The encoding, as OBJECT ENCODING names it.
-    pub(crate) fn encoding(&self) -> Encoding {
-        match &self.0 {
-            Form::Ints(_) => Encoding::IntSet,
-            Form::Packed(_) | Form::Table(_) => Encoding::HashTable,
-        }
-    }
-
-    /// Its bytes, if it is an intset: it is saved as such then, and member by member otherwise.
-    pub(crate) fn as_intset(&self) -> Option<&[u8]> {
-        match &self.0 {
-            Form::Ints(ints) => Some(ints.as_bytes()),
-            Form::Packed(_) | Form::Table(_) => None,
-        }
+    /// All members, as [`SetRef::iter`].
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Element<'_>> {
+        self.view().iter()
     }
 
     /// Bytes that the allocator spends on it besides the header, in constant time.
@@ -150,7 +169,7 @@ impl Set {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => spent(ints.allocated_bytes()),
-            Form::Packed(listpack) => spent(listpack.allocated_bytes()),
+            Form::Packed(pack) => spent(pack.allocated_bytes()),
             Form::Table(table) => table.boxed_bytes(),
         }
     }
@@ -161,27 +180,8 @@ impl Set {
         /// Longer ones are expected to grow further; moving them with every member would be dear.
         const TIGHTENED: usize = 8 * 1024;
         match &mut self.0 {
-            Form::Packed(listpack) if listpack.byte_len() <= TIGHTENED => listpack.tighten(),
+            Form::Packed(pack) if pack.byte_len() <= TIGHTENED => pack.tighten(),
             Form::Ints(_) | Form::Packed(_) | Form::Table(_) => {}
-        }
-    }
-
-    /// Whether there is this member.
-    #[inline]
-    pub(crate) fn contains(&self, member: &[u8]) -> bool {
-        match &self.0 {
-            Form::Ints(ints) => parse_i64(member).is_some_and(|number| ints.contains(number)),
-            Form::Packed(listpack) => listpack.find(&Needle::new(member), 0, 0).is_some(),
-            Form::Table(table) => table.contains(member),
-        }
-    }
-
-    /// Whether there is a member with this element's text.
-    #[inline]
-    pub(crate) fn contains_element(&self, element: Element<'_>) -> bool {
-        match (&self.0, element) {
-            (Form::Ints(ints), Element::Int(number)) => ints.contains(number),
-            _ => element.with_text(|text| self.contains(text)),
         }
     }
 
@@ -197,15 +197,15 @@ impl Set {
             }
             self.leave_ints(limits);
         }
-        if let Form::Packed(listpack) = &mut self.0
+        if let Form::Packed(pack) = &mut self.0
             && member.len() <= limits.max_value
-            && listpack.byte_len().saturating_add(member.len()) < LISTPACK_MAX_BYTES / 2
+            && pack.serialised_max().saturating_add(member.len()) < LISTPACK_MAX_BYTES / 2
         {
-            if listpack.find(&Needle::new(member), 0, 0).is_some() {
+            if pack.view().find(&Needle::new(member)).is_some() {
                 return false;
             }
-            if listpack.len() < limits.max_packed {
-                listpack.push_back(member);
+            if pack.len() < limits.max_packed {
+                pack.push_back(member);
                 return true;
             }
         }
@@ -221,9 +221,9 @@ impl Set {
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
             Form::Ints(ints) => parse_i64(member).is_some_and(|number| ints.remove(number)),
-            Form::Packed(listpack) => {
-                let Some((_, place)) = listpack.find(&Needle::new(member), 0, 0) else { return false };
-                listpack.remove(place, 1);
+            Form::Packed(pack) => {
+                let Some(place) = pack.view().find(&Needle::new(member)) else { return false };
+                pack.remove(place, 1);
                 true
             }
             Form::Table(table) => table.remove(member),
@@ -233,10 +233,10 @@ impl Set {
     /// Changes from an intset to a listpack, or to a table if there are too many members.
     fn leave_ints(&mut self, limits: &SetLimits) {
         let Form::Ints(ints) = &self.0 else { return };
-        let mut listpack = Listpack::new();
+        let mut pack = Pack::new();
         if ints.len() <= limits.max_packed {
-            ints.iter().for_each(|number| listpack.push_back_int(number));
-            self.0 = Form::Packed(listpack);
+            ints.iter().for_each(|number| pack.push_back_int(number));
+            self.0 = Form::Packed(pack);
         } else {
             self.table_mut(limits.seed);
         }
@@ -257,99 +257,9 @@ impl Set {
         }
     }
 
-    /// All members: integers ascending, a listpack in the order of insertion, a table in its own order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Element<'_>> {
-        let (ints, listpack, table) = match &self.0 {
-            Form::Ints(ints) => (Some(ints), None, None),
-            Form::Packed(listpack) => (None, Some(listpack), None),
-            Form::Table(table) => (None, None, Some(table)),
-        };
-        let ints = ints.into_iter().flat_map(|ints| ints.iter().map(Element::Int));
-        let packed = listpack.into_iter().flat_map(Listpack::iter);
-        let tabled = table.into_iter().flat_map(|table| table.iter().map(|member| Element::Bytes(member.field)));
-        ints.chain(packed).chain(tabled)
-    }
-
-    /// Passes members on, from a cursor and at least `count` of them unless the set ends; returns where to continue,
-    /// which is never 0. A small set is passed on at once.
-    pub(crate) fn visit<'a>(&'a self, from: u32, count: usize, mut f: impl FnMut(Element<'a>)) -> Option<u32> {
-        match &self.0 {
-            Form::Ints(_) | Form::Packed(_) => {
-                self.iter().for_each(f);
-                None
-            }
-            Form::Table(table) => table.visit(from, count, |member| f(Element::Bytes(member.field))),
-        }
-    }
-
-    /// Passes one random member on. `draw` gives 64 random bits.
-    pub(crate) fn pick<R>(&self, mut draw: impl FnMut() -> u64, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
-        if self.is_empty() {
-            return None;
-        }
-        Some(match &self.0 {
-            Form::Ints(ints) => f(Element::Int(ints.at(below(draw(), ints.len())))),
-            Form::Packed(listpack) => f(listpack.element(listpack.seek(below(draw(), listpack.len())))),
-            Form::Table(table) => f(Element::Bytes(table.sample(draw).and_then(|spot| table.at(spot))?.field)),
-        })
-    }
-
-    /// Passes `count` random members on, any of them more than once, until `f` says that it is enough.
-    pub(crate) fn pick_many<'a>(
-        &'a self,
-        count: usize,
-        mut draw: impl FnMut() -> u64,
-        mut f: impl FnMut(Element<'a>) -> bool,
-    ) {
-        // All places of a listpack once, so that a pick does not walk.
-        let packed: Vec<Element<'a>> = match &self.0 {
-            Form::Packed(listpack) => listpack.iter().collect(),
-            Form::Ints(_) | Form::Table(_) => Vec::new(),
-        };
-        if self.is_empty() {
-            return;
-        }
-        for _ in 0..count {
-            let member = match &self.0 {
-                Form::Ints(ints) => Some(Element::Int(ints.at(below(draw(), ints.len())))),
-                Form::Packed(_) => packed.get(below(draw(), packed.len())).copied(),
-                Form::Table(table) => {
-                    let member = table.sample(&mut draw).and_then(|spot| table.at(spot));
-                    member.map(|member| Element::Bytes(member.field))
-                }
-            };
-            if !member.is_some_and(&mut f) {
-                return;
-            }
-        }
-    }
-
-    /// Passes `count` different random members on; all of them if there are fewer.
-    pub(crate) fn pick_distinct<'a>(
-        &'a self,
-        count: usize,
-        mut draw: impl FnMut() -> u64,
-        mut f: impl FnMut(Element<'a>),
-    ) {
-        match &self.0 {
-            Form::Ints(_) | Form::Packed(_) => {
-                let (mut wanted, mut left) = (count, self.len());
-                for member in self.iter() {
-                    if chosen(draw(), &mut wanted, &mut left) {
-                        f(member);
-                    }
-                }
-            }
-            Form::Table(table) => {
-                let members = table.sample_distinct(count, draw).into_iter().filter_map(|spot| table.at(spot));
-                members.for_each(|member| f(Element::Bytes(member.field)));
-            }
-        }
-    }
-
     /// Removes one random member.
     pub(crate) fn pop(&mut self, draw: impl FnMut() -> u64) -> Option<OwnedElement> {
-        let member = self.pick(draw, OwnedElement::copy_of)?;
+        let member = self.view().pick(draw, OwnedElement::copy_of)?;
         member.as_element().with_text(|text| self.remove(text));
         Some(member)
     }
@@ -366,16 +276,16 @@ impl Set {
                 }
                 !goes
             }),
-            Form::Packed(listpack) => {
-                let mut kept = Listpack::new();
-                for member in listpack.iter() {
+            Form::Packed(pack) => {
+                let mut kept = Pack::new();
+                for member in pack.view().iter() {
                     if chosen(draw(), &mut wanted, &mut left) {
                         f(member);
                     } else {
                         member.with_text(|text| kept.push_back(text));
                     }
                 }
-                *listpack = kept;
+                *pack = kept;
             }
             Form::Table(table) => {
                 let spots = table.sample_distinct(count, draw);
@@ -385,6 +295,164 @@ impl Set {
                     f(Element::Bytes(&member));
                     table.remove(&member);
                 }
+            }
+        }
+    }
+}
+
+impl<'a> SetRef<'a> {
+    /// Reads a packed set, which is these bytes.
+    #[inline]
+    pub(in crate::store) fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self(FormRef::Packed(PackRef::of_bytes(bytes)))
+    }
+
+    /// A copy that can be changed.
+    pub(crate) fn to_set(self) -> Set {
+        Set(match self.0 {
+            FormRef::Ints(ints) => Form::Ints(ints.clone()),
+            FormRef::Packed(pack) => Form::Packed(pack.to_pack()),
+            FormRef::Table(table) => Form::Table(Box::new(table.clone())),
+        })
+    }
+
+    /// What tells this set from all others that can be read at the same time.
+    #[inline]
+    pub(crate) fn address(self) -> usize {
+        match self.0 {
+            FormRef::Ints(ints) => std::ptr::from_ref(ints).addr(),
+            FormRef::Packed(pack) => pack.bytes().as_ptr().addr(),
+            FormRef::Table(table) => std::ptr::from_ref(table).addr(),
+        }
+    }
+
+    /// Number of members.
+    #[inline]
+    pub fn len(self) -> usize {
+        match self.0 {
+            FormRef::Ints(ints) => ints.len(),
+            FormRef::Packed(pack) => pack.len(),
+            FormRef::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no member.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoding, as OBJECT ENCODING names it.
+    pub(crate) fn encoding(self) -> Encoding {
+        match self.0 {
+            FormRef::Ints(_) => Encoding::IntSet,
+            FormRef::Packed(_) | FormRef::Table(_) => Encoding::HashTable,
+        }
+    }
+
+    /// Its bytes, if it is an intset: it is saved as such then, and member by member otherwise.
+    pub(crate) fn as_intset(self) -> Option<&'a [u8]> {
+        match self.0 {
+            FormRef::Ints(ints) => Some(ints.as_bytes()),
+            FormRef::Packed(_) | FormRef::Table(_) => None,
+        }
+    }
+
+    /// Whether there is this member.
+    #[inline]
+    pub(crate) fn contains(self, member: &[u8]) -> bool {
+        match self.0 {
+            FormRef::Ints(ints) => parse_i64(member).is_some_and(|number| ints.contains(number)),
+            FormRef::Packed(pack) => pack.find(&Needle::new(member)).is_some(),
+            FormRef::Table(table) => table.contains(member),
+        }
+    }
+
+    /// Whether there is a member with this element's text.
+    #[inline]
+    pub(crate) fn contains_element(self, element: Element<'_>) -> bool {
+        match (self.0, element) {
+            (FormRef::Ints(ints), Element::Int(number)) => ints.contains(number),
+            _ => element.with_text(|text| self.contains(text)),
+        }
+    }
+
+    /// All members: integers ascending, a listpack in the order of insertion, a table in its own order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Element<'a>> {
+        let (ints, pack, table) = match self.0 {
+            FormRef::Ints(ints) => (Some(ints), None, None),
+            FormRef::Packed(pack) => (None, Some(pack), None),
+            FormRef::Table(table) => (None, None, Some(table)),
+        };
+        let ints = ints.into_iter().flat_map(|ints| ints.iter().map(Element::Int));
+        let packed = pack.into_iter().flat_map(PackRef::iter);
+        let tabled = table.into_iter().flat_map(|table| table.iter().map(|member| Element::Bytes(member.field)));
+        ints.chain(packed).chain(tabled)
+    }
+
+    /// Passes members on, from a cursor and at least `count` of them unless the set ends; returns where to continue,
+    /// which is never 0. A small set is passed on at once.
+    pub(crate) fn visit(self, from: u32, count: usize, mut f: impl FnMut(Element<'a>)) -> Option<u32> {
+        match self.0 {
+            FormRef::Ints(_) | FormRef::Packed(_) => {
+                self.iter().for_each(f);
+                None
+            }
+            FormRef::Table(table) => table.visit(from, count, |member| f(Element::Bytes(member.field))),
+        }
+    }
+
+    /// Passes one random member on. `draw` gives 64 random bits.
+    pub(crate) fn pick<R>(self, mut draw: impl FnMut() -> u64, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        if self.is_empty() {
+            return None;
+        }
+        Some(match self.0 {
+            FormRef::Ints(ints) => f(Element::Int(ints.at(below(draw(), ints.len())))),
+            FormRef::Packed(pack) => f(pack.element(pack.seek(below(draw(), pack.len())))),
+            FormRef::Table(table) => f(Element::Bytes(table.sample(draw).and_then(|spot| table.at(spot))?.field)),
+        })
+    }
+
+    /// Passes `count` random members on, any of them more than once, until `f` says that it is enough.
+    pub(crate) fn pick_many(self, count: usize, mut draw: impl FnMut() -> u64, mut f: impl FnMut(Element<'a>) -> bool) {
+        // All places of a listpack once, so that a pick does not walk.
+        let packed: Vec<Element<'a>> = match self.0 {
+            FormRef::Packed(pack) => pack.iter().collect(),
+            FormRef::Ints(_) | FormRef::Table(_) => Vec::new(),
+        };
+        if self.is_empty() {
+            return;
+        }
+        for _ in 0..count {
+            let member = match self.0 {
+                FormRef::Ints(ints) => Some(Element::Int(ints.at(below(draw(), ints.len())))),
+                FormRef::Packed(_) => packed.get(below(draw(), packed.len())).copied(),
+                FormRef::Table(table) => {
+                    let member = table.sample(&mut draw).and_then(|spot| table.at(spot));
+                    member.map(|member| Element::Bytes(member.field))
+                }
+            };
+            if !member.is_some_and(&mut f) {
+                return;
+            }
+        }
+    }
+
+    /// Passes `count` different random members on; all of them if there are fewer.
+    pub(crate) fn pick_distinct(self, count: usize, mut draw: impl FnMut() -> u64, mut f: impl FnMut(Element<'a>)) {
+        match self.0 {
+            FormRef::Ints(_) | FormRef::Packed(_) => {
+                let (mut wanted, mut left) = (count, self.len());
+                for member in self.iter() {
+                    if chosen(draw(), &mut wanted, &mut left) {
+                        f(member);
+                    }
+                }
+            }
+            FormRef::Table(table) => {
+                let members = table.sample_distinct(count, draw).into_iter().filter_map(|spot| table.at(spot));
+                members.for_each(|member| f(Element::Bytes(member.field)));
             }
         }
     }

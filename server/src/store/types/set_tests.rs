@@ -58,8 +58,8 @@ fn a_set_changes_its_form_beyond_a_limit_and_never_goes_back() {
     let mut set = set_of(&["1", "a"], &SetLimits::default());
     set.remove(b"a");
     set.add(b"2", &SetLimits::default());
-    assert_eq!((form(&set), set.encoding().name()), ("listpack", "hashtable"));
-    assert_eq!(form(&Set::copy_of(&set, &SetLimits::default())), "intset", "a copy is made anew");
+    assert_eq!((form(&set), set.view().encoding().name()), ("listpack", "hashtable"));
+    assert_eq!(form(&Set::copy_of(set.view(), &SetLimits::default())), "intset", "a copy is made anew");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn picks_are_of_the_number_wanted_and_distinct_if_they_must_be() {
         let mut rng = Rng::new(1);
         for wanted in [0, 1, count / 4, count - 1, count, count + 9] {
             let mut picked = Model::new();
-            set.pick_distinct(wanted, || rng.next_u64(), |member| assert!(picked.insert(member.to_vec())));
+            set.view().pick_distinct(wanted, || rng.next_u64(), |member| assert!(picked.insert(member.to_vec())));
             assert_eq!(picked.len(), wanted.min(count));
             assert!(picked.is_subset(&contents(&set)));
             let (mut rest, mut popped) = (set.clone(), Model::new());
@@ -81,7 +81,7 @@ fn picks_are_of_the_number_wanted_and_distinct_if_they_must_be() {
             assert_eq!(popped, contents(&set));
         }
         let mut times = 0;
-        set.pick_many(
+        set.view().pick_many(
             3 * count,
             || rng.next_u64(),
             |member| {
@@ -91,8 +91,8 @@ fn picks_are_of_the_number_wanted_and_distinct_if_they_must_be() {
         );
         assert_eq!(times, 2 * count, "it ends when it is enough");
     }
-    assert_eq!(Set::new().pick(|| 0, |_| ()), None);
-    Set::new().pick_many(5, || 0, |_| panic!("there is none"));
+    assert_eq!(Set::new().view().pick(|| 0, |_| ()), None);
+    Set::new().view().pick_many(5, || 0, |_| panic!("there is none"));
     assert_eq!(Set::new().pop(|| 0), None);
 }
 
@@ -118,7 +118,7 @@ fn a_walk_returns_every_member_once() {
         (0..count).for_each(|i: usize| assert!(set.add(format!("{prefix}{i}").as_bytes(), &SetLimits::default())));
         let (mut seen, mut from) = (Model::new(), Some(0));
         while let Some(cursor) = from {
-            from = set.visit(cursor, 100, |member| assert!(seen.insert(member.to_vec())));
+            from = set.view().visit(cursor, 100, |member| assert!(seen.insert(member.to_vec())));
         }
         assert_eq!(seen, contents(&set));
     }
@@ -173,7 +173,7 @@ proptest! {
                 Op::RemoveInt(number) => {
                     let text = number.to_string().into_bytes();
                     prop_assert_eq!(set.remove(&text), model.remove(&text));
-                    prop_assert!(!set.contains_element(Element::Int(number)));
+                    prop_assert!(!set.view().contains_element(Element::Int(number)));
                 }
                 Op::Pop(seed) => {
                     let member = set.pop(|| seed).map(|member| member.as_element().to_vec());
@@ -190,7 +190,7 @@ proptest! {
                     limits = SetLimits { max_ints, max_packed, max_value, ..limits };
                 }
                 Op::Clone => held.push((set.clone(), model.clone())),
-                Op::Copy => set = Set::copy_of(&set, &limits),
+                Op::Copy => set = Set::copy_of(set.view(), &limits),
             }
             set.settle();
             prop_assert_eq!(set.len(), model.len());
@@ -198,8 +198,8 @@ proptest! {
         held.push((set, model));
         for (set, model) in &held {
             prop_assert_eq!(&contents(set), model);
-            prop_assert!(model.iter().all(|member| set.contains(member)));
-            prop_assert!(set.iter().all(|member| set.contains_element(member)));
+            prop_assert!(model.iter().all(|member| set.view().contains(member)));
+            prop_assert!(set.iter().all(|member| set.view().contains_element(member)));
         }
     }
 }

@@ -25,13 +25,13 @@ const INT_24BIT: u8 = 0xf2;
 const INT_32BIT: u8 = 0xf3;
 const INT_64BIT: u8 = 0xf4;
 /// Ends a listpack.
-pub(super) const TERMINATOR: u8 = 0xff;
+pub(in crate::store::encoding) const TERMINATOR: u8 = 0xff;
 
 const HEADER_MAX: usize = 9;
 const BACK_LENGTH_MAX: usize = 5;
 
 /// An entry to be written: the length of each part is known before room is made.
-pub(super) struct Draft<'a> {
+pub(in crate::store::encoding) struct Draft<'a> {
     header: [u8; HEADER_MAX],
     header_len: u8,
     text: &'a [u8],
@@ -40,7 +40,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// The entry for `text`, as an integer if it is one.
     #[inline]
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(in crate::store::encoding) fn new(text: &'a [u8]) -> Self {
         if text.len() <= I64_MAX_CHARS
             && let Some(value) = parse_i64(text)
         {
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The entry for an integer.
-    pub(super) fn int(value: i64) -> Self {
+    pub(in crate::store::encoding) fn int(value: i64) -> Self {
         let mut header = [0; HEADER_MAX];
         let header_len = match value {
             0..=127 => {
@@ -95,39 +95,51 @@ impl<'a> Draft<'a> {
 
     /// Length of header and data, as stored in the back length.
     #[inline]
-    fn body_len(&self) -> usize {
+    pub(in crate::store::encoding) fn body_len(&self) -> usize {
         self.header_len as usize + self.text.len()
     }
 
     /// Length of the whole entry.
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store::encoding) fn len(&self) -> usize {
         let body = self.body_len();
         body + back_length_size(body)
     }
 
     /// Writes the entry; `out` is exactly as long as it.
     #[inline]
-    pub(super) fn write(&self, out: &mut [u8]) {
-        let (header, rest) = out.split_at_mut(self.header_len as usize);
+    pub(in crate::store::encoding) fn write(&self, out: &mut [u8]) {
+        let (body, back) = out.split_at_mut(self.body_len());
+        self.write_body(body);
+        write_back_length(self.body_len(), back);
+    }
+
+    /// Writes header and data; `out` is exactly as long as they.
+    #[inline]
+    pub(in crate::store::encoding) fn write_body(&self, out: &mut [u8]) {
+        let (header, text) = out.split_at_mut(self.header_len as usize);
         header.copy_from_slice(&self.header[..self.header_len as usize]);
-        let (text, back) = rest.split_at_mut(self.text.len());
         text.copy_from_slice(self.text);
-        let mut value = self.body_len();
-        if let [only] = back {
-            *only = value as u8;
-            return;
-        }
-        for (i, byte) in back.iter_mut().enumerate().rev() {
-            *byte = (value & 0x7f) as u8 | if i == 0 { 0 } else { 0x80 };
-            value >>= 7;
-        }
+    }
+}
+
+/// Writes the back length of `body` bytes; `out` is exactly as long as it.
+#[inline]
+pub(in crate::store::encoding) fn write_back_length(body: usize, out: &mut [u8]) {
+    let mut value = body;
+    if let [only] = out {
+        *only = value as u8;
+        return;
+    }
+    for (i, byte) in out.iter_mut().enumerate().rev() {
+        *byte = (value & 0x7f) as u8 | if i == 0 { 0 } else { 0x80 };
+        value >>= 7;
     }
 }
 
 /// Length of the whole entry of a text of `len` bytes that is no integer.
 #[inline]
-pub(super) fn text_entry_len(len: usize) -> usize {
+pub(in crate::store::encoding) fn text_entry_len(len: usize) -> usize {
     let header = match len {
         0..64 => 1,
         64..4096 => 2,
@@ -138,7 +150,7 @@ pub(super) fn text_entry_len(len: usize) -> usize {
 
 /// How many bytes the back length of `body` bytes takes. The bounds are those of Redis, one less than possible.
 #[inline]
-fn back_length_size(body: usize) -> usize {
+pub(in crate::store::encoding) fn back_length_size(body: usize) -> usize {
     match body {
         0..=127 => 1,
         128..16_383 => 2,
@@ -151,13 +163,14 @@ fn back_length_size(body: usize) -> usize {
 /// Decodes the entry that `bytes` starts with: the element, and the length of the whole entry. The bytes must have
 /// passed [`measure`], or have been written by [`Draft`].
 #[inline]
-pub(super) fn decode(bytes: &[u8]) -> (Element<'_>, usize) {
+pub(in crate::store::encoding) fn decode(bytes: &[u8]) -> (Element<'_>, usize) {
     let (element, body) = decode_body(bytes);
     (element, body + back_length_size(body))
 }
 
+/// Decodes the entry that `bytes` starts with: the element, and the length of header and data.
 #[inline]
-fn decode_body(bytes: &[u8]) -> (Element<'_>, usize) {
+pub(in crate::store::encoding) fn decode_body(bytes: &[u8]) -> (Element<'_>, usize) {
     let head = bytes[0];
     match head {
         0..STR_6BIT => (Element::Int(i64::from(head)), 1),
@@ -186,22 +199,36 @@ fn decode_body(bytes: &[u8]) -> (Element<'_>, usize) {
 
 /// Length of the whole entry that `bytes` starts with, without looking at its data.
 #[inline]
-pub(super) fn entry_len(bytes: &[u8]) -> usize {
+pub(in crate::store::encoding) fn entry_len(bytes: &[u8]) -> usize {
     let head = bytes[0];
-    let body = match head {
-        0..STR_6BIT => return 2,
-        STR_6BIT..INT_13BIT => return 2 + (head & 0x3f) as usize,
-        INT_13BIT..STR_12BIT => return 3,
+    match head {
+        0..STR_6BIT => 2,
+        STR_6BIT..INT_13BIT => 2 + (head & 0x3f) as usize,
+        INT_13BIT..STR_12BIT => 3,
+        STR_12BIT.. => {
+            let body = body_len(bytes);
+            body + back_length_size(body)
+        }
+    }
+}
+
+/// Length of header and data of the entry that `bytes` starts with, without looking at its data.
+#[inline]
+pub(in crate::store::encoding) fn body_len(bytes: &[u8]) -> usize {
+    let head = bytes[0];
+    match head {
+        0..STR_6BIT => 1,
+        STR_6BIT..INT_13BIT => 1 + (head & 0x3f) as usize,
+        INT_13BIT..STR_12BIT => 2,
         STR_12BIT..STR_32BIT => 2 + (((head & 0x0f) as usize) << 8 | bytes[1] as usize),
         STR_32BIT => 5 + little_endian(&bytes[1..5]) as usize,
         _ => 1 + int_size(head).expect("only validated or own bytes are decoded"),
-    };
-    body + back_length_size(body)
+    }
 }
 
 /// Length of the entry that *ends* where `bytes` ends.
 #[inline]
-pub(super) fn last_entry_len(bytes: &[u8]) -> usize {
+pub(in crate::store::encoding) fn last_entry_len(bytes: &[u8]) -> usize {
     let mut body = 0;
     for (i, byte) in bytes.iter().rev().take(BACK_LENGTH_MAX).enumerate() {
         body |= ((byte & 0x7f) as usize) << (7 * i);
@@ -214,7 +241,7 @@ pub(super) fn last_entry_len(bytes: &[u8]) -> usize {
 
 /// Checks the entry that untrusted `bytes` start with and returns its length: a known header, data inside, and exactly
 /// the back length that belongs to it.
-pub(super) fn measure(bytes: &[u8]) -> Option<usize> {
+pub(in crate::store::encoding) fn measure(bytes: &[u8]) -> Option<usize> {
     let head = *bytes.first()?;
     let body = match head {
         0..STR_6BIT => 1,

@@ -13,7 +13,7 @@
 //! Invariants: `start <= end <= buf.len()`; `buf[start..end]` is exactly `count` well-formed entries. All bytes from
 //! outside go through [`Listpack::from_bytes`].
 
-mod entry;
+pub(super) mod entry;
 
 use super::Corrupt;
 use super::element::{Element, Needle};
@@ -23,12 +23,12 @@ use entry::{Draft, TERMINATOR, decode, entry_len, last_entry_len};
 
 /// Bytes of the serialised form besides the entries: size, count and terminator.
 pub(crate) const FRAME_BYTES: usize = HEADER_BYTES + 1;
-const HEADER_BYTES: usize = 6;
+pub(super) const HEADER_BYTES: usize = 6;
 /// Entries are copied in pieces of so many bytes. Longer ones are copied by `rep movsb`, which is several times slower
 /// where source and destination are aligned differently, as they are behind the header.
 const COPIED_AT_ONCE: usize = 1024;
 /// The count field's value when the entries have to be counted.
-const COUNT_UNKNOWN: u16 = u16::MAX;
+pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Below this size [`Listpack::reserve_back`] leaves an eighth of spare room, and a quarter above.
 const GENTLY_BELOW: usize = 1024;
 /// Smaller buffers are never shrunk early: it would save nothing.
@@ -373,7 +373,7 @@ impl Listpack {
     }
 
     #[inline]
-    fn entries(&self) -> &[u8] {
+    pub(super) fn entries(&self) -> &[u8] {
         &self.buf[self.start as usize..self.end as usize]
     }
 

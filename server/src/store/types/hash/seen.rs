@@ -1,23 +1,24 @@
 //! A hash as clients see it: without fields that have expired.
 //!
 //! A primary removes expired fields before a command looks at the hash, up to a bound; a replica waits for its
-//! primary's HDEL, as for expired keys. What is still there is hidden here. [`Hash::len`] counts it, as HLEN does on
+//! primary's HDEL, as for expired keys. What is still there is hidden here. [`HashRef::len`] counts it, as HLEN does on
 //! stock servers.
 
-use super::{Element, Form, Hash};
+use super::view::FormRef;
+use super::{Element, HashRef};
 use crate::base::clock::UnixMillis;
 
 /// A hash at a time. See the top of the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
-    hash: &'a Hash,
+    hash: HashRef<'a>,
     now: UnixMillis,
 }
 
-impl Hash {
+impl<'a> HashRef<'a> {
     /// The hash without the fields that are expired at `now`.
     #[inline]
-    pub(crate) fn seen(&self, now: UnixMillis) -> Seen<'_> {
+    pub(crate) fn seen(self, now: UnixMillis) -> Seen<'a> {
         Seen { hash: self, now }
     }
 }
@@ -31,7 +32,7 @@ impl<'a> Seen<'a> {
 
     /// The hash itself, if no field is hidden.
     #[inline]
-    pub(crate) fn whole(self) -> Option<&'a Hash> {
+    pub(crate) fn whole(self) -> Option<HashRef<'a>> {
         let hides = self.hash.next_expiry().is_some_and(|at| at < self.now);
         (!hides).then_some(self.hash)
     }
@@ -50,9 +51,9 @@ impl<'a> Seen<'a> {
     /// The value of a field.
     #[inline]
     pub(crate) fn get(self, field: &[u8]) -> Option<Element<'a>> {
-        match &self.hash.0 {
-            Form::Timed(_) => self.get_timed(field).map(|(value, _)| value),
-            Form::Packed(_) | Form::Table(_) => self.hash.get(field),
+        match self.hash.form() {
+            FormRef::Timed(_) => self.get_timed(field).map(|(value, _)| value),
+            FormRef::Packed(_) | FormRef::Table(_) => self.hash.get(field),
         }
     }
 
@@ -64,16 +65,16 @@ impl<'a> Seen<'a> {
     /// Whether there is this field.
     #[inline]
     pub(crate) fn contains(self, field: &[u8]) -> bool {
-        match &self.hash.0 {
-            Form::Timed(_) => self.get_timed(field).is_some(),
-            Form::Packed(_) | Form::Table(_) => self.hash.contains(field),
+        match self.hash.form() {
+            FormRef::Timed(_) => self.get_timed(field).is_some(),
+            FormRef::Packed(_) | FormRef::Table(_) => self.hash.contains(field),
         }
     }
 
-    /// As [`Hash::visit`].
+    /// As [`HashRef::visit`].
     pub(crate) fn visit(self, from: u32, count: usize, mut f: impl FnMut(Element<'a>, Element<'a>)) -> Option<u32> {
-        match &self.hash.0 {
-            Form::Timed(timed) => match timed.as_table() {
+        match self.hash.form() {
+            FormRef::Timed(timed) => match timed.as_table() {
                 Some(members) => members.visit(from, count, |member| {
                     if member.at == super::NEVER || member.at >= self.now {
                         f(Element::Bytes(member.field), Element::Bytes(member.value));
@@ -84,7 +85,7 @@ impl<'a> Seen<'a> {
                     None
                 }
             },
-            Form::Packed(_) | Form::Table(_) => self.hash.visit(from, count, f),
+            FormRef::Packed(_) | FormRef::Table(_) => self.hash.visit(from, count, f),
         }
     }
 }

@@ -11,7 +11,7 @@
 use super::triples::Triples;
 use super::{Element, HashLimits, Saved, fits};
 use crate::base::clock::UnixMillis;
-use crate::store::encoding::listpack::Listpack;
+use crate::store::encoding::pack::Pack;
 use crate::store::entry::spent;
 use crate::store::expiry::{self, ExpiryIndex, SharedRun, TAG_BITS};
 use crate::store::types::members::{Member, Members, NEVER, Values};
@@ -132,7 +132,7 @@ impl Timed {
         if let Timed::Packed(triples) = self {
             let short = field.len() <= limits.max_value && value.len() <= limits.max_value;
             let texts = field.len().saturating_add(value.len()).saturating_add(TIME_BYTES);
-            if short && fits(triples.listpack(), texts) {
+            if short && fits(triples.listpack().byte_len(), texts) {
                 let is_new = triples.put(field, value, at);
                 if triples.len() > limits.max_entries {
                     self.table_mut(limits.seed);
@@ -150,8 +150,12 @@ impl Timed {
             let value = value.to_vec();
             match self {
                 // Whether it fits is not asked for a field that is there already.
-                Timed::Packed(triples) if fits(triples.listpack(), TIME_BYTES) => drop(triples.put(field, &value, at)),
-                Timed::Packed(_) | Timed::Table(_) => drop(self.table_mut(limits.seed).put(field, &value, at)),
+                Timed::Packed(triples) if fits(triples.listpack().byte_len(), TIME_BYTES) => {
+                    triples.put(field, &value, at);
+                }
+                Timed::Packed(_) | Timed::Table(_) => {
+                    self.table_mut(limits.seed).put(field, &value, at);
+                }
             }
         }
         true
@@ -221,7 +225,7 @@ impl Timed {
     }
 
     /// The parts of a hash none of whose fields expires any more.
-    pub(super) fn into_untimed(self) -> Result<Listpack, Members> {
+    pub(super) fn into_untimed(self) -> Result<Pack, Members> {
         match self {
             Timed::Packed(triples) => Ok(triples.to_pairs()),
             Timed::Table(table) => Err(table.members),

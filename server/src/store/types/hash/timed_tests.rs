@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::store::payload;
+use crate::store::value::Encoding;
 use crate::store::{Value, ValueRef};
 
 /// Fields with their values and expiries.
@@ -13,7 +14,7 @@ type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<UnixMillis>)>;
 
 fn contents(hash: &Hash) -> Model {
     let mut all = Model::new();
-    hash.for_each_timed(|field, value, at| {
+    hash.view().for_each_timed(|field, value, at| {
         assert_eq!(all.insert(field.to_vec(), (value.to_vec(), at)), None, "fields are distinct");
     });
     all
@@ -21,7 +22,7 @@ fn contents(hash: &Hash) -> Model {
 
 fn order(hash: &Hash) -> Vec<String> {
     let mut order = Vec::new();
-    hash.for_each(|field, _| order.push(String::from_utf8(field.to_vec()).expect("text")));
+    hash.view().for_each(|field, _| order.push(String::from_utf8(field.to_vec()).expect("text")));
     order
 }
 
@@ -36,12 +37,12 @@ fn fields_that_expire_stand_in_front_in_the_order_of_their_times() {
     hash.set_expiry(b"a", Some(40), &limits);
     hash.set_expiry(b"d", Some(50), &limits);
     assert_eq!((order(&hash), hash.next_expiry()), (["a", "d", "c", "b"].map(str::to_owned).to_vec(), Some(40)));
-    assert_eq!(hash.encoding(), Encoding::ListPackEx);
+    assert_eq!(hash.view().encoding(), Encoding::ListPackEx);
     hash.set(b"a", b"w", &limits);
     assert_eq!(order(&hash), ["d", "c", "b", "a"], "it does not expire any more");
     assert_eq!(hash.take_due(51, 9).len(), 2);
     hash.settle();
-    assert_eq!((hash.encoding(), hash.next_expiry(), hash.len()), (Encoding::ListPack, None, 2));
+    assert_eq!((hash.view().encoding(), hash.next_expiry(), hash.len()), (Encoding::ListPack, None, 2));
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn the_latest_times_are_kept_exactly() {
     hash.set(b"g", b"v", &limits);
     hash.set_expiry(b"f", Some(latest), &limits);
     hash.set_expiry(b"g", Some(latest - 5), &limits);
-    assert_eq!(hash.get_timed(b"f").and_then(|(_, at)| at), Some(latest));
+    assert_eq!(hash.view().get_timed(b"f").and_then(|(_, at)| at), Some(latest));
     assert!(hash.take_due(latest + 1, 9).is_empty(), "beyond the range of the index nothing is due");
     let copy = through_a_payload(&hash);
     assert_eq!(contents(&copy), contents(&hash));
@@ -84,7 +85,7 @@ fn through_a_payload(hash: &Hash) -> Hash {
     let limits = payload::PayloadLimits::default();
     let read = payload::restore(&bytes, &limits, true).expect("what was dumped can be restored");
     let ValueRef::Collection(collection) = read.as_ref() else { panic!("no collection") };
-    crate::store::CollectionType::of(collection).cloned().expect("it is a hash")
+    <Hash as crate::store::CollectionType>::of(collection).map(HashRef::to_hash).expect("it is a hash")
 }
 
 #[derive(Clone, Debug)]
@@ -160,7 +161,7 @@ proptest! {
                     now += step;
                     let hidden = |at: Option<UnixMillis>| at.is_some_and(|at| at < now);
                     let wanted: Vec<_> = model.iter().filter(|(_, (_, at))| !hidden(*at)).map(|(f, _)| f.clone()).collect();
-                    let mut seen: Vec<_> = hash.seen(now).pairs().iter().map(|(field, _)| field.to_vec()).collect();
+                    let mut seen: Vec<_> = hash.view().seen(now).pairs().iter().map(|(field, _)| field.to_vec()).collect();
                     seen.sort();
                     prop_assert_eq!(seen, wanted);
                     let due = model.values().filter(|(_, at)| hidden(*at)).count();
@@ -183,7 +184,7 @@ proptest! {
         for (hash, model) in &held {
             prop_assert_eq!(&contents(hash), model);
             for (field, (value, at)) in model {
-                prop_assert_eq!(hash.get_timed(field).map(|(value, at)| (value.to_vec(), at)), Some((value.clone(), *at)));
+                prop_assert_eq!(hash.view().get_timed(field).map(|(value, at)| (value.to_vec(), at)), Some((value.clone(), *at)));
             }
         }
     }

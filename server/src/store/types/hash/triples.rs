@@ -9,6 +9,7 @@ use super::{Element, Needle};
 use crate::base::clock::UnixMillis;
 use crate::store::encoding::Corrupt;
 use crate::store::encoding::listpack::{Listpack, Place};
+use crate::store::encoding::pack::{Pack, PackRef};
 use crate::store::types::members::NEVER;
 
 /// Fields, each with its value and the time when it expires.
@@ -32,10 +33,11 @@ fn time(element: Element<'_>) -> UnixMillis {
 
 impl Triples {
     /// The pairs of a packed hash; none expires yet.
-    pub(super) fn of_pairs(pairs: &Listpack) -> Self {
-        let mut triples = Listpack::with_capacity(pairs.byte_len() + pairs.len());
-        let mut elements = pairs.iter();
-        while let (Some(field), Some(value)) = (elements.next(), elements.next()) {
+    pub(super) fn of_pairs(pairs: PackRef<'_>) -> Self {
+        /// What a short pair takes more in a listpack of triples: three back lengths and a time.
+        const MORE: usize = 4;
+        let mut triples = Listpack::with_capacity(pairs.bytes().len() + pairs.len() / 2 * MORE);
+        for (field, value) in pairs.pairs() {
             field.with_text(|field| triples.push_back(field));
             value.with_text(|value| triples.push_back(value));
             triples.push_back_int(NEVER);
@@ -68,8 +70,8 @@ impl Triples {
     }
 
     /// Without times.
-    pub(super) fn to_pairs(&self) -> Listpack {
-        let mut pairs = Listpack::with_capacity(self.0.byte_len());
+    pub(super) fn to_pairs(&self) -> Pack {
+        let mut pairs = Pack::with_capacity(self.0.byte_len());
         self.for_each(|field, value, _| {
             field.with_text(|field| pairs.push_back(field));
             value.with_text(|value| pairs.push_back(value));

@@ -188,7 +188,7 @@ fn restored(payload: &[u8]) -> Value {
 }
 
 fn stream_in(value: &Value) -> &Stream {
-    value.as_ref().collection().expect("it is a stream")
+    value.as_ref().collection::<Stream>().expect("it is a stream")
 }
 
 fn check(stream: &Stream, model: &Model) {

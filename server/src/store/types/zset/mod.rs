@@ -1,12 +1,15 @@
 //! Sorted sets: members with scores, in the order of the scores and, among equal ones, of the members' bytes.
 //!
-//! Small sets are one [listpack](packed), byte for byte Redis's. Larger ones are a [tree], which counts its elements,
+//! Small sets are one [pack](packed) of members and scores. Larger ones are a [tree], which counts its elements,
 //! with an index of the members beside it. As in Redis, a set leaves the small form when a limit is exceeded and does
 //! not return on its own; only results that are computed as a whole, and values that are loaded, are
 //! [packed again](ZSet::pack).
 //!
 //! Every range, whether by rank, score or member, is first turned into a range of ranks, which costs O(log n). So
 //! counts and offsets are arithmetic, and reading, removing or storing a range is one thing.
+//!
+//! A [`ZSet`] is owned and can be changed. A [`ZSetRef`] is what readers see: the smallest sets are kept as bytes in
+//! their key's entry, where no `ZSet` is.
 //!
 //! Scores are never NaN: whoever computes one checks it.
 
@@ -17,18 +20,21 @@ mod packed;
 pub(in crate::store) mod score;
 mod shelf;
 mod tree;
+mod view;
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
 pub(crate) use crate::store::encoding::element::Element;
 pub(crate) use bounds::{LexBound, LexBounds, ScoreBounds};
+pub(crate) use view::ZSetRef;
 
 use crate::base::limits::{LISTPACK_MAX_BYTES, ZSET_MAX_LISTPACK_ENTRIES_DEFAULT, ZSET_MAX_LISTPACK_VALUE_DEFAULT};
-use crate::base::number::format_f64;
-use crate::store::encoding::listpack::{Listpack, Place};
+use crate::store::encoding::listpack::Listpack;
+use crate::store::encoding::pack::{Pack, Place};
 use crate::store::entry::spent;
-use tree::{Border, Tree};
+use tree::Tree;
+use view::FormRef;
 
 /// When a set leaves the small form, and what the large one needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ pub struct ZSet(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    Packed(Listpack),
+    Packed(Pack),
     Tree(Box<Tree>),
 }
 
@@ -94,7 +100,7 @@ pub enum Updated {
 
 impl Default for ZSet {
     fn default() -> Self {
-        ZSet(Form::Packed(Listpack::new()))
+        ZSet(Form::Packed(Pack::new()))
     }
 }
 
@@ -105,8 +111,8 @@ impl ZSet {
     }
 
     /// A set in the small form, of a listpack that is known to be one: members and scores in order, no member twice.
-    pub(in crate::store) fn of_listpack(packed: Listpack) -> Self {
-        ZSet(Form::Packed(packed))
+    pub(in crate::store) fn of_listpack(packed: &Listpack) -> Self {
+        ZSet(Form::Packed(Pack::of_listpack(packed)))
     }
 
     /// A set of these elements, in any order, no member twice, in the form that the limits ask for.
@@ -115,9 +121,9 @@ impl ZSet {
         let lens = || elements.iter().map(|(_, member)| member.as_ref().len());
         let (longest, bytes) = (lens().max().unwrap_or(0), lens().sum::<usize>());
         if elements.len() <= options.max_entries && longest <= options.max_value && bytes <= PACKED_MOST_BYTES {
-            let mut packed = Listpack::new();
+            let mut packed = Pack::new();
             elements.iter().for_each(|(score, member)| packed::push(&mut packed, *score, member.as_ref()));
-            packed.shrink_to_fit();
+            packed.tighten();
             return ZSet(Form::Packed(packed));
         }
         let mut tree = Tree::new(options.seed);
@@ -130,6 +136,24 @@ impl ZSet {
         elements.sort_unstable_by(|(a, m), (b, n)| {
             a.partial_cmp(b).unwrap_or(Ordering::Equal).then_with(|| m.as_ref().cmp(n.as_ref()))
         });
+    }
+
+    /// Reads it.
+    #[inline]
+    pub fn view(&self) -> ZSetRef<'_> {
+        ZSetRef::of(match &self.0 {
+            Form::Packed(packed) => FormRef::Packed(packed.view()),
+            Form::Tree(tree) => FormRef::Tree(tree),
+        })
+    }
+
+    /// The bytes that [`ZSetRef::of_bytes`] reads, if it is packed.
+    #[inline]
+    pub(in crate::store) fn as_packed(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Packed(packed) => Some(packed.view().bytes()),
+            Form::Tree(_) => None,
+        }
     }
 
     /// The number of elements.
@@ -147,12 +171,20 @@ impl ZSet {
         self.len() == 0
     }
 
-    /// The listpack of the small form.
-    pub fn as_listpack(&self) -> Option<&Listpack> {
-        match &self.0 {
-            Form::Packed(packed) => Some(packed),
-            Form::Tree(_) => None,
-        }
+    /// The score of a member.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        self.view().score(member)
+    }
+
+    /// As [`ZSetRef::range`].
+    pub fn range(&self, start: usize, count: usize, reversed: bool, f: impl FnMut(Element<'_>, f64)) {
+        self.view().range(start, count, reversed, f);
+    }
+
+    /// Passes on all elements, ascending.
+    pub fn for_each(&self, f: impl FnMut(Element<'_>, f64)) {
+        self.view().for_each(f);
     }
 
     /// Bytes that the allocator spends on it besides its header, in constant time.
@@ -168,24 +200,7 @@ impl ZSet {
     #[inline]
     pub fn settle(&mut self) {
         if let Form::Packed(packed) = &mut self.0 {
-            packed.shrink_to_fit();
-        }
-    }
-
-    /// The score of a member.
-    #[inline]
-    pub fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(member).map(|spot| spot.score())
-    }
-
-    /// Rank and score of a member.
-    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match &self.0 {
-            Form::Packed(packed) => packed::find(packed, member).map(|(number, _, score)| (number, score)),
-            Form::Tree(tree) => {
-                let score = tree.score(member)?;
-                Some((tree.rank_of(Border::Element(score, member)), score))
-            }
+            packed.tighten();
         }
     }
 
@@ -197,7 +212,7 @@ impl ZSet {
         options: &ZSetOptions,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Updated {
-        let old = self.find(member);
+        let old = self.view().find(member);
         match (old, decide(old.map(|spot| spot.score()))) {
             (None, Some(score)) => {
                 self.insert(score, member, options);
@@ -216,21 +231,13 @@ impl ZSet {
         if let Form::Packed(packed) = &self.0
             && (packed.len() / 2 >= options.max_entries
                 || member.len() > options.max_value
-                || packed.byte_len() + member.len() > PACKED_MOST_BYTES)
+                || packed.serialised_max() + member.len() > PACKED_MOST_BYTES)
         {
             self.grow(options);
         }
         match &mut self.0 {
             Form::Packed(packed) => packed::insert(packed, score, member),
             Form::Tree(tree) => tree.insert(score, member),
-        }
-    }
-
-    #[inline]
-    fn find(&self, member: &[u8]) -> Option<Spot> {
-        match &self.0 {
-            Form::Packed(packed) => packed::find(packed, member).map(|(_, place, score)| Spot::Packed(place, score)),
-            Form::Tree(tree) => tree.find(member).map(Spot::Tree),
         }
     }
 
@@ -251,7 +258,7 @@ impl ZSet {
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         match &mut self.0 {
             Form::Packed(packed) => {
-                let (_, place, score) = packed::find(packed, member)?;
+                let (_, place, score) = packed::find(packed.view(), member)?;
                 packed.remove(place, 2);
                 Some(score)
             }
@@ -263,26 +270,6 @@ impl ZSet {
         }
     }
 
-    /// Passes on `count` elements from rank `start`, ascending; or, reversed, descending and counted from the end.
-    pub fn range(&self, start: usize, count: usize, reversed: bool, mut f: impl FnMut(Element<'_>, f64)) {
-        match &self.0 {
-            Form::Packed(packed) if reversed => {
-                packed::elements(packed).rev().skip(start).take(count).for_each(|(member, score)| f(member, score));
-            }
-            Form::Packed(packed) => {
-                packed::elements(packed).skip(start).take(count).for_each(|(member, score)| f(member, score));
-            }
-            Form::Tree(tree) => {
-                tree.range(start, count, reversed, |member, score| f(Element::Bytes(member), score));
-            }
-        }
-    }
-
-    /// Passes on all elements, ascending.
-    pub fn for_each(&self, f: impl FnMut(Element<'_>, f64)) {
-        self.range(0, self.len(), false, f);
-    }
-
     /// Removes the elements of these ranks.
     pub fn remove_range(&mut self, ranks: Range<usize>) {
         let count = ranks.end.min(self.len()).saturating_sub(ranks.start);
@@ -291,71 +278,10 @@ impl ZSet {
         }
         match &mut self.0 {
             Form::Packed(packed) => {
-                let place = packed.seek(ranks.start * 2);
+                let place = packed.view().seek(ranks.start * 2);
                 packed.remove(place, count * 2);
             }
             Form::Tree(tree) => tree.remove_range(ranks.start, count),
-        }
-    }
-
-    /// The ranks of the elements whose scores are within bounds.
-    pub(crate) fn score_range(&self, bounds: &ScoreBounds) -> Range<usize> {
-        if bounds.is_empty() {
-            return 0..0;
-        }
-        match &self.0 {
-            Form::Packed(packed) => packed::score_range(packed, bounds),
-            Form::Tree(tree) => {
-                let (min, max) = bounds.borders();
-                tree.rank_of(min)..tree.rank_of(max)
-            }
-        }
-    }
-
-    /// The ranks of the elements whose members are within bounds. All scores should be the same; if they are not, it
-    /// may depend on the end from which the range is read.
-    pub(crate) fn lex_range(&self, bounds: &LexBounds<'_>, reversed: bool) -> Range<usize> {
-        if bounds.is_empty() {
-            return 0..0;
-        }
-        match &self.0 {
-            Form::Packed(packed) => packed::lex_range(packed, bounds, reversed),
-            Form::Tree(tree) => {
-                let start = match bounds.min {
-                    LexBound::Least => 0,
-                    LexBound::Greatest => tree.len(),
-                    LexBound::Including(min) => tree.rank_of(Border::MemberBelow(min)),
-                    LexBound::Excluding(min) => tree.rank_of(Border::MemberUpTo(min)),
-                };
-                let end = match bounds.max {
-                    LexBound::Least => 0,
-                    LexBound::Greatest => tree.len(),
-                    LexBound::Including(max) => tree.rank_of(Border::MemberUpTo(max)),
-                    LexBound::Excluding(max) => tree.rank_of(Border::MemberBelow(max)),
-                };
-                start..end.max(start)
-            }
-        }
-    }
-
-    /// The text of a score of this set where Redis gives it as it is stored: ZSCAN.
-    pub fn score_text(&self, score: f64) -> Vec<u8> {
-        match &self.0 {
-            Form::Packed(_) => score::packed_text(score),
-            Form::Tree(_) => format_f64(score).to_vec(),
-        }
-    }
-
-    /// Passes elements on from a cursor, at least `count` if there are so many; each element that stays is passed on
-    /// once in a whole scan. Returns the cursor to continue with, `None` at the end.
-    pub fn scan(&self, cursor: u32, count: usize, mut f: impl FnMut(Element<'_>, f64)) -> Option<u32> {
-        match &self.0 {
-            // The small form is passed on whole.
-            Form::Packed(_) => {
-                self.for_each(f);
-                None
-            }
-            Form::Tree(tree) => tree.scan(cursor, count, |member, score| f(Element::Bytes(member), score)),
         }
     }
 
@@ -363,7 +289,7 @@ impl ZSet {
     fn grow(&mut self, options: &ZSetOptions) {
         let Form::Packed(packed) = &self.0 else { return };
         let mut tree = Tree::new(options.seed);
-        packed::elements(packed).for_each(|(member, score)| member.with_text(|text| tree.insert(score, text)));
+        packed::elements(packed.view()).for_each(|(member, score)| member.with_text(|text| tree.insert(score, text)));
         self.0 = Form::Tree(Box::new(tree));
     }
 
@@ -378,9 +304,9 @@ impl ZSet {
         match &self.0 {
             Form::Packed(_) if !fits => self.grow(options),
             Form::Tree(_) if fits => {
-                let mut packed = Listpack::new();
+                let mut packed = Pack::new();
                 self.for_each(|member, score| member.with_text(|text| packed::push(&mut packed, score, text)));
-                packed.shrink_to_fit();
+                packed.tighten();
                 self.0 = Form::Packed(packed);
             }
             Form::Packed(_) | Form::Tree(_) => {}

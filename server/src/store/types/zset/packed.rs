@@ -1,11 +1,12 @@
-//! The small form of a sorted set: a listpack of members and scores, in order, byte for byte Redis's.
+//! The small form of a sorted set: a pack of members and scores, in order, which is saved as the listpack that Redis
+//! keeps.
 //!
 //! A score is stored as the integer that it is, or as the text of `%.17g`. Everything is found by walking, which is
 //! what such a small block is for.
 
 use crate::base::number::format_f64;
 use crate::store::encoding::element::{Element, Needle};
-use crate::store::encoding::listpack::{Listpack, Place};
+use crate::store::encoding::pack::{Pack, PackRef, Place};
 
 use super::bounds::{LexBounds, ScoreBounds};
 use super::score::{self, as_integer, same};
@@ -16,32 +17,18 @@ fn score_of(element: Element<'_>) -> f64 {
     score::stored(element).expect("what is stored as a score is one")
 }
 
-/// Members with their scores and places, in order.
-pub(super) fn elements(packed: &Listpack) -> impl DoubleEndedIterator<Item = (Element<'_>, f64)> {
-    Pairs(packed.iter())
+/// Members with their scores, in order.
+pub(super) fn elements(packed: PackRef<'_>) -> impl Iterator<Item = (Element<'_>, f64)> {
+    packed.pairs().map(|(member, score)| (member, score_of(score)))
 }
 
-/// See [`elements`].
-struct Pairs<I>(I);
-
-impl<'a, I: Iterator<Item = Element<'a>>> Iterator for Pairs<I> {
-    type Item = (Element<'a>, f64);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let member = self.0.next()?;
-        Some((member, score_of(self.0.next()?)))
-    }
-}
-
-impl<'a, I: DoubleEndedIterator<Item = Element<'a>>> DoubleEndedIterator for Pairs<I> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let score = score_of(self.0.next_back()?);
-        Some((self.0.next_back()?, score))
-    }
+/// [`elements`] from the last to the first. A pack can be walked from the front only, so all of them are collected.
+pub(super) fn reversed(packed: PackRef<'_>) -> impl Iterator<Item = (Element<'_>, f64)> {
+    elements(packed).collect::<Vec<_>>().into_iter().rev()
 }
 
 /// Number, place and score of a member.
-pub(super) fn find(packed: &Listpack, member: &[u8]) -> Option<(usize, Place, f64)> {
+pub(super) fn find(packed: PackRef<'_>, member: &[u8]) -> Option<(usize, Place, f64)> {
     let needle = Needle::new(member);
     let (mut place, mut number) = ((!packed.is_empty()).then_some(0), 0);
     while let Some(at) = place {
@@ -55,8 +42,8 @@ pub(super) fn find(packed: &Listpack, member: &[u8]) -> Option<(usize, Place, f6
 }
 
 /// Adds an element whose member is not there.
-pub(super) fn insert(packed: &mut Listpack, score: f64, member: &[u8]) {
-    match place_for(packed, score, member) {
+pub(super) fn insert(packed: &mut Pack, score: f64, member: &[u8]) {
+    match place_for(packed.view(), score, member) {
         None => push(packed, score, member),
         Some(place) => {
             // The score first, so that both are inserted at the same place.
@@ -70,7 +57,7 @@ pub(super) fn insert(packed: &mut Listpack, score: f64, member: &[u8]) {
 }
 
 /// Adds an element that is greater than all others.
-pub(super) fn push(packed: &mut Listpack, score: f64, member: &[u8]) {
+pub(super) fn push(packed: &mut Pack, score: f64, member: &[u8]) {
     packed.push_back(member);
     match as_integer(score) {
         Some(number) => packed.push_back_int(number),
@@ -79,7 +66,7 @@ pub(super) fn push(packed: &mut Listpack, score: f64, member: &[u8]) {
 }
 
 /// The place of the first element that is greater; `None` is the end.
-fn place_for(packed: &Listpack, score: f64, member: &[u8]) -> Option<Place> {
+fn place_for(packed: PackRef<'_>, score: f64, member: &[u8]) -> Option<Place> {
     let mut place = (!packed.is_empty()).then_some(0);
     while let Some(at) = place {
         let score_at = packed.after(at)?;
@@ -93,7 +80,7 @@ fn place_for(packed: &Listpack, score: f64, member: &[u8]) -> Option<Place> {
 }
 
 /// The numbers of the elements whose scores are within bounds.
-pub(super) fn score_range(packed: &Listpack, bounds: &ScoreBounds) -> std::ops::Range<usize> {
+pub(super) fn score_range(packed: PackRef<'_>, bounds: &ScoreBounds) -> std::ops::Range<usize> {
     let (mut start, mut end) = (0, 0);
     for (_, score) in elements(packed) {
         start += usize::from(!bounds.reaches(score));
@@ -104,19 +91,19 @@ pub(super) fn score_range(packed: &Listpack, bounds: &ScoreBounds) -> std::ops::
 
 /// The numbers of the elements whose members are within bounds. The scores should be the same; if they are not, the
 /// reply is the one that Redis gives: what follows the first fitting element from the given end.
-pub(super) fn lex_range(packed: &Listpack, bounds: &LexBounds<'_>, reversed: bool) -> std::ops::Range<usize> {
+pub(super) fn lex_range(packed: PackRef<'_>, bounds: &LexBounds<'_>, reversed: bool) -> std::ops::Range<usize> {
     let fits =
         |(member, _): (Element<'_>, f64)| member.with_text(|text| (bounds.reaches(text), !bounds.exceeded_by(text)));
-    let len = packed.len() / 2;
-    let (first, last) = (elements(packed).next().map(fits), elements(packed).next_back().map(fits));
-    let (Some((_, true)), Some((true, _))) = (first, last) else { return 0..0 };
+    let fitting: Vec<(bool, bool)> = elements(packed).map(fits).collect();
+    let (Some((_, true)), Some((true, _))) = (fitting.first(), fitting.last()) else { return 0..0 };
     if reversed {
-        let skipped = elements(packed).rev().map(fits).take_while(|(_, below)| !below).count();
-        let taken = elements(packed).rev().map(fits).skip(skipped).take_while(|(above, _)| *above).count();
-        len - skipped - taken..len - skipped
+        let skipped = fitting.iter().rev().take_while(|(_, below)| !below).count();
+        let end = fitting.len() - skipped;
+        let taken = fitting[..end].iter().rev().take_while(|(above, _)| *above).count();
+        end - taken..end
     } else {
-        let skipped = elements(packed).map(fits).take_while(|(above, _)| !above).count();
-        let taken = elements(packed).map(fits).skip(skipped).take_while(|(_, below)| *below).count();
+        let skipped = fitting.iter().take_while(|(above, _)| !above).count();
+        let taken = fitting[skipped..].iter().take_while(|(_, below)| *below).count();
         skipped..skipped + taken
     }
 }

@@ -69,12 +69,12 @@ fn compare(zset: &ZSet, model: &Model) {
     let backwards: Vec<_> = expected.iter().rev().skip(start).take(count).cloned().collect();
     assert_eq!(listed(zset, start, count, true), backwards);
     for (rank, (score, member)) in expected.iter().enumerate().step_by(37) {
-        assert_eq!(zset.rank(member), Some((rank, *score)));
+        assert_eq!(zset.view().rank(member), Some((rank, *score)));
     }
     let mut scanned = BTreeMap::new();
     let mut cursor = Some(0);
     while let Some(from) = cursor {
-        cursor = zset.scan(from, 10, |member, score| assert!(scanned.insert(member.to_vec(), score).is_none()));
+        cursor = zset.view().scan(from, 10, |member, score| assert!(scanned.insert(member.to_vec(), score).is_none()));
     }
     assert_eq!(&scanned, model);
 }
@@ -141,7 +141,7 @@ proptest! {
         let bounds = ScoreBounds { min: f64::from(min), max: f64::from(max), min_excluded, max_excluded };
         let within = |score: f64| bounds.reaches(score) && !bounds.exceeded_by(score);
         let expected = elements.values().filter(|score| within(f64::from(**score))).count();
-        let range = zset.score_range(&bounds);
+        let range = zset.view().score_range(&bounds);
         prop_assert_eq!(range.len(), expected);
         prop_assert!(listed(&zset, range.start, range.len(), false).iter().all(|(score, _)| within(*score)));
 
@@ -152,8 +152,8 @@ proptest! {
             let member = name(**member);
             bounds.reaches(&member) && !bounds.exceeded_by(&member)
         }).count();
-        prop_assert_eq!(flat.lex_range(&bounds, false).len(), expected);
-        prop_assert_eq!(flat.lex_range(&bounds, true), flat.lex_range(&bounds, false));
+        prop_assert_eq!(flat.view().lex_range(&bounds, false).len(), expected);
+        prop_assert_eq!(flat.view().lex_range(&bounds, true), flat.view().lex_range(&bounds, false));
     }
 }
 
@@ -232,7 +232,7 @@ fn scores_are_stored_as_redis_stores_them() {
         assert_eq!(zset.score(member.as_bytes()), Some(score));
     }
     let texts: Vec<_> =
-        zset.as_listpack().expect("it is small").iter().skip(1).step_by(2).map(Element::to_vec).collect();
+        zset.view().as_pack().expect("it is small").iter().skip(1).step_by(2).map(Element::to_vec).collect();
     let texts: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text)).collect();
     assert_eq!(
         texts,
