@@ -13,8 +13,9 @@
 //! aligned to 16, which leaves the low four bits of the pointer free for the table (see [`word`]).
 //!
 //! The value area holds an `i64`, up to [`INLINE_MAX`] bytes of string, a `Vec<u8>` (longer strings, so that appending
-//! is amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), a `Box<Collection>`, or up
-//! to [`INLINE_MAX`] bytes of a packed collection. Its form is a number in the header, not a Rust enum, which keeps the entry thin.
+//! is amortised), a `Box<Bytes>` (very long strings, in the buffer that they were read into), a `Box<Collection>`, or
+//! up to [`INLINE_MAX`] bytes of a packed collection. Its form is a number in the header, not a Rust enum, which keeps
+//! the entry thin.
 //!
 //! This file, [`view`] (reading) and [`word`] (the table's packed pointers) contain the store's `unsafe` code. It is
 //! sound because:

@@ -7,8 +7,8 @@
 //! here, within the limits that Redis 7.2 set for that: `set-max-listpack-entries` and `set-max-listpack-value`. It
 //! takes a fourth of the memory, and walking over some dozen short texts costs as much as hashing.
 //!
-//! A [`Set`] is owned and can be changed. A [`SetRef`] is what readers see: the smallest sets are kept as bytes in their
-//! key's entry, where no `Set` is.
+//! A [`Set`] is owned and can be changed. A [`SetRef`] is what readers see: the smallest sets are kept as bytes in
+//! their key's entry, where no `Set` is.
 //!
 //! The limits are those in force when the set is changed, as in Redis. So every change brings them along.
 

@@ -2,8 +2,8 @@
 //!
 //! A small hash is a [`Pack`] of fields, each followed by its value, in the order in which the fields were added: the
 //! listpack that Redis keeps and saves, without what is of no use here. Looking up walks over it, which costs less than
-//! hashing as long as it is short. When it has more than `hash-max-listpack-entries` fields, or a field or value longer than
-//! `hash-max-listpack-value`, it becomes a table of [`Members`], and it stays one.
+//! hashing as long as it is short. When it has more than `hash-max-listpack-entries` fields, or a field or value longer
+//! than `hash-max-listpack-value`, it becomes a table of [`Members`], and it stays one.
 //!
 //! When a field is given an expiry, the hash becomes [`Timed`], packed or a table as before; it becomes an ordinary one
 //! again when the last such field is gone. Operations of this file see all fields, expired or not; [`Seen`] hides the
