@@ -341,6 +341,8 @@ const KEYED: &[Case] = &[
     case("sdiffstore", |names, n| call(&format!("SDIFFSTORE {}", names.key()), names.keys(n), "")).after(sets),
     case("xadd", |names, n| call(&format!("XADD {} *", names.key()), names.pairs(n / 2), "")),
     case("xdel", |names, n| call(&format!("XDEL {}", names.key()), ids(n), "")).after(entries),
+    case("xdelex", |names, n| call(&format!("XDELEX {} DELREF IDS {n}", names.key()), ids(n), "")).after(pending),
+    case("xackdel", |names, n| call(&format!("XACKDEL {} g ACKED IDS {n}", names.key()), ids(n), "")).after(pending),
     case("xack", |names, n| call(&format!("XACK {} g", names.key()), ids(n), "")).after(pending),
     case("xclaim", |names, n| call(&format!("XCLAIM {} g d 0", names.key()), ids(n), "JUSTID")).after(pending),
     case("xread", |names, n| call("XREAD STREAMS", [names.keys(n / 2), same("0", n / 2)].concat(), "")),

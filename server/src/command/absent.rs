@@ -14,7 +14,7 @@ pub(crate) const COMMANDS: &str = "\
     acl bgrewriteaof clusterscan commandlog eval eval_ro evalsha evalsha_ro fcall fcall_ro \
     function \
     latency module script slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
-    vrem vsetattr vsim waitaof xackdel xdelex";
+    vrem vsetattr vsim waitaof";
 
 /// The prefixes of the commands of Redis's modules, in lower case.
 const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];

@@ -40,6 +40,7 @@ pub(crate) mod stream_claims;
 pub(crate) mod stream_groups;
 pub(crate) mod stream_info;
 pub(crate) mod stream_reads;
+pub(crate) mod stream_removal;
 mod stream_words;
 pub(crate) mod streams;
 pub(crate) mod string_conditions;
@@ -88,6 +89,7 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
         stream_groups::COMMANDS,
         stream_claims::COMMANDS,
         stream_info::COMMANDS,
+        stream_removal::COMMANDS,
         keys::COMMANDS,
         expire::COMMANDS,
         dump::COMMANDS,

@@ -9,7 +9,7 @@ use super::integer;
 use super::lists::write_element;
 use crate::command::{CmdError, Edit, KeyedCtx, NotifyClass, Role, error};
 use crate::store::EntryRef;
-use crate::store::types::stream::{Entry, Keep, Log, Pairs, Stream, StreamId, Trim, WrittenId};
+use crate::store::types::stream::{Entry, Keep, Log, Pairs, References, Stream, StreamId, Trim, WrittenId};
 
 pub(super) const BAD_ID: CmdError = CmdError::text("ERR Invalid stream ID specified as stream command argument");
 const TWO_TRIMS: CmdError =
@@ -113,19 +113,56 @@ pub(super) struct AddOptions {
     pub trim: Option<Trim>,
     /// Position of the trim's threshold.
     threshold_at: usize,
+    /// What becomes of references to trimmed entries, and the position of the word that says so.
+    references: Option<(References, usize)>,
+    /// Positions of the words that ask for a trim, apart from the threshold: MAXLEN or MINID, and LIMIT.
+    trim_at: usize,
+    limit_at: Option<usize>,
     /// The id, unless it is `*`.
     pub id: Option<WrittenId>,
     /// Where the options end: the position of the id.
     pub end: usize,
 }
 
+/// What a word of XADD, XTRIM, XDELEX or XACKDEL says about references.
+pub(super) fn references_of(word: &[u8]) -> Option<References> {
+    if word.eq_ignore_ascii_case(b"keepref") {
+        Some(References::Keep)
+    } else if word.eq_ignore_ascii_case(b"delref") {
+        Some(References::Remove)
+    } else if word.eq_ignore_ascii_case(b"acked") {
+        Some(References::Respect)
+    } else {
+        None
+    }
+}
+
 impl AddOptions {
+    const NONE: Self = Self {
+        nomkstream: false,
+        trim: None,
+        threshold_at: 0,
+        references: None,
+        trim_at: 0,
+        limit_at: None,
+        id: None,
+        end: 2,
+    };
+
+    /// What becomes of references to trimmed entries of this stream. Without groups, there are none.
+    pub(super) fn references_in(&self, stream: &Stream) -> References {
+        match self.references {
+            Some((references, _)) if stream.group_count() > 0 => references,
+            Some(_) | None => References::Keep,
+        }
+    }
+
     /// Reads the options from the third word on. Without `is_add` there is no id, and a trim is required.
     ///
     /// # Errors
     /// Redis's texts.
     pub(super) fn parse(ctx: &KeyedCtx<'_>, args: Args<'_>, is_add: bool) -> Result<Self, CmdError> {
-        let mut options = Self { nomkstream: false, trim: None, threshold_at: 0, id: None, end: 2 };
+        let mut options = Self::NONE;
         let mut limit = None;
         while let Some(word) = args.get(options.end) {
             let at = options.end;
@@ -139,9 +176,14 @@ impl AddOptions {
                 let number =
                     u64::try_from(number).map_err(|_| CmdError::text("ERR The LIMIT argument must be >= 0."))?;
                 limit = Some(number);
+                options.limit_at = Some(at);
                 options.end = at + 1;
             } else if is_add && word.eq_ignore_ascii_case(b"nomkstream") {
                 options.nomkstream = true;
+            } else if let Some(references) = references_of(word) {
+                if options.references.replace((references, at)).is_some() {
+                    return Err(error::SYNTAX);
+                }
             } else if is_add {
                 options.id = Some(WrittenId::parse(word).ok_or(BAD_ID)?);
                 break;
@@ -169,6 +211,7 @@ impl AddOptions {
             Keep::From(strict_id(threshold)?)
         };
         self.trim = Some(Trim { keep, whole_nodes: operator == Some(b"~"), limit: 0 });
+        self.trim_at = at;
         self.threshold_at = threshold_at;
         self.end = threshold_at;
         Ok(())
@@ -199,16 +242,23 @@ impl AddOptions {
         Ok(())
     }
 
-    /// The command as a replica must execute it: with the id that was found, and a trim that says what was kept.
-    /// `None` if that is the command as it was sent.
-    pub(super) fn rewritten(&self, args: Args<'_>, id: Option<StreamId>, log: &Log) -> Option<OwnedArgs> {
+    /// The command as a replica must execute it: with the id that was found, and a trim that says what was kept, or no
+    /// trim if it went by references. `None` if that is the command as it was sent.
+    pub(super) fn rewritten(
+        &self,
+        args: Args<'_>,
+        id: Option<StreamId>,
+        log: &Log,
+        references: References,
+    ) -> Option<OwnedArgs> {
         let trim = self.trim.filter(|trim| trim.whole_nodes);
-        if id.is_none() && trim.is_none() {
+        if id.is_none() && trim.is_none() && self.references.is_none() {
             return None;
         }
         let mut words = OwnedArgs::with_capacity(args.len(), args.total_len() + 2 * StreamId::TEXT_MAX);
         for (at, word) in args.iter().enumerate() {
             match (id, trim) {
+                _ if self.is_left_out(at, references) => {}
                 (Some(id), _) if at == self.end => id.with_text(|text| words.push(text)),
                 (_, Some(_)) if at + 1 == self.threshold_at => words.push(b"="),
                 (_, Some(Trim { keep: Keep::Last(_), .. })) if at == self.threshold_at => {
@@ -221,5 +271,14 @@ impl AddOptions {
             }
         }
         Some(words)
+    }
+
+    /// Whether a replica does not get the word at this position: other servers know no options for references, and what
+    /// a trim by references has removed is told by id.
+    fn is_left_out(&self, at: usize, references: References) -> bool {
+        let is_trim = self.trim.is_some() && (self.trim_at..=self.threshold_at).contains(&at);
+        let is_limit = self.limit_at.is_some_and(|limit| (limit..=limit + 1).contains(&at));
+        self.references.is_some_and(|(_, policy)| policy == at)
+            || (references == References::Respect && (is_trim || is_limit))
     }
 }

@@ -1,19 +1,20 @@
 //! Streams: adding entries, reading ranges of them, and removing them.
 //!
 //! XREAD and XREADGROUP are in [`super::stream_reads`], consumer groups in [`super::stream_groups`], claims in
-//! [`super::stream_claims`], XINFO in [`super::stream_info`]. The stream itself is in [`crate::store::types::stream`].
+//! [`super::stream_claims`], XINFO in [`super::stream_info`], XDELEX and XACKDEL in [`super::stream_removal`]. The stream itself is in [`crate::store::types::stream`].
 //! What is propagated of XADD and XTRIM does not depend on the time or on limits: a found id and the outcome of a trim
 //! are put in place of what asked for them. Redis: t_stream.c.
 
-use protocol::resp::Args;
+use protocol::resp::{Args, OwnedArgs};
 
 use super::integer;
+use super::stream_removal::told_of;
 use super::stream_words::{AddOptions, changed, interval, stream_of, strict_id, strict_ids, write_entries, write_id};
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
-use crate::store::types::stream::{NotAdded, Stream, StreamId, WrittenId};
+use crate::store::types::stream::{NotAdded, References, Removal, Stream, StreamId, WrittenId};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
@@ -22,9 +23,9 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .summary("Appends a new entry to a stream")
         .complexity("O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.")
         .keys(&[KeySpec::at(1).rw().update().notes("UPDATE instead of INSERT because of the optional trimming feature")])
-        .syntax("key:key ['nomkstream@6.2.0] [trim:{strategy:<'maxlen|'minid@6.2.0> [operator:<=='equal|~='approximately>] threshold:string [LIMIT=count:integer@6.2.0]}] id_or_auto:<*='auto_id|id:string> field_value:{field:string value:string}+")
+        .syntax("key:key ['nomkstream@6.2.0] [condition:<'keepref|'delref|'acked>@8.2.0] [trim:{strategy:<'maxlen|'minid@6.2.0> [operator:<=='equal|~='approximately>] threshold:string [LIMIT=count:integer@6.2.0]}] id_or_auto:<*='auto_id|id:string> field_value:{field:string value:string}+")
         .tips(&["nondeterministic_output"])
-        .history(&[("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."), ("7.0.0", "Added support for the `<ms>-*` explicit ID form.")]),
+        .history(&[("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."), ("7.0.0", "Added support for the `<ms>-*` explicit ID form."), ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options.")]),
     Declared::new("XLEN", Arity::exactly(2), Group::Stream, Flags::READONLY.and(Flags::FAST), xlen as KeyedFn)
         .since("5.0.0")
         .summary("Return the number of entries in a stream")
@@ -56,9 +57,9 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .summary("Trims the stream to (approximately if '~' is passed) a certain size")
         .complexity("O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.")
         .keys(&[KeySpec::at(1).rw().delete()])
-        .syntax("key:key trim:{strategy:<'maxlen|'minid@6.2.0> [operator:<=='equal|~='approximately>] threshold:string [LIMIT=count:integer@6.2.0]}")
+        .syntax("key:key trim:{strategy:<'maxlen|'minid@6.2.0> [operator:<=='equal|~='approximately>] threshold:string [LIMIT=count:integer@6.2.0] [condition:<'keepref|'delref|'acked>@8.2.0]}")
         .tips(&["nondeterministic_output"])
-        .history(&[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")]),
+        .history(&[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."), ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options.")]),
     Declared::new("XSETID", Arity::at_least(3), Group::Stream, Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST), xsetid as KeyedFn)
         .since("5.0.0")
         .summary("An internal command for replicating stream values")
@@ -103,18 +104,17 @@ fn xadd(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             Err(why) => return Edit::none(Err(not_added(why))),
         };
         write_id(reply, id);
-        let trimmed = options.trim.map_or(0, |trim| log.trim(trim));
-        let found = options.id.is_none_or(|id| !id.has_seq);
-        let rewritten = if propagating { options.rewritten(args, found.then_some(id), log) } else { None };
-        changed("xadd", 1, Ok((trimmed, rewritten)))
+        let references = options.references_in(stream);
+        let removal = options.trim.map(|trim| stream.trim(trim, references)).unwrap_or_default();
+        let found = options.id.is_none_or(|id| !id.has_seq).then_some(id);
+        let rewritten = if propagating { options.rewritten(args, found, stream.log(), references) } else { None };
+        changed("xadd", 1, Ok((removal, rewritten)))
     })?;
-    let (trimmed, rewritten) = added?;
-    if trimmed > 0 {
+    let (removal, rewritten) = added?;
+    if removal.count() > 0 {
         ctx.data.notify(NotifyClass::Stream, "xtrim", &key);
     }
-    if let Some(words) = rewritten {
-        ctx.data.effects.propagate_all_instead([words]);
-    }
+    settle_trim(ctx, &key, &removal, rewritten);
     DONE
 }
 
@@ -186,21 +186,32 @@ fn xdel(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
+/// Propagates a command that has trimmed, in other words if there are any, and what it did to references.
+fn settle_trim(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, removal: &Removal, rewritten: Option<OwnedArgs>) {
+    ctx.data.effects.dirty += removal.released.len() as u64;
+    if ctx.data.effects.propagating && (rewritten.is_some() || !removal.deleted.is_empty()) {
+        let told = told_of(key.bytes, removal);
+        ctx.data.effects.propagate_all_instead(rewritten.into_iter().chain(told));
+    }
+}
+
 fn xtrim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let options = AddOptions::parse(ctx, args, false)?;
     let Some(trim) = options.trim else { return Err(error::SYNTAX) };
     let key = ctx.data.key(&args[1]);
     let propagating = ctx.data.effects.propagating;
     let trimmed = ctx.data.edit(&key, |stream: &mut Stream| {
-        let removed = stream.log_mut().trim(trim);
-        let rewritten = if propagating { options.rewritten(args, None, stream.log()) } else { None };
-        changed("xtrim", removed as usize, (removed, rewritten))
+        let references = options.references_in(stream);
+        let removal = stream.trim(trim, references);
+        let is_told = propagating && references != References::Respect;
+        let rewritten = if is_told { options.rewritten(args, None, stream.log(), references) } else { None };
+        changed("xtrim", removal.count() as usize, (removal, rewritten))
     })?;
-    let (removed, rewritten) = trimmed.unwrap_or_default();
-    if let Some(words) = rewritten.filter(|_| removed > 0) {
-        ctx.data.effects.propagate_all_instead([words]);
+    let (removal, rewritten) = trimmed.unwrap_or_default();
+    if removal.count() > 0 {
+        settle_trim(ctx, &key, &removal, rewritten);
     }
-    ctx.reply.int(removed as i64);
+    ctx.reply.int(removal.count() as i64);
     DONE
 }
 

@@ -70,3 +70,42 @@ fn a_delivery_is_propagated_as_claims() {
     check(&deleted, "XAUTOCLAIM s g b 0 0", &["MULTI", &both[0], &both[1], "EXEC"], &new);
     check(&D, "XAUTOCLAIM s g b 999999 0", &[], &[]);
 }
+
+/// The commands of Redis 8.2 have no oracle here: a replica of any version must come to the same.
+#[test]
+fn a_removal_by_references_is_propagated_as_acknowledgements_and_deletions() {
+    check(&D, "XDELEX s IDS 2 1-1 9-9", &["XDEL s 1-1"], &["xdel s"]);
+    check(&D, "XDELEX s IDS 1 9-9", &[], &[]);
+    check(&D, "XDELEX s DELREF IDS 2 1-1 2-1", &["MULTI", "XACK s g 1-1", "XDEL s 1-1 2-1", "EXEC"], &["xdel s"]);
+    check(&D, "XDELEX s ACKED IDS 2 1-1 2-1", &[], &[]);
+    let acked = [D[0], D[1], D[2], D[3], D[4], "XACK s g 1-1", "XDEL s 1-2"];
+    check(&acked, "XDELEX s ACKED IDS 2 1-1 2-1", &["XDEL s 1-1"], &["xdel s"]);
+    check(&acked, "XDELEX s DELREF IDS 1 1-2", &["XACK s g 1-2"], &[]);
+    check(&D, "XACKDEL s g IDS 2 1-1 2-1", &["MULTI", "XACK s g 1-1", "XDEL s 1-1", "EXEC"], &["xdel s"]);
+    let two = [D[0], D[1], D[2], D[3], "XGROUP CREATE s f 0", D[4], "XREADGROUP GROUP f a COUNT 1 STREAMS s >"];
+    let all = ["MULTI", "XACK s f 1-1", "XACK s g 1-1 1-2", "XDEL s 1-1 1-2", "EXEC"];
+    check(&two, "XACKDEL s g DELREF IDS 2 1-1 1-2", &all, &["xdel s"]);
+    check(&two, "XACKDEL s g ACKED IDS 2 1-1 1-2", &["XACK s g 1-1 1-2"], &[]);
+    check(&two, "XACKDEL s x IDS 1 1-1", &[], &[]);
+}
+
+#[test]
+fn a_trim_by_references_is_propagated_without_the_words_of_redis_8_2() {
+    check(&S, "XADD s KEEPREF MAXLEN 2 5-* f v", &["XADD s MAXLEN 2 5-0 f v"], &["xadd s", "xtrim s"]);
+    check(&S, "XADD s ACKED MAXLEN 2 5-1 f v", &["XADD s MAXLEN 2 5-1 f v"], &["xadd s", "xtrim s"]);
+    check(&S, "XADD s DELREF 5-1 f v", &["XADD s 5-1 f v"], &["xadd s"]);
+    let both = ["xadd s", "xtrim s"];
+    check(
+        &D,
+        "XADD s DELREF MAXLEN = 2 5-1 f v",
+        &["MULTI", "XADD s MAXLEN = 2 5-1 f v", "XACK s g 1-1 1-2", "EXEC"],
+        &both,
+    );
+    check(&D, "XADD s MAXLEN ~ 2 LIMIT 9 ACKED 5-1 f v", &["XADD s 5-1 f v"], &["xadd s"]);
+    let acked = [D[0], D[1], D[2], D[3], D[4], "XACK s g 1-2"];
+    check(&acked, "XADD s ACKED MAXLEN 1 5-* f v", &["MULTI", "XADD s 5-0 f v", "XDEL s 1-2", "EXEC"], &both);
+    check(&acked, "XTRIM s MINID 2-1 ACKED", &["XDEL s 1-2"], &["xtrim s"]);
+    check(&acked, "XTRIM s MINID 2-1 DELREF", &["MULTI", "XTRIM s MINID 2-1", "XACK s g 1-1", "EXEC"], &["xtrim s"]);
+    check(&acked, "XTRIM s KEEPREF MAXLEN ~ 0", &["XTRIM s MAXLEN = 0"], &["xtrim s"]);
+    check(&acked, "XTRIM s MAXLEN 5 ACKED", &[], &[]);
+}

@@ -10,6 +10,7 @@ mod entries;
 mod groups;
 mod ids;
 mod numbers;
+mod removal;
 
 use crate::check_with;
 

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use redis::cluster::cluster_pipe;
-use redis::streams::{StreamAutoClaimOptions, StreamReadOptions};
+use redis::streams::{
+    StreamAddOptions, StreamAutoClaimOptions, StreamDeletionPolicy, StreamReadOptions, StreamTrimStrategy,
+    StreamTrimmingMode, XAckDelStatusCode, XDelExStatusCode,
+};
 use redis::{ErrorKind, HashFieldExpirationOptions, IntegerReplyOrNoOp, SetExpiry, TypedCommands, ValueType, cmd};
 use redis_rs_tests::{Cluster, in_both, while_waiting};
 
@@ -205,4 +208,32 @@ fn a_missing_command_says_so() {
     assert!(error.to_string().contains("unknown command"), "{error}");
     assert_ne!(error.kind(), ErrorKind::Io);
     cluster.stop();
+}
+
+#[test]
+fn entries_are_deleted_with_their_references() {
+    in_both(|cluster, protocol| {
+        let mut client = cluster.connect(protocol);
+        for number in 1..=4 {
+            client.xadd("log", format!("{number}-1"), &[("f", "v")]).expect("it adds");
+        }
+        client.xgroup_create("log", "g", "0").expect("it is made");
+        let options = StreamReadOptions::default().group("g", "ada").count(3);
+        client.xread_options(&["log"], &[">"], &options).expect("it reads");
+        let ids = ["1-1", "4-1", "9-9"];
+        let deleted = client.xdel_ex("log", &ids, StreamDeletionPolicy::Acked).expect("it is done");
+        let needed = XDelExStatusCode::NotDeletedUnacknowledgedOrStillReferenced;
+        assert_eq!(
+            deleted,
+            [needed, XDelExStatusCode::NotDeletedUnacknowledgedOrStillReferenced, XDelExStatusCode::IdNotFound]
+        );
+        let acked = client.xack_del("log", "g", &["1-1", "9-9"], StreamDeletionPolicy::Acked).expect("it is done");
+        assert_eq!(acked, [XAckDelStatusCode::AcknowledgedAndDeleted, XAckDelStatusCode::IdNotFound]);
+        let deleted = client.xdel_ex("log", &["2-1"], StreamDeletionPolicy::DelRef).expect("it is done");
+        assert_eq!(deleted, [XDelExStatusCode::Deleted]);
+        let trim = StreamTrimStrategy::maxlen(StreamTrimmingMode::Exact, 1);
+        let options = StreamAddOptions::default().set_deletion_policy(StreamDeletionPolicy::Acked).trim(trim);
+        client.xadd_options("log", "5-1", &[("f", "v")], &options).expect("it adds");
+        assert_eq!(client.xlen("log").expect("it counts"), 3, "3-1 is pending, 4-1 and 5-1 are not read");
+    });
 }

@@ -242,6 +242,29 @@ impl Log {
         true
     }
 
+    /// Removes entries that are there, in the order of their ids, and finds the first id again.
+    pub(super) fn delete_all(&mut self, ids: &[StreamId]) {
+        let mut rest = ids;
+        while let [first, ..] = rest {
+            let Some((&node_id, node)) = self.nodes.seek_back(first).and_then(|place| self.nodes.at(place)) else {
+                break;
+            };
+            let last = node.last_id(node_id);
+            let (here, others) = rest.split_at(rest.partition_point(|id| *id <= last).max(1));
+            if node.live() == here.len() as u64 {
+                self.drop_node(node_id);
+            } else {
+                self.edit_node(node_id, |node| node.delete_all(node_id, here));
+            }
+            rest = others;
+        }
+        if let Some(last) = ids.last() {
+            self.len -= ids.len() as u64;
+            self.counters.max_deleted = self.counters.max_deleted.max(*last);
+            self.deleted();
+        }
+    }
+
     /// Finds the first id again, after entries were removed.
     pub fn deleted(&mut self) {
         self.counters.first_id =

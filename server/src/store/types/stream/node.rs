@@ -264,6 +264,15 @@ impl Node {
         places.len() as u64
     }
 
+    /// Marks live entries with these ids, which ascend, as deleted.
+    pub(super) fn delete_all(&mut self, node_id: StreamId, ids: &[StreamId]) {
+        let mut rest = ids.iter().peekable();
+        let is_meant = |entry: &Entry<'_>| rest.next_if(|id| **id == entry.id).is_some();
+        let places: Vec<Place> = self.entries(node_id).filter(is_meant).map(|entry| entry.place).collect();
+        places.iter().for_each(|place| self.mark(*place));
+        self.shift_counts(places.len() as i64);
+    }
+
     /// Sets the mark of a deleted entry. Flags take as many bytes with it as without, so places stay true.
     fn mark(&mut self, place: Place) {
         let flags = number(Some(self.pack.element(place)));
