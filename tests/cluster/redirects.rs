@@ -1,6 +1,7 @@
 //! MOVED, ASK, TRYAGAIN, CROSSSLOT and CLUSTERDOWN: when each is sent, and with which text.
 
 use integration::cluster::{Cluster, ClusterSpec};
+use integration::oracle::slotd_is_stock;
 use integration::resp::key_slot;
 use integration::wait::{secs, wait_until};
 
@@ -142,19 +143,52 @@ fn a_slot_on_its_way_asks_and_asks_to_try_again() {
     cluster.wait_stable();
 }
 
+/// Commands that wait for `foo`, each of another kind. The stream has a group, so it moves with its slot.
+const WAITING: [&str; 5] = [
+    "BLPOP foo 0",
+    "BZPOPMIN foo 0",
+    "XREAD BLOCK 0 STREAMS foo $",
+    "XREADGROUP GROUP g a BLOCK 0 STREAMS foo >",
+    "XREADGROUP GROUP g b NOACK BLOCK 0 STREAMS foo >",
+];
+
 #[test]
-fn a_client_blocked_on_a_slot_that_leaves_is_redirected() {
+fn a_client_blocked_on_a_slot_that_leaves_is_redirected_once() {
     let cluster = ClusterSpec::new(3, 0).create();
     let (from, to) = owner_and_other(&cluster, "foo");
-    let mut blocked = cluster.connect(from);
-    blocked.send(&["BLPOP", "foo", "0"]).expect("sent");
-    wait_until("the client to block", secs(5), || cluster.nodes[from].info("blocked_clients") == "1");
-    let id = cluster.id(to);
-    for node in [to, from] {
-        assert!(cluster.nodes[node].cmd(&format!("CLUSTER SETSLOT 12182 NODE {id}")).is_ok());
+    for line in WAITING {
+        if line.starts_with('X') {
+            assert!(cluster.nodes[from].cmd("XGROUP CREATE foo g $ MKSTREAM").is_ok());
+        }
+        let mut blocked = cluster.connect(from);
+        blocked.send(&line.split(' ').collect::<Vec<_>>()).expect("sent");
+        wait_until("the client to block", secs(5), || cluster.nodes[from].info("blocked_clients") == "1");
+        let [from_id, to_id] = [from, to].map(|node| cluster.id(node));
+        let set = |node: usize, words: &str| {
+            assert!(cluster.nodes[node].cmd(&format!("CLUSTER SETSLOT 12182 {words}")).is_ok(), "{line}");
+        };
+        set(to, &format!("IMPORTING {from_id}"));
+        set(from, &format!("MIGRATING {to_id}"));
+        if line.starts_with('X') {
+            let port = cluster.nodes[to].port();
+            assert!(cluster.nodes[from].cmd(&format!("MIGRATE 127.0.0.1 {port} foo 0 5000")).is_ok(), "{line}");
+        }
+        [to, from].iter().for_each(|node| set(*node, &format!("NODE {to_id}")));
+        let reply = blocked.reply(secs(10)).expect("a reply");
+        // A reader of a group notices that its key has gone, which comes before the slot goes.
+        let place = format!("12182 127.0.0.1:{}", cluster.nodes[to].port());
+        let expected = match (line.starts_with("XREADGROUP"), slotd_is_stock()) {
+            (false, _) => format!("MOVED {place}"),
+            (true, false) => format!("ASK {place}"),
+            (true, true) => "UNBLOCKED the stream key no longer exists".to_owned(),
+        };
+        assert_eq!(reply.text(), expected, "{line}");
+        // One reply and no more: the next one is that of the next command.
+        assert_eq!(blocked.cmd("PING").text(), "PONG", "{line}");
+        wait_until("nobody to be blocked", secs(5), || cluster.nodes[from].info("blocked_clients") == "0");
+        cluster.nodes[to].cmd("DEL foo");
+        [from, to].iter().for_each(|node| set(*node, &format!("NODE {from_id}")));
     }
-    let reply = blocked.reply(secs(10)).expect("a redirection");
-    assert_eq!(reply.text(), format!("MOVED 12182 127.0.0.1:{}", cluster.nodes[to].port()));
 }
 
 #[test]

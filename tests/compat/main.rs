@@ -43,6 +43,7 @@ mod pubsub;
 mod pushes;
 mod random;
 mod random_blocking;
+mod random_fields;
 mod random_words;
 mod scan;
 mod sort;

@@ -1,5 +1,5 @@
-//! Random blocking: several clients wait for lists that others fill, move, rename and replace, on both servers in
-//! lock-step.
+//! Random blocking: several clients wait for lists, sorted sets and streams that others fill, move, rename and replace,
+//! on both servers in lock-step.
 //!
 //! Which client is served, in which order and with what, depends on the order of events, so the two servers are driven
 //! together. A step is one command of one client that is free on both; then both servers must come to rest with the
@@ -93,10 +93,12 @@ impl<'n> Side<'n> {
             client.ok(&format!("SELECT {db}"));
             for key in ["a", "b", "c", "d"] {
                 left.push(format!(
-                    "database {db}: {key} {:?} {:?} {:?}",
+                    "database {db}: {key} {:?} {:?} {:?} {:?} {:?}",
                     client.cmd(&format!("LRANGE {key} 0 -1")),
                     client.cmd(&format!("ZRANGE {key} 0 -1 WITHSCORES")),
-                    client.cmd(&format!("GET {key}"))
+                    client.cmd(&format!("GET {key}")),
+                    client.cmd(&format!("XRANGE {key} - +")),
+                    client.cmd(&format!("XPENDING {key} g"))
                 ));
             }
         }

@@ -181,7 +181,7 @@ impl Node {
                 shell
             }
         };
-        command.args(&self.spec.file);
+        command.args(self.spec.binary.first_words()).args(&self.spec.file);
         command.arg("--port").arg(self.port().to_string()).arg("--dir").arg(&self.dir);
         command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
         for (name, value) in &self.spec.directives {

@@ -6,24 +6,37 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The two kinds of server that the harness starts.
+use crate::redis_cli::oracle_script;
+
+/// The kinds of server that the harness starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
     /// The server under test: `$SLOTD_BIN`, or the `slotd` that cargo built beside this test.
     Slotd,
     /// The stock `redis-server` of Debian (7.0.15): `$REDIS_SERVER_BIN`, or the one on the path.
     Stock,
+    /// A server that the oracle script runs under this name: `redis8` or `valkey9`.
+    Later(&'static str),
 }
 
 impl Binary {
     /// Path of the executable.
     ///
     /// # Panics
-    /// When slotd has not been built.
+    /// When slotd has not been built, or there is no script for a later version.
     pub fn path(self) -> PathBuf {
         match self {
             Self::Stock => env::var_os("REDIS_SERVER_BIN").map_or_else(|| PathBuf::from("redis-server"), PathBuf::from),
             Self::Slotd => env::var_os("SLOTD_BIN").map_or_else(built_slotd, PathBuf::from),
+            Self::Later(_) => oracle_script().expect("an oracle: set ORACLE to its path"),
+        }
+    }
+
+    /// The words between the executable and the server's own arguments.
+    pub fn first_words(self) -> Option<&'static str> {
+        match self {
+            Self::Slotd | Self::Stock => None,
+            Self::Later(name) => Some(name),
         }
     }
 

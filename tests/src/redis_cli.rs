@@ -4,6 +4,7 @@ use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 /// The result of a run of redis-cli.
 #[derive(Debug, Clone)]
@@ -80,6 +81,16 @@ pub fn redis_cli_within<S: AsRef<str>>(args: &[S], limit_s: u32) -> CliOutput {
 /// # Panics
 /// When it is not installed.
 pub fn run<S: AsRef<str>>(cli: Cli, args: &[S], limit_s: u32) -> CliOutput {
+    let asks = args.first().is_some_and(|a| a.as_ref() == "--cluster");
+    // `--cluster fix` asks some of its questions even with --cluster-yes.
+    run_with_input(cli, args, if asks { b"yes\nyes\nyes\nyes\n" } else { b"" }, limit_s)
+}
+
+/// The same, with something to read.
+///
+/// # Panics
+/// When it is not installed.
+pub fn run_with_input<S: AsRef<str>>(cli: Cli, args: &[S], input: &[u8], limit_s: u32) -> CliOutput {
     let mut child = Command::new("timeout")
         .arg(limit_s.to_string())
         .args(cli.words())
@@ -89,12 +100,12 @@ pub fn run<S: AsRef<str>>(cli: Cli, args: &[S], limit_s: u32) -> CliOutput {
         .stderr(Stdio::piped())
         .spawn()
         .expect("redis-cli runs: Debian's package redis-tools");
-    if args.first().is_some_and(|a| a.as_ref() == "--cluster") {
-        // `--cluster fix` asks some of its questions even with --cluster-yes. A redis-cli that asks nothing may have
-        // already ended.
-        let _ = child.stdin.take().expect("piped").write_all(b"yes\nyes\nyes\nyes\n");
-    }
-    let output = child.wait_with_output().expect("redis-cli ends");
+    let mut stdin = child.stdin.take().expect("piped");
+    let output = thread::scope(|scope| {
+        // A redis-cli that reads nothing may have already ended. It must not wait for its output to be read meanwhile.
+        scope.spawn(move || _ = stdin.write_all(input));
+        child.wait_with_output().expect("redis-cli ends")
+    });
     CliOutput {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -273,3 +273,130 @@ XINFO GROUPS s
 "#,
     );
 }
+
+#[test]
+fn a_reader_has_one_reply_when_its_node_becomes_a_replica() {
+    both(
+        r#"
+== a read
+@b !send XREAD BLOCK 0 STREAMS s $
+!blocked 1
+REPLICAOF 127.0.0.1 1
+@b !read
+@b PING
+!blocked 0
+REPLICAOF NO ONE
+XADD s 1-1 f v
+@b !silent
+== a read of a group
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+@c !send XREADGROUP GROUP g bob NOACK BLOCK 10000 STREAMS s >
+!blocked 2
+REPLICAOF 127.0.0.1 1
+@b !read
+@c !read
+@b PING
+@c PING
+!blocked 0
+REPLICAOF NO ONE
+XADD s 1-1 f v
+@b !silent
+@c !silent
+XINFO GROUPS s
+== several keys
+XGROUP CREATE s g $ MKSTREAM
+XGROUP CREATE t g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s t > >
+!blocked 1
+REPLICAOF 127.0.0.1 1
+@b !read
+@b PING
+REPLICAOF NO ONE
+"#,
+    );
+}
+
+#[test]
+fn a_reader_has_one_reply_when_what_it_waits_for_goes() {
+    both(
+        r#"
+== both keys are deleted at once
+XGROUP CREATE s g $ MKSTREAM
+XGROUP CREATE t g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s t > >
+!blocked 1
+DEL s t
+@b !read
+@b PING
+== the group is destroyed, and the key deleted
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+MULTI
+XGROUP DESTROY s g
+DEL s
+EXEC
+@b !read
+@b PING
+== the group is destroyed and made again
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+MULTI
+XGROUP DESTROY s g
+XGROUP CREATE s g $
+EXEC
+@b !silent
+XADD s 1-1 f v
+@b !read
+@b PING
+== an entry, and then the key is deleted
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+MULTI
+XADD s 1-1 f v
+DEL s
+EXEC
+@b !read
+@b PING
+== the key becomes another type's, and a stream again
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+MULTI
+DEL s
+RPUSH s a
+DEL s
+XGROUP CREATE s g $ MKSTREAM
+EXEC
+@b !silent
+XADD s 1-1 f v
+@b !read
+@b PING
+== a read without a group outlives its key
+XADD s 1-1 f v
+@b !send XREAD BLOCK 0 STREAMS s $
+!blocked 1
+DEL s
+SET s v
+@b !silent
+DEL s
+XADD s 2-1 f v
+@b !read
+@b PING
+== two readers of one group
+XGROUP CREATE s g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+@c !send XREADGROUP GROUP g bob BLOCK 0 STREAMS s >
+!blocked 2
+XGROUP DESTROY s g
+@b !read
+@c !read
+@b PING
+@c PING
+!blocked 0
+"#,
+    );
+}
