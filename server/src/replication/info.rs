@@ -48,7 +48,7 @@ fn write_primary(primary: &PrimaryInfo, facts: &ReplicationInfo, out: &mut InfoW
     out.field("master_link_status", if primary.link_up { "up" } else { "down" });
     out.field("master_last_io_seconds_ago", primary.last_io_seconds_ago);
     out.field("master_sync_in_progress", u8::from(primary.sync.is_some()));
-    out.field("slave_read_repl_offset", offset);
+    out.field("slave_read_repl_offset", offset + primary.unapplied as i64);
     out.field("slave_repl_offset", offset);
     if let Some(sync) = primary.sync {
         let share = if sync.total == 0 { 0.0 } else { sync.read as f64 * 100.0 / sync.total as f64 };

@@ -33,7 +33,7 @@ mod supply;
 pub(crate) mod transfer;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -107,6 +107,8 @@ pub(crate) struct PrimaryInfo {
     pub offset_known: bool,
     /// Bytes applied, or -1 before the first sync.
     pub read_offset: i64,
+    /// Bytes read beyond those that are applied.
+    pub unapplied: usize,
     /// Only while the link is down; -1 if it has never been up.
     pub link_down_since_s: Option<i64>,
 }
@@ -146,6 +148,8 @@ pub(crate) struct Replication {
     generation: AtomicU64,
     offset: AtomicI64,
     last_io_ms: AtomicI64,
+    /// Bytes of the primary's stream that were read and are not applied yet: a pause holds them back.
+    unapplied: AtomicUsize,
     roles: Roles,
     failover: Mutex<Option<Failover>>,
     /// A replica has acknowledged.
@@ -176,6 +180,7 @@ impl Replication {
             generation: AtomicU64::new(0),
             offset: AtomicI64::new(0),
             last_io_ms: AtomicI64::new(0),
+            unapplied: AtomicUsize::new(0),
             roles: Roles::default(),
             failover: Mutex::default(),
             acknowledged: Notify::new(),
@@ -355,6 +360,11 @@ impl Replication {
                 sync_last_io_s: (now - following.transfer.io_ms) / 1000,
                 offset_known: following.phase == LinkPhase::Connected || following.resume,
                 read_offset: if following.phase == LinkPhase::Connected { core.history.offset } else { -1 },
+                unapplied: if following.phase == LinkPhase::Connected {
+                    self.unapplied.load(Ordering::Relaxed)
+                } else {
+                    0
+                },
                 link_down_since_s: (following.phase != LinkPhase::Connected)
                     .then(|| following.down_since_ms.map_or(-1, |since| (now - since) / 1000)),
             }),

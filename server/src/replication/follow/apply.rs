@@ -44,6 +44,7 @@ impl FollowTask {
         let handle = session.handle.clone();
         loop {
             let run = applier.run(self, wire, session)?;
+            self.replication.unapplied.store(wire.buffer.len(), Ordering::Relaxed);
             if run.asked {
                 self.send_ack(wire).await?;
             }
