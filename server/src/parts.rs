@@ -16,8 +16,8 @@ pub use crate::store::types::set::{Set, SetLimits};
 /// Streams.
 pub mod stream {
     pub use crate::store::types::stream::{
-        Consumer, Counters, Delivery, Entry, Fields, Group, Keep, Log, NotAdded, Pairs, Pending, Stream, StreamId,
-        StreamLimits, Trim, WrittenId,
+        Consumer, Counters, Delivery, Entry, Fields, Group, Keep, Log, NotAdded, Pairs, Pending, References, Removal,
+        Removed, Stream, StreamId, StreamLimits, Trim, WrittenId,
     };
 }
 pub use crate::store::types::zset::{ZSet, ZSetOptions};

@@ -20,6 +20,7 @@ mod psync;
 mod rdb;
 mod reconnect;
 mod reload;
+mod replica_link;
 mod resync_keeps_data;
 mod role_changes;
 mod wait_command;

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slotd::parts::stream::{Delivery, Group, Keep, Pending, Stream, StreamId, StreamLimits, Trim};
+use slotd::parts::stream::{
+    Delivery, Group, Keep, Pending, References, Removal, Stream, StreamId, StreamLimits, Trim,
+};
 use slotd::parts::{
     Collection, Digest, Hash, HashLimits, List, ListOptions, PayloadLimits, Set, SetLimits, Value, ValueRef, ZSet,
     ZSetOptions, dump, restore,
@@ -124,7 +126,9 @@ fn exercise_stream(stream: &mut Stream, script: &[u8]) {
         let (op, at) = (step[0], usize::from(step[1]));
         let id = stream.log().range(StreamId::MIN, StreamId::MAX).nth(at % 8).map_or(StreamId::MIN, |entry| entry.id);
         let name = stream.groups().next().map_or_else(|| b"group".to_vec(), |(name, _)| name.to_vec());
-        match op % 7 {
+        let references = [References::Keep, References::Remove, References::Respect][usize::from(op) / 9 % 3];
+        let keep = if op > 99 { Keep::From(id) } else { Keep::Last(at as u64) };
+        match op % 9 {
             0 => _ = stream.log_mut().add(None, &[(&step[..1], script)][..], &limits, 1),
             1 => {
                 stream.log_mut().delete(id);
@@ -142,6 +146,11 @@ fn exercise_stream(stream: &mut Stream, script: &[u8]) {
                     group.set_pending(id, pending);
                 }
             }),
+            6 => {
+                _ = stream.remove(id, references, &mut Removal::default());
+                stream.log_mut().deleted();
+            }
+            7 => _ = stream.trim(Trim { keep, whole_nodes: at > 99, limit: u64::from(op) / 50 }, references),
             _ => _ = stream.edit_group(&name, |group, log| {
                 group.acknowledge(id);
                 group.lag(log);

@@ -15,7 +15,7 @@ directives! {
     PORT = int("port", 0, 65535, 6379);
     /// Addresses to listen on; a leading `-` makes one optional, `*` means every IPv4 address, `::*` every IPv6 one.
     BIND = Directive::new("bind", Kind::Addresses, Default::Text("* -::*"));
-    /// Source address of outgoing connections (replication, cluster bus, MIGRATE).
+    /// Source address of outgoing connections (replication, cluster bus).
     BIND_SOURCE_ADDR = optional("bind-source-addr");
     /// Path of a Unix socket to listen on.
     UNIXSOCKET = optional("unixsocket").immutable().no_effect();

@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use self::pace::Pace;
-use self::wire::{End, Wire};
+use self::wire::{End, Wire, connect};
 use super::Replication;
 use super::core::{Following, LinkPhase};
 use super::handshake::{Answer, Handshake, Introduction, Step};
@@ -136,8 +136,8 @@ impl FollowTask {
         let patience = Duration::from_secs(self.replication.engine.config.int(ids::REPL_TIMEOUT).max(1) as u64);
         self.with_following(|following| following.phase = LinkPhase::Connecting)?;
         self.replication.engine.log.notice(format_args!("MASTER <-> REPLICA sync started"));
-        let connect = TcpStream::connect((host.as_str(), port));
-        let stream = timeout(patience, connect)
+        let source = self.replication.engine.config.string(ids::BIND_SOURCE_ADDR).parse().ok();
+        let stream = timeout(patience, connect(host, port, source))
             .await
             .map_err(|_| End::Lost("Timeout connecting to the MASTER...".to_owned()))??;
         let _ = stream.set_nodelay(true);

@@ -1,10 +1,11 @@
 //! The socket to the primary, with bytes that were read and not used; and why a link ends.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 /// Bytes read at once.
@@ -32,6 +33,21 @@ impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
         Self::Lost(error.to_string())
     }
+}
+
+/// Connects, from an address of this machine if one is given. If that does not work, from any, as Redis does.
+pub(super) async fn connect(host: &str, port: u16, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    if let Some(source) = source {
+        for address in lookup_host((host, port)).await?.filter(|address| address.is_ipv4() == source.is_ipv4()) {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            if socket.bind(SocketAddr::new(source, 0)).is_ok()
+                && let Ok(stream) = socket.connect(address).await
+            {
+                return Ok(stream);
+            }
+        }
+    }
+    TcpStream::connect((host, port)).await
 }
 
 /// A connection to the primary.

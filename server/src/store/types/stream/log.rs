@@ -245,12 +245,11 @@ impl Log {
     /// Removes entries that are there, in the order of their ids, and finds the first id again.
     pub(super) fn delete_all(&mut self, ids: &[StreamId]) {
         let mut rest = ids;
-        while let [first, ..] = rest {
-            let Some((&node_id, node)) = self.nodes.seek_back(first).and_then(|place| self.nodes.at(place)) else {
-                break;
-            };
-            let last = node.last_id(node_id);
-            let (here, others) = rest.split_at(rest.partition_point(|id| *id <= last).max(1));
+        while let Some(place) = rest.first().and_then(|first| self.nodes.seek_back(first)) {
+            let Some((&node_id, node)) = self.nodes.at(place) else { break };
+            // Not the last id of the node: it may be that of a deleted entry, and those of a damaged file are anything.
+            let next = self.nodes.at(self.nodes.after(place)).map(|(id, _)| *id);
+            let (here, others) = rest.split_at(rest.partition_point(|id| next.is_none_or(|next| *id < next)));
             if node.live() == here.len() as u64 {
                 self.drop_node(node_id);
             } else {

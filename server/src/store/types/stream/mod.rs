@@ -23,7 +23,7 @@ pub use id::{StreamId, WrittenId};
 pub(crate) use log::UNKNOWN;
 pub use log::{Counters, Log, NotAdded, Trim};
 pub use node::{Entry, Fields, Keep, Pairs, StreamLimits};
-pub(crate) use references::{References, Removal, Removed};
+pub use references::{References, Removal, Removed};
 
 use crate::store::entry::spent;
 use map::ChunkMap;
