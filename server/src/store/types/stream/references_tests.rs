@@ -101,7 +101,8 @@ proptest! {
                 Keep::Last(max) => all.len() as u64 - expected.len() as u64 <= max,
                 Keep::From(first) => id(*ms) >= first,
             };
-            if !is_enough && !(references == References::Respect && needed(*ms)) {
+            let stays = references == References::Respect && needed(*ms);
+            if !is_enough && !stays {
                 expected.insert(*ms);
             }
         }
