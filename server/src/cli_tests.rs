@@ -43,7 +43,7 @@ fn a_node_takes_file_options_and_stdin_as_redis_does() {
 fn version_has_the_form_that_scripts_parse() {
     for word in ["-v", "--version"] {
         let Ok(Invocation::Print(text)) = parse_as("slotd", &[word]) else { panic!("{word}") };
-        assert!(text.starts_with("Redis server v=7.0.15 sha="), "{text}");
+        assert!(text.starts_with("Redis server v=7.2.4 sha="), "{text}");
         assert!(text.contains(concat!("slotd=", env!("CARGO_PKG_VERSION"))));
     }
 }

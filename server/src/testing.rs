@@ -20,6 +20,7 @@ use crate::base::clock::ManualClock;
 use crate::command::{Declared, KeyedFn};
 use crate::config::Config;
 use crate::config::file::Sources;
+use crate::engine::handler::Subsystem;
 use crate::engine::ports::Feed;
 use crate::engine::registry::{Registry, Table};
 use crate::engine::{Engine, dispatch::Next, intake::Intake};
@@ -239,6 +240,7 @@ fn tables(more: &'static [Declared<KeyedFn>]) -> Vec<Table> {
     tables.push(Table::Session(crate::clients::pubsub::COMMANDS));
     tables.push(Table::Session(crate::clients::monitor::COMMANDS));
     tables.push(Table::Session(crate::cluster::migrate::COMMANDS));
+    tables.push(Table::Service(Subsystem::Cluster, crate::cluster::commands::specs()));
     tables.push(Table::Session(crate::ops::config::COMMANDS));
     tables.push(Table::Session(crate::ops::info::COMMANDS));
     tables.push(Table::Session(crate::ops::introspect::commands::COMMANDS));

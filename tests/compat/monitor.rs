@@ -53,7 +53,7 @@ CLIENT SETNAME me
 @m {monitor} !read
 DBSIZE
 @m {monitor} !read
-SCAN 0 COUNT 100
+{shape} SCAN 0 COUNT 100
 @m {monitor} !read
 SORT missing
 @m {monitor} !read

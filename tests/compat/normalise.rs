@@ -11,7 +11,7 @@
 //! | `{sorted}` | the elements without their order |
 //! | `{near 50}` | a number, with this tolerance |
 //! | `{code}` | the first word of an error |
-//! | `{keys}` | names in `name=value` and `name:value` text |
+//! | `{keys}` | names in `name=value` and `name:value` text; not those that Redis 7.2 has added to CLIENT LIST |
 //! | `{names}` | the same, in any order |
 //! | `{fields a b}` | these fields of INFO-like text |
 //! | `{counts a b}` | the statistics of these commands in INFO commandstats, without times |
@@ -150,7 +150,9 @@ fn deep_text(value: &Value) -> String {
 }
 
 fn names(text: &str) -> Vec<&str> {
-    text.split([' ', '\r', '\n']).filter_map(|f| f.split_once(['=', ':']).map(|(name, _)| name)).collect()
+    let name = |field: &'_ str| field.split_once(['=', ':']).map(|(name, _)| name.len());
+    let fields = text.split([' ', '\r', '\n']).filter_map(|field| Some(&field[..name(field)?]));
+    fields.filter(|name| !["lib-name", "lib-ver"].contains(name)).collect()
 }
 
 fn shape(value: &Value) -> String {

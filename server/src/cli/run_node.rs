@@ -13,7 +13,7 @@ use super::run::{Call, PidFile, keep_pages_small, listen, waiting_room};
 use super::{NodeArgs, title};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::file::LoadError;
-use crate::config::{Config, REDIS_VERSION, ids};
+use crate::config::{Config, ids};
 use crate::engine::Engine;
 use crate::logging::NodeLog;
 use crate::node::{Environment, Node, StartError, commands};
@@ -32,7 +32,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     keep_pages_small(&config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = start_log(&config, &clock, &call.console)?;
-    log_start(&log, nothing_said.then_some(&call.program));
+    log_start(&log, &config.string(ids::SERVER_VERSION_ANNOUNCED), nothing_said.then_some(&call.program));
     call.warn(&config, &log);
     if config.int(ids::PORT) == 0 {
         log.warning(format_args!("Configured to not listen anywhere, exiting."));
@@ -135,10 +135,10 @@ fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8
 }
 
 /// `bare`: the program's name, if no configuration was given.
-fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
+fn log_start(log: &NodeLog, version: &str, bare: Option<&OsStr>) {
     log.warning(format_args!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo"));
     log.warning(format_args!(
-        "Redis version={REDIS_VERSION}, bits={}, commit=00000000, modified=0, pid={}, just started (slotd {})",
+        "Redis version={version}, bits={}, commit=00000000, modified=0, pid={}, just started (slotd {})",
         usize::BITS,
         std::process::id(),
         env!("CARGO_PKG_VERSION")
@@ -156,6 +156,8 @@ fn log_start(log: &NodeLog, bare: Option<&OsStr>) {
 /// What the log says of a node after its start.
 struct About {
     mode: &'static str,
+    /// `server-version-announced`
+    version: Arc<str>,
     /// Log it in the lines that Redis prints beside its logo.
     show_logo: bool,
 }
@@ -165,6 +167,7 @@ impl About {
         let to_terminal = config.bytes(ids::LOGFILE).is_empty() && std::io::stdout().is_terminal();
         Self {
             mode: if config.bool(ids::CLUSTER_ENABLED) { "cluster" } else { "standalone" },
+            version: config.string(ids::SERVER_VERSION_ANNOUNCED),
             show_logo: to_terminal || config.bool(ids::ALWAYS_SHOW_LOGO),
         }
     }
@@ -173,7 +176,7 @@ impl About {
         if !self.show_logo {
             return log.notice(format_args!("Running mode={}, port={port}.", self.mode));
         }
-        log.notice(format_args!("slotd {}, as Redis {REDIS_VERSION}", env!("CARGO_PKG_VERSION")));
+        log.notice(format_args!("slotd {}, as Redis {}", env!("CARGO_PKG_VERSION"), self.version));
         log.notice(format_args!("Running in {} mode", self.mode));
         log.notice(format_args!("Port: {port}"));
         log.notice(format_args!("PID: {}", std::process::id()));

@@ -323,8 +323,7 @@ fn flags_of(client: &ClientHandle) -> String {
     if flags.is_empty() { "N".to_owned() } else { flags }
 }
 
-/// One line of CLIENT LIST, with the fields of Redis 7.0; `lib-name` and `lib-ver` of 7.2 follow if the client has set
-/// them.
+/// One line of CLIENT LIST, with the fields of Redis 7.2.
 ///
 /// Reply buffers belong to a worker and not to a connection, so `rbs` and `rbp` are zero. `qbuf` counts the bytes that
 /// were read and not executed yet; those of the asking command itself are in the worker's buffer.
@@ -375,9 +374,7 @@ fn describe(ctx: &SessionCtx<'_, '_>, client: &ClientHandle, args: Args<'_>, out
         stats.protocol.load(Ordering::Relaxed)
     );
     for (name, value) in [("lib-name", &texts.lib_name), ("lib-ver", &texts.lib_ver)] {
-        if !value.is_empty() {
-            let _ = write!(line, " {name}={}", String::from_utf8_lossy(value));
-        }
+        let _ = write!(line, " {name}={}", String::from_utf8_lossy(value));
     }
     line.push('\n');
     out.extend_from_slice(line.as_bytes());

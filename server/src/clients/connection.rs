@@ -8,10 +8,8 @@ use protocol::resp::reply::Protocol;
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Categories, CmdError, Declared, Flags, Group, Traits, error};
+use crate::config::ids;
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
-
-/// The version of Redis whose behaviour this server has; clients and test suites read it.
-pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
 const QUICK: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST);
 const OPEN: Flags = QUICK.and(Flags::NO_AUTH).and(Flags::ALLOW_BUSY);
@@ -240,7 +238,8 @@ fn hello(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     }
     set_protocol(ctx, protocol);
     ctx.reply.map(7);
-    for (key, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+    let version = ctx.engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
+    for (key, value) in [("server", "redis"), ("version", &*version)] {
         ctx.reply.bulk_str(key);
         ctx.reply.bulk_str(value);
     }

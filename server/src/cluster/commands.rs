@@ -11,6 +11,7 @@ use protocol::slot::{SlotId, SlotRange, key_slot};
 
 use super::driver::Cluster;
 use super::shapes;
+use super::slot_stats::slot_stats;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error, help};
 use crate::engine::handler::{Handled, Service, SessionCtx, SessionResult};
@@ -172,6 +173,14 @@ pub(crate) static COMMANDS: &[Declared<ClusterFn>] = &[
         .syntax("node-id:string")
         .deprecated("5.0.0", "`CLUSTER REPLICAS`")
         .tips(&["nondeterministic_output"]),
+    sub("SLOT-STATS", Arity::at_least(4), Flags::LOADING.and(Flags::STALE), slot_stats)
+        .since("8.0.0")
+        .summary("Return an array of slot usage statistics for slots assigned to the current node.")
+        .complexity(
+            "O(N) where N is the total number of slots based on arguments. O(N*log(N)) with ORDERBY subcommand.",
+        )
+        .syntax("filter:<SLOTSRANGE=slotsrange:{start-slot:integer end-slot:integer}|ORDERBY=orderby:{metric:string [LIMIT=limit:integer] [order:<'asc|'desc>]}>")
+        .tips(&["nondeterministic_output", "request_policy:all_shards"]),
     sub("SLOTS", Arity::exactly(2), ASK, shapes::slots)
         .since("3.0.0")
         .summary("Get array of Cluster slot to node mappings")
@@ -243,7 +252,7 @@ fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(error::c_string(word)).into_owned()
 }
 
-fn slot_of(word: &[u8]) -> Result<SlotId, CmdError> {
+pub(super) fn slot_of(word: &[u8]) -> Result<SlotId, CmdError> {
     parse_i64(word)
         .and_then(|slot| u16::try_from(slot).ok())
         .and_then(SlotId::new)

@@ -31,6 +31,7 @@ pub(crate) mod resolve;
 pub(crate) mod route;
 mod saving;
 mod shapes;
+mod slot_stats;
 
 /// What CLUSTER MEET adds to a client port to get the bus port (CLUSTER_PORT_INCR).
 pub(crate) const BUS_PORT_OFFSET: i64 = 10_000;

@@ -25,16 +25,15 @@ pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
     (
         "cluster",
         "\
-         cancelslotmigrations flushslot getslotmigrations migrateslots migration slot-stats syncslots",
+         cancelslotmigrations getslotmigrations migrateslots migration syncslots",
     ),
     (
         "debug",
         "\
-         aof-flush-sleep assert client-eviction clusterlink crash-and-recover htstats htstats-key leak loadaof \
-         mallctl mallctl-str oom panic replicate replybuffer restart sdslen segfault \
-         set-disable-deny-scripts set-skip-checksum-validation structsize",
+         aof-flush-sleep assert client-eviction clusterlink leak loadaof \
+         mallctl mallctl-str oom panic replicate replybuffer segfault \
+         set-disable-deny-scripts structsize",
     ),
-    ("memory", "doctor malloc-stats purge stats"),
 ];
 
 /// The longest name that is looked up.

@@ -66,6 +66,8 @@ pub(crate) struct DataLimits {
     pub cluster_enabled: bool,
     /// `databases`.
     pub databases: usize,
+    /// Payloads need no right checksum (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skip_checksums: bool,
 }
 
 /// A key with its slot and hash, computed once.

@@ -124,7 +124,7 @@ fn restore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// The value of a payload.
 fn decode(ctx: &KeyedCtx<'_>, bytes: &[u8]) -> Result<Value, CmdError> {
-    payload::restore(bytes, &ctx.limits.payload_limits(), true).map_err(|problem| match problem {
+    payload::restore(bytes, &ctx.limits.payload_limits(), !ctx.limits.skip_checksums).map_err(|problem| match problem {
         PayloadError::Footer => error::BAD_PAYLOAD,
         PayloadError::UnknownType(_)
         | PayloadError::Read(_)

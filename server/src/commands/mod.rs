@@ -15,6 +15,7 @@ pub(crate) mod counters;
 pub(crate) mod dump;
 pub(crate) mod expire;
 pub(crate) mod flush;
+pub(crate) mod flush_slot;
 pub(crate) mod geo;
 pub(crate) mod geo_search;
 mod geo_shapes;
@@ -100,7 +101,7 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
 
 /// The tables of commands that work on whole databases.
 pub(crate) fn keyspace() -> Vec<&'static [Declared<KeyspaceFn>]> {
-    vec![scan::COMMANDS, flush::COMMANDS]
+    vec![scan::COMMANDS, flush::COMMANDS, flush_slot::COMMANDS]
 }
 
 /// A word that must be a 64-bit integer.

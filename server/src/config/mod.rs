@@ -43,9 +43,8 @@ pub(crate) use lists::{BufferLimit, BufferLimits, SavePoint};
 pub(crate) use table::ids;
 pub(crate) use value::os_reason;
 
-/// The version of Redis that slotd reports to clients and tools: commands, replies and directives are those of this
-/// version.
-pub(crate) const REDIS_VERSION: &str = "7.0.15";
+/// The version of Redis that slotd reports to clients and tools, unless `server-version-announced` names another.
+pub(crate) const REDIS_VERSION: &str = "7.2.4";
 
 /// The bounds that `hz` is kept in.
 const HZ_RANGE: std::ops::RangeInclusive<i64> = 1..=500;

@@ -84,6 +84,7 @@ impl Hot {
                 }),
                 cluster_enabled,
                 databases: config.int(ids::DATABASES) as usize,
+                skip_checksums: false,
             },
             notify_mask: config.int(ids::NOTIFY_KEYSPACE_EVENTS) as u32,
             protected: config.bool(ids::PROTECTED_MODE) && password.is_empty(),

@@ -202,7 +202,8 @@ impl Engine {
     pub(crate) fn reload_hot(&self) {
         let threshold = self.state.list_packed_threshold.load(std::sync::atomic::Ordering::Relaxed) as usize;
         let seed = self.hot.load().limits.zset.seed;
-        let hot = Hot::read(&self.config, threshold, seed);
+        let mut hot = Hot::read(&self.config, threshold, seed);
+        hot.limits.skip_checksums = self.state.skip_checksums.load(std::sync::atomic::Ordering::Relaxed);
         self.tracking.set_max_keys(hot.tracking_table_max_keys);
         self.hot.store(Arc::new(hot));
     }

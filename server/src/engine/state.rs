@@ -54,6 +54,8 @@ pub(crate) struct NodeState {
     pub cron_paused: AtomicBool,
     /// DEBUG QUICKLIST-PACKED-THRESHOLD, bytes; 0 is the default.
     pub list_packed_threshold: AtomicU64,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub skip_checksums: AtomicBool,
     /// The node is shutting down.
     pub stopping: AtomicBool,
     /// Every background task of this node.
@@ -119,6 +121,7 @@ impl NodeState {
             expire_missed: Mutex::default(),
             cron_paused: AtomicBool::new(false),
             list_packed_threshold: AtomicU64::new(0),
+            skip_checksums: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             tasks: TaskGroup::new(),
             stop: watch::Sender::new(None),

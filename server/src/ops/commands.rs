@@ -7,6 +7,7 @@ use super::shutdown::parse;
 use super::{Ops, debug, lolwut, neighbours};
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Declared, Flags, Group, Spec, Traits, error};
+use crate::config::ids;
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
 /// A handler of this subsystem.
@@ -81,7 +82,8 @@ fn lolwut(_ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRe
         version = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
         rest = args.skip(3);
     }
-    let text = lolwut::draw(version, rest, &mut ctx.session.rng)?;
+    let announced = ctx.engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
+    let text = lolwut::draw(version, rest, &announced, &mut ctx.session.rng)?;
     ctx.reply.verbatim(*b"txt", text.as_bytes());
     Ok(Handled::Done)
 }

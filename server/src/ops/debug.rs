@@ -7,16 +7,16 @@ use protocol::bus::PacketType;
 use protocol::rdb::Writer;
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
-use protocol::slot::key_slot;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::debug_entries::with_entry;
 use super::neighbours::Order;
-use super::{Ops, debug_replies};
+use super::{Ops, debug_entries, debug_replies};
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::command::{CmdError, error, help};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
-use crate::engine::held::{Held, alone};
+use crate::engine::held::alone;
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::persistence::reload::Reload;
 use crate::store::payload::digest::Digest;
@@ -41,6 +41,9 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
         (b"RESTART", _) => return start_again(ops, ctx, args.get(2), Order::Restart),
         (b"CRASH-AND-RECOVER", _) => return start_again(ops, ctx, args.get(2), Order::Recover),
         (b"OBJECT", 3) => return object(ctx, &args[2]),
+        (b"SDSLEN", 3) => return debug_entries::sds_len(ctx, &args[2]),
+        (b"HTSTATS", 3) => return debug_entries::database_tables(ops, ctx, args),
+        (b"HTSTATS-KEY", 3) => return debug_entries::key_table(ctx, &args[2]),
         (b"LISTPACK", 3) => return listpack(ctx, &args[2]),
         (b"QUICKLIST", 3 | 4) => return quicklist(ctx, &args[2]),
         (b"POPULATE", 3..=5) => return populate(ctx, args),
@@ -69,6 +72,10 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
             ops.engine.log.warning(format_args!("DEBUG LOG: {text}"));
         }
         (b"SET-ACTIVE-EXPIRE", 3) => ops.engine.state.active_expire.store(is_on(&args[2]), Ordering::Relaxed),
+        (b"SET-SKIP-CHECKSUM-VALIDATION", 3) => {
+            ops.engine.state.skip_checksums.store(is_on(&args[2]), Ordering::Relaxed);
+            ops.engine.reload_hot();
+        }
         (b"PAUSE-CRON", 3) => ops.engine.state.cron_paused.store(is_on(&args[2]), Ordering::Relaxed),
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => set_packed_threshold(ops, &args[2])?,
         (b"CHANGE-REPL-ID", 2) => {
@@ -198,20 +205,6 @@ fn set_packed_threshold(ops: &Ops, word: &[u8]) -> Result<(), CmdError> {
     ops.engine.state.list_packed_threshold.store(bytes, Ordering::Relaxed);
     ops.engine.reload_hot();
     Ok(())
-}
-
-/// Looks at a key as it is, even if it has expired.
-///
-/// # Errors
-/// A long command has its slot.
-fn with_entry<R>(
-    ctx: &mut SessionCtx<'_, '_>,
-    key: &[u8],
-    look: impl FnOnce(EntryRef<'_>) -> R,
-) -> Result<Option<R>, Held> {
-    let db = ctx.session.db;
-    let slot = ctx.engine.lock_soon(ctx.session, db, key_slot(key))?;
-    Ok(slot.get(ctx.engine.keyspace.hash(key), key).map(look))
 }
 
 fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
@@ -348,6 +341,10 @@ const HELP: &[&str] = &[
     "    unit tests to simulate Redis errors.",
     "LOG <message>",
     "    Write <message> to the server log.",
+    "HTSTATS <dbid>",
+    "    Return hash table statistics of the specified Redis database.",
+    "HTSTATS-KEY <key>",
+    "    Like HTSTATS but for the hash table stored at <key>'s value.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
     "POPULATE <count> [<prefix>] [<size>]",
@@ -366,6 +363,8 @@ const HELP: &[&str] = &[
     "    * NOSAVE: the database will be loaded from an existing RDB file.",
     "RESTART [<milliseconds>]",
     "    Graceful restart: save config, db, restart after a <milliseconds> delay (default 0).",
+    "SDSLEN <key>",
+    "    Show low level SDS string info representing `key` and value.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
@@ -373,6 +372,8 @@ const HELP: &[&str] = &[
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Sets the threshold for elements to be inserted as plain vs packed nodes",
     "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Enables or disables checksum checks for RDB files and RESTORE's payload.",
     "SLEEP <seconds>",
     "    Stop the server for <seconds>. Decimals allowed.",
     "STRINGMATCH-TEST",

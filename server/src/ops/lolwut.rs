@@ -8,16 +8,15 @@ use protocol::resp::Args;
 use crate::base::number::parse_i64;
 use crate::base::rng::Rng;
 use crate::command::{CmdError, error};
-use crate::config::REDIS_VERSION;
 
 /// Shades of neighbouring shards.
 const SHADES: [char; 4] = [' ', '\u{2591}', '\u{2592}', '\u{2593}'];
 
-/// The text for `version`; `words` are the width and the height.
+/// The picture of `version`; `words` are the width and the height. `announced` is the version of the server.
 ///
 /// # Errors
 /// Words that are no numbers.
-pub(super) fn draw(version: i64, words: Args<'_>, rng: &mut Rng) -> Result<String, CmdError> {
+pub(super) fn draw(version: i64, words: Args<'_>, announced: &str, rng: &mut Rng) -> Result<String, CmdError> {
     let mut text = String::new();
     if matches!(version, 5 | 6) {
         let size = |word: Option<&[u8]>, default: i64| match word {
@@ -40,7 +39,7 @@ pub(super) fn draw(version: i64, words: Args<'_>, rng: &mut Rng) -> Result<Strin
         text.push_str("\nSlots and their shards. ");
     }
     text.push_str("Redis ver. ");
-    text.push_str(REDIS_VERSION);
+    text.push_str(announced);
     text.push('\n');
     Ok(text)
 }

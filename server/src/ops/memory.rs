@@ -1,10 +1,13 @@
-//! MEMORY USAGE: what a key and its value cost.
+//! MEMORY: what a key and its value cost, and reports about the memory of the node.
 
 use protocol::resp::Args;
 
+use super::info::report;
+use crate::base::allocator;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CmdResult, Declared, Flags, Group, KeySpec, KeyedCtx, KeyedFn, Outcome, error, help};
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
+use crate::runtime::process::Process;
 
 /// The commands on keys.
 pub(crate) static KEYED: &[Declared<KeyedFn>] =
@@ -31,7 +34,54 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     )
     .since("4.0.0")
     .summary("Show helpful text about the different subcommands"),
+    about_node("STATS", stats).summary("Show memory usage details").complexity("O(1)"),
+    about_node("DOCTOR", doctor).summary("Outputs memory problems report").complexity("O(1)"),
+    about_node("MALLOC-STATS", malloc_stats)
+        .summary("Show allocator internal stats")
+        .complexity("Depends on how much memory is allocated, could be slow"),
+    Declared::sub("MEMORY", "PURGE", Arity::exactly(2), Group::Server, Flags::NONE, purge as SessionFn)
+        .since("4.0.0")
+        .summary("Ask the allocator to release memory")
+        .complexity("Depends on how much memory is allocated, could be slow")
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
 ];
+
+/// A subcommand that reports about the node.
+const fn about_node(name: &'static str, handler: SessionFn) -> Declared<SessionFn> {
+    Declared::sub("MEMORY", name, Arity::exactly(2), Group::Server, Flags::NONE, handler).since("4.0.0").tips(&[
+        "nondeterministic_output",
+        "request_policy:all_shards",
+        "response_policy:special",
+    ])
+}
+
+fn stats(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    report::stats(ctx.engine, ctx.now, &mut ctx.reply);
+    Ok(Handled::Done)
+}
+
+fn doctor(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    ctx.reply.verbatim(*b"txt", report::doctor(ctx.engine, ctx.now).as_bytes());
+    Ok(Handled::Done)
+}
+
+/// The allocator belongs to the process, and so do its figures.
+fn malloc_stats(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    let memory = Process::memory();
+    let text = format!(
+        "___ Begin mimalloc statistics ___\nAllocated: {}, resident: {}\n--- End mimalloc statistics ---\n",
+        memory.used, memory.resident
+    );
+    ctx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(Handled::Done)
+}
+
+/// Returns what the calling thread's heap and abandoned heaps can spare; the other threads do so by themselves.
+fn purge(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
+    allocator::collect();
+    ctx.reply.ok();
+    Ok(Handled::Done)
+}
 
 fn container(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     Err(error::wrong_arity(&ctx.command.full_name))
@@ -57,6 +107,14 @@ fn usage(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn help(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     const LINES: &[&str] = &[
+        "DOCTOR",
+        "    Return memory problems reports.",
+        "MALLOC-STATS",
+        "    Return internal statistics report from the memory allocator.",
+        "PURGE",
+        "    Attempt to purge dirty pages for reclamation by the allocator.",
+        "STATS",
+        "    Return information about the memory usage of the server.",
         "USAGE <key> [SAMPLES <count>]",
         "    Return memory in bytes used by <key> and its value. Nested values are",
         "    sampled up to <count> times (default: 5, 0 means sample all).",

@@ -21,6 +21,7 @@ pub(crate) mod config;
 mod contention;
 mod cron;
 mod debug;
+mod debug_entries;
 mod debug_replies;
 pub(crate) mod info;
 pub(crate) mod introspect;

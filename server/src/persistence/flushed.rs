@@ -26,7 +26,8 @@ impl Disk for Persistence {
         let cut = self.note_cut();
         let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
         let history = self.snapshots.position();
-        out.header(false, self.engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+        let version = config.string(ids::SERVER_VERSION_ANNOUNCED);
+        out.header(false, &version, self.engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
         Some(Box::new(move || {
             if let Err(error) = this.write_whole(&out.finish(), cut)
                 && error.kind() != io::ErrorKind::Interrupted

@@ -199,7 +199,7 @@ impl Check {
 
 /// `rdbchecksum` also applies to reading, as in Redis.
 fn verifies(engine: &Engine) -> bool {
-    engine.config.bool(ids::RDBCHECKSUM)
+    engine.config.bool(ids::RDBCHECKSUM) && !engine.hot.load().limits.skip_checksums
 }
 
 fn limits(engine: &Engine) -> PayloadLimits {

@@ -33,12 +33,19 @@ impl RdbWriter {
     }
 
     /// Magic and facts. `timed`: fields of hashes expire, so it is a file of Redis 8. `now` is Unix time in seconds;
-    /// `used_memory` is in bytes and only informative.
-    pub(crate) fn header(&mut self, timed: bool, now: i64, used_memory: u64, history: Option<&SavedHistory>) {
+    /// `version` (the server's) and `used_memory` (bytes) are only informative.
+    pub(crate) fn header(
+        &mut self,
+        timed: bool,
+        version: &str,
+        now: i64,
+        used_memory: u64,
+        history: Option<&SavedHistory>,
+    ) {
         self.out.raw(opcode::MAGIC);
-        let version = if timed { opcode::NEWEST_VERSION } else { opcode::VERSION };
-        self.out.raw(format!("{version:04}").as_bytes());
-        self.aux_text(b"redis-ver", REDIS_VERSION.as_bytes());
+        let format = if timed { opcode::NEWEST_VERSION } else { opcode::VERSION };
+        self.out.raw(format!("{format:04}").as_bytes());
+        self.aux_text(b"redis-ver", version.as_bytes());
         self.aux_int(b"redis-bits", 64);
         self.aux_int(b"ctime", now);
         self.aux_int(b"used-mem", used_memory as i64);
@@ -104,6 +111,3 @@ impl RdbWriter {
         last
     }
 }
-
-/// The version of Redis that we are compatible with, as the file tells it.
-pub(crate) const REDIS_VERSION: &str = "7.0.15";

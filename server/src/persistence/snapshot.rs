@@ -289,7 +289,8 @@ impl Snapshots {
             job.at_cut();
             let history = position.as_ref().and_then(|position| position.saved());
             let timed = (0..keyspace.databases()).any(|db| keyspace.timed_len(db) != 0);
-            out.header(timed, engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+            let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
+            out.header(timed, &version, engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
             Ok((cut, sizes))
         })
     }

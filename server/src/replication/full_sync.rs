@@ -63,7 +63,8 @@ pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark
     };
     let history =
         SavedHistory { stream_db: stream_db as i64, repl_id: core.history.id, repl_offset: core.history.offset };
-    out.header(false, engine.clock.now_ms() / 1000, used_memory(), Some(&history));
+    let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
+    out.header(false, &version, engine.clock.now_ms() / 1000, used_memory(), Some(&history));
     let all = [head(core, replica, &mark), out.finish(), mark.to_vec()].concat();
     outlet.head(Bytes::from(all));
     outlet.open(&Arc::default());

@@ -84,6 +84,14 @@ pub(super) fn shutdown_flags(flags: i64) -> Result<(), &'static str> {
     if flags & 3 == 3 { Err("shutdown options SAVE and NOSAVE can't be used simultaneously") } else { Ok(()) }
 }
 
+/// Three numbers, as clients compare them.
+pub(super) fn version(text: &[u8]) -> Result<(), &'static str> {
+    let is_number = |part: &[u8]| (1..=5).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
+    let mut parts = text.split(|byte| *byte == b'.');
+    let is_version = parts.clone().count() == 3 && parts.all(is_number);
+    if is_version { Ok(()) } else { Err("must be three numbers with points between them, such as 7.2.4") }
+}
+
 /// `{variable}` must be closed and known, `{{` is a brace, and the result must not be blank.
 pub(super) fn process_title(template: &[u8]) -> Result<(), &'static str> {
     const INVALID: &str = "template format is invalid or contains unknown variables";

@@ -40,6 +40,9 @@ directives! {
     LOG_FORMAT = choice("log-format", &[("redis", 0), ("json", 1), ("legacy", 0)], 0).hidden();
     /// Copy the log to syslog.
     SYSLOG_ENABLED = boolean("syslog-enabled", false).immutable().no_effect();
+    /// slotd: the version of Redis that clients and tools are told (INFO, HELLO, LOLWUT, the log, `dump.rdb`).
+    SERVER_VERSION_ANNOUNCED =
+        text("server-version-announced", crate::config::REDIS_VERSION).hidden().check_text(checks::version);
     /// Name in syslog.
     SYSLOG_IDENT = text("syslog-ident", "redis").immutable().no_effect();
     /// Facility in syslog.

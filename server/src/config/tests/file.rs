@@ -31,7 +31,7 @@ fn command_line(text: &str, arguments: &[&str]) -> Result<Config, String> {
 #[track_caller]
 fn refused(result: Result<Config, String>, line: usize, quoted: &str, reason: &str) {
     let text = format!(
-        "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line {line}\n\
+        "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\nReading the configuration file, at line {line}\n\
          >>> '{quoted}'\n{reason}"
     );
     assert_eq!(result.err(), Some(text));
@@ -97,7 +97,7 @@ fn what_slotd_cannot_do_is_refused_clearly() {
 
 #[test]
 fn contradictions_are_found_at_the_end() {
-    let head = "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n";
+    let head = "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\n";
     let error = load("cluster-enabled yes\nreplicaof a 1\n").expect_err("both");
     assert_eq!(error, format!("{head}replicaof directive not allowed in cluster mode"));
     let error = load("aclfile users.acl\n").expect_err("it would open the server");

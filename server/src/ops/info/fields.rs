@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::resource::UsageWho;
 
 use super::human_bytes;
-use crate::config::{REDIS_VERSION, ids};
+use crate::config::ids;
 use crate::engine::Engine;
 use crate::engine::info::samples::Metric;
 use crate::engine::info::{InfoSource, InfoWriter};
@@ -79,7 +79,7 @@ pub(super) struct Facts<'a> {
     engine: &'a Engine,
     now: i64,
     sources: &'a [Arc<dyn InfoSource>],
-    memory: Memory,
+    pub(super) memory: Memory,
     clients: OnceCell<Vec<Arc<ClientHandle>>>,
 }
 
@@ -103,7 +103,7 @@ impl<'a> Facts<'a> {
         (self.now - self.engine.state.started_ms).max(0) / 1000
     }
 
-    fn clients(&self) -> &[Arc<ClientHandle>] {
+    pub(super) fn clients(&self) -> &[Arc<ClientHandle>] {
         self.clients.get_or_init(|| self.engine.clients.all())
     }
 
@@ -116,7 +116,7 @@ impl<'a> Facts<'a> {
         self.clients().iter().map(|client| of(client)).max().unwrap_or(0) as i64
     }
 
-    fn client_buffers(&self) -> i64 {
+    pub(super) fn client_buffers(&self) -> i64 {
         let buffers = |client: &Arc<ClientHandle>| {
             let stats = &client.stats;
             stats.query_buffer.load(Ordering::Relaxed)
@@ -128,7 +128,7 @@ impl<'a> Facts<'a> {
         self.clients().iter().map(buffers).sum::<usize>() as i64
     }
 
-    fn told_by_source(&self, field: &str) -> i64 {
+    pub(super) fn told_by_source(&self, field: &str) -> i64 {
         self.sources.iter().find_map(|source| source.number(field)).unwrap_or(0)
     }
 
@@ -140,11 +140,11 @@ impl<'a> Facts<'a> {
         Value::bytes(counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum())
     }
 
-    fn peak(&self) -> u64 {
+    pub(super) fn peak(&self) -> u64 {
         self.engine.info.peak_memory().max(self.memory.used)
     }
 
-    fn startup(&self) -> u64 {
+    pub(super) fn startup(&self) -> u64 {
         self.engine.info.startup_memory()
     }
 
@@ -153,7 +153,7 @@ impl<'a> Facts<'a> {
         Value::Int(self.memory.resident as i64 - self.memory.used as i64)
     }
 
-    fn dataset(&self) -> u64 {
+    pub(super) fn dataset(&self) -> u64 {
         self.memory.used.saturating_sub(self.startup())
     }
 }
@@ -175,7 +175,7 @@ macro_rules! counter {
 }
 
 pub(super) static SERVER: &[Field] = &[
-    ("redis_version", |_| Value::text(REDIS_VERSION)),
+    ("redis_version", |facts| Value::text(&facts.engine.config.string(ids::SERVER_VERSION_ANNOUNCED))),
     ("redis_git_sha1", |_| Value::text("00000000")),
     ("redis_git_dirty", zero),
     ("redis_build_id", |_| Value::text("0")),

@@ -10,6 +10,7 @@
 
 mod fields;
 mod lists;
+pub(super) mod report;
 
 use protocol::resp::Args;
 
