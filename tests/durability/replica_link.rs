@@ -5,7 +5,8 @@ use integration::oracle::Binary;
 use integration::wait::{secs, wait_until};
 
 fn pair(directives: &[(&str, &str)]) -> (Node, Node) {
-    let primary = NodeSpec::new(Binary::Stock).start();
+    // Redis takes no other loopback address for this machine.
+    let primary = NodeSpec::new(Binary::Stock).with("protected-mode", "no").start();
     let spec = NodeSpec::new(Binary::Slotd).with("replicaof", &format!("127.0.0.1 {}", primary.port()));
     let replica = directives.iter().fold(spec, |spec, (name, value)| spec.with(name, value)).start();
     wait_until("the replica is in sync", secs(20), || replica.info("master_link_status") == "up");

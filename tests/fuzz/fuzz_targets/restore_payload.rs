@@ -91,12 +91,26 @@ fn exercise_zset(zset: &mut ZSet, script: &[u8]) {
 /// The same for a hash.
 fn exercise_hash(hash: &mut Hash, limits: &HashLimits, script: &[u8]) {
     for step in script.chunks_exact(2).take(64) {
-        let before = hash.len();
-        let added = match step[0] % 4 {
+        let (before, at) = (hash.len(), i64::from(step[1]) * 1000);
+        let added = match step[0] % 10 {
             0 => isize::from(hash.set(&step[1..], script, limits)),
             1 => isize::from(hash.set(step, &step[..1], limits)),
             2 => -isize::from(hash.remove(&step[1..])),
-            _ => -isize::from(hash.remove(step)),
+            3 => -isize::from(hash.remove(step)),
+            4 => isize::from(hash.set_until(&step[1..], script, at, limits)),
+            5 => isize::from(hash.set_until(step, &step[1..], at, limits)),
+            6 => isize::from(hash.set_keeping(&step[1..], step, limits)),
+            7 | 8 => {
+                hash.set_expiry(&step[1..], (step[0] > 99).then_some(at), limits);
+                0
+            }
+            _ => {
+                let budget = usize::from(step[0] / 10);
+                let due = hash.take_due(at, budget).len();
+                assert!(due <= budget);
+                assert!(due == budget || hash.next_expiry().is_none_or(|next| next >= at), "all that was due is taken");
+                -(due as isize)
+            }
         };
         hash.settle();
         assert_eq!(before.checked_add_signed(added), Some(hash.len()));

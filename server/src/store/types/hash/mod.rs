@@ -134,7 +134,7 @@ impl Hash {
 
     /// When the first field expires.
     #[inline]
-    pub(crate) fn next_expiry(&self) -> Option<UnixMillis> {
+    pub fn next_expiry(&self) -> Option<UnixMillis> {
         self.view().next_expiry()
     }
 
@@ -214,7 +214,7 @@ impl Hash {
 
     /// Sets the value of a field, which expires when it did before; returns whether the field is new.
     #[inline]
-    pub(crate) fn set_keeping(&mut self, field: &[u8], value: &[u8], limits: &HashLimits) -> bool {
+    pub fn set_keeping(&mut self, field: &[u8], value: &[u8], limits: &HashLimits) -> bool {
         match &mut self.0 {
             Form::Packed(_) | Form::Table(_) => self.set(field, value, limits),
             Form::Timed(timed) => {
@@ -225,12 +225,12 @@ impl Hash {
     }
 
     /// Sets the value of a field, and when it expires; returns whether the field is new.
-    pub(crate) fn set_until(&mut self, field: &[u8], value: &[u8], at: UnixMillis, limits: &HashLimits) -> bool {
+    pub fn set_until(&mut self, field: &[u8], value: &[u8], at: UnixMillis, limits: &HashLimits) -> bool {
         self.timed_mut().put(field, value, at.max(1), limits)
     }
 
     /// Sets when a field expires, `None` for never; returns whether there is this field.
-    pub(crate) fn set_expiry(&mut self, field: &[u8], at: Option<UnixMillis>, limits: &HashLimits) -> bool {
+    pub fn set_expiry(&mut self, field: &[u8], at: Option<UnixMillis>, limits: &HashLimits) -> bool {
         match (&self.0, at) {
             (Form::Packed(_) | Form::Table(_), None) => self.contains(field),
             (Form::Packed(_) | Form::Table(_), Some(_)) if !self.contains(field) => false,
@@ -239,7 +239,7 @@ impl Hash {
     }
 
     /// Removes up to `budget` fields that are expired at `now`, in the order of their expiries; returns them.
-    pub(crate) fn take_due(&mut self, now: UnixMillis, budget: usize) -> Vec<Box<[u8]>> {
+    pub fn take_due(&mut self, now: UnixMillis, budget: usize) -> Vec<Box<[u8]>> {
         match &mut self.0 {
             Form::Packed(_) | Form::Table(_) => Vec::new(),
             Form::Timed(timed) => timed.take_due(now, budget),
