@@ -2,8 +2,8 @@
 //!
 //! XREAD and XREADGROUP are in [`super::stream_reads`], consumer groups in [`super::stream_groups`], claims in
 //! [`super::stream_claims`], XINFO in [`super::stream_info`], XDELEX and XACKDEL in [`super::stream_removal`]. The
-//! stream itself is in [`crate::store::types::stream`]. What is propagated of XADD and XTRIM does not depend on the time
-//! or on limits: a found id and the outcome of a trim are put in place of what asked for them. Redis: t_stream.c.
+//! stream itself is in [`crate::store::types::stream`]. What is propagated of XADD and XTRIM does not depend on time or
+//! limits: a found id and the outcome of a trim are put in place of what asked for them. Redis: t_stream.c.
 
 use protocol::resp::{Args, OwnedArgs};
 
