@@ -9,8 +9,8 @@
 //! again when the last such field is gone. Operations of this file see all fields, expired or not; [`Seen`] hides the
 //! expired ones.
 //!
-//! A [`Hash`] is owned and can be changed. A [`HashRef`] is what readers see: the smallest hashes are kept as bytes in
-//! their key's entry, where no `Hash` is.
+//! A [`struct@Hash`] is owned and can be changed. A [`HashRef`] is what readers see: the smallest hashes are kept as
+//! bytes in their key's entry, where no `Hash` is.
 //!
 //! The limits are those in force when the hash is changed, not when it was made, as in Redis. So every change brings
 //! them along.

@@ -1,4 +1,4 @@
-//! Reading a hash, wherever its bytes are: in a [`Hash`], or, for the smallest, in their key's entry.
+//! Reading a hash, wherever its bytes are: in a [`struct@Hash`], or, for the smallest, in their key's entry.
 
 use super::timed::Timed;
 use super::{Element, Form, Hash, Needle, Triples};
@@ -134,7 +134,7 @@ impl<'a> HashRef<'a> {
         }
     }
 
-    /// [`Hash::for_each`], with the times when the fields expire.
+    /// [`Self::for_each`], with the times when the fields expire.
     pub(crate) fn for_each_timed(self, mut f: impl FnMut(Element<'a>, Element<'a>, Option<UnixMillis>)) {
         match self.0 {
             FormRef::Timed(timed) => {

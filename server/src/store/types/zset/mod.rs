@@ -177,7 +177,7 @@ impl ZSet {
         self.view().score(member)
     }
 
-    /// As [`ZSetRef::range`].
+    /// As `ZSetRef::range`.
     pub fn range(&self, start: usize, count: usize, reversed: bool, f: impl FnMut(Element<'_>, f64)) {
         self.view().range(start, count, reversed, f);
     }
