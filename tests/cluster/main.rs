@@ -9,6 +9,7 @@ mod announce;
 mod awake;
 mod bus_links;
 mod changes;
+mod cluster_scan;
 mod command_line;
 mod create;
 mod every_type;

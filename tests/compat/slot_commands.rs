@@ -1,4 +1,4 @@
-//! CLUSTER FLUSHSLOT and CLUSTER SLOT-STATS, which Redis 7.0 lacks: the replies are those of Valkey 9.1.2.
+//! CLUSTER FLUSHSLOT, CLUSTER SLOT-STATS and CLUSTERSCAN, which Redis 7.0 lacks: the replies are those of Valkey 9.1.2.
 
 use crate::{check, check_with};
 
@@ -85,8 +85,45 @@ CONFIG SET cluster-require-full-coverage no
 fn without_a_cluster_there_are_none() {
     check(
         r#"
+{7.2 "-ERR This instance has cluster support disabled\r\n"} CLUSTERSCAN 0
 {7.2 "-ERR This instance has cluster support disabled\r\n"} CLUSTER FLUSHSLOT 0
 {7.2 "-ERR This instance has cluster support disabled\r\n"} CLUSTER SLOT-STATS SLOTSRANGE 0 1
+"#,
+    );
+}
+
+#[test]
+fn cluster_scan() {
+    check_with(
+        &[("cluster-enabled", "yes")],
+        r#"
+CLUSTER ADDSLOTSRANGE 0 16383
+!sleep 2500
+{7.2 "-ERR wrong number of arguments for 'clusterscan' command\r\n"} CLUSTERSCAN
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN x
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN 1
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN 00
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN ""
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN 0-{06S}
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN 0-{06S}-x
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN -1-{06S}-0
+{7.2 "-ERR Invalid cursor\r\n"} CLUSTERSCAN 0-{06S}-0-0
+{7.2 "-ERR Invalid or out of range slot\r\n"} CLUSTERSCAN 0 SLOT x
+{7.2 "-ERR Invalid or out of range slot\r\n"} CLUSTERSCAN 0 SLOT 16384
+{7.2 "-ERR syntax error\r\n"} CLUSTERSCAN 0 OTHER
+{7.2 "-ERR syntax error\r\n"} CLUSTERSCAN 0 OTHER x
+{7.2 "-ERR syntax error\r\n"} CLUSTERSCAN 0 MATCH
+{7.2 "-ERR syntax error\r\n"} CLUSTERSCAN 0 COUNT 0
+{7.2 "-ERR value is not an integer or out of range\r\n"} CLUSTERSCAN 0 COUNT x
+{7.2 "-ERR Cursor slot mismatch with SLOT argument\r\n"} CLUSTERSCAN 0-{foo}-0 SLOT 5
+{7.2 "+OK\r\n"} SET foo 1
+{7.2 ":1\r\n"} SADD {foo}set a
+{7.2 "*2\r\n$1\r\n0\r\n*1\r\n$3\r\nfoo\r\n"} CLUSTERSCAN 0-{foo}-0 SLOT 12182 TYPE string
+{7.2 "*2\r\n$1\r\n0\r\n*1\r\n$8\r\n{foo}set\r\n"} CLUSTERSCAN 0-{06S}-0 MATCH *set COUNT 100
+{7.2 "*2\r\n$1\r\n0\r\n*0\r\n"} CLUSTERSCAN 0-{bar}-0 SLOT 5061
+{7.2 "+OK\r\n"} MULTI
+{7.2 "+QUEUED\r\n"} CLUSTERSCAN 0-{foo}-0 TYPE set
+{7.2 "*1\r\n*2\r\n$1\r\n0\r\n*1\r\n$8\r\n{foo}set\r\n"} EXEC
 "#,
     );
 }

@@ -190,6 +190,8 @@ pub(crate) struct KeyspaceCtx<'a> {
     pub patience: Option<Duration>,
     /// The slot that could not be locked. The handler's result is ignored then.
     pub busy: Option<(usize, SlotId)>,
+    /// Whether this node or its primary owns a slot.
+    pub serves: &'a dyn Fn(SlotId) -> bool,
     /// Drains the present `effects`, for a handler that changes a slot (SCAN removes expired keys). Called under that
     /// slot's lock; otherwise another client's write could overtake the change on the way to a replica.
     pub settle: &'a mut dyn FnMut(&mut Effects),

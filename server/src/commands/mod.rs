@@ -10,6 +10,7 @@
 pub(crate) mod bitfield;
 pub(crate) mod bitmaps;
 pub(crate) mod bitop;
+pub(crate) mod cluster_scan;
 mod comparison;
 pub(crate) mod counters;
 pub(crate) mod dump;
@@ -101,7 +102,7 @@ pub(crate) fn keyed() -> Vec<&'static [Declared<KeyedFn>]> {
 
 /// The tables of commands that work on whole databases.
 pub(crate) fn keyspace() -> Vec<&'static [Declared<KeyspaceFn>]> {
-    vec![scan::COMMANDS, flush::COMMANDS, flush_slot::COMMANDS]
+    vec![scan::COMMANDS, cluster_scan::COMMANDS, flush::COMMANDS, flush_slot::COMMANDS]
 }
 
 /// A word that must be a 64-bit integer.

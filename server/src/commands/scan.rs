@@ -6,6 +6,7 @@
 //! each other. Redis: db.c.
 
 use protocol::resp::Args;
+use protocol::resp::reply::Reply;
 use protocol::slot::key_slot;
 
 use super::integer;
@@ -106,14 +107,22 @@ fn keys(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// Which keys SCAN returns, and about how many it visits.
-struct ScanRequest<'a> {
+pub(super) struct ScanRequest<'a> {
     pattern: Option<&'a [u8]>,
     ty: Option<&'a [u8]>,
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl<'a> ScanRequest<'a> {
     fn parse(words: Args<'a>) -> Result<Self, CmdError> {
+        Self::parse_with(words, |_, _| Err(error::SYNTAX))
+    }
+
+    /// Reads the words; `other` takes an option that SCAN does not know, and its value.
+    pub(super) fn parse_with(
+        words: Args<'a>,
+        mut other: impl FnMut(&[u8], &[u8]) -> Result<(), CmdError>,
+    ) -> Result<Self, CmdError> {
         let mut request = Self { pattern: None, ty: None, count: DEFAULT_COUNT };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -126,7 +135,7 @@ impl<'a> ScanRequest<'a> {
             } else if word.eq_ignore_ascii_case(b"TYPE") {
                 request.ty = Some(value);
             } else {
-                return Err(error::SYNTAX);
+                other(word, value)?;
             }
         }
         Ok(request)
@@ -156,7 +165,7 @@ pub(super) fn cursor_number(word: &[u8]) -> Result<u64, CmdError> {
 
 /// Names of keys, stored one after the other.
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -174,6 +183,12 @@ impl Names {
             Some(name)
         })
     }
+
+    /// Writes them as an array.
+    pub(super) fn write(&self, reply: &mut Reply<'_>) {
+        reply.array(self.ends.len());
+        self.iter().for_each(|name| reply.bulk(name));
+    }
 }
 
 fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
@@ -183,10 +198,7 @@ fn scan(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     let next = scan_slots(ctx, cursor, &request, &mut left, &mut found)?;
     ctx.reply.array(2);
     ctx.reply.bulk_str(itoa::Buffer::new().format(next.map_or(0, ScanCursor::to_wire)));
-    ctx.reply.array(found.ends.len());
-    for name in found.iter() {
-        ctx.reply.bulk(name);
-    }
+    found.write(&mut ctx.reply);
     DONE
 }
 
@@ -208,33 +220,46 @@ fn scan_slots(
         if *left == 0 {
             return Ok(Some(here));
         }
-        let mut slot = match ctx.lock(ctx.db, id) {
-            Ok(slot) => slot,
+        match scan_slot(ctx, here, request, left, found) {
+            Ok(None) => {}
+            Ok(next) => return Ok(next),
             Err(_) if *left < wanted => {
                 // Something was found: the client comes again for the rest.
                 ctx.busy = None;
                 return Ok(Some(here));
             }
             Err(busy) => return Err(busy),
-        };
-        let mut expired = Names::default();
-        let mut visited = 0;
-        let next = slot.scan(here.position(), *left, |entry| {
-            visited += 1;
-            if request.wants(entry) {
-                let names = if is_live(ctx, entry) { &mut *found } else { &mut expired };
-                names.push(entry.key());
-            }
-        });
-        *left = left.saturating_sub(visited);
-        if ctx.role == Role::Primary {
-            expired.iter().for_each(|name| remove_expired(ctx, &mut slot, name));
-        }
-        if let Some(position) = next {
-            return Ok(Some(here.at_position(position)));
         }
     }
     Ok(None)
+}
+
+/// The same in the slot of the cursor alone.
+///
+/// # Errors
+/// Those of [`KeyspaceCtx::lock`].
+pub(super) fn scan_slot(
+    ctx: &mut KeyspaceCtx<'_>,
+    here: ScanCursor,
+    request: &ScanRequest<'_>,
+    left: &mut usize,
+    found: &mut Names,
+) -> Result<Option<ScanCursor>, CmdError> {
+    let mut slot = ctx.lock(ctx.db, here.slot())?;
+    let mut expired = Names::default();
+    let mut visited = 0;
+    let next = slot.scan(here.position(), *left, |entry| {
+        visited += 1;
+        if request.wants(entry) {
+            let names = if is_live(ctx, entry) { &mut *found } else { &mut expired };
+            names.push(entry.key());
+        }
+    });
+    *left = left.saturating_sub(visited);
+    if ctx.role == Role::Primary {
+        expired.iter().for_each(|name| remove_expired(ctx, &mut slot, name));
+    }
+    Ok(next.map(|position| here.at_position(position)))
 }
 
 /// Removes an expired key of a locked slot, and announces it.

@@ -161,6 +161,7 @@ impl Engine {
         let start = out.len();
         // Another client may start tracking meanwhile, since not all slots are locked from the beginning.
         let mut effects = Effects::new(Listeners { tracking: true, ..self.listeners(call.hot) });
+        let router = self.router();
         let mut ctx = KeyspaceCtx {
             keyspace: &self.keyspace,
             reply: Reply::new(out, caller.protocol).limited(caller.output_limit),
@@ -175,6 +176,7 @@ impl Engine {
             flushed_all: false,
             patience,
             busy: None,
+            serves: &|slot| router.as_ref().is_none_or(|router| router.serves(slot)),
             settle: &mut |effects| {
                 let fresh = effects.renewed();
                 unit.drain(self, *call, caller.db, &mut std::mem::replace(effects, fresh));
