@@ -17,9 +17,9 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::base::thread;
 use clap::Parser;
 use protocol::resp::{ReplyParser, Value};
 use protocol::slot::SLOT_COUNT;
@@ -151,7 +151,7 @@ impl Probe {
                 // The receiver may have heard enough.
                 let _ = tell.send(outcome);
             };
-            if let Err(error) = thread::Builder::new().spawn(ask) {
+            if let Err(error) = thread::spawn("healthcheck", ask) {
                 let _ = failed.send(Err(format!("starting a thread: {error}")));
             }
         }

@@ -8,7 +8,7 @@ use super::*;
 fn peer(answers: &'static [&'static str]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
-    thread::spawn(move || {
+    std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("the probe connects");
         let mut input = [0; 4096];
         for answer in answers {
@@ -114,7 +114,7 @@ fn neighbours() -> (TcpListener, TcpListener) {
 fn a_cluster_is_alive_if_any_of_its_nodes_is_and_ready_if_all_are() {
     let (frozen, node) = neighbours();
     let port = frozen.local_addr().expect("bound").port();
-    thread::spawn(move || {
+    std::thread::spawn(move || {
         while let Ok((mut stream, _)) = node.accept() {
             let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(b"+PONG\r\n"));
         }

@@ -48,6 +48,21 @@ fn count(bytes: isize) {
     });
 }
 
+/// Adds what its thread has not told to the total when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Told;
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        tell_rest();
+    }
+}
+
+/// Adds what this thread has not told to the total. Called when it ends.
+pub(crate) fn tell_rest() {
+    tell(UNTOLD.take());
+}
+
 /// Adds a thread's sum to the total.
 #[cold]
 fn tell(sum: isize) {
@@ -170,6 +185,11 @@ mod tests {
             Allocator.dealloc(place, Layout::from_size_align(1 << 21, 8).expect("a valid layout"));
         }
         assert_eq!(sum(), before);
+        // What a thread has not told when it ends.
+        let thread = crate::base::thread::spawn("test", || count(1000)).expect("a thread");
+        thread.join().expect("no panic");
+        assert_eq!(sum() - before, 1000);
+        count(-1000);
         collect();
     }
 }

@@ -18,3 +18,4 @@ pub(crate) mod rng;
 pub(crate) mod sha1;
 #[cfg(test)]
 pub(crate) mod test_dir;
+pub(crate) mod thread;

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use protocol::slot::{SlotBitmap, SlotId};
 
 use super::driver::Cluster;
+use crate::base::thread;
 
 /// Pending work.
 #[derive(Debug, Default)]
@@ -65,7 +66,7 @@ impl Cluster {
             return;
         }
         let (this, ticket) = (self.clone(), self.engine.state.tasks.enter());
-        let spawned = std::thread::Builder::new().name("slots".to_owned()).spawn(move || {
+        let spawned = thread::spawn("slots", move || {
             while let Some(due) = this.next_due() {
                 this.carry_out(*due);
             }

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use super::conf_file::ConfStore;
 use super::driver::Cluster;
+use crate::base::thread;
 use crate::runtime::task_group::Phase;
 
 /// The most bytes of packets that wait for a save.
@@ -219,7 +220,7 @@ impl Cluster {
             return;
         }
         let (this, ticket) = (self.clone(), self.engine.state.tasks.enter());
-        let spawned = std::thread::Builder::new().name("nodes.conf".to_owned()).spawn(move || {
+        let spawned = thread::spawn("nodes.conf", move || {
             this.save_until_idle();
             // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop(this);

@@ -14,6 +14,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::thread;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -89,7 +90,7 @@ impl Resolver {
         let (host, names) = (host.to_owned(), self.names.clone());
         let question = host.clone();
         // A query of the system's resolver cannot be cancelled: it outlives its caller.
-        let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+        let spawned = thread::spawn("resolve", move || {
             let answer = ask(&question);
             let reported = reported.filter(|_| answer.is_err());
             names.lock().insert(question, Name::Known { answer: answer.clone(), at: Instant::now(), reported });

@@ -479,6 +479,15 @@ impl Data<'_> {
         self.changed_in(self.db, key, class, event);
     }
 
+    /// [`Self::changed`] for a change that serves nobody who waits for the key ([`Cause::Lessened`]).
+    #[inline]
+    pub(crate) fn lessened(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        self.effects.dirty += 1;
+        if self.effects.is_heard() || self.slots.at(self.db, key.slot).is_observed() {
+            self.tell(key.change(self.db, Cause::Lessened), key, class, event);
+        }
+    }
+
     /// [`Self::changed`] without an event.
     pub(crate) fn changed_silently(&mut self, key: &Key<'_>) {
         self.effects.dirty += 1;
@@ -491,14 +500,14 @@ impl Data<'_> {
     pub(crate) fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.effects.dirty += 1;
         if self.effects.is_heard() || self.slots.at(db, key.slot).is_observed() {
-            self.tell(db, key, class, event);
+            self.tell(key.change(db, Cause::Written), key, class, event);
         }
     }
 
     #[cold]
-    fn tell(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
-        self.slots.at(db, key.slot).written(key.hash, key.change(db, Cause::Written), &mut *self.effects);
-        self.effects.notify(class, event, db, key.bytes);
+    fn tell(&mut self, change: Change<'_>, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        self.slots.at(change.db, key.slot).written(key.hash, change, &mut *self.effects);
+        self.effects.notify(class, event, change.db, key.bytes);
     }
 
     /// Makes clients that wait for this key look at it, although it was not changed.

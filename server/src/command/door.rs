@@ -17,7 +17,7 @@ impl Door for Effects {
             self.note_ready(db, key);
         }
         match cause {
-            Cause::Written | Cause::Deleted | Cause::FieldsExpired => {}
+            Cause::Written | Cause::Lessened | Cause::Deleted | Cause::FieldsExpired => {}
             Cause::LastFieldExpired => self.notify(NotifyClass::Generic, "del", db, key),
             Cause::Moved => self.propagate_deletion(db, b"DEL", key),
             Cause::Expired => {

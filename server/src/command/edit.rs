@@ -24,6 +24,8 @@ struct Change {
     event: &'static str,
     /// How many changes it counts as.
     count: u64,
+    /// Whether it may serve clients that wait for the key.
+    serves: bool,
 }
 
 impl<R> Edit<R> {
@@ -34,7 +36,15 @@ impl<R> Edit<R> {
 
     /// Something was changed: the event, and how many changes it counts as.
     pub(crate) fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
-        Self { result, change: Some(Change { class, event, count: count as u64 }) }
+        Self { result, change: Some(Change { class, event, count: count as u64, serves: true }) }
+    }
+
+    /// The same change, which took only something away: it serves nobody who waits for the key.
+    pub(crate) fn lessening(mut self) -> Self {
+        if let Some(change) = &mut self.change {
+            change.serves = false;
+        }
+        self
     }
 }
 
@@ -90,7 +100,7 @@ impl Data<'_> {
     /// Announces an edit.
     #[inline]
     fn edited(&mut self, key: &Key<'_>, change: Option<Change>, edited: Edited) {
-        let Some(Change { class, event, count }) = change else {
+        let Some(Change { class, event, count, serves }) = change else {
             debug_assert!(!edited.emptied, "whoever takes the last element says so");
             if edited.emptied {
                 self.delete_even_expired(key);
@@ -99,8 +109,10 @@ impl Data<'_> {
         };
         if edited.emptied {
             self.emptied(key, class, event);
-        } else {
+        } else if serves {
             self.changed(key, class, event);
+        } else {
+            self.lessened(key, class, event);
         }
         self.effects.dirty = self.effects.dirty + count - 1;
     }

@@ -167,7 +167,7 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, unit: i64, from: i64) -> Cm
         words[2] = digits.format(at).as_bytes();
         ctx.data.effects.propagate_instead(&words);
     }
-    ctx.data.changed(&key, NotifyClass::Generic, "expire");
+    ctx.data.lessened(&key, NotifyClass::Generic, "expire");
     DONE
 }
 
@@ -178,7 +178,7 @@ fn persist(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         return DONE;
     };
     entry.set_expire(None);
-    ctx.data.changed(&key, NotifyClass::Generic, "persist");
+    ctx.data.lessened(&key, NotifyClass::Generic, "persist");
     ctx.reply.int(1);
     DONE
 }

@@ -12,7 +12,7 @@ use super::strings::is_past;
 use crate::base::number::parse_i64;
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Role, error,
 };
 use crate::store::types::hash::{Hash, HashRef};
 
@@ -100,7 +100,7 @@ fn hgetex(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     check_type(ctx, &args[1])?;
     let (change, fields_at) = match scale(&args[2], ctx.data.now) {
         Some(scale) => {
-            let at = scale.time(&args[3], ctx.name)?;
+            let at = scale.time(&args[3], ctx.name, ctx.data.role)?;
             (if is_past(ctx, at) { Change::Delete } else { Change::ExpireAt(at) }, 4)
         }
         None if args[2].eq_ignore_ascii_case(b"PERSIST") => (Change::Persist, 3),
@@ -201,7 +201,7 @@ struct SetRequest<'a> {
 }
 
 impl<'a> SetRequest<'a> {
-    fn parse(args: Args<'a>, now: i64, name: &str) -> Result<Self, CmdError> {
+    fn parse(args: Args<'a>, (now, role): (i64, Role), name: &str) -> Result<Self, CmdError> {
         let (mut condition, mut expiry, mut at) = (None, Expiry::Clear, 2);
         while let Some(word) = args.get(at) {
             if word.eq_ignore_ascii_case(b"FIELDS") {
@@ -223,7 +223,7 @@ impl<'a> SetRequest<'a> {
                     return Err(MANY_EXPIRIES);
                 }
                 let number = args.get(at + 1).ok_or_else(|| error::wrong_arity(name))?;
-                expiry = Expiry::At(scale.time(number, name)?, at);
+                expiry = Expiry::At(scale.time(number, name, role)?, at);
                 at += 1;
             } else {
                 return Err(CmdError::quoting("ERR unknown argument: ", word, ""));
@@ -252,7 +252,7 @@ impl<'a> SetRequest<'a> {
 }
 
 fn hsetex(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let request = SetRequest::parse(args, ctx.data.now, ctx.name)?;
+    let request = SetRequest::parse(args, (ctx.data.now, ctx.data.role), ctx.name)?;
     check_type(ctx, &args[1])?;
     let key = ctx.data.key(&args[1]);
     // Expired fields go first, so that they do not count as being there.

@@ -12,7 +12,9 @@ use super::integer;
 use super::strings::is_past;
 use crate::base::number::parse_i64;
 use crate::command::outcome::DONE;
-use crate::command::{Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, error};
+use crate::command::{
+    Arity, CmdError, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, Role, error,
+};
 use crate::store::types::hash::Hash;
 
 const WRITE: Flags = Flags::WRITE.and(Flags::FAST);
@@ -99,13 +101,14 @@ pub(super) struct Scale {
 
 impl Scale {
     /// The time that a word of the command says.
-    pub(super) fn time(self, word: &[u8], name: &str) -> Result<i64, CmdError> {
+    pub(super) fn time(self, word: &[u8], name: &str, role: Role) -> Result<i64, CmdError> {
         let number = integer(word)?;
         if number < 0 {
             return Err(NEGATIVE_TIME);
         }
         let at = number.checked_mul(self.unit).and_then(|number| number.checked_add(self.from));
-        at.filter(|at| *at <= LATEST).ok_or_else(|| error::invalid_expire(name))
+        // A primary that is a Valkey knows no such limit.
+        at.filter(|at| *at <= LATEST || role == Role::Stream).ok_or_else(|| error::invalid_expire(name))
     }
 }
 
@@ -136,7 +139,6 @@ pub(super) fn check_type(ctx: &mut KeyedCtx<'_>, word: &[u8]) -> Result<(), CmdE
 /// Which fields HEXPIRE and its kin change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
-    Always,
     /// NX
     Persistent,
     /// XX
@@ -160,7 +162,6 @@ impl Condition {
 
     fn admits(self, old: Option<i64>, new: i64) -> bool {
         match self {
-            Condition::Always => true,
             Condition::Persistent => old.is_none(),
             Condition::Volatile => old.is_some(),
             Condition::Later => old.is_some_and(|old| new > old),
@@ -196,10 +197,11 @@ fn hpexpireat(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, scale: Scale) -> CmdResult {
     check_type(ctx, &args[1])?;
-    let at = scale.time(&args[2], ctx.name)?;
-    let condition = Condition::parse(&args[3]);
-    let fields = fields_at(args, if condition.is_some() { 4 } else { 3 }, NUM_FIELDS_NOT_POSITIVE)?;
-    let admits = condition.unwrap_or(Condition::Always);
+    let at = scale.time(&args[2], ctx.name, ctx.data.role)?;
+    // One, but a primary that is a Valkey may send XX with another.
+    let most = if ctx.data.role == Role::Stream { 2 } else { 1 };
+    let conditions: SmallVec<[Condition; 2]> = args.iter().skip(3).take(most).map_while(Condition::parse).collect();
+    let fields = fields_at(args, 3 + conditions.len(), NUM_FIELDS_NOT_POSITIVE)?;
     let past = is_past(ctx, at);
     let limits = &ctx.limits.hash;
     let key = ctx.data.key(&args[1]);
@@ -209,7 +211,7 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, scale: Scale) -> CmdResult 
             .iter()
             .map(|field| {
                 let Some((_, old)) = hash.view().get_timed(field) else { return NO_FIELD };
-                if !admits.admits(old, at) {
+                if !conditions.iter().all(|condition| condition.admits(old, at)) {
                     return NOT_ADMITTED;
                 }
                 changed_fields.push(field);
@@ -236,7 +238,7 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, scale: Scale) -> CmdResult 
         words.extend([b"HDEL", key.bytes]);
     } else {
         words.extend([b"HPEXPIREAT", key.bytes, time.format(at).as_bytes()]);
-        words.extend(condition.map(|_| &args[3]));
+        words.extend((0..conditions.len()).map(|at| &args[3 + at]));
         words.extend([b"FIELDS", count.format(changed_fields.len()).as_bytes()]);
     }
     words.extend(changed_fields);

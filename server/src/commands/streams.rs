@@ -180,7 +180,7 @@ fn xdel(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         if deleted > 0 {
             log.deleted();
         }
-        changed("xdel", deleted, deleted)
+        changed("xdel", deleted, deleted).lessening()
     })?;
     ctx.reply.int(deleted.unwrap_or(0) as i64);
     DONE
@@ -205,7 +205,7 @@ fn xtrim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         let removal = stream.trim(trim, references);
         let is_told = propagating && references != References::Respect;
         let rewritten = if is_told { options.rewritten(args, None, stream.log(), references) } else { None };
-        changed("xtrim", removal.count() as usize, (removal, rewritten))
+        changed("xtrim", removal.count() as usize, (removal, rewritten)).lessening()
     })?;
     let (removal, rewritten) = trimmed.unwrap_or_default();
     if removal.count() > 0 {

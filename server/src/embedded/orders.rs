@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::process::Process;
 use super::{ClusterError, HOST};
+use crate::base::thread;
 use crate::node::StopSignal;
 use crate::ops::neighbours::{Neighbour, Neighbours, Order};
 
@@ -55,7 +56,7 @@ impl Neighbours for Seat {
             let _ = told.send(result.map_err(|problem| problem.to_string()));
         };
         // Without a thread the sender is dropped, and the receiver learns that nothing was done.
-        let _ = std::thread::Builder::new().name("node-order".to_owned()).spawn(carry_out);
+        let _ = thread::spawn("node-order", carry_out);
         outcome
     }
 }

@@ -17,6 +17,7 @@ use super::member::Member;
 use super::orders::Seat;
 use super::reach::Reach;
 use super::{ClusterError, Options, descriptors};
+use crate::base::thread;
 use crate::cluster::LocalBuses;
 use crate::engine::registry::Registry;
 use crate::node::{Node, StopSignal, commands};
@@ -80,7 +81,7 @@ impl Process {
                         process.ended(index, life, status);
                     }
                 };
-                std::thread::Builder::new().name("node-end".to_owned()).spawn(end)
+                thread::spawn("node-end", end)
             };
             while ended().is_err() {
                 tokio::time::sleep(THREAD_RETRY).await;
@@ -247,7 +248,7 @@ fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, Clu
             stopped
         }))
     };
-    let thread = std::thread::Builder::new().name("node-stop".to_owned()).spawn(shut_down);
+    let thread = thread::spawn("node-stop", shut_down);
     let outcome = thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a panic"))));
     outcome.map_err(ClusterError::system("stopping a node"))
 }

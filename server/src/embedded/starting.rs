@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::process::Process;
 use super::{Cluster, ClusterError, Options};
+use crate::base::thread;
 
 /// A cluster that is starting ([`Cluster::start_async`]). Dropping it cancels the start, and returns when everything of
 /// it is gone.
@@ -34,7 +35,7 @@ impl Starting {
             // If the receiver is gone, the start was cancelled and the cluster ends here.
             let _ = told.send(result);
         };
-        match std::thread::Builder::new().name("cluster-start".to_owned()).spawn(start) {
+        match thread::spawn("cluster-start", start) {
             Ok(thread) => Self { outcome, process: Some(process), thread: Some(thread) },
             Err(error) => Self::failed(ClusterError::System { what: "starting a thread".to_owned(), error }),
         }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use super::unit::Unit;
+use crate::base::thread;
 use crate::session::Session;
 
 /// Work for a thread.
@@ -40,7 +41,7 @@ impl Engine {
             drop(mine);
             drop(ticket);
         };
-        if std::thread::Builder::new().name(thread.to_owned()).spawn(carry_out).is_err() {
+        if thread::spawn(thread, carry_out).is_err() {
             let work = cell.lock().take();
             work.into_iter().for_each(|work| work());
             return;

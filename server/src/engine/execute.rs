@@ -15,6 +15,7 @@ use super::call::Call;
 use super::handler::Command;
 use super::unit::Unit;
 use crate::base::rng::Rng;
+use crate::base::thread;
 use crate::command::locked::Slots;
 use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, Listeners, LockPlan,
@@ -209,7 +210,7 @@ impl Engine {
         }
         if elsewhere && !garbage.is_empty() {
             // If no thread can be started, the closure is dropped here and frees the data.
-            let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(garbage));
+            let _ = thread::spawn("lazyfree", move || drop(garbage));
         }
         called
     }

@@ -18,6 +18,7 @@ use protocol::slot::SlotId;
 use super::Engine;
 use super::hot::Hot;
 use super::state::PauseKind;
+use crate::base::thread;
 use crate::command::Role;
 use crate::store::{Removed, ValueRef};
 
@@ -168,7 +169,7 @@ fn free(garbage: Vec<Removed>) {
     drop(small);
     if !large.is_empty() {
         // If no thread can be started, the closure is dropped here and frees the data.
-        let _ = std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || drop(large));
+        let _ = thread::spawn("lazyfree", move || drop(large));
     }
 }
 

@@ -28,7 +28,7 @@ use crate::command::{Arity, Declared, Flags, Group, KeySpec, KnownKey, LockPlan,
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
 use crate::session::transaction::{Multi, Queued, Watched};
-use crate::store::WatchFlag;
+use crate::store::{EntryRef, WatchFlag};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
@@ -99,8 +99,10 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     for key in args.iter().skip(1) {
         let (slot, hash) = (key_slot(key), ctx.engine.keyspace.hash(key));
         let Some(place) = locked.get_mut(db, slot) else { continue };
-        let expired = place.get(hash, key).is_some_and(|entry| entry.is_expired(ctx.now));
-        let flag = Arc::new(WatchFlag::of(&transaction, expired));
+        let entry = place.get(hash, key);
+        let expired = entry.is_some_and(|entry| entry.is_expired(ctx.now));
+        let fields_expired = entry.and_then(EntryRef::next_field_expiry).is_some_and(|at| at < ctx.now);
+        let flag = Arc::new(WatchFlag::of(&transaction, expired, fields_expired));
         if place.watch(key, &flag) {
             let served = ctx.engine.serves(slot);
             ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, served });

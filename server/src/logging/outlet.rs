@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::thread;
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -219,7 +220,7 @@ impl Queue {
 impl Shared {
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
         let shared = Arc::clone(self);
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_queue()).map(|_| ())
+        thread::spawn("log", move || shared.write_queue()).map(|_| ())
     }
 
     /// Writes what is queued until the outlet is closed and empty.

@@ -1,6 +1,7 @@
 //! Waiting for the writes that are under way, on a thread of its own.
 
 use super::Ops;
+use crate::base::thread;
 
 impl Ops {
     /// Waits until every write that passed its gates before the pause is in the stream. On a thread of its own: the
@@ -14,7 +15,7 @@ impl Ops {
             let _ = told.send(());
         };
         // If no thread can be started, the shutdown goes on without waiting.
-        if std::thread::Builder::new().name("settle".to_owned()).spawn(settle).is_ok() {
+        if thread::spawn("settle", settle).is_ok() {
             let _ = settled.await;
         }
     }

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::Persistence;
+use crate::base::thread;
 use crate::command::{CmdError, error};
 use crate::engine::state::{PauseKind, PausePurpose};
 
@@ -32,7 +33,7 @@ impl Persistence {
         let (told, done) = oneshot::channel();
         let this = self.clone();
         let ticket = self.engine.state.tasks.enter();
-        let spawned = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        let spawned = thread::spawn("reload", move || {
             let result = {
                 let _alone = this.reloading.lock();
                 let result = this.reload_now(wanted);

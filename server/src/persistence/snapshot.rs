@@ -22,6 +22,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Busy;
 use super::rdb_writer::{RdbWriter, SavedHistory};
+use crate::base::thread;
 use crate::config::ids;
 use crate::engine::Engine;
 use crate::store::Cut;
@@ -148,7 +149,7 @@ impl Snapshots {
         let cell = Arc::new(Mutex::new(Some(job)));
         let mine = cell.clone();
         let ticket = self.engine.state.tasks.enter();
-        let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+        let spawned = thread::spawn("snapshot", move || {
             let mut next = mine.lock().take();
             while let Some(job) = next {
                 let announce = this.run(job);

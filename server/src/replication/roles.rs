@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use super::core::{Core, Following, LinkPhase, Transfer};
 use super::follow::Target;
 use super::{Replication, follow};
+use crate::base::thread;
 use crate::command::error;
 use crate::logging::Role;
 
@@ -77,7 +78,7 @@ impl Replication {
         }
         let Some(this) = self.me.upgrade() else { return };
         let ticket = self.engine.state.tasks.enter();
-        let spawned = std::thread::Builder::new().name("role".to_owned()).spawn(move || {
+        let spawned = thread::spawn("role", move || {
             this.run_changes();
             // Dropped before the ticket, so that the thread holds nothing of the node by then.
             drop(this);

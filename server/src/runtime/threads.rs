@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use super::descriptors::Descriptors;
 use super::share::ProcessMemory;
 use crate::base::allocator;
+use crate::base::thread;
 
 use super::task_group::TaskGroup;
 
@@ -285,8 +286,9 @@ fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {
         .thread_name("disk")
         .max_blocking_threads(DISK_THREADS)
         .thread_keep_alive(DISK_KEEP_ALIVE)
+        .on_thread_stop(allocator::tell_rest)
         .build()?;
-    let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+    let handle = thread::spawn(name, move || {
         let local = tokio::task::LocalSet::new();
         let shared = Shared::new();
         local.block_on(&runtime, async move {

@@ -17,6 +17,8 @@ use super::slot::Removed;
 pub(crate) enum Cause {
     /// A command created it, or changed its value or its expiry.
     Written,
+    /// A command changed its expiry, or took a part of it away: that serves nobody who waits for the key.
+    Lessened,
     /// A command removed it. The command is propagated, and its effect with it.
     Deleted,
     /// It expired.

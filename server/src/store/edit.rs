@@ -14,6 +14,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::collection::CollectionType;
+use super::entry::EntryRef;
 use super::entry::word::Word;
 use super::ledger::Ledger;
 use super::parts::Parts;
@@ -96,11 +97,16 @@ impl<T: CollectionType> DerefMut for EditGuard<'_, T> {
 impl<T: CollectionType> Drop for EditGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.settle();
-        let next = self.next_expiry();
-        let after = match &mut self.held {
-            Held::Boxed(value) => value.heap_bytes(),
-            Held::Unpacked(value, word) => word.repack(value),
+        let (after, next) = match &mut self.held {
+            Held::Boxed(value) => {
+                value.settle();
+                (value.heap_bytes(), value.next_expiry())
+            }
+            Held::Unpacked(value, word) => {
+                // Bytes that the entry takes need not be settled first.
+                let after = word.repack(value);
+                (after, word.entry().and_then(EntryRef::next_field_expiry))
+            }
         };
         self.ledger.add(after as i64 - self.before as i64);
         if next != self.next {

@@ -536,11 +536,16 @@ impl Entry {
     }
 
     /// Replaces a packed value by what has become of it.
-    pub(crate) fn set_unpacked<T: CollectionType>(&mut self, value: T) {
-        match value.packed().filter(Packed::is_small) {
-            Some(packed) => self.set_payload(Payload::Packed(packed)),
-            None => self.set_payload(Payload::Collection(Box::new(value.into()))),
+    #[inline]
+    pub(crate) fn set_unpacked<T: CollectionType>(&mut self, value: &mut T) {
+        if value.packed().is_none_or(|packed| !packed.is_small()) {
+            // It may be packed after that. Bytes that the entry takes need not be settled.
+            value.settle();
         }
+        if let Some(packed) = value.packed().filter(Packed::is_small) {
+            return self.set_payload(Payload::Packed(packed));
+        }
+        self.set_payload(Payload::Collection(Box::new(std::mem::take(value).into())));
     }
 
     fn heap_mut(&mut self) -> Option<&mut Vec<u8>> {

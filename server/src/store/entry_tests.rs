@@ -240,7 +240,7 @@ fn a_small_collection_lies_in_its_entry_and_a_grown_one_in_its_box() {
         hash.set(b"f", &text, &limits);
         hash.settle();
         let (bytes, outside) = (hash.packed().expect("it is packed").bytes.len(), hash.heap_bytes());
-        word.update(|entry| entry.set_unpacked(hash));
+        word.update(|entry| entry.set_unpacked(&mut hash));
         let entry = word.entry().expect("it is there");
         let inside = bytes <= INLINE_MAX;
         assert_eq!((entry.packed().is_some(), entry.header().is_light()), (inside, inside), "{len} bytes of text");
@@ -317,7 +317,7 @@ proptest! {
                     (value, field) = (None, Some(bytes));
                 }
                 Change::Field(bytes) if entry.as_ref().packed().is_some() => {
-                    entry.set_unpacked(hash_of(&bytes));
+                    entry.set_unpacked(&mut hash_of(&bytes));
                     field = Some(bytes);
                 }
                 Change::Field(_) => {}

@@ -32,6 +32,7 @@ enum Op {
     RemoveRange { start: usize, count: usize },
     SetField { field: u16, len: usize, times: usize, entries: usize },
     RemoveFields { field: u16, times: usize },
+    ExpireFields { field: u16, times: usize, at: Option<i64> },
     MakeZSet,
     AddScored { from: usize, times: usize, len: usize },
     PopScored { first: bool, times: usize },
@@ -75,6 +76,8 @@ fn op() -> impl Strategy<Value = Op> {
         (0..2000_u16, len(), prop_oneof![3 => Just(1_usize), 1 => 1..600_usize], 0..40_usize)
             .prop_map(|(field, len, times, entries)| Op::SetField { field, len: len % 2_000, times, entries }),
         (0..2000_u16, 1..900_usize).prop_map(|(field, times)| Op::RemoveFields { field, times }),
+        (0..2000_u16, 1..100_usize, proptest::option::of(1..1000_i64))
+            .prop_map(|(field, times, at)| Op::ExpireFields { field, times, at }),
         Just(Op::MakeZSet),
         (0..300_usize, 1..250_usize, 0..100_usize).prop_map(|(from, times, len)| Op::AddScored { from, times, len }),
         (any::<bool>(), 1..150_usize).prop_map(|(first, times)| Op::PopScored { first, times }),
@@ -157,6 +160,13 @@ fn hash_op(keyspace: &Keyspace, key: &[u8], op: &Op) {
         Op::RemoveFields { field, times } => {
             for at in 0..times {
                 hash.remove(&name(field, at));
+            }
+        }
+        Op::ExpireFields { field, times, at } => {
+            let limits = HashLimits { max_entries: 20, ..HashLimits::default() };
+            for at_field in 0..times {
+                hash.set(&name(field, at_field), b"v", &limits);
+                hash.set_expiry(&name(field, at_field), at, &limits);
             }
         }
         _ => unreachable!("only edits of hashes come here"),
@@ -334,7 +344,7 @@ fn apply(keyspace: &Keyspace, name: u8, op: &Op, cut: &mut Option<crate::store::
         | Op::SetAt { .. }
         | Op::InsertAfterFirst { .. }
         | Op::RemoveRange { .. } => edit_op(keyspace, &key, op),
-        Op::SetField { .. } | Op::RemoveFields { .. } => hash_op(keyspace, &key, op),
+        Op::SetField { .. } | Op::RemoveFields { .. } | Op::ExpireFields { .. } => hash_op(keyspace, &key, op),
         Op::AddMembers { .. } | Op::RemoveMembers { .. } | Op::PopMembers { .. } => set_op(keyspace, &key, op),
     }
 }
@@ -349,6 +359,18 @@ fn check(keyspace: &Keyspace, after: &Op) {
     assert_eq!((published.0, published.1), (slot.bytes(), slot.len()), "published after {after:?}");
     let expiring = slot.iter().filter(|entry| entry.expire_at().is_some()).count();
     assert_eq!(slot.expires_len(), expiring, "after {after:?}");
+    let timed = slot.iter().filter(|entry| entry.next_field_expiry().is_some()).count();
+    assert_eq!(slot.timed_len(), timed, "after {after:?}");
+}
+
+/// Whatever expires is found by its record in an index.
+fn expire_all(keyspace: &Keyspace) {
+    let id = key_slot(&key(0));
+    let mut slot = keyspace.lock(0, id);
+    let mut door = Witness::default();
+    assert!(slot.expire_due_fields((0, id), i64::MAX, usize::MAX, &mut door) < usize::MAX);
+    slot.expire_due((0, id), i64::MAX, usize::MAX, &mut door);
+    assert!(slot.iter().all(|entry| entry.expire_at().is_none() && entry.next_field_expiry().is_none()));
 }
 
 proptest! {
@@ -362,6 +384,7 @@ proptest! {
             apply(&keyspace, *name, op, &mut cut);
             check(&keyspace, op);
         }
+        expire_all(&keyspace);
     }
 }
 

@@ -306,8 +306,11 @@ impl Slot {
     fn tell(&mut self, change: Change<'_>, gone: bool, now: Option<Type>, door: &mut impl Door) {
         let mut awaited = false;
         if let Some(extra) = self.parts.extra_mut() {
-            extra.watchers.of(change.key).iter().for_each(|flag| flag.touch(gone));
-            awaited = extra.waiters.concerns(change.key, now);
+            let fields_only = matches!(change.cause, Cause::FieldsExpired | Cause::LastFieldExpired);
+            for flag in extra.watchers.of(change.key) {
+                if fields_only { flag.touch_fields() } else { flag.touch(gone) }
+            }
+            awaited = change.cause != Cause::Lessened && extra.waiters.concerns(change.key, now);
         }
         door.pass(change, awaited);
     }
@@ -639,6 +642,7 @@ impl<'a> EntryMut<'a> {
     /// Replaces the value by a string; the expiry stays.
     #[inline]
     pub(crate) fn set_string(&mut self, value: StringValue<'_>) {
+        self.forget_fields();
         self.change(|entry| entry.set_string(value));
     }
 
@@ -693,15 +697,21 @@ impl<'a> EntryMut<'a> {
         }
     }
 
+    /// Called before the value goes: its fields, if it is a hash, do not expire any more.
+    #[inline]
+    fn forget_fields(&mut self) {
+        if let Some(at) = self.as_ref().next_field_expiry() {
+            self.slot.parts.move_field_expiry(Some(at), None, self.tag);
+        }
+    }
+
     /// Removes the key; the slot must still announce it.
-    fn detach(self) -> Removed {
+    fn detach(mut self) -> Removed {
         self.slot.preserve(self.at);
         if let Some(at) = self.expire_at() {
             self.slot.forget_expiry(at, self.tag);
         }
-        if let Some(at) = self.as_ref().next_field_expiry() {
-            self.slot.parts.move_field_expiry(Some(at), None, self.tag);
-        }
+        self.forget_fields();
         let removed = self.slot.table.remove(self.at);
         self.slot.ledger.add(-(removed.as_ref().memory() as i64));
         Removed(removed)

@@ -6,7 +6,8 @@
 //! session that watches again gets new ones.
 //!
 //! A key that had expired before it was watched counts as absent, so its later removal is no change. Until then its
-//! flag is *stale*.
+//! flag is *stale*. So it is with fields of a hash that had expired by then; they are removed by whoever looks at the
+//! hash next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ impl Spoiled {
 #[derive(Debug, Default)]
 pub(crate) struct WatchFlag {
     state: AtomicU8,
+    /// Fields of the hash had expired before it was watched, and are still there.
+    has_stale_fields: AtomicBool,
     /// Shared by all flags of a session.
     transaction: Option<Arc<Spoiled>>,
 }
@@ -41,9 +44,14 @@ impl WatchFlag {
         Self::default()
     }
 
-    /// A session's flag that is not raised; `stale`: the key exists, but has expired.
-    pub(crate) fn of(transaction: &Arc<Spoiled>, stale: bool) -> Self {
-        Self { state: AtomicU8::new(if stale { STALE } else { DOWN }), transaction: Some(transaction.clone()) }
+    /// A session's flag that is not raised; `stale`: the key exists, but has expired; `has_stale_fields`: fields of it
+    /// have.
+    pub(crate) fn of(transaction: &Arc<Spoiled>, stale: bool, has_stale_fields: bool) -> Self {
+        Self {
+            state: AtomicU8::new(if stale { STALE } else { DOWN }),
+            has_stale_fields: AtomicBool::new(has_stale_fields),
+            transaction: Some(transaction.clone()),
+        }
     }
 
     /// Marks the session's transaction as one that must not run.
@@ -68,6 +76,13 @@ impl WatchFlag {
     /// Whether the key had expired before it was watched, and still exists.
     pub(crate) fn is_stale(&self) -> bool {
         self.state.load(Ordering::Acquire) == STALE
+    }
+
+    /// Fields of the hash have expired and were removed, perhaps all.
+    pub(crate) fn touch_fields(&self) {
+        if !self.has_stale_fields.swap(false, Ordering::AcqRel) {
+            self.raise();
+        }
     }
 
     /// The key was changed, or is gone.

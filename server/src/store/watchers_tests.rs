@@ -23,22 +23,34 @@ fn the_first_change_of_any_watched_key_spoils_the_transaction_of_its_session_onl
     let mut watchers = Watchers::default();
     let (ours, theirs) = (Arc::<Spoiled>::default(), Arc::<Spoiled>::default());
     for key in [b"a", b"b"] {
-        assert!(watchers.add(key, &Arc::new(WatchFlag::of(&ours, false))));
-        assert!(!watchers.add(key, &Arc::new(WatchFlag::of(&ours, false))), "a session watches a key once");
+        assert!(watchers.add(key, &Arc::new(WatchFlag::of(&ours, false, false))));
+        assert!(!watchers.add(key, &Arc::new(WatchFlag::of(&ours, false, false))), "a session watches a key once");
     }
-    assert!(watchers.add(b"a", &Arc::new(WatchFlag::of(&theirs, false))));
+    assert!(watchers.add(b"a", &Arc::new(WatchFlag::of(&theirs, false, false))));
     watchers.of(b"b").iter().for_each(|flag| flag.touch(false));
     assert!(ours.is_raised() && !theirs.is_raised());
 }
 
 #[test]
+fn the_removal_of_fields_that_had_expired_is_no_change_and_that_of_others_is() {
+    let flag = WatchFlag::of(&Arc::default(), false, true);
+    flag.touch_fields();
+    assert!(!flag.is_raised(), "gone to clients, as they were when the hash was watched");
+    flag.touch_fields();
+    assert!(flag.is_raised(), "these have expired since");
+    let flag = WatchFlag::of(&Arc::default(), false, true);
+    flag.touch(false);
+    assert!(flag.is_raised(), "a command changed the hash");
+}
+
+#[test]
 fn the_removal_of_a_stale_key_is_no_change_and_what_follows_is() {
-    let flag = WatchFlag::of(&Arc::default(), true);
+    let flag = WatchFlag::of(&Arc::default(), true, false);
     flag.touch(true);
     assert!(!flag.is_raised() && !flag.is_stale(), "gone, as it was when it was watched");
     flag.touch(true);
     assert!(flag.is_raised(), "somebody had made it anew");
-    let flag = WatchFlag::of(&Arc::default(), true);
+    let flag = WatchFlag::of(&Arc::default(), true, false);
     flag.touch(false);
     assert!(flag.is_raised(), "written over while its time had come");
 }
@@ -58,7 +70,7 @@ fn a_swapped_database_changes_what_differs_for_a_reader() {
         (false, false, None, false, false),
     ];
     for (stale, here, coming, raised, stale_after) in cases {
-        let flag = WatchFlag::of(&Arc::default(), stale);
+        let flag = WatchFlag::of(&Arc::default(), stale, false);
         flag.swap(here, coming);
         assert_eq!((flag.is_raised(), flag.is_stale()), (raised, stale_after), "{stale} {here} {coming:?}");
     }

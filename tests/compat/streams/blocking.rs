@@ -90,6 +90,33 @@ COPY t u
 @c !read
 RENAME t s
 @b !read
+== what adds no entry wakes nobody
+XADD s 1-1 f v
+XADD s 5-1 f v
+XDEL s 5-1
+XGROUP CREATE s g 1-1
+@b !send XREAD BLOCK 0 STREAMS s 5-0
+!blocked 1
+@c !send XREADGROUP GROUP g me BLOCK 0 STREAMS s >
+!blocked 2
+EXPIRE s 100
+PERSIST s
+XDEL s 1-1
+@b !silent
+@c !silent
+XADD s 6-1 f v
+@b !read
+@c !read
+== what adds no entry wakes nobody, trimming neither
+XADD s 1-1 f v
+XADD s 5-1 f v
+XDEL s 5-1
+@b !send XREAD BLOCK 0 STREAMS s 5-0
+!blocked 1
+XTRIM s MAXLEN 0
+@b !silent
+XADD s 6-1 f v
+@b !read
 == a last id that is set
 XADD s 1-1 f v
 @b !send XREAD BLOCK 0 STREAMS s $

@@ -196,7 +196,10 @@ fn differ(log: &NodeLog, error: &str, args: Args<'_>) -> Result<(), End> {
     log.warning(format_args!(
         "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"
     ));
-    if error.starts_with("ERR unknown ") || error.starts_with("ERR Bad data format") {
+    if error.starts_with("ERR unknown command")
+        || error.starts_with("ERR unknown subcommand")
+        || error.starts_with("ERR Bad data format")
+    {
         return Err(End::Refused(format!("The master's command '{name}' cannot be applied here")));
     }
     Ok(())

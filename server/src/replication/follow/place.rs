@@ -15,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 
 use super::wire::{End, Wire};
+use crate::base::thread;
 use crate::persistence::load::{self, Finished, Load, Loaded};
 use crate::replication::Replication;
 use crate::replication::core::LinkPhase;
@@ -56,17 +57,15 @@ impl Placement {
     ) -> Result<(), End> {
         let (told, mut done) = oneshot::channel();
         let ticket = self.replication.engine.state.tasks.enter();
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                let result = work(&self);
-                // Dropped before the ticket, so that the thread holds nothing of the node by then.
-                drop(self);
-                drop(ticket);
-                // There is no receiver if the node stops.
-                let _ = told.send(result);
-            })
-            .map_err(|error| End::Refused(format!("Can't start a thread to replace the data: {error}")))?;
+        thread::spawn(name, move || {
+            let result = work(&self);
+            // Dropped before the ticket, so that the thread holds nothing of the node by then.
+            drop(self);
+            drop(ticket);
+            // There is no receiver if the node stops.
+            let _ = told.send(result);
+        })
+        .map_err(|error| End::Refused(format!("Can't start a thread to replace the data: {error}")))?;
         let mut ticks = tokio::time::interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {

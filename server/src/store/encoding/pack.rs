@@ -6,12 +6,13 @@
 //! and data, one behind the other; a session of five fields then fits into its key's entry (see
 //! [`crate::store::entry`]). [`PackRef::serialise`] adds the rest, and gives the very bytes that Redis keeps and saves.
 //!
-//! A [`Pack`] owns its bytes and can be changed. A [`PackRef`] reads the bytes of one, or those in an entry; there
-//! nothing tells the number of elements, which is then counted.
+//! A [`Pack`] owns its bytes and can be changed. A [`PackRef`] reads the bytes of one, or those in an entry. There
+//! nothing tells the number of elements, which is counted when it is asked for. A copy of those bytes does not know it
+//! either: it is made to be changed and put back, mostly without that question.
 //!
 //! Places are byte offsets ([`Place`]). Insertion and removal invalidate the places behind them.
 //!
-//! Invariants: the bytes are well-formed entries; `count` is their number. They come from [`Draft`] or from a listpack
+//! Invariants: the bytes are well-formed entries; `count`, if known, is their number. They come from [`Draft`] or from a listpack
 //! that was validated.
 
 use super::element::{Element, Needle};
@@ -22,6 +23,8 @@ use super::listpack::entry::{
 use super::listpack::{COUNT_UNKNOWN, FRAME_BYTES, HEADER_BYTES, Listpack};
 use crate::store::entry::good_size;
 
+/// A count that is not known. Nothing has so many elements: a listpack is at most 1 GiB long.
+const UNKNOWN: u32 = u32::MAX;
 /// The longest back length.
 const BACK_LENGTH_MAX: usize = 5;
 
@@ -29,6 +32,7 @@ const BACK_LENGTH_MAX: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Pack {
     bytes: Vec<u8>,
+    /// Number of elements, or [`UNKNOWN`].
     count: u32,
 }
 
@@ -36,15 +40,15 @@ pub(crate) struct Pack {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PackRef<'a> {
     bytes: &'a [u8],
-    /// Number of elements, if it is known.
-    count: Option<u32>,
+    /// Number of elements, or [`UNKNOWN`].
+    count: u32,
 }
 
 impl<'a> PackRef<'a> {
     /// Reads bytes that were [`PackRef::bytes`] once.
     #[inline]
     pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
-        Self { bytes, count: None }
+        Self { bytes, count: UNKNOWN }
     }
 
     /// The entries.
@@ -56,7 +60,7 @@ impl<'a> PackRef<'a> {
     /// Number of elements.
     #[inline]
     pub(crate) fn len(self) -> usize {
-        self.count.map_or_else(|| self.counted(), |count| count as usize)
+        if self.count == UNKNOWN { self.counted() } else { self.count as usize }
     }
 
     fn counted(self) -> usize {
@@ -164,7 +168,7 @@ impl<'a> PackRef<'a> {
     pub(crate) fn to_pack(self) -> Pack {
         let mut bytes = Vec::with_capacity(good_size(self.bytes.len()));
         bytes.extend_from_slice(self.bytes);
-        Pack { bytes, count: self.len() as u32 }
+        Pack { bytes, count: self.count }
     }
 }
 
@@ -194,13 +198,25 @@ impl Pack {
     /// Reads it.
     #[inline]
     pub(crate) fn view(&self) -> PackRef<'_> {
-        PackRef { bytes: &self.bytes, count: Some(self.count) }
+        PackRef { bytes: &self.bytes, count: self.count }
     }
 
     /// Number of elements.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.count as usize
+        self.view().len()
+    }
+
+    /// Whether there are more elements than this. Mostly answered without counting: each has at least a byte.
+    #[inline]
+    pub(crate) fn is_longer_than(&self, most: usize) -> bool {
+        self.bytes.len() > most && self.len() > most
+    }
+
+    /// Whether there is no element.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Length of the entries.
@@ -212,7 +228,10 @@ impl Pack {
     /// The listpack with these elements is no longer than this.
     #[inline]
     pub(crate) fn serialised_max(&self) -> usize {
-        FRAME_BYTES + self.bytes.len() + BACK_LENGTH_MAX * self.len()
+        /// Up to this size it does not matter how many elements there are.
+        const SMALL: usize = 64 * 1024;
+        let most = if self.bytes.len() <= SMALL { self.bytes.len() } else { self.len() };
+        FRAME_BYTES + self.bytes.len() + BACK_LENGTH_MAX * most
     }
 
     /// Bytes allocated for the entries, spare room included.
@@ -225,26 +244,26 @@ impl Pack {
     #[inline]
     pub(crate) fn push_back(&mut self, text: &[u8]) {
         self.put(self.bytes.len(), 0, &Draft::new(text));
-        self.count += 1;
+        self.add(1);
     }
 
     /// Adds an integer after the last element.
     #[inline]
     pub(crate) fn push_back_int(&mut self, value: i64) {
         self.put(self.bytes.len(), 0, &Draft::int(value));
-        self.count += 1;
+        self.add(1);
     }
 
     /// Inserts an element in front of `place`, which may be the end.
     pub(crate) fn insert(&mut self, place: Place, text: &[u8]) {
         self.put(place, 0, &Draft::new(text));
-        self.count += 1;
+        self.add(1);
     }
 
     /// Inserts an integer in front of `place`, which may be the end.
     pub(crate) fn insert_int(&mut self, place: Place, value: i64) {
         self.put(place, 0, &Draft::int(value));
-        self.count += 1;
+        self.add(1);
     }
 
     /// Replaces the element at `place`.
@@ -254,19 +273,28 @@ impl Pack {
 
     /// Removes up to `count` elements from `place` on.
     pub(crate) fn remove(&mut self, place: Place, count: usize) {
-        let (mut end, mut removed) = (place, 0);
-        while removed < count && end < self.bytes.len() {
+        let (mut end, mut removed) = (place, 0_i32);
+        while (removed as usize) < count && end < self.bytes.len() {
             end += body_len(&self.bytes[end..]);
             removed += 1;
         }
         self.bytes.copy_within(end.., place);
         self.bytes.truncate(self.bytes.len() - (end - place));
-        self.count -= removed as u32;
+        self.add(-removed);
+    }
+
+    #[inline]
+    fn add(&mut self, elements: i32) {
+        if self.count != UNKNOWN {
+            self.count = self.count.wrapping_add_signed(elements);
+        }
     }
 
     /// Frees spare room beyond the allocator's rounding: for values of which there are many, and which grow seldom.
+    /// From now on the number of elements is known.
     #[inline]
     pub(crate) fn tighten(&mut self) {
+        self.count = self.len() as u32;
         let capacity = good_size(self.bytes.len());
         if self.bytes.capacity() > capacity {
             self.bytes.shrink_to(capacity);

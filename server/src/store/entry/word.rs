@@ -120,16 +120,11 @@ impl Word {
         Some(unsafe { entry.area().cast::<Box<Collection>>().as_mut() })
     }
 
-    /// Gives the entry the bytes of a value that was unpacked from it, or the value if they are too many. Leaves an
-    /// empty value. Returns the entry's memory.
+    /// Gives the entry the bytes of a value that was unpacked from it, or the value if they are too many; then none is
+    /// left there. Returns the entry's memory.
     #[inline]
     pub(crate) fn repack<T: CollectionType>(&mut self, value: &mut T) -> usize {
-        let unchanged =
-            self.entry().and_then(EntryRef::packed).map(|old| old.bytes) == value.packed().map(|new| new.bytes);
-        if !unchanged {
-            let value = std::mem::take(value);
-            self.update(|entry| entry.set_unpacked(value));
-        }
+        self.update(|entry| entry.set_unpacked(value));
         self.entry().map_or(0, EntryRef::memory)
     }
 

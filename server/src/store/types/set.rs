@@ -156,7 +156,10 @@ impl Set {
     /// Whether there is no member: the owner then removes the key.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        match &self.0 {
+            Form::Packed(pack) => pack.is_empty(),
+            Form::Ints(_) | Form::Table(_) => self.len() == 0,
+        }
     }
 
     /// All members, as [`SetRef::iter`].
@@ -204,7 +207,7 @@ impl Set {
             if pack.view().find(&Needle::new(member)).is_some() {
                 return false;
             }
-            if pack.len() < limits.max_packed {
+            if limits.max_packed.checked_sub(1).is_some_and(|most| !pack.is_longer_than(most)) {
                 pack.push_back(member);
                 return true;
             }

@@ -213,8 +213,16 @@ pub(in crate::store::encoding) fn entry_len(bytes: &[u8]) -> usize {
 }
 
 /// Length of header and data of the entry that `bytes` starts with, without looking at its data.
-#[inline]
+#[inline(always)]
 pub(in crate::store::encoding) fn body_len(bytes: &[u8]) -> usize {
+    match bytes[0] {
+        // The usual case, checked before all others.
+        head @ STR_6BIT..INT_13BIT => 1 + (head & 0x3f) as usize,
+        _ => other_body_len(bytes),
+    }
+}
+
+fn other_body_len(bytes: &[u8]) -> usize {
     let head = bytes[0];
     match head {
         0..STR_6BIT => 1,

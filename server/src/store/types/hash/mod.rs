@@ -129,7 +129,10 @@ impl Hash {
     /// Whether there is no field: the owner then removes the key.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        match &self.0 {
+            Form::Packed(pack) => pack.is_empty(),
+            Form::Table(_) | Form::Timed(_) => self.len() == 0,
+        }
     }
 
     /// When the first field expires.
@@ -200,7 +203,7 @@ impl Hash {
                     pack.push_back(value);
                 }
                 // Not only after an addition: the limit may be lower than when the hash was last changed.
-                if pack.len() / 2 > limits.max_entries {
+                if pack.is_longer_than(limits.max_entries.saturating_mul(2)) {
                     self.table_mut(limits.seed);
                 }
                 return old.is_none();

@@ -168,7 +168,10 @@ impl ZSet {
     /// Whether there is no element: the owner then removes the key.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        match &self.0 {
+            Form::Packed(packed) => packed.is_empty(),
+            Form::Tree(_) => self.len() == 0,
+        }
     }
 
     /// The score of a member.
@@ -229,7 +232,8 @@ impl ZSet {
     /// Adds an element whose member is not there.
     pub fn insert(&mut self, score: f64, member: &[u8], options: &ZSetOptions) {
         if let Form::Packed(packed) = &self.0
-            && (packed.len() / 2 >= options.max_entries
+            && (options.max_entries == 0
+                || packed.is_longer_than(options.max_entries.saturating_mul(2) - 1)
                 || member.len() > options.max_value
                 || packed.serialised_max() + member.len() > PACKED_MOST_BYTES)
         {
