@@ -118,7 +118,7 @@ fn remove(
             return Edit::none(removal);
         }
         stream.log_mut().deleted();
-        changed("xdel", removal.deleted.len(), removal)
+        changed("xdel", removal.deleted.len(), removal).lessening()
     })?;
     let removal = removal.unwrap_or_default();
     ctx.data.effects.dirty += removal.released.len() as u64;
