@@ -105,7 +105,8 @@ impl<'a> Stage<'a> {
 
     /// Ids differ from server to server; they are replaced by names where a message contains one.
     fn write(&mut self, name: &str, frame: &[u8]) {
-        let mut text = frame.escape_ascii().to_string();
+        // HELLO tells the version, of which slotd announces another.
+        let mut text = frame.escape_ascii().to_string().replace(r"$5\r\n7.2.4\r\n", r"$6\r\n7.0.15\r\n");
         if self.told_id || text.contains("redir") {
             for (other, id) in &self.ids {
                 text = text.replace(&format!(":{id}\\r\\n"), &format!(":${other}\\r\\n"));

@@ -12,8 +12,8 @@
 //!
 //! Places are byte offsets ([`Place`]). Insertion and removal invalidate the places behind them.
 //!
-//! Invariants: the bytes are well-formed entries; `count`, if known, is their number. They come from [`Draft`] or from a listpack
-//! that was validated.
+//! Invariants: the bytes are well-formed entries; `count`, if known, is their number. They come from [`Draft`] or from
+//! a listpack that was validated.
 
 use super::element::{Element, Needle};
 pub(crate) use super::listpack::Place;
