@@ -126,7 +126,7 @@ const HEAD: &str = "\
 <!-- Written from the declarations by `UPDATE_DOCS=1 cargo test -p slotd commands_are_documented`. -->
 
 What slotd knows, by group. *Rule* is the server whose replies decide: slotd is compared with it byte for byte, in RESP2
-and RESP3. Commands with **yes** under *differs* are named under
+and RESP3 (where it is a documentation, with what that says). Commands with **yes** under *differs* are named under
 [deliberate differences](compatibility.md#deliberate-differences), where it says how. What slotd lacks is listed under
 [commands that are not there](compatibility.md#commands-that-are-not-there).
 ";
@@ -137,6 +137,8 @@ fn rule(command: &Command) -> &'static str {
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     match version {
         _ if command.full_name.split('|').next() == Some("slotd") => "slotd",
+        // Redis took it over from there in 8.2.
+        _ if command.full_name == "cluster|slot-stats" => "Valkey 9.1.2",
         (9.., _) => "Valkey 9.1.2",
         (8, 2..) => "Redis's documentation",
         (8, _) | (7, 1..) => "Redis 8.0.6",

@@ -86,6 +86,39 @@ fn an_iteration_returns_every_key_of_the_cluster_once() {
     assert_eq!(keys, wanted);
 }
 
+/// A cursor is no key, but what it asks for are keys: it is not treated as a shard channel.
+#[test]
+fn an_iteration_is_served_where_reads_of_its_keys_are() {
+    if slotd_is_stock() {
+        return;
+    }
+    let cluster = ClusterSpec::new(3, 1).create();
+    cluster.fill("scan", 300);
+    let (cursor, _) = step(&cluster, &mut cluster.connect(0), "0", 10);
+    let reply = cluster.nodes[0].cmd(&format!("CLUSTERSCAN {cursor}"));
+    let owner = match &reply {
+        Value::Error(text) => {
+            cluster.index_of(text.rsplit_once(':').expect("a redirection").1.parse().expect("a port"))
+        }
+        _ => 0,
+    };
+    let mut replica = cluster.connect(cluster.replicas_of(owner)[0]);
+    let scan = format!("CLUSTERSCAN {cursor}");
+    assert!(replica.cmd(&scan).text().starts_with("MOVED "), "a replica without READONLY");
+    replica.ok("READONLY");
+    assert_eq!(replica.cmd(&scan).items().len(), 2);
+    // A node that has lost the majority serves no reads.
+    let mut node = cluster.connect(owner);
+    node.ok("CONFIG SET cluster-allow-reads-when-down no");
+    let others: Vec<usize> = (0..cluster.nodes.len()).filter(|index| *index != owner).collect();
+    others.iter().for_each(|index| cluster.nodes[*index].freeze());
+    wait_until("the node to see that it is alone", secs(30), || {
+        cluster.nodes[owner].cmd("CLUSTER INFO").text().contains("cluster_state:fail")
+    });
+    assert!(node.cmd(&scan).text().starts_with("CLUSTERDOWN "), "a shard channel would be served");
+    others.iter().for_each(|index| cluster.nodes[*index].thaw());
+}
+
 #[test]
 fn a_flushed_slot_is_empty_on_the_replica_and_other_slots_are_not() {
     if slotd_is_stock() {

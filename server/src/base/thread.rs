@@ -1,7 +1,8 @@
 //! Threads for work that may take long or has to wait.
 //!
-//! All of them begin here, since the allocator counts by threads ([`super::allocator`]): what one has not added to the
-//! count when it ends would be missing for ever.
+//! They begin here, since the allocator counts by threads ([`super::allocator`]): what one has not added to the count
+//! when it ends would be missing for ever. Threads of a runtime end with [`super::allocator::tell_rest`]; those that
+//! live as long as the process need neither.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};

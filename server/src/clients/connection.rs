@@ -188,9 +188,9 @@ fn auth(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
-/// Names and passwords among the words of HELLO.
+/// Names and passwords among the words of HELLO, even of one that forgets the version.
 fn hello_secrets(args: Args<'_>) -> Vec<usize> {
-    let (mut secrets, mut at) = (Vec::new(), 2);
+    let (mut secrets, mut at) = (Vec::new(), 1);
     while let Some(option) = args.get(at) {
         if option.eq_ignore_ascii_case(b"AUTH") {
             secrets.extend([at + 1, at + 2]);

@@ -482,10 +482,7 @@ impl Data<'_> {
     /// [`Self::changed`] for a change that serves nobody who waits for the key ([`Cause::Lessened`]).
     #[inline]
     pub(crate) fn lessened(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str) {
-        self.effects.dirty += 1;
-        if self.effects.is_heard() || self.slots.at(self.db, key.slot).is_observed() {
-            self.tell(key.change(self.db, Cause::Lessened), key, class, event);
-        }
+        self.announce(key.change(self.db, Cause::Lessened), key, class, event);
     }
 
     /// [`Self::changed`] without an event.
@@ -498,9 +495,14 @@ impl Data<'_> {
     /// [`Self::changed`] in another database.
     #[inline]
     pub(crate) fn changed_in(&mut self, db: usize, key: &Key<'_>, class: NotifyClass, event: &'static str) {
+        self.announce(key.change(db, Cause::Written), key, class, event);
+    }
+
+    #[inline(always)]
+    fn announce(&mut self, change: Change<'_>, key: &Key<'_>, class: NotifyClass, event: &'static str) {
         self.effects.dirty += 1;
-        if self.effects.is_heard() || self.slots.at(db, key.slot).is_observed() {
-            self.tell(key.change(db, Cause::Written), key, class, event);
+        if self.effects.is_heard() || self.slots.at(change.db, key.slot).is_observed() {
+            self.tell(change, key, class, event);
         }
     }
 

@@ -104,7 +104,7 @@ fn read_all<'d, 'w>(data: &'d mut Data<'_>, words: impl Iterator<Item = &'w [u8]
 fn intersect<'s>(operands: Operands<'s>, mut f: impl FnMut(Element<'s>) -> bool) {
     let Operands { mut sets, has_all: true, .. } = operands else { return };
     // A set that is named many times is asked once.
-    sets.sort_by_key(|set| (set.len(), set.address()));
+    sets.sort_by_cached_key(|set| (set.len(), set.address()));
     sets.dedup_by_key(|set| set.address());
     let Some((smallest, others)) = sets.split_first() else { return };
     for member in smallest.iter() {
@@ -145,7 +145,7 @@ fn difference(operands: &Operands<'_>, limits: &SetLimits) -> Set {
         return result;
     }
     let mut result = Set::new();
-    others.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    others.sort_by_cached_key(|set| std::cmp::Reverse(set.len()));
     for member in first.iter() {
         if !others.iter().any(|set| set.contains_element(member)) {
             result.add_element(member, limits);

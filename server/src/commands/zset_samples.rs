@@ -73,7 +73,8 @@ fn zrandmember(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
                 Ranks::All(count) => write(0, count, true),
                 Ranks::Some(ranks) => ranks.into_iter().for_each(|rank| write(rank, 1, false)),
                 Ranks::Repeated(count, mut rng) => {
-                    (0..count).for_each(|_| write(rng.below(zset.len() as u64) as usize, 1, false));
+                    let len = zset.len() as u64;
+                    (0..count).for_each(|_| write(rng.below(len) as usize, 1, false));
                 }
             }
         }

@@ -171,16 +171,18 @@ impl Engine {
         if command.traits.has(Traits::RUNS_THE_QUEUE) {
             let Some(multi) = &session.multi else { return Ok(None) };
             for queued in &multi.queue {
-                asked.write |= self.registry.by_index(queued.command).spec.is_write();
+                let spec = self.registry.by_index(queued.command).spec;
+                asked.write |= spec.is_write();
                 for key in &queued.keys {
                     one_slot(&mut slot, key.slot)?;
-                    asked.channel |= key.is_channel;
+                    asked.channel |= key.is_channel && spec.flags.has(Flags::PUBSUB);
                 }
             }
         } else {
             for known in call.keys {
                 one_slot(&mut slot, known.slot)?;
-                asked.channel |= known.is_channel;
+                // What is no key is a channel, or a cursor of CLUSTERSCAN, which reads keys.
+                asked.channel |= known.is_channel && command.flags.has(Flags::PUBSUB);
             }
         }
         let Some(slot) = slot else { return Ok(None) };

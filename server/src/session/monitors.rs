@@ -1,4 +1,4 @@
-//! The clients that MONITOR has put into the middle of the node's traffic, and the delivery of lines to them.
+//! The clients in MONITOR mode, and the delivery of lines to them.
 //!
 //! A line is formatted once and handed to each monitor's mailbox by reference count. All monitors get the lines in one
 //! order, and with rising times: a line is stamped and delivered under one lock. Whether anybody listens is one relaxed

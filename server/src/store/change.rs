@@ -30,7 +30,7 @@ pub(crate) enum Cause {
     FieldsExpired,
     /// The last fields of its hash expired, and it with them.
     LastFieldExpired,
-    /// Another node owns it now, so only its deletion can be propagated.
+    /// Its slot was emptied, mostly since another node owns that now: only the key's deletion can be propagated.
     Moved,
 }
 

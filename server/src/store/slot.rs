@@ -308,7 +308,7 @@ impl Slot {
         if let Some(extra) = self.parts.extra_mut() {
             let fields_only = matches!(change.cause, Cause::FieldsExpired | Cause::LastFieldExpired);
             for flag in extra.watchers.of(change.key) {
-                if fields_only { flag.touch_fields() } else { flag.touch(gone) }
+                if fields_only { flag.touch_fields(gone) } else { flag.touch(gone) }
             }
             awaited = change.cause != Cause::Lessened && extra.waiters.concerns(change.key, now);
         }
@@ -702,6 +702,7 @@ impl<'a> EntryMut<'a> {
     fn forget_fields(&mut self) {
         if let Some(at) = self.as_ref().next_field_expiry() {
             self.slot.parts.move_field_expiry(Some(at), None, self.tag);
+            self.slot.ledger.touch();
         }
     }
 

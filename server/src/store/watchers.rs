@@ -6,8 +6,8 @@
 //! session that watches again gets new ones.
 //!
 //! A key that had expired before it was watched counts as absent, so its later removal is no change. Until then its
-//! flag is *stale*. So it is with fields of a hash that had expired by then; they are removed by whoever looks at the
-//! hash next.
+//! flag is *stale*. So it is with fields of a hash that had expired by then: whoever looks at the hash next removes them,
+//! and so does the expiry cycle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,9 +78,13 @@ impl WatchFlag {
         self.state.load(Ordering::Acquire) == STALE
     }
 
-    /// Fields of the hash have expired and were removed, perhaps all.
-    pub(crate) fn touch_fields(&self) {
-        if !self.has_stale_fields.swap(false, Ordering::AcqRel) {
+    /// Fields of the hash have expired and were removed; `gone`: all that it had. Those that had expired before the hash
+    /// was watched are among the first to be removed, but not more than these first are forgiven.
+    pub(crate) fn touch_fields(&self, gone: bool) {
+        if self.is_stale() {
+            // To the session there is no key.
+            self.state.store(if gone { DOWN } else { STALE }, Ordering::Release);
+        } else if !self.has_stale_fields.swap(false, Ordering::AcqRel) {
             self.raise();
         }
     }

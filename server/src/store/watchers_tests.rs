@@ -34,13 +34,18 @@ fn the_first_change_of_any_watched_key_spoils_the_transaction_of_its_session_onl
 #[test]
 fn the_removal_of_fields_that_had_expired_is_no_change_and_that_of_others_is() {
     let flag = WatchFlag::of(&Arc::default(), false, true);
-    flag.touch_fields();
+    flag.touch_fields(false);
     assert!(!flag.is_raised(), "gone to clients, as they were when the hash was watched");
-    flag.touch_fields();
+    flag.touch_fields(false);
     assert!(flag.is_raised(), "these have expired since");
     let flag = WatchFlag::of(&Arc::default(), false, true);
     flag.touch(false);
     assert!(flag.is_raised(), "a command changed the hash");
+    let flag = WatchFlag::of(&Arc::default(), true, false);
+    flag.touch_fields(false);
+    assert!(!flag.is_raised() && flag.is_stale(), "the key had expired");
+    flag.touch_fields(true);
+    assert!(!flag.is_raised() && !flag.is_stale(), "and now it is gone");
 }
 
 #[test]

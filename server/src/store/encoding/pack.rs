@@ -290,11 +290,21 @@ impl Pack {
         }
     }
 
+    /// Called when a change is done and the elements do not return to an entry: counts them if that is still to be done,
+    /// and frees spare room beyond the allocator's rounding. Long packs are expected to grow further, and keep theirs.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        /// Moving longer ones with every element would be dear.
+        const TIGHTENED: usize = 8 * 1024;
+        self.count = self.len() as u32;
+        if self.bytes.len() <= TIGHTENED {
+            self.tighten();
+        }
+    }
+
     /// Frees spare room beyond the allocator's rounding: for values of which there are many, and which grow seldom.
-    /// From now on the number of elements is known.
     #[inline]
     pub(crate) fn tighten(&mut self) {
-        self.count = self.len() as u32;
         let capacity = good_size(self.bytes.len());
         if self.bytes.capacity() > capacity {
             self.bytes.shrink_to(capacity);

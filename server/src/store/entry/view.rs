@@ -156,9 +156,11 @@ impl<'a> EntryRef<'a> {
     /// The bytes of the value area that an inline string or a packed collection consists of.
     #[inline(always)]
     fn inline_bytes(self) -> &'a [u8] {
-        // SAFETY: the area has room for `inline_len` bytes and they are initialised, whatever the form: the length
-        // changes only when so many bytes are written, and the room only to what holds them. Nothing is changed during
-        // `'a`.
+        debug_assert!(
+            self.form() == Form::Inline || matches!(self.form(), Form::PackedHash | Form::PackedSet | Form::PackedZSet)
+        );
+        // SAFETY: the form is one of those whose value is `inline_len` bytes at the start of the area; they were written
+        // together with the form. Nothing is changed during `'a`.
         unsafe { slice::from_raw_parts(self.area().as_ptr(), self.header().inline_len as usize) }
     }
 

@@ -120,8 +120,8 @@ impl Word {
         Some(unsafe { entry.area().cast::<Box<Collection>>().as_mut() })
     }
 
-    /// Gives the entry the bytes of a value that was unpacked from it, or the value if they are too many; then none is
-    /// left there. Returns the entry's memory.
+    /// Gives the entry the bytes of a value that was unpacked from it, or the value if they are too many; `value` is
+    /// empty then. Returns the entry's memory.
     #[inline]
     pub(crate) fn repack<T: CollectionType>(&mut self, value: &mut T) -> usize {
         self.update(|entry| entry.set_unpacked(value));

@@ -180,11 +180,8 @@ impl Set {
     /// Called when a change is done: a packed set gives spare room back.
     #[inline]
     pub fn settle(&mut self) {
-        /// Longer ones are expected to grow further; moving them with every member would be dear.
-        const TIGHTENED: usize = 8 * 1024;
-        match &mut self.0 {
-            Form::Packed(pack) if pack.byte_len() <= TIGHTENED => pack.tighten(),
-            Form::Ints(_) | Form::Packed(_) | Form::Table(_) => {}
+        if let Form::Packed(pack) = &mut self.0 {
+            pack.settle();
         }
     }
 
@@ -342,7 +339,10 @@ impl<'a> SetRef<'a> {
     /// Whether there is no member.
     #[inline]
     pub fn is_empty(self) -> bool {
-        self.len() == 0
+        match self.0 {
+            FormRef::Packed(pack) => pack.is_empty(),
+            FormRef::Ints(_) | FormRef::Table(_) => self.len() == 0,
+        }
     }
 
     /// The encoding, as OBJECT ENCODING names it.

@@ -167,11 +167,9 @@ impl Hash {
     /// becomes an ordinary one.
     #[inline]
     pub fn settle(&mut self) {
-        /// Longer ones are expected to grow further; moving them with every field would be dear.
-        const TIGHTENED: usize = 8 * 1024;
         match &mut self.0 {
-            Form::Packed(pack) if pack.byte_len() <= TIGHTENED => pack.tighten(),
-            Form::Packed(_) | Form::Table(_) => {}
+            Form::Packed(pack) => pack.settle(),
+            Form::Table(_) => {}
             Form::Timed(_) => self.settle_timed(),
         }
     }

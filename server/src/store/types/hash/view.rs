@@ -69,7 +69,10 @@ impl<'a> HashRef<'a> {
     /// Whether there is no field.
     #[inline]
     pub fn is_empty(self) -> bool {
-        self.len() == 0
+        match self.0 {
+            FormRef::Packed(pack) => pack.is_empty(),
+            FormRef::Table(_) | FormRef::Timed(_) => self.len() == 0,
+        }
     }
 
     /// The encoding, as OBJECT ENCODING names it.

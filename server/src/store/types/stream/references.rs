@@ -166,9 +166,10 @@ impl Stream {
         ids
     }
 
-    /// The entries of whole nodes that no group needs. `read` is the last entry that all groups have read.
+    /// The entries of whole nodes that no group needs. `read` is the last entry that all groups have read. The limit
+    /// holds for the entries looked at: with a consumer that never acknowledges, all of them are in the way each time.
     fn unneeded_nodes(&self, trim: Trim, read: StreamId) -> Vec<StreamId> {
-        let mut ids = Vec::new();
+        let (mut ids, mut looked) = (Vec::new(), 0);
         for (&node_id, node) in self.log().nodes.iter() {
             let live = node.live();
             let left = self.log().len() - ids.len() as u64;
@@ -176,13 +177,13 @@ impl Stream {
                 Keep::Last(max) => left.saturating_sub(live) >= max,
                 Keep::From(first) => node.last_id(node_id) < first,
             };
-            if !may_go || node_id > read || (trim.limit > 0 && ids.len() as u64 + live > trim.limit) {
+            if !may_go || node_id > read || (trim.limit > 0 && looked + live > trim.limit) {
                 break;
             }
-            let before = ids.len();
-            ids.extend(node.entries(node_id).map(|entry| entry.id));
-            if ids[before..].iter().any(|id| *id > read || self.is_pending(*id)) {
-                ids.truncate(before);
+            looked += live;
+            let mut entries = node.entries(node_id).map(|entry| entry.id);
+            if entries.all(|id| id <= read && !self.is_pending(id)) {
+                ids.extend(node.entries(node_id).map(|entry| entry.id));
             }
         }
         ids

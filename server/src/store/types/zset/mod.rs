@@ -203,7 +203,7 @@ impl ZSet {
     #[inline]
     pub fn settle(&mut self) {
         if let Form::Packed(packed) = &mut self.0 {
-            packed.tighten();
+            packed.settle();
         }
     }
 

@@ -22,9 +22,18 @@ pub(super) fn elements(packed: PackRef<'_>) -> impl Iterator<Item = (Element<'_>
     packed.pairs().map(|(member, score)| (member, score_of(score)))
 }
 
-/// [`elements`] from the last to the first. A pack can be walked from the front only, so all of them are collected.
-pub(super) fn reversed(packed: PackRef<'_>) -> impl Iterator<Item = (Element<'_>, f64)> {
-    elements(packed).collect::<Vec<_>>().into_iter().rev()
+/// Passes on `count` elements from number `start`. Scores are read of those only.
+pub(super) fn range<'a>(packed: PackRef<'a>, start: usize, count: usize, f: impl FnMut((Element<'a>, f64))) {
+    packed.pairs().skip(start).take(count).map(|(member, score)| (member, score_of(score))).for_each(f);
+}
+
+/// [`range`] from the last to the first, `start` counted from the end. A pack can be walked from the front only, so
+/// the elements are collected.
+pub(super) fn reversed_range<'a>(packed: PackRef<'a>, start: usize, count: usize, f: impl FnMut((Element<'a>, f64))) {
+    let end = (packed.len() / 2).saturating_sub(start);
+    let first = end.saturating_sub(count);
+    let pairs: Vec<_> = packed.pairs().skip(first).take(end - first).collect();
+    pairs.into_iter().rev().map(|(member, score)| (member, score_of(score))).for_each(f);
 }
 
 /// Number, place and score of a member.

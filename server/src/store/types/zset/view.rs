@@ -1,4 +1,8 @@
 //! Reading a sorted set, wherever its bytes are: in a [`ZSet`], or, for the smallest, in their key's entry.
+//!
+//! Where nothing is changed, code asks for a [`ZSetRef`], which is copied like a reference: so it need not know which of
+//! the two it reads. Packed bytes in an entry do not tell their number, so [`ZSetRef::len`] counts there: at most 255
+//! bytes, but not once per element.
 
 use std::ops::Range;
 
@@ -51,7 +55,10 @@ impl<'a> ZSetRef<'a> {
     /// Whether there is no element.
     #[inline]
     pub fn is_empty(self) -> bool {
-        self.len() == 0
+        match self.0 {
+            FormRef::Packed(pack) => pack.is_empty(),
+            FormRef::Tree(_) => self.len() == 0,
+        }
     }
 
     /// The pack of the small form.
@@ -91,11 +98,9 @@ impl<'a> ZSetRef<'a> {
     pub fn range(self, start: usize, count: usize, reversed: bool, mut f: impl FnMut(Element<'_>, f64)) {
         match self.0 {
             FormRef::Packed(packed) if reversed => {
-                packed::reversed(packed).skip(start).take(count).for_each(|(member, score)| f(member, score));
+                packed::reversed_range(packed, start, count, |(member, score)| f(member, score));
             }
-            FormRef::Packed(packed) => {
-                packed::elements(packed).skip(start).take(count).for_each(|(member, score)| f(member, score));
-            }
+            FormRef::Packed(packed) => packed::range(packed, start, count, |(member, score)| f(member, score)),
             FormRef::Tree(tree) => {
                 tree.range(start, count, reversed, |member, score| f(Element::Bytes(member), score));
             }
