@@ -219,12 +219,6 @@ impl Pack {
         self.bytes.is_empty()
     }
 
-    /// Length of the entries.
-    #[inline]
-    pub(crate) fn byte_len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// The listpack with these elements is no longer than this.
     #[inline]
     pub(crate) fn serialised_max(&self) -> usize {
