@@ -473,8 +473,16 @@ fn judge(node: &Node, names: &Names, cases: &[Case]) -> Vec<String> {
         let cheapest = |(n, runs): (usize, usize)| {
             (0..runs).map(|_| cost(node, names, case, n)).fold(f64::INFINITY, f64::min).max(FLOOR)
         };
-        let costs: Vec<f64> = SIZES.into_iter().zip(RUNS).map(cheapest).collect();
-        let exponents: Vec<f64> = costs.windows(2).map(|pair| (pair[1] / pair[0]).log10()).collect();
+        let mut costs: Vec<f64> = SIZES.into_iter().zip(RUNS).map(cheapest).collect();
+        let growth = |costs: &[f64]| -> Vec<f64> { costs.windows(2).map(|pair| (pair[1] / pair[0]).log10()).collect() };
+        if growth(&costs).iter().any(|exponent| *exponent > EXPONENT) {
+            // What other tests take of the caches counts as well, and two runs may both have had such neighbours. The
+            // least of more runs tells: what is quadratic stays so.
+            for (least, (n, runs)) in costs.iter_mut().zip(SIZES.into_iter().zip(RUNS)) {
+                *least = least.min(cheapest((n, 2 * runs)));
+            }
+        }
+        let exponents = growth(&costs);
         println!("{:20} {costs:8.2?} ms, exponents {exponents:.2?}", case.name);
         if exponents.iter().any(|exponent| *exponent > EXPONENT) {
             problems.push(format!("{}: {costs:.2?} ms for {SIZES:?} words", case.name));

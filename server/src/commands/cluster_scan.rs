@@ -4,8 +4,8 @@
 //! tag is one of the slot to continue in, so every client sends the cursor to the node that serves the slot, and
 //! follows MOVED if the slot has gone elsewhere. Within a slot, positions are those of SCAN
 //! ([`crate::store::ScanCursor`]), with its guarantee. They depend on a node's seed of hashes, of which the mark is
-//! made: at another node, the slot is iterated from its start, so keys may be returned twice but none is left out. While
-//! a slot is being migrated, its node returns what it still has.
+//! made: at another node, the slot is iterated from its start, so keys may be returned twice but none is left out.
+//! While a slot is being migrated, its node returns what it still has.
 //!
 //! One call visits slots as long as this node serves them and COUNT is not used up; slots without keys cost nothing.
 

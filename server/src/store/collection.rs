@@ -3,8 +3,8 @@
 //!
 //! An entry knows three levels only, strings, boxed collections and packed ones ([`super::entry`]), so everything
 //! unsafe about storing a collection is written once. A new type is a line in each of the two lists of types below, an
-//! arm in three matches, a file below [`super::types`], and one in [`super::payload`] for how it is saved. The header of
-//! each type is part of the enum, so reaching a list costs one pointer.
+//! arm in three matches, a file below [`super::types`], and one in [`super::payload`] for how it is saved. The header
+//! of each type is part of the enum, so reaching a list costs one pointer.
 //!
 //! Types with a packed form name a [`PackedType`]. Their smallest values are that form's bytes, inside the entry, which
 //! saves two allocations and the way to them: four of five bytes of a session are then text. So what readers get is
@@ -75,7 +75,8 @@ pub trait CollectionType: Into<Collection> + Default {
 
 /// The enums, and what is the same for each type. A type has the functions `len`, `is_empty`, `heap_bytes` and
 /// `settle`. One whose elements can expire names the function that tells when the first does; one with a packed form
-/// names the type that readers see, which has `of_bytes`, and the function that copies that; it has `view` and `as_packed`.
+/// names the type that readers see, which has `of_bytes`, and the function that copies that; it has `view` and
+/// `as_packed`.
 macro_rules! collections {
     (
         boxed { $($(#[$doc:meta])* $name:ident,)* }

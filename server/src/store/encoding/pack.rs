@@ -284,8 +284,9 @@ impl Pack {
         }
     }
 
-    /// Called when a change is done and the elements do not return to an entry: counts them if that is still to be done,
-    /// and frees spare room beyond the allocator's rounding. Long packs are expected to grow further, and keep theirs.
+    /// Called when a change is done and the elements do not return to an entry: counts them if that is still to be
+    /// done, and frees spare room beyond the allocator's rounding. Long packs are expected to grow further, and keep
+    /// theirs.
     #[inline]
     pub(crate) fn settle(&mut self) {
         /// Moving longer ones with every element would be dear.

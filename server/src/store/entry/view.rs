@@ -159,8 +159,8 @@ impl<'a> EntryRef<'a> {
         debug_assert!(
             self.form() == Form::Inline || matches!(self.form(), Form::PackedHash | Form::PackedSet | Form::PackedZSet)
         );
-        // SAFETY: the form is one of those whose value is `inline_len` bytes at the start of the area; they were written
-        // together with the form. Nothing is changed during `'a`.
+        // SAFETY: the form is one of those whose value is `inline_len` bytes at the start of the area; they were
+        // written together with the form. Nothing is changed during `'a`.
         unsafe { slice::from_raw_parts(self.area().as_ptr(), self.header().inline_len as usize) }
     }
 

@@ -1,8 +1,8 @@
 //! Reading a sorted set, wherever its bytes are: in a [`ZSet`], or, for the smallest, in their key's entry.
 //!
-//! Where nothing is changed, code asks for a [`ZSetRef`], which is copied like a reference: so it need not know which of
-//! the two it reads. Packed bytes in an entry do not tell their number, so [`ZSetRef::len`] counts there: at most 255
-//! bytes, but not once per element.
+//! Where nothing is changed, code asks for a [`ZSetRef`], which is copied like a reference: so it need not know which
+//! of the two it reads. Packed bytes in an entry do not tell their number, so [`ZSetRef::len`] counts there: at most
+//! 255 bytes, but not once per element.
 
 use std::ops::Range;
 
