@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use protocol::resp::Args;
+use protocol::slot::key_slot;
 
 use crate::base::clock::ManualClock;
 use crate::command::{Declared, KeyedFn};
@@ -27,6 +28,7 @@ use crate::engine::{Engine, dispatch::Next, intake::Intake};
 use crate::logging::NodeLog;
 use crate::session::Session;
 use crate::session::client::{ClientHandle, Mail};
+use crate::store::{WatchFlag, payload};
 
 /// The time at which every bench starts, Unix milliseconds.
 pub(crate) const START: i64 = 1_000_000_000_000;
@@ -147,12 +149,45 @@ impl Bench {
         mail.iter().filter_map(|mail| if let Mail::Push(bytes) = mail { event_of(bytes) } else { None }).collect()
     }
 
-    /// Runs a command and returns reply, propagation and events at once.
+    /// Runs a command and returns reply, propagation and events at once. Whoever would move one of its keys at the same
+    /// time has to learn of every change.
+    #[track_caller]
     pub(crate) fn trace(&mut self, line: &str) -> (String, Vec<String>, Vec<String>) {
         self.propagated();
         self.events();
+        let moving: Vec<_> = line.split(' ').skip(1).filter_map(|word| Moving::begin(&self.engine, word)).collect();
         let reply = self.run(line);
+        moving.into_iter().for_each(|moving| moving.end(&self.engine, line));
         (reply, self.propagated(), self.events())
+    }
+}
+
+/// A key of database 0 as MIGRATE has it while it sends a copy.
+struct Moving {
+    key: Box<[u8]>,
+    payload: Vec<u8>,
+    changed: Arc<WatchFlag>,
+}
+
+impl Moving {
+    fn payload(engine: &Engine, key: &[u8]) -> Option<Vec<u8>> {
+        let slot = engine.keyspace.lock(0, key_slot(key));
+        slot.get(engine.keyspace.hash(key), key).map(|entry| payload::dump(&entry.value()))
+    }
+
+    fn begin(engine: &Engine, key: &str) -> Option<Self> {
+        let key = key.as_bytes();
+        let (payload, changed) = (Self::payload(engine, key)?, Arc::new(WatchFlag::new()));
+        engine.keyspace.lock(0, key_slot(key)).watch(key, &changed);
+        Some(Self { key: key.into(), payload, changed })
+    }
+
+    #[track_caller]
+    fn end(self, engine: &Engine, line: &str) {
+        let now = Self::payload(engine, &self.key);
+        let is_same = now.is_none_or(|now| now == self.payload);
+        assert!(is_same || self.changed.is_raised(), "{line} changes a key of which MIGRATE sends a copy");
+        engine.keyspace.lock(0, key_slot(&self.key)).unwatch(&self.key, &self.changed);
     }
 }
 

@@ -16,6 +16,8 @@ use crate::store::{CollectionType, EditGuard, Edited, EntryMut, Value};
 pub(crate) struct Edit<R> {
     result: R,
     change: Option<Change>,
+    /// See [`Edit::unseen`].
+    is_unseen: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +33,18 @@ struct Change {
 impl<R> Edit<R> {
     /// Nothing was changed.
     pub(crate) fn none(result: R) -> Self {
-        Self { result, change: None }
+        Self { result, change: None, is_unseen: false }
+    }
+
+    /// Something may have been changed that is no change to WATCH, to clients that wait or to subscribers, as what a
+    /// group has read. MIGRATE must learn of it all the same.
+    pub(crate) fn unseen(result: R) -> Self {
+        Self { result, change: None, is_unseen: true }
     }
 
     /// Something was changed: the event, and how many changes it counts as.
     pub(crate) fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
-        Self { result, change: Some(Change { class, event, count: count as u64, serves: true }) }
+        Self { result, change: Some(Change { class, event, count: count as u64, serves: true }), is_unseen: false }
     }
 
     /// The same change, which took only something away: it serves nobody who waits for the key.
@@ -62,9 +70,12 @@ impl Data<'_> {
     ) -> Result<Option<R>, CmdError> {
         let Some(entry) = self.get_mut(key) else { return Ok(None) };
         let mut guard: EditGuard<'_, T> = EntryMut::edit(entry).ok_or(error::WRONG_TYPE)?;
-        let Edit { result, change } = edit(&mut guard);
+        let Edit { result, change, is_unseen } = edit(&mut guard);
         let edited = guard.finish();
         self.edited(key, change, edited);
+        if is_unseen {
+            self.stir(key);
+        }
         Ok(Some(result))
     }
 
@@ -82,19 +93,30 @@ impl Data<'_> {
     ) -> Result<R, CmdError> {
         if let Some(entry) = self.get_mut(key) {
             let mut guard: EditGuard<'_, T> = EntryMut::edit(entry).ok_or(error::WRONG_TYPE)?;
-            let Edit { result, change } = edit(&mut guard);
+            let Edit { result, change, is_unseen } = edit(&mut guard);
             let edited = guard.finish();
             self.edited(key, change, edited);
+            if is_unseen {
+                self.stir(key);
+            }
             return Ok(result);
         }
         let mut value = create();
-        let Edit { result, change } = edit(&mut value);
+        let Edit { result, change, .. } = edit(&mut value);
         if !value.is_empty() {
             value.settle();
             self.insert(key, Value::from(value.into()), None);
             self.edited(key, change, Edited { emptied: false });
         }
         Ok(result)
+    }
+
+    /// See [`Edit::unseen`].
+    fn stir(&mut self, key: &Key<'_>) {
+        let slot = self.slots.at(self.db, key.slot);
+        if slot.is_observed() {
+            slot.stir(key.bytes);
+        }
     }
 
     /// Announces an edit.

@@ -212,7 +212,7 @@ fn xclaim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             }
             (taker.is_new, changes)
         });
-        Edit::none(done)
+        Edit::unseen(done)
     })?;
     let (is_new, changes) = done.flatten().unwrap_or_default();
     settle(ctx, &key, is_new, changes, propagated);
@@ -272,7 +272,7 @@ fn xautoclaim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             });
             taker.is_new
         });
-        Edit::none(done.unwrap_or(false))
+        Edit::unseen(done.unwrap_or(false))
     })?;
     found.write(ctx, &key, wanted.claim.justid)?;
     let changes = (found.taken.len() + found.gone.len()) as u64;

@@ -170,7 +170,7 @@ fn create(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let added = ctx.data.edit_or_create(&key, Stream::new, |stream: &mut Stream| {
         let added = stream.add_group(&args[3], group);
         // A new key is news to watchers, another group is not.
-        if exists { Edit::none(added) } else { changed("xgroup-create", 1, added) }
+        if exists { Edit::unseen(added) } else { changed("xgroup-create", 1, added) }
     })?;
     if !added {
         return Err(CmdError::text("BUSYGROUP Consumer Group name already exists"));
@@ -198,7 +198,7 @@ fn set_id(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             group.last_id = wanted.unwrap_or(log.counters().last_id);
             group.entries_read = options.entries_read;
         });
-        Edit::none(())
+        Edit::unseen(())
     })?;
     count(ctx, &key, "xgroup-setid");
     ctx.reply.ok();
@@ -208,7 +208,7 @@ fn set_id(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 fn destroy(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let key = ctx.data.key(&args[2]);
     expect_group(ctx, &key, &args[3], false)?;
-    let removed = ctx.data.edit(&key, |stream: &mut Stream| Edit::none(stream.remove_group(&args[3])))?;
+    let removed = ctx.data.edit(&key, |stream: &mut Stream| Edit::unseen(stream.remove_group(&args[3])))?;
     let removed = removed.unwrap_or(false);
     if removed {
         count(ctx, &key, "xgroup-destroy");
@@ -225,7 +225,7 @@ fn create_consumer(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let now = ctx.data.now;
     let added = ctx.data.edit(&key, |stream: &mut Stream| {
         let added = stream.edit_group(&args[3], |group, _| group.add_consumer(&args[4], now).is_some());
-        Edit::none(added.unwrap_or(false))
+        Edit::unseen(added.unwrap_or(false))
     })?;
     let added = added.unwrap_or(false);
     if added {
@@ -239,7 +239,7 @@ fn delete_consumer(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let key = ctx.data.key(&args[2]);
     expect_group(ctx, &key, &args[3], true)?;
     let pending = ctx.data.edit(&key, |stream: &mut Stream| {
-        Edit::none(stream.edit_group(&args[3], |group, _| group.remove_consumer(&args[4])).flatten())
+        Edit::unseen(stream.edit_group(&args[3], |group, _| group.remove_consumer(&args[4])).flatten())
     })?;
     let pending = pending.flatten();
     if pending.is_some() {
@@ -260,7 +260,7 @@ fn xack(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let acknowledged = ctx.data.edit(&key, |stream: &mut Stream| {
         let acknowledged =
             stream.edit_group(&args[2], |group, _| ids.iter().filter(|id| group.acknowledge(**id)).count());
-        Edit::none(acknowledged.unwrap_or(0))
+        Edit::unseen(acknowledged.unwrap_or(0))
     })?;
     let acknowledged = acknowledged.unwrap_or(0);
     ctx.data.effects.dirty += acknowledged as u64;

@@ -441,7 +441,7 @@ fn read_stream(
             }
             true
         });
-        Edit::none(read.unwrap_or(false))
+        Edit::unseen(read.unwrap_or(false))
     })?;
     if is_new {
         ctx.data.effects.count(NotifyClass::Stream, "xgroup-createconsumer", ctx.data.db, key.bytes);

@@ -115,7 +115,7 @@ fn remove(
         let mut removal = Removal::default();
         ids.iter().for_each(|id| reply.int(code(one(stream, *id, &mut removal))));
         if removal.deleted.is_empty() {
-            return Edit::none(removal);
+            return Edit::unseen(removal);
         }
         stream.log_mut().deleted();
         changed("xdel", removal.deleted.len(), removal).lessening()

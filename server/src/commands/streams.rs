@@ -267,7 +267,7 @@ fn xsetid(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         if options.max_deleted != StreamId::MIN {
             counters.max_deleted = options.max_deleted;
         }
-        Edit::none(Ok(()))
+        Edit::unseen(Ok(()))
     })?;
     found.ok_or(error::NO_SUCH_KEY)??;
     // Watchers are not told, nor are clients that wait: there is no new entry.

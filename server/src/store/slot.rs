@@ -496,6 +496,12 @@ impl Slot {
         self.parts.extra().map_or(&[], |extra| extra.watchers.of(key))
     }
 
+    /// Notes that a key may have been changed in a way that needs no announcement (see [`WatchFlag::stir`]).
+    #[cold]
+    pub(crate) fn stir(&self, key: &[u8]) {
+        self.watch_flags(key).iter().for_each(|flag| flag.stir());
+    }
+
     /// The keys that sessions watch.
     pub(super) fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.parts.extra().into_iter().flat_map(|extra| extra.watchers.keys())

@@ -39,7 +39,7 @@ pub(crate) struct WatchFlag {
 }
 
 impl WatchFlag {
-    /// A flag that is not raised.
+    /// A flag that is not raised, of MIGRATE: it belongs to no transaction.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -59,6 +59,14 @@ impl WatchFlag {
         self.state.store(RAISED, Ordering::Release);
         if let Some(transaction) = &self.transaction {
             transaction.0.store(true, Ordering::Release);
+        }
+    }
+
+    /// The key was changed in a way that WATCH does not count as a change, as when a group reads a stream. Whoever moves
+    /// the key elsewhere must know.
+    pub(crate) fn stir(&self) {
+        if self.transaction.is_none() {
+            self.raise();
         }
     }
 

@@ -49,6 +49,13 @@ fn the_removal_of_fields_that_had_expired_is_no_change_and_that_of_others_is() {
 }
 
 #[test]
+fn who_moves_a_key_learns_of_changes_that_watch_does_not_count() {
+    let (mover, session) = (WatchFlag::new(), WatchFlag::of(&Arc::default(), false, false));
+    [&mover, &session].into_iter().for_each(WatchFlag::stir);
+    assert!(mover.is_raised() && !session.is_raised());
+}
+
+#[test]
 fn the_removal_of_a_stale_key_is_no_change_and_what_follows_is() {
     let flag = WatchFlag::of(&Arc::default(), true, false);
     flag.touch(true);
