@@ -6,8 +6,8 @@
 //! session that watches again gets new ones.
 //!
 //! A key that had expired before it was watched counts as absent, so its later removal is no change. Until then its
-//! flag is *stale*. So it is with fields of a hash that had expired by then: whoever looks at the hash next removes them,
-//! and so does the expiry cycle.
+//! flag is *stale*. So it is with fields of a hash that had expired by then: whoever looks at the hash next removes
+//! them, and so does the expiry cycle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,8 +62,8 @@ impl WatchFlag {
         }
     }
 
-    /// The key was changed in a way that WATCH does not count as a change, as when a group reads a stream. Whoever moves
-    /// the key elsewhere must know.
+    /// The key was changed in a way that WATCH does not count as a change, as when a group reads a stream. Whoever
+    /// moves the key elsewhere must know.
     pub(crate) fn stir(&self) {
         if self.transaction.is_none() {
             self.raise();
@@ -86,8 +86,8 @@ impl WatchFlag {
         self.state.load(Ordering::Acquire) == STALE
     }
 
-    /// Fields of the hash have expired and were removed; `gone`: all that it had. Those that had expired before the hash
-    /// was watched are among the first to be removed, but not more than these first are forgiven.
+    /// Fields of the hash have expired and were removed; `gone`: all that it had. Those that had expired before the
+    /// hash was watched are among the first to be removed, but not more than these first are forgiven.
     pub(crate) fn touch_fields(&self, gone: bool) {
         if self.is_stale() {
             // To the session there is no key.
