@@ -13,6 +13,7 @@ use super::driver::Cluster;
 use super::shapes;
 use super::slot_stats::slot_stats;
 use crate::base::number::parse_i64;
+use crate::command::keys::slot_of;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error, help};
 use crate::engine::handler::{Handled, Service, SessionCtx, SessionResult};
 use crate::engine::held::{Held, alone};
@@ -250,13 +251,6 @@ fn run_together(
 /// A node id or an address. Bytes that are not text cannot name a node; they are only quoted back.
 fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(error::c_string(word)).into_owned()
-}
-
-pub(super) fn slot_of(word: &[u8]) -> Result<SlotId, CmdError> {
-    parse_i64(word)
-        .and_then(|slot| u16::try_from(slot).ok())
-        .and_then(SlotId::new)
-        .ok_or(CmdError::text("ERR Invalid or out of range slot"))
 }
 
 fn single_slots(args: Args<'_>) -> Result<Vec<SlotRange>, CmdError> {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use protocol::resp::Args;
 use protocol::slot::SlotId;
 
-use super::commands::slot_of;
 use super::driver::Cluster;
 use crate::base::number::parse_i64;
+use crate::command::keys::slot_of;
 use crate::command::{CmdError, error};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 

@@ -15,9 +15,16 @@ use crate::store::{CollectionType, EditGuard, Edited, EntryMut, Value};
 #[must_use]
 pub(crate) struct Edit<R> {
     result: R,
-    change: Option<Change>,
+    outcome: Outcome,
+}
+
+/// What an edit came to.
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Nothing,
     /// See [`Edit::unseen`].
-    is_unseen: bool,
+    Unseen,
+    Changed(Change),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,23 +40,23 @@ struct Change {
 impl<R> Edit<R> {
     /// Nothing was changed.
     pub(crate) fn none(result: R) -> Self {
-        Self { result, change: None, is_unseen: false }
+        Self { result, outcome: Outcome::Nothing }
     }
 
     /// Something may have been changed that is no change to WATCH, to clients that wait or to subscribers, as what a
     /// group has read. MIGRATE must learn of it all the same.
     pub(crate) fn unseen(result: R) -> Self {
-        Self { result, change: None, is_unseen: true }
+        Self { result, outcome: Outcome::Unseen }
     }
 
     /// Something was changed: the event, and how many changes it counts as.
     pub(crate) fn of(class: NotifyClass, event: &'static str, count: usize, result: R) -> Self {
-        Self { result, change: Some(Change { class, event, count: count as u64, serves: true }), is_unseen: false }
+        Self { result, outcome: Outcome::Changed(Change { class, event, count: count as u64, serves: true }) }
     }
 
     /// The same change, which took only something away: it serves nobody who waits for the key.
     pub(crate) fn lessening(mut self) -> Self {
-        if let Some(change) = &mut self.change {
+        if let Outcome::Changed(change) = &mut self.outcome {
             change.serves = false;
         }
         self
@@ -70,12 +77,9 @@ impl Data<'_> {
     ) -> Result<Option<R>, CmdError> {
         let Some(entry) = self.get_mut(key) else { return Ok(None) };
         let mut guard: EditGuard<'_, T> = EntryMut::edit(entry).ok_or(error::WRONG_TYPE)?;
-        let Edit { result, change, is_unseen } = edit(&mut guard);
+        let Edit { result, outcome } = edit(&mut guard);
         let edited = guard.finish();
-        self.edited(key, change, edited);
-        if is_unseen {
-            self.stir(key);
-        }
+        self.edited(key, outcome, edited);
         Ok(Some(result))
     }
 
@@ -93,20 +97,17 @@ impl Data<'_> {
     ) -> Result<R, CmdError> {
         if let Some(entry) = self.get_mut(key) {
             let mut guard: EditGuard<'_, T> = EntryMut::edit(entry).ok_or(error::WRONG_TYPE)?;
-            let Edit { result, change, is_unseen } = edit(&mut guard);
+            let Edit { result, outcome } = edit(&mut guard);
             let edited = guard.finish();
-            self.edited(key, change, edited);
-            if is_unseen {
-                self.stir(key);
-            }
+            self.edited(key, outcome, edited);
             return Ok(result);
         }
         let mut value = create();
-        let Edit { result, change, .. } = edit(&mut value);
+        let Edit { result, outcome } = edit(&mut value);
         if !value.is_empty() {
             value.settle();
             self.insert(key, Value::from(value.into()), None);
-            self.edited(key, change, Edited { emptied: false });
+            self.edited(key, outcome, Edited { emptied: false });
         }
         Ok(result)
     }
@@ -121,11 +122,14 @@ impl Data<'_> {
 
     /// Announces an edit.
     #[inline]
-    fn edited(&mut self, key: &Key<'_>, change: Option<Change>, edited: Edited) {
-        let Some(Change { class, event, count, serves }) = change else {
+    fn edited(&mut self, key: &Key<'_>, outcome: Outcome, edited: Edited) {
+        let Outcome::Changed(Change { class, event, count, serves }) = outcome else {
             debug_assert!(!edited.emptied, "whoever takes the last element says so");
             if edited.emptied {
                 self.delete_even_expired(key);
+            }
+            if matches!(outcome, Outcome::Unseen) {
+                self.stir(key);
             }
             return;
         };

@@ -4,8 +4,10 @@
 //! positions (all but a handful of commands) cost one range computation and no allocation.
 
 use protocol::resp::Args;
+use protocol::slot::SlotId;
 use smallvec::SmallVec;
 
+use super::CmdError;
 use super::spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Spec};
 use crate::base::number::parse_i64;
 
@@ -141,4 +143,15 @@ pub(crate) fn legacy_range(spec: &Spec) -> (i64, i64, i64) {
         previous_last = last;
     }
     result.unwrap_or((0, 0, 0))
+}
+
+/// The slot that a word names by its number.
+///
+/// # Errors
+/// Redis's text for anything else.
+pub(crate) fn slot_of(word: &[u8]) -> Result<SlotId, CmdError> {
+    parse_i64(word)
+        .and_then(|slot| u16::try_from(slot).ok())
+        .and_then(SlotId::new)
+        .ok_or(CmdError::text("ERR Invalid or out of range slot"))
 }

@@ -13,8 +13,7 @@ use protocol::resp::Args;
 use protocol::slot::{SlotId, key_slot};
 
 use super::scan::{Names, ScanRequest, scan_slot};
-use crate::base::number::parse_i64;
-use crate::command::keys::KeyPositions;
+use crate::command::keys::{KeyPositions, slot_of};
 use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, KeyFlags, KeySpec, KeyspaceCtx, KeyspaceFn, error,
@@ -129,8 +128,7 @@ fn parse(args: Args<'_>) -> Result<(ScanRequest<'_>, Option<SlotId>), CmdError> 
         if !word.eq_ignore_ascii_case(b"SLOT") {
             return Err(error::SYNTAX);
         }
-        let number = parse_i64(value).and_then(|slot| u16::try_from(slot).ok()).and_then(SlotId::new);
-        slot = Some(number.ok_or(CmdError::text("ERR Invalid or out of range slot"))?);
+        slot = Some(slot_of(value)?);
         Ok(())
     })?;
     Ok((request, slot))

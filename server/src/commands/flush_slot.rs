@@ -6,11 +6,10 @@
 //! removed so.
 
 use protocol::resp::Args;
-use protocol::slot::SlotId;
 
-use crate::base::number::parse_i64;
+use crate::command::keys::slot_of;
 use crate::command::outcome::DONE;
-use crate::command::{Arity, CmdError, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, error};
+use crate::command::{Arity, CmdResult, Declared, Flags, Group, KeyspaceCtx, KeyspaceFn, error};
 use crate::store::Cause;
 
 /// The commands of this file.
@@ -37,10 +36,7 @@ fn flush_slot(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
     if args.len() > 4 {
         return Err(error::unknown_or_arity("CLUSTER", &args[1]));
     }
-    let id = parse_i64(&args[2])
-        .and_then(|slot| u16::try_from(slot).ok())
-        .and_then(SlotId::new)
-        .ok_or(CmdError::text("ERR Invalid or out of range slot"))?;
+    let id = slot_of(&args[2])?;
     match args.get(3) {
         None => {}
         Some(word) if word.eq_ignore_ascii_case(b"ASYNC") || word.eq_ignore_ascii_case(b"SYNC") => {}

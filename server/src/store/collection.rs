@@ -2,7 +2,7 @@
 //! the key's entry.
 //!
 //! An entry knows three levels only, strings, boxed collections and packed ones ([`super::entry`]), so everything
-//! unsafe about storing a collection is written once. A new type is a line in each of the two lists of types below, an
+//! unsafe about storing a collection is written once. A new type is a line in one of the two lists of types below, an
 //! arm in three matches, a file below [`super::types`], and one in [`super::payload`] for how it is saved. The header
 //! of each type is part of the enum, so reaching a list costs one pointer.
 //!

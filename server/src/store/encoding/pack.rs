@@ -18,15 +18,13 @@
 use super::element::{Element, Needle};
 pub(crate) use super::listpack::Place;
 use super::listpack::entry::{
-    Draft, TERMINATOR, back_length_size, body_len, decode_body, entry_len, write_back_length,
+    BACK_LENGTH_MAX, Draft, TERMINATOR, back_length_size, body_len, decode_body, entry_len, write_back_length,
 };
 use super::listpack::{COUNT_UNKNOWN, FRAME_BYTES, HEADER_BYTES, Listpack};
 use crate::store::entry::good_size;
 
 /// A count that is not known. Nothing has so many elements: a listpack is at most 1 GiB long.
 const UNKNOWN: u32 = u32::MAX;
-/// The longest back length.
-const BACK_LENGTH_MAX: usize = 5;
 
 /// A sequence that owns its bytes. See the top of the file.
 #[derive(Debug, Default)]

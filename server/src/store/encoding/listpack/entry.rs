@@ -28,7 +28,8 @@ const INT_64BIT: u8 = 0xf4;
 pub(in crate::store::encoding) const TERMINATOR: u8 = 0xff;
 
 const HEADER_MAX: usize = 9;
-const BACK_LENGTH_MAX: usize = 5;
+/// The longest back length.
+pub(in crate::store::encoding) const BACK_LENGTH_MAX: usize = 5;
 
 /// An entry to be written: the length of each part is known before room is made.
 pub(in crate::store::encoding) struct Draft<'a> {
@@ -226,7 +227,6 @@ fn other_body_len(bytes: &[u8]) -> usize {
     let head = bytes[0];
     match head {
         0..STR_6BIT => 1,
-        STR_6BIT..INT_13BIT => 1 + (head & 0x3f) as usize,
         INT_13BIT..STR_12BIT => 2,
         STR_12BIT..STR_32BIT => 2 + (((head & 0x0f) as usize) << 8 | bytes[1] as usize),
         STR_32BIT => 5 + little_endian(&bytes[1..5]) as usize,

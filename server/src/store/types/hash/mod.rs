@@ -100,7 +100,7 @@ impl Hash {
     /// Reads it.
     #[inline]
     pub fn view(&self) -> HashRef<'_> {
-        HashRef::of(match &self.0 {
+        HashRef(match &self.0 {
             Form::Packed(pack) => FormRef::Packed(pack.view()),
             Form::Table(table) => FormRef::Table(table),
             Form::Timed(timed) => FormRef::Timed(timed),

@@ -51,7 +51,7 @@ impl<'a> Seen<'a> {
     /// The value of a field.
     #[inline]
     pub(crate) fn get(self, field: &[u8]) -> Option<Element<'a>> {
-        match self.hash.form() {
+        match self.hash.0 {
             FormRef::Timed(_) => self.get_timed(field).map(|(value, _)| value),
             FormRef::Packed(_) | FormRef::Table(_) => self.hash.get(field),
         }
@@ -65,7 +65,7 @@ impl<'a> Seen<'a> {
     /// Whether there is this field.
     #[inline]
     pub(crate) fn contains(self, field: &[u8]) -> bool {
-        match self.hash.form() {
+        match self.hash.0 {
             FormRef::Timed(_) => self.get_timed(field).is_some(),
             FormRef::Packed(_) | FormRef::Table(_) => self.hash.contains(field),
         }
@@ -73,7 +73,7 @@ impl<'a> Seen<'a> {
 
     /// As [`HashRef::visit`].
     pub(crate) fn visit(self, from: u32, count: usize, mut f: impl FnMut(Element<'a>, Element<'a>)) -> Option<u32> {
-        match self.hash.form() {
+        match self.hash.0 {
             FormRef::Timed(timed) => match timed.as_table() {
                 Some(members) => members.visit(from, count, |member| {
                     if member.at == super::NEVER || member.at >= self.now {

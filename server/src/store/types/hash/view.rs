@@ -9,7 +9,7 @@ use crate::store::value::Encoding;
 
 /// A hash for reading.
 #[derive(Clone, Copy, Debug)]
-pub struct HashRef<'a>(FormRef<'a>);
+pub struct HashRef<'a>(pub(super) FormRef<'a>);
 
 /// What it is read from.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +35,6 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub(in crate::store) fn of_bytes(bytes: &'a [u8]) -> Self {
         Self(FormRef::Packed(PackRef::of_bytes(bytes)))
-    }
-
-    #[inline]
-    pub(super) fn of(form: FormRef<'a>) -> Self {
-        Self(form)
-    }
-
-    #[inline]
-    pub(super) fn form(self) -> FormRef<'a> {
-        self.0
     }
 
     /// A copy that can be changed.

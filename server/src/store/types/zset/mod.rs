@@ -141,7 +141,7 @@ impl ZSet {
     /// Reads it.
     #[inline]
     pub fn view(&self) -> ZSetRef<'_> {
-        ZSetRef::of(match &self.0 {
+        ZSetRef(match &self.0 {
             Form::Packed(packed) => FormRef::Packed(packed.view()),
             Form::Tree(tree) => FormRef::Tree(tree),
         })

@@ -14,7 +14,7 @@ use crate::store::encoding::pack::PackRef;
 
 /// A sorted set for reading.
 #[derive(Clone, Copy, Debug)]
-pub struct ZSetRef<'a>(FormRef<'a>);
+pub struct ZSetRef<'a>(pub(super) FormRef<'a>);
 
 /// What it is read from.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +28,6 @@ impl<'a> ZSetRef<'a> {
     #[inline]
     pub(in crate::store) fn of_bytes(bytes: &'a [u8]) -> Self {
         Self(FormRef::Packed(PackRef::of_bytes(bytes)))
-    }
-
-    #[inline]
-    pub(super) fn of(form: FormRef<'a>) -> Self {
-        Self(form)
     }
 
     /// A copy that can be changed.
