@@ -161,7 +161,8 @@ impl PubSub {
             .map(|entry| entry.key().clone())
             .collect();
         for channel in channels {
-            let subscribers = self.shard_channels.get(&channel).map(|list| list.clone()).unwrap_or_default();
+            // Taken out first, so that nobody is searched for in the list: it may be long.
+            let subscribers = self.shard_channels.remove(&channel).map(|(_, list)| list).unwrap_or_default();
             for client in subscribers {
                 if self.unsubscribe(&client, Kind::Shard, &channel) {
                     let left = client.stats.shard_channels.load(Ordering::Relaxed);
@@ -224,3 +225,7 @@ pub(crate) fn confirm(reply: &mut Reply<'_>, kind: Kind, subscribe: bool, name: 
     }
     reply.int(left as i64);
 }
+
+#[cfg(test)]
+#[path = "pubsub_tests.rs"]
+mod tests;
