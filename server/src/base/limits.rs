@@ -1,6 +1,6 @@
-//! Every fixed limit of the server in one place, related to each other by compile-time assertions.
+//! Limits that several files share, or that are related to each other: compile-time assertions say how.
 //!
-//! A limit that users may change is a configuration directive; this file then holds its default or its bound.
+//! A limit of one file is a constant there. One that users may change is a configuration directive.
 
 /// `proto-max-bulk-len`: the longest argument, and therefore the longest string value, in bytes.
 pub(crate) const PROTO_MAX_BULK_LEN_DEFAULT: u64 = 512 * 1024 * 1024;

@@ -1,7 +1,8 @@
 //! The slots a command works on, locked in ascending order.
 //!
-//! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order, which is the
-//! only order in which more than one slot lock is ever taken, so no two commands can wait for each other.
+//! A [`LockPlan`] collects (database, slot) pairs; [`LockPlan::lock`] takes the locks in ascending order. Whoever takes
+//! more than one slot lock does that in this order, except a command that runs alone ([`AllSlots`], SWAPDB). So no two
+//! commands can wait for each other.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

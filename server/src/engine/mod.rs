@@ -2,8 +2,9 @@
 //!
 //! [`Engine`] holds what commands of every kind need: the registry, the keyspace, configuration, clients, publish and
 //! subscribe, counters. It knows nothing of sockets, files, replication or the cluster; those live above it and plug in
-//! through four small traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be
-//! replicated, [`ports::Disk`] empties the data set's file, and [`handler::Service`] runs the commands of a subsystem.
+//! through five small traits: [`ports::Router`] says where a slot is served, [`ports::Feed`] takes what is to be
+//! replicated, [`ports::Disk`] empties the data set's file, [`handler::Service`] runs the commands of a subsystem, and
+//! [`info::InfoSource`] writes its part of INFO.
 //!
 //! The life of a command: [`dispatch`] parses it and passes it through a flat list of named gates, [`run`] locks its
 //! slots, [`execute`] runs the handler and drains its effects under the lock, [`blocking`] parks and serves,
@@ -113,7 +114,8 @@ pub(crate) struct Engine {
     services: [OnceLock<Weak<dyn Service>>; SUBSYSTEMS],
 }
 
-/// Gates of the barrier that no worker owns: control thread, snapshot, loader, and the cluster's background work.
+/// Gates of the barrier that no worker owns: those of the control thread, of snapshots, of threads that load data or
+/// change the role, and of background work.
 pub(crate) const HELPER_GATES: usize = 4;
 
 impl Engine {
@@ -218,12 +220,12 @@ impl Engine {
         self.barrier.gates() - HELPER_GATES + 1
     }
 
-    /// Gate of the barrier for the thread that loads data.
+    /// Gate of the barrier for a thread that loads data, changes the role or ends the node.
     pub(crate) fn loader_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 2
     }
 
-    /// Gate of the barrier for work that follows from changes of the cluster.
+    /// Gate of the barrier for work that follows from changes of the cluster, and for serving blocked clients.
     pub(crate) fn background_gate(&self) -> usize {
         self.barrier.gates() - HELPER_GATES + 3
     }

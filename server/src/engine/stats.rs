@@ -55,8 +55,8 @@ impl Stats {
         &self.commands[index]
     }
 
-    /// Counts an error reply by its code. The number of distinct codes is bounded, since clients can invent them
-    /// (EVAL).
+    /// Counts an error reply by its code. The number of distinct codes is bounded, whatever the texts of errors begin
+    /// with.
     pub(crate) fn count_error(&self, code: &str) {
         self.total_error_replies.fetch_add(1, Ordering::Relaxed);
         let mut errors = self.errors.lock();

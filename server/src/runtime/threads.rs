@@ -1,12 +1,13 @@
 //! The threads of a process: workers that run connections, and one control thread for everything that must never wait
 //! for them.
 //!
-//! Each worker is a single-threaded runtime. A connection is handed to the least loaded worker and stays there, so a
-//! command runs to completion on the thread that read it, without hops or work stealing. The link to a node's primary
-//! is on a worker too, because it runs commands. The cluster bus, the links to replicas and cron run on the control
-//! thread, so a long command never makes peers believe that the node is dead. Several nodes of one process share these
-//! threads; dropping [`Threads`] stops them. What a node spawns goes through
-//! [`Threads::of_group`], so that it can be held and ended without touching the other nodes ([`super::task_group`]).
+//! Each worker is a single-threaded runtime. A connection is handed to the least loaded worker, or to the one that
+//! serves the first few of its node, and stays there: a command runs to completion on the thread that read it, without
+//! hops or work stealing. The link to a node's primary is on a worker too, because it runs commands. The cluster bus,
+//! the links to replicas and cron run on the control thread, so a long command never makes peers believe that the node
+//! is dead. Several nodes of one process share these threads; dropping [`Threads`] stops them. What a node spawns goes
+//! through [`Threads::of_group`], so that it can be held and ended without touching the other nodes
+//! ([`super::task_group`]).
 //!
 //! Freed memory goes back to the system. Once a second the control thread compares the memory in use with its recent
 //! maximum; when much has been freed, every thread returns its own free memory ([`crate::base::allocator`]). Returning

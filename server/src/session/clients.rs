@@ -13,7 +13,7 @@ use crate::runtime::descriptors::Claim;
 pub(crate) struct Clients {
     by_id: DashMap<ClientId, Arc<ClientHandle>>,
     last_id: AtomicU64,
-    /// How many clients wait in a blocking command.
+    /// How many clients wait in a blocking command, or are held back by a pause.
     pub blocked: AtomicUsize,
     /// The worker that serves this node's clients while they are few.
     pub home: OnceLock<usize>,

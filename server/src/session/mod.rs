@@ -4,7 +4,8 @@
 //! [`ClientHandle`]. The stream from a primary and a file being loaded are sessions too: they run the same commands
 //! through the same dispatch, with an [`Origin`] that lifts the gates that are meant for clients.
 //!
-//! This room holds the data; the engine acts on it. So a session knows nothing of commands, gates and locks.
+//! This room holds the data; the engine acts on it. A session stores which gate its thread uses and which command it
+//! waits in, but it runs no command and passes no gate.
 //!
 //! Rank 5.
 
@@ -92,7 +93,7 @@ pub(crate) struct Session {
     pub watching: Option<Arc<Spoiled>>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
-    /// The command that is held back: by a pause, or by a slot or a gate that a long command has.
+    /// The command that is held back: by a pause, or by what another command has, as a slot or a gate.
     pub postponed: Option<OwnedArgs>,
     /// How often that command was parked since it came.
     pub attempts: u32,
@@ -102,8 +103,9 @@ pub(crate) struct Session {
     pub output_limit: usize,
     /// The limit was exceeded: nothing is sent, and the connection ends.
     pub over_limit: bool,
-    /// The reply of the running command is written but must not be sent before this future ends: a change that cannot
-    /// be made inside EXEC is made right after it, and the client must not see the reply earlier.
+    /// The reply of the running command is written but must not be sent before this future ends: what it acknowledges
+    /// is being done elsewhere, as a file on disk, a change of role inside EXEC, or the command of a client that was
+    /// blocked.
     pub reply_after: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Replication offset after this session's last write, for WAIT.
     pub last_write_offset: i64,

@@ -30,7 +30,8 @@ pub(crate) enum Cause {
     FieldsExpired,
     /// The last fields of its hash expired, and it with them.
     LastFieldExpired,
-    /// Its slot was emptied, mostly since another node owns that now: only the key's deletion can be propagated.
+    /// MIGRATE has moved it to another node, or its slot was emptied, mostly since another node owns that now: only the
+    /// key's deletion can be propagated.
     Moved,
 }
 

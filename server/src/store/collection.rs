@@ -57,7 +57,7 @@ pub trait CollectionType: Into<Collection> + Default {
     /// This type's value to be changed, if the collection is one.
     fn of_mut(collection: &mut Collection) -> Option<&mut Self>;
 
-    /// Whether there is no element. No key holds such a value.
+    /// Whether no key may hold it any more: there is no element, and it is no stream.
     fn is_empty(&self) -> bool;
 
     /// Bytes that the allocator spends on it besides its header, in constant time.
@@ -105,7 +105,7 @@ macro_rules! collections {
                 }
             }
 
-            /// Whether there is no element. No key holds such a value.
+            /// Whether no key may hold it: there is no element, and it is no stream.
             pub fn is_empty(&self) -> bool {
                 match self {
                     $(Collection::$name(value) => value.is_empty(),)*

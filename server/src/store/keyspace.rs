@@ -15,8 +15,8 @@
 //! A caller that finds a slot locked and must not wait leaves a ticket ([`Keyspace::park`]); the guard calls it when
 //! the slot is free. One that only wants to be taken out of the slot leaves a note of that ([`super::leaving`]).
 //!
-//! Lock order: ascending by (logical database, slot); SWAPDB changes the map only while nothing is locked. No lock is
-//! held across an `.await`.
+//! Lock order: ascending by (logical database, slot), except for a command that runs alone; SWAPDB, which is one,
+//! changes the map only while nothing is locked. No lock is held across an `.await`.
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

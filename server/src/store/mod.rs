@@ -4,14 +4,17 @@
 //! ```text
 //! Keyspace ── databases ── 16,384 slot cells, each a lock around a Slot ── Table ── Words ── Entry ── Value
 //!                │                                    │
-//!                └ counts, occupancy maps             └ ExpiryIndex, Waiters, Watchers, SnapshotState (boxed, rarely there)
+//!                └ counts, occupancy maps             └ Parts (boxed, rarely there): ExpiryIndex, that of hashes with
+//!                                                       fields that expire, Waiters, Watchers, SnapshotState
 //! ```
 //! The slot is the unit of everything: of locking, expiry, scanning, snapshots and deletion (see `slot`). A key's whole
 //! state lives in its slot; no other map is keyed by the names of keys. `keyspace` finds and locks slots; `table` and
 //! `entry` are how keys are laid out in memory (58 to 63 bytes for 16 + 16); `value` and `collection` are what they
-//! hold; [`types`] and [`encoding`] how collections are built; `edit` how they are changed; `ledger` how many bytes
-//! they take; [`payload`] how values become bytes and come back. `unsafe` code is in `entry` alone, except for the
-//! allocation of zeroed cells in `keyspace`.
+//! hold; [`types`] and [`encoding`] how collections are built; `edit` how they are changed; `change` who learns of
+//! that; `ledger` how many bytes they take; [`payload`] how values become bytes and come back. `parts` is what most
+//! slots do not need; `scan` is the cursor over all slots, `snapshot` the point-in-time view, `leaving` what is to be
+//! removed from a slot that is locked. `unsafe` code is in `entry` alone, except for the allocation of zeroed cells in
+//! `keyspace`.
 
 mod change;
 mod collection;

@@ -13,8 +13,8 @@
 //!   bits.
 //!
 //! When all tags have been visited and the side buffer is empty, all bits are equal again. So each key of the cut is
-//! passed on exactly once, in its state at the cut. Memory grows only by what is changed meanwhile (for a list, by its
-//! changed nodes: they are shared, copy on write), and no command waits for more than one step.
+//! passed on exactly once, in its state at the cut. Memory grows only by what is changed meanwhile (for a big
+//! collection, by its changed chunks: they are shared, copy on write), and no command waits for more than one step.
 //!
 //! A snapshot may be abandoned at any time. Its pending entries are settled when the slot learns of the next cut.
 
