@@ -49,6 +49,8 @@ fn file(keyspace: &Keyspace) -> Vec<u8> {
 fn plain(value: &Value) -> Vec<Vec<u8>> {
     match value.as_ref() {
         ValueRef::Collection(CollectionRef::List(list)) => list.to_vec(),
+        // Damage can turn a value into one of another type.
+        other @ ValueRef::Collection(_) => vec![payload::dump(&other)],
         other => {
             let mut digits = itoa::Buffer::new();
             vec![other.string_bytes(&mut digits).expect("a string").to_vec()]
