@@ -9,7 +9,8 @@
 //! one representation. Numbers too small for a full mantissa (denormals) lose precision only when they are rounded.
 //! Texts are read as glibc's `strtold` reads them for Redis's `string2ld`; see [`LongDouble::parse`].
 
-use super::limits::LONG_DOUBLE_MAX_CHARS;
+/// The longest text that is parsed (Redis: MAX_LONG_DOUBLE_CHARS, less its terminator).
+const MAX_CHARS: usize = 5 * 1024 - 1;
 
 /// A software `long double`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +52,8 @@ struct Format {
 const EXTENDED: Format = Format { mantissa_bits: 64, exponent_min: -16_445, exponent_max: 16_320 };
 const DOUBLE: Format = Format { mantissa_bits: 53, exponent_min: -1_074, exponent_max: 971 };
 
-/// Exponents in a text beyond this decide the result alone: 10^5000 overflows, and with at most
-/// [`LONG_DOUBLE_MAX_CHARS`] digits 10^-20000 underflows.
+/// Exponents in a text beyond this decide the result alone: 10^5000 overflows, and with at most [`MAX_CHARS`] digits
+/// 10^-20000 underflows.
 const TEXT_EXPONENT_BOUND: i64 = 20_000;
 
 impl LongDouble {
@@ -60,7 +61,7 @@ impl LongDouble {
     /// what Redis refuses: an empty or overlong text, spaces or anything else around the number, NaN, and a number
     /// that is out of range or reads as zero without being written as zero.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        if text.len() > LONG_DOUBLE_MAX_CHARS {
+        if text.len() > MAX_CHARS {
             return None;
         }
         let (negative, rest) = match text {

@@ -168,7 +168,7 @@ fn sums_are_those_of_stock_redis() {
 
 #[test]
 fn texts_longer_than_redis_reads_are_refused() {
-    let longest = "0".repeat(LONG_DOUBLE_MAX_CHARS - 1) + "1";
+    let longest = "0".repeat(MAX_CHARS - 1) + "1";
     assert_eq!(LongDouble::parse(longest.as_bytes()).map(LongDouble::to_text).as_deref(), Some("1"));
     assert_eq!(LongDouble::parse(format!("0{longest}").as_bytes()), None);
 }

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+/// How many different error codes are counted at most.
+const MAX_ERROR_CODES: usize = 128;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Node-wide counters.
@@ -62,7 +65,7 @@ impl Stats {
         let mut errors = self.errors.lock();
         if let Some(count) = errors.get_mut(code) {
             *count += 1;
-        } else if errors.len() < crate::base::limits::MAX_ERROR_CODES {
+        } else if errors.len() < MAX_ERROR_CODES {
             errors.insert(code.to_owned(), 1);
         }
     }

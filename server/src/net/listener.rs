@@ -14,12 +14,14 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::serve;
-use crate::base::limits::CLIENTS_TOGETHER;
 use crate::engine::Engine;
 use crate::engine::stats::bump;
 use crate::runtime::threads::{Spawner, Threads};
 use crate::session::client::ClientHandle;
 
+/// Up to so many clients of one node share a worker. That covers a program with a handful of connections, and heavy
+/// loads with more connections are still spread over all workers.
+const CLIENTS_TOGETHER: usize = 8;
 /// Accept failures are logged at most once in this time, microseconds.
 const COMPLAINT_PERIOD_US: u64 = 1_000_000;
 

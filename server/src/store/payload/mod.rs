@@ -71,7 +71,7 @@ impl Default for PayloadLimits {
             zset: ZSetOptions::default(),
             hash: HashLimits::default(),
             set: SetLimits::default(),
-            max_string: crate::base::limits::PROTO_MAX_BULK_LEN_DEFAULT,
+            max_string: 512 << 20,
             dialect: Dialect::Redis,
         }
     }

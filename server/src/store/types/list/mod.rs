@@ -24,7 +24,6 @@ use std::ops::ControlFlow;
 pub(crate) use crate::store::encoding::element::{Element, Needle, OwnedElement};
 pub(crate) use node::NodeBytes;
 
-use crate::base::limits::{LIST_MAX_LISTPACK_SIZE_DEFAULT, LIST_PACKED_THRESHOLD_DEFAULT};
 use crate::store::encoding::listpack::Listpack;
 use node::{Node, View};
 use nodes::Nodes;
@@ -42,11 +41,7 @@ pub struct ListOptions {
 
 impl Default for ListOptions {
     fn default() -> Self {
-        ListOptions {
-            fill: LIST_MAX_LISTPACK_SIZE_DEFAULT,
-            compress_depth: 0,
-            packed_threshold: LIST_PACKED_THRESHOLD_DEFAULT,
-        }
+        ListOptions { fill: -2, compress_depth: 0, packed_threshold: 1 << 30 }
     }
 }
 

@@ -7,12 +7,19 @@
 use protocol::rdb::lzf;
 
 use super::ListOptions;
-use crate::base::limits::{
-    LIST_MIN_COMPRESS_BYTES, LIST_MIN_COMPRESS_GAIN, LIST_NODE_BYTES, LIST_NODE_SAFETY_BYTES, LISTPACK_MAX_BYTES,
-};
+use crate::base::limits::LISTPACK_MAX_BYTES;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::entry::spent;
 
+/// Most bytes of a node, for each negative `list-max-listpack-size`: index 0 is -1, index 4 is -5.
+const NODE_BYTES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
+/// With a positive `list-max-listpack-size` (a count of elements) a node still never grows beyond this many bytes
+/// unless a single element is larger.
+const NODE_SAFETY_BYTES: usize = 8192;
+/// Nodes smaller than this are never compressed.
+const MIN_COMPRESS_BYTES: usize = 48;
+/// A compressed node must be smaller than the plain one by more than this many bytes.
+const MIN_COMPRESS_GAIN: usize = 8;
 /// What Redis assumes an entry costs besides its text when it decides whether a node has room.
 const ENTRY_OVERHEAD_BYTES: usize = 8;
 /// What Redis subtracts from the sum of two nodes' sizes when it decides whether to merge them.
@@ -200,7 +207,7 @@ impl Node {
             },
         };
         let plain_len = self.byte_len();
-        if plain_len < LIST_MIN_COMPRESS_BYTES || u32::try_from(plain_len).is_err() {
+        if plain_len < MIN_COMPRESS_BYTES || u32::try_from(plain_len).is_err() {
             return;
         }
         let bytes = match self.bytes() {
@@ -209,7 +216,7 @@ impl Node {
             NodeBytes::Compressed { .. } => return,
         };
         if let Some(bytes) = bytes
-            && bytes.len() + LIST_MIN_COMPRESS_GAIN < plain_len
+            && bytes.len() + MIN_COMPRESS_GAIN < plain_len
         {
             let count = self.count() as u32;
             let compressed = Compressed { bytes: bytes.into(), plain_len: plain_len as u32, count, is_plain };
@@ -257,7 +264,7 @@ pub(super) fn is_oversized(bytes: usize, more: usize) -> bool {
 #[inline]
 fn fits(bytes: usize, count: usize, fill: i16) -> bool {
     match fill {
-        ..0 => bytes <= LIST_NODE_BYTES[(fill.unsigned_abs() as usize).min(LIST_NODE_BYTES.len()) - 1],
-        _ => bytes <= LIST_NODE_SAFETY_BYTES && count <= fill as usize,
+        ..0 => bytes <= NODE_BYTES[(fill.unsigned_abs() as usize).min(NODE_BYTES.len()) - 1],
+        _ => bytes <= NODE_SAFETY_BYTES && count <= fill as usize,
     }
 }

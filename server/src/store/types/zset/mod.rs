@@ -29,7 +29,7 @@ pub(crate) use crate::store::encoding::element::Element;
 pub(crate) use bounds::{LexBound, LexBounds, ScoreBounds};
 pub(crate) use view::ZSetRef;
 
-use crate::base::limits::{LISTPACK_MAX_BYTES, ZSET_MAX_LISTPACK_ENTRIES_DEFAULT, ZSET_MAX_LISTPACK_VALUE_DEFAULT};
+use crate::base::limits::LISTPACK_MAX_BYTES;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::{Pack, Place};
 use crate::store::entry::spent;
@@ -49,11 +49,7 @@ pub struct ZSetOptions {
 
 impl Default for ZSetOptions {
     fn default() -> Self {
-        ZSetOptions {
-            max_entries: ZSET_MAX_LISTPACK_ENTRIES_DEFAULT,
-            max_value: ZSET_MAX_LISTPACK_VALUE_DEFAULT,
-            seed: 0,
-        }
+        ZSetOptions { max_entries: 128, max_value: 64, seed: 0 }
     }
 }
 
