@@ -17,6 +17,7 @@ const MODULES: &[&str] = &[
     "server/src/cluster/outbox.rs",
     "server/src/cluster/pipe.rs",
     "server/src/engine/expire_cycle.rs",
+    "server/src/engine/tracking.rs",
     "server/src/engine/tries.rs",
     "server/src/net/listener.rs",
     "server/src/ops/cron.rs",
@@ -25,6 +26,7 @@ const MODULES: &[&str] = &[
     "server/src/replication/failover.rs",
     "server/src/replication/mod.rs",
     "server/src/replication/serve.rs",
+    "server/src/session/pubsub.rs",
 ];
 
 /// Calls that wait, and what to use instead.

@@ -230,7 +230,7 @@ fn propagate(ctx: &SessionCtx<'_, '_>, args: Args<'_>) {
 
 fn list_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {
     if args.len() > 3 {
-        return Err(subcommand_syntax(args));
+        return Err(error::unknown_or_arity("PUBSUB", &args[1]));
     }
     let names: Vec<_> = ctx
         .engine
@@ -242,11 +242,6 @@ fn list_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> Se
     ctx.reply.array(names.len());
     names.iter().for_each(|name| ctx.reply.bulk(name));
     Ok(Handled::Done)
-}
-
-/// Names the subcommand as the client wrote it.
-fn subcommand_syntax(args: Args<'_>) -> CmdError {
-    CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", &args[1], "'. Try PUBSUB HELP.")
 }
 
 fn channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

@@ -90,6 +90,8 @@ texts! {
     HASH_NOT_FLOAT = "ERR hash value is not a float";
     VALUE_NAN_OR_INF = "ERR value is NaN or Infinity";
     NOVALUES_WITHOUT_VALUES = "ERR NOVALUES option can only be used in HSCAN";
+    COUNT_NOT_POSITIVE = "ERR COUNT must be > 0";
+    LIMIT_NEGATIVE = "ERR LIMIT can't be negative";
     NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
     OUT_OF_RANGE_POSITIVE = "ERR value is out of range, must be positive";
     INDEX_OUT_OF_RANGE = "ERR index out of range";

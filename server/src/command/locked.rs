@@ -25,7 +25,8 @@ pub(crate) fn place(db: usize, slot: SlotId) -> Place {
     (db as u32) << 14 | u32::from(slot.get())
 }
 
-fn slot_at(place: Place) -> (usize, SlotId) {
+/// The database and the slot of a place.
+pub(crate) fn slot_at(place: Place) -> (usize, SlotId) {
     ((place >> 14) as usize, SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot"))
 }
 
@@ -265,7 +266,7 @@ impl Stray<'_> {
                     nowhere
                 }
             }
-            _ => nowhere,
+            Slots::One(..) | Slots::All(_) | Slots::Stray(_) => nowhere,
         }
     }
 }

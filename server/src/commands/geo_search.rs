@@ -224,7 +224,7 @@ impl<'a> Request<'a> {
         } else if let Some(count) = following.filter(|_| is(args, at, b"COUNT")) {
             self.count = integer(count)?;
             if self.count <= 0 {
-                return Err(CmdError::text("ERR COUNT must be > 0"));
+                return Err(error::COUNT_NOT_POSITIVE);
             }
             return Ok(Some(at + 2));
         } else if let Some(target) = following.filter(|_| kind.names_target() && is(args, at, b"STORE")) {

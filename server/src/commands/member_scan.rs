@@ -8,8 +8,7 @@
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 
-use super::integer;
-use super::scan::{DEFAULT_COUNT, cursor_number};
+use super::scan::{DEFAULT_COUNT, count_of, cursor_number};
 use crate::base::glob;
 use crate::command::{CmdError, error};
 use crate::store::encoding::element::Element;
@@ -37,8 +36,7 @@ impl<'a> MemberScan<'a> {
             }
             let value = words.next().ok_or(error::SYNTAX)?;
             if word.eq_ignore_ascii_case(b"COUNT") {
-                request.count =
-                    usize::try_from(integer(value)?).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
+                request.count = count_of(value)?;
             } else if word.eq_ignore_ascii_case(b"MATCH") {
                 request.pattern = Some(value).filter(|pattern| *pattern != b"*");
             } else {

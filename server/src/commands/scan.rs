@@ -128,8 +128,7 @@ impl<'a> ScanRequest<'a> {
         while let Some(word) = words.next() {
             let value = words.next().ok_or(error::SYNTAX)?;
             if word.eq_ignore_ascii_case(b"COUNT") {
-                request.count =
-                    usize::try_from(integer(value)?).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
+                request.count = count_of(value)?;
             } else if word.eq_ignore_ascii_case(b"MATCH") {
                 request.pattern = Some(value).filter(|pattern| *pattern != b"*");
             } else if word.eq_ignore_ascii_case(b"TYPE") {
@@ -145,6 +144,11 @@ impl<'a> ScanRequest<'a> {
         self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
             && self.ty.is_none_or(|ty| ty.eq_ignore_ascii_case(entry.ty().name().as_bytes()))
     }
+}
+
+/// The value of COUNT.
+pub(super) fn count_of(word: &[u8]) -> Result<usize, CmdError> {
+    usize::try_from(integer(word)?).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)
 }
 
 /// A cursor as C's `strtoul` reads it, as in Redis: a sign is allowed, an empty text is 0, and a NUL ends it.

@@ -212,7 +212,7 @@ fn sintercard(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         let value = Some(option).filter(|option| option.eq_ignore_ascii_case(b"limit")).and_then(|_| options.next());
         limit = parse_i64(value.ok_or(error::SYNTAX)?)
             .and_then(|limit| u64::try_from(limit).ok())
-            .ok_or(CmdError::text("ERR LIMIT can't be negative"))?;
+            .ok_or(error::LIMIT_NEGATIVE)?;
     }
     let sets = read_all(&mut ctx.data, args.skip(2).iter().take(numkeys))?;
     let mut count = 0;

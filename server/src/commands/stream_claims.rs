@@ -246,7 +246,7 @@ impl AutoClaim {
             if option.eq_ignore_ascii_case(b"count") && at + 1 < args.len() {
                 at += 1;
                 let wanted = parse_i64(&args[at]).filter(|count| (1..=COUNT_MAX).contains(count));
-                count = wanted.ok_or(CmdError::text("ERR COUNT must be > 0"))?;
+                count = wanted.ok_or(error::COUNT_NOT_POSITIVE)?;
             } else if option.eq_ignore_ascii_case(b"justid") {
                 claim.justid = true;
             } else {

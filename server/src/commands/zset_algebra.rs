@@ -206,7 +206,7 @@ impl Request {
             }
             Some(value) if kind == Kind::Counts && word.eq_ignore_ascii_case(b"limit") => {
                 let limit = parse_i64(value).and_then(|limit| usize::try_from(limit).ok());
-                let limit = limit.ok_or(CmdError::text("ERR LIMIT can't be negative"))?;
+                let limit = limit.ok_or(error::LIMIT_NEGATIVE)?;
                 self.limit = if limit == 0 { usize::MAX } else { limit };
                 Ok(at + 2)
             }

@@ -115,7 +115,7 @@ pub(crate) enum ConfigSetError {
         reason: String,
     },
     /// The directive cannot be changed while the data set is being loaded.
-    #[error("LOADING Redis is loading the dataset in memory")]
+    #[error("{}", error::LOADING)]
     Loading,
 }
 

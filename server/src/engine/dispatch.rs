@@ -87,7 +87,7 @@ pub(super) fn limits(session: &Session, hot: &Hot) -> Limits {
 }
 
 /// Output beyond this is written before more commands run, bytes.
-pub(super) const FLUSH_AT: usize = 256 * 1024;
+const FLUSH_AT: usize = 256 * 1024;
 
 impl Engine {
     /// Executes the complete requests at the beginning of `input`. Returns how many bytes it used, and why it stopped.
@@ -139,7 +139,6 @@ impl Engine {
         loop {
             let authenticated = session.authenticated;
             session.output_limit = hot.output_limit(&session.handle);
-            let flush_at = FLUSH_AT.min(session.output_limit);
             let limits = limits(session, &hot);
             window.open(self, intake, input, Look { from, limits, several: authenticated, db: session.db });
             from = window.end;
@@ -149,22 +148,9 @@ impl Engine {
                 // A push that the command caused follows its reply directly.
                 take_pushes(session, batch.out);
                 let renewed = matches!(step, Step::Renewed);
-                let stop = match step {
-                    Step::Stop(next @ Next::Held(_)) => {
-                        // Not left in the buffer: an inline command was unescaped there and must not be parsed twice.
-                        session.postponed = Some(args.to_owned());
-                        Some((request.end, next))
-                    }
-                    Step::Stop(next) => Some((request.end, next)),
-                    Step::Next | Step::Renewed if batch.out.len() >= flush_at => {
-                        Some((request.end, flush(session, batch.out)))
-                    }
-                    Step::Next | Step::Renewed if session.close_after_reply => Some((request.end, Next::Close)),
-                    Step::Next | Step::Renewed => None,
-                };
-                if let Some(stop) = stop {
+                if let Some(next) = stop_after(session, args, step, batch.out) {
                     intake.forget();
-                    return stop;
+                    return (request.end, next);
                 }
                 if renewed {
                     hot = self.hot.load_full();
@@ -466,9 +452,25 @@ impl Engine {
     }
 }
 
+/// Why to stop after a command's turn, if there is a reason. A command that has to wait is kept.
+#[inline(always)]
+pub(super) fn stop_after(session: &mut Session, args: Args<'_>, step: Step, out: &[u8]) -> Option<Next> {
+    match step {
+        Step::Stop(next) => {
+            if let Next::Held(_) = next {
+                // Not left in the buffer: an inline command was unescaped there and must not be parsed twice.
+                session.postponed = Some(args.to_owned());
+            }
+            Some(next)
+        }
+        Step::Next | Step::Renewed if out.len() >= FLUSH_AT.min(session.output_limit) => Some(flush(session, out)),
+        Step::Next | Step::Renewed => session.close_after_reply.then_some(Next::Close),
+    }
+}
+
 /// Why to stop when so much output is pending that it must be written first.
 #[cold]
-pub(super) fn flush(session: &mut Session, out: &[u8]) -> Next {
+fn flush(session: &mut Session, out: &[u8]) -> Next {
     if out.len() >= session.output_limit {
         session.exceed_output_limit();
     }

@@ -20,6 +20,7 @@ use super::hot::Hot;
 use super::state::PauseKind;
 use crate::base::thread;
 use crate::command::Role;
+use crate::command::locked::{Place, place, slot_at};
 use crate::store::{Removed, ValueRef};
 
 /// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
@@ -29,17 +30,6 @@ const KEYS_PER_LOCK: usize = 64;
 
 /// A collection of at least this many elements is freed on a thread of its own.
 const MANY_ELEMENTS: usize = 16 * 1024;
-
-/// A slot of a database in one number: where the cycle continues.
-type Place = u32;
-
-fn place(db: usize, slot: SlotId) -> Place {
-    (db as u32) << 14 | u32::from(slot.get())
-}
-
-fn parts(place: Place) -> (usize, SlotId) {
-    ((place >> 14) as usize, SlotId::new((place & 0x3fff) as u16).unwrap_or(SlotId::FIRST))
-}
 
 /// One call of [`Engine::expire_cycle`].
 struct Round<'a> {
@@ -113,7 +103,7 @@ impl Round<'_> {
     fn go_on(&mut self) {
         let (engine, tries) = (self.engine, self.engine.tries());
         let databases = tries.databases();
-        let (first_db, first_slot) = parts(engine.state.expire_cursor.load(Ordering::Relaxed));
+        let (first_db, first_slot) = slot_at(engine.state.expire_cursor.load(Ordering::Relaxed));
         let first_db = first_db % databases;
         for step in 0..=databases {
             let db = (first_db + step) % databases;
@@ -137,19 +127,19 @@ impl Round<'_> {
             return Look::Stop;
         }
         self.looked += 1;
-        let (engine, hot, (db, slot)) = (self.engine, self.hot, parts(place));
+        let (engine, hot, (db, id)) = (self.engine, self.hot, slot_at(place));
         while self.removed < self.budget {
             // Entered anew for each slot, so that a thread that waits to be alone gets its turn.
             let Some(entered) = engine.tries().enter() else { return Look::Stop };
-            let Some(mut slot) = entered.slot(db, slot) else {
+            let Some(mut slot) = entered.slot(db, id) else {
                 self.missed.push(place);
                 return Look::Done;
             };
             let batch = KEYS_PER_LOCK.min(self.budget - self.removed);
             let mut effects = engine.unasked(hot);
-            let mut removed = slot.expire_due(parts(place), self.now, batch, &mut effects);
+            let mut removed = slot.expire_due((db, id), self.now, batch, &mut effects);
             if removed < batch {
-                removed += slot.expire_due_fields(parts(place), self.now, batch - removed, &mut effects);
+                removed += slot.expire_due_fields((db, id), self.now, batch - removed, &mut effects);
             }
             self.garbage.extend(engine.settle(effects, 0, Some(&mut slot)).garbage);
             self.removed += removed;

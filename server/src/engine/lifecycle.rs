@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Engine;
+use super::stats::bump;
 use super::transaction::end_multi;
 use crate::session::client::ClientHandle;
 use crate::session::{ReplyMode, Session};
@@ -62,6 +63,17 @@ impl Engine {
         }
         client.kill();
         self.clients.remove(client.id);
+    }
+
+    /// Closes the connection of another client that has left more output unread than `client-output-buffer-limit`
+    /// allows.
+    pub(crate) fn close_slow_reader(&self, client: &ClientHandle) {
+        bump(&self.stats.client_output_limit_disconnections);
+        self.log.warning(format_args!(
+            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
+            client.id, client.addr
+        ));
+        self.kill_client(client);
     }
 
     /// RESET: the session becomes as it was when the connection was opened. Authentication is the caller's task.

@@ -18,7 +18,6 @@ use protocol::resp::Args;
 
 use super::Engine;
 use super::handler::Command;
-use super::stats::bump;
 use crate::command::{CmdError, Flags};
 use crate::config::words::quote_to;
 use crate::session::monitors::Line;
@@ -76,12 +75,7 @@ impl Engine {
         let is_silent = matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skip) || session.close_after_reply;
         let but = (session.is_monitor && is_silent).then_some(&session.handle);
         for client in self.monitors.send(line, || self.clock.now_us(), but, limit) {
-            bump(&self.stats.client_output_limit_disconnections);
-            self.log.warning(format_args!(
-                "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                client.id, client.addr
-            ));
-            self.kill_client(&client);
+            self.close_slow_reader(&client);
         }
         // A monitor's own command: the line follows the reply, also in a pipeline.
         if session.is_monitor && session.reply_mode == ReplyMode::On && !session.in_exec {

@@ -16,7 +16,7 @@ use protocol::resp::Args;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::dispatch::{Batch, FLUSH_AT, Next, Step, flush, limits, take_pushes};
+use super::dispatch::{Batch, Next, limits, stop_after, take_pushes};
 use super::held::Held;
 use super::intake::Intake;
 use super::pace::Pace;
@@ -77,17 +77,9 @@ impl Engine {
             let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
             let step = self.dispatch(session, args, &request.lead, &hot, &mut batch);
             take_pushes(session, out);
-            if let Step::Stop(Next::Held(_)) = step {
-                session.postponed = Some(args.to_owned());
-            }
             from += request.end;
-            match step {
-                Step::Stop(next) => break next,
-                Step::Next | Step::Renewed if out.len() >= FLUSH_AT.min(session.output_limit) => {
-                    break flush(session, out);
-                }
-                Step::Next | Step::Renewed if session.close_after_reply => break Next::Close,
-                Step::Next | Step::Renewed => {}
+            if let Some(next) = stop_after(session, args, step, out) {
+                break next;
             }
         };
         if !matches!(next, Next::Input { .. }) {

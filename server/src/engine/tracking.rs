@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
+use protocol::resp::reply::Protocol;
 use protocol::slot::SlotId;
 
 use super::Engine;
@@ -14,7 +15,7 @@ use crate::command::{Flags, KnownKey};
 use crate::session::Session;
 use crate::session::client::tracker::Mode;
 use crate::session::client::{ClientHandle, ClientId, Mail};
-use crate::session::tracking::message::{self, Message, protocol_of};
+use crate::session::tracking::message::{self, Message};
 use crate::session::tracking::table::Taken;
 
 /// Keys dropped from a table that is too large, before other work gets its turn.
@@ -70,7 +71,7 @@ impl Engine {
         self.tracking.table.clear();
         for client in self.clients.all() {
             if client.tracker.mode().has(Mode::ON) {
-                self.tell(&client, &mut Message::everything(protocol_of(&client)));
+                self.tell(&client, &mut Message::everything(client.protocol()));
             }
         }
     }
@@ -159,7 +160,7 @@ impl Engine {
         }
         let Some(receiver) = self.clients.get(redirect) else {
             client.tracker.note_broken();
-            if protocol_of(client).version() == 3 {
+            if client.protocol() == Protocol::Resp3 {
                 self.push(client, message::redirection_broken(redirect));
             }
             return;

@@ -108,14 +108,7 @@ impl Ops {
                 Verdict::Above(since) => {
                     still.insert(client.id, since);
                 }
-                Verdict::Close => {
-                    bump(&self.engine.stats.client_output_limit_disconnections);
-                    self.engine.log.warning(format_args!(
-                        "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                        client.id, client.addr
-                    ));
-                    self.engine.kill_client(&client);
-                }
+                Verdict::Close => self.engine.close_slow_reader(&client),
             }
         }
         *above = still;

@@ -10,9 +10,9 @@ use std::io;
 use super::Persistence;
 use super::rdb_writer::RdbWriter;
 use super::save::FileCut;
-use super::snapshot::used_memory;
 use crate::config::ids;
 use crate::engine::ports::{Disk, FileWork};
+use crate::runtime::process::Process;
 
 impl Disk for Persistence {
     fn flushed_all(&self) -> Option<FileWork> {
@@ -27,7 +27,7 @@ impl Disk for Persistence {
         let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
         let history = self.snapshots.position();
         let version = config.string(ids::SERVER_VERSION_ANNOUNCED);
-        out.header(false, &version, self.engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+        out.header(false, &version, self.engine.clock.now_ms() / 1000, Process::memory().resident, history.as_ref());
         Some(Box::new(move || {
             if let Err(error) = this.write_whole(&out.finish(), cut)
                 && error.kind() != io::ErrorKind::Interrupted

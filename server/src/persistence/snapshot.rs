@@ -25,6 +25,7 @@ use super::rdb_writer::{RdbWriter, SavedHistory};
 use crate::base::thread;
 use crate::config::ids;
 use crate::engine::Engine;
+use crate::runtime::process::Process;
 use crate::store::Cut;
 
 /// Keys that are read from a slot under one lock.
@@ -291,7 +292,7 @@ impl Snapshots {
             let history = position.as_ref().and_then(|position| position.saved());
             let timed = (0..keyspace.databases()).any(|db| keyspace.timed_len(db) != 0);
             let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
-            out.header(timed, &version, engine.clock.now_ms() / 1000, used_memory(), history.as_ref());
+            out.header(timed, &version, engine.clock.now_ms() / 1000, Process::memory().resident, history.as_ref());
             Ok((cut, sizes))
         })
     }
@@ -354,13 +355,6 @@ impl Snapshots {
 /// The error of a cancelled job.
 fn cancelled() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "cancelled")
-}
-
-/// Resident memory of the process in bytes, for the file's `used-mem`; 0 if it is unknown.
-pub(crate) fn used_memory() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let resident = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
-    resident.unwrap_or(0) * 4096
 }
 
 #[cfg(test)]

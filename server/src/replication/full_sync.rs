@@ -14,8 +14,9 @@ use super::supply::{Outlet, Supply};
 use crate::config::ids;
 use crate::engine::Engine;
 use crate::persistence::rdb_writer::{RdbWriter, SavedHistory};
-use crate::persistence::snapshot::{Announce, SnapshotJob, used_memory};
+use crate::persistence::snapshot::{Announce, SnapshotJob};
 use crate::persistence::temporary;
+use crate::runtime::process::Process;
 use crate::session::client::ClientId;
 
 /// How often a snapshot without a file checks whether its replicas have taken the bytes in memory.
@@ -64,7 +65,7 @@ pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark
     let history =
         SavedHistory { stream_db: stream_db as i64, repl_id: core.history.id, repl_offset: core.history.offset };
     let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
-    out.header(false, &version, engine.clock.now_ms() / 1000, used_memory(), Some(&history));
+    out.header(false, &version, engine.clock.now_ms() / 1000, Process::memory().resident, Some(&history));
     let all = [head(core, replica, &mark), out.finish(), mark.to_vec()].concat();
     outlet.head(Bytes::from(all));
     outlet.open(&Arc::default());

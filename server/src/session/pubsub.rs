@@ -44,10 +44,10 @@ impl<'a> Encoded<'a> {
     }
 
     fn for_client(&mut self, client: &ClientHandle) -> Bytes {
-        let (protocol, cached) = if client.stats.protocol.load(Ordering::Relaxed) == 3 {
-            (Protocol::Resp3, &mut self.resp3)
-        } else {
-            (Protocol::Resp2, &mut self.resp2)
+        let protocol = client.protocol();
+        let cached = match protocol {
+            Protocol::Resp2 => &mut self.resp2,
+            Protocol::Resp3 => &mut self.resp3,
         };
         cached
             .get_or_insert_with(|| {
@@ -167,12 +167,7 @@ impl PubSub {
                 if self.unsubscribe(&client, Kind::Shard, &channel) {
                     let left = client.stats.shard_channels.load(Ordering::Relaxed);
                     let mut out = Vec::new();
-                    let protocol = if client.stats.protocol.load(Ordering::Relaxed) == 3 {
-                        Protocol::Resp3
-                    } else {
-                        Protocol::Resp2
-                    };
-                    confirm(&mut Reply::new(&mut out, protocol), Kind::Shard, false, Some(&channel), left);
+                    confirm(&mut Reply::new(&mut out, client.protocol()), Kind::Shard, false, Some(&channel), left);
                     client.send(Mail::Push(out.into()), 0);
                 }
             }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::FollowTask;
 use super::wire::{End, READ_CHUNK, Wire};
+use crate::command::error::BAD_DATA_FORMAT;
 use crate::engine::held::Held;
 use crate::logging::NodeLog;
 use crate::replication::serve::killed;
@@ -198,7 +199,7 @@ fn differ(log: &NodeLog, error: &str, args: Args<'_>) -> Result<(), End> {
     ));
     if error.starts_with("ERR unknown command")
         || error.starts_with("ERR unknown subcommand")
-        || error.starts_with("ERR Bad data format")
+        || error.as_bytes() == BAD_DATA_FORMAT.as_bytes()
     {
         return Err(End::Refused(format!("The master's command '{name}' cannot be applied here")));
     }

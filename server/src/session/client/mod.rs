@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use protocol::resp::reply::Protocol;
 
 use crate::store::Spoiled;
 use parked::Parked;
@@ -170,6 +171,11 @@ impl ClientHandle {
         stats.channels.load(Ordering::Relaxed)
             + stats.patterns.load(Ordering::Relaxed)
             + stats.shard_channels.load(Ordering::Relaxed)
+    }
+
+    /// The protocol that this client speaks now.
+    pub(crate) fn protocol(&self) -> Protocol {
+        if self.stats.protocol.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
     }
 
     pub(crate) fn kind(&self) -> ClientKind {

@@ -7,8 +7,6 @@
 //! Redis: tracking.c, `sendTrackingMessage`. Null is encoded in the protocol of the tracking client, as in Redis,
 //! except for a RESP2 receiver, which would not understand RESP3's null.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use protocol::resp::reply::{Protocol, Reply};
 
@@ -30,11 +28,6 @@ enum What<'a> {
     Everything(Protocol),
 }
 
-/// The protocol that a client speaks now.
-pub(crate) fn protocol_of(client: &ClientHandle) -> Protocol {
-    if client.stats.protocol.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
-}
-
 impl<'a> Message<'a> {
     pub(crate) fn of_key(key: &'a [u8]) -> Self {
         Self::of_keys([key])
@@ -51,7 +44,7 @@ impl<'a> Message<'a> {
 
     /// The push, if the client speaks RESP3.
     pub(crate) fn push_for(&mut self, client: &ClientHandle) -> Option<Bytes> {
-        if protocol_of(client) != Protocol::Resp3 {
+        if client.protocol() != Protocol::Resp3 {
             return None;
         }
         if self.push.is_none() {
