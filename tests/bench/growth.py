@@ -48,6 +48,7 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # No folder beside the sources.
 import growth_cases as cases
 import growth_chart as chart
 
