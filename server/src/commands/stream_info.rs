@@ -147,7 +147,7 @@ fn stream(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     reply.bulk_str("radix-tree-keys");
     reply.int(log.node_count() as i64);
     reply.bulk_str("radix-tree-nodes");
-    reply.int(stream.radix_tree_nodes() as i64);
+    reply.int(log.radix_tree_nodes() as i64);
     reply.bulk_str("last-generated-id");
     write_id(reply, last_id);
     reply.bulk_str("max-deleted-entry-id");

@@ -254,7 +254,7 @@ fn exercise(stream: &mut Stream) {
         assert!(stream.log_mut().delete(*id));
     }
     stream.log_mut().deleted();
-    _ = stream.radix_tree_nodes();
+    _ = stream.log().radix_tree_nodes();
     let half = stream.log().len() / 2;
     stream.log_mut().trim(Trim { keep: Keep::Last(half), whole_nodes: false, limit: 0 });
     assert_eq!(stream.log().len(), half);

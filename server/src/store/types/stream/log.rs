@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::id::{StreamId, WrittenId};
 use super::map::{ChunkMap, Place};
 use super::node::{Backwards, Entry, Forwards, Keep, Node, Pairs, StreamLimits};
+use super::radix;
 use crate::base::limits::LISTPACK_MAX_BYTES;
 use crate::store::encoding::Corrupt;
 
@@ -53,6 +54,8 @@ pub struct Log {
     pub(super) nodes: ChunkMap<StreamId, Arc<Node>>,
     /// Bytes of all nodes.
     node_bytes: usize,
+    /// Nodes that Redis's radix tree has because of the nodes of this stream.
+    radix_nodes: usize,
     /// Number of live entries.
     pub(super) len: u64,
     pub(super) counters: Counters,
@@ -87,6 +90,11 @@ impl Log {
         self.nodes.len()
     }
 
+    /// The number of nodes that Redis's radix tree has for the nodes of this stream (XINFO STREAM shows it).
+    pub fn radix_tree_nodes(&self) -> usize {
+        radix::EMPTY + self.radix_nodes
+    }
+
     /// What is known of ids that were used.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -118,9 +126,15 @@ impl Log {
             return Err(Corrupt("stream nodes are not in order"));
         }
         self.len += node.live();
+        self.push_node(id, node);
+        Ok(())
+    }
+
+    /// Adds a node behind the others.
+    fn push_node(&mut self, id: StreamId, node: Node) {
         self.node_bytes += node.memory();
         self.nodes.insert(id, Arc::new(node));
-        Ok(())
+        self.radix_nodes += radix::nodes_of(&self.nodes, id);
     }
 
     /// The id that an entry gets which is added now.
@@ -178,8 +192,7 @@ impl Log {
                 }
                 let mut node = Node::new(pairs);
                 node.append(id, id, pairs);
-                self.node_bytes += node.memory();
-                self.nodes.insert(id, Arc::new(node));
+                self.push_node(id, node);
             }
         }
         self.len += 1;
@@ -197,7 +210,7 @@ impl Log {
     fn forget_stale_nodes(&mut self, id: StreamId) {
         if self.len == 0 && self.nodes.last().is_some_and(|(node_id, node)| node.last_id(*node_id) >= id) {
             self.nodes = ChunkMap::default();
-            self.node_bytes = 0;
+            (self.node_bytes, self.radix_nodes) = (0, 0);
         }
     }
 
@@ -221,6 +234,10 @@ impl Log {
     }
 
     fn drop_node(&mut self, id: StreamId) {
+        if self.nodes.get(&id).is_none() {
+            return;
+        }
+        self.radix_nodes -= radix::nodes_of(&self.nodes, id);
         if let Some((_, node)) = self.nodes.remove(&id) {
             self.node_bytes -= node.memory();
         }

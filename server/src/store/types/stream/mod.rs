@@ -144,11 +144,6 @@ impl Stream {
         }
         true
     }
-
-    /// The number of nodes that Redis's radix tree has for the nodes of this stream (XINFO STREAM shows it).
-    pub fn radix_tree_nodes(&self) -> usize {
-        radix::node_count(self.0.log.nodes.iter().map(|(id, _)| id.to_bytes()))
-    }
 }
 
 #[cfg(test)]

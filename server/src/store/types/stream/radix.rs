@@ -1,50 +1,59 @@
 //! How many nodes Redis's radix tree would have: XINFO STREAM shows that number, and clients compare it.
 //!
 //! In that tree a run of bytes without a branch is one node, a branch is one, and so is every end. All keys have the
-//! same length, so none is inside another, and the shape depends only on the keys: neighbours in order tell at which
-//! depths it branches.
+//! same length, so none is inside another, and the shape depends only on the keys. So the number is counted: a key that
+//! is added makes an end and perhaps a branch, and its neighbours in order tell which.
 
-/// The number of nodes for keys in ascending order.
-pub(super) fn node_count<const LEN: usize>(keys: impl Iterator<Item = [u8; LEN]>) -> usize {
-    // The branches above the present key, each by its depth; and nodes so far, without the runs that lead to branches.
-    let mut open: Vec<usize> = Vec::new();
-    let (mut nodes, mut previous) = (0, None::<[u8; LEN]>);
-    // A branch is complete when a later key leaves its prefix; then it is known what it hangs from.
-    let close = |open: &mut Vec<usize>, nodes: &mut usize, shared: usize| {
-        while let Some(&depth) = open.last().filter(|depth| **depth > shared) {
-            open.pop();
-            let above = open.last().copied().filter(|above| *above >= shared);
-            let parent = above.unwrap_or(shared);
-            *nodes += 1 + usize::from(depth > parent + 1);
-        }
+use super::id::StreamId;
+use super::map::ChunkMap;
+
+/// Nodes of the tree without keys.
+pub(super) const EMPTY: usize = 1;
+/// Bytes of a key.
+const LEN: u32 = StreamId::BYTES as u32;
+
+fn number(id: &StreamId) -> u128 {
+    u128::from_be_bytes(id.to_bytes())
+}
+
+/// How many bytes two keys share at their beginning.
+fn shared(a: u128, b: u128) -> u32 {
+    (a ^ b).leading_zeros() / 8
+}
+
+/// How many nodes the tree of these keys has because of one of them.
+pub(super) fn nodes_of<V: Clone>(keys: &ChunkMap<StreamId, V>, key: StreamId) -> usize {
+    let place = keys.seek(&key);
+    let key = number(&key);
+    let at = |place| keys.at(place).map(|(id, _)| number(id));
+    let before = |place| keys.before(place).and_then(at);
+    let (lower, upper) = (before(place), at(keys.after(place)));
+    let (with_lower, with_upper) = (lower.map(|lower| shared(lower, key)), upper.map(|upper| shared(key, upper)));
+    // Where the key leaves the others; a run leads from there to its end.
+    let Some(depth) = with_lower.max(with_upper) else { return 1 };
+    let end = 1 + usize::from(LEN > depth + 1);
+    if with_lower == with_upper {
+        return end;
+    }
+    // The others below this place are all at one side: from the neighbour at that side to the furthest.
+    let rest = u128::MAX >> (8 * depth);
+    let bound = |number: u128| StreamId::from_bytes(number.to_be_bytes());
+    let (near, far, beyond, other) = if with_lower > with_upper {
+        let far = keys.seek(&bound(key & !rest));
+        (lower, at(far), before(far), with_upper)
+    } else {
+        let far = keys.seek_back(&bound(key | rest)).unwrap_or(place);
+        (upper, at(far), at(keys.after(far)), with_lower)
     };
-    let end = |depth: usize| 1 + usize::from(LEN > depth + 1);
-    for key in keys {
-        let Some(last) = previous.replace(key) else { continue };
-        let shared = key.iter().zip(&last).take_while(|(a, b)| a == b).count();
-        // The end of the last key hangs from the deeper of the branches at its two sides.
-        let deepest = open.last().copied().map_or(shared, |depth| depth.max(shared));
-        nodes += end(deepest);
-        close(&mut open, &mut nodes, shared);
-        if open.last() != Some(&shared) {
-            open.push(shared);
-        }
+    let (near, far) = (near.unwrap_or(key), far.unwrap_or(key));
+    let inner = if near == far { LEN } else { shared(near, far) };
+    if inner == depth {
+        // They branch here without this key.
+        return end;
     }
-    if previous.is_none() {
-        return 1;
-    }
-    let Some(&deepest) = open.last() else {
-        // A single key: a run and an end.
-        return 2;
-    };
-    nodes += end(deepest);
-    let root = open[0];
-    while open.len() > 1 {
-        let depth = open.pop().unwrap_or(0);
-        let parent = open.last().copied().unwrap_or(0);
-        nodes += 1 + usize::from(depth > parent + 1);
-    }
-    nodes + 1 + usize::from(root > 0)
+    // The key makes a branch, between the one above and what is below.
+    let above = beyond.map(|beyond| shared(far, beyond)).max(other).map_or(0, |above| above + 1);
+    end + usize::from(depth > above) + usize::from(inner > depth + 1)
 }
 
 #[cfg(test)]
@@ -54,36 +63,59 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Key = [u8; StreamId::BYTES];
+
     /// The tree itself, made without cleverness.
-    fn walked(keys: &[[u8; 3]], depth: usize) -> usize {
+    fn walked(keys: &[Key], depth: usize) -> usize {
+        let Some(first) = keys.first() else { return EMPTY };
         let mut run = 0;
-        while depth + run < 3 && keys.iter().all(|key| key[depth + run] == keys[0][depth + run]) {
+        while depth + run < first.len() && keys.iter().all(|key| key[depth + run] == first[depth + run]) {
             run += 1;
         }
         let below = depth + run;
         let here = usize::from(run > 0) + 1;
-        if below == 3 {
+        if below == first.len() {
             return here;
         }
         let heads: BTreeSet<u8> = keys.iter().map(|key| key[below]).collect();
         let branch = |head: &u8| {
-            let keys: Vec<[u8; 3]> = keys.iter().copied().filter(|key| key[below] == *head).collect();
+            let keys: Vec<Key> = keys.iter().copied().filter(|key| key[below] == *head).collect();
             walked(&keys, below + 1)
         };
         here + heads.iter().map(branch).sum::<usize>()
     }
 
+    /// Keys that branch often, at neighbouring and at distant bytes.
+    fn key() -> impl Strategy<Value = Key> {
+        prop::array::uniform5(0..3u8).prop_map(|[a, b, c, d, e]| {
+            let mut key = [0; StreamId::BYTES];
+            (key[0], key[6], key[7], key[8], key[15]) = (a, b, c, d, e);
+            key
+        })
+    }
+
     #[test]
     fn few_keys_give_what_redis_shows() {
-        assert_eq!(node_count::<16>(std::iter::empty()), 1);
-        assert_eq!(node_count([[0u8; 16]].into_iter()), 2);
+        assert_eq!(walked(&[], 0), 1);
+        assert_eq!(walked(&[Key::default()], 0), 2);
     }
 
     proptest! {
         #[test]
-        fn the_count_is_that_of_the_tree(keys in prop::collection::btree_set(prop::array::uniform3(0..4u8), 1..40)) {
-            let keys: Vec<[u8; 3]> = keys.into_iter().collect();
-            prop_assert_eq!(node_count(keys.iter().copied()), walked(&keys, 0));
+        fn the_count_is_that_of_the_tree(changes in prop::collection::vec((key(), any::<bool>()), 1..200)) {
+            let (mut keys, mut model, mut count) = (ChunkMap::default(), BTreeSet::new(), EMPTY);
+            for (key, goes) in changes {
+                let id = StreamId::from_bytes(key);
+                if goes && model.remove(&key) {
+                    count -= nodes_of(&keys, id);
+                    keys.remove(&id);
+                } else if !goes && model.insert(key) {
+                    keys.insert(id, ());
+                    count += nodes_of(&keys, id);
+                }
+                let model: Vec<Key> = model.iter().copied().collect();
+                prop_assert_eq!(count, walked(&model, 0));
+            }
         }
     }
 }

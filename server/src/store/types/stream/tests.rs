@@ -233,6 +233,16 @@ fn recounted(stream: &Stream) -> usize {
     spent(size_of::<Body>()) + log.nodes.memory() + nodes + groups
 }
 
+/// The nodes of Redis's radix tree, counted anew.
+fn radix_nodes(log: &Log) -> usize {
+    let mut keys = ChunkMap::default();
+    let each = log.nodes.iter().map(|(id, _)| {
+        keys.insert(*id, ());
+        radix::nodes_of(&keys, *id)
+    });
+    radix::EMPTY + each.sum::<usize>()
+}
+
 proptest! {
     #[test]
     fn it_is_an_ordered_log_with_groups(ops in prop::collection::vec(op(), 1..120)) {
@@ -244,6 +254,7 @@ proptest! {
             }
             apply(&mut stream, &mut model, op);
             check(&stream, &model);
+            prop_assert_eq!(stream.log().radix_tree_nodes(), radix_nodes(stream.log()));
             // A copy of a map has no spare room, so only what nodes and groups take is counted anew.
             let maps = |stream: &Stream| stream.0.log.nodes.memory()
                 + stream.0.groups.as_ref().map_or(0, |groups| groups.groups.memory());
