@@ -5,6 +5,8 @@
 //! the waiter, the same command is executed again under the lock of that change. If it still has to wait, it blocks
 //! again and keeps its place in the queue.
 
+use std::ops::Range;
+
 use protocol::resp::OwnedArgs;
 
 use super::error::CmdError;
@@ -22,6 +24,9 @@ pub(crate) struct BlockSpec {
     /// The words for running again, if the original ones would mean something else by then (the `$` of XREAD). The
     /// positions of the keys are the same.
     pub resume: Option<OwnedArgs>,
+    /// The positions of words that decide whether the command finds anything. Where one finds nothing, another of the
+    /// same name with the same words there need not look. `None`: every one has to look.
+    pub alike: Option<Range<usize>>,
     /// The reply when the timeout expires.
     pub on_timeout: TimeoutReply,
 }

@@ -105,6 +105,7 @@ pub(super) fn block(keys: Range<usize>, timeout_ms: Option<u64>, ty: Type) -> Ou
         timeout_ms,
         wake: Wake::on(ty),
         resume: None,
+        alike: None,
         on_timeout: TimeoutReply::NullArray,
     }))
 }

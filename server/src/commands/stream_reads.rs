@@ -100,6 +100,8 @@ struct ReadOptions<'a> {
     /// `BLOCK`: how long, in milliseconds; `None` in it is for ever.
     block: Option<Option<u64>>,
     reader: Option<Reader<'a>>,
+    /// Position of the group's name.
+    group_at: usize,
     noack: bool,
     /// Positions of the keys; so many ids follow.
     keys: Range<usize>,
@@ -107,7 +109,7 @@ struct ReadOptions<'a> {
 
 impl<'a> ReadOptions<'a> {
     fn parse(args: Args<'a>, in_group: bool) -> Result<Self, CmdError> {
-        let mut options = Self { count: 0, block: None, reader: None, noack: false, keys: 0..0 };
+        let mut options = Self { count: 0, block: None, reader: None, group_at: 0, noack: false, keys: 0..0 };
         let mut at = 1;
         while let Some(word) = args.get(at) {
             let more = args.len() - at - 1;
@@ -131,6 +133,7 @@ impl<'a> ReadOptions<'a> {
                     group: args.get(at + 1).unwrap_or_default(),
                     consumer: args.get(at + 2).unwrap_or_default(),
                 });
+                options.group_at = at + 1;
                 at += 2;
             } else if word.eq_ignore_ascii_case(b"noack") {
                 if !in_group {
@@ -149,6 +152,15 @@ impl<'a> ReadOptions<'a> {
             return Err(CmdError::text("ERR Missing GROUP option for XREADGROUP"));
         }
         Ok(options)
+    }
+
+    /// The words that decide whether a command that waits finds anything: of XREADGROUP, which waits for what is not
+    /// delivered to its group, the group; of XREAD, the streams and the ids.
+    fn alike(&self) -> Range<usize> {
+        match self.reader {
+            Some(_) => self.group_at..self.group_at + 1,
+            None => self.keys.start..self.keys.end + self.keys.len(),
+        }
     }
 
     /// Most entries of a stream.
@@ -214,6 +226,7 @@ fn block(ctx: &mut KeyedCtx<'_>, options: &ReadOptions<'_>, resume: Option<Owned
         timeout_ms,
         wake: Wake { ty: Type::Stream, on_gone },
         resume,
+        alike: Some(options.alike()),
         on_timeout: TimeoutReply::NullArray,
     })))
 }
@@ -273,21 +286,25 @@ fn xread(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     block(ctx, &options, resume, false)
 }
 
-/// Serves a client that has waited, if the stream got an entry, even one that is deleted by now.
+/// Serves a client that has waited, if the stream got an entry, even one that is deleted by now. Of a stream that is
+/// named twice, the client waits for the first id, as in Redis.
 fn serve_read(ctx: &mut KeyedCtx<'_>, args: Args<'_>, options: &ReadOptions<'_>, ready: &[u8]) -> CmdResult {
-    for position in options.keys.clone().filter(|position| args[*position] == *ready) {
-        let key = ctx.data.key(args.get(position).unwrap_or_default());
-        let (after, _) = read_after(&args[position + options.keys.len()], None)?;
-        let Some(log) = ctx.data.peek(&key).and_then(|entry| stream_of(entry).ok()).map(Stream::log) else { break };
-        if let Some(start) = after.next().filter(|start| *start <= log.counters().last_id) {
+    let position = options.keys.clone().find(|position| args[*position] == *ready);
+    let position = position.expect("a command is served because of one of its keys");
+    let key = ctx.data.key(args.get(position).unwrap_or_default());
+    let (after, _) = read_after(&args[position + options.keys.len()], None)?;
+    let log = ctx.data.peek(&key).and_then(|entry| stream_of(entry).ok()).map(Stream::log);
+    let start = after.next();
+    match log.zip(start).filter(|(log, start)| *start <= log.counters().last_id) {
+        None => block(ctx, options, None, false),
+        Some((log, start)) => {
             let mut answer = Answer::default();
             answer.stream(&mut ctx.reply, key.bytes);
             write_entries(&mut ctx.reply, log.range(start, StreamId::MAX).take(options.most(true)));
             answer.end(&mut ctx.reply);
-            return DONE;
+            DONE
         }
     }
-    block(ctx, options, None, false)
 }
 
 /// The id behind which XREADGROUP reads what is pending, or [`UNDELIVERED`].

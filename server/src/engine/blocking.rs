@@ -40,12 +40,42 @@ use crate::store::{BlockToken, Cause, Change, EntryRef, Slot, Type, Waiter, Wake
 /// How often a serving thread checks whether a pause is over.
 const PAUSE_LOOK: Duration = Duration::from_millis(10);
 
+/// So many waiters that found nothing are remembered.
+const IN_VAIN_MAX: usize = 8;
+
 /// A key that became ready.
 struct Offer<'k> {
     db: usize,
     key: &'k [u8],
     /// The number of the last waiter that was tried.
     passed: u64,
+    /// Waiters that have found nothing since the last one was served. Those like them are passed over, since thousands
+    /// may wait for the same.
+    in_vain: Vec<Arc<Parked>>,
+}
+
+impl<'k> Offer<'k> {
+    fn new(db: usize, key: &'k [u8]) -> Self {
+        Self { db, key, passed: 0, in_vain: Vec::new() }
+    }
+
+    /// Whether a waiter would look in vain.
+    fn is_in_vain(&self, waiter: &Waiter) -> bool {
+        !self.in_vain.is_empty()
+            && waiter
+                .request
+                .downcast_ref::<Parked>()
+                .is_some_and(|parked| self.in_vain.iter().any(|other| parked.is_like(other)))
+    }
+
+    /// Notes that a waiter was tried.
+    fn tried(&mut self, parked: Arc<Parked>, served: bool) {
+        if served {
+            self.in_vain.clear();
+        } else if parked.spec.alike.is_some() && self.in_vain.len() < IN_VAIN_MAX {
+            self.in_vain.push(parked);
+        }
+    }
 }
 
 impl Engine {
@@ -82,6 +112,7 @@ impl Engine {
             timeout_ms: None,
             wake: Wake::on(Type::String),
             resume: None,
+            alike: None,
             on_timeout: TimeoutReply::Null,
         };
         let time_up = Arc::new(Notify::new());
@@ -189,7 +220,7 @@ impl Engine {
         while unit.has_ready() {
             for (db, key) in unit.take_ready() {
                 let here = later.is_empty() && locked.get(db, key_slot(&key)).is_some();
-                let mut offer = Offer { db, key: &key, passed: 0 };
+                let mut offer = Offer::new(db, &key);
                 if !here || self.serve_key(&mut offer, unit, locked, now).is_some() {
                     later.push((db, key));
                 }
@@ -244,7 +275,7 @@ impl Engine {
         patience: Option<Duration>,
     ) -> bool {
         while let Some((db, key)) = ready.front() {
-            let mut offer = Offer { db: *db, key, passed: 0 };
+            let mut offer = Offer::new(*db, key);
             let mut next: Option<Arc<Parked>> = None;
             loop {
                 let mut plan = LockPlan::default();
@@ -303,7 +334,8 @@ impl Engine {
             }
             let (number, parked) = {
                 let mut waiters = place.waiters_after(key, offer.passed);
-                let (number, waiter) = waiters.find(|(_, waiter)| waiter.token.wake().is_due(ty))?;
+                let (number, waiter) =
+                    waiters.find(|(_, waiter)| waiter.token.wake().is_due(ty) && !offer.is_in_vain(waiter))?;
                 (number, parked_of(waiter)?)
             };
             let command = self.registry.by_index(parked.command);
@@ -315,13 +347,19 @@ impl Engine {
                 return Some(parked.clone());
             }
             offer.passed = number;
-            if parked.token.claim() && self.serve(&parked, call, key, unit, locked) {
+            if !parked.token.claim() {
+                continue;
+            }
+            let served = self.serve(&parked, call, key, unit, locked);
+            if served {
                 for (slot, key) in &parked.keys {
                     if let Some(place) = locked.get_mut(parked.db, *slot) {
                         place.stop_waiting(key, &parked.token);
                     }
                 }
             }
+            drop(keys);
+            offer.tried(parked, served);
         }
     }
 

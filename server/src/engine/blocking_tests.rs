@@ -35,11 +35,13 @@ fn take(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         number => std::str::from_utf8(number).ok().and_then(|text| text.parse().ok()).ok_or(error::NOT_INTEGER)?,
     };
     if len < wanted {
+        ctx.data.notify(NotifyClass::Generic, "tried", &key);
         return Ok(Outcome::Block(Box::new(BlockSpec {
             keys: smallvec![1],
             timeout_ms: None,
             wake: Wake { ty: Type::List, on_gone: true },
             resume: Some(OwnedArgs::from_slices(&[&args[0], &args[1], wanted.to_string().as_bytes()])),
+            alike: Some(2..3),
             on_timeout: TimeoutReply::Null,
         })));
     }
@@ -98,6 +100,19 @@ fn who_finds_too_little_keeps_its_place_and_whoever_is_behind_has_a_turn() {
     assert_eq!(scene.replies(), [None, None, some(":3")]);
     assert_eq!(scene.bench.run("LLEN l"), ":1");
     assert!(!scene.is_awaited(b"l"));
+}
+
+#[test]
+fn who_waits_for_the_same_as_another_does_not_look_in_vain_after_it() {
+    let mut scene = Scene::new(&[], &["TAKE l 9", "TAKE l 3", "TAKE l 9", "TAKE l 9", "TAKE l 3", "TAKE l 1"]);
+    let tried = |scene: &mut Scene| scene.bench.events().iter().filter(|event| *event == "tried l").count();
+    tried(&mut scene);
+    scene.bench.run("RPUSH l x y");
+    assert_eq!(tried(&mut scene), 4, "one of each that found nothing, and again after one was served");
+    assert_eq!(scene.replies(), [None, None, None, None, None, some(":1")]);
+    scene.bench.run("RPUSH l x y z x y z");
+    assert_eq!(scene.replies(), [None, some(":3"), None, None, some(":3"), None]);
+    assert_eq!(tried(&mut scene), 4, "once more whenever somebody was served");
 }
 
 #[test]

@@ -413,6 +413,49 @@ DEL s
 XADD s 2-1 f v
 @b !read
 @b PING
+== a stream that is named twice
+@b !send XREAD BLOCK 0 STREAMS s s 5 0
+@c !send XREAD BLOCK 0 STREAMS s t s 0 0 3
+!blocked 2
+XADD s 1-1 f v
+@c !read
+@b !silent
+XADD s 6-1 f v
+@b !read
+== readers that wait for the same, and others between them
+XGROUP CREATE s g $ MKSTREAM
+XGROUP CREATE s h $
+XGROUP CREATE t g $ MKSTREAM
+@b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+!blocked 1
+@c !send XREADGROUP GROUP g bob BLOCK 0 STREAMS s >
+!blocked 2
+@d !send XREADGROUP GROUP h carol BLOCK 0 STREAMS s >
+!blocked 3
+@e !send XREADGROUP GROUP g carol BLOCK 0 STREAMS s t > >
+!blocked 4
+@f !send XREAD BLOCK 0 STREAMS s $
+!blocked 5
+@g !send XREAD BLOCK 0 STREAMS s 3-0
+!blocked 6
+@h !send XREAD BLOCK 0 STREAMS s 3-0
+!blocked 7
+@i !send XREAD BLOCK 0 STREAMS s 2-0
+!blocked 8
+XADD s 1-1 f v
+@b !read
+@d !read
+@f !read
+XADD s 2-1 f v
+@c !read
+@i !read
+@e !silent
+@g !silent
+XADD s 4-1 f v
+@e !read
+@g !read
+@h !read
+!blocked 0
 == two readers of one group
 XGROUP CREATE s g $ MKSTREAM
 @b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >

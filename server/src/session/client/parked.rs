@@ -63,6 +63,16 @@ impl Parked {
         })
     }
 
+    /// Whether this command finds nothing where the other has just found nothing.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let both = self.decisive_words().zip(other.decisive_words());
+        self.command == other.command && both.is_some_and(|(here, there)| here.eq(there))
+    }
+
+    fn decisive_words(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        Some(self.spec.alike.clone()?.map(|at| &self.args[at]))
+    }
+
     /// Stops the command from waiting. `Some`: it has no reply yet, so the caller sends `mail`. If it is being served
     /// at this moment and that fails, `mail` becomes its reply as well.
     pub(crate) fn leave(&self, mail: Mail) -> Option<Mail> {
