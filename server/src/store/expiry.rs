@@ -71,8 +71,26 @@ impl Run for SharedRun {
 #[derive(Clone, Debug)]
 pub(crate) struct ExpiryIndex<R = Vec<u64>> {
     /// Sorted, none empty.
-    runs: Vec<R>,
+    runs: Vec<Piece<R>>,
     len: usize,
+}
+
+/// A run, and its first record: a search for the run reads no other memory.
+#[derive(Clone, Debug)]
+struct Piece<R> {
+    first: u64,
+    run: R,
+}
+
+impl<R: Run> Piece<R> {
+    fn of(records: Vec<u64>) -> Self {
+        Self { first: records[0], run: R::of(records) }
+    }
+
+    fn insert(&mut self, record: u64) {
+        insert_sorted(self.run.records_mut(), record);
+        self.first = self.first.min(record);
+    }
 }
 
 impl<R> Default for ExpiryIndex<R> {
@@ -91,6 +109,15 @@ fn record(at: UnixMillis, tag: u32) -> u64 {
 }
 
 impl<R: Run> ExpiryIndex<R> {
+    /// The index of these expiries and tags: faster than adding one after the other.
+    pub(crate) fn of(expiries: impl Iterator<Item = (UnixMillis, u32)>) -> Self {
+        let mut records: Vec<u64> = expiries.map(|(at, tag)| record(at, tag)).collect();
+        records.sort_unstable();
+        // The runs have no room yet, so the next addition to a full one would split it.
+        let runs = records.chunks(RUN / 4 * 3).map(|run| Piece::of(run.to_vec())).collect();
+        Self { runs, len: records.len() }
+    }
+
     /// Number of keys that expire.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -103,30 +130,33 @@ impl<R: Run> ExpiryIndex<R> {
         let Some(run) = self.run_for(record) else {
             // Most slots never have more than this one run.
             self.runs.reserve_exact(1);
-            self.runs.push(R::of(vec![record]));
+            self.runs.push(Piece::of(vec![record]));
             return;
         };
-        let records = self.runs[run].records_mut();
-        if records.len() < RUN {
-            return insert_sorted(records, record);
+        let piece = &mut self.runs[run];
+        if piece.run.records().len() < RUN {
+            return piece.insert(record);
         }
-        let mut high = records.split_off(RUN / 2);
-        let half = if high[0] <= record { &mut high } else { records };
-        insert_sorted(half, record);
-        self.runs.insert(run + 1, R::of(high));
+        let mut high = Piece::of(piece.run.records_mut().split_off(RUN / 2));
+        let half = if high.first <= record { &mut high } else { piece };
+        half.insert(record);
+        self.runs.insert(run + 1, high);
     }
 
     /// Removes a key's expiry. Returns whether it was there.
     pub(crate) fn remove(&mut self, at: UnixMillis, tag: u32) -> bool {
         let record = record(at, tag);
         let Some(run) = self.run_for(record) else { return false };
-        let Ok(place) = self.runs[run].records().binary_search(&record) else { return false };
-        let records = self.runs[run].records_mut();
+        let piece = &mut self.runs[run];
+        let Ok(place) = piece.run.records().binary_search(&record) else { return false };
+        let records = piece.run.records_mut();
         records.remove(place);
-        if records.is_empty() {
-            self.runs.remove(run);
-        } else if records.len() * 4 < records.capacity() && records.capacity() > 16 {
+        if records.len() * 4 < records.capacity() && records.capacity() > 16 {
             records.shrink_to(records.len() * 2);
+        }
+        match records.first() {
+            Some(first) => piece.first = *first,
+            None => _ = self.runs.remove(run),
         }
         self.len -= 1;
         true
@@ -147,7 +177,7 @@ impl<R: Run> ExpiryIndex<R> {
 
     #[inline]
     fn first_record(&self) -> Option<u64> {
-        self.runs.first()?.records().first().copied()
+        self.runs.first().map(|piece| piece.first)
     }
 
     /// The run where a record is or belongs: the last one that begins at or before it.
@@ -155,7 +185,7 @@ impl<R: Run> ExpiryIndex<R> {
         if self.runs.is_empty() {
             return None;
         }
-        Some(self.runs.partition_point(|run| run.records()[0] <= record).saturating_sub(1))
+        Some(self.runs.partition_point(|piece| piece.first <= record).saturating_sub(1))
     }
 }
 

@@ -34,15 +34,41 @@ fn setting_an_expiry_again_and_again_costs_no_memory() {
         assert!(at == 0 || index.remove(at - 1, 7));
     }
     assert_eq!((index.len(), index.runs.len()), (1, 1));
-    assert!(index.runs[0].capacity() < 32);
+    assert!(index.runs[0].run.capacity() < 32);
 }
 
 #[test]
 fn records_are_packed() {
     let mut index = ExpiryIndex::<Vec<u64>>::default();
     (0..60).for_each(|i| index.insert(1_700_000_000_000 + i * 7919 % 61, i as u32));
-    let words: usize = index.runs.iter().map(Vec::capacity).sum();
+    let words: usize = index.runs.iter().map(|piece| piece.run.capacity()).sum();
     assert!(words <= 75, "{words} words for 60 records");
+}
+
+/// What always holds.
+fn check(index: &ExpiryIndex) {
+    let runs = || index.runs.iter().map(|piece| &piece.run);
+    assert!(runs().all(|run| !run.is_empty() && run.len() <= RUN && run.is_sorted()));
+    assert!(runs().is_sorted_by(|a, b| a.last() <= b.first()));
+    assert!(index.runs.iter().all(|piece| piece.first == piece.run[0]));
+    assert_eq!(runs().map(Vec::len).sum::<usize>(), index.len());
+}
+
+#[test]
+fn an_index_made_at_once_is_that_of_additions() {
+    for count in [0, 1, 383, 384, 385, 2000_u32] {
+        let expiries = (0..count).map(|i| (i64::from(i * 7919 % 61), i));
+        let (mut index, mut other) =
+            (ExpiryIndex::<Vec<u64>>::of(expiries.clone()), ExpiryIndex::<Vec<u64>>::default());
+        expiries.clone().for_each(|(at, tag)| other.insert(at, tag));
+        check(&index);
+        let records = |index: &ExpiryIndex| index.runs.iter().flat_map(|piece| piece.run.clone()).collect::<Vec<_>>();
+        assert_eq!(records(&index), records(&other));
+        index.insert(30, 5);
+        assert!(expiries.clone().all(|(at, tag)| index.remove(at, tag)));
+        check(&index);
+        assert_eq!(index.len(), 1);
+    }
 }
 
 proptest! {
@@ -65,7 +91,6 @@ proptest! {
             prop_assert_eq!(index.len(), model.values().sum::<usize>());
             prop_assert_eq!(index.first(), model.keys().next().map(|(at, _)| *at));
         }
-        prop_assert!(index.runs.iter().all(|run| !run.is_empty() && run.len() <= RUN && run.is_sorted()));
-        prop_assert!(index.runs.is_sorted_by(|a, b| a.last() <= b.first()));
+        check(&index);
     }
 }

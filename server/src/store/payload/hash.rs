@@ -7,6 +7,7 @@
 //!
 //! A field that occurs twice makes a payload invalid, in every form: nothing that reads a hash may have to choose.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use protocol::rdb::{Reader, Writer, opcode};
@@ -16,7 +17,7 @@ use crate::base::clock::UnixMillis;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist, zipmap};
 use crate::store::types::hash::{Element, Hash, HashLimits, HashRef, Saved, Triples};
-use crate::store::types::members::NEVER;
+use crate::store::types::members::{Members, NEVER, Values};
 
 const BAD_EXPIRY: Corrupt = Corrupt("hash field with an invalid expiry");
 const TWICE: Corrupt = Corrupt("hash field occurs twice");
@@ -62,28 +63,16 @@ pub(super) fn write(hash: HashRef<'_>, out: &mut Writer) {
 
 /// A count and so many pairs of strings.
 pub(super) fn read_plain(input: &mut Reader<'_>, limits: HashLimits) -> Result<Hash, PayloadError> {
-    let count = input.length()?;
-    // What will be a table begins as one, so that no field is looked for among hundreds of packed ones.
-    let many = HashLimits { max_entries: 0, ..limits };
-    let limits = if count > limits.max_entries as u64 { many } else { limits };
-    let mut hash = Hash::new();
-    for _ in 0..count {
-        let (field, value) = (input.string()?, input.string()?);
-        if !hash.set(&field, &value, &limits) {
-            return Err(TWICE.into());
-        }
-    }
-    Ok(hash)
+    read_fields(input, limits, |input| Ok((input.string()?, input.string()?, NEVER)))
 }
 
 /// Fields with values and expiries: a count and so many triples. `relative`: the first expiry precedes them, and the
 /// others are counted from it.
 pub(super) fn read_metadata(input: &mut Reader<'_>, limits: HashLimits, relative: bool) -> Result<Hash, PayloadError> {
     let first = if relative { expiry(input.i64_le()?)? } else { NEVER };
-    read_timed(input, limits, |input| {
+    read_fields(input, limits, |input| {
         let time = input.length()?;
-        let field = input.string()?.into_owned();
-        let value = input.string()?.into_owned();
+        let (field, value) = (input.string()?, input.string()?);
         let at = match i64::try_from(time) {
             Ok(0) => NEVER,
             Ok(time) if relative => first.saturating_add(time - 1),
@@ -96,9 +85,8 @@ pub(super) fn read_metadata(input: &mut Reader<'_>, limits: HashLimits, relative
 
 /// Valkey's form: a count and so many triples, each with its expiry at the end, or -1.
 pub(super) fn read_valkey(input: &mut Reader<'_>, limits: HashLimits) -> Result<Hash, PayloadError> {
-    read_timed(input, limits, |input| {
-        let field = input.string()?.into_owned();
-        let value = input.string()?.into_owned();
+    read_fields(input, limits, |input| {
+        let (field, value) = (input.string()?, input.string()?);
         let at = match input.i64_le()? {
             -1 => NEVER,
             at => expiry(at)?.max(1),
@@ -107,15 +95,28 @@ pub(super) fn read_valkey(input: &mut Reader<'_>, limits: HashLimits) -> Result<
     })
 }
 
-/// A count, and so many fields with values and expiries.
-fn read_timed<'r>(
+/// A field, its value, and when it expires.
+type Field<'r> = (Cow<'r, [u8]>, Cow<'r, [u8]>, UnixMillis);
+
+/// A count, and so many fields.
+fn read_fields<'r>(
     input: &mut Reader<'r>,
     limits: HashLimits,
-    mut next: impl FnMut(&mut Reader<'r>) -> Result<(Vec<u8>, Vec<u8>, UnixMillis), PayloadError>,
+    mut next: impl FnMut(&mut Reader<'r>) -> Result<Field<'r>, PayloadError>,
 ) -> Result<Hash, PayloadError> {
     let count = input.length()?;
-    let many = HashLimits { max_entries: 0, ..limits };
-    let limits = if count > limits.max_entries as u64 { many } else { limits };
+    if count > limits.max_entries as u64 {
+        // What will be a table begins as one, and the order of its expiries is found when all are known.
+        let (mut members, mut timed) = (Members::new(Values::Kept, limits.seed), false);
+        for _ in 0..count {
+            let (field, value, at) = next(input)?;
+            timed |= at != NEVER;
+            if !members.set_until(&field, &value, at) {
+                return Err(TWICE.into());
+            }
+        }
+        return Ok(Hash::of_table(members, timed));
+    }
     let mut hash = Hash::new();
     for _ in 0..count {
         let (field, value, at) = next(input)?;

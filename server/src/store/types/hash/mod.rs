@@ -298,6 +298,14 @@ impl Hash {
         Hash(Form::Timed(Box::new(Timed::of_triples(triples, limits))))
     }
 
+    /// The hash that is this table of texts with values. `timed`: some of them expire.
+    pub(crate) fn of_table(members: Members, timed: bool) -> Self {
+        if timed {
+            return Hash(Form::Timed(Box::new(Timed::Table(TimedTable::of(members)))));
+        }
+        Hash(Form::Table(Box::new(members)))
+    }
+
     /// The hash of a listpack of pairs, none of whose fields occurs twice; a table if there are too many.
     pub(crate) fn of_pairs(listpack: &Listpack, limits: &HashLimits) -> Self {
         let mut hash = Hash(Form::Packed(Pack::of_listpack(listpack)));

@@ -34,8 +34,25 @@ pub(super) struct TimedTable {
 const TIME_BYTES: usize = 16;
 
 impl TimedTable {
+    /// A table none of whose elements expires yet.
     pub(super) fn new(members: Members) -> Self {
         Self { members, index: ExpiryIndex::default() }
+    }
+
+    /// A table some of whose elements expire.
+    pub(super) fn of(members: Members) -> Self {
+        let expiring = members.iter().filter(|member| member.at != NEVER);
+        let index = ExpiryIndex::of(expiring.map(|member| (member.at, members.tag(member.field, TAG_BITS))));
+        Self { members, index }
+    }
+
+    /// Sets when an element expires; returns whether it is there.
+    fn set_expiry(&mut self, field: &[u8], at: UnixMillis) -> bool {
+        let before = self.members.set_expiry(field, at);
+        if let Some(before) = before {
+            self.note(field, before, at);
+        }
+        before.is_some()
     }
 
     fn put(&mut self, field: &[u8], value: &[u8], at: UnixMillis) -> bool {
@@ -145,20 +162,19 @@ impl Timed {
 
     /// Sets when a field expires, and leaves its value; returns whether there is this field.
     pub(super) fn set_expiry(&mut self, field: &[u8], at: UnixMillis, limits: &HashLimits) -> bool {
-        let Some((value, old)) = self.get(field) else { return false };
-        if old != at {
-            let value = value.to_vec();
-            match self {
-                // Whether it fits is not asked for a field that is there already.
-                Timed::Packed(triples) if fits(triples.listpack().byte_len(), TIME_BYTES) => {
-                    triples.put(field, &value, at);
-                }
-                Timed::Packed(_) | Timed::Table(_) => {
-                    self.table_mut(limits.seed).put(field, &value, at);
-                }
+        if let Timed::Packed(triples) = self {
+            let Some((value, old)) = triples.get(field) else { return false };
+            if old == at {
+                return true;
+            }
+            // The limits are not asked for a field that is there already.
+            if fits(triples.listpack().byte_len(), TIME_BYTES) {
+                let value = value.to_vec();
+                triples.put(field, &value, at);
+                return true;
             }
         }
-        true
+        self.table_mut(limits.seed).set_expiry(field, at)
     }
 
     /// Removes a field; returns whether it was there.
@@ -180,11 +196,11 @@ impl Timed {
     /// The table, which it becomes if it is none.
     fn table_mut(&mut self, seed: u64) -> &mut TimedTable {
         if let Timed::Packed(triples) = &*self {
-            let mut table = TimedTable::new(Members::new(Values::Kept, seed));
+            let mut members = Members::new(Values::Kept, seed);
             triples.for_each(|field, value, at| {
-                field.with_text(|field| value.with_text(|value| table.put(field, value, at)));
+                field.with_text(|field| value.with_text(|value| members.set_until(field, value, at)));
             });
-            *self = Timed::Table(table);
+            *self = Timed::Table(TimedTable::of(members));
         }
         match self {
             Timed::Table(table) => table,

@@ -17,6 +17,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::element::{self, Big, INLINE_MAX, Stored};
 use super::index::Index;
 use super::{Member, Tags};
@@ -239,6 +241,24 @@ impl Chunk {
     /// Sets the value of a field, and when it expires.
     pub(super) fn set(&mut self, hash: u32, field: &[u8], value: &[u8], expiry: UnixMillis) -> SetOutcome {
         let found = self.find(hash, field);
+        self.set_found(found, hash, Member { field, value, at: expiry })
+    }
+
+    /// Sets when a field expires, and tells when it did before; `None` if there is no such field.
+    pub(super) fn set_expiry(&mut self, hash: u32, field: &[u8], at: UnixMillis) -> Option<(SetOutcome, UnixMillis)> {
+        let word = self.find(hash, field)?;
+        let place = self.index.place(word)?;
+        let (before, valued) = (self.member(place).at, self.valued);
+        if before == at || element::change_expiry(self.bytes_mut(place), at, valued) {
+            return Some((SetOutcome::Updated, before));
+        }
+        let value: SmallVec<[u8; 128]> = self.member(place).value.into();
+        Some((self.set_found(Some(word), hash, Member { field, value: &value, at }), before))
+    }
+
+    /// Sets an element, which is in word number `found` of the index if it is there.
+    fn set_found(&mut self, found: Option<usize>, hash: u32, member: Member<'_>) -> SetOutcome {
+        let Member { field, value, at: expiry } = member;
         if let Some(at) = found
             && self.replace(at, field, value, expiry)
         {

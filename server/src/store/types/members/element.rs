@@ -164,6 +164,22 @@ pub(super) fn read(bytes: &[u8], valued: bool) -> Stored<'_> {
     Stored::Inline { field: &bytes[head..field_end], value: &bytes[field_end..field_end + value_len], at }
 }
 
+/// Changes when the element expires that `bytes` start with, if it does and goes on to do so. Returns whether that is
+/// so.
+pub(super) fn change_expiry(bytes: &mut [u8], at: UnixMillis, valued: bool) -> bool {
+    if bytes[0] & EXPIRES == 0 || at == NEVER {
+        return false;
+    }
+    let head = match read(bytes, valued) {
+        Stored::Outside { .. } => STUB_BYTES,
+        Stored::Inline { field, value, at } => {
+            inline_len(field, value, at, valued) - EXPIRY_BYTES - field.len() - value.len()
+        }
+    };
+    write_expiry(bytes, head, at);
+    true
+}
+
 fn read_expiry(bytes: &[u8], head: usize) -> UnixMillis {
     let bytes = bytes[head..head + EXPIRY_BYTES].try_into().expect("the slice has this length");
     UnixMillis::from_le_bytes(bytes)

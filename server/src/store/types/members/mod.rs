@@ -142,6 +142,17 @@ impl Members {
         }
     }
 
+    /// Sets when an element expires, and tells when it did before; `None` if there is none with this text.
+    pub(crate) fn set_expiry(&mut self, field: &[u8], at: UnixMillis) -> Option<UnixMillis> {
+        let hash = self.tags.of(field);
+        loop {
+            match self.tree.change(hash, |chunk| chunk.set_expiry(hash, field, at))? {
+                (SetOutcome::Created | SetOutcome::Updated, before) => return Some(before),
+                (SetOutcome::Full, _) => self.tree.split(hash, &self.tags),
+            }
+        }
+    }
+
     /// The first bits of a field's hash, as many as `bits`.
     pub(crate) fn tag(&self, field: &[u8], bits: u32) -> u32 {
         self.tags.of(field) >> (u32::BITS - bits)
