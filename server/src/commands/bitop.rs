@@ -174,7 +174,7 @@ fn bitop(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let len = sources.iter().map(|source| source.len).max().unwrap_or(0);
     if len == 0 {
-        let existed = ctx.data.delete(&target);
+        let existed = ctx.data.delete_even_expired(&target);
         if existed && !operation.is_old() {
             ctx.data.effects.propagate_instead(&[b"DEL", target.bytes]);
         }

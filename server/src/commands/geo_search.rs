@@ -405,7 +405,7 @@ fn run(ctx: &mut KeyedCtx<'_>, args: Args<'_>, kind: Kind) -> CmdResult {
         match request.target {
             Some(target) => {
                 let target = ctx.data.key(target);
-                ctx.data.delete(&target);
+                ctx.data.delete_even_expired(&target);
                 ctx.reply.int(0);
             }
             None => ctx.reply.array(0),

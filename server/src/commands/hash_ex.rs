@@ -298,8 +298,8 @@ fn set_and_delete(ctx: &mut KeyedCtx<'_>, args: Args<'_>, request: &SetRequest<'
     ctx.data.notify(NotifyClass::Hash, "hset", &key);
     let fields = request.pairs.iter().step_by(2);
     ctx.data.edit(&key, |hash: &mut Hash| {
-        let removed = fields.clone().filter(|field| hash.remove(field)).count();
-        changed("hdel", removed.max(1), ())
+        fields.clone().for_each(|field| _ = hash.remove(field));
+        changed("hdel", fields.len(), ())
     })?;
     let mut words: SmallVec<[&[u8]; 16]> = SmallVec::from_slice(&[b"HDEL", key.bytes]);
     words.extend(fields);

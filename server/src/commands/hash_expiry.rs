@@ -261,20 +261,21 @@ fn hpersist(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let limits = &ctx.limits.hash;
     let key = ctx.data.key(&args[1]);
     let answers = ctx.data.edit(&key, |hash: &mut Hash| {
-        let mut count = 0;
+        let mut is_changed = false;
         let answers: Vec<i64> = fields
             .iter()
             .map(|field| match hash.view().get_timed(field) {
                 None => NO_FIELD,
                 Some((_, None)) => NO_EXPIRY,
                 Some((_, Some(_))) => {
-                    count += 1;
+                    is_changed = true;
                     hash.set_expiry(field, None, limits);
                     DONE_SO
                 }
             })
             .collect();
-        if count == 0 { Edit::none(answers) } else { changed("hpersist", count, answers) }
+        // One change to Redis, however many fields.
+        if is_changed { changed("hpersist", 1, answers) } else { Edit::none(answers) }
     })?;
     reply_all(ctx, fields.len(), answers.as_deref());
     DONE

@@ -366,7 +366,7 @@ fn store(ctx: &mut KeyedCtx<'_>, target: &[u8], texts: &Texts, gets: &[Pattern<'
     }
     let (target, len) = (ctx.data.key(target), list.len());
     if len == 0 {
-        ctx.data.delete(&target);
+        ctx.data.delete_even_expired(&target);
     } else {
         list.settle();
         ctx.data.set_result(&target, Value::from(list));

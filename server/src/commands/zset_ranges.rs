@@ -337,7 +337,7 @@ pub(super) fn store<M: AsRef<[u8]>>(
 ) {
     let len = elements.len();
     if len == 0 {
-        ctx.data.delete(target);
+        ctx.data.delete_even_expired(target);
     } else {
         let zset = ZSet::of_elements(elements, &ctx.limits.zset);
         ctx.data.set_result(target, Value::from(zset));

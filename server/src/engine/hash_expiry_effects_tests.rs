@@ -45,6 +45,30 @@ fn the_commands_that_do_two_things_are_propagated_by_their_effects() {
 }
 
 #[test]
+fn changes_are_counted_as_redis_counts_them() {
+    let cases = [
+        ("HEXPIRE h 100 FIELDS 3 a b x", 2),
+        ("HPERSIST h FIELDS 3 c d x", 1),
+        ("HGETEX h PERSIST FIELDS 3 c d x", 2),
+        ("HPEXPIREAT h 1 FIELDS 3 a b x", 2),
+        ("HGETEX h PXAT 1 FIELDS 3 a b x", 2),
+        ("HGETDEL h FIELDS 3 a b x", 2),
+        ("HSETEX h EX 100 FIELDS 3 a 1 b 2 x 3", 3),
+        ("HSETEX h PXAT 1 FIELDS 3 a 1 x 2 y 3", 3),
+        ("HSETEX h PXAT 1 FIELDS 3 x 1 x 2 y 3", 3),
+        ("HSETEX h PXAT 1 FIELDS 4 a 1 b 2 c 3 d 4", 4),
+    ];
+    for (line, changes) in cases {
+        let mut bench = Bench::new();
+        bench.run("HSET h a 1 b 2 c 3 d 4");
+        bench.run("HEXPIRE h 100 FIELDS 2 c d");
+        let before = bench.engine.state.dirty.load(Ordering::Relaxed);
+        bench.run(line);
+        assert_eq!(bench.engine.state.dirty.load(Ordering::Relaxed) - before, changes, "{line}");
+    }
+}
+
+#[test]
 fn what_changes_no_expiry_is_not_announced() {
     let lines = [
         "HEXPIRE h 9 XX FIELDS 1 a",

@@ -54,6 +54,25 @@ fn a_stored_result_replaces_any_key_and_an_empty_one_removes_it() {
 }
 
 #[test]
+fn an_empty_result_deletes_a_target_that_has_expired() {
+    for line in [
+        "SINTERSTORE d x",
+        "ZRANGESTORE d x 0 -1",
+        "ZUNIONSTORE d 1 x",
+        "SORT x STORE d",
+        "GEOSEARCHSTORE d x FROMLONLAT 0 0 BYRADIUS 1 m",
+        "BITOP AND d x",
+    ] {
+        let mut bench = Bench::new();
+        bench.run("SET d v PX 10");
+        bench.clock.advance_ms(20);
+        let (_, propagated, mut events) = bench.trace(line);
+        events.retain(|event| !event.starts_with("keymiss"));
+        assert_eq!((propagated, events), (vec![line.to_owned()], vec!["del d".to_owned()]));
+    }
+}
+
+#[test]
 fn what_changes_no_member_is_not_announced() {
     for line in ["SADD s a", "SREM s x", "SMOVE s t x", "SPOP s 0", "SPOP s x", "SMEMBERS s", "SINTERCARD 1 s"] {
         check_effects(&["SADD s a b"], line, &[], &[]);
