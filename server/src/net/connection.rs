@@ -455,6 +455,7 @@ impl Connection {
         for mail in self.session.handle.take_mail() {
             match mail {
                 Mail::Push(bytes) => self.unsent.append(&bytes),
+                Mail::Pushes(bytes) => self.unsent.append(&bytes),
                 Mail::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
                     self.answer(&bytes);

@@ -47,6 +47,10 @@ impl Line {
         let _ = write!(stamp, "+{}.{:06} ", now_us.div_euclid(1_000_000), now_us.rem_euclid(1_000_000));
         let start = STAMP.saturating_sub(stamp.len());
         self.bytes[start..STAMP].copy_from_slice(&stamp[..STAMP - start]);
+        // A monitor that does not read keeps it, so much unused room is not kept with it.
+        if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 8 {
+            return Bytes::copy_from_slice(&self.bytes[start..]);
+        }
         Bytes::from(self.bytes).slice(start..)
     }
 }

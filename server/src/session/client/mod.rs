@@ -4,6 +4,7 @@
 //! message published to it and the reply to its blocked command all go through its [`ClientHandle`]: a few atomics, and
 //! a mailbox that wakes the connection's task. Sending to a client that is gone is harmless.
 
+mod mailbox;
 pub(crate) mod parked;
 pub(crate) mod subscriptions;
 pub(crate) mod tracker;
@@ -12,30 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use atomic_waker::AtomicWaker;
-use bytes::Bytes;
 use parking_lot::Mutex;
 use protocol::resp::reply::Protocol;
 
 use crate::store::Spoiled;
+pub(crate) use mailbox::Mail;
 use parked::Parked;
 use subscriptions::Subscriptions;
 use tracker::Tracker;
 
 /// A client's number, never reused within a node.
 pub(crate) type ClientId = u64;
-
-/// What is put into a connection's mailbox.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    /// Bytes that are not the reply to a request: a published message, a push.
-    Push(Bytes),
-    /// The reply to the blocked command; ends the wait.
-    Reply(Vec<u8>),
-    /// The same, and the connection ends after it.
-    LastReply(Vec<u8>),
-    /// The blocked command is to be run again from the start (key ended, role changed, slot moved).
-    Retry,
-}
 
 /// What kind of peer a connection is (CLIENT LIST TYPE, CLIENT KILL TYPE, output limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,17 +178,13 @@ impl ClientHandle {
     /// limit), the client is disconnected instead: a subscriber that does not read must not fill the memory (Redis:
     /// client-output-buffer-limit).
     pub(crate) fn send(&self, mail: Mail, limit: usize) {
-        let size = match &mail {
-            Mail::Push(bytes) => bytes.len(),
-            Mail::Reply(bytes) | Mail::LastReply(bytes) => bytes.len(),
-            Mail::Retry => 0,
-        };
+        let size = mail.size();
         let queued = self.mail_bytes.fetch_add(size, Ordering::Relaxed) + size;
         if limit != 0 && queued + self.stats.output_buffer.load(Ordering::Relaxed) > limit {
             self.kill();
             return;
         }
-        self.mail.lock().push(mail);
+        mailbox::put(&mut self.mail.lock(), mail);
         self.has_mail.store(true, Ordering::Release);
         self.waker.wake();
     }
@@ -231,6 +215,7 @@ impl ClientHandle {
         for mail in self.take_mail() {
             match mail {
                 Mail::Push(bytes) => each(&bytes),
+                Mail::Pushes(bytes) => each(&bytes),
                 other => self.send(other, 0),
             }
         }
