@@ -152,17 +152,17 @@ fn zscan(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         return DONE;
     };
     let request = MemberScan::parse(args.skip(3), false)?;
-    let mut found: Vec<(Vec<u8>, f64)> = Vec::new();
+    let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let next = zset.scan(from, request.count, |member, score| {
         if request.wants(member) {
-            found.push((member.to_vec(), score));
+            found.push((member.to_vec(), score.to_text()));
         }
     });
     member_scan::write_cursor(&mut ctx.reply, next);
     ctx.reply.array(found.len() * 2);
     for (member, score) in &found {
         ctx.reply.bulk(member);
-        ctx.reply.bulk(&zset.score_text(*score));
+        ctx.reply.bulk(score);
     }
     DONE
 }

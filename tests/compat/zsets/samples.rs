@@ -60,6 +60,22 @@ ZRANDMEMBER z 4611686018427387903 WITHSCORES
 }
 
 #[test]
+fn a_small_set_tells_its_scores_as_they_are_stored() {
+    check(
+        r#"
+== scores as another version wrote them
+RESTORE z 0 "\x11''\x00\x00\x00\x08\x00\x81a\x02\x82-0\x03\x81b\x02\x832.1\x04\x81c\x02\x842.50\x05\x81e\x02\x831e1\x04\xff\x0a\x00\x0e\xe9\x91\xa3\xce\xf3\x92v"
+ZSCAN z 0
+ZRANGE z 0 -1 WITHSCORES
+ZADD z 3 d
+ZSCAN z 0
+ZINCRBY z 1 b
+ZSCAN z 0
+"#,
+    );
+}
+
+#[test]
 fn scans() {
     both(
         r#"

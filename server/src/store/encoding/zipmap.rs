@@ -1,8 +1,8 @@
 //! Zipmaps: what Redis before 2.6 stored small hashes as. Read only; they become listpacks.
 //!
-//! `number of pairs (u8, 254 or more = unknown), pairs, 0xff`. A pair is the length of the field, the field, the length
+//! `number of pairs (u8, 254 = unknown), pairs, 0xff`. A pair is the length of the field, the field, the length
 //! of the value, the number of unused bytes behind it (u8), the value, and the unused bytes. A length is one byte up to
-//! 253, or 254 and four bytes, little endian.
+//! 253, or 254 and four bytes, little endian, for longer ones only.
 
 use super::Corrupt;
 
@@ -17,7 +17,8 @@ pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(
     const OUTSIDE: Corrupt = Corrupt("zipmap entry reaches outside");
     let [said, rest @ .., TERMINATOR] = bytes else { return Err(Corrupt("zipmap without terminator")) };
     let (mut rest, mut count) = (rest, 0usize);
-    while !rest.is_empty() {
+    // What follows a terminator is not looked at, as in Redis, but the last byte must be one.
+    while !matches!(rest, [] | [TERMINATOR, ..]) {
         let (field, after) = split_len(rest).and_then(|(len, rest)| rest.split_at_checked(len)).ok_or(OUTSIDE)?;
         let (value_len, after) = split_len(after).ok_or(OUTSIDE)?;
         let (unused, after) = after.split_first().ok_or(OUTSIDE)?;
@@ -26,7 +27,7 @@ pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(
         each(field, value);
         count += 1;
     }
-    if *said < BIG_LEN && usize::from(*said) != count {
+    if *said != BIG_LEN && usize::from(*said) != count {
         return Err(Corrupt("zipmap count differs from its header"));
     }
     Ok(())
@@ -36,7 +37,10 @@ pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(
 fn split_len(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match bytes {
         [TERMINATOR, ..] | [] => None,
-        [BIG_LEN, a, b, c, d, rest @ ..] => Some((u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest)),
+        [BIG_LEN, a, b, c, d, rest @ ..] => {
+            let len = u32::from_le_bytes([*a, *b, *c, *d]);
+            (len >= u32::from(BIG_LEN)).then_some((len as usize, rest))
+        }
         [BIG_LEN, ..] => None,
         [len, rest @ ..] => Some((usize::from(*len), rest)),
     }
@@ -77,6 +81,10 @@ mod tests {
             assert!(pairs(&[&bytes[..len], b"\xff"].concat()).is_err() || len == bytes.len() - 1, "{len} bytes, ended");
         }
         assert!(pairs(b"\x01\xff").is_err());
+        assert!(pairs(b"\xff\x01a\x01\x00b\xff").is_err(), "255 is a count, too");
         assert!(pairs(b"\x01\x01a\x01\x09b\xff").is_err(), "unused bytes reach outside");
+        assert!(pairs(b"\x01\xfe\x01\x00\x00\x00a\x01\x00b\xff").is_err(), "a short length in five bytes");
+        assert!(pairs(b"\x01\x01a\xfe\x01\x00\x00\x00\x00b\xff").is_err(), "a short length in five bytes");
+        assert!(pairs(b"\x01\x01a\x01\x00b\xff\x05\xff").is_ok(), "the rest is not looked at");
     }
 }

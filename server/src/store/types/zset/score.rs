@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::base::number::{format_f64, parse_f64};
+use crate::base::number::parse_f64;
 use crate::store::encoding::element::Element;
 
 /// Integers up to this amount, 2^62, are stored as such (Redis: `double2ll`).
@@ -26,12 +26,5 @@ pub(in crate::store) fn stored(element: Element<'_>) -> Option<f64> {
     match element {
         Element::Int(number) => Some(number as f64),
         Element::Bytes(text) => parse_f64(text),
-    }
-}
-/// The text of a score as a small set stores it.
-pub(super) fn packed_text(score: f64) -> Vec<u8> {
-    match as_integer(score) {
-        Some(number) => itoa::Buffer::new().format(number).as_bytes().to_vec(),
-        None => format_f64(score).to_vec(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::number::parse_f64;
 
 /// Members and their scores.
 type Model = BTreeMap<Vec<u8>, f64>;
@@ -74,7 +75,10 @@ fn compare(zset: &ZSet, model: &Model) {
     let mut scanned = BTreeMap::new();
     let mut cursor = Some(0);
     while let Some(from) = cursor {
-        cursor = zset.view().scan(from, 10, |member, score| assert!(scanned.insert(member.to_vec(), score).is_none()));
+        cursor = zset.view().scan(from, 10, |member, score| {
+            let score = parse_f64(&score.to_text()).expect("a score");
+            assert!(scanned.insert(member.to_vec(), score).is_none());
+        });
     }
     assert_eq!(&scanned, model);
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::bounds::{LexBound, LexBounds, ScoreBounds};
 use super::tree::{Border, Tree};
-use super::{Element, Form, Spot, ZSet, packed, score};
+use super::{Element, Form, Spot, ZSet, packed};
 use crate::base::number::format_f64;
 use crate::store::encoding::pack::PackRef;
 
@@ -147,24 +147,38 @@ impl<'a> ZSetRef<'a> {
         }
     }
 
-    /// The text of a score of this set where Redis gives it as it is stored: ZSCAN.
-    pub fn score_text(self, score: f64) -> Vec<u8> {
-        match self.0 {
-            FormRef::Packed(_) => score::packed_text(score),
-            FormRef::Tree(_) => format_f64(score).to_vec(),
-        }
-    }
-
     /// Passes elements on from a cursor, at least `count` if there are so many; each element that stays is passed on
     /// once in a whole scan. Returns the cursor to continue with, `None` at the end.
-    pub fn scan(self, cursor: u32, count: usize, mut f: impl FnMut(Element<'_>, f64)) -> Option<u32> {
+    pub fn scan(self, cursor: u32, count: usize, mut f: impl FnMut(Element<'_>, StoredScore<'_>)) -> Option<u32> {
         match self.0 {
             // The small form is passed on whole.
-            FormRef::Packed(_) => {
-                self.for_each(f);
+            FormRef::Packed(packed) => {
+                packed.pairs().for_each(|(member, score)| f(member, StoredScore::Packed(score)));
                 None
             }
-            FormRef::Tree(tree) => tree.scan(cursor, count, |member, score| f(Element::Bytes(member), score)),
+            FormRef::Tree(tree) => {
+                tree.scan(cursor, count, |member, score| f(Element::Bytes(member), StoredScore::Number(score)))
+            }
+        }
+    }
+}
+
+/// A score as it is stored, which is how ZSCAN gives it. The small form of a file may have other texts than this node
+/// writes: Redis 7.2 and later have `2.1` for what is `2.1000000000000001` here.
+#[derive(Clone, Copy, Debug)]
+pub enum StoredScore<'a> {
+    /// In the small form.
+    Packed(Element<'a>),
+    /// In a tree.
+    Number(f64),
+}
+
+impl StoredScore<'_> {
+    /// Its text.
+    pub(crate) fn to_text(self) -> Vec<u8> {
+        match self {
+            StoredScore::Packed(element) => element.to_vec(),
+            StoredScore::Number(score) => format_f64(score).to_vec(),
         }
     }
 }
