@@ -162,9 +162,12 @@ impl<'a> PackRef<'a> {
         out
     }
 
-    /// A copy that can be changed.
+    /// A copy that can be changed. One of an entry's bytes has room for a small element or two, since it is made to be
+    /// changed.
     pub(crate) fn to_pack(self) -> Pack {
-        let mut bytes = Vec::with_capacity(good_size(self.bytes.len()));
+        const ROOM: usize = 48;
+        let room = if self.count == UNKNOWN { ROOM } else { 0 };
+        let mut bytes = Vec::with_capacity(good_size(self.bytes.len() + room));
         bytes.extend_from_slice(self.bytes);
         Pack { bytes, count: self.count }
     }
