@@ -126,12 +126,14 @@ impl Stream {
             }
             References::Remove if self.group_count() > 0 => {
                 let before = &self.log().clone();
+                let first = before.range(StreamId::MIN, StreamId::MAX).next().map_or(StreamId::MAX, |entry| entry.id);
                 removal.trimmed = self.log_mut().trim(trim);
                 if removal.trimmed > 0 {
                     let kept = self.log().range(StreamId::MIN, StreamId::MAX).next().map(|entry| entry.id);
                     let is_gone = move |id: &StreamId| kept.is_none_or(|kept| *id < kept);
                     let pending = self.pending_where(|group| {
-                        let ids = group.pending_from(StreamId::MIN).map(|(id, _)| id).take_while(is_gone);
+                        // What is pending in front of it was deleted before, and is not looked at by every trim.
+                        let ids = group.pending_from(first).map(|(id, _)| id).take_while(is_gone);
                         ids.filter(move |id| before.get(*id).is_some())
                     });
                     self.release(pending, &mut removal);
