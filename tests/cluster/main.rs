@@ -17,6 +17,7 @@ mod failover;
 mod fix;
 mod flows;
 mod formation;
+mod hot_key;
 mod local_links;
 mod memory_of_nodes;
 mod mixed;

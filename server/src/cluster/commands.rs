@@ -15,6 +15,7 @@ use super::slot_stats::slot_stats;
 use crate::base::number::parse_i64;
 use crate::command::keys::slot_of;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error, help};
+use crate::engine::Engine;
 use crate::engine::handler::{Handled, Service, SessionCtx, SessionResult};
 use crate::engine::held::{Held, alone};
 
@@ -237,6 +238,22 @@ fn when_saved(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>) -> Handled {
     Handled::Done
 }
 
+/// Holds the reply back until no command runs any more that was routed before the change. From then on, a key that is
+/// missing in a slot that leaves is not created here: MIGRATE takes keys away, and a client that finds none is sent to
+/// the target. A transaction that changes the cluster runs alone.
+fn after_commands_under_way(ctx: &mut SessionCtx<'_, '_>) {
+    if ctx.session.in_exec {
+        return;
+    }
+    let (engine, before) = (ctx.engine.clone(), ctx.session.reply_after.take());
+    ctx.session.reply_after = Some(Box::pin(async move {
+        if let Some(before) = before {
+            before.await;
+        }
+        engine.begun_over().await;
+    }));
+}
+
 /// As [`run`], for changes that a transaction saves together: slots and epochs.
 fn run_together(
     cluster: &Arc<Cluster>,
@@ -411,13 +428,18 @@ fn at_most(args: Args<'_>, words: usize) -> Result<(), CmdError> {
     Ok(())
 }
 
-fn has_keys(ctx: &SessionCtx<'_, '_>) -> bool {
-    ctx.engine.keyspace.len(0) != 0
+fn has_keys(engine: &Engine) -> bool {
+    engine.keyspace.len(0) != 0
 }
 
+/// Alone, so that no key comes between the check and the moment from which workers serve no slot.
 fn flush_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
-    let has_keys = has_keys(ctx);
-    run(cluster, ctx, |core, now| core.flush_slots(has_keys, now))
+    let engine = ctx.engine.clone();
+    let done = alone(ctx.pass, ctx.session, |_, _| {
+        let has_keys = has_keys(&engine);
+        Ok(cluster.with_core_saved(|core, now| core.flush_slots(has_keys, now)))
+    });
+    answer_or_postpone(ctx, done)
 }
 
 fn forget(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
@@ -455,7 +477,7 @@ fn my_shard_id(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>
 }
 
 fn replicate(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    let (id, has_keys) = (text(&args[2]), has_keys(ctx));
+    let (id, has_keys) = (text(&args[2]), has_keys(ctx.engine));
     run(cluster, ctx, |core, now| core.replicate(&id, has_keys, now))
 }
 
@@ -467,10 +489,11 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
         Some(word) if word.eq_ignore_ascii_case(b"soft") => false,
         Some(_) => return Err(error::SYNTAX),
     };
-    let has_keys = has_keys(ctx);
+    let engine = ctx.engine.clone();
     // Alone until the data is removed: clients that track keys are told that all are invalid before the other effects
     // of the reset are performed in the background.
     let done = alone(ctx.pass, ctx.session, |pass, _| {
+        let has_keys = has_keys(&engine);
         let result = cluster.with_core_saved(|core, now| core.reset(hard, has_keys, now));
         cluster.flush_if_due(pass);
         Ok(result)
@@ -514,7 +537,9 @@ fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
     }
     let node = args.get(4).map(text).unwrap_or_default();
     if is(b"migrating", 5) {
-        run_together(cluster, ctx, |core, now| core.set_slot_migrating(slot, &node, now))
+        let done = run_together(cluster, ctx, |core, now| core.set_slot_migrating(slot, &node, now))?;
+        after_commands_under_way(ctx);
+        Ok(done)
     } else if is(b"importing", 5) {
         run_together(cluster, ctx, |core, now| core.set_slot_importing(slot, &node, now))
     } else if is(b"node", 5) {

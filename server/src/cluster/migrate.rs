@@ -4,8 +4,10 @@
 //! copied and watched under their locks, sent, and removed only if they were not changed meanwhile; a changed key is
 //! sent again. While a slot is open, clients reach the target only for keys that are missing here. So until the removal
 //! our copy is the only one that counts, and the copy that wins contains every acknowledged write. Each key is copied
-//! and removed by itself, as soon as its slot can be locked: a long command in that slot delays only this client.
+//! and removed by itself, as soon as its slot can be locked: a long command in that slot delays only this client. In an
+//! open slot, writes to the keys wait until they have arrived ([`crate::engine::sending`]).
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -272,8 +274,13 @@ impl Mover {
     async fn run(&self) -> Result<(), CmdError> {
         let mut left = self.request.keys.clone();
         let mut link: Option<Link> = None;
+        // Until the keys have been removed.
+        let _held = (!self.request.copy).then(|| self.engine.hold_writes(self.db, &left));
         for round in 0..ROUNDS {
             let copies = self.copies(&left).await;
+            if round > 0 {
+                self.delete_rest(&mut link, &left, &copies).await?;
+            }
             if copies.is_empty() {
                 return Ok(());
             }
@@ -287,6 +294,26 @@ impl Mover {
             }
         }
         Err(CmdError::text("IOERR a key keeps changing faster than it can be sent to target instance"))
+    }
+
+    /// Deletes keys at the target that were sent there, and deleted here meanwhile. A node of a cluster has nothing to
+    /// delete: no client could do that in an open slot.
+    async fn delete_rest(&self, link: &mut Option<Link>, sent: &[Box<[u8]>], left: &[Copied]) -> Result<(), CmdError> {
+        if self.engine.hot.load().cluster_enabled {
+            return Ok(());
+        }
+        let left: HashSet<&[u8]> = left.iter().map(|copy| &*copy.key).collect();
+        let gone: Vec<&[u8]> = sent.iter().map(|key| &**key).filter(|key| !left.contains(key)).collect();
+        let (false, Some(link)) = (gone.is_empty(), link) else { return Ok(()) };
+        let mut bytes = Vec::new();
+        gone.iter().for_each(|key| push_command(&mut bytes, &[b"DEL", key]));
+        link.write(&bytes).await?;
+        for _ in gone {
+            if let Some(problem) = link.read().await? {
+                return Err(problem);
+            }
+        }
+        Ok(())
     }
 
     /// Removes the keys that the target accepted, and returns those that changed since they were copied. Keys are

@@ -377,9 +377,18 @@ impl Data<'_> {
         if let Some(lent) = self.lent.take() {
             return self.set_long_string(key, value, ttl, lent);
         }
-        self.is_gone(self.db, key, FIELDS_PER_LOOK);
-        self.set_clock(self.db, key);
-        if !self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl) {
+        let (is_lfu, now) = (self.lfu.is_some(), self.now);
+        let slot = self.slots.at(self.db, key.slot);
+        let existed = if slot.is_plain() && !is_lfu {
+            // The usual case looks for the slot only once.
+            slot.set_clock(AccessClock::at(now));
+            slot.set_string(key.hash, key.bytes, value, ttl)
+        } else {
+            self.is_gone(self.db, key, FIELDS_PER_LOOK);
+            self.set_clock(self.db, key);
+            self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl)
+        };
+        if !existed {
             self.effects.notify(NotifyClass::New, "new", self.db, key.bytes);
         }
     }

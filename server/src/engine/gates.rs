@@ -13,6 +13,7 @@ use protocol::slot::SlotId;
 use super::Engine;
 use super::call::Call;
 use super::handler::Command;
+use super::held::Held;
 use super::hot::Hot;
 use super::ports::{Route, RouteAsk};
 use super::state::PauseKind;
@@ -191,6 +192,23 @@ impl Engine {
             Route::Serve => Ok(None),
             Route::Refuse(problem) => Err(problem),
             route => Ok(Some(route)),
+        }
+    }
+
+    /// The gates once more, for a command that has become alone. It released its own gate for that, and meanwhile the
+    /// node may have become a replica, its slot may have moved, and a pause of writes may have begun. Returns where its
+    /// keys are served.
+    ///
+    /// # Errors
+    /// It may not run now.
+    pub(super) fn regate(&self, session: &Session, call: &Call<'_>) -> Result<Option<Route>, Held> {
+        if let Some(until) = self.pause_gate(session, call.command, call.now) {
+            return Err(Held::Pause(until));
+        }
+        match (self.pass_gates(session, *call), call.moving) {
+            (Ok(None), None) => Ok(None),
+            (Ok(Some(route)), Some(_)) => Ok(Some(route)),
+            _ => Err(Held::Again),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What holds a command back, and how it waits while its worker serves other connections.
 //!
-//! A command waits for the end of a pause, for a slot that another command has locked, or for its gate of the barrier.
+//! A command waits for the end of a pause, for a slot that another command has locked, for its gate of the barrier, or
+//! for a key that is being sent to another node.
 //! It is kept in [`Session::postponed`](crate::session::Session::postponed) (or stays in the connection's buffer) and
 //! passes all gates again afterwards, since what they check may have changed.
 //!
@@ -10,6 +11,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -50,6 +52,10 @@ pub(crate) enum Held {
     Gate(usize),
     /// Another gate, which a long command does not release, or the turn: the command wants to be alone.
     Alone(usize),
+    /// Keys of this slot of a database, which are being sent to another node.
+    Sent(usize, SlotId),
+    /// Nothing: the gates that it had passed are closed now. It passes them again, to be told why.
+    Again,
 }
 
 impl Engine {
@@ -64,20 +70,43 @@ impl Engine {
             }
             Held::Gate(gate) => self.gate_over(gate, || {}).await,
             Held::Alone(gate) => self.gate_over(gate, || self.barrier.want(gate)).await,
+            Held::Sent(db, slot) => {
+                let is_sent = || self.sending.is_busy((db, slot));
+                called(|ticket| self.sending.park((db, slot), ticket), is_sent, LOOK_AGAIN).await;
+            }
+            Held::Again => {}
+        }
+    }
+
+    /// Waits until every command has ended, or was parked, that a worker had begun when this was called. A parked one
+    /// passes all gates again. So afterwards every command that runs has seen what was published before the call. The
+    /// thread blocks on the gate of each other worker for no longer than a usual batch takes.
+    pub(crate) async fn begun_over(&self) {
+        // Whoever takes a gate after this sees what was published before it.
+        fence(Ordering::SeqCst);
+        for gate in 0..self.workers() {
+            if !self.barrier.ends_soon(gate) {
+                self.batch_over(gate, self.barrier.entered(gate), || {}).await;
+            }
         }
     }
 
     /// Waits until a gate is released, or entered anew. Calls `wish` now, and from time to time until then.
     async fn gate_over(&self, gate: usize, wish: impl Fn()) {
         self.contention.gate_retries.count();
-        let entered = self.barrier.entered(gate);
+        if !self.batch_over(gate, self.barrier.entered(gate), wish).await {
+            tokio::time::sleep(GATES_AGAIN).await;
+        }
+    }
+
+    /// [`Engine::gate_over`] for the batch that entered the gate as this number. Returns whether there was anything to
+    /// wait for.
+    async fn batch_over(&self, gate: usize, entered: u64, wish: impl Fn()) -> bool {
         let is_taken = || {
             wish();
             self.barrier.is_held_by(gate, entered)
         };
-        if !is_taken() || !called(|ticket| self.barrier.park(gate, ticket), is_taken, GATE_LOOK).await {
-            tokio::time::sleep(GATES_AGAIN).await;
-        }
+        is_taken() && called(|ticket| self.barrier.park(gate, ticket), is_taken, GATE_LOOK).await
     }
 
     /// Locks a slot for a command of this session that found it locked. Inside EXEC it blocks: a command cannot be set

@@ -1,11 +1,16 @@
 //! What holds a command back, and that it runs when that is over.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
+use protocol::resp::OwnedArgs;
 use protocol::slot::key_slot;
 
 use super::*;
+use crate::command::error;
+use crate::engine::call::Call;
 use crate::engine::dispatch::Next;
+use crate::engine::ports::{Route, RouteAsk, Router};
 use crate::testing::{Bench, Client, bulks};
 
 /// Sends commands to a client; returns what holds the first of them back, if anything does, and the replies.
@@ -126,7 +131,7 @@ fn who_stops_waiting_for_a_key_does_not_wait_for_its_slot() {
         let long = Long::hold(&bench, slot);
         leave(&bench, &mut first);
         long.end(&bench, slot, what);
-        assert_eq!(bench.engine.clients.blocked.load(std::sync::atomic::Ordering::Relaxed), 1, "{what}");
+        assert_eq!(bench.engine.clients.blocked.load(Ordering::Relaxed), 1, "{what}");
         // The one behind has its turn, and nobody is left in any queue.
         assert_eq!(send(&bench, &mut bench.connect(), &[&["RPUSH", "key", "1"], &["LLEN", "key"]]).1, ":1\r\n:0\r\n");
         bench.engine.unpark(&mut second.session);
@@ -323,4 +328,71 @@ async fn nobody_asks_to_be_alone_again_while_the_same_batch_has_a_gate() {
     drop(busy);
     assert_eq!(again(&bench, &mut client), (None, "+OK\r\n".to_owned()));
     assert_eq!(bench.run("PING"), "+PONG");
+}
+
+/// So SETSLOT MIGRATING is answered only when no command runs that was routed before it.
+#[tokio::test]
+#[expect(clippy::await_holding_invalid_type, reason = "the gate is to be closed while another task waits for it")]
+async fn what_was_published_is_seen_by_all_once_the_batches_under_way_have_ended() {
+    let bench = Bench::new();
+    tokio::time::timeout(Duration::from_secs(5), bench.engine.begun_over()).await.expect("nothing is under way");
+    let busy = bench.engine.barrier.enter(0);
+    let mut over = Box::pin(bench.engine.begun_over());
+    assert!(tokio::time::timeout(GATE_LOOK * 5, over.as_mut()).await.is_err(), "it is under way still");
+    drop(busy);
+    // The next batch is another one, even if nobody sees the gate open in between.
+    let busy = bench.engine.barrier.enter(0);
+    tokio::time::timeout(Duration::from_secs(5), over).await.expect("that batch has ended");
+    drop(busy);
+}
+
+/// A cluster that loses all slots after so many questions.
+struct Losing(AtomicUsize);
+
+impl Router for Losing {
+    fn route(&self, _: &RouteAsk) -> Route {
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left > 0 { Route::Serve } else { Route::Refuse(error::moved(1, "127.0.0.1", 7001)) }
+    }
+
+    fn serves(&self, _: SlotId) -> bool {
+        true
+    }
+
+    fn conclude(&self) {}
+
+    fn relay(&self, _: &[u8], _: &[u8], _: Option<SlotId>) {}
+}
+
+#[test]
+fn a_command_whose_slot_moves_while_it_waits_to_be_alone_does_not_run() {
+    for (routed, commands) in [
+        // Each command of a transaction is routed when it is queued, and EXEC once more.
+        (2, &[&["MULTI"][..], &["SET", "key", "1"], &["DBSIZE"], &["EXEC"]][..]),
+        (1, &[&["SORT", "key", "BY", "nosort", "GET", "x*", "STORE", "key"]]),
+    ] {
+        let bench = Bench::new();
+        let router: Arc<dyn Router> = Arc::new(Losing(AtomicUsize::new(routed)));
+        bench.engine.set_router(Arc::downgrade(&router));
+        let mut client = bench.connect();
+        assert_eq!(send(&bench, &mut client, commands).0, Some(Held::Again), "{commands:?}");
+        let (held, reply) = again(&bench, &mut client);
+        assert_eq!(held, None, "{commands:?}");
+        assert!(reply.starts_with("-MOVED 1 127.0.0.1:7001"), "{commands:?}: {reply}");
+        assert!(bench.engine.keyspace.is_empty(0), "{commands:?}");
+    }
+}
+
+#[test]
+fn a_command_that_became_alone_obeys_the_state_that_the_node_has_by_then() {
+    let bench = Bench::new();
+    let (client, engine) = (bench.connect(), &bench.engine);
+    let hot = engine.hot.load();
+    let words = OwnedArgs::from_slices(&[b"FLUSHALL".as_slice()]);
+    let command = engine.registry.find(b"FLUSHALL").expect("it is registered");
+    let call = Call { command, args: words.view(), keys: &[], hot: &hot, moving: None, now: engine.clock.now_ms() };
+    assert!(matches!(engine.regate(&client.session, &call), Ok(None)));
+    engine.state.replica.store(true, Ordering::Relaxed);
+    assert!(matches!(engine.regate(&client.session, &call), Err(Held::Again)), "it would not reach the new primary");
 }

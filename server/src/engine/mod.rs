@@ -39,6 +39,7 @@ mod pace;
 pub(crate) mod ports;
 pub(crate) mod registry;
 mod run;
+pub(crate) mod sending;
 pub(crate) mod state;
 pub(crate) mod stats;
 
@@ -86,6 +87,7 @@ use info::InfoState;
 use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
 use registry::Registry;
+use sending::Sending;
 use state::NodeState;
 use stats::Stats;
 
@@ -106,6 +108,7 @@ pub(crate) struct Engine {
     pub log: NodeLog,
     pub info: InfoState,
     pub contention: Contention,
+    pub sending: Sending,
     /// The part of the configuration that the hot path reads, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
@@ -148,6 +151,7 @@ impl Engine {
             log,
             info: InfoState::default(),
             contention: Contention::default(),
+            sending: Sending::default(),
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),
@@ -210,9 +214,14 @@ impl Engine {
         self.hot.store(Arc::new(hot));
     }
 
+    /// How many workers there are; theirs are the first gates of the barrier.
+    pub(crate) fn workers(&self) -> usize {
+        self.barrier.gates() - HELPER_GATES
+    }
+
     /// Gate of the barrier for the control thread (cron, expiry cycle).
     pub(crate) fn control_gate(&self) -> usize {
-        self.barrier.gates() - HELPER_GATES
+        self.workers()
     }
 
     /// Gate of the barrier for the thread that saves a snapshot.

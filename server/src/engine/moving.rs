@@ -3,9 +3,9 @@
 //! While a slot moves, a key is served where it is. The source redirects for keys that are gone (ASK), the target
 //! serves clients that were redirected to it, and a command that needs keys of both sides has to be retried (TRYAGAIN).
 //! Whether a key is here is known only under its slot's lock, and the command then runs under the same lock. Otherwise
-//! MIGRATE could take the key in between, the command would create it anew here, and one half of it would be lost.
-//! Queueing is the exception: a queued command is checked when it arrives, and EXEC checks all of them again, under the
-//! locks of all.
+//! MIGRATE could take the key in between, the command would create it anew here, and one half of it would be lost. A
+//! command that was routed before its slot was marked does not ask; SETSLOT MIGRATING waits for those. Queueing is the
+//! exception: a queued command is checked when it arrives, and EXEC checks all of them again, under the locks of all.
 //!
 //! Redis: `getNodeByQuery`.
 
@@ -38,6 +38,9 @@ impl Engine {
     }
 
     /// [`Engine::admit`] for all commands of a transaction together.
+    ///
+    /// # Errors
+    /// It writes to a key that is being sent.
     pub(super) fn admit_all(
         &self,
         locked: &Locked<'_>,
@@ -45,9 +48,13 @@ impl Engine {
         queue: &[Queued],
         now: i64,
         route: &Route,
-    ) -> Result<(), CmdError> {
+    ) -> Result<Result<(), CmdError>, Held> {
         let keys: Vec<_> = queue.iter().map(Queued::known).collect();
-        self.judge(locked, db, without_channels(keys.iter().flatten()), now, route)
+        let judged = self.judge(locked, db, without_channels(keys.iter().flatten()), now, route);
+        match self.wait_for_any_sent(db, queue) {
+            Some(held) if judged.is_ok() => Err(held),
+            _ => Ok(judged),
+        }
     }
 
     /// [`Engine::admit`] for a command that does not run under its slots' locks: a queued one, or a session's.

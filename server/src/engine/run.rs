@@ -49,16 +49,13 @@ impl Engine {
         call: &Call<'_>,
         batch: &mut Batch<'_, '_>,
     ) -> Step {
-        let caller = self.caller(session, call.now, false);
         let mut unit = Unit::of(session);
         let start = batch.out.len();
         let out = &mut *batch.out;
         if call.command.flags.has(Flags::EXCLUSIVE) {
             let run = |_: &mut Pass<'_>, session: &mut Session| {
-                // The gate was released for the wait, and another thread may have begun a pause of writes meanwhile.
-                if let Some(until) = self.pause_gate(session, call.command, call.now) {
-                    return Err(Held::Pause(until));
-                }
+                self.regate(session, call)?;
+                let caller = self.caller(session, call.now, false);
                 let work = Work { out, rng: &mut session.rng, unit: &mut unit };
                 self.call_keyspace(caller, call, handler, work, None);
                 if self.monitors.any() {
@@ -70,6 +67,7 @@ impl Engine {
                 return Step::Stop(Next::Held(held));
             }
         } else {
+            let caller = self.caller(session, call.now, false);
             let patience = (!is_patient(session)).then_some(VISIT_PATIENCE);
             let work = Work { out, rng: &mut session.rng, unit: &mut unit };
             if let Called::Busy(db, slot) = self.call_keyspace(caller, call, handler, work, patience) {
@@ -95,15 +93,12 @@ impl Engine {
         call: &Call<'_>,
         batch: &mut Batch<'_, '_>,
     ) -> Step {
-        let caller = self.caller(session, call.now, false);
         let mut unit = Unit::of(session);
         let start = batch.out.len();
         let out = &mut *batch.out;
         let run = |_: &mut Pass<'_>, session: &mut Session| {
-            // The gate was released for the wait, and another thread may have begun a pause of writes meanwhile.
-            if let Some(until) = self.pause_gate(session, call.command, call.now) {
-                return Err(Held::Pause(until));
-            }
+            self.regate(session, call)?;
+            let caller = self.caller(session, call.now, false);
             let work = Work { out, rng: &mut session.rng, unit: &mut unit };
             self.call_keyed(caller, *call, handler, Slots::all(&self.keyspace), work);
             if session.tracks_reads {
@@ -187,6 +182,9 @@ impl Engine {
             drop(locked);
             self.reject(session, Some(call.command), &problem, out);
             return Step::Next;
+        }
+        if let Some(held) = self.wait_for_sent(session.db, call) {
+            return Step::Stop(Next::Held(held));
         }
         let caller = self.caller(session, call.now, true);
         let caller = Caller { lent: session.lent.as_ref(), ..caller };

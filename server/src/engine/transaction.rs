@@ -24,7 +24,7 @@ use super::held::{Held, alone};
 use super::hot::Hot;
 use super::unit::Unit;
 use crate::command::locked::Slots;
-use crate::command::{Arity, Declared, Flags, Group, KeySpec, KnownKey, LockPlan, Locked, Traits, error};
+use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, KnownKey, LockPlan, Locked, Traits, error};
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
 use crate::session::transaction::{Multi, Queued, Watched};
@@ -138,8 +138,7 @@ pub(crate) fn end_multi(engine: &Engine, session: &mut Session) {
     unwatch_all(engine, session);
 }
 
-fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    let held_with_writes = ctx.engine.is_held_with_writes(ctx.session, ctx.command);
+fn exec(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let Some(multi) = ctx.session.multi.take() else { return Err(error::EXEC_WITHOUT_MULTI) };
     if multi.aborted {
         end_multi(ctx.engine, ctx.session);
@@ -158,63 +157,91 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);
     }
-    let (db, mut unit, moving) = (ctx.session.db, Unit::of(ctx.session), ctx.moving);
-    let admit =
-        |locked: &Locked<'_>| moving.and_then(|route| engine.admit_all(locked, db, &multi.queue, now, route).err());
-    let refused = if keyed_only && !plan.is_many() {
-        let mut locked = match engine.lock_all_soon(ctx.session, plan) {
-            Ok(locked) => locked,
-            Err(held) => return postpone(ctx.session, multi, held),
-        };
-        let refused = admit(&locked);
-        if refused.is_none() {
-            let dirty = ctx
-                .session
-                .watched
-                .iter()
-                .any(|w| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now)));
-            let exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit: &mut unit, now };
-            exec.run(engine, ctx.session, dirty, Some(&mut locked));
-            engine.serve_ready(&mut unit, &mut locked, engine.clock.now_ms());
-        }
-        refused
+    let mut unit = Unit::of(ctx.session);
+    let done = if keyed_only && !plan.is_many() {
+        exec_locked(ctx, multi, plan, &mut unit)
     } else {
-        let (reply, unit) = (&mut ctx.reply, &mut unit);
-        let done = alone(ctx.pass, ctx.session, |pass, session| {
-            // The gate was released for the wait, and another thread may have begun a pause of writes meanwhile.
-            if let Some(until) = engine.held_until(now, || held_with_writes) {
-                return Err(Held::Pause(until));
-            }
-            let refused = if moving.is_some() { admit(&engine.lock(plan)) } else { None };
-            if refused.is_none() {
-                let dirty =
-                    session.watched.iter().any(|w| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now));
-                let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now };
-                exec.run(engine, session, dirty, None);
-                engine.serve_later(session, unit, engine.clock.now_ms());
-            }
-            Ok(refused)
-        });
-        match done {
-            Ok(refused) => refused,
-            Err(held) => return postpone(ctx.session, multi, held),
-        }
+        let call = Call { command: ctx.command, args, keys: &[], hot: &hot, moving: ctx.moving, now };
+        exec_alone(ctx, &call, multi, plan, &mut unit)
+    };
+    ctx.session.in_exec = false;
+    let refused = match done {
+        Ok(refused) => refused,
+        Err(held) => return Ok(Handled::Postponed(held)),
     };
     engine.settle_file(ctx.session, &mut unit);
     // The transaction's time was fixed; the keys that it made ready are checked at the current time, and may have
     // expired.
     engine.serve_later(ctx.session, &mut unit, engine.clock.now_ms());
     engine.end_unit(ctx.session, unit);
-    ctx.session.in_exec = false;
     end_multi(engine, ctx.session);
     refused.map_or(Ok(Handled::Done), Err)
 }
 
-/// EXEC has to wait: restores the state before it came.
-fn postpone(session: &mut Session, multi: Box<Multi>, held: Held) -> SessionResult {
-    session.in_exec = false;
-    session.multi = Some(multi);
-    Ok(Handled::Postponed(held))
+/// Why EXEC does not run, if it does not.
+///
+/// # Errors
+/// It has to wait; the session is in MULTI as before.
+type Ran = Result<Option<CmdError>, Held>;
+
+/// Runs a transaction under the locks of its keys.
+fn exec_locked(ctx: &mut SessionCtx<'_, '_>, multi: Box<Multi>, plan: LockPlan, unit: &mut Unit) -> Ran {
+    let (engine, db, now) = (ctx.engine, ctx.session.db, ctx.now);
+    let admit = |locked: &Locked<'_>| match ctx.moving {
+        Some(route) => engine.admit_all(locked, db, &multi.queue, now, route).map(Result::err),
+        None => Ok(None),
+    };
+    let admitted = engine.lock_all_soon(ctx.session, plan).and_then(|locked| Ok((admit(&locked)?, locked)));
+    let (refused, mut locked) = match admitted {
+        Ok(admitted) => admitted,
+        Err(held) => {
+            ctx.session.multi = Some(multi);
+            return Err(held);
+        }
+    };
+    if refused.is_none() {
+        let is_dirty = |w: &Watched| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now));
+        let dirty = ctx.session.watched.iter().any(is_dirty);
+        let exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit, now };
+        exec.run(engine, ctx.session, dirty, Some(&mut locked));
+        engine.serve_ready(unit, &mut locked, engine.clock.now_ms());
+    }
+    Ok(refused)
+}
+
+/// Runs a transaction while no other thread executes.
+fn exec_alone(
+    ctx: &mut SessionCtx<'_, '_>,
+    call: &Call<'_>,
+    multi: Box<Multi>,
+    plan: LockPlan,
+    unit: &mut Unit,
+) -> Ran {
+    let (engine, now, reply) = (ctx.engine, ctx.now, &mut ctx.reply);
+    // The gates look at the queue.
+    ctx.session.multi = Some(multi);
+    alone(ctx.pass, ctx.session, |pass, session| {
+        let route = engine.regate(session, call)?;
+        let Some(multi) = session.multi.take() else { return Ok(None) };
+        let admitted = match &route {
+            Some(route) => engine.admit_all(&engine.lock(plan), session.db, &multi.queue, now, route),
+            None => Ok(Ok(())),
+        };
+        match admitted {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => return Ok(Some(problem)),
+            Err(held) => {
+                session.multi = Some(multi);
+                return Err(held);
+            }
+        }
+        let is_dirty = |w: &Watched| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now);
+        let dirty = session.watched.iter().any(is_dirty);
+        let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now };
+        exec.run(engine, session, dirty, None);
+        engine.serve_later(session, unit, engine.clock.now_ms());
+        Ok(None)
+    })
 }
 
 /// A queued command, as a call.

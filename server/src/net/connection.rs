@@ -282,7 +282,7 @@ impl Connection {
     /// `client-query-buffer-limit`: the bytes that were sent and not executed yet, including commands queued for EXEC,
     /// exceed the limit.
     fn holds_too_much(&self) -> bool {
-        let queued = self.session.multi.as_ref().map_or(0, |multi| multi.bytes);
+        let queued = self.session.multi.as_ref().map_or(0, |multi| multi.memory());
         if self.input.len() + queued <= self.engine.hot.load().client_query_buffer_limit {
             return false;
         }

@@ -32,7 +32,7 @@ impl Spoiled {
 #[derive(Debug, Default)]
 pub(crate) struct WatchFlag {
     state: AtomicU8,
-    /// Fields of the hash had expired before it was watched, and are still there.
+    /// Fields of the hash had expired before it was watched, and are still there. To MIGRATE: some have expired since.
     has_stale_fields: AtomicBool,
     /// Shared by all flags of a session.
     transaction: Option<Arc<Spoiled>>,
@@ -81,6 +81,12 @@ impl WatchFlag {
         self.state.load(Ordering::Acquire) == RAISED
     }
 
+    /// Whether fields of the hash have expired, of which MIGRATE need not know.
+    #[cfg(test)]
+    pub(crate) fn has_lost_fields(&self) -> bool {
+        self.has_stale_fields.load(Ordering::Acquire)
+    }
+
     /// Whether the key had expired before it was watched, and still exists.
     pub(crate) fn is_stale(&self) -> bool {
         self.state.load(Ordering::Acquire) == STALE
@@ -88,7 +94,13 @@ impl WatchFlag {
 
     /// Fields of the hash have expired and were removed; `gone`: all that it had. Those that had expired before the
     /// hash was watched are among the first to be removed, but not more than these first are forgiven.
+    ///
+    /// To MIGRATE that is no change: the copy has the times as well, and its fields expire at the target.
     pub(crate) fn touch_fields(&self, gone: bool) {
+        if self.transaction.is_none() {
+            self.has_stale_fields.store(true, Ordering::Release);
+            return;
+        }
         if self.is_stale() {
             // To the session there is no key.
             self.state.store(if gone { DOWN } else { STALE }, Ordering::Release);

@@ -139,6 +139,14 @@ impl Barrier {
         }
     }
 
+    /// Whether the batch that has a gate now, if any, ends within a moment.
+    pub(crate) fn ends_soon(&self, gate: usize) -> bool {
+        let guard = self.gates[gate].lock_soon(&self.alone_waits, PATIENCE);
+        let ended = guard.is_some();
+        self.open(guard.map(|guard| (gate, guard)).into_iter().collect());
+        ended
+    }
+
     /// A pass without a gate, for a command that touches nothing that the barrier protects.
     pub(crate) fn outside(&self, gate: usize) -> Pass<'_> {
         Pass { barrier: self, gate, guard: None, alone: false }

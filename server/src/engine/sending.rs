@@ -1,0 +1,130 @@
+//! Keys that are being sent to another node and must not change until they are there.
+//!
+//! MIGRATE holds nothing while it waits for the target ([`crate::cluster::migrate`]). While a slot is open, a key that
+//! is gone here is looked for at the target. So a key that was deleted here while its copy was on the way would be back
+//! at once, and a key that is written without pause would never arrive. Therefore MIGRATE names its keys here, and
+//! writes to them wait until they have arrived; Redis serves nobody during that time. All other keys, and reads, are
+//! served.
+//!
+//! Only commands on slots that are open look here, so others pay nothing. What changes a key otherwise (FLUSHALL, its
+//! expiry, a blocked client that is served) is not held; MIGRATE sees that and sends the key again.
+//!
+//! Invariant: a key is named before it is copied under its slot's lock, and writers look here under the same lock. So a
+//! write is either in the copy or waits until the key has gone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::slot::{SlotId, key_slot};
+
+use super::Engine;
+use super::call::Call;
+use super::held::Held;
+use crate::base::parking::{Parking, Ticket};
+use crate::command::{Flags, KnownKey};
+use crate::session::transaction::Queued;
+
+/// The keys of a slot that are being sent, each with the number of clients that send it.
+type Names = HashMap<Box<[u8]>, usize>;
+
+/// A slot of a database.
+type Place = (usize, SlotId);
+
+/// The keys that are being sent. See the top of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Sending {
+    slots: Mutex<BTreeMap<Place, Names>>,
+    parking: Parking<Place>,
+}
+
+/// Keys whose writers wait until this is dropped.
+pub(crate) struct HeldWrites {
+    engine: Arc<Engine>,
+    db: usize,
+    keys: Vec<Box<[u8]>>,
+}
+
+impl Sending {
+    fn names(&self, place: Place, key: &[u8]) -> bool {
+        self.slots.lock().get(&place).is_some_and(|names| names.contains_key(key))
+    }
+
+    /// Whether a key of this slot is being sent.
+    pub(super) fn is_busy(&self, place: Place) -> bool {
+        self.slots.lock().contains_key(&place)
+    }
+
+    /// Calls `ticket` when no key of this slot is being sent any more. `false`: none is.
+    pub(super) fn park(&self, place: Place, ticket: &Arc<Ticket>) -> bool {
+        self.parking.leave(place, ticket);
+        self.is_busy(place)
+    }
+
+    fn begin(&self, db: usize, keys: &[Box<[u8]>]) {
+        let mut slots = self.slots.lock();
+        for key in keys {
+            *slots.entry((db, key_slot(key))).or_default().entry(key.clone()).or_default() += 1;
+        }
+    }
+
+    fn end(&self, db: usize, keys: &[Box<[u8]>]) {
+        let mut free = Vec::new();
+        let mut slots = self.slots.lock();
+        for key in keys {
+            let place = (db, key_slot(key));
+            let Some(names) = slots.get_mut(&place) else { continue };
+            if let Some(senders) = names.get_mut(key) {
+                *senders -= 1;
+                if *senders == 0 {
+                    names.remove(key);
+                }
+            }
+            if names.is_empty() {
+                slots.remove(&place);
+                free.push(place);
+            }
+        }
+        drop(slots);
+        free.iter().for_each(|place| self.parking.wake_all(place));
+    }
+}
+
+impl Drop for HeldWrites {
+    fn drop(&mut self) {
+        self.engine.sending.end(self.db, &self.keys);
+    }
+}
+
+/// What changes the bytes of a key.
+const WRITES: Flags = Flags::WRITE.and(Flags::MAY_REPLICATE);
+
+impl Engine {
+    /// Lets writes to these keys wait until the result is dropped.
+    pub(crate) fn hold_writes(self: &Arc<Self>, db: usize, keys: &[Box<[u8]>]) -> HeldWrites {
+        self.sending.begin(db, keys);
+        HeldWrites { engine: self.clone(), db, keys: keys.to_vec() }
+    }
+
+    fn sent<'a>(&self, db: usize, keys: impl IntoIterator<Item = KnownKey<'a>>) -> Option<Held> {
+        let is_sent = |known: &KnownKey<'_>| self.sending.names((db, known.slot), known.key);
+        keys.into_iter().find(is_sent).map(|known| Held::Sent(db, known.slot))
+    }
+
+    /// What a command waits for that writes to a key which is being sent. The locks of its slots are held.
+    #[inline]
+    pub(super) fn wait_for_sent(&self, db: usize, call: &Call<'_>) -> Option<Held> {
+        call.moving?;
+        if call.command.flags.any(WRITES) { self.sent(db, call.keys.iter().copied()) } else { None }
+    }
+
+    /// [`Engine::wait_for_sent`] for the commands of a transaction.
+    pub(super) fn wait_for_any_sent(&self, db: usize, queue: &[Queued]) -> Option<Held> {
+        let writes = |queued: &&Queued| self.registry.by_index(queued.command).flags.any(WRITES);
+        queue.iter().filter(writes).find_map(|queued| self.sent(db, queued.known()))
+    }
+}
+
+#[cfg(test)]
+#[path = "sending_tests.rs"]
+mod tests;
