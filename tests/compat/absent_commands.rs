@@ -37,7 +37,7 @@ fn a_command_that_stock_has_and_slotd_lacks_is_said_to_be_missing_here() {
         asked += 1;
     }
     assert!(asked > 50, "{asked}");
-    for name in ["JSON.GET", "FT.SEARCH", "vsim", "VADD", "WAITAOF", "COMMANDLOG"] {
+    for name in ["JSON.GET", "FT.SEARCH", "vsim", "VADD", "COMMANDLOG"] {
         let reply = client.call(&[name, "a b", "c"]).text();
         let text = format!("ERR unknown command '{name}', with args beginning with: 'a b' 'c' {NOTE}");
         assert_eq!(reply, text, "of later versions and of modules");

@@ -1,5 +1,5 @@
 //! Compatibility: the same script goes to slotd and to the stock `redis-server` 7.0.15, in RESP2 and in RESP3, and the
-//! replies are compared byte for byte.
+//! replies are compared byte for byte. What Redis 7.2 has changed is compared with Redis 8 and Valkey 9 (`later.rs`).
 //!
 //! One module per family of commands holds nothing but scripts (their language: `script.rs`). Byte equality is given up
 //! only where a script names a normaliser (`normalise.rs`). A test reports *all* its differences, not the first one
@@ -31,6 +31,7 @@ mod hyperloglog;
 mod info;
 mod introspection;
 mod keys;
+mod later;
 mod linear;
 mod lists;
 mod lists_blocking;
@@ -79,13 +80,19 @@ fn check(script: &str) {
 /// Like [`check`], with directives for both servers.
 #[track_caller]
 fn check_with(directives: &[(&str, &str)], script: &str) {
+    compare(Binary::Stock, directives, script);
+}
+
+/// Plays a script to slotd and to this oracle.
+#[track_caller]
+fn compare(oracle: Binary, directives: &[(&str, &str)], script: &str) {
     let run = |binary: Binary| {
         let spec = directives.iter().fold(NodeSpec::new(binary), |spec, (name, value)| spec.with(name, value));
         let node = spec.start();
         [Protocol::Resp2, Protocol::Resp3].map(|protocol| play(&node, script, protocol)).concat()
     };
     let (oracle, slotd) = thread::scope(|scope| {
-        let oracle = scope.spawn(|| run(Binary::Stock));
+        let oracle = scope.spawn(|| run(oracle));
         let slotd = scope.spawn(|| run(Binary::Slotd));
         (oracle.join().expect("the oracle answers"), slotd.join().expect("slotd answers"))
     });

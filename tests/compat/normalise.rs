@@ -8,6 +8,7 @@
 //! | `{any}` | that there is a reply |
 //! | `{type}` | the first byte |
 //! | `{shape}` | types and lengths of arrays, no scalars |
+//! | `{shape 7.0}` | the same without the times of consumers that Redis 7.2 has added |
 //! | `{sorted}` | the elements without their order |
 //! | `{near 50}` | a number, with this tolerance |
 //! | `{code}` | the first word of an error |
@@ -15,6 +16,8 @@
 //! | `{names}` | the same, in any order |
 //! | `{fields a b}` | these fields of INFO-like text |
 //! | `{counts a b}` | the statistics of these commands in INFO commandstats, without times |
+//! | `{consumers}` | XINFO GROUPS without the number of consumers: since Redis 7.2 there are also those that got nothing |
+//! | `{listpack}` | an encoding; slotd may say `listpack`, as Redis 7.2 does, where Redis 7.0 says `hashtable` |
 //! | `{monitor}` | a line of MONITOR, without its time and the port of its client |
 //! | `{7.2 "+OK\r\n"}` | slotd alone, against this reply: Redis 7.2 differs from the oracle's 7.0 here |
 //!
@@ -31,6 +34,7 @@ pub(crate) enum Normaliser {
     Any,
     Type,
     Shape,
+    Shape70,
     Sorted,
     Near(i64),
     Code,
@@ -38,6 +42,8 @@ pub(crate) enum Normaliser {
     Names,
     Fields(Vec<String>),
     Counts(Vec<String>),
+    Consumers,
+    Listpack,
     Monitor,
     Redis72(Vec<u8>),
 }
@@ -55,6 +61,7 @@ impl Normaliser {
         let normaliser = match name {
             "any" => Self::Any,
             "type" => Self::Type,
+            "shape" if argument == "7.0" => Self::Shape70,
             "shape" => Self::Shape,
             "sorted" => Self::Sorted,
             "near" => Self::Near(argument.parse().expect("a number")),
@@ -63,6 +70,8 @@ impl Normaliser {
             "names" => Self::Names,
             "fields" => Self::Fields(argument.split(' ').map(str::to_owned).collect()),
             "counts" => Self::Counts(argument.split(' ').map(|name| format!("cmdstat_{name}:")).collect()),
+            "consumers" => Self::Consumers,
+            "listpack" => Self::Listpack,
             "monitor" => Self::Monitor,
             "7.2" => Self::Redis72(split_line(argument).concat()),
             _ => panic!("unknown normaliser {{{inside}}}"),
@@ -81,20 +90,28 @@ impl Normaliser {
                 (Ok((Value::Int(a), _)), Ok((Value::Int(b), _))) => a.abs_diff(b) <= distance.unsigned_abs(),
                 _ => false,
             },
+            Self::Consumers => without_consumers(oracle) == without_consumers(slotd),
+            Self::Listpack => oracle == slotd || (oracle == b"$9\r\nhashtable\r\n" && slotd == b"$8\r\nlistpack\r\n"),
             Self::Monitor => shown(oracle).is_some_and(|line| shown(slotd) == Some(line)),
             Self::Redis72(expected) => slotd_is_stock() || slotd == expected,
-            Self::Shape | Self::Sorted | Self::Code | Self::Keys | Self::Names | Self::Fields(_) | Self::Counts(_) => {
-                match (parse(oracle), parse(slotd)) {
-                    (Ok((a, _)), Ok((b, _))) => self.reduce(&a) == self.reduce(&b),
-                    _ => oracle == slotd,
-                }
-            }
+            Self::Shape
+            | Self::Shape70
+            | Self::Sorted
+            | Self::Code
+            | Self::Keys
+            | Self::Names
+            | Self::Fields(_)
+            | Self::Counts(_) => match (parse(oracle), parse(slotd)) {
+                (Ok((a, _)), Ok((b, _))) => self.reduce(&a) == self.reduce(&b),
+                _ => oracle == slotd,
+            },
         }
     }
 
     fn reduce(&self, value: &Value) -> String {
         match self {
             Self::Shape => shape(value),
+            Self::Shape70 => shape(&without_later_times(value)),
             Self::Sorted => sorted(value),
             Self::Code => value.text().split(' ').next().unwrap_or_default().to_owned(),
             Self::Keys => names(&deep_text(value)).join(" "),
@@ -117,11 +134,48 @@ impl Normaliser {
                 lines.sort_unstable();
                 lines.join(",").split(',').filter(|field| !field.starts_with("usec")).collect::<Vec<_>>().join(",")
             }
-            Self::Exact | Self::Any | Self::Type | Self::Near(_) | Self::Monitor | Self::Redis72(_) => {
+            Self::Exact
+            | Self::Any
+            | Self::Type
+            | Self::Near(_)
+            | Self::Consumers
+            | Self::Listpack
+            | Self::Monitor
+            | Self::Redis72(_) => {
                 format!("{value:?}")
             }
         }
     }
+}
+
+/// XINFO without the fields that Redis 7.2 has added.
+fn without_later_times(value: &Value) -> Value {
+    let is_later = |name: &Value| matches!(name, Value::Bulk(name) if name == b"active-time" || name == b"inactive");
+    match value {
+        Value::Array(items) => {
+            let is_left =
+                |at: &usize| !is_later(&items[*at]) && !at.checked_sub(1).is_some_and(|at| is_later(&items[at]));
+            Value::Array((0..items.len()).filter(is_left).map(|at| without_later_times(&items[at])).collect())
+        }
+        Value::Map(pairs) => {
+            let left = pairs.iter().filter(|(name, _)| !is_later(name));
+            Value::Map(left.map(|(name, value)| (name.clone(), without_later_times(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The reply of XINFO GROUPS in parts, between which there are numbers of consumers.
+fn without_consumers(reply: &[u8]) -> Vec<&[u8]> {
+    const NAME: &[u8] = b"$9\r\nconsumers\r\n:";
+    let (mut parts, mut rest) = (Vec::new(), reply);
+    while let Some(at) = rest.windows(NAME.len()).position(|window| window == NAME) {
+        let (before, after) = rest.split_at(at + NAME.len());
+        parts.push(before);
+        rest = &after[after.iter().take_while(|byte| byte.is_ascii_digit()).count()..];
+    }
+    parts.push(rest);
+    parts
 }
 
 /// A line of MONITOR: database, address without port, and the words. `None` if it is no such line.
@@ -200,9 +254,20 @@ fn normalisers_give_up_no_more_than_they_say() {
     assert!(
         check("{shape}", b"*1\r\n$1\r\na\r\n", b"*1\r\n$2\r\nab\r\n") && !check("{shape}", b"*1\r\n:1\r\n", b"*0\r\n")
     );
+    let consumer = |fields: &str| format!("*1\r\n*{}\r\n{fields}", fields.matches('$').count() * 2).into_bytes();
+    let (old, new) = ("$4\r\nidle\r\n:5\r\n", "$8\r\ninactive\r\n:-1\r\n");
+    assert!(check("{shape 7.0}", &consumer(old), &consumer(&format!("{old}{new}"))));
+    assert!(!check("{shape}", &consumer(old), &consumer(&format!("{old}{new}"))));
+    assert!(!check("{shape 7.0}", &consumer(old), &consumer(&format!("{old}{old}"))));
     assert!(check("{code}", b"-ERR a\r\n", b"-ERR b\r\n") && !check("{code}", b"-ERR a\r\n", b"-MOVED a\r\n"));
     assert!(check("{fields b}", b"+a:1 b:2\r\n", b"+a:3 b:2\r\n") && !check("{fields b}", b"+b:1\r\n", b"+b:2\r\n"));
     assert!(!check("{any}", b":1\r\n", b"(silence)"));
+    let groups =
+        |consumers, pending| format!("*4\r\n$9\r\nconsumers\r\n:{consumers}\r\n$1\r\np\r\n:{pending}\r\n").into_bytes();
+    assert!(check("{consumers}", &groups(1, 2), &groups(12, 2)) && !check("{consumers}", &groups(1, 2), &groups(1, 3)));
+    let (table, pack, ints) = (b"$9\r\nhashtable\r\n", b"$8\r\nlistpack\r\n", b"$6\r\nintset\r\n");
+    assert!(check("{listpack}", table, pack) && check("{listpack}", ints, ints));
+    assert!(!check("{listpack}", pack, table) && !check("{listpack}", ints, pack));
     let stats = |calls: u32, usec: u32| format!("+cmdstat_a:calls={calls},usec={usec},failed_calls=0\r\n").into_bytes();
     assert!(check("{counts a}", &stats(1, 2), &stats(1, 3)) && !check("{counts a}", &stats(1, 2), &stats(2, 2)));
 }

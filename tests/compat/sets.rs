@@ -47,7 +47,7 @@ SISMEMBER missing a
 SMISMEMBER s a x b a
 SMISMEMBER missing a b
 TYPE s
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 OBJECT REFCOUNT s
 EXISTS s missing
 == remove
@@ -67,13 +67,13 @@ TYPE s
 == integers
 SADD s 3 1 2 -5
 SMEMBERS s
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD s 32767 -32768
 SADD s 32768
 SADD s -2147483649
 SADD s 9223372036854775807 -9223372036854775808
 SMEMBERS s
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SISMEMBER s 32768
 SISMEMBER s 032768
 SISMEMBER s 9223372036854775807
@@ -85,20 +85,20 @@ DUMP s
 SREM s 9223372036854775807 -9223372036854775808 -2147483649 32768
 DUMP s
 SADD s 9223372036854775808
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SREM s 9223372036854775808
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 {sorted} SMEMBERS s
 == what is no integer
 SADD s 01
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD t -0
-OBJECT ENCODING t
+{listpack} OBJECT ENCODING t
 SADD u 1.5 "" "\x00\xff\r\n" " 1"
 {sorted} SMEMBERS u
 SISMEMBER u ""
 SISMEMBER u "\x00\xff\r\n"
-OBJECT ENCODING u
+{listpack} OBJECT ENCODING u
 == wrong type
 SET s v
 RPUSH l a
@@ -174,7 +174,7 @@ SMOVE s t 1
 SMOVE missing t a
 SMOVE t new c
 SMEMBERS new
-OBJECT ENCODING new
+{listpack} OBJECT ENCODING new
 == to the same set
 SADD s a b
 SMOVE s s a
@@ -186,12 +186,12 @@ SADD t 4
 SMOVE s t 2
 SMEMBERS s
 SMEMBERS t
-OBJECT ENCODING t
+{listpack} OBJECT ENCODING t
 SADD u x
 SMOVE u t x
-OBJECT ENCODING t
+{listpack} OBJECT ENCODING t
 SMOVE s v 1
-OBJECT ENCODING v
+{listpack} OBJECT ENCODING v
 "#,
     );
 }
@@ -226,7 +226,7 @@ SDIFF missing a
 SDIFF missing
 SINTERSTORE d a b
 SMEMBERS d
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SUNIONSTORE d a c
 SMEMBERS d
 DUMP d
@@ -273,36 +273,36 @@ SMEMBERS d
 {sorted} SUNION a d
 SUNIONSTORE d a b c
 {sorted} SMEMBERS d
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SADD n 1 2
 SINTERSTORE d a n
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SMEMBERS d
 SDIFFSTORE d n a
 EXISTS d
 SUNIONSTORE d n
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SADD m 1 2 x
 SREM m x
-OBJECT ENCODING m
+{listpack} OBJECT ENCODING m
 SUNIONSTORE d m
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SINTERSTORE d m n
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SDIFFSTORE d m missing
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 == the way of a difference shows in the encoding
 SADD first 1 2 3 x
 !times 40 SADD other%d x
 SDIFFSTORE d first other0
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SDIFFSTORE d first other0 other1 other2 other3
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SADD big x a b c d e f g h i j k
 SDIFFSTORE d first big
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SDIFFSTORE d first other1 other2 other3 other4 other5 other6 other7 other8 other9
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 {sorted} SMEMBERS d
 SDIFFSTORE d first other1 first
 EXISTS d
@@ -310,10 +310,10 @@ EXISTS d
 !times 700 SADD a %d
 !times 900 SADD b m%d
 !times 300 SADD b %d
-OBJECT ENCODING a
+{listpack} OBJECT ENCODING a
 SINTERCARD 2 a b
 SINTERSTORE d a b
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SMEMBERS d
 SUNIONSTORE d a b
 SCARD d
@@ -322,7 +322,7 @@ SDIFFSTORE d b a
 SCARD d
 {sorted} SMEMBERS d
 SDIFFSTORE d a b
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 SMEMBERS d
 SUNIONSTORE a a b
 SCARD a
@@ -378,13 +378,13 @@ fn sets_change_their_encoding_at_the_limits_of_the_configuration() {
         r#"
 == so many integers
 !times 512 SADD s %d
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD s 5
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD s 512
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 !times 100 SREM s %d
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 {sorted} SMEMBERS s
 SISMEMBER s 511
 SISMEMBER s 99
@@ -392,41 +392,41 @@ DEBUG DIGEST-VALUE s
 == a text among many integers
 !times 300 SADD s %d
 SADD s x
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SCARD s
 {sorted} SMEMBERS s
 == smaller limits
 !config set-max-intset-entries 2
 SADD s 1 2
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD s 3
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SREM s 3
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD t 1
 SADD u 2 3
 SUNIONSTORE d t u
-OBJECT ENCODING d
+{listpack} OBJECT ENCODING d
 !config set-max-intset-entries 0
 SADD v 1
-OBJECT ENCODING v
+{listpack} OBJECT ENCODING v
 !config set-max-intset-entries 1000
 !times 900 SADD w %d
-OBJECT ENCODING w
+{listpack} OBJECT ENCODING w
 !config set-max-intset-entries 5
-OBJECT ENCODING w
+{listpack} OBJECT ENCODING w
 SREM w 1
-OBJECT ENCODING w
+{listpack} OBJECT ENCODING w
 SADD w 5
-OBJECT ENCODING w
+{listpack} OBJECT ENCODING w
 SADD w 5000
-OBJECT ENCODING w
+{listpack} OBJECT ENCODING w
 CONFIG GET set-max-intset-entries
 CONFIG SET set-max-intset-entries -1
 CONFIG SET set-max-intset-entries x
 == long members
 SADD s 0123456789012345678901234567890123456789012345678901234567890123456789
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 SADD s short
 {sorted} SMEMBERS s
 SISMEMBER s 0123456789012345678901234567890123456789012345678901234567890123456789
@@ -477,7 +477,7 @@ EXISTS s
 SADD s 1 2 3 4 5 6 7
 {shape} SPOP s 3
 SCARD s
-OBJECT ENCODING s
+{listpack} OBJECT ENCODING s
 {shape} SPOP s 1
 SCARD s
 SADD t a b c d e 1
@@ -495,13 +495,13 @@ SCARD u
 EXISTS u
 !times 600 SADD v %d
 {shape} SPOP v 500
-OBJECT ENCODING v
+{7.2 "$8\r\nlistpack\r\n"} OBJECT ENCODING v
 {shape} SPOP v 85
-OBJECT ENCODING v
+{7.2 "$8\r\nlistpack\r\n"} OBJECT ENCODING v
 SCARD v
 !times 600 SADD w %d
 {shape} SPOP w 499
-OBJECT ENCODING w
+{listpack} OBJECT ENCODING w
 "#,
     );
 }
@@ -579,8 +579,11 @@ fn numbers_of_sets() {
                 continue;
             }
             let _ = writeln!(script, "FLUSHALL\nSADD s 1 2 3\nSADD t 2 3 4\nSADD n 0 1 2 2147483648");
-            let _ =
-                writeln!(script, "{}\nSCARD s\n{{sorted}} SMEMBERS n\nOBJECT ENCODING n", template.replace('#', value));
+            let _ = writeln!(
+                script,
+                "{}\nSCARD s\n{{sorted}} SMEMBERS n\n{{listpack}} OBJECT ENCODING n",
+                template.replace('#', value)
+            );
         }
     }
     check(&script);
@@ -662,23 +665,23 @@ RESTORE t 0 $dump
 SMEMBERS t
 RESTORE t 0 $dump
 RESTORE t 0 $dump REPLACE
-OBJECT ENCODING t
+{listpack} OBJECT ENCODING t
 !config set-max-intset-entries 2
 RESTORE u 0 $dump
-OBJECT ENCODING u
+{listpack} OBJECT ENCODING u
 {sorted} SMEMBERS u
 SADD one text
 DUMP one
 !let dump DUMP one
 RESTORE n 0 $dump
 SMEMBERS n
-OBJECT ENCODING n
+{listpack} OBJECT ENCODING n
 SADD i x 1
 SREM i x
 DUMP i
 !let dump DUMP i
 RESTORE j 0 $dump
-OBJECT ENCODING j
+{listpack} OBJECT ENCODING j
 == in a transaction
 MULTI
 SADD s a

@@ -12,7 +12,7 @@ use integration::redis_cli::redis_cli;
 use integration::wait::{secs, wait_for, wait_ok, wait_until};
 
 use crate::resync_keeps_data::fill;
-use crate::{wait_link_up, wait_same_data};
+use crate::{take_snapshot, wait_link_up, wait_same_data};
 
 const SIZE: usize = 40_000_000;
 
@@ -312,4 +312,61 @@ fn a_replica_that_cannot_keep_a_snapshot_keeps_its_data() {
     assert_eq!(replica.cmd("GET old").text(), "v");
     assert!(replica.cmd("REPLICAOF NO ONE").is_ok());
     assert_eq!(replica.cmd("GET old").text(), "v");
+}
+
+/// The snapshot that a replica gets that says this of itself.
+fn snapshot_for(primary: &Node, says: &[&str]) -> Vec<u8> {
+    let mut replica = primary.client();
+    says.iter().for_each(|line| replica.ok(line));
+    take_snapshot(&mut replica)
+}
+
+#[test]
+fn a_full_sync_has_the_forms_of_redis_7_2_if_all_who_get_it_know_them() {
+    if slotd_is_stock() {
+        return;
+    }
+    let primary = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();
+    let mut client = primary.client();
+    client.ok("MULTI");
+    for line in ["SADD s b a 1", "XGROUP CREATE x g $ MKSTREAM", "XGROUP CREATECONSUMER x g c"] {
+        client.cmd(line);
+    }
+    client.cmd("EXEC");
+    let has = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    let listpack = b"\x14\x01s\x0f\x0f\0\0\0\x03\0\x81b\x02\x81a\x02\x01\x01\xff";
+    for version in ["7.2.0", "8.0.6", "9.1.2", "10.0.0"] {
+        let bytes = snapshot_for(&primary, &["REPLCONF capa eof capa psync2", &format!("REPLCONF version {version}")]);
+        assert!(has(&bytes, b"REDIS0011") && has(&bytes, listpack), "{version}: {}", bytes.escape_ascii());
+        assert!(has(&bytes, b"\x15\x01x"), "{version}: {}", bytes.escape_ascii());
+    }
+    for version in ["7.0.15", "6.2", "7", "x", ""] {
+        let words: &[&str] = &["REPLCONF capa eof capa psync2", &format!("REPLCONF version \"{version}\"")];
+        let bytes = snapshot_for(&primary, if version.is_empty() { &words[..1] } else { words });
+        assert!(has(&bytes, b"REDIS0010") && has(&bytes, b"\x02\x01s\x03\x01b\x01a\xc0\x01"), "{version}");
+        assert!(has(&bytes, b"\x13\x01x"), "{version}: {}", bytes.escape_ascii());
+    }
+}
+
+/// A replica of version 7.2 tells a consumer that has never got anything from others; stock 7.0.15 gets what it can
+/// read.
+#[test]
+fn replicas_of_every_version_get_small_sets_and_consumers() {
+    let primary = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();
+    let mut client = primary.client();
+    client.cmd("SADD s b a 1");
+    client.ok("XGROUP CREATE x g $ MKSTREAM");
+    client.cmd("XGROUP CREATECONSUMER x g c");
+    for binary in [Binary::Slotd, Binary::Stock] {
+        let replica = NodeSpec::new(binary).start();
+        replica.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+        wait_link_up(&replica);
+        wait_same_data(&primary, &replica);
+        let (reply, encoding) = (replica.cmd("XINFO CONSUMERS x g"), replica.cmd("OBJECT ENCODING s").text());
+        if binary.is_stock() {
+            assert_eq!(encoding, "hashtable");
+        } else {
+            assert_eq!((encoding.as_str(), reply.items()[0].items()[7].int()), ("listpack", -1));
+        }
+    }
 }

@@ -89,6 +89,18 @@ fn wait_same_data(one: &Node, other: &Node) {
     });
 }
 
+/// Begins a full sync on a connection that has said `capa eof`, and takes the snapshot.
+fn take_snapshot(replica: &mut Client) -> Vec<u8> {
+    replica.send(&["PSYNC", "?", "-1"]).expect("sent");
+    let mark = loop {
+        let line = replica.line(secs(20));
+        if let Some(mark) = line.strip_prefix("$EOF:") {
+            break mark.to_owned();
+        }
+    };
+    replica.read_until(mark.as_bytes(), secs(20))
+}
+
 /// Waits until a replica's link is up.
 #[track_caller]
 fn wait_link_up(replica: &Node) {

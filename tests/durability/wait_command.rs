@@ -1,12 +1,14 @@
-//! WAIT and min-replicas-to-write: how many replicas have a write, and what happens if there are too few.
+//! WAIT, WAITAOF and min-replicas-to-write: how many replicas have a write, and what happens if there are too few.
 
 use std::time::Instant;
 
+use integration::client::Client;
 use integration::node::NodeSpec;
-use integration::oracle::Binary;
+use integration::oracle::{Binary, slotd_is_stock};
+use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-use crate::{PAIRS, wait_link_up};
+use crate::{PAIRS, take_snapshot, wait_link_up};
 
 #[test]
 fn wait_counts_replicas_that_have_the_write() {
@@ -99,4 +101,49 @@ fn a_wait_can_be_unblocked() {
     wait_until("the client to block", secs(5), || node.info("blocked_clients") == "1");
     drop(client);
     wait_until("nobody to block", secs(5), || node.info("blocked_clients") == "0");
+}
+
+/// There is no append-only file here, so a replica of slotd never has one; what others say of theirs is believed.
+#[test]
+fn waitaof_counts_replicas_that_have_the_write_in_a_file() {
+    if slotd_is_stock() {
+        return;
+    }
+    let primary = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();
+    let follower = NodeSpec::new(Binary::Slotd).start();
+    follower.cmd(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+    wait_link_up(&follower);
+    assert_eq!(
+        follower.cmd("WAITAOF 0 0 0").text(),
+        "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated."
+    );
+    let mut client = primary.client();
+    let counts =
+        |client: &mut Client, line: &str| -> Vec<i64> { client.cmd(line).items().iter().map(Value::int).collect() };
+    assert_eq!(counts(&mut client, "WAITAOF 0 1 0"), [0, 1], "who wrote nothing has nothing to wait for");
+    client.ok("SET k v");
+    let start = Instant::now();
+    assert_eq!(counts(&mut client, "WAITAOF 0 1 300"), [0, 0]);
+    assert!(start.elapsed().as_millis() >= 290, "the time-out was waited for");
+    assert_eq!(client.cmd("WAIT 1 5000").int(), 1);
+    // A replica with a file, played by hand.
+    let mut replica = primary.client();
+    replica.ok("REPLCONF capa eof capa psync2");
+    take_snapshot(&mut replica);
+    let ack = |replica: &mut Client, offset: i64, filed: i64| {
+        let (offset, filed) = (offset.to_string(), filed.to_string());
+        replica.send(&["REPLCONF", "ACK", &offset, "FACK", &filed]).expect("sent");
+    };
+    ack(&mut replica, 0, 0);
+    wait_until("the replica to be online", secs(20), || primary.info("connected_slaves") == "2");
+    client.ok("SET k w");
+    let offset: i64 = primary.info("master_repl_offset").parse().expect("a number");
+    ack(&mut replica, offset, offset - 1);
+    assert_eq!(client.cmd("WAIT 2 5000").int(), 2);
+    assert_eq!(counts(&mut client, "WAITAOF 0 1 100"), [0, 0]);
+    client.send(&["WAITAOF", "0", "1", "0"]).expect("sent");
+    wait_until("the client to wait", secs(20), || primary.info("blocked_clients") == "1");
+    ack(&mut replica, offset, offset);
+    let reply = client.reply(secs(20)).expect("the file has it now");
+    assert_eq!(reply.items().iter().map(Value::int).collect::<Vec<_>>(), [0, 1]);
 }

@@ -8,6 +8,8 @@
 pub const MAGIC: &[u8; 5] = b"REDIS";
 /// The version that Redis 7.0 writes, in files and in DUMP payloads.
 pub const VERSION: u16 = 10;
+/// The version that Redis 7.2 writes.
+pub const VERSION_7_2: u16 = 11;
 /// The newest version whose types this crate names (Redis 8.0).
 pub const NEWEST_VERSION: u16 = 12;
 /// The beginning of a file of Valkey 9; three decimal digits of version follow.

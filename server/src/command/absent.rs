@@ -14,7 +14,7 @@ pub(crate) const COMMANDS: &str = "\
     acl bgrewriteaof commandlog eval eval_ro evalsha evalsha_ro fcall fcall_ro \
     function \
     latency module script slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
-    vrem vsetattr vsim waitaof";
+    vrem vsetattr vsim";
 
 /// The prefixes of the commands of Redis's modules, in lower case.
 const MODULES: &[&str] = &["bf.", "cf.", "cms.", "ft.", "json.", "search.", "tdigest.", "topk.", "ts.", "timeseries."];
@@ -31,7 +31,7 @@ pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
         "debug",
         "\
          aof-flush-sleep assert client-eviction clusterlink leak loadaof \
-         mallctl mallctl-str oom panic replicate replybuffer segfault \
+         mallctl mallctl-str oom panic replicate segfault \
          set-disable-deny-scripts structsize",
     ),
 ];

@@ -70,6 +70,8 @@ texts! {
     REPLICAOF_FAILING_OVER = "ERR REPLICAOF not allowed while failing over.";
     INVALID_PRIMARY_PORT = "ERR Invalid master port";
     WAIT_ON_REPLICA = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.";
+    WAITAOF_ON_REPLICA = "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.";
+    WAITAOF_WITHOUT_AOF = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     FAILOVER_IN_CLUSTER = "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.";
     FAILOVER_NONE = "ERR No failover in progress.";
     FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0";

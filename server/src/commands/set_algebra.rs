@@ -15,7 +15,7 @@ use crate::command::{
 };
 use crate::store::encoding::element::Element;
 use crate::store::types::set::{Set, SetLimits, SetRef};
-use crate::store::{EntryRef, Value};
+use crate::store::{Encoding, EntryRef, Value};
 
 const STORE: Flags = Flags::WRITE.and(Flags::DENYOOM);
 const SOURCES: KeySpec = KeySpec::range(1, -1, 1).ro().access();
@@ -117,12 +117,12 @@ fn intersect<'s>(operands: Operands<'s>, mut f: impl FnMut(Element<'s>) -> bool)
 /// The members of all sets.
 fn union(operands: &Operands<'_>, limits: &SetLimits) -> Set {
     let sets = &operands.sets;
-    let Some((first, biggest)) = sets.iter().enumerate().max_by_key(|(_, set)| set.len()) else { return Set::new() };
-    let mut result = Set::copy_of(*biggest, limits);
-    for (at, set) in sets.iter().enumerate() {
-        if at != first && set.address() != biggest.address() {
-            set.iter().for_each(|member| _ = result.add_element(member, limits));
-        }
+    let Some(biggest) = sets.iter().max_by_key(|set| set.len()) else { return Set::new() };
+    // A table is cloned for little. Otherwise the order of the members shows, and is that of the sets.
+    let begun = if biggest.encoding() == Encoding::HashTable { *biggest } else { sets[0] };
+    let mut result = Set::copy_of(begun, limits);
+    for set in sets.iter().filter(|set| set.address() != begun.address()) {
+        set.iter().for_each(|member| _ = result.add_element(member, limits));
     }
     result
 }

@@ -99,7 +99,7 @@ fn pop_many(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, count: usize) -> Result<(), C
         );
         // If little is left, Redis makes a new set of that, which shows in the encoding.
         if set.len().saturating_mul(MADE_ANEW) <= count {
-            *set = Set::copy_of(set.view(), limits);
+            *set = std::mem::take(set).remade(limits);
         }
         changed("spop", count, ())
     })?;

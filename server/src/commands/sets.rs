@@ -87,6 +87,9 @@ fn sadd(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let key = ctx.data.key(&args[1]);
     let limits = &ctx.limits.set;
     let added = ctx.data.edit_or_create(&key, Set::new, |set: &mut Set| {
+        if args.len() > 3 {
+            set.expect(args.len() - 2, &args[2], limits);
+        }
         match args.skip(2).iter().filter(|member| set.add(member, limits)).count() {
             0 => Edit::none(0),
             added => changed("sadd", added, added),

@@ -110,37 +110,44 @@ enum Outcome {
     Left,
 }
 
-/// Who takes entries over: a consumer that is made, or was heard of, only when it gets the first.
-struct Taker<'a> {
-    word: &'a [u8],
-    name: Option<Name>,
+/// Who takes entries over. It is heard of with the attempt, and a consumer from then on, even if it gets nothing (Redis
+/// 7.2).
+struct Taker {
+    name: Name,
     is_new: bool,
+    took: bool,
 }
 
-impl<'a> Taker<'a> {
-    fn new(word: &'a [u8]) -> Self {
-        Self { word, name: None, is_new: false }
+impl Taker {
+    fn new(group: &mut Group, word: &[u8], now: i64) -> Self {
+        let (name, is_new) = match group.add_consumer(word, now) {
+            Some(name) => (name, true),
+            None => (group.consumer(word).expect("it was not added because it exists").0.clone(), false),
+        };
+        group.edit_consumer(&name, |consumer| consumer.seen = now);
+        Self { name, is_new, took: false }
     }
 
-    fn name(&mut self, group: &mut Group, now: i64) -> Name {
-        if let Some(name) = &self.name {
-            return name.clone();
+    /// The owner of an entry from now on.
+    fn takes(&mut self, group: &mut Group, now: i64) -> Name {
+        if !self.took {
+            group.edit_consumer(&self.name, |consumer| consumer.active = now);
+            self.took = true;
         }
-        let name = match group.add_consumer(self.word, now) {
-            Some(name) => {
-                self.is_new = true;
-                name
-            }
-            None => group.consumer(self.word).expect("it was not added because it exists").0.clone(),
-        };
-        group.edit_consumer(&name, |consumer| (consumer.seen, consumer.active) = (now, now));
-        self.name = Some(name.clone());
-        name
+        self.name.clone()
+    }
+
+    /// Tells replicas of a new consumer if nothing else does. Returns whether it is new.
+    fn settle(self, key: &[u8], propagated: &mut Propagated<'_>) -> bool {
+        if self.is_new && !self.took {
+            propagated.consumer(key);
+        }
+        self.is_new
     }
 }
 
 /// Takes an entry over.
-fn take(group: &mut Group, log: &Log, id: StreamId, taker: &mut Taker<'_>, claim: &Claim, now: i64) -> Outcome {
+fn take(group: &mut Group, log: &Log, id: StreamId, taker: &mut Taker, claim: &Claim, now: i64) -> Outcome {
     let pending = group.pending(id).cloned();
     if log.get(id).is_none() {
         group.acknowledge(id);
@@ -153,7 +160,7 @@ fn take(group: &mut Group, log: &Log, id: StreamId, taker: &mut Taker<'_>, claim
         None => return Outcome::Left,
     };
     let deliveries = claim.retries.unwrap_or(if claim.justid { old } else { old.wrapping_add(1) });
-    let owner = taker.name(group, now);
+    let owner = taker.takes(group, now);
     group.set_pending(id, Pending { time: claim.time, deliveries, owner });
     Outcome::Taken
 }
@@ -188,7 +195,7 @@ fn xclaim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         let done = stream.edit_group(&args[2], |group, log| {
             let mut tell_last_id = claim.last_id > group.last_id;
             group.last_id = group.last_id.max(claim.last_id);
-            let mut taker = Taker::new(&args[3]);
+            let mut taker = Taker::new(group, &args[3], now);
             let deferred = reply.deferred_array();
             let (mut taken, mut changes) = (0, 0);
             for (id, word) in ids.iter().zip(args.skip(5)) {
@@ -210,7 +217,7 @@ fn xclaim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
                 propagated.group_id(key.bytes, group);
                 changes += 1;
             }
-            (taker.is_new, changes)
+            (taker.settle(key.bytes, &mut propagated), changes)
         });
         Edit::unseen(done)
     })?;
@@ -266,11 +273,11 @@ fn xautoclaim(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let mut found = Found::default();
     let done = ctx.data.edit(&key, |stream: &mut Stream| {
         let done = stream.edit_group(&args[2], |group, log| {
-            let mut taker = Taker::new(&args[3]);
+            let mut taker = Taker::new(group, &args[3], now);
             found.search(group, log, &mut taker, &wanted, |id, pending, last_id| {
                 id.with_text(|id| propagated.claim(key.bytes, id, pending, last_id));
             });
-            taker.is_new
+            taker.settle(key.bytes, &mut propagated)
         });
         Edit::unseen(done.unwrap_or(false))
     })?;
@@ -295,7 +302,7 @@ impl Found {
         &mut self,
         group: &mut Group,
         log: &Log,
-        taker: &mut Taker<'_>,
+        taker: &mut Taker,
         wanted: &AutoClaim,
         mut tell: impl FnMut(StreamId, &Pending, StreamId),
     ) {

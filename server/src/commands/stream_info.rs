@@ -11,7 +11,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group as CommandGroup, KeySpec, KeyedCtx, KeyedFn, error,
     help as container_help,
 };
-use crate::store::types::stream::{Consumer, Counters, Group, Log, Stream, StreamId, UNKNOWN};
+use crate::store::types::stream::{Consumer, Counters, Group, Log, NEVER, Stream, StreamId, UNKNOWN};
 
 const STREAM: CommandGroup = CommandGroup::Stream;
 
@@ -67,13 +67,15 @@ fn consumers(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let reply = &mut ctx.reply;
     reply.array(group.consumer_count());
     for (name, consumer) in group.consumers() {
-        reply.map(3);
+        reply.map(4);
         reply.bulk_str("name");
         reply.bulk(name);
         reply.bulk_str("pending");
         reply.int(consumer.pending_count() as i64);
         reply.bulk_str("idle");
         reply.int(now.wrapping_sub(consumer.seen).max(0));
+        reply.bulk_str("inactive");
+        reply.int(if consumer.active == NEVER { NEVER } else { now.wrapping_sub(consumer.active).max(0) });
     }
     DONE
 }
@@ -215,11 +217,13 @@ fn write_full(reply: &mut Reply<'_>, stream: &Stream, count: usize) {
 }
 
 fn write_consumer(reply: &mut Reply<'_>, (name, consumer): (&[u8], &Consumer), group: &Group, count: usize) {
-    reply.map(4);
+    reply.map(5);
     reply.bulk_str("name");
     reply.bulk(name);
     reply.bulk_str("seen-time");
     reply.int(consumer.seen);
+    reply.bulk_str("active-time");
+    reply.int(consumer.active);
     reply.bulk_str("pel-count");
     reply.int(consumer.pending_count() as i64);
     reply.bulk_str("pending");

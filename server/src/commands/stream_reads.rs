@@ -410,7 +410,7 @@ impl<'a> Propagated<'a> {
     }
 
     /// The consumer exists now.
-    fn consumer(&mut self, key: &[u8]) {
+    pub(super) fn consumer(&mut self, key: &[u8]) {
         if self.propagating {
             let words = [b"XGROUP", &b"CREATECONSUMER"[..], key, self.reader.group, self.reader.consumer];
             self.commands.push(OwnedArgs::from_slices(&words));
@@ -434,21 +434,22 @@ fn read_stream(
             let has_more = group.last_id < log.counters().last_id
                 && (is_served
                     || group.last_id.next().is_some_and(|start| log.range(start, StreamId::MAX).next().is_some()));
-            if after == UNDELIVERED && !has_more {
-                return false;
-            }
-            answer.stream(reply, key.bytes);
+            // A consumer is one from its first attempt on, and is heard of with each (Redis 7.2).
             let consumer = match group.consumer(reader.consumer) {
                 Some((name, _)) => name.clone(),
                 None => {
                     is_new = true;
-                    if options.noack {
+                    if options.noack || after != UNDELIVERED || !has_more {
                         propagated.consumer(key.bytes);
                     }
                     group.add_consumer(reader.consumer, now).expect("it does not exist")
                 }
             };
             group.edit_consumer(&consumer, |consumer| consumer.seen = now);
+            if after == UNDELIVERED && !has_more {
+                return false;
+            }
+            answer.stream(reply, key.bytes);
             let count = options.most(is_served);
             if after == UNDELIVERED {
                 let delivery = Delivery { consumer: &consumer, count, noack: options.noack, now };
@@ -485,7 +486,7 @@ fn deliver(
         }
     });
     reply.set_len(deferred, delivered);
-    if delivered > 0 {
+    if delivered > 0 && !delivery.noack {
         group.edit_consumer(delivery.consumer, |consumer| consumer.active = delivery.now);
     }
     if delivery.noack && group.last_id != before {

@@ -57,18 +57,28 @@ fn a_delivery_is_propagated_as_claims() {
     let place = ["MULTI", "XGROUP CREATECONSUMER s g b", "XGROUP SETID s g 2-1 ENTRIESREAD 3", "EXEC"];
     check(&D, "XREADGROUP GROUP g b NOACK STREAMS s >", &place, &new);
     check(&D, "XREADGROUP GROUP g a STREAMS s 0", &[], &[]);
-    check(&D, "XREADGROUP GROUP g b STREAMS s 0", &[], &new);
+    // A consumer that gets nothing is one since Redis 7.2, which does not tell its replicas unless NOACK is given.
+    check(&D, "XREADGROUP GROUP g b STREAMS s 0", &place[1..2], &new);
+    let read = [D[0], D[1], D[2], D[3], "XREADGROUP GROUP g a STREAMS s >"];
+    check(&read, "XREADGROUP GROUP g b STREAMS s >", &place[1..2], &new);
+    check(&read, "XREADGROUP GROUP g b NOACK STREAMS s >", &place[1..2], &new);
+    check(&read, "XREADGROUP GROUP g b BLOCK 1 STREAMS s >", &place[1..2], &new);
+    check(&read, "XREADGROUP GROUP g a STREAMS s >", &[], &[]);
     check(&D, "XREADGROUP GROUP g b NOACK STREAMS s 0", &place[1..2], &new);
     check(&D, "XCLAIM s g b 0 1-1", &[&claim("b", "1-1", 2, "1-2")], &new);
     let aged = |id: &str| format!("XCLAIM s g b 0 {id} TIME 1000 RETRYCOUNT 7 FORCE JUSTID LASTID 9-9");
     let line = "XCLAIM s g b 0 1-1 1-2 RETRYCOUNT 7 TIME 1000 LASTID 9-9";
     check(&D, line, &["MULTI", &aged("1-1"), &aged("1-2"), "EXEC"], &new);
-    check(&D, "XCLAIM s g b 0 7-7 LASTID 9-9", &["XGROUP SETID s g 9-9 ENTRIESREAD 2"], &[]);
+    let told = ["MULTI", "XGROUP SETID s g 9-9 ENTRIESREAD 2", place[1], "EXEC"];
+    check(&D, "XCLAIM s g b 0 7-7 LASTID 9-9", &told, &new);
+    check(&D, "XCLAIM s g b 0 7-7", &place[1..2], &new);
+    check(&D, "XCLAIM s g a 0 7-7", &[], &[]);
     let deleted = [D[0], D[1], D[2], D[3], D[4], "XDEL s 1-1"];
-    check(&deleted, "XCLAIM s g b 0 1-1", &[&claim("a", "1-1", 1, "1-2")], &[]);
+    check(&deleted, "XCLAIM s g b 0 1-1", &["MULTI", &claim("a", "1-1", 1, "1-2"), place[1], "EXEC"], &new);
     let both = [claim("a", "1-1", 1, "1-2"), claim("b", "1-2", 2, "1-2")];
     check(&deleted, "XAUTOCLAIM s g b 0 0", &["MULTI", &both[0], &both[1], "EXEC"], &new);
-    check(&D, "XAUTOCLAIM s g b 999999 0", &[], &[]);
+    check(&D, "XAUTOCLAIM s g b 999999 0", &place[1..2], &new);
+    check(&D, "XAUTOCLAIM s g a 999999 0", &[], &[]);
 }
 
 /// The commands of Redis 8.2 have no oracle here: a replica of any version must come to the same.

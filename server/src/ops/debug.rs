@@ -19,6 +19,7 @@ use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 use crate::engine::held::alone;
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::persistence::reload::Reload;
+use crate::store::payload::Vintage;
 use crate::store::payload::digest::Digest;
 use crate::store::types::list::List;
 use crate::store::{AccessClock, EntryRef, Keyspace, payload};
@@ -67,16 +68,14 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
             ctx.reply.error(&args[2]);
             return Ok(Handled::Done);
         }
-        (b"LOG", 3) => {
-            let text = String::from_utf8_lossy(&args[2]);
-            ops.engine.log.warning(format_args!("DEBUG LOG: {text}"));
-        }
+        (b"LOG", 3) => log_line(ops, &args[2]),
         (b"SET-ACTIVE-EXPIRE", 3) => ops.engine.state.active_expire.store(is_on(&args[2]), Ordering::Relaxed),
         (b"SET-SKIP-CHECKSUM-VALIDATION", 3) => {
             ops.engine.state.skip_checksums.store(is_on(&args[2]), Ordering::Relaxed);
             ops.engine.reload_hot();
         }
         (b"PAUSE-CRON", 3) => ops.engine.state.cron_paused.store(is_on(&args[2]), Ordering::Relaxed),
+        (b"REPLYBUFFER", 4) => check_reply_buffer(args)?,
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => set_packed_threshold(ops, &args[2])?,
         (b"CHANGE-REPL-ID", 2) => {
             ops.engine.log.warning(format_args!("Changing replication IDs after receiving DEBUG change-repl-id"));
@@ -99,6 +98,22 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
     }
     ctx.reply.ok();
     Ok(Handled::Done)
+}
+
+/// Reply buffers belong to threads here: there is none of a connection whose size could follow its use. The words are
+/// checked, so that tests that set this go on.
+fn check_reply_buffer(args: Args<'_>) -> Result<(), CmdError> {
+    let value = &args[3];
+    match args[2].to_ascii_uppercase().as_slice() {
+        b"RESIZING" => Ok(()),
+        b"PEAK-RESET-TIME" if [&b"NEVER"[..], b"RESET"].iter().any(|word| value.eq_ignore_ascii_case(word)) => Ok(()),
+        b"PEAK-RESET-TIME" => parse_i64(value).map(|_| ()).ok_or(error::NOT_INTEGER),
+        _ => Err(error::unknown_or_arity("DEBUG", &args[1])),
+    }
+}
+
+fn log_line(ops: &Ops, text: &[u8]) {
+    ops.engine.log.warning(format_args!("DEBUG LOG: {}", String::from_utf8_lossy(text)));
 }
 
 /// The kind of bus packet with this number on the wire; `-1` and other numbers are none.
@@ -211,7 +226,7 @@ fn object(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult {
     let now = AccessClock::at(ctx.now);
     let text = with_entry(ctx, key, |entry| {
         let mut body = Writer::new();
-        payload::write(&entry.value(), &mut body);
+        payload::write(&entry.value(), Vintage::Redis70, &mut body);
         let mut text = format!(
             "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
             entry.key().as_ptr(),
@@ -385,6 +400,12 @@ const HELP: &[&str] = &[
     "    The optional argument (0 by default) sets the level of detail",
     "PAUSE-CRON <0|1>",
     "    Stop periodic cron job processing.",
+    "REPLYBUFFER PEAK-RESET-TIME <NEVER||RESET|time>",
+    "    Sets the time (in milliseconds) to wait between client reply buffer peak resets.",
+    "    In case NEVER is provided the last observed peak will never be reset",
+    "    In case RESET is provided the peak reset time will be restored to the default value",
+    "REPLYBUFFER RESIZING <0|1>",
+    "    Enable or disable the reply buffer resize cron job",
 ];
 
 #[cfg(test)]

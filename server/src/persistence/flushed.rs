@@ -7,6 +7,8 @@
 
 use std::io;
 
+use protocol::rdb::opcode;
+
 use super::Persistence;
 use super::rdb_writer::RdbWriter;
 use super::save::FileCut;
@@ -27,7 +29,13 @@ impl Disk for Persistence {
         let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
         let history = self.snapshots.position();
         let version = config.string(ids::SERVER_VERSION_ANNOUNCED);
-        out.header(false, &version, self.engine.clock.now_ms() / 1000, Process::memory().resident, history.as_ref());
+        out.header(
+            opcode::VERSION,
+            &version,
+            self.engine.clock.now_ms() / 1000,
+            Process::memory().resident,
+            history.as_ref(),
+        );
         Some(Box::new(move || {
             if let Err(error) = this.write_whole(&out.finish(), cut)
                 && error.kind() != io::ErrorKind::Interrupted

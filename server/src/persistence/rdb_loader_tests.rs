@@ -7,6 +7,7 @@ use super::*;
 use crate::persistence::rdb_writer::{RdbWriter, SavedHistory};
 use crate::store::types::list::{List, ListOptions};
 use crate::store::{CollectionRef, Keyspace, ValueRef};
+use protocol::rdb::opcode;
 use protocol::slot::key_slot;
 
 type Plain = (usize, Vec<u8>, Vec<Vec<u8>>, Option<i64>);
@@ -30,7 +31,7 @@ fn fill(keyspace: &Keyspace, keys: &[Plain]) {
 fn file(keyspace: &Keyspace) -> Vec<u8> {
     let mut writer = RdbWriter::new(true, true);
     let history = SavedHistory { stream_db: 0, repl_id: [b'a'; 40], repl_offset: 77 };
-    writer.header(false, "7.2.4", 1_700_000_000, 1, Some(&history));
+    writer.header(opcode::VERSION, "7.2.4", 1_700_000_000, 1, Some(&history));
     let mut bytes = Vec::new();
     for db in 0..keyspace.databases() {
         if keyspace.is_empty(db) {

@@ -1,12 +1,14 @@
 //! The framing of an RDB file: header, facts, databases, keys, end and checksum. `store::payload` writes the values.
 //!
 //! Bytes come out in chunks ([`RdbWriter::take`]), so that the whole file is never in memory. Byte for byte what Redis
-//! 7.0 writes; only the version is that of Redis 8.0 if fields of hashes expire, since older ones cannot read those.
+//! 7.0 writes, unless the version is a later one: that of 8.0 if fields of hashes expire, since older servers cannot
+//! read those, or that of 7.2 if all who get the bytes know it.
 
 use protocol::crc64;
 use protocol::rdb::{Writer, opcode};
 
-use crate::store::{EntryRef, payload};
+use crate::store::EntryRef;
+use crate::store::payload::{self, Vintage};
 
 /// The position of the data set in its replication history; saved with it, so that a restarted node can continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub(crate) struct RdbWriter {
     out: Writer,
     /// Running checksum of the bytes taken; `None` writes zero, which means "not checked".
     crc: Option<u64>,
+    vintage: Vintage,
 }
 
 impl RdbWriter {
@@ -29,21 +32,21 @@ impl RdbWriter {
     pub(crate) fn new(compress: bool, checksum: bool) -> Self {
         let mut out = Writer::new();
         out.set_compression(compress);
-        Self { out, crc: checksum.then_some(0) }
+        Self { out, crc: checksum.then_some(0), vintage: Vintage::default() }
     }
 
-    /// Magic and facts. `timed`: fields of hashes expire, so it is a file of Redis 8. `now` is Unix time in seconds;
-    /// `version` (the server's) and `used_memory` (bytes) are only informative.
+    /// Magic and facts. `format` is the version of the file, which decides what may be in it. `now` is Unix time in
+    /// seconds; `version` (the server's) and `used_memory` (bytes) are only informative.
     pub(crate) fn header(
         &mut self,
-        timed: bool,
+        format: u16,
         version: &str,
         now: i64,
         used_memory: u64,
         history: Option<&SavedHistory>,
     ) {
         self.out.raw(opcode::MAGIC);
-        let format = if timed { opcode::NEWEST_VERSION } else { opcode::VERSION };
+        self.vintage = Vintage::of_version(format);
         self.out.raw(format!("{format:04}").as_bytes());
         self.aux_text(b"redis-ver", version.as_bytes());
         self.aux_int(b"redis-bits", 64);
@@ -85,9 +88,9 @@ impl RdbWriter {
             self.out.i64_le(at);
         }
         let value = entry.value();
-        self.out.u8(payload::object_type(&value));
+        self.out.u8(payload::object_type(&value, self.vintage));
         self.out.string(entry.key());
-        payload::write(&value, &mut self.out);
+        payload::write(&value, self.vintage, &mut self.out);
     }
 
     /// Bytes written and not taken yet.

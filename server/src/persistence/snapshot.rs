@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use protocol::rdb::opcode;
 
 use super::Busy;
 use super::rdb_writer::{RdbWriter, SavedHistory};
@@ -48,6 +49,10 @@ pub(crate) trait SnapshotJob: Send {
     fn is_save(&self) -> bool;
     /// Called at the cut, while no command executes.
     fn at_cut(&mut self);
+    /// The newest version of a file that all who get the bytes can read. Known from the cut on.
+    fn readable(&self) -> u16 {
+        opcode::VERSION
+    }
     /// The next bytes. An error ends the snapshot.
     ///
     /// # Errors
@@ -291,8 +296,9 @@ impl Snapshots {
             job.at_cut();
             let history = position.as_ref().and_then(|position| position.saved());
             let timed = (0..keyspace.databases()).any(|db| keyspace.timed_len(db) != 0);
+            let format = if timed { opcode::NEWEST_VERSION } else { job.readable() };
             let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
-            out.header(timed, &version, engine.clock.now_ms() / 1000, Process::memory().resident, history.as_ref());
+            out.header(format, &version, engine.clock.now_ms() / 1000, Process::memory().resident, history.as_ref());
             Ok((cut, sizes))
         })
     }

@@ -1,4 +1,4 @@
-//! PSYNC, SYNC, REPLCONF, REPLICAOF, SLAVEOF, ROLE, WAIT, FAILOVER.
+//! PSYNC, SYNC, REPLCONF, REPLICAOF, SLAVEOF, ROLE, WAIT, WAITAOF, FAILOVER.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use protocol::resp::reply::Reply;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::core::{Phase, Replica};
+use super::core::{Core, Phase, Replica};
 use super::facts::ReplicaFacts;
 use super::failover::Failover;
 use super::history::Refusal;
@@ -93,6 +93,13 @@ pub(crate) static COMMANDS: &[Declared<ReplicationFn>] = &[
     .complexity("O(1)")
     .syntax("numreplicas:integer timeout:integer")
     .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
+    Declared::new("WAITAOF", Arity::exactly(4), Group::Generic, Flags::BLOCKING, waitaof as ReplicationFn)
+        .acl(Categories::CONNECTION)
+        .since("7.2.0")
+        .summary("Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.")
+        .complexity("O(1)")
+        .syntax("numlocal:integer numreplicas:integer timeout:integer")
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
     Declared::new("FAILOVER", Arity::at_least(1), Group::Server, ADMIN.and(Flags::STALE), failover as ReplicationFn)
         .since("6.2.0")
         .summary("Start a coordinated failover between this server and one of its replicas.")
@@ -221,6 +228,7 @@ impl Replication {
             phase: Phase::Waiting,
             position: 0,
             ack: 0,
+            file_ack: 0,
             ack_ms: now,
             soft_since_ms: None,
             since_ms: now,
@@ -269,7 +277,7 @@ impl Replication {
     }
 
     /// The first replica of a primary begins its history: from here on executed writes are kept.
-    fn begin_history(&self, core: &mut super::core::Core) {
+    fn begin_history(&self, core: &mut Core) {
         if !core.replicas.is_empty() || core.stream.is_some() || core.following.is_some() {
             return;
         }
@@ -287,7 +295,7 @@ impl Replication {
         ));
     }
 
-    fn log_refusal(&self, refusal: &Refusal, wish: &Wish, core: &super::core::Core, name: &str) {
+    fn log_refusal(&self, refusal: &Refusal, wish: &Wish, core: &Core, name: &str) {
         let asked = String::from_utf8_lossy(&wish.id);
         if wish.id.first() == Some(&b'?') {
             self.engine.log.notice(format_args!("Full resync requested by replica {name}"));
@@ -323,8 +331,9 @@ fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
             b"ip-address" => return Err(error::replconf_long_address(value.len())),
             b"capa" if value.eq_ignore_ascii_case(b"eof") => facts.capa_eof = true,
             b"capa" if value.eq_ignore_ascii_case(b"psync2") => facts.capa_psync2 = true,
-            // Unknown capabilities, and the version that newer replicas send, are accepted.
-            b"capa" | b"version" => {}
+            b"version" => facts.set_version(value),
+            // Unknown capabilities are accepted.
+            b"capa" => {}
             // ACK comes only from a replica's link, and GETACK only from a primary; neither gets a reply.
             b"ack" | b"getack" => return Ok(Handled::Done),
             b"rdb-only" => match integer(Some(value))? {
@@ -434,20 +443,92 @@ fn role(this: &Replication, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> Se
     Ok(Handled::Done)
 }
 
+/// What replicas have done with a client's writes.
+#[derive(Clone, Copy, Debug)]
+enum Done {
+    /// They have them.
+    Received,
+    /// They have them in their append-only files.
+    Filed,
+}
+
+/// What WAIT and WAITAOF wait for: so many replicas that have done this with the stream up to an offset.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    done: Done,
+    replicas: i64,
+    offset: i64,
+}
+
+impl Awaited {
+    fn count(self, core: &Core) -> i64 {
+        let count = match self.done {
+            Done::Received => core.acknowledged_by(self.offset),
+            Done::Filed => core.filed_by(self.offset),
+        };
+        count as i64
+    }
+
+    /// WAITAOF also says whether the own file has the writes; there is none.
+    fn write(self, reply: &mut Reply<'_>, count: i64) {
+        if matches!(self.done, Done::Filed) {
+            reply.array(2);
+            reply.int(0);
+        }
+        reply.int(count);
+    }
+}
+
+/// A timeout in milliseconds; zero waits for ever.
+fn timeout(word: &[u8]) -> Result<i64, CmdError> {
+    match parse_i64(word).ok_or(error::TIMEOUT_NOT_INTEGER)? {
+        ..0 => Err(error::TIMEOUT_NEGATIVE),
+        timeout => Ok(timeout),
+    }
+}
+
 fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     if ctx.engine.state.is_replica() {
         return Err(error::WAIT_ON_REPLICA);
     }
-    let wanted = integer(args.get(1))?;
-    let timeout = parse_i64(&args[2]).ok_or(error::TIMEOUT_NOT_INTEGER)?;
-    if timeout < 0 {
-        return Err(error::TIMEOUT_NEGATIVE);
+    let replicas = integer(args.get(1))?;
+    let timeout = timeout(&args[2])?;
+    let offset = ctx.session.last_write_offset;
+    wait_for_replicas(this, ctx, args, Awaited { done: Done::Received, replicas, offset }, timeout)
+}
+
+/// The node has no append-only file; replicas of other makes may have one.
+fn waitaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    let wants_own = match integer(args.get(1))? {
+        number @ (0 | 1) => number == 1,
+        _ => return Err(error::OUT_OF_RANGE_0_1),
+    };
+    let replicas = parse_i64(&args[2]).filter(|count| *count >= 0).ok_or(error::OUT_OF_RANGE_POSITIVE)?;
+    let timeout = timeout(&args[3])?;
+    if ctx.now.checked_add(timeout).is_none() {
+        return Err(error::TIMEOUT_OUT_OF_RANGE);
+    }
+    if ctx.engine.state.is_replica() {
+        return Err(error::WAITAOF_ON_REPLICA);
+    }
+    if wants_own {
+        return Err(error::WAITAOF_WITHOUT_AOF);
     }
     let offset = ctx.session.last_write_offset;
-    let count = this.core.lock().acknowledged_by(offset);
+    wait_for_replicas(this, ctx, args, Awaited { done: Done::Filed, replicas, offset }, timeout)
+}
+
+fn wait_for_replicas(
+    this: &Replication,
+    ctx: &mut SessionCtx<'_, '_>,
+    args: Args<'_>,
+    awaited: Awaited,
+    timeout: i64,
+) -> SessionResult {
+    let count = awaited.count(&this.core.lock());
     // A command inside EXEC cannot wait.
-    if count as i64 >= wanted || ctx.pass.is_alone() {
-        ctx.reply.int(count as i64);
+    if count >= awaited.replicas || ctx.pass.is_alone() {
+        awaited.write(&mut ctx.reply, count);
         return Ok(Handled::Done);
     }
     let Some(this) = this.me.upgrade() else { return Ok(Handled::Done) };
@@ -467,7 +548,7 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
         };
         // After a timeout the reply is the number so far.
         tokio::select! {
-            () = this.wait_for(offset, wanted) => {}
+            () = this.wait_for(awaited) => {}
             () = deadline => {}
             () = time_up.notified() => {}
         }
@@ -476,21 +557,21 @@ fn wait(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> Ses
             std::future::pending::<()>().await;
         }
         token.serve();
-        let count = this.core.lock().acknowledged_by(offset);
+        let count = awaited.count(&this.core.lock());
         let mut out = Vec::new();
-        Reply::new(&mut out, protocol).int(count as i64);
+        awaited.write(&mut Reply::new(&mut out, protocol), count);
         out
     })))
 }
 
 impl Replication {
     /// Returns when enough replicas have acknowledged. If the node becomes a replica, the change of role ends the wait.
-    async fn wait_for(&self, offset: i64, wanted: i64) {
+    async fn wait_for(&self, awaited: Awaited) {
         loop {
             let heard = self.acknowledged.notified();
             tokio::pin!(heard);
             heard.as_mut().enable();
-            if self.core.lock().acknowledged_by(offset) as i64 >= wanted {
+            if awaited.count(&self.core.lock()) >= awaited.replicas {
                 return;
             }
             heard.await;

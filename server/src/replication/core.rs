@@ -30,6 +30,14 @@ pub(crate) enum Phase {
     Online,
 }
 
+/// What a replica acknowledges: bytes of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ack {
+    pub offset: i64,
+    /// Those that are in its append-only file, if it has one.
+    pub in_file: Option<i64>,
+}
+
 /// One replica.
 pub(crate) struct Replica {
     pub handle: Arc<ClientHandle>,
@@ -43,6 +51,8 @@ pub(crate) struct Replica {
     pub position: i64,
     /// Bytes that it acknowledged.
     pub ack: i64,
+    /// Bytes that it has in an append-only file on its disk, as Redis 7.2 says with each acknowledgement.
+    pub file_ack: i64,
     pub ack_ms: i64,
     /// Since when it has been over the soft limit.
     pub soft_since_ms: Option<i64>,
@@ -299,9 +309,10 @@ impl Core {
     }
 
     /// A replica acknowledges bytes. `true` if that brings it online.
-    pub(crate) fn acknowledge(&mut self, id: ClientId, offset: i64, now: i64) -> bool {
+    pub(crate) fn acknowledge(&mut self, id: ClientId, ack: Ack, now: i64) -> bool {
         let Some(replica) = self.replicas.get_mut(&id) else { return false };
-        replica.ack = replica.ack.max(offset);
+        replica.ack = replica.ack.max(ack.offset);
+        replica.file_ack = replica.file_ack.max(ack.in_file.unwrap_or(0));
         replica.ack_ms = now;
         if replica.phase != Phase::Sent || replica.facts.rdb_only {
             return false;
@@ -326,6 +337,11 @@ impl Core {
     /// Online replicas that have at least `offset`.
     pub(crate) fn acknowledged_by(&self, offset: i64) -> usize {
         self.online().filter(|replica| replica.ack >= offset).count()
+    }
+
+    /// Online replicas that have at least `offset` on disk.
+    pub(crate) fn filed_by(&self, offset: i64) -> usize {
+        self.online().filter(|replica| replica.file_ack >= offset).count()
     }
 
     /// Online replicas.

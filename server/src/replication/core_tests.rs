@@ -20,6 +20,7 @@ fn replica(id: ClientId, phase: Phase, position: i64) -> Replica {
         phase,
         position,
         ack: 0,
+        file_ack: 0,
         ack_ms: 0,
         soft_since_ms: None,
         since_ms: 0,
@@ -73,7 +74,7 @@ fn a_waiting_replica_gets_what_follows_the_cut_and_only_after_its_first_acknowle
     assert_eq!(sent_to(&mut core, 1), "", "it is loading");
     core.sent(1, false, 5);
     assert_eq!(sent_to(&mut core, 1), "", "it has not said that it has loaded");
-    assert!(core.acknowledge(1, 0, 6));
+    assert!(core.acknowledge(1, Ack { offset: 0, in_file: None }, 6));
     let text = sent_to(&mut core, 1);
     assert!(text.starts_with("SELECT 0 SET after0 v") && text.ends_with("SET after9999 v"));
 }
@@ -124,10 +125,13 @@ fn only_online_replicas_acknowledge_and_lag_is_counted_in_seconds() {
     core.attach(replica(2, Phase::Sending, 0));
     set(&mut core, 0, "key");
     let offset = core.history.offset;
-    core.acknowledge(1, offset, 2_000);
-    core.acknowledge(2, offset, 2_000);
+    core.acknowledge(1, Ack { offset, in_file: Some(offset - 1) }, 2_000);
+    core.acknowledge(2, Ack { offset, in_file: Some(offset) }, 2_000);
     assert_eq!(core.acknowledged_by(offset), 1);
     assert_eq!(core.acknowledged_by(offset + 1), 0);
+    assert_eq!((core.filed_by(offset - 1), core.filed_by(offset)), (1, 0));
+    core.acknowledge(1, Ack { offset, in_file: None }, 2_000);
+    assert_eq!(core.filed_by(offset - 1), 1, "a replica that says nothing of its file has lost nothing of it");
     assert_eq!((core.good(10, 12_999), core.good(10, 13_000)), (1, 0));
 }
 

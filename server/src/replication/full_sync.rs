@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::rdb::opcode;
 
 use super::Replication;
 use super::core::{Core, Replica};
@@ -27,6 +28,8 @@ struct Target {
     outlet: Arc<Outlet>,
     /// A mark ends the snapshot. Otherwise the length comes first, so the bytes are held back until it is known.
     marked: bool,
+    /// The newest version of a file that the replica is known to read.
+    readable: u16,
 }
 
 /// One full sync.
@@ -65,7 +68,7 @@ pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark
     let history =
         SavedHistory { stream_db: stream_db as i64, repl_id: core.history.id, repl_offset: core.history.offset };
     let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
-    out.header(false, &version, engine.clock.now_ms() / 1000, Process::memory().resident, Some(&history));
+    out.header(opcode::VERSION, &version, engine.clock.now_ms() / 1000, Process::memory().resident, Some(&history));
     let all = [head(core, replica, &mark), out.finish(), mark.to_vec()].concat();
     outlet.head(Bytes::from(all));
     outlet.open(&Arc::default());
@@ -138,9 +141,13 @@ impl SnapshotJob for SyncJob {
             if marked {
                 outlet.open(&self.supply);
             }
-            self.targets.push(Target { id, outlet, marked });
+            self.targets.push(Target { id, outlet, marked, readable: replica.facts.readable() });
         }
         self.replication.engine.log.notice(format_args!("Starting BGSAVE for SYNC with target: replicas sockets"));
+    }
+
+    fn readable(&self) -> u16 {
+        self.targets.iter().map(|target| target.readable).min().unwrap_or(opcode::VERSION)
     }
 
     fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()> {

@@ -41,7 +41,7 @@ use parking_lot::{Mutex, MutexGuard};
 use protocol::resp::Args;
 use tokio::sync::Notify;
 
-use self::core::{Core, LagLimit, LinkPhase, Phase, Transfer};
+use self::core::{Ack, Core, LagLimit, LinkPhase, Phase, Transfer};
 use crate::base::rng::Rng;
 use crate::config::ids;
 use crate::engine::Engine;
@@ -384,11 +384,11 @@ impl Replication {
 
     // --- Replicas ---
 
-    fn acknowledge(&self, id: ClientId, offset: i64) {
+    fn acknowledge(&self, id: ClientId, ack: Ack) {
         let now = self.now();
         let online = {
             let mut core = self.core.lock();
-            core.acknowledge(id, offset, now).then(|| core.replicas.get(&id).map(core::Replica::name))
+            core.acknowledge(id, ack, now).then(|| core.replicas.get(&id).map(core::Replica::name))
         };
         if let Some(Some(name)) = online {
             self.engine.log.notice(format_args!("Synchronization with replica {name} succeeded"));

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::Replication;
-use super::core::Phase;
+use super::core::{Ack, Phase, Replica};
 use super::supply::{Reader, SyncPart};
 use crate::config::ids;
 use crate::session::client::ClientHandle;
@@ -140,7 +140,7 @@ impl Link {
 
     /// While the replica waits for its snapshot to begin, it gets a newline from time to time.
     fn keep_alive(&mut self) {
-        let waiting = |replica: &super::core::Replica| replica.phase == Phase::Waiting;
+        let waiting = |replica: &Replica| replica.phase == Phase::Waiting;
         if self.replication.core.lock().replicas.get(&self.handle.id).is_some_and(waiting) {
             self.out.push_back(Bytes::from_static(b"\n"));
         }
@@ -212,8 +212,8 @@ impl Link {
             match intake.parser.parse(rest, &Limits::authenticated(MAX_INPUT as u64), &mut intake.words) {
                 Ok(Parsed::Command { consumed }) => {
                     let args = Args::new(&rest[..consumed], &intake.words);
-                    if let Some(offset) = acknowledged(args) {
-                        self.replication.acknowledge(self.handle.id, offset);
+                    if let Some(ack) = acknowledged(args) {
+                        self.replication.acknowledge(self.handle.id, ack);
                     }
                     used += consumed;
                 }
@@ -238,11 +238,12 @@ async fn next_part(source: Option<&Reader>) -> SyncPart {
     }
 }
 
-/// The offset of `REPLCONF ACK <offset>`.
-fn acknowledged(args: Args<'_>) -> Option<i64> {
+/// What `REPLCONF ACK <offset> [FACK <offset>]` says.
+fn acknowledged(args: Args<'_>) -> Option<Ack> {
     let is = |index, word: &[u8]| args.get(index).is_some_and(|arg: &[u8]| arg.eq_ignore_ascii_case(word));
+    let number = |index| std::str::from_utf8(args.get(index)?).ok()?.parse().ok();
     if !is(0, b"replconf") || !is(1, b"ack") {
         return None;
     }
-    std::str::from_utf8(args.get(2)?).ok()?.parse().ok()
+    Some(Ack { offset: number(2)?, in_file: if is(3, b"fack") { number(4) } else { None } })
 }

@@ -219,7 +219,7 @@ impl Type {
     }
 }
 
-/// Encodings, as OBJECT ENCODING names them (Redis 7.0).
+/// Encodings, as OBJECT ENCODING names them (Redis 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// A string kept as a 64-bit integer.
@@ -238,7 +238,7 @@ pub enum Encoding {
     SkipList,
     /// A set of few integers.
     IntSet,
-    /// A big hash, or a set of other texts than few integers.
+    /// A big hash or set.
     HashTable,
     /// A stream: packed nodes in order of their ids.
     Stream,

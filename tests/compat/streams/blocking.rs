@@ -158,7 +158,7 @@ XGROUP CREATE s g $ MKSTREAM
 XADD s 1-1 f v
 @b !read
 XPENDING s g
-XINFO GROUPS s
+{consumers} XINFO GROUPS s
 == entries go to one consumer each
 XGROUP CREATE s g $ MKSTREAM
 @b !send XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
@@ -178,7 +178,7 @@ XGROUP CREATE s g $ MKSTREAM
 XADD s 1-1 f v
 @b !read
 XPENDING s g
-XINFO GROUPS s
+{consumers} XINFO GROUPS s
 == in a transaction
 XGROUP CREATE s g $ MKSTREAM
 @b !send XREADGROUP GROUP g alice COUNT 1 BLOCK 0 STREAMS s >
@@ -190,7 +190,7 @@ XADD s 1-2 f v
 EXEC
 {shape} @b !read
 {shape} @c !read
-XINFO GROUPS s
+{consumers} XINFO GROUPS s
 == history does not wait
 XGROUP CREATE s g $ MKSTREAM
 XREADGROUP GROUP g alice BLOCK 0 STREAMS s 0
@@ -282,7 +282,7 @@ XGROUP CREATE s g $ MKSTREAM
 !blocked 1
 XADD s MAXLEN 0 1-1 f v
 @b !read
-XINFO GROUPS s
+{consumers} XINFO GROUPS s
 == the end of waiting
 XGROUP CREATE s g $ MKSTREAM
 XREADGROUP GROUP g alice BLOCK 10 STREAMS s >
@@ -296,7 +296,7 @@ CLIENT UNBLOCK $id
 @b !close
 !blocked 0
 XADD s 1-1 f v
-XINFO GROUPS s
+{consumers} XINFO GROUPS s
 "#,
     );
 }
@@ -330,7 +330,7 @@ REPLICAOF NO ONE
 XADD s 1-1 f v
 @b !silent
 @c !silent
-XINFO GROUPS s
+{consumers} XINFO GROUPS s
 == several keys
 XGROUP CREATE s g $ MKSTREAM
 XGROUP CREATE t g $ MKSTREAM

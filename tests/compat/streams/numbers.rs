@@ -24,7 +24,8 @@ fn each(templates: &str) {
             let _ = writeln!(
                 script,
                 "FLUSHALL\nXADD s 1-1 f v\nXADD s 1-2 f v\nXADD s 2-1 g w\nXGROUP CREATE s g 0\n\
-                 XCLAIM s g a 0 1-1 1-2 TIME 1000 FORCE JUSTID\n{line}\nXRANGE s - +\nXINFO GROUPS s\nXPENDING s g"
+                 XCLAIM s g a 0 1-1 1-2 TIME 1000 FORCE JUSTID\n{line}\nXRANGE s - +\n\
+                 {{consumers}} XINFO GROUPS s\nXPENDING s g"
             );
         }
     }
@@ -67,7 +68,7 @@ fn numbers_of_reads() {
         XREAD STREAMS s #
         XREAD COUNT # STREAMS s 0
         XREAD BLOCK # STREAMS s 0
-        {shape} XINFO STREAM s FULL COUNT #
+        {shape 7.0} XINFO STREAM s FULL COUNT #
         XREADGROUP GROUP g b COUNT # STREAMS s >
         XREADGROUP GROUP g b BLOCK # STREAMS s >
         XREADGROUP GROUP g a STREAMS s #",

@@ -32,7 +32,7 @@ directives! {
         memory("hash-max-listpack-value", 0, LONG_MAX, 64).alias("hash-max-ziplist-value");
     /// The most members of a set of integers kept as intset.
     SET_MAX_INTSET_ENTRIES = int("set-max-intset-entries", 0, i64::MAX, 512);
-    /// Redis 7.2: the most members of a set kept as listpack. OBJECT ENCODING calls it a hashtable.
+    /// Redis 7.2: the most members of a set kept as listpack.
     SET_MAX_LISTPACK_ENTRIES = int("set-max-listpack-entries", 0, i64::MAX, 128).hidden();
     /// Redis 7.2: the longest member of a set kept as listpack.
     SET_MAX_LISTPACK_VALUE = int("set-max-listpack-value", 0, i64::MAX, 64).hidden();

@@ -228,8 +228,10 @@ mod tests {
     use protocol::rdb::Writer;
 
     use super::*;
-    use crate::store::payload::{object_type, write};
+    use crate::store::payload::{Vintage, object_type, write};
     use crate::store::types::list::{List, ListOptions};
+    use crate::store::types::set::{Set, SetLimits};
+    use crate::store::types::stream::{Group, Stream, StreamId};
     use crate::store::{Collection, ValueRef};
 
     #[test]
@@ -251,13 +253,22 @@ mod tests {
     fn the_end_of_a_value_is_found_at_the_same_place_however_it_arrives() {
         let mut list = List::new(ListOptions { fill: 3, packed_threshold: 40, ..ListOptions::default() });
         (0..30_usize).for_each(|n| list.push_back("element ".repeat(n % 7).as_bytes()));
-        let list = Collection::from(list);
-        for value in [ValueRef::Int(70_000), ValueRef::Str(&[b'a'; 300]), ValueRef::Collection(list.view())] {
+        let mut set = Set::new();
+        (0..20_usize).for_each(|n| _ = set.add("element ".repeat(n % 7).as_bytes(), &SetLimits::default()));
+        let (mut stream, mut group) = (Stream::new(), Group::new(StreamId::MIN, 0));
+        for name in [b"a", b"b"] {
+            group.add_consumer(name, 1_700_000_000_000);
+        }
+        stream.add_group(b"g", group);
+        let collections = [Collection::from(list), Collection::from(set), Collection::from(stream)];
+        let collections = collections.each_ref().map(|collection| ValueRef::Collection(collection.view()));
+        let values = [ValueRef::Int(70_000), ValueRef::Str(&[b'a'; 300])].into_iter().chain(collections);
+        for (value, vintage) in values.flat_map(|value| [(value, Vintage::Redis70), (value, Vintage::Redis72)]) {
             let mut out = Writer::new();
             out.set_compression(true);
-            write(&value, &mut out);
+            write(&value, vintage, &mut out);
             let (body, mut extent) =
-                (out.into_vec(), Extent::of(object_type(&value), Dialect::Redis).expect("it is supported"));
+                (out.into_vec(), Extent::of(object_type(&value, vintage), Dialect::Redis).expect("it is supported"));
             let behind = [body.as_slice(), b"and more"].concat();
             for held in 0..body.len() {
                 let more = extent.run(&behind[..held], 1 << 20);

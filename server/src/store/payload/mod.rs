@@ -2,7 +2,8 @@
 //!
 //! A value is a type byte and a body; an RDB file puts the key between them, DUMP puts a version and a checksum after
 //! them. We write what Redis 7.0 writes, byte for byte, down to the node borders of lists, and what 8.0 writes for
-//! hashes whose fields expire; we read every form that Redis 8 and Valkey 9 read for the supported types.
+//! hashes whose fields expire. A file or full sync that only newer servers read also has the forms of 7.2
+//! ([`Vintage`]). We read every form that Redis 8 and Valkey 9 read for the supported types.
 //!
 //! No input is trusted: every encoding is validated completely (Redis does so only if `sanitize-dump-payload` asks for
 //! it, and most of its vulnerabilities to crafted payloads come from that), and memory is only spent on bytes that are
@@ -43,6 +44,24 @@ pub enum Dialect {
     Redis,
     /// Valkey's, from version 9 on.
     Valkey,
+}
+
+/// Which forms of values may be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Vintage {
+    /// Those that Redis 7.0 reads, and every later server. DUMP and MIGRATE write these, since nothing is known of the
+    /// reader.
+    #[default]
+    Redis70,
+    /// Also those of Redis 7.2: sets as listpacks, consumers of streams with the time when they last got an entry.
+    Redis72,
+}
+
+impl Vintage {
+    /// What a file of this version may contain.
+    pub(crate) fn of_version(version: u16) -> Self {
+        if version >= opcode::VERSION_7_2 { Vintage::Redis72 } else { Vintage::Redis70 }
+    }
 }
 
 /// Version (2 bytes) and checksum (8 bytes) at the end of a DUMP payload.
@@ -102,27 +121,30 @@ pub enum PayloadError {
 }
 
 /// The type byte of what [`write()`] writes for `value`.
-pub(crate) fn object_type(value: &ValueRef<'_>) -> u8 {
+pub(crate) fn object_type(value: &ValueRef<'_>, vintage: Vintage) -> u8 {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => opcode::TYPE_STRING,
         ValueRef::Collection(CollectionRef::List(_)) => opcode::TYPE_LIST_QUICKLIST_2,
         ValueRef::Collection(CollectionRef::ZSet(zset)) => zset::object_type(*zset),
         ValueRef::Collection(CollectionRef::Hash(hash)) => hash::object_type(*hash),
-        ValueRef::Collection(CollectionRef::Set(set)) => set::object_type(*set),
-        ValueRef::Collection(CollectionRef::Stream(_)) => opcode::TYPE_STREAM_LISTPACKS_2,
+        ValueRef::Collection(CollectionRef::Set(set)) => set::object_type(*set, vintage),
+        ValueRef::Collection(CollectionRef::Stream(_)) => match vintage {
+            Vintage::Redis70 => opcode::TYPE_STREAM_LISTPACKS_2,
+            Vintage::Redis72 => opcode::TYPE_STREAM_LISTPACKS_3,
+        },
     }
 }
 
 /// Writes the body of `value`: what follows type byte and key.
-pub(crate) fn write(value: &ValueRef<'_>, out: &mut Writer) {
+pub(crate) fn write(value: &ValueRef<'_>, vintage: Vintage, out: &mut Writer) {
     match value {
         ValueRef::Int(number) => out.int_string(*number),
         ValueRef::Str(bytes) => out.string(bytes),
         ValueRef::Collection(CollectionRef::List(list)) => list::write(list, out),
         ValueRef::Collection(CollectionRef::ZSet(zset)) => zset::write(*zset, out),
         ValueRef::Collection(CollectionRef::Hash(hash)) => hash::write(*hash, out),
-        ValueRef::Collection(CollectionRef::Set(set)) => set::write(*set, out),
-        ValueRef::Collection(CollectionRef::Stream(stream)) => stream::write(stream, out),
+        ValueRef::Collection(CollectionRef::Set(set)) => set::write(*set, vintage, out),
+        ValueRef::Collection(CollectionRef::Stream(stream)) => stream::write(stream, vintage, out),
     }
 }
 
@@ -169,6 +191,7 @@ pub(crate) fn read(object_type: u8, input: &mut Reader<'_>, limits: &PayloadLimi
 pub(crate) fn version(object_type: u8) -> u16 {
     match object_type {
         opcode::TYPE_HASH_METADATA | opcode::TYPE_HASH_LISTPACK_EX => opcode::NEWEST_VERSION,
+        opcode::TYPE_SET_LISTPACK | opcode::TYPE_STREAM_LISTPACKS_3 => opcode::VERSION_7_2,
         _ => opcode::VERSION,
     }
 }
@@ -182,10 +205,14 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
 
 /// Appends the payload of [`dump`]: for callers that dump many values, since a writer keeps its compressor.
 pub(crate) fn dump_into(value: &ValueRef<'_>, out: &mut Writer) {
+    dump_as(value, Vintage::Redis70, out);
+}
+
+fn dump_as(value: &ValueRef<'_>, vintage: Vintage, out: &mut Writer) {
     let start = out.len();
-    let object_type = object_type(value);
+    let object_type = object_type(value, vintage);
     out.u8(object_type);
-    write(value, out);
+    write(value, vintage, out);
     out.u16_le(version(object_type));
     let checksum = crc64::checksum(&out.as_slice()[start..]);
     out.u64_le(checksum);

@@ -1,38 +1,45 @@
-//! Sets as bytes: an intset while the set is one, otherwise a count and so many strings. Read are the listpacks of
-//! Redis 7.2, too.
+//! Sets as bytes: an intset while the set is one, otherwise a count and so many strings. Readers that know Redis 7.2
+//! get a listpack as such.
 //!
 //! A member that occurs twice makes a payload invalid, in every form.
 
 use protocol::rdb::{Reader, Writer, opcode};
 
-use super::PayloadError;
 use super::hash::has_twins;
+use super::{PayloadError, Vintage};
 use crate::store::encoding::Corrupt;
 use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
-use crate::store::types::set::{Set, SetLimits, SetRef};
+use crate::store::types::set::{Saved, Set, SetLimits, SetRef};
 
 const TWICE: Corrupt = Corrupt("set member occurs twice");
 
 /// The type byte of what [`write()`] writes.
-pub(super) fn object_type(set: SetRef<'_>) -> u8 {
-    if set.as_intset().is_some() { opcode::TYPE_SET_INTSET } else { opcode::TYPE_SET }
+pub(super) fn object_type(set: SetRef<'_>, vintage: Vintage) -> u8 {
+    match (set.saved(), vintage) {
+        (Saved::Ints(_), _) => opcode::TYPE_SET_INTSET,
+        (Saved::Packed(_), Vintage::Redis72) => opcode::TYPE_SET_LISTPACK,
+        (Saved::Packed(_), Vintage::Redis70) | (Saved::Table, _) => opcode::TYPE_SET,
+    }
 }
 
 /// Writes the body of a set.
-pub(super) fn write(set: SetRef<'_>, out: &mut Writer) {
-    if let Some(bytes) = set.as_intset() {
-        return out.string(bytes);
+pub(super) fn write(set: SetRef<'_>, vintage: Vintage, out: &mut Writer) {
+    match (set.saved(), vintage) {
+        (Saved::Ints(bytes), _) => out.string(bytes),
+        (Saved::Packed(pack), Vintage::Redis72) => out.string(&pack.serialise()),
+        (Saved::Packed(_), Vintage::Redis70) | (Saved::Table, _) => {
+            out.length(set.len() as u64);
+            set.iter().for_each(|member| member.with_text(|text| out.string(text)));
+        }
     }
-    out.length(set.len() as u64);
-    set.iter().for_each(|member| member.with_text(|text| out.string(text)));
 }
 
-/// A count and so many strings. As in Redis, few integers become an intset, even if they were none when they were
-/// saved.
+/// A count and so many strings. As in Redis, few members become an intset or a listpack, even if they were none when
+/// they were saved.
 pub(super) fn read_plain(input: &mut Reader<'_>, limits: &SetLimits) -> Result<Set, PayloadError> {
     let count = usize::try_from(input.length()?).unwrap_or(usize::MAX);
-    let mut set = if count > limits.max_ints { Set::of_texts(count, limits) } else { Set::new() };
+    let mut set = if count > limits.max_ints { Set::as_table(limits) } else { Set::new() };
     for _ in 0..count {
         if !set.add(&input.string()?, limits) {
             return Err(TWICE.into());

@@ -1,10 +1,10 @@
-//! Sets as bytes: what stock Redis 7.0.15 wrote, recorded; the form of Redis 7.2; and payloads that are refused.
+//! Sets as bytes: what stock Redis 7.0.15 and 8.0.6 wrote, recorded; and payloads that are refused.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::store::payload::digest::Digest;
-use crate::store::payload::{PayloadLimits, dump, read_whole, restore};
+use crate::store::payload::{PayloadLimits, dump, dump_as, read_whole, restore};
 use crate::store::value::Encoding;
 use crate::store::{Value, ValueRef};
 
@@ -70,13 +70,38 @@ fn sets_are_dumped_and_digested_as_redis_does() {
     assert_eq!(digest(&mixed.as_ref()), digest(&value_of(&["a", "1", "text"]).as_ref()));
 }
 
+/// Recorded from Redis 8.0.6.
+#[test]
+fn a_small_set_is_a_listpack_for_readers_that_know_redis_7_2() {
+    let mut set = Set::new();
+    set.expect(7, b"c", &SetLimits::default());
+    for member in ["c", "b", "a", "5", "4", "007", "3", "z"] {
+        set.add(member.as_bytes(), &SetLimits::default());
+    }
+    set.remove(b"a");
+    let want = "141b1b00000007008163028162020501040183303037040301817a02ff";
+    let written = |value: &Value| {
+        let mut out = Writer::new();
+        dump_as(&value.as_ref(), Vintage::Redis72, &mut out);
+        out.into_vec()
+    };
+    let value = Value::from(set);
+    let payload = written(&value);
+    let (body, footer) = payload.split_at(payload.len() - 10);
+    assert_eq!((hex(body).as_str(), hex(&footer[..2]).as_str()), (want, "0b00"));
+    assert_eq!(dump(&value.as_ref())[0], opcode::TYPE_SET, "nothing is known of the reader of DUMP");
+    for other in [value_of(&["1", "2"]), value_of(&["x".repeat(65)])] {
+        assert_eq!(written(&other), dump(&other.as_ref()), "the forms of intsets and tables are older");
+    }
+}
+
 #[test]
 fn every_form_is_read_and_obeys_the_limits() {
     let string = |bytes: &[u8]| [&[bytes.len() as u8], bytes].concat();
     let forms = [
         (opcode::TYPE_SET, b"\x03\xc0\x01\xc0\x02\xc0\x03".to_vec(), Encoding::IntSet),
         (opcode::TYPE_SET_INTSET, string(b"\x02\0\0\0\x03\0\0\0\x01\0\x02\0\x03\0"), Encoding::IntSet),
-        (opcode::TYPE_SET_LISTPACK, string(b"\x0d\0\0\0\x03\0\x01\x01\x02\x01\x03\x01\xff"), Encoding::HashTable),
+        (opcode::TYPE_SET_LISTPACK, string(b"\x0d\0\0\0\x03\0\x01\x01\x02\x01\x03\x01\xff"), Encoding::ListPack),
     ];
     let want = digest(&value_of(&["1", "2", "3"]).as_ref());
     for (kind, body, encoding) in forms {
@@ -84,13 +109,14 @@ fn every_form_is_read_and_obeys_the_limits() {
             let limits = SetLimits { max_ints, max_packed, ..SetLimits::default() };
             let limits = PayloadLimits { set: limits, ..PayloadLimits::default() };
             let value = read_whole(kind, &body, &limits).unwrap_or_else(|error| panic!("type {kind}: {error}"));
-            let encoding = if max_ints < 3 { Encoding::HashTable } else { encoding };
+            let is_small = if kind == opcode::TYPE_SET_LISTPACK { max_packed >= 3 } else { max_ints >= 3 };
+            let encoding = if is_small { encoding } else { Encoding::HashTable };
             assert_eq!(set_in(&value).encoding(), encoding, "type {kind}, {max_ints} integers");
             assert_eq!(digest(&value.as_ref()), want);
         }
     }
     let read = |body: &[u8]| read_whole(opcode::TYPE_SET, body, &PayloadLimits::default()).expect("it is valid");
-    assert_eq!(set_in(&read(b"\x02\x01a\xc0\x01")).encoding(), Encoding::HashTable);
+    assert_eq!(set_in(&read(b"\x02\x01a\xc0\x01")).encoding(), Encoding::ListPack);
 }
 
 #[test]
@@ -145,8 +171,12 @@ fn any_set() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn every_set_is_read_back(value in any_set()) {
-        let back = restore(&dump(&value.as_ref()), &PayloadLimits::default(), true).expect("it was just dumped");
-        prop_assert_eq!(digest(&back.as_ref()), digest(&value.as_ref()));
+        for vintage in [Vintage::Redis70, Vintage::Redis72] {
+            let mut payload = Writer::new();
+            dump_as(&value.as_ref(), vintage, &mut payload);
+            let back = restore(payload.as_slice(), &PayloadLimits::default(), true).expect("it was just dumped");
+            prop_assert_eq!(digest(&back.as_ref()), digest(&value.as_ref()));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Streams as bytes: the nodes as they are, counters, and the groups with what is pending.
 //!
-//! Three versions differ in counters only: Redis 7.0 added those of entries, 7.2 a second time of each consumer. We
-//! write the second, as 7.0 does.
+//! Three versions differ in counters only: Redis 7.0 added those of entries, 7.2 a second time of each consumer. The
+//! third is written for readers that know 7.2; others take both times for the same.
 //!
 //! Checked whole: the shape of each node, that the nodes are in order and their live entries are as many as the stream
 //! says, that no id is greater than the last one, that names occur once, and that everything pending has exactly one
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use protocol::rdb::{Reader, Writer};
 
-use super::PayloadError;
+use super::{PayloadError, Vintage};
 use crate::store::encoding::Corrupt;
 use crate::store::types::stream::{Counters, Group, Name, Stream, StreamId};
 
@@ -27,7 +27,7 @@ pub(super) enum Version {
 }
 
 /// Writes the body of a stream.
-pub(super) fn write(stream: &Stream, out: &mut Writer) {
+pub(super) fn write(stream: &Stream, vintage: Vintage, out: &mut Writer) {
     let log = stream.log();
     out.length(log.node_count() as u64);
     let mut scratch = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn write(stream: &Stream, out: &mut Writer) {
     out.length(stream.group_count() as u64);
     for (name, group) in stream.groups() {
         out.string(name);
-        write_group(group, out);
+        write_group(group, vintage, out);
     }
 }
 
@@ -55,7 +55,7 @@ fn write_id(id: StreamId, out: &mut Writer) {
     out.length(id.seq);
 }
 
-fn write_group(group: &Group, out: &mut Writer) {
+fn write_group(group: &Group, vintage: Vintage, out: &mut Writer) {
     write_id(group.last_id, out);
     out.length(group.entries_read as u64);
     out.length(group.pending_count() as u64);
@@ -68,6 +68,9 @@ fn write_group(group: &Group, out: &mut Writer) {
     for (name, consumer) in group.consumers() {
         out.string(name);
         out.i64_le(consumer.seen);
+        if vintage == Vintage::Redis72 {
+            out.i64_le(consumer.active);
+        }
         out.length(consumer.pending_count() as u64);
         consumer.pending_from(StreamId::MIN).for_each(|id| out.raw(&id.to_bytes()));
     }

@@ -1,11 +1,11 @@
 //! Sets: distinct texts, as an intset while they are a few integers, as a listpack while they are a few short texts,
 //! and as a table otherwise.
 //!
-//! Redis 7.0 knows two encodings, and to a client there are only these: `intset`, whose bytes are saved as they are,
-//! and `hashtable`. A set leaves the intset when a member is no integer, or when there are more than
-//! `set-max-intset-entries`, and never returns to it. Of the hash tables the small ones are kept as a [`Pack`]
-//! here, within the limits that Redis 7.2 set for that: `set-max-listpack-entries` and `set-max-listpack-value`. It
-//! takes a fourth of the memory, and walking over some dozen short texts costs as much as hashing.
+//! The encodings and their limits are those of Redis 7.2: `set-max-intset-entries`, `set-max-listpack-entries` and
+//! `set-max-listpack-value`. An intset with too many integers becomes a table. One that gets another text becomes a
+//! listpack, if all members fit into one. A set never returns to a smaller form by itself. One that is told how many
+//! members are going to be added ([`Set::expect`]) takes the form for as many. A listpack is a [`Pack`] here; it takes
+//! a fourth of a table's memory, and walking over some dozen short texts costs as much as hashing.
 //!
 //! A [`Set`] is owned and can be changed. A [`SetRef`] is what readers see: the smallest sets are kept as bytes in
 //! their key's entry, where no `Set` is.
@@ -66,6 +66,17 @@ enum FormRef<'a> {
     Table(&'a Members),
 }
 
+/// What a set is saved as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Saved<'a> {
+    /// These bytes.
+    Ints(&'a [u8]),
+    /// A listpack, which readers before Redis 7.2 do not know.
+    Packed(PackRef<'a>),
+    /// Its members, one by one.
+    Table,
+}
+
 impl Default for Form {
     fn default() -> Self {
         Form::Ints(Intset::default())
@@ -90,12 +101,10 @@ impl Set {
         Self::default()
     }
 
-    /// A set without members that is not going to be an intset, with so many members announced.
-    pub(crate) fn of_texts(expected: usize, limits: &SetLimits) -> Self {
-        let mut set = Set(Form::Packed(Pack::new()));
-        if expected > limits.max_packed {
-            set.table_mut(limits.seed);
-        }
+    /// A table without members.
+    pub(crate) fn as_table(limits: &SetLimits) -> Self {
+        let mut set = Set::new();
+        set.table_mut(limits.seed);
         set
     }
 
@@ -103,7 +112,7 @@ impl Set {
     pub(crate) fn of_ints(ints: Intset, limits: &SetLimits) -> Self {
         let mut set = Set(Form::Ints(ints));
         if set.len() > limits.max_ints.min(INTS_MAX) {
-            set.leave_ints(limits);
+            set.table_mut(limits.seed);
         }
         set
     }
@@ -126,6 +135,34 @@ impl Set {
         let mut set = Set::new();
         other.iter().for_each(|member| _ = set.add_element(member, limits));
         set
+    }
+
+    /// What is left of a set of which most members were removed: a table becomes a listpack again if it fits.
+    pub(crate) fn remade(self, limits: &SetLimits) -> Self {
+        let Form::Table(table) = &self.0 else { return self };
+        if table.len() > limits.max_packed {
+            return self;
+        }
+        let mut set = Set(Form::Packed(Pack::new()));
+        table.iter().for_each(|member| _ = set.add(member.field, limits));
+        set
+    }
+
+    /// Told before so many members are added, of which `first` is the first: chooses the form. A member that occurs
+    /// twice, or is there already, counts each time, as in Redis.
+    pub(crate) fn expect(&mut self, count: usize, first: &[u8], limits: &SetLimits) {
+        let is_table = match &self.0 {
+            Form::Ints(ints) if ints.len() == 0 && (count > limits.max_ints || parse_i64(first).is_none()) => {
+                self.0 = Form::Packed(Pack::new());
+                count > limits.max_packed
+            }
+            Form::Ints(_) => count > limits.max_ints,
+            Form::Packed(_) => count > limits.max_packed,
+            Form::Table(_) => return,
+        };
+        if is_table {
+            self.table_mut(limits.seed);
+        }
     }
 
     /// Reads it.
@@ -188,23 +225,25 @@ impl Set {
     /// Adds a member; returns whether it is new.
     pub fn add(&mut self, member: &[u8], limits: &SetLimits) -> bool {
         if let Form::Ints(ints) = &mut self.0 {
-            if let Some(number) = parse_i64(member) {
+            // A new set is none of integers if those may not be kept as such.
+            let is_allowed = limits.max_ints > 0 || ints.len() > 0;
+            if let Some(number) = parse_i64(member).filter(|_| is_allowed) {
                 let added = ints.insert(number);
                 if added && ints.len() > limits.max_ints.min(INTS_MAX) {
-                    self.leave_ints(limits);
+                    self.table_mut(limits.seed);
                 }
                 return added;
             }
             self.leave_ints(limits);
         }
-        if let Form::Packed(pack) = &mut self.0
-            && member.len() <= limits.max_value
-            && pack.serialised_max().saturating_add(member.len()) < LISTPACK_MAX_BYTES / 2
-        {
+        if let Form::Packed(pack) = &mut self.0 {
             if pack.view().find(&Needle::new(member)).is_some() {
                 return false;
             }
-            if limits.max_packed.checked_sub(1).is_some_and(|most| !pack.is_longer_than(most)) {
+            if member.len() <= limits.max_value
+                && pack.serialised_max().saturating_add(member.len()) < LISTPACK_MAX_BYTES / 2
+                && limits.max_packed.checked_sub(1).is_some_and(|most| !pack.is_longer_than(most))
+            {
                 pack.push_back(member);
                 return true;
             }
@@ -230,11 +269,15 @@ impl Set {
         }
     }
 
-    /// Changes from an intset to a listpack, or to a table if there are too many members.
+    /// Changes from an intset to a listpack, or to a table if not all its members and one more fit into one.
     fn leave_ints(&mut self, limits: &SetLimits) {
         let Form::Ints(ints) = &self.0 else { return };
-        let mut pack = Pack::new();
-        if ints.len() <= limits.max_packed {
+        let last = ints.len().checked_sub(1);
+        // The longest text is that of the smallest or of the greatest integer.
+        let text_len = |rank| Element::Int(ints.at(rank)).text_len();
+        let longest = last.map_or(0, |last| text_len(0).max(text_len(last)));
+        if ints.len() < limits.max_packed && longest <= limits.max_value {
+            let mut pack = Pack::new();
             ints.iter().for_each(|number| pack.push_back_int(number));
             self.0 = Form::Packed(pack);
         } else {
@@ -349,15 +392,17 @@ impl<'a> SetRef<'a> {
     pub(crate) fn encoding(self) -> Encoding {
         match self.0 {
             FormRef::Ints(_) => Encoding::IntSet,
-            FormRef::Packed(_) | FormRef::Table(_) => Encoding::HashTable,
+            FormRef::Packed(_) => Encoding::ListPack,
+            FormRef::Table(_) => Encoding::HashTable,
         }
     }
 
-    /// Its bytes, if it is an intset: it is saved as such then, and member by member otherwise.
-    pub(crate) fn as_intset(self) -> Option<&'a [u8]> {
+    /// How it is saved.
+    pub(crate) fn saved(self) -> Saved<'a> {
         match self.0 {
-            FormRef::Ints(ints) => Some(ints.as_bytes()),
-            FormRef::Packed(_) | FormRef::Table(_) => None,
+            FormRef::Ints(ints) => Saved::Ints(ints.as_bytes()),
+            FormRef::Packed(pack) => Saved::Packed(pack),
+            FormRef::Table(_) => Saved::Table,
         }
     }
 

@@ -44,22 +44,73 @@ fn a_set_is_small() {
     assert_eq!(set.heap_bytes(), 32);
 }
 
+/// Recorded from Redis 8.0.6 and Valkey 9.1.2, which agree.
 #[test]
 fn a_set_changes_its_form_beyond_a_limit_and_never_goes_back() {
     assert_eq!(form(&set_of(&["1", "-2", "9223372036854775807"], &limits(3, 9, 9))), "intset");
-    assert_eq!(form(&set_of(&["1", "2", "3", "4"], &limits(3, 9, 9))), "listpack");
-    assert_eq!(form(&set_of(&["1", "2", "3", "4"], &limits(3, 3, 9))), "table");
+    assert_eq!(form(&set_of(&["1", "2", "3", "4"], &limits(3, 9, 9))), "table", "an intset that is too big");
     assert_eq!(form(&set_of(&["1", "2", "a"], &limits(3, 3, 9))), "listpack");
+    assert_eq!(form(&set_of(&["1", "2", "3", "a"], &limits(3, 3, 9))), "table");
     assert_eq!(form(&set_of(&["1", "2", "a", "b"], &limits(3, 3, 9))), "table");
     assert_eq!(form(&set_of(&["1", "2", "a", "a"], &limits(3, 3, 9))), "listpack");
     assert_eq!(form(&set_of(&["1", "0123456789"], &limits(3, 3, 9))), "table");
+    assert_eq!(form(&set_of(&["1234567890", "2", "a"], &limits(3, 3, 9))), "table", "an integer that is too long");
+    assert_eq!(form(&set_of(&["-12345678", "2", "a"], &limits(3, 3, 9))), "listpack");
+    assert_eq!(form(&set_of(&["-123456789", "2", "a"], &limits(3, 3, 9))), "table");
     assert_eq!(form(&set_of(&["01"], &limits(3, 3, 9))), "listpack", "it is no canonical integer");
+    assert_eq!(form(&set_of(&["1"], &limits(0, 3, 9))), "listpack", "no intsets are wanted");
     assert_eq!(form(&set_of(&["1"], &limits(0, 0, 0))), "table");
+    assert_eq!(form(&set_of(&["", "a"], &limits(3, 3, 0))), "table");
     let mut set = set_of(&["1", "a"], &SetLimits::default());
     set.remove(b"a");
     set.add(b"2", &SetLimits::default());
-    assert_eq!((form(&set), set.view().encoding().name()), ("listpack", "hashtable"));
+    assert_eq!((form(&set), set.view().encoding().name()), ("listpack", "listpack"));
     assert_eq!(form(&Set::copy_of(set.view(), &SetLimits::default())), "intset", "a copy is made anew");
+}
+
+#[test]
+fn a_member_that_is_there_changes_no_form_whatever_the_limits_became() {
+    let mut set = set_of(&["abcdefgh", "b", "c"], &SetLimits::default());
+    assert!(!set.add(b"abcdefgh", &limits(0, 1, 1)));
+    assert_eq!(form(&set), "listpack");
+    assert!(set.add(b"d", &limits(0, 1, 1)));
+    assert_eq!(form(&set), "table");
+    let mut set = set_of(&["1", "2", "3"], &SetLimits::default());
+    assert!(!set.add(b"1", &limits(1, 9, 9)));
+    assert_eq!(form(&set), "intset");
+    assert!(set.add(b"4", &limits(1, 9, 9)));
+    assert_eq!(form(&set), "table");
+}
+
+#[test]
+fn members_that_are_announced_choose_the_form() {
+    let expecting = |members: &[&str], count: usize, first: &str| {
+        let limits = limits(3, 5, 9);
+        let mut set = set_of(members, &limits);
+        set.expect(count, first.as_bytes(), &limits);
+        form(&set)
+    };
+    assert_eq!([3, 4, 5, 6].map(|count| expecting(&[], count, "1")), ["intset", "listpack", "listpack", "table"]);
+    assert_eq!([3, 5, 6].map(|count| expecting(&[], count, "a")), ["listpack", "listpack", "table"]);
+    assert_eq!([3, 4].map(|count| expecting(&["1"], count, "a")), ["intset", "table"], "whatever they are");
+    assert_eq!([5, 6].map(|count| expecting(&["a"], count, "a")), ["listpack", "table"]);
+}
+
+#[test]
+fn little_that_is_left_of_a_table_is_a_listpack_again() {
+    let numbers: Vec<String> = (0..600).map(|number| number.to_string()).collect();
+    let mut set = set_of(&numbers.iter().map(String::as_str).collect::<Vec<_>>(), &SetLimits::default());
+    let mut rng = Rng::new(1);
+    set.pop_many(400, || rng.next_u64(), |_| ());
+    set = set.remade(&SetLimits::default());
+    assert_eq!((form(&set), set.len()), ("table", 200));
+    set.pop_many(190, || rng.next_u64(), |_| ());
+    let before = contents(&set);
+    set = set.remade(&SetLimits::default());
+    assert_eq!(form(&set), "listpack", "integers, too");
+    assert_eq!(contents(&set), before);
+    let long = set_of(&["a-long-member", "b"], &limits(3, 9, 4)).remade(&limits(3, 9, 4));
+    assert_eq!(form(&long), "table");
 }
 
 #[test]
@@ -135,6 +186,8 @@ enum Op {
     Limits(usize, usize, usize),
     Clone,
     Copy,
+    Expect(usize),
+    Remake,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -149,6 +202,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0usize..60, 0usize..60, 1usize..60).prop_map(|(ints, packed, value)| Op::Limits(ints, packed, value)),
         1 => Just(Op::Clone),
         1 => Just(Op::Copy),
+        1 => (0usize..40).prop_map(Op::Expect),
+        1 => Just(Op::Remake),
     ]
 }
 
@@ -191,6 +246,8 @@ proptest! {
                 }
                 Op::Clone => held.push((set.clone(), model.clone())),
                 Op::Copy => set = Set::copy_of(set.view(), &limits),
+                Op::Expect(count) => set.expect(count, b"1", &limits),
+                Op::Remake => set = set.remade(&limits),
             }
             set.settle();
             prop_assert_eq!(set.len(), model.len());

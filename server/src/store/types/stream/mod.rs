@@ -17,8 +17,8 @@ mod references;
 
 use std::sync::Arc;
 
-pub(crate) use group::Name;
 pub use group::{Consumer, Delivery, Group, Pending};
+pub(crate) use group::{NEVER, Name};
 pub use id::{StreamId, WrittenId};
 pub(crate) use log::UNKNOWN;
 pub use log::{Counters, Log, NotAdded, Trim};
