@@ -102,7 +102,7 @@ SET k v
 {type} DEBUG HTSTATS 0
 DEBUG HTSTATS 1
 == of keys
-SADD s a b c
+SADD s a b xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 HSET h f v
 SET k v
 {type} DEBUG HTSTATS-KEY s
@@ -111,6 +111,8 @@ DEBUG HTSTATS-KEY k
 DEBUG HTSTATS-KEY missing
 DEBUG HTSTATS-KEY
 DEBUG HTSTATS-KEY s 1
+SADD small a b c
+{7.2 "-ERR The value stored at the specified key is not represented using an hash table\r\n"} DEBUG HTSTATS-KEY small
 == checksums
 SET v v
 RESTORE k 0 "\x00\x01v\x0a\x00AAAAAAAA"
@@ -133,6 +135,6 @@ fn tables_are_as_large_as_they_are() {
     let text = client.cmd("DEBUG HTSTATS 0").text();
     let counts: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(" number of elements: ")).collect();
     assert_eq!(counts, ["1001", "1"], "{text}");
-    client.cmd("SADD set a b c");
+    client.cmd(&format!("SADD set a b {}", "c".repeat(65)));
     assert!(client.cmd("DEBUG HTSTATS-KEY set").text().contains("\n number of elements: 3\n"));
 }
