@@ -80,6 +80,8 @@ fn extract_one(spec: &KeySpec, args: Args<'_>, out: &mut KeyPositions) -> Result
     if last >= words || first < 0 {
         return Err(BadKeys);
     }
+    // Bounded by the existing words.
+    out.reserve(usize::try_from((last - first) / step.max(1) + 1).unwrap_or(0));
     let mut position = first;
     while position <= last {
         out.push((position as u32, flags));

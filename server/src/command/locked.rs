@@ -30,8 +30,8 @@ pub(crate) fn slot_at(place: Place) -> (usize, SlotId) {
     ((place >> 14) as usize, SlotId::new((place & 0x3fff) as u16).expect("a place is made of a slot"))
 }
 
-/// Places in ascending order.
-type Places = SmallVec<[Place; 4]>;
+/// Places in ascending order. Those of a usual command with several keys need no allocation.
+type Places = SmallVec<[Place; 12]>;
 
 /// Slots to lock.
 ///
@@ -92,10 +92,14 @@ impl LockPlan {
             self.0.sort_unstable();
             self.0.dedup();
         }
-        Ok(match self.0[..] {
-            [place] => Locked::One(place, lock(place)?),
-            _ => Locked::Many(self.0.iter().map(|&place| lock(place)).collect::<Result<_, _>>()?, self.0),
-        })
+        if let [place] = self.0[..] {
+            return Ok(Locked::One(place, lock(place)?));
+        }
+        let mut guards = Vec::with_capacity(self.0.len());
+        for &place in &self.0 {
+            guards.push(lock(place)?);
+        }
+        Ok(Locked::Many(guards, self.0))
     }
 }
 

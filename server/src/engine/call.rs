@@ -51,6 +51,7 @@ impl Engine {
             return keys;
         }
         let hints = self.keyspace.hints(db);
+        keys.reserve(positions.len());
         for (position, flags) in positions {
             let Some(key) = args.get(position as usize) else { continue };
             let slot = key_slot(key);

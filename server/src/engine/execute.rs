@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::slot::SlotId;
+use smallvec::SmallVec;
 
 use super::Engine;
 use super::call::Call;
@@ -24,7 +25,7 @@ use crate::command::{
 use crate::session::tally::Tally;
 use crate::session::transaction::Watched;
 use crate::session::{Origin, Session};
-use crate::store::{EntryRef, Slot};
+use crate::store::{EntryRef, KeyHash, Slot};
 
 /// The client on whose behalf a command runs, and how.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +71,9 @@ pub(super) fn prefetch(keys: &[KnownKey<'_>], db: usize, locked: &Locked<'_>) {
         return;
     }
     let keys = &keys[..keys.len().min(PREFETCHED_KEYS)];
-    let slots = || keys.iter().filter_map(|known| Some((known.hash, locked.get(db, known.slot)?)));
-    slots().for_each(|(hash, slot)| slot.prefetch(hash));
-    slots().for_each(|(hash, slot)| slot.prefetch_entry(hash));
+    let slots = keys.iter().filter_map(|known| Some((known.hash, locked.get(db, known.slot)?)));
+    let slots: SmallVec<[(KeyHash, &Slot); 16]> = slots.inspect(|(hash, slot)| slot.prefetch(*hash)).collect();
+    slots.iter().for_each(|(hash, slot)| slot.prefetch_entry(*hash));
 }
 
 impl Engine {

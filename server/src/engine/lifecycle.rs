@@ -68,12 +68,17 @@ impl Engine {
     /// Closes the connection of another client that has left more output unread than `client-output-buffer-limit`
     /// allows.
     pub(crate) fn close_slow_reader(&self, client: &ClientHandle) {
+        self.note_slow_reader(client);
+        self.kill_client(client);
+    }
+
+    /// Counts and logs that a client has left more output unread than `client-output-buffer-limit` allows.
+    pub(crate) fn note_slow_reader(&self, client: &ClientHandle) {
         bump(&self.stats.client_output_limit_disconnections);
         self.log.warning(format_args!(
             "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
             client.id, client.addr
         ));
-        self.kill_client(client);
     }
 
     /// RESET: the session becomes as it was when the connection was opened. Authentication is the caller's task.

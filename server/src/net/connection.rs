@@ -411,11 +411,7 @@ impl Connection {
     fn drop_output(&mut self, output: &mut Vec<u8>) {
         *output = Vec::with_capacity(READ_BUFFER);
         self.unsent = Unsent::default();
-        bump(&self.engine.stats.client_output_limit_disconnections);
-        self.engine.log.warning(format_args!(
-            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
-            self.session.handle.id, self.session.handle.addr
-        ));
+        self.engine.note_slow_reader(&self.session.handle);
     }
 
     /// Writes all unsent output. A client that does not read delays only itself.

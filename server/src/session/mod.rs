@@ -93,7 +93,8 @@ pub(crate) struct Session {
     pub watching: Option<Arc<Spoiled>>,
     /// The command this session waits in, if it is blocked.
     pub parked: Option<Arc<Parked>>,
-    /// The command that is held back: by a pause, or by what another command has, as a slot or a gate.
+    /// The command that is held back: by a pause, or by what another command has, as a slot or a gate, or by a key
+    /// that is being sent.
     pub postponed: Option<OwnedArgs>,
     /// How often that command was parked since it came.
     pub attempts: u32,
