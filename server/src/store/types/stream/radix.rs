@@ -35,23 +35,34 @@ pub(super) fn nodes_of<V: Clone>(keys: &ChunkMap<StreamId, V>, key: StreamId) ->
     if with_lower == with_upper {
         return end;
     }
-    // The others below this place are all at one side: from the neighbour at that side to the furthest.
-    let rest = u128::MAX >> (8 * depth);
-    let bound = |number: u128| StreamId::from_bytes(number.to_be_bytes());
-    let (near, far, beyond, other) = if with_lower > with_upper {
-        let far = keys.seek(&bound(key & !rest));
-        (lower, at(far), before(far), with_upper)
-    } else {
-        let far = keys.seek_back(&bound(key | rest)).unwrap_or(place);
-        (upper, at(far), at(keys.after(far)), with_lower)
+    // The others below this place are all at one side: from the neighbour at that side to the furthest one.
+    let is_last = with_lower > with_upper;
+    let (near, next) =
+        if is_last { (lower, keys.before(place).and_then(before)) } else { (upper, at(keys.after(keys.after(place)))) };
+    let near = near.unwrap_or(key);
+    let (far, beyond) = match next {
+        // Mostly this tells enough, and nothing has to be searched.
+        Some(next) if shared(near, next) == depth => return end,
+        Some(next) if shared(near, next) > depth => {
+            let rest = u128::MAX >> (8 * depth);
+            let bound = |number: u128| StreamId::from_bytes(number.to_be_bytes());
+            if is_last {
+                let far = keys.seek(&bound(key & !rest));
+                (at(far).unwrap_or(near), before(far))
+            } else {
+                let far = keys.seek_back(&bound(key | rest)).unwrap_or(place);
+                (at(far).unwrap_or(near), at(keys.after(far)))
+            }
+        }
+        next => (near, next),
     };
-    let (near, far) = (near.unwrap_or(key), far.unwrap_or(key));
     let inner = if near == far { LEN } else { shared(near, far) };
     if inner == depth {
         // They branch here without this key.
         return end;
     }
     // The key makes a branch, between the one above and what is below.
+    let other = if is_last { with_upper } else { with_lower };
     let above = beyond.map(|beyond| shared(far, beyond)).max(other).map_or(0, |above| above + 1);
     end + usize::from(depth > above) + usize::from(inner > depth + 1)
 }
