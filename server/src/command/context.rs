@@ -248,7 +248,7 @@ impl Data<'_> {
             return true;
         }
         self.role == Role::Primary && slot.has_due_fields(self.now) && {
-            let change = key.change(db, Cause::FieldsExpired);
+            let change = key.change(db, Cause::Expired);
             slot.expire_fields_of(key.hash, change, self.now, fields, &mut *self.effects)
         }
     }

@@ -17,8 +17,8 @@ impl Door for Effects {
             self.note_ready(db, key);
         }
         match cause {
-            Cause::Written | Cause::Lessened | Cause::Deleted | Cause::FieldsExpired => {}
-            Cause::LastFieldExpired => self.notify(NotifyClass::Generic, "del", db, key),
+            Cause::Written | Cause::Lessened | Cause::Deleted | Cause::FieldsExpired(_) => {}
+            Cause::LastFieldExpired(_) => self.notify(NotifyClass::Generic, "del", db, key),
             Cause::Moved => self.propagate_deletion(db, b"DEL", key),
             Cause::Expired => {
                 self.propagate_deletion(db, if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key);

@@ -69,6 +69,27 @@ fn changes_are_counted_as_redis_counts_them() {
 }
 
 #[test]
+fn fields_that_expire_while_a_hash_is_watched_change_it_and_those_of_before_do_not() {
+    let mut bench = Bench::new();
+    let mut watch = |stale: usize, more: &str| {
+        let fields: Vec<String> = (0..stale).map(|field| format!("f{field}")).collect();
+        bench.run(&format!("HSET h stays v later v {} v", fields.join(" v ")));
+        bench.run(&format!("HPEXPIRE h 10 FIELDS {stale} {}", fields.join(" ")));
+        bench.run(more);
+        bench.clock.advance_ms(20);
+        bench.run("WATCH h");
+        bench.clock.advance_ms(20);
+        // Each look removes a batch of what has expired.
+        (0..3).for_each(|_| assert_eq!(bench.run("HGET h stays"), "$1\r\nv"));
+        bench.run("MULTI");
+        bench.run("PING");
+        bench.run("EXEC")
+    };
+    assert_eq!(watch(600, "PING"), "*1\r\n+PONG");
+    assert_eq!(watch(1, "HPEXPIRE h 30 FIELDS 1 later"), "*-1");
+}
+
+#[test]
 fn what_changes_no_expiry_is_not_announced() {
     let lines = [
         "HEXPIRE h 9 XX FIELDS 1 a",

@@ -28,7 +28,7 @@ use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, KnownKey,
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
 use crate::session::transaction::{Multi, Queued, Watched};
-use crate::store::{EntryRef, WatchFlag};
+use crate::store::WatchFlag;
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
@@ -101,8 +101,7 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         let Some(place) = locked.get_mut(db, slot) else { continue };
         let entry = place.get(hash, key);
         let expired = entry.is_some_and(|entry| entry.is_expired(ctx.now));
-        let fields_expired = entry.and_then(EntryRef::next_field_expiry).is_some_and(|at| at < ctx.now);
-        let flag = Arc::new(WatchFlag::of(&transaction, expired, fields_expired));
+        let flag = Arc::new(WatchFlag::of(&transaction, expired, ctx.now));
         if place.watch(key, &flag) {
             let served = ctx.engine.serves(slot);
             ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, served });

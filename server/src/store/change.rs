@@ -11,6 +11,7 @@
 use protocol::slot::SlotId;
 
 use super::slot::Removed;
+use crate::base::clock::UnixMillis;
 
 /// Why a key changed or was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +27,10 @@ pub(crate) enum Cause {
     /// It was evicted to free memory.
     #[expect(dead_code, reason = "for `maxmemory`, and the door must know it already")]
     Evicted,
-    /// Fields of its hash expired; others are left.
-    FieldsExpired,
-    /// The last fields of its hash expired, and it with them.
-    LastFieldExpired,
+    /// Fields of its hash expired, the last of them at this time; others are left.
+    FieldsExpired(UnixMillis),
+    /// The last fields of its hash expired, the very last at this time, and it with them.
+    LastFieldExpired(UnixMillis),
     /// MIGRATE has moved it to another node, or its slot was emptied, mostly since another node owns that now: only the
     /// key's deletion can be propagated.
     Moved,
@@ -38,7 +39,7 @@ pub(crate) enum Cause {
 impl Cause {
     /// Whether no command asked for it: then it is not any client's own change, and no command is propagated.
     pub(crate) fn is_unasked(self) -> bool {
-        matches!(self, Self::Expired | Self::FieldsExpired | Self::LastFieldExpired | Self::Evicted)
+        matches!(self, Self::Expired | Self::FieldsExpired(_) | Self::LastFieldExpired(_) | Self::Evicted)
     }
 }
 

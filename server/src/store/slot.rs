@@ -306,9 +306,12 @@ impl Slot {
     fn tell(&mut self, change: Change<'_>, gone: bool, now: Option<Type>, door: &mut impl Door) {
         let mut awaited = false;
         if let Some(extra) = self.parts.extra_mut() {
-            let fields_only = matches!(change.cause, Cause::FieldsExpired | Cause::LastFieldExpired);
             for flag in extra.watchers.of(change.key) {
-                if fields_only { flag.touch_fields(gone) } else { flag.touch(gone) }
+                if let Cause::FieldsExpired(latest) | Cause::LastFieldExpired(latest) = change.cause {
+                    flag.touch_fields(gone, latest);
+                } else {
+                    flag.touch(gone);
+                }
             }
             awaited = change.cause != Cause::Lessened && extra.waiters.concerns(change.key, now);
         }

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::base::clock::UnixMillis;
+
 const DOWN: u8 = 0;
 const STALE: u8 = 1;
 const RAISED: u8 = 2;
@@ -32,8 +34,10 @@ impl Spoiled {
 #[derive(Debug, Default)]
 pub(crate) struct WatchFlag {
     state: AtomicU8,
-    /// Fields of the hash had expired before it was watched, and are still there. To MIGRATE: some have expired since.
-    has_stale_fields: AtomicBool,
+    /// When the key was watched. What had expired by then was gone to the session.
+    since: UnixMillis,
+    /// To MIGRATE: fields of the hash have expired since.
+    has_lost_fields: AtomicBool,
     /// Shared by all flags of a session.
     transaction: Option<Arc<Spoiled>>,
 }
@@ -44,14 +48,10 @@ impl WatchFlag {
         Self::default()
     }
 
-    /// A session's flag that is not raised; `stale`: the key exists, but has expired; `has_stale_fields`: fields of it
-    /// have.
-    pub(crate) fn of(transaction: &Arc<Spoiled>, stale: bool, has_stale_fields: bool) -> Self {
-        Self {
-            state: AtomicU8::new(if stale { STALE } else { DOWN }),
-            has_stale_fields: AtomicBool::new(has_stale_fields),
-            transaction: Some(transaction.clone()),
-        }
+    /// A session's flag that is not raised; `stale`: the key exists, but has expired; `since`: now.
+    pub(crate) fn of(transaction: &Arc<Spoiled>, stale: bool, since: UnixMillis) -> Self {
+        let state = AtomicU8::new(if stale { STALE } else { DOWN });
+        Self { state, since, has_lost_fields: AtomicBool::default(), transaction: Some(transaction.clone()) }
     }
 
     /// Marks the session's transaction as one that must not run.
@@ -84,7 +84,7 @@ impl WatchFlag {
     /// Whether fields of the hash have expired, of which MIGRATE need not know.
     #[cfg(test)]
     pub(crate) fn has_lost_fields(&self) -> bool {
-        self.has_stale_fields.load(Ordering::Acquire)
+        self.has_lost_fields.load(Ordering::Acquire)
     }
 
     /// Whether the key had expired before it was watched, and still exists.
@@ -92,19 +92,18 @@ impl WatchFlag {
         self.state.load(Ordering::Acquire) == STALE
     }
 
-    /// Fields of the hash have expired and were removed; `gone`: all that it had. Those that had expired before the
-    /// hash was watched are among the first to be removed, but not more than these first are forgiven.
+    /// Fields of the hash have expired, the last of them at `latest`, and were removed; `gone`: all that it had.
     ///
     /// To MIGRATE that is no change: the copy has the times as well, and its fields expire at the target.
-    pub(crate) fn touch_fields(&self, gone: bool) {
+    pub(crate) fn touch_fields(&self, gone: bool, latest: UnixMillis) {
         if self.transaction.is_none() {
-            self.has_stale_fields.store(true, Ordering::Release);
+            self.has_lost_fields.store(true, Ordering::Release);
             return;
         }
         if self.is_stale() {
             // To the session there is no key.
             self.state.store(if gone { DOWN } else { STALE }, Ordering::Release);
-        } else if !self.has_stale_fields.swap(false, Ordering::AcqRel) {
+        } else if latest >= self.since {
             self.raise();
         }
     }

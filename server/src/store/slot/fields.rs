@@ -5,7 +5,7 @@
 
 use protocol::slot::SlotId;
 
-use super::super::types::hash::Hash;
+use super::super::types::hash::{ExpiredFields, Hash};
 use super::{Cause, Change, Door, EntryMut, ExpiryIndex, KeyHash, Slot, Type, UnixMillis};
 
 impl Slot {
@@ -74,11 +74,11 @@ impl EntryMut<'_> {
     fn expire_fields(self, home: (usize, SlotId), now: UnixMillis, budget: usize, door: &mut impl Door) -> usize {
         let EntryMut { slot, at, tag } = self;
         let Some(mut hash) = (EntryMut { slot: &mut *slot, at, tag }).edit::<Hash>() else { return 0 };
-        let fields = hash.take_due(now, budget);
+        let ExpiredFields { fields, latest } = hash.take_due(now, budget);
         let edited = hash.finish();
         let key: Box<[u8]> = slot.table.entry(at).key().into();
         door.fields_expired(home.0, &key, &fields);
-        let cause = if edited.emptied { Cause::LastFieldExpired } else { Cause::FieldsExpired };
+        let cause = if edited.emptied { Cause::LastFieldExpired(latest) } else { Cause::FieldsExpired(latest) };
         let change = Change { db: home.0, slot: home.1, key: &key, cause };
         let mut now = None;
         if edited.emptied {

@@ -70,6 +70,15 @@ impl Default for Form {
     }
 }
 
+/// Fields that were removed because they had expired.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExpiredFields {
+    /// Their names, in the order of their expiries.
+    pub fields: Vec<Box<[u8]>>,
+    /// When the last of them expired.
+    pub latest: UnixMillis,
+}
+
 /// Room for more bytes is not made before they come.
 const PREPARED_MAX: usize = 64 * 1024;
 
@@ -239,10 +248,10 @@ impl Hash {
         }
     }
 
-    /// Removes up to `budget` fields that are expired at `now`, in the order of their expiries; returns them.
-    pub fn take_due(&mut self, now: UnixMillis, budget: usize) -> Vec<Box<[u8]>> {
+    /// Removes up to `budget` fields that are expired at `now`, in the order of their expiries.
+    pub fn take_due(&mut self, now: UnixMillis, budget: usize) -> ExpiredFields {
         match &mut self.0 {
-            Form::Packed(_) | Form::Table(_) => Vec::new(),
+            Form::Packed(_) | Form::Table(_) => ExpiredFields::default(),
             Form::Timed(timed) => timed.take_due(now, budget),
         }
     }

@@ -9,7 +9,7 @@
 //! ([`super::Hash::settle`]). So others pay nothing.
 
 use super::triples::Triples;
-use super::{Element, HashLimits, Saved, fits};
+use super::{Element, ExpiredFields, HashLimits, Saved, fits};
 use crate::base::clock::UnixMillis;
 use crate::store::encoding::pack::Pack;
 use crate::store::entry::spent;
@@ -85,16 +85,18 @@ impl TimedTable {
         self.members.remove(field)
     }
 
-    fn take_due(&mut self, now: UnixMillis, budget: usize) -> Vec<Box<[u8]>> {
-        let mut taken = Vec::new();
-        while taken.len() < budget
+    fn take_due(&mut self, now: UnixMillis, budget: usize) -> ExpiredFields {
+        let mut taken = ExpiredFields::default();
+        while taken.fields.len() < budget
             && let Some(due) = self.index.first_due(now)
         {
             let is = |at| at != NEVER && due.matches(Some(at));
-            let found = self.members.find_expiring(due.tag, TAG_BITS, is).map(|member| Box::from(member.field));
-            let field: Box<[u8]> = found.expect("an expiry in the index belongs to a field");
+            let found = self.members.find_expiring(due.tag, TAG_BITS, is);
+            let Member { field, at, .. } = found.expect("an expiry in the index belongs to a field");
+            let field: Box<[u8]> = field.into();
+            taken.latest = at;
             self.remove(&field);
-            taken.push(field);
+            taken.fields.push(field);
         }
         taken
     }
@@ -185,8 +187,8 @@ impl Timed {
         }
     }
 
-    /// Removes up to `budget` fields that are expired at `now`, in the order of their expiries; returns them.
-    pub(super) fn take_due(&mut self, now: UnixMillis, budget: usize) -> Vec<Box<[u8]>> {
+    /// Removes up to `budget` fields that are expired at `now`, in the order of their expiries.
+    pub(super) fn take_due(&mut self, now: UnixMillis, budget: usize) -> ExpiredFields {
         match self {
             Timed::Packed(triples) => triples.take_due(now, budget),
             Timed::Table(table) => table.take_due(now, budget),

@@ -40,7 +40,7 @@ fn fields_that_expire_stand_in_front_in_the_order_of_their_times() {
     assert_eq!(hash.view().encoding(), Encoding::ListPackEx);
     hash.set(b"a", b"w", &limits);
     assert_eq!(order(&hash), ["d", "c", "b", "a"], "it does not expire any more");
-    assert_eq!(hash.take_due(51, 9).len(), 2);
+    assert_eq!(hash.take_due(51, 9), ExpiredFields { fields: vec![(*b"d").into(), (*b"c").into()], latest: 50 });
     hash.settle();
     assert_eq!((hash.view().encoding(), hash.next_expiry(), hash.len()), (Encoding::ListPack, None, 2));
 }
@@ -70,7 +70,7 @@ fn the_latest_times_are_kept_exactly() {
     hash.set_expiry(b"f", Some(latest), &limits);
     hash.set_expiry(b"g", Some(latest - 5), &limits);
     assert_eq!(hash.view().get_timed(b"f").and_then(|(_, at)| at), Some(latest));
-    assert!(hash.take_due(latest + 1, 9).is_empty(), "beyond the range of the index nothing is due");
+    assert!(hash.take_due(latest + 1, 9).fields.is_empty(), "beyond the range of the index nothing is due");
     let copy = through_a_payload(&hash);
     assert_eq!(contents(&copy), contents(&hash));
     hash.set_expiry(b"f", None, &limits);
@@ -165,9 +165,10 @@ proptest! {
                     seen.sort();
                     prop_assert_eq!(seen, wanted);
                     let due = model.values().filter(|(_, at)| hidden(*at)).count();
-                    let taken = hash.take_due(now, budget);
-                    prop_assert_eq!(taken.len(), due.min(budget));
-                    let last = taken.iter().filter_map(|field| model.remove(&**field)?.1).max();
+                    let ExpiredFields { fields, latest } = hash.take_due(now, budget);
+                    prop_assert_eq!(fields.len(), due.min(budget));
+                    let last = fields.iter().filter_map(|field| model.remove(&**field)?.1).max();
+                    prop_assert!(last.is_none_or(|last| last == latest));
                     let next = model.values().filter_map(|(_, at)| *at).min();
                     prop_assert!(last.is_none_or(|last| next.is_none_or(|next| last <= next)), "the first go first");
                 }

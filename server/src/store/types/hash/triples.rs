@@ -5,7 +5,7 @@
 //! among equal ones the last that was added comes first; the others follow in the order in which they were added. So
 //! the first triple tells when the next field expires.
 
-use super::{Element, Needle};
+use super::{Element, ExpiredFields, Needle};
 use crate::base::clock::UnixMillis;
 use crate::store::encoding::Corrupt;
 use crate::store::encoding::listpack::{Listpack, Place};
@@ -166,17 +166,18 @@ impl Triples {
         true
     }
 
-    /// Removes up to `budget` fields that are expired at `now`, and returns them.
-    pub(super) fn take_due(&mut self, now: UnixMillis, budget: usize) -> Vec<Box<[u8]>> {
-        let mut due = Vec::new();
+    /// Removes up to `budget` fields that are expired at `now`.
+    pub(super) fn take_due(&mut self, now: UnixMillis, budget: usize) -> ExpiredFields {
+        let mut due = ExpiredFields::default();
         let mut elements = self.0.iter();
         while let (Some(field), Some(_), Some(at)) = (elements.next(), elements.next(), elements.next()) {
-            if due.len() == budget || time(at) == NEVER || time(at) >= now {
+            if due.fields.len() == budget || time(at) == NEVER || time(at) >= now {
                 break;
             }
-            due.push(field.to_vec().into());
+            due.fields.push(field.to_vec().into());
+            due.latest = time(at);
         }
-        self.0.remove(0, 3 * due.len());
+        self.0.remove(0, 3 * due.fields.len());
         due
     }
 }
