@@ -36,9 +36,9 @@ const GATE_LOOK: Duration = Duration::from_millis(10);
 const GATES_AGAIN: Duration = Duration::from_millis(2);
 /// After being parked this often, a command waits for slots as long as it takes.
 const ATTEMPTS: u32 = 200;
-/// The same for gates. It is parked there once for each batch that is in the way; a long command is one attempt. Workers
-/// make way for who wants to be alone, so only a command whose own worker is busy, or makes way itself, whenever they
-/// do comes to this number.
+/// The same for gates. It is parked there once for each batch that is in the way; a long command is one attempt.
+/// Workers make way for who wants to be alone, so only a command whose own worker is busy, or makes way itself,
+/// whenever they do comes to this number.
 const GATE_ATTEMPTS: u32 = 100;
 
 /// What a command waits for.
