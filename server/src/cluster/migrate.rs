@@ -37,6 +37,8 @@ use crate::store::{Cause, Change, Removed, SlotGuard, WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
 const ROUNDS: usize = 16;
+/// So many bytes are written within a timeout (Redis: `migrateCommand`).
+const WRITTEN: usize = 64 * 1024;
 /// The longest status line of the target that is kept, bytes.
 const MAX_REPLY: usize = 64 * 1024;
 
@@ -275,7 +277,7 @@ impl Mover {
         let mut left = self.request.keys.clone();
         let mut link: Option<Link> = None;
         // Until the keys have been removed.
-        let _held = (!self.request.copy).then(|| self.engine.hold_writes(self.db, &left));
+        let _held = if self.request.copy { None } else { Some(self.engine.hold_writes(self.db, &left).await) };
         for round in 0..ROUNDS {
             let copies = self.copies(&left).await;
             if round > 0 {
@@ -446,7 +448,17 @@ impl Link {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), CmdError> {
-        within(self.timeout, self.stream.write_all(bytes), &CANNOT_WRITE).await
+        // The timeout is that of one step, as in Redis: a large value may take longer.
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written =
+                within(self.timeout, self.stream.write(&rest[..rest.len().min(WRITTEN)]), &CANNOT_WRITE).await?;
+            if written == 0 {
+                return Err(CANNOT_WRITE);
+            }
+            rest = &rest[written..];
+        }
+        Ok(())
     }
 
     /// Reads one reply; an error of the target is returned as a value.

@@ -71,8 +71,9 @@ impl Engine {
             Held::Gate(gate) => self.gate_over(gate, || {}).await,
             Held::Alone(gate) => self.gate_over(gate, || self.barrier.want(gate)).await,
             Held::Sent(db, slot) => {
-                let is_sent = || self.sending.is_busy((db, slot));
-                called(|ticket| self.sending.park((db, slot), ticket), is_sent, LOOK_AGAIN).await;
+                // Not longer: its slot may be closed, or may move, before the key has arrived.
+                let sent = called(|ticket| self.sending.park((db, slot), ticket), || false, LOOK_AGAIN);
+                sent.await;
             }
             Held::Again => {}
         }

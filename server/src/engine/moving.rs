@@ -52,8 +52,8 @@ impl Engine {
         let keys: Vec<_> = queue.iter().map(Queued::known).collect();
         let judged = self.judge(locked, db, without_channels(keys.iter().flatten()), now, route);
         match self.wait_for_any_sent(db, queue) {
-            Some(held) if judged.is_ok() => Err(held),
-            _ => Ok(judged),
+            Some(held) => Err(held),
+            None => Ok(judged),
         }
     }
 

@@ -178,13 +178,14 @@ impl Engine {
             Err(held) => return Step::Stop(Next::Held(held)),
         };
         prefetch(call.keys, session.db, &locked);
+        // First: while a copy is on the way, a key that has gone is not to be written at the target either.
+        if let Some(held) = self.wait_for_sent(session.db, call) {
+            return Step::Stop(Next::Held(held));
+        }
         if let Err(problem) = self.admit(&locked, session.db, call) {
             drop(locked);
             self.reject(session, Some(call.command), &problem, out);
             return Step::Next;
-        }
-        if let Some(held) = self.wait_for_sent(session.db, call) {
-            return Step::Stop(Next::Held(held));
         }
         let caller = self.caller(session, call.now, true);
         let caller = Caller { lent: session.lent.as_ref(), ..caller };

@@ -9,10 +9,11 @@
 //! Only commands on slots that are open look here, so others pay nothing. What changes a key otherwise (FLUSHALL, its
 //! expiry, a blocked client that is served) is not held; MIGRATE sees that and sends the key again.
 //!
-//! Invariant: a key is named before it is copied under its slot's lock, and writers look here under the same lock. So a
-//! write is either in the copy or waits until the key has gone.
+//! Invariants: a key is named before it is copied under its slot's lock, and writers look here under the same lock,
+//! even if the key has gone. So a write is either in the copy, or waits until no copy is on the way that could
+//! overwrite it. For the same reason a key is sent by one client at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -25,8 +26,8 @@ use crate::base::parking::{Parking, Ticket};
 use crate::command::{Flags, KnownKey};
 use crate::session::transaction::Queued;
 
-/// The keys of a slot that are being sent, each with the number of clients that send it.
-type Names = HashMap<Box<[u8]>, usize>;
+/// The keys of a slot that are being sent.
+type Names = HashSet<Box<[u8]>>;
 
 /// A slot of a database.
 type Place = (usize, SlotId);
@@ -47,7 +48,7 @@ pub(crate) struct HeldWrites {
 
 impl Sending {
     fn names(&self, place: Place, key: &[u8]) -> bool {
-        self.slots.lock().get(&place).is_some_and(|names| names.contains_key(key))
+        self.slots.lock().get(&place).is_some_and(|names| names.contains(key))
     }
 
     /// Whether a key of this slot is being sent.
@@ -55,38 +56,41 @@ impl Sending {
         self.slots.lock().contains_key(&place)
     }
 
-    /// Calls `ticket` when no key of this slot is being sent any more. `false`: none is.
+    /// Calls `ticket` when a key of this slot has been sent. `false`: none is being sent.
     pub(super) fn park(&self, place: Place, ticket: &Arc<Ticket>) -> bool {
         self.parking.leave(place, ticket);
         self.is_busy(place)
     }
 
-    fn begin(&self, db: usize, keys: &[Box<[u8]>]) {
+    /// Names the keys, unless one of them is named already; then returns the place of that one.
+    fn begin(&self, db: usize, keys: &[Box<[u8]>]) -> Result<(), Place> {
+        let places = keys.iter().map(|key| ((db, key_slot(key)), &**key));
         let mut slots = self.slots.lock();
-        for key in keys {
-            *slots.entry((db, key_slot(key))).or_default().entry(key.clone()).or_default() += 1;
+        let is_named = |(place, key): &(Place, &[u8])| slots.get(place).is_some_and(|names| names.contains(*key));
+        if let Some((place, _)) = places.clone().find(is_named) {
+            return Err(place);
         }
+        for (place, key) in places {
+            slots.entry(place).or_default().insert(key.into());
+        }
+        Ok(())
     }
 
     fn end(&self, db: usize, keys: &[Box<[u8]>]) {
-        let mut free = Vec::new();
+        let mut touched = BTreeSet::new();
         let mut slots = self.slots.lock();
         for key in keys {
             let place = (db, key_slot(key));
-            let Some(names) = slots.get_mut(&place) else { continue };
-            if let Some(senders) = names.get_mut(key) {
-                *senders -= 1;
-                if *senders == 0 {
-                    names.remove(key);
+            touched.insert(place);
+            if let Some(names) = slots.get_mut(&place) {
+                names.remove(key);
+                if names.is_empty() {
+                    slots.remove(&place);
                 }
-            }
-            if names.is_empty() {
-                slots.remove(&place);
-                free.push(place);
             }
         }
         drop(slots);
-        free.iter().for_each(|place| self.parking.wake_all(place));
+        touched.iter().for_each(|place| self.parking.wake_all(place));
     }
 }
 
@@ -100,9 +104,11 @@ impl Drop for HeldWrites {
 const WRITES: Flags = Flags::WRITE.and(Flags::MAY_REPLICATE);
 
 impl Engine {
-    /// Lets writes to these keys wait until the result is dropped.
-    pub(crate) fn hold_writes(self: &Arc<Self>, db: usize, keys: &[Box<[u8]>]) -> HeldWrites {
-        self.sending.begin(db, keys);
+    /// Lets writes to these keys wait until the result is dropped. Waits until no other client sends one of them.
+    pub(crate) async fn hold_writes(self: &Arc<Self>, db: usize, keys: &[Box<[u8]>]) -> HeldWrites {
+        while let Err((db, slot)) = self.sending.begin(db, keys) {
+            self.held_over(Held::Sent(db, slot)).await;
+        }
         HeldWrites { engine: self.clone(), db, keys: keys.to_vec() }
     }
 

@@ -17,7 +17,9 @@
 //! Growing splits one chunk at a time, and shrinking merges two: no operation costs more than a few chunks, however big
 //! the table is. The bytes of the whole table are known at any time without a walk.
 //!
-//! The hash has a seed that clients do not know, given when the table is made, because clients choose the members.
+//! The hash has a seed that clients do not know, given when the table is made, because clients choose the members. It
+//! is mixed with the first element: a table that is filled in the order of another (SINTERSTORE, SADD of what SMEMBERS
+//! returned) would otherwise get its elements in the order of their hashes, and each would have to pass all before it.
 
 mod chunk;
 mod element;
@@ -79,6 +81,12 @@ impl Tags {
     fn of(&self, field: &[u8]) -> u32 {
         (self.0.hash(field).0 >> 32) as u32
     }
+
+    /// Another order, for a table whose first element is this.
+    #[cold]
+    fn of_its_own(&self, first: &[u8]) -> Self {
+        Self(Hasher::new(self.0.hash(first).0))
+    }
 }
 
 /// How often [`Members::sample`] draws before it takes the next element it finds.
@@ -124,10 +132,14 @@ impl Members {
     /// Adds an element, or gives it another value; returns whether it is new. It does not expire. Without values,
     /// `value` is empty.
     pub(crate) fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+        if self.len == 0 {
+            self.tags = self.tags.of_its_own(field);
+        }
         self.set_until(field, value, NEVER)
     }
 
-    /// [`Members::set`] for an element that expires at `at`.
+    /// [`Members::set`] for an element that expires at `at`. The order of the table stays, since an index of expiries
+    /// refers to it.
     pub(crate) fn set_until(&mut self, field: &[u8], value: &[u8], at: UnixMillis) -> bool {
         let hash = self.tags.of(field);
         loop {

@@ -284,3 +284,20 @@ proptest! {
         }
     }
 }
+
+/// Elements that come in the order of their hashes pile up at the end of a chunk.
+#[test]
+fn a_table_that_is_filled_in_the_order_of_another_has_an_order_of_its_own() {
+    let texts = |table: &Members| table.iter().map(|member| member.field.to_vec()).collect::<Vec<_>>();
+    let mut first = Members::new(Values::None, 7);
+    for number in 0..1000 {
+        first.set(format!("member{number}").as_bytes(), b"");
+    }
+    let order = texts(&first);
+    let mut second = Members::new(Values::None, 7);
+    order.iter().for_each(|text| assert!(second.set(text, b"")));
+    let places: Vec<usize> = texts(&second).iter().filter_map(|text| order.iter().position(|it| it == text)).collect();
+    assert_eq!(places.len(), order.len());
+    let rising = places.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    assert!((400..600).contains(&rising), "{rising} of 999 follow their predecessors");
+}
