@@ -210,6 +210,10 @@ fn uncovered_slots_are_down() {
     client.ok("CONFIG SET cluster-require-full-coverage no");
     wait_until("the state to change", secs(10), || node.cmd("CLUSTER INFO").text().contains("cluster_state:ok"));
     assert_eq!(client.cmd(&format!("GET {key}")).text(), "CLUSTERDOWN Hash slot not served");
+    // The first key decides; the slots of others are compared with its slot.
+    assert_eq!(client.cmd(&format!("MSET {key} 1 foo 2")).text(), "CLUSTERDOWN Hash slot not served");
+    let crossslot = "CROSSSLOT Keys in request don't hash to the same slot";
+    assert_eq!(client.cmd(&format!("MSET foo 1 {key} 2")).text(), crossslot);
     client.ok("CLUSTER ADDSLOTS 100");
     assert!(!client.cmd(&format!("GET {key}")).is_error());
 }

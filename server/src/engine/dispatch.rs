@@ -296,6 +296,9 @@ impl Engine {
         let held_until = self.pause_gate(session, command, call.now);
         let moving = match self.pass_gates(session, call) {
             Ok(moving) => moving,
+            Err(problem) if self.is_being_promoted(session, &{ call }, &problem) => {
+                return Passed::Stopped(Step::Stop(Next::Held(Held::Role)));
+            }
             Err(problem) => return Passed::Stopped(self.refuse(session, Some(command), call.args, &problem, out)),
         };
         if let Some(until) = held_until

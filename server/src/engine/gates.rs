@@ -15,7 +15,7 @@ use super::call::Call;
 use super::handler::Command;
 use super::held::Held;
 use super::hot::Hot;
-use super::ports::{Route, RouteAsk};
+use super::ports::{Route, RouteAsk, Router};
 use super::state::PauseKind;
 use crate::command::{CmdError, Flags, Traits, error};
 use crate::config::ids;
@@ -175,13 +175,13 @@ impl Engine {
                 let spec = self.registry.by_index(queued.command).spec;
                 asked.write |= spec.is_write();
                 for key in &queued.keys {
-                    one_slot(&mut slot, key.slot)?;
+                    one_slot(&mut slot, key.slot).map_err(|first| cross_slot(&*router, asked, first))?;
                     asked.channel |= key.is_channel && spec.flags.has(Flags::PUBSUB);
                 }
             }
         } else {
             for known in call.keys {
-                one_slot(&mut slot, known.slot)?;
+                one_slot(&mut slot, known.slot).map_err(|first| cross_slot(&*router, asked, first))?;
                 // What is no key is a channel, or a cursor of CLUSTERSCAN, which reads keys.
                 asked.channel |= known.is_channel && command.flags.has(Flags::PUBSUB);
             }
@@ -212,17 +212,41 @@ impl Engine {
         }
     }
 
+    /// Whether a write was refused only because this node, which owns the keys' slot by now, is to become a primary:
+    /// the view is published at once, but a long command may keep the node from changing its role.
+    #[cold]
+    pub(super) fn is_being_promoted(&self, session: &Session, call: &Call<'_>, problem: &CmdError) -> bool {
+        let queue = session.multi.as_ref().filter(|_| call.command.traits.has(Traits::RUNS_THE_QUEUE));
+        let has_keys = queue.map_or(!call.keys.is_empty(), |multi| multi.queue.iter().any(|it| !it.keys.is_empty()));
+        // A replica that is to stay one does not own the slot, and was refused by the route.
+        self.cluster_enabled() && has_keys && *problem == error::READ_ONLY
+    }
+
     fn cluster_enabled(&self) -> bool {
         self.router.get().is_some()
     }
 }
 
 /// Adds the slot of a key to those of the keys before it; all must be the same.
+///
+/// # Errors
+/// The slot of the first key is another one; it is returned.
 #[inline]
-fn one_slot(slot: &mut Option<SlotId>, this: SlotId) -> Result<(), CmdError> {
-    if slot.is_some_and(|known| known != this) {
-        return Err(error::CROSS_SLOT);
+fn one_slot(slot: &mut Option<SlotId>, this: SlotId) -> Result<(), SlotId> {
+    match *slot {
+        Some(first) if first != this => Err(first),
+        _ => {
+            *slot = Some(this);
+            Ok(())
+        }
     }
-    *slot = Some(this);
-    Ok(())
+}
+
+/// The error for keys of several slots. A first slot that nobody serves is reported before the others are looked at.
+#[cold]
+fn cross_slot(router: &dyn Router, asked: RouteAsk, first: SlotId) -> CmdError {
+    match router.route(&RouteAsk { slot: first, ..asked }) {
+        Route::Refuse(problem) if problem == error::CLUSTER_DOWN_UNBOUND => problem,
+        _ => error::CROSS_SLOT,
+    }
 }

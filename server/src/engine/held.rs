@@ -54,6 +54,8 @@ pub(crate) enum Held {
     Alone(usize),
     /// Keys of this slot of a database, which are being sent to another node.
     Sent(usize, SlotId),
+    /// The change of this node's role to that of a primary.
+    Role,
     /// Nothing: the gates that it had passed are closed now. It passes them again, to be told why.
     Again,
 }
@@ -75,6 +77,7 @@ impl Engine {
                 let sent = called(|ticket| self.sending.park((db, slot), ticket), || false, LOOK_AGAIN);
                 sent.await;
             }
+            Held::Role => tokio::time::sleep(GATE_LOOK).await,
             Held::Again => {}
         }
     }

@@ -396,3 +396,19 @@ fn a_command_that_became_alone_obeys_the_state_that_the_node_has_by_then() {
     engine.state.replica.store(true, Ordering::Relaxed);
     assert!(matches!(engine.regate(&client.session, &call), Err(Held::Again)), "it would not reach the new primary");
 }
+
+/// The view is published before a long command lets the node change its role.
+#[test]
+fn a_write_to_a_replica_that_is_being_promoted_waits() {
+    let bench = Bench::new();
+    bench.engine.state.replica.store(true, Ordering::Relaxed);
+    let readonly = "-READONLY You can't write against a read only replica.\r\n";
+    assert_eq!(send(&bench, &mut bench.connect(), &[&["SET", "key", "1"]]), (None, readonly.to_owned()));
+    let router: Arc<dyn Router> = Arc::new(Losing(AtomicUsize::new(usize::MAX)));
+    bench.engine.set_router(Arc::downgrade(&router));
+    assert_eq!(send(&bench, &mut bench.connect(), &[&["FLUSHALL"]]), (None, readonly.to_owned()), "it has no key");
+    let mut client = bench.connect();
+    assert_eq!(send(&bench, &mut client, &[&["SET", "key", "1"]]).0, Some(Held::Role));
+    bench.engine.state.replica.store(false, Ordering::Relaxed);
+    assert_eq!(again(&bench, &mut client), (None, "+OK\r\n".to_owned()));
+}
