@@ -53,6 +53,24 @@ fn a_full_resynchronisation_carries_everything() {
     }
 }
 
+/// As in Redis, CLIENT LIST shows what a replica sends on its link, so that nobody takes it for an idle client.
+#[test]
+fn the_link_of_a_replica_is_a_client_that_is_heard() {
+    for (primary, replica) in PAIRS {
+        let (primary, replica) = (server(primary), server(replica));
+        follow(&replica, &primary);
+        let number = |line: &str, field: &str| {
+            let words = line.split(' ').filter_map(|word| word.split_once('='));
+            words.filter(|(name, _)| *name == field).find_map(|(_, value)| value.parse::<i64>().ok())
+        };
+        wait_until("the link to be older than the last acknowledgement", secs(30), || {
+            let line = primary.cmd("CLIENT LIST TYPE replica").text();
+            let (age, idle) = (number(&line, "age").unwrap_or(0), number(&line, "idle").unwrap_or(i64::MAX));
+            line.contains("cmd=replconf ") && age >= 3 && idle < age
+        });
+    }
+}
+
 /// The stream of writes after the snapshot: every kind of change, as Redis propagates it.
 #[test]
 fn the_stream_carries_every_kind_of_write() {

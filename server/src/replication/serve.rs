@@ -198,6 +198,8 @@ impl Link {
             Ok(0) => false,
             Ok(count) => {
                 self.input.extend_from_slice(&chunk[..count]);
+                let now = self.replication.engine.clock.now_ms();
+                self.handle.stats.last_interaction_ms.store(now, Ordering::Relaxed);
                 self.read_acks(intake)
             }
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
@@ -212,6 +214,9 @@ impl Link {
             match intake.parser.parse(rest, &Limits::authenticated(MAX_INPUT as u64), &mut intake.words) {
                 Ok(Parsed::Command { consumed }) => {
                     let args = Args::new(&rest[..consumed], &intake.words);
+                    if let Some(command) = self.replication.engine.registry.find_first(args) {
+                        self.handle.stats.last_command.store(command.index as u32 + 1, Ordering::Relaxed);
+                    }
                     if let Some(ack) = acknowledged(args) {
                         self.replication.acknowledge(self.handle.id, ack);
                     }
