@@ -30,6 +30,9 @@ pub(crate) struct Line {
 /// Bytes of the time: a plus sign, seconds, a point, six digits, a blank.
 const STAMP: usize = 32;
 
+/// A longer line is kept as it was made, with up to as much unused room.
+const COPIED_MAX: usize = 64 * 1024;
+
 impl Line {
     pub(crate) fn new() -> Self {
         Self { bytes: vec![b' '; STAMP] }
@@ -47,8 +50,10 @@ impl Line {
         let _ = write!(stamp, "+{}.{:06} ", now_us.div_euclid(1_000_000), now_us.rem_euclid(1_000_000));
         let start = STAMP.saturating_sub(stamp.len());
         self.bytes[start..STAMP].copy_from_slice(&stamp[..STAMP - start]);
-        // A monitor that does not read keeps it, so much unused room is not kept with it.
-        if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 8 {
+        // A monitor that does not read keeps it, so much unused room is not kept with it. A long line is not copied:
+        // there are few before the limit is reached, and the copy would count in addition to it.
+        let (len, room) = (self.bytes.len(), self.bytes.capacity());
+        if len <= COPIED_MAX && room > len + len / 8 {
             return Bytes::copy_from_slice(&self.bytes[start..]);
         }
         Bytes::from(self.bytes).slice(start..)
