@@ -106,7 +106,7 @@ fn exercise_hash(hash: &mut Hash, limits: &HashLimits, script: &[u8]) {
             }
             _ => {
                 let budget = usize::from(step[0] / 10);
-                let due = hash.take_due(at, budget).len();
+                let due = hash.take_due(at, budget).fields.len();
                 assert!(due <= budget);
                 assert!(due == budget || hash.next_expiry().is_none_or(|next| next >= at), "all that was due is taken");
                 -(due as isize)
