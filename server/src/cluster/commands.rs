@@ -242,16 +242,10 @@ fn when_saved(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>) -> Handled {
 /// missing in a slot that leaves is not created here: MIGRATE takes keys away, and a client that finds none is sent to
 /// the target. A transaction that changes the cluster runs alone.
 fn after_commands_under_way(ctx: &mut SessionCtx<'_, '_>) {
-    if ctx.session.in_exec {
-        return;
+    if !ctx.session.in_exec {
+        let engine = ctx.engine.clone();
+        ctx.session.hold_reply(async move { engine.begun_over().await });
     }
-    let (engine, before) = (ctx.engine.clone(), ctx.session.reply_after.take());
-    ctx.session.reply_after = Some(Box::pin(async move {
-        if let Some(before) = before {
-            before.await;
-        }
-        engine.begun_over().await;
-    }));
 }
 
 /// As [`run`], for changes that a transaction saves together: slots and epochs.

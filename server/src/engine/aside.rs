@@ -46,14 +46,10 @@ impl Engine {
             work.into_iter().for_each(|work| work());
             return;
         }
-        let before = session.reply_after.take();
-        session.reply_after = Some(Box::pin(async move {
-            if let Some(before) = before {
-                before.await;
-            }
+        session.hold_reply(async move {
             // An error means that the thread has ended as well.
             let _ = done.await;
-        }));
+        });
     }
 }
 

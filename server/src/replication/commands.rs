@@ -390,10 +390,10 @@ fn replicaof(this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     if ctx.session.in_exec {
         // A command inside EXEC cannot wait for the barrier. The change is made right after EXEC, before its reply is
         // sent.
-        ctx.session.reply_after = Some(Box::pin(async move {
+        ctx.session.hold_reply(async move {
             // An error means that the node stops.
             let _ = changed.await;
-        }));
+        });
         ctx.reply.ok();
         return Ok(Handled::Done);
     }

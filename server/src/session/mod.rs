@@ -172,6 +172,17 @@ impl Session {
         self.protocol == Protocol::Resp2 && self.handle.subscription_count() > 0
     }
 
+    /// Holds the reply of the running command back until this has ended, and whatever it is held back for already.
+    pub(crate) fn hold_reply(&mut self, until: impl Future<Output = ()> + 'static) {
+        let before = self.reply_after.take();
+        self.reply_after = Some(Box::pin(async move {
+            if let Some(before) = before {
+                before.await;
+            }
+            until.await;
+        }));
+    }
+
     /// The replies exceed the client's output limit. The commands are executed all the same, as in Redis.
     #[cold]
     pub(crate) fn exceed_output_limit(&mut self) {
