@@ -18,6 +18,7 @@ mod fix;
 mod flows;
 mod formation;
 mod hot_key;
+mod late_copies;
 mod local_links;
 mod memory_of_nodes;
 mod mixed;

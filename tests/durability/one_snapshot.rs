@@ -21,7 +21,7 @@ fn with_a_slow_replica(timeout_s: &str) -> (Node, Client) {
     for n in 0..48 {
         client.call(&["SET", &format!("k:{n}"), &"x".repeat(1_000_000)]);
     }
-    let mut replica = node.client();
+    let mut replica = Client::connect_narrow(node.port()).expect("it listens");
     replica.ok("REPLCONF capa eof capa psync2");
     replica.send(&["PSYNC", "?", "-1"]).expect("sent");
     wait_until("the full sync to begin", secs(20), || {

@@ -6,6 +6,10 @@
 //! our copy is the only one that counts, and the copy that wins contains every acknowledged write. Each key is copied
 //! and removed by itself, as soon as its slot can be locked: a long command in that slot delays only this client. In an
 //! open slot, writes to the keys wait until they have arrived ([`crate::engine::sending`]).
+//!
+//! A MIGRATE that gives up leaves copies on their way. If the keys are sent again, and written to at the target, such a
+//! copy would undo that. So the connection is reset, with what it has not sent yet, and the target runs no copy whose
+//! sender has left ([`Traits::NEEDS_ITS_SENDER`]).
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -18,6 +22,7 @@ use parking_lot::Mutex;
 use protocol::rdb::Writer;
 use protocol::resp::{Args, OwnedArgs, ReplyParser, Value};
 use protocol::slot::key_slot;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -274,19 +279,29 @@ impl Mover {
     }
 
     async fn run(&self) -> Result<(), CmdError> {
-        let mut left = self.request.keys.clone();
-        let mut link: Option<Link> = None;
+        let keys = &self.request.keys;
         // Until the keys have been removed.
-        let _held = if self.request.copy { None } else { Some(self.engine.hold_writes(self.db, &left).await) };
+        let _held = if self.request.copy { None } else { Some(self.engine.hold_writes(self.db, keys).await) };
+        let mut link: Option<Link> = None;
+        self.send_rounds(&mut link).await?;
+        if let Some(link) = link {
+            link.close();
+        }
+        Ok(())
+    }
+
+    /// Sends the keys until none has changed while it was on its way.
+    async fn send_rounds(&self, link: &mut Option<Link>) -> Result<(), CmdError> {
+        let mut left = self.request.keys.clone();
         for round in 0..ROUNDS {
             let copies = self.copies(&left).await;
             if round > 0 {
-                self.delete_rest(&mut link, &left, &copies).await?;
+                self.delete_rest(link, &left, &copies).await?;
             }
             if copies.is_empty() {
                 return Ok(());
             }
-            let (accepted, problem) = self.send(&mut link, &copies, self.request.replace || round > 0).await?;
+            let (accepted, problem) = self.send(link, &copies, self.request.replace || round > 0).await?;
             left = self.settle_when_allowed(copies, &accepted).await?;
             if let Some(problem) = problem {
                 return Err(problem);
@@ -444,7 +459,14 @@ impl Link {
             Ok(Err(_)) | Err(_) => return Err(CANNOT_CONNECT),
         };
         let _ = stream.set_nodelay(true);
+        // A link that breaks off is reset at once, with what is still unsent: the target runs nothing of it any more.
+        let _ = stream.set_zero_linger();
         Ok(Self { stream, parser: ReplyParser::new(), input: Vec::new(), timeout: request.timeout })
+    }
+
+    /// Closes the connection in the ordinary way: everything was answered.
+    fn close(self) {
+        let _ = SockRef::from(&self.stream).set_linger(None);
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), CmdError> {

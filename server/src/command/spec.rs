@@ -136,6 +136,9 @@ bits! {
         /// Touches neither keys nor state that a transaction may change as a whole: executed also while another command
         /// has the barrier.
         TOUCHES_NO_DATA = 7,
+        /// Sent by a server that moves a key here, and of no use once that server has given up: not run if the sender
+        /// has left.
+        NEEDS_ITS_SENDER = 8,
     }
 }
 

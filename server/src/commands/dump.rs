@@ -10,7 +10,8 @@ use super::integer;
 use super::strings::is_past;
 use crate::command::outcome::DONE;
 use crate::command::{
-    Arity, Categories, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
+    Arity, Categories, CmdError, CmdResult, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass,
+    Traits, error,
 };
 use crate::store::payload::{self, PayloadError};
 use crate::store::{AccessClock, Value};
@@ -36,6 +37,7 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .since("3.0.0")
         .summary("An internal command for migrating keys in a cluster")
         .syscmd()
+        .traits(Traits::NEEDS_ITS_SENDER)
         .complexity("O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).")
         .keys(&[KeySpec::at(1).ow().update()])
         .syntax("key:key ttl:integer serialized-value:string ['REPLACE@3.0.0] ['ABSTTL@5.0.0] [IDLETIME=seconds:integer@5.0.0] [FREQ=frequency:integer@5.0.0]")

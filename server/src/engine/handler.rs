@@ -64,7 +64,7 @@ pub(crate) struct Command {
     /// Whether its words may name keys, or channels that have a slot.
     pub has_keys: bool,
     /// Position of the only key of a keyed command that has just one and works in one database; it is looked up ahead
-    /// of the command's turn. 0 for any other command.
+    /// of the command's turn. 0 for any other command, and for one that needs its sender.
     pub home: usize,
 }
 

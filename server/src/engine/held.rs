@@ -56,6 +56,8 @@ pub(crate) enum Held {
     Sent(usize, SlotId),
     /// The change of this node's role to that of a primary.
     Role,
+    /// A handle of the connection's socket, to look whether its sender is still there.
+    Socket,
     /// Nothing: the gates that it had passed are closed now. It passes them again, to be told why.
     Again,
 }
@@ -78,7 +80,7 @@ impl Engine {
                 sent.await;
             }
             Held::Role => tokio::time::sleep(GATE_LOOK).await,
-            Held::Again => {}
+            Held::Socket | Held::Again => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use protocol::resp::{ArgRange, Args};
 
 use super::handler::{Command, Handler, SessionFn, Subsystem};
-use crate::command::{Declared, Flags, KeyedFn, KeyspaceFn, Spec};
+use crate::command::{Declared, Flags, KeyedFn, KeyspaceFn, Spec, Traits};
 
 /// A table passed in at wiring time.
 pub(crate) enum Table {
@@ -87,6 +87,7 @@ impl Registry {
                 has_keys: !spec.keys.is_empty() || spec.keys_fn.is_some(),
                 home: single_key(spec)
                     .filter(|_| matches!(handler, Handler::Keyed(_)) && spec.other_db.is_none())
+                    .filter(|_| !spec.traits.has(Traits::NEEDS_ITS_SENDER))
                     .unwrap_or(0),
             });
         };

@@ -18,8 +18,8 @@ use super::handler::{Handled, Handler, ReplyFuture, SessionCtx, Subsystem};
 use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient};
 use super::unit::Unit;
 use crate::command::locked::{Slots, place};
-use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, LockPlan, Locked, error};
-use crate::session::{ReplyMode, Session};
+use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, LockPlan, Locked, Traits, error};
+use crate::session::{Origin, ReplyMode, Session};
 
 impl Engine {
     /// Runs a command that takes its locks by itself, or runs alone.
@@ -178,6 +178,9 @@ impl Engine {
             Err(held) => return Step::Stop(Next::Held(held)),
         };
         prefetch(call.keys, session.db, &locked);
+        if let Some(step) = missing_sender(session, call) {
+            return step;
+        }
         // First: while a copy is on the way, a key that has gone is not to be written at the target either.
         if let Some(held) = self.wait_for_sent(session.db, call) {
             return Step::Stop(Next::Held(held));
@@ -289,6 +292,18 @@ impl Engine {
             // Nothing was written: a command that would have to wait cannot do that here.
             Step::Stop(_) => self.write_error(call.command, &error::NO_MULTI, out, session.protocol),
         }
+    }
+}
+
+/// Looks, under the command's locks, whether the sender is there that it needs. One that has left may already have
+/// moved the key here once more, and clients may have written to it: what was sent before must not overwrite that.
+fn missing_sender(session: &Session, call: &Call<'_>) -> Option<Step> {
+    if !call.command.traits.has(Traits::NEEDS_ITS_SENDER) || session.origin != Origin::Client {
+        return None;
+    }
+    match &session.socket {
+        None => Some(Step::Stop(Next::Held(Held::Socket))),
+        Some(socket) => socket.is_left().then_some(Step::Stop(Next::Close)),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::engine::stats::bump;
 use crate::engine::{Engine, dispatch::Next, intake::Intake};
 use crate::runtime::threads::{READ_BUFFER, Shared};
 use crate::session::client::{ClientHandle, Mail};
+use crate::session::socket::SocketHandle;
 use crate::session::{ReplyMode, Session};
 
 /// While a client is owed a reply, reading from it stops at about so many bytes.
@@ -182,6 +183,9 @@ impl Connection {
                     return Ok(Followed::On);
                 }
                 Next::Held(held) => {
+                    if held == Held::Socket {
+                        self.session.socket = Some(SocketHandle::of(&self.stream)?);
+                    }
                     let engine = self.engine.clone();
                     *waiting = Waiting::Held { over: Box::pin(async move { engine.held_over(held).await }), held };
                     return Ok(Followed::On);

@@ -15,6 +15,7 @@ pub(crate) mod client;
 pub(crate) mod clients;
 pub(crate) mod monitors;
 pub(crate) mod pubsub;
+pub(crate) mod socket;
 pub(crate) mod tally;
 pub(crate) mod tracking;
 pub(crate) mod transaction;
@@ -33,6 +34,7 @@ use crate::command::Traits;
 use crate::store::Spoiled;
 use client::ClientHandle;
 use client::parked::Parked;
+use socket::SocketHandle;
 use tally::Tally;
 use tracking::OwnTracking;
 use transaction::{Multi, Watched};
@@ -122,6 +124,8 @@ pub(crate) struct Session {
     pub is_monitor: bool,
     /// The next command was shown to monitors before: it runs again from the start.
     pub is_shown: bool,
+    /// Another handle of the connection's socket, once a command has needed one.
+    pub socket: Option<SocketHandle>,
     /// What a subsystem stores with the connection (replication: what a replica announced about itself).
     pub attached: Option<Box<dyn Any>>,
 }
@@ -163,6 +167,7 @@ impl Session {
             no_touch: false,
             is_monitor: false,
             is_shown: false,
+            socket: None,
             attached: None,
         }
     }
