@@ -420,30 +420,3 @@ DEBUG REPLYBUFFER RESIZING 1 2
 "#,
     );
 }
-
-/// Redis has no such form.
-#[test]
-#[ignore = "needs valkey 9: tests/run flows"]
-fn bits_from_a_start_on() {
-    compare(
-        Binary::Later("valkey9"),
-        &[],
-        r#"
-SET k foobar
-BITCOUNT k 0
-BITCOUNT k -1
-BITCOUNT k -2
-BITCOUNT k 3
-BITCOUNT k 100
-BITCOUNT k -100
-BITCOUNT k ""
-BITCOUNT k BIT
-BITCOUNT none 3
-BITCOUNT k 9223372036854775807
-BITCOUNT k 9223372036854775808
-BITCOUNT k -9223372036854775808
-LPUSH l a
-BITCOUNT l 0
-"#,
-    );
-}

@@ -174,7 +174,7 @@ fn bitcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
             let bytes = entry.value().string_bytes(&mut digits).ok_or(error::WRONG_TYPE)?;
             match args.len() {
                 2 => bits::count(bytes),
-                3..=5 => count_range(bytes, args)?,
+                4 | 5 => count_range(bytes, args)?,
                 _ => return Err(error::SYNTAX),
             }
         }
@@ -183,9 +183,8 @@ fn bitcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     DONE
 }
 
-/// Without an end, all from the start on is counted (Valkey 8.1; elsewhere it is a syntax error).
 fn count_range(bytes: &[u8], args: Args<'_>) -> Result<u64, CmdError> {
-    let (start, end) = (integer(&args[2])?, args.get(3).map_or(Ok(-1), integer)?);
+    let (start, end) = (integer(&args[2])?, integer(&args[3])?);
     // Two positions from the end in the wrong order are empty even if clamping would make them meet.
     if start < 0 && end < 0 && start > end {
         return Ok(0);
