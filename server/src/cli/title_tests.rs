@@ -30,5 +30,20 @@ fn the_place_of_the_words_is_read_from_any_name() {
     let fields: Vec<String> = (3..=52).map(|field| if field == 3 { "S".into() } else { field.to_string() }).collect();
     let area = Area::read(&format!("1 (a ) b) {}", fields.join(" "))).expect("well formed");
     assert_eq!((area.start, area.len), (48, 1));
+    assert_eq!(area.environment, 0, "it begins elsewhere");
     assert!(Area::read("1 (a) S 1 2").is_none());
+}
+
+#[test]
+fn a_long_title_takes_the_place_of_variables_that_nobody_reads_any_more() {
+    let mut fields: Vec<String> = (3..=52).map(|field| field.to_string()).collect();
+    fields[47] = "49".into();
+    let area = Area::read(&format!("1 (a) {}", fields.join(" "))).expect("well formed");
+    assert_eq!((area.len, area.environment), (1, 2), "it follows directly");
+    let variables = b"HOME=/root\0PATH=/bin\0RES_OPTIONS=rotate\0TERM=vt100\0";
+    for (count, may) in [(1, true), (11, true), (21, true), (22, false), (45, false)] {
+        assert_eq!(may_cover(variables, count), may, "{count}");
+    }
+    assert!(may_cover(b"A=1\0", 3) && !may_cover(b"A=1\0", 4), "a zero remains behind the title");
+    assert!(!may_cover(b"", 0) && !may_cover(b"A=1", 1), "there is none");
 }
