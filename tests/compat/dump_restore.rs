@@ -156,3 +156,101 @@ fn carry(from: &Node, to: &Node, key: &str) {
     };
     assert!(read(from, key) == read(to, "carried"), "{key} came out different");
 }
+
+/// A payload of a sorted set in one listpack; the checksum is that of nothing.
+fn small_zset(elements: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let mut entries = Vec::new();
+    for text in elements.iter().flat_map(|(member, score)| [member, score]) {
+        let start = entries.len();
+        match text.len() {
+            len @ 0..=63 => entries.push(0x80 | len as u8),
+            len => entries.extend([0xe0 | (len >> 8) as u8, len as u8]),
+        }
+        entries.extend_from_slice(text);
+        // The length of an entry, seven bits per byte, to be read from its end.
+        match entries.len() - start {
+            len @ 0..=127 => entries.push(len as u8),
+            len => entries.extend([(len >> 7) as u8, len as u8 | 0x80]),
+        }
+    }
+    let total = 6 + entries.len() + 1;
+    let mut payload = vec![0x11];
+    match total {
+        0..=63 => payload.push(total as u8),
+        _ => payload.extend([0x40 | (total >> 8) as u8, total as u8]),
+    }
+    payload.extend((total as u32).to_le_bytes());
+    payload.extend((2 * elements.len() as u16).to_le_bytes());
+    payload.extend(entries);
+    payload.extend([0xff, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    payload
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("\\x{byte:02x}"))
+}
+
+/// Redis reads scores of a listpack with `strtod`, and does not ask whether it has read all of the text.
+#[test]
+fn scores_of_small_sorted_sets_are_read_as_numbers_whatever_their_text() {
+    let long = [&b"1"[..].repeat(126), &b"e9"[..]].concat();
+    let texts: [&[u8]; 42] = [
+        b"2.50",
+        b"1e1",
+        b" 3",
+        b"\t3",
+        b"3 ",
+        b"3x",
+        b"x",
+        b"",
+        b"0x10",
+        b"0x1.8p3",
+        b"0x1p2000",
+        b"0x1p-2000",
+        b"1e400",
+        b"-1e400",
+        b"1e-400",
+        b"inf",
+        b"+inf",
+        b"-INFINITY",
+        b"infinityx",
+        b"1e",
+        b"1e+",
+        b"1e5x",
+        b"+5",
+        b"--5",
+        b".",
+        b".5",
+        b"5.",
+        b"007",
+        b"1_0",
+        b"1,5",
+        b"0",
+        b"0x",
+        b"-0x",
+        b"0xg",
+        b"-0",
+        b"+0",
+        b"9223372036854775808",
+        b"4.9e-324",
+        b"1.7976931348623157e309",
+        &[b'7'; 200],
+        &long,
+        b"1.0000000000000000000001",
+    ];
+    let mut script = "DEBUG SET-SKIP-CHECKSUM-VALIDATION 1\n".to_owned();
+    for text in texts {
+        let payload = quoted(&small_zset(&[(b"a", text)]));
+        script +=
+            &format!("RESTORE z 0 \"{payload}\" REPLACE\nZSCORE z a\nZRANGE z 0 -1 WITHSCORES\nZSCAN z 0\nDUMP z\n");
+        script += "ZADD z 1e5 b\nZRANGE z 0 -1 WITHSCORES\nZINCRBY z 1 b\nDUMP z\n";
+    }
+    script += "\
+== what Redis takes, although it is no sorted set
+{7.2 \"-ERR Bad data format\\r\\n\"} RESTORE z 0 \"NAN\"
+{7.2 \"-ERR Bad data format\\r\\n\"} RESTORE z 0 \"ORDER\"
+";
+    script = script.replace("NAN", &quoted(&small_zset(&[(b"a", b"nan")])));
+    script = script.replace("ORDER", &quoted(&small_zset(&[(b"a", b"2"), (b"b", b"1")])));
+    check(&script);
+}

@@ -51,6 +51,50 @@ pub(crate) fn parse_c_double(text: &[u8]) -> Option<f64> {
     parse_f64(text).or_else(|| is_decimal.then(|| std::str::from_utf8(text).ok()?.parse().ok())?)
 }
 
+/// Reads a float from the beginning of a text, as C's `strtod` does for a caller who does not ask where it stopped:
+/// what begins with no number is zero. `None` for NaN.
+pub(crate) fn parse_c_prefix(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let blanks = text.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == 0x0b).count();
+    let text = &text[blanks..];
+    let sign = usize::from(matches!(text.first(), Some(b'+' | b'-')));
+    let begins_with =
+        |word: &[u8]| text[sign..].get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if begins_with(b"nan") {
+        return None;
+    }
+    if begins_with(b"inf") {
+        return parse_f64(&text[..sign + 3]);
+    }
+    let is_hex = begins_with(b"0x");
+    let start = sign + if is_hex { 2 } else { 0 };
+    let is_digit = |byte: &u8| if is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let digits = |from: usize| text[from..].iter().take_while(|byte| is_digit(byte)).count();
+    let whole = digits(start);
+    let mut end = start + whole;
+    let mut fraction = 0;
+    if text.get(end) == Some(&b'.') {
+        fraction = digits(end + 1);
+        end += if whole + fraction > 0 { 1 + fraction } else { 0 };
+    }
+    if whole + fraction == 0 {
+        // Of `0x` without digits, only the zero is a number.
+        return Some(if is_hex && text[0] == b'-' { -0.0 } else { 0.0 });
+    }
+    if text.get(end).is_some_and(|byte| byte.eq_ignore_ascii_case(if is_hex { &b'p' } else { &b'e' })) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        let exponent = text[end + 1 + sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        end += if exponent > 0 { 1 + sign + exponent } else { 0 };
+    }
+    let number = &text[..end];
+    parse_c_double(number).or_else(|| {
+        // A hexadecimal number out of range; its exponent tells where.
+        let is_small = number.iter().skip_while(|byte| !byte.eq_ignore_ascii_case(&b'p')).nth(1) == Some(&b'-');
+        let magnitude = if is_small { 0.0 } else { f64::INFINITY };
+        is_hex.then_some(if number[0] == b'-' { -magnitude } else { magnitude })
+    })
+}
+
 /// The usual case, a few digits: no more than a float holds exactly.
 #[inline]
 fn parse_short_digits(text: &[u8]) -> Option<f64> {

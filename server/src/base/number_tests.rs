@@ -98,3 +98,36 @@ proptest! {
         prop_assert_eq!(parse_f64(&format_f64(value)), Some(value));
     }
 }
+
+#[test]
+fn a_float_is_read_from_the_beginning_of_a_text() {
+    for (text, value) in [
+        ("", 0.0),
+        ("x", 0.0),
+        (".", 0.0),
+        ("-.e5", 0.0),
+        ("3x", 3.0),
+        (" \t\x0b3 4", 3.0),
+        ("-5.", -5.0),
+        (".5.5", 0.5),
+        ("1e", 1.0),
+        ("1e+", 1.0),
+        ("1e+2x", 100.0),
+        ("1e400", f64::INFINITY),
+        ("-1e400x", f64::NEG_INFINITY),
+        ("1e-400", 0.0),
+        ("infx", f64::INFINITY),
+        ("-Infinity", f64::NEG_INFINITY),
+        ("in", 0.0),
+        ("0x", 0.0),
+        ("0xg", 0.0),
+        ("0x1.8p1q", 3.0),
+        ("0x1p", 1.0),
+        ("-0x1p2000", f64::NEG_INFINITY),
+        ("0x1p-2000", 0.0),
+        ("7\x008", 7.0),
+    ] {
+        assert_eq!(parse_c_prefix(text.as_bytes()), Some(value), "{text:?}");
+    }
+    assert_eq!(["nan", " -NAN(1)", "+nanx"].map(|text| parse_c_prefix(text.as_bytes())), [None; 3]);
+}
