@@ -93,3 +93,45 @@ fn an_orphaned_primary_gets_a_spare_replica() {
     assert_eq!(cluster.replicas_of(0).len(), 1);
     cluster.wait_stable();
 }
+
+/// Redis deletes them as soon as it hears of the new owner, whatever `redis-cli` was about to do with them.
+#[test]
+fn keys_of_a_slot_that_was_claimed_while_it_was_open_stay_until_somebody_decides() {
+    let mut cluster = ClusterSpec::new(3, 0).create();
+    let mut client = cluster.client();
+    let open: Vec<(u16, usize, usize)> = ["removed", "moved"]
+        .into_iter()
+        .map(|key| {
+            client.call(&["SET", key, "v"]);
+            let slot = key_slot(key.as_bytes());
+            let from = cluster.owner_of(slot);
+            let to = (from + 1) % 3;
+            open_half_way(&cluster, slot, (from, to), 0);
+            assert!(cluster.nodes[to].cmd(&format!("CLUSTER SETSLOT {slot} NODE {}", cluster.id(to))).is_ok());
+            (slot, from, to)
+        })
+        .collect();
+    cluster.wait_stable();
+    let count = |cluster: &Cluster, (slot, from, _): (u16, usize, usize)| {
+        cluster.nodes[from].cmd(&format!("CLUSTER COUNTKEYSINSLOT {slot}")).int()
+    };
+    for (key, &(slot, from, to)) in ["removed", "moved"].iter().zip(&open) {
+        assert!(cluster.nodes[from].cmd(&format!("GET {key}")).text().starts_with(&format!("MOVED {slot} ")));
+        assert!(cluster.nodes[to].cmd(&format!("GET {key}")).text().is_empty(), "the new owner has nothing yet");
+        assert_eq!(count(&cluster, (slot, from, to)), 1);
+    }
+    // The operator may drop them.
+    assert!(cluster.nodes[open[0].1].cmd(&format!("CLUSTER FLUSHSLOT {}", open[0].0)).is_ok());
+    assert_eq!(count(&cluster, open[0]), 0);
+    // After a restart the node says that it has some, and `redis-cli` moves them.
+    let (slot, from, to) = open[1];
+    assert!(cluster.nodes[from].cmd("SAVE").is_ok());
+    cluster.nodes[from].restart();
+    cluster.wait_all_ok();
+    let importing = format!("[{slot}-<-{}]", cluster.id(to));
+    assert!(cluster.nodes[from].cmd("CLUSTER NODES").text().contains(&importing));
+    cluster.cli(&["fix", &cluster.nodes[0].addr()]).expect_success();
+    cluster.wait_stable();
+    assert_eq!(cluster.client().call(&["GET", "moved"]).text(), "v");
+    assert_eq!((0..3).filter(|&node| count(&cluster, (slot, node, node)) == 1).count(), 1);
+}
