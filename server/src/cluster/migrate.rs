@@ -9,10 +9,10 @@
 //!
 //! A MIGRATE that gives up leaves copies on their way. If the keys are sent again, and written to at the target, such a
 //! copy would undo that. So the connection is reset, with what it has not sent yet, and the target runs no copy whose
-//! sender has left ([`Traits::NEEDS_ITS_SENDER`]).
+//! sender has left ([`Traits::NEEDS_ITS_SENDER`]). A connection on which everything was answered is kept for the next
+//! MIGRATE to the same target.
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -36,9 +36,10 @@ use crate::engine::changes::Settled;
 use crate::engine::handler::{Handled, SessionCtx, SessionFn, SessionResult};
 use crate::engine::held::Held;
 use crate::engine::state::PauseKind;
+use crate::runtime::kept_links::KeptLink;
 use crate::session::Session;
 use crate::session::client::ClientHandle;
-use crate::store::{Cause, Change, Removed, SlotGuard, WatchFlag, payload};
+use crate::store::{Cause, Change, Door, SlotGuard, WatchFlag, payload};
 
 /// How often a key that keeps changing is sent before MIGRATE gives up on it.
 const ROUNDS: usize = 16;
@@ -84,6 +85,18 @@ struct Request {
     replace: bool,
     auth: Option<OwnedArgs>,
     keys: Vec<Box<[u8]>>,
+}
+
+impl Request {
+    /// Under which a connection is kept: the target, and who asks. So nobody uses the rights of another.
+    fn link_name(&self) -> Vec<u8> {
+        let mut name = format!("{} {}", self.host, self.port.unwrap_or(0)).into_bytes();
+        for word in self.auth.iter().flat_map(|auth| auth.view().iter()) {
+            name.extend_from_slice(&(word.len() as u64).to_le_bytes());
+            name.extend_from_slice(word);
+        }
+        name
+    }
 }
 
 /// Redis: `migrateGetKeys`. The key is at its fixed place, or, if that is empty, the keys are everything after KEYS.
@@ -218,7 +231,7 @@ struct Watch {
 
 /// The removal of a key that the target accepted.
 enum Removal {
-    Done(Removed, Settled),
+    Done(Settled),
     KeyChanged,
 }
 
@@ -283,11 +296,11 @@ impl Mover {
         // Until the keys have been removed.
         let _held = if self.request.copy { None } else { Some(self.engine.hold_writes(self.db, keys).await) };
         let mut link: Option<Link> = None;
-        self.send_rounds(&mut link).await?;
-        if let Some(link) = link {
-            link.close();
+        let result = self.send_rounds(&mut link).await;
+        if let Some(kept) = link.and_then(Link::into_kept) {
+            self.engine.kept_links.keep(self.request.link_name(), kept, self.engine.clock.now_ms());
         }
-        Ok(())
+        result
     }
 
     /// Sends the keys until none has changed while it was on its way.
@@ -350,9 +363,9 @@ impl Mover {
                 match self.engine.visit(self.gate, place, settle).await? {
                     Ok(None) => break,
                     // Freed without the lock: a value may be large.
-                    Ok(Some(Removal::Done(removed, settled))) => {
-                        drop((removed, settled.garbage));
-                        self.own_copies.lock().extend(settled.own_invalid);
+                    Ok(Some(Removal::Done(mut settled))) => {
+                        self.own_copies.lock().append(&mut settled.own_invalid);
+                        self.engine.freeing.free_settled(settled);
                         break;
                     }
                     Ok(Some(Removal::KeyChanged)) => {
@@ -375,12 +388,33 @@ impl Mover {
         let mut effects = self.engine.unasked(&self.engine.hot.load());
         let change = Change { db: self.db, slot: slot.id(), key: &copy.key, cause: Cause::Moved };
         let removed = slot.remove(self.engine.keyspace.hash(&copy.key), change, &mut effects)?;
+        effects.discard(removed, Cause::Moved);
         effects.count(NotifyClass::Generic, "del", self.db, &copy.key);
-        Some(Removal::Done(removed, self.engine.settle(effects, self.client.id, Some(slot))))
+        Some(Removal::Done(self.engine.settle(effects, self.client.id, Some(slot))))
     }
 
-    /// Sends the copies. Returns which of them the target accepted, and its first error.
+    /// Sends the copies. Returns which of them the target accepted, and its first error. The target may have closed a
+    /// connection that was kept; then they are sent once more.
     async fn send(
+        &self,
+        link: &mut Option<Link>,
+        copies: &[Copied],
+        replace: bool,
+    ) -> Result<(Vec<bool>, Option<CmdError>), CmdError> {
+        if link.is_none() {
+            let kept = self.engine.kept_links.take(&self.request.link_name());
+            *link = kept.and_then(|kept| Link::again(kept, self.request.timeout));
+        }
+        match self.send_over(link, copies, replace).await {
+            Err(_) if link.as_ref().is_some_and(|link| link.is_stale) => {
+                *link = None;
+                self.send_over(link, copies, replace).await
+            }
+            result => result,
+        }
+    }
+
+    async fn send_over(
         &self,
         link: &mut Option<Link>,
         copies: &[Copied],
@@ -390,14 +424,16 @@ impl Mover {
         let mut bytes = Vec::new();
         if link.is_none() {
             *link = Some(Link::open(&self.engine, &self.request).await?);
-            if let Some(auth) = &self.request.auth {
-                push_command(&mut bytes, &auth.view().iter().collect::<Vec<_>>());
-                preamble += 1;
-            }
-            if self.request.db != 0 {
-                push_command(&mut bytes, &[b"SELECT", self.request.db.to_string().as_bytes()]);
-                preamble += 1;
-            }
+        }
+        let link = link.as_mut().ok_or(CANNOT_CONNECT)?;
+        // Also over a connection that was kept: the password may have changed.
+        if let Some(auth) = self.request.auth.as_ref().filter(|_| !std::mem::replace(&mut link.has_begun, true)) {
+            push_command(&mut bytes, &auth.view().iter().collect::<Vec<_>>());
+            preamble += 1;
+        }
+        if link.db != self.request.db {
+            push_command(&mut bytes, &[b"SELECT", self.request.db.to_string().as_bytes()]);
+            preamble += 1;
         }
         let verb: &[u8] = if self.engine.hot.load().cluster_enabled { b"RESTORE-ASKING" } else { b"RESTORE" };
         for copy in copies {
@@ -408,7 +444,6 @@ impl Mover {
             }
             push_command(&mut bytes, &words);
         }
-        let link = link.as_mut().ok_or(CANNOT_CONNECT)?;
         link.write(&bytes).await?;
         let mut problem = None;
         for _ in 0..preamble {
@@ -417,6 +452,8 @@ impl Mover {
         // Without the password or the database, none of the following commands reached the right place; otherwise each
         // key has its own result.
         let admitted = problem.is_none();
+        link.db = self.request.db;
+        link.is_broken |= !admitted;
         let mut accepted = Vec::with_capacity(copies.len());
         for _ in copies {
             match link.read().await {
@@ -424,6 +461,7 @@ impl Mover {
                     accepted.push(refused.is_none() && admitted);
                     problem = problem.or(refused);
                 }
+                Err(broken) if link.is_stale => return Err(broken),
                 // Keys acknowledged before have moved; the others are still here.
                 Err(broken) => {
                     accepted.resize(copies.len(), false);
@@ -447,6 +485,16 @@ struct Link {
     parser: ReplyParser,
     input: Vec<u8>,
     timeout: Duration,
+    /// The database that is selected at the target.
+    db: i64,
+    /// Something was sent for this command.
+    has_begun: bool,
+    /// It served another command before, and nothing was read for this one yet.
+    was_kept: bool,
+    /// It was kept, and the target has closed it since.
+    is_stale: bool,
+    /// It cannot be used any more.
+    is_broken: bool,
 }
 
 impl Link {
@@ -459,24 +507,66 @@ impl Link {
             Ok(Err(_)) | Err(_) => return Err(CANNOT_CONNECT),
         };
         let _ = stream.set_nodelay(true);
-        // A link that breaks off is reset at once, with what is still unsent: the target runs nothing of it any more.
-        let _ = stream.set_zero_linger();
-        Ok(Self { stream, parser: ReplyParser::new(), input: Vec::new(), timeout: request.timeout })
+        Ok(Self::over(stream, request.timeout))
     }
 
-    /// Closes the connection in the ordinary way: everything was answered.
-    fn close(self) {
+    fn over(stream: TcpStream, timeout: Duration) -> Self {
+        // A link that breaks off is reset at once, with what is still unsent: the target runs nothing of it any more.
+        let _ = stream.set_zero_linger();
+        Self {
+            stream,
+            parser: ReplyParser::new(),
+            input: Vec::new(),
+            timeout,
+            db: 0,
+            has_begun: false,
+            was_kept: false,
+            is_stale: false,
+            is_broken: false,
+        }
+    }
+
+    /// A connection that was kept. `None`: the target has closed it, or has sent what nobody asked for.
+    fn again(kept: KeptLink, timeout: Duration) -> Option<Self> {
+        let stream = TcpStream::from_std(kept.stream).ok()?;
+        let is_silent = stream.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        is_silent.then(|| Self { db: kept.db, was_kept: true, ..Self::over(stream, timeout) })
+    }
+
+    /// What is left of it for the next command, if everything was answered. From then on it closes in the ordinary way.
+    fn into_kept(self) -> Option<KeptLink> {
+        if self.is_broken || !self.input.is_empty() {
+            return None;
+        }
         let _ = SockRef::from(&self.stream).set_linger(None);
+        let stream = self.stream.into_std().ok()?;
+        Some(KeptLink { stream, db: self.db })
+    }
+
+    /// The result of one step of input or output.
+    fn settle<T>(
+        &mut self,
+        step: Result<io::Result<T>, tokio::time::error::Elapsed>,
+        problem: &CmdError,
+    ) -> Result<T, CmdError> {
+        let is_late = step.is_err();
+        step.ok().and_then(Result::ok).ok_or_else(|| self.fail(is_late, problem))
+    }
+
+    fn fail(&mut self, is_late: bool, problem: &CmdError) -> CmdError {
+        self.is_broken = true;
+        self.is_stale = self.was_kept && !is_late;
+        problem.clone()
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), CmdError> {
         // The timeout is that of one step, as in Redis: a large value may take longer.
         let mut rest = bytes;
         while !rest.is_empty() {
-            let written =
-                within(self.timeout, self.stream.write(&rest[..rest.len().min(WRITTEN)]), &CANNOT_WRITE).await?;
+            let step = tokio::time::timeout(self.timeout, self.stream.write(&rest[..rest.len().min(WRITTEN)])).await;
+            let written = self.settle(step, &CANNOT_WRITE)?;
             if written == 0 {
-                return Err(CANNOT_WRITE);
+                return Err(self.fail(false, &CANNOT_WRITE));
             }
             rest = &rest[written..];
         }
@@ -489,6 +579,7 @@ impl Link {
             match self.parser.parse(&self.input) {
                 Ok(Some((value, used))) => {
                     self.input.drain(..used);
+                    self.was_kept = false;
                     return Ok(match value {
                         Value::Error(text) => {
                             Some(CmdError::quoting("ERR Target instance replied with error: ", &text, ""))
@@ -497,10 +588,11 @@ impl Link {
                     });
                 }
                 Ok(None) if self.input.len() < MAX_REPLY => {}
-                Ok(None) | Err(_) => return Err(CANNOT_READ),
+                Ok(None) | Err(_) => return Err(self.fail(false, &CANNOT_READ)),
             }
-            if within(self.timeout, self.stream.read_buf(&mut self.input), &CANNOT_READ).await? == 0 {
-                return Err(CANNOT_READ);
+            let step = tokio::time::timeout(self.timeout, self.stream.read_buf(&mut self.input)).await;
+            if self.settle(step, &CANNOT_READ)? == 0 {
+                return Err(self.fail(false, &CANNOT_READ));
             }
         }
     }
@@ -527,17 +619,6 @@ async fn connect(engine: &Engine, host: &str, port: u16) -> io::Result<TcpStream
 fn was_turned_away(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
     matches!(kind, ConnectionRefused | ConnectionReset | HostUnreachable)
-}
-
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = io::Result<T>>,
-    problem: &CmdError,
-) -> Result<T, CmdError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(_)) | Err(_) => Err(problem.clone()),
-    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,10 @@ pub(crate) struct DataLimits {
     pub lazy_expire: bool,
     /// `lazyfree-lazy-user-del`: DEL acts, and is counted, as UNLINK.
     pub lazy_user_del: bool,
+    /// `lazyfree-lazy-user-flush`: FLUSHALL and FLUSHDB are asynchronous unless they say otherwise.
+    pub lazy_user_flush: bool,
+    /// `lazyfree-lazy-server-del`: values that commands replace count as freed lazily.
+    pub lazy_server_del: bool,
     /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ works then, IDLETIME does not.
     pub lfu: Option<Lfu>,
     /// `cluster-enabled`: database 0 is the only one, whatever `databases` says.
@@ -182,8 +186,8 @@ pub(crate) struct KeyspaceCtx<'a> {
     pub role: Role,
     /// Large structures to be dropped after everything is unlocked.
     pub garbage: Vec<Box<dyn Send>>,
-    /// Drop `garbage` on another thread (FLUSHALL ASYNC).
-    pub drop_elsewhere: bool,
+    /// Drop `garbage`, which has so many keys, on another thread (FLUSHALL ASYNC).
+    pub drop_elsewhere: Option<u64>,
     /// The handler removed all keys of all databases, so the file on disk must be emptied too.
     pub flushed_all: bool,
     /// How long to wait for a slot; `None` for as long as it takes.
@@ -379,14 +383,22 @@ impl Data<'_> {
         }
         let (is_lfu, now) = (self.lfu.is_some(), self.now);
         let slot = self.slots.at(self.db, key.slot);
-        let existed = if slot.is_plain() && !is_lfu {
+        let existed = if slot.is_plain() && !is_lfu && !self.effects.lazy_server_del {
             // The usual case looks for the slot only once.
             slot.set_clock(AccessClock::at(now));
             slot.set_string(key.hash, key.bytes, value, ttl)
         } else {
             self.is_gone(self.db, key, FIELDS_PER_LOOK);
             self.set_clock(self.db, key);
-            self.slots.at(self.db, key.slot).set_string(key.hash, key.bytes, value, ttl)
+            let slot = self.slots.at(self.db, key.slot);
+            if self.effects.lazy_server_del
+                && let Some(replaced) = slot.take_collection(key.hash, key.bytes, value, ttl)
+            {
+                self.effects.discard(replaced, Cause::Written);
+                true
+            } else {
+                slot.set_string(key.hash, key.bytes, value, ttl)
+            }
         };
         if !existed {
             self.effects.notify(NotifyClass::New, "new", self.db, key.bytes);
@@ -423,7 +435,7 @@ impl Data<'_> {
         self.is_gone(self.db, key, FIELDS_PER_LOOK);
         self.set_clock(self.db, key);
         match self.slots.at(self.db, key.slot).insert(key.hash, key.bytes, value, None) {
-            Some(old) => self.effects.discard(old),
+            Some(old) => self.effects.discard(old, Cause::Written),
             None => self.effects.notify(NotifyClass::New, "new", self.db, key.bytes),
         }
     }
@@ -431,17 +443,12 @@ impl Data<'_> {
     /// Notes the creation of a key, even if it replaced another (Redis removes that one first).
     fn made_in(&mut self, db: usize, key: &Key<'_>, old: Option<Removed>) {
         if let Some(old) = old {
-            self.effects.discard(old);
+            self.effects.discard(old, Cause::Written);
         }
         self.effects.notify(NotifyClass::New, "new", db, key.bytes);
     }
 
-    /// Removes a key that is not expired: one change, with its event. Returns whether it existed.
-    pub(crate) fn delete(&mut self, key: &Key<'_>) -> bool {
-        !self.is_gone(self.db, key, FIELDS_PER_LOOK) && self.delete_even_expired(key)
-    }
-
-    /// [`Self::delete`] for a key that may be expired.
+    /// Removes a key, expired or not: one change, with its event. Returns whether it existed.
     pub(crate) fn delete_even_expired(&mut self, key: &Key<'_>) -> bool {
         let existed = self.remove_in(self.db, key, Cause::Deleted);
         if existed {
@@ -450,11 +457,23 @@ impl Data<'_> {
         existed
     }
 
+    /// Removes a key that is not expired, since a client asks for just that: one change, with its event. `lazily`: in
+    /// Redis the value is freed beside its commands. Returns whether it existed.
+    pub(crate) fn delete(&mut self, key: &Key<'_>, lazily: bool) -> bool {
+        if self.is_gone(self.db, key, FIELDS_PER_LOOK) {
+            return false;
+        }
+        let Some(removed) = self.take(key) else { return false };
+        self.effects.discard_as(removed, lazily);
+        self.effects.count(NotifyClass::Generic, "del", self.db, key.bytes);
+        true
+    }
+
     /// Removes a key and drops its value; returns whether it existed.
     fn remove_in(&mut self, db: usize, key: &Key<'_>, cause: Cause) -> bool {
         let Self { slots, effects, .. } = self;
         let removed = slots.at(db, key.slot).remove(key.hash, key.change(db, cause), &mut **effects);
-        removed.map(|removed| effects.discard(removed)).is_some()
+        removed.map(|removed| effects.discard(removed, cause)).is_some()
     }
 
     /// Removes a key to store it elsewhere; the command notes its own events.
@@ -475,7 +494,7 @@ impl Data<'_> {
     /// Counts as many changes.
     pub(crate) fn emptied_at_once(&mut self, key: &Key<'_>, class: NotifyClass, event: &'static str, elements: usize) {
         if let Some(removed) = self.take(key) {
-            self.effects.discard(removed);
+            self.effects.discard(removed, Cause::Deleted);
         }
         self.effects.notify(class, event, self.db, key.bytes);
         self.effects.notify(NotifyClass::Generic, "del", self.db, key.bytes);

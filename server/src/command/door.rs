@@ -55,15 +55,26 @@ impl Door for Effects {
 
     /// Strings are dropped at once: keeping them costs more than freeing them.
     #[inline]
-    fn discard(&mut self, removed: Removed) {
-        match removed.value() {
-            ValueRef::Int(_) | ValueRef::Str(_) => drop(removed),
-            ValueRef::Collection(_) => self.keep_for_later(removed),
-        }
+    fn discard(&mut self, removed: Removed, cause: Cause) {
+        let lazily = match cause {
+            Cause::Expired | Cause::FieldsExpired(_) | Cause::LastFieldExpired(_) => self.lazy_expire,
+            Cause::Written | Cause::Lessened | Cause::Deleted | Cause::Moved => self.lazy_server_del,
+            Cause::Evicted => false,
+        };
+        self.discard_as(removed, lazily);
     }
 }
 
 impl Effects {
+    /// Drops a removed value when no slot is locked. `lazily`: in Redis that happens beside its commands.
+    #[inline]
+    pub(crate) fn discard_as(&mut self, removed: Removed, lazily: bool) {
+        match removed.value() {
+            ValueRef::Int(_) | ValueRef::Str(_) => drop(removed),
+            ValueRef::Collection(_) => self.keep_for_later(removed, lazily),
+        }
+    }
+
     /// Propagates the deletion of a key that no command deletes, before the command that found it.
     fn propagate_deletion(&mut self, db: usize, verb: &[u8], key: &[u8]) {
         if self.propagating {

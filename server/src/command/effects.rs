@@ -7,7 +7,7 @@
 use protocol::resp::OwnedArgs;
 use smallvec::SmallVec;
 
-use crate::store::Removed;
+use crate::store::{Garbage, Removed};
 
 /// Classes of keyspace events, with the bits of `notify-keyspace-events` (Redis: NOTIFY_*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub(crate) struct Listeners {
     pub tracking: bool,
     /// `lazyfree-lazy-expire`: expired keys are propagated as UNLINK instead of DEL.
     pub lazy_expire: bool,
+    /// `lazyfree-lazy-server-del`: values that commands replace count as freed lazily.
+    pub lazy_server_del: bool,
 }
 
 /// Beside the event classes: clients cache keys.
@@ -97,6 +99,8 @@ pub(crate) struct Effects {
     pub propagating: bool,
     /// See [`Listeners`].
     pub lazy_expire: bool,
+    /// See [`Listeners`].
+    pub lazy_server_del: bool,
     /// The event classes that are switched on, and `TRACKING`: one test tells whether a change has any listener.
     heard: u32,
     /// Lookups that found their key, and that did not.
@@ -123,21 +127,22 @@ pub(crate) struct Rest {
     /// Keys (database, name) that may now serve a blocked client.
     pub ready: SmallVec<[(usize, Box<[u8]>); 1]>,
     /// Collections that are dropped after the slots are unlocked.
-    pub garbage: Vec<Removed>,
+    pub garbage: Garbage,
 }
 
 impl Effects {
     /// Fresh effects for one command.
     #[inline(always)]
     pub(crate) fn new(listeners: Listeners) -> Self {
-        let Listeners { propagating, notify_mask, tracking, lazy_expire } = listeners;
+        let Listeners { propagating, notify_mask, tracking, lazy_expire, lazy_server_del } = listeners;
         let heard = notify_mask | if tracking { TRACKING } else { 0 };
-        Self { propagating, lazy_expire, heard, ..Self::default() }
+        Self { propagating, lazy_expire, lazy_server_del, heard, ..Self::default() }
     }
 
     /// Fresh effects with the same listeners.
     pub(crate) fn renewed(&self) -> Self {
-        Self { propagating: self.propagating, lazy_expire: self.lazy_expire, heard: self.heard, ..Self::default() }
+        let Self { propagating, lazy_expire, lazy_server_del, heard, .. } = *self;
+        Self { propagating, lazy_expire, lazy_server_del, heard, ..Self::default() }
     }
 
     /// Whether there is any listener to events, or any client that caches keys. If not, changes need no announcement.
@@ -206,8 +211,8 @@ impl Effects {
     }
 
     /// Keeps a removed value until the slots are unlocked.
-    pub(super) fn keep_for_later(&mut self, removed: Removed) {
-        self.rest().garbage.push(removed);
+    pub(super) fn keep_for_later(&mut self, removed: Removed, lazily: bool) {
+        self.rest().garbage.push(removed, lazily);
     }
 
     /// Propagates a command before the command itself, in its database.

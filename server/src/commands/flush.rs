@@ -65,16 +65,16 @@ fn flushall(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn flush(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>, databases: std::ops::Range<usize>) -> CmdResult {
-    ctx.drop_elsewhere = match args.get(1) {
+    let elsewhere = match args.get(1) {
         _ if args.len() > 2 => return Err(error::SYNTAX),
-        None => false,
+        None => ctx.limits.lazy_user_flush,
         Some(word) if word.eq_ignore_ascii_case(b"SYNC") => false,
         Some(word) if word.eq_ignore_ascii_case(b"ASYNC") => true,
         Some(_) => return Err(error::SYNTAX),
     };
-    for db in databases {
-        ctx.effects.dirty += empty(ctx, db);
-    }
+    let removed = databases.map(|db| empty(ctx, db)).sum();
+    ctx.effects.dirty += removed;
+    ctx.drop_elsewhere = elsewhere.then_some(removed);
     // Clients that cache keys are notified even if there were no keys.
     ctx.effects.invalidate_all();
     // Propagated even if there were no keys: a replica may hold keys that are expired here.

@@ -59,7 +59,7 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .summary("Determine the type stored at key")
         .keys(&[KeySpec::at(1).ro()])
         .syntax("key:key"),
-    Declared::new("UNLINK", Arity::at_least(2), Group::Generic, Flags::WRITE.and(Flags::FAST), del as KeyedFn)
+    Declared::new("UNLINK", Arity::at_least(2), Group::Generic, Flags::WRITE.and(Flags::FAST), unlink as KeyedFn)
         .since("4.0.0")
         .summary("Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.")
         .complexity("O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.")
@@ -68,12 +68,20 @@ pub(crate) static COMMANDS: &[Declared<KeyedFn>] = &[
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
 ];
 
-/// DEL and UNLINK: both drop large values after the slot is unlocked.
 fn del(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    delete(ctx, args, ctx.limits.lazy_user_del)
+}
+
+fn unlink(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    delete(ctx, args, true)
+}
+
+/// DEL and UNLINK: both drop large values after the slot is unlocked. Only INFO tells them apart.
+fn delete(ctx: &mut KeyedCtx<'_>, args: Args<'_>, lazily: bool) -> CmdResult {
     let mut deleted = 0;
     for word in args.skip(1) {
         let key = ctx.data.key(word);
-        deleted += i64::from(ctx.data.delete(&key));
+        deleted += i64::from(ctx.data.delete(&key, lazily));
     }
     ctx.reply.int(deleted);
     DONE

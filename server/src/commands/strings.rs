@@ -238,7 +238,7 @@ fn getdel(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Deletes an existing key, and propagates only that instead of the command.
 pub(super) fn delete(ctx: &mut KeyedCtx<'_>, key: &Key<'_>, lazy: bool) {
-    ctx.data.delete(key);
+    ctx.data.delete(key, lazy);
     let verb: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
     ctx.data.effects.propagate_instead(&[verb, key.bytes]);
 }

@@ -262,7 +262,7 @@ impl Engine {
         }
         self.settle_tally(&mut unit.tally);
         self.settle_tracking();
-        unit.free();
+        unit.free(self);
     }
 
     /// Serves the waiters of these keys. `false`: a slot was locked for longer than `patience`; keys not yet done are

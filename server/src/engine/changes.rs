@@ -21,7 +21,7 @@ use crate::command::effects::{Invalid, Rest};
 use crate::command::{Effects, Listeners, Role};
 use crate::session::Session;
 use crate::session::client::ClientId;
-use crate::store::{AccessClock, Cause, Change, Cleared, Removed, Slot, StringValue, Ttl};
+use crate::store::{AccessClock, Cause, Change, Cleared, Garbage, Slot, StringValue, Ttl};
 
 /// Keys removed from a slot before its lock is released.
 const KEYS_PER_LOCK: usize = 256;
@@ -34,7 +34,7 @@ pub(super) type ReadyKeys = Vec<(usize, Box<[u8]>)>;
 #[must_use]
 pub(crate) struct Settled {
     /// Values to drop when no slot is locked.
-    pub garbage: Vec<Removed>,
+    pub garbage: Garbage,
     /// Keys that the client has copies of and changed itself; it is notified after its reply ([`Engine::tell_own`]).
     pub own_invalid: Vec<Box<[u8]>>,
     /// Keys that may serve blocked clients.
@@ -50,6 +50,7 @@ impl Engine {
             notify_mask: hot.notify_mask,
             tracking: self.tracking.is_on(),
             lazy_expire: hot.limits.lazy_expire,
+            lazy_server_del: hot.limits.lazy_server_del,
         }
     }
 
@@ -114,7 +115,7 @@ impl Engine {
         let settled = self.settle(effects, 0, Some(&mut guard));
         drop(guard);
         // Only now, without the lock: a value may be large.
-        drop(settled);
+        self.freeing.free_settled(settled);
     }
 
     /// Creates a string, unless the key is there already. As DEBUG POPULATE has it in Redis, it is not propagated.
@@ -145,13 +146,14 @@ impl Engine {
         let removed = guard.remove_some(KEYS_PER_LOCK, hash, (0, slot), Cause::Moved, &mut effects);
         let settled = self.settle(effects, 0, Some(&mut guard));
         drop(guard);
-        drop(settled);
+        self.freeing.free_settled(settled);
         removed > 0
     }
 
     /// Removes all keys of these databases. The caller holds the barrier, and drops the returned data after releasing
     /// it.
     pub(crate) fn flush(&self, databases: Range<usize>) -> Vec<Cleared> {
+        self.local_expiries.forget();
         let mut effects = self.unasked(&self.hot.load());
         // Clients that cache keys are notified even if there were none.
         effects.invalidate_all();

@@ -35,6 +35,7 @@ impl Engine {
     /// CONFIG RESETSTAT.
     pub(crate) fn reset_stats(&self) {
         self.stats.reset();
+        self.freeing.reset();
         self.contention().iter().for_each(|(_, waits)| waits.reset());
     }
 }

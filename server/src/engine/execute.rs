@@ -14,9 +14,9 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::call::Call;
 use super::handler::Command;
+use super::local_expiries::Written;
 use super::unit::Unit;
 use crate::base::rng::Rng;
-use crate::base::thread;
 use crate::command::locked::Slots;
 use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, Listeners, LockPlan,
@@ -115,7 +115,11 @@ impl Engine {
                 may_block: caller.may_block,
                 serving: caller.serving,
             };
+            let written = Written::on_replica(self, &{ call }, caller.role, caller.db, &ctx.data.slots);
             let result = handler(&mut ctx, args);
+            if let Some(written) = written {
+                written.remember(self, &{ call }, &ctx.data.slots);
+            }
             (result, ctx.reply.is_full(), ctx.data.slots.is_stray())
         };
         unit.over_limit |= is_full;
@@ -174,7 +178,7 @@ impl Engine {
             now: call.now,
             role: caller.role,
             garbage: Vec::new(),
-            drop_elsewhere: false,
+            drop_elsewhere: None,
             flushed_all: false,
             patience,
             busy: None,
@@ -209,9 +213,8 @@ impl Engine {
             self.settle_tally(&mut unit.tally);
             unit.keep_file_work(disk.flushed_all());
         }
-        if elsewhere && !garbage.is_empty() {
-            // If no thread can be started, the closure is dropped here and frees the data.
-            let _ = thread::spawn("lazyfree", move || drop(garbage));
+        if let Some(keys) = elsewhere.filter(|_| !garbage.is_empty()) {
+            self.freeing.free_elsewhere(garbage, keys);
         }
         called
     }

@@ -8,8 +8,8 @@
 //! It runs on the control thread and never waits ([`super::tries`]): a slot that a command holds is skipped, and the
 //! next cycle looks at it first.
 //!
-//! A replica removes nothing by itself; it applies its primary's DEL. While writes are paused nothing may change
-//! either.
+//! A replica removes nothing by itself; it applies its primary's DEL. Only keys to which its own clients gave an expiry
+//! are its own affair ([`super::local_expiries`]). While writes are paused nothing may change either.
 
 use std::sync::atomic::Ordering;
 
@@ -18,10 +18,8 @@ use protocol::slot::SlotId;
 use super::Engine;
 use super::hot::Hot;
 use super::state::PauseKind;
-use crate::base::thread;
-use crate::command::Role;
 use crate::command::locked::{Place, place, slot_at};
-use crate::store::{Removed, ValueRef};
+use crate::store::{Garbage, Removed, ValueRef};
 
 /// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
 const SLOTS_PER_CYCLE: usize = 4096;
@@ -41,7 +39,7 @@ struct Round<'a> {
     looked: usize,
     /// Slots that were locked.
     missed: Vec<Place>,
-    garbage: Vec<Removed>,
+    garbage: Garbage,
 }
 
 /// The result of a look at a slot.
@@ -59,6 +57,10 @@ impl Engine {
         if !self.may_expire(now) {
             return 0;
         }
+        if self.state.is_replica() {
+            return self.expire_local(now, budget);
+        }
+        self.local_expiries.forget();
         let hot = self.hot.load();
         let mut before = std::mem::take(&mut *self.state.expire_missed.lock());
         let mut round = Round {
@@ -69,7 +71,7 @@ impl Engine {
             removed: 0,
             looked: 0,
             missed: Vec::new(),
-            garbage: Vec::new(),
+            garbage: Garbage::default(),
         };
         while let Some(place) = before.pop() {
             if let Look::Stop = round.look_at(place) {
@@ -85,16 +87,27 @@ impl Engine {
         missed.sort_unstable();
         missed.dedup();
         *self.state.expire_missed.lock() = missed;
-        free(garbage);
+        self.free_expired(garbage);
         removed
     }
 
     /// Whether this node removes keys at all now.
     fn may_expire(&self, now: i64) -> bool {
         self.state.active_expire.load(Ordering::Relaxed)
-            && self.state.role(now) == Role::Primary
             && self.state.paused(now).0 == PauseKind::None
             && !self.state.loading.load(Ordering::Relaxed)
+    }
+
+    /// Frees what was removed, with no lock held; on a thread of its own if there is a large collection.
+    pub(super) fn free_expired(&self, garbage: Garbage) {
+        let is_large =
+            |removed: &Removed| matches!(removed.value(), ValueRef::Collection(all) if all.len() >= MANY_ELEMENTS);
+        if garbage.values().iter().any(is_large) {
+            let objects = garbage.objects();
+            self.freeing.free_elsewhere(garbage, objects);
+        } else {
+            self.freeing.free(garbage);
+        }
     }
 }
 
@@ -141,25 +154,13 @@ impl Round<'_> {
             if removed < batch {
                 removed += slot.expire_due_fields((db, id), self.now, batch - removed, &mut effects);
             }
-            self.garbage.extend(engine.settle(effects, 0, Some(&mut slot)).garbage);
+            self.garbage.append(engine.settle(effects, 0, Some(&mut slot)).garbage);
             self.removed += removed;
             if removed < batch {
                 break;
             }
         }
         Look::Done
-    }
-}
-
-/// Frees what was removed, with no lock held. A large collection is freed on its own thread.
-fn free(garbage: Vec<Removed>) {
-    let is_large =
-        |removed: &Removed| matches!(removed.value(), ValueRef::Collection(all) if all.len() >= MANY_ELEMENTS);
-    let (large, small): (Vec<_>, Vec<_>) = garbage.into_iter().partition(is_large);
-    drop(small);
-    if !large.is_empty() {
-        // If no thread can be started, the closure is dropped here and frees the data.
-        let _ = thread::spawn("lazyfree", move || drop(large));
     }
 }
 

@@ -78,6 +78,8 @@ impl Hot {
                 hll_sparse_max_bytes: config.memory(ids::HLL_SPARSE_MAX_BYTES) as usize,
                 lazy_expire: config.bool(ids::LAZYFREE_LAZY_EXPIRE),
                 lazy_user_del: config.bool(ids::LAZYFREE_LAZY_USER_DEL),
+                lazy_user_flush: config.bool(ids::LAZYFREE_LAZY_USER_FLUSH),
+                lazy_server_del: config.bool(ids::LAZYFREE_LAZY_SERVER_DEL),
                 lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu").then(|| Lfu {
                     log_factor: config.int(ids::LFU_LOG_FACTOR) as u32,
                     decay_minutes: config.int(ids::LFU_DECAY_TIME) as u32,
@@ -137,6 +139,8 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::HLL_SPARSE_MAX_BYTES,
     ids::LAZYFREE_LAZY_EXPIRE,
     ids::LAZYFREE_LAZY_USER_DEL,
+    ids::LAZYFREE_LAZY_USER_FLUSH,
+    ids::LAZYFREE_LAZY_SERVER_DEL,
     ids::MAXMEMORY_POLICY,
     ids::LFU_LOG_FACTOR,
     ids::LFU_DECAY_TIME,

@@ -23,6 +23,7 @@ mod contention;
 pub(crate) mod dispatch;
 pub(crate) mod execute;
 pub(crate) mod expire_cycle;
+mod freeing;
 mod gates;
 pub(crate) mod handler;
 pub(crate) mod held;
@@ -30,6 +31,7 @@ pub(crate) mod hot;
 pub(crate) mod info;
 pub(crate) mod intake;
 pub(crate) mod lifecycle;
+mod local_expiries;
 pub(crate) mod long;
 pub(crate) mod monitor;
 mod moving;
@@ -74,6 +76,7 @@ use arc_swap::ArcSwap;
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::logging::NodeLog;
+use crate::runtime::kept_links::KeptLinks;
 use crate::session::clients::Clients;
 use crate::session::monitors::Monitors;
 use crate::session::pubsub::PubSub;
@@ -81,9 +84,11 @@ use crate::session::tracking::Tracking;
 use crate::store::Keyspace;
 use barrier::Barrier;
 use contention::Contention;
+use freeing::Freeing;
 use handler::{SUBSYSTEMS, Service, Subsystem};
 use hot::Hot;
 use info::InfoState;
+use local_expiries::LocalExpiries;
 use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
 use registry::Registry;
@@ -109,6 +114,10 @@ pub(crate) struct Engine {
     pub info: InfoState,
     pub contention: Contention,
     pub sending: Sending,
+    pub freeing: Freeing,
+    /// Connections that MIGRATE may use again.
+    pub kept_links: KeptLinks,
+    pub local_expiries: LocalExpiries,
     /// The part of the configuration that the hot path reads, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
@@ -152,6 +161,9 @@ impl Engine {
             info: InfoState::default(),
             contention: Contention::default(),
             sending: Sending::default(),
+            freeing: Freeing::default(),
+            kept_links: KeptLinks::default(),
+            local_expiries: LocalExpiries::default(),
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),

@@ -31,7 +31,7 @@ macro_rules! counters {
 counters! {
     connections_received, commands_processed, net_input_bytes, net_output_bytes, rejected_connections,
     sync_full, sync_partial_ok, sync_partial_err, expired_keys, expired_subkeys, expired_stale_perc_x100, expired_time_cap_reached, evicted_keys,
-    keyspace_hits, keyspace_misses, pubsub_messages, latest_fork_usec, total_forks, migrate_cached_sockets,
+    keyspace_hits, keyspace_misses, pubsub_messages, latest_fork_usec, total_forks,
     unexpected_error_replies, total_error_replies, reads_processed, writes_processed, dump_payload_sanitizations,
     net_repl_input_bytes, net_repl_output_bytes, client_output_limit_disconnections, query_buffer_limit_disconnections,
 }

@@ -19,7 +19,7 @@ use crate::command::effects::{Propagate, Rest};
 use crate::session::Session;
 use crate::session::client::ClientId;
 use crate::session::tally::Tally;
-use crate::store::Removed;
+use crate::store::Garbage;
 
 /// What becomes visible at once: one command, or a whole transaction.
 #[derive(Default)]
@@ -45,7 +45,7 @@ struct Gathered {
     ops: Vec<(usize, OwnedArgs)>,
     ready: ReadyKeys,
     /// Removed collections, dropped after the locks are released.
-    garbage: Vec<Removed>,
+    garbage: Garbage,
     /// Keys that a parked command changed and that its client has cached.
     own_invalid: Vec<Box<[u8]>>,
     /// Work on the file on disk, after all keys were removed.
@@ -117,9 +117,9 @@ impl Unit {
 
     /// Frees what the unit collected; its locks are released.
     #[inline(always)]
-    pub(super) fn free(self) {
+    pub(super) fn free(self, engine: &Engine) {
         if self.gathered.is_some() {
-            free(self);
+            free(self, engine);
         } else {
             // There is nothing to drop, and skipping the second check saves one percent of a pipelined command.
             std::mem::forget(self);
@@ -167,7 +167,7 @@ impl Unit {
     pub(super) fn keep(&mut self, Settled { garbage, own_invalid, ready }: Settled) {
         if !(garbage.is_empty() && own_invalid.is_empty() && ready.is_empty()) {
             let gathered = self.gathered();
-            gathered.garbage.extend(garbage);
+            gathered.garbage.append(garbage);
             gathered.own_invalid.extend(own_invalid);
             gathered.ready.extend(ready);
         }
@@ -195,8 +195,10 @@ impl Unit {
 }
 
 #[cold]
-fn free(unit: Unit) {
-    drop(unit);
+fn free(mut unit: Unit, engine: &Engine) {
+    if let Some(gathered) = &mut unit.gathered {
+        engine.freeing.free(std::mem::take(&mut gathered.garbage));
+    }
 }
 
 impl Engine {
@@ -214,6 +216,6 @@ impl Engine {
         {
             session.last_write_offset = feed.offset();
         }
-        unit.free();
+        unit.free(self);
     }
 }

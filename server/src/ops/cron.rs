@@ -52,6 +52,7 @@ impl Ops {
                 if tick % SLOW == 0 {
                     this.engine.info.sample_memory(&this.engine.keyspace);
                     this.close_idle(now);
+                    this.engine.kept_links.tidy(now);
                     this.close_slow_readers(now, &mut above);
                 }
             }

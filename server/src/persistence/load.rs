@@ -210,6 +210,7 @@ fn limits(engine: &Engine) -> PayloadLimits {
 /// the old contents, to be dropped outside the barrier, which the caller holds.
 pub(crate) fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
     let keyspace = &engine.keyspace;
+    engine.local_expiries.forget();
     let mut effects = engine.unasked(&engine.hot.load());
     effects.invalidate_all();
     let hash = |key: &[u8]| keyspace.hash(key);

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod descriptors;
+pub(crate) mod kept_links;
 pub(crate) mod process;
 pub(crate) mod share;
 pub(crate) mod task_group;

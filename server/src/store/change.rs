@@ -71,8 +71,8 @@ pub(crate) trait Door {
     /// A swap of databases, or the end of a whole slot, concerns a client that is blocked on this key.
     fn ready(&mut self, db: usize, key: &[u8]);
 
-    /// Takes what was removed, to be dropped when no slot is locked.
-    fn discard(&mut self, removed: Removed);
+    /// Takes what was removed, or replaced, to be dropped when no slot is locked.
+    fn discard(&mut self, removed: Removed, cause: Cause);
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Door for Witness {
         self.ready.push((db, key.to_vec()));
     }
 
-    fn discard(&mut self, removed: Removed) {
+    fn discard(&mut self, removed: Removed, _cause: Cause) {
         self.removed.push(removed);
     }
 }

@@ -80,7 +80,14 @@ impl Removed {
 }
 
 /// The former contents of a slot: drop it after the lock is released.
-pub(crate) struct Cleared(#[expect(dead_code, reason = "kept only to be dropped later")] Table);
+pub(crate) struct Cleared(Table);
+
+impl Cleared {
+    /// Number of keys.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
 
 /// One hash slot of one database. See the top of the file.
 pub(crate) struct Slot {
@@ -234,6 +241,26 @@ impl Slot {
         false
     }
 
+    /// [`Slot::set_string`] for a key that holds a collection, which is returned to be dropped without the lock.
+    /// `None`: it holds none, and nothing is done.
+    pub(crate) fn take_collection(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        value: StringValue<'_>,
+        ttl: Ttl,
+    ) -> Option<Removed> {
+        let entry = self.get(hash, key).filter(|entry| entry.ty() != Type::String)?;
+        let expire = match ttl {
+            Ttl::Keep => entry.expire_at(),
+            Ttl::Clear => None,
+            Ttl::At(at) => Some(at),
+        };
+        let removed = self.get_mut(hash, key).map(EntryMut::detach);
+        self.add(hash.tag(), Entry::new_string(key, value, expire, self.clock()));
+        removed
+    }
+
     /// Sets a key to a value of any type, replacing its old value. Returns what was removed, to be dropped without the
     /// lock.
     pub(crate) fn insert(
@@ -295,7 +322,7 @@ impl Slot {
         for key in &keys {
             let change = Change { db: home.0, slot: home.1, key, cause };
             if let Some(removed) = self.remove(hash(key), change, door) {
-                door.discard(removed);
+                door.discard(removed, cause);
             }
         }
         keys.len()
@@ -411,7 +438,7 @@ impl Slot {
     ) -> bool {
         let due = self.get(hash, change.key).is_some_and(|entry| entry.is_expired(now));
         if due && let Some(removed) = self.remove(hash, Change { cause: Cause::Expired, ..change }, door) {
-            door.discard(removed);
+            door.discard(removed, Cause::Expired);
         }
         due
     }
@@ -439,7 +466,7 @@ impl Slot {
                 .expect("an expiry in the index belongs to an entry");
             let removed = EntryMut { slot: self, at, tag: due.tag }.detach();
             self.tell(Change { db: home.0, slot: home.1, key: removed.key(), cause: Cause::Expired }, true, None, door);
-            door.discard(removed);
+            door.discard(removed, Cause::Expired);
         }
         budget
     }

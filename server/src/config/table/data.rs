@@ -54,14 +54,14 @@ directives! {
     ACTIVEREHASHING = boolean("activerehashing", true).no_effect();
     /// Free memory of evicted keys in the background.
     LAZYFREE_LAZY_EVICTION = boolean("lazyfree-lazy-eviction", false).no_effect();
-    /// Free memory of expired keys in the background.
-    LAZYFREE_LAZY_EXPIRE = boolean("lazyfree-lazy-expire", false).no_effect();
-    /// Free memory of overwritten keys in the background.
-    LAZYFREE_LAZY_SERVER_DEL = boolean("lazyfree-lazy-server-del", false).no_effect();
+    /// Propagate the removal of expired keys as UNLINK, and count them as lazily freed.
+    LAZYFREE_LAZY_EXPIRE = boolean("lazyfree-lazy-expire", false);
+    /// Count values that other commands than DEL replace or remove as lazily freed.
+    LAZYFREE_LAZY_SERVER_DEL = boolean("lazyfree-lazy-server-del", false);
     /// Make DEL work as UNLINK.
-    LAZYFREE_LAZY_USER_DEL = boolean("lazyfree-lazy-user-del", false).no_effect();
+    LAZYFREE_LAZY_USER_DEL = boolean("lazyfree-lazy-user-del", false);
     /// Make FLUSHALL, FLUSHDB and SCRIPT FLUSH asynchronous unless SYNC is given.
-    LAZYFREE_LAZY_USER_FLUSH = boolean("lazyfree-lazy-user-flush", false).no_effect();
+    LAZYFREE_LAZY_USER_FLUSH = boolean("lazyfree-lazy-user-flush", false);
     /// The most memory of the data set; 0 is unlimited.
     MAXMEMORY = memory("maxmemory", 0, u64::MAX, 0).no_effect();
     /// Which keys make room when maxmemory is reached.

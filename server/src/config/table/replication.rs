@@ -32,7 +32,7 @@ directives! {
     /// Whether Sentinel shows this replica.
     REPLICA_ANNOUNCED = boolean("replica-announced", true);
     /// Free the old data in the background when a full sync replaces it.
-    REPLICA_LAZY_FLUSH = boolean("replica-lazy-flush", false).alias("slave-lazy-flush").no_effect();
+    REPLICA_LAZY_FLUSH = boolean("replica-lazy-flush", false).alias("slave-lazy-flush");
     /// Replicas leave eviction to their primary.
     REPLICA_IGNORE_MAXMEMORY = boolean("replica-ignore-maxmemory", true).alias("slave-ignore-maxmemory").no_effect();
     /// Replicas go on although they cannot write to disk.

@@ -268,8 +268,8 @@ pub(super) static MEMORY: &[Field] = &[
     ("mem_aof_buffer", zero),
     ("mem_allocator", |_| Value::text("mimalloc")),
     ("active_defrag_running", zero),
-    ("lazyfree_pending_objects", zero),
-    ("lazyfreed_objects", zero),
+    ("lazyfree_pending_objects", |facts| Value::bytes(facts.engine.freeing.pending())),
+    ("lazyfreed_objects", |facts| Value::bytes(facts.engine.freeing.freed())),
 ];
 
 pub(super) static STATS: &[Field] = &[
@@ -310,8 +310,8 @@ pub(super) static STATS: &[Field] = &[
     ("pubsubshard_channels", |facts| Value::Int(facts.engine.pubsub.channel_count(Kind::Shard) as i64)),
     ("latest_fork_usec", counter!(latest_fork_usec)),
     ("total_forks", counter!(total_forks)),
-    ("migrate_cached_sockets", counter!(migrate_cached_sockets)),
-    ("slave_expires_tracked_keys", zero),
+    ("migrate_cached_sockets", |facts| Value::Int(facts.engine.kept_links.len() as i64)),
+    ("slave_expires_tracked_keys", |facts| Value::Int(facts.engine.local_expiries.len() as i64)),
     ("active_defrag_hits", zero),
     ("active_defrag_misses", zero),
     ("active_defrag_key_hits", zero),

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::wire::{End, Wire};
 use crate::base::thread;
+use crate::config::ids;
 use crate::persistence::load::{self, Finished, Load, Loaded};
 use crate::replication::Replication;
 use crate::replication::core::LinkPhase;
@@ -91,7 +92,8 @@ impl Placement {
                 self.arrive(&finished.loaded).map(|()| old)
             })?
         };
-        drop(old);
+        // As in Redis, whatever `replica-lazy-flush` says.
+        engine.freeing.free_cleared(old, true);
         Ok(())
     }
 
@@ -105,8 +107,8 @@ impl Placement {
             self.replication.persistence.note_loading(0, length);
             Ok::<_, End>(engine.flush(0..engine.keyspace.databases()))
         })?;
-        // Before the new keys are loaded, so that both need not be in memory together.
-        drop(old);
+        // Before the new keys are loaded, so that both need not be in memory together, unless that is asked for.
+        engine.freeing.free_cleared(old, engine.config.bool(ids::REPLICA_LAZY_FLUSH));
         let loaded = self.read(&mut file, length);
         // A stopping node leaves it at that: it stays LOADING to its end, so that no partial data set is saved.
         if !self.is_stopping() {
