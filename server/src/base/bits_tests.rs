@@ -19,7 +19,9 @@ fn strings() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn counting_equals_counting_bit_by_bit(bytes in strings()) {
-        prop_assert_eq!(count(&bytes), spelled(&bytes).iter().filter(|bit| **bit).count() as u64);
+        let counted = spelled(&bytes).iter().filter(|bit| **bit).count() as u64;
+        prop_assert_eq!(count(&bytes), counted);
+        prop_assert_eq!(count_vertically(&bytes), counted);
     }
 
     #[test]
