@@ -3,6 +3,7 @@
 //! Texts that are canonical integers are stored as integers. To a client they are the same element, so comparisons here
 //! compare texts, however each side is stored.
 
+use super::ending::Ending;
 use crate::base::number::{I64_MAX_CHARS, parse_i64};
 
 /// One element as it is stored.
@@ -87,7 +88,7 @@ impl Eq for OwnedElement {}
 /// each.
 #[derive(Clone, Copy, Debug)]
 pub struct Needle<'a> {
-    text: &'a [u8],
+    text: Ending<'a>,
     int: Option<i64>,
 }
 
@@ -95,7 +96,13 @@ impl<'a> Needle<'a> {
     /// Prepares `text`.
     pub fn new(text: &'a [u8]) -> Self {
         let int = if text.len() <= I64_MAX_CHARS { parse_i64(text) } else { None };
-        Needle { text, int }
+        Needle { text: Ending::of(text), int }
+    }
+
+    /// The text.
+    #[inline(always)]
+    pub(super) fn text(&self) -> Ending<'a> {
+        self.text
     }
 
     /// Whether `element` has this text.
@@ -103,7 +110,7 @@ impl<'a> Needle<'a> {
     pub fn matches(&self, element: Element<'_>) -> bool {
         match element {
             Element::Int(value) => self.int == Some(value),
-            Element::Bytes(bytes) => bytes == self.text,
+            Element::Bytes(bytes) => bytes == self.text.text(),
         }
     }
 }

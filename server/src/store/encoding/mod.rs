@@ -5,6 +5,7 @@
 //! every function on a value may rely on its invariants.
 
 pub(crate) mod element;
+pub(in crate::store) mod ending;
 pub(crate) mod intset;
 pub(crate) mod listpack;
 pub(crate) mod pack;

@@ -18,7 +18,7 @@
 use super::element::{Element, Needle};
 pub(crate) use super::listpack::Place;
 use super::listpack::entry::{
-    BACK_LENGTH_MAX, Draft, TERMINATOR, back_length_size, body_len, decode_body, entry_len, write_back_length,
+    BACK_LENGTH_MAX, Draft, TERMINATOR, back_length_size, body_len, decode_body, entry_len, is_text, write_back_length,
 };
 use super::listpack::{COUNT_UNKNOWN, FRAME_BYTES, HEADER_BYTES, Listpack};
 use crate::store::entry::good_size;
@@ -106,11 +106,11 @@ impl<'a> PackRef<'a> {
     pub(crate) fn find(self, needle: &Needle<'_>) -> Option<Place> {
         let mut place = 0;
         while place < self.bytes.len() {
-            let (element, len) = decode_body(&self.bytes[place..]);
-            if needle.matches(element) {
+            let end = place + body_len(&self.bytes[place..]);
+            if is_text(self.bytes, place, end, needle) {
                 return Some(place);
             }
-            place += len;
+            place = end;
         }
         None
     }
@@ -118,14 +118,20 @@ impl<'a> PackRef<'a> {
     /// Where the two elements are whose first is this text, in a pack of pairs.
     #[inline]
     pub(crate) fn find_pair(self, needle: &Needle<'_>) -> Option<(Place, Place)> {
-        let mut place = 0;
+        self.find_pair_number(needle).map(|(_, first, second)| (first, second))
+    }
+
+    /// [`Self::find_pair`], and the number of the pair.
+    #[inline]
+    pub(crate) fn find_pair_number(self, needle: &Needle<'_>) -> Option<(usize, Place, Place)> {
+        let (mut place, mut number) = (0, 0);
         while place < self.bytes.len() {
-            let (element, len) = decode_body(&self.bytes[place..]);
-            let second = place + len;
-            if needle.matches(element) {
-                return Some((place, second));
+            let second = place + body_len(&self.bytes[place..]);
+            if is_text(self.bytes, place, second, needle) {
+                return Some((number, place, second));
             }
             place = second + body_len(&self.bytes[second..]);
+            number += 1;
         }
         None
     }

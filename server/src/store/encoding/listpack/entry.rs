@@ -14,7 +14,7 @@
 //! from the end: every byte but the first has its top bit set.
 
 use crate::base::number::{I64_MAX_CHARS, parse_i64};
-use crate::store::encoding::element::Element;
+use crate::store::encoding::element::{Element, Needle};
 
 const STR_6BIT: u8 = 0x80;
 const INT_13BIT: u8 = 0xc0;
@@ -217,10 +217,25 @@ pub(in crate::store::encoding) fn entry_len(bytes: &[u8]) -> usize {
 #[inline(always)]
 pub(in crate::store::encoding) fn body_len(bytes: &[u8]) -> usize {
     match bytes[0] {
-        // The usual case, checked before all others.
+        // The usual cases, checked before all others.
         head @ STR_6BIT..INT_13BIT => 1 + (head & 0x3f) as usize,
+        0..STR_6BIT => 1,
         _ => other_body_len(bytes),
     }
+}
+
+/// Whether the entry that begins at `place`, whose header and data end at `end`, has this text.
+#[inline(always)]
+pub(in crate::store::encoding) fn is_text(bytes: &[u8], place: usize, end: usize, needle: &Needle<'_>) -> bool {
+    if !matches!(bytes[place], STR_6BIT..INT_13BIT) {
+        return is_other_text(&bytes[place..], needle);
+    }
+    let text = needle.text();
+    end - place - 1 == text.text().len() && text.is_at(bytes, place + 1, end)
+}
+
+fn is_other_text(bytes: &[u8], needle: &Needle<'_>) -> bool {
+    needle.matches(decode_body(bytes).0)
 }
 
 fn other_body_len(bytes: &[u8]) -> usize {

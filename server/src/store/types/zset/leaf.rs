@@ -12,6 +12,7 @@
 
 use std::cmp::Ordering;
 
+use crate::store::encoding::ending::Ending;
 use crate::store::entry::{good_size, spent};
 
 /// The most elements of a leaf.
@@ -23,12 +24,6 @@ pub(super) const MOST_BYTES: usize = 16 * 1024;
 pub(super) const JOINED: usize = MOST - MOST / 5;
 
 const _: () = assert!(MOST_BYTES <= u16::MAX as usize, "ends are 16 bits");
-
-/// The last eight bytes; 0 for a shorter text.
-#[inline(always)]
-fn tail_of(text: &[u8]) -> u64 {
-    text.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-}
 
 /// Elements in order. See the top of the file.
 #[derive(Clone, Debug)]
@@ -95,21 +90,17 @@ impl Leaf {
     /// The place of a member.
     #[inline]
     pub(super) fn find(&self, member: &[u8]) -> Option<usize> {
-        let tail = tail_of(member);
+        let last = self.len.checked_sub(1)?;
+        let wanted = Ending::of(member);
         let mut start = 0;
-        for at in 0..self.len {
-            let end = self.end(at);
-            // The length and the last bytes nearly always tell, without a call for each member.
-            if end - start == member.len()
-                && let text = &self.bytes[start..end]
-                && tail_of(text) == tail
-                && text == member
-            {
+        for (at, end) in self.ends[..last].iter().enumerate() {
+            let end = usize::from(*end);
+            if end - start == member.len() && wanted.is_at(&self.bytes, start, end) {
                 return Some(at);
             }
             start = end;
         }
-        None
+        (self.bytes[start..] == *member).then_some(last)
     }
 
     /// How many elements are less than this one.

@@ -38,16 +38,8 @@ pub(super) fn reversed_range<'a>(packed: PackRef<'a>, start: usize, count: usize
 
 /// Number, place and score of a member.
 pub(super) fn find(packed: PackRef<'_>, member: &[u8]) -> Option<(usize, Place, f64)> {
-    let needle = Needle::new(member);
-    let (mut place, mut number) = ((!packed.is_empty()).then_some(0), 0);
-    while let Some(at) = place {
-        let score = packed.after(at)?;
-        if needle.matches(packed.element(at)) {
-            return Some((number, at, score_of(packed.element(score))));
-        }
-        (place, number) = (packed.after(score), number + 1);
-    }
-    None
+    let (number, place, score) = packed.find_pair_number(&Needle::new(member))?;
+    Some((number, place, score_of(packed.element(score))))
 }
 
 /// Adds an element whose member is not there.
