@@ -81,7 +81,7 @@ impl Engine {
         {
             self.disk_gate(hot)?;
         }
-        if writes {
+        if writes && (self.state.is_replica() || hot.min_replicas_to_write > 0) {
             self.write_gates(hot)?;
         }
         if self.state.is_replica()
@@ -119,6 +119,7 @@ impl Engine {
         if refused { Err(error::MISCONF_BGSAVE) } else { Ok(()) }
     }
 
+    #[cold]
     fn write_gates(&self, hot: &Hot) -> Result<(), CmdError> {
         if self.state.is_replica() {
             return if hot.replica_read_only { Err(error::READ_ONLY) } else { Ok(()) };

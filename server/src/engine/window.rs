@@ -49,24 +49,58 @@ pub(super) struct Lead {
     hash: KeyHash,
 }
 
+/// The key that was looked up last: pipelines often stay with one.
+#[derive(Default)]
+struct LastKey {
+    /// Where it is in the input; empty if there is none yet.
+    start: usize,
+    len: usize,
+    slot: SlotId,
+    hash: KeyHash,
+}
+
+impl LastKey {
+    /// Slot and hash of a key, if it is this one. That must not cost more than a few instructions if it is not: keys
+    /// mostly differ in their last bytes.
+    #[inline(always)]
+    fn known(&self, input: &[u8], key: &[u8]) -> Option<(SlotId, KeyHash)> {
+        let text = input.get(self.start..self.start + self.len)?;
+        let last = |text: &[u8]| text.last_chunk::<4>().copied();
+        let is = key.len() == text.len() && !key.is_empty() && last(key) == last(text) && key == text;
+        is.then_some((self.slot, self.hash))
+    }
+}
+
 impl Lead {
     /// Looks up what follows from a request's words alone.
     #[inline(always)]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
-        Self::of_call(engine, engine.registry.find_first(args), args)
+        Self::of_call(engine, engine.registry.find_first(args), args, |_| None)
     }
 
-    /// [`Lead::of`] for a command that is already found.
+    /// [`Lead::of`] for a command that is already found. `known`: slot and hash of a key, if they are known.
     #[inline(always)]
-    fn of_call(engine: &Engine, command: Option<&Command>, args: Args<'_>) -> Self {
+    fn of_call(
+        engine: &Engine,
+        command: Option<&Command>,
+        args: Args<'_>,
+        known: impl FnOnce(&[u8]) -> Option<(SlotId, KeyHash)>,
+    ) -> Self {
         let Some(command) = command else { return Self::default() };
         let number = command.index as u16 + 1;
         match args.get(command.home) {
             Some(key) if command.home != 0 => {
-                Self { command: number, key: command.home as u16, slot: key_slot(key), hash: engine.keyspace.hash(key) }
+                let (slot, hash) = known(key).unwrap_or_else(|| (key_slot(key), engine.keyspace.hash(key)));
+                Self { command: number, key: command.home as u16, slot, hash }
             }
             _ => Self { command: number, ..Self::default() },
         }
+    }
+
+    /// Whether it has the key of the request before it, for all that can be told from the hash.
+    #[inline(always)]
+    fn repeats(&self, before: &Lead) -> bool {
+        before.is_home() && (before.slot, before.hash) == (self.slot, self.hash)
     }
 
     /// Number of the command in the registry.
@@ -159,8 +193,8 @@ impl Window {
         let most = if several { REQUESTS } else { 1 };
         let hints = engine.keyspace.hints(db);
         if intake.parser.is_idle() {
-            let mut last = LastFound::default();
-            while self.count < most && self.add_whole(engine, input, limits, hints, &mut last) {}
+            let (mut last, mut last_key) = (LastFound::default(), LastKey::default());
+            while self.count < most && self.add_whole(engine, input, limits, hints, (&mut last, &mut last_key)) {}
         }
         match self.count {
             0 => self.open_slowly(engine, intake, input, limits),
@@ -180,15 +214,18 @@ impl Window {
         input: &[u8],
         limits: &Limits,
         hints: Hints<'_>,
-        last: &mut LastFound<'r>,
+        (last, last_key): (&mut LastFound<'r>, &mut LastKey),
     ) -> bool {
         let (start, first) = (self.end, self.words_used);
         let (Some(rest), Some(room)) = (input.get(start..), self.words.get_mut(first..)) else { return false };
         let Some((count, consumed)) = RequestParser::whole(rest, limits, room) else { return false };
         let args = Args::new(rest, &room[..count]);
-        let lead = Lead::of_call(engine, engine.registry.find_next(args, last), args);
+        let command = engine.registry.find_next(args, last);
+        let lead = Lead::of_call(engine, command, args, |key| last_key.known(input, key));
         if let Some(slot) = lead.slot() {
             hints.prefetch(slot);
+            let ArgRange { start: at, len } = room[lead.key as usize];
+            *last_key = LastKey { start: start + at as usize, len: len as usize, slot, hash: lead.hash };
         }
         self.end = start + consumed;
         self.words_used = first + count;
@@ -228,8 +265,9 @@ impl Window {
     #[inline]
     fn prefetch(&self, hints: Hints<'_>) {
         let mut peeks: [Option<Peek<'_>>; REQUESTS] = [const { None }; REQUESTS];
+        let repeats = |at: usize| at > 0 && self.requests[at].lead.repeats(&self.requests[at - 1].lead);
         for (at, Request { lead, .. }) in self.requests().iter().enumerate() {
-            if lead.is_home() {
+            if lead.is_home() && !repeats(at) {
                 peeks[at] = hints.peek(lead.slot);
                 if let Some(slot) = self.peek_of(&peeks, at) {
                     slot.prefetch(lead.hash);
@@ -237,7 +275,9 @@ impl Window {
             }
         }
         for (at, Request { lead, .. }) in self.requests().iter().enumerate() {
-            if let Some(slot) = self.peek_of(&peeks, at) {
+            if !repeats(at)
+                && let Some(slot) = self.peek_of(&peeks, at)
+            {
                 slot.prefetch_entry(lead.hash);
             }
         }
