@@ -120,9 +120,11 @@ impl<K: Ord + Clone, V: Clone> ChunkMap<K, V> {
             Self::Flat(run) => search(run, key).map(Place::flat).map_err(Place::flat),
             Self::Chunked(many) => {
                 let last = many.chunks.len() - 1;
-                // Most keys are at the end.
+                // Most keys are at the end; a stream that is trimmed is asked for those at the beginning.
                 let chunk = if many.chunks[last][0].0.borrow() <= key {
                     last
+                } else if many.chunks.get(1).is_none_or(|second| key < second[0].0.borrow()) {
+                    0
                 } else {
                     many.chunks.partition_point(|chunk| chunk[0].0.borrow() <= key).saturating_sub(1)
                 };
