@@ -146,6 +146,35 @@ fn encodings_of_stored_sets() {
 
 #[test]
 #[ignore = "needs redis 8 and valkey 9: tests/run flows"]
+fn encodings_of_stored_sets_with_other_limits() {
+    let mut script = String::new();
+    for (ints, packed) in [(4, 8), (20, 8), (0, 8), (4, 0), (512, 128)] {
+        script += &format!(
+            r#"
+== {ints} integers, {packed} entries
+!config set-max-intset-entries {ints}
+!config set-max-listpack-entries {packed}
+SADD p x 1 2 3 4 5 6
+SADD q y 6 5 4 3 2 1
+SADD r y 3 2 1 z
+SADD i 1 2 3 4
+SADD j 1 2 3 4 5 6 7 8 9 10
+SADD k 10 9 8 7 6 5 4 3 2 1 0
+SADD l a 1 2 3 4 5 6 7 8 9 10
+"#
+        );
+        for command in ["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"] {
+            for sources in ["p q", "q p", "p r", "p i", "i p", "j k", "k j", "j l", "l k", "p j", "i j k", "p q l"] {
+                script += &format!("{command} d {sources}\nOBJECT ENCODING d\n");
+            }
+        }
+        script += "SINTERSTORE d q p\nSMEMBERS d\nSINTERSTORE d r p\nSMEMBERS d\n";
+    }
+    check_later(&[], &script);
+}
+
+#[test]
+#[ignore = "needs redis 8 and valkey 9: tests/run flows"]
 fn encodings_of_sets_with_other_limits() {
     let limits = |ints, packed, value| {
         format!(

@@ -177,6 +177,11 @@ const NOT_ADMITTED: i64 = 0;
 const DONE_SO: i64 = 1;
 const DELETED: i64 = 2;
 
+/// Whether this answer says that the field was changed.
+fn is_change(answer: i64) -> bool {
+    matches!(answer, DONE_SO | DELETED)
+}
+
 fn hexpire(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let from = ctx.data.now;
     expire_at(ctx, args, Scale { unit: 1000, from })
@@ -205,33 +210,43 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, scale: Scale) -> CmdResult 
     let past = is_past(ctx, at);
     let limits = &ctx.limits.hash;
     let key = ctx.data.key(&args[1]);
-    let mut changed_fields: SmallVec<[&[u8]; 8]> = SmallVec::new();
+    let admits = |old| conditions.iter().all(|condition| condition.admits(old, at));
+    let mut count = 0;
     let answers = ctx.data.edit(&key, |hash: &mut Hash| {
-        let answers: Vec<i64> = fields
-            .iter()
-            .map(|field| {
-                let Some((_, old)) = hash.view().get_timed(field) else { return NO_FIELD };
-                if !conditions.iter().all(|condition| condition.admits(old, at)) {
-                    return NOT_ADMITTED;
-                }
-                changed_fields.push(field);
-                if past {
+        let mut answers: Vec<i64> = vec![NO_FIELD; fields.len()];
+        if past {
+            for (field, answer) in fields.iter().zip(&mut answers) {
+                let Some((_, old)) = hash.view().get_timed(field) else { continue };
+                *answer = if admits(old) { DELETED } else { NOT_ADMITTED };
+                if *answer == DELETED {
                     hash.remove(field);
-                    return DELETED;
                 }
-                hash.set_expiry(field, Some(at), limits);
-                DONE_SO
-            })
-            .collect();
-        match changed_fields.len() {
+            }
+        } else {
+            hash.set_expiries(
+                fields.len(),
+                |number| &fields[number],
+                limits,
+                |number, old| {
+                    let is_admitted = admits(old);
+                    answers[number] = if is_admitted { DONE_SO } else { NOT_ADMITTED };
+                    if is_admitted { Some(at) } else { old }
+                },
+            );
+        }
+        count = answers.iter().filter(|answer| is_change(**answer)).count();
+        match count {
             0 => Edit::none(answers),
             count => changed(if past { "hdel" } else { "hexpire" }, count, answers),
         }
     })?;
     reply_all(ctx, fields.len(), answers.as_deref());
-    if !ctx.data.effects.propagating || changed_fields.is_empty() {
+    if !ctx.data.effects.propagating || count == 0 {
         return DONE;
     }
+    let answers = answers.unwrap_or_default();
+    let changed_fields = fields.iter().zip(answers).filter(|(_, answer)| is_change(*answer)).map(|(field, _)| field);
+    let number = count;
     let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut words: SmallVec<[&[u8]; 16]> = SmallVec::new();
     if past {
@@ -239,7 +254,7 @@ fn expire_at(ctx: &mut KeyedCtx<'_>, args: Args<'_>, scale: Scale) -> CmdResult 
     } else {
         words.extend([b"HPEXPIREAT", key.bytes, time.format(at).as_bytes()]);
         words.extend((0..conditions.len()).map(|at| &args[3 + at]));
-        words.extend([b"FIELDS", count.format(changed_fields.len()).as_bytes()]);
+        words.extend([b"FIELDS", count.format(number).as_bytes()]);
     }
     words.extend(changed_fields);
     ctx.data.effects.propagate_instead(&words);
@@ -261,19 +276,17 @@ fn hpersist(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let limits = &ctx.limits.hash;
     let key = ctx.data.key(&args[1]);
     let answers = ctx.data.edit(&key, |hash: &mut Hash| {
-        let mut is_changed = false;
-        let answers: Vec<i64> = fields
-            .iter()
-            .map(|field| match hash.view().get_timed(field) {
-                None => NO_FIELD,
-                Some((_, None)) => NO_EXPIRY,
-                Some((_, Some(_))) => {
-                    is_changed = true;
-                    hash.set_expiry(field, None, limits);
-                    DONE_SO
-                }
-            })
-            .collect();
+        let mut answers: Vec<i64> = vec![NO_FIELD; fields.len()];
+        hash.set_expiries(
+            fields.len(),
+            |number| &fields[number],
+            limits,
+            |number, old| {
+                answers[number] = if old.is_some() { DONE_SO } else { NO_EXPIRY };
+                None
+            },
+        );
+        let is_changed = answers.contains(&DONE_SO);
         // One change to Redis, however many fields.
         if is_changed { changed("hpersist", 1, answers) } else { Edit::none(answers) }
     })?;

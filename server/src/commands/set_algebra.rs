@@ -1,8 +1,11 @@
 //! Set commands that combine sets: intersection, union and difference.
 //!
 //! An intersection walks over the smallest set and stops at the first of the others that lacks a member. A union starts
-//! with a clone of a big set, which costs little, and adds the others. A difference takes the cheaper of two ways, and
+//! with a clone of a big set, which costs little, and adds the others, unless they are big, too. A big result is made
+//! at once of all its members ([`Gathered`]). A difference takes the cheaper of two ways, and
 //! by the same rule as Redis, since a result that is stored shows by its encoding which one was taken. Redis: t_set.c.
+
+use std::ops::ControlFlow;
 
 use protocol::resp::Args;
 
@@ -14,7 +17,7 @@ use crate::command::{
     Arity, CmdError, CmdResult, Data, Declared, Flags, Group, Key, KeySpec, KeyedCtx, KeyedFn, NotifyClass, error,
 };
 use crate::store::encoding::element::Element;
-use crate::store::types::set::{Set, SetLimits, SetRef};
+use crate::store::types::set::{Gathered, Set, SetLimits, SetRef};
 use crate::store::{Encoding, EntryRef, Value};
 
 const STORE: Flags = Flags::WRITE.and(Flags::DENYOOM);
@@ -100,25 +103,39 @@ fn read_all<'d, 'w>(data: &'d mut Data<'_>, words: impl Iterator<Item = &'w [u8]
     Ok(Operands { sets, has_first, has_all })
 }
 
-/// Passes the members that all sets have on, until `f` says that it is enough.
-fn intersect<'s>(operands: Operands<'s>, mut f: impl FnMut(Element<'s>) -> bool) {
-    let Operands { mut sets, has_all: true, .. } = operands else { return };
+/// The sets of an intersection, the smallest one first; none if it is empty because a key is missing.
+fn to_intersect(operands: Operands<'_>) -> Vec<SetRef<'_>> {
+    let Operands { mut sets, has_all: true, .. } = operands else { return Vec::new() };
     // A set that is named many times is asked once.
     sets.sort_by_cached_key(|set| (set.len(), set.address()));
     sets.dedup_by_key(|set| set.address());
+    sets
+}
+
+/// Passes the members that all sets have on, until `f` says that it is enough.
+fn intersect<'s>(sets: &[SetRef<'s>], mut f: impl FnMut(Element<'s>) -> bool) {
     let Some((smallest, others)) = sets.split_first() else { return };
-    for member in smallest.iter() {
-        if others.iter().all(|set| set.contains_element(member)) && !f(member) {
-            return;
-        }
-    }
+    // A loop over the iterator would ask for each member which form of set it comes from.
+    let _ = smallest.iter().try_for_each(|member| {
+        let goes_on = !others.iter().all(|set| set.contains_element(member)) || f(member);
+        if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
 }
 
 /// The members of all sets.
 fn union(operands: &Operands<'_>, limits: &SetLimits) -> Set {
     let sets = &operands.sets;
     let Some(biggest) = sets.iter().max_by_key(|set| set.len()) else { return Set::new() };
-    // A table is cloned for little. Otherwise the order of the members shows, and is that of the sets.
+    // A table is cloned for little. But if much is added to it, the result is made at once.
+    if biggest.encoding() == Encoding::HashTable && biggest.len() > limits.max_ints {
+        let others: usize = sets.iter().filter(|set| set.address() != biggest.address()).map(|set| set.len()).sum();
+        if others >= biggest.len() / 2 {
+            let mut result = Gathered::table(limits, 0, 0);
+            sets.iter().for_each(|set| set.iter().for_each(|member| result.add_element(member)));
+            return result.finish().0;
+        }
+    }
+    // Otherwise the order of the members shows, and is that of the sets.
     let begun = if biggest.encoding() == Encoding::HashTable { *biggest } else { sets[0] };
     let mut result = Set::copy_of(begun, limits);
     for set in sets.iter().filter(|set| set.address() != begun.address()) {
@@ -144,14 +161,14 @@ fn difference(operands: &Operands<'_>, limits: &SetLimits) -> Set {
         }
         return result;
     }
-    let mut result = Set::new();
+    let mut result = Gathered::new(limits);
     others.sort_by_cached_key(|set| std::cmp::Reverse(set.len()));
-    for member in first.iter() {
+    first.iter().for_each(|member| {
         if !others.iter().any(|set| set.contains_element(member)) {
-            result.add_element(member, limits);
+            result.add_element(member);
         }
-    }
-    result
+    });
+    result.finish().0
 }
 
 /// Stores a result, replies with its size, and removes the key if it is empty.
@@ -178,7 +195,7 @@ fn sinter(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let sets = read_all(&mut ctx.data, args.skip(1).iter())?;
     let reply = &mut ctx.reply;
     let (len, mut count) = (reply.deferred_set(), 0);
-    intersect(sets, |member| {
+    intersect(&to_intersect(sets), |member| {
         write_element(reply, member);
         count += 1;
         true
@@ -189,12 +206,15 @@ fn sinter(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 
 fn sinterstore(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let target = ctx.data.key(&args[1]);
-    let sets = read_all(&mut ctx.data, args.skip(2).iter())?;
-    let (mut result, limits) = (Set::new(), &ctx.limits.set);
-    intersect(sets, |member| {
-        result.add_element(member, limits);
+    let limits = &ctx.limits.set;
+    let sets = to_intersect(read_all(&mut ctx.data, args.skip(2).iter())?);
+    let is_of_ints = sets.first().is_some_and(|smallest| smallest.encoding() == Encoding::IntSet);
+    let mut result = if is_of_ints { Gathered::new(limits) } else { Gathered::packed(limits) };
+    intersect(&sets, |member| {
+        result.add_element(member);
         true
     });
+    let result = result.finish_with_ints();
     store(ctx, &target, "sinterstore", result)
 }
 
@@ -216,7 +236,7 @@ fn sintercard(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     }
     let sets = read_all(&mut ctx.data, args.skip(2).iter().take(numkeys))?;
     let mut count = 0;
-    intersect(sets, |_| {
+    intersect(&to_intersect(sets), |_| {
         count += 1;
         count != limit
     });

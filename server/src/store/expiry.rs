@@ -113,9 +113,43 @@ impl<R: Run> ExpiryIndex<R> {
     pub(crate) fn of(expiries: impl Iterator<Item = (UnixMillis, u32)>) -> Self {
         let mut records: Vec<u64> = expiries.map(|(at, tag)| record(at, tag)).collect();
         records.sort_unstable();
+        Self::of_sorted(&records)
+    }
+
+    fn of_sorted(records: &[u64]) -> Self {
         // The runs have no room yet, so the next addition to a full one would split it.
         let runs = records.chunks(RUN / 4 * 3).map(|run| Piece::of(run.to_vec())).collect();
         Self { runs, len: records.len() }
+    }
+
+    /// Takes in that many expiries have changed: when each was, or [`None`], and when it is. If they are a good part of
+    /// the index, it is written anew instead of searched for each.
+    pub(crate) fn change_many(&mut self, changes: impl Iterator<Item = (Option<UnixMillis>, Option<UnixMillis>, u32)>) {
+        /// The part of the index with which that costs less.
+        const PART: usize = 16;
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        for (old, new, tag) in changes {
+            gone.extend(old.map(|at| record(at, tag)));
+            come.extend(new.map(|at| record(at, tag)));
+        }
+        if (gone.len() + come.len()) * PART < self.len {
+            gone.into_iter().for_each(|record| _ = self.remove_record(record));
+            come.into_iter().for_each(|record| self.insert_record(record));
+            return;
+        }
+        gone.sort_unstable();
+        let mut gone = gone.into_iter().peekable();
+        let mut records = Vec::with_capacity(self.len + come.len());
+        records.extend(self.runs.iter().flat_map(|piece| piece.run.records()).copied().filter(|record| {
+            while gone.next_if(|other| other < record).is_some() {}
+            gone.next_if_eq(record).is_none()
+        }));
+        // The old ones are in order, and so are mostly the new ones: that makes sorting cheap.
+        come.sort_unstable();
+        records.extend(come);
+        #[expect(clippy::stable_sort_primitive, reason = "this one merges runs that are in order")]
+        records.sort();
+        *self = Self::of_sorted(&records);
     }
 
     /// Number of keys that expire.
@@ -125,7 +159,10 @@ impl<R: Run> ExpiryIndex<R> {
 
     /// Adds a key's expiry.
     pub(crate) fn insert(&mut self, at: UnixMillis, tag: u32) {
-        let record = record(at, tag);
+        self.insert_record(record(at, tag));
+    }
+
+    fn insert_record(&mut self, record: u64) {
         self.len += 1;
         let Some(run) = self.run_for(record) else {
             // Most slots never have more than this one run.
@@ -145,7 +182,10 @@ impl<R: Run> ExpiryIndex<R> {
 
     /// Removes a key's expiry. Returns whether it was there.
     pub(crate) fn remove(&mut self, at: UnixMillis, tag: u32) -> bool {
-        let record = record(at, tag);
+        self.remove_record(record(at, tag))
+    }
+
+    fn remove_record(&mut self, record: u64) -> bool {
         let Some(run) = self.run_for(record) else { return false };
         let piece = &mut self.runs[run];
         let Ok(place) = piece.run.records().binary_search(&record) else { return false };

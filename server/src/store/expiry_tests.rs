@@ -54,6 +54,31 @@ fn check(index: &ExpiryIndex) {
     assert_eq!(runs().map(Vec::len).sum::<usize>(), index.len());
 }
 
+proptest! {
+    #[test]
+    fn many_changes_at_once_are_those_made_one_by_one(
+        before in prop::collection::vec((0..50_i64, 0..50_u32), 0..3000), part in 1..40_usize, shift in 0..60_i64,
+    ) {
+        let mut index = ExpiryIndex::of(before.iter().copied());
+        let mut expected = index.clone();
+        let changed = before.iter().enumerate().filter(|(at, _)| at % part == 0);
+        let changes: Vec<_> = changed.map(|(at, (old, tag))| match at % 3 {
+            0 => (Some(*old), Some(old + shift), *tag),
+            1 => (Some(*old), None, *tag),
+            _ => (None, Some(old + shift), *tag),
+        }).collect();
+        for (old, new, tag) in &changes {
+            old.iter().for_each(|at| assert!(expected.remove(*at, *tag)));
+            new.iter().for_each(|at| expected.insert(*at, *tag));
+        }
+        index.change_many(changes.into_iter());
+        check(&index);
+        let records = |index: &ExpiryIndex| index.runs.iter().flat_map(|piece| piece.run.clone()).collect::<Vec<u64>>();
+        prop_assert_eq!(records(&index), records(&expected));
+        prop_assert_eq!(index.len(), expected.len());
+    }
+}
+
 #[test]
 fn an_index_made_at_once_is_that_of_additions() {
     for count in [0, 1, 383, 384, 385, 2000_u32] {

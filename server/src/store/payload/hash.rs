@@ -17,7 +17,7 @@ use crate::base::clock::UnixMillis;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist, zipmap};
 use crate::store::types::hash::{Element, Hash, HashLimits, HashRef, Saved, Triples};
-use crate::store::types::members::{Members, NEVER, Values};
+use crate::store::types::members::{Bulk, NEVER, Values};
 
 const BAD_EXPIRY: Corrupt = Corrupt("hash field with an invalid expiry");
 const TWICE: Corrupt = Corrupt("hash field occurs twice");
@@ -107,15 +107,17 @@ fn read_fields<'r>(
     let count = input.length()?;
     if count > limits.max_entries as u64 {
         // What will be a table begins as one, and the order of its expiries is found when all are known.
-        let (mut members, mut timed) = (Members::new(Values::Kept, limits.seed), false);
+        let (mut members, mut timed) = (Bulk::new(Values::Kept, limits.seed), false);
+        members.expect(usize::try_from(count).unwrap_or(usize::MAX), input.remaining());
         for _ in 0..count {
             let (field, value, at) = next(input)?;
             timed |= at != NEVER;
-            if !members.set_until(&field, &value, at) {
-                return Err(TWICE.into());
-            }
+            members.push(&field, &value, at);
         }
-        return Ok(Hash::of_table(members, timed));
+        return match members.finish() {
+            (members, 0) => Ok(Hash::of_table(members, timed)),
+            _ => Err(TWICE.into()),
+        };
     }
     let mut hash = Hash::new();
     for _ in 0..count {

@@ -10,7 +10,7 @@ use super::{PayloadError, Vintage};
 use crate::store::encoding::Corrupt;
 use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
-use crate::store::types::set::{Saved, Set, SetLimits, SetRef};
+use crate::store::types::set::{Gathered, Saved, Set, SetLimits, SetRef};
 
 const TWICE: Corrupt = Corrupt("set member occurs twice");
 
@@ -39,13 +39,15 @@ pub(super) fn write(set: SetRef<'_>, vintage: Vintage, out: &mut Writer) {
 /// they were saved.
 pub(super) fn read_plain(input: &mut Reader<'_>, limits: &SetLimits) -> Result<Set, PayloadError> {
     let count = usize::try_from(input.length()?).unwrap_or(usize::MAX);
-    let mut set = if count > limits.max_ints { Set::as_table(limits) } else { Set::new() };
+    let mut set =
+        if count > limits.max_ints { Gathered::table(limits, count, input.remaining()) } else { Gathered::new(limits) };
     for _ in 0..count {
-        if !set.add(&input.string()?, limits) {
-            return Err(TWICE.into());
-        }
+        set.add(&input.string()?);
     }
-    Ok(set)
+    match set.finish() {
+        (set, 0) => Ok(set),
+        _ => Err(TWICE.into()),
+    }
 }
 
 /// One intset.

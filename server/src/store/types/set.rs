@@ -12,6 +12,8 @@
 //!
 //! The limits are those in force when the set is changed, as in Redis. So every change brings them along.
 
+mod gather;
+
 use crate::base::limits::LISTPACK_MAX_BYTES;
 use crate::base::number::parse_i64;
 use crate::store::encoding::element::{Element, Needle, OwnedElement};
@@ -21,6 +23,7 @@ use crate::store::encoding::pack::{Pack, PackRef};
 use crate::store::entry::spent;
 use crate::store::types::members::{Members, Values};
 use crate::store::value::Encoding;
+pub(crate) use gather::Gathered;
 
 /// No intset has more integers, whatever the configuration says: its bytes are moved as one.
 const INTS_MAX: usize = 1 << 30;
@@ -99,13 +102,6 @@ impl Set {
     /// A set without members.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// A table without members.
-    pub(crate) fn as_table(limits: &SetLimits) -> Self {
-        let mut set = Set::new();
-        set.table_mut(limits.seed);
-        set
     }
 
     /// The set of these integers, in the form that the limits want.

@@ -35,6 +35,42 @@ fn set_of(members: &[&str], limits: &SetLimits) -> Set {
 }
 
 #[test]
+fn a_set_that_is_gathered_has_the_form_of_one_that_grew() {
+    for limits in [limits(3, 9, 9), limits(9, 3, 9), limits(0, 3, 2), limits(0, 0, 0), SetLimits::default()] {
+        for count in [0, 1, 3, 4, 9, 10, 130, 600, 5_000] {
+            for members in [
+                (0..count).map(|i| i.to_string()).collect::<Vec<_>>(),
+                (0..count).map(|i| format!("m{i}")).collect(),
+                (0..count).map(|i| if i == count / 2 { "x".to_owned() } else { i.to_string() }).collect(),
+            ] {
+                let members: Vec<&str> = members.iter().map(String::as_str).collect();
+                let expected = set_of(&members, &limits);
+                let mut gathered = Gathered::new(&limits);
+                members.iter().chain(&members).for_each(|member| gathered.add(member.as_bytes()));
+                let (set, repeated) = gathered.finish();
+                assert_eq!((form(&set), repeated), (form(&expected), members.len()), "{count} of {limits:?}");
+                assert!(contents(&set) == contents(&expected));
+            }
+        }
+    }
+}
+
+/// Recorded from Redis 8.0.6 and Valkey 9.1.2, which agree: tests/compat/later.rs.
+#[test]
+fn an_intersection_of_integers_becomes_an_intset_only_at_the_end() {
+    let result = |count: usize, limits: &SetLimits| {
+        let mut gathered = Gathered::packed(limits);
+        (0..count).rev().for_each(|i| gathered.add(i.to_string().as_bytes()));
+        gathered.finish_with_ints()
+    };
+    assert_eq!(form(&result(3, &limits(3, 9, 9))), "intset");
+    assert_eq!(form(&result(4, &limits(3, 9, 9))), "listpack", "too many for an intset, but not for a listpack");
+    assert_eq!(form(&result(10, &limits(3, 9, 9))), "table");
+    assert_eq!(form(&result(10, &limits(20, 9, 9))), "intset", "it was a table meanwhile");
+    assert_eq!(contents(&result(600, &limits(700, 9, 9))), contents(&result(600, &limits(3, 9, 9))));
+}
+
+#[test]
 fn a_set_is_small() {
     // The allocator rounds a collection of 40 bytes up to as many.
     assert!(size_of::<Collection>() <= 48);

@@ -27,6 +27,7 @@ use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::Pack;
 use crate::store::entry::spent;
 use crate::store::types::members::{Members, NEVER, Values};
+use crate::store::value::Encoding;
 pub(crate) use seen::Seen;
 use timed::{Timed, TimedTable};
 pub(crate) use triples::Triples;
@@ -245,6 +246,34 @@ impl Hash {
             (Form::Packed(_) | Form::Table(_), None) => self.contains(field),
             (Form::Packed(_) | Form::Table(_), Some(_)) if !self.contains(field) => false,
             _ => self.timed_mut().set_expiry(field, at.map_or(NEVER, |at| at.max(1)), limits),
+        }
+    }
+
+    /// Sets when fields expire. For each of `count` texts that is a field, `decide` is told its number and when it
+    /// expires, `None` for never, and says when it is to. It may be asked more than once and in any order, but a field
+    /// that occurs again is asked for later, and with what was said before.
+    pub(crate) fn set_expiries<'f>(
+        &mut self,
+        count: usize,
+        text: impl Fn(usize) -> &'f [u8],
+        limits: &HashLimits,
+        mut decide: impl FnMut(usize, Option<UnixMillis>) -> Option<UnixMillis>,
+    ) {
+        /// With fewer fields, or a smaller part of all, each is looked for by itself.
+        const MANY: usize = 64;
+        const PART: usize = 8;
+        let some = |at: UnixMillis| (at != NEVER).then_some(at);
+        if count >= MANY && count >= self.len() / PART && self.view().encoding() == Encoding::HashTable {
+            let decide = |number, old| decide(number, some(old)).map_or(NEVER, |at| at.max(1));
+            self.timed_mut().set_expiries(count, text, decide, limits);
+            return;
+        }
+        for number in 0..count {
+            let Some((_, old)) = self.view().get_timed(text(number)) else { continue };
+            let new = decide(number, old);
+            if new != old {
+                self.set_expiry(text(number), new, limits);
+            }
         }
     }
 

@@ -55,6 +55,17 @@ impl TimedTable {
         before.is_some()
     }
 
+    fn set_expiries<'f>(
+        &mut self,
+        count: usize,
+        text: impl Fn(usize) -> &'f [u8],
+        decide: impl FnMut(usize, UnixMillis) -> UnixMillis,
+    ) {
+        let moved = self.members.set_expiries(count, text, decide);
+        let some = |at: UnixMillis| (at != NEVER).then_some(at);
+        self.index.change_many(moved.into_iter().map(|moved| (some(moved.old), some(moved.new), moved.tag(TAG_BITS))));
+    }
+
     fn put(&mut self, field: &[u8], value: &[u8], at: UnixMillis) -> bool {
         if let Some(old) = self.members.get(field).map(|member| member.at) {
             self.note(field, old, at);
@@ -177,6 +188,17 @@ impl Timed {
             }
         }
         self.table_mut(limits.seed).set_expiry(field, at)
+    }
+
+    /// [`Members::set_expiries`] in a table.
+    pub(super) fn set_expiries<'f>(
+        &mut self,
+        count: usize,
+        text: impl Fn(usize) -> &'f [u8],
+        decide: impl FnMut(usize, UnixMillis) -> UnixMillis,
+        limits: &HashLimits,
+    ) {
+        self.table_mut(limits.seed).set_expiries(count, text, decide);
     }
 
     /// Removes a field; returns whether it was there.

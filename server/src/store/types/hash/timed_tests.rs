@@ -61,6 +61,36 @@ fn a_hash_without_field_expiries_is_as_small_as_before() {
 }
 
 #[test]
+fn many_expiries_set_at_once_are_due_in_their_order() {
+    let limits = HashLimits::default();
+    for count in [10, 400, 5_000_usize] {
+        let fields: Vec<Vec<u8>> = (0..count).map(|i| format!("f{i}").into_bytes()).collect();
+        let mut hash = Hash::new();
+        fields.iter().for_each(|field| _ = hash.set(field, b"v", &limits));
+        hash.set_expiry(&fields[3], Some(7), &limits);
+        let mut told = 0;
+        hash.set_expiries(
+            count,
+            |number| &fields[number],
+            &limits,
+            |number, old| {
+                told += usize::from(old == if number == 3 { Some(7) } else { None });
+                (number % 2 == 0).then_some(1_000 + (count - number) as i64)
+            },
+        );
+        hash.settle();
+        assert_eq!(told, count, "each is asked for with what it was");
+        assert_eq!(hash.next_expiry(), Some(1_000 + (count - (count - 2)) as i64));
+        let due = hash.take_due(i64::MAX >> 20, count);
+        let expected: Vec<Box<[u8]>> = fields.iter().rev().skip(1).step_by(2).map(|field| (**field).into()).collect();
+        assert!(due.fields == expected, "{count}");
+        hash.settle();
+        assert_eq!((hash.len(), hash.next_expiry()), (count / 2, None));
+        assert!(contents(&hash).values().all(|(value, at)| value == b"v" && at.is_none()));
+    }
+}
+
+#[test]
 fn the_latest_times_are_kept_exactly() {
     let limits = HashLimits { max_entries: 0, ..HashLimits::default() };
     let latest = (1 << 46) - 1;

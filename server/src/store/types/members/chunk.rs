@@ -19,9 +19,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::bulk::{Sorted, hash_of};
 use super::element::{self, Big, INLINE_MAX, Stored};
 use super::index::Index;
-use super::{Member, Tags};
+use super::{Member, Moved, NEVER, Tags};
 use crate::base::clock::UnixMillis;
 use crate::store::entry::{good_size, spent};
 
@@ -446,6 +447,109 @@ impl Chunk {
         self.index = index;
     }
 
+    /// Chunks of these elements, which lie in the range of `start` and `bits`; each is half a range until it is not too
+    /// full. `mean`: about how many bytes an element takes.
+    pub(super) fn fill(start: u32, bits: u8, elements: Sorted<'_>, mean: usize, chunks: &mut Vec<Arc<Self>>) {
+        let is_too_full = bits > 0 && (elements.len() > LEN_MAX || elements.len() * mean > LIVE_MAX);
+        if !is_too_full && let Some(chunk) = Self::of_all(start, bits, elements) {
+            chunks.push(Arc::new(chunk));
+            return;
+        }
+        let middle = start + (1 << (bits - 1));
+        let (low, high) = elements.part(middle);
+        Self::fill(start, bits - 1, low, mean, chunks);
+        Self::fill(middle, bits - 1, high, mean, chunks);
+    }
+
+    /// The chunk of these elements, if they fit into one. All do that have the same hash.
+    fn of_all(start: u32, bits: u8, elements: Sorted<'_>) -> Option<Self> {
+        let mut new = Self::range(start, bits, elements.valued);
+        if new.first_page_grows() && elements.len() > 0 {
+            let bytes: usize = elements.iter().map(|(_, stored)| stored.len()).sum();
+            new.add_page(good_size(bytes).min(PAGE));
+        }
+        let mut places = Vec::with_capacity(elements.len());
+        for (hash, stored) in elements.iter() {
+            if bits > 0 && new.live as usize >= LIVE_MAX {
+                return None;
+            }
+            let place = new.take(stored.len());
+            new.bytes_mut(place)[..stored.len()].copy_from_slice(stored);
+            places.push((new.tag(hash), place));
+        }
+        new.index = Index::of(&places);
+        Some(new)
+    }
+
+    /// See [`super::Members::set_expiries`]; `asked` are hashes and numbers of those in this range, in order. `false`:
+    /// nothing was changed, since the chunk must be split first.
+    pub(super) fn set_expiries<'f>(
+        &mut self,
+        asked: &[u64],
+        text: &impl Fn(usize) -> &'f [u8],
+        decide: &mut impl FnMut(usize, UnixMillis) -> UnixMillis,
+        moved: &mut Vec<Moved>,
+    ) -> bool {
+        let mut planned = Vec::with_capacity(self.len());
+        let (mut rest, mut live, mut in_place, known) = (asked, 0, true, moved.len());
+        for (tag, place) in self.index.since(0) {
+            let member = self.member(place);
+            let (mut at, mut hash) = (member.at, 0);
+            while let Some((request, others)) = rest.split_first()
+                && self.tag(hash_of(*request)) < tag
+            {
+                rest = others;
+            }
+            for request in rest.iter().take_while(|request| self.tag(hash_of(**request)) == tag) {
+                let number = *request as u32 as usize;
+                if text(number) == member.field {
+                    (at, hash) = (decide(number, at), hash_of(*request));
+                }
+            }
+            if at != member.at {
+                in_place &= at != NEVER && member.at != NEVER;
+                moved.push(Moved { hash, old: member.at, new: at });
+            }
+            let len = element::inline_len(member.field, member.value, at, self.valued);
+            live += if len > INLINE_MAX { element::stub_len(at) } else { len };
+            planned.push((tag, place, at));
+        }
+        if moved.len() == known {
+            return true;
+        }
+        if in_place {
+            let valued = self.valued;
+            for (_, place, at) in planned {
+                element::change_expiry(self.bytes_mut(place), at, valued);
+            }
+            return true;
+        }
+        if live >= LIVE_MAX && self.bits > 0 {
+            moved.truncate(known);
+            return false;
+        }
+        self.rewrite(&planned);
+        true
+    }
+
+    /// Writes all elements anew: tag, place and expiry of each, in the order of the tags.
+    fn rewrite(&mut self, elements: &[(u16, u16, UnixMillis)]) {
+        let mut new = Self::range(self.start, self.bits, self.valued);
+        let mut places = Vec::with_capacity(elements.len());
+        for &(tag, place, at) in elements {
+            let Member { field, value, .. } = self.member(place);
+            let new_place = match self.stored(place) {
+                Stored::Outside { place, .. } if element::inline_len(field, value, at, self.valued) > INLINE_MAX => {
+                    new.append_big(Arc::clone(self.big(place)), at)
+                }
+                Stored::Outside { .. } | Stored::Inline { .. } => new.append(field, value, at),
+            };
+            places.push((tag, new_place));
+        }
+        new.index = Index::of(&places);
+        *self = new;
+    }
+
     /// The two halves of the range.
     pub(super) fn split(&self, tags: &Tags) -> (Self, Self) {
         let bits = self.bits - 1;
@@ -500,10 +604,7 @@ impl Chunk {
 
 /// Bytes of the element at a place.
 fn stored_len(pages: &[Box<[u8]>], place: u16, valued: bool) -> usize {
-    match element::read(&pages[place as usize >> PAGE_BITS][place as usize & (PAGE - 1)..], valued) {
-        Stored::Inline { field, value, at } => element::inline_len(field, value, at, valued),
-        Stored::Outside { at, .. } => element::stub_len(at),
-    }
+    element::stored_len(&pages[place as usize >> PAGE_BITS][place as usize & (PAGE - 1)..], valued)
 }
 
 #[cfg(test)]

@@ -164,6 +164,15 @@ pub(super) fn read(bytes: &[u8], valued: bool) -> Stored<'_> {
     Stored::Inline { field: &bytes[head..field_end], value: &bytes[field_end..field_end + value_len], at }
 }
 
+/// Bytes of the element that `bytes` start with.
+#[inline]
+pub(super) fn stored_len(bytes: &[u8], valued: bool) -> usize {
+    match read(bytes, valued) {
+        Stored::Inline { field, value, at } => inline_len(field, value, at, valued),
+        Stored::Outside { at, .. } => stub_len(at),
+    }
+}
+
 /// Changes when the element expires that `bytes` start with, if it does and goes on to do so. Returns whether that is
 /// so.
 pub(super) fn change_expiry(bytes: &mut [u8], at: UnixMillis, valued: bool) -> bool {

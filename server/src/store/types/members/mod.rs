@@ -21,6 +21,7 @@
 //! is mixed with the first element: a table that is filled in the order of another (SINTERSTORE, SADD of what SMEMBERS
 //! returned) would otherwise get its elements in the order of their hashes, and each would have to pass all before it.
 
+mod bulk;
 mod chunk;
 mod element;
 mod index;
@@ -32,6 +33,8 @@ use std::fmt;
 use crate::base::clock::UnixMillis;
 use crate::store::entry::spent;
 use crate::store::hash::Hasher;
+pub(crate) use bulk::Bulk;
+use bulk::{Sorted, hash_of};
 use chunk::SetOutcome;
 use tree::{At, Tree};
 
@@ -45,6 +48,23 @@ pub(crate) struct Member<'a> {
     pub value: &'a [u8],
     /// When it expires, or [`NEVER`]. Fields of hashes only.
     pub at: UnixMillis,
+}
+
+/// That an element expires at another time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    hash: u32,
+    /// When it did, or [`NEVER`].
+    pub old: UnixMillis,
+    /// When it does now, or [`NEVER`].
+    pub new: UnixMillis,
+}
+
+impl Moved {
+    /// As [`Members::tag`] of the element.
+    pub(crate) fn tag(self, bits: u32) -> u32 {
+        self.hash >> (u32::BITS - bits)
+    }
 }
 
 /// Whether the elements of a table have values.
@@ -163,6 +183,42 @@ impl Members {
                 (SetOutcome::Full, _) => self.tree.split(hash, &self.tags),
             }
         }
+    }
+
+    /// Sets when many elements expire. For each of `count` texts that is there, `decide` is told its number and when
+    /// the element expires now, and says when it is to expire. It may be asked more than once and in any order, but a
+    /// text that occurs again is asked for later, and with what was said before. Returns what has changed.
+    ///
+    /// The chunks are visited one after the other, and each is written anew once.
+    pub(crate) fn set_expiries<'f>(
+        &mut self,
+        count: usize,
+        text: impl Fn(usize) -> &'f [u8],
+        mut decide: impl FnMut(usize, UnixMillis) -> UnixMillis,
+    ) -> Vec<Moved> {
+        let mut order: Vec<u64> =
+            (0..count).map(|number| u64::from(self.tags.of(text(number))) << 32 | number as u64).collect();
+        order.sort_unstable();
+        let (mut rest, mut moved) = (order.as_slice(), Vec::new());
+        while let Some(first) = rest.first() {
+            let hash = hash_of(*first);
+            let done = self.tree.change(hash, |chunk| {
+                let end = chunk.end();
+                let here = rest.partition_point(|record| end.is_none_or(|end| hash_of(*record) < end));
+                chunk.set_expiries(&rest[..here], &text, &mut decide, &mut moved).then_some(here)
+            });
+            match done {
+                Some(here) => rest = &rest[here..],
+                None => self.tree.split(hash, &self.tags),
+            }
+        }
+        moved
+    }
+
+    /// Becomes the table of these elements.
+    fn fill(&mut self, elements: Sorted<'_>) {
+        self.len = elements.len();
+        self.tree = Tree::of(elements);
     }
 
     /// The first bits of a field's hash, as many as `bits`.

@@ -9,7 +9,7 @@ use crate::base::rng::Rng;
 
 impl Members {
     /// Every rule of the essays.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         self.tree.check(&self.tags);
         assert_eq!(self.tree.iter().map(chunk::Chunk::len).sum::<usize>(), self.len());
     }

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use super::Tags;
+use super::bulk::Sorted;
 use super::chunk::Chunk;
 use crate::store::entry::spent;
 
@@ -97,6 +98,19 @@ impl Region {
 impl Tree {
     pub(super) fn new(valued: bool) -> Self {
         Tree::One(Arc::new(Chunk::new(valued)))
+    }
+
+    /// The chunks of these elements.
+    pub(super) fn of(elements: Sorted<'_>) -> Self {
+        let mut chunks = Vec::new();
+        Chunk::fill(0, u32::BITS as u8, elements, elements.mean(), &mut chunks);
+        if let [only] = chunks.as_slice() {
+            return Tree::One(Arc::clone(only));
+        }
+        let regions: Vec<Region> = chunks.chunks(REGION_MAX / 2).map(|chunks| Region::of(chunks.to_vec())).collect();
+        let bytes = regions.iter().map(Region::whole_weight).sum();
+        let starts = regions.iter().map(|region| region.starts[0]).collect();
+        Tree::Many(Box::new(Root { starts, regions: regions.into_iter().map(Arc::new).collect(), bytes }))
     }
 
     /// Bytes that the allocator spends on all of it.

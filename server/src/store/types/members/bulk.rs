@@ -1,0 +1,200 @@
+//! A table that is made at once of elements in any order: values that are loaded, and results of set commands.
+//!
+//! To add one element after the other, the chunk of each is looked for, and every chunk is split again and again while
+//! the table grows. Here elements are written one behind the other, as a chunk keeps them, and sorted by their hashes
+//! when all are known. Then each chunk is filled from its first to its last element.
+//!
+//! What waits to be sorted is bounded: beyond [`WAITING_BYTES`] or [`WAITING`] elements, the table is made of what is
+//! there, and the others are added as usual.
+
+use super::element::{self, INLINE_MAX, Stored};
+use super::{Members, Values};
+use crate::base::clock::UnixMillis;
+use crate::store::entry::word::prefetch;
+
+/// Bytes of elements that wait to be sorted, at most.
+const WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// Elements that wait to be sorted, at most.
+const WAITING: usize = 1024 * 1024;
+
+const _: () = assert!(WAITING_BYTES + INLINE_MAX < u32::MAX as usize, "where an element begins is 32 bits");
+
+/// See the top of the file.
+pub(crate) struct Bulk {
+    /// The table, which has no elements as long as they wait.
+    table: Members,
+    is_waiting: bool,
+    valued: bool,
+    /// Elements that wait, as a chunk stores them.
+    bytes: Vec<u8>,
+    /// [`Sorted::order`], not sorted yet.
+    order: Vec<u64>,
+    /// Elements that wait and are too long for a chunk's bytes: field, value, expiry.
+    long: Vec<(Box<[u8]>, Box<[u8]>, UnixMillis)>,
+    /// Bytes of those.
+    long_bytes: usize,
+    /// Elements whose text was there already.
+    repeated: usize,
+}
+
+/// Elements in the order of their hashes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sorted<'a> {
+    /// The elements, as a chunk stores them.
+    bytes: &'a [u8],
+    /// 32 bits of hash, and where in `bytes` the element begins.
+    order: &'a [u64],
+    pub(super) valued: bool,
+}
+
+impl<'a> Sorted<'a> {
+    /// How many there are.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.order.len()
+    }
+
+    /// About how many bytes each takes.
+    pub(super) fn mean(self) -> usize {
+        self.bytes.len() / self.order.len().max(1)
+    }
+
+    /// Those whose hashes are below this one, and the others.
+    pub(super) fn part(self, hash: u32) -> (Self, Self) {
+        let (low, high) = self.order.split_at(self.order.partition_point(|record| hash_of(*record) < hash));
+        (Self { order: low, ..self }, Self { order: high, ..self })
+    }
+
+    /// Hash and bytes of each. They lie anywhere, so those that come soon are prefetched.
+    #[inline]
+    pub(super) fn iter(self) -> impl Iterator<Item = (u32, &'a [u8])> {
+        /// How many elements ahead.
+        const AHEAD: usize = 16;
+        let soon = self.order.iter().skip(AHEAD).map(Some).chain(std::iter::repeat(None));
+        self.order.iter().zip(soon).map(move |(record, soon)| {
+            if let Some(bytes) = soon.and_then(|soon| self.bytes.get(*soon as u32 as usize)) {
+                prefetch(bytes);
+            }
+            (hash_of(*record), self.stored(*record))
+        })
+    }
+
+    #[inline]
+    fn stored(self, record: u64) -> &'a [u8] {
+        let bytes = &self.bytes[record as u32 as usize..];
+        &bytes[..element::stored_len(bytes, self.valued)]
+    }
+
+    fn field(self, record: u64) -> &'a [u8] {
+        match element::read(self.stored(record), self.valued) {
+            Stored::Inline { field, .. } => field,
+            Stored::Outside { .. } => unreachable!("elements that are too long wait elsewhere"),
+        }
+    }
+}
+
+/// The upper half of a record.
+#[inline]
+pub(super) fn hash_of(record: u64) -> u32 {
+    (record >> 32) as u32
+}
+
+impl Bulk {
+    /// A table to be made. Clients must not know the seed.
+    pub(crate) fn new(values: Values, seed: u64) -> Self {
+        Self {
+            table: Members::new(values, seed),
+            is_waiting: true,
+            valued: values == Values::Kept,
+            bytes: Vec::new(),
+            order: Vec::new(),
+            long: Vec::new(),
+            long_bytes: 0,
+            repeated: 0,
+        }
+    }
+
+    /// Makes room for so many elements, which take up to so many bytes of a payload. Neither number is to be trusted.
+    pub(crate) fn expect(&mut self, count: usize, bytes: usize) {
+        /// Bytes of an element for which room is made.
+        const USUAL: usize = 64;
+        let count = count.min(bytes).min(WAITING);
+        self.order.reserve(count);
+        self.bytes.reserve(bytes.min(count * USUAL).min(WAITING_BYTES));
+    }
+
+    /// Adds an element. If its text occurs again, the first one stays.
+    pub(crate) fn push(&mut self, field: &[u8], value: &[u8], at: UnixMillis) {
+        if !self.is_waiting {
+            self.add(field, value, at);
+            return;
+        }
+        if self.order.is_empty() && self.long.is_empty() {
+            self.table.tags = self.table.tags.of_its_own(field);
+        }
+        let len = element::inline_len(field, value, at, self.valued);
+        if len > INLINE_MAX {
+            self.long_bytes += field.len() + value.len();
+            self.long.push((field.into(), value.into(), at));
+        } else {
+            let from = self.bytes.len();
+            self.bytes.resize(from + len, 0);
+            element::write(&mut self.bytes[from..], field, value, at, self.valued);
+            self.order.push(u64::from(self.table.tags.of(field)) << 32 | from as u64);
+        }
+        let waiting = self.order.len() + self.long.len();
+        if self.bytes.len() + self.long_bytes >= WAITING_BYTES || waiting >= WAITING {
+            self.make();
+        }
+    }
+
+    /// The table, and how many elements were left out because their text was there already.
+    pub(crate) fn finish(mut self) -> (Members, usize) {
+        self.make();
+        (self.table, self.repeated)
+    }
+
+    fn add(&mut self, field: &[u8], value: &[u8], at: UnixMillis) {
+        if self.table.contains(field) {
+            self.repeated += 1;
+        } else {
+            self.table.set_until(field, value, at);
+        }
+    }
+
+    /// Makes the table of what waits.
+    fn make(&mut self) {
+        if !std::mem::take(&mut self.is_waiting) {
+            return;
+        }
+        let (bytes, mut order) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.order));
+        order.sort_unstable();
+        self.leave_out_repeated(&bytes, &mut order);
+        self.table.fill(Sorted { bytes: &bytes, order: &order, valued: self.valued });
+        for (field, value, at) in std::mem::take(&mut self.long) {
+            self.add(&field, &value, at);
+        }
+    }
+
+    /// Leaves all elements with the same text out but the first that was added.
+    fn leave_out_repeated(&mut self, bytes: &[u8], order: &mut Vec<u64>) {
+        let elements = Sorted { bytes, order: &[], valued: self.valued };
+        let before = order.len();
+        let mut kept = 0;
+        for at in 0..before {
+            let record = order[at];
+            let mut same_hash = order[..kept].iter().rev().take_while(|other| hash_of(**other) == hash_of(record));
+            if same_hash.any(|other| elements.field(*other) == elements.field(record)) {
+                continue;
+            }
+            order[kept] = record;
+            kept += 1;
+        }
+        order.truncate(kept);
+        self.repeated += before - kept;
+    }
+}
+
+#[cfg(test)]
+#[path = "bulk_tests.rs"]
+mod tests;
