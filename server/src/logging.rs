@@ -264,6 +264,11 @@ pub(crate) fn open(logfile: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(!is_fifo).read(is_fifo).open(logfile)
 }
 
+/// Redis's text for a log file that cannot be opened, and which file that is.
+pub(crate) fn not_opened(logfile: &Path, reason: &str) -> String {
+    format!("Can't open the log file: {reason}\nlogfile {}: give a file in a directory that exists", logfile.display())
+}
+
 /// The time as milliseconds since 1970.
 pub(crate) type NowFn = dyn Fn() -> i64 + Send + Sync;
 

@@ -7,6 +7,7 @@
 //! data.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::base::rng::Rng;
 use crate::clients;
 use crate::cluster::conf_file::{self, ConfFile, ConfFileError};
 use crate::cluster::{self, Cluster, DataLink, Listener, LocalBuses, Place};
-use crate::config::{Config, ids};
+use crate::config::{Config, ids, os_reason};
 use crate::engine::handler::{Service, Subsystem};
 use crate::engine::info::InfoSource;
 use crate::engine::ports::{Disk, Feed, Router};
@@ -46,8 +47,13 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// An address of the cluster bus could not be bound.
-    #[error("{0}")]
-    Bus(BindError),
+    #[error("{problem}")]
+    Bus {
+        /// The node's port for clients.
+        clients: u16,
+        /// The address of the bus.
+        problem: BindError,
+    },
     /// The port of the cluster bus would be beyond the last port.
     #[error(
         "Redis port number too high for cluster mode. If cluster-port is not set, the port must be at most 55535, but it is {0}"
@@ -60,10 +66,10 @@ pub enum StartError {
     #[error("Unrecoverable error: corrupted cluster config file {path}: {problem}")]
     DamagedConf { path: String, problem: gossip::NodesConfError },
     /// The data on disk cannot be loaded.
-    #[error("{0}")]
-    Load(#[from] persistence::rdb_loader::LoadError),
+    #[error("Fatal error loading the DB from {}: {problem}", path.display())]
+    Load { path: PathBuf, problem: persistence::rdb_loader::LoadError },
     /// Another system error.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", os_reason(.error))]
     System { what: &'static str, error: io::Error },
 }
 
@@ -200,7 +206,9 @@ impl Node {
         node.engine.info.join(threads.memory());
         node.engine.info.note_started(node.port, &node.engine.keyspace);
         let replica = node.engine.state.is_replica() || saved.as_ref().is_some_and(|saved| saved.replica);
-        node.persistence.load(replica)?;
+        node.persistence
+            .load(replica)
+            .map_err(|problem| StartError::Load { path: node.persistence.path(), problem })?;
         node.replication.start(node.port);
         if let Some(saved) = saved {
             node.join_cluster(threads, saved, buses, &stopped)?;
@@ -402,7 +410,8 @@ impl Saved {
         let (mut file, text) = ConfFile::open(&engine.config.path(ids::CLUSTER_CONFIG_FILE), durable)?;
         let replica = conf_file::is_of_replica(&text).map_err(|problem| damaged(engine, problem))?;
         file.prove_writable(&text)?;
-        let bus = Sockets::bind(engine, bus_port(engine, port)?).map_err(StartError::Bus)?;
+        let bus = Sockets::bind(engine, bus_port(engine, port)?)
+            .map_err(|problem| StartError::Bus { clients: port, problem })?;
         let addresses: Vec<_> = bus.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let local = buses.listen(&addresses, engine.config.int(ids::TCP_BACKLOG) as usize);
         Ok(Self { file, text, bus, local, replica })

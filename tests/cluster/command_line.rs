@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use integration::client::Client;
-use integration::node::info_field;
+use integration::node::{NodeSpec, info_field};
 use integration::oracle::{Binary, slotd_is_stock};
 use integration::ports;
 use integration::program::{Ended, run};
@@ -355,6 +355,92 @@ fn a_start_in_the_background_that_fails_says_why() {
     let ended = run(&Binary::Slotd.path(), &["--port", &lease.port().to_string(), "--daemonize", "yes"], &dir.0);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&format!("Failed listening on port {} (TCP)", lease.port())), "{ended:?}");
+}
+
+/// Redis says nothing: it has gone to the background by then.
+#[test]
+fn a_start_in_the_background_that_fails_says_why_although_its_log_is_a_file() {
+    if slotd_is_stock() {
+        return;
+    }
+    let lease = ports::lease();
+    let _taken = std::net::TcpListener::bind(("0.0.0.0", lease.port())).expect("leased");
+    let (dir, port) = (Dir::new("daemon-fails-log"), lease.port().to_string());
+    let ended = run(&Binary::Slotd.path(), &["--port", &port, "--daemonize", "yes", "--logfile", "log"], &dir.0);
+    assert_eq!(ended.code, Some(1));
+    let why = format!("Failed listening on port {port} (TCP), aborting.\n");
+    assert!(ended.stderr.ends_with(&why) && ended.stderr.lines().count() == 2, "no more than the reason: {ended:?}");
+    let log = fs::read_to_string(dir.0.join("log")).expect("it is a file");
+    assert!(log.ends_with(&why), "{log}");
+}
+
+#[test]
+fn a_cluster_whose_port_is_taken_names_the_node_what_the_port_is_for_and_a_way_out() {
+    if slotd_is_stock() {
+        return;
+    }
+    let row = ports::lease_row(3);
+    let words = format!("cluster --replicas 0 --port {}", row[0].port());
+    let ways = "--port 0 takes free ports, and another --port moves those of all nodes.";
+    let (clients, bus) = (row[1].port(), row[1].bus_port());
+    let taken = std::net::TcpListener::bind(("127.0.0.1", bus)).expect("leased");
+    let what = format!("{bus} is its bus port, 10000 above {clients} for clients. {ways}");
+    refused(&words, &[&format!("node-1: Could not create server TCP listening socket 127.0.0.1:{bus}: "), &what]);
+    drop(taken);
+    let clients = row[2].port();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", clients)).expect("leased");
+    refused(&words, &["node-2: ", &format!("{clients} is its port for clients. {ways}")]);
+}
+
+/// The first part of each is Redis's text.
+#[test]
+fn a_file_that_cannot_be_used_is_named_with_the_directive_or_the_reason() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (dir, lease) = (Dir::new("files"), ports::lease());
+    fs::write(dir.0.join("bad.rdb"), "no dump file").expect("ours");
+    fs::create_dir(dir.0.join("folder")).expect("ours");
+    let (port, here) = (lease.port(), fs::canonicalize(&dir.0).expect("it is there"));
+    let bad = format!("Fatal error loading the DB from {}: Wrong signature", here.join("bad.rdb").display());
+    let folder = format!("from {}: it cannot be read: Is a directory", here.join("folder").display());
+    let cases = [
+        ("--logfile no/log", "Can't open the log file: No such file or directory\nlogfile ".to_owned()),
+        ("--logfile no/log", format!("{}: give a file in a directory that exists", here.join("no/log").display())),
+        ("--include no.conf", format!("can't open config file '{}': No such", here.join("no.conf").display())),
+        ("--dir no", "'dir \"no\"'\nNo such file or directory".to_owned()),
+        ("--dbfilename bad.rdb", bad.clone()),
+        ("--dbfilename folder", folder),
+        ("--bind 198.51.100.1", "bind 198.51.100.1: give an address of this machine".to_owned()),
+        ("--bind no.invalid", "bind no.invalid: give an address of this machine".to_owned()),
+        ("--cluster-enabled yes --cluster-config-file no/conf", format!("{}", here.join("no/conf").display())),
+    ];
+    for (words, said) in &cases {
+        let words: Vec<&str> = words.split(' ').collect();
+        let ended = run(&Binary::Slotd.path(), &[&["--port", &port.to_string()], &words[..]].concat(), &dir.0);
+        let all = format!("{}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.code, Some(1), "{words:?}: {all}");
+        assert!(all.contains(said) && !all.contains("os error"), "{words:?}: {said:?} is not in {all}");
+    }
+    fs::create_dir_all(dir.0.join("cluster/node-2")).expect("ours");
+    fs::rename(dir.0.join("bad.rdb"), dir.0.join("cluster/node-2/dump.rdb")).expect("ours");
+    let of_cluster = [
+        ("--logfile /no/log", "node-0: its logfile /no/log cannot be opened: No such file or directory"),
+        ("--dir cluster", "node-2: Fatal error loading the DB from "),
+        ("--dir /proc/1/no", "node-0: its directory /proc/1/no/node-0 cannot be made: No such file or directory"),
+    ];
+    for (words, said) in of_cluster {
+        let words: Vec<&str> = words.split(' ').collect();
+        let ended = run(&Binary::Slotd.path(), &[&["cluster", "--port", "0"], &words[..]].concat(), &dir.0);
+        assert!(ended.code == Some(1) && ended.stderr.contains(said), "{words:?}: {said:?} is not in {ended:?}");
+    }
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written_is_named_and_stops_nobody() {
+    let node = NodeSpec::new(Binary::Slotd).with("pidfile", "/no/pid").start();
+    let said = "# Failed to write PID file /no/pid: No such file or directory";
+    assert!(slotd_is_stock() || node.log().contains(said), "{}", node.log());
 }
 
 #[test]

@@ -11,7 +11,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
 use super::console::Console;
@@ -95,5 +95,8 @@ pub(crate) fn start(
     }
     let status = child.wait()?;
     console.err.put(&kept);
+    if let Some(signal) = status.signal() {
+        console.err.put(format!("The process in the background was ended by signal {signal}\n"));
+    }
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

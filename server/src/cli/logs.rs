@@ -7,7 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::console::Console;
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::{Config, ids};
+use crate::config::{Config, ids, os_reason};
 use crate::logging::outlet::Outlet;
 use crate::logging::{self, Format, Level, LineLayer, Lines, LogSettings, NodeLog};
 
@@ -32,8 +32,9 @@ pub(super) fn start_log(config: &Config, clock: &Arc<dyn Clock>, console: &Conso
     let out = if config.bytes(ids::LOGFILE).is_empty() {
         console.out.clone()
     } else {
-        let file = logging::open(&config.path(ids::LOGFILE));
-        let outlet = Outlet::file(file.map_err(|error| format!("Can't open the log file: {error}"))?);
+        let path = config.path(ids::LOGFILE);
+        let file = logging::open(&path).map_err(|error| logging::not_opened(&path, &os_reason(&error)))?;
+        let outlet = Outlet::file(file);
         console.also_settle(&outlet);
         outlet
     };

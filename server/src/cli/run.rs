@@ -8,7 +8,7 @@ use super::console::Console;
 use super::run_cluster::run_cluster;
 use super::run_node::run_node;
 use super::{Invocation, background, parse, title};
-use crate::config::{Config, ids};
+use crate::config::{Config, ids, os_reason};
 use crate::healthcheck::Probe;
 use crate::logging::NodeLog;
 use crate::signals::Signals;
@@ -53,7 +53,7 @@ pub(super) struct Call {
     pub(super) program: OsString,
     pub(super) words: Vec<OsString>,
     /// This is the background process of `daemonize yes`.
-    in_background: bool,
+    pub(super) in_background: bool,
     /// Why the passwords on the command line could not be hidden.
     visible: Option<std::io::Error>,
     pub(super) console: Console,
@@ -121,7 +121,7 @@ impl PidFile {
         match std::fs::write(&path, format!("{}\n", std::process::id())) {
             Ok(()) => Some(Self(path)),
             Err(error) => {
-                log.warning(format_args!("Failed to write PID file: {error}"));
+                log.warning(format_args!("Failed to write PID file {}: {}", path.display(), os_reason(&error)));
                 None
             }
         }

@@ -16,6 +16,7 @@ use crate::config::file::LoadError;
 use crate::config::{Config, ids};
 use crate::engine::Engine;
 use crate::logging::NodeLog;
+use crate::logging::outlet::Outlet;
 use crate::node::{Environment, Node, StartError, commands};
 use crate::runtime::descriptors;
 use crate::runtime::threads::Threads;
@@ -34,13 +35,14 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let log = start_log(&config, &clock, &call.console)?;
     log_start(&log, &config.string(ids::SERVER_VERSION_ANNOUNCED), nothing_said.then_some(&call.program));
     call.warn(&config, &log);
+    let refusal = Refusal::new(call, &config, &log);
     if config.int(ids::PORT) == 0 {
-        log.warning(format_args!("Configured to not listen anywhere, exiting."));
+        refusal.say(format_args!("Configured to not listen anywhere, exiting."));
         return Ok(1);
     }
 
     if let Err(too_few) = descriptors::make_room_to_start(config.int(ids::MAXCLIENTS) as u64, &log) {
-        log.warning(format_args!("{too_few}"));
+        refusal.say(format_args!("{too_few}"));
         return Ok(1);
     }
     let about = About::of(&config);
@@ -55,19 +57,8 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let started = signals.attend_start(&room, &log, || call.console.settle(), || Node::start(&environment, config));
     let node = match started.map_err(|error| format!("Starting a thread: {error}"))? {
         Ok(node) => node,
-        // Logged and not printed to standard error, as in Redis: its test suite takes any output there for a crash.
         Err(error) => {
-            match &error {
-                StartError::Bind(problem) => {
-                    log.warning(format_args!("Warning: {problem}"));
-                    log.warning(format_args!("Failed listening on port {} (TCP), aborting.", problem.port));
-                }
-                StartError::Bus(problem) => {
-                    log.warning(format_args!("Warning: {problem}"));
-                    log.warning(format_args!("Failed listening on port {} (cluster), aborting.", problem.port));
-                }
-                other => log.warning(format_args!("{other}")),
-            }
+            refusal.explain(&error);
             return Ok(1);
         }
     };
@@ -95,6 +86,44 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     drop(pid_file);
     log.warning(format_args!("Redis is now ready to exit, bye bye..."));
     Ok(status as u8)
+}
+
+/// Where a node says why it does not start: in its log. Not on standard error, as in Redis: its test suite takes any
+/// output there for a crash. But in the background nobody sees a log that is a file, and the command that waits for
+/// the node is to say why it failed.
+struct Refusal<'a> {
+    log: &'a NodeLog,
+    /// Standard error, if the log alone is not enough.
+    also: Option<&'a Outlet>,
+}
+
+impl<'a> Refusal<'a> {
+    fn new(call: &'a Call, config: &Config, log: &'a NodeLog) -> Self {
+        let hidden = call.in_background && !config.bytes(ids::LOGFILE).is_empty();
+        Self { log, also: hidden.then_some(&call.console.err) }
+    }
+
+    fn say(&self, why: std::fmt::Arguments<'_>) {
+        self.log.warning(why);
+        if let Some(err) = self.also {
+            err.put(format!("{why}\n"));
+        }
+    }
+
+    /// Says why the node did not start, in Redis's words where it has some.
+    fn explain(&self, error: &StartError) {
+        let (problem, kind) = match error {
+            StartError::Bind(problem) => (problem, "TCP"),
+            StartError::Bus { problem, .. } => (problem, "cluster"),
+            other => return self.say(format_args!("{other}")),
+        };
+        if !problem.is_taken() {
+            let name = &problem.name;
+            self.say(format_args!("bind {name}: give an address of this machine, or * for all that it has"));
+        }
+        self.say(format_args!("Warning: {problem}"));
+        self.say(format_args!("Failed listening on port {} ({kind}), aborting.", problem.port));
+    }
 }
 
 /// Sets the process title, and changes it when CONFIG SET does.

@@ -25,6 +25,8 @@ use gossip::nodes_conf::NodesConf;
 use nix::errno::Errno;
 use protocol::bus::NodeFlags;
 
+use crate::config::os_reason;
+
 /// The most bytes of a nodes.conf that are read: far more than the largest cluster writes.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -37,10 +39,10 @@ pub enum ConfFileError {
     )]
     InUse(PathBuf),
     /// The system refuses.
-    #[error("Can't open {path} in order to acquire a lock: {error}")]
+    #[error("Can't open {} in order to acquire a lock: {}", .path.display(), os_reason(.error))]
     Io { path: PathBuf, error: io::Error },
     /// The file can be opened but not replaced, which every change of the cluster's state needs.
-    #[error("Fatal: can't update cluster config file {path}: {error}")]
+    #[error("Fatal: can't update cluster config file {}: {}", .path.display(), os_reason(.error))]
     Fixed { path: PathBuf, error: io::Error },
 }
 

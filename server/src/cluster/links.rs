@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::driver::Cluster;
 use super::local_buses::{Call, Listener};
 use super::pipe::{self, End};
-use crate::config::ids;
+use crate::config::{ids, os_reason};
 use crate::engine::info::{InfoSource, InfoWriter};
 
 /// Room for reading at a time, bytes.
@@ -237,7 +237,7 @@ impl Cluster {
                     });
                 }
                 Err(error) => {
-                    self.engine.log.verbose(format_args!("Error accepting cluster node: {error}"));
+                    self.engine.log.verbose(format_args!("Error accepting cluster node: {}", os_reason(&error)));
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::conf_file::{self, Saved};
 use super::driver::Cluster;
 use super::outbox::Save;
+use crate::config::{ids, os_reason};
 use crate::runtime::task_group::Phase;
 
 /// How long the saving thread waits for more before it ends: saves come in bursts.
@@ -103,7 +104,12 @@ impl Cluster {
             Err(_) if self.engine.state.tasks.phase() == Phase::Over => false,
             Err(error) => {
                 // Redis exits here too: a node that cannot keep its votes and epochs may vote twice.
-                self.engine.log.warning(format_args!("Fatal: can't update cluster config file: {error}"));
+                let path = self.engine.config.path(ids::CLUSTER_CONFIG_FILE);
+                self.engine.log.warning(format_args!(
+                    "Fatal: can't update cluster config file {}: {}",
+                    path.display(),
+                    os_reason(&error)
+                ));
                 self.engine.request_stop(1);
                 // The node ends in a moment. Until then it must not announce what it could not save: all links are
                 // closed.

@@ -17,6 +17,7 @@ use super::value::{Reason, os_reason, path_of};
 use super::{Config, REDIS_VERSION, ids, table, words};
 use crate::base::glob;
 use crate::base::nearest::nearest;
+use crate::logging;
 
 /// How deep includes may nest.
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -145,12 +146,10 @@ impl Config {
     /// Whether the log file can be written; Redis finds that out by opening it.
     fn check_log_file(&self, sources: &Sources) -> Result<(), LoadError> {
         if !self.bytes(ids::LOGFILE).is_empty() {
-            let open = crate::logging::open(&self.path(ids::LOGFILE));
-            if let Err(error) = open {
-                return Err(LoadError::Whole {
-                    in_file: sources.has_text(),
-                    reason: format!("Can't open the log file: {}", os_reason(&error)),
-                });
+            let path = self.path(ids::LOGFILE);
+            if let Err(error) = logging::open(&path) {
+                let reason = logging::not_opened(&path, &os_reason(&error));
+                return Err(LoadError::Whole { in_file: sources.has_text(), reason });
             }
         }
         Ok(())

@@ -20,7 +20,6 @@ use crate::cluster::BUS_PORT_OFFSET;
 use crate::cluster::conf_file::{self, ConfFile};
 use crate::config::{Config, ids};
 use crate::net::listening;
-use crate::node::StartError;
 
 /// The nodes.conf that one of our nodes left.
 struct Left {
@@ -40,7 +39,7 @@ pub(super) fn follow_ports(process: &Arc<Process>, options: &Options) -> Result<
         let config = member.config()?;
         // An address that is announced by our own choice is known below.
         announced |= process.reach.announce.is_none() && !config.string(ids::CLUSTER_ANNOUNCE_IP).is_empty();
-        found.push(open(&config)?);
+        found.push(open(&config, member.index())?);
     }
     check_shape(process, &found)?;
     let whole = |found: Found| if let Found::Node(left) = found { Some(left) } else { None };
@@ -98,13 +97,14 @@ fn check_shape(process: &Process, found: &[Found]) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// Opens and locks the file, if a node has left one.
-fn open(config: &Config) -> Result<Found, ClusterError> {
+/// Opens and locks the file, if this node has left one.
+fn open(config: &Config, node: usize) -> Result<Found, ClusterError> {
     let path = config.path(ids::CLUSTER_CONFIG_FILE);
     if !path.exists() {
         return Ok(Found::Nothing);
     }
-    let (file, text) = ConfFile::open(&path, true).map_err(StartError::from)?;
+    let (file, text) =
+        ConfFile::open(&path, true).map_err(|problem| ClusterError::Start { node, problem: problem.into() })?;
     if conf_file::is_new(&text) {
         return Ok(Found::Nothing);
     }

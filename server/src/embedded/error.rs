@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::cluster::BUS_PORT_OFFSET;
 use crate::config::file::LoadError;
+use crate::config::os_reason;
 use crate::node::StartError;
 
 /// Why a cluster did not start, or a node did not do what was requested.
@@ -11,8 +13,13 @@ use crate::node::StartError;
 #[non_exhaustive]
 pub enum ClusterError {
     /// A node did not start.
-    #[error("{0}")]
-    Start(#[from] StartError),
+    #[error("node-{node}: {problem}{}", advice(problem))]
+    Start {
+        /// The number of the node.
+        node: usize,
+        /// Why it did not start.
+        problem: StartError,
+    },
     /// A directive is wrong.
     #[error("{0}")]
     Config(#[from] LoadError),
@@ -58,7 +65,7 @@ pub enum ClusterError {
     #[error("node {0} did not stop: it could not save, or is shutting down already; its log says why")]
     NotStopped(usize),
     /// A system error.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", os_reason(.error))]
     System {
         /// What was tried.
         what: String,
@@ -79,6 +86,20 @@ impl ClusterError {
         let what = what.into();
         move |error| Self::System { what, error }
     }
+}
+
+/// What to do about a port that is taken, with the reason why the node needs it.
+fn advice(problem: &StartError) -> String {
+    let (port, what) = match problem {
+        StartError::Bind(at) if at.is_taken() => (at.port, "port for clients".to_owned()),
+        StartError::Bus { clients, problem: at } if at.is_taken() => {
+            let above = i64::from(at.port) == i64::from(*clients) + BUS_PORT_OFFSET;
+            let above = if above { format!(", {BUS_PORT_OFFSET} above {clients} for clients") } else { String::new() };
+            (at.port, format!("bus port{above}"))
+        }
+        _ => return String::new(),
+    };
+    format!("\n{port} is its {what}. --port 0 takes free ports, and another --port moves those of all nodes.")
 }
 
 fn lines(nodes: &[String]) -> String {

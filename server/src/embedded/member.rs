@@ -23,7 +23,7 @@ use crate::cluster::{Cluster as Core, LocalBuses};
 use crate::config::file::Sources;
 use crate::config::{Config, ids};
 use crate::engine::registry::Registry;
-use crate::logging::NodeLog;
+use crate::logging::{self, NodeLog};
 use crate::net::listening;
 use crate::node::{Environment, Node};
 use crate::runtime::threads::Threads;
@@ -112,6 +112,11 @@ impl Member {
         life.kept = kept;
     }
 
+    /// Its number in the process.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Where its files are.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
@@ -142,9 +147,14 @@ impl Member {
         buses: &Arc<LocalBuses>,
         registry: &Arc<Registry>,
     ) -> Result<(Arc<Node>, u64), ClusterError> {
-        std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(format!("creating {}", self.dir.display())))?;
+        let what = format!("node-{}: its directory {} cannot be made", self.index, self.dir.display());
+        std::fs::create_dir_all(&self.dir).map_err(ClusterError::system(what))?;
         let config = self.config()?;
         let logfile = (!config.bytes(ids::LOGFILE).is_empty()).then(|| config.path(ids::LOGFILE));
+        if let Some(path) = &logfile {
+            let what = format!("node-{}: its logfile {} cannot be opened", self.index, path.display());
+            logging::open(path).map_err(ClusterError::system(what))?;
+        }
         let environment = Environment {
             threads: threads.clone(),
             clock: Arc::new(SystemClock::new()),
@@ -153,7 +163,8 @@ impl Member {
             buses: buses.clone(),
             registry: registry.clone(),
         };
-        let node = Arc::new(Node::start(&environment, config)?);
+        let failed = |problem| ClusterError::Start { node: self.index, problem };
+        let node = Arc::new(Node::start(&environment, config).map_err(failed)?);
         let mut life = self.life.lock();
         if life.closed {
             drop(life);

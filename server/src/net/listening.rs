@@ -35,6 +35,13 @@ pub struct BindError {
     pub error: io::Error,
 }
 
+impl BindError {
+    /// Whether somebody else listens there.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.error.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
 /// Listening sockets on one port.
 pub(crate) struct Sockets {
     pub sockets: Vec<std::net::TcpListener>,

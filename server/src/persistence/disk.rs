@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::load::{Load, Loaded};
 use super::rdb_loader::LoadError;
 use super::temporary;
+use crate::config::os_reason;
 use crate::engine::Engine;
 
 /// Bytes that are read at once.
@@ -72,7 +73,7 @@ impl NewFile {
 
 /// An error, with a description of the step that failed.
 fn told(error: &io::Error, what: std::fmt::Arguments<'_>) -> io::Error {
-    io::Error::new(error.kind(), format!("{what}: {error}"))
+    io::Error::new(error.kind(), format!("{what}: {}", os_reason(error)))
 }
 
 impl Drop for NewFile {
@@ -94,9 +95,7 @@ pub(crate) fn load(
     drop_expired: bool,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Option<Loaded>, LoadError> {
-    let failed = |error: io::Error| {
-        LoadError::Io(format!("Fatal error: can't open the RDB file {} for reading: {error}", path.display()))
-    };
+    let failed = |error: io::Error| LoadError::Io(format!("it cannot be read: {}", os_reason(&error)));
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

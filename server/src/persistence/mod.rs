@@ -162,7 +162,7 @@ impl Persistence {
         self.engine.clock.now_ms() / 1000
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.engine.config.path(ids::DBFILENAME)
     }
 

@@ -11,6 +11,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::os_reason;
+
 /// How many names are tried. Each save into one directory uses one at a time.
 const NAMES: u32 = 1024;
 
@@ -29,7 +31,9 @@ pub(crate) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
             Ok(None) => {
                 return Err(io::Error::other(format!("{} and {NAMES} names like it are in use", path.display())));
             }
-            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            Err(error) => {
+                return Err(io::Error::new(error.kind(), format!("{}: {}", path.display(), os_reason(&error))));
+            }
         }
     }
 }

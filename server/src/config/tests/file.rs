@@ -104,7 +104,8 @@ fn contradictions_are_found_at_the_end() {
     assert!(error.ends_with("\nACL users are not supported by slotd; use requirepass"), "{error}");
     assert!(load("aclfile \"\"").is_ok(), "none");
     let error = load("logfile /nonexist/x\n").expect_err("no such directory");
-    assert_eq!(error, format!("{head}Can't open the log file: No such file or directory"));
+    let named = "logfile /nonexist/x: give a file in a directory that exists";
+    assert_eq!(error, format!("{head}Can't open the log file: No such file or directory\n{named}"));
 }
 
 #[test]
