@@ -105,6 +105,25 @@ fn idle_connections_leave_descriptors_for_the_cluster_and_for_files() {
     assert!(complaints <= if slotd_is_stock() { 1000 } else { 20 }, "{complaints} lines about one thing");
 }
 
+#[test]
+fn who_refuses_clients_below_maxclients_says_once_that_descriptors_are_lacking() {
+    if slotd_is_stock() {
+        return; // Redis gives clients every descriptor
+    }
+    let node = NodeSpec::new(Binary::Slotd).with_descriptors("-n 70").start();
+    let mut admin = node.client();
+    assert_eq!(maxclients(&mut admin), "38");
+    let mut idle = idle(&node, 60);
+    let mut refused = 0;
+    wait_until("more to be refused than maxclients would", secs(20), || {
+        refused += idle.iter_mut().filter_map(Client::arrived).count();
+        refused > 60 - 37
+    });
+    let why = "Clients are refused although there are fewer than maxclients: of 70 open files, the last 12 are kept for \
+               files and the cluster. If you need more clients increase 'ulimit -n'.";
+    assert_eq!(node.log().matches(why).count(), 1, "{}", node.log());
+}
+
 /// Connections that a client makes the node open use descriptors as well: peers it is told to meet, targets of MIGRATE.
 #[test]
 fn connections_that_clients_ask_for_leave_descriptors_for_files() {

@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::serve;
+use crate::config::os_reason;
 use crate::engine::Engine;
 use crate::engine::stats::bump;
 use crate::runtime::threads::{Spawner, Threads};
@@ -56,7 +57,7 @@ pub(crate) async fn accept_loop(listener: TcpListener, engine: Arc<Engine>, thre
                 let now_us = engine.clock.monotonic_us();
                 if told_us.is_none_or(|told| now_us - told >= COMPLAINT_PERIOD_US) {
                     told_us = Some(now_us);
-                    engine.log.warning(format_args!("Accepting client connection: {error}"));
+                    engine.log.warning(format_args!("Accepting client connection: {}", os_reason(&error)));
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -69,8 +70,12 @@ fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Ar
     let hot = engine.hot.load();
     // Redis counts the links of the bus among the clients.
     let links = if hot.cluster_enabled { engine.info.number("cluster_connections").unwrap_or(0) } else { 0 };
-    if engine.clients.len() + links as usize >= hot.max_clients || !engine.clients.have_room(stream.as_raw_fd()) {
+    let too_many = engine.clients.len() + links as usize >= hot.max_clients;
+    if too_many || !engine.clients.have_room(stream.as_raw_fd()) {
         bump(&engine.stats.rejected_connections);
+        if !too_many && let Some(why) = engine.clients.explain_lack() {
+            engine.log.warning(format_args!("{why}"));
+        }
         let what = if hot.cluster_enabled { "clients + cluster connections" } else { "clients" };
         // Best effort, as Redis does: the socket's buffer is empty, so one short line fits.
         let _ = stream.try_write(format!("-ERR max number of {what} reached\r\n").as_bytes());

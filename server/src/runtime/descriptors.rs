@@ -10,7 +10,7 @@
 //! client is refused if its socket has too high a number.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -92,18 +92,21 @@ pub(crate) struct Claim {
     all: Arc<Descriptors>,
     wanted: AtomicU64,
     clustered: bool,
+    /// It was told that clients are refused for want of descriptors.
+    told: AtomicBool,
 }
 
 impl Claim {
     fn new(all: &Arc<Descriptors>, wanted: u64, clustered: bool) -> Self {
         all.wanted.fetch_add(wanted, Ordering::Relaxed);
         all.clustered.fetch_add(u64::from(clustered), Ordering::Relaxed);
-        Self { all: all.clone(), wanted: AtomicU64::new(wanted), clustered }
+        Self { all: all.clone(), wanted: AtomicU64::new(wanted), clustered, told: AtomicBool::new(false) }
     }
 
     /// Changes what this node wants, and returns what the others want. Nodes of a process do this concurrently, so the
     /// sum is changed by the difference; a negative difference wraps, and the sum is still right.
     fn change(&self, wanted: u64) -> u64 {
+        self.told.store(false, Ordering::Relaxed);
         let before = self.wanted.swap(wanted, Ordering::Relaxed);
         let all = self.all.wanted.fetch_add(wanted.wrapping_sub(before), Ordering::Relaxed);
         all.saturating_sub(before)
@@ -111,8 +114,26 @@ impl Claim {
 
     /// Whether a client may keep the descriptor that its socket got.
     pub(crate) fn allows_client(&self, descriptor: i32) -> bool {
+        self.all.allows(descriptor, self.kept_from_clients())
+    }
+
+    fn kept_from_clients(&self) -> u64 {
         let links = if self.all.clustered.load(Ordering::Relaxed) > 0 { FOR_LINKS } else { 0 };
-        self.all.allows(descriptor, FOR_FILES + links)
+        FOR_FILES + links
+    }
+
+    /// Why a client was refused by [`Claim::allows_client`], the first time since `maxclients` was set: the client is
+    /// told of a maximum that `maxclients` does not show.
+    pub(crate) fn explain_once(&self) -> Option<String> {
+        if self.told.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let limit = self.all.limit.load(Ordering::Relaxed);
+        let kept = reserve(limit, self.kept_from_clients());
+        Some(format!(
+            "Clients are refused although there are fewer than maxclients: of {limit} open files, the last {kept} are kept for \
+             files and the cluster. If you need more clients increase 'ulimit -n'."
+        ))
     }
 
     /// Whether a link of the bus may keep its descriptor.
@@ -205,11 +226,15 @@ impl Descriptors {
         limit
     }
 
-    /// Never reserves more than a quarter.
     fn allows(&self, descriptor: i32, kept: u64) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
-        u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < limit - kept.min(limit / 4))
+        u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < limit - reserve(limit, kept))
     }
+}
+
+/// How many descriptors of so many are kept: never more than a quarter.
+fn reserve(limit: u64, kept: u64) -> u64 {
+    kept.min(limit / 4)
 }
 
 /// Raises a soft limit that is too low for the threads of the process, before they start: they open descriptors of

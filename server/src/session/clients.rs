@@ -32,6 +32,11 @@ impl Clients {
         self.descriptors.get().is_none_or(|descriptors| descriptors.allows_client(descriptor))
     }
 
+    /// Why [`Clients::have_room`] refused, if that is to be told.
+    pub(crate) fn explain_lack(&self) -> Option<String> {
+        self.descriptors.get().and_then(Claim::explain_once)
+    }
+
     pub(crate) fn add(&self, client: Arc<ClientHandle>) {
         self.by_id.insert(client.id, client);
     }
