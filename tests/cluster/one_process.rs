@@ -253,6 +253,13 @@ fn only_a_one_process_cluster_that_nobody_else_reaches_takes_orders() {
     let mut client = cluster.client(0);
     client.ok("MULTI");
     assert!(client.cmd("SLOTD NODE KILL").is_error());
+    drop(client);
+    // A test that kills the wrong node is told so.
+    assert!(cluster.cmd(0, &format!("SLOTD NODE KILL {}", cluster.ports[1])).is_ok());
+    for order in ["KILL", "STOP"] {
+        let refused = cluster.cmd(0, &format!("SLOTD NODE {order} {}", cluster.ports[1])).text();
+        assert_eq!(refused, "ERR node 1 is down", "{order}");
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl<'c> NodeHandle<'c> {
     /// # Errors
     /// [`ClusterError::NotStopped`] if the node could not save, or is already shutting down; it goes on then.
     pub fn stop(&self) -> Result<(), ClusterError> {
-        self.process.stop(self.index, StopSignal::Terminate)
+        self.process.stop(self.index, StopSignal::Terminate).map(drop)
     }
 
     /// Stops the node, if it runs, and starts it in its directory with its ports. It has the data that was saved:

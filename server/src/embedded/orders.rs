@@ -42,11 +42,8 @@ impl Neighbours for Seat {
         let process = self.process.clone();
         let carry_out = move || {
             let result = process.upgrade().ok_or(ClusterError::Closed).and_then(|process| match order {
-                Order::Kill => {
-                    process.kill(node);
-                    Ok(())
-                }
-                Order::Stop => process.stop(node, StopSignal::Terminate),
+                Order::Kill => did_run(process.kill(node), node),
+                Order::Stop => process.stop(node, StopSignal::Terminate).and_then(|ran| did_run(ran, node)),
                 Order::Restart => process.restart(node),
                 Order::Recover => process.recover(node),
                 Order::Pause(time) => process.pause(node, Some(time)),
@@ -59,4 +56,9 @@ impl Neighbours for Seat {
         let _ = thread::spawn("node-order", carry_out);
         outcome
     }
+}
+
+/// A test that ends a node that is down has made a mistake, and is told so.
+fn did_run(ran: bool, node: usize) -> Result<(), ClusterError> {
+    if ran { Ok(()) } else { Err(ClusterError::NodeDown(node)) }
 }

@@ -96,19 +96,24 @@ impl Process {
         }
     }
 
-    pub(super) fn kill(&self, index: usize) {
+    /// Returns `false` if it did not run.
+    pub(super) fn kill(&self, index: usize) -> bool {
         let _operating = self.members[index].operate();
-        if self.members[index].end(None) {
+        let ran = self.members[index].end(None);
+        if ran {
             self.tell(index, EventKind::Killed);
         }
+        ran
     }
 
-    pub(super) fn stop(&self, index: usize, signal: StopSignal) -> Result<(), ClusterError> {
+    /// Returns `false` if it did not run.
+    pub(super) fn stop(&self, index: usize, signal: StopSignal) -> Result<bool, ClusterError> {
         let _operating = self.members[index].operate();
-        if self.stop_held(index, signal)? {
+        let ran = self.stop_held(index, signal)?;
+        if ran {
             self.tell(index, EventKind::Stopped);
         }
-        Ok(())
+        Ok(ran)
     }
 
     /// Returns `false` if it did not run.
