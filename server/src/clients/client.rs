@@ -237,7 +237,11 @@ fn unblock(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let target = u64::try_from(id).ok().and_then(|id| ctx.engine.clients.get(id));
     let reason = with_error.then_some(error::UNBLOCKED);
     let parked = target.as_ref().and_then(|client| client.parked());
-    let unblocked = target.is_some_and(|client| ctx.engine.unblock(&client, reason.as_ref()));
+    let unblocked = target.map_or(Ok(false), |client| ctx.engine.unblock(ctx.session, &client, reason.as_ref()));
+    let unblocked = match unblocked {
+        Ok(unblocked) => unblocked,
+        Err(held) => return Ok(Handled::Postponed(held)),
+    };
     if let Some(parked) = parked.filter(|_| unblocked && with_error) {
         // UNBLOCK makes the waiting command count as failed; a change of role does not (as in Redis).
         ctx.engine.stats.command(parked.command).failed.fetch_add(1, Ordering::Relaxed);

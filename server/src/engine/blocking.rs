@@ -25,7 +25,7 @@ use super::Engine;
 use super::call::Call;
 use super::execute::{Called, Caller, Work};
 use super::handler::{Command, Handler};
-use super::held::SLOT_PATIENCE;
+use super::held::{Held, SLOT_PATIENCE, hold};
 use super::hot::Hot;
 use super::state::PauseKind;
 use super::unit::Unit;
@@ -143,16 +143,27 @@ impl Engine {
         self.clients.blocked.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Answers the parked command of a client with an error or its timeout reply (CLIENT UNBLOCK).
-    /// Returns whether it was still waiting.
-    pub(crate) fn unblock(&self, client: &ClientHandle, error: Option<&CmdError>) -> bool {
-        let Some(parked) = client.parked() else { return false };
+    /// Answers the parked command of a client with an error or its timeout reply (CLIENT UNBLOCK, which this session
+    /// calls). Returns whether it was still waiting.
+    ///
+    /// # Errors
+    /// Another thread tries to serve the client at this moment, under this slot's lock. Whether it still waits is known
+    /// after that.
+    pub(crate) fn unblock(
+        &self,
+        session: &mut Session,
+        client: &ClientHandle,
+        error: Option<&CmdError>,
+    ) -> Result<bool, Held> {
+        let Some(parked) = client.parked() else { return Ok(false) };
         if let (Some(time_up), None) = (&parked.time_up, error) {
             time_up.notify_one();
-            return parked.token.is_waiting();
+            return Ok(parked.token.is_waiting());
         }
-        if !parked.token.abandon() {
-            return false;
+        match (parked.token.abandon_unless_claimed(), parked.keys.first()) {
+            (Some(true), _) => {}
+            (None, Some((slot, _))) => return Err(hold(session, Held::Slot(parked.db, *slot))),
+            (Some(false) | None, _) => return Ok(false),
         }
         let mut out = Vec::new();
         match error {
@@ -160,7 +171,7 @@ impl Engine {
             None => write_timeout(parked.spec.on_timeout, &mut out, parked.protocol),
         }
         client.send(Mail::Reply(out), 0);
-        true
+        Ok(true)
     }
 
     /// Ends the parked command of every client with an error, and then their connections

@@ -13,8 +13,9 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdResult, Declared, Edit, Flags, Group, KeySpec, KeyedCtx, KeyedFn, NotifyClass, Outcome, error,
 };
+use crate::engine::dispatch::Next;
 use crate::store::types::list::List;
-use crate::testing::{Bench, Client};
+use crate::testing::{Bench, Client, bulks};
 
 static COMMANDS: &[Declared<KeyedFn>] =
     &[Declared::new("TAKE", Arity::exactly(3), Group::List, Flags::WRITE.and(Flags::BLOCKING), take as KeyedFn)
@@ -176,6 +177,34 @@ fn who_is_to_leave_while_it_is_served_in_vain_is_answered_then() {
     assert!(matches!(&*parked.leaving.lock(), Some(Mail::Reply(bytes)) if bytes == b"$-1\r\n"));
     scene.bench.engine.unpark(&mut scene.waiting[0].session);
     assert!(!scene.is_awaited(b"l"));
+}
+
+#[test]
+fn who_is_unblocked_while_it_is_served_in_vain_has_one_reply_and_the_other_client_is_told_so() {
+    for (fails, unblocked, reply) in [(true, ":1", some("$-1")), (false, ":0", None)] {
+        let mut scene = Scene::new(&["RPUSH l a"], &["TAKE l 3"]);
+        let parked = scene.waiting[0].session.parked.clone().expect("it waits");
+        let id = scene.waiting[0].session.handle.id.to_string();
+        let order = format!("CLIENT UNBLOCK {id}");
+        assert!(parked.token.claim(), "as by a write in another thread, which has the slot");
+        let Bench { client, engine, .. } = &mut scene.bench;
+        let (next, said) = client.process(engine, &mut bulks(&["CLIENT", "UNBLOCK", &id]));
+        let slot = Held::Slot(0, key_slot(b"l"));
+        assert!(matches!(next, Next::Held(held) if held == slot) && said.is_empty(), "it depends on that thread");
+        assert_eq!(scene.replies(), [None]);
+        let words = scene.bench.client.session.postponed.take().expect("it is held back until the slot is unlocked");
+        if fails {
+            assert!(parked.token.stay(), "nobody wanted it to leave");
+        } else {
+            parked.token.serve();
+        }
+        let mut out = Vec::new();
+        scene.bench.engine.retry(&mut scene.bench.client.session, words.view(), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out).trim_end(), unblocked);
+        assert_eq!(scene.replies(), [reply], "{unblocked}");
+        assert_eq!(scene.bench.run(&order), ":0", "it does not wait any more");
+        assert_eq!(scene.replies(), [None]);
+    }
 }
 
 #[test]

@@ -91,6 +91,15 @@ impl BlockToken {
         self.change(WAITING, GONE)
     }
 
+    /// As [`BlockToken::abandon`]. `None`: a thread tries to serve it under its slot's lock, and that decides.
+    pub(crate) fn abandon_unless_claimed(&self) -> Option<bool> {
+        match self.state.compare_exchange(WAITING, GONE, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Some(true),
+            Err(CLAIMED | LEAVING) => None,
+            Err(_) => Some(false),
+        }
+    }
+
     /// As [`BlockToken::abandon`], but if an attempt to serve it is under way and fails, the client leaves as well.
     pub(crate) fn leave(&self) -> bool {
         loop {
