@@ -174,6 +174,13 @@ pub(super) fn is_patient(session: &Session) -> bool {
     session.attempts >= ATTEMPTS
 }
 
+/// The time at which a command of this session has its locks, if it began at `began`: a patient one may have waited for
+/// them for long, and sees the expiries of the moment when it runs.
+#[inline]
+pub(super) fn time_of_run(engine: &Engine, session: &Session, began: i64) -> i64 {
+    if is_patient(session) { engine.clock.now_ms() } else { began }
+}
+
 /// Notes that a command of this session is held back.
 pub(super) fn hold(session: &mut Session, held: Held) -> Held {
     session.attempts += 1;

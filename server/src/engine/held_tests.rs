@@ -207,6 +207,41 @@ fn a_command_that_came_in_vain_too_often_waits_for_its_turn() {
     long.join().expect("no panic");
 }
 
+/// The commands of others have seen that time meanwhile.
+#[test]
+fn a_command_that_waited_for_long_sees_the_time_at_which_it_runs() {
+    let cases: [(&str, &[&[&str]], &str); 6] = [
+        ("one key", &[&["GET", "key"]], "$-1\r\n"),
+        ("several keys", &[&["MGET", "other", "key"]], "*2\r\n$-1\r\n$-1\r\n"),
+        ("a transaction", &[&["MULTI"], &["GET", "key"], &["EXEC"]], "*1\r\n$-1\r\n"),
+        ("a transaction that is alone", &[&["MULTI"], &["GET", "key"], &["DBSIZE"], &["EXEC"]], "*2\r\n$-1\r\n:1\r\n"),
+        ("any key", &[&["SORT", "list", "BY", "nosort", "GET", "k*"]], "*1\r\n$-1\r\n"),
+        ("every key", &[&["SWAPDB", "0", "1"], &["GET", "key"]], "$-1\r\n"),
+    ];
+    for (name, commands, reply) in cases {
+        let mut bench = Bench::new();
+        bench.run("RPUSH list ey");
+        bench.run("SET key 1 PX 100");
+        bench.run("EXPIRE list 1000");
+        let mut client = bench.connect();
+        client.session.attempts = ATTEMPTS;
+        let (engine, clock) = (Arc::clone(&bench.engine), Arc::clone(&bench.clock));
+        let (locked, is_locked) = std::sync::mpsc::channel();
+        let long = std::thread::spawn(move || {
+            let _pass = engine.barrier.enter(engine.background_gate());
+            let _guard = engine.keyspace.lock(0, key_slot(b"key"));
+            locked.send(()).expect("the test waits");
+            std::thread::sleep(VISIT_PATIENCE * 4);
+            clock.advance_ms(200);
+        });
+        is_locked.recv().expect("the other thread has the slot");
+        let (held, replies) = send(&bench, &mut client, commands);
+        long.join().expect("no panic");
+        assert_eq!(held, None, "{name}");
+        assert!(replies.ends_with(reply), "{name}: {replies}");
+    }
+}
+
 #[tokio::test]
 #[expect(clippy::await_holding_invalid_type, reason = "the slot is to be locked while others wait for it")]
 async fn who_waits_for_a_slot_is_called_when_it_is_unlocked() {

@@ -15,7 +15,7 @@ use super::call::Call;
 use super::dispatch::{Batch, Next, Step};
 use super::execute::{Called, Caller, Work, prefetch};
 use super::handler::{Handled, Handler, ReplyFuture, SessionCtx, Subsystem};
-use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient};
+use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient, time_of_run};
 use super::unit::Unit;
 use crate::command::locked::{Slots, place};
 use crate::command::{BlockSpec, CmdError, Flags, KeyedFn, KeyspaceFn, LockPlan, Locked, Traits, error};
@@ -42,6 +42,26 @@ impl Engine {
         }
     }
 
+    /// Runs a call while no other thread executes. It passes its gates once more, since what they check may have
+    /// changed before it was alone. `f` gets the call as it is by then, with its time and the route of a slot that is
+    /// moving.
+    ///
+    /// # Errors
+    /// What held the command back: the gates or `f` say so, or others could not be stopped for now.
+    pub(super) fn call_alone<'e, R>(
+        &self,
+        pass: &mut Pass<'e>,
+        session: &mut Session,
+        call: &Call<'_>,
+        f: impl FnOnce(&mut Pass<'e>, &mut Session, &Call<'_>) -> Result<R, Held>,
+    ) -> Result<R, Held> {
+        alone(pass, session, |pass, session| {
+            let call = Call { now: self.clock.now_ms(), ..*call };
+            let route = self.regate(session, &call)?;
+            f(pass, session, &Call { moving: route.as_ref(), ..call })
+        })
+    }
+
     fn run_keyspace(
         self: &Arc<Self>,
         session: &mut Session,
@@ -52,19 +72,19 @@ impl Engine {
         let mut unit = Unit::of(session);
         let start = batch.out.len();
         let out = &mut *batch.out;
-        if call.command.flags.has(Flags::EXCLUSIVE) {
-            let run = |_: &mut Pass<'_>, session: &mut Session| {
-                self.regate(session, call)?;
+        let now = if call.command.flags.has(Flags::EXCLUSIVE) {
+            let run = |_: &mut Pass<'_>, session: &mut Session, call: &Call<'_>| {
                 let caller = self.caller(session, call.now, false);
                 let work = Work { out, rng: &mut session.rng, unit: &mut unit };
                 self.call_keyspace(caller, call, handler, work, None);
                 if self.monitors.any() {
                     self.show(session, call.command, call.args, out);
                 }
-                Ok(())
+                Ok(call.now)
             };
-            if let Err(held) = alone(batch.pass, session, run) {
-                return Step::Stop(Next::Held(held));
+            match self.call_alone(batch.pass, session, call, run) {
+                Ok(now) => now,
+                Err(held) => return Step::Stop(Next::Held(held)),
             }
         } else {
             let caller = self.caller(session, call.now, false);
@@ -77,9 +97,10 @@ impl Engine {
             if self.monitors.any() {
                 self.show(session, call.command, call.args, out);
             }
-        }
+            call.now
+        };
         self.settle_file(session, &mut unit);
-        self.serve_later(session, &mut unit, call.now);
+        self.serve_later(session, &mut unit, now);
         self.end_unit(session, unit);
         answer(session, batch.out, start)
     }
@@ -96,8 +117,7 @@ impl Engine {
         let mut unit = Unit::of(session);
         let start = batch.out.len();
         let out = &mut *batch.out;
-        let run = |_: &mut Pass<'_>, session: &mut Session| {
-            self.regate(session, call)?;
+        let run = |_: &mut Pass<'_>, session: &mut Session, call: &Call<'_>| {
             let caller = self.caller(session, call.now, false);
             let work = Work { out, rng: &mut session.rng, unit: &mut unit };
             self.call_keyed(caller, *call, handler, Slots::all(&self.keyspace), work);
@@ -107,12 +127,13 @@ impl Engine {
             if self.monitors.any() {
                 self.show(session, call.command, call.args, out);
             }
-            Ok(())
+            Ok(call.now)
         };
-        if let Err(held) = alone(batch.pass, session, run) {
-            return Step::Stop(Next::Held(held));
-        }
-        self.serve_later(session, &mut unit, call.now);
+        let now = match self.call_alone(batch.pass, session, call, run) {
+            Ok(now) => now,
+            Err(held) => return Step::Stop(Next::Held(held)),
+        };
+        self.serve_later(session, &mut unit, now);
         self.end_unit(session, unit);
         answer(session, batch.out, start)
     }
@@ -130,13 +151,14 @@ impl Engine {
         let mut unit = Unit::of(session);
         let known = call.keys[0];
         let place = place(session.db, known.slot);
-        let mut slot = match self.keyspace.try_lock(session.db, known.slot) {
-            Some(slot) => slot,
+        let (mut slot, now) = match self.keyspace.try_lock(session.db, known.slot) {
+            Some(slot) => (slot, call.now),
             None => match self.lock_soon(session, session.db, known.slot) {
-                Ok(slot) => slot,
+                Ok(slot) => (slot, time_of_run(self, session, call.now)),
                 Err(held) => return Step::Stop(Next::Held(held)),
             },
         };
+        let call = Call { now, ..call };
         let slots = Slots::One(place, &mut slot);
         let caller = self.caller(session, call.now, true);
         let caller = Caller { lent: session.lent.as_ref(), ..caller };
@@ -177,6 +199,7 @@ impl Engine {
             Ok(locked) => locked,
             Err(held) => return Step::Stop(Next::Held(held)),
         };
+        let call = &Call { now: time_of_run(self, session, call.now), ..*call };
         prefetch(call.keys, session.db, &locked);
         if let Some(step) = missing_sender(session, call) {
             return step;

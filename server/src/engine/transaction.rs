@@ -20,7 +20,7 @@ use super::barrier::Pass;
 use super::call::Call;
 use super::execute::{Called, Work, is_changed};
 use super::handler::{Handled, Handler, SessionCtx, SessionFn, SessionResult};
-use super::held::{Held, alone};
+use super::held::{Held, time_of_run};
 use super::hot::Hot;
 use super::unit::Unit;
 use crate::command::locked::Slots;
@@ -94,14 +94,15 @@ fn watch(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         Ok(locked) => locked,
         Err(held) => return Ok(Handled::Postponed(held)),
     };
+    let now = time_of_run(ctx.engine, ctx.session, ctx.now);
     let transaction = ctx.session.watching.get_or_insert_default().clone();
     *ctx.session.handle.watching.lock() = Some(transaction.clone());
     for key in args.iter().skip(1) {
         let (slot, hash) = (key_slot(key), ctx.engine.keyspace.hash(key));
         let Some(place) = locked.get_mut(db, slot) else { continue };
         let entry = place.get(hash, key);
-        let expired = entry.is_some_and(|entry| entry.is_expired(ctx.now));
-        let flag = Arc::new(WatchFlag::of(&transaction, expired, ctx.now));
+        let expired = entry.is_some_and(|entry| entry.is_expired(now));
+        let flag = Arc::new(WatchFlag::of(&transaction, expired, now));
         if place.watch(key, &flag) {
             let served = ctx.engine.serves(slot);
             ctx.session.watched.push(Watched { db, slot, key: key.into(), flag, served });
@@ -185,12 +186,14 @@ type Ran = Result<Option<CmdError>, Held>;
 
 /// Runs a transaction under the locks of its keys.
 fn exec_locked(ctx: &mut SessionCtx<'_, '_>, multi: Box<Multi>, plan: LockPlan, unit: &mut Unit) -> Ran {
-    let (engine, db, now) = (ctx.engine, ctx.session.db, ctx.now);
-    let admit = |locked: &Locked<'_>| match ctx.moving {
+    let (engine, db) = (ctx.engine, ctx.session.db);
+    let admit = |locked: &Locked<'_>, now: i64| match ctx.moving {
         Some(route) => engine.admit_all(locked, db, &multi.queue, now, route).map(Result::err),
         None => Ok(None),
     };
-    let admitted = engine.lock_all_soon(ctx.session, plan).and_then(|locked| Ok((admit(&locked)?, locked)));
+    let locked = engine.lock_all_soon(ctx.session, plan);
+    let now = time_of_run(engine, ctx.session, ctx.now);
+    let admitted = locked.and_then(|locked| Ok((admit(&locked, now)?, locked)));
     let (refused, mut locked) = match admitted {
         Ok(admitted) => admitted,
         Err(held) => {
@@ -216,13 +219,12 @@ fn exec_alone(
     plan: LockPlan,
     unit: &mut Unit,
 ) -> Ran {
-    let (engine, now, reply) = (ctx.engine, ctx.now, &mut ctx.reply);
+    let (engine, reply) = (ctx.engine, &mut ctx.reply);
     // The gates look at the queue.
     ctx.session.multi = Some(multi);
-    alone(ctx.pass, ctx.session, |pass, session| {
-        let route = engine.regate(session, call)?;
+    engine.call_alone(ctx.pass, ctx.session, call, |pass, session, &Call { moving, now, .. }| {
         let Some(multi) = session.multi.take() else { return Ok(None) };
-        let admitted = match &route {
+        let admitted = match moving {
             Some(route) => engine.admit_all(&engine.lock(plan), session.db, &multi.queue, now, route),
             None => Ok(Ok(())),
         };
