@@ -202,11 +202,7 @@ impl Engine {
         }
         session.attempts = 0;
         session.handle.stats.last_interaction_ms.store(pace.now_ms, Ordering::Relaxed);
-        match step {
-            Step::Stop(next) => next,
-            Step::Next | Step::Renewed if session.close_after_reply => Next::Close,
-            Step::Next | Step::Renewed => Next::Flush,
-        }
+        end_after(session, step, out).unwrap_or(Next::Flush)
     }
 
     /// Runs one command of the primary's stream. If it is held back, nothing was done, and the caller calls again
@@ -458,14 +454,18 @@ impl Engine {
 /// Why to stop after a command's turn, if there is a reason. A command that has to wait is kept.
 #[inline(always)]
 pub(super) fn stop_after(session: &mut Session, args: Args<'_>, step: Step, out: &[u8]) -> Option<Next> {
+    if let Step::Stop(Next::Held(_)) = step {
+        // Not left in the buffer: an inline command was unescaped there and must not be parsed twice.
+        session.postponed = Some(args.to_owned());
+    }
+    end_after(session, step, out)
+}
+
+/// [`stop_after`] for a command that its caller keeps if it has to wait.
+#[inline(always)]
+fn end_after(session: &mut Session, step: Step, out: &[u8]) -> Option<Next> {
     match step {
-        Step::Stop(next) => {
-            if let Next::Held(_) = next {
-                // Not left in the buffer: an inline command was unescaped there and must not be parsed twice.
-                session.postponed = Some(args.to_owned());
-            }
-            Some(next)
-        }
+        Step::Stop(next) => Some(next),
         Step::Next | Step::Renewed if out.len() >= FLUSH_AT.min(session.output_limit) => Some(flush(session, out)),
         Step::Next | Step::Renewed => session.close_after_reply.then_some(Next::Close),
     }

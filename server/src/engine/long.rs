@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Engine;
-use super::dispatch::{Batch, Next, Step, limits};
+use super::dispatch::{Batch, Next, limits, stop_after};
 use super::held::Held;
 use super::intake::Intake;
 use super::pace::Pace;
@@ -64,16 +64,8 @@ impl Engine {
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
         let step = self.dispatch(session, args, &request.lead, &hot, &mut batch);
         session.lent = None;
-        let next = match step {
-            Step::Stop(next @ Next::Held(_)) => {
-                session.postponed = Some(args.to_owned());
-                next
-            }
-            Step::Stop(next) => next,
-            Step::Next | Step::Renewed if session.close_after_reply => Next::Close,
-            // The requests that follow are processed once this one is answered.
-            Step::Next | Step::Renewed => Next::Flush,
-        };
+        // The requests that follow are processed once this one is answered.
+        let next = stop_after(session, args, step, batch.out).unwrap_or(Next::Flush);
         intake.forget();
         self.end_batch(session, intake, &mut batch);
         LongDone { rest: whole[request.end..].to_vec(), next }
