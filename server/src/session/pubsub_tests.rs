@@ -1,4 +1,4 @@
-//! The end of shard subscriptions whose slot leaves.
+//! The order and the cost of subscriptions, and the end of those whose slot leaves.
 
 use std::thread;
 
@@ -57,4 +57,41 @@ fn nobody_is_searched_for_in_the_list_of_a_channel_that_leaves() {
         drop(busy);
     });
     assert_eq!((received(&first).len(), received(&last).len()), (1, 1));
+}
+
+#[test]
+fn subscribers_get_a_message_in_the_order_in_which_they_came_whoever_has_left() {
+    let (pubsub, clients) = (PubSub::default(), (0..9).map(client).collect::<Vec<_>>());
+    let subscribe = |client: &Arc<ClientHandle>| pubsub.subscribe(client, Kind::Channel, STAYS);
+    assert!(clients.iter().all(subscribe) && !subscribe(&clients[0]), "once each");
+    for leaves in [0, 3, 4, 8, 1, 6] {
+        assert!(pubsub.unsubscribe(&clients[leaves], Kind::Channel, STAYS));
+        assert!(!pubsub.unsubscribe(&clients[leaves], Kind::Channel, STAYS), "it has left");
+    }
+    assert!(subscribe(&clients[3]), "it comes back, as the last");
+    let ids = || -> Vec<u64> {
+        pubsub.channels.get(STAYS).map_or(Vec::new(), |list| list.iter().map(|client| client.id).collect())
+    };
+    assert_eq!(ids(), [2, 5, 7, 3]);
+    assert_eq!((pubsub.subscriber_count(Kind::Channel, STAYS), pubsub.publish(STAYS, b"x", 0)), (4, 4));
+    clients.iter().for_each(|client| pubsub.forget(client));
+    assert_eq!(pubsub.channel_count(Kind::Channel), 0);
+}
+
+/// Redis looks through the list of the channel for each client that leaves.
+#[test]
+fn who_leaves_a_channel_costs_the_same_however_many_subscribers_it_has() {
+    for newest_first in [false, true] {
+        let (mut list, one) = (Subscribers::default(), client(1));
+        let count = 100_000;
+        (0..count).for_each(|number| list.add(number, &one));
+        let mut moved = 0;
+        for number in 0..count {
+            let before = list.places.len();
+            list.remove(if newest_first { count - 1 - number } else { number });
+            moved += if list.places.len() < before { before as u64 } else { 0 };
+        }
+        assert_eq!(list.len(), 0);
+        assert!(moved <= 2 * count, "{moved} places were looked at or moved for {count} that left");
+    }
 }

@@ -8,25 +8,24 @@ use std::collections::BTreeMap;
 /// Names in the order in which a client subscribed to them; they are confirmed in that order when they end.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// Each name with its number.
+    /// Each name with the number of its subscription. Numbers grow.
     names: BTreeMap<Box<[u8]>, u64>,
-    next: u64,
 }
 
 impl Names {
-    /// Adds a name; `false` if it was there.
-    pub(crate) fn insert(&mut self, name: &[u8]) -> bool {
-        if self.names.contains_key(name) {
-            return false;
-        }
-        self.names.insert(name.into(), self.next);
-        self.next += 1;
-        true
+    /// Whether a name is there.
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        self.names.contains_key(name)
     }
 
-    /// Takes a name out; `false` if it was not there.
-    pub(crate) fn remove(&mut self, name: &[u8]) -> bool {
-        self.names.remove(name).is_some()
+    /// Adds a name that is not there yet.
+    pub(crate) fn insert(&mut self, name: &[u8], number: u64) {
+        self.names.insert(name.into(), number);
+    }
+
+    /// Takes a name out; its number, if it was there.
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<u64> {
+        self.names.remove(name)
     }
 
     /// How many there are.
