@@ -126,8 +126,9 @@ const HEAD: &str = "\
 <!-- Written from the declarations by `UPDATE_DOCS=1 cargo test -p slotd commands_are_documented`. -->
 
 What slotd knows, by group. *Rule* is the server whose replies decide: slotd is compared with it byte for byte, in RESP2
-and RESP3 (where it is a documentation, with what that says). Commands with **yes** under *differs* are named under
-[deliberate differences](compatibility.md#deliberate-differences), where it says how. What slotd lacks is listed under
+and RESP3 (where it is a documentation, with what that says). *Later* are the versions under which
+[compatibility.md](compatibility.md) says which of their options and habits slotd has; *differs* is where else that page
+names the command. What slotd lacks is listed under
 [commands that are not there](compatibility.md#commands-that-are-not-there).
 ";
 
@@ -155,29 +156,68 @@ fn names(text: &str, command: &Command) -> bool {
     })
 }
 
-fn row(command: &Command, differences: &str) -> String {
-    let name = command.full_name.replace('|', " ").to_uppercase();
-    let since = command.spec.since;
-    let differs = if names(differences, command) { "yes" } else { "" };
-    let complexity = command.spec.complexity.replace('|', "\\|");
-    format!("| `{name}` | {since} | {} | {complexity} | {differs} |\n", rule(command))
+/// A part of docs/compatibility.md that says how commands differ from those of Redis 7.0.15.
+struct Section<'a> {
+    /// The heading.
+    name: &'a str,
+    /// It is about a later version.
+    is_later: bool,
+    text: &'a str,
 }
 
-fn reference(registry: &Registry, differences: &str) -> String {
+impl<'a> Section<'a> {
+    /// The parts of the page behind its introduction.
+    fn all(page: &'a str) -> Vec<Self> {
+        let mut sections = Vec::new();
+        for chapter in page.split("\n## ").skip(1) {
+            let is_later = chapter.starts_with("What comes from later versions\n");
+            // Their names stand there as well, but not because they are there.
+            let chapter = chapter.strip_prefix("Commands that are not there\n").map_or(chapter, |absent| {
+                let part = absent.find("\n### ").expect("it has a part about commands that are there");
+                &absent[part + "\n### ".len()..]
+            });
+            sections.extend(chapter.split("\n### ").map(|section| {
+                let (name, text) = section.split_once('\n').expect("a heading ends");
+                Section { name, is_later, text }
+            }));
+        }
+        sections
+    }
+
+    /// A link to it, by the name that GitHub gives its heading.
+    fn link(&self) -> String {
+        let kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-');
+        let anchor = self.name.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-");
+        format!("[{}](compatibility.md#{anchor})", self.name)
+    }
+}
+
+fn row(command: &Command, sections: &[Section<'_>]) -> String {
+    let name = command.full_name.replace('|', " ").to_uppercase();
+    let since = command.spec.since;
+    let links = |later: bool| {
+        let named = sections.iter().filter(|section| section.is_later == later && names(section.text, command));
+        named.map(Section::link).collect::<Vec<_>>().join(", ")
+    };
+    let complexity = command.spec.complexity.replace('|', "\\|");
+    format!("| `{name}` | {since} | {} | {complexity} | {} | {} |\n", rule(command), links(true), links(false))
+}
+
+fn reference(registry: &Registry, sections: &[Section<'_>]) -> String {
     let shown = |command: &&Command| !command.spec.flags.has(Flags::HIDDEN);
     let mut groups: Vec<&str> = registry.iter().filter(shown).map(|command| command.spec.group.name()).collect();
     groups.sort_unstable();
     groups.dedup();
     let mut text = HEAD.to_owned();
     for group in groups {
-        let _ =
-            write!(text, "\n## {group}\n\n| command | since | rule | complexity | differs |\n|---|---|---|---|---|\n");
+        let columns = "| command | since | rule | complexity | later | differs |\n|---|---|---|---|---|---|\n";
+        let _ = write!(text, "\n## {group}\n\n{columns}");
         let mut commands: Vec<&Command> = (registry.iter())
             .filter(shown)
             .filter(|command| command.spec.group.name() == group && command.subcommands.is_empty())
             .collect();
         commands.sort_unstable_by_key(|command| &command.full_name);
-        commands.into_iter().for_each(|command| text.push_str(&row(command, differences)));
+        commands.into_iter().for_each(|command| text.push_str(&row(command, sections)));
     }
     text
 }
@@ -186,9 +226,7 @@ fn reference(registry: &Registry, differences: &str) -> String {
 fn commands_are_documented() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let compatibility = std::fs::read_to_string(docs.join("compatibility.md")).expect("it is part of the project");
-    let (_, behind) = compatibility.split_once("\n## Deliberate differences").expect("it has this section");
-    let differences = behind.split("\n## ").next().expect("a split has a first part");
-    let text = reference(&commands(), differences);
+    let text = reference(&commands(), &Section::all(&compatibility));
     let path = docs.join("commands.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &text).expect("docs/ is writable");

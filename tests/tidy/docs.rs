@@ -133,6 +133,52 @@ fn paths_that_documents_name_exist() {
     assert_none(&findings);
 }
 
+/// The links of a text, with their lines.
+fn links(text: &str) -> Vec<(usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines
+        .flat_map(|(number, line)| {
+            let targets = line.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+            targets.map(move |(target, _)| (number + 1, target))
+        })
+        .collect()
+}
+
+/// The names that GitHub gives the headings of a text.
+fn anchors(text: &str) -> Vec<String> {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    headings.map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+}
+
+/// Links from the document at `path` to others that are not there, or to headings that they lack.
+fn check_links(path: &str, text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let is_wrong = |target: &str| {
+        if target.contains("://") {
+            return false;
+        }
+        let (file, heading) = target.split_once('#').map_or((target, None), |(file, name)| (file, Some(name)));
+        let place = match (file.strip_prefix("../"), folder) {
+            _ if file.is_empty() => path.to_owned(),
+            (Some(above), _) => above.to_owned(),
+            (None, "") => file.to_owned(),
+            (None, folder) => format!("{folder}/{file}"),
+        };
+        read(&place).is_none_or(|text| heading.is_some_and(|name| !anchors(&text).iter().any(|there| there == name)))
+    };
+    let wrong = links(text).into_iter().filter(|(_, target)| is_wrong(target));
+    wrong.map(|(line, target)| Finding::new(path, line, format!("links to {target}, which is not there"))).collect()
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let read = |path: &str| fs::read(root().join(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let documents = files(|path| path.ends_with(".md"));
+    let findings: Vec<Finding> = documents.iter().flat_map(|f| check_links(&f.path, &f.text, read)).collect();
+    assert_none(&findings);
+}
+
 #[test]
 fn the_documents_that_must_be_there_are_there() {
     let missing =
@@ -181,6 +227,11 @@ fn each_check_fires_on_a_bad_sample() {
     let good = "`store/slot.rs`, `store/`, `tests/sim`, `store/<type>.rs`, `tests/run --list`, `GET`, `/etc/x.rs`";
     assert_eq!(check_paths("A.md", good, exists), []);
     assert_eq!(check_paths("A.md", "`store/slots.rs`, `tests/simulator`,\n`sore/<type>.rs`", exists).len(), 3);
+    let read = |path: &str| (path == "docs/B.md").then(|| "# B\n\n### Redis 7.2, and `GET`\n".to_owned());
+    let good = "[a](B.md), [b](B.md#redis-72-and-get), [c](https://x/y#z)";
+    assert_eq!(check_links("docs/A.md", good, read), []);
+    assert_eq!(check_links("A.md", "[a](docs/B.md#b)", read), []);
+    assert_eq!(check_links("docs/A.md", "[a](C.md), [b](B.md#redis),\n[c](../B.md)", read).len(), 3);
     let ranks: &[&[&str]] = &[&["base"], &["store", "runtime"], &["lib", "main"]];
     let map = |rows: &str| format!("# A\n\n## Rooms\n| rank | module |\n|---|---|\n{rows}\n## Rules\n| 7 | `x` |\n");
     assert_eq!(check_ranks(&map("| 0 | `base` | a |\n| 1 | `store`, `runtime` |\n| 2 | `main` |"), ranks), []);
