@@ -12,13 +12,12 @@ It is a benchmark, not a test: it judges nothing. How to read it stands in docs/
 import argparse
 import contextlib
 import os
-import random
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
+
+sys.dont_write_bytecode = True  # No folder beside the sources.
+from server import SOON, Server, encode
 
 KEYS = 100_000
 KEY = "key:__rand_int__"
@@ -32,31 +31,18 @@ SHAPES = [
     ("MSET of 10", MSET, False),
 ]
 SLOTS = 16384
-SOON = 30
 
 
-class Node:
+class Node(Server):
     """A running node, and a connection to it."""
 
     def __init__(self, binary, directives):
-        self.port = free_port()
-        self.directory = tempfile.mkdtemp(prefix="contention-")
-        arguments = ["--port", str(self.port), "--dir", self.directory, "--save", "", "--logfile", "log", *directives]
-        self.process = subprocess.Popen([binary, *arguments], cwd=self.directory, stdout=subprocess.DEVNULL)
-        self.socket = wait_for("the node to start", lambda: self.connect())
+        super().__init__("the node", [binary, "--port", "{port}", "--save", "", "--logfile", "log", *directives])
+        self.socket = self.connect()
         self.replies = self.socket.makefile("rb")
 
-    def connect(self):
-        try:
-            return socket.create_connection(("127.0.0.1", self.port), SOON)
-        except OSError:
-            if self.process.poll() is not None:
-                sys.exit(f"the node ended with status {self.process.returncode}")
-            return None
-
     def call(self, *words):
-        encoded = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (str(word).encode() for word in words))
-        self.socket.sendall(b"*%d\r\n%s" % (len(words), encoded))
+        self.socket.sendall(encode(*words))
         return self.reply()
 
     def reply(self):
@@ -77,21 +63,6 @@ class Node:
     def contention(self):
         words = self.call("SLOTD", "CONTENTION")
         return dict(zip(words[::2], words[1::2]))
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def free_port():
-    """A port that is free, as is that of the bus above it. Connections go out from ports above these."""
-    for port in random.sample(range(12000, 22000), 100):
-        with socket.socket() as client, socket.socket() as bus, contextlib.suppress(OSError):
-            client.bind(("127.0.0.1", port))
-            bus.bind(("127.0.0.1", port + 10000))
-            return port
-    sys.exit("no free ports")
 
 
 def wait_for(what, probe):

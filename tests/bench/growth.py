@@ -39,25 +39,21 @@ import os
 import random
 import re
 import shlex
-import shutil
 import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True  # No folder beside the sources.
 import growth_cases as cases
 import growth_chart as chart
+from server import SOON, Server, encode
 
 SIZES = "10,100,1000,10000,100000,1000000,10000000"
 LIMITS = {cases.ONE: 8, cases.LOG: 24}
 BASE = 1000
 LEFT = 10
 SHRUNK = f", shrunk to {LEFT}"
-SOON = 30
 PATIENCE = 600
 # Commands in a write, elements in a command that fills, and commands that fill in a write.
 BATCH, CHUNK, CHUNKS = 200, 500, 20
@@ -69,32 +65,12 @@ class Unknown(Exception):
     """The server lacks a command."""
 
 
-class Server:
-    """A running server, and a connection to it."""
+class Measured(Server):
+    """A running server whose CPU time is measured, and a connection to it."""
 
     def __init__(self, name, command):
-        self.name, self.directory = name, tempfile.mkdtemp(prefix="growth-")
-        port = free_port()
-        words = shlex.split(command.format(port=port))
-        if os.path.exists(words[0]):
-            words[0] = os.path.abspath(words[0])
-        pin = (lambda: os.sched_setaffinity(0, {CORES[0]})) if len(CORES) > 1 else None
-        self.process = subprocess.Popen(words, cwd=self.directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pin)
-        self.socket = self.connect(port)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def connect(self, port):
-        end = time.monotonic() + SOON
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
-                connection.sendall(b"PING\r\n")
-                if connection.recv(64).startswith(b"+PONG"):
-                    return connection
-            except OSError:
-                pass
-            time.sleep(0.02)
-        sys.exit(f"{self.name} does not answer; its status is {self.process.poll()}")
+        super().__init__(name, shlex.split(command), {CORES[0]} if len(CORES) > 1 else None)
+        self.socket = self.connect(PATIENCE)
 
     def cpu(self):
         """Nanoseconds of CPU of all its threads, ended ones included: what clock_getcpuclockid(3) has a clock for."""
@@ -138,32 +114,6 @@ class Server:
             time.sleep(0.1)
             if self.cpu() - before < 3_000_000:
                 return
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def free_port():
-    """A port that is free. Connections go out from ports above these."""
-    for port in random.sample(range(23000, 24000), 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-    sys.exit("no free ports")
-
-
-def encode(*words):
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        if not isinstance(word, bytes):
-            word = str(word).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
-    return b"".join(parts)
 
 
 def progress(text):
@@ -274,7 +224,7 @@ def measure(arguments, data):
         servers = []
         try:
             for spec in arguments.server:
-                servers.append(Server(*spec.split("=", 1)))
+                servers.append(Measured(*spec.split("=", 1)))
             Measurement(arguments, kind, servers).run(sizes, record)
         finally:
             for server in servers:
