@@ -4,6 +4,7 @@
 use integration::oracle::Binary;
 
 use crate::compare;
+use crate::streams::FULL;
 
 /// Plays a script beside both.
 #[track_caller]
@@ -276,27 +277,16 @@ OBJECT ENCODING i
 #[test]
 #[ignore = "needs redis 8 and valkey 9: tests/run flows"]
 fn encodings_of_sets_that_are_restored() {
-    check_later(
-        &[],
-        r#"
-== usual limits
+    let restored = r#"
 RESTORE t 0 "\x02\x01\x01a\x0a\x00b\x96\xe9~D\xd2\x1am"
 OBJECT ENCODING t
 RESTORE n 0 "\x02\x05\xc0\x01\xc0\x03\xc0\x05\xc0\x04\xc0\x02\n\x00\x98\xcc\xb5\n\xe6,\xa7K"
 OBJECT ENCODING n
 RESTORE i 0 "\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00\x03\x00\n\x00\xa5\x02\\\xe2mnM\x1b"
 OBJECT ENCODING i
-== lowered limits
-!config set-max-intset-entries 2
-!config set-max-listpack-entries 8
-RESTORE t 0 "\x02\x01\x01a\x0a\x00b\x96\xe9~D\xd2\x1am"
-OBJECT ENCODING t
-RESTORE n 0 "\x02\x05\xc0\x01\xc0\x03\xc0\x05\xc0\x04\xc0\x02\n\x00\x98\xcc\xb5\n\xe6,\xa7K"
-OBJECT ENCODING n
-RESTORE i 0 "\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00\x03\x00\n\x00\xa5\x02\\\xe2mnM\x1b"
-OBJECT ENCODING i
-"#,
-    );
+"#;
+    let lowered = "!config set-max-intset-entries 2\n!config set-max-listpack-entries 8";
+    check_later(&[], &format!("== usual limits{restored}== lowered limits\n{lowered}{restored}"));
 }
 
 #[test]
@@ -304,25 +294,9 @@ OBJECT ENCODING i
 fn consumers_that_get_nothing() {
     check_later(
         &[],
-        r#"
-== full
-!times 15 XADD s 1-%d f v%d
-XDEL s 1-0 1-14
-XINFO STREAM s
-XINFO STREAM s FULL
-XGROUP CREATE s g 1-2
-XGROUP CREATE s h $
-XINFO STREAM s FULL
-XINFO STREAM s full count 2
-XINFO STREAM s FULL COUNT 0
-XINFO STREAM s FULL COUNT -1
-XREADGROUP GROUP g alice COUNT 12 STREAMS s >
-XGROUP CREATECONSUMER s g bob
-{shape} XINFO STREAM s FULL
-{shape} XINFO STREAM s FULL COUNT 3
-{shape} XINFO STREAM s FULL COUNT 0
-{shape} XINFO CONSUMERS s g
-XINFO CONSUMERS s h
+        &[
+            FULL,
+            r#"
 == reads
 XADD s 1-0 a 1
 XADD s 2-0 a 1
@@ -374,6 +348,8 @@ XINFO GROUPS s
 {shape} XINFO STREAM s FULL
 XPENDING s g
 "#,
+        ]
+        .concat(),
     );
 }
 

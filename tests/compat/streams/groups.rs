@@ -1,6 +1,6 @@
 //! Consumer groups: making and ending them, delivering, acknowledging, and how far they are.
 
-use super::both;
+use super::{FULL, both};
 
 #[test]
 fn groups_and_consumers_are_made_and_removed() {
@@ -263,7 +263,8 @@ XINFO GROUPS s
 #[test]
 fn streams_describe_themselves() {
     both(
-        r#"
+        &[
+            r#"
 == arguments
 XINFO
 XINFO HELP
@@ -284,25 +285,9 @@ XINFO STREAM s FULL COUNT 1 x
 XINFO STREAM s nonsense COUNT 1
 XINFO CONSUMERS s g
 XINFO GROUPS s
-== full
-!times 15 XADD s 1-%d f v%d
-XDEL s 1-0 1-14
-XINFO STREAM s
-XINFO STREAM s FULL
-XGROUP CREATE s g 1-2
-XGROUP CREATE s h $
-XINFO STREAM s FULL
-XINFO STREAM s full count 2
-XINFO STREAM s FULL COUNT 0
-XINFO STREAM s FULL COUNT -1
-XREADGROUP GROUP g alice COUNT 12 STREAMS s >
-XGROUP CREATECONSUMER s g bob
-{shape 7.0} XINFO STREAM s FULL
-{shape 7.0} XINFO STREAM s FULL COUNT 3
-{shape 7.0} XINFO STREAM s FULL COUNT 0
-{shape 7.0} XINFO CONSUMERS s g
-XINFO CONSUMERS s h
-== a radix tree
+"#,
+            &FULL.replace("{shape}", "{shape 7.0}"),
+            r#"== a radix tree
 !times 40 XADD s %d00-5 f v%d
 XADD s 70000-1 f v
 XADD s 70000-300 f v
@@ -316,5 +301,7 @@ XINFO STREAM s
 XTRIM s MAXLEN 1
 XINFO STREAM s
 "#,
+        ]
+        .concat(),
     );
 }

@@ -20,3 +20,24 @@ fn both(script: &str) {
     check_with(&[], script);
     check_with(&[("stream-node-max-entries", "2")], script);
 }
+
+/// What XINFO STREAM FULL says of groups and consumers. Later versions tell more of consumers than 7.0.
+pub(crate) const FULL: &str = r#"== full
+!times 15 XADD s 1-%d f v%d
+XDEL s 1-0 1-14
+XINFO STREAM s
+XINFO STREAM s FULL
+XGROUP CREATE s g 1-2
+XGROUP CREATE s h $
+XINFO STREAM s FULL
+XINFO STREAM s full count 2
+XINFO STREAM s FULL COUNT 0
+XINFO STREAM s FULL COUNT -1
+XREADGROUP GROUP g alice COUNT 12 STREAMS s >
+XGROUP CREATECONSUMER s g bob
+{shape} XINFO STREAM s FULL
+{shape} XINFO STREAM s FULL COUNT 3
+{shape} XINFO STREAM s FULL COUNT 0
+{shape} XINFO CONSUMERS s g
+XINFO CONSUMERS s h
+"#;
