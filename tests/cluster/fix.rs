@@ -126,6 +126,7 @@ fn keys_of_a_slot_that_was_claimed_while_it_was_open_stay_until_somebody_decides
     // After a restart the node says that it has some, and `redis-cli` moves them.
     let (slot, from, to) = open[1];
     assert!(cluster.nodes[from].cmd("SAVE").is_ok());
+    cluster.nodes[from].kill();
     cluster.nodes[from].restart();
     cluster.wait_all_ok();
     let importing = format!("[{slot}-<-{}]", cluster.id(to));

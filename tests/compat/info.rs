@@ -1,8 +1,12 @@
 //! INFO: sections and the fields whose values are the same for two servers of equal history.
 
-use integration::node::NodeSpec;
+use std::time::Duration;
+
+use integration::client::Client;
+use integration::node::{NodeSpec, info_field};
 use integration::oracle::Binary;
-use integration::wait::secs;
+use integration::resp::Value;
+use integration::wait::{secs, wait_until};
 
 use crate::{check, check_with};
 
@@ -192,58 +196,90 @@ GET
     );
 }
 
-/// Objects that INFO counts as freed lazily, after one way to lose them. Redis frees on another thread, hence the
-/// pause.
-fn freed_lazily(way: &str) -> String {
-    let keys = "
-!config set-max-intset-entries 0
-!config list-max-listpack-size 1
-!config stream-node-max-entries 1
-DEL s h z l x
-!times 200 SADD s m%d
-!times 600 HSET h f%d v
-!times 200 ZADD z %d m%d
-!times 65 RPUSH l e%d
-!times 64 RPUSH short e%d
-!times 100 XADD x %d-1 f v
-XGROUP CREATE x g 0
-HSET small f v
-SET string v
-CONFIG RESETSTAT";
-    format!("{keys}\n{way}\n!sleep 30\n{{fields lazyfree_pending_objects lazyfreed_objects}} INFO memory\n")
+/// Ways to lose values: directives, and commands; `DUMP key` is followed by a RESTORE of `small` over it.
+const WAYS: [(&[&str], &[&str]); 18] = [
+    (&[], &["UNLINK s h z l x short small string"]),
+    (&[], &["DEL s h z l x short small string"]),
+    (&["lazyfree-lazy-user-del"], &["DEL s h z l x short small string none"]),
+    (&["lazyfree-lazy-server-del"], &["DEL s h"]),
+    (&[], &["SET s v", "RENAME string h"]),
+    (&["lazyfree-lazy-server-del"], &["SET s v", "SET h v KEEPTTL", "SETEX z 100 v", "MSET l v string v"]),
+    (&["lazyfree-lazy-server-del"], &["EXPIRE s 100", "SET s v KEEPTTL", "EXPIRE h 100", "SET h v", "TTL h"]),
+    (
+        &["lazyfree-lazy-server-del"],
+        &["RENAME string h", "COPY small s REPLACE", "SORT l ALPHA LIMIT 0 1 STORE z", "SINTERSTORE x none"],
+    ),
+    (
+        &["lazyfree-lazy-server-del"],
+        &["ZREMRANGEBYRANK z 0 -1", "LTRIM l 1 0", "XTRIM x MAXLEN 0", "XGROUP DESTROY x g"],
+    ),
+    (&[], &["RESTORE s"]),
+    (&["lazyfree-lazy-server-del"], &["RESTORE s", "RESTORE h"]),
+    (
+        &["lazyfree-lazy-expire"],
+        &["EXPIRE s -1", "PEXPIRE h 1", "sleep 20", "EXISTS h", "PEXPIRE z 1", "sleep 20", "EXISTS z"],
+    ),
+    (&[], &["PEXPIRE h 1", "PEXPIRE z 1", "sleep 20", "EXISTS h"]),
+    (&[], &["FLUSHALL ASYNC"]),
+    (&[], &["FLUSHALL"]),
+    (&["lazyfree-lazy-user-flush"], &["SELECT 3", "SET a v", "FLUSHDB", "SELECT 0"]),
+    (&["lazyfree-lazy-user-flush"], &["FLUSHDB SYNC"]),
+    (&[], &["MULTI", "UNLINK s", "FLUSHDB ASYNC", "EXEC"]),
+];
+
+/// Waits until nothing is about to be freed, since Redis does that on another thread; returns how much was.
+fn lazily_freed(client: &mut Client) -> String {
+    let mut told = String::new();
+    wait_until("the end of lazy freeing", secs(10), || {
+        told = client.cmd("INFO memory").text();
+        info_field(&told, "lazyfree_pending_objects").as_deref() == Some("0")
+    });
+    info_field(&told, "lazyfreed_objects").unwrap_or_default()
+}
+
+fn lose_values(binary: Binary) -> Vec<String> {
+    let node = NodeSpec::new(binary)
+        .with("set-max-intset-entries", "0")
+        .with("list-max-listpack-size", "1")
+        .with("stream-node-max-entries", "1")
+        .start();
+    let mut client = node.client();
+    let lose = |(directives, commands): &(&[&str], &[&str])| {
+        client.ok("FLUSHALL");
+        let many = |name: &str, per: fn(usize) -> Vec<String>, count| -> Vec<String> {
+            name.split(' ').map(str::to_owned).chain((0..count).flat_map(per)).collect()
+        };
+        client.call(&many("SADD s", |n| vec![format!("m{n}")], 200));
+        client.call(&many("HSET h", |n| vec![format!("f{n}"), "v".to_owned()], 600));
+        client.call(&many("ZADD z", |n| vec![n.to_string(), format!("m{n}")], 200));
+        client.call(&many("RPUSH l", |n| vec![format!("e{n}")], 65));
+        client.call(&many("RPUSH short", |n| vec![format!("e{n}")], 64));
+        (1..=100).for_each(|id| drop(client.cmd(&format!("XADD x {id}-1 f v"))));
+        ["XGROUP CREATE x g 0", "HSET small f v", "SET string v"].iter().for_each(|line| drop(client.cmd(line)));
+        let dump = client.cmd("DUMP small");
+        lazily_freed(&mut client);
+        client.ok("CONFIG RESETSTAT");
+        directives.iter().for_each(|name| client.ok(&format!("CONFIG SET {name} yes")));
+        for line in *commands {
+            if let Some(ms) = line.strip_prefix("sleep ") {
+                std::thread::sleep(Duration::from_millis(ms.parse().expect("a number")));
+            } else if let (Some(key), Value::Bulk(payload)) = (line.strip_prefix("RESTORE "), &dump) {
+                assert!(client.call(&[b"RESTORE", key.as_bytes(), b"0", payload, b"REPLACE"]).is_ok());
+            } else {
+                client.cmd(line);
+            }
+        }
+        let freed = lazily_freed(&mut client);
+        directives.iter().for_each(|name| client.ok(&format!("CONFIG SET {name} no")));
+        client.ok("CONFIG RESETSTAT");
+        format!("{directives:?} {commands:?}: {freed}, then {}", lazily_freed(&mut client))
+    };
+    WAYS.iter().map(lose).collect()
 }
 
 #[test]
 fn values_count_as_freed_lazily_if_they_have_many_pieces() {
-    let user_del = "!config lazyfree-lazy-user-del yes";
-    let server_del = "!config lazyfree-lazy-server-del yes";
-    let ways = [
-        "UNLINK s h z l x short small string".to_owned(),
-        "DEL s h z l x short small string".to_owned(),
-        format!("{user_del}\nDEL s h z l x short small string none"),
-        format!("{server_del}\nDEL s h"),
-        "SET s v\nRENAME string h".to_owned(),
-        format!("{server_del}\nSET s v\nSET h v KEEPTTL\nSETEX z 100 v\nTTL z\nMSET l v string v"),
-        format!("{server_del}\nEXPIRE s 100\nSET s v KEEPTTL\n{{near 100}} TTL s\nEXPIRE h 100\nSET h v\nTTL h"),
-        format!(
-            "{server_del}\nRENAME string h\nCOPY small s REPLACE\nSORT l ALPHA LIMIT 0 1 STORE z\nSINTERSTORE x none"
-        ),
-        format!(
-            "{server_del}\nZREMRANGEBYRANK z 0 -1\nLTRIM l 1 0\nZPOPMIN z 500\nXTRIM x MAXLEN 0\nXGROUP DESTROY x g"
-        ),
-        "!let dump DUMP small\nRESTORE s 0 $dump REPLACE".to_owned(),
-        format!("{server_del}\n!let dump DUMP small\nRESTORE s 0 $dump REPLACE\nRESTORE h 0 $dump REPLACE"),
-        "!config lazyfree-lazy-expire yes\nEXPIRE s -1\nPEXPIRE h 1\n!sleep 20\nEXISTS h\nPEXPIRE z 1\n!sleep 300"
-            .to_owned(),
-        "PEXPIRE h 1\nPEXPIRE z 1\n!sleep 20\nEXISTS h".to_owned(),
-        "FLUSHALL ASYNC".to_owned(),
-        "FLUSHALL".to_owned(),
-        "!config lazyfree-lazy-user-flush yes\nSELECT 3\nSET a v\nFLUSHDB".to_owned(),
-        "!config lazyfree-lazy-user-flush yes\nFLUSHDB SYNC".to_owned(),
-        "MULTI\nUNLINK s\nFLUSHDB ASYNC\nEXEC".to_owned(),
-        "UNLINK s h\n!sleep 30\nCONFIG RESETSTAT".to_owned(),
-    ];
-    let script: String =
-        ways.iter().map(|way| format!("== {}\n{}", way.replace('\n', "; "), freed_lazily(way))).collect();
-    check(&script);
+    let stock = lose_values(Binary::Stock);
+    assert!(stock[0].ends_with(": 5, then 0"), "{}", stock[0]);
+    assert_eq!(lose_values(Binary::Slotd), stock);
 }
