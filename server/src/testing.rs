@@ -62,6 +62,10 @@ impl Feed for Recorder {
         self.appended.load(Ordering::Relaxed)
     }
 
+    fn replicas(&self) -> usize {
+        1
+    }
+
     fn good_replicas(&self, _max_lag_s: i64) -> usize {
         0
     }

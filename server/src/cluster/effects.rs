@@ -36,6 +36,7 @@ impl Cluster {
             Effect::SlotsLost(slots) => self.in_background(|due| due.lost.union_with(&slots)),
             Effect::ShardChannelsLost(slots) => {
                 self.engine.pubsub.drop_shard_slots(&|slot| slots.contains(slot));
+                self.engine.slot_use.reset(|slot| slots.contains(slot));
                 self.in_background(|due| due.moved.union_with(&slots));
             }
             Effect::StateChanged { ok } => {

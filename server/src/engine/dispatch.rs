@@ -22,6 +22,7 @@ use super::hot::Hot;
 use super::intake::Intake;
 use super::pace::Pace;
 use super::ports::Route;
+use super::slot_use::wire_len;
 use super::window::{Lead, Look, Tail, Window};
 use crate::command::{CmdError, Flags, Traits, error};
 use crate::session::{Origin, ReplyMode, Session};
@@ -144,7 +145,16 @@ impl Engine {
             from = window.end;
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
+                let measured = if hot.slot_stats {
+                    let bytes = (request.end - request.start) as u64;
+                    self.measure(session, args, &request.lead, bytes, batch.out.len())
+                } else {
+                    None
+                };
                 let step = self.dispatch(session, args, &request.lead, &hot, batch);
+                if let Some(measured) = measured {
+                    self.measured(session, &measured, &step, batch);
+                }
                 // A push that the command caused follows its reply directly.
                 take_pushes(session, batch.out);
                 let renewed = matches!(step, Step::Renewed);
@@ -195,7 +205,7 @@ impl Engine {
         let mut pace = Pace::start(self);
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
         session.output_limit = hot.output_limit(&session.handle);
-        let step = self.dispatch(session, args, &lead, &hot, &mut batch);
+        let step = self.dispatch_again(session, args, &lead, &hot, &mut batch);
         self.end_commands(session, &mut batch);
         if let Step::Stop(next @ Next::Held(_)) = step {
             return next;
@@ -212,12 +222,32 @@ impl Engine {
         let Some(mut pass) = self.barrier.enter_now(session.gate) else { return Some(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
-        let step = self.dispatch(session, args, &Lead::of(self, args), &hot, &mut batch);
+        let step = self.dispatch_again(session, args, &Lead::of(self, args), &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
         // The caller holds what others of its node wait for, so the stream never becomes patient.
         session.attempts = 0;
         if let Step::Stop(Next::Held(held)) = step { Some(held) } else { None }
+    }
+
+    /// [`Engine::dispatch`] for words that are no longer in the buffer of a connection, or come from another server.
+    fn dispatch_again(
+        self: &Arc<Self>,
+        session: &mut Session,
+        args: Args<'_>,
+        lead: &Lead,
+        hot: &Hot,
+        batch: &mut Batch<'_, '_>,
+    ) -> Step {
+        if !hot.slot_stats {
+            return self.dispatch(session, args, lead, hot, batch);
+        }
+        let measured = self.measure(session, args, lead, wire_len(args.iter()), batch.out.len());
+        let step = self.dispatch(session, args, lead, hot, batch);
+        if let Some(measured) = measured {
+            self.measured(session, &measured, &step, batch);
+        }
+        step
     }
 
     /// Runs one request, or refuses, queues or holds it.

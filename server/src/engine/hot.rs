@@ -37,6 +37,8 @@ pub(crate) struct Hot {
     /// Keys that client-side caching remembers; 0 is no limit.
     pub tracking_table_max_keys: usize,
     pub cluster_enabled: bool,
+    /// What each slot uses is counted (`cluster-slot-stats-enabled`).
+    pub slot_stats: bool,
     pub max_clients: usize,
     /// Protected mode is in force: on, and no password.
     pub protected: bool,
@@ -103,6 +105,7 @@ impl Hot {
             monitor_output_limit: config.buffer_limits().of_monitors().hard_bytes as usize,
             tracking_table_max_keys: config.int(ids::TRACKING_TABLE_MAX_KEYS) as usize,
             cluster_enabled,
+            slot_stats: cluster_enabled && config.bool(ids::CLUSTER_SLOT_STATS_ENABLED),
             max_clients: config.int(ids::MAXCLIENTS) as usize,
             tcp_keepalive: config.int(ids::TCP_KEEPALIVE) as u64,
         }
@@ -157,4 +160,5 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::MAXCLIENTS,
     ids::TCP_KEEPALIVE,
     ids::TRACKING_TABLE_MAX_KEYS,
+    ids::CLUSTER_SLOT_STATS_ENABLED,
 ];

@@ -33,6 +33,7 @@ pub(crate) mod intake;
 pub(crate) mod lifecycle;
 mod local_expiries;
 pub(crate) mod long;
+mod metering;
 pub(crate) mod monitor;
 mod moving;
 mod notify;
@@ -42,6 +43,7 @@ pub(crate) mod ports;
 pub(crate) mod registry;
 mod run;
 pub(crate) mod sending;
+pub(crate) mod slot_use;
 pub(crate) mod state;
 pub(crate) mod stats;
 
@@ -93,6 +95,7 @@ use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
 use registry::Registry;
 use sending::Sending;
+use slot_use::SlotUse;
 use state::NodeState;
 use stats::Stats;
 
@@ -115,6 +118,7 @@ pub(crate) struct Engine {
     pub contention: Contention,
     pub sending: Sending,
     pub freeing: Freeing,
+    pub slot_use: SlotUse,
     /// Connections that MIGRATE may use again.
     pub kept_links: KeptLinks,
     pub local_expiries: LocalExpiries,
@@ -162,6 +166,7 @@ impl Engine {
             contention: Contention::default(),
             sending: Sending::default(),
             freeing: Freeing::default(),
+            slot_use: SlotUse::default(),
             kept_links: KeptLinks::default(),
             local_expiries: LocalExpiries::default(),
             hot: ArcSwap::from_pointee(hot),

@@ -54,6 +54,14 @@ impl Pace {
         self.commands += 1;
     }
 
+    /// Ends the run of the one command that was measured. Returns how long it took, microseconds; `None`: it was
+    /// refused, or has to wait.
+    pub(super) fn settle_one(&mut self, engine: &Engine, session: &mut Session) -> Option<u64> {
+        let (began, ran) = (self.mark_us, self.calls > 0);
+        self.settle(engine, session);
+        ran.then(|| self.mark_us - began)
+    }
+
     /// Ends the current run.
     pub(super) fn settle(&mut self, engine: &Engine, session: &mut Session) {
         if self.calls == 0 {

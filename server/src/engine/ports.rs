@@ -62,6 +62,8 @@ pub(crate) trait Feed: Send + Sync {
     fn append(&self, ops: &[(usize, Args<'_>)]);
     /// The offset after everything appended so far.
     fn offset(&self) -> i64;
+    /// How many replicas are connected.
+    fn replicas(&self) -> usize;
     /// How many replicas are connected with a lag of at most `max_lag` seconds (min-replicas-to-write).
     fn good_replicas(&self, max_lag_s: i64) -> usize;
 }

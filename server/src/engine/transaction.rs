@@ -22,6 +22,7 @@ use super::execute::{Called, Work, is_changed};
 use super::handler::{Handled, Handler, SessionCtx, SessionFn, SessionResult};
 use super::held::{Held, time_of_run};
 use super::hot::Hot;
+use super::slot_use::header_len;
 use super::unit::Unit;
 use crate::command::locked::Slots;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, KnownKey, LockPlan, Locked, Traits, error};
@@ -204,7 +205,7 @@ fn exec_locked(ctx: &mut SessionCtx<'_, '_>, multi: Box<Multi>, plan: LockPlan, 
     if refused.is_none() {
         let is_dirty = |w: &Watched| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now));
         let dirty = ctx.session.watched.iter().any(is_dirty);
-        let exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit, now };
+        let exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit, now, written: 0 };
         exec.run(engine, ctx.session, dirty, Some(&mut locked));
         engine.serve_ready(unit, &mut locked, engine.clock.now_ms());
     }
@@ -238,7 +239,7 @@ fn exec_alone(
         }
         let is_dirty = |w: &Watched| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now);
         let dirty = session.watched.iter().any(is_dirty);
-        let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now };
+        let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now, written: 0 };
         exec.run(engine, session, dirty, None);
         engine.serve_later(session, unit, engine.clock.now_ms());
         Ok(None)
@@ -258,6 +259,8 @@ struct Exec<'x, 'r, 'e> {
     unit: &'x mut Unit,
     /// Its fixed time, in unix milliseconds.
     now: i64,
+    /// Bytes of the reply so far.
+    written: u64,
 }
 
 impl Exec<'_, '_, '_> {
@@ -269,6 +272,7 @@ impl Exec<'_, '_, '_> {
             return;
         }
         self.reply.array(self.queue.len());
+        self.written = header_len(self.queue.len());
         self.unit.begin_transaction();
         for queued in self.queue {
             self.run_one(engine, session, queued, locked.as_deref_mut());
@@ -331,5 +335,9 @@ impl Exec<'_, '_, '_> {
         }
         engine.count_calls(call.command.index, 1, engine.clock.monotonic_us() - started);
         self.reply.raw(&out);
+        if hot.slot_stats {
+            self.written += out.len() as u64;
+            session.exec_output += self.written;
+        }
     }
 }

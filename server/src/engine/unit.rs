@@ -8,12 +8,14 @@
 use std::sync::atomic::Ordering;
 
 use protocol::resp::{Args, OwnedArgs};
+use protocol::slot::SlotId;
 use smallvec::SmallVec;
 
 use super::Engine;
 use super::call::Call;
 use super::changes::{ReadyKeys, Settled};
 use super::ports::FileWork;
+use super::slot_use::{AROUND, wire_len};
 use crate::command::Effects;
 use crate::command::effects::{Propagate, Rest};
 use crate::session::Session;
@@ -43,6 +45,8 @@ pub(crate) struct Unit {
 struct Gathered {
     /// Commands that a transaction propagates.
     ops: Vec<(usize, OwnedArgs)>,
+    /// A slot of these, if traffic of slots is counted.
+    slot: Option<SlotId>,
     ready: ReadyKeys,
     /// Removed collections, dropped after the locks are released.
     garbage: Garbage,
@@ -83,6 +87,11 @@ impl Unit {
         let ops = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.ops)).unwrap_or_default();
         if ops.is_empty() {
             return;
+        }
+        if ops.len() > 1
+            && let Some(slot) = self.gathered.as_mut().and_then(|gathered| gathered.slot.take())
+        {
+            engine.count_propagated(slot, AROUND);
         }
         if let Some(feed) = engine.feed() {
             let views: Vec<_> = ops.iter().map(|(db, args)| (*db, args.view())).collect();
@@ -185,6 +194,16 @@ impl Unit {
         }
         if ops.is_empty() {
             return;
+        }
+        if call.hot.slot_stats
+            && let Some(slot) = call.keys.first().map(|key| key.slot)
+        {
+            let bytes: u64 = ops.iter().map(|(_, args)| wire_len(args.iter())).sum();
+            let around = if self.in_transaction || ops.len() == 1 { 0 } else { AROUND };
+            engine.count_propagated(slot, bytes + around);
+            if self.in_transaction {
+                self.gathered().slot = Some(slot);
+            }
         }
         if self.in_transaction {
             self.gathered().ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));

@@ -443,9 +443,14 @@ impl Connection {
     }
 
     /// The blocked command is answered, unless CLIENT REPLY says otherwise.
-    fn answer(&mut self, reply: &[u8]) {
-        if !std::mem::take(&mut self.session.is_reply_unwanted) {
+    fn answer(&mut self, reply: &[u8], was_served: bool) {
+        let is_wanted = !std::mem::take(&mut self.session.is_reply_unwanted);
+        if is_wanted {
             self.unsent.append(reply);
+        }
+        if self.session.owed_use.is_some() {
+            let sent = if is_wanted { reply.len() } else { 0 };
+            self.engine.settle_owed_use(&mut self.session, was_served.then_some(sent));
         }
     }
 
@@ -458,19 +463,21 @@ impl Connection {
                 Mail::Pushes(bytes) => self.unsent.append(&bytes),
                 Mail::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
-                    self.answer(&bytes);
+                    self.answer(&bytes, true);
                     *waiting = Waiting::Nothing;
                     *timer = None;
                     next = Some(Next::Flush);
                 }
                 Mail::LastReply(bytes) => {
                     self.engine.unpark(&mut self.session);
-                    self.answer(&bytes);
+                    self.answer(&bytes, false);
                     return Some(Next::Close);
                 }
                 Mail::Retry => {
                     let Some(parked) = self.session.parked.clone() else { continue };
                     self.engine.unpark(&mut self.session);
+                    // It is measured anew.
+                    self.session.owed_use = None;
                     // CLIENT REPLY SKIP was for this command, and is used up.
                     if std::mem::take(&mut self.session.is_reply_unwanted) && self.session.reply_mode == ReplyMode::On {
                         self.session.reply_mode = ReplyMode::Skip;
@@ -497,7 +504,7 @@ impl Connection {
                 // The thread that claimed it first has already posted the reply, or will post this one.
                 let Mail::Reply(bytes) = parked.leave(Mail::Reply(parked.timeout_reply()))? else { return None };
                 self.engine.unpark(&mut self.session);
-                self.answer(&bytes);
+                self.answer(&bytes, false);
                 *waiting = Waiting::Nothing;
                 Some(Next::Flush)
             }

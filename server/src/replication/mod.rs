@@ -533,6 +533,10 @@ impl Feed for Replication {
         self.offset.load(Ordering::Acquire)
     }
 
+    fn replicas(&self) -> usize {
+        self.core.lock().replicas.len()
+    }
+
     fn good_replicas(&self, max_lag_s: i64) -> usize {
         self.core.lock().good(max_lag_s, self.now())
     }

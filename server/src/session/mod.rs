@@ -34,8 +34,9 @@ use crate::command::Traits;
 use crate::store::Spoiled;
 use client::ClientHandle;
 use client::parked::Parked;
+use protocol::slot::SlotId;
 use socket::SocketHandle;
-use tally::Tally;
+use tally::{Tally, Used};
 use tracking::OwnTracking;
 use transaction::{Multi, Watched};
 
@@ -115,6 +116,10 @@ pub(crate) struct Session {
     pub rng: Rng,
     /// The statistics of the present run of commands.
     pub tally: Tally,
+    /// What the blocked command costs its slot, if that is counted.
+    pub owed_use: Option<(SlotId, Used)>,
+    /// The output of EXEC, added up after each of its commands, if that is counted.
+    pub exec_output: u64,
     /// The buffer of the long request that is being processed. A command that stores most of it keeps the buffer
     /// instead of a copy.
     pub lent: Option<Bytes>,
@@ -163,6 +168,8 @@ impl Session {
             last_write_offset: 0,
             rng: Rng::new(seed),
             tally: Tally::default(),
+            owed_use: None,
+            exec_output: 0,
             lent: None,
             no_touch: false,
             is_monitor: false,

@@ -12,6 +12,17 @@ pub(crate) struct Tally {
     pub dirty: u64,
 }
 
+/// What a command costs its slot (CLUSTER SLOT-STATS).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// CPU time, microseconds.
+    pub cpu_us: u64,
+    /// Bytes of requests.
+    pub bytes_in: u64,
+    /// Bytes of replies, messages and the replication stream.
+    pub bytes_out: u64,
+}
+
 impl Tally {
     /// Adds what was counted elsewhere.
     #[inline(always)]

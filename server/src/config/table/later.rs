@@ -31,8 +31,8 @@ directives! {
     CLUSTER_ANNOUNCE_CLIENT_PORT = int("cluster-announce-client-port", 0, 65535, 0).hidden().no_effect();
     /// Valkey 9: TLS port that clients are given.
     CLUSTER_ANNOUNCE_CLIENT_TLS_PORT = int("cluster-announce-client-tls-port", 0, 65535, 0).hidden().no_effect();
-    /// Valkey 8: statistics of every slot.
-    CLUSTER_SLOT_STATS_ENABLED = boolean("cluster-slot-stats-enabled", false).hidden().no_effect();
+    /// Valkey 8: count CPU time and traffic of every slot, for CLUSTER SLOT-STATS.
+    CLUSTER_SLOT_STATS_ENABLED = boolean("cluster-slot-stats-enabled", false).hidden();
     /// Valkey 9: length of the log of atomic slot migrations.
     CLUSTER_SLOT_MIGRATION_LOG_MAX_LEN =
         int("cluster-slot-migration-log-max-len", 0, i64::MAX, 1000).hidden().no_effect();
