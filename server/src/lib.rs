@@ -8,7 +8,7 @@
 //! ones:
 //!
 //! ```text
-//! 0 base  1 logging      2 store, runtime  3 command   4 commands, config   5 session  6 engine
+//! 0 base  1 logging      2 store, runtime, script  3 command   4 commands, config   5 session  6 engine
 //! 7 persistence  8 replication  9 cluster  10 clients, net, ops  11 node, signals, embedded, healthcheck, cli
 //! ```
 
@@ -29,6 +29,7 @@ mod ops;
 mod persistence;
 mod replication;
 mod runtime;
+mod script;
 mod session;
 mod signals;
 mod store;

@@ -25,7 +25,7 @@ use crate::engine::handler::{Service, Subsystem};
 use crate::engine::info::InfoSource;
 use crate::engine::ports::{Disk, Feed, Router};
 use crate::engine::registry::{Registry, Table};
-use crate::engine::{Engine, transaction};
+use crate::engine::{Engine, scripts, transaction};
 use crate::logging::{Level, NodeLog, Role as LogRole};
 use crate::net::listening::{BindError, Listening, Sockets};
 use crate::ops::shutdown::{ShutdownFlags, Verdict};
@@ -132,6 +132,10 @@ pub(crate) fn commands() -> Arc<Registry> {
         Table::Keyed(ops::memory::KEYED),
         Table::Service(Subsystem::Ops, ops::commands::specs()),
     ]);
+    // Until all that scripts need is there, they are in programs that are built for it only.
+    if cfg!(feature = "scripts") {
+        tables.push(Table::Session(scripts::commands::COMMANDS));
+    }
     Arc::new(Registry::new(tables))
 }
 

@@ -25,6 +25,7 @@ const ROOMS: &[&str] = &[
     "persistence",
     "replication",
     "runtime",
+    "script",
     "session",
 ];
 

@@ -14,7 +14,7 @@ use crate::{Finding, assert_none};
 pub(crate) const RANKS: &[&[&str]] = &[
     &["base"],
     &["logging"],
-    &["store", "runtime"],
+    &["store", "runtime", "script"],
     &["command"],
     &["commands", "config"],
     &["session"],

@@ -12,7 +12,7 @@ use protocol::slot::SlotId;
 use smallvec::SmallVec;
 
 use crate::base::limits::DATABASES_MAX;
-use crate::store::{Keyspace, Slot, SlotGuard};
+use crate::store::{KeptSlot, Keyspace, Slot, SlotGuard};
 
 /// A database and a slot in one ordered number.
 pub(crate) type Place = u32;
@@ -37,7 +37,7 @@ type Places = SmallVec<[Place; 12]>;
 ///
 /// Up to [`LockPlan::FEW`] places are kept sorted and without duplicates, which is cheapest while they are few. Further
 /// places are appended as they come, and sorted once by [`LockPlan::lock`]: a command may name a million keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LockPlan(Places);
 
 impl LockPlan {
@@ -59,6 +59,19 @@ impl LockPlan {
     #[inline]
     pub(crate) fn is_many(&self) -> bool {
         self.0.len() > Self::FEW
+    }
+
+    /// Whether every slot of `other` is in this plan. Both are few, or were [prepared](LockPlan::prepare).
+    pub(crate) fn covers(&self, other: &LockPlan) -> bool {
+        other.0.iter().all(|place| self.0.binary_search(place).is_ok())
+    }
+
+    /// Brings the places into order.
+    pub(crate) fn prepare(&mut self) {
+        if self.is_many() {
+            self.0.sort_unstable();
+            self.0.dedup();
+        }
     }
 
     /// Takes all locks, ascending.
@@ -88,10 +101,7 @@ impl LockPlan {
     }
 
     fn lock_by<'k, E>(mut self, lock: impl Fn(Place) -> Result<SlotGuard<'k>, E>) -> Result<Locked<'k>, E> {
-        if self.is_many() {
-            self.0.sort_unstable();
-            self.0.dedup();
-        }
+        self.prepare();
         if let [place] = self.0[..] {
             return Ok(Locked::One(place, lock(place)?));
         }
@@ -148,6 +158,32 @@ impl Locked<'_> {
             Self::One(place, guard) => (*place == wanted).then_some(guard),
             Self::Many(guards, places) => places.binary_search(&wanted).ok().map(|at| &mut *guards[at]),
         }
+    }
+}
+
+/// Slots that stay locked while a script is suspended ([`Locked::keep`]).
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct KeptSlots(Vec<(Place, KeptSlot)>);
+
+impl KeptSlots {
+    /// The locks as they were.
+    pub(crate) fn take_back(self, keyspace: &Keyspace) -> Locked<'_> {
+        let (places, kept): (Places, Vec<KeptSlot>) = self.0.into_iter().unzip();
+        Locked::Many(kept.into_iter().map(|kept| keyspace.take_back(kept)).collect(), places)
+    }
+}
+
+impl Locked<'_> {
+    /// Keeps the slots locked without their guards.
+    pub(crate) fn keep(self, keyspace: &Keyspace) -> KeptSlots {
+        let keep = |place: Place, guard| (place, keyspace.keep(slot_at(place).0, guard));
+        KeptSlots(match self {
+            Self::One(place, guard) => vec![keep(place, guard)],
+            Self::Many(guards, places) => {
+                places.into_iter().zip(guards).map(|(place, guard)| keep(place, guard)).collect()
+            }
+        })
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) use context::{Data, DataLimits, Key, KeyedCtx, KeyspaceCtx, KnownKey,
 pub(crate) use edit::Edit;
 pub(crate) use effects::{Effects, Event, Listeners, NotifyClass};
 pub(crate) use error::CmdError;
-pub(crate) use locked::{LockPlan, Locked};
+pub(crate) use locked::{KeptSlots, LockPlan, Locked};
 pub(crate) use outcome::{BlockSpec, CmdResult, Outcome, TimeoutReply};
 pub(crate) use spec::{Arity, Declared, Flags, Group, KeyFlags, KeySpec, Spec, Traits};
 

@@ -67,6 +67,18 @@ impl Engine {
         keys
     }
 
+    /// Words that are all keys.
+    pub(super) fn keys_of_words<'a>(&self, words: Args<'a>) -> Keys<'a> {
+        let known = |(position, key): (usize, &'a [u8])| KnownKey {
+            key,
+            hash: self.keyspace.hash(key),
+            position: position as u32,
+            slot: key_slot(key),
+            is_channel: false,
+        };
+        words.iter().enumerate().map(known).collect()
+    }
+
     /// Notes which slots a call needs.
     pub(super) fn plan_locks(&self, call: &Call<'_>, db: usize, plan: &mut LockPlan) {
         let databases = self.keyspace.databases();

@@ -16,7 +16,7 @@ use protocol::resp::request::ProtocolError;
 use super::Engine;
 use super::barrier::Pass;
 use super::call::Call;
-use super::handler::{Command, Handler, Handover, ReplyFuture};
+use super::handler::{Command, Continued, Handler, Handover, ReplyFuture};
 use super::held::Held;
 use super::hot::Hot;
 use super::intake::Intake;
@@ -39,6 +39,8 @@ pub(crate) enum Next {
     Wait(ReplyFuture),
     /// The command is kept in [`Session::postponed`], or in the buffer, until it is no longer held back.
     Held(Held),
+    /// The command goes on when others have had their turn.
+    Continued(Box<dyn Continued>),
     /// Send the output, then close.
     Close,
     /// The connection is handed over.
@@ -201,14 +203,23 @@ impl Engine {
         let hot = self.hot.load_full();
         let lead = Lead::of(self, args);
         let entered = self.barrier.enter_soon(session.gate).or_else(|| self.outside(session, args, &lead));
-        let Some(mut pass) = entered else { return Next::Held(Held::Gate(session.gate)) };
+        let Some(mut pass) = entered else {
+            let refused = self.refuse_while_busy(session, args, &lead, out);
+            return refused.map_or(Next::Held(Held::Gate(session.gate)), |_| Next::Flush);
+        };
         let mut pace = Pace::start(self);
         let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
         session.output_limit = hot.output_limit(&session.handle);
-        let step = self.dispatch_again(session, args, &lead, &hot, &mut batch);
+        let mut step = self.dispatch_again(session, args, &lead, &hot, &mut batch);
         self.end_commands(session, &mut batch);
-        if let Step::Stop(next @ Next::Held(_)) = step {
-            return next;
+        if let Step::Stop(next @ Next::Held(held)) = step {
+            if matches!(held, Held::Slot(..) | Held::Alone(_))
+                && let Some(refused) = self.refuse_while_busy(session, args, &lead, out)
+            {
+                step = refused;
+            } else {
+                return next;
+            }
         }
         session.attempts = 0;
         session.handle.stats.last_interaction_ms.store(pace.now_ms, Ordering::Relaxed);
@@ -392,6 +403,22 @@ impl Engine {
             return Step::Stop(Next::Close);
         }
         self.refuse(session, command, args, &problem, out)
+    }
+
+    /// Refuses a command that has to wait for a script which takes long, if clients are to be told so by now.
+    #[cold]
+    pub(super) fn refuse_while_busy(
+        &self,
+        session: &mut Session,
+        args: Args<'_>,
+        lead: &Lead,
+        out: &mut Vec<u8>,
+    ) -> Option<Step> {
+        if !self.is_busy_with_script() {
+            return None;
+        }
+        let command = self.resolve(args, lead).filter(|command| !command.flags.has(Flags::ALLOW_BUSY))?;
+        Some(self.refuse(session, Some(command), args, &error::BUSY_SCRIPT, out))
     }
 
     /// A browser was tricked into sending a request here. As Redis does (`securityWarningCommand`), this is logged and

@@ -114,13 +114,13 @@ impl Engine {
     /// The last background save failed. A node without save points does not check, since no save was configured (Redis:
     /// `writeCommandsDeniedByDiskError`).
     #[cold]
-    fn disk_gate(&self, hot: &Hot) -> Result<(), CmdError> {
+    pub(super) fn disk_gate(&self, hot: &Hot) -> Result<(), CmdError> {
         let refused = hot.stop_writes_on_bgsave_error && !self.config.save_points().is_empty();
         if refused { Err(error::MISCONF_BGSAVE) } else { Ok(()) }
     }
 
     #[cold]
-    fn write_gates(&self, hot: &Hot) -> Result<(), CmdError> {
+    pub(super) fn write_gates(&self, hot: &Hot) -> Result<(), CmdError> {
         if self.state.is_replica() {
             return if hot.replica_read_only { Err(error::READ_ONLY) } else { Ok(()) };
         }

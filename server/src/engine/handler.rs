@@ -3,6 +3,7 @@
 //! Keyed and keyspace handlers see a context of the data ([`crate::command`]); a session handler works on its
 //! connection's state, a service handler on that of a subsystem above the engine, which plugs in as a [`Service`].
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -71,6 +72,12 @@ pub(crate) struct Command {
 /// A future that a worker polls for a connection; its output is the reply's bytes.
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Vec<u8>>>>;
 
+/// A command that runs a part at a time: a script. Dropped, it ends where it is.
+pub(crate) trait Continued {
+    /// Runs the next part. Writes the reply if that was the last one; otherwise returns the rest.
+    fn go_on(self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>>;
+}
+
 /// The outcome of a session or service command.
 pub(crate) enum Handled {
     /// The reply is written.
@@ -79,6 +86,8 @@ pub(crate) enum Handled {
     Wait(ReplyFuture),
     /// Nothing was done: the command has to wait for its turn.
     Postponed(Held),
+    /// The command has used up its share of time, and goes on when others have had theirs.
+    Continued(Box<dyn Continued>),
     /// The connection is taken away from request processing.
     Handover(Handover),
 }
@@ -107,6 +116,9 @@ pub(crate) struct SessionCtx<'a, 'e> {
     pub moving: Option<&'a Route>,
     /// Unix time in milliseconds, fixed for the command.
     pub now: i64,
+    /// The transaction's [`Unit`](super::unit::Unit), if the command is a part of one: for scripts, whose effects
+    /// belong there. Nobody else looks into it.
+    pub unit: Option<&'a mut dyn Any>,
 }
 
 /// A request to take a connection away from request processing.

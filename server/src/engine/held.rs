@@ -69,7 +69,7 @@ impl Engine {
             Held::Pause(until) => self.pause_over(until).await,
             Held::Slot(db, slot) => {
                 self.contention.slot_retries.count();
-                let is_taken = || self.keyspace.is_locked(db, slot);
+                let is_taken = || self.keyspace.is_locked(db, slot) && !self.is_busy_with_script();
                 called(|ticket| self.keyspace.park(db, slot, ticket), is_taken, LOOK_AGAIN).await;
             }
             Held::Gate(gate) => self.gate_over(gate, || {}).await,
@@ -122,7 +122,7 @@ impl Engine {
     /// Another command has it for longer than a moment.
     #[cold]
     pub(crate) fn lock_soon(&self, session: &mut Session, db: usize, slot: SlotId) -> Result<SlotGuard<'_>, Held> {
-        if is_patient(session) || session.in_exec {
+        if session.in_exec || (is_patient(session) && !self.barrier.has_suspended()) {
             return Ok(self.keyspace.lock(db, slot));
         }
         self.keyspace.wait_within(db, slot, SLOT_PATIENCE).ok_or_else(|| hold(session, Held::Slot(db, slot)))
@@ -141,7 +141,7 @@ impl Engine {
             let held = match self.barrier.enter_soon(gate) {
                 None => Held::Gate(gate),
                 Some(_pass) => {
-                    let guard = if attempts < ATTEMPTS {
+                    let guard = if attempts < ATTEMPTS || self.barrier.has_suspended() {
                         self.keyspace.lock_within(db, slot, SLOT_PATIENCE)
                     } else {
                         Some(self.keyspace.lock(db, slot))
@@ -162,7 +162,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::lock_soon`]; nothing is locked then.
     pub(super) fn lock_all_soon(&self, session: &mut Session, plan: LockPlan) -> Result<Locked<'_>, Held> {
-        if is_patient(session) {
+        if is_patient(session) && !self.barrier.has_suspended() {
             return Ok(self.lock(plan));
         }
         plan.lock_within(&self.keyspace, SLOT_PATIENCE).map_err(|(db, slot)| hold(session, Held::Slot(db, slot)))
@@ -196,7 +196,7 @@ pub(crate) fn alone<'e, R>(
     session: &mut Session,
     f: impl FnOnce(&mut Pass<'e>, &mut Session) -> Result<R, Held>,
 ) -> Result<R, Held> {
-    if session.attempts >= GATE_ATTEMPTS {
+    if session.attempts >= GATE_ATTEMPTS && !pass.has_suspended() {
         return pass.exclusive(|pass| f(pass, session));
     }
     pass.try_exclusive(|pass| f(pass, &mut *session)).unwrap_or_else(|gate| Err(hold(session, Held::Alone(gate))))

@@ -42,6 +42,7 @@ mod pace;
 pub(crate) mod ports;
 pub(crate) mod registry;
 mod run;
+pub(crate) mod scripts;
 pub(crate) mod sending;
 pub(crate) mod slot_use;
 pub(crate) mod state;
@@ -94,6 +95,7 @@ use local_expiries::LocalExpiries;
 use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
 use registry::Registry;
+use scripts::Scripts;
 use sending::Sending;
 use slot_use::SlotUse;
 use state::NodeState;
@@ -122,6 +124,7 @@ pub(crate) struct Engine {
     /// Connections that MIGRATE may use again.
     pub kept_links: KeptLinks,
     pub local_expiries: LocalExpiries,
+    pub scripts: Scripts,
     /// The part of the configuration that the hot path reads, rebuilt when a directive changes.
     pub hot: ArcSwap<Hot>,
     router: OnceLock<Weak<dyn Router>>,
@@ -169,6 +172,7 @@ impl Engine {
             slot_use: SlotUse::default(),
             kept_links: KeptLinks::default(),
             local_expiries: LocalExpiries::default(),
+            scripts: Scripts::default(),
             hot: ArcSwap::from_pointee(hot),
             router: OnceLock::new(),
             feed: OnceLock::new(),

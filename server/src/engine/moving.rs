@@ -67,6 +67,17 @@ impl Engine {
         Ok(self.admit(&self.lock_all_soon(session, plan)?, db, call))
     }
 
+    /// [`Engine::admit`] for keys that a script declares: time and route.
+    pub(super) fn admit_keys(
+        &self,
+        locked: &Locked<'_>,
+        db: usize,
+        keys: &[KnownKey<'_>],
+        (now, route): (i64, &Route),
+    ) -> Result<(), CmdError> {
+        self.judge(locked, db, without_channels(keys), now, route)
+    }
+
     fn judge(
         &self,
         locked: &Locked<'_>,

@@ -64,6 +64,13 @@ impl Engine {
                 }
             };
             let args = window.args(request, rest, &intake.words);
+            if let Some(step) = self.refuse_while_busy(session, args, &request.lead, out) {
+                from += request.end;
+                if let Some(next) = stop_after(session, args, step, out) {
+                    break next;
+                }
+                continue;
+            }
             let Some(mut pass) = self.outside(session, args, &request.lead) else {
                 // An inline command was unescaped in place and must not be parsed twice. Behind an empty request it
                 // cannot be told from an array any more.

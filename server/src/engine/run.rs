@@ -5,6 +5,7 @@
 //! on their connection or on a subsystem. A command that cannot have its locks for now is held back, and nothing was
 //! done.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use protocol::resp::reply::Reply;
@@ -32,7 +33,7 @@ impl Engine {
                     // Noted before the command reads: at worst the client is notified once too often.
                     self.remember_read(session, call);
                 }
-                self.run_service(session, call, batch.out, batch.pass)
+                self.run_service(session, call, batch.out, batch.pass, None)
             }
         };
         match step {
@@ -88,7 +89,8 @@ impl Engine {
             }
         } else {
             let caller = self.caller(session, call.now, false);
-            let patience = (!is_patient(session)).then_some(VISIT_PATIENCE);
+            let is_patient = is_patient(session) && !self.barrier.has_suspended();
+            let patience = (!is_patient).then_some(VISIT_PATIENCE);
             let work = Work { out, rng: &mut session.rng, unit: &mut unit };
             if let Called::Busy(db, slot) = self.call_keyspace(caller, call, handler, work, patience) {
                 self.end_unit(session, unit);
@@ -258,14 +260,16 @@ impl Engine {
         call: &Call<'_>,
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
+        unit: Option<&mut Unit>,
     ) -> Step {
+        let unit = unit.map(|unit| unit as &mut dyn Any);
         let &Call { command, args, moving, now, .. } = call;
         let start = out.len();
         let protocol = session.protocol;
         let limit = session.output_limit;
         let (result, full) = {
             let reply = Reply::new(out, protocol).limited(limit);
-            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, moving, now };
+            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, moving, now, unit };
             let result = match command.handler {
                 Handler::Session(handler) => handler(&mut ctx, args),
                 Handler::Service { subsystem, index } => match self.service(subsystem) {
@@ -288,6 +292,7 @@ impl Engine {
             Ok(Handled::Done) => Step::Next,
             Ok(Handled::Wait(future)) => Step::Stop(Next::Wait(heard(session, future))),
             Ok(Handled::Postponed(held)) => Step::Stop(Next::Held(held)),
+            Ok(Handled::Continued(rest)) => Step::Stop(Next::Continued(rest)),
             Ok(Handled::Handover(handover)) => Step::Stop(Next::Handover(handover)),
             Err(problem) => {
                 out.truncate(start);
@@ -308,8 +313,9 @@ impl Engine {
         call: &Call<'_>,
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
+        unit: &mut Unit,
     ) {
-        match self.run_service(session, call, out, pass) {
+        match self.run_service(session, call, out, pass, Some(unit)) {
             // The connection ends after EXEC's reply.
             Step::Next | Step::Renewed | Step::Stop(Next::Close) => {}
             // Nothing was written: a command that would have to wait cannot do that here.

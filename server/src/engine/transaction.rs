@@ -330,7 +330,7 @@ impl Exec<'_, '_, '_> {
                 if session.tracks_reads {
                     engine.remember_read(session, &call);
                 }
-                engine.run_queued_service(session, &call, &mut out, self.pass);
+                engine.run_queued_service(session, &call, &mut out, self.pass, self.unit);
             }
         }
         engine.count_calls(call.command.index, 1, engine.clock.monotonic_us() - started);

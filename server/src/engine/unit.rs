@@ -27,6 +27,8 @@ use crate::store::Garbage;
 #[derive(Default)]
 pub(crate) struct Unit {
     in_transaction: bool,
+    /// Nothing is propagated (`redis.set_repl`).
+    is_muted: bool,
     /// Whether anything was propagated.
     pub wrote: bool,
     /// A reply exceeded its client's output limit.
@@ -79,6 +81,11 @@ impl Unit {
     /// From here on, propagated commands are collected.
     pub(crate) fn begin_transaction(&mut self) {
         self.in_transaction = true;
+    }
+
+    /// Whether what follows is not propagated.
+    pub(super) fn mute(&mut self, muted: bool) {
+        self.is_muted = muted;
     }
 
     /// Appends the collected commands as one unit.
@@ -164,7 +171,7 @@ impl Unit {
             engine.stats.expired_subkeys.fetch_add(u64::from(effects.expired_fields), Ordering::Relaxed);
         }
         let rest = effects.take_rest();
-        if effects.propagating {
+        if effects.propagating && !self.is_muted {
             self.propagate(engine, call, db, effects.dirty != 0, rest.as_deref());
         }
         if let Some(rest) = rest {

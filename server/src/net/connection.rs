@@ -22,7 +22,7 @@ use tokio::time::Sleep;
 use protocol::resp::OwnedArgs;
 
 use super::buffers::{Input, Unsent};
-use crate::engine::handler::{Handover, ReplyFuture};
+use crate::engine::handler::{Continued, Handover, ReplyFuture};
 use crate::engine::held::Held;
 use crate::engine::stats::bump;
 use crate::engine::{Engine, dispatch::Next, intake::Intake};
@@ -52,6 +52,8 @@ enum Waiting {
     Nothing,
     Blocked,
     Reply(ReplyFuture),
+    /// The next part of its command, after a moment for others.
+    Turn(Option<Box<dyn Continued>>, Pin<Box<dyn Future<Output = ()>>>),
     /// The end of what holds a command back.
     Held {
         over: Pin<Box<dyn Future<Output = ()>>>,
@@ -79,7 +81,7 @@ pub(crate) async fn serve(
 ) {
     let authenticated = engine.hot.load().password.is_empty();
     let seed = engine.state.seed();
-    let session = Session::new(handle, gate, authenticated, seed);
+    let session = Session { vms: shared.vms.clone(), ..Session::new(handle, gate, authenticated, seed) };
     let mut connection = Connection {
         stream,
         engine,
@@ -182,6 +184,10 @@ impl Connection {
                     *waiting = Waiting::Reply(future);
                     return Ok(Followed::On);
                 }
+                Next::Continued(rest) => {
+                    *waiting = Waiting::Turn(Some(rest), Box::pin(tokio::task::yield_now()));
+                    return Ok(Followed::On);
+                }
                 Next::Held(held) => {
                     if held == Held::Socket {
                         self.session.socket = Some(SocketHandle::of(&self.stream)?);
@@ -218,8 +224,13 @@ impl Connection {
             {
                 return Poll::Ready(Event::Timer);
             }
+            if let Waiting::Turn(_, turn) = waiting
+                && turn.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(Event::Timer);
+            }
             // While a blocking command is held, the end of its time is left for later.
-            if !matches!(waiting, Waiting::Held { .. })
+            if !matches!(waiting, Waiting::Held { .. } | Waiting::Turn(..))
                 && let Some(timer) = timer.as_mut()
                 && timer.as_mut().poll(cx).is_ready()
             {
@@ -245,6 +256,7 @@ impl Connection {
     fn owes_reply(&self, waiting: &Waiting) -> bool {
         match waiting {
             Waiting::Reply(_) => self.session.parked.is_none(),
+            Waiting::Turn(..) => true,
             Waiting::Held { held, .. } => !matches!(held, Held::Pause(_)),
             Waiting::Nothing | Waiting::Blocked => false,
         }
@@ -370,6 +382,16 @@ impl Connection {
             self.session.is_shown = false;
         }
         self.note_pause(&next);
+        self.send(&mut output);
+        next
+    }
+
+    /// Runs the next part of a command.
+    fn go_on(&mut self, rest: Box<dyn Continued>) -> Next {
+        let shared = self.shared.clone();
+        let mut output = shared.output.borrow_mut();
+        output.clear();
+        let next = rest.go_on(&mut self.session, &mut output).map_or(Next::Flush, Next::Continued);
         self.send(&mut output);
         next
     }
@@ -518,6 +540,11 @@ impl Connection {
                     *timer = None;
                 }
                 Some(next)
+            }
+            Waiting::Turn(rest, _) => {
+                let rest = rest.take()?;
+                *waiting = Waiting::Nothing;
+                Some(self.go_on(rest))
             }
             Waiting::Nothing | Waiting::Reply(_) => {
                 *timer = None;

@@ -95,6 +95,8 @@ impl Ops {
             (flags.save, flags.nosave) = (false, true);
         }
         self.engine.log.warning(format_args!("User requested shutdown..."));
+        // The last save waits until no script is in its midst.
+        self.engine.scripts.end_all();
         if !flags.now && !self.wait_for_replicas(attempt).await {
             return false;
         }

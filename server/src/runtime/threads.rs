@@ -29,6 +29,7 @@ use super::descriptors::Descriptors;
 use super::share::ProcessMemory;
 use crate::base::allocator;
 use crate::base::thread;
+use crate::script::VmPool;
 
 use super::task_group::TaskGroup;
 
@@ -53,6 +54,8 @@ const DISK_KEEP_ALIVE: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub input: RefCell<Vec<u8>>,
     pub output: RefCell<Vec<u8>>,
+    /// The machines that run scripts.
+    pub vms: Rc<VmPool>,
 }
 
 impl Shared {
@@ -60,6 +63,7 @@ impl Shared {
         Rc::new(Self {
             input: RefCell::new(vec![0; READ_BUFFER]),
             output: RefCell::new(Vec::with_capacity(READ_BUFFER)),
+            vms: Rc::default(),
         })
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod transaction;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ use protocol::resp::reply::Protocol;
 
 use crate::base::rng::Rng;
 use crate::command::Traits;
+use crate::script::VmPool;
 use crate::store::Spoiled;
 use client::ClientHandle;
 use client::parked::Parked;
@@ -129,6 +131,8 @@ pub(crate) struct Session {
     pub is_monitor: bool,
     /// The next command was shown to monitors before: it runs again from the start.
     pub is_shown: bool,
+    /// The machines of its thread that run scripts.
+    pub vms: Rc<VmPool>,
     /// Another handle of the connection's socket, once a command has needed one.
     pub socket: Option<SocketHandle>,
     /// What a subsystem stores with the connection (replication: what a replica announced about itself).
@@ -174,6 +178,7 @@ impl Session {
             no_touch: false,
             is_monitor: false,
             is_shown: false,
+            vms: Rc::default(),
             socket: None,
             attached: None,
         }

@@ -183,6 +183,26 @@ impl Keyspace {
         }
     }
 
+    /// Keeps a locked slot of this database locked without its guard. Until it is given back, nobody is alone, so the
+    /// numbers of databases stay.
+    pub(crate) fn keep(&self, db: usize, guard: SlotGuard<'_>) -> KeptSlot {
+        let id = guard.id();
+        std::mem::forget(guard);
+        KeptSlot { keyspace: std::ptr::from_ref(self), db, id }
+    }
+
+    /// The guard of a slot that was kept locked.
+    ///
+    /// # Panics
+    /// It belongs to another keyspace.
+    pub(crate) fn take_back(&self, kept: KeptSlot) -> SlotGuard<'_> {
+        assert!(std::ptr::eq(kept.keyspace, self), "a slot of another keyspace");
+        let database = self.database(kept.db);
+        // SAFETY: the slot was locked when its guard was forgotten, and only the one value that says so unlocks it.
+        let guard = unsafe { database.cells[kept.id.index()].slot.make_guard_unchecked() };
+        SlotGuard { guard, held: Held { database, id: kept.id } }
+    }
+
     /// How often a slot was found locked.
     pub(crate) fn waits(&self) -> &Waits {
         &self.waits
@@ -419,6 +439,17 @@ pub(crate) struct SlotGuard<'a> {
     // Declared, and so dropped, before `held`.
     guard: MutexGuard<'a, Slot>,
     held: Held<'a>,
+}
+
+/// A slot that stays locked although no guard exists: for a script that is suspended. It is given back with
+/// [`Keyspace::take_back`]; dropped, the slot is locked for ever.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct KeptSlot {
+    /// Which keyspace it belongs to.
+    keyspace: *const Keyspace,
+    db: usize,
+    id: SlotId,
 }
 
 /// The slot that a guard holds. Dropped when the slot is unlocked: then its waiters are called.

@@ -47,7 +47,7 @@ pub(crate) use entry::{AccessClock, EntryRef};
 pub(crate) use expiry::PLACE as EXPIRY_PLACE;
 pub(crate) use garbage::Garbage;
 pub(crate) use hash::KeyHash;
-pub(crate) use keyspace::{Cut, Hints, Keyspace, Peek, SlotGuard};
+pub(crate) use keyspace::{Cut, Hints, KeptSlot, Keyspace, Peek, SlotGuard};
 pub(crate) use lfu::Lfu;
 pub(crate) use scan::ScanCursor;
 pub(crate) use slot::{Cleared, EntryMut, Removed, Slot, Ttl};

@@ -17,6 +17,7 @@
 mod gate;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -48,7 +49,14 @@ pub(crate) struct Barrier {
     alone_waits: Waits,
     /// When the barrier was made; gates count time from there.
     begun: Instant,
+    /// How many scripts are suspended while they have slots locked, or [`RESERVED`].
+    suspended: AtomicUsize,
 }
+
+/// In [`Barrier::suspended`]: a script is suspended that is alone.
+const RESERVED: usize = usize::MAX;
+/// How often a thread that must wait for suspended scripts looks again.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Proof that the holder executes between two barriers, or alone; or else that it touches no data
 /// ([`Barrier::outside`]).
@@ -73,6 +81,7 @@ impl Barrier {
             gate_waits: Waits::default(),
             alone_waits: Waits::default(),
             begun: Instant::now(),
+            suspended: AtomicUsize::new(0),
         }
     }
 
@@ -93,13 +102,18 @@ impl Barrier {
 
     /// Enters through gate `gate`; blocks while another thread is alone.
     pub(crate) fn enter(&self, gate: usize) -> Pass<'_> {
-        self.pass(gate, self.gates[gate].lock(&self.gate_waits))
+        loop {
+            if let Some(pass) = self.pass(gate, self.gates[gate].lock(&self.gate_waits)) {
+                return pass;
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Enters through gate `gate` unless another thread is alone: for the control thread, which never waits for a
     /// command, and whose batches are short.
     pub(crate) fn try_enter(&self, gate: usize) -> Option<Pass<'_>> {
-        Some(self.pass(gate, self.gates[gate].try_lock(&self.gate_waits)?))
+        self.pass(gate, self.gates[gate].try_lock(&self.gate_waits)?)
     }
 
     /// Enters through gate `gate` unless another thread stays alone for long, or this gate makes way for one that wants
@@ -110,7 +124,7 @@ impl Barrier {
         if at.is_wanted() && self.makes_way(gate) {
             return None;
         }
-        Some(self.pass(gate, at.lock_soon(&self.gate_waits, PATIENCE)?))
+        self.pass(gate, at.lock_soon(&self.gate_waits, PATIENCE)?)
     }
 
     /// As [`Barrier::enter_soon`], but does not wait at all: for the stream of the primary.
@@ -152,10 +166,48 @@ impl Barrier {
         Pass { barrier: self, gate, guard: None, alone: false }
     }
 
+    /// The pass of a thread that has locked its gate, unless a script is alone.
     #[inline]
-    fn pass<'a>(&'a self, gate: usize, guard: MutexGuard<'a, ()>) -> Pass<'a> {
+    fn pass<'a>(&'a self, gate: usize, guard: MutexGuard<'a, ()>) -> Option<Pass<'a>> {
+        if self.suspended.load(Ordering::Relaxed) == RESERVED {
+            return None;
+        }
         self.gates[gate].note_entered();
-        Pass { barrier: self, gate, guard: Some(guard), alone: false }
+        Some(Pass { barrier: self, gate, guard: Some(guard), alone: false })
+    }
+
+    /// A script is suspended that has slots locked: nobody is alone until [`Barrier::end_suspension`]. The caller is in
+    /// a batch.
+    pub(crate) fn suspend(&self) {
+        self.suspended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// That script runs again, in a batch.
+    pub(crate) fn end_suspension(&self) {
+        self.suspended.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A script is suspended that is alone: nobody enters until [`Barrier::end_reservation`]. The caller is alone.
+    pub(crate) fn reserve(&self) {
+        self.suspended.store(RESERVED, Ordering::Release);
+    }
+
+    /// A pass for the script that is alone.
+    pub(crate) fn enter_reserved(&self, gate: usize) -> Pass<'_> {
+        Pass { barrier: self, gate, guard: None, alone: true }
+    }
+
+    /// That script has ended.
+    pub(crate) fn end_reservation(&self) {
+        self.suspended.store(0, Ordering::Release);
+        for gate in 0..=self.gates.len() {
+            self.parking.wake_all(&gate);
+        }
+    }
+
+    /// Whether a script is suspended: who waits for a slot or a gate may wait for its own thread then.
+    pub(crate) fn has_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Acquire) != 0
     }
 
     fn at(&self, number: usize) -> &Gate {
@@ -241,12 +293,19 @@ impl<'a> Pass<'a> {
         }
         self.guard = None;
         let barrier = self.barrier;
-        let turn = barrier.turn.lock(&barrier.alone_waits);
-        barrier.turn.note_entered();
-        let closed = barrier.close();
-        let result = self.run_alone(closed, f);
-        barrier.end_turn(turn);
-        result
+        loop {
+            let turn = barrier.turn.lock(&barrier.alone_waits);
+            barrier.turn.note_entered();
+            let closed = barrier.close();
+            if !barrier.has_suspended() {
+                let result = self.run_alone(closed, f);
+                barrier.end_turn(turn);
+                return result;
+            }
+            barrier.open(closed);
+            barrier.end_turn(turn);
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Like [`Pass::exclusive`], unless some command takes long: then nothing is run, and the pass's gate stays
@@ -267,7 +326,13 @@ impl<'a> Pass<'a> {
         }
         let turn = barrier.turn.lock_soon(&barrier.alone_waits, PATIENCE).ok_or(barrier.gates.len())?;
         barrier.turn.note_entered();
-        let result = barrier.close_within(Vec::new(), PATIENCE).map(|closed| self.run_alone(closed, f));
+        let result = barrier.close_within(Vec::new(), PATIENCE).and_then(|closed| {
+            if barrier.has_suspended() {
+                barrier.open(closed);
+                return Err(barrier.gates.len());
+            }
+            Ok(self.run_alone(closed, f))
+        });
         barrier.end_turn(turn);
         result
     }
@@ -282,6 +347,11 @@ impl<'a> Pass<'a> {
         self.barrier.forget_wishes();
         self.barrier.open(closed);
         result
+    }
+
+    /// [`Barrier::has_suspended`].
+    pub(crate) fn has_suspended(&self) -> bool {
+        self.barrier.has_suspended()
     }
 
     /// Whether no other thread executes.

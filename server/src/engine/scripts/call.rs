@@ -1,0 +1,210 @@
+//! One command of a script: the gates for scripts, and the handler under the script's locks.
+//!
+//! Redis: `scriptCall`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::resp::Args;
+use protocol::resp::reply::{Protocol, Reply};
+use protocol::slot::SlotId;
+
+use super::super::Engine;
+use super::super::barrier::Pass;
+use super::super::call::{Call, Keys};
+use super::super::execute::{Called, Work};
+use super::super::handler::{Command, Handler};
+use super::super::hot::Hot;
+use super::super::unit::Unit;
+use crate::command::locked::Slots;
+use crate::command::{CmdError, Flags, LockPlan, Locked, error};
+use crate::session::Session;
+use crate::session::client::parked::write_timeout;
+
+const UNKNOWN: CmdError = CmdError::text("ERR Unknown Redis command called from script");
+const WRONG_ARITY: CmdError = CmdError::text("ERR Wrong number of args calling Redis command from script");
+const NOT_ALLOWED: CmdError = CmdError::text("ERR This Redis command is not allowed from script");
+const READ_ONLY_SCRIPT: CmdError = CmdError::text("ERR Write commands are not allowed from read-only scripts.");
+const NOT_LOCAL: CmdError = CmdError::text("ERR Script attempted to access a non local key in a cluster node");
+const OTHER_SLOT: CmdError = CmdError::text("ERR Script attempted to access keys that do not hash to the same slot");
+
+/// What a script's commands share.
+pub(super) struct Scene<'s, 'e, 'k> {
+    pub engine: &'s Arc<Engine>,
+    pub session: &'s mut Session,
+    pub pass: &'s mut Pass<'e>,
+    /// The script's locks; none if it is alone.
+    pub locked: Option<&'s mut Locked<'k>>,
+    pub unit: &'s mut Unit,
+    pub state: &'s mut CallState,
+    /// Time of the script, in unix milliseconds.
+    pub now: i64,
+}
+
+/// What is remembered from one command of a script to the next.
+#[derive(Debug, Default)]
+pub(super) struct CallState {
+    /// It may not write.
+    pub is_read_only: bool,
+    /// Its keys may be in several slots of this node.
+    pub any_slot: bool,
+    /// The slots that it declares to use.
+    pub declared: LockPlan,
+    /// The slot of the keys that it declares, in a cluster.
+    pub first_slot: Option<SlotId>,
+    /// The slot of the keys that it used so far, in a cluster.
+    pub slot: Option<SlotId>,
+    pub has_written: bool,
+    /// It has used what its locks do not cover.
+    pub needed_all: bool,
+}
+
+/// Why a command was not executed.
+pub(super) enum NotCalled {
+    Refused(CmdError),
+    /// The script's locks do not cover it.
+    NeedsAll,
+}
+
+impl From<CmdError> for NotCalled {
+    fn from(problem: CmdError) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl Scene<'_, '_, '_> {
+    /// The command of these words, if a script may call it.
+    pub(super) fn resolve<'r>(&self, args: Args<'_>, engine: &'r Engine) -> Result<&'r Command, CmdError> {
+        let mut command = engine.registry.find_first(args).ok_or(UNKNOWN)?;
+        if command.flags.has(Flags::CONTAINER)
+            && let Some(word) = args.get(1)
+        {
+            command = engine.registry.find_sub(command, word).ok_or(UNKNOWN)?;
+        }
+        Ok(command)
+    }
+
+    /// Executes a command of the script and writes its reply.
+    pub(super) fn call(&mut self, args: Args<'_>, out: &mut Vec<u8>, protocol: Protocol) -> Result<(), NotCalled> {
+        let engine = self.engine;
+        let command = self.resolve(args, engine)?;
+        if !command.arity.accepts(args.len()) {
+            return Err(WRONG_ARITY.into());
+        }
+        let hot = engine.hot.load();
+        self.pass_gates(command, &hot)?;
+        let keys = engine.keys_of(command, args, self.session.db);
+        let call = Call { command, args, keys: &keys, hot: &hot, moving: None, now: self.now };
+        self.check_slots(&keys)?;
+        if !self.is_declared(&call) {
+            self.state.needed_all = true;
+            if self.locked.is_some() {
+                return Err(NotCalled::NeedsAll);
+            }
+        }
+        let started = engine.clock.monotonic_us();
+        let before = self.session.protocol;
+        self.session.protocol = protocol;
+        self.run(&call, out);
+        self.session.protocol = before;
+        engine.count_calls(command.index, 1, engine.clock.monotonic_us() - started);
+        engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
+        self.state.has_written |= command.flags.has(Flags::WRITE);
+        Ok(())
+    }
+
+    fn pass_gates(&self, command: &Command, hot: &Hot) -> Result<(), CmdError> {
+        if command.flags.any(Flags::NOSCRIPT) {
+            return Err(NOT_ALLOWED);
+        }
+        let state = &self.engine.state;
+        if state.is_replica()
+            && !hot.replica_serve_stale_data
+            && !state.primary_link_up.load(Ordering::Relaxed)
+            && !command.flags.has(Flags::STALE)
+        {
+            return Err(error::MASTER_DOWN);
+        }
+        if command.flags.has(Flags::WRITE) {
+            if self.state.is_read_only {
+                return Err(READ_ONLY_SCRIPT);
+            }
+            if state.save_failed.load(Ordering::Relaxed) {
+                self.engine.disk_gate(hot)?;
+            }
+            self.engine.write_gates(hot)?;
+        }
+        Ok(())
+    }
+
+    /// In a cluster, all keys of a script are in one slot, which is served here.
+    fn check_slots(&mut self, keys: &Keys<'_>) -> Result<(), CmdError> {
+        if self.engine.router().is_none() {
+            return Ok(());
+        }
+        for known in keys.iter().filter(|known| !known.is_channel) {
+            match self.state.slot {
+                Some(slot) if slot == known.slot || self.state.any_slot => {}
+                Some(_) => return Err(OTHER_SLOT),
+                None => self.state.slot = Some(known.slot),
+            }
+            if !self.engine.serves(known.slot) {
+                return Err(NOT_LOCAL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the slots that the script declares to use are enough for a command.
+    fn is_declared(&self, call: &Call<'_>) -> bool {
+        match call.command.handler {
+            Handler::Keyed(_) if call.reaches_unnamed_keys() => false,
+            Handler::Keyed(_) => {
+                let mut plan = LockPlan::default();
+                self.engine.plan_locks(call, self.session.db, &mut plan);
+                self.state.declared.covers(&plan)
+            }
+            Handler::Keyspace(_) => false,
+            // The short ones (PING, TIME, PUBLISH) touch no keys.
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => call.command.flags.has(Flags::FAST),
+        }
+    }
+
+    fn run(&mut self, call: &Call<'_>, out: &mut Vec<u8>) {
+        let (engine, session) = (self.engine, &mut *self.session);
+        let caller = engine.caller(session, self.now, false);
+        match call.command.handler {
+            Handler::Keyed(handler) => {
+                let slots = match self.locked.as_deref_mut() {
+                    Some(locked) => locked.slots(),
+                    None => Slots::all(&engine.keyspace),
+                };
+                let work = Work { out: &mut *out, rng: &mut session.rng, unit: &mut *self.unit };
+                let called = engine.call_keyed(caller, *call, handler, slots, work);
+                if session.tracks_reads {
+                    engine.remember_read(session, call);
+                }
+                if let Called::Block(spec) = called {
+                    write_timeout(spec.on_timeout, out, session.protocol);
+                }
+            }
+            Handler::Keyspace(handler) => {
+                let work = Work { out, rng: &mut session.rng, unit: &mut *self.unit };
+                engine.call_keyspace(caller, call, handler, work, None);
+            }
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                engine.settle_tally(&mut self.unit.tally);
+                engine.run_queued_service(session, call, out, self.pass, self.unit);
+            }
+        }
+    }
+
+    /// Answers `redis.acl_check_cmd`: there is one user, who may call everything.
+    pub(super) fn acl_check(&self, args: Args<'_>, out: &mut Vec<u8>) -> Result<(), CmdError> {
+        let engine = self.engine;
+        let invalid = |_| CmdError::text("ERR Invalid command passed to redis.acl_check_cmd()");
+        self.resolve(args, engine).map_err(invalid)?;
+        Reply::new(out, Protocol::Resp2).int(1);
+        Ok(())
+    }
+}

@@ -1,0 +1,477 @@
+//! A script that runs: begun, suspended, continued, ended.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use protocol::resp::{Args, OwnedArgs, Protocol};
+
+use super::super::Engine;
+use super::super::barrier::Pass;
+use super::super::handler::{Continued, Handled, SessionCtx, SessionResult};
+use super::super::held::alone;
+use super::super::unit::Unit;
+use super::Suspended;
+use super::call::{CallState, NotCalled, Scene};
+use crate::command::{CmdError, KeptSlots, LockPlan, Locked};
+use crate::config::ids;
+use crate::script::{Script, Turn, Vm, VmOptions, VmPool};
+use crate::session::Session;
+
+/// For how long a script runs before its worker looks after others, microseconds.
+const SLICE_US: u64 = 5000;
+/// How often a script that has written tries to become alone.
+const UPGRADES: u32 = 50;
+
+/// For how long a script runs at most that cannot be suspended, because it is a part of a transaction, microseconds.
+const TOO_LONG_US: u64 = 5_000_000;
+
+const TOO_LONG: &[u8] = b"ERR A script inside a transaction runs for five seconds at most";
+/// Memory that the Lua program of a script may have, bytes.
+const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
+
+const STOPPING: &[u8] = b"ERR The server is shutting down";
+const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
+const NOT_ATOMIC: CmdError = CmdError::text(
+    "ERR Script accessed what it does not declare, after it had written, while another script did the same",
+);
+
+/// A script with all that it needs to go on.
+pub(crate) struct ScriptRun {
+    engine: Arc<Engine>,
+    script: Arc<Script>,
+    pool: Rc<VmPool>,
+    /// `None` once it was given back.
+    vm: Option<Vm>,
+    keys: OwnedArgs,
+    args: OwnedArgs,
+    unit: Unit,
+    state: CallState,
+    /// The database that it has selected.
+    db: usize,
+    now: i64,
+    began_us: u64,
+    suspended: Option<Arc<Suspended>>,
+    /// What it has while it is suspended.
+    kept: Kept,
+}
+
+/// What a suspended script has.
+enum Kept {
+    Nothing,
+    Slots(KeptSlots),
+    /// The whole node.
+    All,
+}
+
+/// Why a script stopped running for now.
+enum Driven {
+    Done,
+    Paused,
+    NeedsAll,
+}
+
+/// What begins a script.
+pub(super) struct Begin {
+    pub script: Arc<Script>,
+    pub keys: OwnedArgs,
+    pub args: OwnedArgs,
+    pub plan: LockPlan,
+    pub state: CallState,
+}
+
+/// Runs a script for a client, until it ends or is suspended.
+pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult {
+    let engine = ctx.engine.clone();
+    let pool = ctx.session.vms.clone();
+    let vm = pool.take(|number| options(&engine, number)).map_err(no_memory)?;
+    let needs_all = begin.script.needs_all();
+    // In a cluster, the slot's lock is enough for a script of one slot. Elsewhere it must have proven that.
+    let is_clustered = engine.router().is_some();
+    let is_alone = ctx.pass.is_alone()
+        || begin.state.any_slot
+        || needs_all.unwrap_or(!is_clustered)
+        || (is_clustered && begin.keys.is_empty() && needs_all != Some(false));
+    let run = Box::new(ScriptRun {
+        script: begin.script,
+        pool,
+        vm: Some(vm),
+        keys: begin.keys,
+        args: begin.args,
+        unit: Unit::of(ctx.session),
+        state: begin.state,
+        db: ctx.session.db,
+        now: ctx.now,
+        began_us: engine.clock.monotonic_us(),
+        suspended: None,
+        kept: Kept::Nothing,
+        engine,
+    });
+    if is_alone { start_alone(ctx, run) } else { start_locked(ctx, run, begin.plan) }
+}
+
+fn no_memory(_: std::io::Error) -> CmdError {
+    CmdError::text("ERR There is no memory for another script")
+}
+
+fn options(engine: &Engine, number: u64) -> VmOptions {
+    VmOptions {
+        memory_limit: MEMORY_LIMIT,
+        version: engine.config.string(ids::SERVER_VERSION_ANNOUNCED).to_string(),
+        random: (number > 1).then(|| engine.state.seed()),
+    }
+}
+
+fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: LockPlan) -> SessionResult {
+    let engine = run.engine.clone();
+    let mut locked = match ctx.engine.lock_all_soon(ctx.session, plan) {
+        Ok(locked) => locked,
+        Err(held) => return Ok(Handled::Postponed(held)),
+    };
+    if let Some(route) = ctx.moving {
+        let keys = engine.keys_of_words(run.keys.view());
+        engine.admit_keys(&locked, ctx.session.db, &keys, (ctx.now, route))?;
+    }
+    run.begin()?;
+    match run.drive(ctx.session, ctx.pass, Some(&mut locked), true) {
+        Driven::Done => {
+            engine.serve_ready(&mut run.unit, &mut locked, engine.clock.now_ms());
+            drop(locked);
+            run.script.note_needs_all(false);
+            let mut out = Vec::new();
+            run.finish(ctx.session, &mut out, ctx.reply.protocol());
+            ctx.reply.raw(&out);
+            Ok(Handled::Done)
+        }
+        Driven::Paused => {
+            run.kept = Kept::Slots(locked.keep(&engine.keyspace));
+            engine.barrier.suspend();
+            Ok(run.suspend())
+        }
+        Driven::NeedsAll if !run.state.has_written => {
+            drop(locked);
+            run.script.note_needs_all(true);
+            run.abandon();
+            start_alone(ctx, run)
+        }
+        Driven::NeedsAll => run.upgrade(ctx, locked),
+    }
+}
+
+fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResult {
+    let mut run = Some(run);
+    let may_pause = !ctx.pass.is_alone();
+    let protocol = ctx.reply.protocol();
+    let reply = &mut ctx.reply;
+    let mut outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
+    let ran = alone(ctx.pass, ctx.session, |pass, session| {
+        let Some(mut run) = run.take() else { return Ok(Ok(Handled::Done)) };
+        if let Err(problem) = run.begin() {
+            return Ok(Err(problem));
+        }
+        if let Some(outer) = outer.as_deref_mut() {
+            run.unit = std::mem::take(outer);
+        }
+        if let Driven::Paused = run.drive(session, pass, None, may_pause) {
+            run.kept = Kept::All;
+            run.engine.barrier.reserve();
+            return Ok(Ok(run.suspend()));
+        }
+        run.script.note_needs_all(run.state.needed_all);
+        let mut out = Vec::new();
+        if let Some(outer) = outer {
+            // What follows is the transaction's matter.
+            run.unit.mute(false);
+            *outer = std::mem::take(&mut run.unit);
+            run.write_result(&mut out, protocol);
+        } else {
+            run.finish(session, &mut out, protocol);
+        }
+        reply.raw(&out);
+        Ok(Ok(Handled::Done))
+    });
+    ran.unwrap_or_else(|held| Ok(Handled::Postponed(held)))
+}
+
+/// Whether a script can be compiled.
+///
+/// # Errors
+/// It cannot: Redis's text.
+pub(super) fn check(ctx: &SessionCtx<'_, '_>, script: &Script) -> Result<(), CmdError> {
+    let pool = &ctx.session.vms;
+    let mut vm = pool.take(|number| options(ctx.engine, number)).map_err(no_memory)?;
+    let checked = vm.check(script).map_err(|message| compile_error(&message));
+    pool.put(vm);
+    checked
+}
+
+impl ScriptRun {
+    /// Puts the script's function and words where the machine runs them.
+    fn begin(&mut self) -> Result<(), CmdError> {
+        self.state.slot = self.state.first_slot;
+        let Some(vm) = &mut self.vm else { return Ok(()) };
+        vm.begin(&self.script, self.keys.view(), self.args.view()).map_err(|message| compile_error(&message))
+    }
+
+    /// Ends the Lua program in its midst.
+    fn abandon(&mut self) {
+        let Some(vm) = &mut self.vm else { return };
+        while vm.is_running() {
+            vm.stop(b"ERR abandoned");
+            vm.resume();
+        }
+    }
+
+    /// Runs the script on, for a while if it may pause.
+    fn drive(
+        &mut self,
+        session: &mut Session,
+        pass: &mut Pass<'_>,
+        locked: Option<&mut Locked<'_>>,
+        may_pause: bool,
+    ) -> Driven {
+        let Some(mut vm) = self.vm.take() else { return Driven::Done };
+        let (db, in_exec) =
+            (std::mem::replace(&mut session.db, self.db), std::mem::replace(&mut session.in_exec, true));
+        self.unit.begin_transaction();
+        let engine = self.engine.clone();
+        let until = engine.clock.monotonic_us() + SLICE_US;
+        let mut scene = Scene {
+            engine: &engine,
+            session,
+            pass,
+            locked,
+            unit: &mut self.unit,
+            state: &mut self.state,
+            now: self.now,
+        };
+        let driven = loop {
+            match vm.resume() {
+                Turn::Done => break Driven::Done,
+                Turn::Call => match call(&mut scene, &mut vm) {
+                    Ok(()) => {}
+                    Err(NotCalled::Refused(problem)) => vm.refuse(problem.as_bytes()),
+                    Err(NotCalled::NeedsAll) => break Driven::NeedsAll,
+                },
+                Turn::Log => log(&engine, &vm),
+                Turn::AclCheck => acl_check(&scene, &mut vm),
+                Turn::Paused => {
+                    let killed = self.suspended.as_ref().is_some_and(|it| it.is_killed.load(Ordering::Relaxed));
+                    let ended = self.suspended.as_ref().is_some_and(|it| it.is_ended.load(Ordering::Relaxed));
+                    if ended || engine.state.stopping.load(Ordering::Relaxed) {
+                        vm.stop(STOPPING);
+                    } else if killed {
+                        vm.stop(KILLED);
+                    } else if !may_pause && engine.clock.monotonic_us() >= until + TOO_LONG_US {
+                        vm.stop(TOO_LONG);
+                    } else if may_pause && engine.clock.monotonic_us() >= until {
+                        break Driven::Paused;
+                    }
+                }
+            }
+        };
+        self.db = std::mem::replace(&mut scene.session.db, db);
+        scene.session.in_exec = in_exec;
+        if let Some(suspended) = &self.suspended {
+            suspended.has_written.store(self.state.has_written, Ordering::Relaxed);
+        }
+        self.vm = Some(vm);
+        driven
+    }
+
+    /// The script has written under its locks, and needs more: it becomes alone where it is.
+    fn upgrade(self: Box<Self>, ctx: &mut SessionCtx<'_, '_>, locked: Locked<'_>) -> SessionResult {
+        let (mut run, mut locked) = (Some(self), Some(locked));
+        let protocol = ctx.reply.protocol();
+        for _ in 0..UPGRADES {
+            let (session, reply) = (&mut *ctx.session, &mut ctx.reply);
+            let ran = ctx.pass.try_exclusive(|pass| {
+                // Nobody runs, so nobody takes the slots in between.
+                locked = None;
+                let mut run = run.take()?;
+                if let Driven::Paused = run.call_again(session, pass) {
+                    run.kept = Kept::All;
+                    run.engine.barrier.reserve();
+                    return Some(run.suspend());
+                }
+                run.script.note_needs_all(true);
+                let mut out = Vec::new();
+                run.finish(session, &mut out, protocol);
+                reply.raw(&out);
+                Some(Handled::Done)
+            });
+            if let Ok(Some(handled)) = ran {
+                return Ok(handled);
+            }
+        }
+        let (Some(mut run), Some(mut locked)) = (run, locked) else { return Ok(Handled::Done) };
+        if let Some(vm) = &mut run.vm {
+            vm.refuse(NOT_ATOMIC.as_bytes());
+        }
+        run.drive(ctx.session, ctx.pass, Some(&mut locked), false);
+        drop(locked);
+        let mut out = Vec::new();
+        run.finish(ctx.session, &mut out, protocol);
+        ctx.reply.raw(&out);
+        Ok(Handled::Done)
+    }
+
+    /// Executes the command for which the locks were not enough, alone, and runs on.
+    fn call_again(&mut self, session: &mut Session, pass: &mut Pass<'_>) -> Driven {
+        let Some(mut vm) = self.vm.take() else { return Driven::Done };
+        let engine = self.engine.clone();
+        let (db, in_exec) =
+            (std::mem::replace(&mut session.db, self.db), std::mem::replace(&mut session.in_exec, true));
+        let mut scene = Scene {
+            engine: &engine,
+            session: &mut *session,
+            pass: &mut *pass,
+            locked: None,
+            unit: &mut self.unit,
+            state: &mut self.state,
+            now: self.now,
+        };
+        if let Err(NotCalled::Refused(problem)) = call(&mut scene, &mut vm) {
+            vm.refuse(problem.as_bytes());
+        }
+        self.db = std::mem::replace(&mut session.db, db);
+        session.in_exec = in_exec;
+        self.vm = Some(vm);
+        self.drive(session, pass, None, true)
+    }
+
+    fn suspend(mut self: Box<Self>) -> Handled {
+        let suspended = self.suspended.get_or_insert_with(|| {
+            Arc::new(Suspended {
+                began_us: self.began_us,
+                is_killed: AtomicBool::new(false),
+                is_ended: AtomicBool::new(false),
+                has_written: AtomicBool::new(self.state.has_written),
+            })
+        });
+        self.engine.scripts.suspend(suspended);
+        Handled::Continued(self)
+    }
+
+    fn write_result(&mut self, out: &mut Vec<u8>, protocol: Protocol) {
+        if let Some(mut vm) = self.vm.take() {
+            vm.write_result(&self.script, out, protocol);
+            self.pool.put(vm);
+        }
+    }
+
+    /// Ends a script that has run: writes its result, and does what follows. The locks are released.
+    fn finish(&mut self, session: &mut Session, out: &mut Vec<u8>, protocol: Protocol) {
+        let engine = self.engine.clone();
+        self.write_result(out, protocol);
+        let mut unit = std::mem::take(&mut self.unit);
+        unit.end_transaction(&engine);
+        engine.settle_file(session, &mut unit);
+        engine.serve_later(session, &mut unit, engine.clock.now_ms());
+        engine.end_unit(session, unit);
+        if let Some(suspended) = self.suspended.take() {
+            engine.scripts.end(&suspended);
+        }
+    }
+}
+
+fn compile_error(message: &[u8]) -> CmdError {
+    CmdError::new(format!("ERR Error compiling script (new function): {}", String::from_utf8_lossy(message)))
+}
+
+fn call(scene: &mut Scene<'_, '_, '_>, vm: &mut Vm) -> Result<(), NotCalled> {
+    // The words and the reply are both the machine's, and used by turns.
+    let words = vm.take_words();
+    let mut result = Ok(());
+    // Replicas are the second bit.
+    scene.unit.mute(vm.repl() & 2 == 0);
+    vm.reply(|out, protocol| result = scene.call(words.view(), out, protocol));
+    vm.put_words(words);
+    result
+}
+
+fn acl_check(scene: &Scene<'_, '_, '_>, vm: &mut Vm) {
+    let words = vm.take_words();
+    let mut result = Ok(());
+    vm.reply(|out, _| result = scene.acl_check(words.view(), out));
+    vm.put_words(words);
+    if let Err(problem) = result {
+        vm.refuse(problem.as_bytes());
+    }
+}
+
+fn log(engine: &Engine, vm: &Vm) {
+    let words = vm.words();
+    let args: Args<'_> = words.view();
+    let text = String::from_utf8_lossy(args.get(1).unwrap_or_default()).into_owned();
+    match args.get(0) {
+        Some(b"0") => engine.log.debug(format_args!("{text}")),
+        Some(b"1") => engine.log.verbose(format_args!("{text}")),
+        Some(b"2") => engine.log.notice(format_args!("{text}")),
+        _ => engine.log.warning(format_args!("{text}")),
+    }
+}
+
+impl Continued for ScriptRun {
+    fn go_on(mut self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>> {
+        let engine = self.engine.clone();
+        let protocol = session.protocol;
+        match std::mem::replace(&mut self.kept, Kept::Nothing) {
+            Kept::Slots(kept) => {
+                let Some(mut pass) = engine.barrier.enter_soon(session.gate) else {
+                    self.kept = Kept::Slots(kept);
+                    return Some(self);
+                };
+                let mut locked = kept.take_back(&engine.keyspace);
+                let driven = self.drive(session, &mut pass, Some(&mut locked), true);
+                if !matches!(driven, Driven::Done) {
+                    if let (Driven::NeedsAll, Some(vm)) = (driven, &mut self.vm) {
+                        vm.refuse(NOT_ATOMIC.as_bytes());
+                    }
+                    self.kept = Kept::Slots(locked.keep(&engine.keyspace));
+                    return Some(self);
+                }
+                engine.serve_ready(&mut self.unit, &mut locked, engine.clock.now_ms());
+                drop(locked);
+                engine.barrier.end_suspension();
+                self.finish(session, out, protocol);
+            }
+            Kept::All => {
+                let mut pass = engine.barrier.enter_reserved(session.gate);
+                if let Driven::Paused = self.drive(session, &mut pass, None, true) {
+                    self.kept = Kept::All;
+                    return Some(self);
+                }
+                self.finish(session, out, protocol);
+                engine.barrier.end_reservation();
+            }
+            Kept::Nothing => {}
+        }
+        None
+    }
+}
+
+impl Drop for ScriptRun {
+    fn drop(&mut self) {
+        // The node ends, or the client was killed; or the script never ran.
+        self.abandon();
+        if let Some(vm) = self.vm.take() {
+            self.pool.put(vm);
+        }
+        match std::mem::replace(&mut self.kept, Kept::Nothing) {
+            Kept::Nothing => {}
+            Kept::Slots(kept) => {
+                drop(kept.take_back(&self.engine.keyspace));
+                self.engine.barrier.end_suspension();
+            }
+            Kept::All => self.engine.barrier.end_reservation(),
+        }
+        if let Some(suspended) = self.suspended.take() {
+            self.engine.scripts.end(&suspended);
+            // What it has written is propagated all the same.
+            let mut unit = std::mem::take(&mut self.unit);
+            unit.end_transaction(&self.engine);
+            unit.free(&self.engine);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Scripts in an engine: what they leave behind, when they run alone, and how they are suspended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::clock::ManualClock;
+use crate::engine::dispatch::Next;
+use crate::engine::handler::Continued;
+use crate::engine::held::Held;
+use crate::script::Script;
+use crate::testing::{Bench, Client, bulks};
+
+/// A clock that goes on by itself.
+struct Ticking {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticking {
+    fn start(clock: Arc<ManualClock>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        let thread = std::thread::spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                clock.advance_ms(1);
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn needs_all(bench: &Bench, text: &str) -> Option<bool> {
+    bench.engine.scripts.find(&Script::sha_of(text.as_bytes())).and_then(|script| script.needs_all())
+}
+
+fn eval(bench: &mut Bench, text: &str, rest: &str) -> (String, Vec<String>) {
+    let (reply, propagated, _) = bench.trace(&format!("EVAL \"{text}\" {rest}"));
+    (reply, propagated)
+}
+
+#[test]
+fn what_a_script_changes_is_propagated_as_one() {
+    let mut bench = Bench::new();
+    let (reply, propagated) =
+        eval(&mut bench, "redis.call('set',KEYS[1],'v') return redis.call('incr',KEYS[2])", "2 a b");
+    assert_eq!((reply.as_str(), propagated), (":1", ["MULTI", "set a v", "incr b", "EXEC"].map(String::from).to_vec()));
+    let (_, propagated) = eval(&mut bench, "return redis.call('del',KEYS[1])", "1 a");
+    assert_eq!(propagated, ["del a"]);
+    let (_, propagated) = eval(&mut bench, "return redis.call('get',KEYS[1])", "1 a");
+    assert!(propagated.is_empty());
+    let muted = "redis.set_repl(redis.REPL_NONE) redis.call('set','a','1') redis.set_repl(redis.REPL_ALL)";
+    let (_, propagated) = eval(&mut bench, &format!("{muted} return redis.call('set','b','1')"), "2 a b");
+    assert_eq!(propagated, ["set b 1"]);
+    let (reply, propagated) = eval(&mut bench, "redis.call('set','a','1') error('x')", "1 a");
+    assert!(reply.starts_with("-ERR user_script:1: x script: "), "{reply}");
+    assert_eq!(propagated, ["set a 1"]);
+}
+
+#[test]
+fn a_script_that_declares_its_keys_runs_under_their_locks_from_its_second_time_on() {
+    let mut bench = Bench::new();
+    let text = "return redis.call('incr',KEYS[1])";
+    assert_eq!(needs_all(&bench, text), None);
+    for run in 1..4 {
+        assert_eq!(eval(&mut bench, text, "1 n").0, format!(":{run}"));
+        assert_eq!(needs_all(&bench, text), Some(false));
+    }
+}
+
+#[test]
+fn a_script_that_uses_other_keys_runs_alone() {
+    let mut bench = Bench::new();
+    for text in ["return redis.call('incr','n')", "redis.call('incr','n') return redis.call('dbsize')"] {
+        for _ in 0..2 {
+            assert!(eval(&mut bench, text, "0").0.starts_with(':'));
+            assert_eq!(needs_all(&bench, text), Some(true));
+        }
+    }
+    assert_eq!(bench.run("GET n"), "$1\r\n4");
+}
+
+#[test]
+fn a_script_that_turns_out_to_need_more_begins_again_or_becomes_alone() {
+    let mut bench = Bench::new();
+    let again = "if ARGV[1]=='1' then return redis.call('incr','other') end return redis.call('incr',KEYS[1])";
+    let (_, propagated) = eval(&mut bench, again, "1 k 0");
+    assert_eq!((propagated, needs_all(&bench, again)), (vec!["incr k".to_owned()], Some(false)));
+    let (reply, propagated) = eval(&mut bench, again, "1 k 1");
+    assert_eq!((reply.as_str(), propagated), (":1", vec!["incr other".to_owned()]));
+    assert_eq!(needs_all(&bench, again), Some(true));
+    let later = "redis.call('incr',KEYS[1]) if ARGV[1]=='1' then return redis.call('incr','other') end return 0";
+    assert_eq!(eval(&mut bench, later, "1 k 0").0, ":0");
+    let (reply, propagated) = eval(&mut bench, later, "1 k 1");
+    assert_eq!(
+        (reply.as_str(), propagated),
+        (":2", ["MULTI", "incr k", "incr other", "EXEC"].map(String::from).to_vec())
+    );
+    assert_eq!(needs_all(&bench, later), Some(true));
+}
+
+#[test]
+fn a_script_in_a_transaction_is_a_part_of_it() {
+    let mut bench = Bench::new();
+    bench.run("MULTI");
+    bench.run("SET a 1");
+    bench.run("EVAL \"return redis.call('incr',KEYS[1])\" 1 a");
+    bench.propagated();
+    assert_eq!(bench.run("EXEC"), "*2\r\n+OK\r\n:2");
+    assert_eq!(bench.propagated(), ["MULTI", "SET a 1", "incr a", "EXEC"]);
+}
+
+/// Begins a script that loops, and returns it as it is suspended.
+fn suspended(bench: &Bench, client: &mut Client, words: &[&str]) -> Box<dyn Continued> {
+    let _ticking = Ticking::start(bench.clock.clone());
+    let (next, reply) = client.process(&bench.engine, &mut bulks(words));
+    let Next::Continued(run) = next else { panic!("it is not suspended: {reply}") };
+    assert!(reply.is_empty());
+    run
+}
+
+fn go_on(bench: &Bench, client: &mut Client, mut run: Box<dyn Continued>) -> String {
+    let _ticking = Ticking::start(bench.clock.clone());
+    let mut out = Vec::new();
+    while let Some(rest) = run.go_on(&mut client.session, &mut out) {
+        run = rest;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+const LOOP: &str = "if ARGV[1]=='1' then while true do end end return redis.call('incr',KEYS[1])";
+
+#[test]
+fn a_suspended_script_holds_its_slots_and_nothing_else() {
+    let mut bench = Bench::new();
+    assert_eq!(eval(&mut bench, LOOP, "1 k 0").0, ":1");
+    let mut client = bench.connect();
+    let run = suspended(&bench, &mut client, &["EVAL", LOOP, "1", "k", "1"]);
+    assert_eq!(bench.run("SET other v"), "+OK");
+    assert_eq!(bench.run("PING"), "+PONG");
+    let mut waits = bench.connect();
+    assert!(matches!(waits.process(&bench.engine, &mut bulks(&["GET", "k"])).0, Next::Held(Held::Slot(0, _))));
+    let mut alone = bench.connect();
+    assert!(matches!(alone.process(&bench.engine, &mut bulks(&["FLUSHALL"])).0, Next::Held(Held::Alone(_))));
+    assert_eq!(bench.run("SCRIPT KILL"), "+OK");
+    assert!(go_on(&bench, &mut client, run).starts_with("-ERR Script killed by user with SCRIPT KILL..."));
+    assert_eq!(bench.run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+    assert_eq!(bench.run("GET k"), "$1\r\n1");
+    assert_eq!(bench.run("FLUSHALL"), "+OK");
+}
+
+#[test]
+fn a_suspended_script_that_is_alone_keeps_the_node_to_itself() {
+    let mut bench = Bench::new();
+    let mut client = bench.connect();
+    let run = suspended(&bench, &mut client, &["EVAL", LOOP, "1", "k", "1"]);
+    let mut waits = bench.connect();
+    assert!(matches!(waits.process(&bench.engine, &mut bulks(&["GET", "other"])).0, Next::Held(Held::Gate(_))));
+    bench.clock.advance_ms(10_000);
+    let busy = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    assert_eq!(bench.run("GET other"), busy);
+    assert_eq!(bench.run("SCRIPT KILL"), "+OK");
+    assert!(go_on(&bench, &mut client, run).starts_with("-ERR Script killed"));
+    assert_eq!(bench.run("GET other"), "$-1");
+}
+
+#[test]
+fn a_script_that_has_written_cannot_be_killed_but_its_client_can() {
+    let mut bench = Bench::new();
+    let text = "redis.call('incr',KEYS[1]) if ARGV[1]=='1' then while true do end end return 0";
+    assert_eq!(eval(&mut bench, text, "1 k 0").0, ":0");
+    bench.propagated();
+    for _ in 0..2 {
+        let mut client = bench.connect();
+        let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k", "1"]);
+        assert!(bench.run("SCRIPT KILL").starts_with("-UNKILLABLE"));
+        assert!(bench.propagated().is_empty());
+        // What it has done stays, and is told to replicas.
+        drop(run);
+        assert_eq!(bench.propagated(), ["incr k"]);
+        assert_eq!(bench.run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+    }
+    assert_eq!(bench.run("GET k"), "$1\r\n3");
+}
+
+#[test]
+fn commands_that_scripts_may_not_call_are_refused() {
+    let mut bench = Bench::new();
+    for (call, error) in [
+        ("'nosuch'", "ERR Unknown Redis command called from script"),
+        ("'get'", "ERR Wrong number of args calling Redis command from script"),
+        ("'multi'", "ERR This Redis command is not allowed from script"),
+        ("'eval','return 1','0'", "ERR This Redis command is not allowed from script"),
+    ] {
+        let reply = eval(&mut bench, &format!("return redis.pcall({call})"), "0").0;
+        assert_eq!(reply, format!("-{error}"));
+    }
+    let reply = bench.run("EVAL_RO \"return redis.pcall('set','k','v')\" 1 k");
+    assert_eq!(reply, "-ERR Write commands are not allowed from read-only scripts.");
+}

@@ -1,0 +1,86 @@
+//! Runs scripts for the tests of the libraries, and shows what they return.
+
+use protocol::resp::OwnedArgs;
+use protocol::resp::reply::Protocol;
+
+use crate::script::lua::Turn;
+use crate::script::machine::{Vm, VmOptions};
+use crate::script::source::Script;
+
+/// Memory of the machines, bytes.
+pub(super) const MEMORY: usize = 64 << 20;
+
+/// Shows values: texts with escapes, tables with their fields in the order of Lua.
+const SHOW: &str = r##"
+local function byte(c) return string.format("\\%03d", string.byte(c)) end
+local function show(v, d)
+  if type(v) == "string" then return '"' .. string.gsub(v, "[^%w%p ]", byte) .. '"' end
+  if type(v) == "number" then return string.format("%.17g", v) end
+  if type(v) ~= "table" then return tostring(v) end
+  if d > 8 then return "..." end
+  local t = {}
+  for k, x in pairs(v) do t[#t + 1] = show(k, d + 1) .. "=" .. show(x, d + 1) end
+  return "{" .. table.concat(t, ",") .. "}"
+end
+local function all(...)
+  local t = {}
+  for i = 1, select("#", ...) do t[i] = show((select(i, ...)), 0) end
+  return table.concat(t, " ")
+end
+"##;
+
+/// Runs a script, which is stopped when it was asked to pause so often. Returns its reply, and how often it was.
+pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
+    let options = VmOptions { memory_limit: MEMORY, version: "7.2.4".to_owned(), random: None };
+    let mut vm = Vm::new(&options).expect("there is memory");
+    let script = Script::new(source.as_bytes()).expect("its first line is right");
+    let none = OwnedArgs::from_slices::<&str>(&[]);
+    vm.begin(&script, none.view(), none.view()).expect("it compiles");
+    let mut pauses = 0;
+    loop {
+        match vm.resume() {
+            Turn::Done => break,
+            Turn::Paused => {
+                pauses += 1;
+                if pauses > most_pauses {
+                    vm.stop(b"ERR killed");
+                }
+            }
+            Turn::Call | Turn::Log | Turn::AclCheck => vm.reply(|out, _| out.extend_from_slice(b":1\r\n")),
+        }
+    }
+    let mut out = Vec::new();
+    vm.write_result(&script, &mut out, Protocol::Resp2);
+    (String::from_utf8_lossy(&out).into_owned(), pauses)
+}
+
+/// What an expression is, after `true`, or the error that it ends with, after `false`.
+pub(super) fn show(expression: &str) -> String {
+    let source = format!("{SHOW}return all(pcall(function() return {expression} end))");
+    let (reply, _) = run(&source, usize::MAX);
+    let text = reply.split_once("\r\n").map_or(reply.as_str(), |(_, text)| text);
+    text.trim_end_matches("\r\n").to_owned()
+}
+
+/// Compares expressions with what Redis 7.0.15 makes of them.
+pub(super) fn check(cases: &[(&str, &str)]) {
+    for (expression, wanted) in cases {
+        assert_eq!(show(expression), *wanted, "{expression}");
+    }
+}
+
+/// Sees to it that a script can be stopped while it is in one call of a library, and pauses often until then.
+pub(super) fn check_stops(sources: &[&str]) {
+    for source in sources {
+        let (reply, _) = run(source, 20);
+        assert!(reply.starts_with("-ERR killed"), "{source}: {reply:.200}");
+    }
+}
+
+/// Sees to it that a script does not get the memory that it wants.
+pub(super) fn check_memory(sources: &[&str]) {
+    for source in sources {
+        let (reply, _) = run(source, usize::MAX);
+        assert!(reply.contains("not enough memory"), "{source}: {reply:.200}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The machine that runs scripts: their world, the functions of `redis`, and the stack that they run on.
+
+mod api;
+mod sandbox;
+mod vm;
+
+use std::ffi::CStr;
+
+pub(crate) use vm::{Vm, VmOptions};
+
+/// What errors call a script's text.
+const CHUNK_NAME: &CStr = c"@user_script";
+
+#[cfg(test)]
+#[path = "vm_tests.rs"]
+mod tests;

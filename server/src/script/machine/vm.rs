@@ -1,0 +1,273 @@
+//! A machine that runs scripts, one at a time.
+//!
+//! It keeps its Lua state, the functions that it compiled and its stack from one script to the next, so that a script
+//! costs little more than its own work. A worker has a few of them: while one is in the middle of a script, the next
+//! script gets another.
+
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::io;
+use std::rc::Rc;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult};
+use mlua_sys as ffi;
+use protocol::resp::Args;
+use protocol::resp::reply::Protocol;
+
+use super::{CHUNK_NAME, sandbox};
+use crate::script::convert;
+use crate::script::libs::{self, math};
+use crate::script::lua::{Frame, Settings, Shared, State, Turn, allocate, push_error_table};
+use crate::script::source::{Script, Sha};
+use crate::script::words::Words;
+
+/// Address space of a script's stack; memory is taken as it is used. Lua nests at most 200 calls into its own library,
+/// some of which have buffers of 8 KiB.
+const STACK_BYTES: usize = 4 * 1024 * 1024;
+/// How many instructions of Lua run before a script is asked to pause.
+const INSTRUCTIONS: c_int = 10_000;
+/// Compiled functions that are kept; then all are forgotten.
+const COMPILED: usize = 1000;
+
+/// How a machine is made.
+#[derive(Clone, Debug)]
+pub(crate) struct VmOptions {
+    /// Memory that its scripts may have, bytes.
+    pub memory_limit: usize,
+    /// What `redis.REDIS_VERSION` says.
+    pub version: String,
+    /// Where `math.random` begins, unless it is where it does in Redis.
+    pub random: Option<u64>,
+}
+
+/// See the essay of this file.
+pub(crate) struct Vm {
+    /// `None` once it is ended.
+    coroutine: Option<Coroutine<(), Turn, ()>>,
+    state: State,
+    shared: Rc<Shared>,
+    sandbox: sandbox::Sandbox,
+    /// Compiled scripts.
+    compiled: HashMap<Sha, i32>,
+    is_running: bool,
+}
+
+impl Vm {
+    /// A machine.
+    ///
+    /// # Errors
+    /// There is no memory for its stack.
+    pub(crate) fn new(options: &VmOptions) -> io::Result<Self> {
+        let stack = DefaultStack::new(STACK_BYTES)?;
+        let shared = Rc::new(Shared::new(Settings {
+            memory_limit: options.memory_limit,
+            version: options.version.clone(),
+            random: options.random.unwrap_or(math::SEED),
+            work: libs::STEPS,
+        }));
+        shared.memory.enter_host();
+        // SAFETY: the memory lives in `shared`, which is dropped after the state is closed.
+        let raw = unsafe { ffi::lua_newstate(allocate, shared.to_allocator()) };
+        if raw.is_null() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        // SAFETY: just made; closed when this is dropped.
+        let state = unsafe { State::of(raw) };
+        let sandbox = sandbox::Sandbox::set_up(state, &shared);
+        let inside = shared.clone();
+        let coroutine = Coroutine::with_stack(stack, move |yielder, ()| {
+            inside.set_yielder(yielder);
+            while !inside.is_ending.get() {
+                run_protected(state, &inside);
+                yielder.suspend(Turn::Done);
+            }
+        });
+        Ok(Self { coroutine: Some(coroutine), state, shared, sandbox, compiled: HashMap::new(), is_running: false })
+    }
+
+    /// Whether this source can be compiled.
+    ///
+    /// # Errors
+    /// Lua's message.
+    pub(crate) fn check(&mut self, script: &Script) -> Result<(), Vec<u8>> {
+        self.compile(script).map(|_| ())
+    }
+
+    fn compile(&mut self, script: &Script) -> Result<i32, Vec<u8>> {
+        if let Some(known) = self.compiled.get(&script.sha) {
+            return Ok(*known);
+        }
+        if self.compiled.len() >= COMPILED {
+            self.forget_compiled();
+        }
+        let body = script.body();
+        if body.first() == Some(&ffi::LUA_SIGNATURE[0]) {
+            return Err(b"user_script: bad header in precompiled chunk".to_vec());
+        }
+        self.state.load(body, CHUNK_NAME)?;
+        self.sandbox.confine(self.state);
+        let kept = self.state.keep();
+        self.compiled.insert(script.sha, kept);
+        Ok(kept)
+    }
+
+    /// Forgets all compiled functions (SCRIPT FLUSH).
+    pub(crate) fn forget_compiled(&mut self) {
+        self.compiled.drain().for_each(|(_, kept)| self.state.unkeep(kept));
+        self.state.collect();
+    }
+
+    /// Begins a script. [`Vm::resume`] runs it.
+    ///
+    /// # Errors
+    /// It cannot be compiled: Lua's message.
+    pub(crate) fn begin(&mut self, script: &Script, keys: Args<'_>, args: Args<'_>) -> Result<(), Vec<u8>> {
+        let kept = self.compile(script)?;
+        let (state, shared) = (self.state, &self.shared);
+        state.set_top(0);
+        shared.resp.set(2);
+        shared.repl.set(3);
+        *shared.stop.borrow_mut() = None;
+        state.push_kept(self.sandbox.error_handler);
+        state.push_kept(kept);
+        self.sandbox.set_words(state, keys, args);
+        self.is_running = true;
+        Ok(())
+    }
+
+    /// Runs the script until it hands the thread back.
+    pub(crate) fn resume(&mut self) -> Turn {
+        let Some(coroutine) = &mut self.coroutine else { return Turn::Done };
+        self.shared.memory.leave_host();
+        let turn = match coroutine.resume(()) {
+            CoroutineResult::Yield(turn) => turn,
+            CoroutineResult::Return(()) => Turn::Done,
+        };
+        self.shared.memory.enter_host();
+        self.is_running = turn != Turn::Done;
+        turn
+    }
+
+    /// The command that the script calls.
+    pub(crate) fn words(&self) -> std::cell::Ref<'_, Words> {
+        self.shared.words.borrow()
+    }
+
+    /// Takes the words out, so that they can be used while the reply is written. [`Vm::put_words`] gives their room
+    /// back.
+    pub(crate) fn take_words(&mut self) -> Words {
+        self.shared.words.take()
+    }
+
+    /// See [`Vm::take_words`].
+    pub(crate) fn put_words(&mut self, words: Words) {
+        *self.shared.words.borrow_mut() = words;
+    }
+
+    /// Gives the script the reply to its command: what `write` writes, in the script's version of RESP.
+    pub(crate) fn reply(&mut self, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
+        let mut reply = self.shared.reply.borrow_mut();
+        reply.clear();
+        let protocol = if self.shared.resp.get() == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        write(&mut reply, protocol);
+    }
+
+    /// Refuses the script's command, with this text.
+    pub(crate) fn refuse(&mut self, text: &[u8]) {
+        *self.shared.refusal.borrow_mut() = Some(text.to_vec());
+    }
+
+    /// The script ends with this error when it goes on, whatever it does.
+    pub(crate) fn stop(&mut self, text: &[u8]) {
+        *self.shared.stop.borrow_mut() = Some(text.to_vec());
+    }
+
+    /// Which effects are to be propagated, as bits (`redis.set_repl`).
+    pub(crate) fn repl(&self) -> u8 {
+        self.shared.repl.get()
+    }
+
+    /// Writes the result of the script that has ended as a reply.
+    pub(crate) fn write_result(&mut self, script: &Script, out: &mut Vec<u8>, protocol: Protocol) {
+        let frame = Frame { state: self.state, shared: &self.shared };
+        if self.shared.failed.get() {
+            convert::write_failure(frame, script, out);
+        } else {
+            convert::write_value(frame, out, protocol);
+        }
+        self.state.set_top(0);
+    }
+
+    /// Whether a script has begun and not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// Bytes that Lua has.
+    pub(crate) fn memory(&self) -> usize {
+        self.shared.memory.used()
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // A script in its midst is ended first: its stack has frames of Lua, which cannot be unwound.
+        while self.is_running {
+            self.stop(b"ERR the server is going away");
+            self.resume();
+        }
+        self.shared.is_ending.set(true);
+        self.resume();
+        self.coroutine = None;
+        // SAFETY: nothing runs on the state any more, and nothing uses it after this.
+        unsafe { ffi::lua_close(self.state.raw()) };
+    }
+}
+
+/// Runs the function on the state's stack, on the script's own stack.
+fn run_protected(state: State, shared: &Shared) {
+    // SAFETY: error handler and function are on the stack; the hook has the type that Lua calls.
+    let status = unsafe {
+        ffi::lua_sethook(state.raw(), Some(on_count), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
+        ffi::lua_pcall(state.raw(), 0, 1, 1)
+    };
+    shared.failed.set(status != ffi::LUA_OK);
+}
+
+/// Called by Lua from time to time.
+unsafe extern "C-unwind" fn on_count(raw: *mut ffi::lua_State, _event: *mut ffi::lua_Debug) {
+    // SAFETY: the state lives while it runs, and was made with its shared data.
+    let (state, shared) = unsafe { (State::of(raw), Shared::of_state(raw)) };
+    shared.memory.enter_host();
+    shared.hand_over(Turn::Paused);
+    let failure = end_of_script(state, shared);
+    let failed = failure.is_some();
+    if failed {
+        // Every further instruction ends the script again, so that no protected call of its own can go on.
+        // SAFETY: as above.
+        unsafe { ffi::lua_sethook(raw, Some(on_count), ffi::LUA_MASKCOUNT, 1) };
+    }
+    if let Some(text) = failure {
+        push_error_table(state, &text);
+    }
+    shared.memory.leave_host();
+    if failed {
+        // SAFETY: the error is on top, and nothing of this frame needs to be dropped.
+        unsafe { ffi::lua_error(raw) }
+    }
+}
+
+/// Why the script has to end now.
+fn end_of_script(state: State, shared: &Shared) -> Option<Vec<u8>> {
+    if let Some(text) = &*shared.stop.borrow() {
+        return Some(text.clone());
+    }
+    if shared.memory.is_exceeded() {
+        state.collect();
+        if shared.memory.is_used_up() {
+            return Some(b"ERR not enough memory".to_vec());
+        }
+    }
+    None
+}

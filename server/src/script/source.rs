@@ -1,0 +1,130 @@
+//! The text of a script: its digest, and what its first line says.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::base::sha1::{self, DIGEST_BYTES};
+
+/// A script's SHA-1, by which clients call it.
+pub(crate) type Sha = [u8; DIGEST_BYTES];
+
+/// What a script may do, by its first line (`#!lua flags=...`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScriptFlags {
+    /// There is no such line: the script may do what commands may do at the moment of each call.
+    pub is_compatible: bool,
+    pub no_writes: bool,
+    pub allow_oom: bool,
+    pub allow_stale: bool,
+    pub no_cluster: bool,
+    pub allow_cross_slot_keys: bool,
+}
+
+/// One script.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub sha: Sha,
+    pub flags: ScriptFlags,
+    source: Box<[u8]>,
+    /// Where the program begins: after its first line's words, whose line end counts.
+    body: usize,
+    /// What errors call it.
+    name: String,
+    needs_all: AtomicU8,
+}
+
+/// Values of [`Script::needs_all`].
+const UNKNOWN: u8 = 0;
+const NO: u8 = 1;
+const YES: u8 = 2;
+
+impl Script {
+    /// A script of this text.
+    ///
+    /// # Errors
+    /// Its first line is wrong: Redis's text.
+    pub(crate) fn new(source: &[u8]) -> Result<Self, String> {
+        let sha = sha1::sha1(source);
+        let (flags, body) = parse_first_line(source)?;
+        let name = sha1::to_hex(&sha);
+        Ok(Self { sha, flags, source: source.into(), body, name, needs_all: AtomicU8::new(UNKNOWN) })
+    }
+
+    /// The digest of a text.
+    pub(crate) fn sha_of(source: &[u8]) -> Sha {
+        sha1::sha1(source)
+    }
+
+    /// The digest that a client names, in either case.
+    pub(crate) fn parse_sha(text: &[u8]) -> Option<Sha> {
+        if text.len() != 2 * DIGEST_BYTES {
+            return None;
+        }
+        let mut sha = [0; DIGEST_BYTES];
+        for (byte, digits) in sha.iter_mut().zip(text.chunks_exact(2)) {
+            let digit = |digit: u8| char::from(digit).to_digit(16);
+            *byte = (digit(digits[0])? << 4 | digit(digits[1])?) as u8;
+        }
+        Some(sha)
+    }
+
+    /// Whether it uses keys that it does not declare, or commands about the whole data set; `None` before it ran once.
+    pub(crate) fn needs_all(&self) -> Option<bool> {
+        match self.needs_all.load(Ordering::Relaxed) {
+            UNKNOWN => None,
+            value => Some(value == YES),
+        }
+    }
+
+    /// Notes whether it does. Once it did, it always may.
+    pub(crate) fn note_needs_all(&self, needs: bool) {
+        if needs {
+            self.needs_all.store(YES, Ordering::Relaxed);
+        } else {
+            let _ = self.needs_all.compare_exchange(UNKNOWN, NO, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// The text that is compiled.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.source[self.body..]
+    }
+
+    /// The digest in hexadecimal digits.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Redis: `evalExtractShebangFlags`.
+fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), String> {
+    if !source.starts_with(b"#!") {
+        return Ok((ScriptFlags { is_compatible: true, ..ScriptFlags::default() }, 0));
+    }
+    let Some(end) = source.iter().position(|byte| *byte == b'\n') else {
+        return Err("Invalid script shebang".to_owned());
+    };
+    let line = String::from_utf8_lossy(&source[..end]).into_owned();
+    let mut words = line.split_ascii_whitespace();
+    let engine = words.next().unwrap_or_default();
+    if engine != "#!lua" {
+        return Err(format!("Unexpected engine in script shebang: {engine}"));
+    }
+    let mut flags = ScriptFlags::default();
+    for word in words {
+        let Some(names) = word.strip_prefix("flags=") else {
+            return Err(format!("Unknown lua shebang option: {word}"));
+        };
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            match name {
+                "no-writes" => flags.no_writes = true,
+                "allow-oom" => flags.allow_oom = true,
+                "allow-stale" => flags.allow_stale = true,
+                "no-cluster" => flags.no_cluster = true,
+                "allow-cross-slot-keys" => flags.allow_cross_slot_keys = true,
+                _ => return Err(format!("Unexpected flag in script shebang: {name}")),
+            }
+        }
+    }
+    // The line's end stays, so that numbers of lines are right.
+    Ok((flags, end))
+}
