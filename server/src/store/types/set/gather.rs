@@ -46,7 +46,8 @@ impl<'l> Gathered<'l> {
             && matches!(&self.set.0, Form::Ints(ints) if ints.len() == 0)
             && parse_i64(member).is_some()
         {
-            // Redis begins with an intset, which is too big with its first integer and becomes a table. (SADD does not.)
+            // Redis begins with an intset, which is too big with its first integer and becomes a table. (SADD does
+            // not.)
             self.table.insert(Bulk::new(Values::None, self.limits.seed)).push(member, b"", NEVER);
             return;
         }
