@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::number::parse_i64;
-use protocol::resp::{Args, OwnedArgs};
+use protocol::resp::Args;
 use protocol::slot::key_slot;
 
 use super::super::handler::{Handled, SessionCtx, SessionFn, SessionResult};
@@ -189,11 +189,7 @@ fn begin(ctx: &mut SessionCtx<'_, '_>, script: Arc<Script>, keys: usize, args: A
         declared: plan.clone(),
         ..CallState::default()
     };
-    run::start(ctx, Begin { script, keys: owned(key_words), args: owned(rest), plan, state })
-}
-
-fn owned(words: Args<'_>) -> OwnedArgs {
-    words.to_owned()
+    run::start(ctx, Begin { script, keys: key_words.to_owned(), args: rest.to_owned(), plan, state })
 }
 
 fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

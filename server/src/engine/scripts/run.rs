@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::resp::{Args, OwnedArgs, Protocol};
+use protocol::resp::{Args, OwnedArgs, Protocol, Reply};
 
 use super::super::Engine;
 use super::super::barrier::Pass;
@@ -133,15 +133,12 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
         engine.admit_keys(&locked, ctx.session.db, &keys, (ctx.now, route))?;
     }
     run.begin()?;
-    match run.drive(ctx.session, ctx.pass, Some(&mut locked), true) {
+    match run.drive(ctx.session, ctx.pass, Some(&mut locked), true, None) {
         Driven::Done => {
             engine.serve_ready(&mut run.unit, &mut locked, engine.clock.now_ms());
             drop(locked);
             run.script.note_needs_all(false);
-            let mut out = Vec::new();
-            run.finish(ctx.session, &mut out, ctx.reply.protocol());
-            ctx.reply.raw(&out);
-            Ok(Handled::Done)
+            Ok(run.answer(ctx.session, &mut ctx.reply))
         }
         Driven::Paused => {
             run.kept = Kept::Slots(locked.keep(&engine.keyspace));
@@ -161,7 +158,6 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
 fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResult {
     let mut run = Some(run);
     let may_pause = !ctx.pass.is_alone();
-    let protocol = ctx.reply.protocol();
     let reply = &mut ctx.reply;
     let mut outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
     let ran = alone(ctx.pass, ctx.session, |pass, session| {
@@ -172,21 +168,18 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
         if let Some(outer) = outer.as_deref_mut() {
             run.unit = std::mem::take(outer);
         }
-        if let Driven::Paused = run.drive(session, pass, None, may_pause) {
+        if let Driven::Paused = run.drive(session, pass, None, may_pause, None) {
             run.kept = Kept::All;
             run.engine.barrier.reserve();
             return Ok(Ok(run.suspend()));
         }
         run.script.note_needs_all(run.state.needed_all);
+        let Some(outer) = outer else { return Ok(Ok(run.answer(session, reply))) };
+        // What follows is the transaction's matter.
+        run.unit.mute(false);
+        *outer = std::mem::take(&mut run.unit);
         let mut out = Vec::new();
-        if let Some(outer) = outer {
-            // What follows is the transaction's matter.
-            run.unit.mute(false);
-            *outer = std::mem::take(&mut run.unit);
-            run.write_result(&mut out, protocol);
-        } else {
-            run.finish(session, &mut out, protocol);
-        }
+        run.write_result(&mut out, reply.protocol());
         reply.raw(&out);
         Ok(Ok(Handled::Done))
     });
@@ -222,13 +215,15 @@ impl ScriptRun {
         }
     }
 
-    /// Runs the script on, for a while if it may pause.
+    /// Runs the script on, for a while if it may pause. Begins with its `turn`, if it has one already: a command for
+    /// which its locks were not enough.
     fn drive(
         &mut self,
         session: &mut Session,
         pass: &mut Pass<'_>,
         locked: Option<&mut Locked<'_>>,
         may_pause: bool,
+        mut turn: Option<Turn>,
     ) -> Driven {
         let Some(mut vm) = self.vm.take() else { return Driven::Done };
         let (db, in_exec) =
@@ -246,7 +241,7 @@ impl ScriptRun {
             now: self.now,
         };
         let driven = loop {
-            match vm.resume() {
+            match turn.take().unwrap_or_else(|| vm.resume()) {
                 Turn::Done => break Driven::Done,
                 Turn::Call => match call(&mut scene, &mut vm) {
                     Ok(()) => {}
@@ -282,23 +277,19 @@ impl ScriptRun {
     /// The script has written under its locks, and needs more: it becomes alone where it is.
     fn upgrade(self: Box<Self>, ctx: &mut SessionCtx<'_, '_>, locked: Locked<'_>) -> SessionResult {
         let (mut run, mut locked) = (Some(self), Some(locked));
-        let protocol = ctx.reply.protocol();
         for _ in 0..UPGRADES {
             let (session, reply) = (&mut *ctx.session, &mut ctx.reply);
             let ran = ctx.pass.try_exclusive(|pass| {
                 // Nobody runs, so nobody takes the slots in between.
                 locked = None;
                 let mut run = run.take()?;
-                if let Driven::Paused = run.call_again(session, pass) {
+                if let Driven::Paused = run.drive(session, pass, None, true, Some(Turn::Call)) {
                     run.kept = Kept::All;
                     run.engine.barrier.reserve();
                     return Some(run.suspend());
                 }
                 run.script.note_needs_all(true);
-                let mut out = Vec::new();
-                run.finish(session, &mut out, protocol);
-                reply.raw(&out);
-                Some(Handled::Done)
+                Some(run.answer(session, reply))
             });
             if let Ok(Some(handled)) = ran {
                 return Ok(handled);
@@ -308,36 +299,9 @@ impl ScriptRun {
         if let Some(vm) = &mut run.vm {
             vm.refuse(NOT_ATOMIC.as_bytes());
         }
-        run.drive(ctx.session, ctx.pass, Some(&mut locked), false);
+        run.drive(ctx.session, ctx.pass, Some(&mut locked), false, None);
         drop(locked);
-        let mut out = Vec::new();
-        run.finish(ctx.session, &mut out, protocol);
-        ctx.reply.raw(&out);
-        Ok(Handled::Done)
-    }
-
-    /// Executes the command for which the locks were not enough, alone, and runs on.
-    fn call_again(&mut self, session: &mut Session, pass: &mut Pass<'_>) -> Driven {
-        let Some(mut vm) = self.vm.take() else { return Driven::Done };
-        let engine = self.engine.clone();
-        let (db, in_exec) =
-            (std::mem::replace(&mut session.db, self.db), std::mem::replace(&mut session.in_exec, true));
-        let mut scene = Scene {
-            engine: &engine,
-            session: &mut *session,
-            pass: &mut *pass,
-            locked: None,
-            unit: &mut self.unit,
-            state: &mut self.state,
-            now: self.now,
-        };
-        if let Err(NotCalled::Refused(problem)) = call(&mut scene, &mut vm) {
-            vm.refuse(problem.as_bytes());
-        }
-        self.db = std::mem::replace(&mut session.db, db);
-        session.in_exec = in_exec;
-        self.vm = Some(vm);
-        self.drive(session, pass, None, true)
+        Ok(run.answer(ctx.session, &mut ctx.reply))
     }
 
     fn suspend(mut self: Box<Self>) -> Handled {
@@ -358,6 +322,14 @@ impl ScriptRun {
             vm.write_result(&self.script, out, protocol);
             self.pool.put(vm);
         }
+    }
+
+    /// [`ScriptRun::finish`] for a script that was never suspended.
+    fn answer(&mut self, session: &mut Session, reply: &mut Reply<'_>) -> Handled {
+        let mut out = Vec::new();
+        self.finish(session, &mut out, reply.protocol());
+        reply.raw(&out);
+        Handled::Done
     }
 
     /// Ends a script that has run: writes its result, and does what follows. The locks are released.
@@ -423,7 +395,7 @@ impl Continued for ScriptRun {
                     return Some(self);
                 };
                 let mut locked = kept.take_back(&engine.keyspace);
-                let driven = self.drive(session, &mut pass, Some(&mut locked), true);
+                let driven = self.drive(session, &mut pass, Some(&mut locked), true, None);
                 if !matches!(driven, Driven::Done) {
                     if let (Driven::NeedsAll, Some(vm)) = (driven, &mut self.vm) {
                         vm.refuse(NOT_ATOMIC.as_bytes());
@@ -438,7 +410,7 @@ impl Continued for ScriptRun {
             }
             Kept::All => {
                 let mut pass = engine.barrier.enter_reserved(session.gate);
-                if let Driven::Paused = self.drive(session, &mut pass, None, true) {
+                if let Driven::Paused = self.drive(session, &mut pass, None, true, None) {
                     self.kept = Kept::All;
                     return Some(self);
                 }
