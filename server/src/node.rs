@@ -308,7 +308,8 @@ impl Node {
                 }
             });
         }
-        let populated: SlotBitmap = engine.keyspace.occupied(0).collect();
+        let keyspace = &engine.keyspace;
+        let populated: SlotBitmap = keyspace.used().flat_map(|db| keyspace.occupied(db)).collect();
         if !populated.is_empty() {
             cluster.with_core(|core, now| core.adopt_loaded_slots(&populated, now));
         }

@@ -12,6 +12,7 @@ mod changes;
 mod cluster_scan;
 mod command_line;
 mod create;
+mod databases;
 mod every_type;
 mod failover;
 mod fix;

@@ -16,6 +16,7 @@ mod absent_commands;
 mod announced_version;
 mod bitmaps;
 mod changes;
+mod cluster_databases;
 mod cluster_mode;
 mod config;
 mod config_numbers;

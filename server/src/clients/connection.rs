@@ -48,7 +48,8 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         Flags::FAST.and(Flags::LOADING).and(Flags::STALE),
         select as SessionFn,
     )
-        .traits(Traits::TOUCHES_NO_DATA)
+        .traits(Traits::TOUCHES_NO_DATA.and(Traits::SELECTS))
+        .other_db(selected)
         .since("1.0.0")
         .summary("Change the selected database for the current connection")
         .complexity("O(1)")
@@ -139,10 +140,15 @@ fn echo(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     Ok(Handled::Done)
 }
 
+/// The database that SELECT names. The handler reports invalid words.
+fn selected(args: Args<'_>) -> Option<usize> {
+    usize::try_from(parse_i64(args.get(1)?)?).ok()
+}
+
 fn select(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let index = parse_i64(&args[1]).ok_or(error::NOT_INTEGER)?;
     let index = i32::try_from(index).map_err(|_| error::NOT_32_BITS)?;
-    if index != 0 && ctx.engine.router().is_some() {
+    if index != 0 && ctx.engine.hot.load().limits.has_one_database {
         return Err(error::SELECT_IN_CLUSTER);
     }
     let db =

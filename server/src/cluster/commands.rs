@@ -15,7 +15,6 @@ use super::slot_stats::slot_stats;
 use crate::base::number::parse_i64;
 use crate::command::keys::slot_of;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, Spec, error, help};
-use crate::engine::Engine;
 use crate::engine::handler::{Handled, Service, SessionCtx, SessionResult};
 use crate::engine::held::{Held, alone};
 
@@ -323,7 +322,7 @@ fn count_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) ->
     let slot = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
     let slot = u16::try_from(slot).ok().and_then(SlotId::new).ok_or(CmdError::text("ERR Invalid slot"))?;
     // As it was published: a long command that has the slot is not waited for.
-    ctx.reply.int(ctx.engine.keyspace.slot_len(0, slot) as i64);
+    ctx.reply.int(ctx.engine.keyspace.slot_len(ctx.session.db, slot) as i64);
     Ok(Handled::Done)
 }
 
@@ -333,7 +332,7 @@ fn get_keys(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> S
     let problem = CmdError::text("ERR Invalid slot or number of keys");
     let slot = u16::try_from(slot).ok().and_then(SlotId::new).ok_or(problem.clone())?;
     let count = usize::try_from(count).map_err(|_| problem)?;
-    let guard = match ctx.engine.lock_soon(ctx.session, 0, slot) {
+    let guard = match ctx.engine.lock_soon(ctx.session, ctx.session.db, slot) {
         Ok(guard) => guard,
         Err(held) => return Ok(Handled::Postponed(held)),
     };
@@ -422,15 +421,11 @@ fn at_most(args: Args<'_>, words: usize) -> Result<(), CmdError> {
     Ok(())
 }
 
-fn has_keys(engine: &Engine) -> bool {
-    engine.keyspace.len(0) != 0
-}
-
 /// Alone, so that no key comes between the check and the moment from which workers serve no slot.
 fn flush_slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
     let engine = ctx.engine.clone();
     let done = alone(ctx.pass, ctx.session, |_, _| {
-        let has_keys = has_keys(&engine);
+        let has_keys = engine.keyspace.has_keys();
         Ok(cluster.with_core_saved(|core, now| core.flush_slots(has_keys, now)))
     });
     answer_or_postpone(ctx, done)
@@ -471,7 +466,7 @@ fn my_shard_id(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>
 }
 
 fn replicate(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    let (id, has_keys) = (text(&args[2]), has_keys(ctx.engine));
+    let (id, has_keys) = (text(&args[2]), ctx.engine.keyspace.has_keys());
     run(cluster, ctx, |core, now| core.replicate(&id, has_keys, now))
 }
 
@@ -487,7 +482,7 @@ fn reset(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
     // Alone until the data is removed: clients that track keys are told that all are invalid before the other effects
     // of the reset are performed in the background.
     let done = alone(ctx.pass, ctx.session, |pass, _| {
-        let has_keys = has_keys(&engine);
+        let has_keys = engine.keyspace.has_keys();
         let result = cluster.with_core_saved(|core, now| core.reset(hard, has_keys, now));
         cluster.flush_if_due(pass);
         Ok(result)
@@ -541,7 +536,7 @@ fn set_slot(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>
         // which is after the save.
         let engine = ctx.engine.clone();
         let done = alone(ctx.pass, ctx.session, |_, _| {
-            let has_keys = !engine.keyspace.lock(0, slot).is_empty();
+            let has_keys = engine.keyspace.slot_has_keys(slot);
             Ok(cluster.with_core_saved(|core, now| core.set_slot_node(slot, &node, has_keys, now)))
         });
         answer_or_postpone(ctx, done)

@@ -129,7 +129,7 @@ impl Cluster {
         // Before any packet arrives: a restarted primary compares its data with that of its replicas.
         let offset = data.state().offset;
         core.set_replication(gossip::Replication { primary: None, offset, last_contact: 0 }, clock_start.0);
-        core.note_data(!engine.keyspace.is_empty(0), clock_start.0);
+        core.note_data(engine.keyspace.has_keys(), clock_start.0);
         engine.state.withholding.store(!core.feeds_replicas(), Ordering::Release);
         let view = core.view();
         let policy = route_policy(&engine);
@@ -281,7 +281,7 @@ impl Cluster {
 
     fn tick(self: &Arc<Self>) {
         self.start_background();
-        let has_data = !self.engine.keyspace.is_empty(0);
+        let has_data = self.engine.keyspace.has_keys();
         self.with_facts(|core, now| {
             core.note_data(has_data, now);
             core.handle_tick(now);

@@ -12,7 +12,7 @@ impl Cluster {
         if !self.flush_due.swap(false, Ordering::AcqRel) {
             return;
         }
-        let garbage = pass.exclusive(|_| self.engine.flush(0..1));
+        let garbage = pass.exclusive(|_| self.engine.flush(0..self.engine.keyspace.databases()));
         drop(garbage);
     }
 }

@@ -53,10 +53,11 @@ pub(super) fn slot_stats(_: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, args: A
 /// The slots of this node's shard, in ascending order.
 fn served<'a>(ctx: &SessionCtx<'a, '_>) -> impl Iterator<Item = Stats> + use<'a> {
     let (engine, router) = (ctx.engine, ctx.engine.router());
+    let databases: Vec<usize> = engine.keyspace.used().collect();
     SlotId::all().filter(move |slot| router.as_ref().is_none_or(|router| router.serves(*slot))).map(move |slot| {
         let used = engine.slot_use.of(slot);
-        let keys = engine.keyspace.slot_len(0, slot) as u64;
-        (slot, [keys, used.cpu_us, used.bytes_in, used.bytes_out])
+        let keys: usize = databases.iter().map(|db| engine.keyspace.slot_len(*db, slot)).sum();
+        (slot, [keys as u64, used.cpu_us, used.bytes_in, used.bytes_out])
     })
 }
 

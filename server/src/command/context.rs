@@ -66,10 +66,13 @@ pub(crate) struct DataLimits {
     pub lazy_server_del: bool,
     /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ works then, IDLETIME does not.
     pub lfu: Option<Lfu>,
-    /// `cluster-enabled`: database 0 is the only one, whatever `databases` says.
+    /// `cluster-enabled`.
     pub cluster_enabled: bool,
-    /// `databases`.
+    /// How many databases can be named: `cluster-databases` in cluster mode if that is more than one, else `databases`.
     pub databases: usize,
+    /// Database 0 is the only one, whatever `databases` says: a cluster node without `cluster-databases`, as all of
+    /// Redis are.
+    pub has_one_database: bool,
     /// Payloads need no right checksum (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skip_checksums: bool,
 }

@@ -139,6 +139,8 @@ bits! {
         /// Sent by a server that moves a key here, and of no use once that server has given up: not run if the sender
         /// has left.
         NEEDS_ITS_SENDER = 8,
+        /// The commands behind it run in the database that it names.
+        SELECTS = 9,
     }
 }
 
@@ -330,7 +332,8 @@ impl KeySpec {
 pub(crate) type KeysFn = fn(protocol::resp::Args<'_>, &mut super::keys::KeyPositions);
 /// A function that says what a command does with its keys, if that depends on its words.
 pub(crate) type KeyFlagsFn = fn(protocol::resp::Args<'_>) -> KeyFlags;
-/// A function that names a second database that the command touches besides the selected one (MOVE, COPY ... DB n).
+/// A function that names another database than the selected one that the command touches (MOVE, COPY ... DB n) or
+/// selects.
 pub(crate) type OtherDbFn = fn(protocol::resp::Args<'_>) -> Option<usize>;
 
 /// A function that finds the words that only the server may know (passwords): their positions, ascending.

@@ -1,4 +1,4 @@
-//! CLUSTER FLUSHSLOT: removes the keys of one slot. Valkey 9.
+//! CLUSTER FLUSHSLOT: removes the keys of one slot, in all databases. Valkey 9.
 //!
 //! Replicas are told of each key, as Valkey tells them, since those of Redis do not know the command. As a slot that
 //! moves to another node is emptied, no keyspace event is published. Values are freed after the slot is unlocked, so
@@ -43,15 +43,21 @@ fn flush_slot(ctx: &mut KeyspaceCtx<'_>, args: Args<'_>) -> CmdResult {
         Some(_) => return Err(error::SYNTAX),
     }
     let keyspace = ctx.keyspace;
-    let mut slot = ctx.lock(0, id)?;
-    loop {
-        let hash = |key: &[u8]| keyspace.hash(key);
-        let removed = slot.remove_some(BATCH, hash, (0, id), Cause::Moved, ctx.effects);
-        ctx.effects.dirty += removed as u64;
-        ctx.effects.propagate_nothing();
-        (ctx.settle)(ctx.effects);
-        if removed == 0 {
-            break;
+    // All at once, in the order of locks: a command that is held has done nothing.
+    let mut slots = Vec::new();
+    for db in keyspace.used() {
+        slots.push((db, ctx.lock(db, id)?));
+    }
+    for (db, slot) in &mut slots {
+        loop {
+            let hash = |key: &[u8]| keyspace.hash(key);
+            let removed = slot.remove_some(BATCH, hash, (*db, id), Cause::Moved, ctx.effects);
+            ctx.effects.dirty += removed as u64;
+            ctx.effects.propagate_nothing();
+            (ctx.settle)(ctx.effects);
+            if removed == 0 {
+                break;
+            }
         }
     }
     ctx.reply.ok();

@@ -154,7 +154,7 @@ fn move_target(args: Args<'_>) -> Option<usize> {
 }
 
 fn move_key(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    if ctx.limits.cluster_enabled {
+    if ctx.limits.has_one_database {
         return Err(error::MOVE_IN_CLUSTER);
     }
     let target = database(&args[2], ctx.limits.databases)?;
@@ -213,7 +213,7 @@ fn copy(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     let request = CopyRequest::parse(args.skip(3), |word| database(word, databases).map(drop))?;
     let source_db = ctx.data.db;
     let target_db = request.database.map_or(Ok(source_db), |word| database(word, databases))?;
-    if ctx.limits.cluster_enabled && target_db != 0 {
+    if ctx.limits.has_one_database && target_db != 0 {
         return Err(error::COPY_IN_CLUSTER);
     }
     let (from, to) = (ctx.data.key(&args[1]), ctx.data.key(&args[2]));

@@ -17,7 +17,7 @@ use super::hot::Hot;
 use super::ports::Route;
 use crate::command::keys::{KeyPositions, extract};
 use crate::command::spec::UnnamedKeysFn;
-use crate::command::{KeyFlags, KnownKey, LockPlan};
+use crate::command::{KeyFlags, KnownKey, LockPlan, Traits};
 use crate::session::transaction::{Queued, QueuedKey};
 
 /// One command with its words, its keys and its time.
@@ -79,10 +79,20 @@ impl Engine {
         words.iter().enumerate().map(known).collect()
     }
 
+    /// The other database that a command names, if there is one of this number.
+    fn other_db(&self, command: &Command, args: Args<'_>) -> Option<usize> {
+        command.spec.other_db.and_then(|f| f(args)).filter(|&other| other < self.keyspace.databases())
+    }
+
+    /// The database in which the command behind this one runs.
+    pub(super) fn db_behind(&self, command: &Command, args: Args<'_>, db: usize) -> usize {
+        let selects = command.traits.has(Traits::SELECTS);
+        if selects { self.other_db(command, args).unwrap_or(db) } else { db }
+    }
+
     /// Notes which slots a call needs.
     pub(super) fn plan_locks(&self, call: &Call<'_>, db: usize, plan: &mut LockPlan) {
-        let databases = self.keyspace.databases();
-        let other = call.command.spec.other_db.and_then(|f| f(call.args)).filter(|&other| other < databases);
+        let other = self.other_db(call.command, call.args);
         for known in call.keys {
             plan.add(db, known.slot);
             if let Some(other) = other {

@@ -138,12 +138,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes some of the keys of a slot that now belongs to another node. Returns whether there may be more.
+    /// Removes some of the keys of a slot that now belongs to another node, from one database after the other. Returns
+    /// whether there may be more.
     pub(crate) fn drop_moved_keys(&self, slot: SlotId) -> bool {
+        self.keyspace.used().any(|db| self.drop_moved_keys_of(db, slot))
+    }
+
+    fn drop_moved_keys_of(&self, db: usize, slot: SlotId) -> bool {
         let mut effects = self.unasked(&self.hot.load());
-        let mut guard = self.keyspace.lock(0, slot);
+        let mut guard = self.keyspace.lock(db, slot);
         let hash = |key: &[u8]| self.keyspace.hash(key);
-        let removed = guard.remove_some(KEYS_PER_LOCK, hash, (0, slot), Cause::Moved, &mut effects);
+        let removed = guard.remove_some(KEYS_PER_LOCK, hash, (db, slot), Cause::Moved, &mut effects);
         let settled = self.settle(effects, 0, Some(&mut guard));
         drop(guard);
         self.freeing.free_settled(settled);

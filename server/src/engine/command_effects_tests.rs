@@ -283,6 +283,29 @@ fn cluster_mode_has_one_database() {
 }
 
 #[test]
+fn cluster_mode_has_as_many_databases_as_it_is_told() {
+    let mut bench = Bench::with(&[("cluster-enabled", "yes"), ("cluster-databases", "20")]);
+    assert_eq!(bench.run("SELECT 20"), "-ERR DB index is out of range");
+    for line in ["SET k v", "SELECT 17", "SET k w"] {
+        assert_eq!(bench.run(line), "+OK");
+    }
+    assert_eq!((bench.run("MOVE k 0"), bench.run("MOVE k 18")), (":0".to_owned(), ":1".to_owned()));
+    assert_eq!(bench.run("MOVE k 20"), "-ERR DB index is out of range");
+    assert_eq!(bench.run("SELECT 18"), "+OK");
+    bench.propagated();
+    assert_eq!(bench.run("COPY k {k}2 DB 1"), ":1");
+    assert_eq!(bench.propagated(), ["18: COPY k {k}2 DB 1"]);
+    assert_eq!(bench.run("SWAPDB 0 1"), "-ERR SWAPDB is not allowed in cluster mode");
+    let slot = protocol::slot::key_slot(b"k");
+    assert!(bench.engine.keyspace.slot_has_keys(slot));
+    assert_eq!(bench.engine.keyspace.used().collect::<Vec<_>>(), [0, 1, 17, 18]);
+    assert_eq!(bench.run(&format!("CLUSTER FLUSHSLOT {slot}")), "+OK");
+    assert!(!bench.engine.keyspace.has_keys(), "of no database");
+    let deleted = bench.propagated().into_iter().filter(|line| line.contains("DEL"));
+    assert_eq!(deleted.collect::<Vec<_>>(), ["DEL k", "1: DEL {k}2", "18: DEL k"]);
+}
+
+#[test]
 fn frequency_is_counted_under_an_lfu_policy_only() {
     let mut bench = Bench::with(&[("maxmemory-policy", "allkeys-lfu"), ("lfu-log-factor", "0")]);
     bench.run("SET k v");

@@ -50,6 +50,11 @@ impl Hot {
     /// Reads the directives. `seed` makes hashes inside values unpredictable.
     pub(crate) fn read(config: &Config, list_packed_threshold: usize, seed: u64) -> Self {
         let cluster_enabled = config.bool(ids::CLUSTER_ENABLED);
+        let cluster_databases = config.int(ids::CLUSTER_DATABASES);
+        let has_one_database = cluster_enabled && cluster_databases == 1;
+        // What Redis says about one that it does not have in cluster mode depends on `databases`.
+        let is_counted_apart = cluster_enabled && !has_one_database;
+        let databases = if is_counted_apart { cluster_databases } else { config.int(ids::DATABASES) };
         let password = config.bytes(ids::REQUIREPASS);
         Self {
             limits: DataLimits {
@@ -87,7 +92,8 @@ impl Hot {
                     decay_minutes: config.int(ids::LFU_DECAY_TIME) as u32,
                 }),
                 cluster_enabled,
-                databases: config.int(ids::DATABASES) as usize,
+                databases: databases as usize,
+                has_one_database,
                 skip_checksums: false,
             },
             notify_mask: config.int(ids::NOTIFY_KEYSPACE_EVENTS) as u32,

@@ -150,7 +150,7 @@ impl Engine {
     ) -> Arc<Self> {
         let hot = Hot::read(&config, 0, seed);
         let commands = registry.len();
-        let databases = if hot.limits.cluster_enabled { 1 } else { hot.limits.databases };
+        let databases = if hot.limits.has_one_database { 1 } else { hot.limits.databases };
         let started = clock.now_ms();
         Arc::new(Self {
             registry,

@@ -9,22 +9,27 @@
 //!
 //! Redis: `getNodeByQuery`.
 
+use protocol::resp::Args;
 use smallvec::SmallVec;
 
 use super::Engine;
 use super::call::Call;
+use super::handler::Command;
 use super::held::Held;
 use super::ports::Route;
-use crate::command::{CmdError, KnownKey, LockPlan, Locked, error};
+use crate::command::{CmdError, KnownKey, LockPlan, Locked, Traits, error};
 use crate::session::Session;
 use crate::session::transaction::Queued;
 
-/// Keys of a command or of a transaction.
-type Keys<'k, 'w> = SmallVec<[&'k KnownKey<'w>; 4]>;
+/// Keys of a command or of a transaction, each with its database.
+type Keys<'k, 'w> = SmallVec<[(usize, &'k KnownKey<'w>); 4]>;
 
 /// The keys among these. Channels are no keys: they belong to no node.
-fn without_channels<'k, 'w>(keys: impl IntoIterator<Item = &'k KnownKey<'w>>) -> Keys<'k, 'w> {
-    keys.into_iter().filter(|known| !known.is_channel).collect()
+fn keys_in<'k, 'w: 'k>(
+    db: usize,
+    known: impl IntoIterator<Item = &'k KnownKey<'w>>,
+) -> impl Iterator<Item = (usize, &'k KnownKey<'w>)> {
+    known.into_iter().filter(|known| !known.is_channel).map(move |known| (db, known))
 }
 
 impl Engine {
@@ -34,7 +39,40 @@ impl Engine {
     /// ASK or TRYAGAIN.
     pub(super) fn admit(&self, locked: &Locked<'_>, db: usize, call: &Call<'_>) -> Result<(), CmdError> {
         let Some(route) = call.moving else { return Ok(()) };
-        self.judge(locked, db, without_channels(call.keys), call.now, route)
+        self.refuse_to_cross(call.command, call.args, db)?;
+        self.judge(locked, keys_in(db, call.keys).collect(), call.now, route)
+    }
+
+    /// Refuses a command that reads in one database and writes in another: each of them may have the key here or at the
+    /// other node. Valkey 9 does not look where they are either.
+    ///
+    /// # Errors
+    /// TRYAGAIN.
+    fn refuse_to_cross(&self, command: &Command, args: Args<'_>, db: usize) -> Result<(), CmdError> {
+        let crosses = self.keyspace.databases() > 1
+            && !command.traits.has(Traits::SELECTS)
+            && command.spec.other_db.and_then(|f| f(args)).is_some_and(|other| other != db);
+        if crosses { Err(error::TRY_AGAIN) } else { Ok(()) }
+    }
+
+    /// The commands of a transaction, each with the database in which it runs.
+    pub(super) fn in_databases<'q>(&self, db: usize, queue: &'q [Queued]) -> impl Iterator<Item = (usize, &'q Queued)> {
+        queue.iter().scan(db, |next, queued| {
+            let db = *next;
+            *next = self.db_behind(self.registry.by_index(queued.command), queued.args.view(), db);
+            Some((db, queued))
+        })
+    }
+
+    /// The database in which a session's next command runs: in a transaction, the one that its queue has selected.
+    fn next_db(&self, session: &Session) -> usize {
+        if self.keyspace.databases() == 1 {
+            return session.db;
+        }
+        let queue = session.multi.iter().flat_map(|multi| &multi.queue);
+        queue.fold(session.db, |db, queued| {
+            self.db_behind(self.registry.by_index(queued.command), queued.args.view(), db)
+        })
     }
 
     /// [`Engine::admit`] for all commands of a transaction together.
@@ -49,8 +87,12 @@ impl Engine {
         now: i64,
         route: &Route,
     ) -> Result<Result<(), CmdError>, Held> {
-        let keys: Vec<_> = queue.iter().map(Queued::known).collect();
-        let judged = self.judge(locked, db, without_channels(keys.iter().flatten()), now, route);
+        let known: Vec<_> = self.in_databases(db, queue).map(|(db, queued)| (db, queued.known())).collect();
+        let keys = known.iter().flat_map(|(db, known)| keys_in(*db, known)).collect();
+        let crosses = self.in_databases(db, queue).find_map(|(db, queued)| {
+            self.refuse_to_cross(self.registry.by_index(queued.command), queued.args.view(), db).err()
+        });
+        let judged = crosses.map_or_else(|| self.judge(locked, keys, now, route), Err);
         match self.wait_for_any_sent(db, queue) {
             Some(held) => Err(held),
             None => Ok(judged),
@@ -62,7 +104,7 @@ impl Engine {
     /// # Errors
     /// A long command has one of its slots.
     pub(super) fn admit_for_now(&self, session: &mut Session, call: &Call<'_>) -> Result<Result<(), CmdError>, Held> {
-        let (db, mut plan) = (session.db, LockPlan::default());
+        let (db, mut plan) = (self.next_db(session), LockPlan::default());
         self.plan_locks(call, db, &mut plan);
         Ok(self.admit(&self.lock_all_soon(session, plan)?, db, call))
     }
@@ -75,23 +117,16 @@ impl Engine {
         keys: &[KnownKey<'_>],
         (now, route): (i64, &Route),
     ) -> Result<(), CmdError> {
-        self.judge(locked, db, without_channels(keys), now, route)
+        self.judge(locked, keys_in(db, keys).collect(), now, route)
     }
 
-    fn judge(
-        &self,
-        locked: &Locked<'_>,
-        db: usize,
-        mut keys: Keys<'_, '_>,
-        now: i64,
-        route: &Route,
-    ) -> Result<(), CmdError> {
+    fn judge(&self, locked: &Locked<'_>, mut keys: Keys<'_, '_>, now: i64, route: &Route) -> Result<(), CmdError> {
         // A key that is named twice counts once.
-        keys.sort_unstable_by_key(|known| known.key);
-        keys.dedup_by_key(|known| known.key);
-        let is_here = |known: &&&KnownKey<'_>| {
+        keys.sort_unstable_by_key(|(db, known)| (*db, known.key));
+        keys.dedup_by_key(|(db, known)| (*db, known.key));
+        let is_here = |(db, known): &&(usize, &KnownKey<'_>)| {
             locked
-                .get(db, known.slot)
+                .get(*db, known.slot)
                 .and_then(|slot| slot.get(known.hash, known.key))
                 .is_some_and(|entry| !entry.is_expired(now))
         };

@@ -126,8 +126,10 @@ impl Engine {
 
     /// [`Engine::wait_for_sent`] for the commands of a transaction.
     pub(super) fn wait_for_any_sent(&self, db: usize, queue: &[Queued]) -> Option<Held> {
-        let writes = |queued: &&Queued| self.registry.by_index(queued.command).flags.any(WRITES);
-        queue.iter().filter(writes).find_map(|queued| self.sent(db, queued.known()))
+        let writes = |queued: &Queued| self.registry.by_index(queued.command).flags.any(WRITES);
+        self.in_databases(db, queue)
+            .filter(|(_, queued)| writes(queued))
+            .find_map(|(db, queued)| self.sent(db, queued.known()))
     }
 }
 

@@ -149,11 +149,11 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let (engine, now) = (ctx.engine, ctx.now);
     let hot = engine.hot.load();
     let (mut plan, mut keyed_only) = (LockPlan::default(), true);
-    for queued in &multi.queue {
+    for (db, queued) in engine.in_databases(ctx.session.db, &multi.queue) {
         let keys = queued.known();
         let call = call_of(engine, queued, &keys, &hot, now);
         keyed_only &= matches!(call.command.handler, Handler::Keyed(_)) && !call.reaches_unnamed_keys();
-        engine.plan_locks(&call, ctx.session.db, &mut plan);
+        engine.plan_locks(&call, db, &mut plan);
     }
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);

@@ -12,7 +12,6 @@ use protocol::slot::key_slot;
 use super::Ops;
 use crate::base::number::parse_i64;
 use crate::command::{CmdError, error};
-use crate::config::ids;
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 use crate::engine::held::Held;
 use crate::store::{EXPIRY_PLACE, EntryRef, TABLE_PLACE, ValueRef};
@@ -54,11 +53,11 @@ pub(super) fn sds_len(ctx: &mut SessionCtx<'_, '_>, key: &[u8]) -> SessionResult
 
 pub(super) fn database_tables(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let number = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
-    let known = ops.engine.config.int(ids::DATABASES);
+    let known = ops.engine.hot.load().limits.databases;
     let db =
-        usize::try_from(number).ok().filter(|_| number < known).ok_or(CmdError::text("ERR Out of range database"))?;
+        usize::try_from(number).ok().filter(|&db| db < known).ok_or(CmdError::text("ERR Out of range database"))?;
     let keyspace = &ops.engine.keyspace;
-    // A cluster node has one database, whatever the directive says.
+    // A cluster node may have one database, whatever `databases` says.
     let (keys, expiries) =
         if db < keyspace.databases() { (keyspace.len(db), keyspace.expires_len(db)) } else { (0, 0) };
     let mut text = String::from("[Dictionary HT]\n");

@@ -99,6 +99,21 @@ impl Keyspace {
         self.databases.len()
     }
 
+    /// The databases that were ever used. Others have no keys, and to lock a slot of one would allocate it.
+    pub(crate) fn used(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.databases()).filter(|db| self.existing(*db).is_some())
+    }
+
+    /// Whether any database has keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        (0..self.databases()).any(|db| !self.is_empty(db))
+    }
+
+    /// Whether a slot has keys in any database, as it was when the slot was last unlocked.
+    pub(crate) fn slot_has_keys(&self, slot: SlotId) -> bool {
+        self.used().any(|db| self.slot_len(db, slot) != 0)
+    }
+
     /// Hashes a key.
     #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {

@@ -108,6 +108,17 @@ fn a_hint_does_not_wait_for_a_locked_slot() {
 }
 
 #[test]
+fn a_question_about_all_databases_makes_none() {
+    let keyspace = Keyspace::new(5, 1);
+    let slot = key_slot(b"a");
+    assert!(!keyspace.has_keys() && !keyspace.slot_has_keys(slot));
+    assert_eq!(keyspace.used().count(), 0);
+    set(&keyspace, 3, b"a", Ttl::Keep);
+    assert!(keyspace.has_keys() && keyspace.slot_has_keys(slot) && !keyspace.slot_has_keys(key_slot(b"b")));
+    assert_eq!(keyspace.used().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
 fn swapping_databases_moves_keys_and_leaves_clients() {
     let mut witness = Witness::default();
     let keyspace = Keyspace::new(3, 1);

@@ -5,6 +5,7 @@
 //! `CONFIG GET *` stays that of Redis 7.0. New names for older directives are declared with those (`also`).
 
 use super::{checks, cluster};
+use crate::base::limits::DATABASES_MAX;
 use crate::config::directive::{boolean, choice, directives, int, memory, optional, text};
 
 const INT_MAX: i64 = i32::MAX as i64;
@@ -12,8 +13,8 @@ const LONG_MAX: u64 = i64::MAX as u64;
 
 directives! {
     first = cluster::END;
-    /// Valkey 9: number of databases of a cluster node. slotd has one.
-    CLUSTER_DATABASES = int("cluster-databases", 1, 1, 1).immutable().hidden().no_effect();
+    /// Valkey 9: number of databases of a cluster node.
+    CLUSTER_DATABASES = int("cluster-databases", 1, DATABASES_MAX, 1).immutable().hidden();
     /// Valkey 9: milliseconds that CLUSTER FAILOVER may take.
     CLUSTER_MANUAL_FAILOVER_TIMEOUT = int("cluster-manual-failover-timeout", 1, INT_MAX, 5000).hidden();
     /// Valkey 8.1: seconds that CLUSTER FORGET keeps a node away. slotd's are 60.

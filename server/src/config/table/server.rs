@@ -47,7 +47,7 @@ directives! {
     SYSLOG_IDENT = text("syslog-ident", "redis").immutable().no_effect();
     /// Facility in syslog.
     SYSLOG_FACILITY = choice("syslog-facility", SYSLOG_FACILITIES, 128).immutable().no_effect();
-    /// Number of databases that SELECT knows; a cluster has only 0.
+    /// Number of databases that SELECT knows; a cluster node has `cluster-databases`.
     DATABASES = int("databases", 1, DATABASES_MAX, 16).immutable();
     /// Log version, mode, port and process id at start in several lines, as Redis does with its logo, although standard
     /// output is no terminal.

@@ -40,11 +40,14 @@ fn a_file_that_a_later_version_writes_loads() {
 
 /// What `valkey-cli --cluster` reads before it moves a slot.
 #[test]
-fn a_cluster_node_says_that_it_has_one_database() {
+fn a_cluster_node_says_how_many_databases_it_has() {
     let config = Config::new("/");
     assert_eq!(get(&config, "cluster-databases"), "1");
-    let more = Sources { stdin: Some(b"cluster-databases 2\n".to_vec()), ..Sources::default() };
-    assert!(config.load(&more).is_err(), "to take the number and have one database would be a lie");
+    for (number, is_possible) in [("16", true), ("262144", true), ("262145", false), ("0", false)] {
+        let text = line("cluster-databases", number).into_bytes();
+        let loaded = Config::new("/").load(&Sources { stdin: Some(text), ..Sources::default() });
+        assert_eq!(loaded.is_ok(), is_possible, "{number}");
+    }
 }
 
 #[test]

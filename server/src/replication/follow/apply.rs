@@ -15,7 +15,9 @@ use tokio::time::Instant;
 
 use super::FollowTask;
 use super::wire::{End, READ_CHUNK, Wire};
+use crate::base::number::parse_i64;
 use crate::command::error::BAD_DATA_FORMAT;
+use crate::engine::Engine;
 use crate::engine::held::Held;
 use crate::logging::NodeLog;
 use crate::replication::serve::killed;
@@ -143,6 +145,7 @@ impl Applier {
             if is_getack(args) {
                 run.asked = true;
             } else if !args.is_empty() {
+                require_database(engine, args)?;
                 scratch.clear();
                 run.held = engine.apply(session, args, &mut scratch);
                 if run.held.is_some() {
@@ -204,6 +207,18 @@ fn differ(log: &NodeLog, error: &str, args: Args<'_>) -> Result<(), End> {
         return Err(End::Refused(format!("The master's command '{name}' cannot be applied here")));
     }
     Ok(())
+}
+
+/// Ends the link if the primary selects a database that this node does not have: what follows must not get into another
+/// one. (In Redis and Valkey it does.)
+fn require_database(engine: &Engine, args: Args<'_>) -> Result<(), End> {
+    let Some(number) = args.get(1).filter(|_| args[0].eq_ignore_ascii_case(b"select")) else { return Ok(()) };
+    let databases = engine.keyspace.databases();
+    if parse_i64(number).and_then(|number| usize::try_from(number).ok()).is_some_and(|db| db < databases) {
+        return Ok(());
+    }
+    let shown = String::from_utf8_lossy(number);
+    Err(End::Refused(format!("== CRITICAL == The master writes to database {shown}, and this server has {databases}")))
 }
 
 /// `REPLCONF GETACK *`.
