@@ -7,8 +7,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-
 use crate::resp::{self, ParseError, Value};
 
 /// How long `call` waits for a reply. Generous: with two cores and twelve servers a correct reply may be late.
@@ -40,19 +38,7 @@ impl Client {
 
     /// Connects to an address within five seconds.
     pub fn connect_to(addr: SocketAddr) -> io::Result<Self> {
-        Self::over(TcpStream::connect_timeout(&addr, Duration::from_secs(5))?)
-    }
-
-    /// Connects to a local port as a client for which the kernel keeps little: what it does not read is soon too much.
-    /// Other sockets may be given 32 MB and more.
-    pub fn connect_narrow(port: u16) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_recv_buffer_size(16 * 1024)?;
-        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
-        Self::over(socket.into())
-    }
-
-    fn over(stream: TcpStream) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(REPLY_LIMIT))?;
         Ok(Self { stream, pending: Vec::new() })
