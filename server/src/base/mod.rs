@@ -11,6 +11,7 @@ pub(crate) mod geohash;
 pub(crate) mod glob;
 pub(crate) mod limits;
 pub(crate) mod longdouble;
+pub(crate) mod mapping;
 pub(crate) mod nearest;
 pub(crate) mod number;
 pub(crate) mod parking;

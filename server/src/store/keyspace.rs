@@ -1,8 +1,8 @@
 //! All databases of a node: finds and locks slots, counts keys and bytes, and knows which slots have any.
 //!
 //! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the
-//! lock. Cells are allocated as zeroed memory and all zero is the empty cell, so slots that were never used cost
-//! address space only. Databases other than 0 are allocated at their first use. Commands name *logical* databases;
+//! lock. Cells are zeroed memory of the system and all zero is the empty cell, so slots that were never used cost address
+//! space only. Databases are made at their first use. Commands name *logical* databases;
 //! SWAPDB exchanges two entries in the map from logical to physical ones.
 //!
 //! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of
@@ -37,6 +37,7 @@ use super::waiters::BlockToken;
 use super::watchers::WatchFlag;
 use crate::base::clock::UnixMillis;
 use crate::base::contention::Waits;
+use crate::base::mapping::{Mapped, Zeroable};
 use crate::base::parking::{Parking, Ticket};
 
 /// Slots whose counts are summed up together.
@@ -525,6 +526,11 @@ struct SlotCell {
 
 const _: () = assert!(size_of::<SlotCell>() == 64);
 
+// SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero, and a `Slot`
+// is null pointers (`Option<Box<_>>` guarantees it for `None`) and zero integers. A test compares a zeroed cell with
+// one made of the parts' own constants.
+unsafe impl Zeroable for SlotCell {}
+
 impl SlotCell {
     fn keys(&self) -> usize {
         (self.keys.load(Ordering::Relaxed) & !(PENDING | AWAITED)) as usize
@@ -549,9 +555,9 @@ impl Group {
 }
 
 struct Database {
-    cells: Box<[SlotCell]>,
+    cells: Mapped<[SlotCell; SLOT_COUNT]>,
     /// Bytes of each slot, published beside its cell, which has no room left.
-    bytes: Box<[AtomicU64]>,
+    bytes: Mapped<[AtomicU64; SLOT_COUNT]>,
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
@@ -575,15 +581,9 @@ impl Default for Timed {
 
 impl Database {
     fn new() -> Box<Database> {
-        let cells = Box::<[SlotCell]>::new_zeroed_slice(SLOT_COUNT);
-        let bytes = Box::<[AtomicU64]>::new_zeroed_slice(SLOT_COUNT);
         Box::new(Database {
-            // SAFETY: all zero is a valid cell. An unlocked `parking_lot` mutex is a zero byte, the atomics are zero,
-            // and a `Slot` is null pointers (`Option<Box<_>>` guarantees it for `None`) and zero integers. A
-            // test compares a zeroed cell with one made of the parts' own constants.
-            cells: unsafe { cells.assume_init() },
-            // SAFETY: zero is a value of an atomic integer.
-            bytes: unsafe { bytes.assume_init() },
+            cells: Mapped::zeroed(),
+            bytes: Mapped::zeroed(),
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
