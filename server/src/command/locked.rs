@@ -227,7 +227,7 @@ impl<'a> Slots<'a> {
     }
 
     /// The locked slot, or an empty one if it was not locked. In that case the command's key specs do not name a key
-    /// that its handler uses, and the command is answered with an error ([`Slots::is_stray`]).
+    /// that its handler uses, and the command is answered with an error ([`Slots::end`]).
     #[inline(always)]
     pub(crate) fn at(&mut self, db: usize, slot: SlotId) -> &mut Slot {
         let wanted = place(db, slot);
@@ -268,9 +268,16 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Whether a slot was used that was not locked.
+    /// Ends their use. Returns whether a slot was used that was not locked. For a single slot there is nothing to drop.
     #[inline(always)]
-    pub(crate) fn is_stray(&self) -> bool {
+    pub(crate) fn end(self) -> bool {
+        match self {
+            Self::One(_place, _slot) => false,
+            several => several.end_several(),
+        }
+    }
+
+    fn end_several(self) -> bool {
         matches!(self, Self::Stray(_))
     }
 

@@ -77,6 +77,8 @@ pub(super) struct Batch<'a, 'e> {
     pub pace: &'a mut Pace,
     /// Where replies go.
     pub out: &'a mut Vec<u8>,
+    /// How long the request is, bytes, if it is to be measured and may differ from what its words would take.
+    pub request: Option<usize>,
 }
 
 /// The limits of the parser for this client.
@@ -106,7 +108,7 @@ impl Engine {
         };
         let mut pace = Pace::start(self);
         session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
-        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out, request: None };
         let result = self.process_batch(session, intake, input, &mut batch);
         self.end_batch(session, intake, &mut batch);
         result
@@ -147,16 +149,12 @@ impl Engine {
             from = window.end;
             for request in window.requests() {
                 let args = window.args(request, input, &intake.words);
-                let measured = if hot.slot_stats {
-                    let bytes = (request.end - request.start) as u64;
-                    self.measure(session, args, &request.lead, bytes, batch.out.len())
+                let step = if hot.slot_stats {
+                    batch.request = Some(request.end - request.start);
+                    self.dispatch_measured(session, args, &request.lead, &hot, batch)
                 } else {
-                    None
+                    self.dispatch(session, args, &request.lead, &hot, batch)
                 };
-                let step = self.dispatch(session, args, &request.lead, &hot, batch);
-                if let Some(measured) = measured {
-                    self.measured(session, &measured, &step, batch);
-                }
                 // A push that the command caused follows its reply directly.
                 take_pushes(session, batch.out);
                 let renewed = matches!(step, Step::Renewed);
@@ -208,7 +206,7 @@ impl Engine {
             return refused.map_or(Next::Held(Held::Gate(session.gate)), |_| Next::Flush);
         };
         let mut pace = Pace::start(self);
-        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out, request: None };
         session.output_limit = hot.output_limit(&session.handle);
         let mut step = self.dispatch_again(session, args, &lead, &hot, &mut batch);
         self.end_commands(session, &mut batch);
@@ -232,7 +230,7 @@ impl Engine {
         let hot = self.hot.load_full();
         let Some(mut pass) = self.barrier.enter_now(session.gate) else { return Some(Held::Gate(session.gate)) };
         let mut pace = Pace::start(self);
-        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out, request: None };
         let step = self.dispatch_again(session, args, &Lead::of(self, args), &hot, &mut batch);
         pace.settle(self, session);
         self.settle_tracking();
@@ -242,7 +240,7 @@ impl Engine {
     }
 
     /// [`Engine::dispatch`] for words that are no longer in the buffer of a connection, or come from another server.
-    fn dispatch_again(
+    pub(super) fn dispatch_again(
         self: &Arc<Self>,
         session: &mut Session,
         args: Args<'_>,
@@ -250,10 +248,25 @@ impl Engine {
         hot: &Hot,
         batch: &mut Batch<'_, '_>,
     ) -> Step {
-        if !hot.slot_stats {
-            return self.dispatch(session, args, lead, hot, batch);
+        if hot.slot_stats {
+            return self.dispatch_measured(session, args, lead, hot, batch);
         }
-        let measured = self.measure(session, args, lead, wire_len(args.iter()), batch.out.len());
+        self.dispatch(session, args, lead, hot, batch)
+    }
+
+    /// [`Engine::dispatch`] for a request whose use of its slot is counted.
+    #[cold]
+    #[inline(never)]
+    fn dispatch_measured(
+        self: &Arc<Self>,
+        session: &mut Session,
+        args: Args<'_>,
+        lead: &Lead,
+        hot: &Hot,
+        batch: &mut Batch<'_, '_>,
+    ) -> Step {
+        let bytes = batch.request.take().map_or_else(|| wire_len(args.iter()), |bytes| bytes as u64);
+        let measured = self.measure(session, args, lead, bytes, batch.out.len());
         let step = self.dispatch(session, args, lead, hot, batch);
         if let Some(measured) = measured {
             self.measured(session, &measured, &step, batch);
@@ -524,7 +537,8 @@ fn end_after(session: &mut Session, step: Step, out: &[u8]) -> Option<Next> {
     match step {
         Step::Stop(next) => Some(next),
         Step::Next | Step::Renewed if out.len() >= FLUSH_AT.min(session.output_limit) => Some(flush(session, out)),
-        Step::Next | Step::Renewed => session.close_after_reply.then_some(Next::Close),
+        Step::Next | Step::Renewed if session.close_after_reply => Some(Next::Close),
+        Step::Next | Step::Renewed => None,
     }
 }
 

@@ -14,7 +14,6 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::call::Call;
 use super::handler::Command;
-use super::local_expiries::Written;
 use super::unit::Unit;
 use crate::base::rng::Rng;
 use crate::command::locked::Slots;
@@ -115,12 +114,11 @@ impl Engine {
                 may_block: caller.may_block,
                 serving: caller.serving,
             };
-            let written = Written::on_replica(self, &{ call }, caller.role, caller.db, &ctx.data.slots);
-            let result = handler(&mut ctx, args);
-            if let Some(written) = written {
-                written.remember(self, &{ call }, &ctx.data.slots);
-            }
-            (result, ctx.reply.is_full(), ctx.data.slots.is_stray())
+            let result = match caller.role {
+                Role::Replica => self.call_on_replica(&mut ctx, &{ call }, handler),
+                _ => handler(&mut ctx, args),
+            };
+            (result, ctx.reply.is_full(), ctx.data.slots.end())
         };
         unit.over_limit |= is_full;
         if is_stray {

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::call::Call;
 use crate::command::locked::Slots;
-use crate::command::{Effects, Listeners, Role};
+use crate::command::{CmdResult, Effects, KeyedCtx, KeyedFn, Listeners};
 use crate::store::{Cause, Change, EntryRef};
 
 /// The most memory that the list takes, bytes.
@@ -92,7 +92,7 @@ impl LocalExpiries {
 }
 
 /// A write of a client of a replica that is about to run: which of its keys expire, and when.
-pub(super) struct Written {
+struct Written {
     /// The databases of the keys: that of the client, and the one that the command names (COPY, MOVE).
     databases: SmallVec<[usize; 2]>,
     before: SmallVec<[Option<i64>; 2]>,
@@ -100,18 +100,6 @@ pub(super) struct Written {
 
 impl Written {
     /// `None`: it is no such write.
-    #[inline(always)]
-    pub(super) fn on_replica(
-        engine: &Engine,
-        call: &Call<'_>,
-        role: Role,
-        db: usize,
-        slots: &Slots<'_>,
-    ) -> Option<Self> {
-        if role == Role::Replica { Self::note(engine, call, db, slots) } else { None }
-    }
-
-    #[cold]
     fn note(engine: &Engine, call: &Call<'_>, db: usize, slots: &Slots<'_>) -> Option<Self> {
         // Otherwise it is a primary whose writes are paused.
         if !call.command.spec.is_write() || !engine.state.is_replica() {
@@ -124,8 +112,7 @@ impl Written {
     }
 
     /// Remembers the keys that have another expiry now.
-    #[cold]
-    pub(super) fn remember(self, engine: &Engine, call: &Call<'_>, slots: &Slots<'_>) {
+    fn remember(self, engine: &Engine, call: &Call<'_>, slots: &Slots<'_>) {
         for ((db, key, at), before) in expiries(call, &self.databases, slots).zip(self.before) {
             if at.is_some() && at != before {
                 engine.local_expiries.add(db, key);
@@ -151,6 +138,18 @@ fn expiries<'a>(
 }
 
 impl Engine {
+    /// Runs the handler of a call of a replica's client.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn call_on_replica(&self, ctx: &mut KeyedCtx<'_>, call: &Call<'_>, handler: KeyedFn) -> CmdResult {
+        let written = Written::note(self, call, ctx.data.db, &ctx.data.slots);
+        let result = handler(ctx, call.args);
+        if let Some(written) = written {
+            written.remember(self, call, &ctx.data.slots);
+        }
+        result
+    }
+
     /// Removes up to `budget` of the remembered keys that have expired. Returns how many. Never waits.
     pub(super) fn expire_local(&self, now: i64, budget: usize) -> usize {
         if self.local_expiries.len() == 0 {

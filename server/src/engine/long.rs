@@ -61,14 +61,9 @@ impl Engine {
         let whole = Bytes::from(input);
         session.lent = Some(whole.clone());
         let args = window.args(request, &whole, &intake.words);
-        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
-        let bytes = (request.end - request.start) as u64;
-        let measured =
-            if hot.slot_stats { self.measure(session, args, &request.lead, bytes, batch.out.len()) } else { None };
-        let step = self.dispatch(session, args, &request.lead, &hot, &mut batch);
-        if let Some(measured) = measured {
-            self.measured(session, &measured, &step, &mut batch);
-        }
+        let request_len = Some(request.end - request.start);
+        let mut batch = Batch { pass: &mut pass, pace: &mut pace, out, request: request_len };
+        let step = self.dispatch_again(session, args, &request.lead, &hot, &mut batch);
         session.lent = None;
         // The requests that follow are processed once this one is answered.
         let next = stop_after(session, args, step, batch.out).unwrap_or(Next::Flush);

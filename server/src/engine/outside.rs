@@ -81,7 +81,7 @@ impl Engine {
                 break Next::Held(Held::Gate(session.gate));
             };
             session.handle.stats.last_interaction_ms.store(pace.start_ms, Ordering::Relaxed);
-            let mut batch = Batch { pass: &mut pass, pace: &mut pace, out };
+            let mut batch = Batch { pass: &mut pass, pace: &mut pace, out, request: None };
             let step = self.dispatch(session, args, &request.lead, &hot, &mut batch);
             take_pushes(session, out);
             from += request.end;

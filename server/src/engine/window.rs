@@ -49,25 +49,24 @@ pub(super) struct Lead {
     hash: KeyHash,
 }
 
-/// The key that was looked up last: pipelines often stay with one.
+/// The key that was looked up last, and what is known of it: pipelines often stay with one.
 #[derive(Default)]
-struct LastKey {
-    /// Where it is in the input; empty if there is none yet.
-    start: usize,
-    len: usize,
+struct LastKey<'a> {
+    key: &'a [u8],
     slot: SlotId,
     hash: KeyHash,
 }
 
-impl LastKey {
-    /// Slot and hash of a key, if it is this one. That must not cost more than a few instructions if it is not: keys
-    /// mostly differ in their last bytes.
+impl<'a> LastKey<'a> {
+    /// Looks a key up, unless it is this one. Noticing that it is not must take a few instructions only: keys mostly
+    /// differ in their last bytes. Short ones are quickly hashed anyway.
     #[inline(always)]
-    fn known(&self, input: &[u8], key: &[u8]) -> Option<(SlotId, KeyHash)> {
-        let text = input.get(self.start..self.start + self.len)?;
-        let last = |text: &[u8]| text.last_chunk::<4>().copied();
-        let is = key.len() == text.len() && !key.is_empty() && last(key) == last(text) && key == text;
-        is.then_some((self.slot, self.hash))
+    fn look_up(&mut self, engine: &Engine, key: &'a [u8]) -> (SlotId, KeyHash) {
+        let last = |text: &[u8]| text.last_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes));
+        if last(key).is_none_or(|text| last(self.key) != Some(text)) || key != self.key {
+            *self = Self { key, slot: key_slot(key), hash: engine.keyspace.hash(key) };
+        }
+        (self.slot, self.hash)
     }
 }
 
@@ -75,26 +74,21 @@ impl Lead {
     /// Looks up what follows from a request's words alone.
     #[inline(always)]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
-        Self::of_call(engine, engine.registry.find_first(args), args, |_| None)
+        let Some(command) = engine.registry.find_first(args) else { return Self::default() };
+        match args.get(command.home) {
+            Some(key) if command.home != 0 => Self::of_key(command, key_slot(key), engine.keyspace.hash(key)),
+            _ => Self::of_command(command),
+        }
     }
 
-    /// [`Lead::of`] for a command that is already found. `known`: slot and hash of a key, if they are known.
     #[inline(always)]
-    fn of_call(
-        engine: &Engine,
-        command: Option<&Command>,
-        args: Args<'_>,
-        known: impl FnOnce(&[u8]) -> Option<(SlotId, KeyHash)>,
-    ) -> Self {
-        let Some(command) = command else { return Self::default() };
-        let number = command.index as u16 + 1;
-        match args.get(command.home) {
-            Some(key) if command.home != 0 => {
-                let (slot, hash) = known(key).unwrap_or_else(|| (key_slot(key), engine.keyspace.hash(key)));
-                Self { command: number, key: command.home as u16, slot, hash }
-            }
-            _ => Self { command: number, ..Self::default() },
-        }
+    fn of_command(command: &Command) -> Self {
+        Self { command: command.index as u16 + 1, ..Self::default() }
+    }
+
+    #[inline(always)]
+    fn of_key(command: &Command, slot: SlotId, hash: KeyHash) -> Self {
+        Self { command: command.index as u16 + 1, key: command.home as u16, slot, hash }
     }
 
     /// Whether it has the key of the request before it, for all that can be told from the hash.
@@ -211,22 +205,26 @@ impl Window {
     fn add_whole<'r>(
         &mut self,
         engine: &'r Engine,
-        input: &[u8],
+        input: &'r [u8],
         limits: &Limits,
         hints: Hints<'_>,
-        (last, last_key): (&mut LastFound<'r>, &mut LastKey),
+        (last, last_key): (&mut LastFound<'r>, &mut LastKey<'r>),
     ) -> bool {
         let (start, first) = (self.end, self.words_used);
         let (Some(rest), Some(room)) = (input.get(start..), self.words.get_mut(first..)) else { return false };
         let Some((count, consumed)) = RequestParser::whole(rest, limits, room) else { return false };
-        let args = Args::new(rest, &room[..count]);
-        let command = engine.registry.find_next(args, last);
-        let lead = Lead::of_call(engine, command, args, |key| last_key.known(input, key));
-        if let Some(slot) = lead.slot() {
-            hints.prefetch(slot);
-            let ArgRange { start: at, len } = room[lead.key as usize];
-            *last_key = LastKey { start: start + at as usize, len: len as usize, slot, hash: lead.hash };
-        }
+        let words = &room[..count];
+        let lead = match engine.registry.find_next(Args::new(rest, words), last) {
+            None => Lead::default(),
+            Some(command) => match words.get(command.home) {
+                Some(key) if command.home != 0 => {
+                    let (slot, hash) = last_key.look_up(engine, key.of(rest));
+                    hints.prefetch(slot);
+                    Lead::of_key(command, slot, hash)
+                }
+                _ => Lead::of_command(command),
+            },
+        };
         self.end = start + consumed;
         self.words_used = first + count;
         self.requests[self.count] = Request { start, end: self.end, words: (first as u8, self.words_used as u8), lead };
