@@ -15,9 +15,8 @@
 //! Invariants: places fit into 16 bits; `live` and `dead` are the bytes of the elements that are there and of those
 //! that are not any more; the tag of an element is the first 16 bits of its hash within the range.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 use super::bulk::{Sorted, hash_of};
 use super::element::{self, Big, INLINE_MAX, Stored};
@@ -124,7 +123,7 @@ impl Chunk {
     /// Bytes that the allocator spends on it.
     #[inline]
     pub(super) fn weight(&self) -> usize {
-        spent(2 * size_of::<usize>() + size_of::<Self>())
+        spent(size_of::<usize>() + size_of::<Self>())
             + spent(self.index.total() * size_of::<u32>())
             + spent(self.pages.capacity() * size_of::<Box<[u8]>>())
             + self.room as usize

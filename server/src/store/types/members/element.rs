@@ -12,7 +12,7 @@
 //! An element of more than [`INLINE_MAX`] bytes is kept outside, and `1e111111 11111111` with the number of its place,
 //! and when it expires if `e` is set, stands for it. No inline element is that long.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use super::NEVER;
 use crate::base::clock::UnixMillis;
@@ -53,7 +53,7 @@ impl Big {
 
     /// Bytes that the allocator spends on it.
     pub(super) fn weight(&self) -> usize {
-        spent(2 * size_of::<usize>() + size_of::<Self>()) + spent(self.bytes.len())
+        spent(size_of::<usize>() + size_of::<Self>()) + spent(self.bytes.len())
     }
 }
 

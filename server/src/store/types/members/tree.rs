@@ -11,7 +11,7 @@
 //!
 //! Invariants: the ranges cover all hashes without gaps; the first start is 0; no region is empty.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use super::Tags;
 use super::bulk::Sorted;
@@ -64,7 +64,7 @@ impl Region {
 
     /// Bytes of the region itself, without its chunks.
     fn weight(&self) -> usize {
-        spent(2 * size_of::<usize>() + size_of::<Self>())
+        spent(size_of::<usize>() + size_of::<Self>())
             + spent(self.starts.capacity() * size_of::<u32>())
             + spent(self.chunks.capacity() * size_of::<Arc<Chunk>>())
     }

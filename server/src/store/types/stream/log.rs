@@ -7,7 +7,7 @@
 //! live entry (zero if there is none), `max_deleted` the greatest that XDEL has removed, `added` counts for ever.
 //! Redis: t_stream.c.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use super::id::{StreamId, WrittenId};
 use super::map::{ChunkMap, Place};

@@ -12,7 +12,8 @@
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use crate::store::entry::spent;
 
@@ -22,8 +23,8 @@ const CHUNK: usize = 64;
 const SPARSE: usize = CHUNK / 4;
 /// A chunked map that has shrunk to so many pairs becomes one run again.
 const FLAT_AGAIN: usize = CHUNK / 2;
-/// A chunk's own allocation: the two counts of the `Arc`, and the vector.
-const SHARED: usize = 2 * size_of::<usize>() + size_of::<Vec<()>>();
+/// A chunk's own allocation: the count of the `Arc`, and the vector.
+const SHARED: usize = size_of::<usize>() + size_of::<Vec<()>>();
 
 /// See the module's essay.
 #[derive(Clone, Debug)]

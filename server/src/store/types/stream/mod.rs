@@ -15,7 +15,7 @@ mod node;
 mod radix;
 mod references;
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 pub use group::{Consumer, Delivery, Group, Pending};
 pub(crate) use group::{NEVER, Name};
@@ -49,7 +49,7 @@ struct Groups {
 
 /// Bytes of a group: its `Arc`, and what it owns.
 fn weight(group: &Group) -> usize {
-    spent(2 * size_of::<usize>() + size_of::<Group>()) + group.heap_bytes()
+    spent(size_of::<usize>() + size_of::<Group>()) + group.heap_bytes()
 }
 
 impl Groups {

@@ -32,7 +32,7 @@ fn record(hash: u32, leaf: u32) -> u64 {
 }
 
 fn weight(bucket: &Bucket) -> usize {
-    spent(size_of::<Bucket>() + 2 * size_of::<usize>()) + spent(bucket.capacity() * size_of::<u64>())
+    spent(size_of::<Bucket>() + size_of::<usize>()) + spent(bucket.capacity() * size_of::<u64>())
 }
 
 impl Index {

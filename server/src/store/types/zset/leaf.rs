@@ -45,10 +45,10 @@ impl Leaf {
         self.len
     }
 
-    /// Bytes that the allocator spends on it and on the counts of its `Arc`.
+    /// Bytes that the allocator spends on it and on the count of its `Arc`.
     #[inline]
     pub(super) fn weight(&self) -> usize {
-        spent(size_of::<Leaf>() + 2 * size_of::<usize>()) + spent(self.bytes.capacity())
+        spent(size_of::<Leaf>() + size_of::<usize>()) + spent(self.bytes.capacity())
     }
 
     /// Bytes of the buffer that the members are in.

@@ -3,7 +3,7 @@
 //! Things are behind `Arc`s in boards of [`BOARD`], which are behind `Arc`s too. A clone costs one count per board. A
 //! write after it copies one board and the thing that it changes.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use crate::store::entry::spent;
 
@@ -85,7 +85,7 @@ impl<T: Clone> Shelf<T> {
 
     fn measure(&self) -> usize {
         let place = size_of::<Option<Arc<T>>>();
-        let head = spent(size_of::<Board<T>>() + 2 * size_of::<usize>());
+        let head = spent(size_of::<Board<T>>() + size_of::<usize>());
         let Some(last) = self.boards.last() else { return 0 };
         // All boards but the last are full, and a vector that doubles is then exactly as large as they are.
         let full = (self.boards.len() - 1) * (head + spent(BOARD * place));

@@ -12,9 +12,8 @@
 //! elements; every element is in the index exactly once, with the number of its leaf; `bytes` is what leaves and inner
 //! nodes weigh.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 use super::index::Index;
 use super::leaf::{JOINED, Leaf};
@@ -50,7 +49,7 @@ struct Inner {
 impl Inner {
     /// Bytes that the allocator spends on it, without its children.
     fn weight(&self) -> usize {
-        spent(size_of::<Inner>() + 2 * size_of::<usize>()) + spent(self.kids.capacity() * size_of::<Kid>())
+        spent(size_of::<Inner>() + size_of::<usize>()) + spent(self.kids.capacity() * size_of::<Kid>())
     }
 
     fn count(&self) -> usize {
