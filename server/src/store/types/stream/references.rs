@@ -6,6 +6,10 @@
 //! A trim that respects references leaves gaps, so it removes entries one by one, as XDEL does, and tells their ids: no
 //! other command has the same outcome on a replica.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
 use super::group::Name;
 use super::id::StreamId;
 use super::log::Trim;
@@ -53,10 +57,47 @@ pub enum Removed {
     Missing,
 }
 
+/// What is pending in any of many groups, in the order of the ids: to ask each group about each entry would cost their
+/// product.
+struct PendingWalk<I> {
+    groups: Vec<I>,
+    /// The next id of each group that has one, the smallest first.
+    next: BinaryHeap<Reverse<(StreamId, usize)>>,
+}
+
+impl<I: Iterator<Item = StreamId>> PendingWalk<I> {
+    fn of(groups: impl Iterator<Item = I>) -> Self {
+        let mut walk = Self { groups: Vec::new(), next: BinaryHeap::new() };
+        for mut group in groups {
+            if let Some(id) = group.next() {
+                walk.next.push(Reverse((id, walk.groups.len())));
+                walk.groups.push(group);
+            }
+        }
+        walk
+    }
+
+    /// Whether an entry is pending. Asked for greater and greater ids.
+    fn has(&mut self, id: StreamId) -> bool {
+        while let Some(mut first) = self.next.peek_mut() {
+            let Reverse((next, group)) = *first;
+            if next >= id {
+                return next == id;
+            }
+            match self.groups[group].find(|next| *next >= id) {
+                Some(next) => *first = Reverse((next, group)),
+                None => _ = PeekMut::pop(first),
+            }
+        }
+        false
+    }
+}
+
 impl Stream {
-    /// Whether it is pending in any group.
-    fn is_pending(&self, id: StreamId) -> bool {
-        self.groups().any(|(_, group)| group.pending(id).is_some())
+    /// What is pending in any group, from the first entry on.
+    fn pending_walk(&self) -> PendingWalk<impl Iterator<Item = StreamId>> {
+        let first = self.log().counters().first_id;
+        PendingWalk::of(self.groups().map(|(_, group)| group.pending_from(first).map(|(id, _)| id)))
     }
 
     /// Whether a group has not read an entry, or has not acknowledged it.
@@ -152,7 +193,7 @@ impl Stream {
         if trim.whole_nodes {
             return self.unneeded_nodes(trim, read);
         }
-        let mut ids = Vec::new();
+        let (mut ids, mut pending) = (Vec::new(), self.pending_walk());
         for entry in self.log().range(StreamId::MIN, read) {
             let is_enough = match trim.keep {
                 Keep::Last(max) => self.log().len() - ids.len() as u64 <= max,
@@ -161,20 +202,23 @@ impl Stream {
             if is_enough {
                 break;
             }
-            if !self.is_pending(entry.id) {
+            if !pending.has(entry.id) {
                 ids.push(entry.id);
             }
         }
         ids
     }
 
-    /// The entries of whole nodes that no group needs. `read` is the last entry that all groups have read. The limit
-    /// holds for the entries looked at: with a consumer that never acknowledges, all of them are in the way each time.
+    /// The entries of whole nodes that no group needs. Only those that a trim of single entries would remove as well:
+    /// what it would find before them stays only because its node has others that are needed. `read` is the last entry
+    /// that all groups have read. The limit holds for the entries looked at: with a consumer that never acknowledges,
+    /// all of them are in the way each time.
     fn unneeded_nodes(&self, trim: Trim, read: StreamId) -> Vec<StreamId> {
-        let (mut ids, mut looked) = (Vec::new(), 0);
+        let (mut ids, mut looked, mut unneeded) = (Vec::new(), 0, 0);
+        let mut pending = self.pending_walk();
         for (&node_id, node) in self.log().nodes.iter() {
             let live = node.live();
-            let left = self.log().len() - ids.len() as u64;
+            let left = self.log().len() - unneeded;
             let may_go = match trim.keep {
                 Keep::Last(max) => left.saturating_sub(live) >= max,
                 Keep::From(first) => node.last_id(node_id) < first,
@@ -183,8 +227,10 @@ impl Stream {
                 break;
             }
             looked += live;
-            let mut entries = node.entries(node_id).map(|entry| entry.id);
-            if entries.all(|id| id <= read && !self.is_pending(id)) {
+            let entries = node.entries(node_id).map(|entry| entry.id);
+            let here = entries.filter(|id| *id <= read && !pending.has(*id)).count() as u64;
+            unneeded += here;
+            if here == live {
                 ids.extend(node.entries(node_id).map(|entry| entry.id));
             }
         }

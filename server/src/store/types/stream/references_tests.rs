@@ -74,6 +74,13 @@ fn references_to_an_entry_that_is_gone_can_still_be_removed() {
     assert_eq!(removal.released, [(Name::from(&b"g0"[..]), id(2))]);
 }
 
+#[test]
+fn a_trim_of_whole_nodes_does_not_make_up_for_old_entries_with_newer_ones() {
+    let mut stream = stream(10, &[(10, 2)]);
+    let removal = stream.trim(Trim { keep: Keep::Last(6), whole_nodes: true, limit: 0 }, References::Respect);
+    assert_eq!((removal.count(), left(&stream).len()), (0, 10), "2, 4, 6 and 8 are to go, and no whole node");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
