@@ -171,11 +171,9 @@ fn set_pairs(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> Result<usize, CmdError> 
     let (pairs, limits) = (args.skip(2), &ctx.limits.hash);
     let create = || Hash::for_texts(pairs.iter(), limits);
     ctx.data.edit_or_create(&key, create, |hash: &mut Hash| {
-        let (mut words, mut created) = (pairs.iter(), 0);
-        while let (Some(field), Some(value)) = (words.next(), words.next()) {
-            created += usize::from(hash.set(field, value, limits));
-        }
-        changed("hset", pairs.len() / 2, created)
+        let count = pairs.len() / 2;
+        let created = hash.set_all(count, |at| (&pairs[2 * at], &pairs[2 * at + 1]), limits);
+        changed("hset", count, created)
     })
 }
 

@@ -90,7 +90,7 @@ fn sadd(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
         if args.len() > 3 {
             set.expect(args.len() - 2, &args[2], limits);
         }
-        match args.skip(2).iter().filter(|member| set.add(member, limits)).count() {
+        match set.add_all(args.len() - 2, args.skip(2).iter(), limits) {
             0 => Edit::none(0),
             added => changed("sadd", added, added),
         }

@@ -21,7 +21,7 @@ use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::{Pack, PackRef};
 use crate::store::entry::spent;
-use crate::store::types::members::{Members, Values};
+use crate::store::types::members::{Bulk, Members, NEVER, Values, WORTH_IT};
 use crate::store::value::Encoding;
 pub(crate) use gather::Gathered;
 
@@ -247,6 +247,24 @@ impl Set {
         self.table_mut(limits.seed).set(member, b"")
     }
 
+    /// Adds `count` members; returns how many of them are new.
+    pub(crate) fn add_all<'m>(
+        &mut self,
+        count: usize,
+        members: impl Iterator<Item = &'m [u8]>,
+        limits: &SetLimits,
+    ) -> usize {
+        match &mut self.0 {
+            Form::Table(table) if table.is_empty() && count >= WORTH_IT => {
+                let mut bulk = Bulk::new(Values::None, limits.seed);
+                members.for_each(|member| bulk.push(member, b"", NEVER));
+                **table = bulk.finish().0;
+                table.len()
+            }
+            _ => members.filter(|member| self.add(member, limits)).count(),
+        }
+    }
+
     /// [`Set::add`] for an element of another set.
     pub(crate) fn add_element(&mut self, element: Element<'_>, limits: &SetLimits) -> bool {
         element.with_text(|text| self.add(text, limits))
@@ -325,6 +343,18 @@ impl Set {
                     }
                 }
                 *pack = kept;
+            }
+            Form::Table(table) if count > left / 3 => {
+                // What stays becomes a table of its own, which costs less than removing so many one by one.
+                let mut kept = Bulk::part_of(table);
+                for member in table.iter() {
+                    if chosen(draw(), &mut wanted, &mut left) {
+                        f(Element::Bytes(member.field));
+                    } else {
+                        kept.push(member.field, b"", NEVER);
+                    }
+                }
+                **table = kept.finish().0;
             }
             Form::Table(table) => {
                 let spots = table.sample_distinct(count, draw);

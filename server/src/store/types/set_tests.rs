@@ -35,6 +35,44 @@ fn set_of(members: &[&str], limits: &SetLimits) -> Set {
 }
 
 #[test]
+fn many_members_at_once_are_as_if_they_were_added_one_by_one() {
+    for limits in [limits(3, 9, 9), limits(5_000, 9, 9), limits(0, 5_000, 9), SetLimits::default()] {
+        for count in [1, 255, 256, 700, 3_000] {
+            let long = "x".repeat(20_000);
+            let name = |i: usize| if i % 100 == 7 { format!("{long}{i}") } else { (i % 500).to_string() };
+            let members: Vec<String> = (0..count).map(name).collect();
+            let texts = || members.iter().map(String::as_bytes);
+            let (mut at_once, mut grown) = (Set::new(), Set::new());
+            for set in [&mut at_once, &mut grown] {
+                set.expect(count, members[0].as_bytes(), &limits);
+            }
+            let added = at_once.add_all(count, texts(), &limits);
+            assert_eq!(added, texts().filter(|member| grown.add(member, &limits)).count());
+            assert_eq!((contents(&at_once), form(&at_once)), (contents(&grown), form(&grown)), "{count}");
+            // And so are more of them, some of which are there.
+            assert_eq!(at_once.add_all(count, texts(), &limits), 0);
+            assert_eq!(at_once.add_all(1, [b"new".as_slice()].into_iter(), &limits), 1);
+        }
+    }
+}
+
+#[test]
+fn an_iteration_sees_what_stays_when_most_members_are_popped() {
+    let limits = limits(0, 0, 9);
+    let all: Vec<String> = (0..10_000).map(|i| format!("m{i}")).collect();
+    let mut set = set_of(&all.iter().map(String::as_str).collect::<Vec<_>>(), &limits);
+    let (mut seen, mut rng, mut at) = (Model::new(), Rng::new(5), Some(0));
+    while let Some(from) = at {
+        at = set.view().visit(from, 500, |member| assert!(seen.insert(member.to_vec()), "no member comes twice"));
+        if set.len() > 100 {
+            let count = set.len() / 2;
+            set.pop_many(count, || rng.next_u64(), |_| {});
+        }
+    }
+    assert!(set.len() < 1_000 && contents(&set).is_subset(&seen));
+}
+
+#[test]
 fn a_set_that_is_gathered_has_the_form_of_one_that_grew() {
     for limits in [limits(3, 9, 9), limits(9, 3, 9), limits(0, 3, 2), limits(0, 0, 0), SetLimits::default()] {
         for count in [0, 1, 3, 4, 9, 10, 130, 600, 5_000] {

@@ -26,7 +26,7 @@ pub(crate) use crate::store::encoding::element::{Element, Needle};
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::Pack;
 use crate::store::entry::spent;
-use crate::store::types::members::{Members, NEVER, Values};
+use crate::store::types::members::{Bulk, Members, NEVER, Values, WORTH_IT};
 use crate::store::value::Encoding;
 pub(crate) use seen::Seen;
 use timed::{Timed, TimedTable};
@@ -221,6 +221,27 @@ impl Hash {
             return timed.put(field, value, NEVER, limits);
         }
         self.table_mut(limits.seed).set(field, value)
+    }
+
+    /// Sets the values of `count` fields in their order, as [`Hash::set`]; returns how many fields are new.
+    pub(crate) fn set_all<'p>(
+        &mut self,
+        count: usize,
+        pair: impl Fn(usize) -> (&'p [u8], &'p [u8]),
+        limits: &HashLimits,
+    ) -> usize {
+        if self.is_empty() && count >= WORTH_IT && count > limits.max_entries {
+            let mut bulk = Bulk::new(Values::Kept, limits.seed);
+            // Of two values of a field the one that is added first stays, which must be the last.
+            (0..count).rev().map(&pair).for_each(|(field, value)| bulk.push(field, value, NEVER));
+            let (table, _) = bulk.finish();
+            if table.len() > limits.max_entries {
+                let created = table.len();
+                *self = Self::of_table(table, false);
+                return created;
+            }
+        }
+        (0..count).map(pair).filter(|(field, value)| self.set(field, value, limits)).count()
     }
 
     /// Sets the value of a field, which expires when it did before; returns whether the field is new.

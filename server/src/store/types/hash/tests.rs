@@ -34,6 +34,24 @@ fn a_hash_is_small() {
 }
 
 #[test]
+fn many_fields_at_once_are_as_if_they_were_set_one_by_one() {
+    for limits in [limits(9, 9), limits(300, 9), limits(5_000, 9), HashLimits::default()] {
+        for count in [1, 255, 256, 700, 3_000] {
+            let long = "x".repeat(20_000);
+            let name = |i: usize| if i % 100 == 7 { format!("{long}{}", i % 7) } else { (i % 270).to_string() };
+            let pairs: Vec<(String, String)> = (0..count).map(|i| (name(i), format!("v{i}"))).collect();
+            let pair = |at: usize| (pairs[at].0.as_bytes(), pairs[at].1.as_bytes());
+            let (mut at_once, mut grown) = (Hash::new(), Hash::new());
+            let created = at_once.set_all(count, pair, &limits);
+            assert_eq!(created, (0..count).map(pair).filter(|(f, v)| grown.set(f, v, &limits)).count());
+            let encoding = |hash: &Hash| hash.view().encoding();
+            assert_eq!((contents(&at_once), encoding(&at_once)), (contents(&grown), encoding(&grown)), "{count}");
+            assert_eq!(at_once.set_all(count, pair, &limits), 0);
+        }
+    }
+}
+
+#[test]
 fn a_hash_becomes_a_table_beyond_either_limit_and_stays_one() {
     let encoding = |max_entries, max_value, pairs: &[(&[u8], &[u8])]| {
         let mut hash = Hash::new();

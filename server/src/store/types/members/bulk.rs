@@ -1,4 +1,5 @@
-//! A table that is made at once of elements in any order: values that are loaded, and results of set commands.
+//! A table that is made at once of elements in any order: values that are loaded, results of set commands, what a
+//! client writes with one command, and what is left when most is removed.
 //!
 //! To add one element after the other, the chunk of each is looked for, and every chunk is split again and again while
 //! the table grows. Here elements are written one behind the other, as a chunk keeps them, and sorted by their hashes
@@ -8,6 +9,7 @@
 //! there, and the others are added as usual.
 
 use super::element::{self, INLINE_MAX, Stored};
+use super::tree::Tree;
 use super::{Members, Values};
 use crate::base::clock::UnixMillis;
 use crate::store::entry::word::prefetch;
@@ -16,6 +18,8 @@ use crate::store::entry::word::prefetch;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// Elements that wait to be sorted, at most.
 const WAITING: usize = 1024 * 1024;
+/// From so many elements on, making a table at once is worth it.
+pub(crate) const WORTH_IT: usize = 256;
 
 const _: () = assert!(WAITING_BYTES + INLINE_MAX < u32::MAX as usize, "where an element begins is 32 bits");
 
@@ -24,6 +28,8 @@ pub(crate) struct Bulk {
     /// The table, which has no elements as long as they wait.
     table: Members,
     is_waiting: bool,
+    /// The order of the table is given, and not that of its first element.
+    is_ordered: bool,
     valued: bool,
     /// Elements that wait, as a chunk stores them.
     bytes: Vec<u8>,
@@ -102,10 +108,22 @@ pub(super) fn hash_of(record: u64) -> u32 {
 impl Bulk {
     /// A table to be made. Clients must not know the seed.
     pub(crate) fn new(values: Values, seed: u64) -> Self {
+        Self::of(Members::new(values, seed), values == Values::Kept)
+    }
+
+    /// A table to be made of some of the elements of another one without values, in the same order: for whoever
+    /// iterates, it is the same table.
+    pub(crate) fn part_of(table: &Members) -> Self {
+        let empty = Members { tags: table.tags.clone(), tree: Tree::new(false), len: 0 };
+        Self { is_ordered: true, ..Self::of(empty, false) }
+    }
+
+    fn of(table: Members, valued: bool) -> Self {
         Self {
-            table: Members::new(values, seed),
+            table,
             is_waiting: true,
-            valued: values == Values::Kept,
+            is_ordered: false,
+            valued,
             bytes: Vec::new(),
             order: Vec::new(),
             long: Vec::new(),
@@ -129,7 +147,7 @@ impl Bulk {
             self.add(field, value, at);
             return;
         }
-        if self.order.is_empty() && self.long.is_empty() {
+        if !self.is_ordered && self.order.is_empty() && self.long.is_empty() {
             self.table.tags = self.table.tags.of_its_own(field);
         }
         let len = element::inline_len(field, value, at, self.valued);

@@ -33,7 +33,7 @@ use std::fmt;
 use crate::base::clock::UnixMillis;
 use crate::store::entry::spent;
 use crate::store::hash::Hasher;
-pub(crate) use bulk::Bulk;
+pub(crate) use bulk::{Bulk, WORTH_IT};
 use bulk::{Sorted, hash_of};
 use chunk::SetOutcome;
 use tree::{At, Tree};
