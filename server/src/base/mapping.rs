@@ -51,8 +51,8 @@ impl<T> Deref for Mapped<T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the mapping has room for an aligned value, which is valid from the beginning ([`Zeroable`]), and lives
-        // as long as this.
+        // SAFETY: the mapping has room for an aligned value, which is valid from the beginning ([`Zeroable`]), and
+        // lives as long as this.
         unsafe { self.0.as_ref() }
     }
 }

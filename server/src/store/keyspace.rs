@@ -1,9 +1,9 @@
 //! All databases of a node: finds and locks slots, counts keys and bytes, and knows which slots have any.
 //!
 //! A database is 16,384 cells of one cache line each: a lock, its slot, and two counts that can be read without the
-//! lock. Cells are zeroed memory of the system and all zero is the empty cell, so slots that were never used cost address
-//! space only. Databases are made at their first use. Commands name *logical* databases;
-//! SWAPDB exchanges two entries in the map from logical to physical ones.
+//! lock. Cells are zeroed memory of the system and all zero is the empty cell, so slots that were never used cost
+//! address space only. Databases are made at their first use. Commands name *logical* databases; SWAPDB exchanges two
+//! entries in the map from logical to physical ones.
 //!
 //! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of
 //! slots that have keys or expiring keys. The slot knows whether there is anything to publish, so a command that
