@@ -117,6 +117,7 @@ pub(crate) fn commands() -> Arc<Registry> {
     tables.extend([
         Table::Session(clients::connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
+        Table::Session(scripts::commands::COMMANDS),
         Table::Session(clients::pubsub::COMMANDS),
         Table::Session(clients::monitor::COMMANDS),
         Table::Session(ops::config::COMMANDS),
@@ -132,10 +133,6 @@ pub(crate) fn commands() -> Arc<Registry> {
         Table::Keyed(ops::memory::KEYED),
         Table::Service(Subsystem::Ops, ops::commands::specs()),
     ]);
-    // Until all that scripts need is there, they are in programs that are built for it only.
-    if cfg!(feature = "scripts") {
-        tables.push(Table::Session(scripts::commands::COMMANDS));
-    }
     Arc::new(Registry::new(tables))
 }
 

@@ -21,6 +21,7 @@ mod formation;
 mod hot_key;
 mod late_copies;
 mod local_links;
+mod looping_script;
 mod memory_of_nodes;
 mod mixed;
 mod one_process;

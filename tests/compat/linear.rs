@@ -139,6 +139,9 @@ impl Case {
     }
 }
 
+/// The digest of the script `return(#KEYS)`.
+const DIGEST: &str = "7cfec76a455ca959404ecddeea974929dc72f3fe";
+
 /// The same word `n` times.
 fn same(word: &str, n: usize) -> Words {
     vec![word.as_bytes().to_vec(); n]
@@ -200,6 +203,12 @@ const KEYED: &[Case] = &[
     case("watch and unwatch", |names, n| [call("WATCH", names.keys(n), ""), vec![words("UNWATCH")]].concat())
         .quadratic_in_redis(),
     case("mget in exec", |names, n| transaction(call("MGET", names.keys(n), ""))).after(filled),
+    case("eval", |names, n| call(&format!("EVAL return(#KEYS) {n}"), names.keys(n), "")),
+    case("eval_ro", |names, n| call(&format!("EVAL_RO return(#KEYS) {n}"), names.keys(n), "")),
+    case("evalsha", |names, n| call(&format!("EVALSHA {DIGEST} {n}"), names.keys(n), ""))
+        .after(|_, _| vec![words("SCRIPT LOAD return(#KEYS)")]),
+    case("evalsha_ro", |names, n| call(&format!("EVALSHA_RO {DIGEST} {n}"), names.keys(n), ""))
+        .after(|_, _| vec![words("SCRIPT LOAD return(#KEYS)")]),
     case("blpop", |names, n| call("BLPOP", names.keys(n), "0.01")),
     case("brpop", |names, n| call("BRPOP", names.keys(n), "0.01")),
     case("blmpop", |names, n| call(&format!("BLMPOP 0.01 {n}"), names.keys(n), "LEFT")),
@@ -364,6 +373,7 @@ const KEYED: &[Case] = &[
 
 /// Other cases.
 const OTHERS: &[Case] = &[
+    case("script|exists", |_, n| call("SCRIPT EXISTS", numbers(n), "")),
     case("sort by many patterns", |_, n| {
         let patterns = numbers(n / 2).into_iter().flat_map(|key| [b"GET".to_vec(), [&key[..], b"*"].concat()]);
         call("SORT one", patterns.collect(), "")

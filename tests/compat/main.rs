@@ -50,6 +50,7 @@ mod random_blocking;
 mod random_fields;
 mod random_words;
 mod scan;
+mod scripts;
 mod slot_commands;
 mod slot_traffic;
 mod sort;

@@ -189,7 +189,8 @@ pub(crate) fn shown(line: &[u8]) -> Option<(String, String, String)> {
     }
     let (from, words) = rest.split_once("] ")?;
     let (db, address) = from.split_once(' ')?;
-    let (host, _) = address.rsplit_once(':')?;
+    // What a script calls is from "lua".
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     Some((db.to_owned(), host.to_owned(), words.to_owned()))
 }
 

@@ -163,6 +163,9 @@ const ROUND: &[&str] = &[
     "SET K:mv 1",
     "MOVE K:mv 1",
     "MULTI ; INCR K:n ; RPUSH K:l in-a-transaction ; EXEC",
+    "EVAL redis.call('incr',KEYS[1])return(redis.call('rpush',KEYS[2],ARGV[1])) 2 K:n K:l in-a-script",
+    "EVAL redis.call('hset',KEYS[1],'f',ARGV[1]) 1 K:h4 v",
+    "MULTI ; EVAL redis.call('del',KEYS[1])redis.call('incr',KEYS[2]) 2 K:h4 K:n ; INCR K:n ; EXEC",
 ];
 
 /// The commands of a writer.

@@ -11,9 +11,7 @@ pub(crate) const NOTE: &str = "- not supported by slotd yet";
 
 /// In lower case, separated by spaces.
 pub(crate) const COMMANDS: &str = "\
-    acl bgrewriteaof commandlog eval eval_ro evalsha evalsha_ro fcall fcall_ro \
-    function \
-    latency module script slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
+    acl bgrewriteaof commandlog fcall fcall_ro function latency module slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
     vrem vsetattr vsim";
 
 /// The prefixes of the commands of Redis's modules, in lower case.

@@ -141,6 +141,10 @@ bits! {
         NEEDS_ITS_SENDER = 8,
         /// The commands behind it run in the database that it names.
         SELECTS = 9,
+        /// Runs a script or a function: what that says of itself decides whether the command writes.
+        RUNS_A_SCRIPT = 10,
+        /// Names that script by its digest, instead of giving its text.
+        NAMES_ITS_SCRIPT = 11,
     }
 }
 

@@ -343,7 +343,7 @@ impl Engine {
         let command = call.command;
         // Checked before the route: a pause for a failover ends when the slots have gone, so a command that meets no
         // pause here cannot see an old route below.
-        let held_until = self.pause_gate(session, command, call.now);
+        let held_until = self.pause_gate(session, call);
         let moving = match self.pass_gates(session, call) {
             Ok(moving) => moving,
             Err(problem) if self.is_being_promoted(session, &{ call }, &problem) => {

@@ -8,6 +8,7 @@
 
 use std::sync::atomic::Ordering;
 
+use protocol::resp::Args;
 use protocol::slot::SlotId;
 
 use super::Engine;
@@ -135,9 +136,10 @@ impl Engine {
 
     /// Until when this command is held back, if it is. The primary's stream is held like a client (Redis:
     /// `processCommand`).
-    #[inline]
-    pub(super) fn pause_gate(&self, session: &Session, command: &Command, now: i64) -> Option<i64> {
-        self.held_until(now, || self.is_held_with_writes(session, command))
+    #[inline(always)]
+    pub(super) fn pause_gate(&self, session: &Session, call: Call<'_>) -> Option<i64> {
+        // A copy, or the call would have to be in memory for all who do not get here.
+        self.held_until(call.now, || self.is_held_with_writes(session, &{ call }))
     }
 
     /// The same for a command that is held together with writes (`writes`), or one that is not.
@@ -153,8 +155,22 @@ impl Engine {
     }
 
     /// Whether a pause of writes holds this command back.
-    pub(super) fn is_held_with_writes(&self, session: &Session, command: &Command) -> bool {
-        self.writes(session, command, Flags::WRITE.and(Flags::MAY_REPLICATE))
+    #[cold]
+    #[inline(never)]
+    fn is_held_with_writes(&self, session: &Session, call: &Call<'_>) -> bool {
+        let holds = |command: &Command, args: Args<'_>| {
+            if command.traits.has(Traits::RUNS_A_SCRIPT) {
+                self.script_may_write(command, args)
+            } else {
+                command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE))
+            }
+        };
+        match &session.multi {
+            Some(multi) if call.command.traits.has(Traits::RUNS_THE_QUEUE) => {
+                multi.queue.iter().any(|queued| holds(self.registry.by_index(queued.command), queued.args.view()))
+            }
+            _ => holds(call.command, call.args),
+        }
     }
 
     /// Asks the cluster where the command's keys are served.
@@ -203,7 +219,7 @@ impl Engine {
     /// # Errors
     /// It may not run now.
     pub(super) fn regate(&self, session: &Session, call: &Call<'_>) -> Result<Option<Route>, Held> {
-        if let Some(until) = self.pause_gate(session, call.command, call.now) {
+        if let Some(until) = self.pause_gate(session, *call) {
             return Err(Held::Pause(until));
         }
         match (self.pass_gates(session, *call), call.moving) {

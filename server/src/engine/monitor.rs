@@ -71,7 +71,7 @@ impl Engine {
             return;
         }
         let limit = self.hot.load().monitor_output_limit;
-        let line = line_of(session, command, args, limit);
+        let line = line_of(session, command, args, (None, limit));
         let is_silent = matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skip) || session.close_after_reply;
         let but = (session.is_monitor && is_silent).then_some(&session.handle);
         for client in self.monitors.send(line, || self.clock.now_us(), but, limit) {
@@ -84,12 +84,45 @@ impl Engine {
     }
 }
 
-/// The line about a command. One that exceeds the limit (0: none) disconnects every monitor, so its rest is left out.
-fn line_of(session: &Session, command: &Command, args: Args<'_>, limit: usize) -> Line {
+/// Who sends what a script calls.
+const SCRIPT: &str = "lua";
+
+impl Engine {
+    /// Shows a script that is about to run, so that its line precedes those of the commands that it calls. If it has to
+    /// wait and runs again, it is not shown again.
+    pub(super) fn show_script(&self, session: &mut Session, command: &Command, args: Args<'_>) {
+        if self.monitors.any() && !std::mem::replace(&mut session.is_shown, true) {
+            self.send_line(session, command, args, None);
+        }
+    }
+
+    /// Shows a command that a script has called.
+    pub(super) fn show_called(&self, session: &Session, command: &Command, args: Args<'_>) {
+        if self.monitors.any() && !command.flags.any(UNSEEN) {
+            self.send_line(session, command, args, Some(SCRIPT));
+        }
+    }
+
+    #[cold]
+    fn send_line(&self, session: &Session, command: &Command, args: Args<'_>, sender: Option<&str>) {
+        let limit = self.hot.load().monitor_output_limit;
+        let line = line_of(session, command, args, (sender, limit));
+        for client in self.monitors.send(line, || self.clock.now_us(), None, limit) {
+            self.close_slow_reader(&client);
+        }
+    }
+}
+
+/// The line about a command. Without a sender, that is the session's client. One that exceeds the limit (0: none)
+/// disconnects every monitor, so its rest is left out.
+fn line_of(session: &Session, command: &Command, args: Args<'_>, (sender, limit): (Option<&str>, usize)) -> Line {
     let secrets = command.spec.secrets_fn.map_or_else(Vec::new, |find| find(args));
     let mut line = Line::new();
     let text = line.text();
-    text.extend_from_slice(format!("[{} {}]", session.db, session.handle.addr).as_bytes());
+    match sender {
+        Some(sender) => text.extend_from_slice(format!("[{} {sender}]", session.db).as_bytes()),
+        None => text.extend_from_slice(format!("[{} {}]", session.db, session.handle.addr).as_bytes()),
+    }
     for (position, word) in args.iter().enumerate() {
         if limit != 0 && text.len() > limit {
             break;

@@ -91,6 +91,6 @@ fn a_line_longer_than_the_limit_is_not_built() {
     let word = "x".repeat(1000);
     let args = protocol::resp::OwnedArgs::from_slices(&["ECHO", &word, &word]);
     let command = bench.engine.registry.find(b"echo").expect("it is there");
-    let mut line = line_of(&monitor.session, command, args.view(), 100);
+    let mut line = line_of(&monitor.session, command, args.view(), (None, 100));
     assert!((100..200).contains(&line.text().len()), "{}", line.text().len());
 }

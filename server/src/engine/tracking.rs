@@ -11,7 +11,7 @@ use protocol::slot::SlotId;
 use super::Engine;
 use super::call::Call;
 use crate::command::effects::Invalid;
-use crate::command::{Flags, KnownKey};
+use crate::command::{Flags, Traits};
 use crate::session::Session;
 use crate::session::client::tracker::Mode;
 use crate::session::client::{ClientHandle, ClientId, Mail};
@@ -28,12 +28,21 @@ impl Engine {
     /// run.
     #[cold]
     pub(super) fn remember_read(&self, session: &Session, call: &Call<'_>) {
+        // What a script reads is noted when it reads.
+        if call.command.flags.has(Flags::READONLY) && !call.command.traits.has(Traits::RUNS_A_SCRIPT) {
+            self.remember_keys(session, call.keys.iter().map(|known| known.key));
+        }
+    }
+
+    /// Notes keys that a tracking session has read.
+    #[cold]
+    pub(super) fn remember_keys<'k>(&self, session: &Session, keys: impl Iterator<Item = &'k [u8]>) {
         let mode = session.handle.tracker.mode();
         let opted = if session.caching { !mode.has(Mode::OPTOUT) } else { !mode.has(Mode::OPTIN) };
-        if !call.command.flags.has(Flags::READONLY) || !opted {
+        if !opted {
             return;
         }
-        for KnownKey { key, .. } in call.keys {
+        for key in keys {
             self.tracking.table.add(key, session.handle.id, |id| self.clients.get(id).is_some());
             for _ in 0..DROPPED_PER_KEY {
                 // No client changed the dropped key, so even a client that is not notified of its own changes is

@@ -34,7 +34,7 @@ use crate::store::WatchFlag;
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     Declared::new("MULTI", Arity::exactly(1), Group::Transactions, BASE, multi as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI)
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::TOUCHES_NO_DATA))
         .since("1.2.0")
         .summary("Mark the start of a transaction block")
         .complexity("O(1)"),

@@ -40,6 +40,7 @@ pub(crate) static COMMANDS: &[Declared<OpsFn>] = &[
         ADMIN.and(Flags::NO_MULTI).and(Flags::ALLOW_BUSY),
         shutdown as OpsFn,
     )
+    .traits(Traits::TOUCHES_NO_DATA)
     .summary("Synchronously save the dataset to disk and then shut down the server")
     .complexity(
         "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",

@@ -26,6 +26,26 @@ pub(super) fn push_reply(frame: &Frame<'_>) -> Result<bool, Failure> {
     }
 }
 
+/// In the table of an error that INFO has counted already.
+const COUNTED: &[u8] = b"ignore_error_stats_update";
+
+/// Marks the error table on top as one that is counted.
+pub(super) fn mark_counted(state: State) {
+    state.push_bool(true);
+    state.set_field(-2, COUNTED);
+}
+
+/// Whether the topmost value is an error that is counted.
+pub(super) fn is_counted(state: State) -> bool {
+    if state.kind(-1) != Kind::Table {
+        return false;
+    }
+    state.field(-1, COUNTED);
+    let is_counted = state.is_true(-1);
+    state.pop(1);
+    is_counted
+}
+
 struct Reader<'r> {
     bytes: &'r [u8],
     state: State,
@@ -61,8 +81,7 @@ impl<'r> Reader<'r> {
                 self.state.push_table(0, 4);
                 self.state.push_bytes(rest);
                 self.state.set_field(-2, b"err");
-                self.state.push_bool(true);
-                self.state.set_field(-2, b"ignore_error_stats_update");
+                mark_counted(self.state);
             }
             b'$' | b'*' if len() < 0 => self.push_absent(),
             b'$' => {

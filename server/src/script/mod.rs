@@ -21,4 +21,4 @@ mod words;
 pub(crate) use lua::Turn;
 pub(crate) use machine::{Vm, VmOptions};
 pub(crate) use pool::VmPool;
-pub(crate) use source::{Script, Sha};
+pub(crate) use source::{Script, ScriptFlags, Sha};

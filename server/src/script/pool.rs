@@ -18,12 +18,13 @@ pub(crate) struct VmPool {
 }
 
 impl VmPool {
-    /// A machine for one script.
+    /// A machine for one script, which may have so many bytes.
     ///
     /// # Errors
     /// A new one is needed, and there is no memory for it.
-    pub(crate) fn take(&self, mut options: impl FnMut(u64) -> VmOptions) -> io::Result<Vm> {
-        if let Some(vm) = self.idle.borrow_mut().pop() {
+    pub(crate) fn take(&self, limit: usize, mut options: impl FnMut(u64) -> VmOptions) -> io::Result<Vm> {
+        if let Some(mut vm) = self.idle.borrow_mut().pop() {
+            vm.limit_memory(limit);
             return Ok(vm);
         }
         self.made.set(self.made.get() + 1);
@@ -31,7 +32,8 @@ impl VmPool {
     }
 
     /// Takes a machine back whose script has ended.
-    pub(crate) fn put(&self, vm: Vm) {
+    pub(crate) fn put(&self, mut vm: Vm) {
+        vm.count();
         let mut idle = self.idle.borrow_mut();
         if idle.len() < KEPT && !vm.is_running() && vm.memory() <= KEPT_BYTES {
             idle.push(vm);

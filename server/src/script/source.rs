@@ -84,6 +84,11 @@ impl Script {
         }
     }
 
+    /// Bytes of its text, and of what belongs to it.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.source.len() + self.name.len()
+    }
+
     /// The text that is compiled.
     pub(super) fn body(&self) -> &[u8] {
         &self.source[self.body..]
@@ -114,7 +119,7 @@ fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), String> {
         let Some(names) = word.strip_prefix("flags=") else {
             return Err(format!("Unknown lua shebang option: {word}"));
         };
-        for name in names.split(',').filter(|name| !name.is_empty()) {
+        for name in names.split(',').filter(|_| !names.is_empty()) {
             match name {
                 "no-writes" => flags.no_writes = true,
                 "allow-oom" => flags.allow_oom = true,

@@ -123,5 +123,19 @@ test('publish and subscribe', async () => {
 });
 
 test('a missing command says so', async () => {
-  await assert.rejects(client.eval('return 1', 0), /^ReplyError: ERR unknown command/);
+  await assert.rejects(client.acl('WHOAMI'), /^ReplyError: ERR unknown command/);
+});
+
+test('a script is a command of its own', async () => {
+  client.defineCommand('takeToken', {
+    numberOfKeys: 1,
+    lua: `local left = tonumber(redis.call('get', KEYS[1]) or ARGV[1])
+          if left == 0 then return -1 end
+          redis.call('set', KEYS[1], left - 1, 'px', ARGV[2])
+          return left - 1`,
+  });
+  const left = [];
+  for (let n = 0; n < 3; n++) left.push(await client.takeToken('{bucket}:1', 2, 60000));
+  assert.deepEqual(left, [1, 0, -1]);
+  assert.equal(await client.eval('return ARGV[1]', 0, 'x'), 'x');
 });

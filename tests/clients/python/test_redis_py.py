@@ -6,7 +6,7 @@ import time
 import pytest
 from redis import Redis
 from redis.cluster import LoadBalancingStrategy, RedisCluster
-from redis.exceptions import ResponseError
+from redis.exceptions import LockError, ResponseError
 
 
 def by_name(reply):
@@ -228,7 +228,21 @@ def test_sharded_publish_and_subscribe(cluster):
 
 def test_a_missing_command_says_so(cluster):
     with pytest.raises(ResponseError, match="^unknown command"):
-        cluster.execute_command("EVAL", "return 1", 0, target_nodes=cluster.get_random_node())
+        cluster.execute_command("ACL", "WHOAMI", target_nodes=cluster.get_random_node())
+
+
+def test_scripts_and_locks(cluster):
+    take = cluster.register_script("return redis.call('incrby', KEYS[1], ARGV[1])")
+    assert [take(keys=["counted"], args=[n]) for n in (1, 2, 3)] == [1, 3, 6]
+    lock = cluster.lock("guarded", timeout=10)
+    assert lock.acquire(blocking=False)
+    assert not cluster.lock("guarded", timeout=10).acquire(blocking=False)
+    assert lock.extend(5) and lock.reacquire()
+    lock.release()
+    with pytest.raises(LockError):
+        lock.release()
+    with cluster.lock("guarded", timeout=10, blocking_timeout=1) as held:
+        assert held.owned()
 
 
 def test_a_planned_failover_is_followed(cluster_json):

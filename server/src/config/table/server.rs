@@ -3,10 +3,11 @@
 use super::{checks, network};
 use crate::base::limits::DATABASES_MAX;
 use crate::config::directive::{
-    Default, Directive, Kind, LATER, Names, boolean, choice, directives, int, optional, text,
+    Default, Directive, Kind, LATER, Names, boolean, choice, directives, int, memory, optional, text,
 };
 
 const INT_MAX: i64 = i32::MAX as i64;
+const LONG_MAX: u64 = i64::MAX as u64;
 
 /// Who may use a protected feature.
 const PROTECTED_ACTION: Names = &[("no", 0), ("yes", 1), ("local", 2)];
@@ -122,8 +123,11 @@ directives! {
     TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, i64::MAX, 1_000_000);
     /// Keyspace events that are published, as letters of `Ag$lshzxeKEtmdn`.
     NOTIFY_KEYSPACE_EVENTS = Directive::new("notify-keyspace-events", Kind::KeyspaceEvents, Default::Number(0));
-    /// Milliseconds after which a script counts as busy.
-    BUSY_REPLY_THRESHOLD = int("busy-reply-threshold", 0, i64::MAX, 5000).alias("lua-time-limit").no_effect();
+    /// Milliseconds after which who waits for a script is told so (BUSY) and it can be killed; 0 for never.
+    BUSY_REPLY_THRESHOLD = int("busy-reply-threshold", 0, i64::MAX, 5000).alias("lua-time-limit");
+    /// slotd: memory that the Lua program of a script or function may take, with its libraries. One that takes more
+    /// ends with an error.
+    SCRIPT_MEMORY_LIMIT = memory("script-memory-limit", 4 << 20, LONG_MAX, 256 << 20).hidden();
     /// Redis 7.2: locale of SORT ALPHA.
     LOCALE_COLLATE = text("locale-collate", "").hidden().no_effect();
 }

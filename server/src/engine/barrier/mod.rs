@@ -314,6 +314,21 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// The number of the gate that was not released in time, or that of the turn.
     pub(crate) fn try_exclusive<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Result<R, usize> {
+        self.try_alone(0, f)
+    }
+
+    /// [`Pass::try_exclusive`] for the script of a caller that counts as suspended ([`Barrier::suspend`]): until it is
+    /// alone, nobody else is. When `f` runs, it does not count any more.
+    pub(crate) fn try_exclusive_suspended<R>(&mut self, f: impl FnOnce(&mut Pass<'a>) -> R) -> Result<R, usize> {
+        let barrier = self.barrier;
+        self.try_alone(1, |pass| {
+            barrier.end_suspension();
+            f(pass)
+        })
+    }
+
+    /// [`Pass::try_exclusive`], if at most `suspended` scripts are suspended.
+    fn try_alone<R>(&mut self, suspended: usize, f: impl FnOnce(&mut Pass<'a>) -> R) -> Result<R, usize> {
         if self.alone {
             return Ok(f(self));
         }
@@ -327,7 +342,7 @@ impl<'a> Pass<'a> {
         let turn = barrier.turn.lock_soon(&barrier.alone_waits, PATIENCE).ok_or(barrier.gates.len())?;
         barrier.turn.note_entered();
         let result = barrier.close_within(Vec::new(), PATIENCE).and_then(|closed| {
-            if barrier.has_suspended() {
+            if barrier.suspended.load(Ordering::Acquire) > suspended {
                 barrier.open(closed);
                 return Err(barrier.gates.len());
             }

@@ -37,6 +37,8 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub locked: Option<&'s mut Locked<'k>>,
     pub unit: &'s mut Unit,
     pub state: &'s mut CallState,
+    /// The keys that it declares.
+    pub keys: Args<'s>,
     /// Time of the script, in unix milliseconds.
     pub now: i64,
 }
@@ -88,11 +90,12 @@ impl Scene<'_, '_, '_> {
     pub(super) fn call(&mut self, args: Args<'_>, out: &mut Vec<u8>, protocol: Protocol) -> Result<(), NotCalled> {
         let engine = self.engine;
         let command = self.resolve(args, engine)?;
-        if !command.arity.accepts(args.len()) {
-            return Err(WRONG_ARITY.into());
-        }
         let hot = engine.hot.load();
-        self.pass_gates(command, &hot)?;
+        let checked = if command.arity.accepts(args.len()) { self.pass_gates(command, &hot) } else { Err(WRONG_ARITY) };
+        if let Err(problem) = checked {
+            engine.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
+            return Err(problem.into());
+        }
         let keys = engine.keys_of(command, args, self.session.db);
         let call = Call { command, args, keys: &keys, hot: &hot, moving: None, now: self.now };
         self.check_slots(&keys)?;
@@ -107,6 +110,7 @@ impl Scene<'_, '_, '_> {
         self.session.protocol = protocol;
         self.run(&call, out);
         self.session.protocol = before;
+        engine.show_called(self.session, command, args);
         engine.count_calls(command.index, 1, engine.clock.monotonic_us() - started);
         engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
         self.state.has_written |= command.flags.has(Flags::WRITE);
@@ -118,17 +122,13 @@ impl Scene<'_, '_, '_> {
             return Err(NOT_ALLOWED);
         }
         let state = &self.engine.state;
-        if state.is_replica()
-            && !hot.replica_serve_stale_data
-            && !state.primary_link_up.load(Ordering::Relaxed)
-            && !command.flags.has(Flags::STALE)
-        {
+        if !command.flags.has(Flags::STALE) && self.engine.is_stale(hot) {
             return Err(error::MASTER_DOWN);
         }
+        if command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE)) && self.state.is_read_only {
+            return Err(READ_ONLY_SCRIPT);
+        }
         if command.flags.has(Flags::WRITE) {
-            if self.state.is_read_only {
-                return Err(READ_ONLY_SCRIPT);
-            }
             if state.save_failed.load(Ordering::Relaxed) {
                 self.engine.disk_gate(hot)?;
             }
@@ -181,8 +181,10 @@ impl Scene<'_, '_, '_> {
                 };
                 let work = Work { out: &mut *out, rng: &mut session.rng, unit: &mut *self.unit };
                 let called = engine.call_keyed(caller, *call, handler, slots, work);
-                if session.tracks_reads {
+                if session.tracks_reads && call.command.flags.has(Flags::READONLY) {
                     engine.remember_read(session, call);
+                    // Redis 7.0 takes the keys that the script declares instead.
+                    engine.remember_keys(session, self.keys.iter());
                 }
                 if let Called::Block(spec) = called {
                     write_timeout(spec.on_timeout, out, session.protocol);

@@ -1,16 +1,19 @@
 //! EVAL and its kin, and SCRIPT.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use protocol::number::parse_i64;
 use protocol::resp::Args;
 use protocol::slot::key_slot;
 
-use super::super::handler::{Handled, SessionCtx, SessionFn, SessionResult};
+use super::super::Engine;
+use super::super::handler::{Command, Handled, SessionCtx, SessionFn, SessionResult};
 use super::call::CallState;
 use super::run::{self, Begin};
+use crate::base::sha1::DIGEST_BYTES;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, LockPlan, Traits, error, help as help_lines};
-use crate::script::Script;
+use crate::script::{Script, ScriptFlags};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
@@ -92,6 +95,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
 ];
 
+const NAMED: Traits = Traits::RUNS_A_SCRIPT.and(Traits::NAMES_ITS_SCRIPT);
 const BASE: Flags = Flags::NOSCRIPT.and(Flags::STALE).and(Flags::SKIP_MONITOR).and(Flags::NO_MANDATORY_KEYS);
 const EVAL: Flags = BASE.and(Flags::MAY_REPLICATE);
 const EVAL_RO: Flags = BASE.and(Flags::READONLY);
@@ -102,7 +106,6 @@ const NO_SCRIPT: CmdError = CmdError::text("NOSCRIPT No matching script. Please 
 const NEGATIVE_KEYS: CmdError = CmdError::text("ERR Number of keys can't be negative");
 const TOO_MANY_KEYS: CmdError = CmdError::text("ERR Number of keys can't be greater than number of args");
 const NO_CLUSTER: CmdError = CmdError::text("ERR Can not run script on cluster, 'no-cluster' flag is set.");
-const WRITES_ON_REPLICA: CmdError = CmdError::text("READONLY Can not run script with write flag on readonly replica.");
 const NOT_READ_ONLY: CmdError = CmdError::text("ERR Can not execute a script with write flag using *_ro command.");
 
 const fn eval_like(
@@ -114,11 +117,12 @@ const fn eval_like(
     handler: SessionFn,
 ) -> Declared<SessionFn> {
     // What COMMAND DOCS calls the first word.
-    let syntax = match script.as_bytes() {
-        b"sha1" => "sha1:string numkeys:integer [key:key+] [arg:string+]",
-        _ => "script:string numkeys:integer [key:key+] [arg:string+]",
+    let (syntax, traits) = match script.as_bytes() {
+        b"sha1" => ("sha1:string numkeys:integer [key:key+] [arg:string+]", NAMED),
+        _ => ("script:string numkeys:integer [key:key+] [arg:string+]", Traits::RUNS_A_SCRIPT),
     };
     Declared::new(name, Arity::at_least(3), Group::Scripting, flags, handler)
+        .traits(traits)
         .since(since)
         .summary(summary)
         .complexity("Depends on the script that is executed.")
@@ -126,16 +130,55 @@ const fn eval_like(
 }
 
 fn eval(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    shown(ctx, args, |ctx| eval_text(ctx, args))
+}
+
+fn eval_sha(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    shown(ctx, args, |ctx| eval_known(ctx, args))
+}
+
+/// Shows a script to monitors before it runs, whatever becomes of it.
+fn shown(
+    ctx: &mut SessionCtx<'_, '_>,
+    args: Args<'_>,
+    run: impl FnOnce(&mut SessionCtx<'_, '_>) -> SessionResult,
+) -> SessionResult {
+    ctx.engine.show_script(ctx.session, ctx.command, args);
+    let result = run(ctx);
+    if !matches!(result, Ok(Handled::Postponed(_))) {
+        ctx.session.is_shown = false;
+    }
+    result
+}
+
+fn eval_text(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let keys = key_count(args)?;
     let script = script_of(ctx, &args[1])?;
     begin(ctx, script, keys, args)
 }
 
-fn eval_sha(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+fn eval_known(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
+    if args[1].len() != 2 * DIGEST_BYTES {
+        return Err(NO_SCRIPT);
+    }
     let keys = key_count(args)?;
     let sha = Script::parse_sha(&args[1]).ok_or(NO_SCRIPT)?;
     let script = ctx.engine.scripts.find(&sha).ok_or(NO_SCRIPT)?;
     begin(ctx, script, keys, args)
+}
+
+/// What the script that a command runs says about itself, if it can be found.
+pub(super) fn flags_of(engine: &Engine, command: &Command, args: Args<'_>) -> Option<ScriptFlags> {
+    let sha = if command.traits.has(Traits::NAMES_ITS_SCRIPT) {
+        Script::parse_sha(args.get(1)?)?
+    } else {
+        Script::sha_of(args.get(1)?)
+    };
+    match engine.scripts.find(&sha) {
+        Some(script) => Some(script.flags),
+        None if command.traits.has(Traits::NAMES_ITS_SCRIPT) => None,
+        None => Script::new(args.get(1)?).ok().map(|script| script.flags),
+    }
 }
 
 /// How many of the words behind the number are keys.
@@ -164,18 +207,22 @@ fn begin(ctx: &mut SessionCtx<'_, '_>, script: Arc<Script>, keys: usize, args: A
     let flags = script.flags;
     let engine = ctx.engine;
     if !flags.is_compatible {
+        // The gates of a command that may write, or may see stale data, as the script says.
+        let hot = engine.hot.load();
+        if !flags.no_writes {
+            if engine.state.save_failed.load(Ordering::Relaxed) {
+                engine.disk_gate(&hot)?;
+            }
+            engine.write_gates(&hot)?;
+        }
+        if !flags.allow_stale && engine.is_stale(&hot) {
+            return Err(error::MASTER_DOWN);
+        }
         if flags.no_cluster && engine.router().is_some() {
             return Err(NO_CLUSTER);
         }
-        if !flags.no_writes {
-            if is_read_only_command {
-                return Err(NOT_READ_ONLY);
-            }
-            let hot = engine.hot.load();
-            if engine.state.is_replica() && hot.replica_read_only {
-                return Err(WRITES_ON_REPLICA);
-            }
-            engine.write_gates(&hot)?;
+        if !flags.no_writes && is_read_only_command {
+            return Err(NOT_READ_ONLY);
         }
     }
     let (key_words, rest) = (args.slice(3..3 + keys), args.skip(3 + keys));

@@ -12,7 +12,9 @@
 //! **Alone or not.** In a cluster, the keys of a script are in one slot, so its lock is enough. Otherwise a script may
 //! use keys that it does not declare, and nobody can lock slots in order that are not known. So a script runs alone the
 //! first time; if it declared all that it used, it runs under the locks of its slots from then on. If it turns out to
-//! need more, it begins again, alone, or, if it has written something, becomes alone where it is.
+//! need more, it begins again, alone, or, if it has written something or was suspended, becomes alone where it is. It
+//! counts as suspended until it is, so nobody else becomes alone before it. Two such scripts would wait for each other:
+//! the second one is told that it cannot be atomic.
 
 mod call;
 pub(crate) mod commands;
@@ -20,12 +22,16 @@ mod run;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
+use protocol::resp::Args;
+
 use super::Engine;
-use crate::command::CmdError;
+use super::handler::Command;
+use super::hot::Hot;
+use crate::command::{CmdError, Flags};
 use crate::script::{Script, Sha};
 
 const NOT_BUSY: CmdError = CmdError::text("NOTBUSY No scripts in execution right now.");
@@ -39,6 +45,21 @@ const UNKILLABLE: CmdError = CmdError::text(
 pub(crate) struct Scripts {
     cache: Mutex<HashMap<Sha, Arc<Script>>>,
     suspended: Mutex<Vec<Arc<Suspended>>>,
+    /// One of them has written, and waits until it is alone. Two would wait for each other.
+    is_awaited: AtomicBool,
+    /// Bytes that the machines have which this node has made.
+    machine_bytes: Arc<AtomicI64>,
+}
+
+/// What scripts take, for INFO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScriptMemory {
+    /// Scripts in the cache.
+    pub scripts: u64,
+    /// The bytes of their texts, and of what belongs to them.
+    pub script_bytes: u64,
+    /// The bytes of the machines.
+    pub machine_bytes: u64,
 }
 
 /// A script that is suspended, or runs on after it was.
@@ -68,6 +89,16 @@ impl Scripts {
     pub(super) fn flush(&self) {
         let scripts = std::mem::take(&mut *self.cache.lock());
         drop(scripts);
+    }
+
+    /// What they take.
+    pub(crate) fn memory(&self) -> ScriptMemory {
+        let cache = self.cache.lock();
+        ScriptMemory {
+            scripts: cache.len() as u64,
+            script_bytes: cache.values().map(|script| script.bytes() as u64).sum(),
+            machine_bytes: u64::try_from(self.machine_bytes.load(Ordering::Relaxed)).unwrap_or(0),
+        }
     }
 
     fn suspend(&self, script: &Arc<Suspended>) {
@@ -105,6 +136,21 @@ impl Scripts {
 }
 
 impl Engine {
+    /// Whether this node is a replica whose data may be old, and is not to serve them.
+    fn is_stale(&self, hot: &Hot) -> bool {
+        let state = &self.state;
+        state.is_replica() && !hot.replica_serve_stale_data && !state.primary_link_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether what this command runs may write: its flags say so, or it has none.
+    #[cold]
+    pub(super) fn script_may_write(&self, command: &Command, args: Args<'_>) -> bool {
+        let may = command.flags.any(Flags::MAY_REPLICATE);
+        commands::flags_of(self, command, args)
+            .filter(|flags| !flags.is_compatible)
+            .map_or(may, |flags| !flags.no_writes)
+    }
+
     /// Whether clients that have to wait for a script are told so instead.
     pub(super) fn is_busy_with_script(&self) -> bool {
         if !self.barrier.has_suspended() {

@@ -20,15 +20,10 @@ use crate::session::Session;
 
 /// For how long a script runs before its worker looks after others, microseconds.
 const SLICE_US: u64 = 5000;
-/// How often a script that has written tries to become alone.
-const UPGRADES: u32 = 50;
-
 /// For how long a script runs at most that cannot be suspended, because it is a part of a transaction, microseconds.
 const TOO_LONG_US: u64 = 5_000_000;
 
 const TOO_LONG: &[u8] = b"ERR A script inside a transaction runs for five seconds at most";
-/// Memory that the Lua program of a script may have, bytes.
-const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
 
 const STOPPING: &[u8] = b"ERR The server is shutting down";
 const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
@@ -40,6 +35,8 @@ const NOT_ATOMIC: CmdError = CmdError::text(
 pub(crate) struct ScriptRun {
     engine: Arc<Engine>,
     script: Arc<Script>,
+    /// The command that runs it.
+    command: usize,
     pool: Rc<VmPool>,
     /// `None` once it was given back.
     vm: Option<Vm>,
@@ -52,6 +49,8 @@ pub(crate) struct ScriptRun {
     now: i64,
     began_us: u64,
     suspended: Option<Arc<Suspended>>,
+    /// It calls a command for which it has to be alone, and waits for that.
+    awaits_all: bool,
     /// What it has while it is suspended.
     kept: Kept,
 }
@@ -84,7 +83,7 @@ pub(super) struct Begin {
 pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult {
     let engine = ctx.engine.clone();
     let pool = ctx.session.vms.clone();
-    let vm = pool.take(|number| options(&engine, number)).map_err(no_memory)?;
+    let vm = pool.take(memory_limit(&engine), |number| options(&engine, number)).map_err(no_memory)?;
     let needs_all = begin.script.needs_all();
     // In a cluster, the slot's lock is enough for a script of one slot. Elsewhere it must have proven that.
     let is_clustered = engine.router().is_some();
@@ -93,6 +92,7 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
         || needs_all.unwrap_or(!is_clustered)
         || (is_clustered && begin.keys.is_empty() && needs_all != Some(false));
     let run = Box::new(ScriptRun {
+        command: ctx.command.index,
         script: begin.script,
         pool,
         vm: Some(vm),
@@ -104,6 +104,7 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
         now: ctx.now,
         began_us: engine.clock.monotonic_us(),
         suspended: None,
+        awaits_all: false,
         kept: Kept::Nothing,
         engine,
     });
@@ -114,9 +115,15 @@ fn no_memory(_: std::io::Error) -> CmdError {
     CmdError::text("ERR There is no memory for another script")
 }
 
+/// Memory that the Lua program of a script may have, bytes.
+fn memory_limit(engine: &Engine) -> usize {
+    usize::try_from(engine.config.memory(ids::SCRIPT_MEMORY_LIMIT)).unwrap_or(usize::MAX)
+}
+
 fn options(engine: &Engine, number: u64) -> VmOptions {
     VmOptions {
-        memory_limit: MEMORY_LIMIT,
+        memory_limit: memory_limit(engine),
+        meter: engine.scripts.machine_bytes.clone(),
         version: engine.config.string(ids::SERVER_VERSION_ANNOUNCED).to_string(),
         random: (number > 1).then(|| engine.state.seed()),
     }
@@ -151,7 +158,12 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
             run.abandon();
             start_alone(ctx, run)
         }
-        Driven::NeedsAll => run.upgrade(ctx, locked),
+        Driven::NeedsAll => {
+            run.await_all();
+            run.kept = Kept::Slots(locked.keep(&engine.keyspace));
+            engine.barrier.suspend();
+            Ok(run.suspend())
+        }
     }
 }
 
@@ -192,7 +204,7 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
 /// It cannot: Redis's text.
 pub(super) fn check(ctx: &SessionCtx<'_, '_>, script: &Script) -> Result<(), CmdError> {
     let pool = &ctx.session.vms;
-    let mut vm = pool.take(|number| options(ctx.engine, number)).map_err(no_memory)?;
+    let mut vm = pool.take(memory_limit(ctx.engine), |number| options(ctx.engine, number)).map_err(no_memory)?;
     let checked = vm.check(script).map_err(|message| compile_error(&message));
     pool.put(vm);
     checked
@@ -238,6 +250,7 @@ impl ScriptRun {
             locked,
             unit: &mut self.unit,
             state: &mut self.state,
+            keys: self.keys.view(),
             now: self.now,
         };
         let driven = loop {
@@ -245,7 +258,10 @@ impl ScriptRun {
                 Turn::Done => break Driven::Done,
                 Turn::Call => match call(&mut scene, &mut vm) {
                     Ok(()) => {}
-                    Err(NotCalled::Refused(problem)) => vm.refuse(problem.as_bytes()),
+                    Err(NotCalled::Refused(problem)) => {
+                        engine.stats.count_error(problem.code());
+                        vm.refuse(problem.as_bytes());
+                    }
                     Err(NotCalled::NeedsAll) => break Driven::NeedsAll,
                 },
                 Turn::Log => log(&engine, &vm),
@@ -274,34 +290,42 @@ impl ScriptRun {
         driven
     }
 
-    /// The script has written under its locks, and needs more: it becomes alone where it is.
-    fn upgrade(self: Box<Self>, ctx: &mut SessionCtx<'_, '_>, locked: Locked<'_>) -> SessionResult {
-        let (mut run, mut locked) = (Some(self), Some(locked));
-        for _ in 0..UPGRADES {
-            let (session, reply) = (&mut *ctx.session, &mut ctx.reply);
-            let ran = ctx.pass.try_exclusive(|pass| {
-                // Nobody runs, so nobody takes the slots in between.
-                locked = None;
-                let mut run = run.take()?;
-                if let Driven::Paused = run.drive(session, pass, None, true, Some(Turn::Call)) {
-                    run.kept = Kept::All;
-                    run.engine.barrier.reserve();
-                    return Some(run.suspend());
-                }
-                run.script.note_needs_all(true);
-                Some(run.answer(session, reply))
-            });
-            if let Ok(Some(handled)) = ran {
-                return Ok(handled);
-            }
-        }
-        let (Some(mut run), Some(mut locked)) = (run, locked) else { return Ok(Handled::Done) };
-        if let Some(vm) = &mut run.vm {
+    /// The script needs more than its locks cover, and cannot begin again: it waits until it is alone, unless another
+    /// one does, too.
+    fn await_all(&mut self) {
+        if self.awaits_all || !self.engine.scripts.is_awaited.swap(true, Ordering::AcqRel) {
+            self.awaits_all = true;
+        } else if let Some(vm) = &mut self.vm {
             vm.refuse(NOT_ATOMIC.as_bytes());
         }
-        run.drive(ctx.session, ctx.pass, Some(&mut locked), false, None);
-        drop(locked);
-        Ok(run.answer(ctx.session, &mut ctx.reply))
+    }
+
+    /// Makes it alone, if nobody else runs, and runs it on.
+    fn become_alone(&mut self, session: &mut Session, pass: &mut Pass<'_>, locked: Locked<'_>) -> Driven {
+        let engine = self.engine.clone();
+        let mut locked = Some(locked);
+        let ran = pass.try_exclusive_suspended(|pass| {
+            // Nobody runs, so nobody takes the slots in between.
+            locked = None;
+            self.script.note_needs_all(true);
+            self.stop_awaiting();
+            let driven = self.drive(session, pass, None, true, Some(Turn::Call));
+            if let Driven::Paused = driven {
+                self.kept = Kept::All;
+                engine.barrier.reserve();
+            }
+            driven
+        });
+        if let Some(locked) = locked {
+            self.kept = Kept::Slots(locked.keep(&engine.keyspace));
+        }
+        ran.unwrap_or(Driven::Paused)
+    }
+
+    fn stop_awaiting(&mut self) {
+        if std::mem::take(&mut self.awaits_all) {
+            self.engine.scripts.is_awaited.store(false, Ordering::Release);
+        }
     }
 
     fn suspend(mut self: Box<Self>) -> Handled {
@@ -318,9 +342,17 @@ impl ScriptRun {
     }
 
     fn write_result(&mut self, out: &mut Vec<u8>, protocol: Protocol) {
-        if let Some(mut vm) = self.vm.take() {
-            vm.write_result(&self.script, out, protocol);
-            self.pool.put(vm);
+        let Some(mut vm) = self.vm.take() else { return };
+        let start = out.len();
+        let is_counted = vm.write_result(&self.script, out, protocol);
+        self.pool.put(vm);
+        if let Some(message) = out[start..].strip_prefix(b"-") {
+            let stats = &self.engine.stats;
+            stats.command(self.command).failed.fetch_add(1, Ordering::Relaxed);
+            if !is_counted {
+                let code = message.split(|byte| matches!(byte, b' ' | b'\r')).next().unwrap_or_default();
+                stats.count_error(&String::from_utf8_lossy(code));
+            }
         }
     }
 
@@ -395,10 +427,17 @@ impl Continued for ScriptRun {
                     return Some(self);
                 };
                 let mut locked = kept.take_back(&engine.keyspace);
+                if self.awaits_all {
+                    if let Driven::Paused = self.become_alone(session, &mut pass, locked) {
+                        return Some(self);
+                    }
+                    self.finish(session, out, protocol);
+                    return None;
+                }
                 let driven = self.drive(session, &mut pass, Some(&mut locked), true, None);
                 if !matches!(driven, Driven::Done) {
-                    if let (Driven::NeedsAll, Some(vm)) = (driven, &mut self.vm) {
-                        vm.refuse(NOT_ATOMIC.as_bytes());
+                    if let Driven::NeedsAll = driven {
+                        self.await_all();
                     }
                     self.kept = Kept::Slots(locked.keep(&engine.keyspace));
                     return Some(self);
@@ -426,6 +465,7 @@ impl Continued for ScriptRun {
 impl Drop for ScriptRun {
     fn drop(&mut self) {
         // The node ends, or the client was killed; or the script never ran.
+        self.stop_awaiting();
         self.abandon();
         if let Some(vm) = self.vm.take() {
             self.pool.put(vm);

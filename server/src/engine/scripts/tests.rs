@@ -100,12 +100,46 @@ fn a_script_that_turns_out_to_need_more_begins_again_or_becomes_alone() {
     assert_eq!(needs_all(&bench, again), Some(true));
     let later = "redis.call('incr',KEYS[1]) if ARGV[1]=='1' then return redis.call('incr','other') end return 0";
     assert_eq!(eval(&mut bench, later, "1 k 0").0, ":0");
-    let (reply, propagated) = eval(&mut bench, later, "1 k 1");
-    assert_eq!(
-        (reply.as_str(), propagated),
-        (":2", ["MULTI", "incr k", "incr other", "EXEC"].map(String::from).to_vec())
-    );
+    bench.propagated();
+    let mut client = bench.connect();
+    let run = suspended(&bench, &mut client, &["EVAL", later, "1", "k", "1"]);
+    assert_eq!(go_on(&bench, &mut client, run), ":2\r\n");
+    assert_eq!(bench.propagated(), ["MULTI", "incr k", "incr other", "EXEC"]);
     assert_eq!(needs_all(&bench, later), Some(true));
+}
+
+/// A script that declares a key, takes a while if it is told to, and then uses another one.
+const WANTS_MORE: &str = "redis.call('incr',KEYS[1]) if ARGV[1]=='1' then local t=os.clock() while os.clock()-t<0.05 do \
+                          end return redis.call('incr','more') end return 0";
+
+#[test]
+fn a_suspended_script_becomes_alone_where_it_is() {
+    let mut bench = Bench::new();
+    assert_eq!(eval(&mut bench, WANTS_MORE, "1 k 0").0, ":0");
+    let mut client = bench.connect();
+    let run = suspended(&bench, &mut client, &["EVAL", WANTS_MORE, "1", "k", "1"]);
+    assert_eq!(needs_all(&bench, WANTS_MORE), Some(false));
+    assert_eq!(go_on(&bench, &mut client, run), ":1\r\n");
+    assert_eq!(needs_all(&bench, WANTS_MORE), Some(true));
+    assert_eq!(bench.run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+    assert_eq!(bench.run("FLUSHALL"), "+OK");
+}
+
+#[test]
+fn of_two_suspended_scripts_that_need_more_one_gets_it() {
+    let mut bench = Bench::new();
+    assert_eq!(eval(&mut bench, WANTS_MORE, "1 k 0").0, ":0");
+    let (mut one, mut two) = (bench.connect(), bench.connect());
+    let first = suspended(&bench, &mut one, &["EVAL", WANTS_MORE, "1", "k", "1"]);
+    let second = suspended(&bench, &mut two, &["EVAL", WANTS_MORE, "1", "l", "1"]);
+    let wait = || std::thread::sleep(Duration::from_millis(60));
+    // Both have used up their time, and call the command now.
+    wait();
+    let mut out = Vec::new();
+    let first = first.go_on(&mut one.session, &mut out).expect("the other is suspended");
+    assert!(go_on(&bench, &mut two, second).starts_with("-ERR Script accessed what it does not declare"));
+    assert_eq!(go_on(&bench, &mut one, first), ":1\r\n");
+    assert_eq!(bench.run("MGET k l more"), "*3\r\n$1\r\n2\r\n$1\r\n1\r\n$1\r\n1");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::config::ids;
 use crate::engine::Engine;
 use crate::engine::info::samples::Metric;
 use crate::engine::info::{InfoSource, InfoWriter};
+use crate::engine::scripts::ScriptMemory;
 use crate::runtime::process::{Memory, Process};
 use crate::session::client::subscriptions::Kind;
 use crate::session::client::{ClientHandle, ClientKind};
@@ -93,6 +94,10 @@ impl<'a> Facts<'a> {
         for (name, value) in table {
             out.field(name, value(self));
         }
+    }
+
+    fn scripts(&self) -> ScriptMemory {
+        self.engine.scripts.memory()
     }
 
     fn cluster_enabled(&self) -> bool {
@@ -235,19 +240,19 @@ pub(super) static MEMORY: &[Field] = &[
     ("allocator_resident", |facts| Value::bytes(facts.memory.resident)),
     ("total_system_memory", |_| Value::bytes(Process::system_memory())),
     ("total_system_memory_human", |_| Value::human(Process::system_memory())),
-    ("used_memory_lua", zero),
-    ("used_memory_vm_eval", zero),
-    ("used_memory_lua_human", |_| Value::human(0)),
-    ("used_memory_scripts_eval", zero),
-    ("number_of_cached_scripts", zero),
+    ("used_memory_lua", |facts| Value::bytes(facts.scripts().machine_bytes)),
+    ("used_memory_vm_eval", |facts| Value::bytes(facts.scripts().machine_bytes)),
+    ("used_memory_lua_human", |facts| Value::human(facts.scripts().machine_bytes)),
+    ("used_memory_scripts_eval", |facts| Value::bytes(facts.scripts().script_bytes)),
+    ("number_of_cached_scripts", |facts| Value::bytes(facts.scripts().scripts)),
     ("number_of_functions", zero),
     ("number_of_libraries", zero),
     ("used_memory_vm_functions", zero),
-    ("used_memory_vm_total", zero),
-    ("used_memory_vm_total_human", |_| Value::human(0)),
+    ("used_memory_vm_total", |facts| Value::bytes(facts.scripts().machine_bytes)),
+    ("used_memory_vm_total_human", |facts| Value::human(facts.scripts().machine_bytes)),
     ("used_memory_functions", zero),
-    ("used_memory_scripts", zero),
-    ("used_memory_scripts_human", |_| Value::human(0)),
+    ("used_memory_scripts", |facts| Value::bytes(facts.scripts().script_bytes)),
+    ("used_memory_scripts_human", |facts| Value::human(facts.scripts().script_bytes)),
     ("maxmemory", |facts| Value::bytes(facts.engine.config.memory(ids::MAXMEMORY))),
     ("maxmemory_human", |facts| Value::human(facts.engine.config.memory(ids::MAXMEMORY))),
     ("maxmemory_policy", |facts| Value::text(facts.engine.config.choice(ids::MAXMEMORY_POLICY))),

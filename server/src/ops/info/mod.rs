@@ -5,7 +5,7 @@
 //! (commandstats, errorstats, keyspace: [`lists`]); or it belongs to a subsystem above the engine (persistence,
 //! replication), which registers as an [`InfoSource`](crate::engine::info::InfoSource).
 //!
-//! A field whose mechanism slotd does not have (scripts, modules, defragmentation) is zero. CPU time is that of the
+//! A field whose mechanism slotd does not have (modules, defragmentation) is zero. CPU time is that of the
 //! process, which its nodes share; memory is attributed to each node ([`crate::runtime::share`]).
 
 mod fields;

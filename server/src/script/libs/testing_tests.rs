@@ -31,7 +31,7 @@ end
 
 /// Runs a script, which is stopped when it was asked to pause so often. Returns its reply, and how often it was.
 pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
-    let options = VmOptions { memory_limit: MEMORY, version: "7.2.4".to_owned(), random: None };
+    let options = VmOptions { memory_limit: MEMORY, version: "7.2.4".to_owned(), ..VmOptions::default() };
     let mut vm = Vm::new(&options).expect("there is memory");
     let script = Script::new(source.as_bytes()).expect("its first line is right");
     let none = OwnedArgs::from_slices::<&str>(&[]);

@@ -25,6 +25,11 @@ impl Memory {
         Self { used: Cell::new(0), limit: Cell::new(limit), host: Cell::new(0) }
     }
 
+    /// Sets the limit.
+    pub(in crate::script) fn set_limit(&self, limit: usize) {
+        self.limit.set(limit);
+    }
+
     /// Bytes in use.
     pub(in crate::script) fn used(&self) -> usize {
         self.used.get()

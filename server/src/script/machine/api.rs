@@ -64,6 +64,8 @@ fn pcall(frame: &Frame<'_>) -> Returns {
         Ok(()) => {
             convert::push_reply(frame)?;
         }
+        // A refusal is on top.
+        Err(Failure::Raised) => {}
         Err(Failure::Redis(text)) => {
             check_end(frame)?;
             push_error_table(frame.state, &text);
@@ -86,7 +88,10 @@ fn invoke(frame: &Frame<'_>, turn: Turn) -> Result<(), Failure> {
     frame.shared.hand_over(turn);
     frame.state.set_top(0);
     check_end(frame)?;
-    frame.shared.refusal.take().map_or(Ok(()), |text| Err(Failure::Redis(text)))
+    let Some(text) = frame.shared.refusal.take() else { return Ok(()) };
+    push_error_table(frame.state, &text);
+    convert::mark_counted(frame.state);
+    Err(Failure::Raised)
 }
 
 /// Collects the arguments as the words of a command.
@@ -142,22 +147,26 @@ fn sha1hex(frame: &Frame<'_>) -> Returns {
 }
 
 fn error_reply(frame: &Frame<'_>) -> Returns {
-    let (1, Some(text)) = (frame.state.top(), frame.state.bytes(1)) else {
-        return Err(Failure::Redis(b"ERR wrong number or type of arguments".to_vec()));
-    };
-    // A text with a dash in front has a code of its own.
-    let message = match text.strip_prefix(b"-") {
-        Some(text) => text.to_vec(),
-        None => [b"ERR ", text].concat(),
-    };
+    let Some(text) = only_text(frame) else { return Ok(1) };
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    // The first of several words is a code.
+    let message = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
     push_error_table(frame.state, &message);
     Ok(1)
 }
 
+/// The only argument, a string. Otherwise an error is pushed, which is returned and not raised.
+fn only_text<'f>(frame: &'f Frame<'_>) -> Option<&'f [u8]> {
+    let state = frame.state;
+    if state.top() == 1 && state.kind(1) == Kind::String {
+        return state.bytes(1);
+    }
+    push_error_table(state, b"ERR wrong number or type of arguments");
+    None
+}
+
 fn status_reply(frame: &Frame<'_>) -> Returns {
-    let (1, Some(text)) = (frame.state.top(), frame.state.bytes(1)) else {
-        return Err(Failure::Redis(b"ERR wrong number or type of arguments".to_vec()));
-    };
+    let Some(text) = only_text(frame) else { return Ok(1) };
     frame.state.push_table(0, 1);
     frame.state.push_bytes(text);
     frame.state.set_field(-2, b"ok");
@@ -208,7 +217,7 @@ fn debug(_: &Frame<'_>) -> Returns {
 fn acl_check_cmd(frame: &Frame<'_>) -> Returns {
     let count = frame.state.top();
     if count == 0 {
-        let text = b"ERR Please specify at least one argument for this redis.acl_check_cmd() call";
+        let text = b"ERR Please specify at least one argument for this redis lib call";
         return Err(Failure::Redis(text.to_vec()));
     }
     let for_call = |failure| match failure {

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
@@ -31,10 +33,12 @@ const INSTRUCTIONS: c_int = 10_000;
 const COMPILED: usize = 1000;
 
 /// How a machine is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct VmOptions {
     /// Memory that its scripts may have, bytes.
     pub memory_limit: usize,
+    /// Where its bytes are counted.
+    pub meter: Arc<AtomicI64>,
     /// What `redis.REDIS_VERSION` says.
     pub version: String,
     /// Where `math.random` begins, unless it is where it does in Redis.
@@ -51,6 +55,9 @@ pub(crate) struct Vm {
     /// Compiled scripts.
     compiled: HashMap<Sha, i32>,
     is_running: bool,
+    meter: Arc<AtomicI64>,
+    /// Its bytes that are counted there.
+    counted: i64,
 }
 
 impl Vm {
@@ -83,7 +90,18 @@ impl Vm {
                 yielder.suspend(Turn::Done);
             }
         });
-        Ok(Self { coroutine: Some(coroutine), state, shared, sandbox, compiled: HashMap::new(), is_running: false })
+        let mut vm = Self {
+            coroutine: Some(coroutine),
+            state,
+            shared,
+            sandbox,
+            compiled: HashMap::new(),
+            is_running: false,
+            meter: options.meter.clone(),
+            counted: 0,
+        };
+        vm.count();
+        Ok(vm)
     }
 
     /// Whether this source can be compiled.
@@ -188,8 +206,9 @@ impl Vm {
         self.shared.repl.get()
     }
 
-    /// Writes the result of the script that has ended as a reply.
-    pub(crate) fn write_result(&mut self, script: &Script, out: &mut Vec<u8>, protocol: Protocol) {
+    /// Writes the result of the script that has ended as a reply. `true`: it is an error that INFO has counted already.
+    pub(crate) fn write_result(&mut self, script: &Script, out: &mut Vec<u8>, protocol: Protocol) -> bool {
+        let is_counted = convert::is_counted(self.state);
         let frame = Frame { state: self.state, shared: &self.shared };
         if self.shared.failed.get() {
             convert::write_failure(frame, script, out);
@@ -197,11 +216,27 @@ impl Vm {
             convert::write_value(frame, out, protocol);
         }
         self.state.set_top(0);
+        is_counted
     }
 
     /// Whether a script has begun and not ended.
     pub(crate) fn is_running(&self) -> bool {
         self.is_running
+    }
+
+    /// What its scripts may have from now on, bytes.
+    pub(crate) fn limit_memory(&mut self, bytes: usize) {
+        self.shared.memory.set_limit(bytes);
+    }
+
+    /// Counts its bytes where its node asks for them.
+    pub(crate) fn count(&mut self) {
+        self.count_as(self.memory() as i64);
+    }
+
+    fn count_as(&mut self, bytes: i64) {
+        self.meter.fetch_add(bytes - self.counted, Ordering::Relaxed);
+        self.counted = bytes;
     }
 
     /// Bytes that Lua has.
@@ -212,6 +247,7 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        self.count_as(0);
         // A script in its midst is ended first: its stack has frames of Lua, which cannot be unwound.
         while self.is_running {
             self.stop(b"ERR the server is going away");

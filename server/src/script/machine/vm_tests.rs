@@ -9,7 +9,7 @@ use crate::script::source::Script;
 
 /// Runs a script. Its commands are answered with what `answer` writes; after `pauses` it is stopped.
 fn run_with(source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>), pauses: usize) -> String {
-    let options = VmOptions { memory_limit: 64 << 20, version: "7.2.4".to_owned(), random: None };
+    let options = VmOptions { memory_limit: 64 << 20, version: "7.2.4".to_owned(), ..VmOptions::default() };
     let mut vm = Vm::new(&options).expect("there is memory");
     run_on(&mut vm, source, answer, pauses)
 }
@@ -54,7 +54,7 @@ fn run_within(memory_limit: usize, source: &str) -> String {
         reply.array(words.len());
         words.iter().for_each(|word| reply.bulk(word));
     };
-    let options = VmOptions { memory_limit, version: "7.2.4".to_owned(), random: None };
+    let options = VmOptions { memory_limit, version: "7.2.4".to_owned(), ..VmOptions::default() };
     let mut vm = Vm::new(&options).expect("there is memory");
     run_on(&mut vm, source, echo, 1000)
 }
@@ -180,7 +180,7 @@ fn a_script_cannot_take_more_memory_than_it_may() {
 
 #[test]
 fn a_machine_is_as_new_after_each_script() {
-    let options = VmOptions { memory_limit: 64 << 20, version: "7.2.4".to_owned(), random: None };
+    let options = VmOptions { memory_limit: 64 << 20, version: "7.2.4".to_owned(), ..VmOptions::default() };
     let mut vm = Vm::new(&options).expect("there is memory");
     let echo = |_: &[Vec<u8>], reply: &mut Reply<'_>| reply.ok();
     run_on(&mut vm, "redis.setresp(3) redis.set_repl(0) error('x')", echo, 0);

@@ -1,0 +1,187 @@
+//! A script that loops stops its slot, and nothing else.
+//!
+//! It is played on one node, in a cluster of six processes and in one of six nodes in one process, with a node timeout
+//! of a second. The script's slot answers `BUSY`; other slots of its node, and the other nodes, answer at once. It is
+//! killed from a connection of its own worker. Once it has written it cannot be killed, and SHUTDOWN NOSAVE ends its
+//! node all the same. In a cluster nobody suspects the node, and epochs and roles are the same as before.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use integration::client::Client;
+use integration::cluster::{ClusterSpec, NodeLine, parse_nodes};
+use integration::node::{Node, NodeSpec};
+use integration::one_process::{OneProcess, TestDir};
+use integration::oracle::{Binary, slotd_is_stock};
+use integration::resp::Value;
+use integration::wait::{secs, wait_until};
+
+/// Loops if it is told to; with a key of which it has written before.
+const LOOP: &str = "if ARGV[1]=='loop' then while true do end end return redis.call('incr',KEYS[1])";
+const WRITES_AND_LOOPS: &str =
+    "redis.call('incr',KEYS[1]) if ARGV[1]=='loop' then while true do end end return redis.call('get',KEYS[1])";
+/// How long the script loops in a cluster: several node timeouts.
+const LONG: Duration = secs(5);
+/// The limit for a reply that does not wait for the script, on a machine that does other things too.
+const SOON: Duration = secs(1);
+/// The script's key, and another one of its node.
+const KEY: &str = "{bar}key";
+const OTHER: &str = "bar:other";
+const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+const KILLED: &str = "ERR Script killed by user with SCRIPT KILL...";
+
+fn eval(client: &mut Client, script: &str, key: &str, arg: &str) -> Value {
+    client.call(&["EVAL", script, "1", key, arg])
+}
+
+/// Starts a script that loops, and returns its client.
+#[track_caller]
+fn start_loop(connect: &dyn Fn() -> Client, script: &str) -> Client {
+    // The first time a script is alone in its node, if that is no cluster.
+    assert!(!eval(&mut connect(), script, KEY, "x").is_error());
+    let mut client = connect();
+    client.send(&["EVAL", script, "1", KEY, "loop"]).expect("it is sent");
+    wait_until("the script to run", secs(20), || connect().cmd(&format!("GET {KEY}")).text() == BUSY);
+    client
+}
+
+/// Asks for something that does not depend on the script.
+#[track_caller]
+fn answers(client: &mut Client, line: &str) -> Value {
+    let asked = Instant::now();
+    let reply = client.cmd(line);
+    assert!(!reply.is_error(), "{line}: {reply:?}");
+    assert!(asked.elapsed() < SOON, "{line} took {:?}", asked.elapsed());
+    reply
+}
+
+/// The node of the script: its slot is busy, others are served, and it can be killed.
+#[track_caller]
+fn other_slots_are_served(connect: &dyn Fn() -> Client) {
+    connect().ok("CONFIG SET busy-reply-threshold 100");
+    let mut looping = start_loop(connect, LOOP);
+    let mut client = connect();
+    assert_eq!(client.cmd(&format!("INCR {KEY}")).text(), BUSY);
+    assert_eq!(client.cmd(&format!("EVAL return(1) 1 {KEY}")).text(), BUSY);
+    let began = Instant::now();
+    while began.elapsed() < LONG {
+        answers(&mut client, &format!("SET {OTHER} v"));
+        answers(&mut client, &format!("GET {OTHER}"));
+        answers(&mut client, "PING");
+        answers(&mut client, "INFO");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(looping.arrived().is_none(), "it loops");
+    client.ok("SCRIPT KILL");
+    let reply = looping.reply(secs(5)).expect("it is killed").text();
+    assert!(reply.starts_with(KILLED), "{reply}");
+    assert_eq!(client.cmd("SCRIPT KILL").text(), "NOTBUSY No scripts in execution right now.");
+    assert_eq!(client.cmd(&format!("GET {KEY}")).text(), "1");
+    // A client that goes leaves its script running.
+    drop(start_loop(connect, LOOP));
+    assert_eq!(client.cmd(&format!("GET {KEY}")).text(), BUSY);
+    client.ok("SCRIPT KILL");
+    wait_until("the script to end", secs(20), || client.cmd(&format!("GET {KEY}")).text() == "2");
+}
+
+/// A script that has written can only be ended with its node.
+#[track_caller]
+fn a_script_that_has_written_ends_with_its_node(connect: &dyn Fn() -> Client) {
+    connect().ok("CONFIG SET busy-reply-threshold 100");
+    let _looping = start_loop(connect, WRITES_AND_LOOPS);
+    let mut client = connect();
+    let reply = client.cmd("SCRIPT KILL").text();
+    assert!(reply.starts_with("UNKILLABLE Sorry the script already executed write commands"), "{reply}");
+    assert_eq!(client.cmd(&format!("GET {KEY}")).text(), BUSY);
+    answers(&mut client, &format!("SET {OTHER} v"));
+    client.send(&["SHUTDOWN", "NOSAVE"]).expect("it is sent");
+    client.expect_close(secs(20));
+}
+
+#[test]
+fn one_node_serves_its_other_slots() {
+    if slotd_is_stock() {
+        return;
+    }
+    let mut node = NodeSpec::new(Binary::Slotd).start();
+    other_slots_are_served(&|| node.client());
+    a_script_that_has_written_ends_with_its_node(&|| node.client());
+    node.wait_end(secs(20));
+}
+
+#[test]
+fn a_script_that_is_alone_is_ended_with_its_node() {
+    if slotd_is_stock() {
+        return;
+    }
+    let mut node = NodeSpec::new(Binary::Slotd).with("busy-reply-threshold", "100").start();
+    let mut looping = node.client();
+    looping.send(&["EVAL", "while true do end", "0"]).expect("it is sent");
+    let mut client = node.client();
+    wait_until("the script to run", secs(20), || client.cmd("GET k").text() == BUSY);
+    // As in Redis, what makes no sense before the script has ended is refused, and the rest is answered.
+    for line in ["MULTI", "AUTH x", "HELLO 3", "SCRIPT KILL"] {
+        let reply = node.client().cmd(line);
+        assert_ne!(reply.text(), BUSY, "{line}");
+    }
+    assert!(looping.reply(secs(5)).expect("it is killed").text().starts_with(KILLED));
+    let mut looping = node.client();
+    looping.send(&["EVAL", "redis.call('set','k',1) while true do end", "0"]).expect("it is sent");
+    let mut client = node.client();
+    wait_until("the script to run", secs(20), || client.cmd("GET k").text() == BUSY);
+    client.send(&["SHUTDOWN", "NOSAVE"]).expect("it is sent");
+    client.expect_close(secs(20));
+    node.wait_end(secs(20));
+}
+
+/// What each node thinks of all nodes.
+fn order(connect: &dyn Fn(usize) -> Client) -> Vec<Vec<String>> {
+    let shown = |line: &NodeLine| format!("{} {} {:?} {}", line.id, line.is_primary(), line.primary, line.epoch);
+    let seen = |node| {
+        let mut lines: Vec<_> = parse_nodes(&connect(node).cmd("CLUSTER NODES").text()).iter().map(shown).collect();
+        lines.sort();
+        lines
+    };
+    (0..6).map(seen).collect()
+}
+
+#[track_caller]
+fn no_node_notices(connect: &(dyn Fn(usize) -> Client + Sync)) {
+    let before = order(connect);
+    thread::scope(|scope| {
+        let script = scope.spawn(|| other_slots_are_served(&|| connect(0)));
+        let mut clients: Vec<Client> = (1..6).map(connect).collect();
+        while !script.is_finished() {
+            answers(&mut clients[0], "SET c value");
+            answers(&mut clients[1], "SET foo value");
+            for client in &mut clients {
+                let seen = parse_nodes(&answers(client, "CLUSTER NODES").text());
+                let suspect = seen.iter().find(|line| line.has("fail?") || line.has("fail"));
+                assert!(suspect.is_none(), "{suspect:?} is suspected");
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        script.join().expect("the script's node serves");
+    });
+    assert_eq!(order(connect), before, "epochs and roles");
+}
+
+#[test]
+fn six_processes_do_not_notice_a_script_that_loops() {
+    if slotd_is_stock() {
+        return;
+    }
+    let cluster = ClusterSpec::new(3, 1).node_timeout_ms(1000).create();
+    let ports: Vec<u16> = cluster.nodes.iter().map(Node::port).collect();
+    no_node_notices(&|node| Client::connect(ports[node]).expect("the node accepts"));
+}
+
+#[test]
+fn six_nodes_of_one_process_do_not_notice_a_script_that_loops() {
+    if slotd_is_stock() {
+        return;
+    }
+    let temporary = TestDir::new();
+    let cluster = OneProcess::start(&temporary, &["--cluster-node-timeout", "1000"]);
+    no_node_notices(&|node| Client::connect(cluster.ports[node]).expect("the node accepts"));
+}
