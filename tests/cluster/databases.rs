@@ -5,6 +5,8 @@
 //! `tests/compat/cluster_databases.rs`.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};
@@ -348,10 +350,19 @@ fn replicas_have_every_database_and_serve_it_after_a_failover_and_a_restart() {
     let (mut cluster, keys) = filled();
     let replica = cluster.replicas_of(0)[0];
     wait_until("the replica to have it all", secs(20), || sizes(&cluster.nodes[0]) == sizes(&cluster.nodes[replica]));
-    let mut reader = cluster.connect(replica);
+    let (mut writer, mut reader) = (cluster.connect(0), cluster.connect(replica));
     reader.ok("READONLY");
-    reader.ok("SELECT 7");
-    assert!(reader.cmd("DBSIZE").int() > 0);
+    for client in [&mut writer, &mut reader] {
+        client.ok("SELECT 7");
+    }
+    let (bar, timed) = (cluster.owner_of(5061), "SET bar v PX 100");
+    assert_eq!(bar, 0);
+    let before = reader.cmd("DBSIZE").int();
+    assert!(before > 0);
+    writer.ok(timed);
+    wait_until("the key to expire at both", secs(10), || {
+        writer.cmd("DBSIZE").int() == before && reader.cmd("DBSIZE").int() == before
+    });
     // A full sync as well as the stream.
     cluster.nodes[replica].client().ok("DEBUG RELOAD");
     cluster.nodes[0].kill();
@@ -400,9 +411,112 @@ fn a_replica_with_fewer_databases_does_not_take_what_it_has_no_place_for() {
     wait_until("the link", secs(20), || replica.info("master_link_status") == "up");
     set(&mut client, &[(0, "k"), (3, "k")]);
     wait_until("the keys", secs(20), || sizes(&replica) == "0:1 3:1");
-    set(&mut client, &[(8, "k8"), (1, "k1")]);
+    // What comes before it in the same transaction is not applied either.
+    for line in ["MULTI", "SET {k}0 v", "SELECT 8", "SET {k}8 v", "EXEC", "SET {k}9 v", "SELECT 1", "SET {k}1 v"] {
+        assert!(!client.cmd(line).is_error(), "{line}");
+    }
     wait_until("the link to break off", secs(20), || replica.info("master_link_status") == "down");
+    wait_until("it to be told", secs(20), || {
+        replica.log().contains("== CRITICAL == The master writes to database 8, and this server has 4")
+    });
     assert_eq!(sizes(&replica), "0:1 3:1");
+}
+
+/// Moves a slot with its keys in all databases, as `valkey-cli --cluster reshard` does.
+fn move_slot(slot: u16, from: &Node, to: &Node) {
+    let (from_id, to_id) = (id(from), id(to));
+    to.client().ok(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
+    from.client().ok(&format!("CLUSTER SETSLOT {slot} MIGRATING {to_id}"));
+    let mut client = from.client();
+    for db in 0..16 {
+        client.ok(&format!("SELECT {db}"));
+        loop {
+            let keys = client.cmd(&format!("CLUSTER GETKEYSINSLOT {slot} 2"));
+            let names: Vec<String> = keys.items().iter().map(Value::text).collect();
+            if names.is_empty() {
+                break;
+            }
+            let line = format!("MIGRATE 127.0.0.1 {} \"\" {db} 5000 KEYS {}", to.port(), names.join(" "));
+            assert!(["OK", "NOKEY"].contains(&client.cmd(&line).text().as_str()), "{line}");
+        }
+    }
+    to.client().ok(&format!("CLUSTER SETSLOT {slot} NODE {to_id}"));
+    from.client().ok(&format!("CLUSTER SETSLOT {slot} NODE {to_id}"));
+}
+
+/// Counts keys of one slot up in several databases, directly and in transactions that select, wherever the slot is.
+/// Returns how far it has counted.
+fn count_up(ports: [u16; 2], databases: &[usize], over: &AtomicBool) -> Vec<i64> {
+    let links = |port: &u16| (Client::connect(*port).expect("it runs"), Client::connect(*port).expect("it runs"));
+    let mut links: Vec<(Client, Client)> = ports.iter().map(links).collect();
+    let mut counts = vec![0; databases.len()];
+    let (mut at, mut asking, mut turn) = (0, false, 0);
+    while !over.load(Ordering::Relaxed) {
+        let which = turn / 2 % databases.len();
+        let (db, key) = (databases[which], format!("{{k}}{}", turn % 5));
+        let (plain, selecting) = &mut links[at];
+        let reply = if turn % 2 == 0 || asking {
+            plain.ok(&format!("SELECT {db}"));
+            if asking {
+                plain.ok("ASKING");
+            }
+            plain.cmd(&format!("INCR {key}"))
+        } else {
+            selecting.ok("SELECT 15");
+            selecting.ok("MULTI");
+            selecting.cmd(&format!("SELECT {db}"));
+            match selecting.cmd(&format!("INCR {key}")) {
+                refused @ Value::Error(_) => {
+                    selecting.ok("DISCARD");
+                    refused
+                }
+                _ => match selecting.cmd("EXEC") {
+                    Value::Array(mut replies) => replies.remove(1),
+                    refused => refused,
+                },
+            }
+        };
+        asking = false;
+        match &reply {
+            Value::Int(_) => {
+                counts[which] += 1;
+                turn += 1;
+            }
+            Value::Error(text) if text.starts_with("ASK ") || text.starts_with("MOVED ") => {
+                asking = text.starts_with("ASK ");
+                at = ports.iter().position(|port| text.ends_with(&format!(":{port}"))).expect("one of the two");
+            }
+            other => assert_eq!(brief(other), "TRYAGAIN"),
+        }
+    }
+    counts
+}
+
+#[test]
+fn no_write_to_any_database_is_lost_while_its_slot_moves() {
+    if slotd_is_stock() {
+        return;
+    }
+    let pair = Pair::new(Binary::Slotd);
+    let (ports, databases) = ([pair.source.port(), pair.target.port()], [0, 1, 6, 15]);
+    let over = AtomicBool::new(false);
+    let counts = thread::scope(|scope| {
+        let writer = scope.spawn(|| count_up(ports, &databases, &over));
+        for _ in 0..10 {
+            move_slot(SLOT, &pair.source, &pair.target);
+            move_slot(SLOT, &pair.target, &pair.source);
+        }
+        over.store(true, Ordering::Relaxed);
+        writer.join().expect("every reply is one that a client understands")
+    });
+    let mut client = pair.source.client();
+    for (db, count) in databases.iter().zip(counts) {
+        client.ok(&format!("SELECT {db}"));
+        let sum: i64 = (0..5).map(|n| client.cmd(&format!("GET {{k}}{n}")).text().parse().unwrap_or(0)).sum();
+        assert_eq!(sum, count, "database {db}");
+        assert!(count > 10, "database {db}: {count}");
+    }
+    assert_eq!(sizes(&pair.target), "");
 }
 
 fn all_keys_are_resharded(cli: Cli) {
