@@ -2,6 +2,8 @@
 
 pub use crate::base::rng::Rng;
 pub use crate::persistence::rdb_loader::{LoadError, Loader, Record};
+/// Scripts that run without a node.
+pub use crate::script::Alone as Script;
 pub use crate::store::payload::digest::Digest;
 pub use crate::store::payload::{PayloadLimits, dump, restore};
 pub use crate::store::types::hash::{Hash, HashLimits};

@@ -10,6 +10,7 @@
 //!
 //! Rank 2. Redis: script_lua.c, eval.c.
 
+mod alone;
 mod convert;
 mod libs;
 mod lua;
@@ -18,6 +19,7 @@ mod pool;
 mod source;
 mod words;
 
+pub use alone::Alone;
 pub(crate) use lua::Turn;
 pub(crate) use machine::{Vm, VmOptions};
 pub(crate) use pool::VmPool;

@@ -1,0 +1,68 @@
+//! Scripts without a node, for fuzz targets and benchmarks: commands are answered by an echo of their words.
+
+use std::io;
+use std::sync::Arc;
+
+use protocol::resp::reply::{Protocol, Reply};
+use protocol::resp::{Args, OwnedArgs};
+
+use super::{Script, Turn, Vm, VmOptions};
+
+/// A machine whose scripts have no node.
+pub struct Alone {
+    vm: Vm,
+    /// How often a script may use up its share of time before it is stopped.
+    pauses: usize,
+}
+
+impl Alone {
+    /// A machine with so many bytes for its scripts.
+    ///
+    /// # Errors
+    /// There is no memory for its stack.
+    pub fn new(memory_limit: usize, pauses: usize) -> io::Result<Self> {
+        let options = VmOptions { memory_limit, version: "7.2.4".to_owned(), random: None, meter: Arc::default() };
+        Ok(Self { vm: Vm::new(&options)?, pauses })
+    }
+
+    /// Runs a script with these ARGV, and returns its reply.
+    pub fn run(&mut self, source: &[u8], args: &[&[u8]], protocol: Protocol) -> Vec<u8> {
+        let error = |text: &[u8]| {
+            let mut out = Vec::new();
+            Reply::new(&mut out, protocol).error(text);
+            out
+        };
+        let script = match Script::new(source) {
+            Ok(script) => script,
+            Err(problem) => return error(problem.as_bytes()),
+        };
+        if let Err(problem) = self.vm.begin(&script, Args::new(b"", &[]), OwnedArgs::from_slices(args).view()) {
+            return error(&problem);
+        }
+        let mut paused = 0;
+        loop {
+            match self.vm.resume() {
+                Turn::Call => {
+                    let words = self.vm.take_words();
+                    self.vm.reply(|out, protocol| {
+                        let mut reply = Reply::new(out, protocol);
+                        reply.array(words.view().len());
+                        words.view().iter().for_each(|word| reply.bulk(word));
+                    });
+                    self.vm.put_words(words);
+                }
+                Turn::Log | Turn::AclCheck => self.vm.reply(|out, _| out.extend_from_slice(b":1\r\n")),
+                Turn::Paused => {
+                    paused += 1;
+                    if paused > self.pauses {
+                        self.vm.stop(b"ERR Error running script: killed");
+                    }
+                }
+                Turn::Done => break,
+            }
+        }
+        let mut out = Vec::new();
+        self.vm.write_result(&script, &mut out, protocol);
+        out
+    }
+}
