@@ -18,21 +18,25 @@ use integration::wait::{secs, wait_until};
 
 const MANY: (&str, &str) = ("cluster-databases", "16");
 /// The slot of `k`.
-const SLOT: u16 = 7629;
+pub(crate) const SLOT: u16 = 7629;
 
 fn many(binary: Binary) -> NodeSpec {
     NodeSpec::cluster(binary, 2_000).with(MANY.0, MANY.1)
 }
 
 /// Two nodes that share the slots; the first one has `SLOT`.
-struct Pair {
-    source: Node,
-    target: Node,
+pub(crate) struct Pair {
+    pub(crate) source: Node,
+    pub(crate) target: Node,
 }
 
 impl Pair {
     fn new(binary: Binary) -> Self {
-        let (source, target) = (many(binary).start(), many(binary).start());
+        Self::of(|| many(binary))
+    }
+
+    pub(crate) fn of(spec: impl Fn() -> NodeSpec) -> Self {
+        let (source, target) = (spec().start(), spec().start());
         source.client().ok("CLUSTER ADDSLOTSRANGE 0 8191");
         target.client().ok("CLUSTER ADDSLOTSRANGE 8192 16383");
         source.client().ok("CLUSTER SET-CONFIG-EPOCH 1");
@@ -48,7 +52,7 @@ impl Pair {
     }
 
     /// Opens the slot, on its way from the source to the target.
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         let (from, to) = (id(&self.source), id(&self.target));
         self.target.client().ok(&format!("CLUSTER SETSLOT {SLOT} IMPORTING {from}"));
         self.source.client().ok(&format!("CLUSTER SETSLOT {SLOT} MIGRATING {to}"));
@@ -423,12 +427,12 @@ fn a_replica_with_fewer_databases_does_not_take_what_it_has_no_place_for() {
 }
 
 /// Moves a slot with its keys in all databases, as `valkey-cli --cluster reshard` does.
-fn move_slot(slot: u16, from: &Node, to: &Node) {
+pub(crate) fn move_slot(slot: u16, (from, to): (&Node, &Node), databases: usize) {
     let (from_id, to_id) = (id(from), id(to));
     to.client().ok(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
     from.client().ok(&format!("CLUSTER SETSLOT {slot} MIGRATING {to_id}"));
     let mut client = from.client();
-    for db in 0..16 {
+    for db in 0..databases {
         client.ok(&format!("SELECT {db}"));
         loop {
             let keys = client.cmd(&format!("CLUSTER GETKEYSINSLOT {slot} 2"));
@@ -503,8 +507,8 @@ fn no_write_to_any_database_is_lost_while_its_slot_moves() {
     let counts = thread::scope(|scope| {
         let writer = scope.spawn(|| count_up(ports, &databases, &over));
         for _ in 0..10 {
-            move_slot(SLOT, &pair.source, &pair.target);
-            move_slot(SLOT, &pair.target, &pair.source);
+            move_slot(SLOT, (&pair.source, &pair.target), 16);
+            move_slot(SLOT, (&pair.target, &pair.source), 16);
         }
         over.store(true, Ordering::Relaxed);
         writer.join().expect("every reply is one that a client understands")

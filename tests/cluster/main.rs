@@ -25,6 +25,7 @@ mod looping_script;
 mod memory_of_nodes;
 mod mixed;
 mod one_process;
+mod open_scripts;
 mod partition;
 mod pubsub;
 mod redirects;

@@ -102,11 +102,16 @@ impl Engine {
     /// [`Engine::admit`] for a command that does not run under its slots' locks: a queued one, or a session's.
     ///
     /// # Errors
-    /// A long command has one of its slots.
+    /// A long command has one of its slots, or it writes to a key that is being sent.
     pub(super) fn admit_for_now(&self, session: &mut Session, call: &Call<'_>) -> Result<Result<(), CmdError>, Held> {
         let (db, mut plan) = (self.next_db(session), LockPlan::default());
         self.plan_locks(call, db, &mut plan);
-        Ok(self.admit(&self.lock_all_soon(session, plan)?, db, call))
+        let locked = self.lock_all_soon(session, plan)?;
+        // A script writes to its keys.
+        match self.wait_for_sent(db, call) {
+            Some(held) => Err(held),
+            None => Ok(self.admit(&locked, db, call)),
+        }
     }
 
     /// [`Engine::admit`] for keys that a script declares: time and route.

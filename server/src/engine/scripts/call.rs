@@ -15,6 +15,7 @@ use super::super::call::{Call, Keys};
 use super::super::execute::{Called, Work};
 use super::super::handler::{Command, Handler};
 use super::super::hot::Hot;
+use super::super::ports::{Route, RouteAsk};
 use super::super::unit::Unit;
 use crate::command::locked::Slots;
 use crate::command::{CmdError, Flags, LockPlan, Locked, error};
@@ -97,13 +98,16 @@ impl Scene<'_, '_, '_> {
             return Err(problem.into());
         }
         let keys = engine.keys_of(command, args, self.session.db);
-        let call = Call { command, args, keys: &keys, hot: &hot, moving: None, now: self.now };
-        self.check_slots(&keys)?;
+        let open = self.check_slots(&keys)?;
+        let call = Call { command, args, keys: &keys, hot: &hot, moving: open.as_ref(), now: self.now };
         if !self.is_declared(&call) {
             self.state.needed_all = true;
             if self.locked.is_some() {
                 return Err(NotCalled::NeedsAll);
             }
+        }
+        if open.is_some() {
+            self.admit(&call)?;
         }
         let started = engine.clock.monotonic_us();
         let before = self.session.protocol;
@@ -137,22 +141,47 @@ impl Scene<'_, '_, '_> {
         Ok(())
     }
 
-    /// In a cluster, all keys of a script are in one slot, which is served here.
-    fn check_slots(&mut self, keys: &Keys<'_>) -> Result<(), CmdError> {
-        if self.engine.router().is_none() {
-            return Ok(());
-        }
+    /// In a cluster, all keys of a script are in one slot, which is served here. Returns the route if the slot moves.
+    fn check_slots(&mut self, keys: &Keys<'_>) -> Result<Option<Route>, CmdError> {
+        let Some(router) = self.engine.router() else { return Ok(None) };
+        let mut open = None;
         for known in keys.iter().filter(|known| !known.is_channel) {
             match self.state.slot {
                 Some(slot) if slot == known.slot || self.state.any_slot => {}
                 Some(_) => return Err(OTHER_SLOT),
                 None => self.state.slot = Some(known.slot),
             }
-            if !self.engine.serves(known.slot) {
-                return Err(NOT_LOCAL);
+            // The client was redirected here, or it would not have got past the gates with a key of this slot.
+            let asking = self.session.asking || self.state.first_slot == Some(known.slot);
+            let ask =
+                RouteAsk { slot: known.slot, write: false, readonly: true, asking, channel: false, migrate: false };
+            match router.route(&ask) {
+                route @ (Route::Migrating(_) | Route::Importing) => open = Some(route),
+                Route::Serve | Route::Refuse(_) if !router.serves(known.slot) => return Err(NOT_LOCAL),
+                Route::Serve | Route::Refuse(_) => {}
             }
         }
-        Ok(())
+        Ok(open)
+    }
+
+    /// Whether a command may run here although its slot moves: also a key that the script does not declare, has in
+    /// another database or has deleted itself may be at the other node.
+    #[cold]
+    fn admit(&self, call: &Call<'_>) -> Result<(), CmdError> {
+        let (engine, db) = (self.engine, self.session.db);
+        // What the script declares was waited for before it began.
+        if engine.wait_for_sent(db, call).is_some() {
+            return Err(error::TRY_AGAIN);
+        }
+        let admitted = match self.locked.as_deref() {
+            Some(locked) => engine.admit(locked, db, call),
+            None => {
+                let mut plan = LockPlan::default();
+                engine.plan_locks(call, db, &mut plan);
+                engine.admit(&engine.lock(plan), db, call)
+            }
+        };
+        admitted.map_err(|_| NOT_LOCAL)
     }
 
     /// Whether the slots that the script declares to use are enough for a command.
