@@ -433,7 +433,13 @@ impl Mover {
         }
         if link.db != self.request.db {
             push_command(&mut bytes, &[b"SELECT", self.request.db.to_string().as_bytes()]);
-            preamble += 1;
+            link.write(&std::mem::take(&mut bytes)).await?;
+            // Before any key is sent: none must get into the database that was selected before.
+            if let Some(problem) = link.read_all(std::mem::take(&mut preamble) + 1).await? {
+                link.is_broken = true;
+                return Ok((vec![false; copies.len()], Some(problem)));
+            }
+            link.db = self.request.db;
         }
         let verb: &[u8] = if self.engine.hot.load().cluster_enabled { b"RESTORE-ASKING" } else { b"RESTORE" };
         for copy in copies {
@@ -445,14 +451,9 @@ impl Mover {
             push_command(&mut bytes, &words);
         }
         link.write(&bytes).await?;
-        let mut problem = None;
-        for _ in 0..preamble {
-            problem = problem.or(link.read().await?);
-        }
-        // Without the password or the database, none of the following commands reached the right place; otherwise each
-        // key has its own result.
+        let mut problem = link.read_all(preamble).await?;
+        // Without the password, none of the following commands is accepted; otherwise each key has its own result.
         let admitted = problem.is_none();
-        link.db = self.request.db;
         link.is_broken |= !admitted;
         let mut accepted = Vec::with_capacity(copies.len());
         for _ in copies {
@@ -571,6 +572,15 @@ impl Link {
             rest = &rest[written..];
         }
         Ok(())
+    }
+
+    /// Reads so many replies; returns the target's first error.
+    async fn read_all(&mut self, count: usize) -> Result<Option<CmdError>, CmdError> {
+        let mut problem = None;
+        for _ in 0..count {
+            problem = problem.or(self.read().await?);
+        }
+        Ok(problem)
     }
 
     /// Reads one reply; an error of the target is returned as a value.
