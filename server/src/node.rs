@@ -118,6 +118,7 @@ pub(crate) fn commands() -> Arc<Registry> {
         Table::Session(clients::connection::COMMANDS),
         Table::Session(transaction::COMMANDS),
         Table::Session(scripts::commands::COMMANDS),
+        Table::Session(scripts::function_commands::COMMANDS),
         Table::Session(clients::pubsub::COMMANDS),
         Table::Session(clients::monitor::COMMANDS),
         Table::Session(ops::config::COMMANDS),

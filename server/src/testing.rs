@@ -278,6 +278,7 @@ fn tables(more: &'static [Declared<KeyedFn>]) -> Vec<Table> {
     tables.push(Table::Session(crate::clients::client::COMMANDS));
     tables.push(Table::Session(crate::engine::transaction::COMMANDS));
     tables.push(Table::Session(crate::engine::scripts::commands::COMMANDS));
+    tables.push(Table::Session(crate::engine::scripts::function_commands::COMMANDS));
     tables.push(Table::Session(crate::clients::pubsub::COMMANDS));
     tables.push(Table::Session(crate::clients::monitor::COMMANDS));
     tables.push(Table::Session(crate::cluster::migrate::COMMANDS));

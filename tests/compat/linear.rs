@@ -139,6 +139,13 @@ impl Case {
     }
 }
 
+/// Loads a function that counts its keys.
+fn library() -> Words {
+    let code = "#!lua name=counts\nredis.register_function{function_name='count',flags={'no-writes'},callback=function(keys) \
+                return #keys end}";
+    [words("FUNCTION LOAD REPLACE"), vec![code.into()]].concat()
+}
+
 /// The digest of the script `return(#KEYS)`.
 const DIGEST: &str = "7cfec76a455ca959404ecddeea974929dc72f3fe";
 
@@ -373,6 +380,8 @@ const KEYED: &[Case] = &[
 
 /// Other cases.
 const OTHERS: &[Case] = &[
+    case("fcall", |names, n| call(&format!("FCALL count {n}"), names.keys(n), "")).after(|_, _| vec![library()]),
+    case("fcall_ro", |names, n| call(&format!("FCALL_RO count {n}"), names.keys(n), "")).after(|_, _| vec![library()]),
     case("script|exists", |_, n| call("SCRIPT EXISTS", numbers(n), "")),
     case("sort by many patterns", |_, n| {
         let patterns = numbers(n / 2).into_iter().flat_map(|key| [b"GET".to_vec(), [&key[..], b"*"].concat()]);

@@ -24,6 +24,7 @@ mod connection;
 mod databases;
 mod dump_restore;
 mod expire;
+mod functions;
 mod geo;
 mod hash_expiry;
 mod hash_expiry_numbers;

@@ -170,7 +170,7 @@ fn a_replica_that_falls_behind_during_its_sync_is_dropped_by_its_output_limit() 
     wait_until("it to be dropped", secs(20), || primary.info("connected_slaves") == "0");
 }
 
-/// `redis-cli --functions-rdb`: there are no functions, and no keys were requested.
+/// `redis-cli --functions-rdb`: no keys were requested.
 #[test]
 fn a_replica_that_wants_functions_gets_no_keys() {
     let node = NodeSpec::new(Binary::Slotd).with("repl-diskless-sync-delay", "0").start();

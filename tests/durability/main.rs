@@ -14,6 +14,7 @@ mod freeze_loop;
 mod full_disk;
 mod full_disk_cluster;
 mod full_sync;
+mod functions;
 mod kill_loop;
 mod one_snapshot;
 mod psync;
@@ -23,6 +24,7 @@ mod reload;
 mod replica_link;
 mod resync_keeps_data;
 mod role_changes;
+mod stream_database;
 mod wait_command;
 mod writers;
 

@@ -18,8 +18,20 @@ use integration::wait::{secs, wait_until};
 
 /// Writing commands that are not in the round: they work on whole databases, need another server, or are unknown to the
 /// stock one; they have their own tests.
-const ELSEWHERE: [&str; 8] =
-    ["flushall", "flushdb", "swapdb", "migrate", "delifeq", "delex", "msetex", "cluster|flushslot"];
+const ELSEWHERE: [&str; 12] = [
+    "flushall",
+    "flushdb",
+    "swapdb",
+    "migrate",
+    "delifeq",
+    "delex",
+    "msetex",
+    "cluster|flushslot",
+    "function|load",
+    "function|delete",
+    "function|flush",
+    "function|restore",
+];
 
 /// One round of a writer; a line is sent and counted as one step. `K` stands for the writer's hash tag, `P` for a
 /// payload of DUMP. After ` = ` stands what does the same on stock Redis 7.0, which lacks the command.

@@ -11,7 +11,7 @@ pub(crate) const NOTE: &str = "- not supported by slotd yet";
 
 /// In lower case, separated by spaces.
 pub(crate) const COMMANDS: &str = "\
-    acl bgrewriteaof commandlog fcall fcall_ro function latency module slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
+    acl bgrewriteaof commandlog latency module slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
     vrem vsetattr vsim";
 
 /// The prefixes of the commands of Redis's modules, in lower case.
@@ -30,7 +30,7 @@ pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
         "\
          aof-flush-sleep assert client-eviction clusterlink leak loadaof \
          mallctl mallctl-str oom panic replicate segfault \
-         set-disable-deny-scripts structsize",
+         structsize",
     ),
 ];
 

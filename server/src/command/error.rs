@@ -150,6 +150,7 @@ texts! {
     CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
     UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     UNBLOCKED_ROLE = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+    BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
     BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
     MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
     NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";

@@ -145,6 +145,8 @@ bits! {
         RUNS_A_SCRIPT = 10,
         /// Names that script by its digest, instead of giving its text.
         NAMES_ITS_SCRIPT = 11,
+        /// What it runs is a function, which it names.
+        RUNS_A_FUNCTION = 12,
     }
 }
 

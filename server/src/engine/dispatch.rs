@@ -427,11 +427,9 @@ impl Engine {
         lead: &Lead,
         out: &mut Vec<u8>,
     ) -> Option<Step> {
-        if !self.is_busy_with_script() {
-            return None;
-        }
+        let problem = self.busy_with_script()?;
         let command = self.resolve(args, lead).filter(|command| !command.flags.has(Flags::ALLOW_BUSY))?;
-        Some(self.refuse(session, Some(command), args, &error::BUSY_SCRIPT, out))
+        Some(self.refuse(session, Some(command), args, &problem, out))
     }
 
     /// A browser was tricked into sending a request here. As Redis does (`securityWarningCommand`), this is logged and

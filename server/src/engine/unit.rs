@@ -220,6 +220,18 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// Propagates a command that changes no keys.
+    pub(super) fn tell(&mut self, engine: &Engine, db: usize, args: Args<'_>) {
+        self.wrote = true;
+        if self.in_transaction {
+            self.gathered().ops.push((db, args.to_owned()));
+        } else if let Some(feed) = engine.feed() {
+            feed.append(&[(db, args)]);
+        }
+    }
+}
+
 #[cold]
 fn free(mut unit: Unit, engine: &Engine) {
     if let Some(gathered) = &mut unit.gathered {

@@ -74,6 +74,9 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
             ops.engine.state.skip_checksums.store(is_on(&args[2]), Ordering::Relaxed);
             ops.engine.reload_hot();
         }
+        (b"SET-DISABLE-DENY-SCRIPTS", 3) => {
+            ops.engine.scripts.allow_all.store(is_on(&args[2]), Ordering::Relaxed);
+        }
         (b"PAUSE-CRON", 3) => ops.engine.state.cron_paused.store(is_on(&args[2]), Ordering::Relaxed),
         (b"REPLYBUFFER", 4) => check_reply_buffer(args)?,
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => set_packed_threshold(ops, &args[2])?,
@@ -162,11 +165,11 @@ fn leading_number(word: &[u8]) -> Option<f64> {
 }
 
 fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    let (mut flush, mut save) = (true, true);
+    let (mut flush, mut save, mut merge) = (true, true, false);
     for word in args.iter().skip(2) {
         match word.to_ascii_uppercase().as_slice() {
-            // Loading replaces keys that are there already.
-            b"MERGE" => {}
+            // Loading replaces keys and libraries that are there already.
+            b"MERGE" => merge = true,
             b"NOFLUSH" => flush = false,
             b"NOSAVE" => save = false,
             _ => return Err(error::RELOAD_OPTIONS),
@@ -176,7 +179,7 @@ fn reload(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionRes
         // A command inside EXEC cannot wait for the barrier.
         return Err(error::NO_MULTI);
     }
-    let done = ops.persistence.reload(Reload { save, flush });
+    let done = ops.persistence.reload(Reload { save, flush, merge });
     let protocol = ctx.session.protocol;
     Ok(Handled::Wait(Box::pin(async move {
         let mut out = Vec::new();
@@ -387,6 +390,8 @@ const HELP: &[&str] = &[
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Sets the threshold for elements to be inserted as plain vs packed nodes",
     "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    "    If value is 1, scripts may run commands that are denied to them.",
     "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
     "    Enables or disables checksum checks for RDB files and RESTORE's payload.",
     "SLEEP <seconds>",

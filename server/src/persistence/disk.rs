@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::load::{Load, Loaded};
+use super::load::{Load, Loaded, Onto};
 use super::rdb_loader::LoadError;
 use super::temporary;
 use crate::config::os_reason;
@@ -92,7 +92,7 @@ impl Drop for NewFile {
 pub(crate) fn load(
     engine: &Arc<Engine>,
     path: &Path,
-    drop_expired: bool,
+    (drop_expired, onto): (bool, Onto),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Option<Loaded>, LoadError> {
     let failed = |error: io::Error| LoadError::Io(format!("it cannot be read: {}", os_reason(&error)));
@@ -102,7 +102,7 @@ pub(crate) fn load(
         Err(error) => return Err(failed(error)),
     };
     let total = file.metadata().map_or(0, |data| data.len());
-    let mut load = Load::new(engine.clone(), drop_expired);
+    let mut load = Load::new(engine.clone(), drop_expired).onto(onto);
     let mut buffer = vec![0; READ_CHUNK];
     let mut read = 0;
     loop {

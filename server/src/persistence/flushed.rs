@@ -36,6 +36,8 @@ impl Disk for Persistence {
             Process::memory().resident,
             history.as_ref(),
         );
+        // FLUSHALL leaves functions.
+        self.engine.scripts.functions.current().iter().for_each(|library| out.function(&library.code));
         Some(Box::new(move || {
             if let Err(error) = this.write_whole(&out.finish(), cut)
                 && error.kind() != io::ErrorKind::Interrupted

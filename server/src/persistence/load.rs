@@ -9,6 +9,8 @@ use super::rdb_loader::{LoadError, Loader, Record};
 use super::rdb_writer::SavedHistory;
 use crate::config::ids;
 use crate::engine::Engine;
+use crate::engine::scripts::functions::{self, Libraries};
+use crate::script::VmPool;
 use crate::store::payload::PayloadLimits;
 use crate::store::{Cleared, Keyspace};
 use protocol::slot::{SlotBitmap, key_slot};
@@ -28,6 +30,8 @@ pub(crate) struct Finished {
     pub loaded: Loaded,
     /// The keys, if they were loaded beside those of the node.
     pub beside: Option<Keyspace>,
+    /// The libraries of functions of such a load; others have them in place.
+    pub libraries: Libraries,
 }
 
 /// Loads one file into the keyspace of a node, which is empty or has been emptied, or into a separate keyspace.
@@ -43,6 +47,19 @@ pub(crate) struct Load {
     done: bool,
     /// Expired keys are left out: only a primary may decide that.
     drop_expired: bool,
+    /// The libraries of functions in the file.
+    libraries: Libraries,
+    onto: Onto,
+}
+
+/// What a file is loaded into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Onto {
+    /// No keys. Libraries of functions are replaced.
+    #[default]
+    Nothing,
+    /// The data set that is there. A key or library of it is replaced, or must not be in the file.
+    Present { replaces: bool },
 }
 
 impl Load {
@@ -60,6 +77,8 @@ impl Load {
             stream_db: -1,
             done: false,
             drop_expired,
+            libraries: Libraries::default(),
+            onto: Onto::default(),
         }
     }
 
@@ -67,6 +86,11 @@ impl Load {
     pub(crate) fn beside(engine: Arc<Engine>) -> Self {
         let beside = Some(engine.keyspace.sibling());
         Self { beside, ..Self::new(engine, false) }
+    }
+
+    /// Loads into this.
+    pub(crate) fn onto(self, onto: Onto) -> Self {
+        Self { onto, ..self }
     }
 
     /// Takes bytes and inserts the complete keys. Returns whether the end of the file has been reached. The caller is
@@ -86,6 +110,13 @@ impl Load {
                     }
                     let keyspace = self.beside.as_ref().unwrap_or(&self.engine.keyspace);
                     let (hash, mut slot) = (keyspace.hash(&key), keyspace.lock(self.db, key_slot(&key)));
+                    if self.onto == (Onto::Present { replaces: true }) {
+                        let replaced = slot.insert(hash, &key, value, expire);
+                        drop(slot);
+                        drop(replaced);
+                        self.loaded.keys += 1;
+                        continue;
+                    }
                     let is_new = slot.load(hash, &key, value, expire);
                     drop(slot);
                     if !is_new {
@@ -96,6 +127,7 @@ impl Load {
                 }
                 Record::EmptyKey => self.loaded.empty += 1,
                 Record::Passed => {}
+                Record::Function { code } => self.function(&code)?,
                 Record::Aux { name, value } => self.aux(&name, &value),
                 Record::End { .. } => {
                     self.done = true;
@@ -104,6 +136,31 @@ impl Load {
             }
         }
         Ok(self.done)
+    }
+
+    fn function(&mut self, code: &[u8]) -> Result<(), LoadError> {
+        // A machine of this thread, which has no others.
+        let loaded = functions::load(&self.engine, &VmPool::default(), code, |_| false);
+        loaded.and_then(|library| self.libraries.load(library, false)).map_err(|problem| LoadError::Damaged {
+            offset: self.loader.offset(),
+            what: format!("Failed creating the library: {problem}"),
+        })
+    }
+
+    /// Puts the libraries in place.
+    fn put_libraries(&mut self) -> Result<(), LoadError> {
+        let functions = &self.engine.scripts.functions;
+        let mut libraries = std::mem::take(&mut self.libraries);
+        if let Onto::Present { replaces } = self.onto {
+            let mut present = (*functions.current()).clone();
+            present.merge(&libraries, replaces).map_err(|problem| LoadError::Damaged {
+                offset: self.loader.offset(),
+                what: format!("Failed creating the library: {problem}"),
+            })?;
+            libraries = present;
+        }
+        functions.set(libraries);
+        Ok(())
     }
 
     /// Whether expired keys are left out. Not if the file names its place in a history: replicas may continue from
@@ -162,7 +219,10 @@ impl Load {
         if empty > 0 {
             self.engine.log.notice(format_args!("Done loading RDB, empty keys skipped: {empty}."));
         }
-        Ok(Finished { loaded: self.loaded, beside: self.beside })
+        if self.beside.is_none() {
+            self.put_libraries()?;
+        }
+        Ok(Finished { loaded: self.loaded, beside: self.beside, libraries: self.libraries })
     }
 }
 
@@ -207,7 +267,7 @@ fn limits(engine: &Engine) -> PayloadLimits {
 }
 
 /// Replaces the node's keys by those of `fresh`, a [`Keyspace::sibling`], and notifies sessions that watch any. Returns
-/// the old contents, to be dropped outside the barrier, which the caller holds.
+/// the old contents, to be dropped outside the barrier, which the caller holds. Functions are replaced by the caller.
 pub(crate) fn exchange(engine: &Engine, fresh: &Keyspace) -> Vec<Cleared> {
     let keyspace = &engine.keyspace;
     engine.local_expiries.forget();

@@ -40,6 +40,7 @@ use crate::engine::handler::{Service, SessionCtx, SessionResult};
 use crate::engine::state::PausePurpose;
 use crate::runtime::threads::Spawner;
 use load::Loaded;
+use load::Onto;
 use rdb_loader::LoadError;
 use save::{Save, SaveFor};
 use snapshot::Snapshots;
@@ -259,11 +260,15 @@ impl Persistence {
     /// # Errors
     /// The node must not start, since it would serve less data than it had.
     pub(crate) fn load(&self, replica: bool) -> Result<(), LoadError> {
+        self.load_onto(replica, Onto::Nothing)
+    }
+
+    fn load_onto(&self, replica: bool, onto: Onto) -> Result<(), LoadError> {
         let state = &self.engine.state;
         let started = std::time::Instant::now();
         self.facts.loading_start.store(self.now_s(), Ordering::Relaxed);
         state.loading.store(true, Ordering::SeqCst);
-        let result = disk::load(&self.engine, &self.path(), !replica, |done, total| {
+        let result = disk::load(&self.engine, &self.path(), (!replica, onto), |done, total| {
             self.facts.loading_done.store(done, Ordering::Relaxed);
             self.facts.loading_total.store(total, Ordering::Relaxed);
         });

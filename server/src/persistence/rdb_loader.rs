@@ -7,7 +7,7 @@
 //! Total on any bytes: damage is an error with its offset, nothing is allocated on the word of a length field, and a
 //! string longer than the limit is refused before it is waited for. As tolerant as Redis: every opcode of version 12
 //! and below is understood, unknown facts are passed on, and an error names what slotd cannot hold (other types,
-//! modules, functions).
+//! modules).
 
 use protocol::crc64;
 use protocol::rdb::{ReadError, Reader, opcode};
@@ -94,6 +94,11 @@ pub enum Record {
     },
     /// A key whose value holds no element: Redis skips it.
     EmptyKey,
+    /// A library of functions.
+    Function {
+        /// Its code.
+        code: Vec<u8>,
+    },
     /// A key that a checking loader has skipped.
     Passed,
     /// The end. Bytes after it do not belong to the file.
@@ -331,11 +336,8 @@ impl Loader {
             opcode::MODULE_AUX => {
                 return Err(self.damaged("The RDB file contains AUX module data I can't load: no matching module"));
             }
-            opcode::FUNCTION2 | opcode::FUNCTION_PRE_GA => {
-                return Err(
-                    self.damaged("the file contains functions (FUNCTION LOAD), which this version does not support")
-                );
-            }
+            opcode::FUNCTION2 => Some(Record::Function { code: reader.string().map_err(stop)?.into_owned() }),
+            opcode::FUNCTION_PRE_GA => return Err(self.damaged("Pre-release function format not supported.")),
             object => return self.key(object),
         };
         let used = reader.position();

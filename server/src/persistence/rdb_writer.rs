@@ -19,6 +19,13 @@ pub(crate) struct SavedHistory {
     pub repl_offset: i64,
 }
 
+impl SavedHistory {
+    /// The database in which the stream goes on.
+    pub(crate) fn db(&self) -> usize {
+        usize::try_from(self.stream_db).unwrap_or(0)
+    }
+}
+
 /// Writes one RDB file.
 pub(crate) struct RdbWriter {
     out: Writer,
@@ -70,6 +77,12 @@ impl RdbWriter {
         self.out.u8(opcode::AUX);
         self.out.string(name);
         self.out.int_string(value);
+    }
+
+    /// A library of functions, by its code. They come before the databases.
+    pub(crate) fn function(&mut self, code: &[u8]) {
+        self.out.u8(opcode::FUNCTION2);
+        self.out.string(code);
     }
 
     /// Starts a database, with the sizes that its tables will have.

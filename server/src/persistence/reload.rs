@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::Persistence;
+use super::load::Onto;
 use crate::base::thread;
 use crate::command::{CmdError, error};
 use crate::engine::state::{PauseKind, PausePurpose};
@@ -22,6 +23,8 @@ pub(crate) struct Reload {
     pub save: bool,
     /// Remove the keys in memory.
     pub flush: bool,
+    /// Replace keys and libraries that are there, rather than fail.
+    pub merge: bool,
 }
 
 /// The result.
@@ -77,7 +80,11 @@ impl Persistence {
             engine.flush(0..engine.keyspace.databases())
         });
         drop(garbage);
-        self.load(engine.state.is_replica()).map_err(|problem| {
+        let onto = match (wanted.flush, wanted.merge) {
+            (true, _) => Onto::Nothing,
+            (false, replaces) => Onto::Present { replaces },
+        };
+        self.load_onto(engine.state.is_replica(), onto).map_err(|problem| {
             engine.log.warning(format_args!("Loading the RDB file: {problem}"));
             error::RELOAD_FAILED
         })?;

@@ -344,6 +344,7 @@ fn replconf(_this: &Replication, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -
             b"rdb-filter-only" => {
                 let words = words::split(value).ok_or(error::REPLCONF_NO_FILTER)?;
                 facts.rdb_filter_data = true;
+                facts.rdb_filter_functions = !words.is_empty();
                 if let Some(unknown) = words.iter().find(|word| !word.eq_ignore_ascii_case(b"functions")) {
                     return Err(error::replconf_filter(unknown));
                 }

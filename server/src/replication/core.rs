@@ -142,6 +142,8 @@ pub(crate) struct Core {
     pub stream: Option<Stream>,
     /// The database that our own stream has selected.
     pub selected: Option<usize>,
+    /// The database that the stream of the last primary had selected, or the one in the file that was loaded.
+    pub former_db: usize,
     pub replicas: BTreeMap<ClientId, Replica>,
     pub following: Option<Following>,
     pub backlog_size: i64,
@@ -158,6 +160,7 @@ impl Core {
             history: History::new(id),
             stream: None,
             selected: None,
+            former_db: 0,
             replicas: BTreeMap::new(),
             following: None,
             backlog_size,

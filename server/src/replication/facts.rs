@@ -15,6 +15,8 @@ pub(crate) struct ReplicaFacts {
     pub capa_psync2: bool,
     pub rdb_only: bool,
     pub rdb_filter_data: bool,
+    /// It wants functions all the same.
+    pub rdb_filter_functions: bool,
     /// It names a version from 7.2 on. Valkey does so since 8.0, slotd always; Redis never says.
     pub knows_7_2: bool,
 }

@@ -56,8 +56,7 @@ fn head(core: &Core, replica: &Replica, mark: &ReplId) -> Vec<u8> {
     head
 }
 
-/// The whole snapshot for a replica that wants no keys (REPLCONF rdb-filter-only). There are no functions, so it is
-/// empty.
+/// The whole snapshot for a replica that wants no keys (REPLCONF rdb-filter-only): functions, if it wants these.
 pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark: ReplId, outlet: &Outlet) {
     let config = &engine.config;
     let mut out = RdbWriter::new(config.bool(ids::RDBCOMPRESSION), config.bool(ids::RDBCHECKSUM));
@@ -69,6 +68,9 @@ pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark
         SavedHistory { stream_db: stream_db as i64, repl_id: core.history.id, repl_offset: core.history.offset };
     let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
     out.header(opcode::VERSION, &version, engine.clock.now_ms() / 1000, Process::memory().resident, Some(&history));
+    if replica.facts.rdb_filter_functions {
+        engine.scripts.functions.current().iter().for_each(|library| out.function(&library.code));
+    }
     let all = [head(core, replica, &mark), out.finish(), mark.to_vec()].concat();
     outlet.head(Bytes::from(all));
     outlet.open(&Arc::default());

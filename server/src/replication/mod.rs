@@ -243,6 +243,7 @@ impl Replication {
         // becomes a replica before it has written anything, it goes back to the saved history.
         core.history.former = Some((saved.repl_id, saved.repl_offset));
         core.history.offset = saved.repl_offset;
+        core.former_db = saved.db();
         core.open_stream();
         core.no_replicas_since_ms = self.engine.clock.now_ms();
         self.publish(&core);

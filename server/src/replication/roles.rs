@@ -170,6 +170,8 @@ impl Replication {
         }
         let was_primary = core.following.is_none();
         let mut after = After { unblock: was_primary, ..After::default() };
+        // Whoever continues this history continues it in the database in which we left it.
+        let db = core.following.as_ref().map_or(core.former_db, |old| old.db);
         let resume = match core.following.take() {
             Some(old) => {
                 old.stop.notify_one();
@@ -195,7 +197,7 @@ impl Replication {
             port,
             phase: LinkPhase::Connect,
             resume,
-            db: 0,
+            db,
             synced: false,
             down_since_ms: None,
             transfer: Transfer::default(),
@@ -212,6 +214,7 @@ impl Replication {
 
     fn become_primary(&self, core: &mut Core) {
         let Some(old) = core.following.take() else { return };
+        core.former_db = old.db;
         // The id is shifted before the old link is taken down, so that no replica can ask in between.
         let before = core.history.id;
         let id = self.new_id();

@@ -7,7 +7,6 @@ use protocol::number::parse_i64;
 use protocol::resp::reply::{Protocol, Reply};
 
 use super::lua::{Failure, Frame, Kind, State};
-use super::source::Script;
 use crate::base::number::parse_f64;
 
 /// Nesting of a result beyond which it is cut.
@@ -90,6 +89,14 @@ impl<'r> Reader<'r> {
             }
             b'*' | b'>' => self.push_array(len() as usize)?,
             b'%' => self.push_map(len() as usize)?,
+            b'|' => {
+                // Attributes tell nothing to scripts: the value follows.
+                for _ in 0..2 * len() {
+                    self.push()?;
+                    self.state.pop(1);
+                }
+                self.push()?;
+            }
             b'~' => self.push_set(len() as usize)?,
             b',' => {
                 let number = match rest {
@@ -323,7 +330,7 @@ fn one_line(mut text: Vec<u8>) -> Vec<u8> {
 }
 
 /// Writes the error that ended the script, which is on top.
-pub(super) fn write_failure(frame: Frame<'_>, script: &Script, out: &mut Vec<u8>) {
+pub(super) fn write_failure(frame: Frame<'_>, name: &str, out: &mut Vec<u8>) {
     let state = frame.state;
     let text = |name: &[u8]| {
         state.field(-1, name);
@@ -335,12 +342,11 @@ pub(super) fn write_failure(frame: Frame<'_>, script: &Script, out: &mut Vec<u8>
         Kind::String => [b"ERR ", state.bytes(-1).unwrap_or_default()].concat(),
         Kind::Table => {
             let message = text(b"err").unwrap_or_else(|| b"ERR unknown error".to_vec());
-            let name = script.name();
             match (text(b"source"), text(b"line")) {
                 (Some(source), Some(line)) => {
                     [&message, b" script: ".as_slice(), name.as_bytes(), b", on ", &source, b":", &line, b"."].concat()
                 }
-                _ => [&message, b" script: ".as_slice(), name.as_bytes()].concat(),
+                _ => message,
             }
         }
         _ => b"ERR unknown error".to_vec(),

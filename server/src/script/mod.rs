@@ -12,6 +12,7 @@
 
 mod alone;
 mod convert;
+mod library;
 mod libs;
 mod lua;
 mod machine;
@@ -20,7 +21,8 @@ mod source;
 mod words;
 
 pub use alone::Alone;
+pub(crate) use library::{BAD_NAME, Function, Library, Program, Registered, is_name};
 pub(crate) use lua::Turn;
-pub(crate) use machine::{Vm, VmOptions};
+pub(crate) use machine::{Vm, VmKind, VmOptions};
 pub(crate) use pool::VmPool;
 pub(crate) use source::{Script, ScriptFlags, Sha};

@@ -1,11 +1,11 @@
 //! The machines of one thread: made when scripts need them, and used again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 
-use super::machine::{Vm, VmOptions};
+use super::machine::{Vm, VmKind, VmOptions};
 
-/// Idle machines that are kept. More are needed only while as many scripts are suspended.
+/// Idle machines of a kind that are kept. More are needed only while as many scripts are suspended.
 const KEPT: usize = 2;
 /// A machine that has more memory than this after a script is given up, bytes.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
@@ -13,28 +13,44 @@ const KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// See the essay of this file.
 #[derive(Default)]
 pub(crate) struct VmPool {
+    scripts: Idle,
+    functions: Idle,
+}
+
+/// Machines of one kind.
+#[derive(Default)]
+struct Idle {
     idle: RefCell<Vec<Vm>>,
-    made: std::cell::Cell<u64>,
+    made: Cell<u64>,
 }
 
 impl VmPool {
-    /// A machine for one script, which may have so many bytes.
+    fn of(&self, kind: VmKind) -> &Idle {
+        match kind {
+            VmKind::Scripts => &self.scripts,
+            VmKind::Functions => &self.functions,
+        }
+    }
+
+    /// A machine for one script, or function, which may have so many bytes. If it has to be made, `options` is asked how,
+    /// with its number.
     ///
     /// # Errors
     /// A new one is needed, and there is no memory for it.
-    pub(crate) fn take(&self, limit: usize, mut options: impl FnMut(u64) -> VmOptions) -> io::Result<Vm> {
-        if let Some(mut vm) = self.idle.borrow_mut().pop() {
+    pub(crate) fn take(&self, kind: VmKind, limit: usize, options: impl FnOnce(u64) -> VmOptions) -> io::Result<Vm> {
+        let Idle { idle, made } = self.of(kind);
+        if let Some(mut vm) = idle.borrow_mut().pop() {
             vm.limit_memory(limit);
             return Ok(vm);
         }
-        self.made.set(self.made.get() + 1);
-        Vm::new(&options(self.made.get()))
+        made.set(made.get() + 1);
+        Vm::new(&options(made.get()))
     }
 
     /// Takes a machine back whose script has ended.
     pub(crate) fn put(&self, mut vm: Vm) {
         vm.count();
-        let mut idle = self.idle.borrow_mut();
+        let mut idle = self.of(vm.kind()).idle.borrow_mut();
         if idle.len() < KEPT && !vm.is_running() && vm.memory() <= KEPT_BYTES {
             idle.push(vm);
         }
@@ -43,6 +59,10 @@ impl VmPool {
 
 impl std::fmt::Debug for VmPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VmPool").field("idle", &self.idle.borrow().len()).finish_non_exhaustive()
+        let idle = |kind| self.of(kind).idle.borrow().len();
+        f.debug_struct("VmPool")
+            .field("scripts", &idle(VmKind::Scripts))
+            .field("functions", &idle(VmKind::Functions))
+            .finish()
     }
 }

@@ -19,6 +19,56 @@ pub(crate) struct ScriptFlags {
     pub allow_cross_slot_keys: bool,
 }
 
+impl ScriptFlags {
+    /// Sets the flag of this name. `false`: there is none.
+    pub(super) fn set(&mut self, name: &[u8]) -> bool {
+        match name {
+            b"no-writes" => self.no_writes = true,
+            b"allow-oom" => self.allow_oom = true,
+            b"allow-stale" => self.allow_stale = true,
+            b"no-cluster" => self.no_cluster = true,
+            b"allow-cross-slot-keys" => self.allow_cross_slot_keys = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// The names of those that are set.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("no-writes", self.no_writes),
+            ("allow-oom", self.allow_oom),
+            ("allow-stale", self.allow_stale),
+            ("no-cluster", self.no_cluster),
+            ("allow-cross-slot-keys", self.allow_cross_slot_keys),
+        ];
+        all.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
+    }
+}
+
+/// What is known about the keys that a program uses.
+#[derive(Debug, Default)]
+pub(crate) struct Reach(AtomicU8);
+
+impl Reach {
+    /// Whether it uses keys that it does not declare, or commands about the whole data set; `None` before it ran once.
+    pub(crate) fn needs_all(&self) -> Option<bool> {
+        match self.0.load(Ordering::Relaxed) {
+            UNKNOWN => None,
+            value => Some(value == YES),
+        }
+    }
+
+    /// Notes whether it does. Once it did, it always may.
+    pub(crate) fn note_needs_all(&self, needs: bool) {
+        if needs {
+            self.0.store(YES, Ordering::Relaxed);
+        } else {
+            let _ = self.0.compare_exchange(UNKNOWN, NO, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
 /// One script.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -29,10 +79,10 @@ pub(crate) struct Script {
     body: usize,
     /// What errors call it.
     name: String,
-    needs_all: AtomicU8,
+    pub reach: Reach,
 }
 
-/// Values of [`Script::needs_all`].
+/// Values of [`Reach`].
 const UNKNOWN: u8 = 0;
 const NO: u8 = 1;
 const YES: u8 = 2;
@@ -46,7 +96,7 @@ impl Script {
         let sha = sha1::sha1(source);
         let (flags, body) = parse_first_line(source)?;
         let name = sha1::to_hex(&sha);
-        Ok(Self { sha, flags, source: source.into(), body, name, needs_all: AtomicU8::new(UNKNOWN) })
+        Ok(Self { sha, flags, source: source.into(), body, name, reach: Reach::default() })
     }
 
     /// The digest of a text.
@@ -65,23 +115,6 @@ impl Script {
             *byte = (digit(digits[0])? << 4 | digit(digits[1])?) as u8;
         }
         Some(sha)
-    }
-
-    /// Whether it uses keys that it does not declare, or commands about the whole data set; `None` before it ran once.
-    pub(crate) fn needs_all(&self) -> Option<bool> {
-        match self.needs_all.load(Ordering::Relaxed) {
-            UNKNOWN => None,
-            value => Some(value == YES),
-        }
-    }
-
-    /// Notes whether it does. Once it did, it always may.
-    pub(crate) fn note_needs_all(&self, needs: bool) {
-        if needs {
-            self.needs_all.store(YES, Ordering::Relaxed);
-        } else {
-            let _ = self.needs_all.compare_exchange(UNKNOWN, NO, Ordering::Relaxed, Ordering::Relaxed);
-        }
     }
 
     /// Bytes of its text, and of what belongs to it.
@@ -119,15 +152,8 @@ fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), String> {
         let Some(names) = word.strip_prefix("flags=") else {
             return Err(format!("Unknown lua shebang option: {word}"));
         };
-        for name in names.split(',').filter(|_| !names.is_empty()) {
-            match name {
-                "no-writes" => flags.no_writes = true,
-                "allow-oom" => flags.allow_oom = true,
-                "allow-stale" => flags.allow_stale = true,
-                "no-cluster" => flags.no_cluster = true,
-                "allow-cross-slot-keys" => flags.allow_cross_slot_keys = true,
-                _ => return Err(format!("Unexpected flag in script shebang: {name}")),
-            }
+        if let Some(name) = names.split(',').filter(|_| !names.is_empty()).find(|name| !flags.set(name.as_bytes())) {
+            return Err(format!("Unexpected flag in script shebang: {name}"));
         }
     }
     // The line's end stays, so that numbers of lines are right.

@@ -18,7 +18,7 @@ use super::super::hot::Hot;
 use super::super::ports::{Route, RouteAsk};
 use super::super::unit::Unit;
 use crate::command::locked::Slots;
-use crate::command::{CmdError, Flags, LockPlan, Locked, error};
+use crate::command::{CmdError, Flags, Group, LockPlan, Locked, Traits};
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
 
@@ -26,6 +26,7 @@ const UNKNOWN: CmdError = CmdError::text("ERR Unknown Redis command called from 
 const WRONG_ARITY: CmdError = CmdError::text("ERR Wrong number of args calling Redis command from script");
 const NOT_ALLOWED: CmdError = CmdError::text("ERR This Redis command is not allowed from script");
 const READ_ONLY_SCRIPT: CmdError = CmdError::text("ERR Write commands are not allowed from read-only scripts.");
+const STALE: CmdError = CmdError::text("ERR Can not execute the command on a stale replica");
 const NOT_LOCAL: CmdError = CmdError::text("ERR Script attempted to access a non local key in a cluster node");
 const OTHER_SLOT: CmdError = CmdError::text("ERR Script attempted to access keys that do not hash to the same slot");
 
@@ -42,6 +43,17 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub keys: Args<'s>,
     /// Time of the script, in unix milliseconds.
     pub now: i64,
+}
+
+/// Streams are read by scripts without waiting, and a script that asks for more is told so.
+fn check_block(command: &Command, args: Args<'_>) -> Result<(), CmdError> {
+    let reads = command.flags.has(Flags::BLOCKING) && command.spec.group == Group::Stream;
+    let mut options = args.iter().take_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"));
+    if !reads || !options.any(|word| word.eq_ignore_ascii_case(b"BLOCK")) {
+        return Ok(());
+    }
+    let name = String::from_utf8_lossy(&args[0]);
+    Err(CmdError::new(format!("ERR {name} command is not allowed with BLOCK option from scripts")))
 }
 
 /// What is remembered from one command of a script to the next.
@@ -98,6 +110,7 @@ impl Scene<'_, '_, '_> {
             return Err(problem.into());
         }
         let keys = engine.keys_of(command, args, self.session.db);
+        check_block(command, args)?;
         let open = self.check_slots(&keys)?;
         let call = Call { command, args, keys: &keys, hot: &hot, moving: open.as_ref(), now: self.now };
         if !self.is_declared(&call) {
@@ -122,12 +135,12 @@ impl Scene<'_, '_, '_> {
     }
 
     fn pass_gates(&self, command: &Command, hot: &Hot) -> Result<(), CmdError> {
-        if command.flags.any(Flags::NOSCRIPT) {
+        if command.flags.any(Flags::NOSCRIPT) && !self.engine.scripts.allow_all.load(Ordering::Relaxed) {
             return Err(NOT_ALLOWED);
         }
         let state = &self.engine.state;
         if !command.flags.has(Flags::STALE) && self.engine.is_stale(hot) {
-            return Err(error::MASTER_DOWN);
+            return Err(STALE);
         }
         if command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE)) && self.state.is_read_only {
             return Err(READ_ONLY_SCRIPT);
@@ -195,7 +208,9 @@ impl Scene<'_, '_, '_> {
             }
             Handler::Keyspace(_) => false,
             // The short ones (PING, TIME, PUBLISH) touch no keys.
-            Handler::Session(_) | Handler::Service { .. } | Handler::Container => call.command.flags.has(Flags::FAST),
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                call.command.flags.has(Flags::FAST) || call.command.traits.has(Traits::TOUCHES_NO_DATA)
+            }
         }
     }
 

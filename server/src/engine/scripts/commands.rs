@@ -13,7 +13,7 @@ use super::call::CallState;
 use super::run::{self, Begin};
 use crate::base::sha1::DIGEST_BYTES;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, LockPlan, Traits, error, help as help_lines};
-use crate::script::{Script, ScriptFlags};
+use crate::script::{Program, Script, ScriptFlags};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
@@ -99,8 +99,8 @@ const NAMED: Traits = Traits::RUNS_A_SCRIPT.and(Traits::NAMES_ITS_SCRIPT);
 const BASE: Flags = Flags::NOSCRIPT.and(Flags::STALE).and(Flags::SKIP_MONITOR).and(Flags::NO_MANDATORY_KEYS);
 const EVAL: Flags = BASE.and(Flags::MAY_REPLICATE);
 const EVAL_RO: Flags = BASE.and(Flags::READONLY);
-const WORST: &str = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE";
-const WORST_RO: &str = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS";
+pub(super) const WORST: &str = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE";
+pub(super) const WORST_RO: &str = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS";
 
 const NO_SCRIPT: CmdError = CmdError::text("NOSCRIPT No matching script. Please use EVAL.");
 const NEGATIVE_KEYS: CmdError = CmdError::text("ERR Number of keys can't be negative");
@@ -138,7 +138,7 @@ fn eval_sha(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 }
 
 /// Shows a script to monitors before it runs, whatever becomes of it.
-fn shown(
+pub(super) fn shown(
     ctx: &mut SessionCtx<'_, '_>,
     args: Args<'_>,
     run: impl FnOnce(&mut SessionCtx<'_, '_>) -> SessionResult,
@@ -154,7 +154,7 @@ fn shown(
 fn eval_text(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let keys = key_count(args)?;
     let script = script_of(ctx, &args[1])?;
-    begin(ctx, script, keys, args)
+    begin(ctx, Program::Script(script), keys, args)
 }
 
 fn eval_known(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
@@ -164,11 +164,14 @@ fn eval_known(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let keys = key_count(args)?;
     let sha = Script::parse_sha(&args[1]).ok_or(NO_SCRIPT)?;
     let script = ctx.engine.scripts.find(&sha).ok_or(NO_SCRIPT)?;
-    begin(ctx, script, keys, args)
+    begin(ctx, Program::Script(script), keys, args)
 }
 
 /// What the script that a command runs says about itself, if it can be found.
 pub(super) fn flags_of(engine: &Engine, command: &Command, args: Args<'_>) -> Option<ScriptFlags> {
+    if command.traits.has(Traits::RUNS_A_FUNCTION) {
+        return engine.scripts.functions.current().find(args.get(1)?).map(|program| program.flags());
+    }
     let sha = if command.traits.has(Traits::NAMES_ITS_SCRIPT) {
         Script::parse_sha(args.get(1)?)?
     } else {
@@ -183,7 +186,11 @@ pub(super) fn flags_of(engine: &Engine, command: &Command, args: Args<'_>) -> Op
 
 /// How many of the words behind the number are keys.
 fn key_count(args: Args<'_>) -> Result<usize, CmdError> {
-    let count = parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?;
+    checked_count(parse_i64(&args[2]).ok_or(error::NOT_INTEGER)?, args)
+}
+
+/// The same of the number that was read.
+pub(super) fn checked_count(count: i64, args: Args<'_>) -> Result<usize, CmdError> {
     if count > (args.len() - 3) as i64 {
         return Err(TOO_MANY_KEYS);
     }
@@ -202,9 +209,9 @@ fn script_of(ctx: &SessionCtx<'_, '_>, text: &[u8]) -> Result<Arc<Script>, CmdEr
 }
 
 /// Checks what the script's flags say about this node, and runs it.
-fn begin(ctx: &mut SessionCtx<'_, '_>, script: Arc<Script>, keys: usize, args: Args<'_>) -> SessionResult {
+pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize, args: Args<'_>) -> SessionResult {
     let is_read_only_command = ctx.command.flags.has(Flags::READONLY);
-    let flags = script.flags;
+    let flags = program.flags();
     let engine = ctx.engine;
     if !flags.is_compatible {
         // The gates of a command that may write, or may see stale data, as the script says.
@@ -225,18 +232,19 @@ fn begin(ctx: &mut SessionCtx<'_, '_>, script: Arc<Script>, keys: usize, args: A
             return Err(NOT_READ_ONLY);
         }
     }
-    let (key_words, rest) = (args.slice(3..3 + keys), args.skip(3 + keys));
+    let key_words = args.slice(3..3 + keys);
     let mut plan = LockPlan::default();
     key_words.iter().for_each(|key| plan.add(ctx.session.db, key_slot(key)));
     plan.prepare();
     let state = CallState {
         is_read_only: is_read_only_command || flags.no_writes,
-        any_slot: flags.allow_cross_slot_keys,
+        // Scripts of the old kind have always been allowed to.
+        any_slot: flags.allow_cross_slot_keys || flags.is_compatible,
         first_slot: key_words.iter().next().map(key_slot).filter(|_| engine.router().is_some()),
         declared: plan.clone(),
         ..CallState::default()
     };
-    run::start(ctx, Begin { script, keys: key_words.to_owned(), args: rest.to_owned(), plan, state })
+    run::start(ctx, Begin { program, words: args.to_owned(), keys, plan, state })
 }
 
 fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
@@ -267,7 +275,7 @@ fn flush(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 }
 
 fn kill(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.engine.scripts.kill()?;
+    ctx.engine.scripts.kill(false)?;
     ctx.reply.ok();
     Ok(Handled::Done)
 }

@@ -18,6 +18,8 @@
 
 mod call;
 pub(crate) mod commands;
+pub(crate) mod function_commands;
+pub(crate) mod functions;
 mod run;
 
 use std::collections::HashMap;
@@ -26,13 +28,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
-use protocol::resp::Args;
+use protocol::resp::{Args, OwnedArgs};
 
 use super::Engine;
 use super::handler::Command;
 use super::hot::Hot;
-use crate::command::{CmdError, Flags};
-use crate::script::{Script, Sha};
+use crate::command::{CmdError, Flags, error};
+use crate::script::{Program, Script, Sha};
+use functions::Functions;
 
 const NOT_BUSY: CmdError = CmdError::text("NOTBUSY No scripts in execution right now.");
 const UNKILLABLE: CmdError = CmdError::text(
@@ -45,10 +48,14 @@ const UNKILLABLE: CmdError = CmdError::text(
 pub(crate) struct Scripts {
     cache: Mutex<HashMap<Sha, Arc<Script>>>,
     suspended: Mutex<Vec<Arc<Suspended>>>,
+    /// Scripts may call what they otherwise may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub(crate) allow_all: AtomicBool,
     /// One of them has written, and waits until it is alone. Two would wait for each other.
     is_awaited: AtomicBool,
-    /// Bytes that the machines have which this node has made.
-    machine_bytes: Arc<AtomicI64>,
+    /// Bytes that the machines have which this node has made, for scripts and for functions.
+    machine_bytes: [Arc<AtomicI64>; 2],
+    /// The libraries of functions.
+    pub(crate) functions: Functions,
 }
 
 /// What scripts take, for INFO.
@@ -58,13 +65,21 @@ pub(crate) struct ScriptMemory {
     pub scripts: u64,
     /// The bytes of their texts, and of what belongs to them.
     pub script_bytes: u64,
-    /// The bytes of the machines.
-    pub machine_bytes: u64,
+    /// Libraries, and their functions.
+    pub libraries: u64,
+    pub functions: u64,
+    /// The bytes of their code, and of what belongs to it.
+    pub function_bytes: u64,
+    /// The bytes of the machines for scripts, and of those for functions.
+    pub machine_bytes: [u64; 2],
 }
 
 /// A script that is suspended, or runs on after it was.
 #[derive(Debug)]
 pub(super) struct Suspended {
+    program: Program,
+    /// The words of the command that runs it.
+    command: OwnedArgs,
     /// Monotonic time when the script began, in microseconds.
     began_us: u64,
     is_killed: AtomicBool,
@@ -72,6 +87,13 @@ pub(super) struct Suspended {
     is_ended: AtomicBool,
     /// It has written: it cannot be killed any more.
     has_written: AtomicBool,
+}
+
+impl ScriptMemory {
+    /// The bytes of scripts and libraries.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.script_bytes + self.function_bytes
+    }
 }
 
 impl Scripts {
@@ -93,11 +115,15 @@ impl Scripts {
 
     /// What they take.
     pub(crate) fn memory(&self) -> ScriptMemory {
-        let cache = self.cache.lock();
+        let (cache, libraries) = (self.cache.lock(), self.functions.current());
         ScriptMemory {
             scripts: cache.len() as u64,
             script_bytes: cache.values().map(|script| script.bytes() as u64).sum(),
-            machine_bytes: u64::try_from(self.machine_bytes.load(Ordering::Relaxed)).unwrap_or(0),
+            libraries: libraries.len() as u64,
+            functions: libraries.functions() as u64,
+            function_bytes: libraries.bytes() as u64,
+            machine_bytes: [0, 1]
+                .map(|kind: usize| u64::try_from(self.machine_bytes[kind].load(Ordering::Relaxed)).unwrap_or(0)),
         }
     }
 
@@ -109,19 +135,34 @@ impl Scripts {
         self.suspended.lock().retain(|other| !Arc::ptr_eq(other, script));
     }
 
-    /// Ends suspended scripts (SCRIPT KILL).
+    /// Ends suspended scripts (SCRIPT KILL), or functions (FUNCTION KILL).
     ///
     /// # Errors
     /// There is none, or all have written.
-    pub(super) fn kill(&self) -> Result<(), CmdError> {
+    pub(super) fn kill(&self, functions: bool) -> Result<(), CmdError> {
         let suspended = self.suspended.lock();
-        let killable = suspended.iter().filter(|script| !script.has_written.load(Ordering::Relaxed));
-        let count = killable.inspect(|script| script.is_killed.store(true, Ordering::Relaxed)).count();
-        match (count, suspended.is_empty()) {
-            (0, true) => Err(NOT_BUSY),
-            (0, false) => Err(UNKILLABLE),
-            _ => Ok(()),
+        if suspended.is_empty() {
+            return Err(NOT_BUSY);
         }
+        let meant = |script: &&Arc<Suspended>| script.program.is_function() == functions;
+        let killable = |script: &&Arc<Suspended>| !script.has_written.load(Ordering::Relaxed);
+        let killed = suspended.iter().filter(meant).filter(killable);
+        let count = killed.inspect(|script| script.is_killed.store(true, Ordering::Relaxed)).count();
+        if count != 0 {
+            return Ok(());
+        }
+        Err(if suspended.iter().any(|script| killable(&script)) { busy_with(!functions) } else { UNKILLABLE })
+    }
+
+    /// The function that is suspended for the longest time.
+    fn running_function(&self, now_us: u64) -> Option<Running> {
+        let suspended = self.suspended.lock();
+        let function = suspended.iter().find(|script| script.program.is_function())?;
+        Some(Running {
+            name: function.program.name().to_owned(),
+            command: function.command.clone(),
+            duration_ms: now_us.saturating_sub(function.began_us) / 1000,
+        })
     }
 
     /// Ends all suspended scripts, because the node is to end.
@@ -129,10 +170,24 @@ impl Scripts {
         self.suspended.lock().iter().for_each(|script| script.is_ended.store(true, Ordering::Relaxed));
     }
 
-    /// Whether a script runs for longer than this, in microseconds.
-    fn has_slow(&self, now_us: u64, threshold_us: u64) -> bool {
-        self.suspended.lock().iter().any(|script| now_us.saturating_sub(script.began_us) >= threshold_us)
+    /// Whether a script runs for longer than this, in microseconds, and is a function.
+    fn slow(&self, now_us: u64, threshold_us: u64) -> Option<bool> {
+        let suspended = self.suspended.lock();
+        let slow = suspended.iter().find(|script| now_us.saturating_sub(script.began_us) >= threshold_us);
+        slow.map(|script| script.program.is_function())
     }
+}
+
+/// A function that runs, for FUNCTION STATS.
+struct Running {
+    name: String,
+    command: OwnedArgs,
+    duration_ms: u64,
+}
+
+/// What clients are told while a script, or a function, runs for long.
+fn busy_with(function: bool) -> CmdError {
+    if function { error::BUSY_FUNCTION } else { error::BUSY_SCRIPT }
 }
 
 impl Engine {
@@ -153,13 +208,24 @@ impl Engine {
 
     /// Whether clients that have to wait for a script are told so instead.
     pub(super) fn is_busy_with_script(&self) -> bool {
+        self.busy_with_script().is_some()
+    }
+
+    /// What they are told.
+    pub(super) fn busy_with_script(&self) -> Option<CmdError> {
         if !self.barrier.has_suspended() {
-            return false;
+            return None;
         }
         let threshold_ms = self.config.int(crate::config::ids::BUSY_REPLY_THRESHOLD).max(0) as u64;
-        threshold_ms != 0 && self.scripts.has_slow(self.clock.monotonic_us(), threshold_ms * 1000)
+        if threshold_ms == 0 {
+            return None;
+        }
+        self.scripts.slow(self.clock.monotonic_us(), threshold_ms.saturating_mul(1000)).map(busy_with)
     }
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod function_tests;

@@ -13,9 +13,10 @@ use super::super::held::alone;
 use super::super::unit::Unit;
 use super::Suspended;
 use super::call::{CallState, NotCalled, Scene};
+use super::functions;
 use crate::command::{CmdError, KeptSlots, LockPlan, Locked};
 use crate::config::ids;
-use crate::script::{Script, Turn, Vm, VmOptions, VmPool};
+use crate::script::{Program, Script, Turn, Vm, VmKind, VmOptions, VmPool};
 use crate::session::Session;
 
 /// For how long a script runs before its worker looks after others, microseconds.
@@ -34,14 +35,14 @@ const NOT_ATOMIC: CmdError = CmdError::text(
 /// A script with all that it needs to go on.
 pub(crate) struct ScriptRun {
     engine: Arc<Engine>,
-    script: Arc<Script>,
-    /// The command that runs it.
+    program: Program,
+    /// The command that runs it, and its words: behind the first three come the keys, and then the arguments.
     command: usize,
+    words: OwnedArgs,
+    keys: usize,
     pool: Rc<VmPool>,
     /// `None` once it was given back.
     vm: Option<Vm>,
-    keys: OwnedArgs,
-    args: OwnedArgs,
     unit: Unit,
     state: CallState,
     /// The database that it has selected.
@@ -72,9 +73,11 @@ enum Driven {
 
 /// What begins a script.
 pub(super) struct Begin {
-    pub script: Arc<Script>,
-    pub keys: OwnedArgs,
-    pub args: OwnedArgs,
+    pub program: Program,
+    /// The words of the command.
+    pub words: OwnedArgs,
+    /// How many of those behind the first three are keys.
+    pub keys: usize,
     pub plan: LockPlan,
     pub state: CallState,
 }
@@ -83,21 +86,22 @@ pub(super) struct Begin {
 pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult {
     let engine = ctx.engine.clone();
     let pool = ctx.session.vms.clone();
-    let vm = pool.take(memory_limit(&engine), |number| options(&engine, number)).map_err(no_memory)?;
-    let needs_all = begin.script.needs_all();
+    let kind = if begin.program.is_function() { VmKind::Functions } else { VmKind::Scripts };
+    let vm = machine(&engine, &pool, kind)?;
+    let needs_all = begin.program.reach().needs_all();
     // In a cluster, the slot's lock is enough for a script of one slot. Elsewhere it must have proven that.
     let is_clustered = engine.router().is_some();
     let is_alone = ctx.pass.is_alone()
-        || begin.state.any_slot
+        || begin.program.flags().allow_cross_slot_keys
         || needs_all.unwrap_or(!is_clustered)
-        || (is_clustered && begin.keys.is_empty() && needs_all != Some(false));
+        || (is_clustered && begin.keys == 0 && needs_all != Some(false));
     let run = Box::new(ScriptRun {
         command: ctx.command.index,
-        script: begin.script,
+        program: begin.program,
+        words: begin.words,
+        keys: begin.keys,
         pool,
         vm: Some(vm),
-        keys: begin.keys,
-        args: begin.args,
         unit: Unit::of(ctx.session),
         state: begin.state,
         db: ctx.session.db,
@@ -111,8 +115,13 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
     if is_alone { start_alone(ctx, run) } else { start_locked(ctx, run, begin.plan) }
 }
 
-fn no_memory(_: std::io::Error) -> CmdError {
-    CmdError::text("ERR There is no memory for another script")
+/// A machine for one script or function.
+///
+/// # Errors
+/// There is no memory for it.
+pub(super) fn machine(engine: &Engine, pool: &VmPool, kind: VmKind) -> Result<Vm, CmdError> {
+    pool.take(kind, memory_limit(engine), |number| options(engine, kind, number))
+        .map_err(|_| CmdError::text("ERR There is no memory for another script"))
 }
 
 /// Memory that the Lua program of a script may have, bytes.
@@ -120,10 +129,11 @@ fn memory_limit(engine: &Engine) -> usize {
     usize::try_from(engine.config.memory(ids::SCRIPT_MEMORY_LIMIT)).unwrap_or(usize::MAX)
 }
 
-fn options(engine: &Engine, number: u64) -> VmOptions {
+fn options(engine: &Engine, kind: VmKind, number: u64) -> VmOptions {
     VmOptions {
+        kind,
         memory_limit: memory_limit(engine),
-        meter: engine.scripts.machine_bytes.clone(),
+        meter: engine.scripts.machine_bytes[kind as usize].clone(),
         version: engine.config.string(ids::SERVER_VERSION_ANNOUNCED).to_string(),
         random: (number > 1).then(|| engine.state.seed()),
     }
@@ -136,7 +146,7 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
         Err(held) => return Ok(Handled::Postponed(held)),
     };
     if let Some(route) = ctx.moving {
-        let keys = engine.keys_of_words(run.keys.view());
+        let keys = engine.keys_of_words(run.words.view().slice(3..3 + run.keys));
         engine.admit_keys(&locked, ctx.session.db, &keys, (ctx.now, route))?;
     }
     run.begin()?;
@@ -144,7 +154,7 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
         Driven::Done => {
             engine.serve_ready(&mut run.unit, &mut locked, engine.clock.now_ms());
             drop(locked);
-            run.script.note_needs_all(false);
+            run.program.reach().note_needs_all(false);
             Ok(run.answer(ctx.session, &mut ctx.reply))
         }
         Driven::Paused => {
@@ -154,7 +164,7 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
         }
         Driven::NeedsAll if !run.state.has_written => {
             drop(locked);
-            run.script.note_needs_all(true);
+            run.program.reach().note_needs_all(true);
             run.abandon();
             start_alone(ctx, run)
         }
@@ -185,7 +195,7 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
             run.engine.barrier.reserve();
             return Ok(Ok(run.suspend()));
         }
-        run.script.note_needs_all(run.state.needed_all);
+        run.program.reach().note_needs_all(run.state.needed_all);
         let Some(outer) = outer else { return Ok(Ok(run.answer(session, reply))) };
         // What follows is the transaction's matter.
         run.unit.mute(false);
@@ -204,7 +214,7 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
 /// It cannot: Redis's text.
 pub(super) fn check(ctx: &SessionCtx<'_, '_>, script: &Script) -> Result<(), CmdError> {
     let pool = &ctx.session.vms;
-    let mut vm = pool.take(memory_limit(ctx.engine), |number| options(ctx.engine, number)).map_err(no_memory)?;
+    let mut vm = machine(ctx.engine, pool, VmKind::Scripts)?;
     let checked = vm.check(script).map_err(|message| compile_error(&message));
     pool.put(vm);
     checked
@@ -215,7 +225,19 @@ impl ScriptRun {
     fn begin(&mut self) -> Result<(), CmdError> {
         self.state.slot = self.state.first_slot;
         let Some(vm) = &mut self.vm else { return Ok(()) };
-        vm.begin(&self.script, self.keys.view(), self.args.view()).map_err(|message| compile_error(&message))
+        let words = self.words.view();
+        let (keys, args) = (words.slice(3..3 + self.keys), words.skip(3 + self.keys));
+        match &self.program {
+            Program::Script(script) => vm.begin(script, keys, args).map_err(|message| compile_error(&message)),
+            Program::Function(library, _) => {
+                let problem = match functions::prepare(&self.engine, vm, library) {
+                    Ok(()) if vm.begin_function(library.id, self.program.name(), keys, args) => return Ok(()),
+                    Ok(()) => "Function not found".to_owned(),
+                    Err(problem) => problem,
+                };
+                Err(CmdError::new(format!("ERR {problem}")))
+            }
+        }
     }
 
     /// Ends the Lua program in its midst.
@@ -250,7 +272,7 @@ impl ScriptRun {
             locked,
             unit: &mut self.unit,
             state: &mut self.state,
-            keys: self.keys.view(),
+            keys: self.words.view().slice(3..3 + self.keys),
             now: self.now,
         };
         let driven = loop {
@@ -307,7 +329,7 @@ impl ScriptRun {
         let ran = pass.try_exclusive_suspended(|pass| {
             // Nobody runs, so nobody takes the slots in between.
             locked = None;
-            self.script.note_needs_all(true);
+            self.program.reach().note_needs_all(true);
             self.stop_awaiting();
             let driven = self.drive(session, pass, None, true, Some(Turn::Call));
             if let Driven::Paused = driven {
@@ -331,6 +353,8 @@ impl ScriptRun {
     fn suspend(mut self: Box<Self>) -> Handled {
         let suspended = self.suspended.get_or_insert_with(|| {
             Arc::new(Suspended {
+                program: self.program.clone(),
+                command: self.words.clone(),
                 began_us: self.began_us,
                 is_killed: AtomicBool::new(false),
                 is_ended: AtomicBool::new(false),
@@ -344,7 +368,7 @@ impl ScriptRun {
     fn write_result(&mut self, out: &mut Vec<u8>, protocol: Protocol) {
         let Some(mut vm) = self.vm.take() else { return };
         let start = out.len();
-        let is_counted = vm.write_result(&self.script, out, protocol);
+        let is_counted = vm.write_result(self.program.name(), out, protocol);
         self.pool.put(vm);
         if let Some(message) = out[start..].strip_prefix(b"-") {
             let stats = &self.engine.stats;
@@ -404,7 +428,7 @@ fn acl_check(scene: &Scene<'_, '_, '_>, vm: &mut Vm) {
     }
 }
 
-fn log(engine: &Engine, vm: &Vm) {
+pub(super) fn log(engine: &Engine, vm: &Vm) {
     let words = vm.words();
     let args: Args<'_> = words.view();
     let text = String::from_utf8_lossy(args.get(1).unwrap_or_default()).into_owned();

@@ -40,7 +40,7 @@ impl Drop for Ticking {
 }
 
 fn needs_all(bench: &Bench, text: &str) -> Option<bool> {
-    bench.engine.scripts.find(&Script::sha_of(text.as_bytes())).and_then(|script| script.needs_all())
+    bench.engine.scripts.find(&Script::sha_of(text.as_bytes())).and_then(|script| script.reach.needs_all())
 }
 
 fn eval(bench: &mut Bench, text: &str, rest: &str) -> (String, Vec<String>) {
@@ -154,7 +154,7 @@ fn a_script_in_a_transaction_is_a_part_of_it() {
 }
 
 /// Begins a script that loops, and returns it as it is suspended.
-fn suspended(bench: &Bench, client: &mut Client, words: &[&str]) -> Box<dyn Continued> {
+pub(super) fn suspended(bench: &Bench, client: &mut Client, words: &[&str]) -> Box<dyn Continued> {
     let _ticking = Ticking::start(bench.clock.clone());
     let (next, reply) = client.process(&bench.engine, &mut bulks(words));
     let Next::Continued(run) = next else { panic!("it is not suspended: {reply}") };
@@ -162,7 +162,7 @@ fn suspended(bench: &Bench, client: &mut Client, words: &[&str]) -> Box<dyn Cont
     run
 }
 
-fn go_on(bench: &Bench, client: &mut Client, mut run: Box<dyn Continued>) -> String {
+pub(super) fn go_on(bench: &Bench, client: &mut Client, mut run: Box<dyn Continued>) -> String {
     let _ticking = Ticking::start(bench.clock.clone());
     let mut out = Vec::new();
     while let Some(rest) = run.go_on(&mut client.session, &mut out) {

@@ -18,6 +18,7 @@ use super::wire::{End, Wire};
 use crate::base::thread;
 use crate::config::ids;
 use crate::persistence::load::{self, Finished, Load, Loaded};
+use crate::persistence::rdb_writer::SavedHistory;
 use crate::replication::Replication;
 use crate::replication::core::LinkPhase;
 use crate::replication::history::ReplId;
@@ -81,7 +82,8 @@ impl Placement {
 
     fn exchange_now(&self, finished: Finished) -> Result<(), End> {
         let engine = &self.replication.engine;
-        let Some(fresh) = finished.beside else {
+        let Finished { loaded, beside, libraries } = finished;
+        let Some(fresh) = beside else {
             return Err(End::Refused("Nothing was loaded".to_owned()));
         };
         let old = {
@@ -89,7 +91,8 @@ impl Placement {
             engine.barrier.enter(engine.loader_gate()).exclusive(|_| {
                 self.leave_old()?;
                 let old = load::exchange(engine, &fresh);
-                self.arrive(&finished.loaded).map(|()| old)
+                engine.scripts.functions.set(libraries);
+                self.arrive(&loaded).map(|()| old)
             })?
         };
         // As in Redis, whatever `replica-lazy-flush` says.
@@ -185,7 +188,7 @@ impl Placement {
         replication.with_following(self.generation, |following| {
             following.resume = true;
             following.synced = true;
-            following.db = 0;
+            following.db = loaded.history.as_ref().map_or(0, SavedHistory::db);
             following.down_since_ms = None;
             following.phase = LinkPhase::Connected;
         })?;

@@ -50,7 +50,7 @@ pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
         }
     }
     let mut out = Vec::new();
-    vm.write_result(&script, &mut out, Protocol::Resp2);
+    vm.write_result(script.name(), &mut out, Protocol::Resp2);
     (String::from_utf8_lossy(&out).into_owned(), pauses)
 }
 

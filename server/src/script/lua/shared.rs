@@ -11,6 +11,7 @@ use corosensei::Yielder;
 use mlua_sys as ffi;
 
 use super::memory::Memory;
+use crate::script::library::Registered;
 use crate::script::words::Words;
 
 /// Why a script hands the thread back.
@@ -56,6 +57,8 @@ pub(in crate::script) struct Shared {
     pub(in crate::script) resp: Cell<u8>,
     /// Which effects are propagated (`redis.set_repl`).
     pub(in crate::script) repl: Cell<u8>,
+    /// What the library that is being loaded has registered.
+    pub(in crate::script) registered: RefCell<Option<Vec<Registered>>>,
     /// State of `math.random`.
     pub(in crate::script) random: Cell<u64>,
     /// How much work functions of ours may do before the script is asked to pause ([`crate::script::libs`]).
@@ -80,6 +83,7 @@ impl Shared {
             refusal: RefCell::default(),
             resp: Cell::new(2),
             repl: Cell::new(3),
+            registered: RefCell::default(),
             random: Cell::new(settings.random),
             work: Cell::new(settings.work),
             stop: RefCell::default(),

@@ -198,6 +198,12 @@ impl State {
         unsafe { ffi::lua_insert(self.0, at) }
     }
 
+    /// Moves the topmost value to an index, in place of the value there.
+    pub(in crate::script) fn replace(self, at: i32) {
+        // SAFETY: `at` is on the stack.
+        unsafe { ffi::lua_replace(self.0, at) }
+    }
+
     pub(in crate::script) fn remove(self, at: i32) {
         // SAFETY: `at` is on the stack.
         unsafe { ffi::lua_remove(self.0, at) }

@@ -9,6 +9,9 @@ use crate::script::convert;
 use crate::script::libs::to_text;
 use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns, Shared, State, Turn, check_end, push_error_table};
 
+/// The functions that functions of libraries do not have.
+pub(super) const OF_SCRIPTS: &[&[u8]] = &[b"breakpoint", b"debug", b"replicate_commands"];
+
 /// The functions, by name.
 pub(super) const FUNCTIONS: &[(&[u8], HostFn)] = &[
     (b"call", call),
@@ -38,10 +41,11 @@ const NUMBERS: &[(&[u8], f64)] = &[
     (b"REPL_ALL", 3.0),
 ];
 
-/// Adds the numbers and the version to the table, which exists.
-pub(super) fn add_constants(state: State, shared: &Shared, globals: i32) {
+/// Adds the numbers and the version to the table, which exists. The numbers about propagation are left out unless
+/// `with_repl`.
+pub(super) fn add_constants(state: State, shared: &Shared, globals: i32, with_repl: bool) {
     state.field(globals, b"redis");
-    for (name, number) in NUMBERS {
+    for (name, number) in NUMBERS.iter().filter(|(name, _)| with_repl || name.starts_with(b"LOG")) {
         state.push_number(*number);
         state.set_field(-2, name);
     }
@@ -114,7 +118,7 @@ fn gather(frame: &Frame<'_>, count: i32) -> Result<(), Failure> {
     Ok(())
 }
 
-fn log(frame: &Frame<'_>) -> Returns {
+pub(super) fn log(frame: &Frame<'_>) -> Returns {
     let state = frame.state;
     if state.top() < 2 {
         return Err(Failure::Redis(b"ERR redis.log() requires two arguments or more.".to_vec()));

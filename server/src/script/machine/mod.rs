@@ -1,12 +1,14 @@
 //! The machine that runs scripts: their world, the functions of `redis`, and the stack that they run on.
 
 mod api;
+mod functions;
+mod register;
 mod sandbox;
 mod vm;
 
 use std::ffi::CStr;
 
-pub(crate) use vm::{Vm, VmOptions};
+pub(crate) use vm::{Vm, VmKind, VmOptions};
 
 /// What errors call a script's text.
 const CHUNK_NAME: &CStr = c"@user_script";

@@ -13,7 +13,7 @@ use std::ffi::{CStr, c_int};
 use mlua_sys as ffi;
 use protocol::resp::Args;
 
-use super::{CHUNK_NAME, api};
+use super::{CHUNK_NAME, VmKind, api, register};
 use crate::script::libs;
 use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns, Shared, State, push_function};
 
@@ -34,6 +34,8 @@ pub(super) struct Sandbox {
     /// The real table of globals, and its stand-in.
     globals: i32,
     world: i32,
+    /// What is in the place of the globals while a library is loaded.
+    loading: i32,
 }
 
 /// Upvalues of the functions that look through stand-ins.
@@ -44,7 +46,7 @@ const OF_STRINGS: &[u8] = b"strings";
 
 impl Sandbox {
     /// Fills a new state.
-    pub(super) fn set_up(state: State, shared: &Shared) -> Self {
+    pub(super) fn set_up(state: State, shared: &Shared, kind: VmKind) -> Self {
         open_libraries(state);
         // The stand-ins, with what they stand for.
         state.push_table(0, 16);
@@ -55,8 +57,12 @@ impl Sandbox {
             state.push_nil();
             state.set_field(globals, name);
         }
-        add_functions(state, shared, globals, api::FUNCTIONS, b"redis");
-        api::add_constants(state, shared, globals);
+        for (name, function) in api::FUNCTIONS {
+            if kind == VmKind::Scripts || !api::OF_SCRIPTS.contains(name) {
+                add(state, shared, globals, b"redis", name, *function);
+            }
+        }
+        api::add_constants(state, shared, globals, true);
         libs::add_to(&Frame { state, shared }, globals, &mut |function, name| {
             add(state, shared, globals, name.0, name.1, function);
         });
@@ -73,14 +79,17 @@ impl Sandbox {
         state.set_field(globals, b"server");
         guard_strings(state, shared, globals, real_of);
         let world = make_world(state, shared, globals, real_of);
+        let loading = make_loading_world(state, shared, real_of);
         push_function(state, shared, handle_error, 0);
-        state.push_value(-1);
-        state.set_field(globals, b"__redis__err__handler");
+        if kind == VmKind::Scripts {
+            state.push_value(-1);
+            state.set_field(globals, b"__redis__err__handler");
+        }
         let error_handler = state.keep();
         state.push_value(globals);
         let globals = state.keep();
         state.set_top(0);
-        Self { error_handler, globals, world }
+        Self { error_handler, globals, world, loading }
     }
 
     /// Gives the function on top of the stack the scripts' world as its globals.
@@ -94,12 +103,19 @@ impl Sandbox {
     pub(super) fn set_words(&self, state: State, keys: Args<'_>, args: Args<'_>) {
         state.push_kept(self.globals);
         for (name, words) in [(b"KEYS", keys), (b"ARGV", args)] {
-            state.push_table(words.len(), 0);
-            for (number, word) in words.iter().enumerate() {
-                state.push_bytes(word);
-                state.set_element(-2, number + 1);
-            }
+            push_words(state, words);
             state.set_field(-2, name);
+        }
+        state.pop(1);
+    }
+
+    /// Shows the scripts' world, or what is there while a library is loaded.
+    pub(super) fn show(&self, state: State, is_loading: bool) {
+        state.push_kept(self.world);
+        if state.metatable(-1) {
+            state.push_kept(if is_loading { self.loading } else { self.globals });
+            state.set_field(-2, b"__index");
+            state.pop(1);
         }
         state.pop(1);
     }
@@ -148,12 +164,6 @@ pub(super) fn add(state: State, shared: &Shared, globals: i32, library: &[u8], n
     push_function(state, shared, function, 0);
     state.set_field(-2, name);
     state.pop(1);
-}
-
-fn add_functions(state: State, shared: &Shared, globals: i32, functions: &[(&[u8], HostFn)], library: &[u8]) {
-    for (name, function) in functions {
-        add(state, shared, globals, library, name, *function);
-    }
 }
 
 /// Replaces the functions that could look behind a stand-in, or change one.
@@ -242,6 +252,46 @@ fn make_world(state: State, shared: &Shared, globals: i32, real_of: i32) -> i32 
     }
     state.set_top(globals);
     world
+}
+
+/// The world in which a library's code runs when it is loaded: a table `redis` with a few functions.
+fn make_loading_world(state: State, shared: &Shared, real_of: i32) -> i32 {
+    let before = state.top();
+    state.push_table(0, 2);
+    let world = state.top();
+    push_complaining(state, shared);
+    state.set_metatable(world);
+    for (name, function) in register::FUNCTIONS {
+        add(state, shared, world, b"redis", name, *function);
+    }
+    api::add_constants(state, shared, world, false);
+    state.field(world, b"redis");
+    push_complaining(state, shared);
+    state.set_metatable(-2);
+    push_stand_in(state, shared, real_of);
+    state.push_value(-1);
+    state.set_field(world, b"redis");
+    state.set_field(world, b"server");
+    state.push_value(world);
+    let kept = state.keep();
+    state.set_top(before);
+    kept
+}
+
+/// Pushes a metatable that complains about what does not exist.
+fn push_complaining(state: State, shared: &Shared) {
+    state.push_table(0, 1);
+    push_function(state, shared, refuse_missing, 0);
+    state.set_field(-2, b"__index");
+}
+
+/// Pushes a table of words.
+pub(super) fn push_words(state: State, words: Args<'_>) {
+    state.push_table(words.len(), 0);
+    for (number, word) in words.iter().enumerate() {
+        state.push_bytes(word);
+        state.set_element(-2, number + 1);
+    }
 }
 
 fn refuse_assignment(_: &Frame<'_>) -> Returns {

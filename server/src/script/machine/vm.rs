@@ -32,9 +32,18 @@ const INSTRUCTIONS: c_int = 10_000;
 /// Compiled functions that are kept; then all are forgotten.
 const COMPILED: usize = 1000;
 
+/// What a machine runs. Scripts and functions have worlds of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum VmKind {
+    #[default]
+    Scripts,
+    Functions,
+}
+
 /// How a machine is made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VmOptions {
+    pub kind: VmKind,
     /// Memory that its scripts may have, bytes.
     pub memory_limit: usize,
     /// Where its bytes are counted.
@@ -49,12 +58,15 @@ pub(crate) struct VmOptions {
 pub(crate) struct Vm {
     /// `None` once it is ended.
     coroutine: Option<Coroutine<(), Turn, ()>>,
-    state: State,
-    shared: Rc<Shared>,
-    sandbox: sandbox::Sandbox,
+    pub(super) state: State,
+    pub(super) shared: Rc<Shared>,
+    pub(super) sandbox: sandbox::Sandbox,
+    kind: VmKind,
     /// Compiled scripts.
     compiled: HashMap<Sha, i32>,
-    is_running: bool,
+    /// The functions of the libraries that it knows.
+    pub(super) libraries: HashMap<u64, HashMap<String, i32>>,
+    pub(super) is_running: bool,
     meter: Arc<AtomicI64>,
     /// Its bytes that are counted there.
     counted: i64,
@@ -81,7 +93,7 @@ impl Vm {
         }
         // SAFETY: just made; closed when this is dropped.
         let state = unsafe { State::of(raw) };
-        let sandbox = sandbox::Sandbox::set_up(state, &shared);
+        let sandbox = sandbox::Sandbox::set_up(state, &shared, options.kind);
         let inside = shared.clone();
         let coroutine = Coroutine::with_stack(stack, move |yielder, ()| {
             inside.set_yielder(yielder);
@@ -95,7 +107,9 @@ impl Vm {
             state,
             shared,
             sandbox,
+            kind: options.kind,
             compiled: HashMap::new(),
+            libraries: HashMap::new(),
             is_running: false,
             meter: options.meter.clone(),
             counted: 0,
@@ -142,6 +156,13 @@ impl Vm {
     /// It cannot be compiled: Lua's message.
     pub(crate) fn begin(&mut self, script: &Script, keys: Args<'_>, args: Args<'_>) -> Result<(), Vec<u8>> {
         let kept = self.compile(script)?;
+        self.begin_at(kept);
+        self.sandbox.set_words(self.state, keys, args);
+        Ok(())
+    }
+
+    /// Begins a function that is kept; what is pushed then are its arguments.
+    pub(super) fn begin_at(&mut self, kept: i32) {
         let (state, shared) = (self.state, &self.shared);
         state.set_top(0);
         shared.resp.set(2);
@@ -149,9 +170,12 @@ impl Vm {
         *shared.stop.borrow_mut() = None;
         state.push_kept(self.sandbox.error_handler);
         state.push_kept(kept);
-        self.sandbox.set_words(state, keys, args);
         self.is_running = true;
-        Ok(())
+    }
+
+    /// What it runs.
+    pub(crate) fn kind(&self) -> VmKind {
+        self.kind
     }
 
     /// Runs the script until it hands the thread back.
@@ -206,12 +230,12 @@ impl Vm {
         self.shared.repl.get()
     }
 
-    /// Writes the result of the script that has ended as a reply. `true`: it is an error that INFO has counted already.
-    pub(crate) fn write_result(&mut self, script: &Script, out: &mut Vec<u8>, protocol: Protocol) -> bool {
+    /// Writes the result of the script of this name, which has ended, as a reply. `true`: it is an error that INFO has counted already.
+    pub(crate) fn write_result(&mut self, name: &str, out: &mut Vec<u8>, protocol: Protocol) -> bool {
         let is_counted = convert::is_counted(self.state);
         let frame = Frame { state: self.state, shared: &self.shared };
         if self.shared.failed.get() {
-            convert::write_failure(frame, script, out);
+            convert::write_failure(frame, name, out);
         } else {
             convert::write_value(frame, out, protocol);
         }
@@ -263,10 +287,10 @@ impl Drop for Vm {
 
 /// Runs the function on the state's stack, on the script's own stack.
 fn run_protected(state: State, shared: &Shared) {
-    // SAFETY: error handler and function are on the stack; the hook has the type that Lua calls.
+    // SAFETY: error handler, function and arguments are on the stack; the hook has the type that Lua calls.
     let status = unsafe {
         ffi::lua_sethook(state.raw(), Some(on_count), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
-        ffi::lua_pcall(state.raw(), 0, 1, 1)
+        ffi::lua_pcall(state.raw(), state.top() - 2, 1, 1)
     };
     shared.failed.set(status != ffi::LUA_OK);
 }

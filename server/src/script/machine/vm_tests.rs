@@ -41,7 +41,7 @@ fn run_on(vm: &mut Vm, source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>)
         }
     }
     let mut out = Vec::new();
-    vm.write_result(&script, &mut out, Protocol::Resp2);
+    vm.write_result(script.name(), &mut out, Protocol::Resp2);
     String::from_utf8_lossy(&out).replace("\r\n", "|").replace(script.name(), "SHA")
 }
 

@@ -224,8 +224,14 @@ fn dump_as(value: &ValueRef<'_>, vintage: Vintage, out: &mut Writer) {
 /// # Errors
 /// The payload is not one.
 pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) -> Result<Value, PayloadError> {
-    let body_len = payload.len().checked_sub(FOOTER_BYTES).ok_or(PayloadError::Footer)?;
-    let (body, footer) = payload.split_at(body_len);
+    let (body, dialect) = split_footer(payload, verify_checksum).ok_or(PayloadError::Footer)?;
+    let (&object_type, body) = body.split_first().ok_or(ReadError::UnexpectedEnd { missing: 1 })?;
+    read_whole(object_type, body, &PayloadLimits { dialect, ..*limits })
+}
+
+/// The body of a payload, and who has written it. `None`: its version is too new, or its checksum is wrong.
+fn split_footer(payload: &[u8], verify_checksum: bool) -> Option<(&[u8], Dialect)> {
+    let (body, footer) = payload.split_at(payload.len().checked_sub(FOOTER_BYTES)?);
     let (version, checksum) = footer.split_at(2);
     let version = u16::from_le_bytes([version[0], version[1]]);
     let said = checksum.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
@@ -233,10 +239,22 @@ pub fn restore(payload: &[u8], limits: &PayloadLimits, verify_checksum: bool) ->
     if dialect == Dialect::Redis && version > opcode::NEWEST_VERSION
         || (verify_checksum && crc64::checksum(&payload[..payload.len() - checksum.len()]) != said)
     {
-        return Err(PayloadError::Footer);
+        return None;
     }
-    let (&object_type, body) = body.split_first().ok_or(ReadError::UnexpectedEnd { missing: 1 })?;
-    read_whole(object_type, body, &PayloadLimits { dialect, ..*limits })
+    Some((body, dialect))
+}
+
+/// Makes a payload of something else than a value: adds version and checksum.
+pub(crate) fn seal(mut out: Writer) -> Vec<u8> {
+    out.u16_le(opcode::VERSION);
+    let checksum = crc64::checksum(out.as_slice());
+    out.u64_le(checksum);
+    out.into_vec()
+}
+
+/// What [`seal`] was given. `None`: version or checksum are wrong.
+pub(crate) fn unseal(payload: &[u8], verify_checksum: bool) -> Option<&[u8]> {
+    split_footer(payload, verify_checksum).map(|(body, _)| body)
 }
 
 /// The value of a body of type `object_type`; nothing may follow it.

@@ -1,0 +1,114 @@
+//! Libraries of functions: named programs that stay, unlike scripts, and are saved and replicated as data are.
+//!
+//! A library is its code. The code runs when the library is loaded, and registers functions; what it leaves in a machine
+//! are the values of these functions. A machine that does not know the library yet runs its code again, so each machine
+//! has its own: variables outside of the functions are those of a machine.
+
+use std::sync::Arc;
+
+use super::source::{Reach, Script, ScriptFlags};
+
+/// A function that a library's code has registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Registered {
+    /// Its name.
+    pub name: String,
+    /// What it says about itself.
+    pub description: Option<Vec<u8>>,
+    pub flags: ScriptFlags,
+    /// Its value, in the machine that ran the code.
+    pub(super) kept: i32,
+}
+
+/// A function of a library.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// Its name.
+    pub name: String,
+    /// What it says about itself.
+    pub description: Option<Vec<u8>>,
+    pub flags: ScriptFlags,
+    reach: Reach,
+}
+
+/// A library.
+#[derive(Debug)]
+pub(crate) struct Library {
+    /// What machines know it by: another one for the same code loaded again.
+    pub id: u64,
+    pub name: String,
+    pub code: Box<[u8]>,
+    pub functions: Vec<Function>,
+}
+
+impl Library {
+    /// A library whose code has registered these functions.
+    pub(crate) fn new(id: u64, name: String, code: &[u8], registered: Vec<Registered>) -> Self {
+        let function = |function: Registered| Function {
+            name: function.name,
+            description: function.description,
+            flags: function.flags,
+            reach: Reach::default(),
+        };
+        Self { id, name, code: code.into(), functions: registered.into_iter().map(function).collect() }
+    }
+
+    /// Bytes of its code, and of what belongs to it.
+    pub(crate) fn bytes(&self) -> usize {
+        let functions = self.functions.iter().map(|function| {
+            size_of::<Function>() + function.name.len() + function.description.as_ref().map_or(0, Vec::len)
+        });
+        size_of::<Self>() + self.name.len() + self.code.len() + functions.sum::<usize>()
+    }
+}
+
+/// What a machine runs: a script, or a function by its number in its library.
+#[derive(Clone, Debug)]
+pub(crate) enum Program {
+    Script(Arc<Script>),
+    Function(Arc<Library>, usize),
+}
+
+impl Program {
+    fn function(library: &Library, number: usize) -> &Function {
+        &library.functions[number]
+    }
+
+    /// What errors call it: a script's digest, a function's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Script(script) => script.name(),
+            Self::Function(library, number) => &Self::function(library, *number).name,
+        }
+    }
+
+    /// What it may do.
+    pub(crate) fn flags(&self) -> ScriptFlags {
+        match self {
+            Self::Script(script) => script.flags,
+            Self::Function(library, number) => Self::function(library, *number).flags,
+        }
+    }
+
+    /// What is known about the keys that it uses.
+    pub(crate) fn reach(&self) -> &Reach {
+        match self {
+            Self::Script(script) => &script.reach,
+            Self::Function(library, number) => &Self::function(library, *number).reach,
+        }
+    }
+
+    /// Whether it is a function.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self, Self::Function(..))
+    }
+}
+
+/// Whether a name may be that of a library or a function.
+pub(crate) fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// The text about a name that cannot be one. Redis has the same for libraries and functions.
+pub(crate) const BAD_NAME: &str =
+    "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";

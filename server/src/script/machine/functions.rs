@@ -1,0 +1,91 @@
+//! Libraries and their functions in a machine.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+
+use protocol::resp::Args;
+
+use super::sandbox::push_words;
+use super::vm::Vm;
+use crate::script::library::Registered;
+
+/// What errors call the code of libraries.
+const CHUNK_NAME: &CStr = c"@user_function";
+
+impl Vm {
+    /// Begins the code of a library, without its first line. [`Vm::resume`] runs it, [`Vm::end_library`] ends it.
+    ///
+    /// # Errors
+    /// It cannot be compiled: Lua's message.
+    pub(crate) fn begin_library(&mut self, body: &[u8]) -> Result<(), Vec<u8>> {
+        let state = self.state;
+        state.load(body, CHUNK_NAME)?;
+        self.sandbox.confine(state);
+        let kept = state.keep();
+        self.begin_at(kept);
+        state.unkeep(kept);
+        self.sandbox.show(state, true);
+        *self.shared.registered.borrow_mut() = Some(Vec::new());
+        Ok(())
+    }
+
+    /// Ends the code of a library, which is known by this number from now on.
+    ///
+    /// # Errors
+    /// It has failed: the message.
+    pub(crate) fn end_library(&mut self, id: u64) -> Result<Vec<Registered>, Vec<u8>> {
+        let state = self.state;
+        let registered = self.shared.registered.take().unwrap_or_default();
+        self.sandbox.show(state, false);
+        if self.shared.failed.get() {
+            let message = self.failure();
+            registered.iter().for_each(|function| state.unkeep(function.kept));
+            state.set_top(0);
+            return Err(message);
+        }
+        state.set_top(0);
+        let functions = registered.iter().map(|function| (function.name.clone(), function.kept)).collect();
+        self.libraries.insert(id, functions);
+        Ok(registered)
+    }
+
+    /// The message of the error that is on top.
+    fn failure(&self) -> Vec<u8> {
+        let state = self.state;
+        if let Some(message) = state.bytes(-1) {
+            return [b"ERR ", message].concat();
+        }
+        state.field(-1, b"err");
+        let message = state.text(-1);
+        state.pop(1);
+        message.unwrap_or_else(|| b"ERR unknown error".to_vec())
+    }
+
+    /// Whether it knows a library.
+    pub(crate) fn has_library(&self, id: u64) -> bool {
+        self.libraries.contains_key(&id)
+    }
+
+    /// How many libraries it knows.
+    pub(crate) fn libraries(&self) -> usize {
+        self.libraries.len()
+    }
+
+    /// Forgets all but these.
+    pub(crate) fn forget_libraries(&mut self, but: impl Fn(u64) -> bool) {
+        let (state, mut gone): (_, Vec<HashMap<String, i32>>) = (self.state, Vec::new());
+        let ids: Vec<u64> = self.libraries.keys().copied().filter(|id| !but(*id)).collect();
+        gone.extend(ids.iter().filter_map(|id| self.libraries.remove(id)));
+        gone.iter().flat_map(HashMap::values).for_each(|kept| state.unkeep(*kept));
+        state.collect();
+    }
+
+    /// Begins a function of a library that it knows. `false`: it does not know it.
+    pub(crate) fn begin_function(&mut self, id: u64, name: &str, keys: Args<'_>, args: Args<'_>) -> bool {
+        let Some(&kept) = self.libraries.get(&id).and_then(|functions| functions.get(name)) else { return false };
+        self.begin_at(kept);
+        push_words(self.state, keys);
+        push_words(self.state, args);
+        true
+    }
+}
