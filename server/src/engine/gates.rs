@@ -57,9 +57,10 @@ impl Engine {
     /// Whether the command writes; EXEC does if a queued command does.
     fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
         match &session.multi {
-            Some(multi) if command.traits.has(Traits::RUNS_THE_QUEUE) => {
-                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).flags.any(flags))
-            }
+            Some(multi) if command.traits.has(Traits::RUNS_THE_QUEUE) => multi.queue.iter().any(|queued| {
+                let command = self.registry.by_index(queued.command);
+                command.flags.any(flags) || self.script_says_it_writes(command, queued.args.view())
+            }),
             _ => command.flags.any(flags),
         }
     }

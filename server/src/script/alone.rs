@@ -1,7 +1,6 @@
 //! Scripts without a node, for fuzz targets and benchmarks: commands are answered by an echo of their words.
 
 use std::io;
-use std::sync::Arc;
 
 use protocol::resp::reply::{Protocol, Reply};
 use protocol::resp::{Args, OwnedArgs};
@@ -21,7 +20,7 @@ impl Alone {
     /// # Errors
     /// There is no memory for its stack.
     pub fn new(memory_limit: usize, pauses: usize) -> io::Result<Self> {
-        let options = VmOptions { memory_limit, version: "7.2.4".to_owned(), random: None, meter: Arc::default() };
+        let options = VmOptions { memory_limit, version: "7.2.4".to_owned(), ..VmOptions::default() };
         Ok(Self { vm: Vm::new(&options)?, pauses })
     }
 
@@ -62,7 +61,7 @@ impl Alone {
             }
         }
         let mut out = Vec::new();
-        self.vm.write_result(&script, &mut out, protocol);
+        self.vm.write_result(script.name(), &mut out, protocol);
         out
     }
 }

@@ -18,7 +18,7 @@ use super::super::hot::Hot;
 use super::super::ports::{Route, RouteAsk};
 use super::super::unit::Unit;
 use crate::command::locked::Slots;
-use crate::command::{CmdError, Flags, Group, LockPlan, Locked, Traits};
+use crate::command::{CmdError, Flags, Group, LockPlan, Locked, Traits, error};
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
 
@@ -145,7 +145,8 @@ impl Scene<'_, '_, '_> {
         if command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE)) && self.state.is_read_only {
             return Err(READ_ONLY_SCRIPT);
         }
-        if command.flags.has(Flags::WRITE) {
+        // One that has written already is not stopped in its midst.
+        if command.flags.has(Flags::WRITE) && !self.state.has_written {
             if state.save_failed.load(Ordering::Relaxed) {
                 self.engine.disk_gate(hot)?;
             }

@@ -213,9 +213,13 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
     let is_read_only_command = ctx.command.flags.has(Flags::READONLY);
     let flags = program.flags();
     let engine = ctx.engine;
-    if !flags.is_compatible {
+    let hot = engine.hot.load();
+    if flags.is_compatible {
+        if engine.is_stale(&hot) {
+            return Err(error::MASTER_DOWN);
+        }
+    } else {
         // The gates of a command that may write, or may see stale data, as the script says.
-        let hot = engine.hot.load();
         if !flags.no_writes {
             if engine.state.save_failed.load(Ordering::Relaxed) {
                 engine.disk_gate(&hot)?;

@@ -33,8 +33,8 @@ fn changes_of_libraries_are_propagated_as_they_were_sent() {
     assert_eq!(send(&["FUNCTION", "DELETE", "a"]), "+OK\r\n");
     assert_eq!(send(&["FUNCTION", "FLUSH", "ASYNC"]), "+OK\r\n");
     let told = [
-        format!("FUNCTION LOAD {code}"),
-        format!("FUNCTION LOAD REPLACE {code}"),
+        format!("FUNCTION LOAD {}", code.as_bytes().escape_ascii()),
+        format!("FUNCTION LOAD REPLACE {}", code.as_bytes().escape_ascii()),
         "FUNCTION DELETE a".to_owned(),
         "FUNCTION FLUSH ASYNC".to_owned(),
     ];
@@ -82,7 +82,6 @@ fn a_function_is_killed_as_a_function() {
     let run = suspended(&bench, &mut client, &["FCALL", "spin", "1", "k", "1"]);
     bench.clock.advance_ms(10_000);
     let busy = "-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
-    assert_eq!(bench.run("GET k"), busy);
     assert_eq!(bench.run("SCRIPT KILL"), busy);
     assert_eq!(bench.run("GET other"), "$-1");
     let stats = bench.run("FUNCTION STATS");

@@ -33,7 +33,7 @@ use protocol::resp::{Args, OwnedArgs};
 use super::Engine;
 use super::handler::Command;
 use super::hot::Hot;
-use crate::command::{CmdError, Flags, error};
+use crate::command::{CmdError, Flags, Traits, error};
 use crate::script::{Program, Script, Sha};
 use functions::Functions;
 
@@ -195,6 +195,13 @@ impl Engine {
     fn is_stale(&self, hot: &Hot) -> bool {
         let state = &self.state;
         state.is_replica() && !hot.replica_serve_stale_data && !state.primary_link_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether this command runs what has flags, and they do not say that it writes nothing.
+    #[cold]
+    pub(super) fn script_says_it_writes(&self, command: &Command, args: Args<'_>) -> bool {
+        command.traits.has(Traits::RUNS_A_SCRIPT)
+            && commands::flags_of(self, command, args).is_some_and(|flags| !flags.is_compatible && !flags.no_writes)
     }
 
     /// Whether what this command runs may write: its flags say so, or it has none.

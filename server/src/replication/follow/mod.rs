@@ -153,7 +153,10 @@ impl FollowTask {
         let mut session = Session::new(handle.clone(), self.gate, true, engine.state.seed());
         session.origin = Origin::Primary;
         match answer {
-            Answer::Full { id, offset } => self.full_sync(&mut wire, id, offset).await?,
+            Answer::Full { id, offset } => {
+                self.full_sync(&mut wire, id, offset).await?;
+                session.db = self.with_following(|following| following.db)?;
+            }
             Answer::Continue { id } => {
                 while !self.resume(id, &mut session)? {
                     tokio::time::sleep(APPLYING_AGAIN).await;
