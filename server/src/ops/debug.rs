@@ -74,9 +74,7 @@ pub(super) fn debug(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> 
             ops.engine.state.skip_checksums.store(is_on(&args[2]), Ordering::Relaxed);
             ops.engine.reload_hot();
         }
-        (b"SET-DISABLE-DENY-SCRIPTS", 3) => {
-            ops.engine.scripts.allow_all.store(is_on(&args[2]), Ordering::Relaxed);
-        }
+        (b"SET-DISABLE-DENY-SCRIPTS", 3) => ops.engine.scripts.allow_all_commands(is_on(&args[2])),
         (b"PAUSE-CRON", 3) => ops.engine.state.cron_paused.store(is_on(&args[2]), Ordering::Relaxed),
         (b"REPLYBUFFER", 4) => check_reply_buffer(args)?,
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => set_packed_threshold(ops, &args[2])?,

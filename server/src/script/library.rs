@@ -1,8 +1,8 @@
 //! Libraries of functions: named programs that stay, unlike scripts, and are saved and replicated as data are.
 //!
-//! A library is its code. The code runs when the library is loaded, and registers functions; what it leaves in a machine
-//! are the values of these functions. A machine that does not know the library yet runs its code again, so each machine
-//! has its own: variables outside of the functions are those of a machine.
+//! A library is its code. The code runs when the library is loaded, and registers functions; what it leaves in a
+//! machine are the values of these functions. A machine that does not know the library yet runs its code again, so each
+//! machine has its own: variables outside of the functions are those of a machine.
 
 use std::sync::Arc;
 

@@ -32,8 +32,8 @@ impl VmPool {
         }
     }
 
-    /// A machine for one script, or function, which may have so many bytes. If it has to be made, `options` is asked how,
-    /// with its number.
+    /// A machine for one script, or function, which may have so many bytes. If it has to be made, `options` is asked
+    /// how, with its number.
     ///
     /// # Errors
     /// A new one is needed, and there is no memory for it.

@@ -1,7 +1,7 @@
 //! The libraries of functions of a node: how their code is loaded, and which there are.
 //!
-//! A set of libraries is never changed: a new one takes its place, while the node is alone. So who saves or dumps it has
-//! a whole one, and a function that runs keeps its library.
+//! A set of libraries is never changed: a new one takes its place, while the node is alone. So who saves or dumps it
+//! has a whole one, and a function that runs keeps its library.
 //!
 //! Redis: functions.c, function_lua.c.
 

@@ -49,7 +49,7 @@ pub(crate) struct Scripts {
     cache: Mutex<HashMap<Sha, Arc<Script>>>,
     suspended: Mutex<Vec<Arc<Suspended>>>,
     /// Scripts may call what they otherwise may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
-    pub(crate) allow_all: AtomicBool,
+    allow_all: AtomicBool,
     /// One of them has written, and waits until it is alone. Two would wait for each other.
     is_awaited: AtomicBool,
     /// Bytes that the machines have which this node has made, for scripts and for functions.
@@ -125,6 +125,11 @@ impl Scripts {
             machine_bytes: [0, 1]
                 .map(|kind: usize| u64::try_from(self.machine_bytes[kind].load(Ordering::Relaxed)).unwrap_or(0)),
         }
+    }
+
+    /// Lets scripts call what they otherwise may not.
+    pub(crate) fn allow_all_commands(&self, allow: bool) {
+        self.allow_all.store(allow, Ordering::Relaxed);
     }
 
     fn suspend(&self, script: &Arc<Suspended>) {

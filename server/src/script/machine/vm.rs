@@ -230,7 +230,8 @@ impl Vm {
         self.shared.repl.get()
     }
 
-    /// Writes the result of the script of this name, which has ended, as a reply. `true`: it is an error that INFO has counted already.
+    /// Writes the result of the script of this name, which has ended, as a reply. `true`: it is an error that INFO has
+    /// counted already.
     pub(crate) fn write_result(&mut self, name: &str, out: &mut Vec<u8>, protocol: Protocol) -> bool {
         let is_counted = convert::is_counted(self.state);
         let frame = Frame { state: self.state, shared: &self.shared };
