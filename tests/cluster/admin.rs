@@ -32,6 +32,21 @@ fn a_primary_joins_gets_slots_by_rebalance_and_leaves() {
     cluster.verify("grow", written);
 }
 
+/// `add-node` copies functions by DUMP and RESTORE, and takes no node that has some.
+#[test]
+fn a_primary_that_joins_gets_the_functions_of_the_cluster() {
+    let mut cluster = ClusterSpec::new(3, 0).create();
+    let code = "#!lua name=lib\nredis.register_function('bump', function(keys) return redis.call('incr', keys[1]) end)";
+    for node in 0..3 {
+        assert_eq!(cluster.connect(node).call(&["FUNCTION", "LOAD", code]).text(), "lib");
+    }
+    let new = cluster.add_empty_node(Binary::Slotd);
+    let (new_addr, seed) = (cluster.nodes[new].addr(), cluster.nodes[0].addr());
+    cluster.cli(&["add-node", &new_addr, &seed]).expect_success().expect("[OK] New node added correctly.");
+    let dump = |node: usize| cluster.connect(node).cmd("FUNCTION DUMP");
+    assert_eq!(dump(new), dump(0));
+}
+
 #[test]
 fn a_replica_joins_follows_its_primary_and_leaves() {
     let mut cluster = ClusterSpec::new(3, 0).create();

@@ -175,31 +175,6 @@ fn a_replica_killed_in_the_middle_of_a_transfer_leaves_no_file() {
     pair.leaves_no_file();
 }
 
-/// Unsupported or damaged data is refused before the old data is dropped.
-#[test]
-fn a_snapshot_that_cannot_be_loaded_costs_nothing() {
-    if slotd_is_stock() {
-        return; // It can hold everything.
-    }
-    for load in ["disabled", "swapdb"] {
-        let pair = Pair::start(Binary::Stock, Binary::Slotd, load);
-        assert!(pair.replica.cmd("FUNCTION LIST").is_error(), "take what a file may hold and slotd still lacks");
-        let library = "#!lua name=library\nredis.register_function('f', function() return 1 end)";
-        assert!(!pair.primary.client().call(&["FUNCTION", "LOAD", library]).is_error());
-        wait_until("the link to go down", secs(10), || pair.replica.info("master_link_status") == "down");
-        pair.proxy.cut();
-        fill(&mut pair.primary.client(), "a", 200_000, 1);
-        let old = digest(&pair.replica);
-        pair.proxy.open();
-        wait_until("the snapshot to be refused", secs(60), || {
-            pair.replica
-                .log()
-                .contains("the file contains functions (FUNCTION LOAD), which this version does not support")
-        });
-        pair.serves(&old);
-    }
-}
-
 /// Shards; the first has a primary of this kind, and a replica of it is in the middle of a transfer.
 fn in_transfer(primary: Binary) -> (Cluster, usize, String) {
     let spec = ClusterSpec::new(3, 1).binary(0, primary).with("repl-backlog-size", "16kb");
