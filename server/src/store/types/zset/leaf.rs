@@ -2,8 +2,8 @@
 //!
 //! Scores are in an array of their own, since a search looks at scores first and at members only among equal ones.
 //! Members follow each other in one buffer, and a third array says where each ends. So a leaf costs two allocations,
-//! an insertion moves a few hundred bytes, and a range is read without a jump. A member is found by its tag, a byte that
-//! depends on its end: comparing all members would read the whole buffer.
+//! an insertion moves a few hundred bytes, and a range is read without a jump. A member is found by its tag, a byte
+//! that depends on its end: comparing all members would read the whole buffer.
 //!
 //! A leaf holds at most [`MOST_BYTES`] bytes of members, unless a single member is longer: then it is alone. That
 //! bounds what a write must copy while a snapshot shares the leaf.
