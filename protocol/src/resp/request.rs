@@ -159,9 +159,10 @@ impl RequestParser {
         Some((count as usize, pos))
     }
 
-    /// Whether the parser is between two requests: no part of an incomplete one has been parsed.
+    /// Whether the parser is between two requests: no part of an incomplete one has been parsed, and none of its first
+    /// line was searched.
     pub fn is_idle(&self) -> bool {
-        self.missing == 0
+        self.missing == 0 && self.searched == 0
     }
 
     /// The arguments of an array. The loop handles whole bulks with short headers by itself.

@@ -21,11 +21,24 @@ fn parse(input: &[u8], limits: &Limits) -> Result<(Parsed, OwnedArgs), ProtocolE
 /// All requests in `input`, which comes in pieces of the given lengths (the last one again and again), until the end or
 /// an error. Empty requests are left out.
 fn parse_stream(input: &[u8], pieces: &[usize], limits: &Limits) -> (Vec<OwnedArgs>, Option<ProtocolError>) {
+    parse_with(input, pieces, limits, 0)
+}
+
+/// [`parse_stream`] for who takes requests of up to so many words whole, whenever the parser is idle.
+fn parse_with(input: &[u8], pieces: &[usize], limits: &Limits, room: usize) -> (Vec<OwnedArgs>, Option<ProtocolError>) {
+    let mut room = vec![ArgRange { start: 0, len: 0 }; room];
     let (mut parser, mut args) = (RequestParser::new(), ArgVec::new());
     let (mut buf, mut arrived) = (Vec::new(), 0);
     let mut commands = Vec::new();
     let mut pieces = pieces.iter().chain(std::iter::repeat(pieces.last().unwrap_or(&1)));
     loop {
+        if parser.is_idle()
+            && let Some((count, consumed)) = RequestParser::whole(&buf, limits, &mut room)
+        {
+            commands.push(Args::new(&buf, &room[..count]).to_owned());
+            buf.drain(..consumed);
+            continue;
+        }
         match parser.parse(&mut buf, limits, &mut args) {
             Err(error) => return (commands, Some(error)),
             Ok(Parsed::Command { consumed }) => {
@@ -260,6 +273,18 @@ fn commands() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
     prop::collection::vec(prop::collection::vec(arg, 1..14), 1..5)
 }
 
+#[test]
+fn a_request_is_not_taken_whole_while_its_first_line_is_searched() {
+    for (stream, pieces) in [
+        ("*1\r\n$4\r\nPING\r\n\r\n*1\r\n$4\r\nPING\r\n", [2, 12, 16]),
+        ("*2\r\n$1\r\na\r\n$1\r\nb\r\n*0\r\nPING\r\n", [3, 15, 10]),
+    ] {
+        let whole = parse_stream(stream.as_bytes(), &[stream.len()], &LIMITS);
+        assert_eq!(whole.0.len(), 2);
+        assert_eq!(parse_with(stream.as_bytes(), &pieces, &LIMITS, 4), whole);
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_parsed_at_every_split(commands in commands(), pieces in prop::collection::vec(1usize..50, 1..20)) {
@@ -275,6 +300,8 @@ proptest! {
             let whole = parse_stream(&stream, &[stream.len().max(1)], &limits);
             prop_assert_eq!(&parse_stream(&stream, &[1], &limits), &whole);
             prop_assert_eq!(&parse_stream(&stream, &pieces, &limits), &whole);
+            prop_assert_eq!(&parse_with(&stream, &[1], &limits, 4), &whole);
+            prop_assert_eq!(&parse_with(&stream, &pieces, &limits, 4), &whole);
         }
     }
 
