@@ -141,7 +141,8 @@ impl Set {
         }
         let mut set = Set(Form::Packed(Pack::new()));
         table.iter().for_each(|member| _ = set.add(member.field, limits));
-        set
+        // Another table would have another order, in which who iterates loses the place.
+        if matches!(set.0, Form::Table(_)) { self } else { set }
     }
 
     /// Told before so many members are added, of which `first` is the first: chooses the form. A member that occurs

@@ -57,6 +57,20 @@ fn many_members_at_once_are_as_if_they_were_added_one_by_one() {
 }
 
 #[test]
+fn an_iteration_goes_on_when_what_is_left_is_too_long_for_a_listpack() {
+    let limits = limits(0, 128, 9);
+    let long = "x".repeat(600);
+    let all: Vec<String> = (0..600).map(|i| format!("{long}{i}")).collect();
+    let mut set = set_of(&all.iter().map(String::as_str).collect::<Vec<_>>(), &limits);
+    let (mut seen, mut rng) = (Model::new(), Rng::new(5));
+    let from = set.view().visit(0, 50, |member| assert!(seen.insert(member.to_vec()))).expect("there are more");
+    set.pop_many(590, || rng.next_u64(), |_| {});
+    let set = set.remade(&limits);
+    assert_eq!(set.view().visit(from, 600, |member| assert!(seen.insert(member.to_vec()))), None);
+    assert!(contents(&set).is_subset(&seen));
+}
+
+#[test]
 fn an_iteration_sees_what_stays_when_most_members_are_popped() {
     let limits = limits(0, 0, 9);
     let all: Vec<String> = (0..10_000).map(|i| format!("m{i}")).collect();

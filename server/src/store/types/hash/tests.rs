@@ -39,7 +39,8 @@ fn many_fields_at_once_are_as_if_they_were_set_one_by_one() {
         for count in [1, 255, 256, 700, 3_000] {
             let long = "x".repeat(20_000);
             let name = |i: usize| if i % 100 == 7 { format!("{long}{}", i % 7) } else { (i % 270).to_string() };
-            let pairs: Vec<(String, String)> = (0..count).map(|i| (name(i), format!("v{i}"))).collect();
+            let value = |i: usize| if i % 11 == 3 { format!("{long}{i}") } else { format!("v{i}") };
+            let pairs: Vec<(String, String)> = (0..count).map(|i| (name(i), value(i))).collect();
             let pair = |at: usize| (pairs[at].0.as_bytes(), pairs[at].1.as_bytes());
             let (mut at_once, mut grown) = (Hash::new(), Hash::new());
             let created = at_once.set_all(count, pair, &limits);

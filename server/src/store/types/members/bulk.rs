@@ -8,6 +8,8 @@
 //! What waits to be sorted is bounded: beyond [`WAITING_BYTES`] or [`WAITING`] elements, the table is made of what is
 //! there, and the others are added as usual.
 
+use std::collections::BTreeSet;
+
 use super::element::{self, INLINE_MAX, Stored};
 use super::tree::Tree;
 use super::{Members, Values};
@@ -35,12 +37,21 @@ pub(crate) struct Bulk {
     bytes: Vec<u8>,
     /// [`Sorted::order`], not sorted yet.
     order: Vec<u64>,
-    /// Elements that wait and are too long for a chunk's bytes: field, value, expiry.
-    long: Vec<(Box<[u8]>, Box<[u8]>, UnixMillis)>,
+    /// Elements that wait and are too long for a chunk's bytes.
+    long: Vec<Long>,
     /// Bytes of those.
     long_bytes: usize,
     /// Elements whose text was there already.
     repeated: usize,
+}
+
+/// An element that waits and is too long for a chunk's bytes.
+struct Long {
+    field: Box<[u8]>,
+    value: Box<[u8]>,
+    at: UnixMillis,
+    /// How many bytes of others had been written when it was added: so it is known which of two came first.
+    before: usize,
 }
 
 /// Elements in the order of their hashes.
@@ -50,6 +61,8 @@ pub(super) struct Sorted<'a> {
     bytes: &'a [u8],
     /// 32 bits of hash, and where in `bytes` the element begins.
     order: &'a [u64],
+    /// About how many bytes each takes.
+    mean: usize,
     pub(super) valued: bool,
 }
 
@@ -62,7 +75,7 @@ impl<'a> Sorted<'a> {
 
     /// About how many bytes each takes.
     pub(super) fn mean(self) -> usize {
-        self.bytes.len() / self.order.len().max(1)
+        self.mean
     }
 
     /// Those whose hashes are below this one, and the others.
@@ -153,7 +166,7 @@ impl Bulk {
         let len = element::inline_len(field, value, at, self.valued);
         if len > INLINE_MAX {
             self.long_bytes += field.len() + value.len();
-            self.long.push((field.into(), value.into(), at));
+            self.long.push(Long { field: field.into(), value: value.into(), at, before: self.bytes.len() });
         } else {
             let from = self.bytes.len();
             self.bytes.resize(from + len, 0);
@@ -187,16 +200,17 @@ impl Bulk {
         }
         let (bytes, mut order) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.order));
         order.sort_unstable();
-        self.leave_out_repeated(&bytes, &mut order);
-        self.table.fill(Sorted { bytes: &bytes, order: &order, valued: self.valued });
-        for (field, value, at) in std::mem::take(&mut self.long) {
-            self.add(&field, &value, at);
-        }
+        let mut elements = Sorted { bytes: &bytes, order: &[], mean: 0, valued: self.valued };
+        self.leave_out_repeated(elements, &mut order);
+        let long = self.decide_long(elements, &mut order);
+        let used: usize = order.iter().map(|record| elements.stored(*record).len()).sum();
+        elements.mean = used / order.len().max(1);
+        self.table.fill(Sorted { order: &order, ..elements });
+        long.into_iter().for_each(|Long { field, value, at, .. }| self.add(&field, &value, at));
     }
 
     /// Leaves all elements with the same text out but the first that was added.
-    fn leave_out_repeated(&mut self, bytes: &[u8], order: &mut Vec<u64>) {
-        let elements = Sorted { bytes, order: &[], valued: self.valued };
+    fn leave_out_repeated(&mut self, elements: Sorted<'_>, order: &mut Vec<u64>) {
         let before = order.len();
         let mut kept = 0;
         for at in 0..before {
@@ -210,6 +224,25 @@ impl Bulk {
         }
         order.truncate(kept);
         self.repeated += before - kept;
+    }
+
+    /// The same for those that are too long, and the others, of which each text is there once by now.
+    fn decide_long(&mut self, elements: Sorted<'_>, order: &mut Vec<u64>) -> Vec<Long> {
+        let (mut long, mut late) = (std::mem::take(&mut self.long), BTreeSet::new());
+        let before = long.len();
+        long.retain(|long| {
+            let hash = self.table.tags.of(&long.field);
+            let first = order.partition_point(|record| hash_of(*record) < hash);
+            let same_hash = (first..order.len()).take_while(|at| hash_of(order[*at]) == hash);
+            let same = same_hash.into_iter().find(|at| elements.field(order[*at]) == &*long.field);
+            let is_late = same.is_some_and(|at| ((order[at] as u32) as usize) < long.before);
+            late.extend(same.filter(|_| !is_late));
+            !is_late
+        });
+        self.repeated += before - long.len() + late.len();
+        let mut at = 0..;
+        order.retain(|_| at.next().is_some_and(|at| !late.contains(&at)));
+        long
     }
 }
 

@@ -66,7 +66,8 @@ fn of_elements_with_one_text_the_first_stays() {
     let mut bulk = Bulk::new(Values::Kept, 7);
     for round in 0..3 {
         for i in 0..5_000_usize {
-            let value = format!("{round}").repeat(1 + i % 5 * 200);
+            // Some are short first and then too long for a chunk, and some the other way round.
+            let value = format!("{round}").repeat(1 + (i + round * 2) % 5 * 200);
             bulk.push(format!("f{i}").as_bytes(), value.as_bytes(), NEVER);
         }
     }
@@ -74,6 +75,16 @@ fn of_elements_with_one_text_the_first_stays() {
     table.check();
     assert_eq!((table.len(), repeated), (5_000, 10_000));
     assert!(table.iter().all(|member| member.value.iter().all(|byte| *byte == b'0')));
+}
+
+#[test]
+fn what_is_left_out_takes_no_room() {
+    let table = |copies: usize| {
+        let mut bulk = Bulk::new(Values::None, 7);
+        (0..600 * copies).for_each(|i| bulk.push(format!("member:{}", i % 600).as_bytes(), b"", NEVER));
+        bulk.finish().0
+    };
+    assert_eq!(table(100).heap_bytes(), table(1).heap_bytes());
 }
 
 #[test]
