@@ -7,7 +7,7 @@
 use protocol::resp::Args;
 use protocol::resp::reply::Reply;
 
-use super::{Busy, Persistence};
+use super::{Begun, Busy, Persistence};
 use crate::command::{Arity, Categories, Declared, Flags, Group, Spec, error};
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
@@ -79,9 +79,21 @@ fn bgsave(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> S
         ctx.reply.simple("Background saving scheduled");
         return Ok(Handled::Done);
     }
-    this.start_background().map_err(|Busy| error::SAVE_IN_PROGRESS)?;
-    ctx.reply.simple("Background saving started");
-    Ok(Handled::Done)
+    let (tell, begun) = tokio::sync::oneshot::channel();
+    let tell: Begun = Box::new(move || _ = tell.send(()));
+    this.start_background(Some(tell)).map_err(|Busy| error::SAVE_IN_PROGRESS)?;
+    if ctx.session.in_exec {
+        ctx.reply.simple("Background saving started");
+        return Ok(Handled::Done);
+    }
+    // What a client writes after this reply is not in the file: Redis forks before it replies.
+    let protocol = ctx.session.protocol;
+    Ok(Handled::Wait(Box::pin(async move {
+        let _ = begun.await;
+        let mut out = Vec::new();
+        Reply::new(&mut out, protocol).simple("Background saving started");
+        out
+    })))
 }
 
 fn lastsave(this: &Persistence, ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {

@@ -53,6 +53,9 @@ const CRON_PERIOD: Duration = Duration::from_millis(100);
 /// Called with whether the save succeeded.
 type Done = Box<dyn FnOnce(bool) + Send>;
 
+/// Called when the state that is saved has been fixed.
+type Begun = Box<dyn FnOnce() + Send>;
+
 /// A save is under way, or a snapshot is being sent to replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
@@ -182,19 +185,20 @@ impl Persistence {
         // Another save may have started first; then the next tick checks again.
         if let Some(point) = due.filter(|_| may_try) {
             self.engine.log.notice(format_args!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
-            let _ = self.start_background();
-        } else if scheduled && may_try && self.start_background().is_ok() {
+            let _ = self.start_background(None);
+        } else if scheduled && may_try && self.start_background(None).is_ok() {
             self.facts.scheduled.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Starts a save in the background, unless a snapshot is under way.
+    /// Starts a save in the background, unless a snapshot is under way. `begun` is called when the state that is saved
+    /// has been fixed, and dropped if that fails.
     ///
     /// # Errors
     /// [`Busy`]; nothing was started then.
-    pub(crate) fn start_background(&self) -> Result<(), Busy> {
+    pub(crate) fn start_background(&self, begun: Option<Begun>) -> Result<(), Busy> {
         let now = self.now_s();
-        self.start_unless_busy(SaveFor::Background, None)?;
+        self.start_unless_busy(SaveFor::Background, None, begun)?;
         self.facts.last_try_time.store(now, Ordering::Relaxed);
         self.engine.log.notice(format_args!("Background saving started by pid {}", std::process::id()));
         Ok(())
@@ -205,7 +209,7 @@ impl Persistence {
     /// # Errors
     /// [`Busy`]; nothing was started then.
     pub(crate) fn start_for_client(&self, done: Done) -> Result<(), Busy> {
-        self.start_unless_busy(SaveFor::Client, Some(done))
+        self.start_unless_busy(SaveFor::Client, Some(done), None)
     }
 
     /// Requests a save in the background as soon as no other snapshot is under way.
@@ -213,9 +217,9 @@ impl Persistence {
         self.facts.scheduled.store(true, Ordering::Relaxed);
     }
 
-    fn start_unless_busy(&self, purpose: SaveFor, done: Option<Done>) -> Result<(), Busy> {
+    fn start_unless_busy(&self, purpose: SaveFor, done: Option<Done>, begun: Option<Begun>) -> Result<(), Busy> {
         let Some(persistence) = self.me.upgrade() else { return Err(Busy) };
-        let job = Box::new(Save::new(persistence, purpose, done));
+        let job = Box::new(Save::new(persistence, purpose, done).telling(begun));
         let started = self.now_s();
         self.snapshots.try_submit(job, || self.facts.bgsave_started.store(started, Ordering::Relaxed))
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::disk::NewFile;
 use super::snapshot::{Announce, SnapshotJob};
-use super::{Done, Persistence};
+use super::{Begun, Done, Persistence};
 use crate::engine::state::{PauseKind, PausePurpose};
 
 /// The kind of save.
@@ -41,11 +41,18 @@ pub(super) struct Save {
     file: Option<NewFile>,
     opened: bool,
     done: Option<Done>,
+    /// Called at the cut; dropped if there is none.
+    begun: Option<Begun>,
 }
 
 impl Save {
     pub(super) fn new(persistence: Arc<Persistence>, purpose: SaveFor, done: Option<Done>) -> Self {
-        Self { persistence, purpose, cut: FileCut::default(), file: None, opened: false, done }
+        Self { persistence, purpose, cut: FileCut::default(), file: None, opened: false, done, begun: None }
+    }
+
+    /// The same, with a function that is called at the cut.
+    pub(super) fn telling(self, begun: Option<Begun>) -> Self {
+        Self { begun, ..self }
     }
 
     fn log_failure(&self, error: &io::Error) {
@@ -74,6 +81,9 @@ impl SnapshotJob for Save {
         self.cut = self.persistence.note_cut();
         if let SaveFor::Last(purpose) = self.purpose {
             self.persistence.engine.state.pause(purpose, PauseKind::Writes, i64::MAX);
+        }
+        if let Some(begun) = self.begun.take() {
+            begun();
         }
     }
 

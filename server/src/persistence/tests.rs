@@ -31,7 +31,7 @@ fn set(persistence: &Persistence, key: &[u8], expire: Option<i64>) {
 fn save_and_wait(persistence: &Persistence, purpose: SaveFor) -> bool {
     let (told, done) = std::sync::mpsc::channel();
     let tell = move |saved| told.send(saved).expect("the test waits");
-    persistence.start_unless_busy(purpose, Some(Box::new(tell))).expect("nothing else is saved");
+    persistence.start_unless_busy(purpose, Some(Box::new(tell)), None).expect("nothing else is saved");
     done.recv().expect("an answer")
 }
 
@@ -124,7 +124,7 @@ fn a_second_snapshot_is_refused_while_one_runs() {
     };
     let wait = move || held.recv().expect("the test releases it");
     persistence.snapshots.submit(Box::new(Slow { wait: Some(Box::new(wait)) }));
-    assert_eq!(persistence.start_background(), Err(Busy));
+    assert_eq!(persistence.start_background(None), Err(Busy));
     assert_eq!(persistence.start_for_client(Box::new(|_| ())), Err(Busy));
     // The last save does not wait for it: the job is cancelled.
     persistence.start_last_save(PausePurpose::Shutdown, Box::new(tell));
