@@ -156,8 +156,8 @@ fn whole_nodes_are_trimmed_with_regard_to_references() {
 {7.2 "+OK\r\n"} XGROUP CREATE s g 0
 {7.2 "*1\r\n*2\r\n$1\r\ns\r\n*5\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n3-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n4-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n5-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"} XREADGROUP GROUP g a COUNT 5 STREAMS s >
 {7.2 ":4\r\n"} XACK s g 2-1 3-1 4-1 5-1
-{7.2 ":2\r\n"} XTRIM s MAXLEN ~ 4 ACKED
-{7.2 ":0\r\n"} XTRIM s MAXLEN ~ 0 ACKED
+{7.2 ":0\r\n"} XTRIM s MAXLEN ~ 4 ACKED
+{7.2 ":2\r\n"} XTRIM s MAXLEN ~ 0 ACKED
 {7.2 ":2\r\n"} XTRIM s MAXLEN ~ 0 DELREF LIMIT 3
 {7.2 "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n"} XPENDING s g
 {7.2 ":2\r\n"} XLEN s
