@@ -140,3 +140,20 @@ fn a_client_that_closes_its_half_hears_the_answer() {
         assert_eq!(answers, "+OK\r\n$4\r\nmore\r\n", "{line}");
     }
 }
+
+/// Redis forks before it replies, so a client may take the reply for the instant of the file.
+#[test]
+fn what_is_written_after_the_reply_of_bgsave_is_not_in_its_file() {
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let mut client = node.client();
+    for round in 0..20 {
+        let (early, late) = (format!("early:{round}:"), format!("late:{round}:"));
+        client.ok(&format!("SET {early} v"));
+        assert_eq!(client.cmd("BGSAVE").text(), "Background saving started");
+        client.ok(&format!("SET {late} v"));
+        wait_until("the save to be done", secs(20), || node.info("rdb_bgsave_in_progress") == "0");
+        let file = std::fs::read(node.dir().join("dump.rdb")).expect("a file");
+        let has = |key: &str| file.windows(key.len()).any(|text| text == key.as_bytes());
+        assert!(has(&early) && !has(&late), "round {round}");
+    }
+}
