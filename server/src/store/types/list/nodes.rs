@@ -10,14 +10,13 @@
 //! Invariant: outside of an edit the sum is right.
 
 use std::collections::VecDeque;
-
-use triomphe::Arc;
+use std::sync::Arc;
 
 use super::node::Node;
 use crate::store::entry::spent;
 
-/// Bytes of a node's own allocation: the count of the `Arc`, and the node.
-const SHARED_NODE: usize = size_of::<usize>() + size_of::<Node>();
+/// Bytes of a node's own allocation: the two counts of the `Arc`, and the node.
+const SHARED_NODE: usize = 2 * size_of::<usize>() + size_of::<Node>();
 
 /// Nodes from front to back.
 #[derive(Clone, Debug, Default)]
