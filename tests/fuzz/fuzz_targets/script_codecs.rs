@@ -24,7 +24,10 @@ end
 local function pack(is, ...)
   if is and select('#', ...) > 0 then
     local packed, bytes = pcall(cmsgpack.pack, ...)
-    if packed then assert(pcall(cmsgpack.unpack, bytes), 'cmsgpack') end
+    local again, problem = true, nil
+    if packed then again, problem = pcall(cmsgpack.unpack, bytes) end
+    -- A table below the sixteenth level is packed as nil, as in Redis, and that is no key.
+    assert(again or tostring(problem):find('table index is nil', 1, true), 'cmsgpack')
   end
 end
 pack(pcall(cmsgpack.unpack, data))
