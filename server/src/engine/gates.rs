@@ -86,11 +86,7 @@ impl Engine {
         if writes && (self.state.is_replica() || hot.min_replicas_to_write > 0) {
             self.write_gates(hot)?;
         }
-        if self.state.is_replica()
-            && !hot.replica_serve_stale_data
-            && !self.state.primary_link_up.load(Ordering::Relaxed)
-            && !self.admitted(session, command, Flags::STALE)
-        {
+        if self.is_stale(hot) && !self.admitted(session, command, Flags::STALE) {
             return Err(error::MASTER_DOWN);
         }
         if self.state.loading.load(Ordering::Relaxed) && !self.admitted(session, command, Flags::LOADING) {
@@ -111,6 +107,13 @@ impl Engine {
             self.monitor_gate(command)?;
         }
         Ok(())
+    }
+
+    /// Whether this node is a replica whose data may be old, and is not to serve them.
+    #[inline(always)]
+    pub(super) fn is_stale(&self, hot: &Hot) -> bool {
+        let state = &self.state;
+        state.is_replica() && !hot.replica_serve_stale_data && !state.primary_link_up.load(Ordering::Relaxed)
     }
 
     /// The last background save failed. A node without save points does not check, since no save was configured (Redis:

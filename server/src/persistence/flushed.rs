@@ -37,7 +37,7 @@ impl Disk for Persistence {
             history.as_ref(),
         );
         // FLUSHALL leaves functions.
-        self.engine.scripts.functions.current().iter().for_each(|library| out.function(&library.code));
+        out.functions(&self.engine.scripts.functions.current());
         Some(Box::new(move || {
             if let Err(error) = this.write_whole(&out.finish(), cut)
                 && error.kind() != io::ErrorKind::Interrupted

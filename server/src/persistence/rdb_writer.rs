@@ -7,6 +7,7 @@
 use protocol::crc64;
 use protocol::rdb::{Writer, opcode};
 
+use crate::engine::scripts::functions::Libraries;
 use crate::store::EntryRef;
 use crate::store::payload::{self, Vintage};
 
@@ -79,10 +80,12 @@ impl RdbWriter {
         self.out.int_string(value);
     }
 
-    /// A library of functions, by its code. They come before the databases.
-    pub(crate) fn function(&mut self, code: &[u8]) {
-        self.out.u8(opcode::FUNCTION2);
-        self.out.string(code);
+    /// Libraries of functions, by their code. They come before the databases.
+    pub(crate) fn functions(&mut self, libraries: &Libraries) {
+        for library in libraries.iter() {
+            self.out.u8(opcode::FUNCTION2);
+            self.out.string(&library.code);
+        }
     }
 
     /// Starts a database, with the sizes that its tables will have.

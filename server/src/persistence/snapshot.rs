@@ -299,7 +299,7 @@ impl Snapshots {
             let format = if timed { opcode::NEWEST_VERSION } else { job.readable() };
             let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
             out.header(format, &version, engine.clock.now_ms() / 1000, Process::memory().resident, history.as_ref());
-            engine.scripts.functions.current().iter().for_each(|library| out.function(&library.code));
+            out.functions(&engine.scripts.functions.current());
             Ok((cut, sizes))
         })
     }

@@ -69,7 +69,7 @@ pub(super) fn without_keys(engine: &Engine, core: &Core, replica: &Replica, mark
     let version = engine.config.string(ids::SERVER_VERSION_ANNOUNCED);
     out.header(opcode::VERSION, &version, engine.clock.now_ms() / 1000, Process::memory().resident, Some(&history));
     if replica.facts.rdb_filter_functions {
-        engine.scripts.functions.current().iter().for_each(|library| out.function(&library.code));
+        out.functions(&engine.scripts.functions.current());
     }
     let all = [head(core, replica, &mark), out.finish(), mark.to_vec()].concat();
     outlet.head(Bytes::from(all));

@@ -38,30 +38,36 @@ impl Alone {
         if let Err(problem) = self.vm.begin(&script, Args::new(b"", &[]), OwnedArgs::from_slices(args).view()) {
             return error(&problem);
         }
-        let mut paused = 0;
-        loop {
-            match self.vm.resume() {
-                Turn::Call => {
-                    let words = self.vm.take_words();
-                    self.vm.reply(|out, protocol| {
-                        let mut reply = Reply::new(out, protocol);
-                        reply.array(words.view().len());
-                        words.view().iter().for_each(|word| reply.bulk(word));
-                    });
-                    self.vm.put_words(words);
-                }
-                Turn::Log | Turn::AclCheck => self.vm.reply(|out, _| out.extend_from_slice(b":1\r\n")),
-                Turn::Paused => {
-                    paused += 1;
-                    if paused > self.pauses {
-                        self.vm.stop(b"ERR Error running script: killed");
-                    }
-                }
-                Turn::Done => break,
-            }
-        }
+        drive(&mut self.vm, self.pauses, b"ERR Error running script: killed", |vm| {
+            let words = vm.take_words();
+            vm.reply(|out, protocol| {
+                let mut reply = Reply::new(out, protocol);
+                reply.array(words.view().len());
+                words.view().iter().for_each(|word| reply.bulk(word));
+            });
+            vm.put_words(words);
+        });
         let mut out = Vec::new();
         self.vm.write_result(script.name(), &mut out, protocol);
         out
+    }
+}
+
+/// Runs a script that has begun to its end; `answer` replies to its commands. When it has used up its share of time
+/// more often than `most_pauses`, it is stopped with this error. Returns how often it was.
+pub(super) fn drive(vm: &mut Vm, most_pauses: usize, error: &[u8], mut answer: impl FnMut(&mut Vm)) -> usize {
+    let mut pauses = 0;
+    loop {
+        match vm.resume() {
+            Turn::Done => return pauses,
+            Turn::Call => answer(vm),
+            Turn::Log | Turn::AclCheck => vm.reply(|out, _| out.extend_from_slice(b":1\r\n")),
+            Turn::Paused => {
+                pauses += 1;
+                if pauses > most_pauses {
+                    vm.stop(error);
+                }
+            }
+        }
     }
 }

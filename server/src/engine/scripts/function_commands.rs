@@ -1,5 +1,6 @@
 //! FUNCTION, FCALL and FCALL_RO.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use protocol::number::parse_i64;
@@ -149,7 +150,7 @@ fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     }
     let code = &args[args.len() - 1];
     let current = ctx.engine.scripts.functions.current();
-    let is_taken = |name: &str| !replaces && current.iter().any(|library| library.name == name);
+    let is_taken = |name: &str| !replaces && current.contains(name);
     let library = functions::load(ctx.engine, &ctx.session.vms, code, is_taken).map_err(says)?;
     let name = library.name.clone();
     if let Some(handled) = change(ctx, args, |libraries| libraries.load(library, replaces).map_err(says))? {
@@ -230,17 +231,13 @@ fn list(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     }
     let libraries = ctx.engine.scripts.functions.current();
     let is_meant =
-        |library: &&_| pattern.is_none_or(|pattern| glob::matches(pattern, name_of(library).as_bytes(), true));
-    let found: Vec<_> = libraries.iter().map(|library| &**library).filter(is_meant).collect();
+        |library: &&Arc<Library>| pattern.is_none_or(|pattern| glob::matches(pattern, library.name.as_bytes(), true));
+    let found: Vec<_> = libraries.iter().filter(is_meant).collect();
     ctx.reply.array(found.len());
     for library in found {
         write_library(ctx, library, with_code);
     }
     Ok(Handled::Done)
-}
-
-fn name_of(library: &Library) -> &str {
-    &library.name
 }
 
 fn write_library(ctx: &mut SessionCtx<'_, '_>, library: &Library, with_code: bool) {

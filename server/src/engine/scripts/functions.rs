@@ -5,7 +5,7 @@
 //!
 //! Redis: functions.c, function_lua.c.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -48,7 +48,17 @@ pub(super) enum Policy {
 const LOADED_TWICE: [&str; 2] = ["Library '", "' already exists"];
 const RESTORED_TWICE: [&str; 2] = ["Library ", " already exists"];
 
+/// The key of a function in [`Libraries::functions`].
+fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
 impl Libraries {
+    /// Whether there is a library of this name.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// All, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Library>> {
         self.by_name.values()
@@ -71,8 +81,9 @@ impl Libraries {
 
     /// The function of this name.
     pub(super) fn find(&self, name: &[u8]) -> Option<Program> {
-        let name = str::from_utf8(name).ok()?.to_ascii_lowercase();
-        self.functions.get(&name).map(|(library, number)| Program::Function(library.clone(), *number))
+        self.functions
+            .get(&key(str::from_utf8(name).ok()?))
+            .map(|(library, number)| Program::Function(library.clone(), *number))
     }
 
     /// Adds a library, in place of one of its name if `replaces`.
@@ -80,11 +91,10 @@ impl Libraries {
     /// # Errors
     /// Its name or that of a function is taken: Redis's text.
     fn add(&mut self, library: Arc<Library>, replaces: bool, taken: [&str; 2]) -> Result<(), String> {
-        if !replaces && self.by_name.contains_key(&library.name) {
+        if !replaces && self.contains(&library.name) {
             return Err([taken[0], &library.name, taken[1]].concat());
         }
         self.remove(&library.name);
-        let key = |name: &str| name.to_ascii_lowercase();
         if let Some(function) =
             library.functions.iter().find(|function| self.functions.contains_key(&key(&function.name)))
         {
@@ -108,8 +118,8 @@ impl Libraries {
     /// Removes a library. `false`: there is none of this name.
     pub(super) fn remove(&mut self, name: &str) -> bool {
         let removed = self.by_name.remove(name);
-        if let Some(library) = &removed {
-            self.functions.retain(|_, (other, _)| !Arc::ptr_eq(other, library));
+        for function in removed.iter().flat_map(|library| &library.functions) {
+            self.functions.remove(&key(&function.name));
         }
         removed.is_some()
     }
@@ -230,7 +240,7 @@ pub(super) fn prepare(engine: &Engine, vm: &mut Vm, library: &Library) -> Result
     }
     let current = engine.scripts.functions.current();
     if vm.libraries() > KEPT + current.len() {
-        let ids: Vec<u64> = current.iter().map(|library| library.id).collect();
+        let ids: HashSet<u64> = current.iter().map(|library| library.id).collect();
         vm.forget_libraries(|id| ids.contains(&id));
     }
     let (_, body) = read_head(&library.code)?;
@@ -270,7 +280,7 @@ pub(super) fn restore(engine: &Engine, pool: &VmPool, bytes: &[u8]) -> Result<Li
             _ => return Err("given type is not a function".to_owned()),
         }
         let code = reader.string().map_err(|_| "Failed loading library code")?;
-        let library = load(engine, pool, &code, |name| libraries.by_name.contains_key(name))?;
+        let library = load(engine, pool, &code, |name| libraries.contains(name))?;
         libraries.load(library, false)?;
     }
     Ok(libraries)

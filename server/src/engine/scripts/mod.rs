@@ -32,7 +32,6 @@ use protocol::resp::{Args, OwnedArgs};
 
 use super::Engine;
 use super::handler::Command;
-use super::hot::Hot;
 use crate::command::{CmdError, Flags, Traits, error};
 use crate::script::{Program, Script, Sha};
 use functions::Functions;
@@ -122,8 +121,10 @@ impl Scripts {
             libraries: libraries.len() as u64,
             functions: libraries.functions() as u64,
             function_bytes: libraries.bytes() as u64,
-            machine_bytes: [0, 1]
-                .map(|kind: usize| u64::try_from(self.machine_bytes[kind].load(Ordering::Relaxed)).unwrap_or(0)),
+            machine_bytes: self
+                .machine_bytes
+                .each_ref()
+                .map(|bytes| u64::try_from(bytes.load(Ordering::Relaxed)).unwrap_or(0)),
         }
     }
 
@@ -196,12 +197,6 @@ fn busy_with(function: bool) -> CmdError {
 }
 
 impl Engine {
-    /// Whether this node is a replica whose data may be old, and is not to serve them.
-    fn is_stale(&self, hot: &Hot) -> bool {
-        let state = &self.state;
-        state.is_replica() && !hot.replica_serve_stale_data && !state.primary_link_up.load(Ordering::Relaxed)
-    }
-
     /// Whether this command runs what has flags, and they do not say that it writes nothing.
     #[cold]
     pub(super) fn script_says_it_writes(&self, command: &Command, args: Args<'_>) -> bool {

@@ -3,7 +3,7 @@
 use protocol::resp::OwnedArgs;
 use protocol::resp::reply::Protocol;
 
-use crate::script::lua::Turn;
+use crate::script::alone::drive;
 use crate::script::machine::{Vm, VmOptions};
 use crate::script::source::Script;
 
@@ -36,19 +36,7 @@ pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
     let script = Script::new(source.as_bytes()).expect("its first line is right");
     let none = OwnedArgs::from_slices::<&str>(&[]);
     vm.begin(&script, none.view(), none.view()).expect("it compiles");
-    let mut pauses = 0;
-    loop {
-        match vm.resume() {
-            Turn::Done => break,
-            Turn::Paused => {
-                pauses += 1;
-                if pauses > most_pauses {
-                    vm.stop(b"ERR killed");
-                }
-            }
-            Turn::Call | Turn::Log | Turn::AclCheck => vm.reply(|out, _| out.extend_from_slice(b":1\r\n")),
-        }
-    }
+    let pauses = drive(&mut vm, most_pauses, b"ERR killed", |vm| vm.reply(|out, _| out.extend_from_slice(b":1\r\n")));
     let mut out = Vec::new();
     vm.write_result(script.name(), &mut out, Protocol::Resp2);
     (String::from_utf8_lossy(&out).into_owned(), pauses)

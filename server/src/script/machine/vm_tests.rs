@@ -4,7 +4,7 @@ use protocol::resp::OwnedArgs;
 use protocol::resp::reply::{Protocol, Reply};
 
 use super::*;
-use crate::script::lua::Turn;
+use crate::script::alone::drive;
 use crate::script::source::Script;
 
 /// Runs a script. Its commands are answered with what `answer` writes; after `pauses` it is stopped.
@@ -23,23 +23,10 @@ fn run_on(vm: &mut Vm, source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>)
     if let Err(problem) = vm.begin(&script, keys.view(), args.view()) {
         return String::from_utf8_lossy(&problem).into_owned();
     }
-    let mut paused = 0;
-    loop {
-        match vm.resume() {
-            Turn::Call => {
-                let words: Vec<Vec<u8>> = vm.words().view().iter().map(<[u8]>::to_vec).collect();
-                vm.reply(|out, protocol| answer(&words, &mut Reply::new(out, protocol)));
-            }
-            Turn::Log | Turn::AclCheck => vm.reply(|out, _| out.extend_from_slice(b":1\r\n")),
-            Turn::Paused => {
-                paused += 1;
-                if paused > pauses {
-                    vm.stop(b"ERR Error running script: killed");
-                }
-            }
-            Turn::Done => break,
-        }
-    }
+    drive(vm, pauses, b"ERR Error running script: killed", |vm| {
+        let words: Vec<Vec<u8>> = vm.words().view().iter().map(<[u8]>::to_vec).collect();
+        vm.reply(|out, protocol| answer(&words, &mut Reply::new(out, protocol)));
+    });
     let mut out = Vec::new();
     vm.write_result(script.name(), &mut out, Protocol::Resp2);
     String::from_utf8_lossy(&out).replace("\r\n", "|").replace(script.name(), "SHA")

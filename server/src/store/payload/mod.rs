@@ -213,7 +213,12 @@ fn dump_as(value: &ValueRef<'_>, vintage: Vintage, out: &mut Writer) {
     let object_type = object_type(value, vintage);
     out.u8(object_type);
     write(value, vintage, out);
-    out.u16_le(version(object_type));
+    add_footer(out, start, version(object_type));
+}
+
+/// Ends the payload that begins at `start`.
+fn add_footer(out: &mut Writer, start: usize, version: u16) {
+    out.u16_le(version);
     let checksum = crc64::checksum(&out.as_slice()[start..]);
     out.u64_le(checksum);
 }
@@ -246,9 +251,7 @@ fn split_footer(payload: &[u8], verify_checksum: bool) -> Option<(&[u8], Dialect
 
 /// Makes a payload of something else than a value: adds version and checksum.
 pub(crate) fn seal(mut out: Writer) -> Vec<u8> {
-    out.u16_le(opcode::VERSION);
-    let checksum = crc64::checksum(out.as_slice());
-    out.u64_le(checksum);
+    add_footer(&mut out, 0, opcode::VERSION);
     out.into_vec()
 }
 
