@@ -79,14 +79,14 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
         // SAFETY: the caller's promise is mimalloc's condition.
-        unsafe { MiMalloc.alloc(layout) }
+        unsafe { if is_aligned_anyway(layout) { mi_malloc(layout.size()) } else { MiMalloc.alloc(layout) } }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
         // SAFETY: as above.
-        unsafe { MiMalloc.alloc_zeroed(layout) }
+        unsafe { if is_aligned_anyway(layout) { mi_zalloc(layout.size()) } else { MiMalloc.alloc_zeroed(layout) } }
     }
 
     #[inline]
@@ -104,7 +104,18 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+/// Whether mimalloc aligns a block of this size so without being asked to, which costs a third of asking
+/// (mimalloc: `mi_malloc_is_naturally_aligned`).
+#[inline(always)]
+const fn is_aligned_anyway(layout: Layout) -> bool {
+    layout.align() <= 16 && layout.align() <= layout.size()
+}
+
 unsafe extern "C" {
+    /// A block of so many bytes; null if there is none.
+    safe fn mi_malloc(size: usize) -> *mut u8;
+    /// The same, filled with zeros.
+    safe fn mi_zalloc(size: usize) -> *mut u8;
     /// Collects what other threads have freed of this thread's memory, and with `force` returns every free page to the
     /// system.
     safe fn mi_collect(force: bool);

@@ -48,7 +48,7 @@ impl Alone {
             vm.put_words(words);
         });
         let mut out = Vec::new();
-        self.vm.write_result(script.name(), &mut out, protocol);
+        self.vm.write_result(script.name(), &mut Reply::new(&mut out, protocol));
         out
     }
 }

@@ -4,7 +4,7 @@
 //! with one telling field: `ok`, `err`, `double`, `map`, `set`, `big_number`, `verbatim_string`.
 
 use protocol::number::parse_i64;
-use protocol::resp::reply::{Protocol, Reply};
+use protocol::resp::reply::Reply;
 
 use super::lua::{Failure, Frame, Kind, State};
 use crate::base::number::parse_f64;
@@ -184,21 +184,21 @@ impl<'r> Reader<'r> {
 }
 
 /// Writes the topmost value as the script's result.
-pub(super) fn write_value(frame: Frame<'_>, out: &mut Vec<u8>, protocol: Protocol) {
+pub(super) fn write_value(frame: Frame<'_>, reply: &mut Reply<'_>) {
     let resp3 = frame.shared.resp.get() == 3;
-    let mut writer = Writer { state: frame.state, reply: Reply::new(out, protocol), resp3, depth: 0 };
+    let mut writer = Writer { state: frame.state, reply, resp3, depth: 0 };
     writer.write();
 }
 
-struct Writer<'w> {
+struct Writer<'w, 'r> {
     state: State,
-    reply: Reply<'w>,
+    reply: &'w mut Reply<'r>,
     /// The script has asked for RESP3: booleans are such.
     resp3: bool,
     depth: usize,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     /// Writes the topmost value and takes it from the stack.
     fn write(&mut self) {
         let state = self.state;
@@ -330,7 +330,7 @@ fn one_line(mut text: Vec<u8>) -> Vec<u8> {
 }
 
 /// Writes the error that ended the script, which is on top.
-pub(super) fn write_failure(frame: Frame<'_>, name: &str, out: &mut Vec<u8>) {
+pub(super) fn write_failure(frame: Frame<'_>, name: &str, reply: &mut Reply<'_>) {
     let state = frame.state;
     let text = |name: &[u8]| {
         state.field(-1, name);
@@ -352,5 +352,5 @@ pub(super) fn write_failure(frame: Frame<'_>, name: &str, out: &mut Vec<u8>) {
         _ => b"ERR unknown error".to_vec(),
     };
     // The code is a part of the message, so the writer is not to add one.
-    Reply::new(out, Protocol::Resp2).error(one_line(message));
+    reply.error(one_line(message));
 }

@@ -25,4 +25,4 @@ pub(crate) use library::{BAD_NAME, Function, Library, Program, Registered, is_na
 pub(crate) use lua::Turn;
 pub(crate) use machine::{Vm, VmKind, VmOptions};
 pub(crate) use pool::VmPool;
-pub(crate) use source::{Script, ScriptFlags, Sha};
+pub(crate) use source::{ByDigest, Script, ScriptFlags, Sha};

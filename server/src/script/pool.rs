@@ -20,7 +20,7 @@ pub(crate) struct VmPool {
 /// Machines of one kind.
 #[derive(Default)]
 struct Idle {
-    idle: RefCell<Vec<Vm>>,
+    idle: RefCell<Vec<Box<Vm>>>,
     made: Cell<u64>,
 }
 
@@ -37,18 +37,18 @@ impl VmPool {
     ///
     /// # Errors
     /// A new one is needed, and there is no memory for it.
-    pub(crate) fn take(&self, kind: VmKind, limit: usize, options: impl FnOnce(u64) -> VmOptions) -> io::Result<Vm> {
+    pub(crate) fn take(&self, kind: VmKind, limit: usize, options: impl FnOnce(u64) -> VmOptions) -> io::Result<Box<Vm>> {
         let Idle { idle, made } = self.of(kind);
         if let Some(mut vm) = idle.borrow_mut().pop() {
             vm.limit_memory(limit);
             return Ok(vm);
         }
         made.set(made.get() + 1);
-        Vm::new(&options(made.get()))
+        Vm::new(&options(made.get())).map(Box::new)
     }
 
     /// Takes a machine back whose script has ended.
-    pub(crate) fn put(&self, mut vm: Vm) {
+    pub(crate) fn put(&self, mut vm: Box<Vm>) {
         vm.count();
         let mut idle = self.of(vm.kind()).idle.borrow_mut();
         if idle.len() < KEPT && !vm.is_running() && vm.memory() <= KEPT_BYTES {

@@ -1,11 +1,57 @@
 //! The text of a script: its digest, and what its first line says.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::base::sha1::{self, DIGEST_BYTES};
 
 /// A script's SHA-1, by which clients call it.
 pub(crate) type Sha = [u8; DIGEST_BYTES];
+
+/// A map by digests.
+pub(crate) type ByDigest<V> = HashMap<Sha, V, DigestHash>;
+
+/// Hashes digests. Their bytes are as good as random, but whoever writes scripts can choose some of the bits by trying:
+/// hence the secret.
+#[derive(Clone, Debug)]
+pub(crate) struct DigestHash(u64);
+
+impl Default for DigestHash {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for DigestHash {
+    type Hasher = DigestHasher;
+
+    fn build_hasher(&self) -> DigestHasher {
+        DigestHasher(self.0)
+    }
+}
+
+/// See [`DigestHash`].
+#[derive(Debug)]
+pub(crate) struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, digest: &[u8]) {
+        // The rest adds nothing to what half of a digest says.
+        if let Some(word) = digest.first_chunk::<8>() {
+            let product = u128::from(u64::from_le_bytes(*word) ^ self.0) * u128::from(self.0 | 1);
+            self.0 = product as u64 ^ (product >> 64) as u64;
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {
+        // All are equally long.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What a script may do, by its first line (`#!lua flags=...`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +128,18 @@ pub(crate) struct Script {
     pub reach: Reach,
 }
 
+/// The values of hexadecimal digits, by character; 255 for what is none.
+static DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits["0123456789abcdef".as_bytes()[value] as usize] = value as u8;
+        digits["0123456789ABCDEF".as_bytes()[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 /// Values of [`Reach`].
 const UNKNOWN: u8 = 0;
 const NO: u8 = 1;
@@ -109,12 +167,13 @@ impl Script {
         if text.len() != 2 * DIGEST_BYTES {
             return None;
         }
-        let mut sha = [0; DIGEST_BYTES];
-        for (byte, digits) in sha.iter_mut().zip(text.chunks_exact(2)) {
-            let digit = |digit: u8| char::from(digit).to_digit(16);
-            *byte = (digit(digits[0])? << 4 | digit(digits[1])?) as u8;
+        let (mut sha, mut seen) = ([0; DIGEST_BYTES], 0);
+        for (byte, [high, low]) in sha.iter_mut().zip(text.as_chunks::<2>().0) {
+            let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+            seen |= high | low;
+            *byte = high << 4 | low;
         }
-        Some(sha)
+        (seen < 16).then_some(sha)
     }
 
     /// Bytes of its text, and of what belongs to it.

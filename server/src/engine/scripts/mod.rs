@@ -22,7 +22,6 @@ pub(crate) mod function_commands;
 pub(crate) mod functions;
 mod run;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -33,7 +32,7 @@ use protocol::resp::{Args, OwnedArgs};
 use super::Engine;
 use super::handler::Command;
 use crate::command::{CmdError, Flags, Traits, error};
-use crate::script::{Program, Script, Sha};
+use crate::script::{ByDigest, Program, Script, Sha};
 use functions::Functions;
 
 const NOT_BUSY: CmdError = CmdError::text("NOTBUSY No scripts in execution right now.");
@@ -45,7 +44,7 @@ const UNKILLABLE: CmdError = CmdError::text(
 /// The scripts of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Scripts {
-    cache: Mutex<HashMap<Sha, Arc<Script>>>,
+    cache: Mutex<ByDigest<Arc<Script>>>,
     suspended: Mutex<Vec<Arc<Suspended>>>,
     /// Scripts may call what they otherwise may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
     allow_all: AtomicBool,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::resp::{Args, OwnedArgs, Protocol, Reply};
+use protocol::resp::{Args, OwnedArgs, Reply};
 
 use super::super::Engine;
 use super::super::barrier::Pass;
@@ -42,7 +42,7 @@ pub(crate) struct ScriptRun {
     keys: usize,
     pool: Rc<VmPool>,
     /// `None` once it was given back.
-    vm: Option<Vm>,
+    vm: Option<Box<Vm>>,
     unit: Unit,
     state: CallState,
     /// The database that it has selected.
@@ -119,7 +119,7 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
 ///
 /// # Errors
 /// There is no memory for it.
-pub(super) fn machine(engine: &Engine, pool: &VmPool, kind: VmKind) -> Result<Vm, CmdError> {
+pub(super) fn machine(engine: &Engine, pool: &VmPool, kind: VmKind) -> Result<Box<Vm>, CmdError> {
     pool.take(kind, memory_limit(engine), |number| options(engine, kind, number))
         .map_err(|_| CmdError::text("ERR There is no memory for another script"))
 }
@@ -152,10 +152,11 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
     run.begin()?;
     match run.drive(ctx.session, ctx.pass, Some(&mut locked), true, None) {
         Driven::Done => {
-            engine.serve_ready(&mut run.unit, &mut locked, engine.clock.now_ms());
+            run.serve_ready(&mut locked);
             drop(locked);
             run.program.reach().note_needs_all(false);
-            Ok(run.answer(ctx.session, &mut ctx.reply))
+            run.finish(ctx.session, &mut ctx.reply);
+            Ok(Handled::Done)
         }
         Driven::Paused => {
             run.kept = Kept::Slots(locked.keep(&engine.keyspace));
@@ -196,13 +197,14 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
             return Ok(Ok(run.suspend()));
         }
         run.program.reach().note_needs_all(run.state.needed_all);
-        let Some(outer) = outer else { return Ok(Ok(run.answer(session, reply))) };
+        let Some(outer) = outer else {
+            run.finish(session, reply);
+            return Ok(Ok(Handled::Done));
+        };
         // What follows is the transaction's matter.
         run.unit.mute(false);
         *outer = std::mem::take(&mut run.unit);
-        let mut out = Vec::new();
-        run.write_result(&mut out, reply.protocol());
-        reply.raw(&out);
+        run.write_result(reply);
         Ok(Ok(Handled::Done))
     });
     ran.unwrap_or_else(|held| Ok(Handled::Postponed(held)))
@@ -365,12 +367,12 @@ impl ScriptRun {
         Handled::Continued(self)
     }
 
-    fn write_result(&mut self, out: &mut Vec<u8>, protocol: Protocol) {
+    fn write_result(&mut self, reply: &mut Reply<'_>) {
         let Some(mut vm) = self.vm.take() else { return };
-        let start = out.len();
-        let is_counted = vm.write_result(self.program.name(), out, protocol);
+        let start = reply.out_len();
+        let is_counted = vm.write_result(self.program.name(), reply);
         self.pool.put(vm);
-        if let Some(message) = out[start..].strip_prefix(b"-") {
+        if let Some(message) = reply.written_since(start).strip_prefix(b"-") {
             let stats = &self.engine.stats;
             stats.command(self.command).failed.fetch_add(1, Ordering::Relaxed);
             if !is_counted {
@@ -380,22 +382,23 @@ impl ScriptRun {
         }
     }
 
-    /// [`ScriptRun::finish`] for a script that was never suspended.
-    fn answer(&mut self, session: &mut Session, reply: &mut Reply<'_>) -> Handled {
-        let mut out = Vec::new();
-        self.finish(session, &mut out, reply.protocol());
-        reply.raw(&out);
-        Handled::Done
+    /// Serves the clients that wait for what it has written under its locks.
+    fn serve_ready(&mut self, locked: &mut Locked<'_>) {
+        if self.unit.has_ready() {
+            self.engine.serve_ready(&mut self.unit, locked, self.engine.clock.now_ms());
+        }
     }
 
     /// Ends a script that has run: writes its result, and does what follows. The locks are released.
-    fn finish(&mut self, session: &mut Session, out: &mut Vec<u8>, protocol: Protocol) {
+    fn finish(&mut self, session: &mut Session, reply: &mut Reply<'_>) {
         let engine = self.engine.clone();
-        self.write_result(out, protocol);
+        self.write_result(reply);
         let mut unit = std::mem::take(&mut self.unit);
         unit.end_transaction(&engine);
         engine.settle_file(session, &mut unit);
-        engine.serve_later(session, &mut unit, engine.clock.now_ms());
+        if unit.has_ready() {
+            engine.serve_later(session, &mut unit, engine.clock.now_ms());
+        }
         engine.end_unit(session, unit);
         if let Some(suspended) = self.suspended.take() {
             engine.scripts.end(&suspended);
@@ -443,7 +446,7 @@ pub(super) fn log(engine: &Engine, vm: &Vm) {
 impl Continued for ScriptRun {
     fn go_on(mut self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>> {
         let engine = self.engine.clone();
-        let protocol = session.protocol;
+        let mut reply = Reply::new(out, session.protocol);
         match std::mem::replace(&mut self.kept, Kept::Nothing) {
             Kept::Slots(kept) => {
                 let Some(mut pass) = engine.barrier.enter_soon(session.gate) else {
@@ -455,7 +458,7 @@ impl Continued for ScriptRun {
                     if let Driven::Paused = self.become_alone(session, &mut pass, locked) {
                         return Some(self);
                     }
-                    self.finish(session, out, protocol);
+                    self.finish(session, &mut reply);
                     return None;
                 }
                 let driven = self.drive(session, &mut pass, Some(&mut locked), true, None);
@@ -466,10 +469,10 @@ impl Continued for ScriptRun {
                     self.kept = Kept::Slots(locked.keep(&engine.keyspace));
                     return Some(self);
                 }
-                engine.serve_ready(&mut self.unit, &mut locked, engine.clock.now_ms());
+                self.serve_ready(&mut locked);
                 drop(locked);
                 engine.barrier.end_suspension();
-                self.finish(session, out, protocol);
+                self.finish(session, &mut reply);
             }
             Kept::All => {
                 let mut pass = engine.barrier.enter_reserved(session.gate);
@@ -477,7 +480,7 @@ impl Continued for ScriptRun {
                     self.kept = Kept::All;
                     return Some(self);
                 }
-                self.finish(session, out, protocol);
+                self.finish(session, &mut reply);
                 engine.barrier.end_reservation();
             }
             Kept::Nothing => {}

@@ -1,7 +1,7 @@
 //! Runs scripts for the tests of the libraries, and shows what they return.
 
 use protocol::resp::OwnedArgs;
-use protocol::resp::reply::Protocol;
+use protocol::resp::reply::{Protocol, Reply};
 
 use crate::script::alone::drive;
 use crate::script::machine::{Vm, VmOptions};
@@ -38,7 +38,7 @@ pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
     vm.begin(&script, none.view(), none.view()).expect("it compiles");
     let pauses = drive(&mut vm, most_pauses, b"ERR killed", |vm| vm.reply(|out, _| out.extend_from_slice(b":1\r\n")));
     let mut out = Vec::new();
-    vm.write_result(script.name(), &mut out, Protocol::Resp2);
+    vm.write_result(script.name(), &mut Reply::new(&mut out, Protocol::Resp2));
     (String::from_utf8_lossy(&out).into_owned(), pauses)
 }
 

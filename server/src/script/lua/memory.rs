@@ -8,8 +8,8 @@ use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;
 use std::ffi::c_void;
 
-/// Alignment of what Lua allocates: that of its greatest type.
-const ALIGN: usize = 16;
+/// Alignment of what Lua allocates: that of its numbers and pointers.
+const ALIGN: usize = 8;
 
 /// What a state has, and may have, bytes.
 #[derive(Debug)]

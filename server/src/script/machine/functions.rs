@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use protocol::resp::Args;
 
-use super::sandbox::push_words;
+use super::sandbox::{self, push_words};
 use super::vm::Vm;
 use crate::script::library::Registered;
 
@@ -40,10 +40,10 @@ impl Vm {
         if self.shared.failed.get() {
             let message = self.failure();
             registered.iter().for_each(|function| state.unkeep(function.kept));
-            state.set_top(0);
+            state.set_top(sandbox::BOTTOM);
             return Err(message);
         }
-        state.set_top(0);
+        state.set_top(sandbox::BOTTOM);
         let functions = registered.iter().map(|function| (function.name.clone(), function.kept)).collect();
         self.libraries.insert(id, functions);
         Ok(registered)

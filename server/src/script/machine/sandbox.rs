@@ -27,10 +27,17 @@ const REMOVED: &[&[u8]] =
 const LIBRARIES: &[&[u8]] =
     &[b"string", b"table", b"math", b"coroutine", b"os", b"redis", b"cjson", b"cmsgpack", b"struct", b"bit"];
 
+/// What lies at the bottom of a state's stack for good: the function that makes an error table of what a script raised,
+/// the real table of globals, and the names of two of them.
+pub(super) const ERROR_HANDLER: i32 = 1;
+const GLOBALS: i32 = 2;
+const KEYS: i32 = 3;
+const ARGV: i32 = 4;
+/// How much that is.
+pub(super) const BOTTOM: i32 = 4;
+
 /// Kept values of a state.
 pub(super) struct Sandbox {
-    /// The function that makes an error table of what a script raised.
-    pub error_handler: i32,
     /// The real table of globals, and its stand-in.
     globals: i32,
     world: i32,
@@ -85,11 +92,15 @@ impl Sandbox {
             state.push_value(-1);
             state.set_field(globals, b"__redis__err__handler");
         }
-        let error_handler = state.keep();
-        state.push_value(globals);
+        state.insert(ERROR_HANDLER);
+        state.push_value(globals + 1);
+        state.insert(GLOBALS);
+        state.set_top(GLOBALS);
+        state.push_bytes(b"KEYS");
+        state.push_bytes(b"ARGV");
+        state.push_value(GLOBALS);
         let globals = state.keep();
-        state.set_top(0);
-        Self { error_handler, globals, world, loading }
+        Self { globals, world, loading }
     }
 
     /// Gives the function on top of the stack the scripts' world as its globals.
@@ -100,13 +111,12 @@ impl Sandbox {
     }
 
     /// Sets KEYS and ARGV.
-    pub(super) fn set_words(&self, state: State, keys: Args<'_>, args: Args<'_>) {
-        state.push_kept(self.globals);
-        for (name, words) in [(b"KEYS", keys), (b"ARGV", args)] {
+    pub(super) fn set_words(state: State, keys: Args<'_>, args: Args<'_>) {
+        for (name, words) in [(KEYS, keys), (ARGV, args)] {
+            state.push_value(name);
             push_words(state, words);
-            state.set_field(-2, name);
+            state.raw_set(GLOBALS);
         }
-        state.pop(1);
     }
 
     /// Shows the scripts' world, or what is there while a library is loaded.

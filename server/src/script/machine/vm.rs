@@ -15,13 +15,13 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use mlua_sys as ffi;
 use protocol::resp::Args;
-use protocol::resp::reply::Protocol;
+use protocol::resp::reply::{Protocol, Reply};
 
 use super::{CHUNK_NAME, sandbox};
 use crate::script::convert;
 use crate::script::libs::{self, math};
 use crate::script::lua::{Frame, Settings, Shared, State, Turn, allocate, push_error_table};
-use crate::script::source::{Script, Sha};
+use crate::script::source::{ByDigest, Script};
 use crate::script::words::Words;
 
 /// Address space of a script's stack; memory is taken as it is used. Lua nests at most 200 calls into its own library,
@@ -63,7 +63,7 @@ pub(crate) struct Vm {
     pub(super) sandbox: sandbox::Sandbox,
     kind: VmKind,
     /// Compiled scripts.
-    compiled: HashMap<Sha, i32>,
+    compiled: ByDigest<i32>,
     /// The functions of the libraries that it knows.
     pub(super) libraries: HashMap<u64, HashMap<String, i32>>,
     pub(super) is_running: bool,
@@ -108,7 +108,7 @@ impl Vm {
             shared,
             sandbox,
             kind: options.kind,
-            compiled: HashMap::new(),
+            compiled: ByDigest::default(),
             libraries: HashMap::new(),
             is_running: false,
             meter: options.meter.clone(),
@@ -157,18 +157,17 @@ impl Vm {
     pub(crate) fn begin(&mut self, script: &Script, keys: Args<'_>, args: Args<'_>) -> Result<(), Vec<u8>> {
         let kept = self.compile(script)?;
         self.begin_at(kept);
-        self.sandbox.set_words(self.state, keys, args);
+        sandbox::Sandbox::set_words(self.state, keys, args);
         Ok(())
     }
 
     /// Begins a function that is kept; what is pushed then are its arguments.
     pub(super) fn begin_at(&mut self, kept: i32) {
         let (state, shared) = (self.state, &self.shared);
-        state.set_top(0);
+        state.set_top(sandbox::BOTTOM);
         shared.resp.set(2);
         shared.repl.set(3);
         *shared.stop.borrow_mut() = None;
-        state.push_kept(self.sandbox.error_handler);
         state.push_kept(kept);
         self.is_running = true;
     }
@@ -230,17 +229,17 @@ impl Vm {
         self.shared.repl.get()
     }
 
-    /// Writes the result of the script of this name, which has ended, as a reply. `true`: it is an error that INFO has
-    /// counted already.
-    pub(crate) fn write_result(&mut self, name: &str, out: &mut Vec<u8>, protocol: Protocol) -> bool {
+    /// Writes the result of the script of this name, which has ended. `true`: it is an error that INFO has counted
+    /// already.
+    pub(crate) fn write_result(&mut self, name: &str, reply: &mut Reply<'_>) -> bool {
         let is_counted = convert::is_counted(self.state);
         let frame = Frame { state: self.state, shared: &self.shared };
         if self.shared.failed.get() {
-            convert::write_failure(frame, name, out);
+            convert::write_failure(frame, name, reply);
         } else {
-            convert::write_value(frame, out, protocol);
+            convert::write_value(frame, reply);
         }
-        self.state.set_top(0);
+        self.state.set_top(sandbox::BOTTOM);
         is_counted
     }
 
@@ -288,10 +287,11 @@ impl Drop for Vm {
 
 /// Runs the function on the state's stack, on the script's own stack.
 fn run_protected(state: State, shared: &Shared) {
+    let arguments = state.top() - sandbox::BOTTOM - 1;
     // SAFETY: error handler, function and arguments are on the stack; the hook has the type that Lua calls.
     let status = unsafe {
         ffi::lua_sethook(state.raw(), Some(on_count), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
-        ffi::lua_pcall(state.raw(), state.top() - 2, 1, 1)
+        ffi::lua_pcall(state.raw(), arguments, 1, sandbox::ERROR_HANDLER)
     };
     shared.failed.set(status != ffi::LUA_OK);
 }

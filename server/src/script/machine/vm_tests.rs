@@ -28,7 +28,7 @@ fn run_on(vm: &mut Vm, source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>)
         vm.reply(|out, protocol| answer(&words, &mut Reply::new(out, protocol)));
     });
     let mut out = Vec::new();
-    vm.write_result(script.name(), &mut out, Protocol::Resp2);
+    vm.write_result(script.name(), &mut Reply::new(&mut out, Protocol::Resp2));
     String::from_utf8_lossy(&out).replace("\r\n", "|").replace(script.name(), "SHA")
 }
 
