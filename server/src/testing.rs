@@ -11,7 +11,7 @@
 //! events is collected, so that a test can check everything that a command leaves behind besides its reply.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use protocol::resp::Args;
@@ -38,10 +38,28 @@ pub(crate) const START: i64 = 1_000_000_000_000;
 pub(crate) struct Recorder {
     ops: Mutex<Vec<String>>,
     appended: AtomicI64,
+    engine: OnceLock<Weak<Engine>>,
+}
+
+impl Recorder {
+    /// What is propagated leaves in the order of the changes, so the slots of its keys are locked, or nobody else runs.
+    fn check_order(&self, ops: &[(usize, Args<'_>)]) {
+        let Some(engine) = self.engine.get().and_then(Weak::upgrade) else { return };
+        for (db, args) in ops {
+            let Some(command) = engine.registry.find_first(*args) else { continue };
+            for known in engine.keys_of(command, *args, *db).iter().filter(|known| !known.is_channel) {
+                let is_locked = engine.keyspace.try_lock(*db, known.slot).is_none();
+                let (barrier, gate) = (&engine.barrier, engine.barrier.gates() - 1);
+                let is_alone = || barrier.is_held_by(gate, barrier.entered(gate)) || barrier.has_suspended();
+                assert!(is_locked || is_alone(), "{args:?} is propagated when others may change its keys");
+            }
+        }
+    }
 }
 
 impl Feed for Recorder {
     fn append(&self, ops: &[(usize, Args<'_>)]) {
+        self.check_order(ops);
         let mut log = self.ops.lock();
         let text = |(db, args): &(usize, Args<'_>)| {
             let words: Vec<String> = args.iter().map(|word| word.escape_ascii().to_string()).collect();
@@ -124,6 +142,7 @@ impl Bench {
         let feed = Arc::new(Recorder::default());
         let weak: Weak<dyn Feed> = Arc::downgrade(&(feed.clone() as Arc<dyn Feed>));
         engine.set_feed(weak);
+        let _first = feed.engine.set(Arc::downgrade(&engine));
         engine.state.propagating.store(true, Ordering::Relaxed);
         let mut listener = Client::connect(&engine);
         listener.run(&engine, "PSUBSCRIBE __keyevent@*");

@@ -15,6 +15,10 @@ use crate::rounds;
 #[test]
 fn a_woken_primary_never_acknowledges_a_write_that_is_then_gone() {
     let cluster = ClusterSpec::new(3, 1).node_timeout_ms(1_500).create();
+    let library = "#!lua name=lib\nredis.register_function('put',function(k,v) return redis.call('SET',k[1],v[1]) end)";
+    for primary in cluster.primaries() {
+        cluster.connect(primary).call(&["FUNCTION", "LOAD", library]);
+    }
     let (mut acknowledged, mut lost) = (0, Vec::new());
     for round in 1..=rounds("FREEZE_ROUNDS") {
         let primaries = cluster.primaries();
@@ -46,7 +50,14 @@ fn frozen_write(cluster: &Cluster, victim: usize, round: usize) -> Option<String
     let mut client = cluster.connect(victim);
     client.cmd("PING");
     cluster.nodes[victim].freeze();
-    client.send(&["SET", &key, &format!("value-{round}")]).expect("the socket's buffer takes it");
+    let value = format!("value-{round}");
+    let script = "return redis.call('SET',KEYS[1],ARGV[1])";
+    let write = match round % 3 {
+        0 => vec!["SET", &key, &value],
+        1 => vec!["EVAL", script, "1", &key, &value],
+        _ => vec!["FCALL", "put", "1", &key, &value],
+    };
+    client.send(&write).expect("the socket's buffer takes it");
     let promoted = cluster.wait_promotion(&replicas, secs(40));
     cluster.nodes[victim].thaw();
     // MOVED, CLUSTERDOWN, READONLY or a closed connection are all correct answers.

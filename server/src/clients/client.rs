@@ -54,14 +54,14 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .complexity("O(1)")
         .tips(&["nondeterministic_output"]),
     Declared::sub("CLIENT", "KILL", Arity::at_least(3), Group::Connection, ADMIN, kill as SessionFn)
-        .traits(Traits::TOUCHES_NO_DATA)
+        .traits(Traits::TOUCHES_NO_DATA.and(Traits::HELPS_WHILE_BUSY))
         .since("2.4.0")
         .summary("Kill the connection of a client")
         .complexity("O(N) where N is the number of client connections")
         .syntax("filter:<ip:port:string!2.8.12|new-format:<[ID=client-id:integer@2.8.12]|[TYPE=normal_master_slave_pubsub:<'normal|'master@3.2.0|'slave|'replica@5.0.0|'pubsub>@2.8.12]|[USER=username:string]|[ADDR=ip:port:string]|[LADDR=ip:port:string@6.2.0]|[SKIPME=yes/no:string]>+>")
         .history(&[("2.8.12", "Added new filter format."), ("2.8.12", "`ID` option."), ("3.2.0", "Added `master` type in for `TYPE` option."), ("5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."), ("6.2.0", "`LADDR` option.")]),
     Declared::sub("CLIENT", "LIST", Arity::at_least(2), Group::Connection, ADMIN, list as SessionFn)
-        .traits(Traits::TOUCHES_NO_DATA)
+        .traits(Traits::TOUCHES_NO_DATA.and(Traits::HELPS_WHILE_BUSY))
         .since("2.4.0")
         .summary("Get the list of client connections")
         .complexity("O(N) where N is the number of client connections")

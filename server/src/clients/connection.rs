@@ -76,7 +76,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("Close the connection")
         .complexity("O(1)"),
     Declared::new("RESET", Arity::exactly(1), Group::Connection, OPEN, reset as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS))
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS).and(Traits::ENDS_WATCHING))
         .since("6.2.0")
         .summary("Reset the connection")
         .complexity("O(1)"),

@@ -201,7 +201,8 @@ fn publish(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let receivers = ctx.engine.publish(&args[1], &args[2]);
     match ctx.engine.router() {
         Some(router) => router.relay(&args[1], &args[2], None),
-        None => propagate(ctx, args),
+        // Without a cluster bus, messages reach the subscribers of replicas through the replication stream.
+        None => ctx.propagate(args),
     }
     own_messages_first(ctx);
     ctx.reply.int(receivers as i64);
@@ -212,20 +213,12 @@ fn spublish(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let receivers = ctx.engine.publish_shard(&args[1], &args[2]);
     match ctx.engine.router() {
         Some(router) => router.relay(&args[1], &args[2], Some(key_slot(&args[1]))),
-        None => propagate(ctx, args),
+        // Without a cluster bus, messages reach the subscribers of replicas through the replication stream.
+        None => ctx.propagate(args),
     }
     own_messages_first(ctx);
     ctx.reply.int(receivers as i64);
     Ok(Handled::Done)
-}
-
-/// Without a cluster bus, messages reach the subscribers of replicas through the replication stream.
-fn propagate(ctx: &SessionCtx<'_, '_>, args: Args<'_>) {
-    if ctx.engine.state.propagating.load(Ordering::Relaxed)
-        && let Some(feed) = ctx.engine.feed()
-    {
-        feed.append(&[(ctx.session.db, args)]);
-    }
 }
 
 fn list_channels(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>, kind: Kind) -> SessionResult {

@@ -147,6 +147,10 @@ bits! {
         NAMES_ITS_SCRIPT = 11,
         /// What it runs is a function, which it names.
         RUNS_A_FUNCTION = 12,
+        /// Touches no data but the keys that its client watches, if it watches any.
+        ENDS_WATCHING = 13,
+        /// Helps to find and to end a script that takes long, so it is answered although the node is busy with one.
+        HELPS_WHILE_BUSY = 14,
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) type Keys<'a> = SmallVec<[KnownKey<'a>; 1]>;
 
 impl Engine {
     /// The keys of a command.
-    pub(super) fn keys_of<'a>(&self, command: &Command, args: Args<'a>, db: usize) -> Keys<'a> {
+    pub(crate) fn keys_of<'a>(&self, command: &Command, args: Args<'a>, db: usize) -> Keys<'a> {
         let mut keys = Keys::new();
         if !command.has_keys {
             return keys;
@@ -80,7 +80,7 @@ impl Engine {
     }
 
     /// The other database that a command names, if there is one of this number.
-    fn other_db(&self, command: &Command, args: Args<'_>) -> Option<usize> {
+    pub(super) fn other_db(&self, command: &Command, args: Args<'_>) -> Option<usize> {
         command.spec.other_db.and_then(|f| f(args)).filter(|&other| other < self.keyspace.databases())
     }
 

@@ -418,7 +418,8 @@ impl Engine {
         self.refuse(session, command, args, &problem, out)
     }
 
-    /// Refuses a command that has to wait for a script which takes long, if clients are to be told so by now.
+    /// Refuses a command that has to wait for a script which takes long, if clients are to be told so by now. Those
+    /// that are not to be refused are, if they need what the script has.
     #[cold]
     pub(super) fn refuse_while_busy(
         &self,
@@ -428,7 +429,11 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Option<Step> {
         let problem = self.busy_with_script()?;
-        let command = self.resolve(args, lead).filter(|command| !command.flags.has(Flags::ALLOW_BUSY))?;
+        let command = self.resolve(args, lead)?;
+        let helps = command.flags.has(Flags::ALLOW_BUSY) || command.traits.has(Traits::HELPS_WHILE_BUSY);
+        if helps && self.outside(session, args, lead).is_some() {
+            return None;
+        }
         Some(self.refuse(session, Some(command), args, &problem, out))
     }
 
@@ -510,6 +515,9 @@ impl Engine {
         if !spoiled {
             multi.bytes += call.args.total_len();
             multi.queue.push(call.to_queued());
+            if call.command.traits.has(Traits::SELECTS) {
+                multi.selected = self.other_db(call.command, call.args).or(multi.selected);
+            }
         }
         session.handle.stats.multi.store(multi.queue.len() as i64, Ordering::Relaxed);
         session.handle.stats.multi_mem.store(multi.memory(), Ordering::Relaxed);
@@ -531,7 +539,7 @@ pub(super) fn stop_after(session: &mut Session, args: Args<'_>, step: Step, out:
 
 /// [`stop_after`] for a command that its caller keeps if it has to wait.
 #[inline(always)]
-fn end_after(session: &mut Session, step: Step, out: &[u8]) -> Option<Next> {
+pub(super) fn end_after(session: &mut Session, step: Step, out: &[u8]) -> Option<Next> {
     match step {
         Step::Stop(next) => Some(next),
         Step::Next | Step::Renewed if out.len() >= FLUSH_AT.min(session.output_limit) => Some(flush(session, out)),
@@ -567,13 +575,17 @@ fn end_turn(session: &mut Session, command: &Command, step: Step, start: usize, 
     if session.asking || session.caching {
         session.spend_on(command.traits);
     }
+    if matches!(step, Step::Stop(Next::Continued(_))) {
+        // Its reply comes later (`Engine::go_on`).
+        return step;
+    }
     settle(session, start, batch.out);
     step
 }
 
 /// Applies CLIENT REPLY to what a command wrote since `start`.
 #[inline(always)]
-fn settle(session: &mut Session, start: usize, out: &mut Vec<u8>) {
+pub(super) fn settle(session: &mut Session, start: usize, out: &mut Vec<u8>) {
     let pushed = std::mem::take(&mut session.pushed);
     if session.origin != Origin::Client || session.reply_mode != ReplyMode::On {
         silence(session, start, out, pushed);

@@ -183,7 +183,8 @@ impl Engine {
         let command = call.command;
         let mut asked = RouteAsk {
             slot: SlotId::FIRST,
-            write: command.flags.has(Flags::WRITE),
+            write: command.flags.has(Flags::WRITE)
+                || command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_says_it_writes(command, call.args),
             readonly: session.readonly,
             asking: session.asking || command.flags.has(Flags::ASKING),
             channel: false,
@@ -193,8 +194,9 @@ impl Engine {
         if command.traits.has(Traits::RUNS_THE_QUEUE) {
             let Some(multi) = &session.multi else { return Ok(None) };
             for queued in &multi.queue {
-                let spec = self.registry.by_index(queued.command).spec;
-                asked.write |= spec.is_write();
+                let command = self.registry.by_index(queued.command);
+                let spec = command.spec;
+                asked.write |= spec.is_write() || self.script_says_it_writes(command, queued.args.view());
                 for key in &queued.keys {
                     one_slot(&mut slot, key.slot).map_err(|first| cross_slot(&*router, asked, first))?;
                     asked.channel |= key.is_channel && spec.flags.has(Flags::PUBSUB);

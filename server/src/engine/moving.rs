@@ -65,14 +65,8 @@ impl Engine {
     }
 
     /// The database in which a session's next command runs: in a transaction, the one that its queue has selected.
-    fn next_db(&self, session: &Session) -> usize {
-        if self.keyspace.databases() == 1 {
-            return session.db;
-        }
-        let queue = session.multi.iter().flat_map(|multi| &multi.queue);
-        queue.fold(session.db, |db, queued| {
-            self.db_behind(self.registry.by_index(queued.command), queued.args.view(), db)
-        })
+    fn next_db(session: &Session) -> usize {
+        session.multi.as_ref().and_then(|multi| multi.selected).unwrap_or(session.db)
     }
 
     /// [`Engine::admit`] for all commands of a transaction together.
@@ -104,7 +98,7 @@ impl Engine {
     /// # Errors
     /// A long command has one of its slots, or it writes to a key that is being sent.
     pub(super) fn admit_for_now(&self, session: &mut Session, call: &Call<'_>) -> Result<Result<(), CmdError>, Held> {
-        let (db, mut plan) = (self.next_db(session), LockPlan::default());
+        let (db, mut plan) = (Self::next_db(session), LockPlan::default());
         self.plan_locks(call, db, &mut plan);
         let locked = self.lock_all_soon(session, plan)?;
         // A script writes to its keys.

@@ -4,10 +4,10 @@
 //! barrier, perhaps for seconds. PING, a monitor's INFO or the handshake of a new client do not depend on it. Such a
 //! command declares that ([`Traits::TOUCHES_NO_DATA`]), and its worker runs it without a gate if the gate is closed.
 //!
-//! This holds for the first commands in a client's buffer only, so that replies keep their order, and for none between
-//! MULTI and EXEC. All other gates, from authentication to pauses, are passed as usual. INFO's counters then show a
-//! part of what the lone command has done, as they do beside a transaction of few slots. CONFIG GET is not among these
-//! commands, so that no client sees a part of the settings that a transaction changes.
+//! This holds for the first commands in a client's buffer only, so that replies keep their order, and between MULTI
+//! and EXEC for none but DISCARD and RESET. All other gates, from authentication to pauses, are passed as usual.
+//! INFO's counters then show a part of what the lone command has done, as they do beside a transaction of few slots.
+//! CONFIG GET is not among these commands, so that no client sees a part of the settings that a transaction changes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,8 +27,13 @@ use crate::session::Session;
 impl Engine {
     /// A pass without a gate, if this command may run with one.
     pub(super) fn outside(&self, session: &Session, args: Args<'_>, lead: &Lead) -> Option<Pass<'_>> {
-        let command = self.resolve(args, lead).filter(|_| !session.in_multi())?;
-        command.traits.has(Traits::TOUCHES_NO_DATA).then(|| self.barrier.outside(session.gate))
+        let command = self.resolve(args, lead)?;
+        let touches_nothing = if command.traits.has(Traits::ENDS_WATCHING) {
+            session.watching.is_none()
+        } else {
+            command.traits.has(Traits::TOUCHES_NO_DATA) && !session.in_multi()
+        };
+        touches_nothing.then(|| self.barrier.outside(session.gate))
     }
 
     /// Executes the first requests of `input`, as far as they need no gate. Returns the same as [`Engine::process`].

@@ -13,9 +13,9 @@ use protocol::resp::reply::Reply;
 use super::Engine;
 use super::barrier::Pass;
 use super::call::Call;
-use super::dispatch::{Batch, Next, Step};
+use super::dispatch::{Batch, Next, Step, end_after, settle, take_pushes};
 use super::execute::{Called, Caller, Work, prefetch};
-use super::handler::{Handled, Handler, ReplyFuture, SessionCtx, Subsystem};
+use super::handler::{Continued, Handled, Handler, ReplyFuture, SessionCtx, Subsystem};
 use super::held::{Held, VISIT_PATIENCE, alone, hold, is_patient, time_of_run};
 use super::unit::Unit;
 use crate::command::locked::{Slots, place};
@@ -304,6 +304,20 @@ impl Engine {
             self.show(session, command, args, out);
         }
         step
+    }
+
+    /// Runs the next part of a command that runs a part at a time, and after the last one does what follows a command.
+    pub(crate) fn go_on(self: &Arc<Self>, session: &mut Session, rest: Box<dyn Continued>, out: &mut Vec<u8>) -> Next {
+        let start = out.len();
+        session.output_limit = self.hot.load().output_limit(&session.handle);
+        if let Some(rest) = rest.go_on(session, out) {
+            return Next::Continued(rest);
+        }
+        let step = if session.reply_after.is_some() { reply_later(session, out, start) } else { Step::Next };
+        settle(session, start, out);
+        self.settle_tracking();
+        take_pushes(session, out);
+        end_after(session, step, out).unwrap_or(Next::Flush)
     }
 
     /// Runs a session or service command inside EXEC. One that would have to wait is answered with an error there.

@@ -21,9 +21,10 @@ use protocol::slot::{SlotId, key_slot};
 
 use super::Engine;
 use super::call::Call;
+use super::handler::Command;
 use super::held::Held;
 use crate::base::parking::{Parking, Ticket};
-use crate::command::{Flags, KnownKey};
+use crate::command::{Flags, KnownKey, Traits};
 use crate::session::transaction::Queued;
 
 /// The keys of a slot that are being sent.
@@ -100,8 +101,11 @@ impl Drop for HeldWrites {
     }
 }
 
-/// What changes the bytes of a key.
-const WRITES: Flags = Flags::WRITE.and(Flags::MAY_REPLICATE);
+/// Whether a command may change the bytes of its keys. Redis does not say so of FCALL.
+fn may_write(command: &Command) -> bool {
+    command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE))
+        || command.traits.has(Traits::RUNS_A_FUNCTION) && !command.flags.has(Flags::READONLY)
+}
 
 impl Engine {
     /// Lets writes to these keys wait until the result is dropped. Waits until no other client sends one of them.
@@ -121,12 +125,12 @@ impl Engine {
     #[inline]
     pub(super) fn wait_for_sent(&self, db: usize, call: &Call<'_>) -> Option<Held> {
         call.moving?;
-        if call.command.flags.any(WRITES) { self.sent(db, call.keys.iter().copied()) } else { None }
+        if may_write(call.command) { self.sent(db, call.keys.iter().copied()) } else { None }
     }
 
     /// [`Engine::wait_for_sent`] for the commands of a transaction.
     pub(super) fn wait_for_any_sent(&self, db: usize, queue: &[Queued]) -> Option<Held> {
-        let writes = |queued: &Queued| self.registry.by_index(queued.command).flags.any(WRITES);
+        let writes = |queued: &Queued| may_write(self.registry.by_index(queued.command));
         self.in_databases(db, queue)
             .filter(|(_, queued)| writes(queued))
             .find_map(|(db, queued)| self.sent(db, queued.known()))

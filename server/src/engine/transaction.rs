@@ -44,7 +44,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("Execute all commands issued after MULTI")
         .complexity("Depends on commands in the transaction"),
     Declared::new("DISCARD", Arity::exactly(1), Group::Transactions, BASE, discard as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI)
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::ENDS_WATCHING))
         .since("2.0.0")
         .summary("Discard all commands issued after MULTI")
         .complexity("O(N), when N is the number of queued commands"),
@@ -56,6 +56,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .keys(&[KeySpec::range(1, -1, 1).ro()])
         .syntax("key:key+"),
     Declared::new("UNWATCH", Arity::exactly(1), Group::Transactions, BASE, unwatch as SessionFn)
+        .traits(Traits::ENDS_WATCHING)
         .since("2.2.0")
         .summary("Forget about all watched keys")
         .complexity("O(1)"),

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::call::Call;
 use super::changes::{ReadyKeys, Settled};
+use super::handler::SessionCtx;
 use super::ports::FileWork;
 use super::slot_use::{AROUND, wire_len};
 use crate::command::Effects;
@@ -223,11 +224,28 @@ impl Unit {
 impl Unit {
     /// Propagates a command that changes no keys.
     pub(super) fn tell(&mut self, engine: &Engine, db: usize, args: Args<'_>) {
+        if self.is_muted {
+            return;
+        }
         self.wrote = true;
         if self.in_transaction {
             self.gathered().ops.push((db, args.to_owned()));
         } else if let Some(feed) = engine.feed() {
             feed.append(&[(db, args)]);
+        }
+    }
+}
+
+impl SessionCtx<'_, '_> {
+    /// Propagates its command, which changes no keys: as a part of the transaction or script to which it belongs.
+    pub(crate) fn propagate(&mut self, args: Args<'_>) {
+        if !self.engine.state.propagating.load(Ordering::Relaxed) {
+            return;
+        }
+        let db = self.session.db;
+        match self.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>()) {
+            Some(unit) => unit.tell(self.engine, db, args),
+            None => Unit::default().tell(self.engine, db, args),
         }
     }
 }

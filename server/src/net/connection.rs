@@ -112,9 +112,16 @@ enum Followed {
 impl Connection {
     async fn run(&mut self) -> Option<Handover> {
         let mut waiting = Waiting::Nothing;
+        let handover = self.serve_client(&mut waiting).await;
+        self.end_turns(waiting).await;
+        handover
+    }
+
+    /// Serves the client until it is gone, or another task takes it over.
+    async fn serve_client(&mut self, waiting: &mut Waiting) -> Option<Handover> {
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         loop {
-            let event = self.next_event(&mut waiting, timer.as_mut()).await;
+            let event = self.next_event(waiting, timer.as_mut()).await;
             let next = match event {
                 Event::Killed | Event::Closed => return None,
                 Event::Read(count) if matches!(waiting, Waiting::Nothing) => self.execute_read(count),
@@ -125,7 +132,7 @@ impl Connection {
                     }
                     continue;
                 }
-                Event::Mail => match self.handle_mail(&mut waiting, &mut timer) {
+                Event::Mail => match self.handle_mail(waiting, &mut timer) {
                     Some(next) => next,
                     None => {
                         if self.flush().await.is_err() {
@@ -138,17 +145,17 @@ impl Connection {
                     self.engine.unpark(&mut self.session);
                     // A reply that is not wanted is empty already.
                     self.session.is_reply_unwanted = false;
-                    waiting = Waiting::Nothing;
+                    *waiting = Waiting::Nothing;
                     self.unsent.append(&bytes);
                     self.execute_rest()
                 }
-                Event::Timer => match self.handle_timer(&mut waiting, &mut timer) {
+                Event::Timer => match self.handle_timer(waiting, &mut timer) {
                     Some(next) => next,
                     None => continue,
                 },
             };
-            match self.follow(next, &mut waiting, &mut timer).await {
-                Ok(Followed::On) => self.note_waiting(&waiting),
+            match self.follow(next, waiting, &mut timer).await {
+                Ok(Followed::On) => self.note_waiting(waiting),
                 Ok(Followed::Handover(handover)) => return Some(handover),
                 Ok(Followed::End) | Err(_) => return None,
             }
@@ -163,7 +170,12 @@ impl Connection {
         timer: &mut Option<Pin<Box<Sleep>>>,
     ) -> io::Result<Followed> {
         loop {
-            self.flush().await?;
+            let flushed = self.flush().await;
+            if let Next::Continued(rest) = next {
+                *waiting = Waiting::Turn(Some(rest), Box::pin(tokio::task::yield_now()));
+                return flushed.map(|()| Followed::On);
+            }
+            flushed?;
             match next {
                 Next::Input { need } => {
                     self.input.need = need;
@@ -184,10 +196,6 @@ impl Connection {
                     *waiting = Waiting::Reply(future);
                     return Ok(Followed::On);
                 }
-                Next::Continued(rest) => {
-                    *waiting = Waiting::Turn(Some(rest), Box::pin(tokio::task::yield_now()));
-                    return Ok(Followed::On);
-                }
                 Next::Held(held) => {
                     if held == Held::Socket {
                         self.session.socket = Some(SocketHandle::of(&self.stream)?);
@@ -196,7 +204,7 @@ impl Connection {
                     *waiting = Waiting::Held { over: Box::pin(async move { engine.held_over(held).await }), held };
                     return Ok(Followed::On);
                 }
-                Next::Close => return Ok(Followed::End),
+                Next::Continued(_) | Next::Close => return Ok(Followed::End),
                 Next::Handover(handover) => return Ok(Followed::Handover(handover)),
             }
         }
@@ -386,12 +394,26 @@ impl Connection {
         next
     }
 
+    /// Runs the rest of a script whose client is gone: what it has begun is not left half done. If the client was
+    /// killed, the script ends as soon as it can.
+    async fn end_turns(&mut self, waiting: Waiting) {
+        let Waiting::Turn(Some(mut rest), _) = waiting else { return };
+        loop {
+            if self.session.handle.is_killed() {
+                rest.cancel();
+            }
+            let Some(more) = rest.go_on(&mut self.session, &mut Vec::new()) else { return };
+            rest = more;
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Runs the next part of a command.
     fn go_on(&mut self, rest: Box<dyn Continued>) -> Next {
         let shared = self.shared.clone();
         let mut output = shared.output.borrow_mut();
         output.clear();
-        let next = rest.go_on(&mut self.session, &mut output).map_or(Next::Flush, Next::Continued);
+        let next = self.engine.go_on(&mut self.session, rest, &mut output);
         self.send(&mut output);
         next
     }

@@ -97,6 +97,10 @@ fn shutdown(ops: &Ops, ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionR
         ctx.reply.ok();
         return Ok(Handled::Done);
     };
+    // Half of what a script does would be saved.
+    if let Some(busy) = ctx.engine.busy_with_script().filter(|_| !flags.nosave) {
+        return Err(busy);
+    }
     let (protocol, verdict) = (ctx.session.protocol, ops.shutdown(flags, true));
     Ok(Handled::Wait(Box::pin(async move {
         let mut out = Vec::new();

@@ -95,8 +95,9 @@ impl Ops {
             (flags.save, flags.nosave) = (false, true);
         }
         self.engine.log.warning(format_args!("User requested shutdown..."));
-        // The last save waits until no script is in its midst.
-        self.engine.scripts.end_all();
+        if !self.wait_for_scripts(flags, attempt).await {
+            return false;
+        }
         if !flags.now && !self.wait_for_replicas(attempt).await {
             return false;
         }
@@ -131,6 +132,24 @@ impl Ops {
     fn replicas_lag(&self) -> bool {
         let facts = self.replication.info();
         facts.replicas.iter().any(|replica| replica.offset != facts.offset)
+    }
+
+    /// Ends scripts, since the last save waits until none is in its midst. Those that have written may go on to their
+    /// end for `shutdown-timeout`, so that what they do is not saved by halves; a script that takes longer is cut.
+    /// `false`: aborted.
+    async fn wait_for_scripts(&self, flags: ShutdownFlags, attempt: &Attempt) -> bool {
+        let (scripts, clock) = (&self.engine.scripts, &self.engine.clock);
+        let patience_us = self.engine.config.int(ids::SHUTDOWN_TIMEOUT).max(0) as u64 * 1_000_000;
+        let started = clock.monotonic_us();
+        let at_once = flags.now || flags.nosave;
+        while !at_once && scripts.end_readers() && clock.monotonic_us() - started < patience_us {
+            if attempt.is_aborted() {
+                return false;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        scripts.end_all();
+        !attempt.is_aborted()
     }
 
     /// Holds writes back until every replica has caught up, for at most `shutdown-timeout`. `false`: aborted.

@@ -140,7 +140,7 @@ impl Load {
 
     fn function(&mut self, code: &[u8]) -> Result<(), LoadError> {
         // A machine of this thread, which has no others.
-        let loaded = functions::load(&self.engine, &VmPool::default(), code, |_| false);
+        let loaded = functions::load(&self.engine, &VmPool::default(), code, functions::NO_LIMIT, |_| false);
         loaded.and_then(|library| self.libraries.load(library, false)).map_err(|problem| LoadError::Damaged {
             offset: self.loader.offset(),
             what: format!("Failed creating the library: {problem}"),

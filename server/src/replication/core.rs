@@ -154,6 +154,10 @@ pub(crate) struct Core {
     pub sync_ordered: bool,
 }
 
+pub(super) fn is_at(replica: &Replica, target: &(String, u16)) -> bool {
+    replica.ip.eq_ignore_ascii_case(&target.0) && replica.facts.listening_port == i32::from(target.1)
+}
+
 impl Core {
     pub(crate) fn new(id: ReplId, backlog_size: i64, now: i64) -> Self {
         Self {

@@ -27,10 +27,6 @@ impl Failover {
     }
 }
 
-fn is_at(replica: &core::Replica, target: &(String, u16)) -> bool {
-    replica.ip.eq_ignore_ascii_case(&target.0) && replica.facts.listening_port == i32::from(target.1)
-}
-
 impl Replication {
     /// Whether a failover is under way.
     pub(crate) fn is_failing_over(&self) -> bool {
@@ -58,7 +54,7 @@ impl Replication {
         }
         match &failover.target {
             Some(target) => {
-                let found = core.replicas.values().find(|replica| is_at(replica, target));
+                let found = core.replicas.values().find(|replica| core::is_at(replica, target));
                 match found.map(|replica| replica.phase) {
                     None => return Err(error::FAILOVER_NO_TARGET),
                     Some(core::Phase::Online) => {}
@@ -95,6 +91,13 @@ impl Replication {
         }
     }
 
+    /// The target was chosen too early: it has to catch up once more.
+    pub(super) fn wait_for_target(&self) {
+        if let Some(failover) = self.failover.lock().as_mut() {
+            failover.in_progress = false;
+        }
+    }
+
     /// Checks whether a failover can proceed; called periodically.
     pub(super) fn check_failover(&self, now: i64) {
         let mut current = self.failover.lock();
@@ -105,7 +108,7 @@ impl Replication {
                     self.engine.log.notice(format_args!("Failover to {host}:{port} time out exceeded, failing over."));
                     failover.in_progress = true;
                     drop(current);
-                    self.request(RoleChange::HandOver { host, port }, None);
+                    self.request(RoleChange::HandOver { host, port, force: true }, None);
                 }
                 None => {
                     drop(current);
@@ -120,7 +123,7 @@ impl Replication {
             .online()
             .filter(|replica| replica.ack >= offset)
             .find(|replica| {
-                replica.port().is_some() && failover.target.as_ref().is_none_or(|target| is_at(replica, target))
+                replica.port().is_some() && failover.target.as_ref().is_none_or(|target| core::is_at(replica, target))
             })
             .and_then(|replica| Some((replica.ip.clone(), replica.port()?)));
         match ready {
@@ -130,7 +133,7 @@ impl Replication {
                 failover.in_progress = true;
                 drop(core);
                 drop(current);
-                self.request(RoleChange::HandOver { host, port }, None);
+                self.request(RoleChange::HandOver { host, port, force: false }, None);
             }
             None => core.request_acks(),
         }

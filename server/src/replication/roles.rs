@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
-use super::core::{Core, Following, LinkPhase, Transfer};
+use super::core::{self, Core, Following, LinkPhase, Transfer};
 use super::follow::Target;
 use super::{Replication, follow};
 use crate::base::thread;
@@ -30,6 +30,8 @@ pub(super) enum RoleChange {
     HandOver {
         host: String,
         port: u16,
+        /// Also if it does not have all that was written.
+        force: bool,
     },
 }
 
@@ -54,13 +56,21 @@ pub(super) struct Roles {
 struct After {
     link: Option<Target>,
     unblock: bool,
+    /// The node that is to take over does not have everything yet.
+    is_behind: bool,
+}
+
+/// Whether a replica of ours has everything that was written.
+fn has_all(core: &Core, host: &str, port: u16) -> bool {
+    let target = (host.to_owned(), port);
+    core.online().any(|replica| core::is_at(replica, &target) && replica.ack >= core.history.offset)
 }
 
 impl Replication {
     /// Notes a change of role and has it carried out. `done` is told when it is made.
     pub(super) fn request(&self, change: RoleChange, done: Option<oneshot::Sender<()>>) {
         let target = match &change {
-            RoleChange::Follow { host, port } | RoleChange::HandOver { host, port } => Some((host.clone(), *port)),
+            RoleChange::Follow { host, port } | RoleChange::HandOver { host, port, .. } => Some((host.clone(), *port)),
             RoleChange::Promote => None,
         };
         let mut queue = self.roles.queue.lock();
@@ -146,7 +156,11 @@ impl Replication {
                 let mut core = self.core.lock();
                 let after = match change {
                     RoleChange::Follow { host, port } => self.begin_following(&mut core, host, port, false),
-                    RoleChange::HandOver { host, port } => self.begin_following(&mut core, host, port, true),
+                    // A long command may have written since the target was chosen.
+                    RoleChange::HandOver { host, port, force } if !force && !has_all(&core, &host, port) => {
+                        After { is_behind: true, ..After::default() }
+                    }
+                    RoleChange::HandOver { host, port, .. } => self.begin_following(&mut core, host, port, true),
                     RoleChange::Promote => {
                         self.become_primary(&mut core);
                         After::default()
@@ -156,6 +170,9 @@ impl Replication {
                 after
             })
         };
+        if after.is_behind {
+            self.wait_for_target();
+        }
         if after.unblock {
             engine.dismiss_blocked(&error::UNBLOCKED_ROLE);
         }

@@ -20,7 +20,7 @@ pub(crate) struct VmPool {
 /// Machines of one kind.
 #[derive(Default)]
 struct Idle {
-    idle: RefCell<Vec<Box<Vm>>>,
+    idle: RefCell<[Option<Box<Vm>>; KEPT]>,
     made: Cell<u64>,
 }
 
@@ -37,9 +37,14 @@ impl VmPool {
     ///
     /// # Errors
     /// A new one is needed, and there is no memory for it.
-    pub(crate) fn take(&self, kind: VmKind, limit: usize, options: impl FnOnce(u64) -> VmOptions) -> io::Result<Box<Vm>> {
+    pub(crate) fn take(
+        &self,
+        kind: VmKind,
+        limit: usize,
+        options: impl FnOnce(u64) -> VmOptions,
+    ) -> io::Result<Box<Vm>> {
         let Idle { idle, made } = self.of(kind);
-        if let Some(mut vm) = idle.borrow_mut().pop() {
+        if let Some(mut vm) = idle.borrow_mut().iter_mut().find_map(Option::take) {
             vm.limit_memory(limit);
             return Ok(vm);
         }
@@ -51,15 +56,16 @@ impl VmPool {
     pub(crate) fn put(&self, mut vm: Box<Vm>) {
         vm.count();
         let mut idle = self.of(vm.kind()).idle.borrow_mut();
-        if idle.len() < KEPT && !vm.is_running() && vm.memory() <= KEPT_BYTES {
-            idle.push(vm);
+        let place = idle.iter_mut().find(|place| place.is_none());
+        if let Some(place) = place.filter(|_| !vm.is_running() && vm.memory() <= KEPT_BYTES) {
+            *place = Some(vm);
         }
     }
 }
 
 impl std::fmt::Debug for VmPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let idle = |kind| self.of(kind).idle.borrow().len();
+        let idle = |kind| self.of(kind).idle.borrow().iter().flatten().count();
         f.debug_struct("VmPool")
             .field("scripts", &idle(VmKind::Scripts))
             .field("functions", &idle(VmKind::Functions))

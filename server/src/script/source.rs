@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::base::sha1::{self, DIGEST_BYTES};
 
@@ -66,6 +66,16 @@ pub(crate) struct ScriptFlags {
 }
 
 impl ScriptFlags {
+    /// What a script without such a line may do.
+    pub(crate) const COMPATIBLE: Self = Self {
+        is_compatible: true,
+        no_writes: false,
+        allow_oom: false,
+        allow_stale: false,
+        no_cluster: false,
+        allow_cross_slot_keys: false,
+    };
+
     /// Sets the flag of this name. `false`: there is none.
     pub(super) fn set(&mut self, name: &[u8]) -> bool {
         match name {
@@ -126,6 +136,8 @@ pub(crate) struct Script {
     /// What errors call it.
     name: String,
     pub reach: Reach,
+    /// When it was last used, in uses of all scripts.
+    pub used: AtomicU64,
 }
 
 /// The values of hexadecimal digits, by character; 255 for what is none.
@@ -154,7 +166,7 @@ impl Script {
         let sha = sha1::sha1(source);
         let (flags, body) = parse_first_line(source)?;
         let name = sha1::to_hex(&sha);
-        Ok(Self { sha, flags, source: source.into(), body, name, reach: Reach::default() })
+        Ok(Self { sha, flags, source: source.into(), body, name, reach: Reach::default(), used: AtomicU64::new(0) })
     }
 
     /// The digest of a text.
@@ -195,7 +207,7 @@ impl Script {
 /// Redis: `evalExtractShebangFlags`.
 fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), String> {
     if !source.starts_with(b"#!") {
-        return Ok((ScriptFlags { is_compatible: true, ..ScriptFlags::default() }, 0));
+        return Ok((ScriptFlags::COMPATIBLE, 0));
     }
     let Some(end) = source.iter().position(|byte| *byte == b'\n') else {
         return Err("Invalid script shebang".to_owned());

@@ -14,6 +14,8 @@ pub(crate) struct Multi {
     pub queue: Vec<Queued>,
     /// A command was refused while queueing; EXEC will abort.
     pub aborted: bool,
+    /// The database that the queue has selected, if it has.
+    pub selected: Option<usize>,
     /// Bytes of all queued words, bounded by the query buffer limit.
     pub bytes: usize,
 }

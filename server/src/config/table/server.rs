@@ -92,7 +92,7 @@ directives! {
     /// What SIGTERM does.
     SHUTDOWN_ON_SIGTERM = Directive::new("shutdown-on-sigterm", Kind::Flags(checks::SHUTDOWN_FLAGS), Default::Number(0))
         .check_number(checks::shutdown_flags);
-    /// Seconds that a shutdown waits for replicas to catch up.
+    /// Seconds that a shutdown waits for scripts that have written, and then for replicas to catch up.
     SHUTDOWN_TIMEOUT = int("shutdown-timeout", 0, INT_MAX, 10);
     /// Who may change protected directives with CONFIG SET.
     ENABLE_PROTECTED_CONFIGS = choice("enable-protected-configs", PROTECTED_ACTION, 0).immutable();
@@ -123,7 +123,7 @@ directives! {
     TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, i64::MAX, 1_000_000);
     /// Keyspace events that are published, as letters of `Ag$lshzxeKEtmdn`.
     NOTIFY_KEYSPACE_EVENTS = Directive::new("notify-keyspace-events", Kind::KeyspaceEvents, Default::Number(0));
-    /// Milliseconds after which who waits for a script is told so (BUSY) and it can be killed; 0 for never.
+    /// Milliseconds after which who waits for a script is told so (BUSY); 0 for never.
     BUSY_REPLY_THRESHOLD = int("busy-reply-threshold", 0, i64::MAX, 5000).alias("lua-time-limit");
     /// slotd: memory that the Lua program of a script or function may take, with its libraries. One that takes more
     /// ends with an error.

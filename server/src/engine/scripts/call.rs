@@ -17,6 +17,7 @@ use super::super::handler::{Command, Handler};
 use super::super::hot::Hot;
 use super::super::ports::{Route, RouteAsk};
 use super::super::unit::Unit;
+use super::Suspended;
 use crate::command::locked::Slots;
 use crate::command::{CmdError, Flags, Group, LockPlan, Locked, Traits, error};
 use crate::session::Session;
@@ -27,7 +28,12 @@ const WRONG_ARITY: CmdError = CmdError::text("ERR Wrong number of args calling R
 const NOT_ALLOWED: CmdError = CmdError::text("ERR This Redis command is not allowed from script");
 const READ_ONLY_SCRIPT: CmdError = CmdError::text("ERR Write commands are not allowed from read-only scripts.");
 const STALE: CmdError = CmdError::text("ERR Can not execute the command on a stale replica");
+const KILLED: CmdError = CmdError::text("ERR Script killed by user with SCRIPT KILL...");
+const STOPPING: CmdError = CmdError::text("ERR The server is shutting down");
 const NOT_LOCAL: CmdError = CmdError::text("ERR Script attempted to access a non local key in a cluster node");
+const DOWN: CmdError = CmdError::text("ERR Script attempted to execute a command while the cluster is down");
+const DOWN_FOR_WRITES: CmdError =
+    CmdError::text("ERR Script attempted to execute a write command while the cluster is down and readonly");
 const OTHER_SLOT: CmdError = CmdError::text("ERR Script attempted to access keys that do not hash to the same slot");
 
 /// What a script's commands share.
@@ -41,8 +47,12 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub state: &'s mut CallState,
     /// The keys that it declares.
     pub keys: Args<'s>,
+    /// What others know of it, once it was suspended.
+    pub suspended: Option<&'s Suspended>,
     /// Time of the script, in unix milliseconds.
     pub now: i64,
+    /// Monotonic time when the last command ended, in microseconds.
+    pub clock_us: u64,
 }
 
 /// Streams are read by scripts without waiting, and a script that asks for more is told so.
@@ -70,6 +80,8 @@ pub(super) struct CallState {
     /// The slot of the keys that it used so far, in a cluster.
     pub slot: Option<SlotId>,
     pub has_written: bool,
+    /// It has done what is not to be done twice.
+    pub has_effects: bool,
     /// It has used what its locks do not cover.
     pub needed_all: bool,
 }
@@ -111,7 +123,7 @@ impl Scene<'_, '_, '_> {
         }
         let keys = engine.keys_of(command, args, self.session.db);
         check_block(command, args)?;
-        let open = self.check_slots(&keys)?;
+        let open = self.check_slots(&keys, command.flags.has(Flags::WRITE))?;
         let call = Call { command, args, keys: &keys, hot: &hot, moving: open.as_ref(), now: self.now };
         if !self.is_declared(&call) {
             self.state.needed_all = true;
@@ -122,16 +134,32 @@ impl Scene<'_, '_, '_> {
         if open.is_some() {
             self.admit(&call)?;
         }
+        if command.flags.has(Flags::WRITE) && !self.state.has_written {
+            // From here on it cannot be killed any more, unless it was.
+            if self.suspended.is_some_and(|it| !it.phase.note_written()) {
+                return Err(KILLED.into());
+            }
+            self.state.has_written = true;
+        }
+        self.state.has_effects |= command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE));
         let started = engine.clock.monotonic_us();
         let before = self.session.protocol;
         self.session.protocol = protocol;
         self.run(&call, out);
         self.session.protocol = before;
         engine.show_called(self.session, command, args);
-        engine.count_calls(command.index, 1, engine.clock.monotonic_us() - started);
+        self.clock_us = engine.clock.monotonic_us();
+        engine.count_calls(command.index, 1, self.clock_us - started);
         engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
-        self.state.has_written |= command.flags.has(Flags::WRITE);
         Ok(())
+    }
+
+    /// Why the script has to end now: the node does, or somebody has killed it.
+    pub(super) fn end_of_script(&self) -> Option<CmdError> {
+        if self.suspended.is_some_and(Suspended::is_ended) || self.engine.state.stopping.load(Ordering::Relaxed) {
+            return Some(STOPPING);
+        }
+        self.suspended.is_some_and(|it| it.phase.is_killed()).then_some(KILLED)
     }
 
     fn pass_gates(&self, command: &Command, hot: &Hot) -> Result<(), CmdError> {
@@ -155,8 +183,10 @@ impl Scene<'_, '_, '_> {
         Ok(())
     }
 
-    /// In a cluster, all keys of a script are in one slot, which is served here. Returns the route if the slot moves.
-    fn check_slots(&mut self, keys: &Keys<'_>) -> Result<Option<Route>, CmdError> {
+    /// In a cluster, all keys of a script are in one slot, which is served here. Before it writes for the first time,
+    /// the node must be one that may: it may have been cut off from the others since the script began. Returns the
+    /// route if the slot moves.
+    fn check_slots(&mut self, keys: &Keys<'_>, writes: bool) -> Result<Option<Route>, CmdError> {
         let Some(router) = self.engine.router() else { return Ok(None) };
         let mut open = None;
         for known in keys.iter().filter(|known| !known.is_channel) {
@@ -167,12 +197,16 @@ impl Scene<'_, '_, '_> {
             }
             // The client was redirected here, or it would not have got past the gates with a key of this slot.
             let asking = self.session.asking || self.state.first_slot == Some(known.slot);
-            let ask =
-                RouteAsk { slot: known.slot, write: false, readonly: true, asking, channel: false, migrate: false };
+            let write = writes && !self.state.has_written;
+            let ask = RouteAsk { slot: known.slot, write, readonly: true, asking, channel: false, migrate: false };
             match router.route(&ask) {
                 route @ (Route::Migrating(_) | Route::Importing) => open = Some(route),
                 Route::Serve | Route::Refuse(_) if !router.serves(known.slot) => return Err(NOT_LOCAL),
-                Route::Serve | Route::Refuse(_) => {}
+                Route::Serve => {}
+                Route::Refuse(problem) if problem == error::CLUSTER_DOWN_RO => return Err(DOWN_FOR_WRITES),
+                Route::Refuse(_) if write => return Err(DOWN),
+                // What has begun goes on.
+                Route::Refuse(_) => {}
             }
         }
         Ok(open)

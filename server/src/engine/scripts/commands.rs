@@ -1,6 +1,5 @@
 //! EVAL and its kin, and SCRIPT.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use protocol::number::parse_i64;
@@ -153,7 +152,11 @@ pub(super) fn shown(
 
 fn eval_text(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let keys = key_count(args)?;
-    let script = script_of(ctx, &args[1])?;
+    let cache = &ctx.engine.scripts.cache;
+    let script = match cache.find(&Script::sha_of(&args[1])) {
+        Some(script) => script,
+        None => cache.add_passing(compiled(ctx, &args[1])?),
+    };
     begin(ctx, Program::Script(script), keys, args)
 }
 
@@ -163,7 +166,7 @@ fn eval_known(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     }
     let keys = key_count(args)?;
     let sha = Script::parse_sha(&args[1]).ok_or(NO_SCRIPT)?;
-    let script = ctx.engine.scripts.find(&sha).ok_or(NO_SCRIPT)?;
+    let script = ctx.engine.scripts.cache.find(&sha).ok_or(NO_SCRIPT)?;
     begin(ctx, Program::Script(script), keys, args)
 }
 
@@ -174,10 +177,12 @@ pub(super) fn flags_of(engine: &Engine, command: &Command, args: Args<'_>) -> Op
     }
     let sha = if command.traits.has(Traits::NAMES_ITS_SCRIPT) {
         Script::parse_sha(args.get(1)?)?
-    } else {
+    } else if args.get(1)?.starts_with(b"#!") {
         Script::sha_of(args.get(1)?)
+    } else {
+        return Some(ScriptFlags::COMPATIBLE);
     };
-    match engine.scripts.find(&sha) {
+    match engine.scripts.cache.find(&sha) {
         Some(script) => Some(script.flags),
         None if command.traits.has(Traits::NAMES_ITS_SCRIPT) => None,
         None => Script::new(args.get(1)?).ok().map(|script| script.flags),
@@ -197,15 +202,11 @@ pub(super) fn checked_count(count: i64, args: Args<'_>) -> Result<usize, CmdErro
     usize::try_from(count).map_err(|_| NEGATIVE_KEYS)
 }
 
-/// The script of this text: cached, or compiled and cached now.
-fn script_of(ctx: &SessionCtx<'_, '_>, text: &[u8]) -> Result<Arc<Script>, CmdError> {
-    let sha = Script::sha_of(text);
-    if let Some(script) = ctx.engine.scripts.find(&sha) {
-        return Ok(script);
-    }
+/// A new script of this text, which can be compiled.
+fn compiled(ctx: &SessionCtx<'_, '_>, text: &[u8]) -> Result<Script, CmdError> {
     let script = Script::new(text).map_err(|problem| CmdError::new(format!("ERR {problem}")))?;
     run::check(ctx, &script)?;
-    Ok(ctx.engine.scripts.add(script))
+    Ok(script)
 }
 
 /// Checks what the script's flags say about this node, and runs it.
@@ -252,7 +253,7 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
 }
 
 fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
-    let script = script_of(ctx, &args[2])?;
+    let script = ctx.engine.scripts.cache.add_for_good(compiled(ctx, &args[2])?);
     ctx.reply.bulk_str(script.name());
     Ok(Handled::Done)
 }
@@ -260,7 +261,7 @@ fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 fn exists(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     ctx.reply.array(args.len() - 2);
     for name in args.iter().skip(2) {
-        let known = Script::parse_sha(name).and_then(|sha| ctx.engine.scripts.find(&sha));
+        let known = Script::parse_sha(name).and_then(|sha| ctx.engine.scripts.cache.find(&sha));
         ctx.reply.int(i64::from(known.is_some()));
     }
     Ok(Handled::Done)
@@ -273,7 +274,7 @@ fn flush(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         (3, Some(word)) if is_mode(word) => {}
         _ => return Err(CmdError::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
     }
-    ctx.engine.scripts.flush();
+    ctx.engine.scripts.cache.flush();
     ctx.reply.ok();
     Ok(Handled::Done)
 }

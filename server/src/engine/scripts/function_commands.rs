@@ -14,6 +14,7 @@ use super::functions::{self, Libraries, Policy};
 use crate::base::glob;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, Traits, error, help as help_lines};
 use crate::script::{Function, Library};
+use crate::session::Origin;
 use crate::session::tally::Tally;
 
 const ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
@@ -140,6 +141,11 @@ fn change(
     }
 }
 
+/// For how long the code of libraries may run, microseconds. What the primary has loaded has to be loaded here.
+fn load_limit(ctx: &SessionCtx<'_, '_>) -> u64 {
+    if ctx.session.origin == Origin::Primary { functions::NO_LIMIT } else { functions::LOAD_US }
+}
+
 fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let mut replaces = false;
     for option in args.slice(2..args.len() - 1) {
@@ -151,7 +157,7 @@ fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let code = &args[args.len() - 1];
     let current = ctx.engine.scripts.functions.current();
     let is_taken = |name: &str| !replaces && current.contains(name);
-    let library = functions::load(ctx.engine, &ctx.session.vms, code, is_taken).map_err(says)?;
+    let library = functions::load(ctx.engine, &ctx.session.vms, code, load_limit(ctx), is_taken).map_err(says)?;
     let name = library.name.clone();
     if let Some(handled) = change(ctx, args, |libraries| libraries.load(library, replaces).map_err(says))? {
         return Ok(handled);
@@ -205,7 +211,7 @@ fn restore(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
             return Err(says(text.to_owned()));
         }
     };
-    let restored = functions::restore(ctx.engine, &ctx.session.vms, &args[2]).map_err(says)?;
+    let restored = functions::restore(ctx.engine, &ctx.session.vms, &args[2], load_limit(ctx)).map_err(says)?;
     let joined = change(ctx, args, |libraries| libraries.join(&restored, policy).map_err(says))?;
     Ok(answered(ctx, joined))
 }

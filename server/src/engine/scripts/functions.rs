@@ -17,8 +17,10 @@ use crate::config::words;
 use crate::script::{BAD_NAME, Library, Program, Registered, Turn, Vm, VmKind, VmPool, is_name};
 use crate::store::payload;
 
-/// For how long a library's code may run when it is loaded, microseconds.
-const LOAD_US: u64 = 500_000;
+/// For how long the code of a library may run that a client loads, microseconds.
+pub(super) const LOAD_US: u64 = 500_000;
+/// The same of one that the node has to load: from its file, from its primary, or for a thread that does not know it.
+pub(crate) const NO_LIMIT: u64 = u64::MAX;
 /// How many libraries a machine keeps that its node has no more, at least.
 const KEPT: usize = 64;
 
@@ -205,7 +207,8 @@ fn read_head(code: &[u8]) -> Result<(String, usize), String> {
     Ok((String::from_utf8_lossy(&name).into_owned(), end))
 }
 
-/// Loads the code of a library: what it registers are its functions. `is_taken` says whether its name is in use.
+/// Loads the code of a library, which may run for so many microseconds: what it registers are its functions. `is_taken`
+/// says whether its name is in use.
 ///
 /// # Errors
 /// It cannot be loaded: Redis's text.
@@ -213,6 +216,7 @@ pub(crate) fn load(
     engine: &Engine,
     pool: &VmPool,
     code: &[u8],
+    limit_us: u64,
     is_taken: impl FnOnce(&str) -> bool,
 ) -> Result<Library, String> {
     let (name, body) = read_head(code)?;
@@ -221,7 +225,7 @@ pub(crate) fn load(
     }
     let mut vm = run::machine(engine, pool, VmKind::Functions).map_err(|problem| problem.to_string())?;
     let id = engine.state.seed();
-    let registered = run_code(engine, &mut vm, id, &code[body..]);
+    let registered = run_code(engine, &mut vm, (id, &code[body..]), limit_us);
     pool.put(vm);
     let registered = registered?;
     if registered.is_empty() {
@@ -244,13 +248,13 @@ pub(super) fn prepare(engine: &Engine, vm: &mut Vm, library: &Library) -> Result
         vm.forget_libraries(|id| ids.contains(&id));
     }
     let (_, body) = read_head(&library.code)?;
-    run_code(engine, vm, library.id, &library.code[body..]).map(drop)
+    run_code(engine, vm, (library.id, &library.code[body..]), NO_LIMIT).map(drop)
 }
 
-fn run_code(engine: &Engine, vm: &mut Vm, id: u64, body: &[u8]) -> Result<Vec<Registered>, String> {
+fn run_code(engine: &Engine, vm: &mut Vm, (id, body): (u64, &[u8]), limit_us: u64) -> Result<Vec<Registered>, String> {
     let text = |message: &[u8]| String::from_utf8_lossy(message).into_owned();
     vm.begin_library(body).map_err(|message| format!("Error compiling function: {}", text(&message)))?;
-    let until = engine.clock.monotonic_us() + LOAD_US;
+    let until = engine.clock.monotonic_us().saturating_add(limit_us);
     loop {
         match vm.resume() {
             Turn::Done => break,
@@ -268,7 +272,7 @@ fn run_code(engine: &Engine, vm: &mut Vm, id: u64, body: &[u8]) -> Result<Vec<Re
 ///
 /// # Errors
 /// It is none, or what it contains cannot be loaded: Redis's text.
-pub(super) fn restore(engine: &Engine, pool: &VmPool, bytes: &[u8]) -> Result<Libraries, String> {
+pub(super) fn restore(engine: &Engine, pool: &VmPool, bytes: &[u8], limit_us: u64) -> Result<Libraries, String> {
     let verifies = !engine.hot.load().limits.skip_checksums;
     let body = payload::unseal(bytes, verifies).ok_or("DUMP payload version or checksum are wrong")?;
     let mut reader = Reader::new(body);
@@ -280,7 +284,7 @@ pub(super) fn restore(engine: &Engine, pool: &VmPool, bytes: &[u8]) -> Result<Li
             _ => return Err("given type is not a function".to_owned()),
         }
         let code = reader.string().map_err(|_| "Failed loading library code")?;
-        let library = load(engine, pool, &code, |name| libraries.contains(name))?;
+        let library = load(engine, pool, &code, limit_us, |name| libraries.contains(name))?;
         libraries.load(library, false)?;
     }
     Ok(libraries)

@@ -16,6 +16,7 @@
 //! counts as suspended until it is, so nobody else becomes alone before it. Two such scripts would wait for each other:
 //! the second one is told that it cannot be atomic.
 
+pub(crate) mod cache;
 mod call;
 pub(crate) mod commands;
 pub(crate) mod function_commands;
@@ -23,7 +24,7 @@ pub(crate) mod functions;
 mod run;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 
@@ -32,7 +33,8 @@ use protocol::resp::{Args, OwnedArgs};
 use super::Engine;
 use super::handler::Command;
 use crate::command::{CmdError, Flags, Traits, error};
-use crate::script::{ByDigest, Program, Script, Sha};
+use crate::script::Program;
+use cache::ScriptCache;
 use functions::Functions;
 
 const NOT_BUSY: CmdError = CmdError::text("NOTBUSY No scripts in execution right now.");
@@ -44,7 +46,8 @@ const UNKILLABLE: CmdError = CmdError::text(
 /// The scripts of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Scripts {
-    cache: Mutex<ByDigest<Arc<Script>>>,
+    /// Those that are known by their digests.
+    pub(crate) cache: ScriptCache,
     suspended: Mutex<Vec<Arc<Suspended>>>,
     /// Scripts may call what they otherwise may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
     allow_all: AtomicBool,
@@ -80,11 +83,63 @@ pub(super) struct Suspended {
     command: OwnedArgs,
     /// Monotonic time when the script began, in microseconds.
     began_us: u64,
-    is_killed: AtomicBool,
-    /// The node is to end, so the script has to, whatever it has written.
+    phase: Phase,
+    /// The node's time is up, or the client was killed: the script has to end, whatever it has written.
     is_ended: AtomicBool,
-    /// It has written: it cannot be killed any more.
-    has_written: AtomicBool,
+}
+
+impl Suspended {
+    fn is_ended(&self) -> bool {
+        self.phase.is_stopped() || self.is_ended.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a script has written or was killed: it is never both, or half of it would have happened.
+#[derive(Debug)]
+struct Phase(AtomicU8);
+
+/// Values of [`Phase`].
+const RUNS: u8 = 0;
+const WRITTEN: u8 = 1;
+const KILLED: u8 = 2;
+const STOPPED: u8 = 3;
+
+impl Phase {
+    fn new(has_written: bool) -> Self {
+        Self(AtomicU8::new(if has_written { WRITTEN } else { RUNS }))
+    }
+
+    fn is_killed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == KILLED
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == STOPPED
+    }
+
+    fn has_written(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == WRITTEN
+    }
+
+    /// It is about to write. `false`: it was killed, and must not.
+    fn note_written(&self) -> bool {
+        self.moves_to(WRITTEN)
+    }
+
+    /// Kills it. `false`: it has written.
+    fn kill(&self) -> bool {
+        self.moves_to(KILLED)
+    }
+
+    /// Has it end with its node, unless it has written.
+    fn stop(&self) {
+        let _has_written = !self.moves_to(STOPPED);
+    }
+
+    fn moves_to(&self, next: u8) -> bool {
+        let moved = self.0.compare_exchange(RUNS, next, Ordering::AcqRel, Ordering::Acquire);
+        moved.is_ok() || moved == Err(next)
+    }
 }
 
 impl ScriptMemory {
@@ -95,28 +150,12 @@ impl ScriptMemory {
 }
 
 impl Scripts {
-    /// A cached script.
-    pub(super) fn find(&self, sha: &Sha) -> Option<Arc<Script>> {
-        self.cache.lock().get(sha).cloned()
-    }
-
-    /// Adds a script, unless it is there.
-    pub(super) fn add(&self, script: Script) -> Arc<Script> {
-        self.cache.lock().entry(script.sha).or_insert_with(|| Arc::new(script)).clone()
-    }
-
-    /// Forgets all (SCRIPT FLUSH).
-    pub(super) fn flush(&self) {
-        let scripts = std::mem::take(&mut *self.cache.lock());
-        drop(scripts);
-    }
-
     /// What they take.
     pub(crate) fn memory(&self) -> ScriptMemory {
-        let (cache, libraries) = (self.cache.lock(), self.functions.current());
+        let ((scripts, script_bytes), libraries) = (self.cache.size(), self.functions.current());
         ScriptMemory {
-            scripts: cache.len() as u64,
-            script_bytes: cache.values().map(|script| script.bytes() as u64).sum(),
+            scripts,
+            script_bytes,
             libraries: libraries.len() as u64,
             functions: libraries.functions() as u64,
             function_bytes: libraries.bytes() as u64,
@@ -150,13 +189,11 @@ impl Scripts {
             return Err(NOT_BUSY);
         }
         let meant = |script: &&Arc<Suspended>| script.program.is_function() == functions;
-        let killable = |script: &&Arc<Suspended>| !script.has_written.load(Ordering::Relaxed);
-        let killed = suspended.iter().filter(meant).filter(killable);
-        let count = killed.inspect(|script| script.is_killed.store(true, Ordering::Relaxed)).count();
-        if count != 0 {
+        if suspended.iter().filter(meant).filter(|script| script.phase.kill()).count() != 0 {
             return Ok(());
         }
-        Err(if suspended.iter().any(|script| killable(&script)) { busy_with(!functions) } else { UNKILLABLE })
+        let all_have_written = suspended.iter().all(|script| script.phase.has_written());
+        Err(if all_have_written { UNKILLABLE } else { busy_with(!functions) })
     }
 
     /// The function that is suspended for the longest time.
@@ -170,7 +207,14 @@ impl Scripts {
         })
     }
 
-    /// Ends all suspended scripts, because the node is to end.
+    /// Ends the suspended scripts that have not written, because the node is to end. `true`: some are left.
+    pub(crate) fn end_readers(&self) -> bool {
+        let suspended = self.suspended.lock();
+        suspended.iter().for_each(|script| script.phase.stop());
+        !suspended.is_empty()
+    }
+
+    /// Ends all suspended scripts, whatever they have written.
     pub(crate) fn end_all(&self) {
         self.suspended.lock().iter().for_each(|script| script.is_ended.store(true, Ordering::Relaxed));
     }
@@ -218,7 +262,7 @@ impl Engine {
     }
 
     /// What they are told.
-    pub(super) fn busy_with_script(&self) -> Option<CmdError> {
+    pub(crate) fn busy_with_script(&self) -> Option<CmdError> {
         if !self.barrier.has_suspended() {
             return None;
         }

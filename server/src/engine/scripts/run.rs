@@ -10,10 +10,11 @@ use super::super::Engine;
 use super::super::barrier::Pass;
 use super::super::handler::{Continued, Handled, SessionCtx, SessionResult};
 use super::super::held::alone;
+use super::super::ports::{Route, RouteAsk};
 use super::super::unit::Unit;
-use super::Suspended;
 use super::call::{CallState, NotCalled, Scene};
 use super::functions;
+use super::{Phase, Suspended};
 use crate::command::{CmdError, KeptSlots, LockPlan, Locked};
 use crate::config::ids;
 use crate::script::{Program, Script, Turn, Vm, VmKind, VmOptions, VmPool};
@@ -26,8 +27,6 @@ const TOO_LONG_US: u64 = 5_000_000;
 
 const TOO_LONG: &[u8] = b"ERR A script inside a transaction runs for five seconds at most";
 
-const STOPPING: &[u8] = b"ERR The server is shutting down";
-const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
 const NOT_ATOMIC: CmdError = CmdError::text(
     "ERR Script accessed what it does not declare, after it had written, while another script did the same",
 );
@@ -50,6 +49,10 @@ pub(crate) struct ScriptRun {
     now: i64,
     began_us: u64,
     suspended: Option<Arc<Suspended>>,
+    /// Monotonic time when it was suspended for the first time, in microseconds.
+    suspended_us: u64,
+    /// It is a command of a transaction, which propagates what it does.
+    is_queued: bool,
     /// It calls a command for which it has to be alone, and waits for that.
     awaits_all: bool,
     /// What it has while it is suspended.
@@ -87,7 +90,11 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
     let engine = ctx.engine.clone();
     let pool = ctx.session.vms.clone();
     let kind = if begin.program.is_function() { VmKind::Functions } else { VmKind::Scripts };
-    let vm = machine(&engine, &pool, kind)?;
+    let mut vm = machine(&engine, &pool, kind)?;
+    if let Program::Function(library, _) = &begin.program {
+        // Before anything is locked: its code may take a while.
+        functions::prepare(&engine, &mut vm, library).map_err(|problem| CmdError::new(format!("ERR {problem}")))?;
+    }
     let needs_all = begin.program.reach().needs_all();
     // In a cluster, the slot's lock is enough for a script of one slot. Elsewhere it must have proven that.
     let is_clustered = engine.router().is_some();
@@ -108,6 +115,8 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
         now: ctx.now,
         began_us: engine.clock.monotonic_us(),
         suspended: None,
+        suspended_us: 0,
+        is_queued: false,
         awaits_all: false,
         kept: Kept::Nothing,
         engine,
@@ -163,10 +172,13 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
             engine.barrier.suspend();
             Ok(run.suspend())
         }
-        Driven::NeedsAll if !run.state.has_written => {
+        Driven::NeedsAll if !run.state.has_effects => {
+            // What it has done so far is what reading does: an expired key was deleted.
+            run.conclude();
             drop(locked);
             run.program.reach().note_needs_all(true);
             run.abandon();
+            run.db = ctx.session.db;
             start_alone(ctx, run)
         }
         Driven::NeedsAll => {
@@ -190,6 +202,7 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
         }
         if let Some(outer) = outer.as_deref_mut() {
             run.unit = std::mem::take(outer);
+            run.is_queued = true;
         }
         if let Driven::Paused = run.drive(session, pass, None, may_pause, None) {
             run.kept = Kept::All;
@@ -202,7 +215,6 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResu
             return Ok(Ok(Handled::Done));
         };
         // What follows is the transaction's matter.
-        run.unit.mute(false);
         *outer = std::mem::take(&mut run.unit);
         run.write_result(reply);
         Ok(Ok(Handled::Done))
@@ -264,6 +276,8 @@ impl ScriptRun {
         let Some(mut vm) = self.vm.take() else { return Driven::Done };
         let (db, in_exec) =
             (std::mem::replace(&mut session.db, self.db), std::mem::replace(&mut session.in_exec, true));
+        // What the script reads is not sent.
+        let output_limit = std::mem::replace(&mut session.output_limit, usize::MAX);
         self.unit.begin_transaction();
         let engine = self.engine.clone();
         let until = engine.clock.monotonic_us() + SLICE_US;
@@ -275,43 +289,55 @@ impl ScriptRun {
             unit: &mut self.unit,
             state: &mut self.state,
             keys: self.words.view().slice(3..3 + self.keys),
+            suspended: self.suspended.as_deref(),
             now: self.now,
+            clock_us: 0,
         };
         let driven = loop {
             match turn.take().unwrap_or_else(|| vm.resume()) {
                 Turn::Done => break Driven::Done,
                 Turn::Call => match call(&mut scene, &mut vm) {
+                    // A long command is as good a place for a pause as many instructions.
+                    Ok(()) if scene.clock_us < until => continue,
                     Ok(()) => {}
                     Err(NotCalled::Refused(problem)) => {
                         engine.stats.count_error(problem.code());
                         vm.refuse(problem.as_bytes());
+                        continue;
                     }
                     Err(NotCalled::NeedsAll) => break Driven::NeedsAll,
                 },
-                Turn::Log => log(&engine, &vm),
-                Turn::AclCheck => acl_check(&scene, &mut vm),
-                Turn::Paused => {
-                    let killed = self.suspended.as_ref().is_some_and(|it| it.is_killed.load(Ordering::Relaxed));
-                    let ended = self.suspended.as_ref().is_some_and(|it| it.is_ended.load(Ordering::Relaxed));
-                    if ended || engine.state.stopping.load(Ordering::Relaxed) {
-                        vm.stop(STOPPING);
-                    } else if killed {
-                        vm.stop(KILLED);
-                    } else if !may_pause && engine.clock.monotonic_us() >= until + TOO_LONG_US {
-                        vm.stop(TOO_LONG);
-                    } else if may_pause && engine.clock.monotonic_us() >= until {
-                        break Driven::Paused;
-                    }
+                Turn::Log => {
+                    log(&engine, &vm);
+                    continue;
                 }
+                Turn::AclCheck => {
+                    acl_check(&scene, &mut vm);
+                    continue;
+                }
+                Turn::Paused => scene.clock_us = engine.clock.monotonic_us(),
+            }
+            if let Some(why) = scene.end_of_script() {
+                vm.stop(why.as_bytes());
+            } else if may_pause && scene.clock_us >= until {
+                break Driven::Paused;
+            } else if scene.clock_us >= until + TOO_LONG_US {
+                vm.stop(TOO_LONG);
             }
         };
         self.db = std::mem::replace(&mut scene.session.db, db);
-        scene.session.in_exec = in_exec;
-        if let Some(suspended) = &self.suspended {
-            suspended.has_written.store(self.state.has_written, Ordering::Relaxed);
-        }
+        (scene.session.in_exec, scene.session.output_limit) = (in_exec, output_limit);
         self.vm = Some(vm);
+        if matches!(driven, Driven::Done) && !self.is_queued {
+            self.conclude();
+        }
         driven
+    }
+
+    /// Propagates what it has done, while nobody else can change the same keys. Who is served by that comes after it.
+    fn conclude(&mut self) {
+        self.unit.mute(false);
+        self.unit.end_transaction(&self.engine);
     }
 
     /// The script needs more than its locks cover, and cannot begin again: it waits until it is alone, unless another
@@ -353,14 +379,14 @@ impl ScriptRun {
     }
 
     fn suspend(mut self: Box<Self>) -> Handled {
+        self.suspended_us = self.engine.clock.monotonic_us();
         let suspended = self.suspended.get_or_insert_with(|| {
             Arc::new(Suspended {
                 program: self.program.clone(),
                 command: self.words.clone(),
                 began_us: self.began_us,
-                is_killed: AtomicBool::new(false),
+                phase: Phase::new(self.state.has_written),
                 is_ended: AtomicBool::new(false),
-                has_written: AtomicBool::new(self.state.has_written),
             })
         });
         self.engine.scripts.suspend(suspended);
@@ -389,19 +415,42 @@ impl ScriptRun {
         }
     }
 
+    /// Whether what a script has written counts, after it was suspended: the node may have been cut off from the others
+    /// meanwhile, so that they have another primary by now.
+    fn check_still_primary(&self) -> Result<(), CmdError> {
+        let (Some(router), true) = (self.engine.router(), self.suspended.is_some() && self.state.has_written) else {
+            return Ok(());
+        };
+        let Some(slot) = self.state.slot.or(self.state.first_slot) else { return Ok(()) };
+        let ask = RouteAsk { slot, write: true, readonly: false, asking: true, channel: false, migrate: false };
+        match router.route(&ask) {
+            Route::Refuse(problem) => Err(problem),
+            Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),
+        }
+    }
+
     /// Ends a script that has run: writes its result, and does what follows. The locks are released.
     fn finish(&mut self, session: &mut Session, reply: &mut Reply<'_>) {
         let engine = self.engine.clone();
+        let start = reply.out_len();
         self.write_result(reply);
+        if let Err(problem) = self.check_still_primary() {
+            reply.truncate(start);
+            reply.error(problem.as_bytes());
+        }
         let mut unit = std::mem::take(&mut self.unit);
-        unit.end_transaction(&engine);
         engine.settle_file(session, &mut unit);
         if unit.has_ready() {
             engine.serve_later(session, &mut unit, engine.clock.now_ms());
         }
         engine.end_unit(session, unit);
+        if reply.is_full() {
+            session.exceed_output_limit();
+        }
         if let Some(suspended) = self.suspended.take() {
             engine.scripts.end(&suspended);
+            // Its first part was counted as a command.
+            engine.count_calls(self.command, 0, engine.clock.monotonic_us() - self.suspended_us);
         }
     }
 }
@@ -444,9 +493,15 @@ pub(super) fn log(engine: &Engine, vm: &Vm) {
 }
 
 impl Continued for ScriptRun {
+    fn cancel(&mut self) {
+        if let Some(suspended) = &self.suspended {
+            suspended.is_ended.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn go_on(mut self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>> {
         let engine = self.engine.clone();
-        let mut reply = Reply::new(out, session.protocol);
+        let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
         match std::mem::replace(&mut self.kept, Kept::Nothing) {
             Kept::Slots(kept) => {
                 let Some(mut pass) = engine.barrier.enter_soon(session.gate) else {
@@ -491,7 +546,7 @@ impl Continued for ScriptRun {
 
 impl Drop for ScriptRun {
     fn drop(&mut self) {
-        // The node ends, or the client was killed; or the script never ran.
+        // The node ends; or the script has run, or never ran.
         self.stop_awaiting();
         self.abandon();
         if let Some(vm) = self.vm.take() {
@@ -500,17 +555,22 @@ impl Drop for ScriptRun {
         match std::mem::replace(&mut self.kept, Kept::Nothing) {
             Kept::Nothing => {}
             Kept::Slots(kept) => {
-                drop(kept.take_back(&self.engine.keyspace));
+                let engine = self.engine.clone();
+                let locked = kept.take_back(&engine.keyspace);
+                self.conclude();
+                drop(locked);
                 self.engine.barrier.end_suspension();
             }
-            Kept::All => self.engine.barrier.end_reservation(),
+            Kept::All => {
+                self.conclude();
+                self.engine.barrier.end_reservation();
+            }
         }
         if let Some(suspended) = self.suspended.take() {
             self.engine.scripts.end(&suspended);
-            // What it has written is propagated all the same.
-            let mut unit = std::mem::take(&mut self.unit);
-            unit.end_transaction(&self.engine);
-            unit.free(&self.engine);
         }
+        let mut unit = std::mem::take(&mut self.unit);
+        self.engine.settle_tally(&mut unit.tally);
+        unit.free(&self.engine);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::Phase;
 use crate::base::clock::ManualClock;
 use crate::engine::dispatch::Next;
 use crate::engine::handler::Continued;
@@ -40,7 +41,7 @@ impl Drop for Ticking {
 }
 
 fn needs_all(bench: &Bench, text: &str) -> Option<bool> {
-    bench.engine.scripts.find(&Script::sha_of(text.as_bytes())).and_then(|script| script.reach.needs_all())
+    bench.engine.scripts.cache.find(&Script::sha_of(text.as_bytes())).and_then(|script| script.reach.needs_all())
 }
 
 fn eval(bench: &mut Bench, text: &str, rest: &str) -> (String, Vec<String>) {
@@ -215,15 +216,108 @@ fn a_script_that_has_written_cannot_be_killed_but_its_client_can() {
     bench.propagated();
     for _ in 0..2 {
         let mut client = bench.connect();
-        let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k", "1"]);
+        let mut run = suspended(&bench, &mut client, &["EVAL", text, "1", "k", "1"]);
         assert!(bench.run("SCRIPT KILL").starts_with("-UNKILLABLE"));
         assert!(bench.propagated().is_empty());
         // What it has done stays, and is told to replicas.
-        drop(run);
+        run.cancel();
+        assert!(go_on(&bench, &mut client, run).starts_with("-ERR The server is shutting down"));
         assert_eq!(bench.propagated(), ["incr k"]);
         assert_eq!(bench.run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
     }
     assert_eq!(bench.run("GET k"), "$1\r\n3");
+}
+
+#[test]
+fn a_script_that_ends_with_its_node_is_propagated_as_far_as_it_came() {
+    let bench = Bench::new();
+    let mut client = bench.connect();
+    let text = "redis.call('incr',KEYS[1]) while true do end";
+    drop(suspended(&bench, &mut client, &["EVAL", text, "1", "k"]));
+    assert_eq!(bench.propagated(), ["incr k"]);
+}
+
+#[test]
+fn who_waits_for_what_a_killed_client_has_written_is_served() {
+    let mut bench = Bench::new();
+    let text = "redis.call('rpush',KEYS[1],'v') if ARGV[1]=='1' then while true do end end return 0";
+    for begins_alone in [true, false] {
+        let mut waiter = bench.connect();
+        let (next, _) = waiter.process(&bench.engine, &mut bulks(&["BLPOP", "q", "0"]));
+        assert!(matches!(next, Next::Blocked));
+        let mut client = bench.connect();
+        bench.propagated();
+        let mut run = suspended(&bench, &mut client, &["EVAL", text, "1", "q", "1"]);
+        run.cancel();
+        assert!(go_on(&bench, &mut client, run).starts_with("-ERR"));
+        assert_eq!(bench.propagated(), ["rpush q v", "LPOP q"], "{begins_alone}");
+        assert_eq!(bench.run("EXISTS q"), ":0");
+        assert_eq!(eval(&mut bench, text, "1 other 0").0, ":0");
+    }
+}
+
+#[test]
+fn what_a_script_says_about_propagation_ends_with_it() {
+    let mut bench = Bench::new();
+    let text = "redis.call('rpush',KEYS[1],'v') redis.set_repl(redis.REPL_NONE) redis.call('publish','c','m') return \
+                redis.call('set',KEYS[2],'x')";
+    for _ in 0..2 {
+        let mut waiter = bench.connect();
+        waiter.process(&bench.engine, &mut bulks(&["BLPOP", "q", "0"]));
+        let (reply, propagated) = eval(&mut bench, text, "2 q z");
+        assert_eq!((reply.as_str(), propagated), ("+OK", ["rpush q v", "LPOP q"].map(String::from).to_vec()));
+    }
+}
+
+#[test]
+fn a_script_that_begins_again_finds_everything_as_at_first() {
+    let mut bench = Bench::new();
+    bench.run("SET k zero");
+    bench.run("SELECT 1");
+    bench.run("SET k one");
+    bench.run("SELECT 0");
+    let text = "local a=redis.call('get',KEYS[1]) if ARGV[1]=='1' then redis.call('select',1) end return \
+                {a,redis.call('get',KEYS[1])}";
+    assert_eq!(eval(&mut bench, text, "1 k 0").0, "*2\r\n$4\r\nzero\r\n$4\r\nzero");
+    assert_eq!(eval(&mut bench, text, "1 k 1").0, "*2\r\n$4\r\nzero\r\n$3\r\none");
+}
+
+#[test]
+fn a_script_that_has_published_does_not_begin_again() {
+    let mut bench = Bench::new();
+    let text = "if ARGV[1]=='1' then redis.call('publish','c','m') return redis.call('incr','other') end return 0";
+    assert_eq!(eval(&mut bench, text, "1 k 0").0, ":0");
+    let mut client = bench.connect();
+    bench.propagated();
+    let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k", "1"]);
+    assert_eq!(go_on(&bench, &mut client, run), ":1\r\n");
+    assert_eq!(bench.propagated(), ["MULTI", "publish c m", "incr other", "EXEC"]);
+}
+
+#[test]
+fn a_script_is_suspended_between_long_commands_too() {
+    let mut bench = Bench::new();
+    bench.run("SETRANGE k 20000000 x");
+    let mut client = bench.connect();
+    let text = "for i=1,100 do redis.call('bitcount',KEYS[1]) end return 'end'";
+    let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k"]);
+    assert_eq!(bench.run("SCRIPT KILL"), "+OK");
+    assert!(go_on(&bench, &mut client, run).starts_with("-ERR Script killed by user"));
+}
+
+#[test]
+fn a_script_is_either_killed_or_has_written() {
+    let killed = Phase::new(false);
+    assert!(killed.kill() && killed.kill() && killed.is_killed());
+    assert!(!killed.note_written() && !killed.has_written());
+    let written = Phase::new(false);
+    assert!(written.note_written() && written.note_written());
+    assert!(!written.kill() && written.has_written() && !written.is_killed());
+    assert!(!Phase::new(true).kill());
+    for (phase, ends) in [(Phase::new(false), true), (Phase::new(true), false)] {
+        phase.stop();
+        assert_eq!((phase.is_stopped(), phase.note_written()), (ends, !ends));
+    }
 }
 
 #[test]

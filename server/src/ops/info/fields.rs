@@ -96,7 +96,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn scripts(&self) -> ScriptMemory {
+    pub(super) fn scripts(&self) -> ScriptMemory {
         self.engine.scripts.memory()
     }
 
@@ -306,6 +306,7 @@ pub(super) static STATS: &[Field] = &[
     ("expire_cycle_cpu_milliseconds", zero),
     ("evicted_keys", counter!(evicted_keys)),
     ("evicted_clients", zero),
+    ("evicted_scripts", |facts| Value::bytes(facts.engine.scripts.cache.evicted.load(Ordering::Relaxed))),
     ("total_eviction_exceeded_time", zero),
     ("current_eviction_exceeded_time", zero),
     ("keyspace_hits", counter!(keyspace_hits)),

@@ -24,7 +24,7 @@ use fields::Field;
 pub(crate) static COMMANDS: &[Declared<SessionFn>] =
     &[Declared::new("INFO", Arity::at_least(1), Group::Server, Flags::LOADING.and(Flags::STALE), info as SessionFn)
         .acl(Categories::DANGEROUS)
-        .traits(Traits::TOUCHES_NO_DATA)
+        .traits(Traits::TOUCHES_NO_DATA.and(Traits::HELPS_WHILE_BUSY))
         .summary("Get information and statistics about the server")
         .syntax("[section:string+]")
         .history(&[("7.0.0", "Added support for taking multiple section arguments.")])

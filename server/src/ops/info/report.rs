@@ -81,6 +81,7 @@ type Figures = Vec<(&'static str, Figure)>;
 fn figures(engine: &Engine, facts: &Facts<'_>, tables: &[Tables]) -> (Figures, Figures) {
     let count = |bytes: u64| Figure::Count(bytes as i64);
     let told = |field| Figure::Count(facts.told_by_source(field));
+    let scripts = facts.scripts();
     let (used, resident, startup) = (facts.memory.used, facts.memory.resident, facts.startup());
     let before = vec![
         ("peak.allocated", count(facts.peak())),
@@ -91,13 +92,13 @@ fn figures(engine: &Engine, facts: &Facts<'_>, tables: &[Tables]) -> (Figures, F
         ("clients.normal", Figure::Count(facts.client_buffers())),
         ("cluster.links", told("mem_cluster_links")),
         ("aof.buffer", count(0)),
-        ("lua.caches", count(0)),
-        ("functions.caches", count(0)),
+        ("lua.caches", count(scripts.script_bytes)),
+        ("functions.caches", count(scripts.function_bytes)),
     ];
     let buffers = ["mem_replication_backlog", "mem_clients_slaves", "mem_cluster_links"];
     let buffers = buffers.iter().map(|field| facts.told_by_source(field)).sum::<i64>() + facts.client_buffers();
     let places: u64 = tables.iter().map(|tables| tables.main + tables.expires).sum();
-    let overhead = startup + places + u64::try_from(buffers).unwrap_or(0);
+    let overhead = startup + places + scripts.bytes() + u64::try_from(buffers).unwrap_or(0);
     let keys: u64 = tables.iter().map(|tables| engine.keyspace.len(tables.db) as u64).sum();
     let dataset = used.saturating_sub(overhead);
     let beyond = resident as i64 - used as i64;
