@@ -19,7 +19,8 @@ RUN groupadd --system --gid 999 redis \
  && apt-get install -y --no-install-recommends redis-tools \
  && rm -rf /var/lib/apt/lists/* \
  && ln -s slotd /usr/local/bin/redis-server \
- && install -d -o redis -g redis /data
+ && install -d -o redis -g root -m 0775 /data
+# Any user may run it: `docker run --user 1234` has the group root.
 VOLUME /data
 WORKDIR /data
 # A node's ports, and those of `slotd cluster`.
@@ -27,6 +28,8 @@ EXPOSE 6379 16379 7000-7005
 # Alive, not ready: a node whose cluster is down would not get better by a restart. A cluster is alive as long as one of its
 # nodes is. SLOTD_PORT names other ports than 6379 (a node) or 7000-7005 (a cluster), in one of these forms.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=5 CMD ["slotd", "healthcheck"]
+# Variables of other images are understood, and protected mode is off unless something else is said.
+ENV SLOTD_CONTAINER=yes
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["slotd"]
 

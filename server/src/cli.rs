@@ -2,7 +2,8 @@
 //!
 //! `slotd [redis.conf] [--directive value ...]` is read as redis-server reads it, because start scripts and test suites
 //! depend on all its quirks (`config::file::options_text`); no flag parser reproduces them. `slotd cluster` is slotd's
-//! own (`cli/cluster.rs`). Reading the command line has no effects: the result says what to do, and [`main`] does it.
+//! own (`cli/cluster.rs`). Below the command line is the environment (`cli/environment.rs`): every directive can be a
+//! variable. Reading both has no effects: the result says what to do, and [`main`] does it.
 //! Two more things belong to the command line: hiding passwords on it (`title`), and running it again in the background
 //! (`background`).
 
@@ -17,18 +18,23 @@ use crate::config::REDIS_VERSION;
 use crate::config::file::{Sources, options_text};
 use crate::healthcheck::Probe;
 
+mod aliases;
 mod background;
 mod cluster;
 mod console;
+mod environment;
 mod logs;
 mod run;
 mod run_cluster;
 mod run_node;
 mod title;
+mod variables;
 
 pub use crate::base::allocator::Allocator;
 pub(crate) use cluster::{ClusterArgs, Settled};
+use environment::Environment;
 pub use run::main;
+use variables::Variables;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +58,26 @@ pub(crate) struct NodeArgs {
     pub read_stdin: bool,
     /// Directives, as lines of configuration.
     pub options: Vec<u8>,
+    /// What the environment says.
+    pub environment: Environment,
 }
+
+/// The default of a container: it is reached only over its network, and whoever sets a password is asked for it.
+const IN_CONTAINER: &[u8] = b"protected-mode no\n";
 
 impl NodeArgs {
     /// The sources for [`crate::config::Config::load`]; `stdin` is what was read if `read_stdin` asked for it.
-    pub(crate) fn into_sources(self, stdin: Option<Vec<u8>>) -> Sources {
-        Sources { file: self.config_file, stdin, options: self.options, here: None }
+    pub(crate) fn sources(&self, stdin: Option<Vec<u8>>) -> Sources {
+        let mut environment = self.environment.clone();
+        environment.yield_to(&self.options);
+        Sources {
+            defaults: if environment.container { IN_CONTAINER } else { b"" },
+            file: self.config_file.clone(),
+            stdin,
+            environment: environment.directives,
+            options: self.options.clone(),
+            here: None,
+        }
     }
 }
 
@@ -76,8 +96,16 @@ Usage:
   slotd --version
   slotd --help
 
-Every directive of redis.conf may be given as --directive value; later ones win over the file. A directive that is
+Every directive of redis.conf may be given as --directive value, or in the environment as SLOTD_DIRECTIVE=value, with
+underscores: SLOTD_MAXMEMORY_POLICY=allkeys-lru. Options win over variables, and both over the file. A directive that is
 known and has no effect here says so in the log.
+
+Environment:
+  SLOTD_PASSWORD, SLOTD_PASSWORD_FILE              password for clients and among nodes, or the file that holds it; any
+                                                   directive that is a secret may be in a file: SLOTD_REQUIREPASS_FILE
+  SLOTD_MODE=cluster                               without other words: run slotd cluster, with SLOTD_SHARDS,
+                                                   SLOTD_REPLICAS, SLOTD_PORT and SLOTD_DIR
+  SLOTD_INCLUDE                                    file with further directives
 
 Examples:
   slotd                                            a node on port 6379
@@ -90,12 +118,12 @@ Examples:
   slotd cluster                                    3 primaries with a replica each, on ports 7000 to 7005
 ";
 
-/// Reads the command line: the program's name as it was called, and the words after it.
+/// Reads the command line: the program's name as it was called, the words after it, and the environment.
 ///
 /// # Errors
 /// The text for standard error before ending with status 1. Directives are not checked here; loading them does
 /// that.
-pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, String> {
+pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>, variables: &Variables) -> Result<Invocation, String> {
     let first = arguments.first().map(|argument| argument.as_bytes()).unwrap_or_default();
     match first {
         b"-v" | b"--version" => return Ok(Invocation::Print(version())),
@@ -105,15 +133,18 @@ pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>) -> Result<Invocat
             return Err(format!("{option} is not supported by slotd"));
         }
         // Under the name redis-server there are no subcommands; these words would be configuration files.
-        b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..]),
+        b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..], variables),
         b"help" if !is_redis_server(program) => return Ok(Invocation::Print(HELP.to_owned())),
         b"version" if !is_redis_server(program) => return Ok(Invocation::Print(version())),
-        b"healthcheck" if !is_redis_server(program) => return parse_healthcheck(&arguments[1..]),
+        b"healthcheck" if !is_redis_server(program) => return parse_healthcheck(&arguments[1..], variables),
+        _ if !is_redis_server(program) && environment::asks_for_cluster(variables)? => {
+            return cluster::parse(&arguments, variables);
+        }
         _ => {}
     }
     let has_file = !first.is_empty() && first[0] != b'-';
     let mut arguments = arguments.into_iter();
-    let mut node = NodeArgs::default();
+    let mut node = NodeArgs { environment: Environment::read(variables, false)?, ..NodeArgs::default() };
     if has_file {
         node.config_file = arguments.next().map(PathBuf::from);
     }
@@ -144,9 +175,22 @@ fn is_redis_server(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new("redis-server"))
 }
 
-fn parse_healthcheck(arguments: &[OsString]) -> Result<Invocation, String> {
+/// The password for nodes: what redis-cli takes, or what a node takes.
+fn password_of(variables: &Variables, known: &Environment) -> Option<OsString> {
+    let said = variables::set(variables, "REDISCLI_AUTH").map(<[u8]>::to_vec);
+    said.or_else(|| known.password()).map(OsString::from_vec)
+}
+
+fn parse_healthcheck(arguments: &[OsString], variables: &Variables) -> Result<Invocation, String> {
     match Probe::try_parse_from(arguments) {
-        Ok(probe) => Ok(Invocation::Healthcheck(probe)),
+        Ok(mut probe) => {
+            let known = environment::of_nodes(variables);
+            if probe.port.is_none() {
+                probe.port = known.port.map_or_else(|| environment::said_port(variables), |port| Ok(Some(port)))?;
+            }
+            probe.password = password_of(variables, &known);
+            Ok(Invocation::Healthcheck(probe))
+        }
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             Ok(Invocation::Print(error.render().to_string()))
         }

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{Config, ids};
 
 fn parse_as(program: &str, words: &[&str]) -> Result<Invocation, String> {
-    parse(OsStr::new(program), words.iter().map(OsString::from).collect())
+    parse(OsStr::new(program), words.iter().map(OsString::from).collect(), &Variables::new())
 }
 
 fn node(words: &[&str]) -> NodeArgs {
@@ -74,6 +74,7 @@ fn cluster_flags_have_defaults() {
         host: None,
         password: None,
         options: vec![],
+        environment: Environment::default(),
     };
     assert_eq!(cluster(&[]), Ok(expected));
     let settled = cluster(&[]).and_then(|args| args.settle()).expect("fine");
@@ -132,6 +133,71 @@ fn wrong_cluster_flags_are_refused() {
         assert!(error.starts_with(&format!("--port {port} ")) && error.contains("1 to 55530"), "{error}");
     }
     assert_eq!(settle(&["--port", "55530"]), Ok(()));
+}
+
+fn with(pairs: &[(&str, &str)], words: &[&str]) -> Result<Invocation, String> {
+    let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+    parse(OsStr::new("slotd"), words.iter().map(OsString::from).collect(), &variables)
+}
+
+#[test]
+fn the_environment_is_below_the_command_line_and_above_the_file() {
+    let pairs = [("SLOTD_HZ", "20"), ("SLOTD_SAVE", "60 1"), ("SLOTD_TIMEOUT", "7")];
+    let Ok(Invocation::Node(args)) = with(&pairs, &["--hz", "30"]) else { panic!("a node") };
+    let config = Config::new("/");
+    let file = b"hz 15\ntimeout 5\ntcp-keepalive 9\nsave 900 1\nsave 300 1\n".to_vec();
+    config.load_values(&args.sources(Some(file))).expect("fine");
+    assert_eq!((config.int(ids::HZ), config.int(ids::TIMEOUT), config.int(ids::TCP_KEEPALIVE)), (30, 7, 9));
+    assert_eq!(config.save_points().len(), 1, "a variable replaces the save points of the file");
+}
+
+#[test]
+fn a_container_is_reached_over_its_network_unless_something_else_is_said() {
+    let load = |pairs: &[(&str, &str)], file: &[u8]| {
+        let pairs: Vec<_> = pairs.iter().copied().chain([("SLOTD_CONTAINER", "yes")]).collect();
+        let Ok(Invocation::Node(args)) = with(&pairs, &[]) else { panic!("a node") };
+        let config = Config::new("/");
+        config.load_values(&args.sources(Some(file.to_vec()))).expect("fine");
+        config.bool(ids::PROTECTED_MODE)
+    };
+    assert!(!load(&[], b""));
+    assert!(load(&[], b"protected-mode yes"));
+    assert!(load(&[("SLOTD_PROTECTED_MODE", "yes")], b"protected-mode no"));
+}
+
+#[test]
+fn a_cluster_takes_its_shape_from_the_environment() {
+    let pairs = [("SLOTD_MODE", "cluster"), ("SLOTD_SHARDS", "5"), ("SLOTD_PORT", "8000"), ("SLOTD_PASSWORD", "a")];
+    let Ok(Invocation::Cluster(args)) = with(&pairs, &["--replicas", "0"]) else { panic!("a cluster") };
+    assert_eq!((args.nodes(), args.port), (5, 8000));
+    let settled = args.settle().expect("fine");
+    assert_eq!(&*settled.config.string(ids::MASTERAUTH), "a");
+    let words = ["cluster", "--shards", "4", "--port", "9000", "--requirepass", "b", "--cluster-node-timeout", "900"];
+    let Ok(Invocation::Cluster(args)) = with(&pairs, &words) else { panic!("a cluster") };
+    assert_eq!((args.shards, args.port), (4, 9000));
+    let settled = args.settle().expect("the command line wins");
+    assert_eq!(&*settled.config.string(ids::REQUIREPASS), "b");
+    assert!(settled.directives.ends_with(b"masterauth \"b\"\n"));
+    let wrong = with(&[("SLOTD_HZ", "fast")], &["cluster"]).expect("read later");
+    let Invocation::Cluster(args) = wrong else { panic!("a cluster") };
+    assert!(args.settle().is_err_and(|error| error.contains("SLOTD_HZ=fast")));
+    assert!(matches!(with(&pairs[..1], &["--version"]), Ok(Invocation::Print(_))));
+}
+
+#[test]
+fn a_health_check_finds_port_and_password_where_the_node_does() {
+    let probe = |pairs: &[(&str, &str)], words: &[&str]| match with(pairs, words) {
+        Ok(Invocation::Healthcheck(probe)) => (probe.port, probe.password),
+        other => panic!("{other:?}"),
+    };
+    let ports = |text: &str| text.parse().ok();
+    assert_eq!(probe(&[("SLOTD_PORT", "7000-7005")], &["healthcheck"]), (ports("7000-7005"), None));
+    let pairs = [("SLOTD_MODE", "cluster"), ("SLOTD_PORT", "8000"), ("SLOTD_PASSWORD", "a")];
+    assert_eq!(probe(&pairs, &["healthcheck"]), (ports("8000-8005"), Some("a".into())));
+    let pairs = [("SLOTD_PORT", "tcp://10.0.0.1:6379"), ("REDISCLI_AUTH", "b"), ("SLOTD_PASSWORD", "a")];
+    assert_eq!(probe(&pairs, &["healthcheck"]), (None, Some("b".into())));
+    assert_eq!(probe(&[("SLOTD_NONSENSE", "1")], &["healthcheck", "--port", "1"]), (ports("1"), None));
+    assert!(with(&[("SLOTD_PORT", "abc")], &["healthcheck"]).is_err_and(|error| error.contains("SLOTD_PORT=abc")));
 }
 
 #[test]

@@ -48,14 +48,15 @@ const LONGEST_REPLY: usize = 1 << 20;
     after_help = "Several ports, as 7000-7005: alive if any node is, ready if all are.\n\
                   Without --port: SLOTD_PORT of the environment; else alive if a node is at 6379 or any at 7000-7005, and --ready asks\n\
                   6379, else 7000.\n\
-                  The password is taken from REDISCLI_AUTH; without it, a node that asks for one is alive, but cannot be called ready."
+                  The password is taken from REDISCLI_AUTH, else from the variables that a node takes it from (SLOTD_PASSWORD,\n\
+                  SLOTD_PASSWORD_FILE, SLOTD_REQUIREPASS); without it, a node that asks for one is alive, but cannot be called ready."
 )]
 pub(crate) struct Probe {
     /// Name or address of the node.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: String,
     /// Port for clients, or those of a cluster: 7000-7005.
-    #[arg(long, env = "SLOTD_PORT", allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true)]
     pub port: Option<Ports>,
     /// Also ask whether the cluster is in order, all slots are covered, and a replica is in sync.
     #[arg(long)]
@@ -73,6 +74,24 @@ pub(crate) struct Probe {
 pub(crate) struct Ports {
     first: u16,
     last: u16,
+}
+
+impl Ports {
+    /// This many ports, as far as there are so many.
+    pub(crate) fn starting_at(first: u16, count: usize) -> Self {
+        let more = u16::try_from(count.saturating_sub(1)).unwrap_or(PORTS_MAX).min(PORTS_MAX - 1);
+        Self { first, last: first.saturating_add(more) }
+    }
+
+    /// The only one, or the first.
+    pub(crate) fn first(self) -> u16 {
+        self.first
+    }
+
+    /// How many they are.
+    pub(crate) fn count(self) -> usize {
+        usize::from(self.last - self.first) + 1
+    }
 }
 
 impl FromStr for Ports {

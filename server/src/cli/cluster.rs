@@ -1,4 +1,5 @@
-//! `slotd cluster`: clap reads its few flags; every other word is a directive for all nodes.
+//! `slotd cluster`: clap reads its few flags; every other word is a directive for all nodes. What the flags leave open
+//! the environment may say.
 //!
 //! What cannot work is refused here, before anything is started: an unknown option, with the nearest known one; and two
 //! options that contradict each other, with the names of both. A directive that is valid for one node may be wrong for
@@ -8,14 +9,18 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
+use super::environment::{Environment, REPLICAS, SHARDS};
+use super::variables::Variables;
 use super::{Invocation, version};
 use crate::base::nearest::nearest;
 use crate::config::directive::DirectiveId;
 use crate::config::file::{LoadError, Sources, is_known, options_text};
 use crate::config::{Config, ids, table, words};
 use crate::embedded::{NODES_MAX, check_directives, check_ports};
+use crate::healthcheck::Ports;
 
 /// `slotd cluster ...`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +41,12 @@ pub(crate) struct ClusterArgs {
     pub password: Option<OsString>,
     /// Directives for every node, as lines of configuration.
     pub options: Vec<u8>,
+    /// What the environment says.
+    pub environment: Environment,
 }
+
+/// Port of the first node, if nothing is said.
+const PORT: u16 = 7000;
 
 /// Start a Redis Cluster in one process.
 ///
@@ -54,6 +64,8 @@ pub(crate) struct ClusterArgs {
                   --bind 127.0.0.1\n  \
                   --loglevel warning            (to standard error, with the name of the node; --logfile: in each node's directory)\n  \
                   --save ''                     without --dir\n\
+                  In the environment: SLOTD_SHARDS, SLOTD_REPLICAS, SLOTD_PORT, SLOTD_DIR, SLOTD_PASSWORD, SLOTD_PASSWORD_FILE, and every\n  \
+                  directive (SLOTD_MAXMEMORY=100mb). With SLOTD_MODE=cluster this is what slotd alone does.\n\
                   A configuration file for every node, which also keeps a password off the command line: --include FILE\n\n\
                   Examples:\n  \
                   slotd cluster\n  \
@@ -63,13 +75,13 @@ pub(crate) struct ClusterArgs {
 )]
 struct ClusterFlags {
     /// Number of primaries.
-    #[arg(long, default_value_t = 3, allow_hyphen_values = true, value_parser = number(1, 1000))]
+    #[arg(long, default_value_t = SHARDS, allow_hyphen_values = true, value_parser = number(1, 1000))]
     shards: u16,
     /// Replicas of each primary.
-    #[arg(long, default_value_t = 1, allow_hyphen_values = true, value_parser = number(0, 100))]
+    #[arg(long, default_value_t = REPLICAS, allow_hyphen_values = true, value_parser = number(0, 100))]
     replicas: u16,
     /// Port of the first node, the others follow; 0 takes free ports.
-    #[arg(long, default_value_t = 7000, allow_hyphen_values = true, value_parser = number(0, u16::MAX))]
+    #[arg(long, default_value_t = PORT, allow_hyphen_values = true, value_parser = number(0, u16::MAX))]
     port: u16,
     /// Address to listen on, as --bind.
     #[arg(long, value_name = "ADDR")]
@@ -96,15 +108,19 @@ fn number(least: u16, most: u16) -> impl Fn(&str) -> Result<u16, String> + Clone
 /// What differs from the defaults of a node. All nodes run in one process, so none is ever unreachable by itself: a
 /// short timeout costs nothing, and tests that kill a node need not wait long.
 const DEFAULTS: &[u8] = b"cluster-enabled yes\ncluster-node-timeout 2000\nloglevel warning\nbind 127.0.0.1\n";
+/// What differs from these in a container, which is reached only over its network.
+const IN_CONTAINER: &[u8] = b"bind 0.0.0.0\nprotected-mode no\n";
 
-pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
+pub(super) fn parse(arguments: &[OsString], variables: &Variables) -> Result<Invocation, String> {
     match arguments.first().map(|word| word.as_bytes()) {
         Some(b"--version" | b"-v" | b"version") => return Ok(Invocation::Print(version())),
-        Some(b"help") => return parse(&["--help".into()]),
+        Some(b"help") => return parse(&["--help".into()], variables),
         _ => {}
     }
     let (flags, directives) = split(arguments)?;
-    let flags = match ClusterFlags::try_parse_from(flags) {
+    let asks_for_help = flags.iter().any(|flag| flag == "--help" || flag == "-h");
+    let environment = if asks_for_help { Environment::default() } else { Environment::read(variables, true)? };
+    let flags = match read_flags(flags, &environment) {
         Ok(flags) => flags,
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             return Ok(Invocation::Print(error.render().to_string()));
@@ -116,7 +132,9 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
         return Err(no_option(&"-".into()));
     }
     let ClusterFlags { shards, replicas, port, host, password, dir, json } = flags;
-    let cluster = ClusterArgs { shards, replicas, port, dir, json, host, password, options };
+    let in_container = environment.container.then(|| PathBuf::from("."));
+    let dir = dir.or_else(|| environment.dir.clone()).or(in_container);
+    let cluster = ClusterArgs { shards, replicas, port, dir, json, host, password, options, environment };
     let nodes = cluster.nodes();
     if nodes > NODES_MAX {
         return Err(format!(
@@ -124,6 +142,22 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
         ));
     }
     Ok(Invocation::Cluster(cluster))
+}
+
+/// The flags; what they leave open the environment may say.
+fn read_flags(words: Vec<OsString>, environment: &Environment) -> Result<ClusterFlags, clap::Error> {
+    let found = ClusterFlags::command().try_get_matches_from(words)?;
+    let mut flags = ClusterFlags::from_arg_matches(&found)?;
+    let is_open = |name: &str| found.value_source(name) == Some(ValueSource::DefaultValue);
+    let port = environment.port.map(Ports::first);
+    for (name, flag, said) in [
+        ("shards", &mut flags.shards, environment.shards),
+        ("replicas", &mut flags.replicas, environment.replicas),
+        ("port", &mut flags.port, port),
+    ] {
+        *flag = said.filter(|_| is_open(name)).unwrap_or(*flag);
+    }
+    Ok(flags)
 }
 
 /// Whether a word is an option that only `slotd cluster` has.
@@ -217,6 +251,10 @@ impl ClusterArgs {
     /// A directive that is not valid, or the names of two options that contradict each other.
     pub(crate) fn settle(&self) -> Result<Settled, String> {
         let mut directives = DEFAULTS.to_vec();
+        if self.environment.container {
+            directives.extend_from_slice(IN_CONTAINER);
+        }
+        directives.extend(self.variables()?);
         let mut say = |name: &str, value: &[u8]| {
             directives.extend([name.as_bytes(), b" ", &words::quote(value), b"\n"].concat());
         };
@@ -238,12 +276,33 @@ impl ClusterArgs {
         })?;
         self.check_flags(&config)?;
         self.check_nodes(&config)?;
+        self.environment.check_password(&config)?;
         let password = config.bytes(ids::REQUIREPASS);
         if !password.is_empty() && config.bytes(ids::MASTERAUTH).is_empty() {
             // The nodes are each other's clients.
             directives.extend([b"masterauth ", words::quote(&password).as_slice(), b"\n"].concat());
         }
         Ok(Settled { directives, config })
+    }
+
+    /// The lines of what the environment says and the command line does not.
+    fn variables(&self) -> Result<Vec<u8>, String> {
+        let mut environment = self.environment.clone();
+        let mut options = self.options.clone();
+        if self.password.is_some() {
+            options.extend_from_slice(b"\nrequirepass \"\"\nmasterauth \"\"");
+        }
+        if self.host.is_some() {
+            options.extend_from_slice(b"\nbind \"\"");
+        }
+        environment.yield_to(&options);
+        let lines =
+            environment.directives.iter().flat_map(|variable| [variable.line.as_slice(), b"\n"].concat()).collect();
+        // They are loaded once by themselves, so that an error names the variable.
+        let here = std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
+        let sources = Sources { environment: environment.directives, ..Sources::default() };
+        Config::new(here).load_values(&sources).map_err(|error| error.to_string())?;
+        Ok(lines)
     }
 
     /// Checks flags and directives for contradictions.

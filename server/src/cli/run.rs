@@ -7,9 +7,8 @@ use std::time::Instant;
 use super::console::Console;
 use super::run_cluster::run_cluster;
 use super::run_node::run_node;
-use super::{Invocation, background, parse, title};
+use super::{Invocation, background, parse, title, variables};
 use crate::config::{Config, ids, os_reason};
-use crate::healthcheck::Probe;
 use crate::logging::NodeLog;
 use crate::signals::Signals;
 
@@ -24,16 +23,13 @@ pub fn main() -> ExitCode {
     let console = Console::new();
     console.report_panics();
     let call = Call { program, words, in_background, visible, console };
-    let outcome = match parse(&call.program, call.words.clone()) {
+    let outcome = match parse(&call.program, call.words.clone(), &variables::of_process()) {
         Ok(Invocation::Node(args)) => run_node(args, &call),
         Ok(Invocation::Cluster(args)) => run_cluster(&args, &call, began),
-        Ok(Invocation::Healthcheck(probe)) => {
-            let password = std::env::var_os("REDISCLI_AUTH");
-            Probe { password, ..probe }.run().map(|line| {
-                call.console.out.put(format!("{line}\n"));
-                0
-            })
-        }
+        Ok(Invocation::Healthcheck(probe)) => probe.run().map(|line| {
+            call.console.out.put(format!("{line}\n"));
+            0
+        }),
         Ok(Invocation::Print(text)) => {
             call.console.out.put(text);
             Ok(0)

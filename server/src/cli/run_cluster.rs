@@ -26,6 +26,9 @@ pub(super) fn run_cluster(args: &ClusterArgs, call: &Call, began: Instant) -> Re
     let console = &call.console;
     let held = Held::new(config.int(ids::LOGLEVEL) == Level::Warning as i64, console.err.clone());
     let log = log_of_cluster(&config, held.clone())?;
+    if let Some(line) = args.environment.summary() {
+        log.notice(format_args!("{line}"));
+    }
     call.warn(&config, &log);
     held.hold();
     let pid_file = PidFile::create(&config, &log);

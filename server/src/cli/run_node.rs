@@ -26,6 +26,7 @@ use crate::signals::Ending;
 /// no log yet.
 pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
+    let said_in_environment = args.environment.summary();
     let (config, stdin) = load_config(args, call)?;
     if let Some(status) = call.send_to_background(&config, stdin.as_deref(), false)? {
         return Ok(status);
@@ -34,6 +35,9 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = start_log(&config, &clock, &call.console)?;
     log_start(&log, &config.string(ids::SERVER_VERSION_ANNOUNCED), nothing_said.then_some(&call.program));
+    if let Some(line) = said_in_environment {
+        log.notice(format_args!("{line}"));
+    }
     call.warn(&config, &log);
     let refusal = Refusal::new(call, &config, &log);
     if config.int(ids::PORT) == 0 {
@@ -153,13 +157,14 @@ fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8
         stdin = Some(text);
     }
     let config = Config::new(here);
-    config.load(&args.into_sources(stdin.clone())).map_err(|error| {
+    config.load(&args.sources(stdin.clone())).map_err(|error| {
         let helpful = matches!(error, LoadError::Open { .. } | LoadError::Option { .. });
         match super::hint(&call.program, &call.words).filter(|_| helpful) {
             Some(hint) => format!("{error}\n{hint}"),
             None => error.to_string(),
         }
     })?;
+    args.environment.check_password(&config)?;
     Ok((config, stdin))
 }
 

@@ -1,9 +1,10 @@
-//! Loading: redis.conf, standard input and the command line.
+//! Loading: redis.conf, standard input, the environment and the command line.
 //!
 //! As in Redis they are one text, read line by line, in which later lines override earlier ones: the file, then
-//! standard input, then the options of the command line, one line each. Includes are read where they appear. An error
-//! names the line and quotes it, in Redis's words, because people and test suites know them. For an option of the
-//! command line the error names the command line instead: there may be no file at all.
+//! standard input, then the variables of the environment, then the options of the command line, one line each. Includes
+//! are read where they appear. An error names the line and quotes it, in Redis's words, because people and test suites
+//! know them. For an option of the command line the error names the command line instead, and for a variable its name:
+//! there may be no file at all.
 //!
 //! Two rules are deliberate. What slotd cannot do is refused rather than ignored (`rename-command`, `loadmodule`,
 //! `user`). Includes are bounded in depth and number, since a file that includes itself must end in an error and not in
@@ -26,13 +27,30 @@ const INCLUDE_FILES_MAX: usize = 1000;
 /// The longest file, bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// A directive that a variable of the environment sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Variable {
+    /// The variable's name.
+    pub name: String,
+    /// Its value for an error text; `None`: it is a secret, or was read from a file.
+    pub shown: Option<String>,
+    /// The directive's name in lower case.
+    pub directive: &'static str,
+    /// The directive as a line of configuration.
+    pub line: Vec<u8>,
+}
+
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
+    /// What holds where nothing else is said, as lines of configuration.
+    pub defaults: &'static [u8],
     /// The configuration file; a relative path starts at the directory that the [`Config`] was made with.
     pub file: Option<PathBuf>,
     /// What came from standard input, if it was asked for.
     pub stdin: Option<Vec<u8>>,
+    /// What the environment says.
+    pub environment: Vec<Variable>,
     /// The options of the command line as lines of configuration; see [`options_text`].
     pub options: Vec<u8>,
     /// Where relative paths of included files start; without it, at the node's directory as set by the lines before.
@@ -62,6 +80,14 @@ pub enum LoadError {
     Option {
         /// The option as a line of configuration.
         text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A variable of the environment is not valid.
+    #[error("Bad variable in the environment\n>>> '{variable}'\n{reason}")]
+    Variable {
+        /// The variable, with its value if that is no secret.
+        variable: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -130,8 +156,12 @@ impl Config {
         if let Some(stdin) = &sources.stdin {
             text.extend_from_slice(stdin);
         }
+        loader.in_options = true;
+        loader.text(sources.defaults, None, 0)?;
+        loader.in_options = false;
         loader.text(&text, None, 0)?;
         loader.in_options = true;
+        loader.variables(&sources.environment)?;
         loader.text(&sources.options, None, 0)?;
         self.bump();
         if loader.password_named && self.bytes(ids::REQUIREPASS).is_empty() {
@@ -183,6 +213,23 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// A variable replaces what the file says, save points included.
+    fn variables(&mut self, variables: &[Variable]) -> Result<(), LoadError> {
+        for variable in variables {
+            if variable.directive == ids::SAVE.directive().name {
+                self.save_seen = false;
+            }
+            self.text(&variable.line, None, 0).map_err(|error| match error {
+                LoadError::Option { reason, .. } => {
+                    let shown = variable.shown.as_ref().map_or_else(String::new, |value| format!("={value}"));
+                    LoadError::Variable { variable: format!("{}{shown}", variable.name), reason }
+                }
+                other => other,
+            })?;
+        }
+        Ok(())
+    }
+
     fn text(&mut self, text: &[u8], included: Option<&Path>, depth: usize) -> Result<(), LoadError> {
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = words::trim(line);

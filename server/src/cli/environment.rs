@@ -1,0 +1,367 @@
+//! What the environment says: every directive as a variable, for containers.
+//!
+//! `SLOTD_MAXMEMORY=100mb` is `maxmemory 100mb`: the directive's name in capitals, with underscores. A variable wins
+//! over the configuration file, and an option of the command line over both. A secret can be in a file that a variable
+//! names: `SLOTD_REQUIREPASS_FILE=/run/secrets/password`. Some variables are no directives ([`OWN`]); those of other
+//! images have a file of their own ([`aliases`]).
+//!
+//! A variable that starts with `SLOTD_` and means nothing is refused, as an unknown directive is: a typing error in
+//! `SLOTD_REQUIREPASS` must not leave a server without a password. Two kinds are passed over. Kubernetes tells every
+//! pod of the services in its namespace; if one is called slotd, its variables start the same way ([`is_injected`]).
+//! And the project's own scripts have variables for themselves ([`OF_SCRIPTS`]).
+//!
+//! Reading has no effect but that it reads the files of secrets. A secret is in no error text.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::aliases;
+use super::variables::{Meant, Variables, flag, is_injected};
+use crate::base::nearest::nearest;
+use crate::config::directive::{Directive, Kind};
+use crate::config::file::Variable;
+use crate::config::{Config, ids, os_reason, table, words};
+use crate::healthcheck::Ports;
+
+/// How the names of variables start.
+const PREFIX: &str = "SLOTD_";
+/// How the names of variables end that name a file with a secret.
+const FILE: &str = "_FILE";
+/// Set by the image: this is a container of its own. So variables of other images are understood, and protected mode is
+/// off unless something else is said, since a container is reached only over its network.
+const CONTAINER: &str = "SLOTD_CONTAINER";
+/// Allows an empty password, if it is on; demands a password, if it is off.
+const ALLOW_EMPTY: &str = "ALLOW_EMPTY_PASSWORD";
+/// Variables that are no directives, without their prefix.
+const OWN: [&str; 7] = ["MODE", "CONTAINER", "PASSWORD", "PASSWORD_FILE", "SHARDS", "REPLICAS", "INCLUDE"];
+/// Variables of the project's scripts and compose files, without their prefix. A server that they start inherits them.
+const OF_SCRIPTS: [&str; 6] = ["BIN", "BINARY", "IMAGE", "NET", "HOST_PORT", "DEBIAN_ROOT"];
+/// The longest secret, bytes.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// Primaries of a cluster in one process, if nothing is said.
+pub(super) const SHARDS: u16 = 3;
+/// Replicas of each of them, if nothing is said.
+pub(super) const REPLICAS: u16 = 1;
+
+/// What the environment says about a node, or about the nodes of a cluster in one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Environment {
+    /// Directives, in the order in which they are loaded.
+    pub directives: Vec<Variable>,
+    /// `SLOTD_PORT`: that of a node, or those of a cluster.
+    pub port: Option<Ports>,
+    /// `SLOTD_SHARDS`
+    pub shards: Option<u16>,
+    /// `SLOTD_REPLICAS`
+    pub replicas: Option<u16>,
+    /// `SLOTD_DIR` of a cluster; that of a node is a directive.
+    pub dir: Option<PathBuf>,
+    /// This is the container of an image.
+    pub container: bool,
+    /// A start without a password is refused.
+    pub needs_password: bool,
+    /// The names of the variables that were used.
+    pub names: Vec<String>,
+}
+
+/// Whether `SLOTD_MODE`, or a variable of another image, asks for a whole cluster in this process.
+///
+/// # Errors
+/// Another mode than `node` or `cluster`.
+pub(crate) fn asks_for_cluster(variables: &Variables) -> Result<bool, String> {
+    match variables.get("SLOTD_MODE").map(|mode| mode.to_ascii_lowercase()) {
+        None => Ok(is_container(variables) && aliases::ask_for_cluster(variables)),
+        Some(mode) if mode == b"cluster" => Ok(true),
+        Some(mode) if mode == b"node" => Ok(false),
+        Some(mode) => Err(format!("SLOTD_MODE={}: the modes are 'node' and 'cluster'", String::from_utf8_lossy(&mode))),
+    }
+}
+
+/// What the environment says to whoever asks nodes. It is not for them to complain of variables: a node that could not
+/// start for them does not answer.
+pub(super) fn of_nodes(variables: &Variables) -> Environment {
+    Environment::read(variables, asks_for_cluster(variables).unwrap_or(false)).unwrap_or_default()
+}
+
+/// `SLOTD_PORT` alone: a node's port, or those of a cluster.
+///
+/// # Errors
+/// It is not readable.
+pub(super) fn said_port(variables: &Variables) -> Result<Option<Ports>, String> {
+    let said = variables.get("SLOTD_PORT").filter(|value| !is_injected("SLOTD_PORT", value));
+    said.map(|text| parse_ports("SLOTD_PORT", text)).transpose()
+}
+
+impl Environment {
+    /// Reads the variables; `cluster`: for a cluster in one process.
+    ///
+    /// # Errors
+    /// The text for standard error: an unknown variable, a value that cannot be read, a file that is missing or empty,
+    /// two variables that contradict each other.
+    pub(crate) fn read(variables: &Variables, cluster: bool) -> Result<Self, String> {
+        let container = is_container(variables);
+        let mut known = Self { container, ..Self::default() };
+        let own = |(name, value): (&String, &Vec<u8>)| {
+            let rest = name.strip_prefix(PREFIX)?;
+            let skip = OF_SCRIPTS.contains(&rest) || is_injected(name, value);
+            (!skip).then(|| Meant { name: name.clone(), stands_for: rest.to_ascii_uppercase(), value: value.clone() })
+        };
+        let mut meant: Vec<Meant> = variables.iter().filter_map(own).collect();
+        let mut allow_empty = false;
+        if container {
+            let allow = flag(variables, ALLOW_EMPTY)?;
+            (allow_empty, known.needs_password) = (allow == Some(true), allow == Some(false));
+            for alias in aliases::read(variables, cluster)? {
+                // What is said under slotd's own name wins.
+                let bare = |name: &str| name.strip_suffix(FILE).unwrap_or(name).to_owned();
+                if !meant.iter().any(|other| bare(&other.stands_for) == bare(&alias.stands_for)) {
+                    meant.push(alias);
+                }
+            }
+        }
+        // Included lines come first, so that every variable wins over them.
+        meant.sort_by_key(|one| one.stands_for != "INCLUDE");
+        for one in &meant {
+            if let Some(file) = meant.iter().find(|other| other.stands_for == format!("{}{FILE}", one.stands_for))
+                && table::find(directive_name(&file.stands_for).as_bytes()).is_none()
+            {
+                return Err(format!("{} and {} contradict each other: give one of them", one.name, file.name));
+            }
+        }
+        for one in meant {
+            known.take(&one, cluster, allow_empty)?;
+            known.names.push(one.name);
+        }
+        if cluster && let Some(port) = known.port.filter(|port| port.count() == 1) {
+            known.port = Some(Ports::starting_at(port.first(), known.nodes()));
+        }
+        Ok(known)
+    }
+
+    /// How many nodes a cluster of this shape has.
+    pub(super) fn nodes(&self) -> usize {
+        let (shards, replicas) = (self.shards.unwrap_or(SHARDS), self.replicas.unwrap_or(REPLICAS));
+        usize::from(shards) * (usize::from(replicas) + 1)
+    }
+
+    /// Takes one variable.
+    fn take(&mut self, one: &Meant, cluster: bool, allow_empty: bool) -> Result<(), String> {
+        match (one.stands_for.as_str(), cluster) {
+            ("MODE" | "CONTAINER", _) => {}
+            ("SHARDS", true) => self.shards = Some(number(one, 1, 1000)?),
+            ("REPLICAS", true) => self.replicas = Some(number(one, 0, 100)?),
+            ("SHARDS" | "REPLICAS", false) => {
+                return Err(format!("{} is for a whole cluster in this process: SLOTD_MODE=cluster", one.name));
+            }
+            ("PORT", _) => {
+                let ports = parse_ports(&one.name, &one.value)?;
+                if !cluster && ports.count() > 1 {
+                    let text = String::from_utf8_lossy(&one.value);
+                    return Err(format!("{}={text}: a node has one port; SLOTD_MODE=cluster has several", one.name));
+                }
+                self.port = Some(ports);
+                if !cluster {
+                    self.set(one, ids::PORT.directive(), &one.value);
+                }
+            }
+            ("DIR", true) => self.dir = Some(Path::new(OsStr::from_bytes(&one.value)).to_owned()),
+            ("INCLUDE", _) => {
+                let line = [b"include ", words::quote(&one.value).as_slice()].concat();
+                self.directives.push(Variable {
+                    name: one.name.clone(),
+                    shown: shown(one),
+                    directive: "include",
+                    line,
+                });
+            }
+            ("PASSWORD", _) => self.set_secret(one, ids::REQUIREPASS.directive(), &one.value, allow_empty)?,
+            ("PASSWORD_FILE", _) => {
+                self.set_secret(one, ids::REQUIREPASS.directive(), &secret_of(one)?, allow_empty)?;
+            }
+            (name, _) => return self.take_directive(one, &directive_name(name), allow_empty),
+        }
+        Ok(())
+    }
+
+    /// Takes a variable that is named after a directive.
+    fn take_directive(&mut self, one: &Meant, name: &str, allow_empty: bool) -> Result<(), String> {
+        if let Some(id) = table::find(name.as_bytes()) {
+            let directive = id.directive();
+            if directive.sensitive {
+                return self.set_secret(one, directive, &one.value, allow_empty);
+            }
+            // YAML makes these words of yes and no.
+            let value: &[u8] = match (directive.kind, one.value.to_ascii_lowercase().as_slice()) {
+                (Kind::Bool, b"true") => b"yes",
+                (Kind::Bool, b"false") => b"no",
+                _ => &one.value,
+            };
+            self.set(one, directive, value);
+            return Ok(());
+        }
+        match name.strip_suffix("-file").and_then(|name| table::find(name.as_bytes())).map(|id| id.directive()) {
+            Some(directive) if directive.sensitive => self.set_secret(one, directive, &secret_of(one)?, allow_empty),
+            Some(directive) => Err(format!(
+                "{}: only secrets are read from files, and {} is none. SLOTD_INCLUDE names a file with directives",
+                one.name, directive.name
+            )),
+            None => Err(unknown(&one.name)),
+        }
+    }
+
+    fn set_secret(
+        &mut self,
+        one: &Meant,
+        directive: &'static Directive,
+        secret: &[u8],
+        allow_empty: bool,
+    ) -> Result<(), String> {
+        let is_password = [ids::REQUIREPASS, ids::MASTERAUTH].iter().any(|id| id.directive().name == directive.name);
+        if is_password && secret.is_empty() && !allow_empty {
+            let file = if one.stands_for.ends_with(FILE) {
+                format!(" (the file {})", String::from_utf8_lossy(&one.value))
+            } else {
+                String::new()
+            };
+            return Err(format!(
+                "{}{file} is an empty password. Give one, or leave the variable out if none is to be asked for",
+                one.name
+            ));
+        }
+        let line = line_of(directive, secret);
+        self.directives.push(Variable { name: one.name.clone(), shown: None, directive: directive.name, line });
+        Ok(())
+    }
+
+    fn set(&mut self, one: &Meant, directive: &'static Directive, value: &[u8]) {
+        let line = line_of(directive, value);
+        let shown = shown(one);
+        self.directives.push(Variable { name: one.name.clone(), shown, directive: directive.name, line });
+    }
+
+    /// `SLOTD_PASSWORD` is also the password among nodes, unless another one is said.
+    fn share_password(&mut self) {
+        let (own, among) = (ids::REQUIREPASS.directive(), ids::MASTERAUTH.directive());
+        let is_short = |variable: &&Variable| variable.directive == own.name && !variable.name.contains("REQUIREPASS");
+        let said = self.directives.iter().any(|variable| variable.directive == among.name);
+        if let Some(variable) = self.directives.iter().find(is_short).filter(|_| !said) {
+            let secret = words::split(&variable.line).and_then(|mut words| words.pop()).unwrap_or_default();
+            let shared = Variable { directive: among.name, line: line_of(among, &secret), ..variable.clone() };
+            self.directives.push(shared);
+        }
+    }
+
+    /// Takes out what the options of the command line say otherwise. What remains is complete then: the password is
+    /// also that among nodes.
+    pub(super) fn yield_to(&mut self, options: &[u8]) {
+        let names: Vec<Vec<u8>> = options
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| words::split(line)?.into_iter().next())
+            .map(|name| name.to_ascii_lowercase())
+            .collect();
+        self.directives.retain(|variable| {
+            let named = |name: &Vec<u8>| table::find(name).is_some_and(|id| id.directive().name == variable.directive);
+            !names.iter().any(named)
+        });
+        self.share_password();
+    }
+
+    /// Refuses a configuration without a password, if one is demanded.
+    ///
+    /// # Errors
+    /// The text for standard error.
+    pub(super) fn check_password(&self, config: &Config) -> Result<(), String> {
+        if self.needs_password && config.bytes(ids::REQUIREPASS).is_empty() {
+            return Err(format!(
+                "{ALLOW_EMPTY} is off and there is no password: set SLOTD_PASSWORD or SLOTD_PASSWORD_FILE"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The password of clients.
+    pub(super) fn password(&self) -> Option<Vec<u8>> {
+        let own = ids::REQUIREPASS.directive().name;
+        let line = &self.directives.iter().find(|variable| variable.directive == own)?.line;
+        words::split(line)?.pop()
+    }
+
+    /// A line for the log that says what was read, without values; `None`: nothing.
+    pub(super) fn summary(&self) -> Option<String> {
+        (!self.names.is_empty()).then(|| format!("Configuration from the environment: {}", self.names.join(", ")))
+    }
+}
+
+fn is_container(variables: &Variables) -> bool {
+    variables.get(CONTAINER).is_some_and(|value| value == b"yes")
+}
+
+/// `MAXMEMORY_POLICY` is `maxmemory-policy`.
+fn directive_name(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+fn line_of(directive: &Directive, value: &[u8]) -> Vec<u8> {
+    [directive.name.as_bytes(), b" ", &words::quote(value)].concat()
+}
+
+fn shown(one: &Meant) -> Option<String> {
+    Some(String::from_utf8_lossy(&one.value).into_owned())
+}
+
+fn parse_ports(name: &str, text: &[u8]) -> Result<Ports, String> {
+    let text = String::from_utf8_lossy(text);
+    text.parse().map_err(|reason| format!("{name}={text}: {reason}"))
+}
+
+fn number(one: &Meant, least: u16, most: u16) -> Result<u16, String> {
+    let text = String::from_utf8_lossy(&one.value);
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("{}={text}: give a number from {least} to {most}", one.name))
+}
+
+/// The secret in the file that a variable names, without the line end that editors and `echo` add.
+fn secret_of(one: &Meant) -> Result<Vec<u8>, String> {
+    let path = Path::new(OsStr::from_bytes(&one.value));
+    let failed = |error: std::io::Error| {
+        let reason = os_reason(&error);
+        format!("{}: the file {} cannot be read: {reason}", one.name, path.display())
+    };
+    let mut secret = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut secret).map_err(failed)?;
+    if secret.len() as u64 > SECRET_BYTES_MAX {
+        return Err(format!("{}: the file {} is longer than {SECRET_BYTES_MAX} bytes", one.name, path.display()));
+    }
+    if secret.last() == Some(&b'\n') {
+        secret.pop();
+        if secret.last() == Some(&b'\r') {
+            secret.pop();
+        }
+    }
+    Ok(secret)
+}
+
+/// The error for a variable that means nothing.
+fn unknown(name: &str) -> String {
+    let directives = table::all().filter(|(_, directive)| !directive.hidden).flat_map(|(_, directive)| {
+        let secret = directive.sensitive.then(|| format!("{}-file", directive.name));
+        directive.names().map(str::to_owned).chain(secret)
+    });
+    let known = directives.chain(OWN.iter().map(|name| (*name).to_owned()));
+    let known: Vec<String> = known.map(|name| name.to_ascii_lowercase().replace('_', "-")).collect();
+    let rest = directive_name(name.strip_prefix(PREFIX).unwrap_or(name));
+    let meant = nearest(&rest, known.iter().map(String::as_str));
+    let hint = meant.map_or_else(
+        || "SLOTD_ and a directive's name in capitals, with underscores, sets that directive".to_owned(),
+        |meant| format!("Did you mean {PREFIX}{}?", meant.to_ascii_uppercase().replace('-', "_")),
+    );
+    format!("unknown variable {name} in the environment. {hint}")
+}
+
+#[cfg(test)]
+#[path = "environment_tests.rs"]
+mod tests;
