@@ -24,17 +24,20 @@ mod cluster;
 mod console;
 mod environment;
 mod logs;
+mod node_list;
 mod run;
 mod run_cluster;
 mod run_node;
 mod title;
 mod variables;
+mod wait;
 
 pub use crate::base::allocator::Allocator;
 pub(crate) use cluster::{ClusterArgs, Settled};
 use environment::Environment;
 pub use run::main;
 use variables::Variables;
+use wait::Waiting;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +48,17 @@ pub(crate) enum Invocation {
     Cluster(ClusterArgs),
     /// Ask a node how it is.
     Healthcheck(Probe),
+    /// Wait until nodes are ready.
+    Wait(Waiting),
     /// Print this to standard output and end.
     Print(String),
+    /// Print this to standard error and end with another status than 1.
+    Refused {
+        /// What is wrong.
+        text: String,
+        /// The exit status.
+        status: u8,
+    },
 }
 
 /// `slotd [redis.conf] [--directive value ...] [-]`
@@ -82,7 +94,7 @@ impl NodeArgs {
 }
 
 /// Words that are not configuration files.
-const SUBCOMMANDS: [&str; 4] = ["cluster", "healthcheck", "help", "version"];
+const SUBCOMMANDS: [&str; 5] = ["cluster", "healthcheck", "help", "version", "wait"];
 
 const HELP: &str = "\
 slotd - a Redis Cluster-compatible server
@@ -93,6 +105,7 @@ Usage:
                 [--directive value ...]            run a whole cluster in one process
   slotd cluster --help                             all about that
   slotd healthcheck [--port PORT] [--ready]        ask a node whether it is alive, or ready; exit status 0 or 1
+  slotd wait --nodes HOST:PORT,... [--timeout 60]  wait until nodes are ready; exit status 0, 1, or 2 for wrong usage
   slotd --version
   slotd --help
 
@@ -136,6 +149,10 @@ pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>, variables: &Varia
         b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..], variables),
         b"help" if !is_redis_server(program) => return Ok(Invocation::Print(HELP.to_owned())),
         b"version" if !is_redis_server(program) => return Ok(Invocation::Print(version())),
+        b"wait" if !is_redis_server(program) => {
+            let password = password_of(variables, &environment::of_nodes(variables));
+            return wait::parse(&arguments[1..], variables, password);
+        }
         b"healthcheck" if !is_redis_server(program) => return parse_healthcheck(&arguments[1..], variables),
         _ if !is_redis_server(program) && environment::asks_for_cluster(variables)? => {
             return cluster::parse(&arguments, variables);

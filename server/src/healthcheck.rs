@@ -67,6 +67,9 @@ pub(crate) struct Probe {
     /// Password of the user `default`.
     #[arg(skip)]
     pub password: Option<OsString>,
+    /// How many nodes it must know to be ready.
+    #[arg(skip)]
+    pub members: u64,
 }
 
 /// Ports that follow each other: those of one node, or of the nodes of a cluster.
@@ -197,15 +200,15 @@ impl Probe {
         if !self.ready {
             return Ok(format!("{address} is alive"));
         }
-        match why_not_ready(&mut node)? {
+        match why_not_ready(&mut node, self.members)? {
             Some(reason) => Err(format!("{address} is not ready: {reason}")),
             None => Ok(format!("{address} is ready")),
         }
     }
 }
 
-/// What keeps the node from serving all its clients.
-fn why_not_ready(node: &mut Connection) -> Result<Option<String>, String> {
+/// What keeps the node from serving all its clients, or from knowing so many nodes.
+fn why_not_ready(node: &mut Connection, members: u64) -> Result<Option<String>, String> {
     let info = node.text(&[b"INFO"])?;
     if field(&info, "loading") == Some("1") {
         return Ok(Some("it loads its snapshot".to_owned()));
@@ -219,7 +222,10 @@ fn why_not_ready(node: &mut Connection) -> Result<Option<String>, String> {
     let cluster = node.text(&[b"CLUSTER", b"INFO"])?;
     let state = field(&cluster, "cluster_state").unwrap_or("unknown");
     let covered = field(&cluster, "cluster_slots_ok").and_then(|slots| slots.parse().ok()).unwrap_or(0);
-    Ok(if state != "ok" {
+    let known = field(&cluster, "cluster_known_nodes").and_then(|nodes| nodes.parse().ok()).unwrap_or(0);
+    Ok(if known < members {
+        Some(format!("it knows {known} of {members} nodes"))
+    } else if state != "ok" {
         Some(format!("cluster_state:{state}"))
     } else if covered < SLOT_COUNT {
         Some(format!("{covered} of {SLOT_COUNT} slots are served"))

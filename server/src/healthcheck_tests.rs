@@ -24,8 +24,14 @@ fn peer(answers: &'static [&'static str]) -> u16 {
 }
 
 fn probe(port: u16, ready: bool) -> Result<String, String> {
-    let probe =
-        Probe { host: "127.0.0.1".to_owned(), port: Some(ports(port, port)), ready, timeout: 500, password: None };
+    let probe = Probe {
+        host: "127.0.0.1".to_owned(),
+        port: Some(ports(port, port)),
+        ready,
+        timeout: 500,
+        password: None,
+        members: 0,
+    };
     probe.run()
 }
 
@@ -93,7 +99,8 @@ fn a_wrong_password_is_called_wrong() {
     let ask = |ready| {
         let port = peer(replies);
         let password = Some("wrong".into());
-        Probe { host: "127.0.0.1".to_owned(), port: Some(ports(port, port)), ready, timeout: 500, password }.run()
+        Probe { host: "127.0.0.1".to_owned(), port: Some(ports(port, port)), ready, timeout: 500, password, members: 0 }
+            .run()
     };
     assert!(ask(true).is_err_and(|line| line.contains(": WRONGPASS invalid")));
     assert!(ask(false).is_ok_and(|line| line.contains("is alive: WRONGPASS invalid")));
@@ -121,7 +128,7 @@ fn a_cluster_is_alive_if_any_of_its_nodes_is_and_ready_if_all_are() {
     });
     let ask = |ready| {
         let port = Some(ports(port, port + 1));
-        Probe { host: "127.0.0.1".to_owned(), port, ready, timeout: 500, password: None }.run()
+        Probe { host: "127.0.0.1".to_owned(), port, ready, timeout: 500, password: None, members: 0 }.run()
     };
     assert_eq!(ask(false), Ok(format!("127.0.0.1:{} is alive", port + 1)));
     assert!(ask(true).is_err());
@@ -134,6 +141,7 @@ fn a_cluster_is_alive_if_any_of_its_nodes_is_and_ready_if_all_are() {
         ready: false,
         timeout: 500,
         password: None,
+        members: 0,
     };
     assert_eq!(probe.run(), Err(format!("127.0.0.1: Connection refused at {nobody}, {}", nobody + 1)));
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::aliases;
 use super::variables::{Meant, Variables, flag, is_injected};
 use crate::base::nearest::nearest;
-use crate::config::directive::{Directive, Kind};
+use crate::config::directive::{Directive, DirectiveId, Kind};
 use crate::config::file::Variable;
 use crate::config::{Config, ids, os_reason, table, words};
 use crate::healthcheck::Ports;
@@ -202,7 +202,7 @@ impl Environment {
             self.set(one, directive, value);
             return Ok(());
         }
-        match name.strip_suffix("-file").and_then(|name| table::find(name.as_bytes())).map(|id| id.directive()) {
+        match name.strip_suffix("-file").and_then(|name| table::find(name.as_bytes())).map(DirectiveId::directive) {
             Some(directive) if directive.sensitive => self.set_secret(one, directive, &secret_of(one)?, allow_empty),
             Some(directive) => Err(format!(
                 "{}: only secrets are read from files, and {} is none. SLOTD_INCLUDE names a file with directives",

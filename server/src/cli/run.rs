@@ -30,6 +30,17 @@ pub fn main() -> ExitCode {
             call.console.out.put(format!("{line}\n"));
             0
         }),
+        Ok(Invocation::Wait(waiting)) => {
+            let told = waiting.run(|line| call.console.err.put(format!("{line}\n")));
+            told.map(|line| {
+                call.console.err.put(format!("{line}\n"));
+                0
+            })
+        }
+        Ok(Invocation::Refused { text, status }) => {
+            call.console.err.put(format!("{}\n", text.trim_end()));
+            Ok(status)
+        }
         Ok(Invocation::Print(text)) => {
             call.console.out.put(text);
             Ok(0)

@@ -1,0 +1,165 @@
+//! `slotd wait`: waits until nodes are ready, for scripts that start a cluster and want to use it.
+//!
+//! Every node is asked what `slotd healthcheck --ready` asks, and whether it knows as many nodes as are waited for: two
+//! halves that do not know each other yet are no cluster. All must be ready in one round, because what was ready may be
+//! so no longer. Progress goes to standard error, a line whenever something has changed; the outcome is the last line.
+
+use std::ffi::OsString;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+
+use super::Invocation;
+use super::environment::said_port;
+use super::node_list::{Address, NodeList, PORT};
+use super::variables::{Variables, set};
+use crate::base::thread;
+use crate::healthcheck::{Ports, Probe};
+
+/// The exit status for a command line that cannot be read.
+pub(super) const WRONG_USAGE: u8 = 2;
+/// The time between two rounds.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long one node may take to answer.
+const ANSWER_MS: u64 = 2000;
+
+/// Wait until nodes are ready: each answers, its cluster is in order with all slots covered, a replica's link is up.
+///
+/// Says on standard error what it waits for. Ends with status 0 when all are ready, 1 when they were not in time, 2 if
+/// the command line is wrong.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "slotd wait",
+    no_binary_name = true,
+    disable_version_flag = true,
+    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment. The password is taken as by slotd healthcheck: from\n\
+                  REDISCLI_AUTH, SLOTD_PASSWORD or SLOTD_PASSWORD_FILE.\n\n\
+                  Examples:\n  \
+                  slotd wait --nodes node1:7000,node2:7000,node3:7000\n  \
+                  slotd wait --nodes 127.0.0.1:7000 --timeout 10 && redis-cli -c -p 7000"
+)]
+struct Flags {
+    /// Nodes, as host:port,host:port; port 6379 if none is said.
+    #[arg(long, value_name = "NODES")]
+    nodes: Option<NodeList>,
+    /// Longest wait, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    timeout: u64,
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// The nodes.
+    pub nodes: Vec<Address>,
+    /// The longest wait.
+    pub patience: Duration,
+    /// The password of clients.
+    pub password: Option<OsString>,
+}
+
+pub(super) fn parse(
+    arguments: &[OsString],
+    variables: &Variables,
+    password: Option<OsString>,
+) -> Result<Invocation, String> {
+    match Flags::try_parse_from(arguments) {
+        Ok(Flags { nodes, timeout }) => {
+            let said = || {
+                let text = String::from_utf8_lossy(set(variables, "SLOTD_CLUSTER_NODES")?).into_owned();
+                let port = said_port(variables).ok().flatten().map_or(PORT, Ports::first);
+                Some(NodeList::parse(&text, port))
+            };
+            let refused = |text: String| Ok(Invocation::Refused { text, status: WRONG_USAGE });
+            match nodes.map(Ok).or_else(said) {
+                Some(Ok(NodeList(nodes))) => {
+                    Ok(Invocation::Wait(Waiting { nodes, patience: Duration::from_secs(timeout), password }))
+                }
+                Some(Err(reason)) => refused(format!("SLOTD_CLUSTER_NODES: {reason}")),
+                None => refused("slotd wait --nodes host:port,host:port: say what to wait for".to_owned()),
+            }
+        }
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            Ok(Invocation::Print(error.render().to_string()))
+        }
+        Err(error) => Ok(Invocation::Refused { text: error.render().to_string(), status: WRONG_USAGE }),
+    }
+}
+
+impl Waiting {
+    /// Waits; `tell` gets a line whenever something has changed. Returns the line to print.
+    ///
+    /// # Errors
+    /// The lines to print if the nodes were not ready in time: what each of them lacked.
+    pub(crate) fn run(&self, mut tell: impl FnMut(String)) -> Result<String, String> {
+        let began = Instant::now();
+        let mut said = String::new();
+        loop {
+            let left = self.patience.saturating_sub(began.elapsed());
+            let problems = self.problems(left.as_millis() as u64);
+            if problems.is_empty() {
+                let (nodes, seconds) = (counted(self.nodes.len()), began.elapsed().as_secs_f64());
+                return Ok(format!("{nodes} ready after {seconds:.1} s"));
+            }
+            let line = progress(self.nodes.len(), &problems);
+            if began.elapsed() + PAUSE >= self.patience {
+                let seconds = self.patience.as_secs();
+                let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+                return Err(format!("not ready after {seconds} s:{}", lines.concat()));
+            }
+            if line != said {
+                tell(line.clone());
+                said = line;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// What keeps the nodes from being ready, in their order. All are asked at once.
+    fn problems(&self, left_ms: u64) -> Vec<String> {
+        let (answer, answers) = mpsc::channel();
+        for (index, address) in self.nodes.iter().enumerate() {
+            let (answer, failed) = (answer.clone(), answer.clone());
+            let probe = self.probe(address, left_ms);
+            let ask = move || {
+                // The receiver waits for every node.
+                let _ = answer.send((index, probe.run().err()));
+            };
+            if let Err(error) = thread::spawn("wait", ask) {
+                let _ = failed.send((index, Some(format!("{address}: starting a thread: {error}"))));
+            }
+        }
+        drop(answer);
+        let mut found: Vec<(usize, String)> = answers.iter().filter_map(|(index, why)| Some((index, why?))).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, why)| why).collect()
+    }
+
+    fn probe(&self, address: &Address, left_ms: u64) -> Probe {
+        Probe {
+            host: address.host.clone(),
+            port: address.port.to_string().parse().ok(),
+            ready: true,
+            timeout: left_ms.clamp(1, ANSWER_MS),
+            password: self.password.clone(),
+            members: self.nodes.len() as u64,
+        }
+    }
+}
+
+fn counted(nodes: usize) -> String {
+    if nodes == 1 { "1 node is".to_owned() } else { format!("{nodes} nodes are") }
+}
+
+/// `2 of 6 nodes are ready; node3:6379: Connection refused (and 3 more)`
+fn progress(nodes: usize, problems: &[String]) -> String {
+    let first = problems.first().map_or("", String::as_str);
+    let more = problems.len().saturating_sub(1);
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    format!("{} of {nodes} ready; {first}{more}", nodes - problems.len())
+}
+
+#[cfg(test)]
+#[path = "wait_tests.rs"]
+mod tests;
