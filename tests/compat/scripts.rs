@@ -362,3 +362,47 @@ CONFIG SET busy-reply-threshold -1
 ",
     );
 }
+
+#[test]
+fn what_scripts_share_stays_as_it_is() {
+    check(
+        r#"
+EVAL "local f,r=pairs(redis) r.call=function() return 'changed' end" 0
+EVAL "return redis.call('ping')" 0
+EVAL "local f,g=pairs(_G) g.extra=1" 0
+EVAL "return rawget(_G,'extra')" 0
+EVAL "local f,s=pairs(string) s.upper=nil" 0
+EVAL "return ('x'):upper()" 0
+EVAL "setmetatable(select(2,pairs(_G)),nil)" 0
+EVAL "return extra" 0
+EVAL "local f,m=pairs(getmetatable('')) m.__add=function() return 42 end" 0
+EVAL "return pcall(function() return 'a'+'b' end)" 0
+EVAL "local n=0 for k,v in pairs(math) do n=n+1 end return n" 0
+EVAL "local f,r=pairs(redis) return {r==redis,type(f(r))}" 0
+EVAL "local f,s,i=ipairs(redis) return s==redis" 0
+"#,
+    );
+}
+
+#[test]
+fn protected_calls_and_coroutines() {
+    check(
+        r#"
+EVAL "return {xpcall(function() error('x') end, function(e) return e..'!' end)}" 0
+EVAL "return {xpcall(function() redis.call('nosuch') end, function(e) return e.err end)}" 0
+EVAL "return {xpcall(function() error('x') end, function() error('y') end)}" 0
+EVAL "local n=0 xpcall(function() error('x') end, function() n=n+1 error('y') end) return n" 0
+EVAL "xpcall(1)" 0
+EVAL "local ok,e=xpcall(function() error('x') end, __redis__err__handler) return {ok,e.err,e.source,e.line}" 0
+EVAL "local c=coroutine.wrap(function(a) while true do a=coroutine.yield(a+1) end end) return {c(1),c(2),c(3)}" 0
+EVAL "coroutine.wrap(function() error('x') end)()" 0
+EVAL "coroutine.wrap(function() redis.call('nosuch') end)()" 0
+EVAL "return {coroutine.resume(coroutine.create(function() return redis.call('ping') end))}" 0
+EVAL "local d,f=0 f=function() d=d+1 return coroutine.wrap(f)() end pcall(f) return d" 0
+EVAL "return {load(function() error('x') end)}" 0
+EVAL "return {collectgarbage(), collectgarbage('step',1e6), collectgarbage('setpause',200)}" 0
+EVAL "local t={1,2,3,4} return {table.remove(t,2),t,table.remove(t),#t}" 0
+EVAL "return {('aB'):upper(),('aB'):lower(),('aB'):reverse()}" 0
+"#,
+    );
+}

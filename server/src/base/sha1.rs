@@ -1,19 +1,38 @@
 //! SHA-1 (FIPS 180-4), for what Redis defines by it: DEBUG DIGEST, and later the names of scripts. Not for security.
 
+use std::convert::Infallible;
+
 /// Length of a digest in bytes.
 pub(crate) const DIGEST_BYTES: usize = 20;
 const BLOCK_BYTES: usize = 64;
 
+/// Bytes of a part of a message, whole blocks.
+const PART_BYTES: usize = 256 * BLOCK_BYTES;
+
 /// The SHA-1 of `message`.
 pub(crate) fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
+    match sha1_in_parts(message, |_| Ok::<_, Infallible>(())) {
+        Ok(digest) => digest,
+        Err(never) => match never {},
+    }
+}
+
+/// The same; before each part, `go_on` is told how many bytes it has.
+///
+/// # Errors
+/// That of `go_on`.
+pub(crate) fn sha1_in_parts<E>(
+    message: &[u8],
+    mut go_on: impl FnMut(usize) -> Result<(), E>,
+) -> Result<[u8; DIGEST_BYTES], E> {
     let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-    let mut blocks = message.chunks_exact(BLOCK_BYTES);
-    for block in &mut blocks {
-        compress(&mut state, block);
+    let (whole, rest) = message.split_at(message.len() - message.len() % BLOCK_BYTES);
+    for part in whole.chunks(PART_BYTES) {
+        go_on(part.len())?;
+        part.chunks_exact(BLOCK_BYTES).for_each(|block| compress(&mut state, block));
     }
     // The remaining bytes, a one bit, zeros, and the length in bits: one block, or two if the length does not fit into
     // the first.
-    let rest = blocks.remainder();
     let mut padded = [0; 2 * BLOCK_BYTES];
     padded[..rest.len()].copy_from_slice(rest);
     padded[rest.len()] = 0x80;
@@ -26,7 +45,7 @@ pub(crate) fn sha1(message: &[u8]) -> [u8; DIGEST_BYTES] {
     for (out, word) in digest.chunks_exact_mut(4).zip(state) {
         out.copy_from_slice(&word.to_be_bytes());
     }
-    digest
+    Ok(digest)
 }
 
 /// The digest in lower-case hexadecimal digits.

@@ -7,7 +7,7 @@ use super::numbers::to_i64;
 use crate::script::lua::{Failure, Frame, Kind};
 
 /// The error for a wrong argument.
-pub(super) fn bad_argument(frame: &Frame<'_>, number: i32, problem: impl AsRef<[u8]>) -> Failure {
+pub(in crate::script) fn bad_argument(frame: &Frame<'_>, number: i32, problem: impl AsRef<[u8]>) -> Failure {
     let (name, is_method) = frame.state.called_as().unwrap_or_else(|| (b"?".to_vec(), false));
     let number = number - i32::from(is_method);
     let (before, after) = match number {

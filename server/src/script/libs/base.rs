@@ -1,11 +1,23 @@
-//! `unpack`. Lua's own computes how many values there are in 32 bits, where it overflows, and a compiler may drop the
-//! check for that: then it writes beyond the stack (CVE-2025-46817).
+//! `unpack` and `collectgarbage`.
+//!
+//! Lua's own `unpack` computes how many values there are in 32 bits, where it overflows, and a compiler may drop the
+//! check for that: then it writes beyond the stack (CVE-2025-46817). Its `collectgarbage` collects all at once, however
+//! long that takes, and lets a script stop the collector for those that come after it.
+
+use mlua_sys as ffi;
 
 use super::arguments::{self, bad_argument};
+use super::work::{self, spend};
 use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns};
 
 /// The functions, by name.
-pub(super) const FUNCTIONS: &[(&[u8], HostFn)] = &[(b"unpack", unpack)];
+pub(super) const FUNCTIONS: &[(&[u8], HostFn)] = &[(b"unpack", unpack), (b"collectgarbage", collectgarbage)];
+
+/// Lua's own settings of the collector.
+const PAUSE: f64 = 200.0;
+const STEP_MULTIPLIER: f64 = 200.0;
+/// What a step of the collector counts.
+const COLLECTOR_STEPS: u32 = work::STEPS / 4;
 
 fn unpack(frame: &Frame<'_>) -> Returns {
     let state = frame.state;
@@ -26,6 +38,43 @@ fn unpack(frame: &Frame<'_>) -> Returns {
         state.element(1, number as usize);
     }
     Ok(count)
+}
+
+fn collectgarbage(frame: &Frame<'_>) -> Returns {
+    let state = frame.state;
+    let option = if arguments::is_absent(frame, 1) { b"collect" } else { arguments::c_string(frame, 1)? };
+    let size = arguments::integer_or(frame, 2, 0)? as i32;
+    match option {
+        b"collect" => {
+            work::collect(frame)?;
+            state.push_number(0.0);
+        }
+        // SAFETY: the state lives; nothing is changed.
+        b"count" => state.push_number(unsafe {
+            let bytes = ffi::lua_gc(state.raw(), ffi::LUA_GCCOUNTB, 0);
+            f64::from(ffi::lua_gc(state.raw(), ffi::LUA_GCCOUNT, 0)) + f64::from(bytes) / 1024.0
+        }),
+        b"step" => {
+            let mut has_ended = state.collect_some();
+            for _ in 0..size.max(0) / 64 {
+                spend(frame, COLLECTOR_STEPS)?;
+                if has_ended {
+                    break;
+                }
+                has_ended = state.collect_some();
+            }
+            state.push_bool(has_ended);
+        }
+        // The collector belongs to all scripts.
+        b"stop" | b"restart" => state.push_number(0.0),
+        b"setpause" => state.push_number(PAUSE),
+        b"setstepmul" => state.push_number(STEP_MULTIPLIER),
+        other => {
+            let problem = [b"invalid option '", other, b"'"].concat();
+            return Err(bad_argument(frame, 1, problem));
+        }
+    }
+    Ok(1)
 }
 
 fn too_many() -> Failure {

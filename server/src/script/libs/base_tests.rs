@@ -1,6 +1,6 @@
-//! `unpack` against what Redis replies: 8.0.6, since 7.0.15 has the overflow.
+//! `unpack` against what Redis replies: 8.0.6, since 7.0.15 has the overflow; `collectgarbage` against 7.0.15.
 
-use crate::script::libs::testing::{check, check_stops};
+use crate::script::libs::testing::{check, check_pauses, check_stops};
 
 #[test]
 fn an_element_that_is_put_far_below_the_others_can_be_stopped() {
@@ -46,4 +46,51 @@ fn wrong_arguments_are_named() {
             r#"false "user_script:17: bad argument #3 to 'unpack' (number expected, got string)""#,
         ),
     ]);
+}
+
+#[test]
+fn garbage_is_collected_as_in_lua() {
+    check(&[
+        ("collectgarbage()", "true 0"),
+        (r#"collectgarbage("collect")"#, "true 0"),
+        (r#"collectgarbage("stop"), collectgarbage("restart")"#, "true 0 0"),
+        (r#"collectgarbage("setpause", 200), collectgarbage("setstepmul", 200)"#, "true 200 200"),
+        (r#"type(collectgarbage("count")), collectgarbage("step", 1e6)"#, r#"true "number" true"#),
+        (
+            r#"collectgarbage("x")"#,
+            r#"false "user_script:17: bad argument #1 to 'collectgarbage' (invalid option 'x')""#,
+        ),
+        (
+            "collectgarbage({})",
+            r#"false "user_script:17: bad argument #1 to 'collectgarbage' (string expected, got table)""#,
+        ),
+        (
+            r#"collectgarbage("step", "x")"#,
+            r#"false "user_script:17: bad argument #2 to 'collectgarbage' (number expected, got string)""#,
+        ),
+        (
+            r#"(function() local t = setmetatable({}, {__mode = "k"}) for i = 1, 9 do t[{}] = i end collectgarbage() return next(t) end)()"#,
+            "true nil",
+        ),
+    ]);
+}
+
+#[test]
+fn a_collection_of_garbage_pauses_and_can_be_stopped() {
+    let heap = "local t = {} for i = 1, 2e5 do t[i] = {} end ";
+    check_stops(&[&format!("{heap} while true do collectgarbage() end")]);
+    check_pauses(&[
+        (&format!("{heap} collectgarbage()"), 120),
+        (&format!("{heap} for i = 1, 20 do collectgarbage('step', 1e6) end"), 120),
+    ]);
+}
+
+/// The collector belongs to the machine.
+#[test]
+fn a_script_cannot_stop_the_collector_for_those_after_it() {
+    check_pauses(&[(
+        "collectgarbage('stop') collectgarbage('setpause', 1e6) local t for i = 1, 3e6 do t = {i} end \
+         assert(collectgarbage('count') < 8192)",
+        1,
+    )]);
 }

@@ -13,23 +13,26 @@ mod msgpack;
 mod numbers;
 mod string;
 mod structs;
+mod table;
 #[cfg(test)]
 #[path = "testing_tests.rs"]
-mod testing;
+pub(super) mod testing;
 mod work;
 
 use std::borrow::Cow;
 
-pub(super) use work::{STEPS, spend};
+pub(super) use arguments::bad_argument as bad_argument_here;
+pub(super) use work::{STEPS, collect, spend, spend_bytes};
 
 use super::lua::{Failure, Frame, HostFn, Kind, State};
 
 /// Hands every function of the libraries to `add`, with its library and name, and adds what is no function.
 pub(super) fn add_to(frame: &Frame<'_>, globals: i32, add: &mut dyn FnMut(HostFn, (&[u8], &[u8]))) {
-    let libraries: [(&[u8], &[(&[u8], HostFn)]); 6] = [
+    let libraries: [(&[u8], &[(&[u8], HostFn)]); 7] = [
         (b"", base::FUNCTIONS),
         (b"math", math::FUNCTIONS),
         (b"string", string::FUNCTIONS),
+        (b"table", table::FUNCTIONS),
         (b"bit", bits::FUNCTIONS),
         (b"struct", structs::FUNCTIONS),
         (b"cmsgpack", msgpack::FUNCTIONS),

@@ -8,7 +8,7 @@ use crate::script::machine::{Vm, VmOptions};
 use crate::script::source::Script;
 
 /// Memory of the machines, bytes.
-pub(super) const MEMORY: usize = 64 << 20;
+pub(in crate::script) const MEMORY: usize = 64 << 20;
 
 /// Shows values: texts with escapes, tables with their fields in the order of Lua.
 const SHOW: &str = r##"
@@ -30,7 +30,7 @@ end
 "##;
 
 /// Runs a script, which is stopped when it was asked to pause so often. Returns its reply, and how often it was.
-pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
+pub(in crate::script) fn run(source: &str, most_pauses: usize) -> (String, usize) {
     let options = VmOptions { memory_limit: MEMORY, version: "7.2.4".to_owned(), ..VmOptions::default() };
     let mut vm = Vm::new(&options).expect("there is memory");
     let script = Script::new(source.as_bytes()).expect("its first line is right");
@@ -43,7 +43,7 @@ pub(super) fn run(source: &str, most_pauses: usize) -> (String, usize) {
 }
 
 /// What an expression is, after `true`, or the error that it ends with, after `false`.
-pub(super) fn show(expression: &str) -> String {
+pub(in crate::script) fn show(expression: &str) -> String {
     let source = format!("{SHOW}return all(pcall(function() return {expression} end))");
     let (reply, _) = run(&source, usize::MAX);
     let text = reply.split_once("\r\n").map_or(reply.as_str(), |(_, text)| text);
@@ -51,14 +51,14 @@ pub(super) fn show(expression: &str) -> String {
 }
 
 /// Compares expressions with what Redis 7.0.15 makes of them.
-pub(super) fn check(cases: &[(&str, &str)]) {
+pub(in crate::script) fn check(cases: &[(&str, &str)]) {
     for (expression, wanted) in cases {
         assert_eq!(show(expression), *wanted, "{expression}");
     }
 }
 
 /// Sees to it that a script can be stopped while it is in one call of a library, and pauses often until then.
-pub(super) fn check_stops(sources: &[&str]) {
+pub(in crate::script) fn check_stops(sources: &[&str]) {
     for source in sources {
         let (reply, _) = run(source, 20);
         assert!(reply.starts_with("-ERR killed"), "{source}: {reply:.200}");
@@ -66,9 +66,18 @@ pub(super) fn check_stops(sources: &[&str]) {
 }
 
 /// Sees to it that a script does not get the memory that it wants.
-pub(super) fn check_memory(sources: &[&str]) {
+pub(in crate::script) fn check_memory(sources: &[&str]) {
     for source in sources {
         let (reply, _) = run(source, usize::MAX);
         assert!(reply.contains("not enough memory"), "{source}: {reply:.200}");
+    }
+}
+
+/// Sees to it that a script pauses at least so often, since its instructions take long.
+pub(in crate::script) fn check_pauses(cases: &[(&str, usize)]) {
+    for (source, wanted) in cases {
+        let (reply, pauses) = run(source, usize::MAX);
+        assert!(!reply.starts_with('-'), "{source}: {reply:.200}");
+        assert!(pauses >= *wanted, "{source}: {pauses}");
     }
 }

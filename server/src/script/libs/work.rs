@@ -32,8 +32,23 @@ pub(in crate::script) fn spend(frame: &Frame<'_>, steps: u32) -> Result<(), Fail
 /// # Errors
 /// The script has to end.
 #[inline]
-pub(super) fn spend_bytes(frame: &Frame<'_>, bytes: usize) -> Result<(), Failure> {
+pub(in crate::script) fn spend_bytes(frame: &Frame<'_>, bytes: usize) -> Result<(), Failure> {
     spend(frame, (bytes / BYTES_PER_STEP + 1).min(u32::MAX as usize) as u32)
+}
+
+/// Collects all garbage, and pauses in between.
+///
+/// # Errors
+/// The script has to end.
+pub(in crate::script) fn collect(frame: &Frame<'_>) -> Result<(), Failure> {
+    // The cycle that goes on has taken some for reachable that is not any more, so there is a whole one after it.
+    for _ in 0..2 {
+        while !frame.state.collect_some() {
+            frame.shared.hand_over(Turn::Paused);
+            check_end(frame)?;
+        }
+    }
+    Ok(())
 }
 
 #[cold]
@@ -47,13 +62,13 @@ fn pause(frame: &Frame<'_>) -> Result<(), Failure> {
 /// Sees to it that there is room for so many bytes more.
 ///
 /// # Errors
-/// There is not, even without what is garbage.
+/// There is not, even without what is garbage, or the script has to end.
 pub(super) fn ensure_room(frame: &Frame<'_>, bytes: usize) -> Result<(), Failure> {
     let memory = &frame.shared.memory;
     if memory.has_room_for(bytes) {
         return Ok(());
     }
-    frame.state.collect();
+    collect(frame)?;
     if memory.has_room_for(bytes) { Ok(()) } else { Err(not_enough_memory()) }
 }
 

@@ -54,6 +54,19 @@ impl Frame<'_> {
         if status == ffi::LUA_OK { Ok(()) } else { Err(Failure::Raised) }
     }
 
+    /// Calls a function without arguments that is on top. Its results take its place. The value with this index is the
+    /// function that is called with an error, and what it returns is what is raised.
+    ///
+    /// # Errors
+    /// As above.
+    pub(in crate::script) fn call_handled(&self, handler: i32) -> Result<(), Failure> {
+        let host = self.shared.memory.begin_call();
+        // SAFETY: as above.
+        let status = unsafe { ffi::lua_pcall(self.state.raw(), 0, ffi::LUA_MULTRET, handler) };
+        self.shared.memory.end_call(host);
+        if status == ffi::LUA_OK { Ok(()) } else { Err(Failure::Raised) }
+    }
+
     /// The index of one of the function's own upvalues.
     pub(in crate::script) fn upvalue(number: i32) -> i32 {
         ffi::lua_upvalueindex(OWN + number)

@@ -121,5 +121,11 @@ impl Shared {
         // SAFETY: set when the script's stack began; it lives as long as that does, and Lua runs nowhere else.
         let yielder = unsafe { &*self.yielder.get() };
         yielder.suspend(turn);
+        self.memory.rest();
+    }
+
+    /// Whether the script has to end.
+    pub(in crate::script) fn is_stopped(&self) -> bool {
+        self.stop.borrow().is_some()
     }
 }

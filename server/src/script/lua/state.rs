@@ -273,6 +273,33 @@ impl State {
         unsafe { ffi::lua_setmetatable(self.0, at) };
     }
 
+    /// Whether the value is a function that is not written in Lua.
+    pub(in crate::script) fn is_c_function(self, at: i32) -> bool {
+        // SAFETY: as above.
+        unsafe { ffi::lua_iscfunction(self.0, at) != 0 }
+    }
+
+    /// The coroutine, if the value is one.
+    pub(in crate::script) fn thread(self, at: i32) -> Option<Self> {
+        // SAFETY: as above.
+        let thread = unsafe { ffi::lua_tothread(self.0, at) };
+        (!thread.is_null()).then_some(Self(thread))
+    }
+
+    /// Pushes a new coroutine. It lives as long as the value does.
+    pub(in crate::script) fn push_thread(self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { ffi::lua_newthread(self.0) })
+    }
+
+    /// Moves the topmost values to another coroutine, which has room for them.
+    pub(in crate::script) fn move_to(self, other: Self, count: i32) {
+        if self.0 != other.0 {
+            // SAFETY: both belong to the same machine; the values are there.
+            unsafe { ffi::lua_xmove(self.0, other.0, count) }
+        }
+    }
+
     /// Takes the topmost value and keeps it until [`State::unkeep`].
     pub(in crate::script) fn keep(self) -> i32 {
         // SAFETY: there is a value.
@@ -314,6 +341,14 @@ impl State {
     pub(in crate::script) fn collect(self) {
         // SAFETY: as above. Finalizers do not exist: no userdata of this room has one.
         unsafe { ffi::lua_gc(self.0, ffi::LUA_GCCOLLECT, 0) };
+    }
+
+    /// Collects garbage for a while. `true`: a cycle of the collector has ended.
+    pub(in crate::script) fn collect_some(self) -> bool {
+        /// Work of the collector, about, in units of 1024 bytes: it takes some hundredths of a millisecond.
+        const WORK: c_int = 64;
+        // SAFETY: as above.
+        unsafe { ffi::lua_gc(self.0, ffi::LUA_GCSTEP, WORK) != 0 }
     }
 
     /// Where Lua code is: `source:line: `, of the function so many levels up.

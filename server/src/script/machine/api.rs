@@ -6,7 +6,7 @@ use protocol::number;
 
 use crate::base::sha1;
 use crate::script::convert;
-use crate::script::libs::to_text;
+use crate::script::libs::{spend_bytes, to_text};
 use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns, Shared, State, Turn, check_end, push_error_table};
 
 /// The functions that functions of libraries do not have.
@@ -40,6 +40,9 @@ const NUMBERS: &[(&[u8], f64)] = &[
     (b"REPL_REPLICA", 2.0),
     (b"REPL_ALL", 3.0),
 ];
+
+/// Bytes that are copied while one goes into a digest.
+const SHA1_COST: usize = 8;
 
 /// Adds the numbers and the version to the table, which exists. The numbers about propagation are left out unless
 /// `with_repl`.
@@ -145,7 +148,8 @@ fn sha1hex(frame: &Frame<'_>) -> Returns {
     if frame.state.top() != 1 {
         return Err(Failure::Redis(b"ERR wrong number of arguments".to_vec()));
     }
-    let digest = sha1::sha1(&to_text(frame.state, 1));
+    let text = frame.state.bytes(1).map_or_else(|| to_text(frame.state, 1), Into::into);
+    let digest = sha1::sha1_in_parts(&text, |bytes| spend_bytes(frame, bytes.saturating_mul(SHA1_COST)))?;
     frame.state.push_bytes(sha1::to_hex(&digest).as_bytes());
     Ok(1)
 }

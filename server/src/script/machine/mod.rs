@@ -2,6 +2,7 @@
 
 mod api;
 mod functions;
+mod protected;
 mod register;
 mod sandbox;
 mod vm;
@@ -13,6 +14,9 @@ pub(crate) use vm::{Vm, VmKind, VmOptions};
 /// What errors call a script's text.
 const CHUNK_NAME: &CStr = c"@user_script";
 
+#[cfg(test)]
+#[path = "sandbox_tests.rs"]
+mod sandbox_tests;
 #[cfg(test)]
 #[path = "vm_tests.rs"]
 mod tests;

@@ -13,9 +13,9 @@ use std::ffi::{CStr, c_int};
 use mlua_sys as ffi;
 use protocol::resp::Args;
 
-use super::{CHUNK_NAME, VmKind, api, register};
+use super::{CHUNK_NAME, VmKind, api, protected, register};
 use crate::script::libs;
-use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns, Shared, State, push_function};
+use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns, Shared, State, check_end, push_function};
 
 const READ_ONLY: &[u8] = b"Attempt to modify a readonly table";
 
@@ -73,6 +73,9 @@ impl Sandbox {
         libs::add_to(&Frame { state, shared }, globals, &mut |function, name| {
             add(state, shared, globals, name.0, name.1, function);
         });
+        for (library, name, function) in protected::FUNCTIONS {
+            add(state, shared, globals, library, name, *function);
+        }
         guard_functions(state, shared, globals, real_of);
         for name in LIBRARIES {
             state.field(globals, name);
@@ -93,6 +96,11 @@ impl Sandbox {
             state.set_field(globals, b"__redis__err__handler");
         }
         state.insert(ERROR_HANDLER);
+        // Lua makes these where it cannot tell that there is no memory for them.
+        for text in [protected::ERROR_IN_HANDLER, protected::TOO_MANY_CALLS] {
+            state.push_bytes(text);
+            state.keep();
+        }
         state.push_value(globals + 1);
         state.insert(GLOBALS);
         state.set_top(GLOBALS);
@@ -178,14 +186,13 @@ pub(super) fn add(state: State, shared: &Shared, globals: i32, library: &[u8], n
 
 /// Replaces the functions that could look behind a stand-in, or change one.
 fn guard_functions(state: State, shared: &Shared, globals: i32, real_of: i32) {
-    let guards: [(&[u8], &[u8], HostFn); 9] = [
+    let guards: [(&[u8], &[u8], HostFn); 8] = [
         (b"rawset", b"rawset", rawset),
         (b"rawget", b"rawget", rawget),
         (b"pairs", b"next", pairs),
         (b"next", b"next", next),
         (b"getmetatable", b"getmetatable", getmetatable),
         (b"setmetatable", b"setmetatable", setmetatable),
-        (b"pcall", b"pcall", pcall),
         (b"loadstring", b"loadstring", loadstring),
         (b"load", b"load", load),
     ];
@@ -391,18 +398,19 @@ fn next(frame: &Frame<'_>) -> Returns {
     frame.original(OTHER)
 }
 
-/// Lua's own `next` for an ordinary table, which is faster than ours.
+/// Lua's own `next` for an ordinary table, which is faster than ours. What a stand-in stands for is not handed out: it
+/// is walked through by a function that looks through the stand-in.
 fn pairs(frame: &Frame<'_>) -> Returns {
     let state = frame.state;
     check_table(frame, 1, "pairs")?;
     state.set_top(1);
-    if push_real(frame) {
-        state.insert(1);
-        state.set_top(1);
-    } else {
-        state.pop(1);
+    let stands_in = push_real(frame);
+    state.pop(1);
+    state.push_value(Frame::upvalue(if stands_in { REAL_OF } else { OTHER }));
+    if stands_in {
+        state.push_value(Frame::upvalue(OTHER));
+        frame.push_function(next, 2);
     }
-    state.push_value(Frame::upvalue(OTHER));
     state.insert(1);
     state.push_nil();
     Ok(3)
@@ -454,34 +462,6 @@ fn setmetatable(frame: &Frame<'_>) -> Returns {
     Ok(1)
 }
 
-/// Redis's: an error table is returned as its message.
-fn pcall(frame: &Frame<'_>) -> Returns {
-    let state = frame.state;
-    if state.kind(1) == Kind::None {
-        return Err(libs::bad_argument(1, "pcall", "value expected"));
-    }
-    // Before the call, since its results may leave no room.
-    state.push_bool(true);
-    state.insert(1);
-    match frame.call(state.top() - 2, ffi::LUA_MULTRET) {
-        Ok(()) => {}
-        Err(_) => {
-            if state.kind(-1) == Kind::Table {
-                state.field(-1, b"err");
-                if matches!(state.kind(-1), Kind::String | Kind::Number) {
-                    state.insert(-2);
-                    state.pop(1);
-                }
-                // Otherwise what is no message is returned, too.
-            }
-            state.push_bool(false);
-            state.insert(1);
-            state.remove(2);
-        }
-    }
-    Ok(state.top())
-}
-
 fn loadstring(frame: &Frame<'_>) -> Returns {
     let Some(text) = frame.state.bytes(1) else {
         let got = libs::type_name(frame.state, 1);
@@ -525,12 +505,24 @@ fn load(frame: &Frame<'_>) -> Returns {
     let mut text = Vec::new();
     loop {
         state.push_value(1);
-        frame.call(0, 1)?;
+        if frame.call(0, 1).is_err() {
+            check_end(frame)?;
+            state.push_nil();
+            state.insert(-2);
+            return Ok(2);
+        }
         match state.bytes(-1) {
             Some(piece) if !piece.is_empty() => text.extend_from_slice(piece),
             Some(_) => break,
             None if state.kind(-1) == Kind::Nil => break,
-            None => return Err(Failure::Plain(b"reader function must return a string".to_vec())),
+            None => {
+                state.push_nil();
+                state.push_where(1);
+                let place = state.bytes(-1).unwrap_or_default();
+                state.push_bytes(&[place, b"reader function must return a string"].concat());
+                state.remove(-2);
+                return Ok(2);
+            }
         }
         state.pop(1);
         if !frame.shared.memory.has_room_for(text.len()) {

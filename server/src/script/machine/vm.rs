@@ -5,7 +5,6 @@
 //! script gets another.
 
 use std::collections::HashMap;
-use std::ffi::c_int;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,8 +26,6 @@ use crate::script::words::Words;
 /// Address space of a script's stack; memory is taken as it is used. Lua nests at most 200 calls into its own library,
 /// some of which have buffers of 8 KiB.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
-/// How many instructions of Lua run before a script is asked to pause.
-const INSTRUCTIONS: c_int = 10_000;
 /// Compiled functions that are kept; then all are forgotten.
 const COMPILED: usize = 1000;
 
@@ -290,7 +287,8 @@ fn run_protected(state: State, shared: &Shared) {
     let arguments = state.top() - sandbox::BOTTOM - 1;
     // SAFETY: error handler, function and arguments are on the stack; the hook has the type that Lua calls.
     let status = unsafe {
-        ffi::lua_sethook(state.raw(), Some(on_count), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
+        ffi::lua_sethook(state.raw(), Some(on_count), ffi::LUA_MASKCOUNT, shared.memory.instructions());
+        shared.memory.run(state.raw());
         ffi::lua_pcall(state.raw(), arguments, 1, sandbox::ERROR_HANDLER)
     };
     shared.failed.set(status != ffi::LUA_OK);
@@ -302,16 +300,14 @@ unsafe extern "C-unwind" fn on_count(raw: *mut ffi::lua_State, _event: *mut ffi:
     let (state, shared) = unsafe { (State::of(raw), Shared::of_state(raw)) };
     shared.memory.enter_host();
     shared.hand_over(Turn::Paused);
-    let failure = end_of_script(state, shared);
+    let failure = end_of_script(&Frame { state, shared });
     let failed = failure.is_some();
-    if failed {
-        // Every further instruction ends the script again, so that no protected call of its own can go on.
-        // SAFETY: as above.
-        unsafe { ffi::lua_sethook(raw, Some(on_count), ffi::LUA_MASKCOUNT, 1) };
-    }
     if let Some(text) = failure {
         push_error_table(state, &text);
+        // Nothing can catch that (`super::protected`).
+        *shared.stop.borrow_mut() = Some(text);
     }
+    shared.memory.watch(raw);
     shared.memory.leave_host();
     if failed {
         // SAFETY: the error is on top, and nothing of this frame needs to be dropped.
@@ -320,15 +316,12 @@ unsafe extern "C-unwind" fn on_count(raw: *mut ffi::lua_State, _event: *mut ffi:
 }
 
 /// Why the script has to end now.
-fn end_of_script(state: State, shared: &Shared) -> Option<Vec<u8>> {
-    if let Some(text) = &*shared.stop.borrow() {
-        return Some(text.clone());
+fn end_of_script(frame: &Frame<'_>) -> Option<Vec<u8>> {
+    let shared = frame.shared;
+    // The script may be told to end meanwhile, too.
+    if shared.memory.is_exceeded() && !shared.is_stopped() && libs::collect(frame).is_ok() && shared.memory.is_used_up()
+    {
+        return Some(b"ERR not enough memory".to_vec());
     }
-    if shared.memory.is_exceeded() {
-        state.collect();
-        if shared.memory.is_used_up() {
-            return Some(b"ERR not enough memory".to_vec());
-        }
-    }
-    None
+    shared.stop.borrow().clone()
 }

@@ -1,4 +1,4 @@
-//! `string`: the functions with patterns, and `rep`; the others are Lua's own.
+//! `string`: the functions with patterns, and those that make one text of another; the others are Lua's own.
 //!
 //! In C these run for as long as the pattern wants, which may be longer than anyone lives, and Lua's hook that ends a
 //! script cannot reach them. Results and errors are those of Lua 5.1.
@@ -14,8 +14,16 @@ use super::work::{Output, ensure_room, not_enough_memory, spend, spend_bytes};
 use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns};
 
 /// The functions, by name.
-pub(super) const FUNCTIONS: &[(&[u8], HostFn)] =
-    &[(b"find", find), (b"match", match_pattern), (b"gmatch", gmatch), (b"gsub", gsub), (b"rep", rep)];
+pub(super) const FUNCTIONS: &[(&[u8], HostFn)] = &[
+    (b"find", find),
+    (b"match", match_pattern),
+    (b"gmatch", gmatch),
+    (b"gsub", gsub),
+    (b"rep", rep),
+    (b"upper", upper),
+    (b"lower", lower),
+    (b"reverse", reverse),
+];
 
 /// Bytes that mean something in a pattern.
 const SPECIALS: &[u8] = b"^$*+?.([%-";
@@ -316,6 +324,40 @@ fn rep(frame: &Frame<'_>) -> Returns {
             out.extend_from_within(..more);
         }
         spend_bytes(frame, more)?;
+    }
+    frame.state.push_bytes(&out);
+    Ok(1)
+}
+
+fn upper(frame: &Frame<'_>) -> Returns {
+    map(frame, false, |byte| byte.to_ascii_uppercase())
+}
+
+fn lower(frame: &Frame<'_>) -> Returns {
+    map(frame, false, |byte| byte.to_ascii_lowercase())
+}
+
+fn reverse(frame: &Frame<'_>) -> Returns {
+    map(frame, true, |byte| byte)
+}
+
+/// Makes a text of the bytes of another, in their order or the other way round.
+#[inline]
+fn map(frame: &Frame<'_>, is_reversed: bool, byte: impl Fn(u8) -> u8) -> Returns {
+    let text = arguments::bytes(frame, 1)?;
+    ensure_room(frame, 2 * text.len())?;
+    let mut out = Vec::new();
+    out.try_reserve_exact(text.len()).map_err(|_| not_enough_memory())?;
+    if is_reversed {
+        for part in text.rchunks(STRETCH) {
+            spend_bytes(frame, part.len())?;
+            out.extend(part.iter().rev());
+        }
+    } else {
+        for part in text.chunks(STRETCH) {
+            spend_bytes(frame, part.len())?;
+            out.extend(part.iter().map(|it| byte(*it)));
+        }
     }
     frame.state.push_bytes(&out);
     Ok(1)

@@ -1,6 +1,6 @@
 //! Patterns against what Redis 7.0.15 makes of them.
 
-use crate::script::libs::testing::{check, check_memory, check_stops, run};
+use crate::script::libs::testing::{check, check_memory, check_pauses, check_stops, run};
 
 #[test]
 fn what_takes_long_can_be_stopped() {
@@ -274,4 +274,32 @@ fn texts_are_repeated() {
         ),
         (r#"#string.rep("abc", 1e5 + 1)"#, "true 300003"),
     ]);
+}
+
+#[test]
+fn texts_are_made_of_texts() {
+    check(&[
+        (
+            r#"("x"):upper(), ("aZ\195\164{"):upper(), ("aZ[\200"):lower(), ("abc\0d"):reverse(), (""):reverse()"#,
+            r#"true "X" "AZ\195\164{" "az[\200" "d\000cba" """#,
+        ),
+        ("string.upper(12), string.lower(1e20), string.reverse(-1.5)", r#"true "12" "1e+20" "5.1-""#),
+        ("string.upper()", r#"false "user_script:17: bad argument #1 to 'upper' (string expected, got no value)""#),
+        ("string.upper({})", r#"false "user_script:17: bad argument #1 to 'upper' (string expected, got table)""#),
+        (r#"("x").lower(nil)"#, r#"false "user_script:17: bad argument #1 to 'lower' (string expected, got nil)""#),
+        (
+            "(function() local s = ('ab'):rep(3e5) return s:reverse() == ('ba'):rep(3e5), s:upper() == ('AB'):rep(3e5) end)()",
+            "true true true",
+        ),
+    ]);
+}
+
+/// What is one instruction of Lua takes as long as its texts are.
+#[test]
+fn work_on_long_texts_pauses_and_can_be_stopped() {
+    let texts = "local s, t = ('x'):rep(4e6), ('x'):rep(4e6 - 1) .. 'y' ";
+    for work in ["s:upper()", "s:lower()", "s:reverse()", "local _ = s .. 'a'", "redis.sha1hex(s)", "local _ = s < t"] {
+        check_stops(&[&format!("{texts} while true do {work} end")]);
+        check_pauses(&[(&format!("{texts} for i = 1, 200 do {work} end"), 7)]);
+    }
 }
