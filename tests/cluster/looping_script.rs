@@ -125,13 +125,103 @@ fn a_script_that_is_alone_is_ended_with_its_node() {
         assert_ne!(reply.text(), BUSY, "{line}");
     }
     assert!(looping.reply(secs(5)).expect("it is killed").text().starts_with(KILLED));
+    let log = node.log();
+    assert!(log.contains("Slow script detected: still in execution after "), "{log}");
+    assert!(log.contains("Lua script killed by user with SCRIPT KILL."), "{log}");
+    // One that has written is found, and ended with its client.
     let mut looping = node.client();
+    let id = looping.cmd("CLIENT ID").int();
     looping.send(&["EVAL", "redis.call('set','k',1) while true do end", "0"]).expect("it is sent");
     let mut client = node.client();
+    wait_until("the script to run", secs(20), || client.cmd("GET k").text() == BUSY);
+    assert!(client.cmd("SCRIPT KILL").text().starts_with("UNKILLABLE"));
+    for line in ["SHUTDOWN", "SHUTDOWN SAVE", "WATCH k", "PING"] {
+        assert_eq!(client.cmd(line).text(), BUSY, "{line}");
+    }
+    assert_eq!(client.cmd("RESET").text(), "RESET");
+    assert!(client.cmd("INFO server").text().contains("redis_version"));
+    assert!(client.cmd("CLIENT LIST").text().contains(&format!("id={id} ")));
+    assert_eq!(client.cmd(&format!("CLIENT KILL ID {id}")).int(), 1);
+    looping.expect_close(secs(5));
+    wait_until("the script to end", secs(5), || client.cmd("GET k").text() == "1");
+    let mut looping = node.client();
+    looping.send(&["EVAL", "redis.call('set','k',1) while true do end", "0"]).expect("it is sent");
     wait_until("the script to run", secs(20), || client.cmd("GET k").text() == BUSY);
     client.send(&["SHUTDOWN", "NOSAVE"]).expect("it is sent");
     client.expect_close(secs(20));
     node.wait_end(secs(20));
+}
+
+#[test]
+fn an_orderly_stop_lets_a_script_come_to_its_end_that_has_written() {
+    if slotd_is_stock() {
+        return;
+    }
+    let mut node = NodeSpec::new(Binary::Slotd).with("save", "3600 1").start();
+    let long = "redis.call('set',KEYS[1],1) local t=os.clock() while os.clock()-t<1 do end redis.call('set',KEYS[2],1) \
+                return 'done'";
+    let reading = "local t=os.clock() while os.clock()-t<30 do end";
+    let mut writer = node.client();
+    writer.send(&["EVAL", long, "2", "a", "b"]).expect("it is sent");
+    thread::sleep(Duration::from_millis(300));
+    node.signal("TERM");
+    assert_eq!(writer.reply(secs(10)).expect("it comes to its end").text(), "done");
+    node.wait_end(secs(20));
+    node.restart();
+    let mut client = node.client();
+    assert_eq!((client.cmd("GET a").text(), client.cmd("GET b").text()), ("1".to_owned(), "1".to_owned()));
+    let mut reader = node.client();
+    reader.send(&["EVAL", reading, "0"]).expect("it is sent");
+    thread::sleep(Duration::from_millis(300));
+    node.signal("TERM");
+    // It need not wait for this one.
+    node.wait_end(secs(9));
+}
+
+#[test]
+fn a_script_whose_connection_breaks_comes_to_its_end() {
+    if slotd_is_stock() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let long =
+        "redis.call('set',KEYS[1],1) local t=os.clock() while os.clock()-t<0.5 do end redis.call('set',KEYS[2],1)";
+    let mut writer = node.client();
+    // Unread input makes the system send a reset.
+    writer.send(&["PING"]).expect("it is sent");
+    thread::sleep(Duration::from_millis(100));
+    writer.send(&["EVAL", long, "2", "a", "b"]).expect("it is sent");
+    thread::sleep(Duration::from_millis(100));
+    drop(writer);
+    wait_until("the script to end", secs(20), || node.client().cmd("EXISTS a b").int() == 2);
+}
+
+#[test]
+fn the_reply_of_a_suspended_script_is_as_that_of_any_command() {
+    if slotd_is_stock() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).with("client-output-buffer-limit", "normal 200000 0 0").start();
+    let mut client = node.client();
+    let long = "local t=os.clock() while os.clock()-t<0.1 do end return KEYS[1]";
+    for (mode, before) in [("SKIP", "skipped"), ("OFF", "off")] {
+        client.send(&["CLIENT", "REPLY", mode]).expect("it is sent");
+        client.send(&["EVAL", long, "1", before]).expect("it is sent");
+        client.send(&["CLIENT", "REPLY", "ON"]).expect("it is sent");
+        assert_eq!(client.reply(secs(10)).expect("that of the last").text(), "OK", "{mode}");
+    }
+    let usec: u64 = client
+        .cmd("INFO commandstats")
+        .text()
+        .split("cmdstat_eval:calls=2,usec=")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next()?.parse().ok())
+        .expect("it was called twice");
+    assert!(usec >= 150_000, "{usec}");
+    // What a script reads is not sent, so the limit of what a client may leave unread is not its limit.
+    client.cmd("SETRANGE big 999999 x");
+    let reads = "redis.call('set',KEYS[1],1) local l=#redis.call('get',KEYS[2]) redis.call('set',KEYS[3],l) return l";
+    assert_eq!(client.call(&["EVAL", reads, "3", "m", "big", "n"]).int(), 1_000_000);
 }
 
 /// What each node thinks of all nodes.

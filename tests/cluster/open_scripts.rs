@@ -10,6 +10,7 @@ use integration::client::Client;
 use integration::node::NodeSpec;
 use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::Value;
+use integration::wait::{secs, wait_until};
 
 use crate::databases::{Pair, SLOT};
 
@@ -113,6 +114,38 @@ fn scripts_look_into_their_databases() {
 #[ignore = "needs valkey 9: tests/run flows"]
 fn scripts_of_valkey_look_into_their_databases() {
     databases_are_looked_into(Binary::Later("valkey9"));
+}
+
+fn keys_of_a_command_are_in_one_slot_of_this_node(binary: Binary) {
+    let node = NodeSpec::cluster(binary, 2_000).with("cluster-require-full-coverage", "no").start();
+    let mut client = node.client();
+    client.ok("CLUSTER ADDSLOTSRANGE 0 8191");
+    wait_until("the slots to be served", secs(20), || client.cmd("CLUSTER INFO").text().contains("cluster_state:ok"));
+    for (script, keys, wanted) in [
+        ("return redis.call('MGET', 'bar', '{bar}1', 'b')", &["bar"][..], "elsewhere"),
+        ("#!lua flags=allow-cross-slot-keys\nreturn redis.call('MSET', 'bar', '2', 'b', '3')", &[], "elsewhere"),
+        ("return redis.call('GET', 'foo')", &["bar"], "elsewhere"),
+        ("#!lua\nreturn redis.call('GET', 'foo')", &["bar"], "elsewhere"),
+        ("return redis.call('SPUBLISH', 'foo', 'x')", &[], "elsewhere"),
+        ("return redis.call('SPUBLISH', 'bar', 'x')", &[], "0"),
+        ("redis.call('GET', 'bar') return redis.call('GET', 'b')", &["bar"], "nothing"),
+        ("#!lua\nredis.call('GET', 'bar') return redis.call('GET', 'b')", &["bar"], "ERR"),
+        ("#!lua flags=allow-cross-slot-keys\nredis.call('GET', 'bar') return redis.call('GET', 'b')", &[], "nothing"),
+    ] {
+        expect(&mut client, script, keys, wanted);
+    }
+}
+
+#[test]
+fn keys_of_a_scripts_command_are_in_one_slot_of_this_node() {
+    if !slotd_is_stock() {
+        keys_of_a_command_are_in_one_slot_of_this_node(Binary::Slotd);
+    }
+}
+
+#[test]
+fn keys_of_a_stock_scripts_command_are_in_one_slot_of_this_node() {
+    keys_of_a_command_are_in_one_slot_of_this_node(Binary::Stock);
 }
 
 /// Counts a key up by scripts, wherever it is. Returns how far it has counted.

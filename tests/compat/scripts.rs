@@ -140,6 +140,30 @@ EVAL "return redis.call('lpush','h','x')" 0
 }
 
 #[test]
+fn texts_and_arguments_of_any_bytes() {
+    check(
+        r##"
+EVAL "\xff\xfe" 0
+EVAL "#!\xff\nreturn 1" 0
+EVAL "#!lua \xff\nreturn 1" 0
+EVAL "#!lua flags=\xff\nreturn 1" 0
+EVAL "return {err='a\\0b c'}" 0
+EVAL "return {ok='a\\0b c'}" 0
+EVAL "error('x\\0y')" 0
+EVAL "return redis.error_reply('-\\r\\nERR a\\r\\nb\\r\\n')" 0
+EVAL "return redis.error_reply('\\r\\n')" 0
+EVAL "redis.log('2x','m')" 0
+EVAL "return redis.log('2','m')" 0
+EVAL "return redis.set_repl('a')" 0
+EVAL "return redis.sha1hex(1.5)" 0
+EVAL "return redis.sha1hex(nil)" 0
+EVAL "return redis.sha1hex({})" 0
+EVAL "return redis.acl_check_cmd({})" 0
+"##,
+    );
+}
+
+#[test]
 fn errors_of_scripts() {
     check(
         r#"

@@ -5,6 +5,8 @@
 //! then discards the write when it becomes a replica. slotd must hear from a majority again before it serves a write
 //! after such a pause. The test proves itself against stock Redis, where it must find losses.
 
+use std::time::Duration;
+
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::oracle::slotd_is_stock;
 use integration::resp::key_slot;
@@ -39,6 +41,10 @@ fn a_woken_primary_never_acknowledges_a_write_that_is_then_gone() {
     }
 }
 
+/// Writes, and then takes a second of the processor.
+const LONG: &str = "redis.call('SET',KEYS[1],ARGV[1]) local t=os.clock() while os.clock()-t<1 do end return \
+                    redis.status_reply('OK')";
+
 /// One round; returns the key if its write was acknowledged.
 fn frozen_write(cluster: &Cluster, victim: usize, round: usize) -> Option<String> {
     let mine = cluster.myself(victim);
@@ -49,15 +55,24 @@ fn frozen_write(cluster: &Cluster, victim: usize, round: usize) -> Option<String
     let replicas = cluster.replicas_of(victim);
     let mut client = cluster.connect(victim);
     client.cmd("PING");
-    cluster.nodes[victim].freeze();
     let value = format!("value-{round}");
     let script = "return redis.call('SET',KEYS[1],ARGV[1])";
-    let write = match round % 3 {
+    let write = match round % 4 {
         0 => vec!["SET", &key, &value],
         1 => vec!["EVAL", script, "1", &key, &value],
-        _ => vec!["FCALL", "put", "1", &key, &value],
+        2 => vec!["FCALL", "put", "1", &key, &value],
+        // This one is in its midst, and has written, when the node is frozen.
+        _ => vec!["EVAL", LONG, "1", &key, &value],
     };
+    let is_begun = write[1] == LONG;
+    if !is_begun {
+        cluster.nodes[victim].freeze();
+    }
     client.send(&write).expect("the socket's buffer takes it");
+    if is_begun {
+        std::thread::sleep(Duration::from_millis(200));
+        cluster.nodes[victim].freeze();
+    }
     let promoted = cluster.wait_promotion(&replicas, secs(40));
     cluster.nodes[victim].thaw();
     // MOVED, CLUSTERDOWN, READONLY or a closed connection are all correct answers.

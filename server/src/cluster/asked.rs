@@ -72,7 +72,7 @@ impl Cluster {
 
 impl Router for Cluster {
     fn route(&self, ask: &RouteAsk) -> Route {
-        let lease_held = !ask.write || self.bus_now() < self.serve_until.load(Ordering::Acquire);
+        let lease_held = !(ask.write || ask.may_write) || self.bus_now() < self.serve_until.load(Ordering::Acquire);
         route(&self.view.load(), ask, &self.policy.load(), lease_held)
     }
 

@@ -46,7 +46,8 @@ pub(crate) fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_hel
     }
     let mine = view.owns(ask.slot);
     if mine {
-        if ask.write && !lease_held {
+        // In a cluster that is down, such a script may read if reads are allowed.
+        if (ask.write || ask.may_write && view.ok) && !lease_held {
             return Route::Refuse(error::CLUSTER_DOWN);
         }
         return match view.migrating_to(ask.slot) {

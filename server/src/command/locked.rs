@@ -61,9 +61,10 @@ impl LockPlan {
         self.0.len() > Self::FEW
     }
 
-    /// Whether every slot of `other` is in this plan. Both are few, or were [prepared](LockPlan::prepare).
-    pub(crate) fn covers(&self, other: &LockPlan) -> bool {
-        other.0.iter().all(|place| self.0.binary_search(place).is_ok())
+    /// Whether a slot is in this plan, whose slots are few, or were [prepared](LockPlan::prepare).
+    #[inline]
+    pub(crate) fn has(&self, db: usize, slot: SlotId) -> bool {
+        self.0.binary_search(&place(db, slot)).is_ok()
     }
 
     /// Brings the places into order.

@@ -8,7 +8,7 @@
 //! On the path of most commands a call is passed by value: it stays in registers as long as nothing takes its address.
 
 use protocol::resp::Args;
-use protocol::slot::key_slot;
+use protocol::slot::{SlotId, key_slot};
 use smallvec::SmallVec;
 
 use super::Engine;
@@ -92,11 +92,23 @@ impl Engine {
 
     /// Notes which slots a call needs.
     pub(super) fn plan_locks(&self, call: &Call<'_>, db: usize, plan: &mut LockPlan) {
+        self.each_slot(call, db, |db, slot| plan.add(db, slot));
+    }
+
+    /// Whether a plan has all slots that a call needs.
+    pub(super) fn is_planned(&self, call: &Call<'_>, db: usize, plan: &LockPlan) -> bool {
+        let mut has_all = true;
+        self.each_slot(call, db, |db, slot| has_all &= plan.has(db, slot));
+        has_all
+    }
+
+    #[inline(always)]
+    fn each_slot(&self, call: &Call<'_>, db: usize, mut f: impl FnMut(usize, SlotId)) {
         let other = self.other_db(call.command, call.args);
         for known in call.keys {
-            plan.add(db, known.slot);
+            f(db, known.slot);
             if let Some(other) = other {
-                plan.add(other, known.slot);
+                f(other, known.slot);
             }
         }
     }

@@ -183,20 +183,28 @@ impl Engine {
         let command = call.command;
         let mut asked = RouteAsk {
             slot: SlotId::FIRST,
-            write: command.flags.has(Flags::WRITE)
-                || command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_says_it_writes(command, call.args),
+            write: command.flags.has(Flags::WRITE),
+            may_write: false,
             readonly: session.readonly,
             asking: session.asking || command.flags.has(Flags::ASKING),
             channel: false,
             migrate: command.traits.has(Traits::MOVES_KEYS),
         };
+        let ask_script = |asked: &mut RouteAsk, command: &Command, args: Args<'_>| {
+            if command.traits.has(Traits::RUNS_A_SCRIPT) {
+                let (says, may) = self.script_writes(command, args);
+                (asked.write, asked.may_write) = (asked.write | says, asked.may_write | may);
+            }
+        };
         let mut slot = None;
+        ask_script(&mut asked, command, call.args);
         if command.traits.has(Traits::RUNS_THE_QUEUE) {
             let Some(multi) = &session.multi else { return Ok(None) };
             for queued in &multi.queue {
                 let command = self.registry.by_index(queued.command);
                 let spec = command.spec;
-                asked.write |= spec.is_write() || self.script_says_it_writes(command, queued.args.view());
+                asked.write |= spec.is_write();
+                ask_script(&mut asked, command, queued.args.view());
                 for key in &queued.keys {
                     one_slot(&mut slot, key.slot).map_err(|first| cross_slot(&*router, asked, first))?;
                     asked.channel |= key.is_channel && spec.flags.has(Flags::PUBSUB);

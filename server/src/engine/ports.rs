@@ -6,11 +6,13 @@ use protocol::slot::SlotId;
 use crate::command::CmdError;
 
 /// A question to the cluster: may this node serve this slot for this command?
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RouteAsk {
     pub slot: SlotId,
     /// The command (or any command of the transaction) writes.
     pub write: bool,
+    /// It is a script that does not say whether it writes.
+    pub may_write: bool,
     /// The client sent READONLY.
     pub readonly: bool,
     /// The client sent ASKING, or the command implies it.

@@ -33,7 +33,7 @@ impl Alone {
         };
         let script = match Script::new(source) {
             Ok(script) => script,
-            Err(problem) => return error(problem.as_bytes()),
+            Err(problem) => return error(&problem),
         };
         if let Err(problem) = self.vm.begin(&script, Args::new(b"", &[]), OwnedArgs::from_slices(args).view()) {
             return error(&problem);

@@ -228,10 +228,10 @@ impl Writer<'_, '_> {
     fn write_table(&mut self) {
         let state = self.state;
         if let Some(text) = self.text_field(b"err") {
-            return self.reply.error(one_line(text));
+            return self.reply.error(one_line(printed(text)));
         }
         if let Some(text) = self.text_field(b"ok") {
-            return self.reply.simple(one_line(text));
+            return self.reply.simple(one_line(printed(text)));
         }
         if let Some(number) = self.field(b"double", |state| state.number(-1)) {
             return self.reply.double(number);
@@ -324,6 +324,12 @@ fn to_integer(number: f64) -> i64 {
     if number.is_nan() || number >= 9_223_372_036_854_775_808.0 { i64::MIN } else { number as i64 }
 }
 
+/// A text as Redis prints it: as a C string.
+fn printed(mut text: Vec<u8>) -> Vec<u8> {
+    text.truncate(text.iter().position(|byte| *byte == 0).unwrap_or(text.len()));
+    text
+}
+
 fn one_line(mut text: Vec<u8>) -> Vec<u8> {
     text.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
     text
@@ -341,7 +347,7 @@ pub(super) fn write_failure(frame: Frame<'_>, name: &str, reply: &mut Reply<'_>)
     let message = match state.kind(-1) {
         Kind::String => [b"ERR ", state.bytes(-1).unwrap_or_default()].concat(),
         Kind::Table => {
-            let message = text(b"err").unwrap_or_else(|| b"ERR unknown error".to_vec());
+            let message = text(b"err").map_or_else(|| b"ERR unknown error".to_vec(), printed);
             match (text(b"source"), text(b"line")) {
                 (Some(source), Some(line)) => {
                     [&message, b" script: ".as_slice(), name.as_bytes(), b", on ", &source, b":", &line, b"."].concat()

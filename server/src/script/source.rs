@@ -162,7 +162,7 @@ impl Script {
     ///
     /// # Errors
     /// Its first line is wrong: Redis's text.
-    pub(crate) fn new(source: &[u8]) -> Result<Self, String> {
+    pub(crate) fn new(source: &[u8]) -> Result<Self, Vec<u8>> {
         let sha = sha1::sha1(source);
         let (flags, body) = parse_first_line(source)?;
         let name = sha1::to_hex(&sha);
@@ -205,26 +205,27 @@ impl Script {
 }
 
 /// Redis: `evalExtractShebangFlags`.
-fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), String> {
+fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), Vec<u8>> {
     if !source.starts_with(b"#!") {
         return Ok((ScriptFlags::COMPATIBLE, 0));
     }
     let Some(end) = source.iter().position(|byte| *byte == b'\n') else {
-        return Err("Invalid script shebang".to_owned());
+        return Err(b"Invalid script shebang".to_vec());
     };
-    let line = String::from_utf8_lossy(&source[..end]).into_owned();
-    let mut words = line.split_ascii_whitespace();
+    let quoting = |text: &str, word: &[u8]| [text.as_bytes(), word].concat();
+    let mut words = source[..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let engine = words.next().unwrap_or_default();
-    if engine != "#!lua" {
-        return Err(format!("Unexpected engine in script shebang: {engine}"));
+    if engine != b"#!lua" {
+        return Err(quoting("Unexpected engine in script shebang: ", engine));
     }
     let mut flags = ScriptFlags::default();
     for word in words {
-        let Some(names) = word.strip_prefix("flags=") else {
-            return Err(format!("Unknown lua shebang option: {word}"));
+        let Some(names) = word.strip_prefix(b"flags=") else {
+            return Err(quoting("Unknown lua shebang option: ", word));
         };
-        if let Some(name) = names.split(',').filter(|_| !names.is_empty()).find(|name| !flags.set(name.as_bytes())) {
-            return Err(format!("Unexpected flag in script shebang: {name}"));
+        let mut names = names.split(|byte| *byte == b',').filter(|_| !names.is_empty());
+        if let Some(name) = names.find(|name| !flags.set(name)) {
+            return Err(quoting("Unexpected flag in script shebang: ", name));
         }
     }
     // The line's end stays, so that numbers of lines are right.

@@ -15,7 +15,7 @@ use super::super::call::{Call, Keys};
 use super::super::execute::{Called, Work};
 use super::super::handler::{Command, Handler};
 use super::super::hot::Hot;
-use super::super::ports::{Route, RouteAsk};
+use super::super::ports::{Route, RouteAsk, Router};
 use super::super::unit::Unit;
 use super::Suspended;
 use crate::command::locked::Slots;
@@ -47,6 +47,8 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub state: &'s mut CallState,
     /// The keys that it declares.
     pub keys: Args<'s>,
+    /// The directives, as they were when this part of the script began.
+    pub hot: &'s Hot,
     /// What others know of it, once it was suspended.
     pub suspended: Option<&'s Suspended>,
     /// Time of the script, in unix milliseconds.
@@ -115,16 +117,16 @@ impl Scene<'_, '_, '_> {
     pub(super) fn call(&mut self, args: Args<'_>, out: &mut Vec<u8>, protocol: Protocol) -> Result<(), NotCalled> {
         let engine = self.engine;
         let command = self.resolve(args, engine)?;
-        let hot = engine.hot.load();
-        let checked = if command.arity.accepts(args.len()) { self.pass_gates(command, &hot) } else { Err(WRONG_ARITY) };
+        let hot = self.hot;
+        let checked = if command.arity.accepts(args.len()) { self.pass_gates(command, hot) } else { Err(WRONG_ARITY) };
         if let Err(problem) = checked {
             engine.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
             return Err(problem.into());
         }
         let keys = engine.keys_of(command, args, self.session.db);
         check_block(command, args)?;
-        let open = self.check_slots(&keys, command.flags.has(Flags::WRITE))?;
-        let call = Call { command, args, keys: &keys, hot: &hot, moving: open.as_ref(), now: self.now };
+        let open = self.check_slots(command, &keys)?;
+        let call = Call { command, args, keys: &keys, hot, moving: open.as_ref(), now: self.now };
         if !self.is_declared(&call) {
             self.state.needed_all = true;
             if self.locked.is_some() {
@@ -183,33 +185,53 @@ impl Scene<'_, '_, '_> {
         Ok(())
     }
 
-    /// In a cluster, all keys of a script are in one slot, which is served here. Before it writes for the first time,
-    /// the node must be one that may: it may have been cut off from the others since the script began. Returns the
-    /// route if the slot moves.
-    fn check_slots(&mut self, keys: &Keys<'_>, writes: bool) -> Result<Option<Route>, CmdError> {
+    /// In a cluster, all keys of a script are in one slot, which is served here, and those of one command are in any
+    /// case. Before it writes for the first time, the node must be one that may: it may have been cut off from the
+    /// others since the script began. Returns the route if the slot moves.
+    fn check_slots(&mut self, command: &Command, keys: &Keys<'_>) -> Result<Option<Route>, CmdError> {
         let Some(router) = self.engine.router() else { return Ok(None) };
-        let mut open = None;
-        for known in keys.iter().filter(|known| !known.is_channel) {
-            match self.state.slot {
-                Some(slot) if slot == known.slot || self.state.any_slot => {}
-                Some(_) => return Err(OTHER_SLOT),
-                None => self.state.slot = Some(known.slot),
+        let write = command.flags.has(Flags::WRITE) && !self.state.has_written;
+        let (mut open, mut only) = (None, None);
+        for known in keys {
+            let channel = known.is_channel && command.flags.has(Flags::PUBSUB);
+            if known.is_channel && !channel {
+                continue;
             }
             // The client was redirected here, or it would not have got past the gates with a key of this slot.
             let asking = self.session.asking || self.state.first_slot == Some(known.slot);
-            let write = writes && !self.state.has_written;
-            let ask = RouteAsk { slot: known.slot, write, readonly: true, asking, channel: false, migrate: false };
+            let ask = RouteAsk { slot: known.slot, write, readonly: true, asking, channel, ..RouteAsk::default() };
             match router.route(&ask) {
                 route @ (Route::Migrating(_) | Route::Importing) => open = Some(route),
                 Route::Serve | Route::Refuse(_) if !router.serves(known.slot) => return Err(NOT_LOCAL),
                 Route::Serve => {}
-                Route::Refuse(problem) if problem == error::CLUSTER_DOWN_RO => return Err(DOWN_FOR_WRITES),
-                Route::Refuse(_) if write => return Err(DOWN),
-                // What has begun goes on.
-                Route::Refuse(_) => {}
+                Route::Refuse(problem) => self.refused(&*router, &ask, problem)?,
+            }
+            if *only.get_or_insert(known.slot) != known.slot {
+                return Err(NOT_LOCAL);
             }
         }
-        Ok(open)
+        match (self.state.slot, only) {
+            (Some(slot), Some(only)) if slot != only && !self.state.any_slot => Err(OTHER_SLOT),
+            (None, Some(_)) => {
+                self.state.slot = only;
+                Ok(open)
+            }
+            _ => Ok(open),
+        }
+    }
+
+    /// What a command is told that the cluster refuses, although this node, or its primary, has the slot.
+    fn refused(&self, router: &dyn Router, ask: &RouteAsk, problem: CmdError) -> Result<(), CmdError> {
+        if problem == error::CLUSTER_DOWN_RO {
+            return Err(DOWN_FOR_WRITES);
+        }
+        if !ask.write {
+            // What has begun goes on.
+            return Ok(());
+        }
+        // A node that may read, but not write, has only lost touch with the others: clients try again.
+        let reads = RouteAsk { write: false, ..*ask };
+        Err(if matches!(router.route(&reads), Route::Refuse(_)) { DOWN } else { problem })
     }
 
     /// Whether a command may run here although its slot moves: also a key that the script does not declare, has in
@@ -236,11 +258,7 @@ impl Scene<'_, '_, '_> {
     fn is_declared(&self, call: &Call<'_>) -> bool {
         match call.command.handler {
             Handler::Keyed(_) if call.reaches_unnamed_keys() => false,
-            Handler::Keyed(_) => {
-                let mut plan = LockPlan::default();
-                self.engine.plan_locks(call, self.session.db, &mut plan);
-                self.state.declared.covers(&plan)
-            }
+            Handler::Keyed(_) => self.engine.is_planned(call, self.session.db, &self.state.declared),
             Handler::Keyspace(_) => false,
             // The short ones (PING, TIME, PUBLISH) touch no keys.
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {

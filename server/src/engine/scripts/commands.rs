@@ -204,7 +204,7 @@ pub(super) fn checked_count(count: i64, args: Args<'_>) -> Result<usize, CmdErro
 
 /// A new script of this text, which can be compiled.
 fn compiled(ctx: &SessionCtx<'_, '_>, text: &[u8]) -> Result<Script, CmdError> {
-    let script = Script::new(text).map_err(|problem| CmdError::new(format!("ERR {problem}")))?;
+    let script = Script::new(text).map_err(|problem| CmdError::of_bytes([b"ERR ", &problem[..]].concat()))?;
     run::check(ctx, &script)?;
     Ok(script)
 }
@@ -280,7 +280,7 @@ fn flush(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 }
 
 fn kill(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.engine.scripts.kill(false)?;
+    ctx.engine.scripts.kill(false, &ctx.engine.log)?;
     ctx.reply.ok();
     Ok(Handled::Done)
 }
@@ -293,6 +293,8 @@ fn debug(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         return Ok(Handled::Done);
     }
     if mode.eq_ignore_ascii_case(b"YES") || mode.eq_ignore_ascii_case(b"SYNC") {
+        // redis-cli does not look at the reply, and would run the script for good.
+        ctx.session.close_after_reply = true;
         return Err(CmdError::text("ERR slotd has no debugger for scripts"));
     }
     Err(CmdError::text("ERR Use SCRIPT DEBUG YES/SYNC/NO"))

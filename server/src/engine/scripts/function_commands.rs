@@ -307,7 +307,7 @@ fn stats(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
 }
 
 fn kill(ctx: &mut SessionCtx<'_, '_>, _args: Args<'_>) -> SessionResult {
-    ctx.engine.scripts.kill(true)?;
+    ctx.engine.scripts.kill(true, &ctx.engine.log)?;
     ctx.reply.ok();
     Ok(Handled::Done)
 }

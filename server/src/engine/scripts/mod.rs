@@ -33,6 +33,7 @@ use protocol::resp::{Args, OwnedArgs};
 use super::Engine;
 use super::handler::Command;
 use crate::command::{CmdError, Flags, Traits, error};
+use crate::logging::NodeLog;
 use crate::script::Program;
 use cache::ScriptCache;
 use functions::Functions;
@@ -183,13 +184,14 @@ impl Scripts {
     ///
     /// # Errors
     /// There is none, or all have written.
-    pub(super) fn kill(&self, functions: bool) -> Result<(), CmdError> {
+    pub(super) fn kill(&self, functions: bool, log: &NodeLog) -> Result<(), CmdError> {
         let suspended = self.suspended.lock();
         if suspended.is_empty() {
             return Err(NOT_BUSY);
         }
         let meant = |script: &&Arc<Suspended>| script.program.is_function() == functions;
         if suspended.iter().filter(meant).filter(|script| script.phase.kill()).count() != 0 {
+            log.notice(format_args!("Lua script killed by user with SCRIPT KILL."));
             return Ok(());
         }
         let all_have_written = suspended.iter().all(|script| script.phase.has_written());
@@ -243,17 +245,21 @@ impl Engine {
     /// Whether this command runs what has flags, and they do not say that it writes nothing.
     #[cold]
     pub(super) fn script_says_it_writes(&self, command: &Command, args: Args<'_>) -> bool {
-        command.traits.has(Traits::RUNS_A_SCRIPT)
-            && commands::flags_of(self, command, args).is_some_and(|flags| !flags.is_compatible && !flags.no_writes)
+        command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_writes(command, args).0
     }
 
     /// Whether what this command runs may write: its flags say so, or it has none.
     #[cold]
     pub(super) fn script_may_write(&self, command: &Command, args: Args<'_>) -> bool {
-        let may = command.flags.any(Flags::MAY_REPLICATE);
-        commands::flags_of(self, command, args)
-            .filter(|flags| !flags.is_compatible)
-            .map_or(may, |flags| !flags.no_writes)
+        self.script_writes(command, args).1
+    }
+
+    /// Whether what this command runs says that it writes, and whether it may.
+    pub(super) fn script_writes(&self, command: &Command, args: Args<'_>) -> (bool, bool) {
+        match commands::flags_of(self, command, args).filter(|flags| !flags.is_compatible) {
+            Some(flags) => (!flags.no_writes, !flags.no_writes),
+            None => (false, command.flags.any(Flags::MAY_REPLICATE)),
+        }
     }
 
     /// Whether clients that have to wait for a script are told so instead.

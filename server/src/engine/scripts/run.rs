@@ -22,6 +22,8 @@ use crate::session::Session;
 
 /// For how long a script runs before its worker looks after others, microseconds.
 const SLICE_US: u64 = 5000;
+/// The same of one that was suspended: it takes long, and others are to notice little of it.
+const NEXT_SLICE_US: u64 = 1000;
 /// For how long a script runs at most that cannot be suspended, because it is a part of a transaction, microseconds.
 const TOO_LONG_US: u64 = 5_000_000;
 
@@ -51,6 +53,8 @@ pub(crate) struct ScriptRun {
     suspended: Option<Arc<Suspended>>,
     /// Monotonic time when it was suspended for the first time, in microseconds.
     suspended_us: u64,
+    /// The log says that it takes long.
+    is_known_slow: bool,
     /// It is a command of a transaction, which propagates what it does.
     is_queued: bool,
     /// It calls a command for which it has to be alone, and waits for that.
@@ -116,6 +120,7 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
         began_us: engine.clock.monotonic_us(),
         suspended: None,
         suspended_us: 0,
+        is_known_slow: false,
         is_queued: false,
         awaits_all: false,
         kept: Kept::Nothing,
@@ -280,7 +285,8 @@ impl ScriptRun {
         let output_limit = std::mem::replace(&mut session.output_limit, usize::MAX);
         self.unit.begin_transaction();
         let engine = self.engine.clone();
-        let until = engine.clock.monotonic_us() + SLICE_US;
+        let until = engine.clock.monotonic_us() + if self.suspended.is_some() { NEXT_SLICE_US } else { SLICE_US };
+        let hot = engine.hot.load();
         let mut scene = Scene {
             engine: &engine,
             session,
@@ -289,6 +295,7 @@ impl ScriptRun {
             unit: &mut self.unit,
             state: &mut self.state,
             keys: self.words.view().slice(3..3 + self.keys),
+            hot: &hot,
             suspended: self.suspended.as_deref(),
             now: self.now,
             clock_us: 0,
@@ -332,6 +339,23 @@ impl ScriptRun {
             self.conclude();
         }
         driven
+    }
+
+    /// Tells the log of a script that takes long, once.
+    fn note_slow(&mut self) {
+        let engine = &self.engine;
+        let threshold_ms = engine.config.int(ids::BUSY_REPLY_THRESHOLD).max(0) as u64;
+        let ms = (engine.clock.monotonic_us() - self.began_us) / 1000;
+        if self.is_known_slow || threshold_ms == 0 || ms < threshold_ms {
+            return;
+        }
+        self.is_known_slow = true;
+        let command = if self.program.is_function() { "FUNCTION KILL" } else { "SCRIPT KILL" };
+        engine.log.warning(format_args!(
+            "Slow script detected: still in execution after {ms} milliseconds. You can try killing the script using the \
+             {command} command. Script name is: {}.",
+            self.program.name()
+        ));
     }
 
     /// Propagates what it has done, while nobody else can change the same keys. Who is served by that comes after it.
@@ -422,7 +446,7 @@ impl ScriptRun {
             return Ok(());
         };
         let Some(slot) = self.state.slot.or(self.state.first_slot) else { return Ok(()) };
-        let ask = RouteAsk { slot, write: true, readonly: false, asking: true, channel: false, migrate: false };
+        let ask = RouteAsk { slot, write: true, asking: true, ..RouteAsk::default() };
         match router.route(&ask) {
             Route::Refuse(problem) => Err(problem),
             Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),
@@ -456,7 +480,7 @@ impl ScriptRun {
 }
 
 fn compile_error(message: &[u8]) -> CmdError {
-    CmdError::new(format!("ERR Error compiling script (new function): {}", String::from_utf8_lossy(message)))
+    CmdError::of_bytes([b"ERR Error compiling script (new function): ", message].concat())
 }
 
 fn call(scene: &mut Scene<'_, '_, '_>, vm: &mut Vm) -> Result<(), NotCalled> {
@@ -500,6 +524,7 @@ impl Continued for ScriptRun {
     }
 
     fn go_on(mut self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>> {
+        self.note_slow();
         let engine = self.engine.clone();
         let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
         match std::mem::replace(&mut self.kept, Kept::Nothing) {

@@ -326,9 +326,12 @@ impl State {
     /// # Errors
     /// Lua's message.
     pub(in crate::script) fn load(self, source: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
+        // The parser does not keep its name from being collected (CVE-2025-49844): it lies on the stack meanwhile.
+        self.push_bytes(name.to_bytes());
         // SAFETY: the text and its length belong together; loading is protected. Binary chunks are not text: callers
         // refuse them.
         let status = unsafe { ffi::luaL_loadbuffer(self.0, source.as_ptr().cast(), source.len(), name.as_ptr()) };
+        self.remove(-2);
         if status == ffi::LUA_OK {
             return Ok(());
         }

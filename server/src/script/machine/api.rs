@@ -2,6 +2,8 @@
 //!
 //! `redis.call` collects its words, hands the thread to whoever drives the script, and goes on when the reply is there.
 
+use std::borrow::Cow;
+
 use protocol::number;
 
 use crate::base::sha1;
@@ -126,7 +128,7 @@ pub(super) fn log(frame: &Frame<'_>) -> Returns {
     if state.top() < 2 {
         return Err(Failure::Redis(b"ERR redis.log() requires two arguments or more.".to_vec()));
     }
-    let Some(level) = state.number(1) else {
+    let Some(level) = state.to_number(1) else {
         return Err(Failure::Redis(b"ERR First argument must be a number (log level).".to_vec()));
     };
     let level = level as i32;
@@ -148,7 +150,11 @@ fn sha1hex(frame: &Frame<'_>) -> Returns {
     if frame.state.top() != 1 {
         return Err(Failure::Redis(b"ERR wrong number of arguments".to_vec()));
     }
-    let text = frame.state.bytes(1).map_or_else(|| to_text(frame.state, 1), Into::into);
+    let text = match frame.state.bytes(1) {
+        Some(text) => Cow::Borrowed(text),
+        // What is no text is none.
+        None => Cow::Owned(frame.state.text(1).unwrap_or_default()),
+    };
     let digest = sha1::sha1_in_parts(&text, |bytes| spend_bytes(frame, bytes.saturating_mul(SHA1_COST)))?;
     frame.state.push_bytes(sha1::to_hex(&digest).as_bytes());
     Ok(1)
@@ -157,6 +163,8 @@ fn sha1hex(frame: &Frame<'_>) -> Returns {
 fn error_reply(frame: &Frame<'_>) -> Returns {
     let Some(text) = only_text(frame) else { return Ok(1) };
     let text = text.strip_prefix(b"-").unwrap_or(text);
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let text = &text[..end];
     // The first of several words is a code.
     let message = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
     push_error_table(frame.state, &message);
@@ -196,8 +204,9 @@ fn set_repl(frame: &Frame<'_>) -> Returns {
     if frame.state.top() != 1 {
         return Err(Failure::Redis(b"ERR redis.set_repl() requires two arguments.".to_vec()));
     }
-    match frame.state.to_number(1).map(|number| number as i64) {
-        Some(flags @ 0..=3) => frame.shared.repl.set(flags as u8),
+    // What is no number is 0.
+    match frame.state.to_number(1).unwrap_or_default() as i64 {
+        flags @ 0..=3 => frame.shared.repl.set(flags as u8),
         _ => {
             let text = "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
             return Err(Failure::Redis(text.into()));
@@ -228,13 +237,7 @@ fn acl_check_cmd(frame: &Frame<'_>) -> Returns {
         let text = b"ERR Please specify at least one argument for this redis lib call";
         return Err(Failure::Redis(text.to_vec()));
     }
-    let for_call = |failure| match failure {
-        Failure::Redis(text) if text.ends_with(b"must be strings or integers") => {
-            Failure::Redis(b"ERR redis.acl_check_cmd() require all arguments to be strings or integers".to_vec())
-        }
-        other => other,
-    };
-    gather(frame, count).map_err(for_call)?;
+    gather(frame, count)?;
     frame.shared.hand_over(Turn::AclCheck);
     check_end(frame)?;
     if let Some(text) = frame.shared.refusal.take() {

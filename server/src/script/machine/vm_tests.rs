@@ -17,7 +17,7 @@ fn run_with(source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>), pauses: u
 fn run_on(vm: &mut Vm, source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>), pauses: usize) -> String {
     let script = match Script::new(source.as_bytes()) {
         Ok(script) => script,
-        Err(problem) => return problem,
+        Err(problem) => return String::from_utf8_lossy(&problem).into_owned(),
     };
     let (keys, args) = (OwnedArgs::from_slices(&["k1", "k2"]), OwnedArgs::from_slices(&["a1"]));
     if let Err(problem) = vm.begin(&script, keys.view(), args.view()) {
