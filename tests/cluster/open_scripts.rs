@@ -12,7 +12,7 @@ use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::Value;
 use integration::wait::{secs, wait_until};
 
-use crate::databases::{Pair, SLOT};
+use crate::databases::{Over, Pair, SLOT};
 
 /// What a script is answered: of an error the code, or that the key is not here.
 #[track_caller]
@@ -183,11 +183,12 @@ fn no_write_of_a_script_is_lost_while_its_slot_moves() {
     let over = AtomicBool::new(false);
     let count = thread::scope(|scope| {
         let writer = scope.spawn(|| count_up(ports, &over));
+        let end = Over(&over);
         for _ in 0..20 {
             crate::databases::move_slot(SLOT, (&pair.source, &pair.target), 1);
             crate::databases::move_slot(SLOT, (&pair.target, &pair.source), 1);
         }
-        over.store(true, Ordering::Relaxed);
+        drop(end);
         writer.join().expect("every reply is one that a client understands")
     });
     assert!(count > 100, "{count}");
