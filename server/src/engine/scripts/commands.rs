@@ -249,7 +249,7 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
         declared: plan.clone(),
         ..CallState::default()
     };
-    run::start(ctx, Begin { program, words: args.to_owned(), keys, plan, state })
+    run::start(ctx, Begin { program, words: args, keys, plan, state })
 }
 
 fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::resp::{Args, OwnedArgs, Reply};
+use protocol::resp::{Args, Reply};
 
 use super::super::Engine;
 use super::super::barrier::Pass;
@@ -37,9 +37,9 @@ const NOT_ATOMIC: CmdError = CmdError::text(
 pub(crate) struct ScriptRun {
     engine: Arc<Engine>,
     program: Program,
-    /// The command that runs it, and its words: behind the first three come the keys, and then the arguments.
+    /// The command that runs it.
     command: usize,
-    words: OwnedArgs,
+    /// How many of its words behind the first three are keys. Then come the arguments.
     keys: usize,
     pool: Rc<VmPool>,
     /// `None` once it was given back.
@@ -55,6 +55,8 @@ pub(crate) struct ScriptRun {
     suspended_us: u64,
     /// The log says that it takes long.
     is_known_slow: bool,
+    /// It may be suspended.
+    may_pause: bool,
     /// It is a command of a transaction, which propagates what it does.
     is_queued: bool,
     /// It calls a command for which it has to be alone, and waits for that.
@@ -79,10 +81,10 @@ enum Driven {
 }
 
 /// What begins a script.
-pub(super) struct Begin {
+pub(super) struct Begin<'a> {
     pub program: Program,
     /// The words of the command.
-    pub words: OwnedArgs,
+    pub words: Args<'a>,
     /// How many of those behind the first three are keys.
     pub keys: usize,
     pub plan: LockPlan,
@@ -90,7 +92,7 @@ pub(super) struct Begin {
 }
 
 /// Runs a script for a client, until it ends or is suspended.
-pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult {
+pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin<'_>) -> SessionResult {
     let engine = ctx.engine.clone();
     let pool = ctx.session.vms.clone();
     let kind = if begin.program.is_function() { VmKind::Functions } else { VmKind::Scripts };
@@ -109,7 +111,6 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
     let run = Box::new(ScriptRun {
         command: ctx.command.index,
         program: begin.program,
-        words: begin.words,
         keys: begin.keys,
         pool,
         vm: Some(vm),
@@ -121,12 +122,13 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin) -> SessionResult
         suspended: None,
         suspended_us: 0,
         is_known_slow: false,
+        may_pause: true,
         is_queued: false,
         awaits_all: false,
         kept: Kept::Nothing,
         engine,
     });
-    if is_alone { start_alone(ctx, run) } else { start_locked(ctx, run, begin.plan) }
+    if is_alone { start_alone(ctx, run, begin.words) } else { start_locked(ctx, run, begin.words, begin.plan) }
 }
 
 /// A machine for one script or function.
@@ -153,18 +155,23 @@ fn options(engine: &Engine, kind: VmKind, number: u64) -> VmOptions {
     }
 }
 
-fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: LockPlan) -> SessionResult {
+fn start_locked(
+    ctx: &mut SessionCtx<'_, '_>,
+    mut run: Box<ScriptRun>,
+    words: Args<'_>,
+    plan: LockPlan,
+) -> SessionResult {
     let engine = run.engine.clone();
     let mut locked = match ctx.engine.lock_all_soon(ctx.session, plan) {
         Ok(locked) => locked,
         Err(held) => return Ok(Handled::Postponed(held)),
     };
     if let Some(route) = ctx.moving {
-        let keys = engine.keys_of_words(run.words.view().slice(3..3 + run.keys));
+        let keys = engine.keys_of_words(words.slice(3..3 + run.keys));
         engine.admit_keys(&locked, ctx.session.db, &keys, (ctx.now, route))?;
     }
-    run.begin()?;
-    match run.drive(ctx.session, ctx.pass, Some(&mut locked), true, None) {
+    run.begin(words)?;
+    match run.drive(ctx.session, ctx.pass, Some(&mut locked), words, None) {
         Driven::Done => {
             run.serve_ready(&mut locked);
             drop(locked);
@@ -175,7 +182,7 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
         Driven::Paused => {
             run.kept = Kept::Slots(locked.keep(&engine.keyspace));
             engine.barrier.suspend();
-            Ok(run.suspend())
+            Ok(run.suspend(words))
         }
         Driven::NeedsAll if !run.state.has_effects => {
             // What it has done so far is what reading does: an expired key was deleted.
@@ -184,35 +191,35 @@ fn start_locked(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, plan: Loc
             run.program.reach().note_needs_all(true);
             run.abandon();
             run.db = ctx.session.db;
-            start_alone(ctx, run)
+            start_alone(ctx, run, words)
         }
         Driven::NeedsAll => {
             run.await_all();
             run.kept = Kept::Slots(locked.keep(&engine.keyspace));
             engine.barrier.suspend();
-            Ok(run.suspend())
+            Ok(run.suspend(words))
         }
     }
 }
 
-fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>) -> SessionResult {
+fn start_alone(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, words: Args<'_>) -> SessionResult {
+    run.may_pause = !ctx.pass.is_alone();
     let mut run = Some(run);
-    let may_pause = !ctx.pass.is_alone();
     let reply = &mut ctx.reply;
     let mut outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
     let ran = alone(ctx.pass, ctx.session, |pass, session| {
         let Some(mut run) = run.take() else { return Ok(Ok(Handled::Done)) };
-        if let Err(problem) = run.begin() {
+        if let Err(problem) = run.begin(words) {
             return Ok(Err(problem));
         }
         if let Some(outer) = outer.as_deref_mut() {
             run.unit = std::mem::take(outer);
             run.is_queued = true;
         }
-        if let Driven::Paused = run.drive(session, pass, None, may_pause, None) {
+        if let Driven::Paused = run.drive(session, pass, None, words, None) {
             run.kept = Kept::All;
             run.engine.barrier.reserve();
-            return Ok(Ok(run.suspend()));
+            return Ok(Ok(run.suspend(words)));
         }
         run.program.reach().note_needs_all(run.state.needed_all);
         let Some(outer) = outer else {
@@ -241,10 +248,9 @@ pub(super) fn check(ctx: &SessionCtx<'_, '_>, script: &Script) -> Result<(), Cmd
 
 impl ScriptRun {
     /// Puts the script's function and words where the machine runs them.
-    fn begin(&mut self) -> Result<(), CmdError> {
+    fn begin(&mut self, words: Args<'_>) -> Result<(), CmdError> {
         self.state.slot = self.state.first_slot;
         let Some(vm) = &mut self.vm else { return Ok(()) };
-        let words = self.words.view();
         let (keys, args) = (words.slice(3..3 + self.keys), words.skip(3 + self.keys));
         match &self.program {
             Program::Script(script) => vm.begin(script, keys, args).map_err(|message| compile_error(&message)),
@@ -275,7 +281,7 @@ impl ScriptRun {
         session: &mut Session,
         pass: &mut Pass<'_>,
         locked: Option<&mut Locked<'_>>,
-        may_pause: bool,
+        words: Args<'_>,
         mut turn: Option<Turn>,
     ) -> Driven {
         let Some(mut vm) = self.vm.take() else { return Driven::Done };
@@ -294,7 +300,7 @@ impl ScriptRun {
             locked,
             unit: &mut self.unit,
             state: &mut self.state,
-            keys: self.words.view().slice(3..3 + self.keys),
+            keys: words.slice(3..3 + self.keys),
             hot: &hot,
             suspended: self.suspended.as_deref(),
             now: self.now,
@@ -326,7 +332,7 @@ impl ScriptRun {
             }
             if let Some(why) = scene.end_of_script() {
                 vm.stop(why.as_bytes());
-            } else if may_pause && scene.clock_us >= until {
+            } else if self.may_pause && scene.clock_us >= until {
                 break Driven::Paused;
             } else if scene.clock_us >= until + TOO_LONG_US {
                 vm.stop(TOO_LONG);
@@ -376,14 +382,14 @@ impl ScriptRun {
 
     /// Makes it alone, if nobody else runs, and runs it on.
     fn become_alone(&mut self, session: &mut Session, pass: &mut Pass<'_>, locked: Locked<'_>) -> Driven {
-        let engine = self.engine.clone();
+        let (engine, Some(suspended)) = (self.engine.clone(), self.suspended.clone()) else { return Driven::Done };
         let mut locked = Some(locked);
         let ran = pass.try_exclusive_suspended(|pass| {
             // Nobody runs, so nobody takes the slots in between.
             locked = None;
             self.program.reach().note_needs_all(true);
             self.stop_awaiting();
-            let driven = self.drive(session, pass, None, true, Some(Turn::Call));
+            let driven = self.drive(session, pass, None, suspended.command.view(), Some(Turn::Call));
             if let Driven::Paused = driven {
                 self.kept = Kept::All;
                 engine.barrier.reserve();
@@ -402,12 +408,12 @@ impl ScriptRun {
         }
     }
 
-    fn suspend(mut self: Box<Self>) -> Handled {
+    fn suspend(mut self: Box<Self>, words: Args<'_>) -> Handled {
         self.suspended_us = self.engine.clock.monotonic_us();
         let suspended = self.suspended.get_or_insert_with(|| {
             Arc::new(Suspended {
                 program: self.program.clone(),
-                command: self.words.clone(),
+                command: words.to_owned(),
                 began_us: self.began_us,
                 phase: Phase::new(self.state.has_written),
                 is_ended: AtomicBool::new(false),
@@ -525,7 +531,8 @@ impl Continued for ScriptRun {
 
     fn go_on(mut self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>> {
         self.note_slow();
-        let engine = self.engine.clone();
+        let (engine, suspended) = (self.engine.clone(), self.suspended.clone()?);
+        let words = suspended.command.view();
         let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
         match std::mem::replace(&mut self.kept, Kept::Nothing) {
             Kept::Slots(kept) => {
@@ -541,7 +548,7 @@ impl Continued for ScriptRun {
                     self.finish(session, &mut reply);
                     return None;
                 }
-                let driven = self.drive(session, &mut pass, Some(&mut locked), true, None);
+                let driven = self.drive(session, &mut pass, Some(&mut locked), words, None);
                 if !matches!(driven, Driven::Done) {
                     if let Driven::NeedsAll = driven {
                         self.await_all();
@@ -556,7 +563,7 @@ impl Continued for ScriptRun {
             }
             Kept::All => {
                 let mut pass = engine.barrier.enter_reserved(session.gate);
-                if let Driven::Paused = self.drive(session, &mut pass, None, true, None) {
+                if let Driven::Paused = self.drive(session, &mut pass, None, words, None) {
                     self.kept = Kept::All;
                     return Some(self);
                 }

@@ -340,6 +340,12 @@ impl State {
         Err(message)
     }
 
+    /// Begins to collect garbage when there is so much in all, in percent of what was left the last time.
+    pub(in crate::script) fn set_garbage_pause(self, percent: i32) {
+        // SAFETY: as above.
+        unsafe { ffi::lua_gc(self.0, ffi::LUA_GCSETPAUSE, percent) };
+    }
+
     /// Collects all garbage.
     pub(in crate::script) fn collect(self) {
         // SAFETY: as above. Finalizers do not exist: no userdata of this room has one.

@@ -26,6 +26,9 @@ use crate::script::words::Words;
 /// Address space of a script's stack; memory is taken as it is used. Lua nests at most 200 calls into its own library,
 /// some of which have buffers of 8 KiB.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
+/// When garbage is collected: when there is so much in all, in percent of what was left the last time. What every
+/// machine has is walked each time, so half as often is a good part of what a short script costs. Lua's own is 200.
+const GARBAGE_PERCENT: i32 = 400;
 /// Compiled functions that are kept; then all are forgotten.
 const COMPILED: usize = 1000;
 
@@ -90,6 +93,7 @@ impl Vm {
         }
         // SAFETY: just made; closed when this is dropped.
         let state = unsafe { State::of(raw) };
+        state.set_garbage_pause(GARBAGE_PERCENT);
         let sandbox = sandbox::Sandbox::set_up(state, &shared, options.kind);
         let inside = shared.clone();
         let coroutine = Coroutine::with_stack(stack, move |yielder, ()| {
