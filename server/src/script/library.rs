@@ -4,6 +4,7 @@
 //! machine are the values of these functions. A machine that does not know the library yet runs its code again, so each
 //! machine has its own: variables outside of the functions are those of a machine.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::source::{Reach, Script, ScriptFlags};
@@ -18,6 +19,27 @@ pub(crate) struct Registered {
     pub flags: ScriptFlags,
     /// Its value, in the machine that ran the code.
     pub(super) kept: i32,
+}
+
+/// What a library's code has registered so far.
+#[derive(Debug, Default)]
+pub(super) struct Registering {
+    pub functions: Vec<Registered>,
+    /// Their names in lower case: there may be tens of thousands.
+    names: HashSet<String>,
+}
+
+impl Registering {
+    /// Whether there is a function of this name, in any case.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains(&name.to_ascii_lowercase())
+    }
+
+    /// Adds a function.
+    pub(super) fn add(&mut self, function: Registered) {
+        self.names.insert(function.name.to_ascii_lowercase());
+        self.functions.push(function);
+    }
 }
 
 /// A function of a library.

@@ -54,6 +54,7 @@ impl VmPool {
 
     /// Takes a machine back whose script has ended.
     pub(crate) fn put(&self, mut vm: Box<Vm>) {
+        vm.trim();
         vm.count();
         let mut idle = self.of(vm.kind()).idle.borrow_mut();
         let place = idle.iter_mut().find(|place| place.is_none());

@@ -11,7 +11,7 @@ use corosensei::Yielder;
 use mlua_sys as ffi;
 
 use super::memory::Memory;
-use crate::script::library::Registered;
+use crate::script::library::Registering;
 use crate::script::words::Words;
 
 /// Why a script hands the thread back.
@@ -58,7 +58,7 @@ pub(in crate::script) struct Shared {
     /// Which effects are propagated (`redis.set_repl`).
     pub(in crate::script) repl: Cell<u8>,
     /// What the library that is being loaded has registered.
-    pub(in crate::script) registered: RefCell<Option<Vec<Registered>>>,
+    pub(in crate::script) registered: RefCell<Option<Registering>>,
     /// State of `math.random`.
     pub(in crate::script) random: Cell<u64>,
     /// How much work functions of ours may do before the script is asked to pause ([`crate::script::libs`]).

@@ -7,7 +7,7 @@ use protocol::resp::Args;
 
 use super::sandbox::{self, push_words};
 use super::vm::Vm;
-use crate::script::library::Registered;
+use crate::script::library::{Registered, Registering};
 
 /// What errors call the code of libraries.
 const CHUNK_NAME: &CStr = c"@user_function";
@@ -25,7 +25,7 @@ impl Vm {
         self.begin_at(kept);
         state.unkeep(kept);
         self.sandbox.show(state, true);
-        *self.shared.registered.borrow_mut() = Some(Vec::new());
+        *self.shared.registered.borrow_mut() = Some(Registering::default());
         Ok(())
     }
 
@@ -35,7 +35,7 @@ impl Vm {
     /// It has failed: the message.
     pub(crate) fn end_library(&mut self, id: u64) -> Result<Vec<Registered>, Vec<u8>> {
         let state = self.state;
-        let registered = self.shared.registered.take().unwrap_or_default();
+        let registered = self.shared.registered.take().unwrap_or_default().functions;
         self.sandbox.show(state, false);
         if self.shared.failed.get() {
             let message = self.failure();

@@ -29,12 +29,12 @@ fn register_function(frame: &Frame<'_>) -> Returns {
     let name = String::from_utf8_lossy(&name).into_owned();
     let mut registered = frame.shared.registered.borrow_mut();
     let Some(registered) = registered.as_mut() else { return Ok(0) };
-    if registered.iter().any(|other| other.name.eq_ignore_ascii_case(&name)) {
+    if registered.has(&name) {
         return fails("Function already exists in the library");
     }
     // The function is on top.
     let kept = frame.state.keep();
-    registered.push(Registered { name, description, flags, kept });
+    registered.add(Registered { name, description, flags, kept });
     Ok(0)
 }
 

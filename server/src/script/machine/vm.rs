@@ -26,6 +26,8 @@ use crate::script::words::Words;
 /// Address space of a script's stack; memory is taken as it is used. Lua nests at most 200 calls into its own library,
 /// some of which have buffers of 8 KiB.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
+/// Room for a reply that is kept for the next one, bytes.
+const KEPT_REPLY: usize = 64 * 1024;
 /// When garbage is collected: when there is so much in all, in percent of what was left the last time. What every
 /// machine has is walked each time, so half as often is a good part of what a short script costs. Lua's own is 200.
 const GARBAGE_PERCENT: i32 = 400;
@@ -242,6 +244,14 @@ impl Vm {
         }
         self.state.set_top(sandbox::BOTTOM);
         is_counted
+    }
+
+    /// Gives back the room of a long reply that the script has read.
+    pub(crate) fn trim(&mut self) {
+        let mut reply = self.shared.reply.borrow_mut();
+        if reply.capacity() > KEPT_REPLY {
+            *reply = Vec::new();
+        }
     }
 
     /// Whether a script has begun and not ended.

@@ -14,6 +14,15 @@ fn run_with(source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>), pauses: u
     run_on(&mut vm, source, answer, pauses)
 }
 
+#[test]
+fn a_machine_does_not_keep_a_long_reply() {
+    let mut vm = Vm::new(&VmOptions { memory_limit: 1 << 26, ..VmOptions::default() }).expect("there is memory");
+    run_on(&mut vm, "return #redis.call('x')", |_, reply| reply.bulk(&[b'x'; 1 << 20]), 100);
+    assert!(vm.shared.reply.borrow().capacity() >= 1 << 20);
+    vm.trim();
+    assert_eq!(vm.shared.reply.borrow().capacity(), 0);
+}
+
 fn run_on(vm: &mut Vm, source: &str, answer: impl Fn(&[Vec<u8>], &mut Reply<'_>), pauses: usize) -> String {
     let script = match Script::new(source.as_bytes()) {
         Ok(script) => script,
