@@ -4,8 +4,6 @@
 //! check for that: then it writes beyond the stack (CVE-2025-46817). Its `collectgarbage` collects all at once, however
 //! long that takes, and lets a script stop the collector for those that come after it.
 
-use mlua_sys as ffi;
-
 use super::arguments::{self, bad_argument};
 use super::work::{self, spend};
 use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns};
@@ -49,11 +47,7 @@ fn collectgarbage(frame: &Frame<'_>) -> Returns {
             work::collect(frame)?;
             state.push_number(0.0);
         }
-        // SAFETY: the state lives; nothing is changed.
-        b"count" => state.push_number(unsafe {
-            let bytes = ffi::lua_gc(state.raw(), ffi::LUA_GCCOUNTB, 0);
-            f64::from(ffi::lua_gc(state.raw(), ffi::LUA_GCCOUNT, 0)) + f64::from(bytes) / 1024.0
-        }),
+        b"count" => state.push_number(state.kibibytes()),
         b"step" => {
             let mut has_ended = state.collect_some();
             for _ in 0..size.max(0) / 64 {

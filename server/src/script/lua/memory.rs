@@ -4,10 +4,10 @@
 //! lies in between. So while a function of ours runs for Lua ([`Memory::enter_host`]), nothing is refused; what it
 //! takes then is noticed afterwards ([`Memory::is_exceeded`]).
 //!
-//! **Large blocks cost time.** Lua asks a script to pause after so many instructions, but one instruction takes as long
-//! as what it works on is large: it copies a text, compares it, moves the elements of a table. So where blocks are large
-//! there are fewer instructions between two pauses ([`Memory::instructions`]), and who has just taken much pauses at
-//! once ([`Memory::hurry`]).
+//! **Large blocks cost time.** Lua asks a script to pause after so many instructions, but one instruction takes as
+//! long as what it works on is large: it copies a text, compares it, moves the elements of a table. So where blocks
+//! are large there are fewer instructions between two pauses ([`Memory::instructions`]), and who has just taken much
+//! pauses at once ([`Memory::hurry`]).
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;

@@ -346,6 +346,14 @@ impl State {
         unsafe { ffi::lua_gc(self.0, ffi::LUA_GCSETPAUSE, percent) };
     }
 
+    /// Memory in use, KiB.
+    pub(in crate::script) fn kibibytes(self) -> f64 {
+        // SAFETY: as above; nothing is changed.
+        let (whole, rest) =
+            unsafe { (ffi::lua_gc(self.0, ffi::LUA_GCCOUNT, 0), ffi::lua_gc(self.0, ffi::LUA_GCCOUNTB, 0)) };
+        f64::from(whole) + f64::from(rest) / 1024.0
+    }
+
     /// Collects all garbage.
     pub(in crate::script) fn collect(self) {
         // SAFETY: as above. Finalizers do not exist: no userdata of this room has one.
