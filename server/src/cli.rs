@@ -23,6 +23,7 @@ mod background;
 mod cluster;
 mod console;
 mod environment;
+mod forming;
 mod logs;
 mod node_list;
 mod run;
@@ -119,6 +120,9 @@ Environment:
   SLOTD_MODE=cluster                               without other words: run slotd cluster, with SLOTD_SHARDS,
                                                    SLOTD_REPLICAS, SLOTD_PORT and SLOTD_DIR
   SLOTD_INCLUDE                                    file with further directives
+  SLOTD_CLUSTER_NODES=HOST:PORT,...                the nodes of a cluster, this one included, which they form by themselves:
+                                                   SLOTD_CLUSTER_REPLICAS (1) for each primary; the first node of the
+                                                   list makes it, or the one that SLOTD_CLUSTER_CREATOR names
 
 Examples:
   slotd                                            a node on port 6379

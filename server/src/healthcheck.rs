@@ -9,7 +9,7 @@
 //! The program runs for a few milliseconds, so it uses blocking sockets and no runtime. Whatever the answer is, it
 //! comes within [`Probe::timeout`].
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::iter;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -240,14 +240,18 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 /// A connection to one node, with one deadline for everything.
-struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     address: String,
     deadline: Instant,
 }
 
 impl Connection {
-    fn open(host: &str, port: u16, deadline: Instant) -> Result<Self, String> {
+    /// Connects to the first of a host's addresses that takes the connection.
+    ///
+    /// # Errors
+    /// The address, and why not.
+    pub(crate) fn open(host: &str, port: u16, deadline: Instant) -> Result<Self, String> {
         let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let failed = |error: std::io::Error| format!("{address}: {error}");
         let mut last = format!("{address}: no such host");
@@ -260,8 +264,35 @@ impl Connection {
         Err(last)
     }
 
+    /// Shows a password, if there is one.
+    ///
+    /// # Errors
+    /// It is wrong. That a node asks for none does not matter.
+    pub(crate) fn authenticate(&mut self, password: &OsStr) -> Result<(), String> {
+        if password.is_empty() {
+            return Ok(());
+        }
+        let answer = self.ask(&[b"AUTH", password.as_bytes()])?;
+        match answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")) {
+            Some(error) => Err(format!("{}: {}", self.address, String::from_utf8_lossy(error))),
+            None => Ok(()),
+        }
+    }
+
+    /// The address at which the node was reached.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(crate) fn ip(&self) -> Result<String, String> {
+        let peer = self.stream.peer_addr().map_err(|error| format!("{}: {error}", self.address))?;
+        Ok(peer.ip().to_canonical().to_string())
+    }
+
     /// The lines of a text reply.
-    fn text(&mut self, words: &[&[u8]]) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// As [`Connection::ask`], or an error of the node.
+    pub(crate) fn text(&mut self, words: &[&[u8]]) -> Result<String, String> {
         let reply = self.ask(words)?;
         match (reply.as_bytes(), reply.as_error()) {
             (Some(text), _) => Ok(String::from_utf8_lossy(text).into_owned()),
@@ -270,7 +301,11 @@ impl Connection {
         }
     }
 
-    fn ask(&mut self, words: &[&[u8]]) -> Result<Value, String> {
+    /// The reply to a command.
+    ///
+    /// # Errors
+    /// The node's address, and that it did not answer in time or not as a node does.
+    pub(crate) fn ask(&mut self, words: &[&[u8]]) -> Result<Value, String> {
         self.exchange(words).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
                 format!("{}: no answer in time", self.address)

@@ -8,6 +8,7 @@ mod admin;
 mod announce;
 mod awake;
 mod bus_links;
+mod by_list;
 mod changes;
 mod cluster_scan;
 mod command_line;

@@ -26,6 +26,7 @@ const START_LIMIT: Duration = secs(30);
 pub struct NodeSpec {
     binary: Binary,
     directives: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
     /// The configuration file.
     file: Option<PathBuf>,
@@ -35,7 +36,7 @@ pub struct NodeSpec {
 impl NodeSpec {
     /// A lone server that saves nothing by itself.
     pub fn new(binary: Binary) -> Self {
-        Self { binary, directives: Vec::new(), files: Vec::new(), file: None, descriptors: None }
+        Self { binary, directives: Vec::new(), variables: Vec::new(), files: Vec::new(), file: None, descriptors: None }
             .with("save", "")
             .with("enable-debug-command", "yes")
     }
@@ -147,6 +148,11 @@ impl Node {
         self.spec = self.spec.clone().with(name, value);
     }
 
+    /// Adds a variable to the environment of the next start.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.spec.variables.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts with this configuration file from the next start on.
     pub fn set_file(&mut self, file: &Path) {
         self.spec.file = Some(file.to_owned());
@@ -187,6 +193,7 @@ impl Node {
         for (name, value) in &self.spec.directives {
             command.arg(format!("--{name}")).arg(value);
         }
+        command.envs(self.spec.variables.iter().map(|(name, value)| (name, value)));
         let errors = log.try_clone().expect("a log handle can be cloned");
         command.current_dir(&self.dir).stdin(Stdio::null()).stdout(log).stderr(errors);
         command

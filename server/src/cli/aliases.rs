@@ -8,7 +8,7 @@
 use super::variables::{Meant, Variables, flag, is_on, set};
 
 /// Names of Bitnami's images, and the names without prefix that they stand for.
-const BITNAMI: [(&str, &str); 16] = [
+const BITNAMI: [(&str, &str); 20] = [
     ("REDIS_PASSWORD", "PASSWORD"),
     ("REDIS_PASSWORD_FILE", "PASSWORD_FILE"),
     ("REDIS_MASTER_PASSWORD", "MASTERAUTH"),
@@ -21,6 +21,10 @@ const BITNAMI: [(&str, &str); 16] = [
     ("REDIS_IO_THREADS_DO_READS", "IO_THREADS_DO_READS"),
     ("REDIS_REPLICA_IP", "REPLICA_ANNOUNCE_IP"),
     ("REDIS_REPLICA_PORT", "REPLICA_ANNOUNCE_PORT"),
+    ("REDIS_NODES", "CLUSTER_NODES"),
+    ("REDIS_CLUSTER_REPLICAS", "CLUSTER_REPLICAS"),
+    ("REDIS_CLUSTER_CREATOR", "CLUSTER_CREATOR"),
+    ("REDIS_CLUSTER_PREFERRED_ENDPOINT_TYPE", "CLUSTER_PREFERRED_ENDPOINT_TYPE"),
     ("REDIS_CLUSTER_ANNOUNCE_IP", "CLUSTER_ANNOUNCE_IP"),
     ("REDIS_CLUSTER_ANNOUNCE_PORT", "CLUSTER_ANNOUNCE_PORT"),
     ("REDIS_CLUSTER_ANNOUNCE_BUS_PORT", "CLUSTER_ANNOUNCE_BUS_PORT"),
@@ -78,6 +82,10 @@ pub(super) fn read(variables: &Variables, cluster: bool) -> Result<Vec<Meant>, S
         }
     }
     for (name, stands_for) in BITNAMI {
+        // Without nodes these say nothing.
+        if ["CLUSTER_REPLICAS", "CLUSTER_CREATOR"].contains(&stands_for) && set(variables, "REDIS_NODES").is_none() {
+            continue;
+        }
         // An empty password is an error rather than none.
         let value = variables.get(name).filter(|value| !value.is_empty() || name == "REDIS_PASSWORD");
         if let Some(value) = value {

@@ -1,6 +1,7 @@
 //! Compose files of other images, read in a container of slotd.
 
 use crate::cli::environment::{Environment, asks_for_cluster};
+use crate::cli::forming::Creator;
 use crate::cli::variables::Variables;
 use crate::config::file::Sources;
 use crate::config::{Config, ids};
@@ -42,6 +43,27 @@ fn names_of_bitnami_are_understood() {
     assert_eq!(config.replica_of(), Some(("first".to_owned(), 6379)));
     assert_eq!(&*config.string(ids::MASTERAUTH), "m");
     assert!(node(&[("REDIS_RDB_POLICY_DISABLED", "yes")]).expect("fine").save_points().is_empty());
+}
+
+#[test]
+fn nodes_of_bitnami_form_a_cluster_if_one_of_them_is_told_to() {
+    let formation = |pairs: &[(&str, &str)]| {
+        Environment::read(&container(pairs), false).map(|known| known.formation.expect("nodes are named"))
+    };
+    let nodes = ("REDIS_NODES", "node0 node1 node2");
+    let plain = formation(&[nodes, ("REDIS_PORT_NUMBER", "7000")]).expect("fine");
+    assert_eq!((plain.creator, plain.replicas, plain.nodes[2].port), (Creator::NotMe, 1, 7000));
+    let creator = formation(&[nodes, ("REDIS_CLUSTER_CREATOR", "yes"), ("REDIS_CLUSTER_REPLICAS", "0")]).expect("fine");
+    assert_eq!((creator.creator, creator.replicas), (Creator::Me, 0));
+    assert!(node(&[nodes]).expect("fine").bool(ids::CLUSTER_ENABLED));
+    let announced =
+        |host: &str| node(&[nodes, ("HOSTNAME", host)]).expect("fine").string(ids::CLUSTER_ANNOUNCE_HOSTNAME);
+    assert_eq!(
+        (&*announced("node1"), &*announced("f00baa")),
+        ("node1", ""),
+        "the name of a container, if it is in the list"
+    );
+    assert!(node(&[("REDIS_CLUSTER_CREATOR", "no"), ("REDIS_CLUSTER_REPLICAS", "1")]).is_ok(), "they say nothing");
 }
 
 #[test]

@@ -10,6 +10,9 @@
 //! pod of the services in its namespace; if one is called slotd, its variables start the same way ([`is_injected`]).
 //! And the project's own scripts have variables for themselves ([`OF_SCRIPTS`]).
 //!
+//! `SLOTD_CLUSTER_NODES` is no configuration of the node but an order: the nodes of the list become a cluster
+//! ([`Formation`]).
+//!
 //! Reading has no effect but that it reads the files of secrets. A secret is in no error text.
 
 use std::ffi::OsStr;
@@ -18,7 +21,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::aliases;
-use super::variables::{Meant, Variables, flag, is_injected};
+use super::forming::{Creator, Formation};
+use super::node_list::{Address, NodeList, PORT};
+use super::variables::{Meant, Variables, flag, is_injected, is_on};
 use crate::base::nearest::nearest;
 use crate::config::directive::{Directive, DirectiveId, Kind};
 use crate::config::file::Variable;
@@ -35,7 +40,18 @@ const CONTAINER: &str = "SLOTD_CONTAINER";
 /// Allows an empty password, if it is on; demands a password, if it is off.
 const ALLOW_EMPTY: &str = "ALLOW_EMPTY_PASSWORD";
 /// Variables that are no directives, without their prefix.
-const OWN: [&str; 7] = ["MODE", "CONTAINER", "PASSWORD", "PASSWORD_FILE", "SHARDS", "REPLICAS", "INCLUDE"];
+const OWN: [&str; 10] = [
+    "MODE",
+    "CONTAINER",
+    "PASSWORD",
+    "PASSWORD_FILE",
+    "SHARDS",
+    "REPLICAS",
+    "INCLUDE",
+    "CLUSTER_NODES",
+    "CLUSTER_REPLICAS",
+    "CLUSTER_CREATOR",
+];
 /// Variables of the project's scripts and compose files, without their prefix. A server that they start inherits them.
 const OF_SCRIPTS: [&str; 6] = ["BIN", "BINARY", "IMAGE", "NET", "HOST_PORT", "DEBIAN_ROOT"];
 /// The longest secret, bytes.
@@ -59,6 +75,8 @@ pub(crate) struct Environment {
     pub replicas: Option<u16>,
     /// `SLOTD_DIR` of a cluster; that of a node is a directive.
     pub dir: Option<PathBuf>,
+    /// `SLOTD_CLUSTER_NODES`: the cluster that this node is to be in.
+    pub formation: Option<Formation>,
     /// This is the container of an image.
     pub container: bool,
     /// A start without a password is refused.
@@ -131,6 +149,13 @@ impl Environment {
                 return Err(format!("{} and {} contradict each other: give one of them", one.name, file.name));
             }
         }
+        known.formation = if cluster { None } else { formation(&meant)? };
+        if known.formation.is_some() {
+            let yes =
+                Meant { name: "SLOTD_CLUSTER_NODES".to_owned(), stands_for: String::new(), value: b"yes".to_vec() };
+            known.set(&yes, ids::CLUSTER_ENABLED.directive(), b"yes");
+            known.announce_host(variables);
+        }
         for one in meant {
             known.take(&one, cluster, allow_empty)?;
             known.names.push(one.name);
@@ -139,6 +164,16 @@ impl Environment {
             known.port = Some(Ports::starting_at(port.first(), known.nodes()));
         }
         Ok(known)
+    }
+
+    /// A container whose host name is in the list is called by it. Elsewhere the variable is of a shell.
+    fn announce_host(&mut self, variables: &Variables) {
+        let Some(host) = variables.get("HOSTNAME").filter(|_| self.container) else { return };
+        let nodes = self.formation.iter().flat_map(|formation| &formation.nodes);
+        if nodes.into_iter().any(|node| node.host.as_bytes() == host) {
+            let one = Meant { name: "HOSTNAME".to_owned(), stands_for: String::new(), value: host.clone() };
+            self.set(&one, ids::CLUSTER_ANNOUNCE_HOSTNAME.directive(), host);
+        }
     }
 
     /// How many nodes a cluster of this shape has.
@@ -177,6 +212,13 @@ impl Environment {
                     line,
                 });
             }
+            ("CLUSTER_NODES" | "CLUSTER_REPLICAS" | "CLUSTER_CREATOR", true) => {
+                return Err(format!(
+                    "{} is for nodes that find each other; SLOTD_MODE=cluster has all in one",
+                    one.name
+                ));
+            }
+            ("CLUSTER_NODES" | "CLUSTER_REPLICAS" | "CLUSTER_CREATOR", false) => {}
             ("PASSWORD", _) => self.set_secret(one, ids::REQUIREPASS.directive(), &one.value, allow_empty)?,
             ("PASSWORD_FILE", _) => {
                 self.set_secret(one, ids::REQUIREPASS.directive(), &secret_of(one)?, allow_empty)?;
@@ -293,6 +335,40 @@ impl Environment {
     pub(super) fn summary(&self) -> Option<String> {
         (!self.names.is_empty()).then(|| format!("Configuration from the environment: {}", self.names.join(", ")))
     }
+}
+
+/// The cluster that the variables describe.
+fn formation(meant: &[Meant]) -> Result<Option<Formation>, String> {
+    let find = |name: &str| meant.iter().find(|one| one.stands_for == name && !one.value.is_empty());
+    let text = |one: &Meant| String::from_utf8_lossy(&one.value).into_owned();
+    let Some(list) = find("CLUSTER_NODES") else {
+        return match find("CLUSTER_REPLICAS").or_else(|| find("CLUSTER_CREATOR")) {
+            Some(one) => {
+                Err(format!("{} goes with SLOTD_CLUSTER_NODES, which names all nodes of the cluster", one.name))
+            }
+            None => Ok(None),
+        };
+    };
+    let port = find("PORT").map(|one| parse_ports(&one.name, &one.value)).transpose()?.map_or(PORT, Ports::first);
+    let NodeList(nodes) = NodeList::parse(&text(list), port).map_err(|reason| format!("{}: {reason}", list.name))?;
+    let replicas = find("CLUSTER_REPLICAS").map(|one| number(one, 0, 100)).transpose()?.unwrap_or(REPLICAS);
+    let creator = match find("CLUSTER_CREATOR") {
+        None if list.name.starts_with(PREFIX) => Creator::First,
+        // In Bitnami's image nobody creates unless told to.
+        None => Creator::NotMe,
+        Some(one) => match is_on(&one.value) {
+            Some(true) => Creator::Me,
+            Some(false) => Creator::NotMe,
+            None => {
+                let address = Address::parse(&text(one), port).map_err(|reason| format!("{}: {reason}", one.name))?;
+                if !nodes.contains(&address) {
+                    return Err(format!("{}: {address} is none of the nodes in {}", one.name, list.name));
+                }
+                Creator::Named(address)
+            }
+        },
+    };
+    Ok(Some(Formation { nodes, replicas: usize::from(replicas), creator }))
 }
 
 fn is_container(variables: &Variables) -> bool {

@@ -176,6 +176,33 @@ fn a_cluster_has_a_shape_and_ports() {
 }
 
 #[test]
+fn nodes_of_a_list_are_a_cluster() {
+    let formation = |pairs: &[(&str, &str)]| node(pairs).map(|known| known.formation.expect("nodes are named"));
+    let nodes = ("SLOTD_CLUSTER_NODES", "a,b:7001,c");
+    let plain = formation(&[nodes]).expect("fine");
+    assert_eq!((plain.nodes.len(), plain.replicas, plain.creator), (3, 1, Creator::First));
+    assert!(loaded(&[nodes]).expect("fine").bool(ids::CLUSTER_ENABLED));
+    let full = formation(&[nodes, ("SLOTD_CLUSTER_REPLICAS", "0"), ("SLOTD_CLUSTER_CREATOR", "b:7001")]).expect("fine");
+    assert_eq!((full.replicas, full.creator), (0, Creator::Named("b:7001".parse().expect("a node"))));
+    for (word, creator) in
+        [("yes", Creator::Me), ("no", Creator::NotMe), ("c", Creator::Named("c".parse().expect("a node")))]
+    {
+        assert_eq!(formation(&[nodes, ("SLOTD_CLUSTER_CREATOR", word)]).map(|one| one.creator), Ok(creator));
+    }
+    for (pairs, part) in [
+        (&[("SLOTD_CLUSTER_NODES", "a,a:6379")][..], "SLOTD_CLUSTER_NODES: a:6379 is named twice"),
+        (&[nodes, ("SLOTD_CLUSTER_CREATOR", "d")], "d:6379 is none of the nodes"),
+        (&[nodes, ("SLOTD_CLUSTER_REPLICAS", "x")], "give a number from 0 to 100"),
+        (&[("SLOTD_CLUSTER_REPLICAS", "1")], "goes with SLOTD_CLUSTER_NODES"),
+    ] {
+        assert!(node(pairs).is_err_and(|error| error.contains(part)), "{part}");
+    }
+    assert!(cluster(&[nodes]).is_err_and(|error| error.contains("SLOTD_MODE=cluster has all in one")));
+    let off = loaded(&[nodes, ("SLOTD_CLUSTER_ENABLED", "no")]).expect("it is seen at the start");
+    assert!(!off.bool(ids::CLUSTER_ENABLED));
+}
+
+#[test]
 fn the_mode_is_node_or_cluster() {
     assert_eq!(asks_for_cluster(&variables(&[])), Ok(false));
     assert_eq!(asks_for_cluster(&variables(&[("SLOTD_MODE", "cluster")])), Ok(true));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::logs::start_log;
 use super::run::{Call, PidFile, keep_pages_small, listen, waiting_room};
-use super::{NodeArgs, title};
+use super::{NodeArgs, forming, title};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::file::LoadError;
 use crate::config::{Config, ids};
@@ -27,6 +27,7 @@ use crate::signals::Ending;
 pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let nothing_said = args == NodeArgs::default();
     let said_in_environment = args.environment.summary();
+    let formation = args.environment.formation.clone();
     let (config, stdin) = load_config(args, call)?;
     if let Some(status) = call.send_to_background(&config, stdin.as_deref(), false)? {
         return Ok(status);
@@ -71,6 +72,9 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     log.warning(format_args!("Server initialized"));
     log.notice(format_args!("Ready to accept connections"));
     show_title(call, node.engine())?;
+    if let Some(formation) = formation {
+        forming::start(formation, &node, &log).map_err(|error| format!("Starting a thread: {error}"))?;
+    }
 
     let ended = async {
         tokio::select! {
@@ -165,6 +169,9 @@ fn load_config(mut args: NodeArgs, call: &Call) -> Result<(Config, Option<Vec<u8
         }
     })?;
     args.environment.check_password(&config)?;
+    if args.environment.formation.is_some() && !config.bool(ids::CLUSTER_ENABLED) {
+        return Err("SLOTD_CLUSTER_NODES and 'cluster-enabled no' contradict each other: leave one of them out".into());
+    }
     Ok((config, stdin))
 }
 

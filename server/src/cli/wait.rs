@@ -21,8 +21,8 @@ use crate::healthcheck::{Ports, Probe};
 pub(super) const WRONG_USAGE: u8 = 2;
 /// The time between two rounds.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long one node may take to answer.
-const ANSWER_MS: u64 = 2000;
+/// How long one node may take to answer. At the end, too, it gets the lesser time: what it lacks is to be said.
+const ANSWER_MS: (u64, u64) = (500, 2000);
 
 /// Wait until nodes are ready: each answers, its cluster is in order with all slots covered, a replica's link is up.
 ///
@@ -141,7 +141,7 @@ impl Waiting {
             host: address.host.clone(),
             port: address.port.to_string().parse().ok(),
             ready: true,
-            timeout: left_ms.clamp(1, ANSWER_MS),
+            timeout: left_ms.clamp(ANSWER_MS.0, ANSWER_MS.1),
             password: self.password.clone(),
             members: self.nodes.len() as u64,
         }

@@ -1,0 +1,295 @@
+//! `SLOTD_CLUSTER_NODES`: plain nodes become a cluster by themselves, without a service that creates it.
+//!
+//! Every node gets the same list. One of them is the creator: the first, or the one that `SLOTD_CLUSTER_CREATOR` names.
+//! It waits until all answer and then does what `redis-cli --cluster create` does, by the commands that any node has
+//! ([`steps`]); so nodes of other servers can be in the list. The creator is found by its id: each node asks who
+//! answers at that place, and compares. After that the creator has no role.
+//!
+//! All nodes also look after their addresses. Containers that are started anew, all at once, may have other addresses
+//! than those in `nodes.conf`. Their names are the same: if a node that is known answers there and there is no link to
+//! it, it is met again, and both sides learn the new address from that.
+//!
+//! A thread does this, with blocking sockets, as a client would. It ends when the cluster is in order.
+//! ```text
+//! view  what one node says    steps  what the creator does next    placement  which node becomes what
+//! ```
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::node_list::Address;
+use crate::base::thread;
+use crate::cluster::Cluster;
+use crate::config::ids;
+use crate::engine::Engine;
+use crate::healthcheck::Connection;
+use crate::logging::NodeLog;
+use crate::node::Node;
+use steps::{Next, Order, next, shared_hosts};
+use view::{View, read_nodes};
+
+mod placement;
+mod steps;
+mod view;
+
+/// Who makes the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Creator {
+    /// The first node of the list.
+    #[default]
+    First,
+    /// The node at this place of the list.
+    Named(Address),
+    /// This node.
+    Me,
+    /// Another node, or somebody else.
+    NotMe,
+}
+
+/// The cluster that a node is to be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Formation {
+    /// All its nodes, this one included; there is at least one.
+    pub nodes: Vec<Address>,
+    /// Replicas of each primary.
+    pub replicas: usize,
+    /// Who makes it.
+    pub creator: Creator,
+}
+
+/// The time between two looks at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// How long one node may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long known nodes are looked for at the places of the list after a start.
+const LOOK_FOR: Duration = Duration::from_secs(600);
+
+/// Why a node does not say what it knows.
+enum Silence {
+    /// It may come.
+    NotYet(String),
+    /// It never will.
+    Never(String),
+}
+
+/// Begins to form the cluster; returns at once.
+///
+/// # Errors
+/// No thread can be started.
+pub(super) fn start(formation: Formation, node: &Node, log: &NodeLog) -> std::io::Result<()> {
+    let Some(cluster) = node.cluster() else { return Ok(()) };
+    let former = Former {
+        formation,
+        password: node.engine().config.bytes(ids::REQUIREPASS).to_vec(),
+        own: cluster.identity().0.to_string(),
+        cluster: Arc::downgrade(cluster),
+        engine: Arc::downgrade(node.engine()),
+        log: log.clone(),
+    };
+    thread::spawn("cluster-form", move || former.run()).map(drop)
+}
+
+/// The work of one node.
+struct Former {
+    formation: Formation,
+    password: Vec<u8>,
+    /// The id of this node.
+    own: String,
+    cluster: Weak<Cluster>,
+    engine: Weak<Engine>,
+    log: NodeLog,
+}
+
+impl Former {
+    fn run(&self) {
+        let (began, mut pause) = (Instant::now(), PAUSES.0);
+        let (mut said, mut creates) = (String::new(), None);
+        // Whether there is nothing to create any more.
+        let mut created = false;
+        while self.engine.strong_count() > 0 {
+            if creates.is_none() {
+                creates = self
+                    .am_creator()
+                    .map_err(|why| self.say(&mut said, format!("waiting for the creator: {why}")))
+                    .ok();
+            }
+            created |= match creates {
+                Some(true) if !created => self.create(&mut said),
+                other => other == Some(false),
+            };
+            let found = self.find_known();
+            if created && (found || began.elapsed() > LOOK_FOR) {
+                return;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 5 / 4).min(PAUSES.1);
+        }
+    }
+
+    /// Whether this node is the creator.
+    ///
+    /// # Errors
+    /// Why that is not known yet.
+    fn am_creator(&self) -> Result<bool, String> {
+        let address = match &self.formation.creator {
+            Creator::Me => return Ok(true),
+            Creator::NotMe => return Ok(false),
+            Creator::Named(address) => address,
+            Creator::First => &self.formation.nodes[0],
+        };
+        Ok(self.connect(address)?.text(&[b"CLUSTER", b"MYID"])? == self.own)
+    }
+
+    /// Logs what has not been said last.
+    fn say(&self, said: &mut String, text: String) {
+        if *said != text {
+            self.log.notice(format_args!("Cluster formation: {text}"));
+            *said = text;
+        }
+    }
+
+    /// One look at all nodes, and what follows from it. Whether the work is over.
+    fn create(&self, said: &mut String) -> bool {
+        let (mut seen, mut never) = (Vec::new(), None);
+        for address in &self.formation.nodes {
+            match self.look(address) {
+                Ok(view) => seen.push(Ok(view)),
+                Err(Silence::NotYet(reason)) => seen.push(Err(reason)),
+                Err(Silence::Never(reason)) => {
+                    seen.push(Err(reason.clone()));
+                    never = Some(reason);
+                }
+            }
+        }
+        let text = match next(&seen, &self.own, self.formation.replicas) {
+            Next::Done(text) => {
+                self.log.notice(format_args!("Cluster formation: {text}"));
+                return true;
+            }
+            Next::Warn(text) => {
+                self.log.warning(format_args!("Cluster formation: {text}"));
+                return true;
+            }
+            Next::Refuse(text) => {
+                self.refuse(&text);
+                return true;
+            }
+            Next::Wait(text) => match never {
+                Some(reason) => {
+                    self.refuse(&reason);
+                    return true;
+                }
+                None => text,
+            },
+            Next::Act(orders) => {
+                let doing = what_is_done(&orders);
+                let begins = orders.iter().any(|order| order.words[1] == "MEET") && *said != doing;
+                if let Some(warning) = shared_hosts(&seen, self.formation.replicas).filter(|_| begins) {
+                    self.log.warning(format_args!("Cluster formation: {warning}"));
+                }
+                let failed = orders.iter().find_map(|order| self.order(order).err());
+                failed.unwrap_or_else(|| doing.to_owned())
+            }
+        };
+        self.say(said, text);
+        false
+    }
+
+    /// Says why there can be no cluster, and ends the node: as long as it runs, it looks as if it would become one. A
+    /// node that is in a cluster with slots already goes on serving it.
+    fn refuse(&self, reason: &str) {
+        self.log.warning(format_args!("Cluster formation refused: {reason}"));
+        let (Some(engine), Some(cluster)) = (self.engine.upgrade(), self.cluster.upgrade()) else { return };
+        let view = cluster.view();
+        if view.nodes.len() < 2 || view.nodes.iter().all(|node| node.slots.is_empty()) {
+            engine.state.request_stop(1);
+        }
+    }
+
+    fn connect(&self, address: &Address) -> Result<Connection, String> {
+        let mut node = Connection::open(&address.host, address.port, Instant::now() + ANSWER)?;
+        node.authenticate(OsStr::from_bytes(&self.password))?;
+        Ok(node)
+    }
+
+    /// What a node says of its cluster.
+    fn look(&self, address: &Address) -> Result<View, Silence> {
+        let mut node = self.connect(address).map_err(Silence::NotYet)?;
+        let ip = node.ip().map_err(Silence::NotYet)?;
+        let text = node.text(&[b"CLUSTER", b"NODES"]).map_err(|error| {
+            if error.contains("cluster support disabled") {
+                Silence::Never(format!("{address} is not in cluster mode: start it with SLOTD_CLUSTER_ENABLED=yes"))
+            } else {
+                Silence::NotYet(error)
+            }
+        })?;
+        let info = node.text(&[b"CLUSTER", b"INFO"]).map_err(Silence::NotYet)?;
+        let keys = node.ask(&[b"DBSIZE"]).map_err(Silence::NotYet)?;
+        Ok(View {
+            name: address.to_string(),
+            ip,
+            port: address.port,
+            known: read_nodes(&text),
+            ok: info.contains("cluster_state:ok"),
+            keys: keys.as_int().unwrap_or(0).unsigned_abs(),
+        })
+    }
+
+    /// Gives an order.
+    fn order(&self, order: &Order) -> Result<(), String> {
+        let mut node = self.connect(&self.formation.nodes[order.to])?;
+        let words: Vec<&[u8]> = order.words.iter().map(String::as_bytes).collect();
+        let reply = node.ask(&words)?;
+        match reply.as_error() {
+            Some(error) if !order.optional => Err(format!(
+                "{}: {}: {}",
+                self.formation.nodes[order.to],
+                order.words.join(" "),
+                String::from_utf8_lossy(error)
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Meets again the nodes that are known, have no link, and answer at a place of the list. Whether other nodes are
+    /// known, and there is a link to each.
+    fn find_known(&self) -> bool {
+        let Some(cluster) = self.cluster.upgrade() else { return true };
+        let view = cluster.view();
+        let lost: Vec<String> =
+            view.nodes.iter().filter(|node| !node.connected).map(|node| node.id.to_string()).collect();
+        if lost.is_empty() {
+            return view.nodes.len() > 1;
+        }
+        for address in &self.formation.nodes {
+            let Ok(mut node) = self.connect(address) else { continue };
+            let Ok(id) = node.text(&[b"CLUSTER", b"MYID"]) else { continue };
+            let (Ok(ip), true) = (node.ip(), lost.contains(&id)) else { continue };
+            let Ok(text) = node.text(&[b"CLUSTER", b"NODES"]) else { continue };
+            let theirs = read_nodes(&text);
+            let Some(there) = theirs.iter().find(|known| known.myself) else { continue };
+            let is_there = |node: &gossip::NodeView| {
+                node.id.to_string() == id && node.ip.to_string() == ip && node.port == address.port
+            };
+            if !view.nodes.iter().any(is_there) {
+                let (port, bus_port) = (i64::from(address.port), i64::from(there.bus_port));
+                self.log.notice(format_args!("Node {id} is at {ip}:{port} now ({address})"));
+                // An address that is not valid would not have answered.
+                let _ = cluster.with_core(|core, now| core.meet(&ip, port, bus_port, now));
+            }
+        }
+        false
+    }
+}
+
+/// Orders in words, for the log.
+fn what_is_done(orders: &[Order]) -> &'static str {
+    match orders.last().and_then(|order| order.words.get(1)).map_or("", String::as_str) {
+        "MEET" => "the nodes meet",
+        "REPLICATE" => "replicas get their primaries",
+        "ADDSLOTSRANGE" => "primaries get their slots",
+        _ => "the nodes are prepared",
+    }
+}

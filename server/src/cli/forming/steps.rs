@@ -1,0 +1,206 @@
+//! What a creator does next, as a function of what all nodes say.
+//!
+//! There is no memory between two looks: whatever a creator that was interrupted has left behind, the next one sees,
+//! and goes on. Orders are such that nothing is served half made. Nodes meet first, then replicas get their primaries,
+//! and slots come last; so `cluster_state` becomes ok when everything is in its place.
+//!
+//! A cluster that is there already is left alone, whatever it looks like by now. The creator refuses only before it has
+//! done anything: if a node that it is to take belongs elsewhere or holds data.
+
+use std::collections::BTreeSet;
+
+use super::placement::{Placement, place};
+use super::view::View;
+
+/// The outcome of one look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The cluster is in order.
+    Done(String),
+    /// There is a cluster already, and something about it should be known.
+    Warn(String),
+    /// Not everything is there yet.
+    Wait(String),
+    /// No cluster can be made of these nodes.
+    Refuse(String),
+    /// Orders to give.
+    Act(Vec<Order>),
+}
+
+/// An order to one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    /// The node, by its position in the list.
+    pub(super) to: usize,
+    /// The words of the command.
+    pub(super) words: Vec<String>,
+    /// A refusal does not matter.
+    pub(super) optional: bool,
+}
+
+impl Order {
+    fn new(to: usize, words: &str) -> Self {
+        Self { to, words: words.split(' ').map(str::to_owned).collect(), optional: false }
+    }
+}
+
+/// What to do next. `seen` is what each node of the list says, or why it says nothing; `own` is the creator's id.
+pub(super) fn next(seen: &[Result<View, String>], own: &str, replicas: usize) -> Next {
+    let all: Vec<&View> = seen.iter().flatten().collect();
+    let silent: Vec<&String> = seen.iter().filter_map(|one| one.as_ref().err()).collect();
+    if let Some(me) = all.iter().find(|view| view.id() == own) {
+        if let Some(done) = exists(me, &all) {
+            return done;
+        }
+    } else if all.len() == seen.len() {
+        return Next::Refuse(
+            "this node is none of those in SLOTD_CLUSTER_NODES: name it there, as the other nodes reach it".to_owned(),
+        );
+    }
+    if let Some(first) = silent.first() {
+        let more = silent.len() - 1;
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        return Next::Wait(format!("waiting for {} of {} nodes: {first}{more}", silent.len(), seen.len()));
+    }
+    if let Some(problem) = unfit(&all, own) {
+        return problem;
+    }
+    let hosts: Vec<&str> = all.iter().map(|view| view.ip.as_str()).collect();
+    let placement = match place(&hosts, replicas) {
+        Ok(placement) => placement,
+        Err(problem) => return Next::Refuse(problem),
+    };
+    if let Some(name) = all.iter().enumerate().find_map(|(node, view)| misplaced(node, view, &placement, &all)) {
+        return Next::Warn(format!(
+            "the cluster is not in order, and {name} is not where it would have been put at first: see redis-cli --cluster \
+             check, and --cluster fix"
+        ));
+    }
+    let orders = [meetings(&all, own), adoptions(&all, &placement), shares(&all, &placement)];
+    match orders.into_iter().find(|orders| !orders.as_ref().is_some_and(Vec::is_empty)) {
+        Some(Some(orders)) => Next::Act(orders),
+        Some(None) => Next::Wait("the nodes get to know each other".to_owned()),
+        None => Next::Wait("waiting for cluster_state:ok".to_owned()),
+    }
+}
+
+/// Whether there is a cluster with all slots already, and what to say of it.
+fn exists(me: &View, all: &[&View]) -> Option<Next> {
+    let members = me.members().count();
+    if members < 2 || !me.covered() {
+        return None;
+    }
+    if let Some(stranger) = all.iter().find(|view| !me.knows(view.id())) {
+        let (name, ip, port, near) = (&stranger.name, &stranger.ip, stranger.port, me.port);
+        return Some(Next::Warn(format!(
+            "{name} is no member of the cluster, which has {members} nodes. Add it with redis-cli --cluster add-node \
+             {ip}:{port} {}:{near}",
+            me.ip
+        )));
+    }
+    if !me.ok {
+        return Some(Next::Wait("waiting for cluster_state:ok".to_owned()));
+    }
+    Some(Next::Done(format!("the cluster has {members} nodes and serves all slots")))
+}
+
+/// What keeps the nodes from becoming a cluster.
+fn unfit(all: &[&View], own: &str) -> Option<Next> {
+    let ids: BTreeSet<&str> = all.iter().map(|view| view.id()).collect();
+    if ids.len() < all.len() {
+        let twice = all.iter().enumerate().find_map(|(at, view)| {
+            let other = all[..at].iter().find(|other| other.id() == view.id())?;
+            Some(format!("{} and {} are one node: name each node once", other.name, view.name))
+        });
+        return Some(Next::Refuse(twice.unwrap_or_default()));
+    }
+    for view in all {
+        if let Some(other) = view.members().find(|known| !ids.contains(known.id.as_str())) {
+            let what = format!(
+                "{} is in a cluster with {}, which SLOTD_CLUSTER_NODES does not name",
+                view.name, other.address
+            );
+            let is_mine = view.id() == own;
+            let has_cluster = view.members().any(|known| !known.slots.is_empty());
+            return Some(if is_mine && has_cluster {
+                Next::Warn(format!("{what}, and not all of its slots are served: see redis-cli --cluster check"))
+            } else {
+                Next::Refuse(format!(
+                    "{what}. To join that cluster, start without SLOTD_CLUSTER_NODES and use redis-cli --cluster add-node; to \
+                     make a new one, remove the files of {} (nodes.conf), or name the right nodes",
+                    view.name
+                ))
+            });
+        }
+        if view.keys > 0 && view.members().count() == 1 {
+            return Some(Next::Refuse(format!(
+                "{} holds {} keys and is in no cluster: a new cluster is made of empty nodes",
+                view.name, view.keys
+            )));
+        }
+    }
+    None
+}
+
+/// The name of a node that has slots or a primary, and other ones than planned.
+fn misplaced(node: usize, view: &View, placement: &Placement, all: &[&View]) -> Option<String> {
+    let me = view.myself()?;
+    let planned = placement.replicates[node].map(|primary| all[primary].id());
+    let share = placement.slots_of(node);
+    let other_primary = me.primary.is_some() && me.primary.as_deref() != planned;
+    let other_slots = !me.slots.is_empty() && Some(me.slots.as_slice()) != share.as_ref().map(std::slice::from_ref);
+    (other_primary || other_slots).then(|| view.name.clone())
+}
+
+/// Orders until all nodes know each other; `None`: they are about to.
+fn meetings(all: &[&View], own: &str) -> Option<Vec<Order>> {
+    let me = all.iter().position(|view| view.id() == own)?;
+    let knows_all = |view: &&View| all.iter().all(|other| view.knows(other.id()));
+    if all.iter().all(knows_all) {
+        return Some(Vec::new());
+    }
+    let mut orders = Vec::new();
+    for (node, view) in all.iter().enumerate() {
+        // Different epochs from the beginning: else the nodes have to settle that later.
+        if view.members().count() == 1 && view.myself().is_some_and(|myself| myself.epoch == 0) {
+            let order = Order::new(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", node + 1));
+            orders.push(Order { optional: true, ..order });
+        }
+    }
+    for view in all.iter().filter(|view| !all[me].knows(view.id())) {
+        let bus_port = view.myself().map_or(0, |myself| myself.bus_port);
+        orders.push(Order::new(me, &format!("CLUSTER MEET {} {} {bus_port}", view.ip, view.port)));
+    }
+    (!orders.is_empty()).then_some(orders)
+}
+
+/// Orders that make replicas of nodes.
+fn adoptions(all: &[&View], placement: &Placement) -> Option<Vec<Order>> {
+    let order = |(node, view): (usize, &&View)| {
+        let primary = all[placement.replicates[node]?].id();
+        let is_done = view.myself()?.primary.as_deref() == Some(primary);
+        (!is_done).then(|| Order::new(node, &format!("CLUSTER REPLICATE {primary}")))
+    };
+    Some(all.iter().enumerate().filter_map(order).collect())
+}
+
+/// Orders that give the primaries their slots.
+fn shares(all: &[&View], placement: &Placement) -> Option<Vec<Order>> {
+    let order = |(node, view): (usize, &&View)| {
+        let (first, last) = placement.slots_of(node)?;
+        let has_none = view.myself()?.slots.is_empty();
+        has_none.then(|| Order::new(node, &format!("CLUSTER ADDSLOTSRANGE {first} {last}")))
+    };
+    Some(all.iter().enumerate().filter_map(order).collect())
+}
+
+/// A warning about places that are worse than they could be with more hosts.
+pub(super) fn shared_hosts(seen: &[Result<View, String>], replicas: usize) -> Option<String> {
+    let hosts: Vec<&str> = seen.iter().flatten().map(|view| view.ip.as_str()).collect();
+    let together = place(&hosts, replicas).ok()?.together;
+    (together > 0).then(|| format!("{together} replicas are on the host of their primary: there are too few hosts"))
+}
+
+#[cfg(test)]
+#[path = "steps_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! What one node says of its cluster, read from the reply of CLUSTER NODES.
+
+use protocol::slot::SLOT_COUNT;
+
+/// A node as another one knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Its id.
+    pub(super) id: String,
+    /// Its address for clients, without the port of its bus.
+    pub(super) address: String,
+    /// The port of its bus.
+    pub(super) bus_port: u16,
+    /// It is the node that was asked.
+    pub(super) myself: bool,
+    /// The handshake is not over: its id is not its own yet.
+    pub(super) in_handshake: bool,
+    /// Whom it replicates.
+    pub(super) primary: Option<String>,
+    /// Its configuration epoch.
+    pub(super) epoch: u64,
+    /// There is a link to it.
+    pub(super) connected: bool,
+    /// Its slots, as first and last ones.
+    pub(super) slots: Vec<(usize, usize)>,
+}
+
+/// What a node says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct View {
+    /// How the node was called.
+    pub(super) name: String,
+    /// The address at which it answered: where other nodes reach it.
+    pub(super) ip: String,
+    /// Its port for clients.
+    pub(super) port: u16,
+    /// All nodes that it knows, itself included.
+    pub(super) known: Vec<Known>,
+    /// `cluster_state:ok`
+    pub(super) ok: bool,
+    /// How many keys it holds.
+    pub(super) keys: u64,
+}
+
+impl View {
+    /// The node itself.
+    pub(super) fn myself(&self) -> Option<&Known> {
+        self.known.iter().find(|node| node.myself)
+    }
+
+    /// Its id; empty if it does not say.
+    pub(super) fn id(&self) -> &str {
+        self.myself().map_or("", |node| &node.id)
+    }
+
+    /// The nodes that it knows under their own ids.
+    pub(super) fn members(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(|node| !node.in_handshake)
+    }
+
+    /// Whether it knows this id.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.members().any(|node| node.id == id)
+    }
+
+    /// Whether every slot has an owner.
+    pub(super) fn covered(&self) -> bool {
+        self.known.iter().flat_map(|node| &node.slots).map(|(first, last)| last - first + 1).sum::<usize>()
+            == SLOT_COUNT
+    }
+}
+
+/// Reads the lines of CLUSTER NODES; what is no such line is left out.
+pub(super) fn read_nodes(text: &str) -> Vec<Known> {
+    text.lines().filter_map(read_line).collect()
+}
+
+/// `id ip:port@bus[,hostname] flags primary ping pong epoch link-state slots...`
+fn read_line(line: &str) -> Option<Known> {
+    let mut words = line.split_ascii_whitespace();
+    let (id, place, flags, primary) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let (epoch, link) = (words.nth(2)?, words.next()?);
+    let place = place.split(',').next().unwrap_or(place);
+    let (address, bus_port) = place.split_once('@')?;
+    let has = |flag: &str| flags.split(',').any(|other| other == flag);
+    let range = |word: &str| {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last && last < SLOT_COUNT).then_some((first, last))
+    };
+    Some(Known {
+        id: id.to_owned(),
+        address: address.to_owned(),
+        bus_port: bus_port.parse().ok()?,
+        myself: has("myself"),
+        in_handshake: has("handshake"),
+        primary: (primary != "-").then(|| primary.to_owned()),
+        epoch: epoch.parse().ok()?,
+        connected: link == "connected",
+        // Slots that move stand in brackets.
+        slots: words.filter_map(range).collect(),
+    })
+}
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;
