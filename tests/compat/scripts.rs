@@ -404,6 +404,9 @@ EVAL "return pcall(function() return 'a'+'b' end)" 0
 EVAL "local n=0 for k,v in pairs(math) do n=n+1 end return n" 0
 EVAL "local f,r=pairs(redis) return {r==redis,type(f(r))}" 0
 EVAL "local f,s,i=ipairs(redis) return s==redis" 0
+EVAL "error(redis)" 0
+EVAL "error(_G)" 0
+EVAL "return rawget(_G,'line')" 0
 "#,
     );
 }
@@ -427,6 +430,16 @@ EVAL "return {load(function() error('x') end)}" 0
 EVAL "return {collectgarbage(), collectgarbage('step',1e6), collectgarbage('setpause',200)}" 0
 EVAL "local t={1,2,3,4} return {table.remove(t,2),t,table.remove(t),#t}" 0
 EVAL "return {('aB'):upper(),('aB'):lower(),('aB'):reverse()}" 0
+"#,
+    );
+}
+
+#[test]
+fn results_that_nest() {
+    check(
+        r#"
+EVAL "local t={1} for i=1,300 do t={t} end return t" 0
+EVAL "local t={} for i=1,3000 do t[i]={i,{ok='x'},{err='E y'},{double=1.5}} end return t" 0
 "#,
     );
 }

@@ -35,6 +35,7 @@ impl Alone {
             Ok(script) => script,
             Err(problem) => return error(&problem),
         };
+        self.vm.reply_in(protocol);
         if let Err(problem) = self.vm.begin(&script, Args::new(b"", &[]), OwnedArgs::from_slices(args).view()) {
             return error(&problem);
         }

@@ -1,28 +1,35 @@
-//! Replies as values of Lua, and values of Lua as replies, by Redis's rules (script_lua.c).
+//! Replies to a script's commands as values of Lua, by Redis's rules (script_lua.c).
 //!
-//! Numbers lose their fraction on the way out, and tables end at their first nil. What Lua has no type for is a table
-//! with one telling field: `ok`, `err`, `double`, `map`, `set`, `big_number`, `verbatim_string`.
+//! What Lua has no type for is a table with one telling field: `ok`, `err`, `double`, `map`, `set`, `big_number`,
+//! `verbatim_string`. A long reply takes long to become values, and these may take many times as much memory: so both
+//! are looked at while that is done.
 
 use protocol::number::parse_i64;
-use protocol::resp::reply::Reply;
 
+use super::libs::{ensure_room, spend};
 use super::lua::{Failure, Frame, Kind, State};
 use crate::base::number::parse_f64;
 
-/// Nesting of a result beyond which it is cut.
-const TOO_DEEP: &[u8] = b"ERR reached lua stack limit";
-/// How deep a result may nest, since writing it nests as deep.
-const DEPTH: usize = 256;
+/// A reply of this size is long, bytes.
+const LONG: usize = 64 * 1024;
+/// A table of so many elements is large, and what an element of a table takes at least, bytes.
+const MANY: usize = 1024;
+const ELEMENT_BYTES: usize = 16;
+/// Work on one element.
+const ELEMENT_STEPS: u32 = 4;
 
 /// Pushes the reply to the script's command. `true`: it is an error.
+///
+/// # Errors
+/// It is too large, or the script has to end.
 pub(super) fn push_reply(frame: &Frame<'_>) -> Result<bool, Failure> {
     let reply = frame.shared.reply.borrow();
-    let mut reader = Reader { bytes: &reply, state: frame.state, resp3: frame.shared.resp.get() == 3 };
-    let is_error = reply.first() == Some(&b'-');
-    match reader.push() {
-        Some(()) => Ok(is_error),
-        None => Err(Failure::Redis(TOO_DEEP.to_vec())),
+    if reply.len() >= LONG {
+        ensure_room(frame, reply.len())?;
     }
+    let mut reader = Reader { bytes: &reply, frame, state: frame.state, resp3: frame.shared.resp.get() == 3 };
+    reader.push()?;
+    Ok(reply.first() == Some(&b'-'))
 }
 
 /// In the table of an error that INFO has counted already.
@@ -47,6 +54,7 @@ pub(super) fn is_counted(state: State) -> bool {
 
 struct Reader<'r> {
     bytes: &'r [u8],
+    frame: &'r Frame<'r>,
     state: State,
     resp3: bool,
 }
@@ -65,10 +73,10 @@ impl<'r> Reader<'r> {
         taken
     }
 
-    /// Pushes the next value. `None`: Lua's stack cannot grow any more.
-    fn push(&mut self) -> Option<()> {
+    /// Pushes the next value.
+    fn push(&mut self) -> Result<(), Failure> {
         if !self.state.reserve(6) {
-            return None;
+            return Err(Failure::Redis(b"ERR reached lua stack limit".to_vec()));
         }
         let line = self.line();
         let (kind, rest) = line.split_first().unwrap_or((&b'_', b""));
@@ -115,7 +123,22 @@ impl<'r> Reader<'r> {
             }
             _ => self.push_absent(),
         }
-        Some(())
+        Ok(())
+    }
+
+    /// Counts one of many elements. Where there are fewer, it is the script's next instructions that count.
+    #[inline]
+    fn count(&self, number: usize) -> Result<(), Failure> {
+        if number.is_multiple_of(MANY) { spend(self.frame, MANY as u32 * ELEMENT_STEPS) } else { Ok(()) }
+    }
+
+    /// Pushes a table for so many elements, or fields.
+    fn push_table(&self, elements: usize, fields: usize) -> Result<(), Failure> {
+        if elements.max(fields) >= MANY {
+            ensure_room(self.frame, (elements + 2 * fields).saturating_mul(ELEMENT_BYTES))?;
+        }
+        self.state.push_table(elements, fields);
+        Ok(())
     }
 
     /// Null: in RESP2 it is false, in RESP3 nil.
@@ -129,37 +152,40 @@ impl<'r> Reader<'r> {
         self.state.set_field(-2, name);
     }
 
-    fn push_array(&mut self, len: usize) -> Option<()> {
-        self.state.push_table(len, 0);
+    fn push_array(&mut self, len: usize) -> Result<(), Failure> {
+        self.push_table(len, 0)?;
         for number in 1..=len {
             self.push()?;
             self.state.set_element(-2, number);
+            self.count(number)?;
         }
-        Some(())
+        Ok(())
     }
 
-    fn push_map(&mut self, len: usize) -> Option<()> {
+    fn push_map(&mut self, len: usize) -> Result<(), Failure> {
         self.state.push_table(0, 1);
-        self.state.push_table(0, len);
-        for _ in 0..len {
+        self.push_table(0, len)?;
+        for number in 1..=len {
             self.push()?;
             self.push()?;
             self.set_pair();
+            self.count(number)?;
         }
         self.state.set_field(-2, b"map");
-        Some(())
+        Ok(())
     }
 
-    fn push_set(&mut self, len: usize) -> Option<()> {
+    fn push_set(&mut self, len: usize) -> Result<(), Failure> {
         self.state.push_table(0, 1);
-        self.state.push_table(0, len);
-        for _ in 0..len {
+        self.push_table(0, len)?;
+        for number in 1..=len {
             self.push()?;
             self.state.push_bool(true);
             self.set_pair();
+            self.count(number)?;
         }
         self.state.set_field(-2, b"set");
-        Some(())
+        Ok(())
     }
 
     /// Puts the topmost two values into the table below, if the first can be a key.
@@ -181,182 +207,4 @@ impl<'r> Reader<'r> {
         self.state.set_field(-2, b"format");
         self.state.set_field(-2, b"verbatim_string");
     }
-}
-
-/// Writes the topmost value as the script's result.
-pub(super) fn write_value(frame: Frame<'_>, reply: &mut Reply<'_>) {
-    let resp3 = frame.shared.resp.get() == 3;
-    let mut writer = Writer { state: frame.state, reply, resp3, depth: 0 };
-    writer.write();
-}
-
-struct Writer<'w, 'r> {
-    state: State,
-    reply: &'w mut Reply<'r>,
-    /// The script has asked for RESP3: booleans are such.
-    resp3: bool,
-    depth: usize,
-}
-
-impl Writer<'_, '_> {
-    /// Writes the topmost value and takes it from the stack.
-    fn write(&mut self) {
-        let state = self.state;
-        if self.depth > DEPTH || !state.reserve(8) {
-            self.reply.error(TOO_DEEP);
-            return state.pop(1);
-        }
-        match state.kind(-1) {
-            Kind::String => self.reply.bulk(state.bytes(-1).unwrap_or_default()),
-            Kind::Boolean => match (self.resp3, state.is_true(-1)) {
-                (true, value) => self.reply.boolean(value),
-                (false, true) => self.reply.int(1),
-                (false, false) => self.reply.null(),
-            },
-            Kind::Number => self.reply.int(to_integer(state.number(-1).unwrap_or_default())),
-            Kind::Table => {
-                self.depth += 1;
-                self.write_table();
-                self.depth -= 1;
-            }
-            Kind::None | Kind::Nil | Kind::Function | Kind::Other => self.reply.null(),
-        }
-        state.pop(1);
-    }
-
-    /// Writes the topmost value, a table, and leaves it.
-    fn write_table(&mut self) {
-        let state = self.state;
-        if let Some(text) = self.text_field(b"err") {
-            return self.reply.error(one_line(printed(text)));
-        }
-        if let Some(text) = self.text_field(b"ok") {
-            return self.reply.simple(one_line(printed(text)));
-        }
-        if let Some(number) = self.field(b"double", |state| state.number(-1)) {
-            return self.reply.double(number);
-        }
-        if let Some(digits) = self.text_field(b"big_number") {
-            let digits = String::from_utf8_lossy(&one_line(digits)).into_owned();
-            return self.reply.big_number(&digits);
-        }
-        if self.write_collection(b"map", true) || self.write_collection(b"set", false) || self.write_verbatim() {
-            return;
-        }
-        let len = self.reply.deferred_array();
-        let mut count = 0;
-        loop {
-            state.element(-1, count + 1);
-            if state.kind(-1) == Kind::Nil {
-                state.pop(1);
-                break;
-            }
-            self.write();
-            count += 1;
-        }
-        self.reply.set_len(len, count);
-    }
-
-    fn field<R>(&self, name: &[u8], read: impl FnOnce(State) -> Option<R>) -> Option<R> {
-        self.state.field(-1, name);
-        let value = read(self.state);
-        self.state.pop(1);
-        value
-    }
-
-    fn text_field(&self, name: &[u8]) -> Option<Vec<u8>> {
-        self.field(name, |state| state.bytes(-1).map(<[u8]>::to_vec))
-    }
-
-    /// Writes the table in this field as a map or a set, if there is one.
-    fn write_collection(&mut self, name: &[u8], is_map: bool) -> bool {
-        let state = self.state;
-        state.field(-1, name);
-        if state.kind(-1) != Kind::Table {
-            state.pop(1);
-            return false;
-        }
-        let len = if is_map { self.reply.deferred_map() } else { self.reply.deferred_set() };
-        let mut count = 0;
-        state.push_nil();
-        while state.next(-2) {
-            // The key stays for the next step.
-            if is_map {
-                state.push_value(-2);
-                self.write();
-                self.write();
-            } else {
-                state.pop(1);
-                state.push_value(-1);
-                self.write();
-            }
-            count += 1;
-        }
-        state.pop(1);
-        self.reply.set_len(len, count);
-        true
-    }
-
-    fn write_verbatim(&mut self) -> bool {
-        let read = |state: State| {
-            if state.kind(-1) != Kind::Table {
-                return None;
-            }
-            let part = |name: &[u8]| {
-                state.field(-1, name);
-                let part = state.bytes(-1).map(<[u8]>::to_vec);
-                state.pop(1);
-                part
-            };
-            Some((part(b"format")?, part(b"string")?))
-        };
-        let Some((format, text)) = self.field(b"verbatim_string", read) else { return false };
-        let mut letters = [b' '; 3];
-        letters.iter_mut().zip(&format).for_each(|(letter, given)| *letter = *given);
-        self.reply.verbatim(letters, &text);
-        true
-    }
-}
-
-/// A number as C converts it to a long.
-fn to_integer(number: f64) -> i64 {
-    // 2^63: what does not fit is the least integer.
-    if number.is_nan() || number >= 9_223_372_036_854_775_808.0 { i64::MIN } else { number as i64 }
-}
-
-/// A text as Redis prints it: as a C string.
-fn printed(mut text: Vec<u8>) -> Vec<u8> {
-    text.truncate(text.iter().position(|byte| *byte == 0).unwrap_or(text.len()));
-    text
-}
-
-fn one_line(mut text: Vec<u8>) -> Vec<u8> {
-    text.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
-    text
-}
-
-/// Writes the error that ended the script, which is on top.
-pub(super) fn write_failure(frame: Frame<'_>, name: &str, reply: &mut Reply<'_>) {
-    let state = frame.state;
-    let text = |name: &[u8]| {
-        state.field(-1, name);
-        let text = state.text(-1);
-        state.pop(1);
-        text
-    };
-    let message = match state.kind(-1) {
-        Kind::String => [b"ERR ", state.bytes(-1).unwrap_or_default()].concat(),
-        Kind::Table => {
-            let message = text(b"err").map_or_else(|| b"ERR unknown error".to_vec(), printed);
-            match (text(b"source"), text(b"line")) {
-                (Some(source), Some(line)) => {
-                    [&message, b" script: ".as_slice(), name.as_bytes(), b", on ", &source, b":", &line, b"."].concat()
-                }
-                _ => message,
-            }
-        }
-        _ => b"ERR unknown error".to_vec(),
-    };
-    // The code is a part of the message, so the writer is not to add one.
-    reply.error(one_line(message));
 }

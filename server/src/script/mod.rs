@@ -17,6 +17,7 @@ mod libs;
 mod lua;
 mod machine;
 mod pool;
+mod result;
 mod source;
 mod words;
 

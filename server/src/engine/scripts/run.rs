@@ -101,6 +101,7 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin<'_>) -> SessionRe
         // Before anything is locked: its code may take a while.
         functions::prepare(&engine, &mut vm, library).map_err(|problem| CmdError::new(format!("ERR {problem}")))?;
     }
+    vm.reply_in(ctx.reply.protocol());
     let needs_all = begin.program.reach().needs_all();
     // In a cluster, the slot's lock is enough for a script of one slot. Elsewhere it must have proven that.
     let is_clustered = engine.router().is_some();

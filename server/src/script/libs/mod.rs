@@ -22,7 +22,7 @@ mod work;
 use std::borrow::Cow;
 
 pub(super) use arguments::bad_argument as bad_argument_here;
-pub(super) use work::{STEPS, collect, spend, spend_bytes};
+pub(super) use work::{STEPS, collect, ensure_room, not_enough_memory, spend, spend_bytes};
 
 use super::lua::{Failure, Frame, HostFn, Kind, State};
 

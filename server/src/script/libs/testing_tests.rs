@@ -31,7 +31,12 @@ end
 
 /// Runs a script, which is stopped when it was asked to pause so often. Returns its reply, and how often it was.
 pub(in crate::script) fn run(source: &str, most_pauses: usize) -> (String, usize) {
-    let options = VmOptions { memory_limit: MEMORY, version: "7.2.4".to_owned(), ..VmOptions::default() };
+    run_within(MEMORY, source, most_pauses)
+}
+
+/// The same with so much memory.
+pub(in crate::script) fn run_within(memory_limit: usize, source: &str, most_pauses: usize) -> (String, usize) {
+    let options = VmOptions { memory_limit, version: "7.2.4".to_owned(), ..VmOptions::default() };
     let mut vm = Vm::new(&options).expect("there is memory");
     let script = Script::new(source.as_bytes()).expect("its first line is right");
     let none = OwnedArgs::from_slices::<&str>(&[]);

@@ -63,7 +63,7 @@ fn pause(frame: &Frame<'_>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// There is not, even without what is garbage, or the script has to end.
-pub(super) fn ensure_room(frame: &Frame<'_>, bytes: usize) -> Result<(), Failure> {
+pub(in crate::script) fn ensure_room(frame: &Frame<'_>, bytes: usize) -> Result<(), Failure> {
     let memory = &frame.shared.memory;
     if memory.has_room_for(bytes) {
         return Ok(());
@@ -73,7 +73,7 @@ pub(super) fn ensure_room(frame: &Frame<'_>, bytes: usize) -> Result<(), Failure
 }
 
 /// Lua's error when it gets no memory.
-pub(super) fn not_enough_memory() -> Failure {
+pub(in crate::script) fn not_enough_memory() -> Failure {
     Failure::Plain(b"not enough memory".to_vec())
 }
 

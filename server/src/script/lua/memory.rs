@@ -130,7 +130,9 @@ impl Memory {
 
     /// How many instructions of Lua run before the script is asked to pause.
     pub(in crate::script) fn instructions(&self) -> c_int {
-        (LOOKED_AT / self.large.get().max(1)).clamp(FEWEST, INSTRUCTIONS) as c_int
+        let large = self.large.get();
+        let most = if large <= LOOKED_AT / INSTRUCTIONS { INSTRUCTIONS } else { (LOOKED_AT / large).max(FEWEST) };
+        most as c_int
     }
 
     /// How many times as long an instruction may take, for all that is known, because of what is large.

@@ -9,6 +9,7 @@ use std::ptr;
 
 use corosensei::Yielder;
 use mlua_sys as ffi;
+use protocol::resp::reply::Protocol;
 
 use super::memory::Memory;
 use crate::script::library::Registering;
@@ -49,10 +50,14 @@ pub(in crate::script) struct Shared {
     yielder: Cell<*const Yielder<(), Turn>>,
     /// The command that the script calls.
     pub(in crate::script) words: RefCell<Words>,
-    /// Its reply.
+    /// Its reply; at the end, the script's result, if that is a table.
     pub(in crate::script) reply: RefCell<Vec<u8>>,
     /// The error that the call is to report instead of a reply: one of the script's making, not the command's.
     pub(in crate::script) refusal: RefCell<Option<Vec<u8>>>,
+    /// How the client wants the result to be written.
+    pub(in crate::script) protocol: Cell<Protocol>,
+    /// Whether [`Shared::reply`] is the result.
+    pub(in crate::script) is_written: Cell<bool>,
     /// RESP version of the replies that the script sees (`redis.setresp`).
     pub(in crate::script) resp: Cell<u8>,
     /// Which effects are propagated (`redis.set_repl`).
@@ -81,6 +86,8 @@ impl Shared {
             words: RefCell::default(),
             reply: RefCell::default(),
             refusal: RefCell::default(),
+            protocol: Cell::default(),
+            is_written: Cell::new(false),
             resp: Cell::new(2),
             repl: Cell::new(3),
             registered: RefCell::default(),

@@ -15,7 +15,10 @@ use protocol::resp::Args;
 
 use super::{CHUNK_NAME, VmKind, api, protected, register};
 use crate::script::libs;
-use crate::script::lua::{Failure, Frame, HostFn, Kind, Returns, Shared, State, check_end, push_function};
+use crate::script::lua::{
+    Failure, Frame, HostFn, Kind, Returns, Shared, State, check_end, push_error_table, push_function,
+};
+use crate::script::result;
 
 const READ_ONLY: &[u8] = b"Attempt to modify a readonly table";
 
@@ -28,13 +31,15 @@ const LIBRARIES: &[&[u8]] =
     &[b"string", b"table", b"math", b"coroutine", b"os", b"redis", b"cjson", b"cmsgpack", b"struct", b"bit"];
 
 /// What lies at the bottom of a state's stack for good: the function that makes an error table of what a script raised,
-/// the real table of globals, and the names of two of them.
+/// the real table of globals, the names of two of them, and the function that writes a large result.
 pub(super) const ERROR_HANDLER: i32 = 1;
 const GLOBALS: i32 = 2;
 const KEYS: i32 = 3;
 const ARGV: i32 = 4;
+/// See [`result::write_all`].
+pub(super) const RESULT_WRITER: i32 = 5;
 /// How much that is.
-pub(super) const BOTTOM: i32 = 4;
+pub(super) const BOTTOM: i32 = 5;
 
 /// Kept values of a state.
 pub(super) struct Sandbox {
@@ -90,7 +95,8 @@ impl Sandbox {
         guard_strings(state, shared, globals, real_of);
         let world = make_world(state, shared, globals, real_of);
         let loading = make_loading_world(state, shared, real_of);
-        push_function(state, shared, handle_error, 0);
+        state.push_value(real_of);
+        push_function(state, shared, handle_error, 1);
         if kind == VmKind::Scripts {
             state.push_value(-1);
             state.set_field(globals, b"__redis__err__handler");
@@ -106,6 +112,7 @@ impl Sandbox {
         state.set_top(GLOBALS);
         state.push_bytes(b"KEYS");
         state.push_bytes(b"ARGV");
+        push_function(state, shared, result::write_all, 0);
         state.push_value(GLOBALS);
         let globals = state.keep();
         Self { globals, world, loading }
@@ -566,13 +573,22 @@ fn insert(frame: &Frame<'_>) -> Returns {
 fn handle_error(frame: &Frame<'_>) -> Returns {
     let state = frame.state;
     state.set_top(1);
+    let place = if state.kind(1) == Kind::Table && push_real(frame) {
+        // What scripts share is not written to. In Redis the handler is a script, and that is an error of its own.
+        state.set_top(0);
+        push_error_table(state, &[b"ERR err_handler_def:10: ", READ_ONLY].concat());
+        Some((b"@err_handler_def".to_vec(), 10))
+    } else {
+        state.set_top(1);
+        place_of_error(state)
+    };
     if state.kind(1) != Kind::Table {
         let text = libs::to_text(state, 1);
         state.push_table(0, 3);
         state.push_bytes(&[b"ERR ", &*text].concat());
         state.set_field(-2, b"err");
     }
-    if let Some((source, line)) = place_of_error(state) {
+    if let Some((source, line)) = place {
         state.push_bytes(&source);
         state.set_field(-2, b"source");
         state.push_number(f64::from(line));

@@ -10,6 +10,8 @@ use crate::script::source::Script;
 /// Everything that can be reached from the globals without calling anything but `pairs` and `getmetatable`.
 const WORLD: &str = r#"
 local seen, lines = {}, {}
+-- Lua's own `next`, which sees a stand-in as the empty table that it is.
+local raw_next = pairs({})
 local function walk(name, value)
   if value == KEYS or value == ARGV then return end
   lines[#lines + 1] = name .. "=" .. tostring(value)
@@ -17,6 +19,7 @@ local function walk(name, value)
   if meta ~= nil then lines[#lines + 1] = name .. " has " .. tostring(meta) end
   if type(value) ~= "table" or seen[value] then return end
   seen[value] = true
+  if pairs(value) ~= raw_next then lines[#lines + 1] = name .. " itself has " .. tostring(raw_next(value)) end
   if type(meta) == "table" then walk("meta " .. name, meta) end
   for k, v in pairs(value) do walk(name .. "." .. tostring(k), v) end
 end
@@ -122,6 +125,10 @@ fn no_function_hands_out_what_scripts_share() {
         let mut vm = machine(kind);
         let before = run(&mut vm, WORLD);
         assert!(before.contains(".call=function"), "{before}");
+        for table in ["_G", "redis", "string", "getmetatable('')", "getmetatable(_G)"] {
+            run(&mut vm, &format!("error({table})"));
+            run(&mut vm, &format!("xpcall(function() error({table}) end, rawget(_G, '__redis__err__handler'))"));
+        }
         let done = run(&mut vm, ATTACK);
         assert!(done.starts_with(':') && done != ":0\r\n", "{done}");
         let after = run(&mut vm, WORLD);
@@ -129,6 +136,20 @@ fn no_function_hands_out_what_scripts_share() {
         let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
         assert!(before[1..] == after[1..], "{kind:?}: {changed:?}, {} and {} lines", before.len(), after.len());
     }
+}
+
+#[test]
+fn an_error_is_not_written_into_what_scripts_share() {
+    let mut vm = machine(VmKind::Scripts);
+    for table in ["redis", "_G", "string"] {
+        let reply = run(&mut vm, &format!("error({table})"));
+        assert!(reply.starts_with("-ERR err_handler_def:10: Attempt to modify a readonly table script: "), "{reply}");
+        assert!(reply.ends_with(", on @err_handler_def:10.\r\n"), "{reply}");
+    }
+    assert_eq!(
+        run(&mut vm, "return {tostring(rawget(_G, 'line')), tostring(redis.source)}"),
+        "*2\r\n$3\r\nnil\r\n$3\r\nnil\r\n"
+    );
 }
 
 #[test]

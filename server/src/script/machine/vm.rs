@@ -19,7 +19,8 @@ use protocol::resp::reply::{Protocol, Reply};
 use super::{CHUNK_NAME, sandbox};
 use crate::script::convert;
 use crate::script::libs::{self, math};
-use crate::script::lua::{Frame, Settings, Shared, State, Turn, allocate, push_error_table};
+use crate::script::lua::{Frame, Kind, Settings, Shared, State, Turn, allocate, push_error_table};
+use crate::script::result;
 use crate::script::source::{ByDigest, Script};
 use crate::script::words::Words;
 
@@ -209,6 +210,11 @@ impl Vm {
         *self.shared.words.borrow_mut() = words;
     }
 
+    /// Says how the client wants the result of the next script to be written.
+    pub(crate) fn reply_in(&mut self, protocol: Protocol) {
+        self.shared.protocol.set(protocol);
+    }
+
     /// Gives the script the reply to its command: what `write` writes, in the script's version of RESP.
     pub(crate) fn reply(&mut self, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
         let mut reply = self.shared.reply.borrow_mut();
@@ -236,11 +242,14 @@ impl Vm {
     /// already.
     pub(crate) fn write_result(&mut self, name: &str, reply: &mut Reply<'_>) -> bool {
         let is_counted = convert::is_counted(self.state);
-        let frame = Frame { state: self.state, shared: &self.shared };
+        let frame = &Frame { state: self.state, shared: &self.shared };
         if self.shared.failed.get() {
-            convert::write_failure(frame, name, reply);
+            result::write_failure(frame, name, reply);
+        } else if self.shared.is_written.get() {
+            debug_assert_eq!(reply.protocol(), self.shared.protocol.get(), "reply_in was told");
+            reply.raw(&self.shared.reply.borrow());
         } else {
-            convert::write_value(frame, reply);
+            result::write_simple(frame, reply);
         }
         self.state.set_top(sandbox::BOTTOM);
         is_counted
@@ -305,6 +314,25 @@ fn run_protected(state: State, shared: &Shared) {
         shared.memory.run(state.raw());
         ffi::lua_pcall(state.raw(), arguments, 1, sandbox::ERROR_HANDLER)
     };
+    shared.failed.set(status != ffi::LUA_OK);
+    shared.is_written.set(false);
+    if status == ffi::LUA_OK && state.kind(-1) == Kind::Table {
+        write_table(state, shared);
+    }
+}
+
+/// Writes the table on top as the result, while the script can still pause. If that fails, the error is on top.
+fn write_table(state: State, shared: &Shared) {
+    shared.memory.enter_host();
+    let is_written = result::write_small(&Frame { state, shared });
+    shared.memory.leave_host();
+    if is_written {
+        return;
+    }
+    state.push_value(sandbox::RESULT_WRITER);
+    state.push_value(-2);
+    // SAFETY: the function and its argument are on the stack.
+    let status = unsafe { ffi::lua_pcall(state.raw(), 1, 0, 0) };
     shared.failed.set(status != ffi::LUA_OK);
 }
 

@@ -191,3 +191,34 @@ fn a_machine_is_as_new_after_each_script() {
     run_on(&mut vm, "while true do end  ", echo, 3);
     assert_eq!(run_on(&mut vm, "local n = 0 for i = 1, 1e6 do n = n + i end return n", echo, 1000), ":500000500000|");
 }
+
+#[test]
+fn replies_of_commands_are_within_the_memory_of_a_script() {
+    let number = std::cell::Cell::new(0u8);
+    let long = |_: &[Vec<u8>], reply: &mut Reply<'_>| {
+        number.set(number.get().wrapping_add(1));
+        // Lua has equal texts once.
+        reply.bulk(&vec![number.get(); 1 << 20]);
+    };
+    let many = |_: &[Vec<u8>], reply: &mut Reply<'_>| {
+        reply.array(5_000_000);
+        (0..5_000_000).for_each(|_| reply.int(1));
+    };
+    let reply = run_with("local a = {} for i = 1, 200 do a[i] = redis.call('x') end return #a", long, 10_000);
+    assert!(reply.starts_with("-ERR not enough memory"), "{reply:.200}");
+    let reply = run_with("local n = 0 for i = 1, 200 do n = n + #redis.call('x') end return n", long, 10_000);
+    assert_eq!(reply, ":209715200|");
+    let reply = run_with("return #redis.call('x')", many, 10_000);
+    assert!(reply.starts_with("-ERR not enough memory"), "{reply:.200}");
+}
+
+#[test]
+fn a_script_can_be_stopped_while_a_long_reply_becomes_a_table() {
+    let many = |_: &[Vec<u8>], reply: &mut Reply<'_>| {
+        reply.array(1_000_000);
+        (0..1_000_000).for_each(|_| reply.int(1));
+    };
+    assert_eq!(run_with("return #redis.call('x')", many, 1000), ":1000000|");
+    let reply = run_with("return #redis.call('x')", many, 20);
+    assert!(reply.starts_with("-ERR Error running script: killed"), "{reply:.200}");
+}
