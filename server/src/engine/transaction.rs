@@ -2,7 +2,8 @@
 //!
 //! Queued commands keep their own copy of their words. EXEC locks the union of the slots of all queued commands and
 //! runs them in order under those locks. If one of them needs more than its keys' slots (a keyspace, session or service
-//! command), or if they need many slots, EXEC takes the barrier instead, so that no other command runs in between.
+//! command other than PUBLISH), or if they need many slots, EXEC takes the barrier instead, so that no other command
+//! runs in between.
 //!
 //! WATCH registers the session's flag with the key in its slot, and every change of the key raises the flag.
 //! Invariants: the flag is raised under the slot's lock, and EXEC reads it under the same locks, so a change is either
@@ -149,18 +150,25 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     ctx.session.in_exec = true;
     let (engine, now) = (ctx.engine, ctx.now);
     let hot = engine.hot.load();
-    let (mut plan, mut keyed_only) = (LockPlan::default(), true);
+    let (mut plan, mut locks_suffice) = (LockPlan::default(), true);
     for (db, queued) in engine.in_databases(ctx.session.db, &multi.queue) {
         let keys = queued.known();
         let call = call_of(engine, queued, &keys, &hot, now);
-        keyed_only &= matches!(call.command.handler, Handler::Keyed(_)) && !call.reaches_unnamed_keys();
+        locks_suffice &= match call.command.handler {
+            Handler::Keyed(_) => !call.reaches_unnamed_keys(),
+            Handler::Keyspace(_) => false,
+            // A message touches no data; notifications are published under locks, too.
+            Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                call.command.flags.has(Flags::PUBSUB) && call.command.flags.has(Flags::FAST)
+            }
+        };
         engine.plan_locks(&call, db, &mut plan);
     }
     for watched in &ctx.session.watched {
         plan.add(watched.db, watched.slot);
     }
     let mut unit = Unit::of(ctx.session);
-    let done = if keyed_only && !plan.is_many() {
+    let done = if locks_suffice && !plan.is_many() {
         exec_locked(ctx, multi, plan, &mut unit)
     } else {
         let call = Call { command: ctx.command, args, keys: &[], hot: &hot, moving: ctx.moving, now };
