@@ -143,3 +143,36 @@ fn errors_quote_words_as_they_are() {
     let script: String = words.iter().flat_map(|word| commands.map(|command| format!("{command} {word}\n"))).collect();
     check(&format!("{script}CLUSTER REPLICAS \"y\\xffz\"\nCLUSTER MEET 127.0.0.1 \"y\\xffz\"\nCLUSTER \"y\\xffz\"\n"));
 }
+
+#[test]
+fn the_keys_of_one_command_of_a_script_are_in_one_slot() {
+    check(
+        r##"
+{formed}
+== a script without a first line
+CONFIG RESETSTAT
+EVAL "return redis.call('mset','a',1,'b',2)" 0
+EVAL "return redis.call('mset','a',1,'b',2)" 1 a
+EVAL "return redis.pcall('mset','a',1,'b',2)" 1 b
+EVAL "return redis.call('set','a',1)" 1 b
+EVAL "redis.call('set','a',1) return redis.call('set','b',1)" 0
+{counts mset set eval} INFO commandstats
+INFO errorstats
+== one with a first line
+CONFIG RESETSTAT
+EVAL "#!lua flags=allow-cross-slot-keys\nreturn redis.call('mset','a',1,'b',2)" 0
+EVAL "#!lua flags=allow-cross-slot-keys\nredis.call('set','a',1) return redis.call('set','b',1)" 1 a
+EVAL "#!lua\nreturn redis.call('mset','a',1,'b',2)" 1 a
+EVAL "#!lua\nredis.call('set','a',1) return redis.call('set','b',1)" 0
+EVAL "#!lua\nreturn redis.call('set','b',1)" 1 a
+{counts mset set eval} INFO commandstats
+INFO errorstats
+== a function
+CONFIG RESETSTAT
+FUNCTION LOAD "#!lua name=l\nredis.register_function{function_name='f',callback=function() return redis.call('mset','a',1,'b',2) end,flags={'allow-cross-slot-keys'}}"
+FCALL f 0
+FCALL f 1 a
+{counts mset fcall} INFO commandstats
+"##,
+    );
+}

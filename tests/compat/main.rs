@@ -49,6 +49,8 @@ mod pushes;
 mod random;
 mod random_blocking;
 mod random_fields;
+mod random_lua;
+mod random_scripts;
 mod random_words;
 mod scan;
 mod scripts;

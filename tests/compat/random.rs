@@ -51,7 +51,7 @@ impl Grammar {
         self.0.below(n) == 0
     }
 
-    fn command(&mut self) -> Command {
+    pub(super) fn command(&mut self) -> Command {
         loop {
             let words = self.candidate();
             let first = words[0].to_ascii_uppercase();
@@ -152,8 +152,8 @@ fn converts_sorted_sets(command: &Command) -> bool {
     command.get(2).is_some_and(|word| word.starts_with(b"zset-max-"))
 }
 
-/// Sends one seed's commands to an emptied server, those that are `wanted`, and returns each with its reply.
-fn play(node: &Node, seed: u64, wanted: impl Fn(&Command) -> bool) -> Vec<(String, Vec<u8>)> {
+/// A client of an emptied server; that of an odd seed speaks RESP3.
+pub(super) fn begin(node: &Node, seed: u64) -> Client {
     let mut client = node.client();
     for line in [
         "FLUSHALL",
@@ -168,6 +168,12 @@ fn play(node: &Node, seed: u64, wanted: impl Fn(&Command) -> bool) -> Vec<(Strin
     if seed % 2 == 1 {
         client.cmd("HELLO 3");
     }
+    client
+}
+
+/// Sends one seed's commands to an emptied server, those that are `wanted`, and returns each with its reply.
+fn play(node: &Node, seed: u64, wanted: impl Fn(&Command) -> bool) -> Played {
+    let mut client = begin(node, seed);
     let mut replies = Vec::new();
     for mut pipeline in pipelines(seed) {
         pipeline.retain(&wanted);
@@ -193,7 +199,7 @@ fn play(node: &Node, seed: u64, wanted: impl Fn(&Command) -> bool) -> Vec<(Strin
 
 /// What remains: the statistics, and every key of the two databases that are used most, as it is and after a snapshot
 /// was reloaded.
-fn conclusions(client: &mut Client) -> Vec<(String, Vec<u8>)> {
+pub(super) fn conclusions(client: &mut Client) -> Played {
     let mut found = Vec::new();
     for section in ["commandstats", "errorstats"] {
         let text = client.cmd(&format!("INFO {section}")).text();
@@ -252,7 +258,7 @@ fn contents(node: &Node) -> Vec<String> {
 }
 
 /// A lone server. slotd announces the version of the oracle, which is part of some replies.
-fn spec(binary: Binary) -> NodeSpec {
+pub(super) fn spec(binary: Binary) -> NodeSpec {
     let spec = NodeSpec::new(binary);
     let announces = matches!(binary, Binary::Slotd) && !slotd_is_stock();
     if announces { spec.with("server-version-announced", "7.0.15") } else { spec }
@@ -369,17 +375,20 @@ pub(super) fn number_from_env(name: &str, default: u64) -> u64 {
         .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
+/// What was sent, and what came back.
+pub(super) type Played = Vec<(String, Vec<u8>)>;
+
 /// Plays seeds to both servers, and reports the first difference of each.
 #[track_caller]
-fn compare(start: impl Fn(Binary) -> Node) {
+pub(super) fn compare(start: impl Fn(Binary) -> Node, play: impl Fn(&Node, u64) -> Played + Sync) {
     let (first, seeds) = (number_from_env("RANDOM_FIRST", 0), number_from_env("RANDOM_SEEDS", 30));
     let [oracle, slotd] = [Binary::Stock, Binary::Slotd].map(start);
     let mut report = String::new();
     for seed in first..first + seeds {
         // Side by side, so that their clocks agree.
         let (theirs, ours) = thread::scope(|scope| {
-            let theirs = scope.spawn(|| play(&oracle, seed, |_| true));
-            let ours = play(&slotd, seed, |_| true);
+            let theirs = scope.spawn(|| play(&oracle, seed));
+            let ours = play(&slotd, seed);
             (theirs.join().expect("the oracle answers"), ours)
         });
         let Some(at) = (0..theirs.len().max(ours.len())).find(|&at| match (theirs.get(at), ours.get(at)) {
@@ -399,6 +408,15 @@ fn compare(start: impl Fn(Binary) -> Node) {
     assert!(report.is_empty(), "{report}");
 }
 
+/// The only node of a cluster.
+pub(super) fn node_of_a_cluster(binary: Binary) -> Node {
+    let node = spec(binary).with("cluster-enabled", "yes").start();
+    node.client().ok("CLUSTER ADDSLOTSRANGE 0 16383");
+    let formed = || node.cmd("CLUSTER INFO").text().contains("cluster_state:ok");
+    wait_until("the node serves its slots", secs(10), formed);
+    node
+}
+
 #[test]
 fn random_commands_reach_a_replica_of_slotd() {
     compare_replica(Binary::Slotd, Binary::Stock);
@@ -416,16 +434,10 @@ fn random_commands_reach_slotd_from_slotd() {
 
 #[test]
 fn random_commands_on_a_lone_node() {
-    compare(|binary| spec(binary).start());
+    compare(|binary| spec(binary).start(), |node, seed| play(node, seed, |_| true));
 }
 
 #[test]
 fn random_commands_on_a_node_of_a_cluster() {
-    compare(|binary| {
-        let node = spec(binary).with("cluster-enabled", "yes").start();
-        node.client().ok("CLUSTER ADDSLOTSRANGE 0 16383");
-        let formed = || node.cmd("CLUSTER INFO").text().contains("cluster_state:ok");
-        wait_until("the node serves its slots", secs(10), formed);
-        node
-    });
+    compare(node_of_a_cluster, |node, seed| play(node, seed, |_| true));
 }

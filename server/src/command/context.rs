@@ -173,6 +173,8 @@ pub(crate) struct KeyedCtx<'a> {
     /// Whether the client may be parked. Not inside MULTI, where a blocking command replies as if its timeout had
     /// expired.
     pub may_block: bool,
+    /// Whether a script calls the command.
+    pub in_script: bool,
     /// For a parked command that runs again: the key that became ready.
     pub serving: Option<&'a [u8]>,
 }

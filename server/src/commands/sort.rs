@@ -279,10 +279,10 @@ fn elements(ctx: &mut KeyedCtx<'_>, args: Args<'_>, request: &mut Request<'_>) -
     let Some(entry) = ctx.data.read(&key) else { return Ok(Texts::default()) };
     let source = Source::of(entry)?;
     if request.keeps_order {
-        if !(matches!(source, Source::Set(_)) && request.target.is_some()) {
+        if !(matches!(source, Source::Set(_)) && (request.target.is_some() || ctx.in_script)) {
             return Ok(source.load(request.part(source.len()), request.descending));
         }
-        // What is stored must not depend on the order in which this node keeps the members.
+        // What is stored, or a script sees, must not depend on the order in which this node keeps the members.
         (request.by, request.alpha) = (None, true);
     }
     let texts = source.load(0..source.len(), false);

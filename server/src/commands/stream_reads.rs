@@ -108,12 +108,17 @@ struct ReadOptions<'a> {
 }
 
 impl<'a> ReadOptions<'a> {
-    fn parse(args: Args<'a>, in_group: bool) -> Result<Self, CmdError> {
+    fn parse(args: Args<'a>, in_group: bool, in_script: bool) -> Result<Self, CmdError> {
         let mut options = Self { count: 0, block: None, reader: None, group_at: 0, noack: false, keys: 0..0 };
         let mut at = 1;
         while let Some(word) = args.get(at) {
             let more = args.len() - at - 1;
             if more > 0 && word.eq_ignore_ascii_case(b"block") {
+                if in_script {
+                    let name = String::from_utf8_lossy(&args[0]);
+                    let text = format!("ERR {name} command is not allowed with BLOCK option from scripts");
+                    return Err(CmdError::new(text));
+                }
                 at += 1;
                 options.block = Some(timeout(&args[at])?);
             } else if more > 0 && word.eq_ignore_ascii_case(b"count") {
@@ -245,7 +250,7 @@ fn read_after(word: &[u8], log: Option<&Log>) -> Result<(StreamId, bool), CmdErr
 }
 
 fn xread(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let options = ReadOptions::parse(args, false)?;
+    let options = ReadOptions::parse(args, false, ctx.in_script)?;
     if let Some(ready) = ctx.serving {
         return serve_read(ctx, args, &options, ready);
     }
@@ -317,7 +322,7 @@ fn group_read_after(word: &[u8]) -> Result<StreamId, CmdError> {
 }
 
 fn xreadgroup(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
-    let options = ReadOptions::parse(args, true)?;
+    let options = ReadOptions::parse(args, true, ctx.in_script)?;
     let Some(reader) = options.reader else { return Err(error::SYNTAX) };
     let ready = ctx.serving;
     let mut wanted: SmallVec<[(Key<'_>, StreamId); 4]> = SmallVec::new();

@@ -396,6 +396,7 @@ impl Engine {
             role: Role::Primary,
             no_touch: false,
             may_block: true,
+            in_script: false,
             // A blocking command answers with a few elements, and a slow reader may take its time.
             output_limit: usize::MAX,
             serving: Some(ready),

@@ -429,7 +429,10 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Option<Step> {
         let problem = self.busy_with_script()?;
-        let command = self.resolve(args, lead)?;
+        // As in Redis, what does not exist is told just that.
+        let Some(command) = self.resolve(args, lead) else {
+            return Some(self.refuse_unknown(session, args, lead, out));
+        };
         let helps = command.flags.has(Flags::ALLOW_BUSY) || command.traits.has(Traits::HELPS_WHILE_BUSY);
         if helps && self.outside(session, args, lead).is_some() {
             return None;

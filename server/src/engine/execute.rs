@@ -34,6 +34,8 @@ pub(crate) struct Caller<'a> {
     pub role: Role,
     pub no_touch: bool,
     pub may_block: bool,
+    /// Whether a script calls.
+    pub in_script: bool,
     /// Limit of the output's length, bytes.
     pub output_limit: usize,
     /// The key because of which a parked command runs again.
@@ -112,6 +114,7 @@ impl Engine {
                 rng,
                 name: &command.full_name,
                 may_block: caller.may_block,
+                in_script: caller.in_script,
                 serving: caller.serving,
             };
             let result = match caller.role {
@@ -230,6 +233,7 @@ impl Engine {
             role,
             no_touch: session.no_touch,
             may_block,
+            in_script: false,
             output_limit: session.output_limit,
             serving: None,
             lent: None,

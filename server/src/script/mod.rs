@@ -22,6 +22,7 @@ mod source;
 mod words;
 
 pub use alone::Alone;
+pub(crate) use convert::Errors;
 pub(crate) use library::{BAD_NAME, Function, Library, Program, Registered, is_name};
 pub(crate) use lua::Turn;
 pub(crate) use machine::{Vm, VmKind, VmOptions};

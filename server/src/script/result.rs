@@ -11,6 +11,7 @@
 
 use protocol::resp::reply::{DeferredLen, Protocol, Reply};
 
+use super::convert::{Errors, is_counted};
 use super::libs::{ensure_room, not_enough_memory, spend, spend_bytes};
 use super::lua::{Failure, Frame, Kind, Returns, State};
 
@@ -99,6 +100,7 @@ struct Writer<'f> {
     checked: usize,
     /// Bytes that are counted as the script's.
     held: usize,
+    errors: Errors,
 }
 
 impl<'f> Writer<'f> {
@@ -107,8 +109,8 @@ impl<'f> Writer<'f> {
         out.clear();
         let (values, checked) = if is_small { (SMALL_VALUES, SMALL_BYTES) } else { (STRETCH, GROWTH) };
         let protocol = frame.shared.protocol.get();
-        let levels = Vec::new();
-        Self { frame: *frame, state: frame.state, out, protocol, levels, is_small, values, checked, held: 0 }
+        let (levels, errors) = (Vec::new(), Errors::default());
+        Self { frame: *frame, state: frame.state, out, protocol, levels, is_small, values, checked, held: 0, errors }
     }
 
     fn reply(&mut self) -> Reply<'_> {
@@ -119,6 +121,7 @@ impl<'f> Writer<'f> {
     fn hand_in(self, is_written: bool) {
         self.frame.shared.is_written.set(is_written);
         *self.frame.shared.reply.borrow_mut() = self.out;
+        *self.frame.shared.errors.borrow_mut() = self.errors;
     }
 
     /// Writes the topmost value and takes it from the stack.
@@ -139,6 +142,7 @@ impl<'f> Writer<'f> {
         let state = self.state;
         self.count()?;
         if state.top() > DEEPEST || !state.reserve(ROOM) {
+            self.errors.add(TOO_DEEP, false);
             self.reply().error(TOO_DEEP);
         } else if state.kind(-1) == Kind::Table {
             return self.write_table();
@@ -217,7 +221,9 @@ impl<'f> Writer<'f> {
         let state = self.state;
         if let Some(text) = self.text_field(b"err") {
             self.make_room(text.len())?;
-            self.reply().error(one_line(printed(text)));
+            let text = one_line(printed(text));
+            self.errors.add(&text, is_counted(state));
+            self.reply().error(text);
         } else if let Some(text) = self.text_field(b"ok") {
             self.make_room(text.len())?;
             self.reply().simple(one_line(printed(text)));
@@ -339,7 +345,7 @@ fn one_line(text: &[u8]) -> Vec<u8> {
 }
 
 /// Writes the error that ended the script, which is on top.
-pub(super) fn write_failure(frame: &Frame<'_>, name: &str, reply: &mut Reply<'_>) {
+pub(super) fn write_failure(frame: &Frame<'_>, name: &str, reply: &mut Reply<'_>) -> Errors {
     let state = frame.state;
     let text = |name: &[u8]| {
         state.field(-1, name);
@@ -360,8 +366,11 @@ pub(super) fn write_failure(frame: &Frame<'_>, name: &str, reply: &mut Reply<'_>
         }
         _ => b"ERR unknown error".to_vec(),
     };
+    let (message, mut errors) = (one_line(&message), Errors::default());
+    errors.add(&message, state.kind(-1) == Kind::Table && is_counted(state));
     // The code is a part of the message, so the writer is not to add one.
-    reply.error(one_line(&message));
+    reply.error(message);
+    errors
 }
 
 #[cfg(test)]

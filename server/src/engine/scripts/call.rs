@@ -12,14 +12,14 @@ use protocol::slot::SlotId;
 use super::super::Engine;
 use super::super::barrier::Pass;
 use super::super::call::{Call, Keys};
-use super::super::execute::{Called, Work};
+use super::super::execute::{Called, Caller, Work};
 use super::super::handler::{Command, Handler};
 use super::super::hot::Hot;
 use super::super::ports::{Route, RouteAsk, Router};
 use super::super::unit::Unit;
 use super::Suspended;
 use crate::command::locked::Slots;
-use crate::command::{CmdError, Flags, Group, LockPlan, Locked, Traits, error};
+use crate::command::{CmdError, Flags, LockPlan, Locked, Traits, error};
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
 
@@ -55,17 +55,6 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub now: i64,
     /// Monotonic time when the last command ended, in microseconds.
     pub clock_us: u64,
-}
-
-/// Streams are read by scripts without waiting, and a script that asks for more is told so.
-fn check_block(command: &Command, args: Args<'_>) -> Result<(), CmdError> {
-    let reads = command.flags.has(Flags::BLOCKING) && command.spec.group == Group::Stream;
-    let mut options = args.iter().take_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"));
-    if !reads || !options.any(|word| word.eq_ignore_ascii_case(b"BLOCK")) {
-        return Ok(());
-    }
-    let name = String::from_utf8_lossy(&args[0]);
-    Err(CmdError::new(format!("ERR {name} command is not allowed with BLOCK option from scripts")))
 }
 
 /// What is remembered from one command of a script to the next.
@@ -119,13 +108,10 @@ impl Scene<'_, '_, '_> {
         let command = self.resolve(args, engine)?;
         let hot = self.hot;
         let checked = if command.arity.accepts(args.len()) { self.pass_gates(command, hot) } else { Err(WRONG_ARITY) };
-        if let Err(problem) = checked {
+        let keys = if checked.is_ok() { engine.keys_of(command, args, self.session.db) } else { Keys::new() };
+        let open = checked.and_then(|()| self.check_slots(command, &keys)).inspect_err(|_| {
             engine.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
-            return Err(problem.into());
-        }
-        let keys = engine.keys_of(command, args, self.session.db);
-        check_block(command, args)?;
-        let open = self.check_slots(command, &keys)?;
+        })?;
         let call = Call { command, args, keys: &keys, hot, moving: open.as_ref(), now: self.now };
         if !self.is_declared(&call) {
             self.state.needed_all = true;
@@ -269,7 +255,7 @@ impl Scene<'_, '_, '_> {
 
     fn run(&mut self, call: &Call<'_>, out: &mut Vec<u8>) {
         let (engine, session) = (self.engine, &mut *self.session);
-        let caller = engine.caller(session, self.now, false);
+        let caller = Caller { in_script: true, ..engine.caller(session, self.now, false) };
         match call.command.handler {
             Handler::Keyed(handler) => {
                 let slots = match self.locked.as_deref_mut() {

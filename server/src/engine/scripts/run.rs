@@ -17,7 +17,7 @@ use super::functions;
 use super::{Phase, Suspended};
 use crate::command::{CmdError, KeptSlots, LockPlan, Locked};
 use crate::config::ids;
-use crate::script::{Program, Script, Turn, Vm, VmKind, VmOptions, VmPool};
+use crate::script::{Errors, Program, Script, Turn, Vm, VmKind, VmOptions, VmPool};
 use crate::session::Session;
 
 /// For how long a script runs before its worker looks after others, microseconds.
@@ -426,16 +426,13 @@ impl ScriptRun {
 
     fn write_result(&mut self, reply: &mut Reply<'_>) {
         let Some(mut vm) = self.vm.take() else { return };
-        let start = reply.out_len();
-        let is_counted = vm.write_result(self.program.name(), reply);
+        let Errors { counted, codes } = vm.write_result(self.program.name(), reply);
         self.pool.put(vm);
-        if let Some(message) = reply.written_since(start).strip_prefix(b"-") {
+        let failures = counted + u64::from(!codes.is_empty());
+        if failures > 0 {
             let stats = &self.engine.stats;
-            stats.command(self.command).failed.fetch_add(1, Ordering::Relaxed);
-            if !is_counted {
-                let code = message.split(|byte| matches!(byte, b' ' | b'\r')).next().unwrap_or_default();
-                stats.count_error(&String::from_utf8_lossy(code));
-            }
+            stats.command(self.command).failed.fetch_add(failures, Ordering::Relaxed);
+            codes.iter().for_each(|code| stats.count_error(code));
         }
     }
 

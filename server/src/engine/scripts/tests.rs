@@ -182,6 +182,11 @@ fn a_suspended_script_holds_its_slots_and_nothing_else() {
     let run = suspended(&bench, &mut client, &["EVAL", LOOP, "1", "k", "1"]);
     assert_eq!(bench.run("SET other v"), "+OK");
     assert_eq!(bench.run("PING"), "+PONG");
+    // As Celery stores results.
+    for (line, reply) in [("MULTI", "+OK"), ("SETEX other 100 v", "+QUEUED"), ("PUBLISH other v", "+QUEUED")] {
+        assert_eq!(bench.run(line), reply);
+    }
+    assert_eq!(bench.run("EXEC"), "*2\r\n+OK\r\n:0");
     let mut waits = bench.connect();
     assert!(matches!(waits.process(&bench.engine, &mut bulks(&["GET", "k"])).0, Next::Held(Held::Slot(0, _))));
     let mut alone = bench.connect();
@@ -203,6 +208,18 @@ fn a_suspended_script_that_is_alone_keeps_the_node_to_itself() {
     bench.clock.advance_ms(10_000);
     let busy = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
     assert_eq!(bench.run("GET other"), busy);
+    // What does not exist is told so, as in Redis, and a transaction can be given up.
+    for (command, reply) in [
+        ("GET", "-ERR wrong number of arguments for 'get' command"),
+        ("nosuch", "-ERR unknown command 'nosuch', with args beginning with: "),
+        ("SCRIPT nosuch", "-ERR unknown subcommand 'nosuch'. Try SCRIPT HELP."),
+        ("MULTI", "+OK"),
+        ("GET other", busy),
+        ("DISCARD", "+OK"),
+        ("UNWATCH", "+OK"),
+    ] {
+        assert_eq!(bench.run(command), reply, "{command}");
+    }
     assert_eq!(bench.run("SCRIPT KILL"), "+OK");
     assert!(go_on(&bench, &mut client, run).starts_with("-ERR Script killed"));
     assert_eq!(bench.run("GET other"), "$-1");

@@ -12,6 +12,7 @@ use mlua_sys as ffi;
 use protocol::resp::reply::Protocol;
 
 use super::memory::Memory;
+use crate::script::convert::Errors;
 use crate::script::library::Registering;
 use crate::script::words::Words;
 
@@ -72,6 +73,8 @@ pub(in crate::script) struct Shared {
     pub(in crate::script) stop: RefCell<Option<Vec<u8>>>,
     /// The stack is to be given up.
     pub(in crate::script) is_ending: Cell<bool>,
+    /// The errors in the result that is written.
+    pub(in crate::script) errors: RefCell<Errors>,
     /// Whether the protected call of the script failed.
     pub(in crate::script) failed: Cell<bool>,
     /// What REDIS_VERSION says.
@@ -95,6 +98,7 @@ impl Shared {
             work: Cell::new(settings.work),
             stop: RefCell::default(),
             is_ending: Cell::new(false),
+            errors: RefCell::default(),
             failed: Cell::new(false),
             version: settings.version,
         }

@@ -17,7 +17,7 @@ use protocol::resp::Args;
 use protocol::resp::reply::{Protocol, Reply};
 
 use super::{CHUNK_NAME, sandbox};
-use crate::script::convert;
+use crate::script::convert::Errors;
 use crate::script::libs::{self, math};
 use crate::script::lua::{Frame, Kind, Settings, Shared, State, Turn, allocate, push_error_table};
 use crate::script::result;
@@ -238,21 +238,21 @@ impl Vm {
         self.shared.repl.get()
     }
 
-    /// Writes the result of the script of this name, which has ended. `true`: it is an error that INFO has counted
-    /// already.
-    pub(crate) fn write_result(&mut self, name: &str, reply: &mut Reply<'_>) -> bool {
-        let is_counted = convert::is_counted(self.state);
+    /// Writes the result of the script of this name, which has ended.
+    pub(crate) fn write_result(&mut self, name: &str, reply: &mut Reply<'_>) -> Errors {
         let frame = &Frame { state: self.state, shared: &self.shared };
-        if self.shared.failed.get() {
-            result::write_failure(frame, name, reply);
+        let errors = if self.shared.failed.get() {
+            result::write_failure(frame, name, reply)
         } else if self.shared.is_written.get() {
             debug_assert_eq!(reply.protocol(), self.shared.protocol.get(), "reply_in was told");
             reply.raw(&self.shared.reply.borrow());
+            self.shared.errors.take()
         } else {
             result::write_simple(frame, reply);
-        }
+            Errors::default()
+        };
         self.state.set_top(sandbox::BOTTOM);
-        is_counted
+        errors
     }
 
     /// Gives back the room of a long reply that the script has read.

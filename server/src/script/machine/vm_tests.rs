@@ -77,6 +77,7 @@ fn values_become_replies() {
         ("return {KEYS[1],KEYS[2],#KEYS,ARGV[1],#ARGV}", "*5|$2|k1|$2|k2|:2|$2|a1|:1|"),
         ("return redis.call('set','a',0.1,10,1e20)", "*5|$3|set|$1|a|$19|0.10000000000000001|$2|10|$5|1e+20|"),
         ("return redis.sha1hex('')", "$40|da39a3ee5e6b4b0d3255bfef95601890afd80709|"),
+        ("return redis.sha1hex(false)", "$40|da39a3ee5e6b4b0d3255bfef95601890afd80709|"),
         ("return math.random()..','..math.random()", "$33|0.39646477363839,0.84048536971234|"),
     ] {
         assert_eq!(run(source), reply, "{source}");

@@ -125,6 +125,15 @@ fn some_values_are_read_from_an_offset() {
             r#"false "user_script:17: Invalid request to unpack with offset of -1 and limit of 3.""#,
         ),
         (
+            r#"cmsgpack.unpack_one("\1\2\3", 2^32)"#,
+            r#"false "user_script:17: Start offset 0 greater than input length 3.""#,
+        ),
+        (
+            r#"cmsgpack.unpack_one("\1\2\3", 1e20)"#,
+            r#"false "user_script:17: Invalid request to unpack with offset of 0 and limit of 3.""#,
+        ),
+        (r#"cmsgpack.unpack_limit("\1\2\3", 2^32)"#, "true -1 1 2 3"),
+        (
             r#"cmsgpack.unpack_one("\1\2\3", 50)"#,
             r#"false "user_script:17: Start offset 50 greater than input length 3.""#,
         ),

@@ -27,14 +27,14 @@ pub(super) fn unpack(frame: &Frame<'_>) -> Returns {
 }
 
 pub(super) fn unpack_one(frame: &Frame<'_>) -> Returns {
-    let offset = arguments::integer_or(frame, 2, 0)? as i32;
+    let offset = arguments::integer_or(frame, 2, 0)?;
     frame.state.set_top(1);
     unpack_some(frame, 1, offset)
 }
 
 pub(super) fn unpack_limit(frame: &Frame<'_>) -> Returns {
-    let limit = arguments::integer(frame, 2)? as i32;
-    let offset = arguments::integer_or(frame, 3, 0)? as i32;
+    let limit = arguments::integer(frame, 2)?;
+    let offset = arguments::integer_or(frame, 3, 0)?;
     frame.state.set_top(1);
     unpack_some(frame, limit, offset)
 }
@@ -44,23 +44,25 @@ fn error(text: &str) -> Failure {
 }
 
 /// Pushes up to `limit` values, or all of them. Unless both numbers are 0, what comes before them is where the next one
-/// is, or -1 if there is none.
-fn unpack_some(frame: &Frame<'_>, limit: i32, offset: i32) -> Returns {
+/// is, or -1 if there is none. Messages have the lower half of numbers.
+fn unpack_some(frame: &Frame<'_>, limit: i64, offset: i64) -> Returns {
     let state = frame.state;
     let data = arguments::bytes(frame, 1)?;
     let len = data.len();
     if limit < 0 || offset < 0 {
-        let text = format!("Invalid request to unpack with offset of {offset} and limit of {}.", len as i32);
+        let (offset, len) = (offset as i32, len as i32);
+        let text = format!("Invalid request to unpack with offset of {offset} and limit of {len}.");
         return Err(error(&text));
     }
     let Some(data) = data.get(offset as usize..) else {
-        return Err(error(&format!("Start offset {offset} greater than input length {}.", len as i32)));
+        let (offset, len) = (offset as i32, len as i32);
+        return Err(error(&format!("Start offset {offset} greater than input length {len}.")));
     };
     let is_all = limit == 0 && offset == 0;
-    let limit = if is_all { i32::MAX } else { limit };
+    let limit = if is_all { i32::MAX.into() } else { limit };
     let mut unpacker = Unpacker { frame: *frame, state, data, levels: Vec::new() };
     let mut count = 0;
-    while count < limit && !unpacker.data.is_empty() {
+    while i64::from(count) < limit && !unpacker.data.is_empty() {
         unpacker.unpack()?;
         count += 1;
     }
