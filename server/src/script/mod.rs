@@ -12,6 +12,7 @@
 
 mod alone;
 mod convert;
+mod errors;
 mod library;
 mod libs;
 mod lua;
@@ -22,7 +23,7 @@ mod source;
 mod words;
 
 pub use alone::Alone;
-pub(crate) use convert::Errors;
+pub(crate) use errors::Errors;
 pub(crate) use library::{BAD_NAME, Function, Library, Program, Registered, is_name};
 pub(crate) use lua::Turn;
 pub(crate) use machine::{Vm, VmKind, VmOptions};

@@ -11,7 +11,8 @@
 
 use protocol::resp::reply::{DeferredLen, Protocol, Reply};
 
-use super::convert::{Errors, is_counted};
+use super::convert::is_counted;
+use super::errors::Errors;
 use super::libs::{ensure_room, not_enough_memory, spend, spend_bytes};
 use super::lua::{Failure, Frame, Kind, Returns, State};
 

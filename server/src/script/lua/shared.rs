@@ -12,7 +12,7 @@ use mlua_sys as ffi;
 use protocol::resp::reply::Protocol;
 
 use super::memory::Memory;
-use crate::script::convert::Errors;
+use crate::script::errors::Errors;
 use crate::script::library::Registering;
 use crate::script::words::Words;
 

@@ -17,7 +17,7 @@ use protocol::resp::Args;
 use protocol::resp::reply::{Protocol, Reply};
 
 use super::{CHUNK_NAME, sandbox};
-use crate::script::convert::Errors;
+use crate::script::errors::Errors;
 use crate::script::libs::{self, math};
 use crate::script::lua::{Frame, Kind, Settings, Shared, State, Turn, allocate, push_error_table};
 use crate::script::result;
