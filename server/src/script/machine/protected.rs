@@ -26,7 +26,7 @@ pub(super) const FUNCTIONS: &[(&[u8], &[u8], HostFn)] = &[
 /// What it counts to go on in a coroutine: 200 times are enough for a pause.
 const RESUME_STEPS: u32 = libs::STEPS / 200;
 /// How often the handler of `xpcall` is called with an error of its own. In Lua that ends when its stack is full.
-const HANDLED: usize = 220;
+const HANDLED: usize = 221;
 
 unsafe extern "C-unwind" {
     /// Has `to` nest as deep as `from` (lua.h).
