@@ -37,7 +37,7 @@ fn a_handler_that_fails_gets_its_own_error() {
         ),
         (
             r#"(function() local n = 0 local a, b = xpcall(function() error("x") end, function(e) n = n + 1 error("y") end) return a, b, n end)()"#,
-            r#"true false "error in error handling" 220"#,
+            r#"true false "error in error handling" 221"#,
         ),
         (r#"xpcall(function() error("x") end, nil)"#, r#"true false "error in error handling""#),
         (r#"xpcall(function() error("x") end, 5)"#, r#"true false "error in error handling""#),
