@@ -313,6 +313,7 @@ impl Engine {
         if let Some(rest) = rest.go_on(session, out) {
             return Next::Continued(rest);
         }
+        self.settle_tally(&mut session.tally);
         let step = if session.reply_after.is_some() { reply_later(session, out, start) } else { Step::Next };
         settle(session, start, out);
         self.settle_tracking();

@@ -402,7 +402,8 @@ impl Connection {
             if self.session.handle.is_killed() {
                 rest.cancel();
             }
-            let Some(more) = rest.go_on(&mut self.session, &mut Vec::new()) else { return };
+            // Nobody reads its reply.
+            let Next::Continued(more) = self.engine.go_on(&mut self.session, rest, &mut Vec::new()) else { return };
             rest = more;
             tokio::task::yield_now().await;
         }

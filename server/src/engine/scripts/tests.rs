@@ -255,6 +255,21 @@ fn a_script_that_ends_with_its_node_is_propagated_as_far_as_it_came() {
 }
 
 #[test]
+fn what_a_suspended_script_has_changed_is_counted_when_it_ends() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.run("EVAL \"return redis.call('set',KEYS[1],'v')\" 1 k"), "+OK");
+    let dirty = || bench.engine.state.dirty.load(Ordering::Relaxed);
+    let before = dirty();
+    let mut client = bench.connect();
+    let text = "redis.call('incr',KEYS[1]) local t=os.clock() while os.clock()-t<0.05 do end return 0";
+    let mut next = Next::Continued(suspended(&bench, &mut client, &["EVAL", text, "1", "n"]));
+    while let Next::Continued(rest) = next {
+        next = bench.engine.go_on(&mut client.session, rest, &mut Vec::new());
+    }
+    assert_eq!(dirty(), before + 1);
+}
+
+#[test]
 fn who_waits_for_what_a_killed_client_has_written_is_served() {
     let mut bench = Bench::new();
     let text = "redis.call('rpush',KEYS[1],'v') if ARGV[1]=='1' then while true do end end return 0";
