@@ -25,7 +25,7 @@ use protocol::resp::{ReplyParser, Value};
 use protocol::slot::SLOT_COUNT;
 
 /// The port of a node by default.
-const NODE_PORT: u16 = 6379;
+pub(crate) const NODE_PORT: u16 = 6379;
 /// The ports of `slotd cluster` by default.
 const CLUSTER_PORTS: Ports = Ports { first: 7000, last: 7005 };
 /// The most nodes that are asked.
@@ -181,12 +181,7 @@ impl Probe {
     }
 
     fn ask(&self, mut node: Connection) -> Result<String, String> {
-        let mut refusal = None;
-        if let Some(password) = self.password.as_ref().filter(|password| !password.is_empty()) {
-            let answer = node.ask(&[b"AUTH", password.as_bytes()])?;
-            // The error of a node without a password does not matter here.
-            refusal = answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")).map(<[u8]>::to_vec);
-        }
+        let refusal = self.password.as_ref().map_or(Ok(None), |password| node.refusal_of(password))?;
         let pong = node.ask(&[b"PING"])?;
         let address = node.address.clone();
         let error = pong.as_error().map(|error| refusal.as_deref().unwrap_or(error));
@@ -239,6 +234,11 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 
+/// A host and a port as people write them.
+pub(crate) fn address_of(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// A connection to one node, with one deadline for everything.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -252,7 +252,7 @@ impl Connection {
     /// # Errors
     /// The address, and why not.
     pub(crate) fn open(host: &str, port: u16, deadline: Instant) -> Result<Self, String> {
-        let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let address = address_of(host, port);
         let failed = |error: std::io::Error| format!("{address}: {error}");
         let mut last = format!("{address}: no such host");
         for target in (host, port).to_socket_addrs().map_err(failed)? {
@@ -269,14 +269,20 @@ impl Connection {
     /// # Errors
     /// It is wrong. That a node asks for none does not matter.
     pub(crate) fn authenticate(&mut self, password: &OsStr) -> Result<(), String> {
-        if password.is_empty() {
-            return Ok(());
-        }
-        let answer = self.ask(&[b"AUTH", password.as_bytes()])?;
-        match answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")) {
-            Some(error) => Err(format!("{}: {}", self.address, String::from_utf8_lossy(error))),
+        match self.refusal_of(password)? {
+            Some(error) => Err(format!("{}: {}", self.address, String::from_utf8_lossy(&error))),
             None => Ok(()),
         }
+    }
+
+    /// What the node says if the password is wrong.
+    fn refusal_of(&mut self, password: &OsStr) -> Result<Option<Vec<u8>>, String> {
+        if password.is_empty() {
+            return Ok(None);
+        }
+        let answer = self.ask(&[b"AUTH", password.as_bytes()])?;
+        // The error of a node without a password does not matter.
+        Ok(answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")).map(<[u8]>::to_vec))
     }
 
     /// The address at which the node was reached.

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::healthcheck::{NODE_PORT, address_of};
+
 /// The port of a node that names none.
-pub(crate) const PORT: u16 = 6379;
+pub(crate) const PORT: u16 = NODE_PORT;
 /// The most nodes in one list; a cluster has at most 1000.
 const NODES_MAX: usize = 1000;
 
@@ -19,8 +21,7 @@ pub(crate) struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        f.write_str(&address_of(&self.host, self.port))
     }
 }
 

@@ -224,7 +224,7 @@ impl Unit {
 impl Unit {
     /// Propagates a command that changes no keys.
     pub(super) fn tell(&mut self, engine: &Engine, db: usize, args: Args<'_>) {
-        if self.is_muted {
+        if self.is_muted || !engine.state.propagating.load(Ordering::Relaxed) {
             return;
         }
         self.wrote = true;
@@ -239,9 +239,6 @@ impl Unit {
 impl SessionCtx<'_, '_> {
     /// Propagates its command, which changes no keys: as a part of the transaction or script to which it belongs.
     pub(crate) fn propagate(&mut self, args: Args<'_>) {
-        if !self.engine.state.propagating.load(Ordering::Relaxed) {
-            return;
-        }
         let db = self.session.db;
         match self.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>()) {
             Some(unit) => unit.tell(self.engine, db, args),

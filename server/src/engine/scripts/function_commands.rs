@@ -1,7 +1,6 @@
 //! FUNCTION, FCALL and FCALL_RO.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use protocol::number::parse_i64;
 use protocol::resp::Args;
@@ -128,9 +127,7 @@ fn change(
         functions.set(libraries);
         let mut unit = Unit::of(session);
         let told = outer.unwrap_or(&mut unit);
-        if engine.state.propagating.load(Ordering::Relaxed) {
-            told.tell(engine, session.db, args);
-        }
+        told.tell(engine, session.db, args);
         told.tally.add(Tally { dirty: 1, ..Tally::default() });
         engine.end_unit(session, unit);
         Ok(Ok(()))

@@ -255,14 +255,9 @@ impl ScriptRun {
         let (keys, args) = (words.slice(3..3 + self.keys), words.skip(3 + self.keys));
         match &self.program {
             Program::Script(script) => vm.begin(script, keys, args).map_err(|message| compile_error(&message)),
-            Program::Function(library, _) => {
-                let problem = match functions::prepare(&self.engine, vm, library) {
-                    Ok(()) if vm.begin_function(library.id, self.program.name(), keys, args) => return Ok(()),
-                    Ok(()) => "Function not found".to_owned(),
-                    Err(problem) => problem,
-                };
-                Err(CmdError::new(format!("ERR {problem}")))
-            }
+            // The machine has been prepared for its library.
+            Program::Function(library, _) if vm.begin_function(library.id, self.program.name(), keys, args) => Ok(()),
+            Program::Function(..) => Err(CmdError::text("ERR Function not found")),
         }
     }
 
