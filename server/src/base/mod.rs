@@ -5,6 +5,7 @@
 
 pub(crate) mod allocator;
 pub(crate) mod bits;
+pub(crate) mod bytes;
 pub(crate) mod clock;
 pub(crate) mod contention;
 pub(crate) mod geohash;

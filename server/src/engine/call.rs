@@ -46,6 +46,13 @@ impl Engine {
         if !command.has_keys {
             return keys;
         }
+        if command.home != 0 {
+            // Its only key is always the same word.
+            if let Some(key) = args.get(command.home) {
+                keys.push(self.known_key(key, command.home as u32));
+            }
+            return keys;
+        }
         let mut positions = KeyPositions::new();
         if extract(command.spec, args, &mut positions).is_err() {
             return keys;
@@ -67,15 +74,14 @@ impl Engine {
         keys
     }
 
+    #[inline]
+    fn known_key<'a>(&self, key: &'a [u8], position: u32) -> KnownKey<'a> {
+        KnownKey { key, hash: self.keyspace.hash(key), position, slot: key_slot(key), is_channel: false }
+    }
+
     /// Words that are all keys.
     pub(super) fn keys_of_words<'a>(&self, words: Args<'a>) -> Keys<'a> {
-        let known = |(position, key): (usize, &'a [u8])| KnownKey {
-            key,
-            hash: self.keyspace.hash(key),
-            position: position as u32,
-            slot: key_slot(key),
-            is_channel: false,
-        };
+        let known = |(position, key): (usize, &'a [u8])| self.known_key(key, position as u32);
         words.iter().enumerate().map(known).collect()
     }
 

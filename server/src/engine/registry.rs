@@ -228,9 +228,9 @@ fn is_name(command: &Command, args: Args<'_>) -> bool {
 
 /// The position of the only key, for commands whose one spec says so.
 fn single_key(spec: &Spec) -> Option<usize> {
-    use crate::command::spec::{BeginSearch, FindKeys};
+    use crate::command::spec::{BeginSearch, FindKeys, KeyFlags};
     match (spec.keys, spec.keys_fn) {
-        ([only], None) => match (only.begin, only.find) {
+        ([only], None) if !only.flags.has(KeyFlags::NOT_KEY) => match (only.begin, only.find) {
             (BeginSearch::Index(first), FindKeys::Range { last: 0, .. }) => usize::try_from(first).ok(),
             _ => None,
         },

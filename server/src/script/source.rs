@@ -140,17 +140,21 @@ pub(crate) struct Script {
     pub used: AtomicU64,
 }
 
-/// The values of hexadecimal digits, by character; 255 for what is none.
-static DIGITS: [u8; 256] = {
-    let mut digits = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        digits["0123456789abcdef".as_bytes()[value] as usize] = value as u8;
-        digits["0123456789ABCDEF".as_bytes()[value] as usize] = value as u8;
-        value += 1;
+/// The four bytes that eight hexadecimal digits mean, the first digit in the lowest byte. All eight are looked at in
+/// the same few steps.
+fn four_bytes(digits: u64) -> Option<[u8; 4]> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let letters = digits >> 6 & ONES;
+    let values = (digits & (ONES * 0x0f)) + letters * 9;
+    // What is no digit is not what its value would be written as.
+    let above_nine = (values + ONES * 6) >> 4 & ONES;
+    let written = values + ONES * u64::from(b'0') + above_nine * u64::from(b'a' - b'9' - 1);
+    if written != digits | letters << 5 || values & (ONES * 0xf0) != 0 {
+        return None;
     }
-    digits
-};
+    let pairs = (values << 4 | values >> 8).to_le_bytes();
+    Some([pairs[0], pairs[2], pairs[4], pairs[6]])
+}
 
 /// Values of [`Reach`].
 const UNKNOWN: u8 = 0;
@@ -179,13 +183,12 @@ impl Script {
         if text.len() != 2 * DIGEST_BYTES {
             return None;
         }
-        let (mut sha, mut seen) = ([0; DIGEST_BYTES], 0);
-        for (byte, [high, low]) in sha.iter_mut().zip(text.as_chunks::<2>().0) {
-            let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
-            seen |= high | low;
-            *byte = high << 4 | low;
+        let mut sha = [0; DIGEST_BYTES];
+        let (places, _) = sha.as_chunks_mut();
+        for (place, digits) in places.iter_mut().zip(text.as_chunks().0) {
+            *place = four_bytes(u64::from_le_bytes(*digits))?;
         }
-        (seen < 16).then_some(sha)
+        Some(sha)
     }
 
     /// Bytes of its text, and of what belongs to it.
@@ -231,3 +234,7 @@ fn parse_first_line(source: &[u8]) -> Result<(ScriptFlags, usize), Vec<u8>> {
     // The line's end stays, so that numbers of lines are right.
     Ok((flags, end))
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

@@ -53,7 +53,9 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub suspended: Option<&'s Suspended>,
     /// Time of the script, in unix milliseconds.
     pub now: i64,
-    /// Monotonic time when the last command ended, in microseconds.
+    /// Monotonic time when the last command began, in microseconds.
+    pub started_us: u64,
+    /// Monotonic time when it ended, in microseconds.
     pub clock_us: u64,
 }
 
@@ -130,14 +132,14 @@ impl Scene<'_, '_, '_> {
             self.state.has_written = true;
         }
         self.state.has_effects |= command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE));
-        let started = engine.clock.monotonic_us();
+        self.started_us = engine.clock.monotonic_us();
         let before = self.session.protocol;
         self.session.protocol = protocol;
         self.run(&call, out);
         self.session.protocol = before;
         engine.show_called(self.session, command, args);
         self.clock_us = engine.clock.monotonic_us();
-        engine.count_calls(command.index, 1, self.clock_us - started);
+        engine.count_calls(command.index, 1, self.clock_us - self.started_us);
         engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -287,7 +287,8 @@ impl ScriptRun {
         let output_limit = std::mem::replace(&mut session.output_limit, usize::MAX);
         self.unit.begin_transaction();
         let engine = self.engine.clone();
-        let until = engine.clock.monotonic_us() + if self.suspended.is_some() { NEXT_SLICE_US } else { SLICE_US };
+        // From when the clock is read for the first time: a short script reads it for its commands only.
+        let (mut until, slice) = (None, if self.suspended.is_some() { NEXT_SLICE_US } else { SLICE_US });
         let hot = engine.hot.load();
         let mut scene = Scene {
             engine: &engine,
@@ -300,6 +301,7 @@ impl ScriptRun {
             hot: &hot,
             suspended: self.suspended.as_deref(),
             now: self.now,
+            started_us: 0,
             clock_us: 0,
         };
         let driven = loop {
@@ -307,7 +309,7 @@ impl ScriptRun {
                 Turn::Done => break Driven::Done,
                 Turn::Call => match call(&mut scene, &mut vm) {
                     // A long command is as good a place for a pause as many instructions.
-                    Ok(()) if scene.clock_us < until => continue,
+                    Ok(()) if scene.clock_us < *until.get_or_insert(scene.started_us + slice) => continue,
                     Ok(()) => {}
                     Err(NotCalled::Refused(problem)) => {
                         engine.stats.count_error(problem.code());
@@ -326,6 +328,7 @@ impl ScriptRun {
                 }
                 Turn::Paused => scene.clock_us = engine.clock.monotonic_us(),
             }
+            let until = *until.get_or_insert(scene.clock_us + slice);
             if let Some(why) = scene.end_of_script() {
                 vm.stop(why.as_bytes());
             } else if self.may_pause && scene.clock_us >= until {

@@ -16,6 +16,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use super::{AccessClock, Entry, EntryRef, Form};
+use crate::base::bytes::is_same;
 use crate::store::collection::{Collection, CollectionType};
 
 /// Bits of hash in a word.
@@ -74,7 +75,7 @@ impl Word {
     /// Whether the word holds the entry of this key.
     #[inline(always)]
     pub(crate) fn holds(&self, key: &[u8]) -> bool {
-        self.entry().is_some_and(|entry| entry.key() == key)
+        self.entry().is_some_and(|entry| is_same(entry.key(), key))
     }
 
     /// Changes the entry, which may move to another block while it is changed. Panics if the word is empty.

@@ -22,6 +22,7 @@ use super::bulk::{Sorted, hash_of};
 use super::element::{self, Big, INLINE_MAX, Stored};
 use super::index::Index;
 use super::{Member, Moved, NEVER, Tags};
+use crate::base::bytes::is_same;
 use crate::base::clock::UnixMillis;
 use crate::store::entry::{good_size, spent};
 
@@ -175,7 +176,7 @@ impl Chunk {
 
     #[inline]
     fn find(&self, hash: u32, field: &[u8]) -> Option<usize> {
-        self.index.find(self.tag(hash), |place| self.member(place).field == field)
+        self.index.find(self.tag(hash), |place| is_same(self.member(place).field, field))
     }
 
     /// The element with this field.
@@ -184,7 +185,7 @@ impl Chunk {
         let mut found = None;
         self.index.find(self.tag(hash), |place| {
             let member = self.member(place);
-            let is = member.field == field;
+            let is = is_same(member.field, field);
             if is {
                 found = Some(member);
             }

@@ -13,6 +13,7 @@
 
 use std::cmp::Ordering;
 
+use crate::base::bytes::is_same;
 use crate::store::entry::{good_size, spent};
 
 /// The most elements of a leaf.
@@ -117,7 +118,7 @@ impl Leaf {
             let mut found = word.wrapping_sub(ONES) & !word & HIGHS;
             while found != 0 {
                 let at = number * size_of::<u64>() + found.trailing_zeros() as usize / 8;
-                if at < self.len() && self.member(at) == member {
+                if at < self.len() && is_same(self.member(at), member) {
                     return Some(at);
                 }
                 found &= found - 1;
