@@ -4,11 +4,12 @@
 //! string read as 0. Nothing here allocates, and no offset can panic: positions in bits are `u64`, since the longest
 //! string has 2^32 of them.
 //!
-//! Nearly every processor has an instruction that counts the bits of a word, but the compiler may not use it for every
-//! x86-64, so it is asked for while the program runs: [`count`] has a call of `unsafe`, one of the few. Elsewhere bits
-//! are added up vertically (Harley and Seal): 15 steps of a carry-save adder reduce sixteen vectors to one that counts
-//! sixteens, so that only every sixteenth vector is counted bit by bit. A kilobyte takes 1,660 instructions in that
-//! way, and some 300 with the instruction.
+//! Nearly every processor has an instruction that counts the bits of a word, and recent ones have another that counts
+//! those of eight words, but the compiler may not use them for every x86-64. So they are asked for while the program
+//! runs: [`count`] has calls of `unsafe`, two of the few. Elsewhere bits are added up vertically (Harley and Seal): 15
+//! steps of a carry-save adder reduce sixteen vectors to one that counts sixteens, so that only every sixteenth vector
+//! is counted bit by bit. A kilobyte takes 1,660 instructions in that way, some 300 with the instruction for a word,
+//! and 60 with that for eight.
 
 /// Words of a vector: 16 bytes, what every x86-64 and ARM64 has.
 const LANES: usize = 2;
@@ -16,6 +17,10 @@ const LANES: usize = 2;
 const VECTORS: usize = 16;
 /// Bytes of a block that is counted at once.
 const BLOCK: usize = VECTORS * LANES * 8;
+
+/// A string of so many bytes is worth the instruction for eight words.
+#[cfg(target_arch = "x86_64")]
+const WIDE: usize = 256;
 
 /// A vector of words.
 type Vector = [u64; LANES];
@@ -41,6 +46,14 @@ fn ones_of(vector: Vector) -> u64 {
 #[inline]
 pub(crate) fn count(bytes: &[u8]) -> u64 {
     #[cfg(target_arch = "x86_64")]
+    if bytes.len() >= WIDE
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512vpopcntdq")
+    {
+        // SAFETY: the processor has the instructions, which is all that the function asks for.
+        return unsafe { count_by_eights(bytes) };
+    }
+    #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("popcnt") {
         // SAFETY: the processor has the instruction, which is all that the function asks for.
         return unsafe { count_by_instruction(bytes) };
@@ -65,7 +78,17 @@ fn count_by_instruction(bytes: &[u8]) -> u64 {
     sums.iter().sum::<u64>() + rest.iter().map(ones).sum::<u64>() + tail
 }
 
-/// [`count`] without that instruction.
+/// [`count`] on a processor that counts the bits of eight words by one instruction.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+fn count_by_eights(bytes: &[u8]) -> u64 {
+    let (words, tail) = bytes.as_chunks::<8>();
+    // As plain as it is: the compiler makes four sums of eight words of it, which do not wait for each other.
+    let ones = words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum::<u64>();
+    ones + tail.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>()
+}
+
+/// [`count`] without such instructions.
 fn count_vertically(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     let (mut ones, mut twos, mut fours, mut eights) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);

@@ -32,7 +32,7 @@ use protocol::resp::reply::Protocol;
 
 use crate::base::rng::Rng;
 use crate::command::Traits;
-use crate::script::VmPool;
+use crate::script::{Script, VmPool};
 use crate::store::Spoiled;
 use client::ClientHandle;
 use client::parked::Parked;
@@ -133,6 +133,8 @@ pub(crate) struct Session {
     pub is_shown: bool,
     /// The machines of its thread that run scripts.
     pub vms: Rc<VmPool>,
+    /// The script that it called last by its digest, and the generation of the scripts' cache then.
+    pub last_script: Option<(u64, Arc<Script>)>,
     /// Another handle of the connection's socket, once a command has needed one.
     pub socket: Option<SocketHandle>,
     /// What a subsystem stores with the connection (replication: what a replica announced about itself).
@@ -179,6 +181,7 @@ impl Session {
             is_monitor: false,
             is_shown: false,
             vms: Rc::default(),
+            last_script: None,
             socket: None,
             attached: None,
         }

@@ -22,6 +22,8 @@ pub(crate) struct ScriptCache {
     uses: AtomicU64,
     /// Scripts that made room for others.
     pub evicted: AtomicU64,
+    /// Changes when scripts are forgotten.
+    generation: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -39,13 +41,36 @@ impl ScriptCache {
         Some(script)
     }
 
+    /// The same for a client that mostly calls the one that it has called last. It need not be looked for.
+    #[inline]
+    pub(super) fn find_again(&self, last: &mut Option<(u64, Arc<Script>)>, sha: &Sha) -> Option<Arc<Script>> {
+        let generation = self.generation.load(Ordering::Acquire);
+        if let Some((then, script)) = last
+            && (*then, &script.sha) == (generation, sha)
+        {
+            self.note_use(script);
+            return Some(script.clone());
+        }
+        let script = self.find(sha)?;
+        *last = Some((generation, script.clone()));
+        Some(script)
+    }
+
+    #[inline]
     fn note_use(&self, script: &Script) {
-        script.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        // Nothing is to be noted of the one that was used last.
+        if script.used.load(Ordering::Relaxed) != self.uses.load(Ordering::Relaxed) {
+            self.put_last(script);
+        }
+    }
+
+    fn put_last(&self, script: &Script) {
+        script.used.store(self.uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Adds a script that came with EVAL, unless it is there.
     pub(super) fn add_passing(&self, script: Script) -> Arc<Script> {
-        self.note_use(&script);
+        self.put_last(&script);
         let mut known = self.known.lock();
         if let Some(script) = known.scripts.get(&script.sha) {
             return script.clone();
@@ -55,6 +80,7 @@ impl ScriptCache {
         if let Some((at, _)) = oldest.filter(|_| known.passing.len() >= KEPT) {
             let oldest = std::mem::replace(&mut known.passing[at], script.clone());
             known.scripts.remove(&oldest.sha);
+            self.generation.fetch_add(1, Ordering::Release);
             self.evicted.fetch_add(1, Ordering::Relaxed);
         } else {
             known.passing.push(script.clone());
@@ -72,8 +98,11 @@ impl ScriptCache {
 
     /// Forgets all (SCRIPT FLUSH).
     pub(super) fn flush(&self) {
-        let known = std::mem::take(&mut *self.known.lock());
+        let mut known = self.known.lock();
+        let forgotten = std::mem::take(&mut *known);
+        self.generation.fetch_add(1, Ordering::Release);
         drop(known);
+        drop(forgotten);
     }
 
     /// How many scripts there are, and the bytes of their texts and of what belongs to them.
@@ -110,5 +139,32 @@ mod tests {
         assert_eq!((cache.size(), cache.find(&first).is_some()), ((0, 0), false));
         cache.add_passing(script(1));
         assert_eq!(cache.size().0, 1);
+    }
+
+    #[test]
+    fn what_was_called_last_is_forgotten_with_the_others() {
+        let (cache, mut last) = (ScriptCache::default(), None);
+        let (first, second) = (cache.add_for_good(script(1)).sha, cache.add_passing(script(2)).sha);
+        for sha in [first, first, second, first] {
+            assert_eq!(cache.find_again(&mut last, &sha).map(|script| script.sha), Some(sha));
+        }
+        cache.flush();
+        assert!(cache.find_again(&mut last, &first).is_none());
+        let passing = cache.add_passing(script(3)).sha;
+        assert!(cache.find_again(&mut last, &passing).is_some());
+        for number in 4..4 + KEPT {
+            cache.add_passing(script(number));
+        }
+        assert!(cache.find_again(&mut last, &passing).is_none(), "it has made room for others");
+    }
+
+    #[test]
+    fn who_calls_a_script_again_and_again_keeps_it() {
+        let (cache, mut last) = (ScriptCache::default(), None);
+        let kept = cache.add_passing(script(0)).sha;
+        for number in 1..3 * KEPT {
+            cache.add_passing(script(number));
+            assert!(cache.find_again(&mut last, &kept).is_some());
+        }
     }
 }

@@ -166,7 +166,7 @@ fn eval_known(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     }
     let keys = key_count(args)?;
     let sha = Script::parse_sha(&args[1]).ok_or(NO_SCRIPT)?;
-    let script = ctx.engine.scripts.cache.find(&sha).ok_or(NO_SCRIPT)?;
+    let script = ctx.engine.scripts.cache.find_again(&mut ctx.session.last_script, &sha).ok_or(NO_SCRIPT)?;
     begin(ctx, Program::Script(script), keys, args)
 }
 
