@@ -24,6 +24,7 @@ mod cluster;
 mod console;
 mod environment;
 mod forming;
+mod handover;
 mod logs;
 mod node_list;
 mod run;
@@ -36,6 +37,7 @@ mod wait;
 pub use crate::base::allocator::Allocator;
 pub(crate) use cluster::{ClusterArgs, Settled};
 use environment::Environment;
+use handover::Handover;
 pub use run::main;
 use variables::Variables;
 use wait::Waiting;
@@ -49,6 +51,8 @@ pub(crate) enum Invocation {
     Cluster(ClusterArgs),
     /// Ask a node how it is.
     Healthcheck(Probe),
+    /// Hand the slots of a primary over.
+    Handover(Handover),
     /// Wait until nodes are ready.
     Wait(Waiting),
     /// Print this to standard output and end.
@@ -95,7 +99,7 @@ impl NodeArgs {
 }
 
 /// Words that are not configuration files.
-const SUBCOMMANDS: [&str; 5] = ["cluster", "healthcheck", "help", "version", "wait"];
+const SUBCOMMANDS: [&str; 6] = ["cluster", "handover", "healthcheck", "help", "version", "wait"];
 
 const HELP: &str = "\
 slotd - a Redis Cluster-compatible server
@@ -106,6 +110,8 @@ Usage:
                 [--directive value ...]            run a whole cluster in one process
   slotd cluster --help                             all about that
   slotd healthcheck [--port PORT] [--ready]        ask a node whether it is alive, or ready; exit status 0 or 1
+  slotd handover [--port PORT] [--timeout 20]      let a replica take over from a primary that is to be stopped; exit
+                                                   status 0, 1 if it still has its slots, or 2 for wrong usage
   slotd wait --nodes HOST:PORT,... [--timeout 60]  wait until nodes are ready; exit status 0, 1, or 2 for wrong usage
   slotd --version
   slotd --help
@@ -153,6 +159,10 @@ pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>, variables: &Varia
         b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..], variables),
         b"help" if !is_redis_server(program) => return Ok(Invocation::Print(HELP.to_owned())),
         b"version" if !is_redis_server(program) => return Ok(Invocation::Print(version())),
+        b"handover" if !is_redis_server(program) => {
+            let password = password_of(variables, &environment::of_nodes(variables));
+            return handover::parse(&arguments[1..], variables, password);
+        }
         b"wait" if !is_redis_server(program) => {
             let password = password_of(variables, &environment::of_nodes(variables));
             return wait::parse(&arguments[1..], variables, password);

@@ -230,7 +230,7 @@ fn why_not_ready(node: &mut Connection, members: u64) -> Result<Option<String>, 
 }
 
 /// The value of a field in the lines of INFO or CLUSTER INFO.
-fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+pub(crate) fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 

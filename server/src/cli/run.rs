@@ -30,6 +30,10 @@ pub fn main() -> ExitCode {
             call.console.out.put(format!("{line}\n"));
             0
         }),
+        Ok(Invocation::Handover(handover)) => handover.run().map(|line| {
+            call.console.out.put(format!("{line}\n"));
+            0
+        }),
         Ok(Invocation::Wait(waiting)) => {
             let told = waiting.run(|line| call.console.err.put(format!("{line}\n")));
             told.map(|line| {

@@ -1,0 +1,205 @@
+//! `slotd handover`: a primary gives its slots to a replica, before it is stopped.
+//!
+//! An orderly shutdown lets the replicas catch up, but its shard is without a primary until the others have noticed and
+//! elected one: as long as the node timeout, and a little more. Whoever stops a node on purpose, as Kubernetes does to
+//! move a pod, can spare clients that. This is `CLUSTER FAILOVER` at the right replica: the primary holds writes back
+//! until the replica has all of them, and not one is lost or refused.
+//!
+//! It is made for hooks that run before the end of a container: it never does anything to a node that is no primary,
+//! says in one line what it did, and comes to an end. If a replica is known and away, it waits for it.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+
+use super::Invocation;
+use super::environment::said_port;
+use super::variables::Variables;
+use super::wait::WRONG_USAGE;
+use crate::healthcheck::{Connection, NODE_PORT, Ports, address_of, field};
+
+/// The time between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long one node may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a replica may take to become the primary: it gives up after five seconds.
+const TAKEOVER: Duration = Duration::from_millis(5500);
+
+/// Hand the slots of a primary over to one of its replicas, so that it can be stopped without an interruption.
+///
+/// Ends with status 0 if the node has no slots (any more) or nobody could take them, 1 if it still has them at the end,
+/// 2 if the command line is wrong; says in one line what was done.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "slotd handover",
+    no_binary_name = true,
+    disable_version_flag = true,
+    after_help = "Without --port: SLOTD_PORT of the environment, else 6379. The password is taken as by slotd healthcheck: from\n\
+                  REDISCLI_AUTH, SLOTD_PASSWORD or SLOTD_PASSWORD_FILE.\n\n\
+                  In Kubernetes:\n  \
+                  lifecycle: {preStop: {exec: {command: [slotd, handover]}}}"
+)]
+struct Flags {
+    /// Name or address of the node.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port for clients.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Longest wait, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+}
+
+/// What is handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Handover {
+    /// Where the node is.
+    pub host: String,
+    /// Its port for clients.
+    pub port: u16,
+    /// The longest wait.
+    pub patience: Duration,
+    /// The password of clients, which is that of the replicas, too.
+    pub password: Option<OsString>,
+}
+
+pub(super) fn parse(
+    arguments: &[OsString],
+    variables: &Variables,
+    password: Option<OsString>,
+) -> Result<Invocation, String> {
+    match Flags::try_parse_from(arguments) {
+        Ok(Flags { host, port, timeout }) => {
+            let said = || said_port(variables).ok().flatten().map(Ports::first);
+            let port = port.or_else(said).unwrap_or(NODE_PORT);
+            Ok(Invocation::Handover(Handover { host, port, patience: Duration::from_secs(timeout), password }))
+        }
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            Ok(Invocation::Print(error.render().to_string()))
+        }
+        Err(error) => Ok(Invocation::Refused { text: error.render().to_string(), status: WRONG_USAGE }),
+    }
+}
+
+/// What a node says of itself.
+enum Standing {
+    /// There is nothing that it could hand over, or nobody to hand it to; why.
+    Free(&'static str),
+    /// It is a primary with slots, whose replicas that are online are these: the one that has most comes first.
+    Primary(Vec<(String, u16)>),
+}
+
+impl Handover {
+    /// Hands over; returns the line to print.
+    ///
+    /// # Errors
+    /// The line to print if the node still is a primary with slots, or does not answer.
+    pub(crate) fn run(&self) -> Result<String, String> {
+        let began = Instant::now();
+        let end = began + self.patience;
+        let own = address_of(&self.host, self.port);
+        let mut taker: Option<String> = None;
+        let mut problem = "none of its replicas is online".to_owned();
+        loop {
+            match self.standing(end)? {
+                Standing::Free(reason) => {
+                    return Ok(taker.map_or_else(
+                        || format!("{own}: nothing to hand over, it {reason}"),
+                        |taker| format!("{own}: handed over to {taker} in {:.1} s", began.elapsed().as_secs_f64()),
+                    ));
+                }
+                Standing::Primary(replicas) => {
+                    for (host, port) in &replicas {
+                        match self.ask_to_take_over(host, *port, end) {
+                            Ok(()) => {
+                                taker = Some(address_of(host, *port));
+                                break;
+                            }
+                            Err(error) => problem = error,
+                        }
+                    }
+                }
+            }
+            if Instant::now() + PAUSE >= end {
+                return Err(format!("{own}: not handed over in {} s: {problem}", self.patience.as_secs()));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn open(&self, host: &str, port: u16, end: Instant) -> Result<Connection, String> {
+        let mut node = Connection::open(host, port, end.min(Instant::now() + ANSWER))?;
+        if let Some(password) = &self.password {
+            node.authenticate(password)?;
+        }
+        Ok(node)
+    }
+
+    fn standing(&self, end: Instant) -> Result<Standing, String> {
+        let mut node = self.open(&self.host, self.port, end)?;
+        let info = node.text(&[b"INFO"])?;
+        if field(&info, "role") != Some("master") {
+            return Ok(Standing::Free("is a replica"));
+        }
+        if field(&info, "cluster_enabled") != Some("1") {
+            return Ok(Standing::Free("is in no cluster"));
+        }
+        let nodes = node.text(&[b"CLUSTER", b"NODES"])?;
+        let mine = nodes.lines().find(|line| words(line, 2).contains("myself")).unwrap_or_default();
+        if words(mine, 8).is_empty() {
+            return Ok(Standing::Free("has no slots"));
+        }
+        let id = words(mine, 0);
+        if !nodes.lines().any(|line| words(line, 3) == id) {
+            return Ok(Standing::Free("has no replica"));
+        }
+        let mut replicas: Vec<(u64, String, u16)> = info.lines().filter_map(online_replica).collect();
+        replicas.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Standing::Primary(replicas.into_iter().map(|(_, host, port)| (host, port)).collect()))
+    }
+
+    /// Lets a replica take over, and waits until this node has become its replica.
+    fn ask_to_take_over(&self, host: &str, port: u16, end: Instant) -> Result<(), String> {
+        let address = address_of(host, port);
+        let reply = self.open(host, port, end)?.ask(&[b"CLUSTER", b"FAILOVER"])?;
+        if let Some(error) = reply.as_error() {
+            return Err(format!("{address}: {}", String::from_utf8_lossy(error)));
+        }
+        let until = end.min(Instant::now() + TAKEOVER);
+        while Instant::now() < until {
+            if let Standing::Free(_) = self.standing(end)? {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE / 4);
+        }
+        Err(format!("{address} did not take over"))
+    }
+}
+
+/// A word of a line of CLUSTER NODES; empty if it has fewer.
+fn words(line: &str, number: usize) -> &str {
+    line.split_ascii_whitespace().nth(number).unwrap_or_default()
+}
+
+/// `slave0:ip=10.0.0.1,port=6379,state=online,offset=14,lag=0`: the offset, the address and the port.
+fn online_replica(line: &str) -> Option<(u64, String, u16)> {
+    let (name, fields) = line.trim_end().split_once(':')?;
+    let number = name.strip_prefix("slave")?;
+    if number.is_empty() || !number.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let value = |wanted: &str| {
+        let pairs = fields.split(',').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    };
+    if value("state")? != "online" {
+        return None;
+    }
+    Some((value("offset")?.parse().ok()?, value("ip")?.to_owned(), value("port")?.parse().ok()?))
+}
+
+#[cfg(test)]
+#[path = "handover_tests.rs"]
+mod tests;
