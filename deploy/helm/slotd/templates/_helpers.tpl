@@ -1,0 +1,72 @@
+{{- define "slotd.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}{{- .Release.Name | trunc 50 | trimSuffix "-" -}}{{- else -}}{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "slotd.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "slotd.labels" -}}
+{{ include "slotd.selector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "slotd.metadata" -}}
+namespace: {{ .Release.Namespace }}
+labels: {{- include "slotd.labels" . | nindent 2 }}
+{{- with .Values.commonAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "slotd.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
+{{- if $registry }}{{ $registry }}/{{ end }}{{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag }}{{ end }}
+{{- end -}}
+
+{{- define "slotd.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ default (include "slotd.fullname" .) .Values.serviceAccount.name }}{{ else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
+{{- end -}}
+
+{{/* Whether a Secret holds the password, its name, and its key. */}}
+{{- define "slotd.hasSecret" -}}
+{{- if and .Values.usePassword (not .Values.passwordFile) }}yes{{ end }}
+{{- end -}}
+{{- define "slotd.secretName" -}}
+{{- default (include "slotd.fullname" .) .Values.existingSecret }}
+{{- end -}}
+{{- define "slotd.secretKey" -}}
+{{- if .Values.existingSecret }}{{ default "redis-password" .Values.existingSecretPasswordKey }}{{ else }}redis-password{{ end }}
+{{- end -}}
+
+{{/* slotd-0.slotd-headless,slotd-1.slotd-headless,... */}}
+{{- define "slotd.nodes" -}}
+{{- $name := include "slotd.fullname" . -}}
+{{- $nodes := list -}}
+{{- range $i := until (int .Values.cluster.nodes) -}}{{- $nodes = append $nodes (printf "%s-%d.%s-headless" $name $i $name) -}}{{- end -}}
+{{- join "," $nodes -}}
+{{- end -}}
+
+{{/* What cannot be done is refused before anything is. */}}
+{{- define "slotd.check" -}}
+{{- $shards := div (int .Values.cluster.nodes) (add1 (int .Values.cluster.replicas)) -}}
+{{- if lt $shards 3 }}{{ fail (printf "cluster.nodes=%d with cluster.replicas=%d makes %d primaries: a cluster needs at least three. Raise cluster.nodes to %d, or lower cluster.replicas" (int .Values.cluster.nodes) (int .Values.cluster.replicas) $shards (mul 3 (add1 (int .Values.cluster.replicas)))) }}{{ end -}}
+{{- if .Values.tls.enabled }}{{ fail "tls.enabled: slotd has no TLS yet. Let a mesh encrypt the connections, or leave it out" }}{{ end -}}
+{{- if .Values.metrics.enabled }}{{ fail "metrics.enabled: slotd has no endpoint for Prometheus yet. Leave it out, or add an exporter with redis.sidecars" }}{{ end -}}
+{{- if .Values.cluster.externalAccess.enabled }}{{ fail "cluster.externalAccess.enabled: not supported. Clients run in the Kubernetes cluster" }}{{ end -}}
+{{- if has (toString .Values.redis.useAOFPersistence) (list "yes" "true") }}{{ fail "redis.useAOFPersistence: slotd has no append-only file. It keeps snapshots, and WAIT 1 keeps a write on a replica: set it to \"no\"" }}{{ end -}}
+{{- if and .Values.usePassword .Values.passwordFile (or .Values.password .Values.existingSecret .Values.global.redis.password) }}{{ fail "passwordFile and password or existingSecret: say one of them" }}{{ end -}}
+{{- if ne .Values.redis.podManagementPolicy "Parallel" }}{{ fail "redis.podManagementPolicy: only Parallel forms a cluster. A node is ready when all are; one after the other they would wait for ever" }}{{ end -}}
+{{- if ne (int .Values.redis.containerPorts.bus) (add (int .Values.redis.containerPorts.redis) 10000 | int) }}{{ fail "redis.containerPorts.bus must be redis.containerPorts.redis + 10000" }}{{ end -}}
+{{- end -}}

@@ -1,0 +1,297 @@
+"""The manifests and the chart: rendered by kubectl and helm, valid for the API, and saying what they have to.
+
+    manifests.py KUBECTL HELM
+
+prints a line for each thing that it has looked at: `ok - what` or `not ok - what`.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import kubernetes_validate
+import yaml
+
+kubectl, helm = sys.argv[1:3]
+deploy = pathlib.Path("deploy")
+chart = str(deploy / "helm/slotd")
+VERSION = "1.37"
+failed = 0
+
+
+def look(what):
+    """A function is one look; it passes if it does not raise."""
+    def play(function):
+        global failed
+        try:
+            function()
+            print(f"ok - {what}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok - {what}", flush=True)
+            print("    " + traceback.format_exc().replace("\n", "\n    "), flush=True)
+    return play
+
+
+def run(*command):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def kustomize(path):
+    return [thing for thing in yaml.safe_load_all(run(kubectl, "kustomize", str(path))) if thing]
+
+
+def template(**values):
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(values, file)
+        file.flush()
+        return [thing for thing in yaml.safe_load_all(run(helm, "template", "sessions", chart, "-n", "web", "-f", file.name)) if thing]
+
+
+def one(things, kind, name=None):
+    found = [thing for thing in things if thing["kind"] == kind and name in (None, thing["metadata"]["name"])]
+    assert len(found) == 1, (kind, name, len(found))
+    return found[0]
+
+
+def container(things):
+    return one(things, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+
+
+def environment(things):
+    return {variable["name"]: variable.get("value") for variable in container(things)["env"]}
+
+
+def valid(things):
+    for thing in things:
+        kubernetes_validate.validate(thing, VERSION, strict=True)
+
+
+def restricted(things):
+    """What the Pod Security Standard 'restricted' asks for."""
+    pod = one(things, "StatefulSet")["spec"]["template"]["spec"]
+    outer = pod.get("securityContext", {})
+    for box in pod["containers"] + pod.get("initContainers", []):
+        inner = box["securityContext"]
+        assert inner["allowPrivilegeEscalation"] is False and inner["capabilities"] == {"drop": ["ALL"]}
+        assert inner["readOnlyRootFilesystem"] is True and not inner.get("privileged")
+        assert (inner.get("runAsNonRoot") or outer.get("runAsNonRoot")) and (inner.get("runAsUser") or outer.get("runAsUser"))
+        assert (inner.get("seccompProfile") or outer.get("seccompProfile")) == {"type": "RuntimeDefault"}
+    assert not any(pod.get(name) for name in ("hostNetwork", "hostPID", "hostIPC"))
+    assert all(set(volume) - {"name"} <= {"emptyDir", "secret", "configMap", "persistentVolumeClaim", "projected", "csi"} for volume in pod["volumes"])
+    assert pod["automountServiceAccountToken"] is False
+
+
+def selects(things, ports):
+    """Services, budget and policy are about these pods; who may reach which port."""
+    stateful = one(things, "StatefulSet")["spec"]
+    labels = stateful["template"]["metadata"]["labels"]
+    matches = lambda selector: bool(selector) and selector.items() <= labels.items()
+    assert matches(stateful["selector"]["matchLabels"])
+    names = {port["name"]: port["containerPort"] for port in container(things)["ports"]}
+    services = [thing["spec"] for thing in things if thing["kind"] == "Service"]
+    assert len(services) == 2 and all(matches(service["selector"]) for service in services)
+    for service in services:
+        for port in service["ports"]:
+            assert names.get(port.get("targetPort")) or port["port"] in ports["client"], port
+    headless = one(things, "Service", stateful["serviceName"])["spec"]
+    assert headless["clusterIP"] == "None" and headless["publishNotReadyAddresses"] is True
+    for budget in [thing for thing in things if thing["kind"] == "PodDisruptionBudget"]:
+        assert matches(budget["spec"]["selector"]["matchLabels"]) and budget["spec"]["maxUnavailable"] == 1
+    policy = one(things, "NetworkPolicy")["spec"]
+    assert matches(policy["podSelector"]["matchLabels"]) and set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    for rule in policy["ingress"]:
+        reached = {number for port in rule["ports"] for number in range(names.get(port["port"], port["port"]), port.get("endPort", names.get(port["port"], port["port"])) + 1)}
+        assert rule["from"], "a rule without a source is for everybody"
+        inside = [source for source in rule["from"] if matches(source.get("podSelector", {}).get("matchLabels", {}))]
+        if inside:
+            assert len(rule["from"]) == 1 and "namespaceSelector" not in inside[0] and reached == ports["all"], rule
+        else:
+            assert reached == ports["client"], rule
+            for source in rule["from"]:
+                assert [key for key in source["podSelector"]["matchLabels"] if key.endswith("client")] == list(source["podSelector"]["matchLabels"]), source
+
+
+def names_are_those_of_the_pods(things):
+    stateful = one(things, "StatefulSet")
+    wanted = [f"{stateful['metadata']['name']}-{number}.{stateful['spec']['serviceName']}" for number in range(stateful["spec"]["replicas"])]
+    assert environment(things)["SLOTD_CLUSTER_NODES"].split(",") == wanted
+    assert stateful["spec"]["podManagementPolicy"] == "Parallel"
+    # Kubernetes puts a variable into another one only if it stands before it.
+    order = [variable["name"] for variable in container(things)["env"]]
+    for variable in container(things)["env"]:
+        for earlier in ("POD_NAME", "POD_NAMESPACE"):
+            if f"$({earlier})" in variable.get("value", ""):
+                assert order.index(earlier) < order.index(variable["name"])
+
+
+# Groups of values whose names are all known: another one there is a slip, or something that slotd has no counterpart for.
+CLOSED = ["", "cluster", "image", "networkPolicy", "pdb", "persistence", "persistentVolumeClaimRetentionPolicy", "redis", "redis.containerPorts",
+          "service", "service.headless", "service.nodePorts", "service.ports", "serviceAccount"]
+# Bitnami's that would change nothing here, and what Helm gives to a chart inside another one.
+WITHOUT_EFFECT = ["diagnosticMode", "enabled", "kubeVersion", "secretAnnotations", "sysctlImage", "tags", "volumePermissions"]
+
+
+def schema_of(values, path=""):
+    """The names of values.yaml, as a JSON schema."""
+    inner = {name: schema_of(value, f"{path}.{name}".lstrip(".")) if isinstance(value, dict) else {} for name, value in values.items()}
+    if path not in CLOSED:
+        return {}
+    if not path:
+        inner |= {name: {} for name in WITHOUT_EFFECT}
+        return {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": False, "properties": inner}
+    return {"type": "object", "additionalProperties": False, "properties": inner}
+
+
+dev, prod = kustomize(deploy / "kubernetes/overlays/dev"), kustomize(deploy / "kubernetes/overlays/prod")
+mine = pathlib.Path(tempfile.mkdtemp(prefix="slotd-overlay-", dir=deploy / "kubernetes/overlays"))
+try:
+    (mine / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../prod]\ncomponents: [../../components/vault]\n")
+    vault = kustomize(mine)
+finally:
+    (mine / "kustomization.yaml").unlink(missing_ok=True)
+    mine.rmdir()
+plain = template()
+PORTS = {"client": {6379}, "all": {6379, 16379}}
+
+
+@look(f"kustomize: both overlays, and production with Vault's agent, are valid for Kubernetes {VERSION}")
+def _():
+    for things in (dev, prod, vault):
+        valid(things)
+
+
+@look("kustomize: pods are restricted; selectors, ports and names fit each other; clients reach the client port only")
+def _():
+    for things in (dev, prod):
+        restricted(things)
+    selects(dev, {"client": set(range(7000, 7006)), "all": set()})
+    selects(prod, PORTS)
+    names_are_those_of_the_pods(prod)
+    assert environment(dev)["SLOTD_MODE"] == "cluster" and "SLOTD_CLUSTER_NODES" not in environment(dev)
+
+
+@look("kustomize: with Vault's agent there is no Secret in the pod, and the password is the agent's file")
+def _():
+    assert environment(vault)["SLOTD_PASSWORD_FILE"] == "/vault/secrets/password"
+    pod = one(vault, "StatefulSet")["spec"]["template"]
+    assert [volume for volume in pod["spec"].get("volumes", []) if "secret" in volume] == []
+    assert [mount["mountPath"] for mount in container(vault)["volumeMounts"]] == ["/data"]
+    assert pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] == "true"
+
+
+@look(f"helm: the chart has no lint, and is valid for Kubernetes {VERSION} with the defaults and with many values")
+def _():
+    run(helm, "lint", "--strict", chart)
+    valid(plain)
+    valid(template(
+        fullnameOverride="sess", commonLabels={"x": "y"}, commonAnnotations={"x": "y"}, persistence={"enabled": False}, usePasswordFiles=False,
+        image={"registry": "registry.example.org", "digest": "sha256:" + "0" * 64, "pullSecrets": ["pull"]}, pdb={"minAvailable": 5},
+        service={"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8"], "nodePorts": {"redis": 30079}, "annotations": {"a": "b"}},
+        networkPolicy={"ingressNSMatchLabels": {"team": "web"}, "ingressNSPodMatchLabels": {"app": "web"}, "extraEgress": [{"ports": [{"port": 443}]}]},
+        redis={"configmap": "hz 20\n", "extraEnvVars": [{"name": "SLOTD_MAXMEMORY", "value": "1gb"}], "extraEnvVarsCM": "more", "startupProbe": {"enabled": True},
+               "podLabels": {"a": "b"}, "podAnnotations": {"a": "b"}, "sidecars": [{"name": "s", "image": "s"}], "priorityClassName": "high",
+               "extraVolumes": [{"name": "v", "emptyDir": {}}], "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}], "customLivenessProbe": {"tcpSocket": {"port": 6379}},
+               "affinity": {"nodeAffinity": {}}, "tolerations": [{"operator": "Exists"}], "lifecycleHooks": {"preStop": {"sleep": {"seconds": 1}}}},
+        persistentVolumeClaimRetentionPolicy={"enabled": True}, cluster={"nodes": 9, "replicas": 2, "init": False},
+        extraDeploy=[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}}]))
+
+
+@look("helm: pods are restricted; selectors, ports and names fit each other; clients reach the client port only")
+def _():
+    restricted(plain)
+    selects(plain, PORTS)
+    names_are_those_of_the_pods(plain)
+    names_are_those_of_the_pods(template(cluster={"nodes": 12, "replicas": 3}, fullnameOverride="cache"))
+
+
+@look("helm: a password that is given, an existing Secret and a file of an agent's each do what they say")
+def _():
+    assert one(template(password="p&\"1"), "Secret")["stringData"] == {"redis-password": "p&\"1"}
+    assert one(template(password="a", **{"global": {"redis": {"password": "b"}}}), "Secret")["stringData"]["redis-password"] == "b"
+    assert len(one(plain, "Secret")["stringData"]["redis-password"]) == 32
+    theirs = template(existingSecret="mine", existingSecretPasswordKey="pw")
+    assert not [thing for thing in theirs if thing["kind"] == "Secret"]
+    secret = next(volume["secret"] for volume in one(theirs, "StatefulSet")["spec"]["template"]["spec"]["volumes"] if volume["name"] == "password")
+    assert secret["secretName"] == "mine" and secret["items"] == [{"key": "pw", "path": "password"}]
+    agents = template(passwordFile="/vault/secrets/password")
+    assert environment(agents)["SLOTD_PASSWORD_FILE"] == "/vault/secrets/password" and not [thing for thing in agents if thing["kind"] == "Secret"]
+    assert not {"SLOTD_PASSWORD", "SLOTD_PASSWORD_FILE"} & set(environment(template(usePassword=False)))
+
+
+@look("helm: what slotd cannot do is refused with a word on what to do instead")
+def _():
+    for values, words in [
+        ({"tls": {"enabled": True}}, "slotd has no TLS yet"),
+        ({"metrics": {"enabled": True}}, "no endpoint for Prometheus yet"),
+        ({"cluster": {"nodes": 5}}, "makes 2 primaries: a cluster needs at least three. Raise cluster.nodes to 6"),
+        ({"cluster": {"externalAccess": {"enabled": True}}}, "not supported"),
+        ({"redis": {"useAOFPersistence": "yes"}}, "no append-only file"),
+        ({"redis": {"podManagementPolicy": "OrderedReady"}}, "only Parallel forms a cluster"),
+        ({"redis": {"containerPorts": {"redis": 7000}}}, "containerPorts.bus must be"),
+        ({"passwordFile": "/f", "password": "p"}, "say one of them"),
+    ]:
+        try:
+            template(**values)
+        except RuntimeError as error:
+            assert words in str(error), (words, str(error))
+        else:
+            raise AssertionError(f"{values} is accepted")
+
+
+@look("helm: a value of another name is refused, for values.schema.json has the names of values.yaml (UPDATE_DOCS=1 writes it)")
+def _():
+    file = deploy / "helm/slotd/values.schema.json"
+    wanted = json.dumps(schema_of(yaml.safe_load((deploy / "helm/slotd/values.yaml").read_text())), indent=1) + "\n"
+    if os.environ.get("UPDATE_DOCS"):
+        file.write_text(wanted)
+    assert file.read_text() == wanted
+    template(enabled=True, volumePermissions={"enabled": False}, **{"global": {"anything": 1}})
+    for values, name in [({"pasword": "p"}, "pasword"), ({"redis": {"resource": {}}}, "resource"), ({"cluster": {"update": {"addNodes": True}}}, "update")]:
+        try:
+            template(**values)
+        except RuntimeError as error:
+            assert name in str(error), str(error)
+        else:
+            raise AssertionError(f"{values} is accepted")
+
+
+@look("the overlay for production and the chart run the same pod")
+def _():
+    ours, theirs = container(prod), container(plain)
+    for name in ("readinessProbe", "livenessProbe", "lifecycle", "resources"):
+        these, those = ours[name], theirs[name]
+        same = {key for key in these if key in those}
+        assert same and all(these[key] == those[key] for key in same), (name, these, those)
+    for name in ("SLOTD_CLUSTER_REPLICAS", "SLOTD_CLUSTER_NODE_TIMEOUT", "SLOTD_PASSWORD_FILE"):
+        assert environment(prod)[name] == environment(plain)[name], name
+
+
+@look("Argo CD and Flux: each path of the examples is there, and each value is one of the chart's")
+def _():
+    known = yaml.safe_load((deploy / "helm/slotd/values.yaml").read_text())
+    seen = 0
+    for file in ("argocd/application.yaml", "flux/slotd.yaml"):
+        for thing in yaml.safe_load_all((deploy / "kubernetes" / file).read_text()):
+            spec = thing["spec"]
+            source = spec.get("source", {})
+            chart_spec = spec.get("chart", {}).get("spec", {})
+            for path in (source.get("path"), spec.get("path"), chart_spec.get("chart")):
+                if path:
+                    seen += 1
+                    assert any((pathlib.Path(path) / name).exists() for name in ("kustomization.yaml", "Chart.yaml")), path
+            values = source.get("helm", {}).get("valuesObject") or (spec.get("values") if chart_spec else None) or {}
+            assert set(values) <= set(known), values
+            if values:
+                valid(template(**values))
+    assert seen == 4, seen
+
+
+sys.exit(1 if failed else 0)
