@@ -1,0 +1,396 @@
+#!/usr/bin/python
+"""The Ansible module of the role: brings a cluster into a state, and says what it did."""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.slotd_nodes import Node, NodeError, until
+from ansible.module_utils.slotd_plan import SLOTS, NoPlace, assign, findings, leaders, moves, ranges, shape, spread
+
+DOCUMENTATION = r"""
+---
+module: slotd_cluster
+short_description: Forms, extends and heals a cluster of slotd nodes
+description:
+  - Talks to the nodes over their client ports, from the host on which it runs. It needs Python alone.
+  - What cannot be done is refused before anything is changed.
+options:
+  nodes:
+    description: All nodes, as a list of dictionaries with host, address and port. Nodes with the same host fail together.
+    type: list
+    elements: dict
+    required: true
+  password:
+    description: The password of clients.
+    type: str
+  replicas:
+    description: How many replicas each primary has.
+    type: int
+    default: 1
+  state:
+    description:
+      - C(checked) changes nothing. It fails if the nodes are too few, or if one of them is in a cluster with nodes that are not named.
+      - C(formed) makes the cluster, or brings new nodes into the one that is there; then it is C(placed), too.
+      - C(placed) puts the primaries back, one per host, by failovers without loss.
+      - C(verified) changes nothing. It fails if the cluster is not in order, or badly placed.
+      - C(handed_over) moves the primaries of O(host) to other hosts, so that it can be restarted.
+      - C(ready) waits until every node is in order and every replica in sync.
+      - C(drained) moves slots, primaries and replicas away from O(host), which is one of O(nodes).
+      - C(forgotten) makes the other nodes forget those of O(host), which no longer run.
+    type: str
+    choices: [checked, formed, placed, verified, handed_over, ready, drained, forgotten]
+    required: true
+  host:
+    description: The host that is handed over, drained or forgotten.
+    type: str
+  timeout:
+    description: How many seconds a single step may take, such as a failover or the sync of a replica.
+    type: int
+    default: 60
+author: slotd
+"""
+
+EXAMPLES = r"""
+- name: Put the primaries back, one per host
+  slotd_cluster:
+    nodes:
+      - {host: vm1, address: 10.0.0.1, port: 7000}
+      - {host: vm2, address: 10.0.0.2, port: 7000}
+    password: "{{ slotd_password }}"
+    state: placed
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, a sentence each.
+  type: list
+  returned: always
+"""
+
+
+class Cluster:
+    """The nodes of the inventory, and what they are to each other at the moment."""
+
+    def __init__(self, params):
+        self.nodes = [Node(node["host"], node["address"], node["port"], params["password"]) for node in params["nodes"]]
+        self.replicas, self.host, self.timeout = params["replicas"], params["host"], params["timeout"]
+        self.by_at = {node.at: node for node in self.nodes}
+        if len(self.by_at) < len(self.nodes):
+            raise NoPlace("two nodes have one address and port")
+        self.actions = []
+
+    # --- what is there ---------------------------------------------------------------------------------------------------
+
+    def alive(self):
+        """The nodes that answer. One that refuses the password ends everything, one that loads is waited for."""
+        return [node for node in self.nodes if self.answers(node)]
+
+    def answers(self, node):
+        def has_loaded():
+            try:
+                node.call("PING")
+            except NodeError as error:
+                return "LOADING" not in str(error) and error
+            return True
+
+        reply = until(self.timeout, f"{node.name} has loaded its data", has_loaded)
+        if isinstance(reply, NodeError):
+            if any(word in str(reply) for word in ("NOAUTH", "WRONGPASS", "AUTH <password>")):
+                raise NodeError(f"{reply}. slotd_password is not the password that this node has")
+            return False
+        return True
+
+    def look(self):
+        """The nodes that answer as members of the cluster, by what each says of itself: {name: Member}."""
+        members = {node.name: node.myself() for node in self.alive()}
+        if not members:
+            raise NodeError("no node answers")
+        self.ids = {member.id: name for name, member in members.items()}
+        return members
+
+    def named(self, name):
+        return next(node for node in self.nodes if node.name == name)
+
+    def shards(self, members):
+        """A list of (primary, {node: host}) of the primaries that have slots."""
+        found = []
+        for name, member in members.items():
+            if member.is_primary and member.slots:
+                followers = [other for other, one in members.items() if one.primary == member.id]
+                found.append((name, {node: self.named(node).host for node in [name, *followers]}))
+        return found
+
+    def hosts(self, without=None):
+        counts = {}
+        for node in self.nodes:
+            if node.host != without:
+                counts[node.host] = counts.get(node.host, 0) + 1
+        return counts
+
+    def strangers(self):
+        """Members of a cluster that the inventory does not name, as sentences. What has failed and gone is none."""
+        for node in self.alive():
+            for member in node.view():
+                if member.at not in self.by_at and not member.failed and "noaddr" not in member.flags:
+                    yield f"{node.name} is in a cluster with {member.at}, which the inventory does not name"
+
+    # --- states ------------------------------------------------------------------------------------------------------------
+
+    def checked(self):
+        shape(self.hosts(), self.replicas)
+        for sentence in self.strangers():
+            raise NoPlace(f"{sentence}. Name it; or, if it is to go, remove its host with remove-host.yml; or, if this is another "
+                          "cluster, take other hosts or ports")
+        clusters = {}
+        for node in self.alive():
+            view = node.view()
+            if any(member.slots for member in view):
+                clusters.setdefault(min(member.id for member in view if not member.failed), node.name)
+            elif len(view) == 1 and node.info("keyspace"):
+                raise NoPlace(f"{node.name} is in no cluster and holds keys: a cluster takes empty nodes only. Move its dump.rdb away "
+                              "and restart it")
+        if len(clusters) > 1:
+            raise NoPlace(f"{' and '.join(sorted(clusters.values()))} are in different clusters, which do not become one")
+
+    def formed(self):
+        self.checked()
+        for node in self.nodes:
+            until(self.timeout, f"{node.name} answers", lambda node=node: node.call("PING") == "PONG")
+        members = self.join()
+        if sum(len(member.slots) for member in members.values()) < SLOTS:
+            self.create(members)
+        elif any(member.is_primary and not member.slots for member in members.values()):
+            self.extend(members)
+        self.ready()
+        self.placed()
+
+    def join(self):
+        """Makes all nodes known to each other, and returns the members."""
+        seed = max(self.nodes, key=lambda node: len(node.view()))
+        known = {member.at for member in seed.view()}
+        new = [node for node in self.nodes if node.at not in known]
+        for member in seed.view():
+            # A host that came back with an empty disk has new nodes at its old addresses.
+            if member.failed and member.at in self.by_at and self.by_at[member.at].myself().id != member.id:
+                new.append(self.by_at[member.at])
+                self.forget([member.id], f"the node that was at {member.at}")
+        for node in new:
+            seed.call("CLUSTER", "MEET", node.address, node.port)
+            self.actions.append(f"{node.name} met the cluster")
+        ids = {node.myself().id for node in self.nodes}
+
+        def all_known(node):
+            return ids <= {member.id for member in node.view() if not member.joining}
+
+        for node in self.nodes:
+            until(self.timeout, f"{node.name} knows all nodes", lambda node=node: all_known(node))
+        return self.look()
+
+    def create(self, members):
+        """Makes the cluster. An attempt that was interrupted is taken up where it ended."""
+        for name in members:
+            if self.named(name).info("keyspace"):
+                raise NoPlace(f"some slots are served by no node, and {name} holds keys: this cluster has lost a shard. Bring its nodes "
+                              "back, or give its slots up with redis-cli --cluster fix")
+        hosts = {node.name: node.host for node in self.nodes}
+        primaries = spread(hosts, shape(self.hosts(), self.replicas))
+        others = {name: host for name, host in hosts.items() if name not in primaries}
+        for epoch, name in enumerate(primaries, 1):
+            try:
+                self.named(name).call("CLUSTER", "SET-CONFIG-EPOCH", epoch)
+            except NodeError:
+                pass  # It has one already; nodes with equal ones sort it out among themselves.
+        self.follow(assign({name: hosts[name] for name in primaries}, others, self.replicas, {}))
+        # Slots come last: a cluster that is half made serves nothing.
+        served = set().union(*(member.slots for member in members.values()))
+        for name, (first, last) in zip(primaries, ranges(len(primaries))):
+            slots = [slot for slot in range(first, last + 1) if slot not in served]
+            if slots:
+                self.named(name).call("CLUSTER", "ADDSLOTS", *slots)
+            self.actions.append(f"{name} serves slots {first}-{last}")
+
+    def extend(self, members):
+        """New nodes become primaries and replicas, and the new primaries get their share of the slots."""
+        hosts = {name: self.named(name).host for name in members}
+        old = [name for name, member in members.items() if member.is_primary and member.slots]
+        empty = {name: hosts[name] for name, member in members.items() if member.is_primary and not member.slots}
+        new = spread(empty, max(shape(self.hosts(), self.replicas) - len(old), 0), [hosts[name] for name in old])
+        primaries = {name: hosts[name] for name in old + new}
+        self.rearrange(members, primaries, {name: host for name, host in hosts.items() if name not in primaries})
+        self.move_slots(members, old + new)
+
+    def placed(self):
+        self.ready(self.alive())
+        members = self.look()
+        shards = self.shards(members)
+        if not shards:
+            raise NodeError("no node has slots: the cluster is not formed")
+        wanted = leaders([nodes for _, nodes in shards], [primary for primary, _ in shards])
+        for (primary, _), leader in zip(shards, wanted):
+            if leader != primary:
+                self.fail_over(primary, leader)
+        self.verified()
+
+    def verified(self):
+        self.ready()
+        found = findings(self.shards(self.look()))
+        if found:
+            raise NoPlace("; ".join(found))
+
+    def handed_over(self):
+        members = self.look()
+        if self.host not in self.hosts():
+            raise NoPlace(f"{self.host} is no host of the inventory, which has {', '.join(self.hosts())}")
+        busy = [self.named(name).host for name, member in members.items() if member.is_primary and member.slots]
+        for primary, nodes in self.shards(members):
+            if nodes[primary] == self.host:
+                elsewhere = [name for name, host in nodes.items() if host != self.host]
+                if not elsewhere:
+                    raise NoPlace(f"{primary} has no replica on another host: its slots would be lost for the time of the restart")
+                leader = min(elsewhere, key=lambda name: busy.count(nodes[name]))
+                self.fail_over(primary, leader)
+                busy.append(nodes[leader])
+
+    def drained(self):
+        primaries_left = shape(self.hosts(without=self.host), self.replicas)
+        self.ready(self.alive())
+        self.handed_over()
+        members = self.look()
+        hosts = {name: self.named(name).host for name in members}
+        primaries = [name for name, member in members.items() if member.is_primary and member.slots]
+        # A shard goes whose primary is on the host with the most of them, so that those that stay are spread.
+        keep = list(primaries)
+        while len(keep) > primaries_left:
+            on = [hosts[name] for name in keep]
+            keep.remove(max(keep, key=lambda name: on.count(hosts[name])))
+        self.move_slots(members, keep)
+        staying = {name: host for name, host in hosts.items() if host != self.host and name not in keep}
+        self.rearrange(self.look(), {name: hosts[name] for name in keep}, staying)
+        self.actions.append(f"{self.host} has no part in the cluster any more")
+
+    def forgotten(self):
+        views = [node.view() for node in self.alive() if node.host != self.host]
+        leaving = [node.at for node in self.nodes if node.host == self.host]
+        ids = {member.id for view in views for member in view if member.at in leaving}
+        if ids:
+            self.forget(ids, f"the nodes of {self.host}")
+
+    # --- steps -------------------------------------------------------------------------------------------------------------
+
+    def ready(self, nodes=None):
+        """Waits until every node is in order, and every replica has what its primary has."""
+        for node in nodes or self.nodes:
+            def serves(node=node):
+                state = node.call("CLUSTER", "INFO")
+                return "cluster_state:ok" in state and "cluster_slots_ok:16384" in state
+            until(self.timeout, f"{node.name} says that the cluster is in order", serves)
+            self.in_sync(node)
+
+    def in_sync(self, node):
+        def has_all():
+            info = node.info("replication")
+            return info["role"] == "master" or info["master_link_status"] == "up"
+        until(self.timeout, f"{node.name} is in sync with its primary", has_all)
+
+    def follow(self, followers):
+        """Makes each of `followers` the replica that it is to be, and waits until they are in sync."""
+        for name, primary in followers.items():
+            node, leader = self.named(name), self.named(primary).myself().id
+            until(self.timeout, f"{name} becomes a replica of {primary}", lambda: node.call("CLUSTER", "REPLICATE", leader) == "OK")
+            self.actions.append(f"{name} follows {primary}")
+        for name, primary in followers.items():
+            self.follows(name, primary)
+
+    def follows(self, name, primary):
+        """Waits until `name` is a replica of `primary`, and in sync."""
+        leader = self.named(primary).myself().id
+        until(self.timeout, f"{name} follows {primary}", lambda: self.named(name).myself().primary == leader)
+        self.in_sync(self.named(name))
+
+    def rearrange(self, members, primaries, others):
+        """Gives each of `others` a primary, those without one first, so that no shard is without a replica in between."""
+        current = {name: self.ids.get(members[name].primary) for name in others}
+        wanted = assign(primaries, others, self.replicas, current)
+        self.follow({name: primary for name, primary in wanted.items() if members[name].is_primary})
+        self.follow({name: primary for name, primary in wanted.items()
+                     if not members[name].is_primary and primary != current[name]})
+
+    def fail_over(self, primary, leader):
+        node = self.named(leader)
+        self.in_sync(node)
+
+        def leads():
+            if node.info("replication")["role"] == "master":
+                return True
+            try:
+                node.call("CLUSTER", "FAILOVER")
+            except NodeError as error:
+                if "does not answer" in str(error):
+                    raise
+            # One takes far less than a second; one that was not granted is asked for again.
+            return until(6, "", lambda: node.info("replication")["role"] == "master", 0.02)
+
+        until(self.timeout, f"{leader} takes over from {primary}", leads)
+        self.actions.append(f"{leader} took over from {primary}")
+        self.follows(primary, leader)
+        self.agreed(leader)
+
+    def agreed(self, leader):
+        """Waits until all nodes know that `leader` leads."""
+        at = self.named(leader).at
+        for node in self.alive():
+            until(self.timeout, f"{node.name} knows that {leader} is a primary",
+                  lambda node=node: any(member.at == at and member.slots for member in node.view()))
+
+    def move_slots(self, members, keep):
+        owned = {name: member.slots for name, member in members.items() if member.is_primary}
+        planned = moves(owned, keep)
+        ids = {name: member.id for name, member in members.items()}
+        for slot, source, target in planned:
+            giver, taker = self.named(source), self.named(target)
+            taker.call("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+            giver.call("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+            secret = ["AUTH", giver.password] if giver.password else []
+            while True:
+                keys = giver.call("CLUSTER", "GETKEYSINSLOT", slot, 100)
+                if not keys:
+                    break
+                giver.call("MIGRATE", taker.address, taker.port, "", 0, 30000, "REPLACE", *secret, "KEYS", *keys, patience=60)
+            # The new owner first: if this ends here, no slot is without one.
+            taker.call("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+            giver.call("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+        if planned:
+            self.actions.append(f"{len(planned)} slots moved")
+            self.ready()
+
+    def forget(self, ids, what):
+        # Within a minute on all nodes: until then a node that is told of it by another one does not take it back.
+        for node in self.alive():
+            for known in {member.id for member in node.view()} & set(ids):
+                if known != node.myself().id:
+                    node.call("CLUSTER", "FORGET", known)
+        self.actions.append(f"{what} were forgotten" if len(ids) > 1 else f"{what} was forgotten")
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "nodes": {"type": "list", "elements": "dict", "required": True},
+            "password": {"type": "str", "no_log": True},
+            "replicas": {"type": "int", "default": 1},
+            "state": {"type": "str", "required": True, "choices": [
+                "checked", "formed", "placed", "verified", "handed_over", "ready", "drained", "forgotten"]},
+            "host": {"type": "str"},
+            "timeout": {"type": "int", "default": 60},
+        },
+        required_if=[("state", state, ["host"]) for state in ("handed_over", "drained", "forgotten")],
+    )
+    cluster = None
+    try:
+        cluster = Cluster(module.params)
+        getattr(cluster, module.params["state"])()
+    except (NoPlace, NodeError) as error:
+        module.fail_json(msg=str(error), actions=cluster.actions if cluster else [])
+    module.exit_json(changed=bool(cluster.actions), actions=cluster.actions)
+
+
+if __name__ == "__main__":
+    main()
