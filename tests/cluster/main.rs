@@ -19,6 +19,7 @@ mod failover;
 mod fix;
 mod flows;
 mod formation;
+mod handover;
 mod hot_key;
 mod late_copies;
 mod local_links;

@@ -56,13 +56,23 @@ fn frame(title: &str, body: &str) -> String {
 
 /// The form to sign in, with what was wrong before.
 pub(crate) fn login(name: &str, said: Option<&str>) -> String {
+    frame("Sign in", &form(name, said))
+}
+
+/// The form again, because the cluster is away. What was typed is still there.
+pub(crate) fn login_away(name: &str, nodes: &[Node], error: &str) -> String {
+    let said = "The session store does not answer, so you are not signed in. Try again in a moment.";
+    frame("Sign in", &(form(name, Some(said)) + &hint(nodes, error)))
+}
+
+fn form(name: &str, said: Option<&str>) -> String {
     let (said, refers) = match said {
         Some(said) => {
             (format!("<p class=\"note\" id=\"said\" role=\"alert\">{}</p>\n", Text(said)), " aria-describedby=\"said\"")
         }
         None => (String::new(), ""),
     };
-    let body = format!(
+    format!(
         r#"<h1>Sign in</h1>
 {said}<form method="post" action="/login">
 <label for="name">Your name</label>
@@ -72,8 +82,7 @@ pub(crate) fn login(name: &str, said: Option<&str>) -> String {
 <p class="quiet">Any name will do, and there is no password.</p>
 "#,
         name = Text(name)
-    );
-    frame("Sign in", &body)
+    )
 }
 
 /// Who is signed in, where the session is, and the button.
@@ -186,12 +195,18 @@ fn table(place: &Place) -> String {
 
 /// The cluster is away. The page comes back by itself.
 pub(crate) fn away(nodes: &[Node], error: &str) -> String {
-    let nodes: Vec<String> = nodes.iter().map(Node::address).collect();
-    let body = format!(
-        r#"<h1>One moment</h1>
-<p class="note" role="alert">The session store does not answer. You are still signed in; this page looks again every two seconds.</p>
+    let body = r#"<h1>One moment</h1>
+<p class="note" role="alert">The session store does not answer. You need not sign in again; this page looks every two seconds.</p>
 <p><a href="/">Look again now</a></p>
-<h2>For whoever runs this</h2>
+"#;
+    frame("The session store does not answer", &(body.to_owned() + &hint(nodes, error)))
+}
+
+/// What whoever runs this has to know.
+fn hint(nodes: &[Node], error: &str) -> String {
+    let nodes: Vec<String> = nodes.iter().map(Node::address).collect();
+    format!(
+        r#"<h2>For whoever runs this</h2>
 <p>The cluster said: <code id="error">{error}</code></p>
 <p>A shard whose primary died is back when its replica has taken over, which takes as long as <code>cluster-node-timeout</code>
 and a little more. If it takes longer, ask <code>slotd healthcheck --ready</code> on its nodes. This application was told
@@ -199,8 +214,7 @@ to look at <code>{nodes}</code> (<code>SESSION_NODES</code>).</p>
 "#,
         error = Text(error),
         nodes = Text(&nodes.join(", ")),
-    );
-    frame("The session store does not answer", &body)
+    )
 }
 
 /// Something else that did not work.

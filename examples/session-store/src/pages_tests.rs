@@ -23,7 +23,8 @@ fn no_page_has_the_markup_of_others() {
     for html in [
         login(EVIL, Some(EVIL)),
         session(&a_session(EVIL), EVIL, &place(EVIL), Duration::from_secs(1800)),
-        away(&[evil], EVIL),
+        away(&[evil.clone()], EVIL),
+        login_away(EVIL, &[evil], EVIL),
         problem(EVIL, EVIL),
     ] {
         assert!(!html.contains("<script") && !html.contains("onfocus=\"x"), "{html}");

@@ -102,7 +102,11 @@ async fn log_in(State(app): Shared, headers: HeaderMap, Form(login): Form<Login>
     }
     let token = match app.sessions.create(name).await {
         Ok(token) => token,
-        Err(error) => return away(&app, &error),
+        Err(error) => {
+            eprintln!("a login failed: {error}");
+            let html = pages::login_away(name, &app.nodes, &error.to_string());
+            return page(StatusCode::SERVICE_UNAVAILABLE, html);
+        }
     };
     // Whoever was signed in before is so no more. If that fails, the old session ends by itself.
     if let Some(old) = token_of(&headers)

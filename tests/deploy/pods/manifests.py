@@ -196,7 +196,7 @@ def _():
         image={"registry": "registry.example.org", "digest": "sha256:" + "0" * 64, "pullSecrets": ["pull"]}, pdb={"minAvailable": 5},
         service={"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8"], "nodePorts": {"redis": 30079}, "annotations": {"a": "b"}},
         networkPolicy={"ingressNSMatchLabels": {"team": "web"}, "ingressNSPodMatchLabels": {"app": "web"}, "extraEgress": [{"ports": [{"port": 443}]}]},
-        redis={"configmap": "hz 20\n", "extraEnvVars": [{"name": "SLOTD_MAXMEMORY", "value": "1gb"}], "extraEnvVarsCM": "more", "startupProbe": {"enabled": True},
+        redis={"configmap": "hz 20\n", "extraEnvVars": [{"name": "SLOTD_LOGLEVEL", "value": "verbose"}], "extraEnvVarsCM": "more", "startupProbe": {"enabled": True},
                "podLabels": {"a": "b"}, "podAnnotations": {"a": "b"}, "sidecars": [{"name": "s", "image": "s"}], "priorityClassName": "high",
                "extraVolumes": [{"name": "v", "emptyDir": {}}], "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}], "customLivenessProbe": {"tcpSocket": {"port": 6379}},
                "affinity": {"nodeAffinity": {}}, "tolerations": [{"operator": "Exists"}], "lifecycleHooks": {"preStop": {"sleep": {"seconds": 1}}}},

@@ -156,13 +156,18 @@ try:
         browser.write("#name", evil)
         browser.click("Sign in")
         assert browser.documents[-1][0] == 503, browser.documents
-        assert "does not answer" in browser.text() and f"127.0.0.1:{base + 1}" in browser.text(), browser.text()
+        assert "so you are not signed in" in browser.text() and f"127.0.0.1:{base + 1}" in browser.text(), browser.text()
+        assert browser.run("document.querySelector('#name').value") == evil
 
-    @scene("when the cluster comes, the page comes back by itself, and the application is ready")
+    @scene("whoever was signed in sees a page that comes back by itself when the cluster does, and then the application is ready")
     def _():
+        browser.call("Network.setCookie", name="session", value="0" * 32, url=url)
+        browser.open(url)
+        assert browser.documents[-1][0] == 503 and "You need not sign in again" in browser.text(), browser.text()
         cluster.start()
         until(cluster.is_ready, 30, "the cluster is ready")
         browser.until(lambda: browser.part("h1") == "Sign in", 15, "the form")
+        assert "Your session has ended" in browser.text() and browser.cookie() is None
         until(lambda: fetch("/readyz")[0] == 200, 10, "the application is ready")
 
     @scene("a name with mark-up is shown as it was typed")
