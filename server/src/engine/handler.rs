@@ -13,6 +13,7 @@ use protocol::resp::reply::Reply;
 
 use super::Engine;
 use super::barrier::Pass;
+use super::hot::Hot;
 use super::held::Held;
 use super::ports::Route;
 use crate::command::{Arity, CmdError, Flags, KeyedFn, KeyspaceFn, Spec, Traits};
@@ -116,6 +117,8 @@ pub(crate) struct SessionCtx<'a, 'e> {
     pub pass: &'a mut Pass<'e>,
     /// The command being run.
     pub command: &'a Command,
+    /// The directives that it obeys.
+    pub hot: &'a Hot,
     /// The command's slot is moving, and its keys have not been looked for yet: EXEC does that.
     pub moving: Option<&'a Route>,
     /// Unix time in milliseconds, fixed for the command.

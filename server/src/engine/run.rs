@@ -37,6 +37,8 @@ impl Engine {
             }
         };
         match step {
+            // Scripts change no directives.
+            Step::Next if call.command.traits.has(Traits::RUNS_A_SCRIPT) => step,
             // Commands after CONFIG SET in the same pipeline obey it.
             Step::Next if !std::ptr::eq(Arc::as_ptr(&self.hot.load()), call.hot) => Step::Renewed,
             step => step,
@@ -263,13 +265,13 @@ impl Engine {
         unit: Option<&mut Unit>,
     ) -> Step {
         let unit = unit.map(|unit| unit as &mut dyn Any);
-        let &Call { command, args, moving, now, .. } = call;
+        let &Call { command, args, hot, moving, now, .. } = call;
         let start = out.len();
         let protocol = session.protocol;
         let limit = session.output_limit;
         let (result, full) = {
             let reply = Reply::new(out, protocol).limited(limit);
-            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, moving, now, unit };
+            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, hot, moving, now, unit };
             let result = match command.handler {
                 Handler::Session(handler) => handler(&mut ctx, args),
                 Handler::Service { subsystem, index } => match self.service(subsystem) {

@@ -213,21 +213,20 @@ fn compiled(ctx: &SessionCtx<'_, '_>, text: &[u8]) -> Result<Script, CmdError> {
 pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize, args: Args<'_>) -> SessionResult {
     let is_read_only_command = ctx.command.flags.has(Flags::READONLY);
     let flags = program.flags();
-    let engine = ctx.engine;
-    let hot = engine.hot.load();
+    let (engine, hot) = (ctx.engine, ctx.hot);
     if flags.is_compatible {
-        if engine.is_stale(&hot) {
+        if engine.is_stale(hot) {
             return Err(error::MASTER_DOWN);
         }
     } else {
         // The gates of a command that may write, or may see stale data, as the script says.
         if !flags.no_writes {
             if engine.state.save_failed.load(Ordering::Relaxed) {
-                engine.disk_gate(&hot)?;
+                engine.disk_gate(hot)?;
             }
-            engine.write_gates(&hot)?;
+            engine.write_gates(hot)?;
         }
-        if !flags.allow_stale && engine.is_stale(&hot) {
+        if !flags.allow_stale && engine.is_stale(hot) {
             return Err(error::MASTER_DOWN);
         }
         if flags.no_cluster && engine.router().is_some() {
