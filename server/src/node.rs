@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use protocol::bus::NodeId;
 use protocol::slot::SlotBitmap;
 use tokio::sync::watch;
 
@@ -429,8 +430,8 @@ fn damaged(engine: &Engine, problem: gossip::NodesConfError) -> StartError {
 struct Data(Arc<Replication>);
 
 impl DataLink for Data {
-    fn follow(&self, host: &str, port: u16) {
-        self.0.follow(host, port);
+    fn follow(&self, id: NodeId, host: &str, port: u16) {
+        self.0.follow_node(&id.to_string(), host, port);
     }
 
     fn promote(&self) {

@@ -34,6 +34,27 @@ fn every_primary_is_killed_in_turn_under_load() {
     assert_eq!(cluster.primaries(), [3, 4, 5], "the old replicas lead now");
 }
 
+/// A primary that has lost its files comes back at once, as a node without keys: a stranger at the primary's address.
+/// Stock replicas become its copy, and are elected without keys.
+#[test]
+fn a_replica_does_not_become_the_copy_of_a_stranger_at_its_primarys_address() {
+    let mut cluster = ClusterSpec::new(3, 1).create();
+    cluster.fill("kept", 300);
+    let replicas = cluster.replicas_of(1);
+    let replica = replicas[0];
+    let keys = cluster.nodes[1].cmd("DBSIZE");
+    wait_until("the replica to have all keys", secs(10), || cluster.nodes[replica].cmd("DBSIZE") == keys);
+    cluster.nodes[1].kill();
+    let folder = cluster.nodes[1].dir().to_owned();
+    for file in ["nodes.conf", "dump.rdb"] {
+        let _ = std::fs::remove_file(folder.join(file));
+    }
+    cluster.nodes[1].restart();
+    let promoted = cluster.wait_promotion(&replicas, FAILOVER_LIMIT);
+    assert_eq!((promoted, cluster.nodes[promoted].cmd("DBSIZE")), (replica, keys));
+    assert!(cluster.nodes[replica].log().contains("it is not followed"), "{}", cluster.nodes[replica].log_tail(30));
+}
+
 /// Among several replicas exactly one is elected, and the others follow it.
 #[test]
 fn one_of_three_replicas_wins_and_the_others_follow_it() {

@@ -32,8 +32,9 @@ use crate::runtime::threads::Spawner;
 
 /// What the cluster asks of replication. Callable from any thread; none of it blocks.
 pub(crate) trait DataLink: Send + Sync {
-    /// Replicate from this address from now on. Does nothing if that is already the primary and the link is up.
-    fn follow(&self, host: &str, port: u16);
+    /// Replicate from the node of this id, which is at this address, from now on. Does nothing if that is already the
+    /// primary and the link is up.
+    fn follow(&self, id: NodeId, host: &str, port: u16);
     /// Stop replicating, keep the data, begin a new history.
     fn promote(&self);
     /// The state of the data.

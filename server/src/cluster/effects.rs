@@ -29,7 +29,7 @@ impl Cluster {
             Effect::Demoted | Effect::PersistNodesConf { .. } | Effect::ViewChanged => {}
             Effect::ReplicateFrom { id, ip, port } => {
                 *self.following.lock() = Some(id);
-                self.data.follow(&ip.to_string(), port);
+                self.data.follow(id, &ip.to_string(), port);
             }
             // CLUSTER RESET does this before it replies: see `Cluster::flush_if_due`.
             Effect::FlushData => self.flush_due.store(true, Ordering::Release),

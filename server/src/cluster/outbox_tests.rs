@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use protocol::bus::NodeId;
 use protocol::slot::SlotRange;
 
 use super::*;
@@ -36,7 +37,7 @@ impl ConfStore for SlowDisk {
 struct NoData;
 
 impl DataLink for NoData {
-    fn follow(&self, _host: &str, _port: u16) {}
+    fn follow(&self, _id: NodeId, _host: &str, _port: u16) {}
     fn promote(&self) {}
     fn state(&self) -> DataState {
         DataState::default()

@@ -13,8 +13,8 @@ use protocol::resp::reply::Reply;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::hot::Hot;
 use super::held::Held;
+use super::hot::Hot;
 use super::ports::Route;
 use crate::command::{Arity, CmdError, Flags, KeyedFn, KeyspaceFn, Spec, Traits};
 use crate::session::Session;

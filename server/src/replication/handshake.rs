@@ -2,6 +2,10 @@
 //!
 //! PING, AUTH, REPLCONF, PSYNC, in Redis's order. The last steps are sent together, and their replies come in order.
 //! Without I/O: the driver owns the socket and the timeouts.
+//!
+//! In a cluster, the node at the primary's address is also asked who it is (CLUSTER MYID). A primary that has lost its
+//! files comes back as another node, without keys; if it does so before it is missed, Redis's replica drops all keys to
+//! become its copy, and is then elected with none.
 
 use super::history::{MAX_OFFSET, ReplId};
 
@@ -16,6 +20,8 @@ pub(crate) struct Introduction {
     pub resume: Option<(ReplId, i64)>,
     /// The primary hands over to its replica (FAILOVER).
     pub failover: bool,
+    /// The id that the primary has in the cluster.
+    pub primary_id: Option<String>,
 }
 
 /// The primary's decision.
@@ -48,6 +54,9 @@ enum Stage {
     Port,
     Ip,
     Capa,
+    /// The length of the id, and the id.
+    IdLength,
+    Id,
     Psync,
 }
 
@@ -100,7 +109,15 @@ impl Handshake {
             // If the primary does not know an option, the handshake goes on without it.
             Stage::Port => self.advance(if self.introduction.announce_ip.is_some() { Stage::Ip } else { Stage::Capa }),
             Stage::Ip => self.advance(Stage::Capa),
+            Stage::Capa if self.introduction.primary_id.is_some() => self.advance(Stage::IdLength),
             Stage::Capa => self.psync(),
+            Stage::IdLength if text.starts_with("-LOADING") => {
+                fail(format!("Error reply to CLUSTER MYID from master: {text}"), true)
+            }
+            // It may not, or need not, say who it is.
+            Stage::IdLength if refused => self.psync(),
+            Stage::IdLength => self.advance(Stage::Id),
+            Stage::Id => self.meet(&text),
             // Newlines keep the link alive while the primary prepares.
             Stage::Psync if line.is_empty() => Step::Wait,
             Stage::Psync => answer(&text),
@@ -129,7 +146,21 @@ impl Handshake {
         // The version of Valkey whose files can be read; without it, Valkey 9 sends no hash whose fields expire. Redis
         // has taken the capabilities when it refuses the last pair.
         command(&mut out, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", b"version", b"9.1.2"]);
+        if self.introduction.primary_id.is_some() {
+            command(&mut out, &[b"CLUSTER", b"MYID"]);
+        }
         Step::Send(out)
+    }
+
+    /// The node at the primary's address says who it is.
+    fn meet(&mut self, id: &str) -> Step {
+        match &self.introduction.primary_id {
+            Some(expected) if expected != id => fail(
+                format!("The node at the address of our master is {id}, not our master {expected}: it is not followed"),
+                true,
+            ),
+            _ => self.psync(),
+        }
     }
 
     fn psync(&mut self) -> Step {

@@ -43,6 +43,7 @@ fn a_known_history_is_continued_with_the_next_byte() {
         announce_ip: Some("10.0.0.1".to_owned()),
         resume: Some(([b'a'; 40], 99)),
         failover: false,
+        primary_id: None,
     };
     let (sent, step) = run(me, &["-NOAUTH Authentication required.", "+OK", "+OK", "-ERR unknown", "+OK", "+CONTINUE"]);
     assert!(words(&sent).contains(&format!("PSYNC {} 100", "a".repeat(40))));
@@ -63,6 +64,29 @@ fn a_primary_that_cannot_now_is_asked_again_and_junk_is_not_taken_for_data() {
     }
     let (_, step) = run(me(), &["-ERR no"]);
     assert!(matches!(step, Step::Fail { .. }));
+}
+
+#[test]
+fn in_a_cluster_only_the_node_that_is_the_primary_is_followed() {
+    let (mine, other) = ("a".repeat(40), "b".repeat(40));
+    let full = format!("+FULLRESYNC {other} 42");
+    let met = |lines: &[&str]| {
+        let me = Introduction { primary_id: Some(mine.clone()), ..Introduction::default() };
+        let (sent, step) = run(me, &[&["+PONG", "+OK", "+OK"], lines].concat());
+        (words(&sent).contains("CLUSTER MYID"), words(&sent).contains("PSYNC"), step)
+    };
+    assert!(matches!(met(&["$40", &mine, "", &full]), (true, true, Step::Done(_))));
+    let (_, syncs, step) = met(&["$40", &other]);
+    assert!(
+        !syncs && matches!(&step, Step::Fail { text, .. } if text.contains(&mine) && text.contains(&other)),
+        "{step:?}"
+    );
+    // Who must not tell is followed, as before; who is loading is asked again.
+    for refusal in ["-ERR unknown command 'CLUSTER'", "-NOPERM no", "-ERR This instance has cluster support disabled"] {
+        assert!(matches!(met(&[refusal, &full]), (true, true, Step::Done(_))), "{refusal}");
+    }
+    let (_, syncs, step) = met(&["-LOADING Redis is loading the dataset in memory"]);
+    assert!(!syncs && matches!(step, Step::Fail { later: true, .. }));
 }
 
 fn psync_answer(line: &[u8]) -> Step {

@@ -146,6 +146,8 @@ pub(crate) struct Replication {
     applying: Mutex<()>,
     /// Incremented by every change of role, under `applying`: a link of an older generation applies nothing more.
     generation: AtomicU64,
+    /// The id of the node in the cluster that is followed.
+    primary_id: Mutex<Option<String>>,
     offset: AtomicI64,
     last_io_ms: AtomicI64,
     /// Bytes of the primary's stream that were read and are not applied yet: a pause holds them back.
@@ -178,6 +180,7 @@ impl Replication {
             sources: Mutex::default(),
             applying: Mutex::new(()),
             generation: AtomicU64::new(0),
+            primary_id: Mutex::default(),
             offset: AtomicI64::new(0),
             last_io_ms: AtomicI64::new(0),
             unapplied: AtomicUsize::new(0),
@@ -273,6 +276,12 @@ impl Replication {
             return;
         }
         self.request(RoleChange::Follow { host: host.to_owned(), port }, None);
+    }
+
+    /// Follows a node of the cluster. Whoever else is at its address is not followed.
+    pub(crate) fn follow_node(&self, id: &str, host: &str, port: u16) {
+        *self.primary_id.lock() = Some(id.to_owned());
+        self.follow(host, port);
     }
 
     /// Stops following: keeps the data and continues its history under a new id.

@@ -200,6 +200,7 @@ impl FollowTask {
             announce_ip: Some(config.string(ids::REPLICA_ANNOUNCE_IP).to_string()).filter(|ip| !ip.is_empty()),
             resume: following.resume.then_some((core.history.id, core.history.offset)),
             failover: following.failover,
+            primary_id: self.replication.primary_id.lock().clone(),
         })
     }
 
