@@ -152,6 +152,64 @@ fn a_script_that_is_alone_is_ended_with_its_node() {
     node.wait_end(secs(20));
 }
 
+/// As in Redis, which this test also passes.
+#[test]
+fn a_script_in_a_transaction_can_be_killed() {
+    let node = NodeSpec::new(Binary::Slotd).with("busy-reply-threshold", "100").start();
+    let mut client = node.client();
+    for function in [false, true] {
+        let (command, begin) = if function { ("FCALL", "FUNCTION") } else { ("EVAL", "SCRIPT") };
+        let mut looping = node.client();
+        let code = "#!lua name=lib\nredis.register_function('loop', function() while true do end end)";
+        let name = if function { "loop" } else { "while true do end" };
+        if function {
+            assert_eq!(looping.call(&["FUNCTION", "LOAD", code]).text(), "lib");
+        }
+        looping.ok("MULTI");
+        for words in [&["INCR", "k"][..], &[command, name, "1", "k"], &["INCR", "k"]] {
+            assert_eq!(looping.call(words).text(), "QUEUED");
+        }
+        looping.send(&["EXEC"]).expect("it is sent");
+        wait_until("the script to run", secs(20), || client.cmd("GET k").text().starts_with("BUSY "));
+        let ended = client.call(&[begin, "KILL"]);
+        assert_eq!(ended.text(), "OK");
+        let reply = looping.reply(secs(5)).expect("it is killed");
+        let replies = reply.items();
+        assert_eq!(replies.len(), 3);
+        assert!(replies[1].text().starts_with(KILLED), "{:?}", replies[1]);
+        assert_eq!(replies[0].int() + 1, replies[2].int());
+        assert_eq!(client.call(&[begin, "KILL"]).text(), "NOTBUSY No scripts in execution right now.");
+    }
+    assert_eq!(client.cmd("GET k").text(), "4");
+    let stats = client.cmd("INFO commandstats").text();
+    assert!(stats.contains("cmdstat_exec:calls=2,") && stats.contains("cmdstat_eval:calls=1,"), "{stats}");
+}
+
+/// Machines of all workers forget what SCRIPT FLUSH flushes.
+#[test]
+fn the_memory_of_flushed_scripts_comes_back() {
+    if slotd_is_stock() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let mut clients: Vec<Client> = (0..20).map(|_| node.client()).collect();
+    let lua = |client: &mut Client| {
+        let info = client.cmd("INFO memory").text();
+        let value =
+            info.split("used_memory_vm_eval:").nth(1).and_then(|rest| rest.split('\r').next()?.parse::<u64>().ok());
+        value.expect("it is told")
+    };
+    for client in &mut clients {
+        for number in 0..100 {
+            client.call(&["EVAL", &format!("local t = '{number}{}' return 1", "x".repeat(10_000)), "0"]);
+        }
+    }
+    let before = lua(&mut clients[0]);
+    assert!(before > 1_000_000, "{before}");
+    clients[0].ok("SCRIPT FLUSH");
+    wait_until("the memory to come back", secs(10), || lua(&mut clients[0]) < 700_000);
+}
+
 #[test]
 fn an_orderly_stop_lets_a_script_come_to_its_end_that_has_written() {
     if slotd_is_stock() {
