@@ -20,6 +20,7 @@ use integration::wait::{secs, wait_until};
 const LOOP: &str = "if ARGV[1]=='loop' then while true do end end return redis.call('incr',KEYS[1])";
 const WRITES_AND_LOOPS: &str =
     "redis.call('incr',KEYS[1]) if ARGV[1]=='loop' then while true do end end return redis.call('get',KEYS[1])";
+const READS_AND_LOOPS: &str = "if ARGV[1]=='loop' then while true do end end return redis.call('get',KEYS[1])";
 /// How long the script loops in a cluster: several node timeouts.
 const LONG: Duration = secs(5);
 /// The limit for a reply that does not wait for the script, on a machine that does other things too.
@@ -183,6 +184,29 @@ fn a_script_in_a_transaction_can_be_killed() {
     assert_eq!(client.cmd("GET k").text(), "4");
     let stats = client.cmd("INFO commandstats").text();
     assert!(stats.contains("cmdstat_exec:calls=2,") && stats.contains("cmdstat_eval:calls=1,"), "{stats}");
+}
+
+#[test]
+fn a_node_changes_its_role_although_a_script_loops() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (node, primary) = (NodeSpec::new(Binary::Slotd).start(), NodeSpec::new(Binary::Slotd).start());
+    let port = primary.port().to_string();
+    for (command, script, target, role) in [
+        ("EVAL", WRITES_AND_LOOPS, ["127.0.0.1", &*port], "slave"),
+        ("EVAL_RO", READS_AND_LOOPS, ["NO", "ONE"], "master"),
+    ] {
+        let (mut looping, mut client) = (node.client(), node.client());
+        assert!(!looping.call(&[command, script, "1", KEY, "x"]).is_error());
+        looping.send(&[command, script, "1", KEY, "loop"]).expect("it is sent");
+        thread::sleep(Duration::from_millis(200));
+        client.send(&["REPLICAOF", target[0], target[1]]).expect("it is sent");
+        let reply = looping.reply(secs(10)).expect("it ends").text();
+        assert!(reply.starts_with("ERR The script was ended because its node changes its role"), "{reply}");
+        assert_eq!(client.reply(secs(10)).expect("it is done").text(), "OK");
+        assert_eq!(client.cmd("ROLE").items()[0].text(), role);
+    }
 }
 
 /// Machines of all workers forget what SCRIPT FLUSH flushes.

@@ -30,6 +30,7 @@ const READ_ONLY_SCRIPT: CmdError = CmdError::text("ERR Write commands are not al
 const STALE: CmdError = CmdError::text("ERR Can not execute the command on a stale replica");
 const KILLED: CmdError = CmdError::text("ERR Script killed by user with SCRIPT KILL...");
 const STOPPING: CmdError = CmdError::text("ERR The server is shutting down");
+const GIVES_WAY: CmdError = CmdError::text("ERR The script was ended because its node changes its role");
 const NOT_LOCAL: CmdError = CmdError::text("ERR Script attempted to access a non local key in a cluster node");
 const DOWN: CmdError = CmdError::text("ERR Script attempted to execute a command while the cluster is down");
 const DOWN_FOR_WRITES: CmdError =
@@ -163,6 +164,9 @@ impl Scene<'_, '_, '_> {
     pub(super) fn end_of_script(&self) -> Option<CmdError> {
         if self.suspended.is_some_and(Suspended::is_ended) || self.engine.state.stopping.load(Ordering::Relaxed) {
             return Some(STOPPING);
+        }
+        if self.suspended.is_some() && self.engine.scripts.gives_way.load(Ordering::Relaxed) {
+            return Some(GIVES_WAY);
         }
         self.suspended.is_some_and(|it| it.phase.is_killed()).then_some(KILLED)
     }

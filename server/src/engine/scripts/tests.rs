@@ -402,6 +402,19 @@ fn a_script_that_has_written_cannot_be_killed_but_its_client_can() {
 }
 
 #[test]
+fn a_suspended_script_ends_when_its_node_changes_its_role() {
+    let bench = Bench::new();
+    for text in ["while true do end", "redis.call('incr',KEYS[1]) while true do end"] {
+        let mut client = bench.connect();
+        let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k"]);
+        bench.engine.scripts.give_way(true);
+        let reply = go_on(&bench, &mut client, run);
+        assert!(reply.starts_with("-ERR The script was ended because its node changes its role"), "{reply}");
+        bench.engine.scripts.give_way(false);
+    }
+}
+
+#[test]
 fn a_script_that_ends_with_its_node_is_propagated_as_far_as_it_came() {
     let bench = Bench::new();
     let mut client = bench.connect();
