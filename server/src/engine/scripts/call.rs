@@ -54,6 +54,8 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub suspended: Option<&'s Suspended>,
     /// Time of the script, in unix milliseconds.
     pub now: i64,
+    /// Commands that it has executed and that are not counted yet.
+    pub executed: u64,
     /// Monotonic time when the last command began, in microseconds.
     pub started_us: u64,
     /// Monotonic time when it ended, in microseconds.
@@ -155,7 +157,7 @@ impl Scene<'_, '_, '_> {
         if is_counted {
             engine.show_called(self.session, command, args);
             engine.count_calls(command.index, 1, self.clock_us - self.started_us);
-            engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
+            self.executed += 1;
         }
         Ok(())
     }
@@ -301,7 +303,9 @@ impl Scene<'_, '_, '_> {
                 engine.call_keyspace(caller, call, handler, work, None);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                // They may ask for the statistics.
                 engine.settle_tally(&mut self.unit.tally);
+                engine.stats.commands_processed.fetch_add(std::mem::take(&mut self.executed), Ordering::Relaxed);
                 let rest = engine.run_queued_service(session, call, out, self.pass, self.unit);
                 debug_assert!(rest.is_none(), "scripts call no scripts");
             }

@@ -50,7 +50,8 @@ pub(crate) struct ScriptRun {
     /// The database that it has selected.
     db: usize,
     now: i64,
-    began_us: u64,
+    /// Monotonic time when it began, in microseconds. Not read before others may ask.
+    began_us: Option<u64>,
     suspended: Option<Arc<Suspended>>,
     /// Monotonic time when it was suspended for the first time, in microseconds.
     suspended_us: u64,
@@ -133,7 +134,7 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin<'_>) -> SessionRe
         state: begin.state,
         db: ctx.session.db,
         now: ctx.now,
-        began_us: engine.clock.monotonic_us(),
+        began_us: None,
         suspended: None,
         suspended_us: 0,
         is_known_slow: false,
@@ -176,8 +177,8 @@ fn start_locked(
     words: Args<'_>,
     plan: LockPlan,
 ) -> SessionResult {
-    let engine = run.engine.clone();
-    let mut locked = match ctx.engine.lock_all_soon(ctx.session, plan) {
+    let engine = ctx.engine;
+    let mut locked = match engine.lock_all_soon(ctx.session, plan) {
         Ok(locked) => locked,
         Err(held) => return Ok(Handled::Postponed(held)),
     };
@@ -199,7 +200,7 @@ fn start_locked(
         Driven::NeedsAll if !run.state.has_effects => {
             // What it has done so far is what reading does: an expired key was deleted.
             run.unit.mute(false);
-            run.unit.end_transaction(&engine);
+            run.unit.end_transaction(engine);
             drop(locked);
             run.program.reach().note_needs_all(true);
             run.abandon();
@@ -293,12 +294,12 @@ impl ScriptRun {
         // What the script reads is not sent.
         let output_limit = std::mem::replace(&mut session.output_limit, usize::MAX);
         self.unit.begin_transaction();
-        let engine = self.engine.clone();
+        let engine = &self.engine;
         // From when the clock is read for the first time: a short script reads it for its commands only.
         let (mut until, slice) = (None, if self.suspended.is_some() { NEXT_SLICE_US } else { SLICE_US });
         let hot = engine.hot.load();
         let mut scene = Scene {
-            engine: &engine,
+            engine,
             session,
             pass,
             locked,
@@ -308,6 +309,7 @@ impl ScriptRun {
             hot: &hot,
             suspended: self.suspended.as_deref(),
             now: self.now,
+            executed: 0,
             started_us: 0,
             clock_us: 0,
         };
@@ -328,7 +330,7 @@ impl ScriptRun {
                     Err(NotCalled::NeedsAll) => break Driven::NeedsAll,
                 },
                 Turn::Log => {
-                    log(&engine, &vm);
+                    log(engine, &vm);
                     continue;
                 }
                 Turn::AclCheck => {
@@ -346,6 +348,8 @@ impl ScriptRun {
         };
         self.db = std::mem::replace(&mut scene.session.db, db);
         (scene.session.in_exec, scene.session.output_limit) = (in_exec, output_limit);
+        engine.stats.commands_processed.fetch_add(scene.executed, Ordering::Relaxed);
+        self.began_us = self.began_us.or(until.map(|until| until - slice));
         self.vm = Some(vm);
         driven
     }
@@ -385,7 +389,8 @@ impl ScriptRun {
     fn note_slow(&mut self) {
         let engine = &self.engine;
         let threshold_ms = engine.config.int(ids::BUSY_REPLY_THRESHOLD).max(0) as u64;
-        let ms = (engine.clock.monotonic_us() - self.began_us) / 1000;
+        let now_us = engine.clock.monotonic_us();
+        let ms = (now_us - self.began_us.unwrap_or(now_us)) / 1000;
         if self.is_known_slow || threshold_ms == 0 || ms < threshold_ms {
             return;
         }
@@ -461,11 +466,12 @@ impl ScriptRun {
 
     fn suspend(mut self: Box<Self>, words: Args<'_>) -> Handled {
         self.suspended_us = self.engine.clock.monotonic_us();
+        let began_us = *self.began_us.get_or_insert(self.suspended_us);
         let suspended = self.suspended.get_or_insert_with(|| {
             Arc::new(Suspended {
                 program: self.program.clone(),
                 command: words.to_owned(),
-                began_us: self.began_us,
+                began_us,
                 phase: Phase::new(self.state.has_written),
                 is_ended: AtomicBool::new(false),
             })
@@ -511,20 +517,19 @@ impl ScriptRun {
     /// Ends a script. What it has done is propagated while it has its locks, and who waits for that is served. Then it
     /// gives up what it has, and its client gets the result.
     fn settle(&mut self, locked: Option<Locked<'_>>, end: End<'_, '_>) {
-        let engine = self.engine.clone();
         self.unit.mute(false);
         let is_queued = matches!(end, End::HandBack(..));
         if !is_queued {
-            self.unit.end_transaction(&engine);
+            self.unit.end_transaction(&self.engine);
         }
         if let Some(mut locked) = locked
             && !matches!(end, End::GivenUp)
             && self.unit.has_ready()
         {
-            engine.serve_ready(&mut self.unit, &mut locked, engine.clock.now_ms());
+            self.engine.serve_ready(&mut self.unit, &mut locked, self.engine.clock.now_ms());
         }
         if self.standing == Standing::Suspended {
-            engine.barrier.end_suspension();
+            self.engine.barrier.end_suspension();
         }
         let unit = std::mem::take(&mut self.unit);
         match end {
@@ -534,10 +539,11 @@ impl ScriptRun {
                 self.write_result(reply);
             }
             End::GivenUp => {
-                engine.settle_tally(&mut { unit.tally });
-                unit.free(&engine);
+                self.engine.settle_tally(&mut { unit.tally });
+                unit.free(&self.engine);
             }
         }
+        let engine = &self.engine;
         if let Some(suspended) = self.suspended.take() {
             engine.scripts.end(&suspended);
             // Its first part was counted as a command.
@@ -550,8 +556,8 @@ impl ScriptRun {
 
     /// Writes the result, and does what follows a command. The locks are released.
     fn answer(&mut self, session: &mut Session, reply: &mut Reply<'_>, mut unit: Unit) {
-        let engine = self.engine.clone();
         self.write_result(reply);
+        let engine = &self.engine;
         engine.settle_file(session, &mut unit);
         if unit.has_ready() {
             engine.serve_later(session, &mut unit, engine.clock.now_ms());
