@@ -156,10 +156,11 @@ impl Replication {
     fn carry_out(self: &Arc<Self>, change: RoleChange) {
         let engine = &self.engine;
         let after = {
-            let _held = self.applying.lock();
+            // First: a sync that waits for a script has the lock.
             if !matches!(change, RoleChange::HandOver { .. }) {
                 self.make_scripts_give_way();
             }
+            let _held = self.applying.lock();
             let mut pass = engine.barrier.enter(engine.loader_gate());
             pass.exclusive(|_| {
                 engine.scripts.give_way(false);
@@ -199,7 +200,8 @@ impl Replication {
         while engine.barrier.has_suspended() && engine.clock.monotonic_us() < until {
             std::thread::sleep(SCRIPTS_LOOK);
         }
-        engine.scripts.give_way(engine.barrier.has_suspended());
+        // Also those that are suspended from now on, until the node has its new role.
+        engine.scripts.give_way(true);
     }
 
     fn begin_following(&self, core: &mut Core, host: String, port: u16, failover: bool) -> After {
