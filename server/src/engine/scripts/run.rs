@@ -219,13 +219,13 @@ fn start_locked(
 fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>, words: Args<'_>) -> SessionResult {
     let mut run = Some(run);
     let reply = &mut ctx.reply;
-    let mut outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
+    let outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
     let ran = alone(ctx.pass, ctx.session, |pass, session| {
         let Some(mut run) = run.take() else { return Ok(Ok(Handled::Done)) };
         if let Err(problem) = run.begin(words) {
             return Ok(Err(problem));
         }
-        if run.has_ended_alone(session, pass, words, reply, outer.as_deref_mut()) {
+        if run.has_ended_alone(session, pass, words, reply, outer) {
             return Ok(Ok(Handled::Done));
         }
         Ok(Ok(run.suspend(words)))
