@@ -5,7 +5,6 @@ mod functions;
 mod protected;
 mod register;
 mod sandbox;
-mod tables;
 mod vm;
 
 use std::ffi::CStr;

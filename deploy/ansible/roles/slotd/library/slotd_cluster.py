@@ -75,13 +75,18 @@ class Cluster:
         self.by_at = {node.at: node for node in self.nodes}
         if len(self.by_at) < len(self.nodes):
             raise NoPlace("two nodes have one address and port")
-        self.actions = []
+        self.actions, self.living = [], None
 
     # --- what is there ---------------------------------------------------------------------------------------------------
 
     def alive(self):
-        """The nodes that answer. One that refuses the password ends everything, one that loads is waited for."""
-        return [node for node in self.nodes if self.answers(node)]
+        """The nodes that answer. One that refuses the password ends everything, one that loads is waited for.
+
+        To learn that a host is gone takes seconds: which nodes are is found out once.
+        """
+        if self.living is None:
+            self.living = [node for node in self.nodes if self.answers(node)]
+        return self.living
 
     def answers(self, node):
         def has_loaded():
@@ -94,7 +99,7 @@ class Cluster:
         reply = until(self.timeout, f"{node.name} has loaded its data", has_loaded)
         if isinstance(reply, NodeError):
             if any(word in str(reply) for word in ("NOAUTH", "WRONGPASS", "AUTH <password>")):
-                raise NodeError(f"{reply}. slotd_password is not the password that this node has")
+                raise NodeError(f"{str(reply).rstrip('.')}. slotd_password is not the password that this node has")
             return False
         return True
 
@@ -154,35 +159,40 @@ class Cluster:
         self.checked()
         for node in self.nodes:
             until(self.timeout, f"{node.name} answers", lambda node=node: node.call("PING") == "PONG")
+        self.living = self.nodes
         members = self.join()
         if sum(len(member.slots) for member in members.values()) < SLOTS:
             self.create(members)
-        elif any(member.is_primary and not member.slots for member in members.values()):
-            self.extend(members)
+        elif any(member.is_primary and (not member.slots or member.open) for member in members.values()):
+            self.extend(self.finish_moves(members))
         self.ready()
         self.placed()
 
     def join(self):
         """Makes all nodes known to each other, and returns the members."""
         seed = max(self.nodes, key=lambda node: len(node.view()))
-        known = {member.at for member in seed.view()}
-        new = [node for node in self.nodes if node.at not in known]
-        for member in seed.view():
-            # A host that came back with an empty disk has new nodes at its old addresses.
-            if member.failed and member.at in self.by_at and self.by_at[member.at].myself().id != member.id:
-                new.append(self.by_at[member.at])
-                self.forget([member.id], f"the node that was at {member.at}")
-        for node in new:
-            seed.call("CLUSTER", "MEET", node.address, node.port)
-            self.actions.append(f"{node.name} met the cluster")
+        known = {member.id for member in seed.view()}
         ids = {node.myself().id for node in self.nodes}
+        # A host that came back with an empty disk has new nodes at its old addresses: the id tells.
+        for node in self.nodes:
+            if node.myself().id not in known:
+                seed.call("CLUSTER", "MEET", node.address, node.port)
+                self.actions.append(f"{node.name} met the cluster")
 
         def all_known(node):
             return ids <= {member.id for member in node.view() if not member.joining}
 
         for node in self.nodes:
             until(self.timeout, f"{node.name} knows all nodes", lambda node=node: all_known(node))
+        self.forget_replaced(ids)
         return self.look()
+
+    def forget_replaced(self, ids):
+        """Nodes whose address one of ours has now, or that have none, are gone for good."""
+        gone = {member.id for node in self.nodes for member in node.view()
+                if member.failed and member.id not in ids and (member.at in self.by_at or "noaddr" in member.flags)}
+        if gone:
+            self.forget(gone, "replaced nodes")
 
     def create(self, members):
         """Makes the cluster. An attempt that was interrupted is taken up where it ended."""
@@ -215,7 +225,8 @@ class Cluster:
         new = spread(empty, max(shape(self.hosts(), self.replicas) - len(old), 0), [hosts[name] for name in old])
         primaries = {name: hosts[name] for name in old + new}
         self.rearrange(members, primaries, {name: host for name, host in hosts.items() if name not in primaries})
-        self.move_slots(members, old + new)
+        if new or any(member.open for member in members.values()):
+            self.move_slots(members, old + new)
 
     def placed(self):
         self.ready(self.alive())
@@ -343,23 +354,50 @@ class Cluster:
     def move_slots(self, members, keep):
         owned = {name: member.slots for name, member in members.items() if member.is_primary}
         planned = moves(owned, keep)
-        ids = {name: member.id for name, member in members.items()}
+        routes = {}
         for slot, source, target in planned:
-            giver, taker = self.named(source), self.named(target)
-            taker.call("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
-            giver.call("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
-            secret = ["AUTH", giver.password] if giver.password else []
-            while True:
-                keys = giver.call("CLUSTER", "GETKEYSINSLOT", slot, 100)
-                if not keys:
-                    break
-                giver.call("MIGRATE", taker.address, taker.port, "", 0, 30000, "REPLACE", *secret, "KEYS", *keys, patience=60)
-            # The new owner first: if this ends here, no slot is without one.
-            taker.call("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
-            giver.call("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+            routes.setdefault((source, target), []).append(slot)
+        for (source, target), slots in routes.items():
+            for at in range(0, len(slots), 16):
+                self.move(slots[at:at + 16], self.named(source), self.named(target), members[source].id, members[target].id)
         if planned:
             self.actions.append(f"{len(planned)} slots moved")
-            self.ready()
+            self.ready(self.alive())
+
+    def finish_moves(self, members):
+        """Slots that were on their way when an earlier run was interrupted get where they were to go. The members are as they were."""
+        routes = {}
+        for name, member in members.items():
+            for slot, way, other in member.open:
+                giver, taker = (name, self.ids.get(other)) if way == ">" else (self.ids.get(other), name)
+                if taker and not members[taker].is_primary:
+                    taker = self.ids.get(members[taker].primary)  # It has failed over since; what has arrived is there.
+                if giver and taker and slot in members[giver].slots:
+                    routes.setdefault((giver, taker), set()).add(slot)
+                else:
+                    self.named(name).call("CLUSTER", "SETSLOT", slot, "STABLE")
+        for (giver, taker), slots in routes.items():
+            self.move(sorted(slots), self.named(giver), self.named(taker), members[giver].id, members[taker].id)
+            members[giver].slots -= slots
+            members[taker].slots |= slots
+        return members
+
+    def move(self, slots, giver, taker, giver_id, taker_id):
+        """Moves slots with their keys, while clients use them. Each step is done for all of them at once."""
+        taker.call_all([("CLUSTER", "SETSLOT", slot, "IMPORTING", giver_id) for slot in slots])
+        giver.call_all([("CLUSTER", "SETSLOT", slot, "MIGRATING", taker_id) for slot in slots])
+        secret = ["AUTH", giver.password] if giver.password else []
+        left = slots
+        while left:
+            found = giver.call_all([("CLUSTER", "GETKEYSINSLOT", slot, 100) for slot in left])
+            left = [slot for slot, keys in zip(left, found) if keys]
+            for keys in filter(None, found):
+                order = ["MIGRATE", taker.address, taker.port, "", 0, 30000, "REPLACE", *secret, "KEYS", *keys]
+                # A node that was busy for long may have been taken for dead: that passes.
+                until(self.timeout, f"keys move from {giver.name} to {taker.name}", lambda order=order: giver.call(*order, patience=60))
+        # The new owner first: if this ends here, no slot is without one.
+        for node in (taker, giver):
+            node.call_all([("CLUSTER", "SETSLOT", slot, "NODE", taker_id) for slot in slots])
 
     def forget(self, ids, what):
         # Within a minute on all nodes: until then a node that is told of it by another one does not take it back.
@@ -367,7 +405,7 @@ class Cluster:
             for known in {member.id for member in node.view()} & set(ids):
                 if known != node.myself().id:
                     node.call("CLUSTER", "FORGET", known)
-        self.actions.append(f"{what} were forgotten" if len(ids) > 1 else f"{what} was forgotten")
+        self.actions.append(f"{what} were forgotten: {len(ids)}")
 
 
 def main():

@@ -23,13 +23,21 @@ class Node:
 
     def call(self, *words, patience=5):
         """The reply to a command: str, int, None or list. An error is raised, with the name of the node in front."""
+        return self.call_all([words], patience)[0]
+
+    def call_all(self, commands, patience=30):
+        """The replies to commands that are sent at once. If some are errors, the first is raised when all have been read."""
         try:
             if self.connection is None:
                 self._connect(patience)
-            return self._exchange(words, patience)
+            replies = self._exchange(commands, patience)
         except OSError as error:
             self.close()
             raise NodeError(f"{self.name} ({self.at}) does not answer: {error}") from error
+        for reply in replies:
+            if isinstance(reply, NodeError):
+                raise reply
+        return replies
 
     def close(self):
         if self.connection is not None:
@@ -40,13 +48,19 @@ class Node:
         self.connection = socket.create_connection((self.address, self.port), patience)
         self.reader = self.connection.makefile("rb")
         if self.password:
-            self._exchange(("AUTH", self.password), patience)
+            reply, = self._exchange([("AUTH", self.password)], patience)
+            if isinstance(reply, NodeError):
+                self.close()
+                raise reply
 
-    def _exchange(self, words, patience):
+    def _exchange(self, commands, patience):
         self.connection.settimeout(patience)
-        parts = [str(word).encode() for word in words]
-        self.connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-        return self._read()
+        text = bytearray()
+        for words in commands:
+            parts = [str(word).encode(errors="surrogateescape") for word in words]
+            text += b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+        self.connection.sendall(text)
+        return [self._read() for _ in commands]
 
     def _read(self):
         line = self.reader.readline()
@@ -54,7 +68,7 @@ class Node:
             raise OSError("the connection was closed")
         kind, text = line[:1], line[1:-2].decode(errors="surrogateescape")
         if kind == b"-":
-            raise NodeError(f"{self.name}: {text}")
+            return NodeError(f"{self.name}: {text}")
         if kind == b":":
             return int(text)
         if kind == b"$":
@@ -90,8 +104,12 @@ class Member:
         self.failed = "fail" in self.flags
         self.joining = "handshake" in self.flags
         self.slots = set()
+        self.open = []  # What moves: (slot, "<" or ">", the id of the other side).
         for word in words[8:]:
-            if not word.startswith("["):
+            if word.startswith("["):
+                slot, way, other = word.strip("[]").split("-", 2)
+                self.open.append((int(slot), way, other))
+            else:
                 first, _, last = word.partition("-")
                 self.slots.update(range(int(first), int(last or first) + 1))
 
