@@ -31,14 +31,11 @@ const BITNAMI: [(&str, &str); 20] = [
     ("REDIS_CLUSTER_ANNOUNCE_HOSTNAME", "CLUSTER_ANNOUNCE_HOSTNAME"),
 ];
 
-/// Names of `grokzen/redis-cluster`, and the names without prefix that they stand for.
-const GROKZEN: [(&str, &str); 5] = [
-    ("INITIAL_PORT", "PORT"),
-    ("MASTERS", "SHARDS"),
-    ("SLAVES_PER_MASTER", "REPLICAS"),
-    ("BIND_ADDRESS", "BIND"),
-    ("PASSWORD", "PASSWORD"),
-];
+/// Names of `grokzen/redis-cluster` for the shape of a cluster, and the names without prefix that they stand for.
+const GROKZEN: [(&str, &str); 3] =
+    [("INITIAL_PORT", "PORT"), ("MASTERS", "SHARDS"), ("SLAVES_PER_MASTER", "REPLICAS")];
+/// Those of its names that say who may connect. They are those of a node, too: one that is passed over leaves it open.
+const GROKZEN_ACCESS: [(&str, &str); 2] = [("BIND_ADDRESS", "BIND"), ("PASSWORD", "PASSWORD")];
 
 /// What slotd has not, with what to do instead: refused if it is on.
 const REFUSED: [(&str, &str); 3] = [
@@ -97,8 +94,9 @@ pub(super) fn read(variables: &Variables, cluster: bool) -> Result<Vec<Meant>, S
         say("REDIS_ALLOW_REMOTE_CONNECTIONS", "BIND", b"127.0.0.1 -::1");
     }
     replication(variables, &mut say)?;
+    access(variables, &mut say)?;
     if cluster {
-        grokzen(variables, &mut say)?;
+        shape(variables, &mut say);
     }
     Ok(found)
 }
@@ -130,8 +128,9 @@ fn replication(variables: &Variables, say: &mut impl FnMut(&str, &str, &[u8])) -
     }
 }
 
-fn grokzen(variables: &Variables, say: &mut impl FnMut(&str, &str, &[u8])) -> Result<(), String> {
-    for (name, stands_for) in GROKZEN {
+/// Who may connect, in the words of `grokzen/redis-cluster`.
+fn access(variables: &Variables, say: &mut impl FnMut(&str, &str, &[u8])) -> Result<(), String> {
+    for (name, stands_for) in GROKZEN_ACCESS {
         if let Some(value) = set(variables, name) {
             say(name, stands_for, value);
         }
@@ -139,13 +138,22 @@ fn grokzen(variables: &Variables, say: &mut impl FnMut(&str, &str, &[u8])) -> Re
     if let Some(on) = flag(variables, "PROTECTED_MODE")? {
         say("PROTECTED_MODE", "PROTECTED_MODE", if on { b"yes" } else { b"no" });
     }
+    Ok(())
+}
+
+/// The cluster that `grokzen/redis-cluster` would start.
+fn shape(variables: &Variables, say: &mut impl FnMut(&str, &str, &[u8])) {
+    for (name, stands_for) in GROKZEN {
+        if let Some(value) = set(variables, name) {
+            say(name, stands_for, value);
+        }
+    }
     match set(variables, "IP") {
         // To a client it means its own machine. Nodes cannot be called by it.
         Some(b"0.0.0.0") => say("IP", "CLUSTER_ANNOUNCE_IP", b"127.0.0.1"),
         Some(address) => say("IP", "CLUSTER_ANNOUNCE_IP", address),
         None => {}
     }
-    Ok(())
 }
 
 #[cfg(test)]

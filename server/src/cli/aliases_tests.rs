@@ -107,6 +107,25 @@ fn names_of_grokzen_are_understood() {
 }
 
 #[test]
+fn who_may_connect_is_said_to_a_node_as_to_a_cluster() {
+    let pairs = [("PASSWORD", "s3cret"), ("PROTECTED_MODE", "yes"), ("BIND_ADDRESS", "127.0.0.1")];
+    assert_eq!(asks_for_cluster(&container(&pairs)), Ok(false));
+    let config = node(&pairs).expect("all are known");
+    assert_eq!((&*config.string(ids::REQUIREPASS), &*config.string(ids::MASTERAUTH)), ("s3cret", "s3cret"));
+    assert!(config.bool(ids::PROTECTED_MODE));
+    assert_eq!(config.bind_addresses(), ["127.0.0.1"]);
+    for cluster in [false, true] {
+        let known = Environment::read(&container(&pairs), cluster).expect("all are known");
+        assert!(pairs.iter().all(|(name, _)| known.names.iter().any(|said| said == name)), "{:?}", known.names);
+        assert_eq!(known.password(), Some(b"s3cret".to_vec()), "healthcheck asks with it");
+    }
+    assert_eq!(&*node(&[("PASSWORD", "")]).expect("none").string(ids::REQUIREPASS), "");
+    let config = node(&[("PASSWORD", "a"), ("REDIS_PASSWORD", "b")]).expect("the more special name wins");
+    assert_eq!(&*config.string(ids::REQUIREPASS), "b");
+    assert!(node(&[("PROTECTED_MODE", "perhaps")]).is_err());
+}
+
+#[test]
 fn what_other_images_can_and_slotd_cannot_is_refused() {
     for (name, value) in [
         ("REDIS_TLS_ENABLED", "yes"),
