@@ -406,6 +406,10 @@ fn secret_of(one: &Meant) -> Result<Vec<u8>, String> {
         let reason = os_reason(&error);
         format!("{}: the file {} cannot be read: {reason}", one.name, path.display())
     };
+    // Reading a pipe lasts until somebody writes to it, and a program that only asks has to end in time.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(format!("{}: {} is no regular file", one.name, path.display()));
+    }
     let mut secret = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut secret).map_err(failed)?;

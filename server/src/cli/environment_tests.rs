@@ -156,6 +156,25 @@ fn a_secret_comes_in_a_file() {
 }
 
 #[test]
+fn a_secret_is_read_from_a_regular_file_only() {
+    let dir = TestDir::new("pipes");
+    let text = |path: &Path| path.to_str().expect("a text").to_owned();
+    let (pipe, socket, link) = (dir.0.join("pipe"), dir.0.join("socket"), dir.0.join("link"));
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let _listens = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    std::os::unix::fs::symlink(&pipe, &link).expect("a link");
+    for path in [text(&pipe), text(&socket), text(&link), text(&dir.0), "/dev/null".to_owned()] {
+        for name in ["SLOTD_PASSWORD_FILE", "SLOTD_MASTERAUTH_FILE"] {
+            assert_eq!(node(&[(name, &path)]), Err(format!("{name}: {path} is no regular file")));
+        }
+    }
+    // Secrets of Kubernetes are links to files.
+    std::fs::write(dir.0.join("secret"), "a").expect("writable");
+    std::fs::remove_file(&link).and_then(|()| std::os::unix::fs::symlink("secret", &link)).expect("a link");
+    assert_eq!(node(&[("SLOTD_PASSWORD_FILE", &text(&link))]).expect("a file").password(), Some(b"a".to_vec()));
+}
+
+#[test]
 fn options_of_the_command_line_win() {
     let mut known = node(&[("SLOTD_SAVE", "60 1"), ("SLOTD_HZ", "20"), ("SLOTD_PASSWORD", "a")]).expect("fine");
     known.yield_to(b"SAVE \"900\" \"1\" \nrequirepass \"b\" ");
