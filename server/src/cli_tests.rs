@@ -185,6 +185,27 @@ fn a_cluster_takes_its_shape_from_the_environment() {
 }
 
 #[test]
+fn a_range_of_ports_is_as_long_as_the_cluster() {
+    let cluster = |pairs: &[(&str, &str)], words: &[&str]| {
+        with(&[pairs, &[("SLOTD_MODE", "cluster")]].concat(), words).map(|invocation| match invocation {
+            Invocation::Cluster(args) => (args.port, args.nodes()),
+            other => panic!("{other:?}"),
+        })
+    };
+    let range = ("SLOTD_PORT", "7000-7003");
+    let refused =
+        Err("SLOTD_PORT=7000-7003 names 4 ports, and 3 shards with 1 replicas each are 6 nodes: name as many \
+                       ports, or the first one only"
+            .to_owned());
+    assert_eq!(cluster(&[range], &[]), refused);
+    assert_eq!(cluster(&[range], &["--port", "8000"]), Ok((8000, 6)), "the range says nothing then");
+    assert_eq!(cluster(&[range], &["--shards", "2"]), Ok((7000, 4)));
+    assert_eq!(cluster(&[range, ("SLOTD_SHARDS", "4"), ("SLOTD_REPLICAS", "0")], &[]), Ok((7000, 4)));
+    assert_eq!(cluster(&[("SLOTD_PORT", "7000-7005")], &[]), Ok((7000, 6)));
+    assert_eq!(cluster(&[("SLOTD_PORT", "7000")], &["--shards", "5"]), Ok((7000, 10)));
+}
+
+#[test]
 fn a_health_check_finds_port_and_password_where_the_node_does() {
     let probe = |pairs: &[(&str, &str)], words: &[&str]| match with(pairs, words) {
         Ok(Invocation::Healthcheck(probe)) => (probe.port, probe.password),

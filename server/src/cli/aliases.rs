@@ -32,8 +32,7 @@ const BITNAMI: [(&str, &str); 20] = [
 ];
 
 /// Names of `grokzen/redis-cluster` for the shape of a cluster, and the names without prefix that they stand for.
-const GROKZEN: [(&str, &str); 3] =
-    [("INITIAL_PORT", "PORT"), ("MASTERS", "SHARDS"), ("SLAVES_PER_MASTER", "REPLICAS")];
+const GROKZEN: [(&str, &str); 3] = [("INITIAL_PORT", "PORT"), ("MASTERS", "SHARDS"), ("SLAVES_PER_MASTER", "REPLICAS")];
 /// Those of its names that say who may connect. They are those of a node, too: one that is passed over leaves it open.
 const GROKZEN_ACCESS: [(&str, &str); 2] = [("BIND_ADDRESS", "BIND"), ("PASSWORD", "PASSWORD")];
 

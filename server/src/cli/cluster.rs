@@ -119,8 +119,8 @@ pub(super) fn parse(arguments: &[OsString], variables: &Variables) -> Result<Inv
     }
     let (flags, directives) = split(arguments)?;
     let asks_for_help = flags.iter().any(|flag| flag == "--help" || flag == "-h");
-    let environment = if asks_for_help { Environment::default() } else { Environment::read(variables, true)? };
-    let flags = match read_flags(flags, &environment) {
+    let mut environment = if asks_for_help { Environment::default() } else { Environment::read(variables, true)? };
+    let flags = match read_flags(flags, &mut environment) {
         Ok(flags) => flags,
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             return Ok(Invocation::Print(error.render().to_string()));
@@ -141,15 +141,23 @@ pub(super) fn parse(arguments: &[OsString], variables: &Variables) -> Result<Inv
             "--shards {shards} --replicas {replicas} makes {nodes} nodes, more than one process runs ({NODES_MAX})"
         ));
     }
+    if let Some((said, ports)) = cluster.environment.range.as_ref().filter(|(_, ports)| *ports != nodes) {
+        return Err(format!(
+            "{said} names {ports} ports, and {shards} shards with {replicas} replicas each are {nodes} nodes: name as many \
+             ports, or the first one only"
+        ));
+    }
     Ok(Invocation::Cluster(cluster))
 }
 
 /// The flags; what they leave open the environment may say.
-fn read_flags(words: Vec<OsString>, environment: &Environment) -> Result<ClusterFlags, clap::Error> {
+fn read_flags(words: Vec<OsString>, environment: &mut Environment) -> Result<ClusterFlags, clap::Error> {
     let found = ClusterFlags::command().try_get_matches_from(words)?;
     let mut flags = ClusterFlags::from_arg_matches(&found)?;
     let is_open = |name: &str| found.value_source(name) == Some(ValueSource::DefaultValue);
     let port = environment.port.map(Ports::first);
+    // A range beside --port says nothing.
+    environment.range = environment.range.take().filter(|_| is_open("port"));
     for (name, flag, said) in [
         ("shards", &mut flags.shards, environment.shards),
         ("replicas", &mut flags.replicas, environment.replicas),

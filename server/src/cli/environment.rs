@@ -69,6 +69,8 @@ pub(crate) struct Environment {
     pub directives: Vec<Variable>,
     /// `SLOTD_PORT`: that of a node, or those of a cluster.
     pub port: Option<Ports>,
+    /// `SLOTD_PORT` as it is, and how many ports it names, if those are several.
+    pub range: Option<(String, usize)>,
     /// `SLOTD_SHARDS`
     pub shards: Option<u16>,
     /// `SLOTD_REPLICAS`
@@ -198,11 +200,16 @@ impl Environment {
                     return Err(format!("{}={text}: a node has one port; SLOTD_MODE=cluster has several", one.name));
                 }
                 self.port = Some(ports);
+                let range = || (format!("{}={}", one.name, String::from_utf8_lossy(&one.value)), ports.count());
+                self.range = (ports.count() > 1).then(range);
                 if !cluster {
                     self.set(one, ids::PORT.directive(), &one.value);
                 }
             }
             ("DIR", true) => self.dir = Some(Path::new(OsStr::from_bytes(&one.value)).to_owned()),
+            ("INCLUDE", _) if one.value.is_empty() => {
+                return Err(format!("{} is empty: it names a file with directives", one.name));
+            }
             ("INCLUDE", _) => {
                 let line = [b"include ", words::quote(&one.value).as_slice()].concat();
                 self.directives.push(Variable {
@@ -402,6 +409,9 @@ fn number(one: &Meant, least: u16, most: u16) -> Result<u16, String> {
 /// The secret in the file that a variable names, without the line end that editors and `echo` add.
 fn secret_of(one: &Meant) -> Result<Vec<u8>, String> {
     let path = Path::new(OsStr::from_bytes(&one.value));
+    if one.value.is_empty() {
+        return Err(format!("{} is empty: it names the file of a secret", one.name));
+    }
     let failed = |error: std::io::Error| {
         let reason = os_reason(&error);
         format!("{}: the file {} cannot be read: {reason}", one.name, path.display())

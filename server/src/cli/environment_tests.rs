@@ -142,6 +142,8 @@ fn a_secret_comes_in_a_file() {
     let (secret, empty) = (file("secret", "s3cret\n"), file("empty", "\n"));
     for (pairs, part) in [
         (&[("SLOTD_PASSWORD_FILE", "/no/such/file")][..], "the file /no/such/file cannot be read: No such file"),
+        (&[("SLOTD_PASSWORD_FILE", "")], "SLOTD_PASSWORD_FILE is empty"),
+        (&[("SLOTD_INCLUDE", "")], "SLOTD_INCLUDE is empty"),
         (&[("SLOTD_REQUIREPASS_FILE", &empty)], "is an empty password"),
         (&[("SLOTD_REQUIREPASS", "")], "SLOTD_REQUIREPASS is an empty password"),
         (&[("SLOTD_PASSWORD", "")], "SLOTD_PASSWORD is an empty password"),
