@@ -10,7 +10,8 @@
 use std::collections::BTreeSet;
 
 use super::placement::{Placement, place};
-use super::view::View;
+use super::view::{Known, View};
+use crate::healthcheck::address_of;
 
 /// The outcome of one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,23 +115,13 @@ fn unfit(all: &[&View], own: &str) -> Option<Next> {
         });
         return Some(Next::Refuse(twice.unwrap_or_default()));
     }
+    let me = all.iter().copied().find(|view| view.id() == own);
+    if let Some(text) = me.and_then(|me| newcomer(me, all)) {
+        return Some(Next::Warn(text));
+    }
     for view in all {
         if let Some(other) = view.members().find(|known| !ids.contains(known.id.as_str())) {
-            let what = format!(
-                "{} is in a cluster with {}, which SLOTD_CLUSTER_NODES does not name",
-                view.name, other.address
-            );
-            let is_mine = view.id() == own;
-            let has_cluster = view.members().any(|known| !known.slots.is_empty());
-            return Some(if is_mine && has_cluster {
-                Next::Warn(format!("{what}, and not all of its slots are served: see redis-cli --cluster check"))
-            } else {
-                Next::Refuse(format!(
-                    "{what}. To join that cluster, start without SLOTD_CLUSTER_NODES and use redis-cli --cluster add-node; to \
-                     make a new one, remove the files of {} (nodes.conf), or name the right nodes",
-                    view.name
-                ))
-            });
+            return Some(belongs_elsewhere(view, other, me));
         }
         if view.keys > 0 && view.members().count() == 1 {
             return Some(Next::Refuse(format!(
@@ -140,6 +131,40 @@ fn unfit(all: &[&View], own: &str) -> Option<Next> {
         }
     }
     None
+}
+
+/// What to say if the creator alone is new, and all others are a cluster that serves: it has lost its files.
+fn newcomer(me: &View, all: &[&View]) -> Option<String> {
+    let others: Vec<&View> = all.iter().copied().filter(|view| view.id() != me.id()).collect();
+    let near = others.first().filter(|_| others.len() > 1)?;
+    let are_one = others.iter().all(|view| others.iter().all(|other| view.knows(other.id())));
+    (me.members().count() == 1 && are_one && near.serves()).then(|| {
+        format!(
+            "this node is new, and the other {} nodes are a cluster already. Add it with redis-cli --cluster add-node {} {}",
+            others.len(),
+            address_of(&me.ip, me.port),
+            address_of(&near.ip, near.port)
+        )
+    })
+}
+
+/// What to say of a node that knows another one, which the list does not name.
+fn belongs_elsewhere(view: &View, other: &Known, me: Option<&View>) -> Next {
+    let name = &view.name;
+    let whom = if other.address.starts_with(':') { "a node that is gone" } else { &other.address };
+    let what = format!("{name} is in a cluster with {whom}, which SLOTD_CLUSTER_NODES does not name");
+    if me.is_some_and(|me| me.serves() && me.knows(view.id())) {
+        return Next::Warn(format!("{what}, and not all of its slots are served: see redis-cli --cluster check"));
+    }
+    // Nobody is told to delete what a cluster serves.
+    let else_do = if view.serves() {
+        "name other nodes for a new one".to_owned()
+    } else {
+        format!("to make a new one, name all of these nodes, or remove the files of {name} (nodes.conf)")
+    };
+    Next::Refuse(format!(
+        "{what}. To join that cluster, start without SLOTD_CLUSTER_NODES and use redis-cli --cluster add-node; {else_do}"
+    ))
 }
 
 /// The name of a node that has slots or a primary, and other ones than planned.

@@ -198,6 +198,32 @@ fn what_cannot_become_a_cluster_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn nobody_is_told_to_delete_a_cluster_that_serves() {
+    let mut world = World::new(6, 6);
+    let _ = world.run(usize::MAX);
+    // The creator has lost its files and comes back under another id; the others know the old one, without an address.
+    let new = World::new(6, 6).views[0].clone();
+    let new = View { known: vec![Known { id: "new".to_owned(), ..new.known[0].clone() }], ..new };
+    world.views[0] = new.clone();
+    for view in &mut world.views[1..] {
+        view.known.iter_mut().filter(|known| known.id == "id0").for_each(|known| known.address = ":0".to_owned());
+    }
+    let text = "this node is new, and the other 5 nodes are a cluster already. Add it with redis-cli --cluster add-node \
+                10.0.0.0:7000 10.0.0.1:7000";
+    assert_eq!(next(&world.seen(), "new", 1), Next::Warn(text.to_owned()));
+    // Two that are new are no newcomers to a cluster of the others, which is still not to be touched.
+    world.views[1] = View { known: vec![Known { id: "new1".to_owned(), ..new.known[0].clone() }], ..new };
+    let Next::Refuse(text) = next(&world.seen(), "new", 1) else { panic!("there is a cluster") };
+    assert!(text.contains("is in a cluster with a node that is gone") && !text.contains("remove"), "{text}");
+    // Half a cluster, which serves nothing, may be taken in or removed.
+    for view in &mut world.views {
+        view.known.iter_mut().for_each(|known| known.slots.clear());
+    }
+    let Next::Refuse(text) = next(&world.seen(), "new", 1) else { panic!("there are strangers") };
+    assert!(text.contains("name all of these nodes, or remove the files"), "{text}");
+}
+
+#[test]
 fn a_member_of_a_cluster_with_holes_is_no_creator() {
     let mut world = World::new(6, 6);
     let _ = world.run(usize::MAX);

@@ -63,6 +63,11 @@ impl View {
         self.members().any(|node| node.id == id)
     }
 
+    /// Whether it knows of slots that have an owner.
+    pub(super) fn serves(&self) -> bool {
+        self.members().any(|node| !node.slots.is_empty())
+    }
+
     /// Whether every slot has an owner.
     pub(super) fn covered(&self) -> bool {
         self.known.iter().flat_map(|node| &node.slots).map(|(first, last)| last - first + 1).sum::<usize>()
