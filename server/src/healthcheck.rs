@@ -285,6 +285,20 @@ impl Connection {
         Ok(answer.as_error().filter(|error| error.starts_with(b"WRONGPASS")).map(<[u8]>::to_vec))
     }
 
+    /// Whether a node lets everyone in, although there is a password to show.
+    ///
+    /// # Errors
+    /// As [`Connection::ask`].
+    pub(crate) fn asks_for_none(&mut self, password: &OsStr) -> Result<bool, String> {
+        if password.is_empty() {
+            return Ok(false);
+        }
+        let answer = self.ask(&[b"AUTH", password.as_bytes()])?;
+        let text = String::from_utf8_lossy(answer.as_error().unwrap_or_default()).into_owned();
+        // Before Redis 6 it was the latter.
+        Ok(["without any password", "no password is set"].iter().any(|part| text.contains(part)))
+    }
+
     /// The address at which the node was reached.
     ///
     /// # Errors

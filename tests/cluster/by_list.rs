@@ -93,6 +93,34 @@ fn a_node_of_another_cluster_ends_the_creator_and_nothing_is_half_made() {
 }
 
 #[test]
+fn nodes_without_the_password_of_the_creator_end_it() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (mut nodes, _) = nodes(3, &[("SLOTD_CLUSTER_REPLICAS", "0")]);
+    nodes[0].set_variable("SLOTD_PASSWORD", "right");
+    nodes[1..].iter_mut().for_each(Node::spawn);
+    nodes[1..].iter_mut().for_each(Node::wait_ready);
+    let (code, log) = nodes[0].run_to_end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("asks for no password, and this node has one"), "{log}");
+    assert_eq!(info_field(&nodes[1].cmd("CLUSTER INFO").text(), "cluster_known_nodes").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_node_whose_bus_is_not_reachable_is_named() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (mut nodes, _) = nodes(3, &[("SLOTD_CLUSTER_REPLICAS", "0")]);
+    nodes[2].set_variable("SLOTD_CLUSTER_ANNOUNCE_BUS_PORT", "1");
+    nodes.iter_mut().for_each(Node::spawn);
+    let text =
+        format!("{} has not been met: is its bus port reachable from every node, at 127.0.0.1:1?", nodes[2].addr());
+    wait_until("the creator to name it", secs(15), || nodes[0].log().contains(&text));
+}
+
+#[test]
 fn who_waits_in_vain_is_told_what_for() {
     if slotd_is_stock() {
         return;

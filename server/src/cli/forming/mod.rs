@@ -24,10 +24,10 @@ use crate::base::thread;
 use crate::cluster::Cluster;
 use crate::config::ids;
 use crate::engine::Engine;
-use crate::healthcheck::Connection;
+use crate::healthcheck::{Connection, field};
 use crate::logging::NodeLog;
 use crate::node::Node;
-use steps::{Next, Order, next, shared_hosts};
+use steps::{Next, Order, apart, next, shared_hosts};
 use view::{View, read_nodes};
 
 mod placement;
@@ -65,6 +65,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long known nodes are looked for at the places of the list after a start.
 const LOOK_FOR: Duration = Duration::from_secs(600);
+/// How long nodes may take to get to know each other before the log says who does not.
+const ACQUAINTANCE: Duration = Duration::from_secs(5);
+
+/// What the log has been told last, and since when nodes that answer do not know each other.
+#[derive(Default)]
+struct Told {
+    last: String,
+    apart: Option<Instant>,
+}
 
 /// Why a node does not say what it knows.
 enum Silence {
@@ -105,18 +114,18 @@ struct Former {
 impl Former {
     fn run(&self) {
         let (began, mut pause) = (Instant::now(), PAUSES.0);
-        let (mut said, mut creates) = (String::new(), None);
+        let (mut told, mut creates) = (Told::default(), None);
         // Whether there is nothing to create any more.
         let mut created = false;
         while self.engine.strong_count() > 0 {
             if creates.is_none() {
                 creates = self
                     .am_creator()
-                    .map_err(|why| self.say(&mut said, format!("waiting for the creator: {why}")))
+                    .map_err(|why| self.say(&mut told, format!("waiting for the creator: {why}")))
                     .ok();
             }
             created |= match creates {
-                Some(true) if !created => self.create(&mut said),
+                Some(true) if !created => self.create(&mut told),
                 other => other == Some(false),
             };
             let found = self.find_known();
@@ -143,15 +152,15 @@ impl Former {
     }
 
     /// Logs what has not been said last.
-    fn say(&self, said: &mut String, text: String) {
-        if *said != text {
+    fn say(&self, told: &mut Told, text: String) {
+        if told.last != text {
             self.log.notice(format_args!("Cluster formation: {text}"));
-            *said = text;
+            told.last = text;
         }
     }
 
     /// One look at all nodes, and what follows from it. Whether the work is over.
-    fn create(&self, said: &mut String) -> bool {
+    fn create(&self, told: &mut Told) -> bool {
         let (mut seen, mut never) = (Vec::new(), None);
         for address in &self.formation.nodes {
             match self.look(address) {
@@ -163,9 +172,11 @@ impl Former {
                 }
             }
         }
+        let apart = told.apart(apart(&seen, &self.own));
         let text = match next(&seen, &self.own, self.formation.replicas) {
             Next::Done(text) => {
                 self.log.notice(format_args!("Cluster formation: {text}"));
+                never.iter().for_each(|reason| self.log.warning(format_args!("Cluster formation: {reason}")));
                 return true;
             }
             Next::Warn(text) => {
@@ -181,19 +192,20 @@ impl Former {
                     self.refuse(&reason);
                     return true;
                 }
-                None => text,
+                None => apart.unwrap_or(text),
             },
             Next::Act(orders) => {
                 let doing = what_is_done(&orders);
-                let begins = orders.iter().any(|order| order.words[1] == "MEET") && *said != doing;
+                let begins =
+                    orders.iter().any(|order| order.words[1] == "MEET") && told.last != doing && apart.is_none();
                 if let Some(warning) = shared_hosts(&seen, self.formation.replicas).filter(|_| begins) {
                     self.log.warning(format_args!("Cluster formation: {warning}"));
                 }
                 let failed = orders.iter().find_map(|order| self.order(order).err());
-                failed.unwrap_or_else(|| doing.to_owned())
+                failed.or(apart).unwrap_or_else(|| doing.to_owned())
             }
         };
-        self.say(said, text);
+        self.say(told, text);
         false
     }
 
@@ -217,6 +229,11 @@ impl Former {
     /// What a node says of its cluster.
     fn look(&self, address: &Address) -> Result<View, Silence> {
         let mut node = self.connect(address).map_err(Silence::NotYet)?;
+        if node.asks_for_none(OsStr::from_bytes(&self.password)).map_err(Silence::NotYet)? {
+            return Err(Silence::Never(format!(
+                "{address} asks for no password, and this node has one: give it the same"
+            )));
+        }
         let ip = node.ip().map_err(Silence::NotYet)?;
         let text = node.text(&[b"CLUSTER", b"NODES"]).map_err(|error| {
             if error.contains("cluster support disabled") {
@@ -227,6 +244,7 @@ impl Former {
         })?;
         let info = node.text(&[b"CLUSTER", b"INFO"]).map_err(Silence::NotYet)?;
         let keys = node.ask(&[b"DBSIZE"]).map_err(Silence::NotYet)?;
+        let replication = node.text(&[b"INFO", b"replication"]).map_err(Silence::NotYet)?;
         Ok(View {
             name: address.to_string(),
             ip,
@@ -234,6 +252,7 @@ impl Former {
             known: read_nodes(&text),
             ok: info.contains("cluster_state:ok"),
             keys: keys.as_int().unwrap_or(0).unsigned_abs(),
+            link_down: field(&replication, "master_link_status").is_some_and(|status| status != "up"),
         })
     }
 
@@ -281,6 +300,15 @@ impl Former {
             }
         }
         false
+    }
+}
+
+impl Told {
+    /// Takes who does not know whom; gives it back when that has been so for too long.
+    fn apart(&mut self, found: Option<String>) -> Option<String> {
+        let since = found.as_ref().map(|_| self.apart.unwrap_or_else(Instant::now));
+        self.apart = since;
+        found.filter(|_| since.is_some_and(|since| since.elapsed() > ACQUAINTANCE))
     }
 }
 

@@ -102,6 +102,13 @@ fn exists(me: &View, all: &[&View]) -> Option<Next> {
     if !me.ok {
         return Some(Next::Wait("waiting for cluster_state:ok".to_owned()));
     }
+    let lonely: Vec<&str> = all.iter().filter(|view| view.link_down).map(|view| view.name.as_str()).collect();
+    if !lonely.is_empty() {
+        return Some(Next::Wait(format!(
+            "all slots are served; without a link to their primaries, and their logs say why: {}",
+            lonely.join(", ")
+        )));
+    }
     Some(Next::Done(format!("the cluster has {members} nodes and serves all slots")))
 }
 
@@ -217,6 +224,25 @@ fn shares(all: &[&View], placement: &Placement) -> Option<Vec<Order>> {
         has_none.then(|| Order::new(node, &format!("CLUSTER ADDSLOTSRANGE {first} {last}")))
     };
     Some(all.iter().enumerate().filter_map(order).collect())
+}
+
+/// Nodes of the list that do not know each other, and what may keep them apart; `None`: there are none, or not all nodes
+/// answer.
+pub(super) fn apart(seen: &[Result<View, String>], own: &str) -> Option<String> {
+    let all: Vec<&View> = seen.iter().map(|one| one.as_ref().ok()).collect::<Option<_>>()?;
+    let me = all.iter().find(|view| view.id() == own)?;
+    let bus = |view: &View| address_of(&view.ip, view.myself().map_or(0, |node| node.bus_port));
+    let more = |count: usize| if count == 0 { String::new() } else { format!(" (and {count} more)") };
+    let unmet: Vec<&&View> = all.iter().filter(|view| !me.knows(view.id())).collect();
+    if let Some(first) = unmet.first() {
+        let (name, more, bus) = (&first.name, more(unmet.len() - 1), bus(first));
+        return Some(format!("{name} has not been met{more}: is its bus port reachable from every node, at {bus}?"));
+    }
+    let pairs = all.iter().flat_map(|view| all.iter().map(move |other| (view, other)));
+    let apart: Vec<_> = pairs.filter(|(view, other)| !view.knows(other.id())).collect();
+    let (view, other) = apart.first()?;
+    let (name, more, bus) = (&view.name, more(apart.len() - 1), bus(other));
+    Some(format!("{name} does not know {}{more}: is the bus port of that reachable from it, at {bus}?", other.name))
 }
 
 /// A warning about places that are worse than they could be with more hosts.

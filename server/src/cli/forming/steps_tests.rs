@@ -21,7 +21,7 @@ impl World {
                 connected: true,
                 ..Known::default()
             };
-            View { name: format!("node{node}:{port}"), ip, port, known: vec![known], ok: false, keys: 0 }
+            View { name: format!("node{node}:{port}"), ip, port, known: vec![known], ..View::default() }
         };
         Self { views: (0..nodes).map(view).collect() }
     }
@@ -135,6 +135,33 @@ fn slots_come_last_so_that_nothing_is_served_half_made() {
         orders.iter().for_each(|order| world.take(order));
     }
     assert!(world.views[0].covered());
+}
+
+#[test]
+fn a_replica_without_a_link_is_named() {
+    let mut world = World::new(6, 6);
+    let _ = world.run(usize::MAX);
+    world.views[4].link_down = true;
+    let text = "all slots are served; without a link to their primaries, and their logs say why: node4:7000";
+    assert_eq!(next(&world.seen(), "id0", 1), Next::Wait(text.to_owned()));
+    world.views[4].link_down = false;
+    assert!(matches!(next(&world.seen(), "id0", 1), Next::Done(_)));
+}
+
+#[test]
+fn nodes_that_do_not_know_each_other_are_named_with_their_bus_ports() {
+    let mut world = World::new(6, 6);
+    let text =
+        "node1:7000 has not been met (and 4 more): is its bus port reachable from every node, at 10.0.0.1:17000?";
+    assert_eq!(apart(&world.seen(), "id0").as_deref(), Some(text));
+    let _ = world.run(usize::MAX);
+    assert_eq!(apart(&world.seen(), "id0"), None);
+    world.views[2].known.retain(|known| known.id != "id5");
+    let text = "node2:7000 does not know node5:7000: is the bus port of that reachable from it, at 10.0.0.5:17000?";
+    assert_eq!(apart(&world.seen(), "id0").as_deref(), Some(text));
+    let mut seen = world.seen();
+    seen[3] = Err("node3:7000: Connection refused".to_owned());
+    assert_eq!(apart(&seen, "id0"), None, "that is what is waited for");
 }
 
 #[test]

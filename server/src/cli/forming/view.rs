@@ -40,6 +40,8 @@ pub(super) struct View {
     pub(super) ok: bool,
     /// How many keys it holds.
     pub(super) keys: u64,
+    /// It is a replica without a link to its primary.
+    pub(super) link_down: bool,
 }
 
 impl View {
