@@ -1,6 +1,7 @@
 //! Nodes as people write them: `node1:7000,node2,[::1]:7001`.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use crate::healthcheck::{NODE_PORT, address_of};
@@ -42,15 +43,22 @@ impl Address {
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or("no port"))),
-            None if text.matches(':').count() > 1 => (text, None),
+            // An address of IPv6, perhaps with the name of an interface. Two colons alone may be a typing error.
+            None if is_ipv6(text) => (text, None),
             None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
         let port = port.map_or(Ok(default_port), str::parse).ok().filter(|port| *port > 0);
         match port {
-            Some(port) if !host.is_empty() => Ok(Self { host: host.to_owned(), port }),
+            Some(port) if is_ipv6(host) || (!host.is_empty() && !host.contains([':', '/', '[', ']'])) => {
+                Ok(Self { host: host.to_owned(), port })
+            }
             _ => Err(format!("'{text}' is no node: write host:port")),
         }
     }
+}
+
+fn is_ipv6(host: &str) -> bool {
+    host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 /// Several nodes, each named once.
