@@ -23,6 +23,8 @@ pub(super) const WRONG_USAGE: u8 = 2;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long one node may take to answer. At the end, too, it gets the lesser time: what it lacks is to be said.
 const ANSWER_MS: (u64, u64) = (500, 2000);
+/// How much longer a round lasts, so that a node's own words for its silence arrive.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Wait until nodes are ready: each answers, its cluster is in order with all slots covered, a replica's link is up.
 ///
@@ -87,6 +89,21 @@ pub(super) fn parse(
     }
 }
 
+/// Nodes that are asked: a thread for each, which nothing can stop while it looks up a name.
+struct Asked {
+    /// Whether a node's thread has not answered yet.
+    busy: Vec<bool>,
+    answer: mpsc::Sender<(usize, Option<String>)>,
+    answers: mpsc::Receiver<(usize, Option<String>)>,
+}
+
+impl Asked {
+    fn new(nodes: usize) -> Self {
+        let (answer, answers) = mpsc::channel();
+        Self { busy: vec![false; nodes], answer, answers }
+    }
+}
+
 impl Waiting {
     /// Waits; `tell` gets a line whenever something has changed. Returns the line to print.
     ///
@@ -94,10 +111,10 @@ impl Waiting {
     /// The lines to print if the nodes were not ready in time: what each of them lacked.
     pub(crate) fn run(&self, mut tell: impl FnMut(String)) -> Result<String, String> {
         let began = Instant::now();
-        let mut said = String::new();
+        let (mut said, mut asked) = (String::new(), Asked::new(self.nodes.len()));
         loop {
             let left = self.patience.saturating_sub(began.elapsed());
-            let problems = self.problems(left.as_millis() as u64);
+            let problems = self.problems(left.as_millis() as u64, &mut asked);
             if problems.is_empty() {
                 let (nodes, seconds) = (counted(self.nodes.len()), began.elapsed().as_secs_f64());
                 return Ok(format!("{nodes} ready after {seconds:.1} s"));
@@ -116,32 +133,42 @@ impl Waiting {
         }
     }
 
-    /// What keeps the nodes from being ready, in their order. All are asked at once.
-    fn problems(&self, left_ms: u64) -> Vec<String> {
-        let (answer, answers) = mpsc::channel();
+    /// What keeps the nodes from being ready, in their order. All are asked at once; one whose name is still looked up
+    /// since an earlier round is not asked again.
+    fn problems(&self, left_ms: u64, asked: &mut Asked) -> Vec<String> {
+        let answer_ms = left_ms.clamp(ANSWER_MS.0, ANSWER_MS.1);
+        let until = Instant::now() + Duration::from_millis(answer_ms) + GRACE;
+        let mut found: Vec<Option<String>> =
+            self.nodes.iter().map(|address| Some(format!("{address}: its name is being looked up"))).collect();
         for (index, address) in self.nodes.iter().enumerate() {
-            let (answer, failed) = (answer.clone(), answer.clone());
-            let probe = self.probe(address, left_ms);
+            if std::mem::replace(&mut asked.busy[index], true) {
+                continue;
+            }
+            let (answer, probe) = (asked.answer.clone(), self.probe(address, answer_ms));
             let ask = move || {
-                // The receiver waits for every node.
+                // The receiver may have stopped to wait.
                 let _ = answer.send((index, probe.run().err()));
             };
             if let Err(error) = thread::spawn("wait", ask) {
-                let _ = failed.send((index, Some(format!("{address}: starting a thread: {error}"))));
+                asked.busy[index] = false;
+                found[index] = Some(format!("{address}: starting a thread: {error}"));
             }
         }
-        drop(answer);
-        let mut found: Vec<(usize, String)> = answers.iter().filter_map(|(index, why)| Some((index, why?))).collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, why)| why).collect()
+        while asked.busy.contains(&true) {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok((index, why)) = asked.answers.recv_timeout(left) else { break };
+            asked.busy[index] = false;
+            found[index] = why;
+        }
+        found.into_iter().flatten().collect()
     }
 
-    fn probe(&self, address: &Address, left_ms: u64) -> Probe {
+    fn probe(&self, address: &Address, answer_ms: u64) -> Probe {
         Probe {
             host: address.host.clone(),
             port: address.port.to_string().parse().ok(),
             ready: true,
-            timeout: left_ms.clamp(ANSWER_MS.0, ANSWER_MS.1),
+            timeout: answer_ms,
             password: self.password.clone(),
             members: self.nodes.len() as u64,
         }

@@ -54,6 +54,25 @@ fn who_is_not_ready_in_time_is_named() {
 }
 
 #[test]
+fn a_look_up_that_lasts_is_not_waited_for() {
+    let waiting = Waiting { nodes: vec![node(0, 2), node(0, 2)], patience: secs(1), password: None };
+    let mut asked = Asked::new(2);
+    // The thread of an earlier round looks up the name.
+    asked.busy[1] = true;
+    let (began, late) = (Instant::now(), asked.answer.clone());
+    let problems = waiting.problems(0, &mut asked);
+    assert_eq!(problems, [format!("{}: its name is being looked up", waiting.nodes[1])]);
+    assert!(began.elapsed() < secs(5) && asked.busy == [false, true]);
+    late.send((1, Some("no such host".to_owned()))).expect("the next round listens");
+    assert_eq!(waiting.problems(0, &mut asked), ["no such host"]);
+    assert_eq!(waiting.problems(0, &mut asked), [""; 0], "it is asked again");
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
 fn the_command_line_and_the_environment_name_the_nodes() {
     let read = |pairs: &[(&str, &str)], words: &[&str]| {
         let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
