@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -17,8 +18,8 @@ use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo};
 use redis::{RedisError, RedisResult, Value, cmd, from_redis_value};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::Mutex as Turns;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::{Config, Node};
 
@@ -37,6 +38,8 @@ pub(crate) struct Cluster {
     client: ClusterClient,
     password: Option<String>,
     open: Mutex<Open>,
+    /// Whoever connects has this; nobody holds `open` while waiting for the cluster.
+    connects: Turns<()>,
 }
 
 /// The connection that all requests share, and which one it is.
@@ -44,6 +47,11 @@ pub(crate) struct Cluster {
 struct Open {
     connection: Option<ClusterConnection>,
     number: u64,
+}
+
+/// When a page that is asked for now has to be answered, whatever it needs of the cluster.
+pub(crate) fn deadline() -> Instant {
+    Instant::now() + PATIENCE
 }
 
 /// The cluster did not do what it was asked for. The text is for people.
@@ -119,28 +127,30 @@ impl Cluster {
         if let Some(password) = &config.password {
             builder = builder.password(password);
         }
-        Ok(Self { client: builder.build()?, password: config.password.clone(), open: Mutex::default() })
+        Ok(Self {
+            client: builder.build()?,
+            password: config.password.clone(),
+            open: Mutex::default(),
+            connects: Turns::default(),
+        })
     }
 
-    /// Does something with the connection, within a time that a person waits.
-    pub(crate) async fn run<T, F>(&self, work: impl FnOnce(ClusterConnection) -> F) -> Result<T, Unavailable>
+    /// Does something with the connection, until the time at which somebody has to be answered.
+    pub(crate) async fn run<T, F>(
+        &self,
+        until: Instant,
+        work: impl FnOnce(ClusterConnection) -> F,
+    ) -> Result<T, Unavailable>
     where
         F: Future<Output = RedisResult<T>>,
     {
         let mut used = 0;
         let all = async {
-            let connection = {
-                let mut open = self.open.lock().await;
-                if open.connection.is_none() {
-                    open.connection = Some(self.client.get_async_connection().await?);
-                    open.number += 1;
-                }
-                used = open.number;
-                open.connection.clone().expect("it was just made")
-            };
+            let (connection, number) = self.connection().await?;
+            used = number;
             work(connection).await
         };
-        let result = timeout(PATIENCE, all).await;
+        let result = timeout_at(until, all).await;
         let is_fine = match &result {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => matches!(error.kind(), ErrorKind::Server(_)),
@@ -148,7 +158,7 @@ impl Cluster {
         };
         if !is_fine {
             // Unless somebody else has connected anew since.
-            let mut open = self.open.lock().await;
+            let mut open = self.open();
             if open.number == used {
                 open.connection = None;
             }
@@ -159,11 +169,33 @@ impl Cluster {
         }
     }
 
+    /// The connection and its number; it is made if there is none. One request connects and the others wait for it, each
+    /// for as long as its own deadline lets it.
+    async fn connection(&self) -> RedisResult<(ClusterConnection, u64)> {
+        let found = |open: &Open| open.connection.clone().map(|connection| (connection, open.number));
+        if let Some(found) = found(&self.open()) {
+            return Ok(found);
+        }
+        let _turn = self.connects.lock().await;
+        if let Some(found) = found(&self.open()) {
+            return Ok(found);
+        }
+        let connection = self.client.get_async_connection().await?;
+        let mut open = self.open();
+        open.number += 1;
+        open.connection = Some(connection.clone());
+        Ok((connection, open.number))
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where a key is, as its own shard sees it.
-    pub(crate) async fn place(&self, key: &str) -> Result<Place, Unavailable> {
+    pub(crate) async fn place(&self, key: &str, until: Instant) -> Result<Place, Unavailable> {
         let key = key.to_owned();
         let (slot, shards) = self
-            .run(|mut connection| async move {
+            .run(until, |mut connection| async move {
                 let slot = connection.route_command(cmd("CLUSTER").arg("KEYSLOT").arg(&key).clone(), of(&key)).await?;
                 let shards = connection.route_command(cmd("CLUSTER").arg("SHARDS").clone(), of(&key)).await?;
                 Ok((from_redis_value(slot)?, shards))
@@ -174,9 +206,9 @@ impl Cluster {
     }
 
     /// Waits until a replica of the key's shard has what was just written, and says whether one has it.
-    pub(crate) async fn wait_for_a_copy(&self, key: &str) -> Result<bool, Unavailable> {
+    pub(crate) async fn wait_for_a_copy(&self, key: &str, until: Instant) -> Result<bool, Unavailable> {
         let key = key.to_owned();
-        self.run(|mut connection| async move {
+        self.run(until, |mut connection| async move {
             let copies = connection.route_command(cmd("WAIT").arg(1).arg(200).clone(), of(&key)).await?;
             Ok(from_redis_value::<u32>(copies)? > 0)
         })
@@ -184,7 +216,7 @@ impl Cluster {
     }
 
     pub(crate) async fn is_ok(&self) -> bool {
-        let answer = self.run(|mut connection| async move {
+        let answer = self.run(deadline(), |mut connection| async move {
             let random = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
             let info = connection.route_command(cmd("CLUSTER").arg("INFO").clone(), random).await?;
             Ok(from_redis_value::<String>(info)?.contains("cluster_state:ok"))

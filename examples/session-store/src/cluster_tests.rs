@@ -73,3 +73,22 @@ fn a_reply_of_another_form_is_not_guessed_at() {
         None
     );
 }
+
+#[tokio::test]
+async fn nodes_that_hang_keep_nobody_longer_than_a_page_may_take() {
+    // It takes connections, and says nothing.
+    let hung = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let node = Node { host: "127.0.0.1".to_owned(), port: hung.local_addr().expect("bound").port() };
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let config = Config { nodes: vec![node], password: None, listen, ttl: Duration::from_secs(60), secure: false };
+    let cluster = std::sync::Arc::new(Cluster::new(&config).expect("it connects later"));
+    let began = Instant::now();
+    let ask = |_| {
+        let cluster = cluster.clone();
+        tokio::spawn(async move { cluster.place("session:1", deadline()).await.is_err() })
+    };
+    for asked in (0..60).map(ask).collect::<Vec<_>>() {
+        assert!(asked.await.expect("it ends"));
+    }
+    assert!(began.elapsed() < PATIENCE + Duration::from_secs(1), "{:?}", began.elapsed());
+}

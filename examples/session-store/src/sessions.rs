@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::Script;
+use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Unavailable};
+use crate::cluster::{Cluster, Unavailable, deadline};
 use crate::config::Node;
 
 /// Writes a session with its expiry.
@@ -111,47 +112,47 @@ impl Sessions {
 
     /// A session for somebody. When this returns, a replica has it, too, so that it outlives a crash of the primary; if
     /// none has, the login is good all the same, and the log says so.
-    pub(crate) async fn create(&self, name: &str) -> Result<Token, Unavailable> {
+    pub(crate) async fn create(&self, name: &str, until: Instant) -> Result<Token, Unavailable> {
         let token = Token::random();
         let key = token.key();
         let (of, ttl, name) = (key.clone(), self.ttl.as_secs(), name.to_owned());
         self.cluster
-            .run(|mut connection| async move {
+            .run(until, |mut connection| async move {
                 let script = Script::new(CREATE);
                 script.key(of).arg(ttl).arg(name).arg(now()).invoke_async::<()>(&mut connection).await
             })
             .await?;
-        if !self.cluster.wait_for_a_copy(&key).await? {
+        if !self.cluster.wait_for_a_copy(&key, until).await? {
             eprintln!("a login is on no replica yet");
         }
         Ok(token)
     }
 
     /// The session of a token, if there is one. It lives on for as long as a new one would.
-    pub(crate) async fn visit(&self, token: &Token) -> Result<Option<Session>, Unavailable> {
+    pub(crate) async fn visit(&self, token: &Token, until: Instant) -> Result<Option<Session>, Unavailable> {
         let (key, ttl) = (token.key(), self.ttl.as_secs());
-        let fields: Option<HashMap<String, String>> =
-            self.cluster
-                .run(|mut connection| async move {
-                    Script::new(VISIT).key(key).arg(ttl).invoke_async(&mut connection).await
-                })
-                .await?;
+        let fields: Option<HashMap<String, String>> = self
+            .cluster
+            .run(until, |mut connection| async move {
+                Script::new(VISIT).key(key).arg(ttl).invoke_async(&mut connection).await
+            })
+            .await?;
         Ok(fields.map(|fields| Session::read(fields, now())))
     }
 
     pub(crate) async fn remember_failover(&self, token: &Token, from: &Node, to: &Node) -> Result<(), Unavailable> {
         let (key, from, to) = (token.key(), from.address(), to.address());
         self.cluster
-            .run(|mut connection| async move {
+            .run(deadline(), |mut connection| async move {
                 Script::new(MOVED).key(key).arg(from).arg(to).invoke_async::<()>(&mut connection).await
             })
             .await
     }
 
-    pub(crate) async fn end(&self, token: &Token) -> Result<(), Unavailable> {
+    pub(crate) async fn end(&self, token: &Token, until: Instant) -> Result<(), Unavailable> {
         let key = token.key();
         self.cluster
-            .run(|mut connection| async move { redis::cmd("UNLINK").arg(key).exec_async(&mut connection).await })
+            .run(until, |mut connection| async move { redis::cmd("UNLINK").arg(key).exec_async(&mut connection).await })
             .await
     }
 }

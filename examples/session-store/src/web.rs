@@ -25,7 +25,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::cluster::Unavailable;
+use crate::cluster::{Unavailable, deadline};
 use crate::config::{Config, Node};
 use crate::pages;
 use crate::sessions::{Sessions, Token};
@@ -76,7 +76,8 @@ pub(crate) fn routes(sessions: Arc<Sessions>, config: Config) -> Router {
 
 async fn home(State(app): Shared, headers: HeaderMap) -> Response {
     let Some(token) = token_of(&headers) else { return page(StatusCode::OK, pages::login("", None)) };
-    let session = match app.sessions.visit(&token).await {
+    let until = deadline();
+    let session = match app.sessions.visit(&token, until).await {
         Ok(Some(session)) => session,
         Ok(None) => {
             let text = "Your session has ended. Sign in again.";
@@ -84,7 +85,7 @@ async fn home(State(app): Shared, headers: HeaderMap) -> Response {
         }
         Err(error) => return away(&app, &error),
     };
-    match app.sessions.cluster().place(&token.key()).await {
+    match app.sessions.cluster().place(&token.key(), until).await {
         Ok(place) => {
             let html = pages::session(&session, &token.key_for_people(), &place, app.sessions.ttl());
             // The cookie ends when the session does, so it is made anew at each visit.
@@ -100,7 +101,8 @@ async fn log_in(State(app): Shared, headers: HeaderMap, Form(login): Form<Login>
         let text = format!("A name has between 1 and {LONGEST_NAME} characters.");
         return page(StatusCode::UNPROCESSABLE_ENTITY, pages::login(name, Some(&text)));
     }
-    let token = match app.sessions.create(name).await {
+    let until = deadline();
+    let token = match app.sessions.create(name, until).await {
         Ok(token) => token,
         Err(error) => {
             eprintln!("a login failed: {error}");
@@ -110,7 +112,7 @@ async fn log_in(State(app): Shared, headers: HeaderMap, Form(login): Form<Login>
     };
     // Whoever was signed in before is so no more. If that fails, the old session ends by itself.
     if let Some(old) = token_of(&headers)
-        && let Err(error) = app.sessions.end(&old).await
+        && let Err(error) = app.sessions.end(&old, until).await
     {
         eprintln!("a session could not be ended: {error}");
     }
@@ -119,7 +121,7 @@ async fn log_in(State(app): Shared, headers: HeaderMap, Form(login): Form<Login>
 
 async fn log_out(State(app): Shared, headers: HeaderMap) -> Response {
     if let Some(token) = token_of(&headers)
-        && let Err(error) = app.sessions.end(&token).await
+        && let Err(error) = app.sessions.end(&token, deadline()).await
     {
         return away(&app, &error);
     }
@@ -129,7 +131,8 @@ async fn log_out(State(app): Shared, headers: HeaderMap) -> Response {
 /// Fails over the shard that has the session of whoever asks.
 async fn fail_over(State(app): Shared, headers: HeaderMap) -> Response {
     let Some(token) = token_of(&headers) else { return to_home() };
-    match app.sessions.visit(&token).await {
+    let until = deadline();
+    match app.sessions.visit(&token, until).await {
         Ok(Some(_)) => {}
         Ok(None) => return to_home(),
         Err(error) => return away(&app, &error),
@@ -137,7 +140,7 @@ async fn fail_over(State(app): Shared, headers: HeaderMap) -> Response {
     let Ok(_alone) = app.failing_over.try_lock() else {
         return page(StatusCode::CONFLICT, pages::problem("Not now", "Another failover is under way."));
     };
-    let place = match app.sessions.cluster().place(&token.key()).await {
+    let place = match app.sessions.cluster().place(&token.key(), until).await {
         Ok(place) => place,
         Err(error) => return away(&app, &error),
     };
