@@ -169,8 +169,8 @@ impl Cluster {
         }
     }
 
-    /// The connection and its number; it is made if there is none. One request connects and the others wait for it, each
-    /// for as long as its own deadline lets it.
+    /// The connection and its number; it is made if there is none. One request connects and the others wait for it,
+    /// each for as long as its own deadline lets it.
     async fn connection(&self) -> RedisResult<(ClusterConnection, u64)> {
         let found = |open: &Open| open.connection.clone().map(|connection| (connection, open.number));
         if let Some(found) = found(&self.open()) {

@@ -226,8 +226,8 @@ fn shares(all: &[&View], placement: &Placement) -> Option<Vec<Order>> {
     Some(all.iter().enumerate().filter_map(order).collect())
 }
 
-/// Nodes of the list that do not know each other, and what may keep them apart; `None`: there are none, or not all nodes
-/// answer.
+/// Nodes of the list that do not know each other, and what may keep them apart; `None`: there are none, or not all
+/// nodes answer.
 pub(super) fn apart(seen: &[Result<View, String>], own: &str) -> Option<String> {
     let all: Vec<&View> = seen.iter().map(|one| one.as_ref().ok()).collect::<Option<_>>()?;
     let me = all.iter().find(|view| view.id() == own)?;
