@@ -101,9 +101,19 @@ impl Handover {
         let end = began + self.patience;
         let own = address_of(&self.host, self.port);
         let mut taker: Option<String> = None;
-        let mut problem = "none of its replicas is online".to_owned();
+        let mut problem: Option<String> = None;
+        let failed = |problem: Option<String>| {
+            let problem = problem.as_deref().unwrap_or("none of its replicas is online");
+            Err(format!("{own}: not handed over in {} s: {problem}", self.patience.as_secs()))
+        };
         loop {
-            match self.standing(end)? {
+            let standing = match self.standing(end) {
+                Ok(standing) => standing,
+                // That there was no time left for an answer says less than what was answered before.
+                Err(_) if problem.is_some() && Instant::now() >= end => return failed(problem),
+                Err(error) => return Err(error),
+            };
+            match standing {
                 Standing::Free(reason) => {
                     return Ok(taker.map_or_else(
                         || format!("{own}: nothing to hand over, it {reason}"),
@@ -117,13 +127,14 @@ impl Handover {
                                 taker = Some(address_of(host, *port));
                                 break;
                             }
-                            Err(error) => problem = error,
+                            Err(error) if Instant::now() < end => problem = Some(error),
+                            Err(_) => {}
                         }
                     }
                 }
             }
             if Instant::now() + PAUSE >= end {
-                return Err(format!("{own}: not handed over in {} s: {problem}", self.patience.as_secs()));
+                return failed(problem);
             }
             std::thread::sleep(PAUSE);
         }
