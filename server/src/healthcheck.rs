@@ -37,6 +37,9 @@ const OTHER_PORT: &str = ". SLOTD_PORT or --port names another port, or the port
 /// INFO and CLUSTER INFO are a few KiB; a longer reply is not from a node.
 const LONGEST_REPLY: usize = 1 << 20;
 
+/// The longest error of a peer that is shown, characters.
+const ERROR_MAX: usize = 300;
+
 /// Ask a node on this machine whether it is alive, or ready to serve.
 ///
 /// Ends with status 0 if it is and 1 if not, and says in one line what was seen.
@@ -53,7 +56,7 @@ const LONGEST_REPLY: usize = 1 << 20;
 )]
 pub(crate) struct Probe {
     /// Name or address of the node.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", value_parser = host)]
     pub host: String,
     /// Port for clients, or those of a cluster: 7000-7005.
     #[arg(long, allow_hyphen_values = true)]
@@ -187,9 +190,9 @@ impl Probe {
         let error = pong.as_error().map(|error| refusal.as_deref().unwrap_or(error));
         match (&pong, error) {
             (Value::Simple(text), _) if text == b"PONG" => {}
-            (_, Some(error)) if self.ready => return Err(format!("{address}: {}", String::from_utf8_lossy(error))),
+            (_, Some(error)) if self.ready => return Err(format!("{address}: {}", readable(error))),
             // It answers, and says why it does not serve.
-            (_, Some(error)) => return Ok(format!("{address} is alive: {}", String::from_utf8_lossy(error))),
+            (_, Some(error)) => return Ok(format!("{address} is alive: {}", readable(error))),
             _ => return Err(format!("{address} does not answer as a node does")),
         }
         if !self.ready {
@@ -227,6 +230,22 @@ fn why_not_ready(node: &mut Connection, members: u64) -> Result<Option<String>, 
     } else {
         None
     })
+}
+
+/// An error of a peer, which may be anything, for a terminal or a log: in one line, without what a terminal would obey.
+pub(crate) fn readable(error: &[u8]) -> String {
+    let text = String::from_utf8_lossy(error);
+    let escaped = text.chars().take(ERROR_MAX).flat_map(|c| {
+        let plain = (!c.is_control()).then_some(c);
+        plain.into_iter().chain(plain.is_none().then(|| c.escape_default()).into_iter().flatten())
+    });
+    let end = if text.chars().nth(ERROR_MAX).is_some() { "..." } else { "" };
+    escaped.collect::<String>() + end
+}
+
+/// A name or an address; the brackets of one of IPv6 may stay around it.
+fn host(text: &str) -> Result<String, String> {
+    Ok(text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).to_owned())
 }
 
 /// The value of a field in the lines of INFO or CLUSTER INFO.
@@ -270,7 +289,7 @@ impl Connection {
     /// It is wrong. That a node asks for none does not matter.
     pub(crate) fn authenticate(&mut self, password: &OsStr) -> Result<(), String> {
         match self.refusal_of(password)? {
-            Some(error) => Err(format!("{}: {}", self.address, String::from_utf8_lossy(&error))),
+            Some(error) => Err(format!("{}: {}", self.address, readable(&error))),
             None => Ok(()),
         }
     }
@@ -314,9 +333,9 @@ impl Connection {
     /// As [`Connection::ask`], or an error of the node.
     pub(crate) fn text(&mut self, words: &[&[u8]]) -> Result<String, String> {
         let reply = self.ask(words)?;
-        match (reply.as_bytes(), reply.as_error()) {
-            (Some(text), _) => Ok(String::from_utf8_lossy(text).into_owned()),
-            (_, Some(error)) => Err(format!("{}: {}", self.address, String::from_utf8_lossy(error))),
+        match (&reply, reply.as_error()) {
+            (Value::Bulk(text) | Value::Verbatim(_, text), _) => Ok(String::from_utf8_lossy(text).into_owned()),
+            (_, Some(error)) => Err(format!("{}: {}", self.address, readable(error))),
             _ => Err(format!("{} does not answer as a node does", self.address)),
         }
     }

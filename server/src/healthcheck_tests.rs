@@ -93,6 +93,29 @@ fn an_answer_comes_in_time_whatever_the_peer_does() {
 }
 
 #[test]
+fn a_terminal_obeys_no_error_of_a_peer() {
+    let error = format!("-ERR \x1b[31mred {}\r\n", "x".repeat(5000));
+    let error: &'static str = Box::leak(error.into_boxed_str());
+    let line = probe(peer(answers(vec![error])), true).expect_err("an error is not ready");
+    assert!(line.contains("ERR \\u{1b}[31mred xxx") && line.ends_with("..."), "{line}");
+    assert!(line.len() < 2 * ERROR_MAX && !line.contains(char::is_control), "{line}");
+    assert_eq!(readable("NOAUTH ä".as_bytes()), "NOAUTH ä");
+}
+
+#[test]
+fn what_says_pong_to_everything_is_no_node() {
+    let line = probe(peer(answers(vec!["+PONG\r\n", "+PONG\r\n"])), true).expect_err("INFO is a bulk string");
+    assert!(line.ends_with("does not answer as a node does"), "{line}");
+}
+
+#[test]
+fn an_address_may_stand_in_brackets() {
+    let of = |words: &[&str]| Probe::try_parse_from(words).map(|probe| probe.host).map_err(|error| error.to_string());
+    assert_eq!(of(&["--host", "[::1]"]), Ok("::1".to_owned()));
+    assert_eq!(of(&["--host", "node1"]), Ok("node1".to_owned()));
+}
+
+#[test]
 fn a_wrong_password_is_called_wrong() {
     let replies =
         &["-WRONGPASS invalid username-password pair or user is disabled.\r\n", "-NOAUTH Authentication required.\r\n"];

@@ -449,7 +449,7 @@ fn unknown(name: &str) -> String {
         || "SLOTD_ and a directive's name in capitals, with underscores, sets that directive".to_owned(),
         |meant| format!("Did you mean {PREFIX}{}?", meant.to_ascii_uppercase().replace('-', "_")),
     );
-    format!("unknown variable {name} in the environment. {hint}")
+    format!("unknown variable {} in the environment. {hint}", name.escape_debug())
 }
 
 #[cfg(test)]

@@ -88,6 +88,12 @@ fn an_unknown_variable_is_refused_with_the_nearest_name() {
 }
 
 #[test]
+fn a_terminal_obeys_no_name_of_a_variable() {
+    let error = node(&[("SLOTD_\x1b[31mX", "x")]).expect_err("it means nothing");
+    assert!(error.starts_with("unknown variable SLOTD_\\u{1b}[31mX in the environment. "), "{error}");
+}
+
+#[test]
 fn variables_of_kubernetes_and_of_scripts_are_passed_over() {
     let injected = [
         ("SLOTD_SERVICE_HOST", "10.0.0.1"),

@@ -24,7 +24,7 @@ use crate::base::thread;
 use crate::cluster::Cluster;
 use crate::config::ids;
 use crate::engine::Engine;
-use crate::healthcheck::{Connection, field};
+use crate::healthcheck::{Connection, field, readable};
 use crate::logging::NodeLog;
 use crate::node::Node;
 use steps::{Next, Order, apart, next, shared_hosts};
@@ -117,6 +117,11 @@ impl Former {
         let (mut told, mut creates) = (Told::default(), None);
         // Whether there is nothing to create any more.
         let mut created = false;
+        let is_alone = || self.cluster.upgrade().is_some_and(|cluster| cluster.view().nodes.len() < 2);
+        if self.formation.creator == Creator::NotMe && is_alone() {
+            let text = "waiting for the node whose SLOTD_CLUSTER_CREATOR is yes, or for redis-cli --cluster create";
+            self.say(&mut told, text.to_owned());
+        }
         while self.engine.strong_count() > 0 {
             if creates.is_none() {
                 creates = self
@@ -262,12 +267,9 @@ impl Former {
         let words: Vec<&[u8]> = order.words.iter().map(String::as_bytes).collect();
         let reply = node.ask(&words)?;
         match reply.as_error() {
-            Some(error) if !order.optional => Err(format!(
-                "{}: {}: {}",
-                self.formation.nodes[order.to],
-                order.words.join(" "),
-                String::from_utf8_lossy(error)
-            )),
+            Some(error) if !order.optional => {
+                Err(format!("{}: {}: {}", self.formation.nodes[order.to], order.words.join(" "), readable(error)))
+            }
             _ => Ok(()),
         }
     }
