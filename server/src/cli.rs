@@ -22,6 +22,7 @@ mod aliases;
 mod background;
 mod cluster;
 mod console;
+mod doctor;
 mod environment;
 mod forming;
 mod handover;
@@ -36,6 +37,7 @@ mod wait;
 
 pub use crate::base::allocator::Allocator;
 pub(crate) use cluster::{ClusterArgs, Settled};
+use doctor::Doctor;
 use environment::Environment;
 use handover::Handover;
 pub use run::main;
@@ -55,6 +57,8 @@ pub(crate) enum Invocation {
     Handover(Handover),
     /// Wait until nodes are ready.
     Wait(Waiting),
+    /// Examine a cluster.
+    Doctor(Doctor),
     /// Print this to standard output and end.
     Print(String),
     /// Print this to standard error and end with another status than 1.
@@ -99,7 +103,7 @@ impl NodeArgs {
 }
 
 /// Words that are not configuration files.
-const SUBCOMMANDS: [&str; 6] = ["cluster", "handover", "healthcheck", "help", "version", "wait"];
+const SUBCOMMANDS: [&str; 7] = ["cluster", "doctor", "handover", "healthcheck", "help", "version", "wait"];
 
 const HELP: &str = "\
 slotd - a Redis Cluster-compatible server
@@ -113,6 +117,8 @@ Usage:
   slotd handover [--port PORT] [--timeout 20]      let a replica take over from a primary that is to be stopped; exit
                                                    status 0, 1 if it still has its slots, or 2 for wrong usage
   slotd wait --nodes HOST:PORT,... [--timeout 60]  wait until nodes are ready; exit status 0, 1, or 2 for wrong usage
+  slotd doctor --nodes HOST:PORT [--fix] [--json]  what a cluster would lose, and what is wrong with it; exit status 0, 1 if
+                                                   something is found, 2 if that cannot be found out
   slotd --version
   slotd --help
 
@@ -159,13 +165,14 @@ pub(crate) fn parse(program: &OsStr, arguments: Vec<OsString>, variables: &Varia
         b"cluster" if !is_redis_server(program) => return cluster::parse(&arguments[1..], variables),
         b"help" if !is_redis_server(program) => return Ok(Invocation::Print(HELP.to_owned())),
         b"version" if !is_redis_server(program) => return Ok(Invocation::Print(version())),
-        b"handover" if !is_redis_server(program) => {
+        b"doctor" | b"handover" | b"wait" if !is_redis_server(program) => {
             let password = password_of(variables, &environment::of_nodes(variables));
-            return handover::parse(&arguments[1..], variables, password);
-        }
-        b"wait" if !is_redis_server(program) => {
-            let password = password_of(variables, &environment::of_nodes(variables));
-            return wait::parse(&arguments[1..], variables, password);
+            let parse = match first {
+                b"doctor" => doctor::parse,
+                b"handover" => handover::parse,
+                _ => wait::parse,
+            };
+            return parse(&arguments[1..], variables, password);
         }
         b"healthcheck" if !is_redis_server(program) => return parse_healthcheck(&arguments[1..], variables),
         _ if !is_redis_server(program) && environment::asks_for_cluster(variables)? => {

@@ -14,6 +14,7 @@ mod cluster_scan;
 mod command_line;
 mod create;
 mod databases;
+mod doctor;
 mod every_type;
 mod failover;
 mod fix;

@@ -5,6 +5,7 @@
 //! because the standard library's own report would wait for the reader.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -46,6 +47,18 @@ impl Console {
             // The process may end right after this.
             err.settle();
         }));
+    }
+
+    /// Prints at once, however long the reader takes: for a command that serves nobody. Who uses this prints nothing by
+    /// way of [`Console::out`] before.
+    pub(crate) fn print(&self, text: &str) {
+        // If nobody reads any more, nobody misses it.
+        let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    }
+
+    /// The same on standard error.
+    pub(crate) fn report(&self, text: &str) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
     /// Waits a moment for queued output.

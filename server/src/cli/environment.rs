@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use super::aliases;
 use super::forming::{Creator, Formation};
 use super::node_list::{Address, NodeList, PORT};
-use super::variables::{Meant, Variables, flag, is_injected, is_on};
+use super::variables::{Meant, Variables, flag, is_injected, is_on, set};
 use crate::base::nearest::nearest;
 use crate::config::directive::{Directive, DirectiveId, Kind};
 use crate::config::file::Variable;
@@ -113,6 +113,15 @@ pub(super) fn of_nodes(variables: &Variables) -> Environment {
 pub(super) fn said_port(variables: &Variables) -> Result<Option<Ports>, String> {
     let said = variables.get("SLOTD_PORT").filter(|value| !is_injected("SLOTD_PORT", value));
     said.map(|text| parse_ports("SLOTD_PORT", text)).transpose()
+}
+
+/// `SLOTD_CLUSTER_NODES` alone, or the node of this machine that `SLOTD_PORT` names; for whoever asks nodes.
+pub(super) fn said_nodes(variables: &Variables) -> Option<Result<NodeList, String>> {
+    let port = said_port(variables).ok().flatten().map(Ports::first);
+    match set(variables, "SLOTD_CLUSTER_NODES") {
+        Some(text) => Some(NodeList::parse(&String::from_utf8_lossy(text), port.unwrap_or(PORT))),
+        None => port.map(|port| Ok(NodeList(vec![Address { host: "127.0.0.1".to_owned(), port }]))),
+    }
 }
 
 impl Environment {

@@ -41,6 +41,21 @@ pub fn main() -> ExitCode {
                 0
             })
         }
+        Ok(Invocation::Doctor(doctor)) => {
+            let (console, report) =
+                (&call.console, |text: &str| call.console.report(&format!("{}\n", text.trim_end())));
+            let told = doctor.run(|line| if doctor.json { report(&line) } else { console.print(&format!("{line}\n")) });
+            Ok(match told {
+                Ok((text, status)) => {
+                    console.print(&text);
+                    status
+                }
+                Err((reason, status)) => {
+                    report(&reason);
+                    status
+                }
+            })
+        }
         Ok(Invocation::Refused { text, status }) => {
             call.console.err.put(format!("{}\n", text.trim_end()));
             Ok(status)

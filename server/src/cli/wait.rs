@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use super::Invocation;
-use super::environment::said_port;
-use super::node_list::{Address, NodeList, PORT};
-use super::variables::{Variables, set};
+use super::environment::said_nodes;
+use super::node_list::{Address, NodeList};
+use super::variables::Variables;
 use crate::base::thread;
-use crate::healthcheck::{Ports, Probe};
+use crate::healthcheck::Probe;
 
 /// The exit status for a command line that cannot be read.
 pub(super) const WRONG_USAGE: u8 = 2;
@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_millis(100);
     name = "slotd wait",
     no_binary_name = true,
     disable_version_flag = true,
-    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment. The password is taken as by slotd healthcheck: from\n\
+    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment, or the node at SLOTD_PORT. The password is taken as by slotd healthcheck: from\n\
                   REDISCLI_AUTH, SLOTD_PASSWORD or SLOTD_PASSWORD_FILE.\n\n\
                   Examples:\n  \
                   slotd wait --nodes node1:7000,node2:7000,node3:7000\n  \
@@ -68,13 +68,8 @@ pub(super) fn parse(
 ) -> Result<Invocation, String> {
     match Flags::try_parse_from(arguments) {
         Ok(Flags { nodes, timeout }) => {
-            let said = || {
-                let text = String::from_utf8_lossy(set(variables, "SLOTD_CLUSTER_NODES")?).into_owned();
-                let port = said_port(variables).ok().flatten().map_or(PORT, Ports::first);
-                Some(NodeList::parse(&text, port))
-            };
             let refused = |text: String| Ok(Invocation::Refused { text, status: WRONG_USAGE });
-            match nodes.map(Ok).or_else(said) {
+            match nodes.map(Ok).or_else(|| said_nodes(variables)) {
                 Some(Ok(NodeList(nodes))) => {
                     Ok(Invocation::Wait(Waiting { nodes, patience: Duration::from_secs(timeout), password }))
                 }

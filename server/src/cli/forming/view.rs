@@ -1,6 +1,8 @@
 //! What one node says of its cluster, read from the reply of CLUSTER NODES.
 
-use protocol::slot::SLOT_COUNT;
+use gossip::nodes_conf::NodeLine;
+use protocol::bus::NodeFlags;
+use protocol::slot::{SLOT_COUNT, SlotRange};
 
 /// A node as another one knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,34 +81,25 @@ impl View {
 
 /// Reads the lines of CLUSTER NODES; what is no such line is left out.
 pub(super) fn read_nodes(text: &str) -> Vec<Known> {
-    text.lines().filter_map(read_line).collect()
+    text.lines().filter_map(|line| line.parse::<NodeLine>().ok().map(Known::from)).collect()
 }
 
-/// `id ip:port@bus[,hostname] flags primary ping pong epoch link-state slots...`
-fn read_line(line: &str) -> Option<Known> {
-    let mut words = line.split_ascii_whitespace();
-    let (id, place, flags, primary) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let (epoch, link) = (words.nth(2)?, words.next()?);
-    let place = place.split(',').next().unwrap_or(place);
-    let (address, bus_port) = place.split_once('@')?;
-    let has = |flag: &str| flags.split(',').any(|other| other == flag);
-    let range = |word: &str| {
-        let (first, last) = word.split_once('-').unwrap_or((word, word));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        (first <= last && last < SLOT_COUNT).then_some((first, last))
-    };
-    Some(Known {
-        id: id.to_owned(),
-        address: address.to_owned(),
-        bus_port: bus_port.parse().ok()?,
-        myself: has("myself"),
-        in_handshake: has("handshake"),
-        primary: (primary != "-").then(|| primary.to_owned()),
-        epoch: epoch.parse().ok()?,
-        connected: link == "connected",
-        // Slots that move stand in brackets.
-        slots: words.filter_map(range).collect(),
-    })
+impl From<NodeLine> for Known {
+    fn from(line: NodeLine) -> Self {
+        let range = |range: SlotRange| (range.first.index(), range.last.index());
+        Self {
+            id: line.id.to_string(),
+            address: format!("{}:{}", line.ip, line.port),
+            bus_port: line.bus_port,
+            myself: line.flags.intersects(NodeFlags::MYSELF),
+            in_handshake: line.flags.intersects(NodeFlags::HANDSHAKE),
+            primary: line.replica_of.map(|primary| primary.to_string()),
+            epoch: line.config_epoch,
+            connected: line.connected,
+            // Slots that move stand elsewhere.
+            slots: line.slots.ranges().map(range).collect(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,83 @@
+//! What the nodes of a cluster say, before anything is concluded from it.
+
+use gossip::nodes_conf::NodeLine;
+use protocol::bus::{NodeFlags, NodeId};
+
+use super::super::node_list::Address;
+
+/// What one node says of itself and of the others.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    /// Where it was asked.
+    pub(super) address: Address,
+    /// The address at which it answered.
+    pub(super) ip: String,
+    /// All nodes that it knows, itself included.
+    pub(super) lines: Vec<NodeLine>,
+    /// `cluster_state:ok`
+    pub(super) ok: bool,
+    /// Its server and the version of that.
+    pub(super) version: String,
+    /// By how many milliseconds its clock is ahead of this machine's.
+    pub(super) ahead_ms: i64,
+    /// By how much that may be wrong: it took so long to ask.
+    pub(super) unsure_ms: i64,
+    /// What it has replicated, or can be replicated.
+    pub(super) offset: u64,
+    /// How far a replica may be behind without a full sync.
+    pub(super) backlog: u64,
+    /// The link of a replica to its primary.
+    pub(super) link: Link,
+    pub(super) disk: Disk,
+}
+
+/// The state of a replica's link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It is no replica, or the link is up.
+    #[default]
+    Up,
+    /// It copies the data of its primary.
+    Syncing,
+    Down,
+}
+
+/// How a node keeps its data.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk {
+    /// Whether it has save points or an append-only file; `None`: it does not say.
+    pub(super) saves: Option<bool>,
+    /// The last save went wrong.
+    pub(super) failed: bool,
+    /// The file for its snapshots, with the directory; empty: it does not say.
+    pub(super) file: String,
+    pub(super) process: u64,
+}
+
+/// What all nodes say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// One of each node that answers, in the order in which they were found.
+    pub(super) reports: Vec<Report>,
+    /// Where nobody answers, and why.
+    pub(super) silent: Vec<(Address, String)>,
+}
+
+/// The line of the node that was asked.
+pub(super) fn own_line(lines: &[NodeLine]) -> Option<&NodeLine> {
+    lines.iter().find(|line| line.flags.intersects(NodeFlags::MYSELF))
+}
+
+impl Report {
+    /// What it says of a node.
+    pub(super) fn line(&self, id: NodeId) -> Option<&NodeLine> {
+        self.lines.iter().find(|line| line.id == id)
+    }
+}
+
+impl Facts {
+    /// The report of a node itself.
+    pub(super) fn of(&self, id: NodeId) -> Option<&Report> {
+        self.reports.iter().find(|report| own_line(&report.lines).is_some_and(|own| own.id == id))
+    }
+}
