@@ -34,6 +34,7 @@ mod pubsub;
 mod redirects;
 mod refused_start;
 mod restart;
+mod seeds;
 mod shard_channels;
 mod tools;
 mod tracking;

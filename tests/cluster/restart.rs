@@ -137,5 +137,9 @@ fn a_second_node_on_the_same_nodes_conf_refuses_to_start() {
     let (code, log) = second.run_to_end();
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("is already used by a different"), "{log}");
+    assert!(
+        slotd_is_stock() || log.contains("give each a directory (dir), in containers a volume, of its own"),
+        "{log}"
+    );
     assert_eq!(first.cmd("PING").text(), "PONG");
 }

@@ -29,6 +29,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     let said_in_environment = args.environment.summary();
     let formation = args.environment.formation.clone();
     let (config, stdin) = load_config(args, call)?;
+    let seeds = forming::seeds_of(&config)?;
     if let Some(status) = call.send_to_background(&config, stdin.as_deref(), false)? {
         return Ok(status);
     }
@@ -75,6 +76,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     if let Some(formation) = formation {
         forming::start(formation, &node, &log).map_err(|error| format!("Starting a thread: {error}"))?;
     }
+    forming::seek(seeds, &node, &log).map_err(|error| format!("Starting a thread: {error}"))?;
 
     let ended = async {
         tokio::select! {

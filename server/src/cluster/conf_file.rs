@@ -35,7 +35,7 @@ const MAX_BYTES: u64 = 256 << 20;
 pub enum ConfFileError {
     /// Another node has it.
     #[error(
-        "Sorry, the cluster configuration file {0} is already used by a different Redis Cluster node. Please make sure that different nodes use different cluster configuration files."
+        "Sorry, the cluster configuration file {0} is already used by a different Redis Cluster node. Please make sure that different nodes use different cluster configuration files: give each a directory (dir), in containers a volume, of its own."
     )]
     InUse(PathBuf),
     /// The system refuses.
@@ -109,12 +109,19 @@ impl ConfFile {
     /// [`ConfFileError`]; the file is untouched.
     pub(crate) fn open(path: &Path, durable: bool) -> Result<(Self, Vec<u8>), ConfFileError> {
         let io_error = |error| ConfFileError::Io { path: path.to_owned(), error };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
-        lock(&file).map_err(|problem| match problem {
-            TryLockError::WouldBlock => ConfFileError::InUse(path.to_owned()),
-            TryLockError::Error(error) => io_error(error),
-        })?;
+        let mut file = loop {
+            let file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+            lock(&file).map_err(|problem| match problem {
+                TryLockError::WouldBlock => ConfFileError::InUse(path.to_owned()),
+                TryLockError::Error(error) => io_error(error),
+            })?;
+            // Another node may have replaced the file in between; then this is a lock on what is no file any more.
+            let inode = |status: std::fs::Metadata| (status.dev(), status.ino());
+            if std::fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|own| inode(own) == inode(now))) {
+                break file;
+            }
+        };
         let mut text = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut text).map_err(io_error)?;
         // A file that is overwritten in place needs no further descriptor for a save.

@@ -5,32 +5,29 @@
 //! ([`steps`]); so nodes of other servers can be in the list. The creator is found by its id: each node asks who
 //! answers at that place, and compares. After that the creator has no role.
 //!
-//! All nodes also look after their addresses. Containers that are started anew, all at once, may have other addresses
-//! than those in `nodes.conf`. Their names are the same: if a node that is known answers there and there is no link to
-//! it, it is met again, and both sides learn the new address from that.
+//! All nodes also look after their addresses, by the names in the list ([`seeds`]): containers that are started anew,
+//! all at once, may have other addresses than those in `nodes.conf`.
 //!
 //! A thread does this, with blocking sockets, as a client would. It ends when the cluster is in order.
 //! ```text
-//! view  what one node says    steps  what the creator does next    placement  which node becomes what
+//! view   what one node says             steps      what the creator does next
+//! seeds  where nodes are found again    placement  which node becomes what
 //! ```
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::node_list::Address;
 use crate::base::thread;
-use crate::cluster::Cluster;
-use crate::config::ids;
-use crate::engine::Engine;
 use crate::healthcheck::{Connection, field, readable};
 use crate::logging::NodeLog;
 use crate::node::Node;
+use seeds::{PAUSES, Places};
+pub(super) use seeds::{seeds_of, seek};
 use steps::{Next, Order, apart, next, shared_hosts};
 use view::{View, read_nodes};
 
 mod placement;
+mod seeds;
 mod steps;
 mod view;
 
@@ -59,10 +56,6 @@ pub(crate) struct Formation {
     pub creator: Creator,
 }
 
-/// The time between two looks at first, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
-/// How long one node may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
 /// How long known nodes are looked for at the places of the list after a start.
 const LOOK_FOR: Duration = Duration::from_secs(600);
 /// How long nodes may take to get to know each other before the log says who does not.
@@ -90,11 +83,9 @@ enum Silence {
 pub(super) fn start(formation: Formation, node: &Node, log: &NodeLog) -> std::io::Result<()> {
     let Some(cluster) = node.cluster() else { return Ok(()) };
     let former = Former {
+        places: Places::new(formation.nodes.clone(), node.engine(), cluster, log),
         formation,
-        password: node.engine().config.bytes(ids::REQUIREPASS).to_vec(),
         own: cluster.identity().0.to_string(),
-        cluster: Arc::downgrade(cluster),
-        engine: Arc::downgrade(node.engine()),
         log: log.clone(),
     };
     thread::spawn("cluster-form", move || former.run()).map(drop)
@@ -103,11 +94,9 @@ pub(super) fn start(formation: Formation, node: &Node, log: &NodeLog) -> std::io
 /// The work of one node.
 struct Former {
     formation: Formation,
-    password: Vec<u8>,
+    places: Places,
     /// The id of this node.
     own: String,
-    cluster: Weak<Cluster>,
-    engine: Weak<Engine>,
     log: NodeLog,
 }
 
@@ -117,12 +106,12 @@ impl Former {
         let (mut told, mut creates) = (Told::default(), None);
         // Whether there is nothing to create any more.
         let mut created = false;
-        let is_alone = || self.cluster.upgrade().is_some_and(|cluster| cluster.view().nodes.len() < 2);
+        let is_alone = || self.places.cluster.upgrade().is_some_and(|cluster| cluster.view().nodes.len() < 2);
         if self.formation.creator == Creator::NotMe && is_alone() {
             let text = "waiting for the node whose SLOTD_CLUSTER_CREATOR is yes, or for redis-cli --cluster create";
             self.say(&mut told, text.to_owned());
         }
-        while self.engine.strong_count() > 0 {
+        while self.places.engine.strong_count() > 0 {
             if creates.is_none() {
                 creates = self
                     .am_creator()
@@ -133,7 +122,7 @@ impl Former {
                 Some(true) if !created => self.create(&mut told),
                 other => other == Some(false),
             };
-            let found = self.find_known();
+            let found = self.places.find_known();
             if created && (found || began.elapsed() > LOOK_FOR) {
                 return;
             }
@@ -218,7 +207,8 @@ impl Former {
     /// node that is in a cluster with slots already goes on serving it.
     fn refuse(&self, reason: &str) {
         self.log.warning(format_args!("Cluster formation refused: {reason}"));
-        let (Some(engine), Some(cluster)) = (self.engine.upgrade(), self.cluster.upgrade()) else { return };
+        let Places { engine, cluster, .. } = &self.places;
+        let (Some(engine), Some(cluster)) = (engine.upgrade(), cluster.upgrade()) else { return };
         let view = cluster.view();
         if view.nodes.len() < 2 || view.nodes.iter().all(|node| node.slots.is_empty()) {
             engine.state.request_stop(1);
@@ -226,15 +216,13 @@ impl Former {
     }
 
     fn connect(&self, address: &Address) -> Result<Connection, String> {
-        let mut node = Connection::open(&address.host, address.port, Instant::now() + ANSWER)?;
-        node.authenticate(OsStr::from_bytes(&self.password))?;
-        Ok(node)
+        self.places.connect(address)
     }
 
     /// What a node says of its cluster.
     fn look(&self, address: &Address) -> Result<View, Silence> {
         let mut node = self.connect(address).map_err(Silence::NotYet)?;
-        if node.asks_for_none(OsStr::from_bytes(&self.password)).map_err(Silence::NotYet)? {
+        if node.asks_for_none(&self.places.password()).map_err(Silence::NotYet)? {
             return Err(Silence::Never(format!(
                 "{address} asks for no password, and this node has one: give it the same"
             )));
@@ -272,36 +260,6 @@ impl Former {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Meets again the nodes that are known, have no link, and answer at a place of the list. Whether other nodes are
-    /// known, and there is a link to each.
-    fn find_known(&self) -> bool {
-        let Some(cluster) = self.cluster.upgrade() else { return true };
-        let view = cluster.view();
-        let lost: Vec<String> =
-            view.nodes.iter().filter(|node| !node.connected).map(|node| node.id.to_string()).collect();
-        if lost.is_empty() {
-            return view.nodes.len() > 1;
-        }
-        for address in &self.formation.nodes {
-            let Ok(mut node) = self.connect(address) else { continue };
-            let Ok(id) = node.text(&[b"CLUSTER", b"MYID"]) else { continue };
-            let (Ok(ip), true) = (node.ip(), lost.contains(&id)) else { continue };
-            let Ok(text) = node.text(&[b"CLUSTER", b"NODES"]) else { continue };
-            let theirs = read_nodes(&text);
-            let Some(there) = theirs.iter().find(|known| known.myself) else { continue };
-            let is_there = |node: &gossip::NodeView| {
-                node.id.to_string() == id && node.ip.to_string() == ip && node.port == address.port
-            };
-            if !view.nodes.iter().any(is_there) {
-                let (port, bus_port) = (i64::from(address.port), i64::from(there.bus_port));
-                self.log.notice(format_args!("Node {id} is at {ip}:{port} now ({address})"));
-                // An address that is not valid would not have answered.
-                let _ = cluster.with_core(|core, now| core.meet(&ip, port, bus_port, now));
-            }
-        }
-        false
     }
 }
 

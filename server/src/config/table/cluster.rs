@@ -47,6 +47,9 @@ directives! {
     CLUSTER_ALLOW_REPLICA_MIGRATION = boolean("cluster-allow-replica-migration", true);
     /// Replicas that a primary keeps when one of them moves.
     CLUSTER_MIGRATION_BARRIER = int("cluster-migration-barrier", 0, INT_MAX, 1);
+    /// slotd: nodes of the cluster by name, as `host:port,host:port`. A node without a link to one that it knows looks
+    /// for it there, so a cluster finds itself again when addresses have changed, all of them at once included.
+    CLUSTER_SEEDS = text("cluster-seeds", "").immutable().hidden();
     /// The most bytes that wait on a bus link before it is closed; 0 is unlimited.
     CLUSTER_LINK_SENDBUF_LIMIT = memory("cluster-link-sendbuf-limit", 0, u64::MAX, 0);
 }
