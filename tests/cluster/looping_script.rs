@@ -20,6 +20,7 @@ use integration::wait::{secs, wait_until};
 const LOOP: &str = "if ARGV[1]=='loop' then while true do end end return redis.call('incr',KEYS[1])";
 const WRITES_AND_LOOPS: &str =
     "redis.call('incr',KEYS[1]) if ARGV[1]=='loop' then while true do end end return redis.call('get',KEYS[1])";
+const READS_AND_LOOPS: &str = "if ARGV[1]=='loop' then while true do end end return redis.call('get',KEYS[1])";
 /// How long the script loops in a cluster: several node timeouts.
 const LONG: Duration = secs(5);
 /// The limit for a reply that does not wait for the script, on a machine that does other things too.
@@ -150,6 +151,87 @@ fn a_script_that_is_alone_is_ended_with_its_node() {
     client.send(&["SHUTDOWN", "NOSAVE"]).expect("it is sent");
     client.expect_close(secs(20));
     node.wait_end(secs(20));
+}
+
+/// As in Redis, which this test also passes.
+#[test]
+fn a_script_in_a_transaction_can_be_killed() {
+    let node = NodeSpec::new(Binary::Slotd).with("busy-reply-threshold", "100").start();
+    let mut client = node.client();
+    for function in [false, true] {
+        let (command, begin) = if function { ("FCALL", "FUNCTION") } else { ("EVAL", "SCRIPT") };
+        let mut looping = node.client();
+        let code = "#!lua name=lib\nredis.register_function('loop', function() while true do end end)";
+        let name = if function { "loop" } else { "while true do end" };
+        if function {
+            assert_eq!(looping.call(&["FUNCTION", "LOAD", code]).text(), "lib");
+        }
+        looping.ok("MULTI");
+        for words in [&["INCR", "k"][..], &[command, name, "1", "k"], &["INCR", "k"]] {
+            assert_eq!(looping.call(words).text(), "QUEUED");
+        }
+        looping.send(&["EXEC"]).expect("it is sent");
+        wait_until("the script to run", secs(20), || client.cmd("GET k").text().starts_with("BUSY "));
+        let ended = client.call(&[begin, "KILL"]);
+        assert_eq!(ended.text(), "OK");
+        let reply = looping.reply(secs(5)).expect("it is killed");
+        let replies = reply.items();
+        assert_eq!(replies.len(), 3);
+        assert!(replies[1].text().starts_with(KILLED), "{:?}", replies[1]);
+        assert_eq!(replies[0].int() + 1, replies[2].int());
+        assert_eq!(client.call(&[begin, "KILL"]).text(), "NOTBUSY No scripts in execution right now.");
+    }
+    assert_eq!(client.cmd("GET k").text(), "4");
+    let stats = client.cmd("INFO commandstats").text();
+    assert!(stats.contains("cmdstat_exec:calls=2,") && stats.contains("cmdstat_eval:calls=1,"), "{stats}");
+}
+
+#[test]
+fn a_node_changes_its_role_although_a_script_loops() {
+    if slotd_is_stock() {
+        return;
+    }
+    let (node, primary) = (NodeSpec::new(Binary::Slotd).start(), NodeSpec::new(Binary::Slotd).start());
+    let port = primary.port().to_string();
+    for (command, script, target, role) in [
+        ("EVAL", WRITES_AND_LOOPS, ["127.0.0.1", &*port], "slave"),
+        ("EVAL_RO", READS_AND_LOOPS, ["NO", "ONE"], "master"),
+    ] {
+        let (mut looping, mut client) = (node.client(), node.client());
+        assert!(!looping.call(&[command, script, "1", KEY, "x"]).is_error());
+        looping.send(&[command, script, "1", KEY, "loop"]).expect("it is sent");
+        thread::sleep(Duration::from_millis(200));
+        client.send(&["REPLICAOF", target[0], target[1]]).expect("it is sent");
+        let reply = looping.reply(secs(10)).expect("it ends").text();
+        assert!(reply.starts_with("ERR The script was ended because its node changes its role"), "{reply}");
+        assert_eq!(client.reply(secs(10)).expect("it is done").text(), "OK");
+        assert_eq!(client.cmd("ROLE").items()[0].text(), role);
+    }
+}
+
+/// Machines of all workers forget what SCRIPT FLUSH flushes.
+#[test]
+fn the_memory_of_flushed_scripts_comes_back() {
+    if slotd_is_stock() {
+        return;
+    }
+    let node = NodeSpec::new(Binary::Slotd).start();
+    let mut clients: Vec<Client> = (0..20).map(|_| node.client()).collect();
+    let lua = |client: &mut Client| {
+        let info = client.cmd("INFO memory").text();
+        let value =
+            info.split("used_memory_vm_eval:").nth(1).and_then(|rest| rest.split('\r').next()?.parse::<u64>().ok());
+        value.expect("it is told")
+    };
+    for client in &mut clients {
+        for number in 0..100 {
+            client.call(&["EVAL", &format!("local t = '{number}{}' return 1", "x".repeat(10_000)), "0"]);
+        }
+    }
+    let before = lua(&mut clients[0]);
+    assert!(before > 1_000_000, "{before}");
+    clients[0].ok("SCRIPT FLUSH");
+    wait_until("the memory to come back", secs(10), || lua(&mut clients[0]) < 700_000);
 }
 
 #[test]

@@ -73,14 +73,20 @@ pub(crate) struct Command {
 /// A future that a worker polls for a connection; its output is the reply's bytes.
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Vec<u8>>>>;
 
-/// A command that runs a part at a time: a script. Dropped, it ends where it is, which is for a node that ends: nobody
-/// is served who waits for what it has written.
+/// A command that runs a part at a time: a script, or a transaction with one. Dropped, it ends where it is, which is
+/// for a node that ends: nobody is served who waits for what it has written.
 pub(crate) trait Continued {
     /// Has it end with its next part, whatever it has done: its client was killed.
     fn cancel(&mut self);
 
-    /// Runs the next part. Writes the reply if that was the last one; otherwise returns the rest.
-    fn go_on(self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>>;
+    /// Runs the next part. Writes the reply if that was the last one; otherwise returns the rest. `unit` is as
+    /// [`SessionCtx::unit`].
+    fn go_on(
+        self: Box<Self>,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        unit: Option<&mut dyn Any>,
+    ) -> Option<Box<dyn Continued>>;
 }
 
 /// The outcome of a session or service command.

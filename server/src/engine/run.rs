@@ -287,7 +287,7 @@ impl Engine {
         if full {
             session.exceed_output_limit();
         }
-        let is_over = !matches!(result, Ok(Handled::Postponed(_)));
+        let is_over = !matches!(result, Ok(Handled::Postponed(_) | Handled::Continued(_)));
         let step = match result {
             Ok(Handled::Done) if session.close_after_reply => Step::Stop(Next::Close),
             Ok(Handled::Done) if session.reply_after.is_some() && !session.in_exec => reply_later(session, out, start),
@@ -312,7 +312,7 @@ impl Engine {
     pub(crate) fn go_on(self: &Arc<Self>, session: &mut Session, rest: Box<dyn Continued>, out: &mut Vec<u8>) -> Next {
         let start = out.len();
         session.output_limit = self.hot.load().output_limit(&session.handle);
-        if let Some(rest) = rest.go_on(session, out) {
+        if let Some(rest) = rest.go_on(session, out, None) {
             return Next::Continued(rest);
         }
         self.settle_tally(&mut session.tally);
@@ -324,6 +324,7 @@ impl Engine {
     }
 
     /// Runs a session or service command inside EXEC. One that would have to wait is answered with an error there.
+    /// Returns the rest of one that runs a part at a time.
     pub(super) fn run_queued_service(
         self: &Arc<Self>,
         session: &mut Session,
@@ -331,13 +332,15 @@ impl Engine {
         out: &mut Vec<u8>,
         pass: &mut Pass<'_>,
         unit: &mut Unit,
-    ) {
+    ) -> Option<Box<dyn Continued>> {
         match self.run_service(session, call, out, pass, Some(unit)) {
             // The connection ends after EXEC's reply.
             Step::Next | Step::Renewed | Step::Stop(Next::Close) => {}
+            Step::Stop(Next::Continued(rest)) => return Some(rest),
             // Nothing was written: a command that would have to wait cannot do that here.
             Step::Stop(_) => self.write_error(call.command, &error::NO_MULTI, out, session.protocol),
         }
+        None
     }
 }
 

@@ -3,26 +3,29 @@
 //! Queued commands keep their own copy of their words. EXEC locks the union of the slots of all queued commands and
 //! runs them in order under those locks. If one of them needs more than its keys' slots (a keyspace, session or service
 //! command other than PUBLISH), or if they need many slots, EXEC takes the barrier instead, so that no other command
-//! runs in between.
+//! runs in between. A script of the queue may be suspended: then the node stays closed, and the connection's task runs
+//! first the script and then the rest of the queue, as it does with a script that is alone ([`super::scripts`]).
 //!
 //! WATCH registers the session's flag with the key in its slot, and every change of the key raises the flag.
 //! Invariants: the flag is raised under the slot's lock, and EXEC reads it under the same locks, so a change is either
 //! before EXEC (and aborts it) or after.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use protocol::resp::Args;
 use protocol::resp::reply::Reply;
+use protocol::resp::{Args, OwnedArgs};
 use protocol::slot::key_slot;
 
 use super::Engine;
 use super::barrier::Pass;
 use super::call::Call;
 use super::execute::{Called, Work, is_changed};
-use super::handler::{Handled, Handler, SessionCtx, SessionFn, SessionResult};
+use super::handler::{Continued, Handled, Handler, SessionCtx, SessionFn, SessionResult};
 use super::held::{Held, time_of_run};
 use super::hot::Hot;
+use super::ports::{Route, RouteAsk};
 use super::slot_use::header_len;
 use super::unit::Unit;
 use crate::command::locked::Slots;
@@ -176,26 +179,39 @@ fn exec(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     };
     ctx.session.in_exec = false;
     let refused = match done {
-        Ok(refused) => refused,
+        Ok(Ran::Whole) => None,
+        Ok(Ran::Refused(problem)) => Some(problem),
+        Ok(Ran::InPart(rest)) => return Ok(Handled::Continued(rest)),
         Err(held) => return Ok(Handled::Postponed(held)),
     };
-    engine.settle_file(ctx.session, &mut unit);
-    // The transaction's time was fixed; the keys that it made ready are checked at the current time, and may have
-    // expired.
-    engine.serve_later(ctx.session, &mut unit, engine.clock.now_ms());
-    engine.end_unit(ctx.session, unit);
-    end_multi(engine, ctx.session);
+    end_exec(engine, ctx.session, unit);
     refused.map_or(Ok(Handled::Done), Err)
 }
 
-/// Why EXEC does not run, if it does not.
+/// Does what follows a transaction.
+fn end_exec(engine: &Arc<Engine>, session: &mut Session, mut unit: Unit) {
+    engine.settle_file(session, &mut unit);
+    // The transaction's time was fixed; the keys that it made ready are checked at the current time, and may have
+    // expired.
+    engine.serve_later(session, &mut unit, engine.clock.now_ms());
+    engine.end_unit(session, unit);
+    end_multi(engine, session);
+}
+
+/// What became of EXEC.
+enum Ran {
+    /// The queue was run, or a watched key was changed.
+    Whole,
+    Refused(CmdError),
+    /// A script of the queue is suspended.
+    InPart(Box<RestOfExec>),
+}
+
+/// Runs a transaction under the locks of its keys.
 ///
 /// # Errors
 /// It has to wait; the session is in MULTI as before.
-type Ran = Result<Option<CmdError>, Held>;
-
-/// Runs a transaction under the locks of its keys.
-fn exec_locked(ctx: &mut SessionCtx<'_, '_>, multi: Box<Multi>, plan: LockPlan, unit: &mut Unit) -> Ran {
+fn exec_locked(ctx: &mut SessionCtx<'_, '_>, multi: Box<Multi>, plan: LockPlan, unit: &mut Unit) -> Result<Ran, Held> {
     let (engine, db) = (ctx.engine, ctx.session.db);
     let admit = |locked: &Locked<'_>, now: i64| match ctx.moving {
         Some(route) => engine.admit_all(locked, db, &multi.queue, now, route).map(Result::err),
@@ -211,36 +227,41 @@ fn exec_locked(ctx: &mut SessionCtx<'_, '_>, multi: Box<Multi>, plan: LockPlan, 
             return Err(held);
         }
     };
-    if refused.is_none() {
-        let is_dirty = |w: &Watched| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now));
-        let dirty = ctx.session.watched.iter().any(is_dirty);
-        let exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit, now, written: 0 };
-        exec.run(engine, ctx.session, dirty, Some(&mut locked));
-        engine.serve_ready(unit, &mut locked, engine.clock.now_ms());
+    if let Some(problem) = refused {
+        return Ok(Ran::Refused(problem));
     }
-    Ok(refused)
+    let is_dirty = |w: &Watched| locked.get(w.db, w.slot).is_some_and(|slot| is_changed(engine, slot, w, now));
+    let dirty = ctx.session.watched.iter().any(is_dirty);
+    let mut exec = Exec { queue: &multi.queue, reply: &mut ctx.reply, pass: ctx.pass, unit, now, written: 0 };
+    let paused = exec.run(engine, ctx.session, dirty, Some(&mut locked));
+    debug_assert!(paused.is_none(), "a transaction with a script is alone");
+    engine.serve_ready(unit, &mut locked, engine.clock.now_ms());
+    Ok(Ran::Whole)
 }
 
 /// Runs a transaction while no other thread executes.
+///
+/// # Errors
+/// It has to wait; the session is in MULTI as before.
 fn exec_alone(
     ctx: &mut SessionCtx<'_, '_>,
     call: &Call<'_>,
     multi: Box<Multi>,
     plan: LockPlan,
     unit: &mut Unit,
-) -> Ran {
+) -> Result<Ran, Held> {
     let (engine, reply) = (ctx.engine, &mut ctx.reply);
     // The gates look at the queue.
     ctx.session.multi = Some(multi);
     engine.call_alone(ctx.pass, ctx.session, call, |pass, session, &Call { moving, now, .. }| {
-        let Some(multi) = session.multi.take() else { return Ok(None) };
+        let Some(multi) = session.multi.take() else { return Ok(Ran::Whole) };
         let admitted = match moving {
             Some(route) => engine.admit_all(&engine.lock(plan), session.db, &multi.queue, now, route),
             None => Ok(Ok(())),
         };
         match admitted {
             Ok(Ok(())) => {}
-            Ok(Err(problem)) => return Ok(Some(problem)),
+            Ok(Err(problem)) => return Ok(Ran::Refused(problem)),
             Err(held) => {
                 session.multi = Some(multi);
                 return Err(held);
@@ -248,10 +269,26 @@ fn exec_alone(
         }
         let is_dirty = |w: &Watched| is_changed(engine, &engine.keyspace.lock(w.db, w.slot), w, now);
         let dirty = session.watched.iter().any(is_dirty);
-        let exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now, written: 0 };
-        exec.run(engine, session, dirty, None);
-        engine.serve_later(session, unit, engine.clock.now_ms());
-        Ok(None)
+        let start = reply.out_len();
+        let mut exec = Exec { queue: &multi.queue, reply, pass, unit: &mut *unit, now, written: 0 };
+        let Some(paused) = exec.run(engine, session, dirty, None) else {
+            engine.serve_later(session, unit, engine.clock.now_ms());
+            return Ok(Ran::Whole);
+        };
+        let written = exec.written;
+        let replies = reply.written_since(start).to_vec();
+        reply.truncate(start);
+        Ok(Ran::InPart(Box::new(RestOfExec {
+            engine: engine.clone(),
+            multi,
+            paused: Some(paused),
+            unit: std::mem::take(unit),
+            now,
+            replies,
+            written,
+            exec: (call.command.index, call.args.to_owned()),
+            paused_us: engine.clock.monotonic_us(),
+        })))
     })
 }
 
@@ -274,17 +311,36 @@ struct Exec<'x, 'r, 'e> {
 
 impl Exec<'_, '_, '_> {
     /// Runs the queue, unless a watched key is `dirty`. `locked` holds the union of the slots, or is absent under the
-    /// barrier.
-    fn run(mut self, engine: &Arc<Engine>, session: &mut Session, dirty: bool, mut locked: Option<&mut Locked<'_>>) {
+    /// barrier. Returns a script that is suspended.
+    fn run(
+        &mut self,
+        engine: &Arc<Engine>,
+        session: &mut Session,
+        dirty: bool,
+        locked: Option<&mut Locked<'_>>,
+    ) -> Option<Paused> {
         if dirty {
             self.reply.null_array();
-            return;
+            return None;
         }
         self.reply.array(self.queue.len());
         self.written = header_len(self.queue.len());
+        self.run_from(0, engine, session, locked)
+    }
+
+    /// Runs the queue from this command on.
+    fn run_from(
+        &mut self,
+        first: usize,
+        engine: &Arc<Engine>,
+        session: &mut Session,
+        mut locked: Option<&mut Locked<'_>>,
+    ) -> Option<Paused> {
         self.unit.begin_transaction();
-        for queued in self.queue {
-            self.run_one(engine, session, queued, locked.as_deref_mut());
+        for (at, queued) in self.queue.iter().enumerate().skip(first) {
+            if let Some(script) = self.run_one(engine, session, queued, locked.as_deref_mut()) {
+                return Some(Paused { script, at });
+            }
         }
         self.unit.end_transaction(engine);
         engine.stats.commands_processed.fetch_add(self.queue.len() as u64, Ordering::Relaxed);
@@ -294,6 +350,7 @@ impl Exec<'_, '_, '_> {
         {
             router.conclude();
         }
+        None
     }
 
     /// Shows a command that was executed to monitors.
@@ -309,11 +366,11 @@ impl Exec<'_, '_, '_> {
         session: &mut Session,
         queued: &Queued,
         locked: Option<&mut Locked<'_>>,
-    ) {
+    ) -> Option<Box<dyn Continued>> {
         let (hot, keys) = (engine.hot.load(), queued.known());
         let call = call_of(engine, queued, &keys, &hot, self.now);
         let started = engine.clock.monotonic_us();
-        let mut out = Vec::new();
+        let (mut out, mut rest) = (Vec::new(), None);
         let caller = engine.caller(session, self.now, false);
         match call.command.handler {
             Handler::Keyed(handler) => {
@@ -339,7 +396,7 @@ impl Exec<'_, '_, '_> {
                 if session.tracks_reads {
                     engine.remember_read(session, &call);
                 }
-                engine.run_queued_service(session, &call, &mut out, self.pass, self.unit);
+                rest = engine.run_queued_service(session, &call, &mut out, self.pass, self.unit);
             }
         }
         engine.count_calls(call.command.index, 1, engine.clock.monotonic_us() - started);
@@ -348,5 +405,125 @@ impl Exec<'_, '_, '_> {
             self.written += out.len() as u64;
             session.exec_output += self.written;
         }
+        rest
+    }
+}
+
+/// A script of a queue that is suspended, with its place there.
+struct Paused {
+    script: Box<dyn Continued>,
+    at: usize,
+}
+
+/// A transaction with a suspended script, which has the node for itself until it ends.
+struct RestOfExec {
+    engine: Arc<Engine>,
+    multi: Box<Multi>,
+    /// `None` once the transaction has ended.
+    paused: Option<Paused>,
+    unit: Unit,
+    /// Its fixed time, in unix milliseconds.
+    now: i64,
+    /// What was replied so far. It is sent when all is known.
+    replies: Vec<u8>,
+    written: u64,
+    /// EXEC itself: its number, and its words.
+    exec: (usize, OwnedArgs),
+    /// Monotonic time when it was suspended for the first time, in microseconds.
+    paused_us: u64,
+}
+
+impl RestOfExec {
+    /// Runs the script on, and the commands behind it. Returns whether the queue has ended.
+    fn has_ended(&mut self, session: &mut Session) -> bool {
+        let (engine, mut reply) = (self.engine.clone(), Vec::new());
+        let Some(Paused { script, at }) = self.paused.take() else { return true };
+        if let Some(script) = script.go_on(session, &mut reply, Some(&mut self.unit)) {
+            self.paused = Some(Paused { script, at });
+            return false;
+        }
+        let mut replies = Reply::new(&mut self.replies, session.protocol).limited(session.output_limit);
+        replies.raw(&reply);
+        let mut pass = engine.barrier.enter_reserved(session.gate);
+        let mut exec = Exec {
+            queue: &self.multi.queue,
+            reply: &mut replies,
+            pass: &mut pass,
+            unit: &mut self.unit,
+            now: self.now,
+            written: self.written,
+        };
+        self.paused = exec.run_from(at + 1, &engine, session, None);
+        self.written = exec.written;
+        if replies.is_full() {
+            session.exceed_output_limit();
+        }
+        self.paused.is_none()
+    }
+
+    /// Whether what it has written counts: see [`super::scripts`].
+    fn check_still_served(&self) -> Result<(), CmdError> {
+        let Some(router) = self.engine.router().filter(|_| self.unit.wrote) else { return Ok(()) };
+        let Some(key) = self.multi.queue.iter().find_map(|queued| queued.keys.first()) else { return Ok(()) };
+        let ask = RouteAsk { slot: key.slot, write: true, asking: true, ..RouteAsk::default() };
+        match router.route(&ask) {
+            Route::Refuse(problem) => Err(problem),
+            Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),
+        }
+    }
+}
+
+impl Continued for RestOfExec {
+    fn cancel(&mut self) {
+        if let Some(paused) = &mut self.paused {
+            paused.script.cancel();
+        }
+    }
+
+    fn go_on(
+        mut self: Box<Self>,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        _unit: Option<&mut dyn Any>,
+    ) -> Option<Box<dyn Continued>> {
+        session.in_exec = true;
+        let has_ended = self.has_ended(session);
+        session.in_exec = false;
+        if !has_ended {
+            return Some(self);
+        }
+        let engine = self.engine.clone();
+        let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
+        match self.check_still_served() {
+            Ok(()) => reply.raw(&self.replies),
+            Err(problem) => reply.error(problem.as_bytes()),
+        }
+        if reply.is_full() {
+            session.exceed_output_limit();
+        }
+        end_exec(&engine, session, std::mem::take(&mut self.unit));
+        engine.barrier.end_reservation();
+        let (exec, args) = (engine.registry.by_index(self.exec.0), self.exec.1.view());
+        if engine.monitors.any() {
+            engine.show(session, exec, args, out);
+        }
+        // Its first part was counted as a command.
+        engine.count_calls(exec.index, 0, engine.clock.monotonic_us() - self.paused_us);
+        None
+    }
+}
+
+impl Drop for RestOfExec {
+    fn drop(&mut self) {
+        // The node ends; otherwise it has ended itself.
+        if self.paused.is_none() {
+            return;
+        }
+        let (engine, mut unit) = (self.engine.clone(), std::mem::take(&mut self.unit));
+        unit.end_transaction(&engine);
+        self.paused = None;
+        engine.settle_tally(&mut unit.tally);
+        unit.free(&engine);
+        engine.barrier.end_reservation();
     }
 }

@@ -100,6 +100,8 @@ impl Load {
     /// The file is damaged or holds types that slotd lacks.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: i64) -> Result<bool, LoadError> {
         self.loader.feed(bytes);
+        // Machines of this thread, which has no others.
+        let pool = VmPool::default();
         while let Some(record) = self.loader.next_record()? {
             match record {
                 Record::Select(db) => self.db = db,
@@ -127,7 +129,7 @@ impl Load {
                 }
                 Record::EmptyKey => self.loaded.empty += 1,
                 Record::Passed => {}
-                Record::Function { code } => self.function(&code)?,
+                Record::Function { code } => self.function(&code, &pool)?,
                 Record::Aux { name, value } => self.aux(&name, &value),
                 Record::End { .. } => {
                     self.done = true;
@@ -138,9 +140,8 @@ impl Load {
         Ok(self.done)
     }
 
-    fn function(&mut self, code: &[u8]) -> Result<(), LoadError> {
-        // A machine of this thread, which has no others.
-        let loaded = functions::load(&self.engine, &VmPool::default(), code, functions::NO_LIMIT, |_| false);
+    fn function(&mut self, code: &[u8], pool: &VmPool) -> Result<(), LoadError> {
+        let loaded = functions::load(&self.engine, pool, code, functions::NO_LIMIT, |_| false);
         loaded.and_then(|library| self.libraries.load(library, false)).map_err(|problem| LoadError::Damaged {
             offset: self.loader.offset(),
             what: format!("Failed creating the library: {problem}"),

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
@@ -17,6 +18,11 @@ use super::{Replication, follow};
 use crate::base::thread;
 use crate::command::error;
 use crate::logging::Role;
+
+/// For how long a change waits for suspended scripts before they are ended, microseconds.
+const SCRIPTS_PATIENCE_US: u64 = 1_000_000;
+/// How often it looks.
+const SCRIPTS_LOOK: Duration = Duration::from_millis(10);
 
 /// A change of role.
 #[derive(Clone, Debug)]
@@ -150,9 +156,14 @@ impl Replication {
     fn carry_out(self: &Arc<Self>, change: RoleChange) {
         let engine = &self.engine;
         let after = {
+            // First: a sync that waits for a script has the lock.
+            if !matches!(change, RoleChange::HandOver { .. }) {
+                self.make_scripts_give_way();
+            }
             let _held = self.applying.lock();
             let mut pass = engine.barrier.enter(engine.loader_gate());
             pass.exclusive(|_| {
+                engine.scripts.give_way(false);
                 let mut core = self.core.lock();
                 let after = match change {
                     RoleChange::Follow { host, port } => self.begin_following(&mut core, host, port, false),
@@ -179,6 +190,18 @@ impl Replication {
         if let Some(target) = after.link {
             follow::start(self, target);
         }
+    }
+
+    /// Nobody is alone while a script is suspended, and it may loop. On a replica that is to be a primary it has
+    /// written nothing; on a primary that is to be a replica it has written what is going to be dropped.
+    fn make_scripts_give_way(&self) {
+        let engine = &self.engine;
+        let until = engine.clock.monotonic_us() + SCRIPTS_PATIENCE_US;
+        while engine.barrier.has_suspended() && engine.clock.monotonic_us() < until {
+            std::thread::sleep(SCRIPTS_LOOK);
+        }
+        // Also those that are suspended from now on, until the node has its new role.
+        engine.scripts.give_way(true);
     }
 
     fn begin_following(&self, core: &mut Core, host: String, port: u16, failover: bool) -> After {

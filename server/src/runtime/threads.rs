@@ -59,11 +59,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new() -> Rc<Self> {
+    fn new(flushes: watch::Sender<()>) -> Rc<Self> {
+        let tell = move || {
+            // There are no receivers only at the very end.
+            let _ = flushes.send(());
+        };
         Rc::new(Self {
             input: RefCell::new(vec![0; READ_BUFFER]),
             output: RefCell::new(Vec::with_capacity(READ_BUFFER)),
-            vms: Rc::default(),
+            vms: Rc::new(VmPool::new(tell)),
         })
     }
 }
@@ -155,12 +159,15 @@ impl Threads {
     pub(crate) fn start(workers: usize) -> std::io::Result<Self> {
         let mut handles = Vec::new();
         let mut spawners = Vec::new();
+        let (flushes, flushed) = watch::channel(());
         for index in 0..workers.max(1) {
-            let (spawner, handle) = start_thread(&format!("worker-{index}"))?;
+            let (spawner, handle) = start_thread(&format!("worker-{index}"), flushes.clone())?;
+            let flushed = flushed.clone();
+            spawner.send(Box::new(move |shared| Box::pin(forget_scripts(shared.vms.clone(), flushed))));
             spawners.push(spawner);
             handles.push(handle);
         }
-        let (control, handle) = start_thread("control")?;
+        let (control, handle) = start_thread("control", flushes)?;
         handles.push(handle);
         let (tell, give_back) = watch::channel(());
         control.spawn_own(watch_memory(tell));
@@ -284,7 +291,14 @@ async fn give_back_here(mut told: watch::Receiver<()>) -> Infallible {
     std::future::pending().await
 }
 
-fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {
+/// Has the machines of this thread forget their compiled scripts when a node of the process flushes its scripts.
+async fn forget_scripts(vms: Rc<VmPool>, mut flushed: watch::Receiver<()>) {
+    while flushed.changed().await.is_ok() {
+        vms.forget_compiled();
+    }
+}
+
+fn start_thread(name: &str, flushes: watch::Sender<()>) -> std::io::Result<(Spawner, JoinHandle<()>)> {
     let (jobs, mut inbox) = mpsc::unbounded_channel::<Job>();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -295,7 +309,7 @@ fn start_thread(name: &str) -> std::io::Result<(Spawner, JoinHandle<()>)> {
         .build()?;
     let handle = thread::spawn(name, move || {
         let local = tokio::task::LocalSet::new();
-        let shared = Shared::new();
+        let shared = Shared::new(flushes);
         local.block_on(&runtime, async move {
             // Ends when every spawner is gone; tasks that still run are dropped with the LocalSet.
             while let Some(job) = inbox.recv().await {

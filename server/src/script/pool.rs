@@ -15,6 +15,10 @@ const KEPT_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct VmPool {
     scripts: Idle,
     functions: Idle,
+    /// How often the compiled scripts were to be forgotten.
+    flushes: Cell<u64>,
+    /// Has the other threads of the process forget theirs.
+    tell_others: Option<Box<dyn Fn()>>,
 }
 
 /// Machines of one kind.
@@ -25,6 +29,29 @@ struct Idle {
 }
 
 impl VmPool {
+    /// The machines of a thread that has others beside it: `tell_others` has these call [`VmPool::forget_compiled`].
+    pub(crate) fn new(tell_others: impl Fn() + 'static) -> Self {
+        Self { tell_others: Some(Box::new(tell_others)), ..Self::default() }
+    }
+
+    /// Has all machines of the process forget the scripts that they have compiled (SCRIPT FLUSH). Those of other nodes
+    /// in the process are compiled again.
+    pub(crate) fn flush(&self) {
+        self.forget_compiled();
+        if let Some(tell) = &self.tell_others {
+            tell();
+        }
+    }
+
+    /// Has the machines of this thread forget them: those that are in the midst of a script when it has ended.
+    pub(crate) fn forget_compiled(&self) {
+        self.flushes.set(self.flushes.get() + 1);
+        for vm in self.scripts.idle.borrow_mut().iter_mut().flatten() {
+            vm.forget_compiled();
+            vm.count();
+        }
+    }
+
     fn of(&self, kind: VmKind) -> &Idle {
         match kind {
             VmKind::Scripts => &self.scripts,
@@ -44,17 +71,25 @@ impl VmPool {
         options: impl FnOnce(u64) -> VmOptions,
     ) -> io::Result<Box<Vm>> {
         let Idle { idle, made } = self.of(kind);
-        if let Some(mut vm) = idle.borrow_mut().iter_mut().find_map(Option::take) {
-            vm.limit_memory(limit);
-            return Ok(vm);
-        }
-        made.set(made.get() + 1);
-        Vm::new(&options(made.get())).map(Box::new)
+        let known = idle.borrow_mut().iter_mut().find_map(Option::take);
+        let mut vm = match known {
+            Some(vm) => vm,
+            None => {
+                made.set(made.get() + 1);
+                Box::new(Vm::new(&options(made.get()))?)
+            }
+        };
+        vm.limit_memory(limit);
+        vm.taken_at = self.flushes.get();
+        Ok(vm)
     }
 
     /// Takes a machine back whose script has ended.
     pub(crate) fn put(&self, mut vm: Box<Vm>) {
         vm.trim();
+        if vm.taken_at != self.flushes.get() {
+            vm.forget_compiled();
+        }
         vm.count();
         let mut idle = self.of(vm.kind()).idle.borrow_mut();
         let place = idle.iter_mut().find(|place| place.is_none());
@@ -63,6 +98,10 @@ impl VmPool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;
 
 impl std::fmt::Debug for VmPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

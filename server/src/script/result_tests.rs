@@ -25,7 +25,7 @@ const ENDLESS: &[&str] = &[
 fn a_result_is_no_larger_than_the_memory_of_a_script() {
     for source in ENDLESS {
         let (reply, _) = run_within(4 << 20, source, usize::MAX);
-        assert_eq!(reply, "-ERR not enough memory\r\n", "{source}");
+        assert_eq!(reply, "-ERR not enough memory (script-memory-limit)\r\n", "{source}");
     }
 }
 

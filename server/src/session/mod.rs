@@ -101,6 +101,8 @@ pub(crate) struct Session {
     /// The command that is held back: by a pause, or by what another command has, as a slot or a gate, or by a key
     /// that is being sent.
     pub postponed: Option<OwnedArgs>,
+    /// What it has made already, and does not make again (FUNCTION LOAD: what its code has registered).
+    pub prepared: Option<Box<dyn Any>>,
     /// How often that command was parked since it came.
     pub attempts: u32,
     /// Close once what is written has been sent (QUIT, protocol error).
@@ -166,6 +168,7 @@ impl Session {
             watching: None,
             parked: None,
             postponed: None,
+            prepared: None,
             attempts: 0,
             close_after_reply: false,
             output_limit: usize::MAX,

@@ -30,6 +30,7 @@ const READ_ONLY_SCRIPT: CmdError = CmdError::text("ERR Write commands are not al
 const STALE: CmdError = CmdError::text("ERR Can not execute the command on a stale replica");
 const KILLED: CmdError = CmdError::text("ERR Script killed by user with SCRIPT KILL...");
 const STOPPING: CmdError = CmdError::text("ERR The server is shutting down");
+const GIVES_WAY: CmdError = CmdError::text("ERR The script was ended because its node changes its role");
 const NOT_LOCAL: CmdError = CmdError::text("ERR Script attempted to access a non local key in a cluster node");
 const DOWN: CmdError = CmdError::text("ERR Script attempted to execute a command while the cluster is down");
 const DOWN_FOR_WRITES: CmdError =
@@ -53,6 +54,8 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub suspended: Option<&'s Suspended>,
     /// Time of the script, in unix milliseconds.
     pub now: i64,
+    /// Commands that it has executed and that are not counted yet.
+    pub executed: u64,
     /// Monotonic time when the last command began, in microseconds.
     pub started_us: u64,
     /// Monotonic time when it ended, in microseconds.
@@ -77,6 +80,17 @@ pub(super) struct CallState {
     pub has_effects: bool,
     /// It has used what its locks do not cover.
     pub needed_all: bool,
+    /// How many commands it has called.
+    pub calls: u64,
+    /// So many of them it had called already before it began again. They count once, and monitors saw them.
+    pub counted: u64,
+}
+
+impl CallState {
+    /// Whether its last call is counted.
+    pub(super) fn is_counted(&self) -> bool {
+        self.calls > self.counted
+    }
 }
 
 /// Why a command was not executed.
@@ -107,12 +121,14 @@ impl Scene<'_, '_, '_> {
     /// Executes a command of the script and writes its reply.
     pub(super) fn call(&mut self, args: Args<'_>, out: &mut Vec<u8>, protocol: Protocol) -> Result<(), NotCalled> {
         let engine = self.engine;
+        self.state.calls += 1;
+        let is_counted = self.state.is_counted();
         let command = self.resolve(args, engine)?;
         let hot = self.hot;
         let checked = if command.arity.accepts(args.len()) { self.pass_gates(command, hot) } else { Err(WRONG_ARITY) };
         let keys = if checked.is_ok() { engine.keys_of(command, args, self.session.db) } else { Keys::new() };
         let open = checked.and_then(|()| self.check_slots(command, &keys)).inspect_err(|_| {
-            engine.stats.command(command.index).rejected.fetch_add(1, Ordering::Relaxed);
+            engine.stats.command(command.index).rejected.fetch_add(u64::from(is_counted), Ordering::Relaxed);
         })?;
         let call = Call { command, args, keys: &keys, hot, moving: open.as_ref(), now: self.now };
         if !self.is_declared(&call) {
@@ -137,10 +153,12 @@ impl Scene<'_, '_, '_> {
         self.session.protocol = protocol;
         self.run(&call, out);
         self.session.protocol = before;
-        engine.show_called(self.session, command, args);
         self.clock_us = engine.clock.monotonic_us();
-        engine.count_calls(command.index, 1, self.clock_us - self.started_us);
-        engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
+        if is_counted {
+            engine.show_called(self.session, command, args);
+            engine.count_calls(command.index, 1, self.clock_us - self.started_us);
+            self.executed += 1;
+        }
         Ok(())
     }
 
@@ -148,6 +166,9 @@ impl Scene<'_, '_, '_> {
     pub(super) fn end_of_script(&self) -> Option<CmdError> {
         if self.suspended.is_some_and(Suspended::is_ended) || self.engine.state.stopping.load(Ordering::Relaxed) {
             return Some(STOPPING);
+        }
+        if self.suspended.is_some() && self.engine.scripts.gives_way.load(Ordering::Relaxed) {
+            return Some(GIVES_WAY);
         }
         self.suspended.is_some_and(|it| it.phase.is_killed()).then_some(KILLED)
     }
@@ -190,6 +211,8 @@ impl Scene<'_, '_, '_> {
             let ask = RouteAsk { slot: known.slot, write, readonly: true, asking, channel, ..RouteAsk::default() };
             match router.route(&ask) {
                 route @ (Route::Migrating(_) | Route::Importing) => open = Some(route),
+                // It goes on in what it has begun, and is told at its end that the slot has left.
+                Route::Refuse(_) if self.suspended.is_some() && self.state.slot == Some(known.slot) && !write => {}
                 Route::Serve | Route::Refuse(_) if !router.serves(known.slot) => return Err(NOT_LOCAL),
                 Route::Serve => {}
                 Route::Refuse(problem) => self.refused(&*router, &ask, problem)?,
@@ -280,8 +303,11 @@ impl Scene<'_, '_, '_> {
                 engine.call_keyspace(caller, call, handler, work, None);
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
+                // They may ask for the statistics.
                 engine.settle_tally(&mut self.unit.tally);
-                engine.run_queued_service(session, call, out, self.pass, self.unit);
+                engine.stats.commands_processed.fetch_add(std::mem::take(&mut self.executed), Ordering::Relaxed);
+                let rest = engine.run_queued_service(session, call, out, self.pass, self.unit);
+                debug_assert!(rest.is_none(), "scripts call no scripts");
             }
         }
     }

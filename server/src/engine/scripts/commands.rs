@@ -274,6 +274,7 @@ fn flush(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         _ => return Err(CmdError::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
     }
     ctx.engine.scripts.cache.flush();
+    ctx.session.vms.flush();
     ctx.reply.ok();
     Ok(Handled::Done)
 }

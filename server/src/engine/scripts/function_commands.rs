@@ -143,6 +143,33 @@ fn load_limit(ctx: &SessionCtx<'_, '_>) -> u64 {
     if ctx.session.origin == Origin::Primary { functions::NO_LIMIT } else { functions::LOAD_US }
 }
 
+/// What the code in a word of a command has registered, while the command waits until it is alone.
+struct Prepared {
+    word: Box<[u8]>,
+    made: Libraries,
+}
+
+/// The libraries in a word of a command: what an attempt before this one has made of it, or what `make` makes.
+///
+/// # Errors
+/// What `make` says.
+fn prepared(
+    ctx: &mut SessionCtx<'_, '_>,
+    word: &[u8],
+    make: impl FnOnce(&SessionCtx<'_, '_>) -> Result<Libraries, String>,
+) -> Result<Libraries, CmdError> {
+    let before = ctx.session.prepared.take().and_then(|prepared| prepared.downcast::<Prepared>().ok());
+    match before.filter(|prepared| *prepared.word == *word) {
+        Some(prepared) => Ok(prepared.made),
+        None => make(ctx).map_err(says),
+    }
+}
+
+/// Keeps them for the next attempt.
+fn keep_prepared(ctx: &mut SessionCtx<'_, '_>, word: &[u8], made: Libraries) {
+    ctx.session.prepared = Some(Box::new(Prepared { word: word.into(), made }));
+}
+
 fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     let mut replaces = false;
     for option in args.slice(2..args.len() - 1) {
@@ -152,14 +179,18 @@ fn load(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         replaces = true;
     }
     let code = &args[args.len() - 1];
-    let current = ctx.engine.scripts.functions.current();
-    let is_taken = |name: &str| !replaces && current.contains(name);
-    let library = functions::load(ctx.engine, &ctx.session.vms, code, load_limit(ctx), is_taken).map_err(says)?;
-    let name = library.name.clone();
-    if let Some(handled) = change(ctx, args, |libraries| libraries.load(library, replaces).map_err(says))? {
+    let made = prepared(ctx, code, |ctx| {
+        let current = ctx.engine.scripts.functions.current();
+        let is_taken = |name: &str| !replaces && current.contains(name);
+        let library = functions::load(ctx.engine, &ctx.session.vms, code, load_limit(ctx), is_taken)?;
+        let mut libraries = Libraries::default();
+        libraries.load(library, false).map(|()| libraries)
+    })?;
+    if let Some(handled) = change(ctx, args, |libraries| libraries.merge(&made, replaces).map_err(says))? {
+        keep_prepared(ctx, code, made);
         return Ok(handled);
     }
-    ctx.reply.bulk_str(&name);
+    made.iter().for_each(|library| ctx.reply.bulk_str(&library.name));
     Ok(Handled::Done)
 }
 
@@ -208,8 +239,12 @@ fn restore(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
             return Err(says(text.to_owned()));
         }
     };
-    let restored = functions::restore(ctx.engine, &ctx.session.vms, &args[2], load_limit(ctx)).map_err(says)?;
+    let restored =
+        prepared(ctx, &args[2], |ctx| functions::restore(ctx.engine, &ctx.session.vms, &args[2], load_limit(ctx)))?;
     let joined = change(ctx, args, |libraries| libraries.join(&restored, policy).map_err(says))?;
+    if joined.is_some() {
+        keep_prepared(ctx, &args[2], restored);
+    }
     Ok(answered(ctx, joined))
 }
 

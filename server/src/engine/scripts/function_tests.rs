@@ -1,6 +1,10 @@
 //! Functions in an engine: what FUNCTION propagates, and how functions run and are killed.
 
+use protocol::resp::OwnedArgs;
+
 use super::tests::{go_on, suspended};
+use crate::engine::dispatch::Next;
+use crate::engine::held::Held;
 use crate::testing::{Bench, bulks};
 
 const LIBRARY: &str = "#!lua name=lib\n\
@@ -98,6 +102,41 @@ fn a_function_is_killed_as_a_function() {
     assert!(bench.run("FUNCTION KILL").starts_with("-UNKILLABLE"));
     drop(run);
     assert_eq!(bench.propagated(), ["incr k"]);
+}
+
+#[test]
+fn code_runs_once_however_often_its_command_has_to_wait() {
+    let mut bench = bench();
+    assert_eq!(bench.run("FCALL spin 1 k 0"), ":0");
+    let payload = bench.engine.scripts.functions.current().dump();
+    let mut busy = bench.connect();
+    let run = suspended(&bench, &mut busy, &["FCALL", "spin", "1", "k", "1"]);
+    let code = b"#!lua name=other\nredis.register_function('f', function() end)";
+    let (load, restore) =
+        ([b"FUNCTION".as_slice(), b"LOAD", code], [b"FUNCTION".as_slice(), b"RESTORE", payload.as_slice(), b"REPLACE"]);
+    let mut clients = [(bench.connect(), &load[..]), (bench.connect(), &restore[..])];
+    for (client, words) in &mut clients {
+        assert!(matches!(client.process(&bench.engine, &mut request(words)).0, Next::Held(Held::Alone(_))));
+        assert!(client.session.prepared.is_some());
+        let again = OwnedArgs::from_slices(words);
+        let mut out = Vec::new();
+        let next = bench.engine.retry(&mut client.session, again.view(), &mut out);
+        assert!(matches!(next, Next::Held(Held::Alone(_))));
+        // A command with other words makes its own.
+        let next = client.process(&bench.engine, &mut request(&[b"FUNCTION", b"LOAD", b"wrong"]));
+        assert!(next.1.starts_with("-ERR Missing library metadata"), "{}", next.1);
+        assert!(client.session.prepared.is_none());
+        assert!(matches!(client.process(&bench.engine, &mut request(words)).0, Next::Held(Held::Alone(_))));
+    }
+    assert_eq!(bench.run("FUNCTION KILL"), "+OK");
+    go_on(&bench, &mut busy, run);
+    for ((client, words), wanted) in clients.iter_mut().zip(["$5\r\nother\r\n", "+OK\r\n"]) {
+        let mut out = Vec::new();
+        bench.engine.retry(&mut client.session, OwnedArgs::from_slices(words).view(), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), wanted);
+    }
+    assert_eq!(bench.run("FCALL f 0"), "$-1");
+    assert_eq!(bench.run("FCALL bump 1 k"), ":1");
 }
 
 fn request(words: &[&[u8]]) -> Vec<u8> {

@@ -253,8 +253,9 @@ pub(super) fn prepare(engine: &Engine, vm: &mut Vm, library: &Library) -> Result
 
 fn run_code(engine: &Engine, vm: &mut Vm, (id, body): (u64, &[u8]), limit_us: u64) -> Result<Vec<Registered>, String> {
     let text = |message: &[u8]| String::from_utf8_lossy(message).into_owned();
-    vm.begin_library(body).map_err(|message| format!("Error compiling function: {}", text(&message)))?;
     let until = engine.clock.monotonic_us().saturating_add(limit_us);
+    vm.begin_library(body, &mut || engine.clock.monotonic_us() < until)
+        .map_err(|message| format!("Error compiling function: {}", text(&message)))?;
     loop {
         match vm.resume() {
             Turn::Done => break,

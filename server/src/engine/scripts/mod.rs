@@ -54,6 +54,8 @@ pub(crate) struct Scripts {
     allow_all: AtomicBool,
     /// One of them has written, and waits until it is alone. Two would wait for each other.
     is_awaited: AtomicBool,
+    /// The node is to change its role, and does not wait for them any longer.
+    gives_way: AtomicBool,
     /// Bytes that the machines have which this node has made, for scripts and for functions.
     machine_bytes: [Arc<AtomicI64>; 2],
     /// The libraries of functions.
@@ -219,6 +221,11 @@ impl Scripts {
     /// Ends all suspended scripts, whatever they have written.
     pub(crate) fn end_all(&self) {
         self.suspended.lock().iter().for_each(|script| script.is_ended.store(true, Ordering::Relaxed));
+    }
+
+    /// Whether suspended scripts end, whatever they have written, because the node is to change its role.
+    pub(crate) fn give_way(&self, gives_way: bool) {
+        self.gives_way.store(gives_way, Ordering::Relaxed);
     }
 
     /// Whether a script runs for longer than this, in microseconds, and is a function.

@@ -1,5 +1,6 @@
 //! A script that runs: begun, suspended, continued, ended.
 
+use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,16 +19,16 @@ use super::{Phase, Suspended};
 use crate::command::{CmdError, KeptSlots, LockPlan, Locked};
 use crate::config::ids;
 use crate::script::{Errors, Program, Script, Turn, Vm, VmKind, VmOptions, VmPool};
-use crate::session::Session;
+use crate::session::tally::Tally;
+use crate::session::{Origin, Session};
 
 /// For how long a script runs before its worker looks after others, microseconds.
 const SLICE_US: u64 = 5000;
 /// The same of one that was suspended: it takes long, and others are to notice little of it.
 const NEXT_SLICE_US: u64 = 1000;
-/// For how long a script runs at most that cannot be suspended, because it is a part of a transaction, microseconds.
-const TOO_LONG_US: u64 = 5_000_000;
-
-const TOO_LONG: &[u8] = b"ERR A script inside a transaction runs for five seconds at most";
+/// For how long a script may be compiled, microseconds. Its worker does nothing else meanwhile. Sixteen megabytes take
+/// less.
+const COMPILE_US: u64 = 2_000_000;
 
 const NOT_ATOMIC: CmdError = CmdError::text(
     "ERR Script accessed what it does not declare, after it had written, while another script did the same",
@@ -49,28 +50,42 @@ pub(crate) struct ScriptRun {
     /// The database that it has selected.
     db: usize,
     now: i64,
-    began_us: u64,
+    /// Monotonic time when it began, in microseconds. Not read before others may ask.
+    began_us: Option<u64>,
     suspended: Option<Arc<Suspended>>,
     /// Monotonic time when it was suspended for the first time, in microseconds.
     suspended_us: u64,
     /// The log says that it takes long.
     is_known_slow: bool,
-    /// It may be suspended.
+    /// It may be suspended. What a primary sends is not.
     may_pause: bool,
-    /// It is a command of a transaction, which propagates what it does.
-    is_queued: bool,
     /// It calls a command for which it has to be alone, and waits for that.
     awaits_all: bool,
-    /// What it has while it is suspended.
-    kept: Kept,
+    /// What the barrier knows of it.
+    standing: Standing,
+    /// The slots that it has while it is suspended, unless it is alone.
+    kept: Option<KeptSlots>,
 }
 
-/// What a suspended script has.
-enum Kept {
-    Nothing,
-    Slots(KeptSlots),
-    /// The whole node.
-    All,
+/// What the barrier knows of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has not been suspended yet, or is a part of a batch again.
+    Ordinary,
+    /// It has slots locked while it is suspended.
+    Suspended,
+    /// It has the whole node.
+    Reserved,
+}
+
+/// How a script ends.
+enum End<'e, 'r> {
+    /// Its client gets the result.
+    Answer(&'e mut Session, &'e mut Reply<'r>),
+    /// The same, but it is a command of a transaction, which propagates what it has done.
+    HandBack(&'e mut Unit, &'e mut Reply<'r>),
+    /// Its node ends, or it never ran.
+    GivenUp,
 }
 
 /// Why a script stopped running for now.
@@ -119,14 +134,14 @@ pub(super) fn start(ctx: &mut SessionCtx<'_, '_>, begin: Begin<'_>) -> SessionRe
         state: begin.state,
         db: ctx.session.db,
         now: ctx.now,
-        began_us: engine.clock.monotonic_us(),
+        began_us: None,
         suspended: None,
         suspended_us: 0,
         is_known_slow: false,
-        may_pause: true,
-        is_queued: false,
+        may_pause: ctx.session.origin == Origin::Client,
         awaits_all: false,
-        kept: Kept::Nothing,
+        standing: Standing::Ordinary,
+        kept: None,
         engine,
     });
     if is_alone { start_alone(ctx, run, begin.words) } else { start_locked(ctx, run, begin.words, begin.plan) }
@@ -162,8 +177,8 @@ fn start_locked(
     words: Args<'_>,
     plan: LockPlan,
 ) -> SessionResult {
-    let engine = run.engine.clone();
-    let mut locked = match ctx.engine.lock_all_soon(ctx.session, plan) {
+    let engine = ctx.engine;
+    let mut locked = match engine.lock_all_soon(ctx.session, plan) {
         Ok(locked) => locked,
         Err(held) => return Ok(Handled::Postponed(held)),
     };
@@ -174,63 +189,46 @@ fn start_locked(
     run.begin(words)?;
     match run.drive(ctx.session, ctx.pass, Some(&mut locked), words, None) {
         Driven::Done => {
-            run.serve_ready(&mut locked);
-            drop(locked);
             run.program.reach().note_needs_all(false);
-            run.finish(ctx.session, &mut ctx.reply);
+            run.settle(Some(locked), End::Answer(ctx.session, &mut ctx.reply));
             Ok(Handled::Done)
         }
         Driven::Paused => {
-            run.kept = Kept::Slots(locked.keep(&engine.keyspace));
-            engine.barrier.suspend();
+            run.keep(Some(locked));
             Ok(run.suspend(words))
         }
         Driven::NeedsAll if !run.state.has_effects => {
             // What it has done so far is what reading does: an expired key was deleted.
-            run.conclude();
+            run.unit.mute(false);
+            run.unit.end_transaction(engine);
             drop(locked);
             run.program.reach().note_needs_all(true);
             run.abandon();
+            run.begin_again();
             run.db = ctx.session.db;
             start_alone(ctx, run, words)
         }
         Driven::NeedsAll => {
             run.await_all();
-            run.kept = Kept::Slots(locked.keep(&engine.keyspace));
-            engine.barrier.suspend();
+            run.keep(Some(locked));
             Ok(run.suspend(words))
         }
     }
 }
 
-fn start_alone(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, words: Args<'_>) -> SessionResult {
-    run.may_pause = !ctx.pass.is_alone();
+fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>, words: Args<'_>) -> SessionResult {
     let mut run = Some(run);
     let reply = &mut ctx.reply;
-    let mut outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
+    let outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
     let ran = alone(ctx.pass, ctx.session, |pass, session| {
         let Some(mut run) = run.take() else { return Ok(Ok(Handled::Done)) };
         if let Err(problem) = run.begin(words) {
             return Ok(Err(problem));
         }
-        if let Some(outer) = outer.as_deref_mut() {
-            run.unit = std::mem::take(outer);
-            run.is_queued = true;
-        }
-        if let Driven::Paused = run.drive(session, pass, None, words, None) {
-            run.kept = Kept::All;
-            run.engine.barrier.reserve();
-            return Ok(Ok(run.suspend(words)));
-        }
-        run.program.reach().note_needs_all(run.state.needed_all);
-        let Some(outer) = outer else {
-            run.finish(session, reply);
+        if run.has_ended_alone(session, pass, words, reply, outer) {
             return Ok(Ok(Handled::Done));
-        };
-        // What follows is the transaction's matter.
-        *outer = std::mem::take(&mut run.unit);
-        run.write_result(reply);
-        Ok(Ok(Handled::Done))
+        }
+        Ok(Ok(run.suspend(words)))
     });
     ran.unwrap_or_else(|held| Ok(Handled::Postponed(held)))
 }
@@ -242,7 +240,9 @@ fn start_alone(ctx: &mut SessionCtx<'_, '_>, mut run: Box<ScriptRun>, words: Arg
 pub(super) fn check(ctx: &SessionCtx<'_, '_>, script: &Script) -> Result<(), CmdError> {
     let pool = &ctx.session.vms;
     let mut vm = machine(ctx.engine, pool, VmKind::Scripts)?;
-    let checked = vm.check(script).map_err(|message| compile_error(&message));
+    let clock = &ctx.engine.clock;
+    let until = clock.monotonic_us() + COMPILE_US;
+    let checked = vm.check(script, &mut || clock.monotonic_us() < until).map_err(|message| compile_error(&message));
     pool.put(vm);
     checked
 }
@@ -259,6 +259,14 @@ impl ScriptRun {
             Program::Function(library, _) if vm.begin_function(library.id, self.program.name(), keys, args) => Ok(()),
             Program::Function(..) => Err(CmdError::text("ERR Function not found")),
         }
+    }
+
+    /// What it has done is not counted again when it does the same once more.
+    fn begin_again(&mut self) {
+        let Tally { dirty, .. } = self.unit.tally;
+        self.unit.tally = Tally { dirty, ..Tally::default() };
+        // All but the last one, which was not executed.
+        self.state.counted = std::mem::take(&mut self.state.calls) - 1;
     }
 
     /// Ends the Lua program in its midst.
@@ -286,12 +294,12 @@ impl ScriptRun {
         // What the script reads is not sent.
         let output_limit = std::mem::replace(&mut session.output_limit, usize::MAX);
         self.unit.begin_transaction();
-        let engine = self.engine.clone();
+        let engine = &self.engine;
         // From when the clock is read for the first time: a short script reads it for its commands only.
         let (mut until, slice) = (None, if self.suspended.is_some() { NEXT_SLICE_US } else { SLICE_US });
         let hot = engine.hot.load();
         let mut scene = Scene {
-            engine: &engine,
+            engine,
             session,
             pass,
             locked,
@@ -301,6 +309,7 @@ impl ScriptRun {
             hot: &hot,
             suspended: self.suspended.as_deref(),
             now: self.now,
+            executed: 0,
             started_us: 0,
             clock_us: 0,
         };
@@ -312,14 +321,16 @@ impl ScriptRun {
                     Ok(()) if scene.clock_us < *until.get_or_insert(scene.started_us + slice) => continue,
                     Ok(()) => {}
                     Err(NotCalled::Refused(problem)) => {
-                        engine.stats.count_error(problem.code());
+                        if scene.state.is_counted() {
+                            engine.stats.count_error(problem.code());
+                        }
                         vm.refuse(problem.as_bytes());
                         continue;
                     }
                     Err(NotCalled::NeedsAll) => break Driven::NeedsAll,
                 },
                 Turn::Log => {
-                    log(&engine, &vm);
+                    log(engine, &vm);
                     continue;
                 }
                 Turn::AclCheck => {
@@ -333,24 +344,53 @@ impl ScriptRun {
                 vm.stop(why.as_bytes());
             } else if self.may_pause && scene.clock_us >= until {
                 break Driven::Paused;
-            } else if scene.clock_us >= until + TOO_LONG_US {
-                vm.stop(TOO_LONG);
             }
         };
         self.db = std::mem::replace(&mut scene.session.db, db);
         (scene.session.in_exec, scene.session.output_limit) = (in_exec, output_limit);
+        engine.stats.commands_processed.fetch_add(scene.executed, Ordering::Relaxed);
+        self.began_us = self.began_us.or(until.map(|until| until - slice));
         self.vm = Some(vm);
-        if matches!(driven, Driven::Done) && !self.is_queued {
-            self.conclude();
-        }
         driven
+    }
+
+    /// Runs the script on while it has the node. What it does belongs to the unit of its transaction, if there is one.
+    /// Returns whether it has ended.
+    fn has_ended_alone(
+        &mut self,
+        session: &mut Session,
+        pass: &mut Pass<'_>,
+        words: Args<'_>,
+        reply: &mut Reply<'_>,
+        mut outer: Option<&mut Unit>,
+    ) -> bool {
+        if let Some(outer) = outer.as_deref_mut() {
+            self.unit = std::mem::take(outer);
+        }
+        let driven = self.drive(session, pass, None, words, None);
+        if let Driven::Done = driven {
+            if self.suspended.is_none() {
+                self.program.reach().note_needs_all(self.state.needed_all);
+            }
+            match outer {
+                None => self.settle(None, End::Answer(session, reply)),
+                Some(outer) => self.settle(None, End::HandBack(outer, reply)),
+            }
+            return true;
+        }
+        if let Some(outer) = outer {
+            *outer = std::mem::take(&mut self.unit);
+        }
+        self.keep(None);
+        false
     }
 
     /// Tells the log of a script that takes long, once.
     fn note_slow(&mut self) {
         let engine = &self.engine;
         let threshold_ms = engine.config.int(ids::BUSY_REPLY_THRESHOLD).max(0) as u64;
-        let ms = (engine.clock.monotonic_us() - self.began_us) / 1000;
+        let now_us = engine.clock.monotonic_us();
+        let ms = (now_us - self.began_us.unwrap_or(now_us)) / 1000;
         if self.is_known_slow || threshold_ms == 0 || ms < threshold_ms {
             return;
         }
@@ -363,12 +403,6 @@ impl ScriptRun {
         ));
     }
 
-    /// Propagates what it has done, while nobody else can change the same keys. Who is served by that comes after it.
-    fn conclude(&mut self) {
-        self.unit.mute(false);
-        self.unit.end_transaction(&self.engine);
-    }
-
     /// The script needs more than its locks cover, and cannot begin again: it waits until it is alone, unless another
     /// one does, too.
     fn await_all(&mut self) {
@@ -379,26 +413,49 @@ impl ScriptRun {
         }
     }
 
-    /// Makes it alone, if nobody else runs, and runs it on.
-    fn become_alone(&mut self, session: &mut Session, pass: &mut Pass<'_>, locked: Locked<'_>) -> Driven {
-        let (engine, Some(suspended)) = (self.engine.clone(), self.suspended.clone()) else { return Driven::Done };
+    /// Makes it alone, if nobody else runs, and runs it on. Returns whether it has ended.
+    fn become_alone(
+        &mut self,
+        session: &mut Session,
+        pass: &mut Pass<'_>,
+        locked: Locked<'_>,
+        reply: &mut Reply<'_>,
+    ) -> bool {
+        let Some(suspended) = self.suspended.clone() else { return true };
         let mut locked = Some(locked);
         let ran = pass.try_exclusive_suspended(|pass| {
             // Nobody runs, so nobody takes the slots in between.
             locked = None;
+            self.standing = Standing::Ordinary;
             self.program.reach().note_needs_all(true);
             self.stop_awaiting();
-            let driven = self.drive(session, pass, None, suspended.command.view(), Some(Turn::Call));
-            if let Driven::Paused = driven {
-                self.kept = Kept::All;
-                engine.barrier.reserve();
+            match self.drive(session, pass, None, suspended.command.view(), Some(Turn::Call)) {
+                Driven::Done => {
+                    self.settle(None, End::Answer(session, reply));
+                    true
+                }
+                Driven::Paused | Driven::NeedsAll => {
+                    self.keep(None);
+                    false
+                }
             }
-            driven
         });
-        if let Some(locked) = locked {
-            self.kept = Kept::Slots(locked.keep(&engine.keyspace));
+        if locked.is_some() {
+            self.keep(locked);
         }
-        ran.unwrap_or(Driven::Paused)
+        ran.unwrap_or(false)
+    }
+
+    /// Keeps what the script has until it goes on: its locks, or the node.
+    fn keep(&mut self, locked: Option<Locked<'_>>) {
+        let barrier = &self.engine.barrier;
+        let standing = if locked.is_some() { Standing::Suspended } else { Standing::Reserved };
+        self.kept = locked.map(|locked| locked.keep(&self.engine.keyspace));
+        match std::mem::replace(&mut self.standing, standing) {
+            Standing::Ordinary if self.kept.is_some() => barrier.suspend(),
+            Standing::Ordinary => barrier.reserve(),
+            Standing::Suspended | Standing::Reserved => {}
+        }
     }
 
     fn stop_awaiting(&mut self) {
@@ -409,11 +466,12 @@ impl ScriptRun {
 
     fn suspend(mut self: Box<Self>, words: Args<'_>) -> Handled {
         self.suspended_us = self.engine.clock.monotonic_us();
+        let began_us = *self.began_us.get_or_insert(self.suspended_us);
         let suspended = self.suspended.get_or_insert_with(|| {
             Arc::new(Suspended {
                 program: self.program.clone(),
                 command: words.to_owned(),
-                began_us: self.began_us,
+                began_us,
                 phase: Phase::new(self.state.has_written),
                 is_ended: AtomicBool::new(false),
             })
@@ -424,6 +482,7 @@ impl ScriptRun {
 
     fn write_result(&mut self, reply: &mut Reply<'_>) {
         let Some(mut vm) = self.vm.take() else { return };
+        let start = reply.out_len();
         let Errors { counted, codes } = vm.write_result(self.program.name(), reply);
         self.pool.put(vm);
         let failures = counted + u64::from(!codes.is_empty());
@@ -432,39 +491,73 @@ impl ScriptRun {
             stats.command(self.command).failed.fetch_add(failures, Ordering::Relaxed);
             codes.iter().for_each(|code| stats.count_error(code));
         }
-    }
-
-    /// Serves the clients that wait for what it has written under its locks.
-    fn serve_ready(&mut self, locked: &mut Locked<'_>) {
-        if self.unit.has_ready() {
-            self.engine.serve_ready(&mut self.unit, locked, self.engine.clock.now_ms());
+        if let Err(problem) = self.check_still_served() {
+            reply.truncate(start);
+            reply.error(problem.as_bytes());
         }
     }
 
-    /// Whether what a script has written counts, after it was suspended: the node may have been cut off from the others
-    /// meanwhile, so that they have another primary by now.
-    fn check_still_primary(&self) -> Result<(), CmdError> {
-        let (Some(router), true) = (self.engine.router(), self.suspended.is_some() && self.state.has_written) else {
-            return Ok(());
-        };
+    /// Whether the result of a script counts that was suspended. Its slot may have left meanwhile: then its keys are
+    /// about to be deleted, and it is to run where the slot is. Or the node may have been cut off from the others, so
+    /// that they have another primary by now.
+    fn check_still_served(&self) -> Result<(), CmdError> {
+        let (Some(router), true) = (self.engine.router(), self.suspended.is_some()) else { return Ok(()) };
         let Some(slot) = self.state.slot.or(self.state.first_slot) else { return Ok(()) };
-        let ask = RouteAsk { slot, write: true, asking: true, ..RouteAsk::default() };
+        let write = self.state.has_written;
+        if !write && router.serves(slot) {
+            return Ok(());
+        }
+        let ask = RouteAsk { slot, write, readonly: true, asking: true, ..RouteAsk::default() };
         match router.route(&ask) {
             Route::Refuse(problem) => Err(problem),
             Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),
         }
     }
 
-    /// Ends a script that has run: writes its result, and does what follows. The locks are released.
-    fn finish(&mut self, session: &mut Session, reply: &mut Reply<'_>) {
-        let engine = self.engine.clone();
-        let start = reply.out_len();
-        self.write_result(reply);
-        if let Err(problem) = self.check_still_primary() {
-            reply.truncate(start);
-            reply.error(problem.as_bytes());
+    /// Ends a script. What it has done is propagated while it has its locks, and who waits for that is served. Then it
+    /// gives up what it has, and its client gets the result.
+    fn settle(&mut self, locked: Option<Locked<'_>>, end: End<'_, '_>) {
+        self.unit.mute(false);
+        let is_queued = matches!(end, End::HandBack(..));
+        if !is_queued {
+            self.unit.end_transaction(&self.engine);
         }
-        let mut unit = std::mem::take(&mut self.unit);
+        if let Some(mut locked) = locked
+            && !matches!(end, End::GivenUp)
+            && self.unit.has_ready()
+        {
+            self.engine.serve_ready(&mut self.unit, &mut locked, self.engine.clock.now_ms());
+        }
+        if self.standing == Standing::Suspended {
+            self.engine.barrier.end_suspension();
+        }
+        let unit = std::mem::take(&mut self.unit);
+        match end {
+            End::Answer(session, reply) => self.answer(session, reply, unit),
+            End::HandBack(outer, reply) => {
+                *outer = unit;
+                self.write_result(reply);
+            }
+            End::GivenUp => {
+                self.engine.settle_tally(&mut { unit.tally });
+                unit.free(&self.engine);
+            }
+        }
+        let engine = &self.engine;
+        if let Some(suspended) = self.suspended.take() {
+            engine.scripts.end(&suspended);
+            // Its first part was counted as a command.
+            engine.count_calls(self.command, 0, engine.clock.monotonic_us() - self.suspended_us);
+        }
+        if std::mem::replace(&mut self.standing, Standing::Ordinary) == Standing::Reserved && !is_queued {
+            engine.barrier.end_reservation();
+        }
+    }
+
+    /// Writes the result, and does what follows a command. The locks are released.
+    fn answer(&mut self, session: &mut Session, reply: &mut Reply<'_>, mut unit: Unit) {
+        self.write_result(reply);
+        let engine = &self.engine;
         engine.settle_file(session, &mut unit);
         if unit.has_ready() {
             engine.serve_later(session, &mut unit, engine.clock.now_ms());
@@ -472,11 +565,6 @@ impl ScriptRun {
         engine.end_unit(session, unit);
         if reply.is_full() {
             session.exceed_output_limit();
-        }
-        if let Some(suspended) = self.suspended.take() {
-            engine.scripts.end(&suspended);
-            // Its first part was counted as a command.
-            engine.count_calls(self.command, 0, engine.clock.monotonic_us() - self.suspended_us);
         }
     }
 }
@@ -525,80 +613,53 @@ impl Continued for ScriptRun {
         }
     }
 
-    fn go_on(mut self: Box<Self>, session: &mut Session, out: &mut Vec<u8>) -> Option<Box<dyn Continued>> {
+    fn go_on(
+        mut self: Box<Self>,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        unit: Option<&mut dyn Any>,
+    ) -> Option<Box<dyn Continued>> {
         self.note_slow();
         let (engine, suspended) = (self.engine.clone(), self.suspended.clone()?);
         let words = suspended.command.view();
         let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
-        match std::mem::replace(&mut self.kept, Kept::Nothing) {
-            Kept::Slots(kept) => {
-                let Some(mut pass) = engine.barrier.enter_soon(session.gate) else {
-                    self.kept = Kept::Slots(kept);
-                    return Some(self);
-                };
-                let mut locked = kept.take_back(&engine.keyspace);
-                if self.awaits_all {
-                    if let Driven::Paused = self.become_alone(session, &mut pass, locked) {
-                        return Some(self);
-                    }
-                    self.finish(session, &mut reply);
-                    return None;
-                }
-                let driven = self.drive(session, &mut pass, Some(&mut locked), words, None);
-                if !matches!(driven, Driven::Done) {
-                    if let Driven::NeedsAll = driven {
-                        self.await_all();
-                    }
-                    self.kept = Kept::Slots(locked.keep(&engine.keyspace));
-                    return Some(self);
-                }
-                self.serve_ready(&mut locked);
-                drop(locked);
-                engine.barrier.end_suspension();
-                self.finish(session, &mut reply);
-            }
-            Kept::All => {
-                let mut pass = engine.barrier.enter_reserved(session.gate);
-                if let Driven::Paused = self.drive(session, &mut pass, None, words, None) {
-                    self.kept = Kept::All;
-                    return Some(self);
-                }
-                self.finish(session, &mut reply);
-                engine.barrier.end_reservation();
-            }
-            Kept::Nothing => {}
+        let Some(kept) = self.kept.take() else {
+            let outer = unit.and_then(|unit| unit.downcast_mut());
+            let mut pass = engine.barrier.enter_reserved(session.gate);
+            let has_ended = self.has_ended_alone(session, &mut pass, words, &mut reply, outer);
+            return if has_ended { None } else { Some(self) };
+        };
+        let Some(mut pass) = engine.barrier.enter_soon(session.gate) else {
+            self.kept = Some(kept);
+            return Some(self);
+        };
+        let mut locked = kept.take_back(&engine.keyspace);
+        if self.awaits_all {
+            let has_ended = self.become_alone(session, &mut pass, locked, &mut reply);
+            return if has_ended { None } else { Some(self) };
         }
-        None
+        match self.drive(session, &mut pass, Some(&mut locked), words, None) {
+            Driven::Done => {
+                self.settle(Some(locked), End::Answer(session, &mut reply));
+                return None;
+            }
+            Driven::NeedsAll => self.await_all(),
+            Driven::Paused => {}
+        }
+        self.keep(Some(locked));
+        Some(self)
     }
 }
 
 impl Drop for ScriptRun {
     fn drop(&mut self) {
-        // The node ends; or the script has run, or never ran.
         self.stop_awaiting();
         self.abandon();
-        if let Some(vm) = self.vm.take() {
-            self.pool.put(vm);
-        }
-        match std::mem::replace(&mut self.kept, Kept::Nothing) {
-            Kept::Nothing => {}
-            Kept::Slots(kept) => {
-                let engine = self.engine.clone();
-                let locked = kept.take_back(&engine.keyspace);
-                self.conclude();
-                drop(locked);
-                self.engine.barrier.end_suspension();
-            }
-            Kept::All => {
-                self.conclude();
-                self.engine.barrier.end_reservation();
-            }
-        }
-        if let Some(suspended) = self.suspended.take() {
-            self.engine.scripts.end(&suspended);
-        }
-        let mut unit = std::mem::take(&mut self.unit);
-        self.engine.settle_tally(&mut unit.tally);
-        unit.free(&self.engine);
+        // Without a machine it has ended. With one, it never ran, or its node ends.
+        let Some(vm) = self.vm.take() else { return };
+        self.pool.put(vm);
+        let engine = self.engine.clone();
+        let locked = self.kept.take().map(|kept| kept.take_back(&engine.keyspace));
+        self.settle(locked, End::GivenUp);
     }
 }

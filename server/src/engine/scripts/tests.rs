@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use protocol::slot::SlotId;
+
 use super::Phase;
 use crate::base::clock::ManualClock;
+use crate::command::error;
 use crate::engine::dispatch::Next;
 use crate::engine::handler::Continued;
 use crate::engine::held::Held;
+use crate::engine::ports::{Route, RouteAsk, Router};
 use crate::script::Script;
 use crate::testing::{Bench, Client, bulks};
 
@@ -137,7 +141,7 @@ fn of_two_suspended_scripts_that_need_more_one_gets_it() {
     // Both have used up their time, and call the command now.
     wait();
     let mut out = Vec::new();
-    let first = first.go_on(&mut one.session, &mut out).expect("the other is suspended");
+    let first = first.go_on(&mut one.session, &mut out, None).expect("the other is suspended");
     assert!(go_on(&bench, &mut two, second).starts_with("-ERR Script accessed what it does not declare"));
     assert_eq!(go_on(&bench, &mut one, first), ":1\r\n");
     assert_eq!(bench.run("MGET k l more"), "*3\r\n$1\r\n2\r\n$1\r\n1\r\n$1\r\n1");
@@ -152,6 +156,158 @@ fn a_script_in_a_transaction_is_a_part_of_it() {
     bench.propagated();
     assert_eq!(bench.run("EXEC"), "*2\r\n+OK\r\n:2");
     assert_eq!(bench.propagated(), ["MULTI", "SET a 1", "incr a", "EXEC"]);
+    bench.run("MULTI");
+    bench.run("EVAL \"redis.set_repl(redis.REPL_NONE) return redis.call('incr',KEYS[1])\" 1 a");
+    bench.run("INCR a");
+    assert_eq!(bench.run("EXEC"), "*2\r\n:3\r\n:4");
+    assert_eq!(bench.propagated(), ["INCR a"], "what the script says ends with it");
+}
+
+/// Queues these commands, and returns the transaction as it is suspended.
+fn suspended_exec(bench: &Bench, client: &mut Client, queue: &[&[&str]]) -> Box<dyn Continued> {
+    client.run(&bench.engine, "MULTI");
+    for words in queue {
+        assert_eq!(client.process(&bench.engine, &mut bulks(words)).1, "+QUEUED\r\n");
+    }
+    suspended(bench, client, &["EXEC"])
+}
+
+/// Takes its time.
+const SLOW: &str = "local t=os.clock() while os.clock()-t<0.05 do end return redis.call('incr',KEYS[1])";
+
+#[test]
+fn a_transaction_goes_on_behind_a_script_that_was_suspended() {
+    let mut bench = Bench::new();
+    let mut waiter = bench.connect();
+    assert!(matches!(waiter.process(&bench.engine, &mut bulks(&["BLPOP", "q", "0"])).0, Next::Blocked));
+    let mut client = bench.connect();
+    bench.propagated();
+    let queue = [
+        &["SELECT", "1"][..],
+        &["SET", "a", "1"],
+        &["EVAL", SLOW, "1", "a"],
+        &["SELECT", "0"],
+        &["RPUSH", "q", "v"],
+        &["EVAL", SLOW, "1", "b"],
+        &["GET", "nothing"],
+    ];
+    let run = suspended_exec(&bench, &mut client, &queue);
+    assert!(bench.propagated().is_empty(), "all or nothing");
+    let mut waits = bench.connect();
+    assert!(matches!(waits.process(&bench.engine, &mut bulks(&["GET", "a"])).0, Next::Held(Held::Gate(_))));
+    assert_eq!(go_on(&bench, &mut client, run), "*7\r\n+OK\r\n+OK\r\n:2\r\n+OK\r\n:1\r\n:1\r\n$-1\r\n");
+    let told = ["MULTI", "1: SET a 1", "1: incr a", "RPUSH q v", "incr b", "EXEC", "LPOP q"];
+    assert_eq!(bench.propagated(), told);
+    assert_eq!(client.run(&bench.engine, "GET b"), "$1\r\n1", "the session is as before");
+    assert_eq!(bench.run("FLUSHALL"), "+OK");
+}
+
+#[test]
+fn a_script_in_a_transaction_can_be_killed_unless_it_has_written_itself() {
+    let mut bench = Bench::new();
+    let writes = "redis.call('incr',KEYS[1]) while true do end";
+    for (text, answer) in [("while true do end", "+OK"), (writes, "-UNKILLABLE")] {
+        let mut client = bench.connect();
+        let queue = [&["INCR", "k"][..], &["EVAL", text, "1", "k"], &["INCR", "k"]];
+        let mut run = suspended_exec(&bench, &mut client, &queue);
+        assert!(bench.run("SCRIPT KILL").starts_with(answer));
+        bench.clock.advance_ms(10_000);
+        assert!(bench.run("GET k").starts_with("-BUSY Redis is busy running a script."));
+        if answer != "+OK" {
+            run.cancel();
+        }
+        let reply = go_on(&bench, &mut client, run);
+        let lines: Vec<&str> = reply.split("\r\n").collect();
+        assert_eq!((lines[0], lines.len()), ("*3", 5), "{reply}");
+        assert!(lines[1].starts_with(':') && lines[2].starts_with("-ERR ") && lines[3].starts_with(':'), "{reply}");
+        assert_eq!(bench.run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+    }
+    assert_eq!(bench.run("GET k"), "$1\r\n5");
+}
+
+#[test]
+fn a_transaction_that_ends_with_its_node_is_propagated_as_far_as_it_came() {
+    let mut bench = Bench::new();
+    let mut client = bench.connect();
+    bench.propagated();
+    let queue =
+        [&["INCR", "k"][..], &["EVAL", "redis.call('incr',KEYS[1]) while true do end", "1", "k"], &["INCR", "k"]];
+    drop(suspended_exec(&bench, &mut client, &queue));
+    assert_eq!(bench.propagated(), ["MULTI", "INCR k", "incr k", "EXEC"]);
+    assert_eq!(bench.run("GET k"), "$1\r\n2", "the node is open again");
+}
+
+/// A cluster that has all slots until it is told that they have left.
+#[derive(Default)]
+struct Owner {
+    has_lost_all: AtomicBool,
+}
+
+impl Router for Owner {
+    fn route(&self, _: &RouteAsk) -> Route {
+        if self.serves(SlotId::default()) { Route::Serve } else { Route::Refuse(error::moved(1, "127.0.0.1", 7001)) }
+    }
+
+    fn serves(&self, _: SlotId) -> bool {
+        !self.has_lost_all.load(Ordering::Relaxed)
+    }
+
+    fn conclude(&self) {}
+
+    fn relay(&self, _: &[u8], _: &[u8], _: Option<SlotId>) {}
+}
+
+/// A bench in a cluster.
+fn clustered() -> (Bench, Arc<Owner>) {
+    let (bench, owner) = (Bench::new(), Arc::new(Owner::default()));
+    let router: Arc<dyn Router> = owner.clone();
+    bench.engine.set_router(Arc::downgrade(&router));
+    (bench, owner)
+}
+
+#[test]
+fn a_script_whose_slot_leaves_ends_as_a_whole_and_its_client_is_sent_after_the_slot() {
+    const PAUSE: &str = "local t=os.clock() while os.clock()-t<0.05 do end ";
+    for (text, told) in [
+        (&*format!("redis.call('incr',KEYS[1]) {PAUSE}return redis.call('incr',KEYS[1])"), 4),
+        // It is refused before it has written, or has only read.
+        (&*format!("{PAUSE}return redis.call('incr',KEYS[1])"), 0),
+        (&*format!("{PAUSE}return redis.call('get',KEYS[1])"), 0),
+    ] {
+        let (bench, owner) = clustered();
+        let mut client = bench.connect();
+        let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k"]);
+        owner.has_lost_all.store(true, Ordering::Relaxed);
+        assert_eq!(go_on(&bench, &mut client, run), "-MOVED 1 127.0.0.1:7001\r\n", "{text}");
+        assert_eq!(bench.propagated().len(), told, "{text}");
+        let queue = [&["EVAL", text, "1", "k"][..], &["INCR", "k"]];
+        owner.has_lost_all.store(false, Ordering::Relaxed);
+        let run = suspended_exec(&bench, &mut client, &queue);
+        owner.has_lost_all.store(true, Ordering::Relaxed);
+        assert_eq!(go_on(&bench, &mut client, run), "-MOVED 1 127.0.0.1:7001\r\n", "{text}");
+    }
+}
+
+#[test]
+fn what_a_script_did_before_it_began_again_counts_once() {
+    let (mut bench, _owner) = clustered();
+    bench.run("SET k v");
+    bench.run("GET k");
+    let count = |bench: &Bench, name: &str| {
+        let command = bench.engine.registry.find(name.as_bytes()).expect("it is registered");
+        bench.engine.stats.command(command.index).calls.load(Ordering::Relaxed)
+    };
+    let before =
+        (count(&bench, "GET"), count(&bench, "EXISTS"), bench.engine.stats.keyspace_hits.load(Ordering::Relaxed));
+    let text = "redis.call('get',KEYS[1]) redis.pcall('nosuch') redis.call('exists','k') redis.call('get',KEYS[1]) return \
+                redis.call('dbsize')";
+    assert_eq!(eval(&mut bench, text, "1 k").0, ":1");
+    assert_eq!(needs_all(&bench, text), Some(true), "it began again");
+    let after =
+        (count(&bench, "GET"), count(&bench, "EXISTS"), bench.engine.stats.keyspace_hits.load(Ordering::Relaxed));
+    assert_eq!(after, (before.0 + 2, before.1 + 1, before.2 + 3));
+    assert_eq!(count(&bench, "DBSIZE"), 1);
+    assert_eq!(bench.engine.stats.errors().iter().find(|(code, _)| code == "ERR").map(|(_, count)| *count), Some(1));
 }
 
 /// Begins a script that loops, and returns it as it is suspended.
@@ -166,7 +322,7 @@ pub(super) fn suspended(bench: &Bench, client: &mut Client, words: &[&str]) -> B
 pub(super) fn go_on(bench: &Bench, client: &mut Client, mut run: Box<dyn Continued>) -> String {
     let _ticking = Ticking::start(bench.clock.clone());
     let mut out = Vec::new();
-    while let Some(rest) = run.go_on(&mut client.session, &mut out) {
+    while let Some(rest) = run.go_on(&mut client.session, &mut out, None) {
         run = rest;
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -243,6 +399,19 @@ fn a_script_that_has_written_cannot_be_killed_but_its_client_can() {
         assert_eq!(bench.run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
     }
     assert_eq!(bench.run("GET k"), "$1\r\n3");
+}
+
+#[test]
+fn a_suspended_script_ends_when_its_node_changes_its_role() {
+    let bench = Bench::new();
+    for text in ["while true do end", "redis.call('incr',KEYS[1]) while true do end"] {
+        let mut client = bench.connect();
+        let run = suspended(&bench, &mut client, &["EVAL", text, "1", "k"]);
+        bench.engine.scripts.give_way(true);
+        let reply = go_on(&bench, &mut client, run);
+        assert!(reply.starts_with("-ERR The script was ended because its node changes its role"), "{reply}");
+        bench.engine.scripts.give_way(false);
+    }
 }
 
 #[test]

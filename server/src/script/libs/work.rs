@@ -4,7 +4,7 @@
 //! so it counts for itself, from one call to the next. A pause is also the moment to see whether memory is used up,
 //! since nothing is refused while such a function runs.
 
-use crate::script::lua::{Failure, Frame, Turn, check_end};
+use crate::script::lua::{Failure, Frame, NOT_ENOUGH, Turn, check_end};
 
 /// Work between two pauses, in steps of a few nanoseconds each.
 pub(in crate::script) const STEPS: u32 = 20_000;
@@ -72,9 +72,9 @@ pub(in crate::script) fn ensure_room(frame: &Frame<'_>, bytes: usize) -> Result<
     if memory.has_room_for(bytes) { Ok(()) } else { Err(not_enough_memory()) }
 }
 
-/// Lua's error when it gets no memory.
+/// The error of a script that gets no memory.
 pub(in crate::script) fn not_enough_memory() -> Failure {
-    Failure::Plain(b"not enough memory".to_vec())
+    Failure::Plain(NOT_ENOUGH.to_vec())
 }
 
 /// A result that grows. What it has counts as the script's, since there may be many of them: a function that makes one

@@ -96,12 +96,50 @@ impl Frame<'_> {
 
 /// Pushes a function; the topmost `own` values become its upvalues.
 pub(in crate::script) fn push_function(state: State, shared: &Shared, function: HostFn, own: i32) {
+    push_entered(state, shared, function, own, enter);
+}
+
+/// The same, but the first of these values is a function of Lua's own library without upvalues, which is called instead
+/// if the second argument is a function that is written in Lua.
+pub(in crate::script) fn push_choice(state: State, shared: &Shared, function: HostFn, own: i32) {
+    push_entered(state, shared, function, own, choose);
+}
+
+/// Pushes a function that says whether its first argument is less than the second.
+pub(in crate::script) fn push_less(state: State) {
+    // SAFETY: `less` has the type that Lua calls.
+    unsafe { ffi::lua_pushcclosure(state.raw(), less, 0) }
+}
+
+unsafe extern "C-unwind" fn less(raw: *mut ffi::lua_State) -> c_int {
+    // SAFETY: Lua calls this with a live state. What raises an error jumps over nothing that needs to be dropped.
+    unsafe {
+        ffi::lua_settop(raw, 2);
+        ffi::lua_pushboolean(raw, ffi::lua_lessthan(raw, 1, 2));
+    }
+    1
+}
+
+/// The entry of a function of [`push_choice`].
+unsafe extern "C-unwind" fn choose(raw: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as in `enter`, which has the same upvalues. Lua's function finds its arguments where it expects them, and
+    // what it raises jumps over nothing that needs to be dropped.
+    unsafe {
+        let is_lua = ffi::lua_type(raw, 2) == ffi::LUA_TFUNCTION && ffi::lua_iscfunction(raw, 2) == 0;
+        match ffi::lua_tocfunction(raw, ffi::lua_upvalueindex(OWN)) {
+            Some(original) if is_lua => original(raw),
+            _ => enter(raw),
+        }
+    }
+}
+
+fn push_entered(state: State, shared: &Shared, function: HostFn, own: i32, entry: ffi::lua_CFunction) {
     state.push_light(std::ptr::from_ref(shared).cast_mut().cast());
     state.insert(-own - 1);
     state.push_light(function as *mut c_void);
     state.insert(-own - 1);
-    // SAFETY: the upvalues are on the stack; `enter` has the type that Lua calls.
-    unsafe { ffi::lua_pushcclosure(state.raw(), enter, own + 2) }
+    // SAFETY: the upvalues are on the stack; the entry has the type that Lua calls.
+    unsafe { ffi::lua_pushcclosure(state.raw(), entry, own + 2) }
 }
 
 /// The entry of every function of ours.

@@ -40,6 +40,9 @@ const FEWEST: usize = 32;
 /// them, the comparison of texts, needs a tenth of a second for as much.
 const LOOKED_AT: usize = 1 << 30;
 
+/// What scripts are told that want more than they may have. Lua's own text does not say whose limit it is.
+pub(in crate::script) const NOT_ENOUGH: &[u8] = b"not enough memory (script-memory-limit)";
+
 /// What a state has, and may have, bytes.
 #[derive(Debug)]
 pub(in crate::script) struct Memory {

@@ -15,8 +15,10 @@ mod memory;
 mod shared;
 mod state;
 
-pub(super) use frame::{Failure, Frame, HostFn, Returns, check_end, push_error_table, push_function};
-pub(super) use memory::allocate;
+pub(super) use frame::{
+    Failure, Frame, HostFn, Returns, check_end, push_choice, push_error_table, push_function, push_less,
+};
+pub(super) use memory::{NOT_ENOUGH, allocate};
 pub(crate) use shared::Turn;
 pub(super) use shared::{Settings, Shared};
 pub(super) use state::{Kind, State};

@@ -3,10 +3,12 @@
 //! None of them can raise an error of Lua: they bypass metamethods, and memory is not refused meanwhile
 //! ([`super::memory`]). The one that calls Lua code does so in a protected call.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::slice;
 
 use mlua_sys as ffi;
+
+use super::memory::NOT_ENOUGH;
 
 /// A value's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,29 @@ pub(in crate::script) enum Kind {
     Function,
     /// Userdata and threads.
     Other,
+}
+
+/// How much of a source text Lua reads at once, bytes.
+const PART: usize = 256;
+
+/// A source text that Lua reads.
+struct Reading<'s> {
+    rest: &'s [u8],
+    goes_on: &'s mut dyn FnMut() -> bool,
+    has_begun: bool,
+    /// It did not go on.
+    is_cut: bool,
+}
+
+/// Gives Lua the next part of a [`Reading`].
+unsafe extern "C-unwind" fn read(_raw: *mut ffi::lua_State, data: *mut c_void, len: *mut usize) -> *const c_char {
+    // SAFETY: the pointers that `State::load` and Lua pass.
+    let (reading, len) = unsafe { (&mut *data.cast::<Reading<'_>>(), &mut *len) };
+    reading.is_cut = reading.is_cut || reading.has_begun && !reading.rest.is_empty() && !(reading.goes_on)();
+    reading.has_begun = true;
+    let (part, rest) = reading.rest.split_at(if reading.is_cut { 0 } else { reading.rest.len().min(PART) });
+    (reading.rest, *len) = (rest, part.len());
+    part.as_ptr().cast()
 }
 
 /// A state, or one of its coroutines.
@@ -321,21 +346,32 @@ impl State {
         unsafe { ffi::lua_rawgeti_(self.0, ffi::LUA_REGISTRYINDEX, number) }
     }
 
-    /// Compiles source text and pushes the function.
+    /// Compiles source text and pushes the function. Some texts take minutes: the parser walks through all `or` of an
+    /// expression at each further one. So `goes_on` is asked from time to time whether it may.
     ///
     /// # Errors
     /// Lua's message.
-    pub(in crate::script) fn load(self, source: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
+    pub(in crate::script) fn load(
+        self,
+        source: &[u8],
+        name: &CStr,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<(), Vec<u8>> {
+        let mut reading = Reading { rest: source, goes_on, has_begun: false, is_cut: false };
         // The parser does not keep its name from being collected (CVE-2025-49844): it lies on the stack meanwhile.
         self.push_bytes(name.to_bytes());
-        // SAFETY: the text and its length belong together; loading is protected. Binary chunks are not text: callers
-        // refuse them.
-        let status = unsafe { ffi::luaL_loadbuffer(self.0, source.as_ptr().cast(), source.len(), name.as_ptr()) };
+        // SAFETY: `read` has the type that Lua calls, and what it is given outlives the call; loading is protected.
+        // Binary chunks are not text: callers refuse them.
+        let status = unsafe { ffi::lua_load(self.0, read, (&raw mut reading).cast(), name.as_ptr()) };
         self.remove(-2);
+        if reading.is_cut {
+            self.pop(1);
+            return Err(b"it takes too long to compile".to_vec());
+        }
         if status == ffi::LUA_OK {
             return Ok(());
         }
-        let message = self.bytes(-1).unwrap_or(b"not enough memory").to_vec();
+        let message = self.bytes(-1).filter(|_| status != ffi::LUA_ERRMEM).unwrap_or(NOT_ENOUGH).to_vec();
         self.pop(1);
         Err(message)
     }

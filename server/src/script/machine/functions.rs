@@ -13,13 +13,14 @@ use crate::script::library::{Registered, Registering};
 const CHUNK_NAME: &CStr = c"@user_function";
 
 impl Vm {
-    /// Begins the code of a library, without its first line. [`Vm::resume`] runs it, [`Vm::end_library`] ends it.
+    /// Begins the code of a library, without its first line. [`Vm::resume`] runs it, [`Vm::end_library`] ends it. It is
+    /// compiled while `goes_on`.
     ///
     /// # Errors
     /// It cannot be compiled: Lua's message.
-    pub(crate) fn begin_library(&mut self, body: &[u8]) -> Result<(), Vec<u8>> {
+    pub(crate) fn begin_library(&mut self, body: &[u8], goes_on: &mut dyn FnMut() -> bool) -> Result<(), Vec<u8>> {
         let state = self.state;
-        state.load(body, CHUNK_NAME)?;
+        state.load(body, CHUNK_NAME, goes_on)?;
         self.sandbox.confine(state);
         let kept = state.keep();
         self.begin_at(kept);

@@ -5,6 +5,7 @@ mod functions;
 mod protected;
 mod register;
 mod sandbox;
+mod tables;
 mod vm;
 
 use std::ffi::CStr;

@@ -13,7 +13,7 @@ use std::ffi::{CStr, c_int};
 use mlua_sys as ffi;
 use protocol::resp::Args;
 
-use super::{CHUNK_NAME, VmKind, api, protected, register};
+use super::{CHUNK_NAME, VmKind, api, protected, register, tables};
 use crate::script::libs;
 use crate::script::lua::{
     Failure, Frame, HostFn, Kind, Returns, Shared, State, check_end, push_error_table, push_function,
@@ -25,6 +25,9 @@ const READ_ONLY: &[u8] = b"Attempt to modify a readonly table";
 /// Globals of Lua's base library that scripts do not get.
 const REMOVED: &[&[u8]] =
     &[b"dofile", b"loadfile", b"print", b"newproxy", b"module", b"require", b"getfenv", b"setfenv"];
+
+/// What it counts to compile a part of a text: four are enough for a pause.
+const PART_STEPS: u32 = libs::STEPS / 4;
 
 /// Libraries whose tables are read-only.
 const LIBRARIES: &[&[u8]] =
@@ -81,6 +84,7 @@ impl Sandbox {
         for (library, name, function) in protected::FUNCTIONS {
             add(state, shared, globals, library, name, *function);
         }
+        tables::guard(state, shared, globals);
         guard_functions(state, shared, globals, real_of);
         for name in LIBRARIES {
             state.field(globals, name);
@@ -480,13 +484,20 @@ fn loadstring(frame: &Frame<'_>) -> Returns {
 
 /// Pushes the function, or nil and the reason.
 fn compile(frame: &Frame<'_>, text: &[u8], name: &[u8]) -> Returns {
-    let state = frame.state;
+    let (state, mut failure) = (frame.state, None);
     let loaded = if text.first() == Some(&ffi::LUA_SIGNATURE[0]) {
         Err(b"bad header in precompiled chunk".to_vec())
     } else {
         let name = std::ffi::CString::new(name.split(|byte| *byte == 0).next().unwrap_or_default());
-        state.load(text, name.as_deref().unwrap_or(CHUNK_NAME))
+        let mut goes_on = || {
+            failure = libs::spend(frame, PART_STEPS).err();
+            failure.is_none()
+        };
+        state.load(text, name.as_deref().unwrap_or(CHUNK_NAME), &mut goes_on)
     };
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     match loaded {
         Ok(()) => {
             state.push_value(Frame::upvalue(OTHER));
@@ -533,7 +544,7 @@ fn load(frame: &Frame<'_>) -> Returns {
         }
         state.pop(1);
         if !frame.shared.memory.has_room_for(text.len()) {
-            return Err(Failure::Plain(b"not enough memory".to_vec()));
+            return Err(libs::not_enough_memory());
         }
     }
     compile(frame, &text, &name)

@@ -19,7 +19,7 @@ use protocol::resp::reply::{Protocol, Reply};
 use super::{CHUNK_NAME, sandbox};
 use crate::script::errors::Errors;
 use crate::script::libs::{self, math};
-use crate::script::lua::{Frame, Kind, Settings, Shared, State, Turn, allocate, push_error_table};
+use crate::script::lua::{Frame, Kind, NOT_ENOUGH, Settings, Shared, State, Turn, allocate, push_error_table};
 use crate::script::result;
 use crate::script::source::{ByDigest, Script};
 use crate::script::words::Words;
@@ -70,6 +70,8 @@ pub(crate) struct Vm {
     /// The functions of the libraries that it knows.
     pub(super) libraries: HashMap<u64, HashMap<String, i32>>,
     pub(super) is_running: bool,
+    /// How often compiled scripts had been forgotten when it was taken from its pool.
+    pub(in crate::script) taken_at: u64,
     meter: Arc<AtomicI64>,
     /// Its bytes that are counted there.
     counted: i64,
@@ -115,6 +117,7 @@ impl Vm {
             compiled: ByDigest::default(),
             libraries: HashMap::new(),
             is_running: false,
+            taken_at: 0,
             meter: options.meter.clone(),
             counted: 0,
         };
@@ -122,15 +125,15 @@ impl Vm {
         Ok(vm)
     }
 
-    /// Whether this source can be compiled.
+    /// Whether this source can be compiled, while `goes_on`.
     ///
     /// # Errors
     /// Lua's message.
-    pub(crate) fn check(&mut self, script: &Script) -> Result<(), Vec<u8>> {
-        self.compile(script).map(|_| ())
+    pub(crate) fn check(&mut self, script: &Script, goes_on: &mut dyn FnMut() -> bool) -> Result<(), Vec<u8>> {
+        self.compile(script, goes_on).map(|_| ())
     }
 
-    fn compile(&mut self, script: &Script) -> Result<i32, Vec<u8>> {
+    fn compile(&mut self, script: &Script, goes_on: &mut dyn FnMut() -> bool) -> Result<i32, Vec<u8>> {
         if let Some(known) = self.compiled.get(&script.sha) {
             return Ok(*known);
         }
@@ -141,7 +144,7 @@ impl Vm {
         if body.first() == Some(&ffi::LUA_SIGNATURE[0]) {
             return Err(b"user_script: bad header in precompiled chunk".to_vec());
         }
-        self.state.load(body, CHUNK_NAME)?;
+        self.state.load(body, CHUNK_NAME, goes_on)?;
         self.sandbox.confine(self.state);
         let kept = self.state.keep();
         self.compiled.insert(script.sha, kept);
@@ -150,16 +153,19 @@ impl Vm {
 
     /// Forgets all compiled functions (SCRIPT FLUSH).
     pub(crate) fn forget_compiled(&mut self) {
-        self.compiled.drain().for_each(|(_, kept)| self.state.unkeep(kept));
+        if self.compiled.is_empty() {
+            return;
+        }
+        std::mem::take(&mut self.compiled).into_values().for_each(|kept| self.state.unkeep(kept));
         self.state.collect();
     }
 
-    /// Begins a script. [`Vm::resume`] runs it.
+    /// Begins a script, which a machine has compiled before. [`Vm::resume`] runs it.
     ///
     /// # Errors
     /// It cannot be compiled: Lua's message.
     pub(crate) fn begin(&mut self, script: &Script, keys: Args<'_>, args: Args<'_>) -> Result<(), Vec<u8>> {
-        let kept = self.compile(script)?;
+        let kept = self.compile(script, &mut || true)?;
         self.begin_at(kept);
         sandbox::Sandbox::set_words(self.state, keys, args);
         Ok(())
@@ -316,6 +322,11 @@ fn run_protected(state: State, shared: &Shared) {
     };
     shared.failed.set(status != ffi::LUA_OK);
     shared.is_written.set(false);
+    if status == ffi::LUA_ERRMEM {
+        shared.memory.enter_host();
+        state.push_bytes(NOT_ENOUGH);
+        shared.memory.leave_host();
+    }
     if status == ffi::LUA_OK && state.kind(-1) == Kind::Table {
         write_table(state, shared);
     }
@@ -363,7 +374,7 @@ fn end_of_script(frame: &Frame<'_>) -> Option<Vec<u8>> {
     // The script may be told to end meanwhile, too.
     if shared.memory.is_exceeded() && !shared.is_stopped() && libs::collect(frame).is_ok() && shared.memory.is_used_up()
     {
-        return Some(b"ERR not enough memory".to_vec());
+        return Some([b"ERR ", NOT_ENOUGH].concat());
     }
     shared.stop.borrow().clone()
 }

@@ -169,10 +169,34 @@ fn a_script_cannot_take_more_memory_than_it_may() {
         "local t = {} while true do t[#t+1] = string.rep('x', 1000) .. #t end",
         "return string.rep('x', 1e9)",
         "local s = 'x' while true do s = s .. s end",
+        "local s = string.rep('x', 3e6) return s..s..s..s..s..s..s",
     ] {
         let reply = run_within(8 << 20, source);
-        assert!(reply.contains("not enough memory"), "{source}: {reply:.200}");
+        assert!(reply.contains("ERR not enough memory (script-memory-limit)"), "{source}: {reply:.200}");
     }
+}
+
+#[test]
+fn a_text_that_takes_long_to_compile_is_given_up() {
+    let mut vm = Vm::new(&VmOptions { memory_limit: 64 << 20, ..VmOptions::default() }).expect("there is memory");
+    // The parser's work is quadratic in such a text.
+    let text = format!("local x x=x{}", " or x".repeat(20_000));
+    let script = Script::new(text.as_bytes()).expect("it is right");
+    let mut left = 100;
+    let checked = vm.check(&script, &mut || {
+        left -= 1;
+        left > 0
+    });
+    assert_eq!(checked, Err(b"it takes too long to compile".to_vec()));
+    assert_eq!(vm.check(&script, &mut || true), Ok(()));
+    assert_eq!(run_on(&mut vm, "return 1", |_, _| {}, 0), ":1|");
+    // What a script compiles pauses, and ends with it.
+    let source = "local t='local x x=x'..string.rep(' or x',20000) return {pcall(loadstring,t)}";
+    let reply = run_with(source, |_, _| {}, 50);
+    assert!(reply.starts_with("-ERR Error running script: killed"), "{reply:.200}");
+    let reply =
+        run_with("local t='local x=1 '..string.rep('x=x+1 ',2000)..'return x' return loadstring(t)()", |_, _| {}, 1000);
+    assert_eq!(reply, ":2001|");
 }
 
 #[test]
