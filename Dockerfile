@@ -43,7 +43,7 @@ COPY deploy/docker-entrypoint.sh ${SLOTD_BINARY} /usr/local/bin/
 FROM rust:1.95-bookworm AS compile
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked -p slotd
+RUN release/build
 
 FROM base AS image
 COPY deploy/docker-entrypoint.sh /usr/local/bin/

@@ -25,7 +25,7 @@ use crate::session::{Origin, Session};
 /// For how long a script runs before its worker looks after others, microseconds.
 const SLICE_US: u64 = 5000;
 /// The same of one that was suspended: it takes long, and others are to notice little of it.
-const NEXT_SLICE_US: u64 = 1000;
+const NEXT_SLICE_US: u64 = 100;
 /// For how long a script may be compiled, microseconds. Its worker does nothing else meanwhile. Sixteen megabytes take
 /// less.
 const COMPILE_US: u64 = 2_000_000;
