@@ -258,6 +258,9 @@ pub(crate) fn address_of(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// How the error ends of a node that is connected and does not answer.
+pub(crate) const NO_ANSWER: &str = "no answer in time";
+
 /// A connection to one node, with one deadline for everything.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -347,7 +350,7 @@ impl Connection {
     pub(crate) fn ask(&mut self, words: &[&[u8]]) -> Result<Value, String> {
         self.exchange(words).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-                format!("{}: no answer in time", self.address)
+                format!("{}: {NO_ANSWER}", self.address)
             }
             _ => format!("{}: {error}", self.address),
         })

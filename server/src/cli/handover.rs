@@ -17,7 +17,7 @@ use super::Invocation;
 use super::environment::said_port;
 use super::variables::Variables;
 use super::wait::WRONG_USAGE;
-use crate::healthcheck::{Connection, NODE_PORT, Ports, address_of, field};
+use crate::healthcheck::{Connection, NO_ANSWER, NODE_PORT, Ports, address_of, field};
 
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -107,20 +107,21 @@ impl Handover {
             Err(format!("{own}: not handed over in {} s: {problem}", self.patience.as_secs()))
         };
         loop {
-            let standing = match self.standing(end) {
-                Ok(standing) => standing,
+            match self.standing(end) {
                 // That there was no time left for an answer says less than what was answered before.
                 Err(_) if problem.is_some() && Instant::now() >= end => return failed(problem),
-                Err(error) => return Err(error),
-            };
-            match standing {
-                Standing::Free(reason) => {
+                Err(error) if is_passing(&error) => problem = Some(error),
+                Err(error) => {
+                    let reason = error.strip_prefix(&format!("{own}: ")).unwrap_or(&error);
+                    return Err(format!("{own}: not handed over: {reason}"));
+                }
+                Ok(Standing::Free(reason)) => {
                     return Ok(taker.map_or_else(
                         || format!("{own}: nothing to hand over, it {reason}"),
                         |taker| format!("{own}: handed over to {taker} in {:.1} s", began.elapsed().as_secs_f64()),
                     ));
                 }
-                Standing::Primary(replicas) => {
+                Ok(Standing::Primary(replicas)) => {
                     for (host, port) in &replicas {
                         match self.ask_to_take_over(host, *port, end) {
                             Ok(()) => {
@@ -187,6 +188,11 @@ impl Handover {
         }
         Err(format!("{address} did not take over"))
     }
+}
+
+/// Whether it may be different a moment later: a long command or a script has the node, or it loads its data.
+fn is_passing(error: &str) -> bool {
+    error.ends_with(NO_ANSWER) || [": BUSY ", ": LOADING "].iter().any(|code| error.contains(code))
 }
 
 /// A word of a line of CLUSTER NODES; empty if it has fewer.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 
@@ -74,6 +74,25 @@ fn a_replica_that_refuses_is_named_at_the_end() {
     assert!(error.contains("not handed over in 1 s: 127.0.0.1:") && error.ends_with("not today"), "{error}");
     let error = hand_over(primary(Arc::default(), String::new()), 300).expect_err("nobody is there");
     assert!(error.ends_with("none of its replicas is online"), "{error}");
+}
+
+#[test]
+fn a_node_that_is_busy_for_a_moment_is_asked_again() {
+    let asked = AtomicUsize::new(0);
+    let port = node(move |words| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => "-BUSY Redis is busy running a script.\r\n".to_owned(),
+        1 => "-LOADING Redis is loading the dataset in memory\r\n".to_owned(),
+        _ if words.contains("INFO") => bulk("role:slave\r\ncluster_enabled:1\r\n"),
+        _ => "-ERR\r\n".to_owned(),
+    });
+    let said = hand_over(port, 10_000).expect("there is nothing to do");
+    assert!(said.ends_with("nothing to hand over, it is a replica"), "{said}");
+
+    let error =
+        hand_over(node(|_| "-NOAUTH Authentication required.\r\n".to_owned()), 10_000).expect_err("no password");
+    assert!(error.ends_with(": not handed over: NOAUTH Authentication required."), "{error}");
+    let error = hand_over(node(|_| String::new()), 300).expect_err("it says nothing");
+    assert!(error.contains(": not handed over in 0 s: ") && error.ends_with(NO_ANSWER), "{error}");
 }
 
 #[test]

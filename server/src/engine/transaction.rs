@@ -464,8 +464,9 @@ impl RestOfExec {
     /// Whether what it has written counts: see [`super::scripts`].
     fn check_still_served(&self) -> Result<(), CmdError> {
         let Some(router) = self.engine.router().filter(|_| self.unit.wrote) else { return Ok(()) };
-        let Some(key) = self.multi.queue.iter().find_map(|queued| queued.keys.first()) else { return Ok(()) };
-        let ask = RouteAsk { slot: key.slot, write: true, asking: true, ..RouteAsk::default() };
+        let named = || self.multi.queue.iter().find_map(|queued| queued.keys.first()).map(|key| key.slot);
+        let Some(slot) = self.unit.written_slot().or_else(named) else { return Ok(()) };
+        let ask = RouteAsk { slot, write: true, asking: true, ..RouteAsk::default() };
         match router.route(&ask) {
             Route::Refuse(problem) => Err(problem),
             Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),

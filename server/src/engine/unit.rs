@@ -50,6 +50,8 @@ struct Gathered {
     ops: Vec<(usize, OwnedArgs)>,
     /// A slot of these, if traffic of slots is counted.
     slot: Option<SlotId>,
+    /// A slot in which they write.
+    written: Option<SlotId>,
     ready: ReadyKeys,
     /// Removed collections, dropped after the locks are released.
     garbage: Garbage,
@@ -105,6 +107,11 @@ impl Unit {
             let views: Vec<_> = ops.iter().map(|(db, args)| (*db, args.view())).collect();
             feed.append(&views);
         }
+    }
+
+    /// A slot in which the commands write that a transaction propagates, whether its queue names it or not.
+    pub(super) fn written_slot(&self) -> Option<SlotId> {
+        self.gathered.as_ref().and_then(|gathered| gathered.written)
     }
 
     /// Whether a key became ready for a blocked client.
@@ -214,7 +221,9 @@ impl Unit {
             }
         }
         if self.in_transaction {
-            self.gathered().ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));
+            let gathered = self.gathered();
+            gathered.written = gathered.written.or(call.keys.first().map(|key| key.slot));
+            gathered.ops.extend(ops.iter().map(|(db, args)| (*db, Args::to_owned(*args))));
         } else if let Some(feed) = engine.feed() {
             feed.append(&ops);
         }

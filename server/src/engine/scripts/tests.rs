@@ -286,6 +286,13 @@ fn a_script_whose_slot_leaves_ends_as_a_whole_and_its_client_is_sent_after_the_s
         owner.has_lost_all.store(true, Ordering::Relaxed);
         assert_eq!(go_on(&bench, &mut client, run), "-MOVED 1 127.0.0.1:7001\r\n", "{text}");
     }
+    // Nothing says beforehand which keys this one uses.
+    let (bench, owner) = clustered();
+    let mut client = bench.connect();
+    let queue = [&["EVAL", "return redis.call('incr','k')", "0"][..], &["EVAL", &format!("{PAUSE}return 1"), "0"]];
+    let run = suspended_exec(&bench, &mut client, &queue);
+    owner.has_lost_all.store(true, Ordering::Relaxed);
+    assert_eq!(go_on(&bench, &mut client, run), "-MOVED 1 127.0.0.1:7001\r\n");
 }
 
 #[test]

@@ -32,13 +32,16 @@ const GRAIN: usize = 16;
 const GRAINS: usize = 6;
 /// Bytes in free blocks that a state keeps: most of what the collector frees in one go.
 const SPARE: usize = 128 * 1024;
-/// How many instructions of Lua run at most before a script is asked to pause.
-const INSTRUCTIONS: usize = 10_000;
+/// How many instructions of Lua run at most before a script is asked to pause. An instruction may be a call of the
+/// system: a thousand of `os.clock` take half a millisecond.
+const INSTRUCTIONS: usize = 1_000;
 /// How many do however large its blocks are.
 const FEWEST: usize = 32;
 /// Bytes on which the instructions between two pauses work at most, if each works on all large blocks. The fastest of
 /// them, the comparison of texts, needs a tenth of a second for as much.
 const LOOKED_AT: usize = 1 << 30;
+/// Large blocks of so many bytes in all do not make an instruction slow.
+const UNNOTICED: usize = 100 * 1024;
 
 /// What scripts are told that want more than they may have. Lua's own text does not say whose limit it is.
 pub(in crate::script) const NOT_ENOUGH: &[u8] = b"not enough memory (script-memory-limit)";
@@ -173,7 +176,7 @@ impl Memory {
 
     /// How many times as long an instruction may take, for all that is known, because of what is large.
     pub(in crate::script) fn slowness(&self) -> u32 {
-        INSTRUCTIONS as u32 / self.instructions() as u32
+        (self.large.get() / UNNOTICED).clamp(1, LOOKED_AT / UNNOTICED / FEWEST) as u32
     }
 
     /// The script pauses.
