@@ -1,5 +1,6 @@
 //! MOVED, ASK, TRYAGAIN, CROSSSLOT and CLUSTERDOWN: when each is sent, and with which text.
 
+use integration::client::Client;
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::oracle::slotd_is_stock;
 use integration::resp::key_slot;
@@ -234,4 +235,35 @@ fn redirections_name_the_preferred_endpoint() {
     assert_eq!(client.cmd("GET foo").text(), format!("MOVED 12182 owner.example.com:{port}"));
     client.ok("CONFIG SET cluster-preferred-endpoint-type unknown-endpoint");
     assert_eq!(client.cmd("GET foo").text(), format!("MOVED 12182 :{port}"));
+}
+
+/// With `announce-client` a client is told the nodes of this machine in a way that is right for it, in redirections,
+/// CLUSTER SLOTS and CLUSTER SHARDS; CLUSTER NODES shows what is announced.
+#[test]
+fn a_client_is_told_what_announce_client_says_for_it() {
+    if slotd_is_stock() {
+        return;
+    }
+    let cluster = ClusterSpec::new(3, 0).create();
+    let (owner, other) = owner_and_other(&cluster, "foo");
+    let port = cluster.nodes[owner].port();
+    let mut client = cluster.connect(other);
+    let moved = |client: &mut Client| client.cmd("GET foo").text();
+    client.ok("CONFIG SET cluster-preferred-endpoint-type hostname");
+    assert_eq!(moved(&mut client), format!("MOVED 12182 ?:{port}"));
+    client.ok("CONFIG SET announce-client auto");
+    assert_eq!(moved(&mut client), format!("MOVED 12182 127.0.0.1:{port}"), "the address that the client uses");
+    client.ok("CONFIG SET announce-client 10.0.0.0/8=a,127.0.0.0/8=localhost,auto");
+    assert_eq!(moved(&mut client), format!("MOVED 12182 localhost:{port}"), "the first rule that fits");
+    for command in ["CLUSTER SLOTS", "CLUSTER SHARDS"] {
+        let told = format!("{:?}", client.cmd(command));
+        assert_eq!(told.matches("localhost").count(), 3, "{told}");
+    }
+    assert!(!client.cmd("CLUSTER NODES").text().contains("localhost"));
+    client.ok("CONFIG SET announce-client 127.0.0.1=unknown");
+    assert_eq!(moved(&mut client), format!("MOVED 12182 :{port}"));
+    client.ok("CONFIG SET announce-client 10.0.0.0/8=a,outside=b,router=c");
+    assert_eq!(moved(&mut client), format!("MOVED 12182 ?:{port}"), "no rule fits");
+    let refused = client.cmd("CONFIG SET announce-client outside").text();
+    assert!(refused.contains("announce-client must be 'auto', or rules such as"), "{refused}");
 }

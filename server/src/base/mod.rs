@@ -14,6 +14,7 @@ pub(crate) mod limits;
 pub(crate) mod longdouble;
 pub(crate) mod mapping;
 pub(crate) mod nearest;
+pub(crate) mod network;
 pub(crate) mod number;
 pub(crate) mod parking;
 pub(crate) mod rng;

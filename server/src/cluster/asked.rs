@@ -71,7 +71,7 @@ impl Cluster {
 }
 
 impl Router for Cluster {
-    fn route(&self, ask: &RouteAsk) -> Route {
+    fn route(&self, ask: &RouteAsk<'_>) -> Route {
         let lease_held = !(ask.write || ask.may_write) || self.bus_now() < self.serve_until.load(Ordering::Acquire);
         route(&self.view.load(), ask, &self.policy.load(), lease_held)
     }
@@ -104,6 +104,7 @@ const DIRECTIVES: &[DirectiveId] = &[
     ids::CLUSTER_ANNOUNCE_HOSTNAME,
     ids::CLUSTER_ANNOUNCE_HUMAN_NODENAME,
     ids::CLUSTER_PREFERRED_ENDPOINT_TYPE,
+    ids::ANNOUNCE_CLIENT,
     ids::CLUSTER_REQUIRE_FULL_COVERAGE,
     ids::CLUSTER_ALLOW_READS_WHEN_DOWN,
     ids::CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN,

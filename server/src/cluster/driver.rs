@@ -23,11 +23,13 @@ use super::background::Background;
 use super::conf_file::{self, ConfStore};
 use super::links::LinkOut;
 use super::local_buses::LocalBuses;
+use super::names::{Audiences, Endpoint};
 use super::outbox::{Facts, Outbox, Step};
 use super::resolve::Resolver;
-use super::route::{Endpoint, RoutePolicy};
-use crate::config::ids;
+use super::route::RoutePolicy;
+use crate::config::{audience, ids};
 use crate::engine::Engine;
+use crate::runtime::routes::Routes;
 use crate::runtime::threads::Spawner;
 
 /// What the cluster asks of replication. Callable from any thread; none of it blocks.
@@ -323,8 +325,8 @@ impl Cluster {
     }
 
     /// How nodes are named for clients.
-    pub(crate) fn policy(&self) -> RoutePolicy {
-        **self.policy.load()
+    pub(crate) fn policy(&self) -> Arc<RoutePolicy> {
+        self.policy.load_full()
     }
 
     pub(super) fn me(&self) -> Option<Arc<Self>> {
@@ -376,8 +378,11 @@ pub(super) fn route_policy(engine: &Engine) -> RoutePolicy {
         "unknown-endpoint" => Endpoint::Unknown,
         _ => Endpoint::Ip,
     };
+    let rules = audience::parse(&engine.config.string(ids::ANNOUNCE_CLIENT)).unwrap_or_default();
+    let routes = if rules.is_empty() { Routes::default() } else { Routes::read() };
     RoutePolicy {
         endpoint,
+        audiences: Audiences::new(rules, routes),
         reads_when_down: engine.config.bool(ids::CLUSTER_ALLOW_READS_WHEN_DOWN),
         shard_channels_when_down: engine.config.bool(ids::CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN),
     }

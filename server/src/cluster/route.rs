@@ -4,42 +4,35 @@
 //! first. Checks that depend on whether keys exist (ASK, TRYAGAIN) are left to the engine, which makes them under the
 //! slot's lock.
 
-use gossip::{NodeView, View};
+use gossip::View;
 
+use super::names::{Audiences, Endpoint, Names};
 use crate::command::{CmdError, error};
 use crate::engine::ports::{Route, RouteAsk};
-
-/// How nodes are named in redirections (`cluster-preferred-endpoint-type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Ip,
-    Hostname,
-    Unknown,
-}
+use crate::session::client::ClientHandle;
 
 /// Directives that routing depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RoutePolicy {
     pub endpoint: Endpoint,
+    /// `announce-client`.
+    pub audiences: Audiences,
     /// `cluster-allow-reads-when-down`.
     pub reads_when_down: bool,
     /// `cluster-allow-pubsubshard-when-down`.
     pub shard_channels_when_down: bool,
 }
 
-/// The host of a node in redirections, CLUSTER SLOTS and SHARDS; `?` if its hostname is not known.
-pub(crate) fn endpoint_of(node: &NodeView, endpoint: Endpoint) -> String {
-    match endpoint {
-        Endpoint::Ip => node.ip.to_string(),
-        Endpoint::Hostname if node.hostname.is_empty() => "?".to_owned(),
-        Endpoint::Hostname => node.hostname.clone(),
-        Endpoint::Unknown => String::new(),
+impl RoutePolicy {
+    /// How nodes are named for this client, if there is one.
+    pub(super) fn names<'v>(&self, view: &'v View, client: Option<&ClientHandle>) -> Names<'v> {
+        Names::of(self.endpoint, &self.audiences, view, client)
     }
 }
 
 /// Decides where a command is served. `lease_held`: this node may serve writes (see
 /// [`gossip::Gossip::serve_until_ms`]).
-pub(crate) fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_held: bool) -> Route {
+pub(crate) fn route(view: &View, ask: &RouteAsk<'_>, policy: &RoutePolicy, lease_held: bool) -> Route {
     let Some(owner) = view.owner(ask.slot) else { return Route::Refuse(error::CLUSTER_DOWN_UNBOUND) };
     if let Some(problem) = when_down(view, ask, policy) {
         return Route::Refuse(problem);
@@ -53,7 +46,8 @@ pub(crate) fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_hel
         return match view.migrating_to(ask.slot) {
             Some(_) if ask.migrate => Route::Serve,
             Some(target) => {
-                Route::Migrating(error::ask(ask.slot.get(), &endpoint_of(target, policy.endpoint), target.port))
+                let host = policy.names(view, ask.client).host(target);
+                Route::Migrating(error::ask(ask.slot.get(), &host, target.port))
             }
             None => Route::Serve,
         };
@@ -70,10 +64,11 @@ pub(crate) fn route(view: &View, ask: &RouteAsk, policy: &RoutePolicy, lease_hel
     if (ask.readonly || ask.channel) && !ask.write && me.primary == Some(owner.id) {
         return Route::Serve;
     }
-    Route::Refuse(error::moved(ask.slot.get(), &endpoint_of(owner, policy.endpoint), owner.port))
+    let host = policy.names(view, ask.client).host(owner);
+    Route::Refuse(error::moved(ask.slot.get(), &host, owner.port))
 }
 
-fn when_down(view: &View, ask: &RouteAsk, policy: &RoutePolicy) -> Option<CmdError> {
+fn when_down(view: &View, ask: &RouteAsk<'_>, policy: &RoutePolicy) -> Option<CmdError> {
     if view.ok {
         return None;
     }

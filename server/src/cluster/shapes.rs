@@ -11,7 +11,7 @@ use protocol::resp::reply::Reply;
 use protocol::slot::SlotRange;
 
 use super::driver::Cluster;
-use super::route::{Endpoint, endpoint_of};
+use super::names::{Name, Names};
 use crate::command::CmdError;
 use crate::engine::handler::{Handled, SessionCtx, SessionResult};
 
@@ -41,16 +41,19 @@ pub(super) fn replicas(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, arg
     Ok(Handled::Done)
 }
 
-fn write_slots_node(reply: &mut Reply<'_>, node: &NodeView, endpoint: Endpoint) {
+fn write_slots_node(reply: &mut Reply<'_>, node: &NodeView, names: &Names<'_>) {
     reply.array(4);
-    match endpoint {
-        Endpoint::Unknown => reply.null(),
-        Endpoint::Ip | Endpoint::Hostname => reply.bulk_str(&endpoint_of(node, endpoint)),
+    let name = names.name(node);
+    match name {
+        Name::Unknown => reply.null(),
+        Name::Ip | Name::Hostname | Name::Own(_) => reply.bulk_str(&names.host(node)),
     }
     reply.int(i64::from(node.port));
     reply.bulk_str(node.id.as_str());
-    let ip = (endpoint != Endpoint::Ip).then(|| node.ip.to_string());
-    let hostname = (endpoint != Endpoint::Hostname && !node.hostname.is_empty()).then_some(&node.hostname);
+    // What it has been told by is not repeated.
+    let ip = (name != Name::Ip).then(|| node.ip.to_string()).filter(|ip| name != Name::Own(ip));
+    let hostname = Some(&node.hostname)
+        .filter(|hostname| !hostname.is_empty() && name != Name::Hostname && name != Name::Own(hostname));
     reply.map(usize::from(ip.is_some()) + usize::from(hostname.is_some()));
     if let Some(ip) = ip {
         reply.bulk_str("ip");
@@ -63,7 +66,8 @@ fn write_slots_node(reply: &mut Reply<'_>, node: &NodeView, endpoint: Endpoint) 
 }
 
 pub(super) fn slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
-    let (view, endpoint) = (cluster.fresh_view(), cluster.policy().endpoint);
+    let view = cluster.fresh_view();
+    let names = cluster.policy().names(&view, Some(&ctx.session.handle));
     let runs = view.slot_runs();
     ctx.reply.array(runs.len());
     for (range, owner) in runs {
@@ -77,13 +81,13 @@ pub(super) fn slots(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Arg
         ctx.reply.array(3 + replicas.len());
         ctx.reply.int(i64::from(range.first.get()));
         ctx.reply.int(i64::from(range.last.get()));
-        write_slots_node(&mut ctx.reply, owner, endpoint);
-        replicas.iter().for_each(|replica| write_slots_node(&mut ctx.reply, replica, endpoint));
+        write_slots_node(&mut ctx.reply, owner, &names);
+        replicas.iter().for_each(|replica| write_slots_node(&mut ctx.reply, replica, &names));
     }
     Ok(Handled::Done)
 }
 
-fn write_shard_node(reply: &mut Reply<'_>, node: &NodeView, endpoint: Endpoint) {
+fn write_shard_node(reply: &mut Reply<'_>, node: &NodeView, names: &Names<'_>) {
     let length = reply.deferred_map();
     let mut fields = 0;
     let mut text = |reply: &mut Reply<'_>, name: &str, value: &str| {
@@ -97,7 +101,7 @@ fn write_shard_node(reply: &mut Reply<'_>, node: &NodeView, endpoint: Endpoint) 
         reply.int(i64::from(node.port));
     }
     text(reply, "ip", &node.ip.to_string());
-    text(reply, "endpoint", &endpoint_of(node, endpoint));
+    text(reply, "endpoint", &names.host(node));
     if !node.hostname.is_empty() {
         text(reply, "hostname", &node.hostname);
     }
@@ -109,16 +113,17 @@ fn write_shard_node(reply: &mut Reply<'_>, node: &NodeView, endpoint: Endpoint) 
 }
 
 pub(super) fn shards(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {
-    let (view, endpoint) = (cluster.fresh_view(), cluster.policy().endpoint);
+    let view = cluster.fresh_view();
+    let names = cluster.policy().names(&view, Some(&ctx.session.handle));
     let primaries: Vec<&NodeView> = view.primaries().collect();
     ctx.reply.array(primaries.len());
     for primary in primaries {
-        write_shard(&mut ctx.reply, &view, primary, endpoint);
+        write_shard(&mut ctx.reply, &view, primary, &names);
     }
     Ok(Handled::Done)
 }
 
-fn write_shard(reply: &mut Reply<'_>, view: &View, primary: &NodeView, endpoint: Endpoint) {
+fn write_shard(reply: &mut Reply<'_>, view: &View, primary: &NodeView, names: &Names<'_>) {
     reply.map(2);
     reply.bulk_str("slots");
     reply.array(primary.slots.len() * 2);
@@ -128,8 +133,8 @@ fn write_shard(reply: &mut Reply<'_>, view: &View, primary: &NodeView, endpoint:
     }
     reply.bulk_str("nodes");
     reply.array(1 + primary.replicas.len());
-    write_shard_node(reply, primary, endpoint);
-    primary.replicas.iter().for_each(|&replica| write_shard_node(reply, &view.nodes[replica], endpoint));
+    write_shard_node(reply, primary, names);
+    primary.replicas.iter().for_each(|&replica| write_shard_node(reply, &view.nodes[replica], names));
 }
 
 pub(super) fn links(cluster: &Arc<Cluster>, ctx: &mut SessionCtx<'_, '_>, _: Args<'_>) -> SessionResult {

@@ -29,6 +29,7 @@ use crate::command::error;
 use directive::{Directive, DirectiveId, Kind};
 use value::{Reason, Surroundings, Value};
 
+pub(crate) mod audience;
 pub(crate) mod directive;
 pub(crate) mod file;
 mod idle;

@@ -189,8 +189,9 @@ impl Engine {
             asking: session.asking || command.flags.has(Flags::ASKING),
             channel: false,
             migrate: command.traits.has(Traits::MOVES_KEYS),
+            client: Some(&session.handle),
         };
-        let ask_script = |asked: &mut RouteAsk, command: &Command, args: Args<'_>| {
+        let ask_script = |asked: &mut RouteAsk<'_>, command: &Command, args: Args<'_>| {
             if command.traits.has(Traits::RUNS_A_SCRIPT) {
                 let (says, may) = self.script_writes(command, args);
                 (asked.write, asked.may_write) = (asked.write | says, asked.may_write | may);
@@ -275,7 +276,7 @@ fn one_slot(slot: &mut Option<SlotId>, this: SlotId) -> Result<(), SlotId> {
 
 /// The error for keys of several slots. A first slot that nobody serves is reported before the others are looked at.
 #[cold]
-fn cross_slot(router: &dyn Router, asked: RouteAsk, first: SlotId) -> CmdError {
+fn cross_slot(router: &dyn Router, asked: RouteAsk<'_>, first: SlotId) -> CmdError {
     match router.route(&RouteAsk { slot: first, ..asked }) {
         Route::Refuse(problem) if problem == error::CLUSTER_DOWN_UNBOUND => problem,
         _ => error::CROSS_SLOT,

@@ -385,7 +385,7 @@ async fn what_was_published_is_seen_by_all_once_the_batches_under_way_have_ended
 struct Losing(AtomicUsize);
 
 impl Router for Losing {
-    fn route(&self, _: &RouteAsk) -> Route {
+    fn route(&self, _: &RouteAsk<'_>) -> Route {
         let left = self.0.load(Ordering::Relaxed);
         self.0.store(left.saturating_sub(1), Ordering::Relaxed);
         if left > 0 { Route::Serve } else { Route::Refuse(error::moved(1, "127.0.0.1", 7001)) }

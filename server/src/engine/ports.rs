@@ -4,10 +4,11 @@ use protocol::resp::Args;
 use protocol::slot::SlotId;
 
 use crate::command::CmdError;
+use crate::session::client::ClientHandle;
 
 /// A question to the cluster: may this node serve this slot for this command?
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RouteAsk {
+pub(crate) struct RouteAsk<'a> {
     pub slot: SlotId,
     /// The command (or any command of the transaction) writes.
     pub write: bool,
@@ -21,6 +22,8 @@ pub(crate) struct RouteAsk {
     pub channel: bool,
     /// The command is MIGRATE, which works on this node's side of an open slot.
     pub migrate: bool,
+    /// Who asks: a redirection may name the other node in a way that is right for this client.
+    pub client: Option<&'a ClientHandle>,
 }
 
 /// The cluster's answer.
@@ -38,7 +41,7 @@ pub(crate) enum Route {
 
 /// Tells where slots are served. Reads published state only; called for every keyed command of a cluster node.
 pub(crate) trait Router: Send + Sync {
-    fn route(&self, ask: &RouteAsk) -> Route;
+    fn route(&self, ask: &RouteAsk<'_>) -> Route;
     /// Whether this node or its primary owns the slot.
     fn serves(&self, slot: SlotId) -> bool;
     /// Called when the commands of a transaction are done: saves and publishes their changes before EXEC replies.

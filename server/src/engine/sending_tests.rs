@@ -12,7 +12,7 @@ use crate::testing::{Bench, Client, bulks};
 struct Leaving;
 
 impl Router for Leaving {
-    fn route(&self, _: &RouteAsk) -> Route {
+    fn route(&self, _: &RouteAsk<'_>) -> Route {
         Route::Migrating(error::ask(1, "127.0.0.1", 7001))
     }
 

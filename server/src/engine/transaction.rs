@@ -462,11 +462,12 @@ impl RestOfExec {
     }
 
     /// Whether what it has written counts: see [`super::scripts`].
-    fn check_still_served(&self) -> Result<(), CmdError> {
+    fn check_still_served(&self, session: &Session) -> Result<(), CmdError> {
         let Some(router) = self.engine.router().filter(|_| self.unit.wrote) else { return Ok(()) };
         let named = || self.multi.queue.iter().find_map(|queued| queued.keys.first()).map(|key| key.slot);
         let Some(slot) = self.unit.written_slot().or_else(named) else { return Ok(()) };
-        let ask = RouteAsk { slot, write: true, asking: true, ..RouteAsk::default() };
+        let client = Some(&*session.handle);
+        let ask = RouteAsk { slot, write: true, asking: true, client, ..RouteAsk::default() };
         match router.route(&ask) {
             Route::Refuse(problem) => Err(problem),
             Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),
@@ -495,7 +496,7 @@ impl Continued for RestOfExec {
         }
         let engine = self.engine.clone();
         let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
-        match self.check_still_served() {
+        match self.check_still_served(session) {
             Ok(()) => reply.raw(&self.replies),
             Err(problem) => reply.error(problem.as_bytes()),
         }

@@ -2,6 +2,7 @@
 
 use protocol::bus::{IP_TEXT_ROOM, IpText};
 
+use crate::config::audience;
 use crate::config::file::NO_ACL;
 
 /// Redis's longest host name, its terminator included.
@@ -54,6 +55,12 @@ pub(super) fn announced_address(address: &[u8]) -> Result<(), &'static str> {
     }
     let text = str::from_utf8(address).ok().and_then(|text| text.parse::<IpText>().ok());
     text.map(|_| ()).ok_or("cluster-announce-ip contains invalid character")
+}
+
+/// Rules of `announce-client`.
+pub(super) fn audiences(rules: &[u8]) -> Result<(), &'static str> {
+    let text = str::from_utf8(rules).map_err(|_| "announce-client is no text")?;
+    audience::parse(text).map(drop)
 }
 
 pub(super) fn ipv4_address(address: &[u8]) -> Result<(), &'static str> {

@@ -31,6 +31,9 @@ directives! {
     /// What redirections and CLUSTER SLOTS name a node by.
     CLUSTER_PREFERRED_ENDPOINT_TYPE =
         choice("cluster-preferred-endpoint-type", &[("ip", 0), ("hostname", 1), ("unknown-endpoint", 2)], 0);
+    /// slotd: what a client is told of the nodes of this machine instead, by where it comes from: rules as
+    /// `172.17.0.1=localhost`, `outside=unknown`, `10.0.0.0/8=used`, separated by commas, or `auto`.
+    ANNOUNCE_CLIENT = text("announce-client", "").hidden().check_text(checks::audiences);
     /// Serve nothing unless every slot is served.
     CLUSTER_REQUIRE_FULL_COVERAGE = boolean("cluster-require-full-coverage", true);
     /// Serve reads while the cluster is down.

@@ -208,7 +208,9 @@ impl Scene<'_, '_, '_> {
             }
             // The client was redirected here, or it would not have got past the gates with a key of this slot.
             let asking = self.session.asking || self.state.first_slot == Some(known.slot);
-            let ask = RouteAsk { slot: known.slot, write, readonly: true, asking, channel, ..RouteAsk::default() };
+            let client = Some(&*self.session.handle);
+            let ask =
+                RouteAsk { slot: known.slot, write, readonly: true, asking, channel, client, ..RouteAsk::default() };
             match router.route(&ask) {
                 route @ (Route::Migrating(_) | Route::Importing) => open = Some(route),
                 // It goes on in what it has begun, and is told at its end that the slot has left.
@@ -232,7 +234,7 @@ impl Scene<'_, '_, '_> {
     }
 
     /// What a command is told that the cluster refuses, although this node, or its primary, has the slot.
-    fn refused(&self, router: &dyn Router, ask: &RouteAsk, problem: CmdError) -> Result<(), CmdError> {
+    fn refused(&self, router: &dyn Router, ask: &RouteAsk<'_>, problem: CmdError) -> Result<(), CmdError> {
         if problem == error::CLUSTER_DOWN_RO {
             return Err(DOWN_FOR_WRITES);
         }

@@ -83,7 +83,7 @@ enum End<'e, 'r> {
     /// Its client gets the result.
     Answer(&'e mut Session, &'e mut Reply<'r>),
     /// The same, but it is a command of a transaction, which propagates what it has done.
-    HandBack(&'e mut Unit, &'e mut Reply<'r>),
+    HandBack(&'e mut Unit, &'e Session, &'e mut Reply<'r>),
     /// Its node ends, or it never ran.
     GivenUp,
 }
@@ -374,7 +374,7 @@ impl ScriptRun {
             }
             match outer {
                 None => self.settle(None, End::Answer(session, reply)),
-                Some(outer) => self.settle(None, End::HandBack(outer, reply)),
+                Some(outer) => self.settle(None, End::HandBack(outer, session, reply)),
             }
             return true;
         }
@@ -480,7 +480,7 @@ impl ScriptRun {
         Handled::Continued(self)
     }
 
-    fn write_result(&mut self, reply: &mut Reply<'_>) {
+    fn write_result(&mut self, session: &Session, reply: &mut Reply<'_>) {
         let Some(mut vm) = self.vm.take() else { return };
         let start = reply.out_len();
         let Errors { counted, codes } = vm.write_result(self.program.name(), reply);
@@ -491,7 +491,7 @@ impl ScriptRun {
             stats.command(self.command).failed.fetch_add(failures, Ordering::Relaxed);
             codes.iter().for_each(|code| stats.count_error(code));
         }
-        if let Err(problem) = self.check_still_served() {
+        if let Err(problem) = self.check_still_served(session) {
             reply.truncate(start);
             reply.error(problem.as_bytes());
         }
@@ -500,14 +500,15 @@ impl ScriptRun {
     /// Whether the result of a script counts that was suspended. Its slot may have left meanwhile: then its keys are
     /// about to be deleted, and it is to run where the slot is. Or the node may have been cut off from the others, so
     /// that they have another primary by now.
-    fn check_still_served(&self) -> Result<(), CmdError> {
+    fn check_still_served(&self, session: &Session) -> Result<(), CmdError> {
         let (Some(router), true) = (self.engine.router(), self.suspended.is_some()) else { return Ok(()) };
         let Some(slot) = self.state.slot.or(self.state.first_slot) else { return Ok(()) };
         let write = self.state.has_written;
         if !write && router.serves(slot) {
             return Ok(());
         }
-        let ask = RouteAsk { slot, write, readonly: true, asking: true, ..RouteAsk::default() };
+        let client = Some(&*session.handle);
+        let ask = RouteAsk { slot, write, readonly: true, asking: true, client, ..RouteAsk::default() };
         match router.route(&ask) {
             Route::Refuse(problem) => Err(problem),
             Route::Serve | Route::Migrating(_) | Route::Importing => Ok(()),
@@ -534,9 +535,9 @@ impl ScriptRun {
         let unit = std::mem::take(&mut self.unit);
         match end {
             End::Answer(session, reply) => self.answer(session, reply, unit),
-            End::HandBack(outer, reply) => {
+            End::HandBack(outer, session, reply) => {
                 *outer = unit;
-                self.write_result(reply);
+                self.write_result(session, reply);
             }
             End::GivenUp => {
                 self.engine.settle_tally(&mut { unit.tally });
@@ -556,7 +557,7 @@ impl ScriptRun {
 
     /// Writes the result, and does what follows a command. The locks are released.
     fn answer(&mut self, session: &mut Session, reply: &mut Reply<'_>, mut unit: Unit) {
-        self.write_result(reply);
+        self.write_result(session, reply);
         let engine = &self.engine;
         engine.settle_file(session, &mut unit);
         if unit.has_ready() {

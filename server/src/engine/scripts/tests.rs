@@ -244,7 +244,7 @@ struct Owner {
 }
 
 impl Router for Owner {
-    fn route(&self, _: &RouteAsk) -> Route {
+    fn route(&self, _: &RouteAsk<'_>) -> Route {
         if self.serves(SlotId::default()) { Route::Serve } else { Route::Refuse(error::moved(1, "127.0.0.1", 7001)) }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod parked;
 pub(crate) mod subscriptions;
 pub(crate) mod tracker;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -111,6 +112,12 @@ pub(crate) struct ClientHandle {
     pub tracker: Tracker,
     /// What this client is subscribed to. The session changes it, and so does the cluster when a slot leaves.
     pub subscriptions: Mutex<Subscriptions>,
+}
+
+impl fmt::Debug for ClientHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client {} of {}", self.id, self.addr)
+    }
 }
 
 impl ClientHandle {
