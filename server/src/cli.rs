@@ -229,10 +229,18 @@ fn parse_healthcheck(arguments: &[OsString], variables: &Variables) -> Result<In
             probe.password = password_of(variables, &known);
             Ok(Invocation::Healthcheck(probe))
         }
-        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
-            Ok(Invocation::Print(error.render().to_string()))
-        }
-        Err(error) => Err(error.render().to_string()),
+        Err(error) => refusal(&error, 1),
+    }
+}
+
+/// What it comes to that clap does not read some words: the help that they ask for, or what is wrong with them, and the
+/// exit status.
+fn refusal(error: &clap::Error, status: u8) -> Result<Invocation, String> {
+    let text = error.render().to_string();
+    match status {
+        _ if error.kind() == clap::error::ErrorKind::DisplayHelp => Ok(Invocation::Print(text)),
+        1 => Err(text),
+        status => Ok(Invocation::Refused { text, status }),
     }
 }
 

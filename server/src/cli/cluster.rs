@@ -14,7 +14,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::environment::{Environment, REPLICAS, SHARDS};
 use super::variables::Variables;
-use super::{Invocation, version};
+use super::{Invocation, refusal, version};
 use crate::base::nearest::nearest;
 use crate::config::directive::DirectiveId;
 use crate::config::file::{LoadError, Sources, is_known, options_text};
@@ -122,10 +122,7 @@ pub(super) fn parse(arguments: &[OsString], variables: &Variables) -> Result<Inv
     let mut environment = if asks_for_help { Environment::default() } else { Environment::read(variables, true)? };
     let flags = match read_flags(flags, &mut environment) {
         Ok(flags) => flags,
-        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
-            return Ok(Invocation::Print(error.render().to_string()));
-        }
-        Err(error) => return Err(error.render().to_string()),
+        Err(error) => return refusal(&error, 1),
     };
     let (options, read_stdin) = options_text(&directives);
     if read_stdin {

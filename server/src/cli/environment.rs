@@ -26,7 +26,7 @@ use super::node_list::{Address, NodeList, PORT};
 use super::variables::{Meant, Variables, flag, is_injected, is_on, set};
 use crate::base::nearest::nearest;
 use crate::config::directive::{Directive, DirectiveId, Kind};
-use crate::config::file::Variable;
+use crate::config::file::{Variable, is_known};
 use crate::config::{Config, ids, os_reason, table, words};
 use crate::healthcheck::Ports;
 
@@ -139,6 +139,9 @@ impl Environment {
             (!skip).then(|| Meant { name: name.clone(), stands_for: rest.to_ascii_uppercase(), value: value.clone() })
         };
         let mut meant: Vec<Meant> = variables.iter().filter_map(own).collect();
+        if let Some(twice) = written_twice(&meant) {
+            return Err(twice);
+        }
         let mut allow_empty = false;
         if container {
             let allow = flag(variables, ALLOW_EMPTY)?;
@@ -262,6 +265,9 @@ impl Environment {
         }
         match name.strip_suffix("-file").and_then(|name| table::find(name.as_bytes())).map(DirectiveId::directive) {
             Some(directive) if directive.sensitive => self.set_secret(one, directive, &secret_of(one)?, allow_empty),
+            None if is_known(name.as_bytes()) => {
+                Err(format!("{}: {name} is not supported by slotd. Leave it out", one.name))
+            }
             Some(directive) => Err(format!(
                 "{}: only secrets are read from files, and {} is none. SLOTD_INCLUDE names a file with directives",
                 one.name, directive.name
@@ -353,6 +359,14 @@ impl Environment {
     }
 }
 
+/// What is wrong if a variable is there in capitals and in small letters.
+fn written_twice(meant: &[Meant]) -> Option<String> {
+    meant.iter().enumerate().find_map(|(at, one)| {
+        let other = meant[..at].iter().find(|other| other.stands_for == one.stands_for)?;
+        Some(format!("{} and {} are the same variable: give one of them", other.name, one.name))
+    })
+}
+
 /// The cluster that the variables describe.
 fn formation(meant: &[Meant]) -> Result<Option<Formation>, String> {
     let find = |name: &str| meant.iter().find(|one| one.stands_for == name && !one.value.is_empty());
@@ -406,6 +420,12 @@ fn shown(one: &Meant) -> Option<String> {
 
 fn parse_ports(name: &str, text: &[u8]) -> Result<Ports, String> {
     let text = String::from_utf8_lossy(text);
+    if text == "0" {
+        return Err(format!(
+            "{name}=0: give a port from 1 to 65535. Health checks take it from {name}, so it has to be known; slotd cluster \
+             --port 0 takes free ones"
+        ));
+    }
     text.parse().map_err(|reason| format!("{name}={text}: {reason}"))
 }
 

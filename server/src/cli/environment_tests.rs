@@ -88,6 +88,20 @@ fn an_unknown_variable_is_refused_with_the_nearest_name() {
 }
 
 #[test]
+fn a_variable_is_written_once_and_says_what_can_be_done() {
+    for (pairs, text) in [
+        (&[("SLOTD_PORT", "1"), ("SLOTD_port", "2")][..], "SLOTD_PORT and SLOTD_port are the same variable"),
+        (&[("SLOTD_PORT", "0")], "SLOTD_PORT=0: give a port from 1 to 65535. Health checks take it from SLOTD_PORT"),
+        (&[("SLOTD_RENAME_COMMAND", "a b")], "SLOTD_RENAME_COMMAND: rename-command is not supported by slotd"),
+        (&[("SLOTD_DIR", "/no/such/place")], "No such file or directory: create it first"),
+        (&[("SLOTD_ANNOUNCE_CLIENT", "x")], "announce-client must be 'auto'"),
+    ] {
+        let error = loaded(pairs).expect_err(text);
+        assert!(error.contains(text), "{error}");
+    }
+}
+
+#[test]
 fn a_terminal_obeys_no_name_of_a_variable() {
     let error = node(&[("SLOTD_\x1b[31mX", "x")]).expect_err("it means nothing");
     assert!(error.starts_with("unknown variable SLOTD_\\u{1b}[31mX in the environment. "), "{error}");

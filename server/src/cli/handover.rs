@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use super::Invocation;
 use super::environment::said_port;
 use super::variables::Variables;
 use super::wait::WRONG_USAGE;
+use super::{Invocation, refusal};
 use crate::healthcheck::{Connection, NO_ANSWER, NODE_PORT, Ports, address_of, field};
 
 /// The time between two looks.
@@ -76,10 +76,7 @@ pub(super) fn parse(
             let port = port.or_else(said).unwrap_or(NODE_PORT);
             Ok(Invocation::Handover(Handover { host, port, patience: Duration::from_secs(timeout), password }))
         }
-        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
-            Ok(Invocation::Print(error.render().to_string()))
-        }
-        Err(error) => Ok(Invocation::Refused { text: error.render().to_string(), status: WRONG_USAGE }),
+        Err(error) => refusal(&error, WRONG_USAGE),
     }
 }
 

@@ -5,6 +5,7 @@
 //! sockets, then `Ready to accept connections`.
 
 use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
 use std::io::{IsTerminal, Read};
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
         log.notice(format_args!("{line}"));
     }
     call.warn(&config, &log);
+    let _held = hold_directory(&config, &log);
     let refusal = Refusal::new(call, &config, &log);
     if config.int(ids::PORT) == 0 {
         refusal.say(format_args!("Configured to not listen anywhere, exiting."));
@@ -96,6 +98,25 @@ pub(super) fn run_node(args: NodeArgs, call: &Call) -> Result<u8, String> {
     drop(pid_file);
     log.warning(format_args!("Redis is now ready to exit, bye bye..."));
     Ok(status as u8)
+}
+
+/// Holds the directory of a node until it ends, and warns if another one has it. In a cluster nodes.conf is held, and a
+/// second node does not start; here it does, as in Redis, since both may save to files of different names.
+fn hold_directory(config: &Config, log: &NodeLog) -> Option<File> {
+    let directory = config.directory();
+    let file = File::open(&directory).ok().filter(|_| !config.bool(ids::CLUSTER_ENABLED))?;
+    match file.try_lock() {
+        Ok(()) => Some(file),
+        Err(TryLockError::WouldBlock) => {
+            let (place, name) = (directory.display(), config.string(ids::DBFILENAME));
+            log.warning(format_args!(
+                "WARNING another node works in {place}: of two that save to {name} there the last one wins. Give each a \
+                 directory, or in containers a volume, of its own"
+            ));
+            None
+        }
+        Err(TryLockError::Error(_)) => None,
+    }
 }
 
 /// Where a node says why it does not start: in its log. Not on standard error, as in Redis: its test suite takes any

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use super::Invocation;
 use super::environment::said_nodes;
 use super::node_list::{Address, NodeList};
 use super::variables::Variables;
+use super::{Invocation, refusal};
 use crate::base::thread;
 use crate::healthcheck::Probe;
 
@@ -66,21 +66,30 @@ pub(super) fn parse(
     variables: &Variables,
     password: Option<OsString>,
 ) -> Result<Invocation, String> {
-    match Flags::try_parse_from(arguments) {
-        Ok(Flags { nodes, timeout }) => {
-            let refused = |text: String| Ok(Invocation::Refused { text, status: WRONG_USAGE });
-            match nodes.map(Ok).or_else(|| said_nodes(variables)) {
-                Some(Ok(NodeList(nodes))) => {
-                    Ok(Invocation::Wait(Waiting { nodes, patience: Duration::from_secs(timeout), password }))
-                }
-                Some(Err(reason)) => refused(format!("SLOTD_CLUSTER_NODES: {reason}")),
-                None => refused("slotd wait --nodes host:port,host:port: say what to wait for".to_owned()),
-            }
-        }
-        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
-            Ok(Invocation::Print(error.render().to_string()))
-        }
-        Err(error) => Ok(Invocation::Refused { text: error.render().to_string(), status: WRONG_USAGE }),
+    let Flags { nodes, timeout } = match Flags::try_parse_from(arguments) {
+        Ok(flags) => flags,
+        Err(error) => return refusal(&error, WRONG_USAGE),
+    };
+    let missing = "slotd wait --nodes host:port,host:port: say what to wait for";
+    Ok(match nodes_to_ask(nodes, variables, missing) {
+        Ok(nodes) => Invocation::Wait(Waiting { nodes, patience: Duration::from_secs(timeout), password }),
+        Err(text) => Invocation::Refused { text, status: WRONG_USAGE },
+    })
+}
+
+/// The nodes that the command line names, or else the environment.
+///
+/// # Errors
+/// What is wrong with those of the environment; `missing` if none are named.
+pub(super) fn nodes_to_ask(
+    named: Option<NodeList>,
+    variables: &Variables,
+    missing: &str,
+) -> Result<Vec<Address>, String> {
+    match named.map(Ok).or_else(|| said_nodes(variables)) {
+        Some(Ok(NodeList(nodes))) => Ok(nodes),
+        Some(Err(reason)) => Err(format!("SLOTD_CLUSTER_NODES: {reason}")),
+        None => Err(missing.to_owned()),
     }
 }
 

@@ -222,7 +222,11 @@ impl Loader<'_> {
             self.text(&variable.line, None, 0).map_err(|error| match error {
                 LoadError::Option { reason, .. } => {
                     let shown = variable.shown.as_ref().map_or_else(String::new, |value| format!("={value}"));
-                    LoadError::Variable { variable: format!("{}{shown}", variable.name), reason }
+                    let create = if variable.directive == ids::DIR.directive().name { ": create it first" } else { "" };
+                    LoadError::Variable {
+                        variable: format!("{}{shown}", variable.name),
+                        reason: format!("{reason}{create}"),
+                    }
                 }
                 other => other,
             })?;

@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use serde_json::json;
 
-use super::Invocation;
-use super::environment::said_nodes;
 use super::node_list::NodeList;
 use super::variables::Variables;
-use super::wait::WRONG_USAGE;
+use super::wait::{WRONG_USAGE, nodes_to_ask};
+use super::{Invocation, refusal};
 use crate::base::clock::{Clock, SystemClock};
 use collect::Asking;
 use findings::{Code, Finding};
@@ -98,26 +97,21 @@ pub(super) fn parse(
     variables: &Variables,
     password: Option<OsString>,
 ) -> Result<Invocation, String> {
-    let refused = |text: String| Ok(Invocation::Refused { text, status: WRONG_USAGE });
     let flags = match Flags::try_parse_from(arguments) {
         Ok(flags) => flags,
-        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
-            return Ok(Invocation::Print(error.render().to_string()));
-        }
-        Err(error) => return refused(error.render().to_string()),
+        Err(error) => return refusal(&error, WRONG_USAGE),
     };
-    match flags.nodes.map(Ok).or_else(|| said_nodes(variables)) {
-        Some(Ok(NodeList(nodes))) => Ok(Invocation::Doctor(Doctor {
+    Ok(match nodes_to_ask(flags.nodes, variables, "slotd doctor --nodes host:port: name a node of the cluster") {
+        Ok(nodes) => Invocation::Doctor(Doctor {
             asking: Asking { nodes, password },
             hosts: flags.hosts,
             ignore: flags.ignore,
             fix: flags.fix,
             json: flags.json,
             patience: Duration::from_secs(flags.timeout),
-        })),
-        Some(Err(reason)) => refused(format!("SLOTD_CLUSTER_NODES: {reason}")),
-        None => refused("slotd doctor --nodes host:port: name a node of the cluster".to_owned()),
-    }
+        }),
+        Err(text) => Invocation::Refused { text, status: WRONG_USAGE },
+    })
 }
 
 /// One examination.

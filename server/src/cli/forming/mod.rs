@@ -14,6 +14,7 @@
 //! seeds  where nodes are found again    placement  which node becomes what
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::node_list::Address;
@@ -23,7 +24,7 @@ use crate::logging::NodeLog;
 use crate::node::Node;
 use seeds::{PAUSES, Places};
 pub(super) use seeds::{seeds_of, seek};
-use steps::{Next, Order, apart, next, shared_hosts};
+use steps::{CLAIM, Next, Order, apart, is_taken, next, shared_hosts};
 use view::{View, read_nodes};
 
 mod placement;
@@ -61,11 +62,24 @@ const LOOK_FOR: Duration = Duration::from_secs(600);
 /// How long nodes may take to get to know each other before the log says who does not.
 const ACQUAINTANCE: Duration = Duration::from_secs(5);
 
+/// How long a node that another creator has taken may be in no cluster. Then that creator was interrupted; it may have
+/// been this node itself, before a restart.
+const HESITATION: Duration = Duration::from_secs(4);
+
 /// What the log has been told last, and since when nodes that answer do not know each other.
 #[derive(Default)]
 struct Told {
     last: String,
     apart: Option<Instant>,
+    /// Orders were given: what comes next need not wait long.
+    acted: bool,
+}
+
+/// The nodes that this creator has taken, and since when others are seen to be taken.
+#[derive(Default)]
+struct Taken {
+    ids: BTreeSet<String>,
+    seen: BTreeMap<String, Instant>,
 }
 
 /// Why a node does not say what it knows.
@@ -103,7 +117,7 @@ struct Former {
 impl Former {
     fn run(&self) {
         let (began, mut pause) = (Instant::now(), PAUSES.0);
-        let (mut told, mut creates) = (Told::default(), None);
+        let (mut told, mut taken, mut creates) = (Told::default(), Taken::default(), None);
         // Whether there is nothing to create any more.
         let mut created = false;
         let is_alone = || self.places.cluster.upgrade().is_some_and(|cluster| cluster.view().nodes.len() < 2);
@@ -119,13 +133,14 @@ impl Former {
                     .ok();
             }
             created |= match creates {
-                Some(true) if !created => self.create(&mut told),
+                Some(true) if !created => self.create(&mut told, &mut taken),
                 other => other == Some(false),
             };
             let found = self.places.find_known();
             if created && (found || began.elapsed() > LOOK_FOR) {
                 return;
             }
+            pause = if std::mem::take(&mut told.acted) { PAUSES.0 } else { pause };
             std::thread::sleep(pause);
             pause = (pause * 5 / 4).min(PAUSES.1);
         }
@@ -154,7 +169,7 @@ impl Former {
     }
 
     /// One look at all nodes, and what follows from it. Whether the work is over.
-    fn create(&self, told: &mut Told) -> bool {
+    fn create(&self, told: &mut Told, taken: &mut Taken) -> bool {
         let (mut seen, mut never) = (Vec::new(), None);
         for address in &self.formation.nodes {
             match self.look(address) {
@@ -167,7 +182,8 @@ impl Former {
             }
         }
         let apart = told.apart(apart(&seen, &self.own));
-        let text = match next(&seen, &self.own, self.formation.replicas) {
+        taken.note(&seen);
+        let text = match next(&seen, &self.own, self.formation.replicas, &taken.ids) {
             Next::Done(text) => {
                 self.log.notice(format_args!("Cluster formation: {text}"));
                 never.iter().for_each(|reason| self.log.warning(format_args!("Cluster formation: {reason}")));
@@ -195,7 +211,8 @@ impl Former {
                 if let Some(warning) = shared_hosts(&seen, self.formation.replicas).filter(|_| begins) {
                     self.log.warning(format_args!("Cluster formation: {warning}"));
                 }
-                let failed = orders.iter().find_map(|order| self.order(order).err());
+                told.acted = true;
+                let failed = self.give(&orders, &seen, taken).err();
                 failed.or(apart).unwrap_or_else(|| doing.to_owned())
             }
         };
@@ -249,17 +266,44 @@ impl Former {
         })
     }
 
+    /// Gives orders, and notes which nodes are taken by them.
+    ///
+    /// # Errors
+    /// The first that was not obeyed; those behind it were not given.
+    fn give(&self, orders: &[Order], seen: &[Result<View, String>], taken: &mut Taken) -> Result<(), String> {
+        for order in orders {
+            self.order(order)?;
+            if let Ok(view) = &seen[order.to]
+                && order.words[1] == CLAIM
+            {
+                taken.ids.insert(view.id().to_owned());
+            }
+        }
+        Ok(())
+    }
+
     /// Gives an order.
     fn order(&self, order: &Order) -> Result<(), String> {
         let mut node = self.connect(&self.formation.nodes[order.to])?;
         let words: Vec<&[u8]> = order.words.iter().map(String::as_bytes).collect();
         let reply = node.ask(&words)?;
         match reply.as_error() {
-            Some(error) if !order.optional => {
+            Some(error) => {
                 Err(format!("{}: {}: {}", self.formation.nodes[order.to], order.words.join(" "), readable(error)))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
+    }
+}
+
+impl Taken {
+    /// Takes nodes that somebody else has taken and left alone for too long.
+    fn note(&mut self, seen: &[Result<View, String>]) {
+        let others = seen.iter().flatten().filter(|view| is_taken(view)).map(|view| view.id().to_owned());
+        let now = Instant::now();
+        self.seen = others.map(|id| (id.clone(), self.seen.get(&id).copied().unwrap_or(now))).collect();
+        let left_alone = self.seen.iter().filter(|(_, since)| since.elapsed() > HESITATION);
+        self.ids.extend(left_alone.map(|(id, _)| id.clone()));
     }
 }
 

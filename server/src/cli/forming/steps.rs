@@ -1,8 +1,9 @@
 //! What a creator does next, as a function of what all nodes say.
 //!
-//! There is no memory between two looks: whatever a creator that was interrupted has left behind, the next one sees,
-//! and goes on. Orders are such that nothing is served half made. Nodes meet first, then replicas get their primaries,
-//! and slots come last; so `cluster_state` becomes ok when everything is in its place.
+//! Between two looks it is remembered which nodes were taken, and nothing else: whatever a creator that was interrupted
+//! has left behind, the next one sees, and goes on. Orders are such that nothing is served half made. The nodes are
+//! taken first, then they meet, then replicas get their primaries, and slots come last; so `cluster_state` becomes ok
+//! when everything is in its place.
 //!
 //! A cluster that is there already is left alone, whatever it looks like by now. The creator refuses only before it has
 //! done anything: if a node that it is to take belongs elsewhere or holds data.
@@ -12,6 +13,9 @@ use std::collections::BTreeSet;
 use super::placement::{Placement, place};
 use super::view::{Known, View};
 use crate::healthcheck::address_of;
+
+/// The order that takes a node.
+pub(super) const CLAIM: &str = "SET-CONFIG-EPOCH";
 
 /// The outcome of one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,18 +39,17 @@ pub(super) struct Order {
     pub(super) to: usize,
     /// The words of the command.
     pub(super) words: Vec<String>,
-    /// A refusal does not matter.
-    pub(super) optional: bool,
 }
 
 impl Order {
     fn new(to: usize, words: &str) -> Self {
-        Self { to, words: words.split(' ').map(str::to_owned).collect(), optional: false }
+        Self { to, words: words.split(' ').map(str::to_owned).collect() }
     }
 }
 
-/// What to do next. `seen` is what each node of the list says, or why it says nothing; `own` is the creator's id.
-pub(super) fn next(seen: &[Result<View, String>], own: &str, replicas: usize) -> Next {
+/// What to do next. `seen` is what each node of the list says, or why it says nothing; `own` is the creator's id, and
+/// `taken` are those of the nodes that it has taken.
+pub(super) fn next(seen: &[Result<View, String>], own: &str, replicas: usize, taken: &BTreeSet<String>) -> Next {
     let all: Vec<&View> = seen.iter().flatten().collect();
     let silent: Vec<&String> = seen.iter().filter_map(|one| one.as_ref().err()).collect();
     if let Some(me) = all.iter().find(|view| view.id() == own) {
@@ -77,7 +80,10 @@ pub(super) fn next(seen: &[Result<View, String>], own: &str, replicas: usize) ->
              check, and --cluster fix"
         ));
     }
-    let orders = [meetings(&all, own), adoptions(&all, &placement), shares(&all, &placement)];
+    if let Some(view) = all.iter().find(|view| is_taken(view) && !taken.contains(view.id())) {
+        return Next::Wait(format!("another creator has taken {}, as it seems: looking again", view.name));
+    }
+    let orders = [Some(claims(&all)), meetings(&all, own), adoptions(&all, &placement), shares(&all, &placement)];
     match orders.into_iter().find(|orders| !orders.as_ref().is_some_and(Vec::is_empty)) {
         Some(Some(orders)) => Next::Act(orders),
         Some(None) => Next::Wait("the nodes get to know each other".to_owned()),
@@ -184,6 +190,21 @@ fn misplaced(node: usize, view: &View, placement: &Placement, all: &[&View]) -> 
     (other_primary || other_slots).then(|| view.name.clone())
 }
 
+/// Whether a creator has taken this node, which is in no cluster yet.
+pub(super) fn is_taken(view: &View) -> bool {
+    view.members().count() == 1 && view.myself().is_some_and(|myself| myself.epoch > 0)
+}
+
+/// Orders that take the new nodes. A node accepts its first epoch once and while it is alone, so of two creators whose
+/// lists have a node in common one gets it, and the other one has not introduced anybody yet. All go by the order of
+/// the ids: else each could have what the other one lacks. That the epochs differ spares the nodes to settle it later.
+fn claims(all: &[&View]) -> Vec<Order> {
+    let is_free = |view: &View| view.members().count() == 1 && view.myself().is_some_and(|myself| myself.epoch == 0);
+    let mut free: Vec<(usize, &&View)> = all.iter().enumerate().filter(|(_, view)| is_free(view)).collect();
+    free.sort_unstable_by_key(|(_, view)| view.id());
+    free.into_iter().map(|(node, _)| Order::new(node, &format!("CLUSTER {CLAIM} {}", node + 1))).collect()
+}
+
 /// Orders until all nodes know each other; `None`: they are about to.
 fn meetings(all: &[&View], own: &str) -> Option<Vec<Order>> {
     let me = all.iter().position(|view| view.id() == own)?;
@@ -191,18 +212,11 @@ fn meetings(all: &[&View], own: &str) -> Option<Vec<Order>> {
     if all.iter().all(knows_all) {
         return Some(Vec::new());
     }
-    let mut orders = Vec::new();
-    for (node, view) in all.iter().enumerate() {
-        // Different epochs from the beginning: else the nodes have to settle that later.
-        if view.members().count() == 1 && view.myself().is_some_and(|myself| myself.epoch == 0) {
-            let order = Order::new(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", node + 1));
-            orders.push(Order { optional: true, ..order });
-        }
-    }
-    for view in all.iter().filter(|view| !all[me].knows(view.id())) {
+    let introduce = |view: &&View| {
         let bus_port = view.myself().map_or(0, |myself| myself.bus_port);
-        orders.push(Order::new(me, &format!("CLUSTER MEET {} {} {bus_port}", view.ip, view.port)));
-    }
+        Order::new(me, &format!("CLUSTER MEET {} {} {bus_port}", view.ip, view.port))
+    };
+    let orders: Vec<Order> = all.iter().filter(|view| !all[me].knows(view.id())).map(introduce).collect();
     (!orders.is_empty()).then_some(orders)
 }
 

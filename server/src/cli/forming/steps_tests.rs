@@ -3,6 +3,11 @@
 use super::super::view::Known;
 use super::*;
 
+/// What a creator does that may take whatever has been taken: it has waited for long.
+fn next(seen: &[Result<View, String>], own: &str, replicas: usize) -> Next {
+    super::next(seen, own, replicas, &seen.iter().flatten().map(|view| view.id().to_owned()).collect())
+}
+
 /// Nodes in memory: what each knows, and the orders that it takes.
 struct World {
     views: Vec<View>,
@@ -171,6 +176,53 @@ fn a_creator_that_was_interrupted_goes_on() {
         let _ = world.run(interrupted_after);
         assert!(matches!(world.run(usize::MAX), Next::Done(_)), "after {interrupted_after} orders");
     }
+}
+
+/// Two creators whose lists have nodes in common, one order at a time in every order: one gets all its nodes, the other
+/// one has introduced nobody and sees that its node is in another cluster.
+#[test]
+fn two_creators_that_want_the_same_nodes_do_not_merge_their_clusters() {
+    let lists = [[0, 1, 2, 3], [4, 3, 2, 5]];
+    for turns in 0..1_u32 << 12 {
+        let mut world = World::new(6, 6);
+        let mut taken = [BTreeSet::new(), BTreeSet::new()];
+        let mut plans: [Vec<Order>; 2] = Default::default();
+        for turn in 0..40 {
+            let one = (turns >> (turn % 12) & 1) as usize;
+            let seen: Vec<_> = lists[one].iter().map(|node| Ok(world.views[*node].clone())).collect();
+            if plans[one].is_empty() {
+                let own = world.views[lists[one][0]].id().to_owned();
+                match super::next(&seen, &own, 0, &taken[one]) {
+                    Next::Act(orders) => plans[one] = orders,
+                    _ => continue,
+                }
+            }
+            let order = plans[one].remove(0);
+            let (view, order) = (lists[one][order.to], Order { to: lists[one][order.to], ..order });
+            if order.words[1] != CLAIM {
+                world.take(&order);
+            } else if world.views[view].known.len() == 1 && world.views[view].known[0].epoch == 0 {
+                taken[one].insert(world.views[view].id().to_owned());
+                world.take(&order);
+            } else {
+                plans[one].clear();
+            }
+        }
+        assert!(world.views.iter().all(|view| view.known.len() <= 4), "{turns:b}");
+        assert!([0, 4].iter().all(|node| !world.views[*node].knows(&format!("id{}", 4 - node))), "{turns:b}");
+    }
+}
+
+#[test]
+fn a_node_that_another_creator_has_taken_is_waited_for() {
+    let mut world = World::new(3, 3);
+    let Next::Act(claims) = super::next(&world.seen(), "id0", 0, &BTreeSet::new()) else { panic!("all are free") };
+    assert!(claims.iter().all(|order| order.words[1] == CLAIM) && claims.len() == 3);
+    claims.iter().for_each(|order| world.take(order));
+    let mine = BTreeSet::from(["id0".to_owned(), "id1".to_owned()]);
+    let text = "another creator has taken node2:7000, as it seems: looking again";
+    assert_eq!(super::next(&world.seen(), "id0", 0, &mine), Next::Wait(text.to_owned()));
+    assert!(matches!(next(&world.seen(), "id0", 0), Next::Act(orders) if orders[0].words[1] == "MEET"));
 }
 
 #[test]
