@@ -1,5 +1,8 @@
 # Sourced by the parts of tests/deploy: the lines that `run` counts, and what all of them need.
 
+# What parts in Python import (outcomes.py).
+export PYTHONPATH=$PWD/tests/deploy PYTHONDONTWRITEBYTECODE=1
+
 # check NAME COMMAND...: passes if the command succeeds; its output is shown otherwise.
 check() {
   local name=$1 out; shift

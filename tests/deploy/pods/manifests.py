@@ -11,30 +11,17 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import traceback
 
 import kubernetes_validate
 import yaml
+
+from outcomes import Outcomes
 
 kubectl, helm = sys.argv[1:3]
 deploy = pathlib.Path("deploy")
 chart = str(deploy / "helm/slotd")
 VERSION = "1.37"
-failed = 0
-
-
-def look(what):
-    """A function is one look; it passes if it does not raise."""
-    def play(function):
-        global failed
-        try:
-            function()
-            print(f"ok - {what}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok - {what}", flush=True)
-            print("    " + traceback.format_exc().replace("\n", "\n    "), flush=True)
-    return play
+look = Outcomes()
 
 
 def run(*command):
@@ -70,8 +57,10 @@ def environment(things):
 
 
 def valid(things):
+    """By the API's schemas, which the operator of Prometheus adds its own kind to."""
     for thing in things:
-        kubernetes_validate.validate(thing, VERSION, strict=True)
+        if thing["kind"] != "ServiceMonitor":
+            kubernetes_validate.validate(thing, VERSION, strict=True)
 
 
 def restricted(things):
@@ -119,6 +108,31 @@ def selects(things, ports):
                 assert [key for key in source["podSelector"]["matchLabels"] if key.endswith("client")] == list(source["podSelector"]["matchLabels"]), source
 
 
+def metered(things, address, password):
+    """An exporter in each pod asks its node, and the monitor finds all of them."""
+    pod = one(things, "StatefulSet")["spec"]["template"]
+    exporter = next(box for box in pod["spec"]["containers"] if box["name"] == "metrics")
+    variables = {variable["name"]: variable for variable in exporter["env"]}
+    assert variables["REDIS_ADDR"]["value"] == address
+    assert variables["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"] == password
+    port = next(port for port in exporter["ports"] if port["name"] == "http-metrics")
+    assert exporter["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http-metrics"}
+    monitor = one(things, "ServiceMonitor")
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    wanted, namespace = monitor["spec"]["selector"]["matchLabels"], monitor["metadata"]["namespace"]
+    chosen = [thing for thing in things if thing["kind"] == "Service" and wanted.items() <= thing["metadata"].get("labels", {}).items()]
+    assert len(chosen) == 1, chosen
+    service = chosen[0]
+    assert service["metadata"]["namespace"] in monitor["spec"].get("namespaceSelector", {}).get("matchNames", [namespace])
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert [endpoint["port"] for endpoint in monitor["spec"]["endpoints"]] == ["http-metrics"]
+    assert [(each["name"], each["targetPort"]) for each in service["spec"]["ports"]] == [("http-metrics", "http-metrics")]
+    rules = one(things, "NetworkPolicy")["spec"]["ingress"]
+    open_to_all = [rule for rule in rules if rule["from"] == [{"namespaceSelector": {}}]]
+    assert [[each["port"] for each in rule["ports"]] for rule in open_to_all] in ([[port["containerPort"]]], [["http-metrics"]]), rules
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(port["containerPort"])
+
+
 def names_are_those_of_the_pods(things):
     stateful = one(things, "StatefulSet")
     wanted = [f"{stateful['metadata']['name']}-{number}.{stateful['spec']['serviceName']}" for number in range(stateful["spec"]["replicas"])]
@@ -150,21 +164,27 @@ def schema_of(values, path=""):
     return {"type": "object", "additionalProperties": False, "properties": inner}
 
 
+def overlay(component, *more):
+    """Production with a component, as an overlay of somebody's own would have it."""
+    mine = pathlib.Path(tempfile.mkdtemp(prefix="slotd-overlay-", dir=deploy / "kubernetes/overlays"))
+    try:
+        lines = ["apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", "resources: [../prod]", f"components: [../../components/{component}]", *more]
+        (mine / "kustomization.yaml").write_text("\n".join(lines) + "\n")
+        return kustomize(mine)
+    finally:
+        (mine / "kustomization.yaml").unlink(missing_ok=True)
+        mine.rmdir()
+
+
 dev, prod = kustomize(deploy / "kubernetes/overlays/dev"), kustomize(deploy / "kubernetes/overlays/prod")
-mine = pathlib.Path(tempfile.mkdtemp(prefix="slotd-overlay-", dir=deploy / "kubernetes/overlays"))
-try:
-    (mine / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../prod]\ncomponents: [../../components/vault]\n")
-    vault = kustomize(mine)
-finally:
-    (mine / "kustomization.yaml").unlink(missing_ok=True)
-    mine.rmdir()
+vault, measured = overlay("vault"), overlay("metrics", "namespace: slotd")
 plain = template()
 PORTS = {"client": {6379}, "all": {6379, 16379}}
 
 
-@look(f"kustomize: both overlays, and production with Vault's agent, are valid for Kubernetes {VERSION}")
+@look(f"kustomize: both overlays, and production with Vault's agent or with metrics, are valid for Kubernetes {VERSION}")
 def _():
-    for things in (dev, prod, vault):
+    for things in (dev, prod, vault, measured):
         valid(things)
 
 
@@ -185,6 +205,13 @@ def _():
     assert [volume for volume in pod["spec"].get("volumes", []) if "secret" in volume] == []
     assert [mount["mountPath"] for mount in container(vault)["volumeMounts"]] == ["/data"]
     assert pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] == "true"
+
+
+@look("kustomize: with metrics an exporter asks each node, restricted as it is, and the monitor finds all of them")
+def _():
+    restricted(measured)
+    metered(measured, "redis://127.0.0.1:6379", {"name": "slotd", "key": "password"})
+    assert container(measured) == container(prod), "the node is the same"
 
 
 @look(f"helm: the chart has no lint, and is valid for Kubernetes {VERSION} with the defaults and with many values")
@@ -226,11 +253,28 @@ def _():
     assert not {"SLOTD_PASSWORD", "SLOTD_PASSWORD_FILE"} & set(environment(template(usePassword=False)))
 
 
+@look("helm: metrics.enabled does the same, with the values of Bitnami's chart")
+def _():
+    monitor = {"enabled": True, "namespace": "monitoring", "labels": {"release": "prometheus"}, "interval": "10s", "relabelings": [{"action": "labeldrop", "regex": "pod"}]}
+    things = template(metrics={"enabled": True, "serviceMonitor": monitor, "extraArgs": {"include-system-metrics": "true"}, "image": {"registry": ""}})
+    valid(things)
+    restricted(things)
+    metered(things, "redis://127.0.0.1:6379", {"name": "sessions-slotd", "key": "redis-password"})
+    found = one(things, "ServiceMonitor")
+    assert (found["metadata"]["namespace"], found["metadata"]["labels"]["release"], found["spec"]["endpoints"][0]["interval"]) == ("monitoring", "prometheus", "10s")
+    exporter = one(things, "StatefulSet")["spec"]["template"]["spec"]["containers"][1]
+    assert (exporter["image"], exporter["args"]) == ("oliver006/redis_exporter:v1.62.0", ["-include-system-metrics=true"])
+    assert not [thing for thing in template(metrics={"enabled": True}) if thing["kind"] == "ServiceMonitor"]
+    files = template(passwordFile="/vault/secrets/password", metrics={"enabled": True, "extraEnvVars": [{"name": "REDIS_PASSWORD", "value": "p"}]})
+    assert [variable["name"] for variable in one(files, "StatefulSet")["spec"]["template"]["spec"]["containers"][1]["env"]].count("REDIS_PASSWORD") == 1
+
+
 @look("helm: what slotd cannot do is refused with a word on what to do instead")
 def _():
     for values, words in [
         ({"tls": {"enabled": True}}, "slotd has no TLS yet"),
-        ({"metrics": {"enabled": True}}, "no endpoint for Prometheus yet"),
+        ({"metrics": {"enabled": True}, "passwordFile": "/f"}, "the exporter does not read that file"),
+        ({"metrics": {"prometheusRule": {"enabled": True}}}, "Put the rule into extraDeploy"),
         ({"cluster": {"nodes": 5}}, "makes 2 primaries: a cluster needs at least three. Raise cluster.nodes to 6"),
         ({"cluster": {"externalAccess": {"enabled": True}}}, "not supported"),
         ({"redis": {"useAOFPersistence": "yes"}}, "no append-only file"),
@@ -294,4 +338,4 @@ def _():
     assert seen == 4, seen
 
 
-sys.exit(1 if failed else 0)
+sys.exit(look.status())

@@ -12,12 +12,12 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 
 import redis
 import yaml
 from redis.cluster import ClusterNode, RedisCluster
 
+from outcomes import Outcomes
 from pods import Names, StatefulSet, docker
 
 kubectl, helm, image = sys.argv[1:4]
@@ -27,26 +27,10 @@ PATIENCE = 30
 # Where a replica took over before its primary ended, no write waits for as long as the node timeout, which comes before any election.
 HANDED_OVER = 5
 names = Names()
-failed = 0
+scene = Outcomes()
 prefix = f"{os.environ.get('PODS_PREFIX', 'slotdpods')}{os.getpid()}"
 subnet = os.environ.get("PODS_SUBNET", "10.215")
 work = os.environ.get("WORK") or tempfile.mkdtemp(prefix="slotd-pods-")
-
-
-def scene(what):
-    """A scene is a function; it passes if it does not raise. What it returns is told."""
-    def play(function):
-        global failed
-        try:
-            told = function()
-            print(f"ok - {what}", flush=True)
-            if told:
-                print(f"    {told}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok - {what}", flush=True)
-            print("    " + traceback.format_exc().replace("\n", "\n    "), flush=True)
-    return play
 
 
 def rendered(*command):
@@ -287,4 +271,4 @@ finally:
     for pods in (prod, chart, dev):
         if pods:
             pods.cleanup()
-sys.exit(1 if failed else 0)
+sys.exit(scene.status())

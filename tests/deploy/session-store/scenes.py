@@ -15,31 +15,17 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import urllib.error
 import urllib.request
 
 from browser import Browser
+from outcomes import Outcomes
 
 slotd, application = sys.argv[1:3]
 screenshot = sys.argv[3] if len(sys.argv) > 3 else None
 work = pathlib.Path(tempfile.mkdtemp(prefix="slotd-session-"))
 password = "s3cret <&>"
-failed = 0
-
-
-def scene(what):
-    """A scene is a function; it passes if it does not raise."""
-    def play(function):
-        global failed
-        try:
-            function()
-            print(f"ok - {what}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok - {what}", flush=True)
-            print("    " + traceback.format_exc().replace("\n", "\n    "), flush=True)
-    return play
+scene = Outcomes()
 
 
 class Cluster:
@@ -313,8 +299,8 @@ finally:
     if app and app.poll() is None:
         app.kill()
     cluster.stop()
-    if failed:
+    if scene.failed:
         for log in ("app.log", "cluster.log"):
             print(f"--- {log}\n" + "\n".join((work / log).read_text().splitlines()[-15:]) if (work / log).exists() else "")
     subprocess.run(["rm", "-rf", str(work)], check=False)
-sys.exit(1 if failed else 0)
+sys.exit(scene.status())

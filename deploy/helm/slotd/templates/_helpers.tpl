@@ -30,9 +30,10 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{/* The name of an image: (dict "of" .Values.image "global" .Values.global) */}}
 {{- define "slotd.image" -}}
-{{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
-{{- if $registry }}{{ $registry }}/{{ end }}{{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag }}{{ end }}
+{{- $registry := default .of.registry .global.imageRegistry -}}
+{{- if $registry }}{{ $registry }}/{{ end }}{{ .of.repository }}{{ if .of.digest }}@{{ .of.digest }}{{ else }}:{{ .of.tag }}{{ end }}
 {{- end -}}
 
 {{- define "slotd.serviceAccount" -}}
@@ -63,7 +64,8 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- $shards := div (int .Values.cluster.nodes) (add1 (int .Values.cluster.replicas)) -}}
 {{- if lt $shards 3 }}{{ fail (printf "cluster.nodes=%d with cluster.replicas=%d makes %d primaries: a cluster needs at least three. Raise cluster.nodes to %d, or lower cluster.replicas" (int .Values.cluster.nodes) (int .Values.cluster.replicas) $shards (mul 3 (add1 (int .Values.cluster.replicas)))) }}{{ end -}}
 {{- if .Values.tls.enabled }}{{ fail "tls.enabled: slotd has no TLS yet. Let a mesh encrypt the connections, or leave it out" }}{{ end -}}
-{{- if .Values.metrics.enabled }}{{ fail "metrics.enabled: slotd has no endpoint for Prometheus yet. Leave it out, or add an exporter with redis.sidecars" }}{{ end -}}
+{{- if and .Values.metrics.enabled .Values.passwordFile (not .Values.metrics.extraEnvVars) }}{{ fail "metrics.enabled and passwordFile: the exporter does not read that file. Give it REDIS_PASSWORD by metrics.extraEnvVars" }}{{ end -}}
+{{- if .Values.metrics.prometheusRule.enabled }}{{ fail "metrics.prometheusRule.enabled: not supported. Put the rule into extraDeploy" }}{{ end -}}
 {{- if .Values.cluster.externalAccess.enabled }}{{ fail "cluster.externalAccess.enabled: not supported. Clients run in the Kubernetes cluster" }}{{ end -}}
 {{- if has (toString .Values.redis.useAOFPersistence) (list "yes" "true") }}{{ fail "redis.useAOFPersistence: slotd has no append-only file. It keeps snapshots, and WAIT 1 keeps a write on a replica: set it to \"no\"" }}{{ end -}}
 {{- if and .Values.usePassword .Values.passwordFile (or .Values.password .Values.existingSecret .Values.global.redis.password) }}{{ fail "passwordFile and password or existingSecret: say one of them" }}{{ end -}}
