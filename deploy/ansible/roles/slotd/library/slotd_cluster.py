@@ -21,6 +21,9 @@ options:
   password:
     description: The password of clients.
     type: str
+  previous:
+    description: The password that nodes may still have, for C(rekeyed).
+    type: str
   replicas:
     description: How many replicas each primary has.
     type: int
@@ -35,8 +38,9 @@ options:
       - C(ready) waits until every node is in order and every replica in sync.
       - C(drained) moves slots, primaries and replicas away from O(host), which is one of O(nodes).
       - C(forgotten) makes the other nodes forget those of O(host), which no longer run.
+      - C(rekeyed) gives every node O(password) in the place of O(previous), while it runs. All nodes must answer.
     type: str
-    choices: [checked, formed, placed, verified, handed_over, ready, drained, forgotten]
+    choices: [checked, formed, placed, verified, handed_over, ready, drained, forgotten, rekeyed]
     required: true
   host:
     description: The host that is handed over, drained or forgotten.
@@ -72,6 +76,7 @@ class Cluster:
     def __init__(self, params):
         self.nodes = [Node(node["host"], node["address"], node["port"], params["password"]) for node in params["nodes"]]
         self.replicas, self.host, self.timeout = params["replicas"], params["host"], params["timeout"]
+        self.password, self.previous = params["password"], params["previous"]
         self.by_at = {node.at: node for node in self.nodes}
         if len(self.by_at) < len(self.nodes):
             raise NoPlace("two nodes have one address and port")
@@ -98,7 +103,7 @@ class Cluster:
 
         reply = until(self.timeout, f"{node.name} has loaded its data", has_loaded)
         if isinstance(reply, NodeError):
-            if any(word in str(reply) for word in ("NOAUTH", "WRONGPASS", "AUTH <password>")):
+            if refused(reply):
                 raise NodeError(f"{str(reply).rstrip('.')}. slotd_password is not the password that this node has")
             return False
         return True
@@ -284,6 +289,29 @@ class Cluster:
         if ids:
             self.forget(ids, f"the nodes of {self.host}")
 
+    def rekeyed(self):
+        for node in self.nodes:
+            self.find_password(node)
+        # That among the nodes first: in between only a replica that happens to lose its link has to try again.
+        for directive in ("masterauth", "requirepass"):
+            for node in self.nodes:
+                if node.call("CONFIG", "GET", directive)[1] != self.password:
+                    node.call("CONFIG", "SET", directive, self.password)
+                    self.actions.append(f"{node.name} has a new {directive}")
+        for node in self.nodes:
+            node.sign_in(self.password)
+        self.ready()
+
+    def find_password(self, node):
+        """Signs in with the new password, or with the previous one."""
+        for password in filter(None, (self.password, self.previous)):
+            try:
+                return node.sign_in(password)
+            except NodeError as error:
+                if not refused(error):
+                    raise
+        raise NodeError(f"{node.name} has another password than slotd_password, and than slotd_previous_password")
+
     # --- steps -------------------------------------------------------------------------------------------------------------
 
     def ready(self, nodes=None):
@@ -408,14 +436,20 @@ class Cluster:
         self.actions.append(f"{what} were forgotten: {len(ids)}")
 
 
+def refused(error):
+    """Whether a node did not accept the password."""
+    return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "AUTH <password>"))
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "nodes": {"type": "list", "elements": "dict", "required": True},
             "password": {"type": "str", "no_log": True},
+            "previous": {"type": "str", "no_log": True},
             "replicas": {"type": "int", "default": 1},
             "state": {"type": "str", "required": True, "choices": [
-                "checked", "formed", "placed", "verified", "handed_over", "ready", "drained", "forgotten"]},
+                "checked", "formed", "placed", "verified", "handed_over", "ready", "drained", "forgotten", "rekeyed"]},
             "host": {"type": "str"},
             "timeout": {"type": "int", "default": 60},
         },

@@ -39,6 +39,12 @@ class Node:
                 raise reply
         return replies
 
+    def sign_in(self, password):
+        """Connects anew, with this password."""
+        self.close()
+        self.password = password
+        self.call("PING")
+
     def close(self):
         if self.connection is not None:
             self.connection.close()
