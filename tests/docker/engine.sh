@@ -51,7 +51,9 @@ engine_base() {
 # The image around $binary, as the Dockerfile's first lines say it, through .dockerignore.
 engine_build() { # TAG
   mkdir -p "$work/context/target/release"
-  cp -r Dockerfile .dockerignore deploy "$work/context/" && cp "$binary" "$work/context/target/release/slotd"
+  cp -r Dockerfile .dockerignore deploy "$work/context/"
+  # As deploy/build.sh does it; where there is no strip, the image is larger.
+  strip --strip-debug -o "$work/context/target/release/slotd" "$binary" 2>/dev/null || cp "$binary" "$work/context/target/release/slotd"
   "$docker" build -t "$1" --build-arg SLOTD_BINARY=target/release/slotd "$work/context"
 }
 

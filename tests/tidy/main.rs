@@ -10,6 +10,7 @@
 //! | `control` | what runs on the control thread names no call that waits |
 //! | `names` | no gate asks for a command by its name |
 //! | `docs` | the required documents exist, and so do the tests and paths that they name; the map's ranks are the true ones |
+//! | `sbom` | the list of components that the image carries is that of Cargo.lock |
 //!
 //! Each check is a function from text to findings, so each has a test that it *fires* on a bad sample: a check that
 //! cannot fail protects nothing. The checks read code without comments and strings (`source.rs`), so that prose may
@@ -21,6 +22,7 @@ mod docs;
 mod names;
 mod purity;
 mod ranks;
+mod sbom;
 mod sizes;
 mod source;
 mod wording;

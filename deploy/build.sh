@@ -1,0 +1,18 @@
+#!/bin/sh
+# The binary of an image: the same bytes from the same source by the same compiler, wherever and whenever it is built.
+#
+#   deploy/build.sh [DIRECTORY]      DIRECTORY/slotd; target/image, if nothing is said
+#
+# It is that of release/build, with no path of the machine in it and no date; and of what debuggers read it has the names of functions
+# alone: a panic in a log still says where.
+set -eu
+cd "$(dirname "$0")/.."
+out=${1:-target/image}
+root=$(pwd -P) home=${CARGO_HOME:-$HOME/.cargo}
+# What compilers write down of where sources lie, Lua's and mimalloc's included.
+export RUSTFLAGS="--remap-path-prefix=$root=/src --remap-path-prefix=$home=/cargo"
+export CFLAGS="-ffile-prefix-map=$root=/src -ffile-prefix-map=$home=/cargo"
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-0}" LC_ALL=C CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=debuginfo
+release/build --target-dir "$out/target"
+cp "$out/target/release/slotd" "$out/slotd"
+sha256sum "$out/slotd"
