@@ -35,6 +35,7 @@ use crate::persistence::snapshot::StreamPosition;
 use crate::persistence::{self, Persistence};
 use crate::replication::{self, Replication};
 use crate::runtime::descriptors::{Descriptors, TooFew};
+use crate::runtime::share::KeyBytes;
 use crate::runtime::task_group::Phase;
 use crate::runtime::threads::Threads;
 
@@ -162,8 +163,7 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         let engine = Engine::new(registry.clone(), config, clock.clone(), pool.workers(), seed, log.clone());
         let threads = &pool.of_group(&engine.state.tasks);
-        keep_hot(&engine);
-        follow_level(&engine);
+        follow_directives(&engine);
         fit_clients(&engine, threads.descriptors())?;
         let clients = Sockets::bind(&engine, engine.config.int(ids::PORT) as u16)?;
         let saved = if engine.config.bool(ids::CLUSTER_ENABLED) {
@@ -206,8 +206,7 @@ impl Node {
             pool: Arc::downgrade(pool),
             _threads: threads.clone(),
         };
-        node.engine.info.join(threads.memory());
-        node.engine.info.note_started(node.port, &node.engine.keyspace);
+        node.share_memory(threads);
         let replica = node.engine.state.is_replica() || saved.as_ref().is_some_and(|saved| saved.replica);
         node.persistence
             .load(replica)
@@ -226,6 +225,13 @@ impl Node {
             log.set_role(LogRole::Primary);
         }
         Ok(node)
+    }
+
+    /// Takes the node's part of the process's memory.
+    fn share_memory(&self, threads: &Threads) {
+        let keys: Arc<dyn KeyBytes> = self.engine.clone();
+        self.engine.info.join(threads.memory(), Arc::downgrade(&keys));
+        self.engine.info.note_started(self.port);
     }
 
     /// Moves the listeners when CONFIG SET changes `port` or `bind`.
@@ -473,6 +479,13 @@ fn fit_clients(engine: &Arc<Engine>, descriptors: &Arc<Descriptors>) -> Result<(
     Ok(())
 }
 
+/// Has what depends on directives follow them.
+fn follow_directives(engine: &Arc<Engine>) {
+    keep_hot(engine);
+    follow_max_memory(engine);
+    follow_level(engine);
+}
+
 /// Rebuilds the hot path's snapshot whenever one of its directives changes.
 fn keep_hot(engine: &Arc<Engine>) {
     let weak = Arc::downgrade(engine);
@@ -480,6 +493,24 @@ fn keep_hot(engine: &Arc<Engine>) {
         if let Some(engine) = weak.upgrade() {
             engine.reload_hot();
         }
+        Ok(())
+    });
+}
+
+/// Begins to make room when CONFIG SET lowers `maxmemory`, and says what follows from that (Redis: `updateMaxmemory`).
+fn follow_max_memory(engine: &Arc<Engine>) {
+    let weak = Arc::downgrade(engine);
+    engine.config.on_change(&[ids::MAXMEMORY], move |config, _| {
+        let Some(engine) = weak.upgrade() else { return Ok(()) };
+        let (limit, used) = (config.memory(ids::MAXMEMORY), engine.limited_memory());
+        if limit != 0 && limit < used {
+            engine.log.warning(format_args!(
+                "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage \
+                 ({used}). This will result in key eviction and/or the inability to accept new write commands depending \
+                 on the maxmemory-policy."
+            ));
+        }
+        engine.eviction.begin();
         Ok(())
     });
 }

@@ -8,6 +8,7 @@ mod contention;
 mod descriptors;
 mod limits;
 mod memory;
+mod memory_limit;
 mod memory_usage;
 mod waiting;
 

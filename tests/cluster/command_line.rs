@@ -289,9 +289,9 @@ fn a_cluster_logs_to_standard_error_or_to_a_file_of_each_node() {
     if slotd_is_stock() {
         return;
     }
-    let cluster = Running::start("log", &["--loglevel", "notice", "--maxmemory", "1mb"]);
+    let cluster = Running::start("log", &["--loglevel", "notice", "--maxmemory-clients", "1mb"]);
     let log = cluster.stderr();
-    assert!(log.contains("# WARNING 'maxmemory 1048576' has no effect"), "{log}");
+    assert!(log.contains("# WARNING 'maxmemory-clients 1048576' has no effect"), "{log}");
     assert_eq!(log.matches("has no effect").count(), 1, "told once, not by each node: {log}");
     assert!((0..6).all(|node| log.contains(&format!("[node-{node}] "))), "{log}");
     assert!(log.contains(":S ") && log.contains(":M "), "{log}");

@@ -16,6 +16,7 @@ mod create;
 mod databases;
 mod doctor;
 mod every_type;
+mod eviction;
 mod failover;
 mod fix;
 mod flows;

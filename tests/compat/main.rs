@@ -38,6 +38,7 @@ mod linear;
 mod lists;
 mod lists_blocking;
 mod long_values;
+mod memory_limit;
 mod memory_reports;
 mod migrate;
 mod monitor;

@@ -139,9 +139,9 @@ fn a_directive_that_is_set_and_has_no_effect_is_told_in_the_log() {
     let log = node.log();
     assert!(log.contains("# WARNING 'appendonly yes' has no effect in slotd"), "{log}");
     assert!(!log.contains("io-threads"), "its default: {log}");
-    node.cmd("CONFIG SET maxmemory 10mb hz 20");
+    node.cmd("CONFIG SET maxmemory-clients 10mb hz 20");
     let log = node.log();
-    assert!(log.contains("# WARNING 'maxmemory 10485760' has no effect in slotd"), "{log}");
+    assert!(log.contains("# WARNING 'maxmemory-clients 10485760' has no effect in slotd"), "{log}");
     assert_eq!(log.matches("has no effect").count(), 2, "{log}");
 }
 

@@ -124,9 +124,11 @@ unsafe extern "C" {
     safe fn mi_good_size(size: usize) -> usize;
 }
 
-/// Bytes in use by the whole program; 0 if it has another allocator.
+/// Bytes in use by the whole program, exact for what the calling thread has allocated; 0 if the program has another
+/// allocator.
+#[inline]
 pub(crate) fn used() -> u64 {
-    USED.load(Ordering::Relaxed).max(0) as u64
+    (USED.load(Ordering::Relaxed) + UNTOLD.get()).max(0) as u64
 }
 
 /// The most that was in use at once since the last call, to [`BATCH`] bytes per thread. A caller that looks only now

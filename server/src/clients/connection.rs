@@ -71,12 +71,12 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .syntax("[arguments:{protover:integer [AUTH=username_password:{username:string password:string}] [SETNAME=clientname:string]}]")
         .history(&[("6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context.")]),
     Declared::new("QUIT", Arity::at_least(1), Group::Connection, OPEN, quit as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS).and(Traits::TOUCHES_NO_DATA))
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::ENDS_MULTI).and(Traits::FOR_SUBSCRIBERS).and(Traits::TOUCHES_NO_DATA))
         .since("1.0.0")
         .summary("Close the connection")
         .complexity("O(1)"),
     Declared::new("RESET", Arity::exactly(1), Group::Connection, OPEN, reset as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI.and(Traits::FOR_SUBSCRIBERS).and(Traits::ENDS_WATCHING))
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::ENDS_MULTI).and(Traits::FOR_SUBSCRIBERS).and(Traits::ENDS_WATCHING))
         .since("6.2.0")
         .summary("Reset the connection")
         .complexity("O(1)"),

@@ -66,6 +66,8 @@ pub(crate) struct DataLimits {
     pub lazy_server_del: bool,
     /// Set if `maxmemory-policy` is an LFU one: OBJECT FREQ works then, IDLETIME does not.
     pub lfu: Option<Lfu>,
+    /// Redis shares small integers: not while memory is limited and the use of each key counts.
+    pub shares_integers: bool,
     /// `cluster-enabled`.
     pub cluster_enabled: bool,
     /// How many databases can be named: `cluster-databases` in cluster mode if that is more than one, else `databases`.

@@ -26,7 +26,7 @@ impl Door for Effects {
                 self.expired += 1;
             }
             Cause::Evicted => {
-                self.propagate_deletion(db, b"DEL", key);
+                self.propagate_deletion(db, if self.lazy_eviction { b"UNLINK" } else { b"DEL" }, key);
                 self.notify(NotifyClass::Evicted, "evicted", db, key);
             }
         }
@@ -59,7 +59,7 @@ impl Door for Effects {
         let lazily = match cause {
             Cause::Expired | Cause::FieldsExpired(_) | Cause::LastFieldExpired(_) => self.lazy_expire,
             Cause::Written | Cause::Lessened | Cause::Deleted | Cause::Moved => self.lazy_server_del,
-            Cause::Evicted => false,
+            Cause::Evicted => self.lazy_eviction,
         };
         self.discard_as(removed, lazily);
     }

@@ -101,6 +101,8 @@ pub(crate) struct Effects {
     pub lazy_expire: bool,
     /// See [`Listeners`].
     pub lazy_server_del: bool,
+    /// `lazyfree-lazy-eviction`: evicted keys are propagated as UNLINK instead of DEL. Set by who evicts.
+    pub lazy_eviction: bool,
     /// The event classes that are switched on, and `TRACKING`: one test tells whether a change has any listener.
     heard: u32,
     /// Lookups that found their key, and that did not.

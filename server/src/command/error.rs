@@ -129,6 +129,7 @@ texts! {
     LFU_NOT_SELECTED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     INVALID_CURSOR = "ERR invalid cursor";
     SELECT_IN_CLUSTER = "ERR SELECT is not allowed in cluster mode";
+    OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
     NO_AUTH = "NOAUTH Authentication required.";
     WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled.";
     NO_PROTO = "NOPROTO unsupported protocol version";

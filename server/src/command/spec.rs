@@ -151,6 +151,8 @@ bits! {
         ENDS_WATCHING = 13,
         /// Helps to find and to end a script that takes long, so it is answered although the node is busy with one.
         HELPS_WHILE_BUSY = 14,
+        /// Gives up a transaction, or its connection: in MULTI, all but these are refused when memory is full.
+        ENDS_MULTI = 15,
     }
 }
 

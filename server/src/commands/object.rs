@@ -73,10 +73,11 @@ fn encoding(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn refcount(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
+    let shares_integers = ctx.limits.shares_integers;
     match find(&mut ctx.data, &args[2]).map(EntryRef::value) {
         None => ctx.reply.null(),
         // slotd shares no objects; but tools take this number for "a small integer", so it is shown as in Redis.
-        Some(ValueRef::Int(0..SHARED_INTEGERS)) => ctx.reply.int(SHARED_REFERENCES),
+        Some(ValueRef::Int(0..SHARED_INTEGERS)) if shares_integers => ctx.reply.int(SHARED_REFERENCES),
         Some(ValueRef::Int(_) | ValueRef::Str(_) | ValueRef::Collection(_)) => ctx.reply.int(1),
     }
     DONE

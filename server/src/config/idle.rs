@@ -11,8 +11,6 @@ use super::{Config, ids, table};
 /// What follows from it, for directives where that says more than the general text.
 const CONSEQUENCES: &[(DirectiveId, &str)] = &[
     (ids::APPENDONLY, "there is no append-only file, snapshots are all there is"),
-    (ids::MAXMEMORY, "nothing is evicted or refused when it is reached"),
-    (ids::MAXMEMORY_POLICY, "nothing is evicted"),
     (ids::MAXMEMORY_CLIENTS, "no client is disconnected for the memory it needs"),
     (ids::TLS_PORT, "there is no TLS, and nothing listens on that port"),
     (ids::TLS_CLUSTER, "there is no TLS, the bus is not encrypted"),

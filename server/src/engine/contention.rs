@@ -36,6 +36,7 @@ impl Engine {
     pub(crate) fn reset_stats(&self) {
         self.stats.reset();
         self.freeing.reset();
+        self.eviction.reset();
         self.slot_use.reset(|_| true);
         self.contention().iter().for_each(|(_, waits)| waits.reset());
     }

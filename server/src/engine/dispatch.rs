@@ -296,7 +296,7 @@ impl Engine {
         }
         let known = lead.key(args);
         let call = Call { command, args, keys: std::slice::from_ref(&known), hot, moving: None, now };
-        match self.pass(session, call, batch.out) {
+        match self.pass(session, call, batch) {
             Passed::On => {}
             Passed::Moving(route) => {
                 return self.dispatch_moving(session, &Call { moving: Some(&route), ..call }, batch);
@@ -320,7 +320,7 @@ impl Engine {
     ) -> Step {
         let keys = self.keys_of(command, args, session.db);
         let call = Call { command, args, keys: &keys, hot, moving: None, now: batch.pace.now_ms };
-        match self.pass(session, call, batch.out) {
+        match self.pass(session, call, batch) {
             Passed::On => {}
             Passed::Moving(route) => {
                 return self.dispatch_moving(session, &Call { moving: Some(&route), ..call }, batch);
@@ -339,11 +339,14 @@ impl Engine {
 
     /// Passes a call through the gates, and queues it in a transaction.
     #[inline(always)]
-    fn pass(&self, session: &mut Session, call: Call<'_>, out: &mut Vec<u8>) -> Passed {
-        let command = call.command;
+    fn pass(&self, session: &mut Session, call: Call<'_>, batch: &mut Batch<'_, '_>) -> Passed {
+        let (command, out) = (call.command, &mut *batch.out);
         // Checked before the route: a pause for a failover ends when the slots have gone, so a command that meets no
         // pause here cannot see an old route below.
         let held_until = self.pause_gate(session, call);
+        if call.hot.max_memory != 0 {
+            self.make_room(session, &{ call }, batch.pass.is_inside(), out);
+        }
         let moving = match self.pass_gates(session, call) {
             Ok(moving) => moving,
             Err(problem) if self.is_being_promoted(session, &{ call }, &problem) => {

@@ -43,6 +43,9 @@ impl Engine {
             return Err(error::NO_MULTI);
         }
         let moving = if self.cluster_enabled() { self.route_gate(session, &{ call })? } else { None };
+        if call.hot.max_memory != 0 && session.out_of_memory {
+            self.memory_gate(session, command)?;
+        }
         self.state_gates(session, command, call.hot)?;
         Ok(moving)
     }
@@ -63,6 +66,20 @@ impl Engine {
             }),
             _ => command.flags.any(flags),
         }
+    }
+
+    /// Memory is full, and no room could be made: nothing that may need more is run, and nothing is queued, since a
+    /// queue may grow without end.
+    #[cold]
+    fn memory_gate(&self, session: &Session, command: &Command) -> Result<(), CmdError> {
+        let refused = match &session.multi {
+            Some(multi) if command.traits.has(Traits::RUNS_THE_QUEUE) => {
+                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).flags.has(Flags::DENYOOM))
+            }
+            Some(_) => !command.traits.has(Traits::ENDS_MULTI),
+            None => command.flags.has(Flags::DENYOOM),
+        };
+        if refused { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
     }
 
     /// Whether the command may run in a state that requires this flag; EXEC may if all queued commands may.

@@ -8,6 +8,7 @@ use crate::command::DataLimits;
 use crate::config::{Config, ids};
 use crate::session::client::ClientHandle;
 use crate::store::Lfu;
+use crate::store::evict::Policy;
 use crate::store::types::hash::HashLimits;
 use crate::store::types::set::SetLimits;
 use crate::store::types::stream::StreamLimits;
@@ -28,6 +29,9 @@ pub(crate) struct Hot {
     pub min_replicas_to_write: usize,
     pub min_replicas_max_lag: i64,
     pub stop_writes_on_bgsave_error: bool,
+    /// `maxmemory`, bytes; 0 is no limit.
+    pub max_memory: u64,
+    pub eviction: EvictionSettings,
     /// Hard limit of unread pushes of a subscriber, bytes; 0 is none.
     pub pubsub_output_limit: usize,
     /// Hard limit of the output an ordinary client may have pending, bytes; 0 is none.
@@ -46,6 +50,52 @@ pub(crate) struct Hot {
     pub tcp_keepalive: u64,
 }
 
+/// What is done when `maxmemory` is exceeded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EvictionSettings {
+    /// Which keys make room; `None` if no key does.
+    pub policy: Option<Policy>,
+    /// Keys that are looked at to find one to evict.
+    pub samples: usize,
+    /// For how long a command may evict, microseconds.
+    pub time_us: u64,
+    pub lazily: bool,
+    /// A replica does not look at the limit.
+    pub replica_ignores: bool,
+}
+
+impl EvictionSettings {
+    fn read(config: &Config, lfu: Lfu) -> Self {
+        Self {
+            policy: Policy::of(config.choice(ids::MAXMEMORY_POLICY), lfu),
+            samples: usize::try_from(config.int(ids::MAXMEMORY_SAMPLES)).unwrap_or(1),
+            time_us: eviction_time_us(config.int(ids::MAXMEMORY_EVICTION_TENACITY)),
+            lazily: config.bool(ids::LAZYFREE_LAZY_EVICTION),
+            replica_ignores: config.bool(ids::REPLICA_IGNORE_MAXMEMORY),
+        }
+    }
+}
+
+fn lfu(config: &Config) -> Lfu {
+    Lfu { log_factor: config.int(ids::LFU_LOG_FACTOR) as u32, decay_minutes: config.int(ids::LFU_DECAY_TIME) as u32 }
+}
+
+/// Whether Redis would share small integers: not if the use of each key counts, to evict the right ones.
+fn shares_integers(config: &Config) -> bool {
+    let policy = config.choice(ids::MAXMEMORY_POLICY);
+    config.memory(ids::MAXMEMORY) == 0 || !(policy.ends_with("lru") || policy.ends_with("lfu"))
+}
+
+/// For how long a command may evict: 50 microseconds per step of the tenacity up to ten, 15 percent more with each
+/// further step, and without a limit at 100 (Redis: `evictionTimeLimitUs`).
+fn eviction_time_us(tenacity: i64) -> u64 {
+    match tenacity {
+        ..=10 => 50 * tenacity.max(0).unsigned_abs(),
+        11..=99 => (500.0 * 1.15_f64.powi(tenacity as i32 - 10)) as u64,
+        _ => u64::MAX,
+    }
+}
+
 impl Hot {
     /// Reads the directives. `seed` makes hashes inside values unpredictable.
     pub(crate) fn read(config: &Config, list_packed_threshold: usize, seed: u64) -> Self {
@@ -56,6 +106,7 @@ impl Hot {
         let is_counted_apart = cluster_enabled && !has_one_database;
         let databases = if is_counted_apart { cluster_databases } else { config.int(ids::DATABASES) };
         let password = config.bytes(ids::REQUIREPASS);
+        let lfu = lfu(config);
         Self {
             limits: DataLimits {
                 list_max_listpack_size: config.int(ids::LIST_MAX_LISTPACK_SIZE),
@@ -87,10 +138,8 @@ impl Hot {
                 lazy_user_del: config.bool(ids::LAZYFREE_LAZY_USER_DEL),
                 lazy_user_flush: config.bool(ids::LAZYFREE_LAZY_USER_FLUSH),
                 lazy_server_del: config.bool(ids::LAZYFREE_LAZY_SERVER_DEL),
-                lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu").then(|| Lfu {
-                    log_factor: config.int(ids::LFU_LOG_FACTOR) as u32,
-                    decay_minutes: config.int(ids::LFU_DECAY_TIME) as u32,
-                }),
+                lfu: config.choice(ids::MAXMEMORY_POLICY).ends_with("lfu").then_some(lfu),
+                shares_integers: shares_integers(config),
                 cluster_enabled,
                 databases: databases as usize,
                 has_one_database,
@@ -106,6 +155,8 @@ impl Hot {
             min_replicas_to_write: config.int(ids::MIN_REPLICAS_TO_WRITE) as usize,
             min_replicas_max_lag: config.int(ids::MIN_REPLICAS_MAX_LAG),
             stop_writes_on_bgsave_error: config.bool(ids::STOP_WRITES_ON_BGSAVE_ERROR),
+            max_memory: config.memory(ids::MAXMEMORY),
+            eviction: EvictionSettings::read(config, lfu),
             pubsub_output_limit: config.buffer_limits().pubsub.hard_bytes as usize,
             normal_output_limit: config.buffer_limits().normal.hard_bytes as usize,
             monitor_output_limit: config.buffer_limits().of_monitors().hard_bytes as usize,
@@ -150,7 +201,12 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::LAZYFREE_LAZY_USER_DEL,
     ids::LAZYFREE_LAZY_USER_FLUSH,
     ids::LAZYFREE_LAZY_SERVER_DEL,
+    ids::MAXMEMORY,
     ids::MAXMEMORY_POLICY,
+    ids::MAXMEMORY_SAMPLES,
+    ids::MAXMEMORY_EVICTION_TENACITY,
+    ids::LAZYFREE_LAZY_EVICTION,
+    ids::REPLICA_IGNORE_MAXMEMORY,
     ids::LFU_LOG_FACTOR,
     ids::LFU_DECAY_TIME,
     ids::NOTIFY_KEYSPACE_EVENTS,
@@ -168,3 +224,16 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::TRACKING_TABLE_MAX_KEYS,
     ids::CLUSTER_SLOT_STATS_ENABLED,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_for_eviction_grows_slowly_then_fast() {
+        assert_eq!([0, 1, 10].map(eviction_time_us), [0, 50, 500]);
+        assert_eq!(eviction_time_us(11), 575);
+        assert!((100_000_000..200_000_000).contains(&eviction_time_us(99)));
+        assert_eq!(eviction_time_us(100), u64::MAX);
+    }
+}

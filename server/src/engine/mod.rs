@@ -21,6 +21,7 @@ pub(crate) mod call;
 pub(crate) mod changes;
 mod contention;
 pub(crate) mod dispatch;
+pub(crate) mod evict;
 pub(crate) mod execute;
 pub(crate) mod expire_cycle;
 mod freeing;
@@ -87,6 +88,7 @@ use crate::session::tracking::Tracking;
 use crate::store::Keyspace;
 use barrier::Barrier;
 use contention::Contention;
+use evict::Eviction;
 use freeing::Freeing;
 use handler::{SUBSYSTEMS, Service, Subsystem};
 use hot::Hot;
@@ -120,6 +122,7 @@ pub(crate) struct Engine {
     pub contention: Contention,
     pub sending: Sending,
     pub freeing: Freeing,
+    pub eviction: Eviction,
     pub slot_use: SlotUse,
     /// Connections that MIGRATE may use again.
     pub kept_links: KeptLinks,
@@ -169,6 +172,7 @@ impl Engine {
             contention: Contention::default(),
             sending: Sending::default(),
             freeing: Freeing::default(),
+            eviction: Eviction::default(),
             slot_use: SlotUse::default(),
             kept_links: KeptLinks::default(),
             local_expiries: LocalExpiries::default(),

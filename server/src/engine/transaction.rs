@@ -48,7 +48,7 @@ pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
         .summary("Execute all commands issued after MULTI")
         .complexity("Depends on commands in the transaction"),
     Declared::new("DISCARD", Arity::exactly(1), Group::Transactions, BASE, discard as SessionFn)
-        .traits(Traits::RUNS_IN_MULTI.and(Traits::ENDS_WATCHING))
+        .traits(Traits::RUNS_IN_MULTI.and(Traits::ENDS_WATCHING).and(Traits::ENDS_MULTI))
         .since("2.0.0")
         .summary("Discard all commands issued after MULTI")
         .complexity("O(N), when N is the number of queued commands"),

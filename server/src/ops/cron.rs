@@ -1,5 +1,5 @@
-//! The node's periodic work, ten times a second, on the control thread: rates for INFO, expiry of keys, idle clients,
-//! and clients that do not read their output.
+//! The node's periodic work, ten times a second, on the control thread: rates for INFO, expiry and eviction of keys,
+//! idle clients, and clients that do not read their output.
 //!
 //! An idle node must cost next to nothing, so a tick is a few loads of atomics. Work that visits every client runs once
 //! a second, and only if a directive asks for it. Expiry is done in small portions, with the thread's other tasks in
@@ -23,6 +23,8 @@ const SLOW: u32 = 10;
 const EXPIRE_BUDGET: usize = 256;
 /// How long expiry may take per tick: a quarter of it, as in Redis.
 const EXPIRE_TIME: Duration = Duration::from_millis(25);
+/// The same for eviction.
+const EVICT_TIME: Duration = Duration::from_millis(25);
 
 /// Since when a client has been above its soft limit, milliseconds.
 type Above = HashMap<ClientId, i64>;
@@ -48,9 +50,10 @@ impl Ops {
                 }
                 this.engine.info.sample(&this.engine);
                 this.expire().await;
+                this.evict().await;
                 this.engine.settle_tracking();
                 if tick % SLOW == 0 {
-                    this.engine.info.sample_memory(&this.engine.keyspace);
+                    this.engine.info.sample_memory();
                     this.close_idle(now);
                     this.engine.kept_links.tidy(now);
                     this.close_slow_readers(now, &mut above);
@@ -66,6 +69,14 @@ impl Ops {
                 bump(&self.engine.stats.expired_time_cap_reached);
                 return;
             }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Goes on making room, if commands had to leave that.
+    async fn evict(&self) {
+        let started = Instant::now();
+        while self.engine.evict_cycle() && started.elapsed() < EVICT_TIME {
             tokio::task::yield_now().await;
         }
     }

@@ -34,9 +34,25 @@ impl InfoSource for Replication {
 
     fn number(&self, field: &str) -> Option<i64> {
         match field {
-            "mem_replication_backlog" | "mem_total_replication_buffers" => Some(self.info().backlog_held),
+            "mem_replication_backlog" => Some(self.buffered().0),
+            // What the slowest replica has yet to read, beyond the backlog.
+            "mem_clients_slaves" => Some(self.buffered().1),
+            "mem_total_replication_buffers" => {
+                let (backlog, beyond) = self.buffered();
+                Some(backlog + beyond)
+            }
             _ => None,
         }
+    }
+}
+
+impl Replication {
+    /// Bytes of the stream that are held: for the backlog, and beyond it for replicas that are behind.
+    fn buffered(&self) -> (i64, i64) {
+        let core = self.core.lock();
+        let held = core.stream.as_ref().map_or(0, |stream| stream.len() as i64);
+        let backlog = held.min(core.backlog_size);
+        (backlog, held - backlog)
     }
 }
 

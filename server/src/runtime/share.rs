@@ -4,77 +4,158 @@
 //! the rest (buffers, threads, empty tables) is divided equally among the nodes. So `used_memory` of a node grows with
 //! its own data and not with that of the others. A node alone in its process has all of it.
 //!
-//! Counting walks through the slots, so each node counts only its own keys, when it is asked and once a second; the
-//! others use the number that it found last.
+//! The keys of all nodes are counted at the same time, or what one has added since it was counted last would be taken
+//! for a part of the rest. Counting walks through the slots. It is done for INFO and once a second; between two counts,
+//! which a node's memory limit asks for with every command, the process's memory tells: as long as that has hardly
+//! changed, nothing is counted anew.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use super::process::Memory;
 
+/// A node that knows the bytes of its keys.
+pub(crate) trait KeyBytes: Send + Sync {
+    /// How many there are now.
+    fn key_bytes(&self) -> u64;
+}
+
 /// The nodes of a process.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ProcessMemory {
-    /// Bytes of each node's keys.
-    nodes: Mutex<Vec<Weak<AtomicU64>>>,
+    nodes: Mutex<Vec<Weak<dyn KeyBytes>>>,
+    /// How many there are.
+    count: AtomicUsize,
 }
 
 /// One node's part.
-#[derive(Debug)]
 pub(crate) struct Share {
-    keys: Arc<AtomicU64>,
     all: Arc<ProcessMemory>,
+    node: Weak<dyn KeyBytes>,
+    /// The last count, if there was one.
+    last: Mutex<Option<Count>>,
 }
+
+/// A node's memory, as it was counted.
+#[derive(Clone, Copy)]
+struct Count {
+    /// Bytes in use by the process then.
+    process: u64,
+    /// Bytes of them that are the node's.
+    node: u64,
+}
+
+/// By how much the process's memory may change until the nodes' keys are counted anew.
+const STEP: u64 = 32 * 1024;
 
 impl Share {
     /// Adds a node to those of its process, until the result is dropped.
-    pub(crate) fn join(all: &Arc<ProcessMemory>) -> Self {
-        let keys = Arc::new(AtomicU64::new(0));
-        all.nodes.lock().push(Arc::downgrade(&keys));
-        Self { keys, all: all.clone() }
+    pub(crate) fn join(all: &Arc<ProcessMemory>, node: Weak<dyn KeyBytes>) -> Self {
+        all.nodes.lock().push(node.clone());
+        all.count.fetch_add(1, Ordering::Relaxed);
+        Self { all: all.clone(), node, last: Mutex::default() }
     }
 
-    /// The node's part of the process's memory; `count` counts the bytes of its keys.
-    pub(crate) fn of(&self, process: Memory, count: impl FnOnce() -> u64) -> Memory {
-        if self.nodes_and_keys().0 < 2 {
+    /// The node's part of the process's memory.
+    pub(crate) fn of(&self, process: Memory) -> Memory {
+        if self.is_alone() {
             return process;
         }
-        // Not under the lock: another node may be waiting for it on the control thread.
-        let mine = count();
-        self.keys.store(mine, Ordering::Relaxed);
-        let (nodes, all) = self.nodes_and_keys();
-        let used = mine + process.used.saturating_sub(all) / nodes;
+        let used = self.count(process.used);
         let resident = u128::from(process.resident) * u128::from(used) / u128::from(process.used.max(1));
         Memory { used, resident: resident as u64 }
     }
 
-    /// How many nodes there are, and the bytes of the keys of all of them.
-    fn nodes_and_keys(&self) -> (u64, u64) {
-        let mut nodes = self.all.nodes.lock();
-        nodes.retain(|node| node.strong_count() > 0);
-        let keys = nodes.iter().filter_map(Weak::upgrade).map(|node| node.load(Ordering::Relaxed)).sum();
-        (nodes.len() as u64, keys)
+    /// The node's part of these bytes in use, which costs little if there was a count not long ago.
+    pub(crate) fn used(&self, process: u64) -> u64 {
+        if self.is_alone() {
+            return process;
+        }
+        let last = *self.last.lock();
+        match last.filter(|last| last.process.abs_diff(process) < STEP) {
+            // The little that has changed since is taken for the node's.
+            Some(last) => (last.node + process).saturating_sub(last.process),
+            None => self.count(process),
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.all.count.load(Ordering::Relaxed) < 2
+    }
+
+    fn count(&self, process: u64) -> u64 {
+        // Without the lock: what is dropped here last may be a node, with the share that it has.
+        let nodes = self.all.nodes.lock().clone();
+        let (mut mine, mut all) = (0, 0);
+        for node in &nodes {
+            let bytes = node.upgrade().map_or(0, |node| node.key_bytes());
+            all += bytes;
+            mine += if Weak::ptr_eq(node, &self.node) { bytes } else { 0 };
+        }
+        let node = mine + process.saturating_sub(all) / nodes.len().max(1) as u64;
+        *self.last.lock() = Some(Count { process, node });
+        node
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.nodes.lock().retain(|node| !Weak::ptr_eq(node, &self.node));
+        self.all.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
+
+    struct Node(AtomicU64);
+
+    impl KeyBytes for Node {
+        fn key_bytes(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn node(bytes: u64) -> Arc<Node> {
+        Arc::new(Node(AtomicU64::new(bytes)))
+    }
+
+    fn join(all: &Arc<ProcessMemory>, node: &Arc<Node>) -> Share {
+        let node: Weak<dyn KeyBytes> = Arc::downgrade(&(node.clone() as Arc<dyn KeyBytes>));
+        Share::join(all, node)
+    }
 
     #[test]
     fn nodes_of_a_process_have_their_own_keys_and_a_fair_share_of_the_rest() {
         let all = Arc::<ProcessMemory>::default();
         let process = Memory { used: 1000, resident: 2000 };
-        let one = Share::join(&all);
-        assert_eq!(one.of(process, || 400).used, 1000, "a node alone has everything");
-        let two = Share::join(&all);
-        assert_eq!(one.of(process, || 400).used, 400 + 300);
-        assert_eq!(two.of(process, || 100).used, 100 + 250);
-        let memory = one.of(process, || 400);
-        assert_eq!((memory.used, memory.resident), (400 + 250, 1300));
+        let (first, second) = (node(400), node(100));
+        let one = join(&all, &first);
+        assert_eq!(one.of(process).used, 1000, "a node alone has everything");
+        let two = join(&all, &second);
+        assert_eq!(one.of(process).used, 400 + 250);
+        assert_eq!(two.of(process).used, 100 + 250);
+        assert_eq!(one.of(process).resident, 1300);
         drop(two);
-        assert_eq!(one.of(process, || 400).used, 1000, "a node that ended has no part");
+        assert_eq!(one.of(process).used, 1000, "a node that ended has no part");
+    }
+
+    #[test]
+    fn keys_are_counted_anew_when_the_memory_of_the_process_has_changed() {
+        let all = Arc::<ProcessMemory>::default();
+        let (first, second) = (node(400_000), node(100_000));
+        let (one, _two) = (join(&all, &first), join(&all, &second));
+        assert_eq!(one.used(1_000_000), 650_000);
+        first.0.store(500_000, Ordering::Relaxed);
+        assert_eq!(one.used(1_010_000), 660_000, "not yet");
+        assert_eq!(one.used(990_000), 640_000);
+        assert_eq!(one.used(1_100_000), 500_000 + 250_000);
+        second.0.store(200_000, Ordering::Relaxed);
+        assert_eq!(one.used(1_200_000), 750_000, "what the other node adds is its own");
     }
 }

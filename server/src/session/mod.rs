@@ -105,6 +105,8 @@ pub(crate) struct Session {
     pub prepared: Option<Box<dyn Any>>,
     /// How often that command was parked since it came.
     pub attempts: u32,
+    /// Memory is full, and no room could be made for its command. Only valid while `maxmemory` is set.
+    pub out_of_memory: bool,
     /// Close once what is written has been sent (QUIT, protocol error).
     pub close_after_reply: bool,
     /// How many bytes may be queued for the client at once (`client-output-buffer-limit`).
@@ -170,6 +172,7 @@ impl Session {
             postponed: None,
             prepared: None,
             attempts: 0,
+            out_of_memory: false,
             close_after_reply: false,
             output_limit: usize::MAX,
             over_limit: false,

@@ -25,7 +25,6 @@ pub(crate) enum Cause {
     /// It expired.
     Expired,
     /// It was evicted to free memory.
-    #[expect(dead_code, reason = "for `maxmemory`, and the door must know it already")]
     Evicted,
     /// Fields of its hash expired, the last of them at this time; others are left.
     FieldsExpired(UnixMillis),

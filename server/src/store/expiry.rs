@@ -210,6 +210,18 @@ impl<R: Run> ExpiryIndex<R> {
         (at < instant(now) && at != NEVER).then_some(Due { at, tag: (first & ((1 << TAG_BITS) - 1)) as u32 })
     }
 
+    /// The record with this number, in the order of expiry.
+    pub(crate) fn nth(&self, mut number: usize) -> Option<Due> {
+        for piece in &self.runs {
+            let records = piece.run.records();
+            if let Some(record) = records.get(number) {
+                return Some(Due { at: record >> TAG_BITS, tag: (record & ((1 << TAG_BITS) - 1)) as u32 });
+            }
+            number -= records.len();
+        }
+        None
+    }
+
     /// When the first key expires.
     pub(crate) fn first(&self) -> Option<UnixMillis> {
         Some((self.first_record()? >> TAG_BITS) as UnixMillis)

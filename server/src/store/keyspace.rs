@@ -62,6 +62,8 @@ pub(crate) struct Keyspace {
     epoch: AtomicU32,
     /// How often a slot was found locked.
     waits: Waits,
+    /// Bytes of values that only a running snapshot needs.
+    kept: Arc<AtomicU64>,
 }
 
 /// The instant of a snapshot: which physical database each logical one was then.
@@ -79,6 +81,7 @@ impl Keyspace {
             physical: (0..databases).map(AtomicUsize::new).collect(),
             epoch: AtomicU32::new(0),
             waits: Waits::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Keyspace {
             physical: (0..databases).map(AtomicUsize::new).collect(),
             epoch: AtomicU32::new(0),
             waits: Waits::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -228,7 +232,7 @@ impl Keyspace {
     fn enter<'a>(&self, database: &'a Database, id: SlotId, mut guard: MutexGuard<'a, Slot>) -> SlotGuard<'a> {
         let epoch = self.epoch.load(Ordering::Acquire);
         if guard.epoch() != epoch {
-            guard.join_cut(epoch);
+            guard.join_cut(epoch, &self.kept);
         }
         SlotGuard { guard, held: Held { database, id } }
     }
@@ -287,6 +291,11 @@ impl Keyspace {
         entries + (self.len(db) * table::PLACE + expiries * expiry::PLACE) as u64
     }
 
+    /// Bytes of values that only a running snapshot needs. They are in no other sum.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
+    }
+
     /// The slots that have keys (or states that a snapshot still needs), ascending; read as the iteration proceeds.
     pub(crate) fn occupied(&self, db: usize) -> impl Iterator<Item = SlotId> + '_ {
         self.occupied_from(db, SlotId::FIRST)
@@ -305,29 +314,15 @@ impl Keyspace {
     /// A random slot, weighted by its number of keys; `seed` is the randomness. `None` if there are no keys.
     pub(crate) fn random_slot(&self, db: usize, seed: u64) -> Option<SlotId> {
         let database = self.existing(db)?;
-        let total = self.len(db) as u64;
-        if total == 0 {
-            return None;
-        }
-        let mut left = ((mix(seed) as u128 * total as u128) >> 64) as usize;
-        let mut last = None;
-        for (number, group) in database.groups.iter().enumerate() {
-            if left >= group.keys() {
-                left -= group.keys();
-                continue;
-            }
-            let first = SlotId::new((number * GROUP) as u16)?;
-            for slot in database.occupied.iter_from(first) {
-                let keys = database.cells[slot.index()].keys();
-                if left < keys {
-                    return Some(slot);
-                }
-                left -= keys;
-                last = Some(slot);
-            }
-        }
-        // The counts changed while they were read.
-        last.or_else(|| database.occupied.iter_from(SlotId::FIRST).next())
+        let draw = Draw { set: &database.occupied, of_group: Group::keys, of_cell: SlotCell::keys };
+        draw.slot(database, self.len(db), seed)
+    }
+
+    /// The same, weighted by the number of keys with an expiry.
+    pub(crate) fn random_slot_with_expiry(&self, db: usize, seed: u64) -> Option<SlotId> {
+        let database = self.existing(db)?;
+        let draw = Draw { set: &database.expiring, of_group: Group::expires, of_cell: SlotCell::expires };
+        draw.slot(database, self.expires_len(db), seed)
     }
 
     /// Exchanges the contents of two databases (SWAPDB). Waiters and watchers stay with their number: to a watcher, a
@@ -534,6 +529,47 @@ unsafe impl Zeroable for SlotCell {}
 impl SlotCell {
     fn keys(&self) -> usize {
         (self.keys.load(Ordering::Relaxed) & !(PENDING | AWAITED)) as usize
+    }
+
+    fn expires(&self) -> usize {
+        self.expires.load(Ordering::Relaxed) as usize
+    }
+}
+
+/// Picks a random slot, weighted by some of its keys.
+struct Draw<'a> {
+    /// The slots that have any.
+    set: &'a SlotSet,
+    of_group: fn(&Group) -> usize,
+    of_cell: fn(&SlotCell) -> usize,
+}
+
+impl Draw<'_> {
+    /// `total` is how many there are in the database.
+    fn slot(&self, database: &Database, total: usize, seed: u64) -> Option<SlotId> {
+        if total == 0 {
+            return None;
+        }
+        let mut left = ((mix(seed) as u128 * total as u128) >> 64) as usize;
+        let mut last = None;
+        for (number, group) in database.groups.iter().enumerate() {
+            let sum = (self.of_group)(group);
+            if left >= sum {
+                left -= sum;
+                continue;
+            }
+            let first = SlotId::new((number * GROUP) as u16)?;
+            for slot in self.set.iter_from(first) {
+                let keys = (self.of_cell)(&database.cells[slot.index()]);
+                if left < keys {
+                    return Some(slot);
+                }
+                left -= keys;
+                last = Some(slot);
+            }
+        }
+        // The counts changed while they were read.
+        last.or_else(|| self.set.iter_from(SlotId::FIRST).next())
     }
 }
 

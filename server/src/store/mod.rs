@@ -12,15 +12,16 @@
 //! `entry` are how keys are laid out in memory (58 to 63 bytes for 16 + 16); `value` and `collection` are what they
 //! hold; [`types`] and [`encoding`] how collections are built; `edit` how they are changed; `change` who learns of
 //! that; `ledger` how many bytes they take; [`payload`] how values become bytes and come back. `parts` is what most
-//! slots do not need; `scan` is the cursor over all slots, `snapshot` the point-in-time view, `leaving` what is to be
-//! removed from a slot that is locked. `unsafe` code is in `entry` alone, except for the allocation of zeroed cells in
-//! `keyspace`.
+//! slots do not need; `evict` is which key makes room; `scan` is the cursor over all slots, `snapshot` the
+//! point-in-time view, `leaving` what is to be removed from a slot that is locked. `unsafe` code is in `entry` alone,
+//! except for the allocation of zeroed cells in `keyspace`.
 
 mod change;
 mod collection;
 mod edit;
 pub(crate) mod encoding;
 pub(crate) mod entry;
+pub(crate) mod evict;
 mod expiry;
 mod garbage;
 mod hash;

@@ -16,6 +16,7 @@
 //! [`EntryMut`] can read, replace, edit in place, change the expiry, and remove.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use protocol::slot::SlotId;
 
@@ -27,7 +28,7 @@ use super::expiry::ExpiryIndex;
 use super::hash::KeyHash;
 use super::ledger::Ledger;
 use super::parts::Parts;
-use super::snapshot::SnapshotState;
+use super::snapshot::{Onward, SnapshotState};
 use super::table::{Position, Table};
 use super::value::{StringValue, Type, Value, ValueRef};
 use super::waiters::{BlockToken, Waiter};
@@ -371,7 +372,7 @@ impl Slot {
         let cut = self.cut();
         if let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) {
             let pending = self.table.words_mut().filter(|word| word.entry().is_some_and(|entry| entry.cut() != cut));
-            state.side.extend(pending.filter_map(super::entry::word::Word::take));
+            pending.filter_map(super::entry::word::Word::take).for_each(|entry| state.keep(entry, Onward::Leaves));
             state.next = None;
         }
         drop((self.parts.take_expiry(), self.parts.take_fields()));
@@ -552,8 +553,9 @@ impl Slot {
 
     // --- Snapshot ---
 
-    /// Takes part in the cut of this number. Called under the lock before anything else is done to the slot.
-    pub(crate) fn join_cut(&mut self, epoch: u32) {
+    /// Takes part in the cut of this number. Called under the lock before anything else is done to the slot. `kept`
+    /// counts the bytes that only snapshots need.
+    pub(crate) fn join_cut(&mut self, epoch: u32, kept: &Arc<AtomicU64>) {
         self.epoch = epoch;
         self.ledger.touch();
         if self.snapshot_pending() {
@@ -565,7 +567,7 @@ impl Slot {
         }
         if !self.is_empty() {
             self.stamp ^= CUT;
-            self.parts.extra_or_new().snapshot = Some(SnapshotState::new());
+            self.parts.extra_or_new().snapshot = Some(SnapshotState::new(Arc::clone(kept)));
         }
     }
 
@@ -586,10 +588,7 @@ impl Slot {
     pub(crate) fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
         let cut = self.cut();
         let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
-        let overtaken = state.side.len().min(limit);
-        for entry in state.side.drain(state.side.len() - overtaken..) {
-            f(entry.as_ref());
-        }
+        let overtaken = state.take(limit, |entry| f(entry.as_ref()));
         if let Some(from) = state.next.filter(|_| overtaken < limit) {
             state.next = self.table.visit_mut(from, limit - overtaken, |word| {
                 if let Some(entry) = word.entry().filter(|entry| entry.cut() != cut) {
@@ -602,7 +601,7 @@ impl Slot {
             return false;
         }
         self.ledger.touch();
-        if state.side.is_empty() {
+        if state.has_passed_on() {
             self.parts.extra_or_new().snapshot = None;
             self.parts.tidy();
         }
@@ -613,7 +612,7 @@ impl Slot {
     #[inline(always)]
     fn preserve(&mut self, at: Position) {
         if self.is_pending(at) {
-            self.preserve_pending(at);
+            self.preserve_pending(at, Onward::Leaves);
         }
     }
 
@@ -624,17 +623,18 @@ impl Slot {
     }
 
     #[cold]
-    fn preserve_pending(&mut self, at: Position) {
+    fn preserve_pending(&mut self, at: Position, onward: Onward) {
         let entry = self.table.entry(at);
         let copy = entry.duplicate(entry.key());
         let state = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut());
-        state.expect("entries are pending only while a snapshot is").side.push(copy);
+        state.expect("entries are pending only while a snapshot is").keep(copy, onward);
         let cut = self.cut();
         self.table.word_mut(at).set_cut(cut);
     }
 }
 
 mod fields;
+mod victims;
 
 /// An entry that may be changed, with its slot.
 pub(crate) struct EntryMut<'a> {
@@ -702,7 +702,7 @@ impl<'a> EntryMut<'a> {
     pub(crate) fn edit<T: CollectionType>(self) -> Option<EditGuard<'a, T>> {
         if self.slot.is_pending(self.at) {
             self.as_ref().collection::<T>()?;
-            self.slot.preserve_pending(self.at);
+            self.slot.preserve_pending(self.at, Onward::Shares);
         }
         let Slot { table, ledger, parts, .. } = self.slot;
         EditGuard::new(table.word_mut(self.at), ledger, parts, self.tag)

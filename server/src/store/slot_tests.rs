@@ -308,7 +308,7 @@ mod snapshots {
             for op in &before {
                 apply(&mut slot, &mut model, op);
             }
-            slot.join_cut(epoch);
+            slot.join_cut(epoch, &Arc::default());
             let (mut at_cut, mut emitted) = (model.clone(), Model::new());
             for event in &events {
                 match event {
@@ -321,7 +321,7 @@ mod snapshots {
                     }
                     Event::Cut => {
                         epoch += 1;
-                        slot.join_cut(epoch);
+                        slot.join_cut(epoch, &Arc::default());
                         (at_cut, emitted) = (model.clone(), Model::new());
                     }
                 }
@@ -341,7 +341,7 @@ mod snapshots {
         let mut list = List::new(ListOptions::default());
         list.push_back(b"a");
         slot.insert(h, b"l", Value::from(list), None);
-        slot.join_cut(1);
+        slot.join_cut(1, &Arc::default());
         for _ in 0..3 {
             slot.get_mut(h, b"l").expect("there").edit::<List>().expect("a list").push_back(b"b");
         }

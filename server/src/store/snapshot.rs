@@ -18,24 +18,74 @@
 //!
 //! A snapshot may be abandoned at any time. Its pending entries are settled when the slot learns of the next cut.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::entry::Entry;
 
 /// What a slot remembers while a snapshot of it is under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SnapshotState {
     /// States at the cut of entries that were changed since.
-    pub(crate) side: Vec<Entry>,
+    side: Vec<Kept>,
     /// Pending entries have this tag or a greater one; `None` when none are left.
     pub(crate) next: Option<u32>,
+    /// Bytes that only snapshots need, of all slots of the node.
+    total: Arc<AtomicU64>,
+}
+
+/// A state in the side buffer.
+#[derive(Debug)]
+struct Kept {
+    entry: Entry,
+    /// What it has in [`SnapshotState::total`].
+    bytes: u64,
+}
+
+/// How the entry in the table goes on when its old state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// It goes, or gets another value: what is kept is no longer in the table.
+    Leaves,
+    /// It is changed in place, and shares most of its chunks with what is kept.
+    Shares,
 }
 
 impl SnapshotState {
-    /// The state right after the cut.
-    pub(crate) fn new() -> Self {
-        Self { side: Vec::new(), next: Some(0) }
+    /// The state right after the cut. `total` counts the bytes that only snapshots need.
+    pub(crate) fn new(total: Arc<AtomicU64>) -> Self {
+        Self { side: Vec::new(), next: Some(0), total }
     }
 
     pub(crate) fn is_done(&self) -> bool {
         self.side.is_empty() && self.next.is_none()
+    }
+
+    /// Puts a state into the side buffer.
+    pub(crate) fn keep(&mut self, entry: Entry, onward: Onward) {
+        let bytes = if onward == Onward::Leaves { entry.as_ref().memory() as u64 } else { 0 };
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.side.push(Kept { entry, bytes });
+    }
+
+    /// Whether the side buffer is empty.
+    pub(crate) fn has_passed_on(&self) -> bool {
+        self.side.is_empty()
+    }
+
+    /// Takes up to `limit` states out of the side buffer. Returns how many.
+    pub(crate) fn take(&mut self, limit: usize, mut f: impl FnMut(&Entry)) -> usize {
+        let count = self.side.len().min(limit);
+        for kept in self.side.drain(self.side.len() - count..) {
+            f(&kept.entry);
+            self.total.fetch_sub(kept.bytes, Ordering::Relaxed);
+        }
+        count
+    }
+}
+
+impl Drop for SnapshotState {
+    fn drop(&mut self) {
+        self.take(usize::MAX, |_| ());
     }
 }

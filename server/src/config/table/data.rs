@@ -52,8 +52,8 @@ directives! {
     ACTIVE_EXPIRE_EFFORT = int("active-expire-effort", 1, 10, 1).no_effect();
     /// Spend a little time on rehashing when idle. slotd's tables never rehash as a whole.
     ACTIVEREHASHING = boolean("activerehashing", true).no_effect();
-    /// Free memory of evicted keys in the background.
-    LAZYFREE_LAZY_EVICTION = boolean("lazyfree-lazy-eviction", false).no_effect();
+    /// Propagate the removal of evicted keys as UNLINK, and free large values in the background.
+    LAZYFREE_LAZY_EVICTION = boolean("lazyfree-lazy-eviction", false);
     /// Propagate the removal of expired keys as UNLINK, and count them as lazily freed.
     LAZYFREE_LAZY_EXPIRE = boolean("lazyfree-lazy-expire", false);
     /// Count values that other commands than DEL replace or remove as lazily freed.
@@ -62,18 +62,18 @@ directives! {
     LAZYFREE_LAZY_USER_DEL = boolean("lazyfree-lazy-user-del", false);
     /// Make FLUSHALL, FLUSHDB and SCRIPT FLUSH asynchronous unless SYNC is given.
     LAZYFREE_LAZY_USER_FLUSH = boolean("lazyfree-lazy-user-flush", false);
-    /// The most memory of the data set; 0 is unlimited.
-    MAXMEMORY = memory("maxmemory", 0, u64::MAX, 0).no_effect();
+    /// The most memory of the node, as `used_memory` of INFO shows it, without the buffers of replicas; 0 is unlimited.
+    MAXMEMORY = memory("maxmemory", 0, u64::MAX, 0);
     /// Which keys make room when maxmemory is reached.
-    MAXMEMORY_POLICY = choice("maxmemory-policy", EVICTION_POLICIES, 7).no_effect();
+    MAXMEMORY_POLICY = choice("maxmemory-policy", EVICTION_POLICIES, 7);
     /// Keys that are compared to find one to evict.
-    MAXMEMORY_SAMPLES = int("maxmemory-samples", 1, INT_MAX, 5).no_effect();
+    MAXMEMORY_SAMPLES = int("maxmemory-samples", 1, INT_MAX, 5);
     /// How long eviction may delay clients, from 0 to 100.
-    MAXMEMORY_EVICTION_TENACITY = int("maxmemory-eviction-tenacity", 0, 100, 10).no_effect();
+    MAXMEMORY_EVICTION_TENACITY = int("maxmemory-eviction-tenacity", 0, 100, 10);
     /// How slowly the counter of LFU grows.
-    LFU_LOG_FACTOR = int("lfu-log-factor", 0, INT_MAX, 10).no_effect();
+    LFU_LOG_FACTOR = int("lfu-log-factor", 0, INT_MAX, 10);
     /// Minutes after which the counter of LFU is halved.
-    LFU_DECAY_TIME = int("lfu-decay-time", 0, INT_MAX, 1).no_effect();
+    LFU_DECAY_TIME = int("lfu-decay-time", 0, INT_MAX, 1);
     /// Move values to defragment memory. Refused, as in every Redis with a stock allocator.
     ACTIVEDEFRAG = boolean("activedefrag", false).check_number(checks::no_defragmentation).no_effect();
     /// Least CPU percentage of defragmentation.

@@ -33,8 +33,9 @@ directives! {
     REPLICA_ANNOUNCED = boolean("replica-announced", true);
     /// Free the old data in the background when a full sync replaces it.
     REPLICA_LAZY_FLUSH = boolean("replica-lazy-flush", false).alias("slave-lazy-flush");
-    /// Replicas leave eviction to their primary.
-    REPLICA_IGNORE_MAXMEMORY = boolean("replica-ignore-maxmemory", true).alias("slave-ignore-maxmemory").no_effect();
+    /// Whether a writable replica accepts writes of its clients beyond maxmemory. Replicas leave eviction to their
+    /// primary.
+    REPLICA_IGNORE_MAXMEMORY = boolean("replica-ignore-maxmemory", true).alias("slave-ignore-maxmemory");
     /// Replicas go on although they cannot write to disk.
     REPLICA_IGNORE_DISK_WRITE_ERRORS = boolean("replica-ignore-disk-write-errors", false).no_effect();
     /// Bytes of the stream that are kept for replicas that come back.

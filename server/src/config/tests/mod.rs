@@ -66,9 +66,9 @@ fn what_is_set_and_has_no_effect_is_told() {
         ],
         "not what is obeyed, not a default, and no password"
     );
-    config.set("maxmemory", "1mb").expect("known");
-    let told = config.without_effect_of([b"hz".as_slice(), b"MAXMEMORY", b"nosuch"]);
-    assert!(told.len() == 1 && told[0].starts_with("WARNING 'maxmemory 1048576' has no effect"), "{told:?}");
+    config.set("maxmemory-clients", "1mb").expect("known");
+    let told = config.without_effect_of([b"hz".as_slice(), b"MAXMEMORY-CLIENTS", b"nosuch"]);
+    assert!(told.len() == 1 && told[0].starts_with("WARNING 'maxmemory-clients 1048576' has no effect"), "{told:?}");
 }
 
 #[test]

@@ -374,6 +374,11 @@ impl<'a> Pass<'a> {
         self.alone
     }
 
+    /// Whether it is inside, or alone: what the barrier protects may be touched.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.guard.is_some() || self.alone
+    }
+
     /// Lets a thread that waits to be alone go first.
     #[cfg(test)]
     pub(crate) fn yield_now(&mut self) {

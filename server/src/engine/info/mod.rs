@@ -12,8 +12,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::{Mutex, RwLock};
 
 use super::Engine;
+use crate::base::allocator;
 use crate::runtime::process::{Memory, Process};
-use crate::runtime::share::{ProcessMemory, Share};
+use crate::runtime::share::{KeyBytes, ProcessMemory, Share};
 use crate::store::Keyspace;
 pub(crate) use recent::RecentPeak;
 use samples::{Metric, Samples};
@@ -85,21 +86,30 @@ impl InfoState {
     }
 
     /// Makes the node one of those that share the process's memory.
-    pub(crate) fn join(&self, process: &Arc<ProcessMemory>) {
-        assert!(self.share.set(Share::join(process)).is_ok(), "a node is started once");
+    pub(crate) fn join(&self, process: &Arc<ProcessMemory>, node: Weak<dyn KeyBytes>) {
+        assert!(self.share.set(Share::join(process, node)).is_ok(), "a node is started once");
     }
 
     /// The node's memory: that of the process, or the node's share of it.
-    pub(crate) fn memory(&self, keyspace: &Keyspace) -> Memory {
+    pub(crate) fn memory(&self) -> Memory {
         let process = Process::memory();
-        let count = || (0..keyspace.databases()).map(|db| keyspace.bytes(db)).sum();
-        self.share.get().map_or(process, |share| share.of(process, count))
+        self.share.get().map_or(process, |share| share.of(process))
+    }
+
+    /// INFO's `used_memory`, found without a system call. In a program with another allocator, which does not tell, and
+    /// for an engine without a node, it is what the keys take.
+    #[inline]
+    pub(crate) fn used_memory(&self, keyspace: &Keyspace) -> u64 {
+        match (self.share.get(), allocator::used()) {
+            (None, _) | (_, 0) => key_bytes(keyspace),
+            (Some(share), used) => share.used(used),
+        }
     }
 
     /// Notes that the node is up, and the port that clients connect to.
-    pub(crate) fn note_started(&self, port: u16, keyspace: &Keyspace) {
+    pub(crate) fn note_started(&self, port: u16) {
         self.note_port(port);
-        let used = self.memory(keyspace).used;
+        let used = self.memory().used;
         self.startup_memory.store(used, Ordering::Relaxed);
         self.peak_memory.fetch_max(used, Ordering::Relaxed);
     }
@@ -116,8 +126,8 @@ impl InfoState {
 
     /// Notes how much memory is in use, to keep the peak. Cron calls it now and then, since reading it costs a system
     /// call.
-    pub(crate) fn sample_memory(&self, keyspace: &Keyspace) {
-        self.peak_memory.fetch_max(self.memory(keyspace).used, Ordering::Relaxed);
+    pub(crate) fn sample_memory(&self) {
+        self.peak_memory.fetch_max(self.memory().used, Ordering::Relaxed);
     }
 
     /// The port that clients connect to.
@@ -148,5 +158,15 @@ impl InfoState {
     /// The subsystems that contribute to INFO.
     pub(crate) fn sources(&self) -> Vec<Arc<dyn InfoSource>> {
         self.sources.read().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+fn key_bytes(keyspace: &Keyspace) -> u64 {
+    keyspace.used().map(|db| keyspace.bytes(db)).sum()
+}
+
+impl KeyBytes for Engine {
+    fn key_bytes(&self) -> u64 {
+        key_bytes(&self.keyspace)
     }
 }

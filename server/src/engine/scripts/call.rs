@@ -67,6 +67,8 @@ pub(super) struct Scene<'s, 'e, 'k> {
 pub(super) struct CallState {
     /// It may not write.
     pub is_read_only: bool,
+    /// Memory was full when it began, and it does not say that it may run all the same.
+    pub out_of_memory: bool,
     /// Its keys may be in several slots of this node.
     pub any_slot: bool,
     /// The slots that it declares to use.
@@ -190,6 +192,9 @@ impl Scene<'_, '_, '_> {
                 self.engine.disk_gate(hot)?;
             }
             self.engine.write_gates(hot)?;
+        }
+        if self.state.out_of_memory && command.flags.has(Flags::DENYOOM) && !self.state.has_written {
+            return Err(error::OUT_OF_MEMORY);
         }
         Ok(())
     }

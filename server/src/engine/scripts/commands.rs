@@ -105,6 +105,8 @@ const NO_SCRIPT: CmdError = CmdError::text("NOSCRIPT No matching script. Please 
 const NEGATIVE_KEYS: CmdError = CmdError::text("ERR Number of keys can't be negative");
 const TOO_MANY_KEYS: CmdError = CmdError::text("ERR Number of keys can't be greater than number of args");
 const NO_CLUSTER: CmdError = CmdError::text("ERR Can not run script on cluster, 'no-cluster' flag is set.");
+const OUT_OF_MEMORY: CmdError =
+    CmdError::text("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'");
 const NOT_READ_ONLY: CmdError = CmdError::text("ERR Can not execute a script with write flag using *_ro command.");
 
 const fn eval_like(
@@ -214,6 +216,7 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
     let is_read_only_command = ctx.command.flags.has(Flags::READONLY);
     let flags = program.flags();
     let (engine, hot) = (ctx.engine, ctx.hot);
+    let out_of_memory = hot.max_memory != 0 && ctx.session.out_of_memory;
     if flags.is_compatible {
         if engine.is_stale(hot) {
             return Err(error::MASTER_DOWN);
@@ -235,6 +238,9 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
         if !flags.no_writes && is_read_only_command {
             return Err(NOT_READ_ONLY);
         }
+        if out_of_memory && !flags.allow_oom && !flags.no_writes {
+            return Err(OUT_OF_MEMORY);
+        }
     }
     let key_words = args.slice(3..3 + keys);
     let mut plan = LockPlan::default();
@@ -242,6 +248,7 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
     plan.prepare();
     let state = CallState {
         is_read_only: is_read_only_command || flags.no_writes,
+        out_of_memory: out_of_memory && !flags.allow_oom,
         // Scripts of the old kind have always been allowed to.
         any_slot: flags.allow_cross_slot_keys || flags.is_compatible,
         first_slot: key_words.iter().next().map(key_slot).filter(|_| engine.router().is_some()),

@@ -86,7 +86,7 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(engine: &'a Engine, now: i64, sources: &'a [Arc<dyn InfoSource>]) -> Self {
-        Self { engine, now, sources, memory: engine.info.memory(&engine.keyspace), clients: OnceCell::new() }
+        Self { engine, now, sources, memory: engine.info.memory(), clients: OnceCell::new() }
     }
 
     /// Writes a table of fields.
@@ -135,6 +135,11 @@ impl<'a> Facts<'a> {
 
     pub(super) fn told_by_source(&self, field: &str) -> i64 {
         self.sources.iter().find_map(|source| source.number(field)).unwrap_or(0)
+    }
+
+    /// For how long memory has been above its limit: at present, and in all.
+    fn eviction_exceeded_ms(&self) -> (u64, u64) {
+        self.engine.eviction.exceeded_ms(self.engine.clock.monotonic_us())
     }
 
     fn rate(&self, metric: Metric) -> u64 {
@@ -264,7 +269,7 @@ pub(super) static MEMORY: &[Field] = &[
     ("rss_overhead_bytes", zero),
     ("mem_fragmentation_ratio", |facts| Value::ratio(facts.memory.resident, facts.memory.used)),
     ("mem_fragmentation_bytes", |facts| facts.beyond_use()),
-    ("mem_not_counted_for_evict", zero),
+    ("mem_not_counted_for_evict", |facts| Value::bytes(facts.engine.uncounted_memory())),
     ("mem_replication_backlog", |facts| Value::Int(facts.told_by_source("mem_replication_backlog"))),
     ("mem_total_replication_buffers", |facts| Value::Int(facts.told_by_source("mem_total_replication_buffers"))),
     ("mem_clients_slaves", |facts| Value::Int(facts.told_by_source("mem_clients_slaves"))),
@@ -307,8 +312,8 @@ pub(super) static STATS: &[Field] = &[
     ("evicted_keys", counter!(evicted_keys)),
     ("evicted_clients", zero),
     ("evicted_scripts", |facts| Value::bytes(facts.engine.scripts.cache.evicted.load(Ordering::Relaxed))),
-    ("total_eviction_exceeded_time", zero),
-    ("current_eviction_exceeded_time", zero),
+    ("total_eviction_exceeded_time", |facts| Value::bytes(facts.eviction_exceeded_ms().1)),
+    ("current_eviction_exceeded_time", |facts| Value::bytes(facts.eviction_exceeded_ms().0)),
     ("keyspace_hits", counter!(keyspace_hits)),
     ("keyspace_misses", counter!(keyspace_misses)),
     ("pubsub_channels", |facts| Value::Int(facts.engine.pubsub.channel_count(Kind::Channel) as i64)),

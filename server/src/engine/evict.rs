@@ -1,0 +1,384 @@
+//! The memory limit (`maxmemory`): makes room before a command that may need it, and says when there is none.
+//!
+//! The number that is limited is INFO's `used_memory` ([`super::info`]), without what Redis does not count either: what
+//! slow replicas have yet to read, and values that only a running snapshot needs (in Redis, pages that its child
+//! keeps). If evicting keys could not free these, the more they were the more keys would go in vain.
+//!
+//! A command makes room before its gates and before it has any lock ([`Engine::make_room`]), so eviction may lock the
+//! slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity` allows; cron goes on with
+//! what is left. Two workers may evict at once: each takes the pool of candidates out of its lock while it works, and
+//! the second begins with an empty one. A slot that somebody has locked is passed over. If nothing but locked slots is
+//! left, the command runs: only a node that has nothing to evict refuses it ([`super::gates`]).
+//!
+//! A key that goes passes the same door as one that a command deletes, so replicas, watchers, caching clients and
+//! subscribers learn of it. A replica evicts nothing by itself, and while writes are paused nothing may change.
+//!
+//! Redis: evict.c, `performEvictions`.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use protocol::slot::SlotId;
+
+use super::Engine;
+use super::call::Call;
+use super::dispatch::take_pushes;
+use super::held::SLOT_PATIENCE;
+use super::hot::Hot;
+use super::state::PauseKind;
+use super::stats::bump;
+use super::tries::Entered;
+use crate::base::rng::Rng;
+use crate::session::{Origin, Session};
+use crate::store::evict::{Candidate, Order, Policy, Pool};
+use crate::store::{Cause, Change, Door, Keyspace, SlotGuard};
+
+/// Keys that are evicted between two looks at the clock.
+const KEYS_PER_LOOK: usize = 16;
+/// How often a key to evict is looked for before the slots are taken to be locked.
+const ATTEMPTS: usize = 32;
+
+/// Samples that are taken at once, whatever `maxmemory-samples` says: more would choose no better, and take too long.
+const MOST_SAMPLES: usize = 1000;
+
+/// What eviction remembers.
+#[derive(Default)]
+pub(crate) struct Eviction {
+    pool: Mutex<Pool>,
+    /// The database of the last key that was picked at random.
+    last_db: AtomicUsize,
+    /// Cron is to go on.
+    is_due: AtomicBool,
+    /// Since when memory is above the limit, monotonic microseconds; 0 if it is not.
+    exceeded_since_us: AtomicU64,
+    /// For how long it was before, microseconds.
+    exceeded_us: AtomicU64,
+}
+
+impl Eviction {
+    /// For how long memory has been above the limit, milliseconds: at present, and in all.
+    pub(crate) fn exceeded_ms(&self, now_us: u64) -> (u64, u64) {
+        let since = self.exceeded_since_us.load(Ordering::Relaxed);
+        let current = if since == 0 { 0 } else { now_us.saturating_sub(since) };
+        (current / 1000, (current + self.exceeded_us.load(Ordering::Relaxed)) / 1000)
+    }
+
+    /// Has cron make room.
+    pub(crate) fn begin(&self) {
+        self.is_due.store(true, Ordering::Relaxed);
+    }
+
+    /// CONFIG RESETSTAT.
+    pub(super) fn reset(&self) {
+        self.exceeded_since_us.store(0, Ordering::Relaxed);
+        self.exceeded_us.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes whether memory is above the limit.
+    fn note(&self, exceeded: bool, now_us: impl Fn() -> u64) {
+        let since = self.exceeded_since_us.load(Ordering::Relaxed);
+        if exceeded && since == 0 {
+            self.exceeded_since_us.store(now_us().max(1), Ordering::Relaxed);
+        } else if !exceeded && since != 0 {
+            self.exceeded_since_us.store(0, Ordering::Relaxed);
+            self.exceeded_us.fetch_add(now_us().saturating_sub(since), Ordering::Relaxed);
+        }
+    }
+}
+
+/// What became of the attempt to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// The time was up, or the keys to evict are locked: more can be evicted later.
+    Later,
+    /// There is nothing to evict.
+    None,
+}
+
+/// How slots are locked.
+#[derive(Clone, Copy)]
+enum Reach<'r, 'e> {
+    /// A worker may wait for a moment.
+    Worker(&'e Keyspace),
+    /// The control thread does not wait.
+    Control(&'r Entered<'e>),
+}
+
+impl<'e> Reach<'_, 'e> {
+    /// Locks a slot to look for candidates.
+    fn look(self, db: usize, slot: SlotId) -> Option<SlotGuard<'e>> {
+        match self {
+            Self::Worker(keyspace) => keyspace.try_lock(db, slot),
+            Self::Control(entered) => entered.slot(db, slot),
+        }
+    }
+
+    /// Locks a slot to remove a key.
+    fn take(self, db: usize, slot: SlotId) -> Option<SlotGuard<'e>> {
+        match self {
+            Self::Worker(keyspace) => keyspace.lock_within(db, slot, SLOT_PATIENCE),
+            Self::Control(entered) => entered.slot(db, slot),
+        }
+    }
+}
+
+/// What became of the attempt to evict a key.
+enum Step {
+    /// So many bytes are free.
+    Evicted(u64),
+    /// Its slot, or those of the samples, are locked.
+    Locked,
+    Nothing,
+}
+
+/// One attempt to make room.
+struct Round<'a> {
+    engine: &'a Engine,
+    hot: &'a Hot,
+    policy: Policy,
+    now: i64,
+    rng: Rng,
+    pool: Pool,
+}
+
+impl Engine {
+    /// Makes room for a client's command, as far as it takes some, and notes if there is none
+    /// ([`Session::out_of_memory`]). Called without any lock. What runs although another thread is alone, and so is not
+    /// inside, needs no memory.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn make_room(&self, session: &mut Session, call: &Call<'_>, is_inside: bool, out: &mut Vec<u8>) {
+        session.out_of_memory = false;
+        if session.origin != Origin::Client || !is_inside || !self.is_limited(call.hot, call.now) {
+            return;
+        }
+        let excess = self.memory_excess(call.hot);
+        if excess == 0 {
+            self.eviction.note(false, || self.clock.monotonic_us());
+            return;
+        }
+        let evicted = self.stats.evicted_keys.load(Ordering::Relaxed);
+        let room = match call.hot.eviction.policy.filter(|_| !self.state.is_replica()) {
+            Some(policy) => {
+                let rng = Rng::new(session.rng.next_u64());
+                self.round(call.hot, policy, call.now, rng).run(excess, Some(Reach::Worker(&self.keyspace)))
+            }
+            None => Room::None,
+        };
+        self.eviction.note(room != Room::Enough, || self.clock.monotonic_us());
+        if room == Room::Later {
+            self.eviction.begin();
+        }
+        session.out_of_memory = room == Room::None;
+        if self.stats.evicted_keys.load(Ordering::Relaxed) != evicted {
+            // A client that has cached such a key is told so before the reply.
+            self.settle_tracking();
+            take_pushes(session, out);
+        }
+    }
+
+    /// Goes on making room, if that is due. `true`: there is more to do. Never waits.
+    pub(crate) fn evict_cycle(&self) -> bool {
+        if !self.eviction.is_due.load(Ordering::Relaxed) {
+            return false;
+        }
+        let (hot, now) = (self.hot.load(), self.clock.now_ms());
+        let room = match hot.eviction.policy.filter(|_| !self.state.is_replica()) {
+            Some(policy) if self.is_limited(&hot, now) => match self.memory_excess(&hot) {
+                0 => Room::Enough,
+                excess => self.round(&hot, policy, now, Rng::new(self.state.seed())).run(excess, None),
+            },
+            _ => Room::None,
+        };
+        if room != Room::Later {
+            self.eviction.is_due.store(false, Ordering::Relaxed);
+        }
+        room == Room::Later
+    }
+
+    /// Whether the limit is in force: not while data is loaded, nor while nothing may change; and a replica follows its
+    /// primary.
+    fn is_limited(&self, hot: &Hot, now: i64) -> bool {
+        hot.max_memory != 0
+            && !self.state.loading.load(Ordering::Relaxed)
+            && !(self.state.is_replica() && hot.eviction.replica_ignores)
+            && self.state.paused(now).0 == PauseKind::None
+    }
+
+    /// By how much memory is above the limit, bytes.
+    #[inline]
+    fn memory_excess(&self, hot: &Hot) -> u64 {
+        let used = self.info.used_memory(&self.keyspace);
+        if used <= hot.max_memory {
+            0
+        } else {
+            used.saturating_sub(self.uncounted_memory()).saturating_sub(hot.max_memory)
+        }
+    }
+
+    /// Memory in use that the limit does not count, bytes (`mem_not_counted_for_evict`).
+    pub(crate) fn uncounted_memory(&self) -> u64 {
+        let replicas = self.info.number("mem_clients_slaves").unwrap_or(0);
+        self.keyspace.kept_bytes() + u64::try_from(replicas).unwrap_or(0)
+    }
+
+    /// Memory in use that the limit counts, bytes.
+    pub(crate) fn limited_memory(&self) -> u64 {
+        self.info.used_memory(&self.keyspace).saturating_sub(self.uncounted_memory())
+    }
+
+    fn round<'a>(&'a self, hot: &'a Hot, policy: Policy, now: i64, rng: Rng) -> Round<'a> {
+        let mut pool = std::mem::take(&mut *self.eviction.pool.lock());
+        pool.begin(policy);
+        Round { engine: self, hot, policy, now, rng, pool }
+    }
+}
+
+impl Round<'_> {
+    /// Evicts until so many bytes are free. `reach` is a worker's; the control thread enters anew for each key.
+    fn run(mut self, bytes: u64, reach: Option<Reach<'_, '_>>) -> Room {
+        let engine = self.engine;
+        let started_us = engine.clock.monotonic_us();
+        let (mut freed, mut steps) = (0, 0);
+        let room = loop {
+            if freed >= bytes {
+                break Room::Enough;
+            }
+            if steps % KEYS_PER_LOOK == KEYS_PER_LOOK - 1
+                && engine.clock.monotonic_us().saturating_sub(started_us) > self.hot.eviction.time_us
+            {
+                break Room::Later;
+            }
+            steps += 1;
+            let step = match reach {
+                Some(reach) => self.evict_one(reach),
+                None => match engine.tries().enter() {
+                    Some(entered) => self.evict_one(Reach::Control(&entered)),
+                    None => Step::Locked,
+                },
+            };
+            match step {
+                Step::Evicted(bytes) => freed += bytes,
+                Step::Locked => break Room::Later,
+                Step::Nothing => break Room::None,
+            }
+        };
+        let mut pool = engine.eviction.pool.lock();
+        if pool.len() < self.pool.len() {
+            *pool = self.pool;
+        }
+        room
+    }
+
+    fn evict_one(&mut self, reach: Reach<'_, '_>) -> Step {
+        let mut is_there_any = true;
+        for _ in 0..ATTEMPTS {
+            let found = match self.policy.order {
+                Order::Random => self.pick_at_random(reach),
+                Order::Lru | Order::Lfu(_) | Order::Ttl => {
+                    is_there_any = self.sample(reach);
+                    self.pool.take_best()
+                }
+            };
+            let Some(found) = found else {
+                if is_there_any && self.has_keys() {
+                    continue;
+                }
+                return Step::Nothing;
+            };
+            match self.evict(&found, reach) {
+                // It has gone, or lost its expiry, since it was sampled.
+                Some(0) => {}
+                Some(bytes) => return Step::Evicted(bytes),
+                None => return Step::Locked,
+            }
+        }
+        Step::Locked
+    }
+
+    /// Whether there are keys that the policy may evict.
+    fn has_keys(&self) -> bool {
+        let keyspace = &self.engine.keyspace;
+        keyspace.used().any(|db| self.len(db) != 0)
+    }
+
+    fn len(&self, db: usize) -> usize {
+        let keyspace = &self.engine.keyspace;
+        if self.policy.volatile { keyspace.expires_len(db) } else { keyspace.len(db) }
+    }
+
+    fn random_slot(&mut self, db: usize) -> Option<SlotId> {
+        let (keyspace, seed) = (&self.engine.keyspace, self.rng.next_u64());
+        if self.policy.volatile { keyspace.random_slot_with_expiry(db, seed) } else { keyspace.random_slot(db, seed) }
+    }
+
+    /// Puts samples of each database into the pool. Each is from a slot of its own, since keys of one slot are often
+    /// used together. Returns whether there are any keys.
+    fn sample(&mut self, reach: Reach<'_, '_>) -> bool {
+        let engine = self.engine;
+        let mut is_there_any = false;
+        for db in engine.keyspace.used() {
+            // A few slots are sampled more often than they have keys.
+            for _ in 0..self.hot.eviction.samples.min(MOST_SAMPLES).min(self.len(db)) {
+                let Some(id) = self.random_slot(db) else { break };
+                is_there_any = true;
+                let Some(slot) = reach.look(db, id) else { continue };
+                if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
+                    self.pool.offer(rate, (db, id), entry.key(), |key| engine.keyspace.hash(key));
+                }
+            }
+        }
+        is_there_any
+    }
+
+    /// Any key; one database after the other has its turn.
+    fn pick_at_random(&mut self, reach: Reach<'_, '_>) -> Option<Candidate> {
+        let engine = self.engine;
+        let databases = engine.keyspace.databases();
+        let first = engine.eviction.last_db.load(Ordering::Relaxed) + 1;
+        for db in (first..first + databases).map(|db| db % databases) {
+            if self.len(db) == 0 {
+                continue;
+            }
+            let Some(id) = self.random_slot(db) else { continue };
+            let Some(slot) = reach.look(db, id) else { continue };
+            if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
+                engine.eviction.last_db.store(db, Ordering::Relaxed);
+                let hash = engine.keyspace.hash(entry.key());
+                return Some(Candidate { rate, db, slot: id, hash, key: entry.key().into() });
+            }
+        }
+        None
+    }
+
+    /// Evicts a key if it is still there. Returns how many bytes that frees; `None` if its slot is locked.
+    fn evict(&self, found: &Candidate, reach: Reach<'_, '_>) -> Option<u64> {
+        let (engine, db, key) = (self.engine, found.db, &*found.key);
+        let mut slot = reach.take(db, found.slot)?;
+        let entry = slot.get(found.hash, key).filter(|entry| self.policy.admits(*entry));
+        let bytes = entry.map_or(0, |entry| entry.footprint() as u64);
+        if bytes == 0 {
+            return Some(0);
+        }
+        let mut effects = engine.unasked(self.hot);
+        effects.lazy_eviction = self.hot.eviction.lazily;
+        let change = Change { db, slot: found.slot, key, cause: Cause::Evicted };
+        if let Some(removed) = slot.remove(found.hash, change, &mut effects) {
+            effects.discard(removed, Cause::Evicted);
+        }
+        let settled = engine.settle(effects, 0, Some(&mut slot));
+        drop(slot);
+        bump(&engine.stats.evicted_keys);
+        if self.hot.eviction.lazily || matches!(reach, Reach::Control(_)) {
+            engine.free_expired(settled.garbage);
+        } else {
+            engine.freeing.free_settled(settled);
+        }
+        Some(bytes)
+    }
+}
+
+#[cfg(test)]
+#[path = "evict_tests.rs"]
+mod tests;
