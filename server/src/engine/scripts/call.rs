@@ -58,7 +58,8 @@ pub(super) struct Scene<'s, 'e, 'k> {
     pub executed: u64,
     /// Monotonic time when the last command began, in microseconds.
     pub started_us: u64,
-    /// Monotonic time when it ended, in microseconds.
+    /// Monotonic time when it ended, or when the script paused after it, in microseconds; 0: long ago. The next command
+    /// counts from then on: few instructions of the script are between them, and a reading costs as much as they do.
     pub clock_us: u64,
 }
 
@@ -150,7 +151,7 @@ impl Scene<'_, '_, '_> {
             self.state.has_written = true;
         }
         self.state.has_effects |= command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE));
-        self.started_us = engine.clock.monotonic_us();
+        self.started_us = if self.clock_us == 0 { engine.clock.monotonic_us() } else { self.clock_us };
         let before = self.session.protocol;
         self.session.protocol = protocol;
         self.run(&call, out);

@@ -331,6 +331,7 @@ impl ScriptRun {
                 },
                 Turn::Log => {
                     log(engine, &vm);
+                    scene.clock_us = 0;
                     continue;
                 }
                 Turn::AclCheck => {
