@@ -120,6 +120,33 @@ fn a_paused_node_accepts_and_takes_in_but_answers_only_when_it_goes_on() {
     }
 }
 
+#[test]
+fn new_clients_go_to_a_worker_that_runs_no_long_script() {
+    let threads = Arc::new(Threads::start(2).expect("threads"));
+    let dir = TestDir::new("long");
+    let node = start(&threads, &dir, 0, 0);
+    let wait_for = |what: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !what() {
+            assert!(began.elapsed() < SOON);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let busy = || (0..2).find(|&worker| threads.worker(worker).has_long());
+    let mut looping = connect(node.port());
+    ping(&mut looping);
+    looping.write_all(b"EVAL 'while true do end' 0\r\n").expect("the socket takes a line");
+    wait_for(&|| busy().is_some());
+    let other = threads.worker(1 - busy().expect("just seen"));
+    let load = other.load();
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| connect(node.port())).collect();
+    clients.iter_mut().for_each(ping);
+    assert_eq!(other.load(), load + clients.len());
+    clients[0].write_all(b"SCRIPT KILL\r\n").expect("the socket takes a line");
+    wait_for(&|| busy().is_none());
+    drop(looping);
+}
+
 const HEAD: &str = "\
 # Commands
 

@@ -26,7 +26,7 @@ use crate::engine::handler::{Continued, Handover, ReplyFuture};
 use crate::engine::held::Held;
 use crate::engine::stats::bump;
 use crate::engine::{Engine, dispatch::Next, intake::Intake};
-use crate::runtime::threads::{READ_BUFFER, Shared};
+use crate::runtime::threads::{Count, READ_BUFFER, Shared};
 use crate::session::client::{ClientHandle, Mail};
 use crate::session::socket::SocketHandle;
 use crate::session::{ReplyMode, Session};
@@ -69,6 +69,8 @@ struct Connection {
     input: Input,
     unsent: Unsent,
     shared: Rc<Shared>,
+    /// It runs a long command.
+    long: Option<Count>,
 }
 
 /// Serves a connection until it ends.
@@ -90,6 +92,7 @@ pub(crate) async fn serve(
         input: Input::default(),
         unsent: Unsent::default(),
         shared,
+        long: None,
     };
     let handover = connection.run().await;
     connection.engine.end_session(&mut connection.session);
@@ -172,10 +175,12 @@ impl Connection {
         loop {
             let flushed = self.flush().await;
             if let Next::Continued(rest) = next {
+                self.long.get_or_insert_with(|| self.shared.begin_long());
                 *waiting = Waiting::Turn(Some(rest), Box::pin(tokio::task::yield_now()));
                 return flushed.map(|()| Followed::On);
             }
             flushed?;
+            self.long = None;
             match next {
                 Next::Input { need } => {
                     self.input.need = need;

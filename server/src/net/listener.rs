@@ -114,14 +114,16 @@ fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Ar
 
 /// Chooses a connection's worker. A node with few clients serves them all on one worker, which handles sockets in the
 /// order in which they became readable. So a program that sends on two connections without waiting in between is served
-/// in that order, as by Redis's one thread. With more clients, all workers are used.
+/// in that order, as by Redis's one thread. With more clients, all workers are used; and as long as a script takes its
+/// time on one of them, new clients go to the others, where they do not wait for its turns.
 fn place<'t>(engine: &Engine, threads: &'t Threads) -> (usize, &'t Spawner) {
     let (least, worker) = threads.least_loaded();
     if engine.clients.len() > CLIENTS_TOGETHER {
         return (least, worker);
     }
     let home = *engine.clients.home.get_or_init(|| least);
-    (home, threads.worker(home))
+    let worker = threads.worker(home);
+    if worker.has_long() { threads.least_loaded() } else { (home, worker) }
 }
 
 /// Redis: protected mode's refusal.

@@ -56,10 +56,12 @@ pub(crate) struct Shared {
     pub output: RefCell<Vec<u8>>,
     /// The machines that run scripts.
     pub vms: Rc<VmPool>,
+    /// How many long commands this thread runs bit by bit.
+    long: Arc<AtomicUsize>,
 }
 
 impl Shared {
-    fn new(flushes: watch::Sender<()>) -> Rc<Self> {
+    fn new(flushes: watch::Sender<()>, long: Arc<AtomicUsize>) -> Rc<Self> {
         let tell = move || {
             // There are no receivers only at the very end.
             let _ = flushes.send(());
@@ -68,7 +70,15 @@ impl Shared {
             input: RefCell::new(vec![0; READ_BUFFER]),
             output: RefCell::new(Vec::with_capacity(READ_BUFFER)),
             vms: Rc::new(VmPool::new(tell)),
+            long,
         })
+    }
+
+    /// Notes that a connection of this thread runs a long command, until the result is dropped: new connections are
+    /// better off elsewhere ([`Spawner::has_long`]).
+    pub(crate) fn begin_long(&self) -> Count {
+        self.long.fetch_add(1, Ordering::Relaxed);
+        Count(self.long.clone())
     }
 }
 
@@ -80,6 +90,8 @@ type Job = Box<dyn FnOnce(&Rc<Shared>) -> Pin<Box<dyn Future<Output = ()>>> + Se
 pub(crate) struct Spawner {
     jobs: mpsc::UnboundedSender<Job>,
     load: Arc<AtomicUsize>,
+    /// How many long commands the thread runs.
+    long: Arc<AtomicUsize>,
     /// The group that the tasks belong to, if any.
     group: Option<Arc<TaskGroup>>,
 }
@@ -124,13 +136,19 @@ impl Spawner {
         Self { group: Some(group.clone()), ..self.clone() }
     }
 
+    /// Whether a connection of this thread runs a long command: a script that was suspended.
+    pub(crate) fn has_long(&self) -> bool {
+        self.long.load(Ordering::Relaxed) != 0
+    }
+
     /// How many tasks run on this thread, not counting those of the threads themselves. Zero if there is no node.
     pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 }
 
-struct Count(Arc<AtomicUsize>);
+/// One of something that is counted while this lives.
+pub(crate) struct Count(Arc<AtomicUsize>);
 
 impl Drop for Count {
     fn drop(&mut self) {
@@ -228,13 +246,13 @@ impl Threads {
         &self.workers[index]
     }
 
-    /// The worker with the fewest tasks, and its number.
+    /// The worker with the fewest tasks, and its number; one with a long command only if they all have some.
     pub(crate) fn least_loaded(&self) -> (usize, &Spawner) {
         let (index, spawner) = self
             .workers
             .iter()
             .enumerate()
-            .min_by_key(|(_, spawner)| spawner.load())
+            .min_by_key(|(_, spawner)| (spawner.has_long(), spawner.load()))
             .expect("there is at least one worker");
         (index, spawner)
     }
@@ -249,7 +267,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.workers.clear();
         let (jobs, _) = mpsc::unbounded_channel();
-        self.control = Spawner { jobs, load: Arc::default(), group: None };
+        self.control = Spawner { jobs, load: Arc::default(), long: Arc::default(), group: None };
         for handle in self.handles.drain(..) {
             // A thread that panicked has already reported it; there is nothing left to stop.
             if handle.thread().id() != std::thread::current().id() {
@@ -307,9 +325,11 @@ fn start_thread(name: &str, flushes: watch::Sender<()>) -> std::io::Result<(Spaw
         .thread_keep_alive(DISK_KEEP_ALIVE)
         .on_thread_stop(allocator::tell_rest)
         .build()?;
+    let long = Arc::new(AtomicUsize::new(0));
+    let shown = long.clone();
     let handle = thread::spawn(name, move || {
         let local = tokio::task::LocalSet::new();
-        let shared = Shared::new(flushes);
+        let shared = Shared::new(flushes, long);
         local.block_on(&runtime, async move {
             // Ends when every spawner is gone; tasks that still run are dropped with the LocalSet.
             while let Some(job) = inbox.recv().await {
@@ -317,5 +337,5 @@ fn start_thread(name: &str, flushes: watch::Sender<()>) -> std::io::Result<(Spaw
             }
         });
     })?;
-    Ok((Spawner { jobs, load: Arc::default(), group: None }, handle))
+    Ok((Spawner { jobs, load: Arc::default(), long: shown, group: None }, handle))
 }
