@@ -329,13 +329,8 @@ impl ScriptRun {
                     }
                     Err(NotCalled::NeedsAll) => break Driven::NeedsAll,
                 },
-                Turn::Log => {
-                    log(engine, &vm);
-                    scene.clock_us = 0;
-                    continue;
-                }
-                Turn::AclCheck => {
-                    acl_check(&scene, &mut vm);
+                aside @ (Turn::Log | Turn::AclCheck) => {
+                    turn_aside(&aside, &mut scene, &mut vm);
                     continue;
                 }
                 Turn::Paused => scene.clock_us = engine.clock.monotonic_us(),
@@ -586,7 +581,14 @@ fn call(scene: &mut Scene<'_, '_, '_>, vm: &mut Vm) -> Result<(), NotCalled> {
     result
 }
 
-fn acl_check(scene: &Scene<'_, '_, '_>, vm: &mut Vm) {
+/// What a script asks for besides commands.
+fn turn_aside(turn: &Turn, scene: &mut Scene<'_, '_, '_>, vm: &mut Vm) {
+    if matches!(turn, Turn::Log) {
+        log(scene.engine, vm);
+        // The line went into a file.
+        scene.clock_us = 0;
+        return;
+    }
     let words = vm.take_words();
     let mut result = Ok(());
     vm.reply(|out, _| result = scene.acl_check(words.view(), out));
