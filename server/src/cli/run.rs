@@ -26,20 +26,16 @@ pub fn main() -> ExitCode {
     let outcome = match parse(&call.program, call.words.clone(), &variables::of_process()) {
         Ok(Invocation::Node(args)) => run_node(args, &call),
         Ok(Invocation::Cluster(args)) => run_cluster(&args, &call, began),
-        Ok(Invocation::Healthcheck(probe)) => probe.run().map(|line| {
-            call.console.out.put(format!("{line}\n"));
-            0
-        }),
-        Ok(Invocation::Handover(handover)) => handover.run().map(|line| {
-            call.console.out.put(format!("{line}\n"));
-            0
-        }),
+        Ok(Invocation::Healthcheck(probe)) => Ok(tell(&call.console, probe.run())),
+        Ok(Invocation::Handover(handover)) => Ok(tell(&call.console, handover.run())),
         Ok(Invocation::Wait(waiting)) => {
-            let told = waiting.run(|line| call.console.err.put(format!("{line}\n")));
-            told.map(|line| {
-                call.console.err.put(format!("{line}\n"));
-                0
-            })
+            let report = |line: &str| call.console.report(&format!("{line}\n"));
+            let (line, status) = match waiting.run(|line| report(&line)) {
+                Ok(line) => (line, 0),
+                Err(line) => (line, 1),
+            };
+            report(&line);
+            Ok(status)
         }
         Ok(Invocation::Doctor(doctor)) => {
             let (console, report) =
@@ -57,11 +53,11 @@ pub fn main() -> ExitCode {
             })
         }
         Ok(Invocation::Refused { text, status }) => {
-            call.console.err.put(format!("{}\n", text.trim_end()));
+            call.console.report(&format!("{}\n", text.trim_end()));
             Ok(status)
         }
         Ok(Invocation::Print(text)) => {
-            call.console.out.put(text);
+            call.console.print(&text);
             Ok(0)
         }
         Err(text) => Err(text),
@@ -72,6 +68,20 @@ pub fn main() -> ExitCode {
     });
     call.console.settle();
     ExitCode::from(status)
+}
+
+/// Prints the one line of a command that serves nobody, and so may wait until it is read; the exit status.
+fn tell(console: &Console, outcome: Result<String, String>) -> u8 {
+    match outcome {
+        Ok(line) => {
+            console.print(&format!("{line}\n"));
+            0
+        }
+        Err(line) => {
+            console.report(&format!("{line}\n"));
+            1
+        }
+    }
 }
 
 /// How the program was called.

@@ -46,8 +46,29 @@ impl Engine {
         if call.hot.max_memory != 0 && session.out_of_memory {
             self.memory_gate(session, command)?;
         }
+        if self.state.is_replica() && self.cluster_enabled() {
+            self.promotion_gate(session, &{ call })?;
+        }
         self.state_gates(session, command, call.hot)?;
         Ok(moving)
+    }
+
+    /// A replica that serves a slot for clients that do not ask replicas is to become its primary. A script that may
+    /// write waits for that as a write does, although a replica would run it until it writes.
+    #[cold]
+    fn promotion_gate(&self, session: &Session, call: &Call<'_>) -> Result<(), CmdError> {
+        let may_write = |command: &Command, args: Args<'_>| {
+            command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_may_write(command, args)
+        };
+        let waits = match &session.multi {
+            _ if session.readonly => false,
+            Some(multi) if call.command.traits.has(Traits::RUNS_THE_QUEUE) => multi.queue.iter().any(|queued| {
+                !queued.keys.is_empty() && may_write(self.registry.by_index(queued.command), queued.args.view())
+            }),
+            Some(_) => false,
+            None => !call.keys.is_empty() && may_write(call.command, call.args),
+        };
+        if waits { Err(error::READ_ONLY) } else { Ok(()) }
     }
 
     /// Whether this client may use DEBUG, the only protected command.

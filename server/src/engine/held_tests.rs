@@ -442,8 +442,18 @@ fn a_write_to_a_replica_that_is_being_promoted_waits() {
     let router: Arc<dyn Router> = Arc::new(Losing(AtomicUsize::new(usize::MAX)));
     bench.engine.set_router(Arc::downgrade(&router));
     assert_eq!(send(&bench, &mut bench.connect(), &[&["FLUSHALL"]]), (None, readonly.to_owned()), "it has no key");
-    let mut client = bench.connect();
+    let script = &["EVAL", "return redis.call('set',KEYS[1],'1')", "1", "key"][..];
+    let (mut client, mut of_script, mut of_queue) = (bench.connect(), bench.connect(), bench.connect());
     assert_eq!(send(&bench, &mut client, &[&["SET", "key", "1"]]).0, Some(Held::Role));
+    assert_eq!(send(&bench, &mut of_script, &[script]).0, Some(Held::Role), "it does not say what it does");
+    let queued = "+OK\r\n+QUEUED\r\n".to_owned();
+    assert_eq!(send(&bench, &mut of_queue, &[&["MULTI"], script, &["EXEC"]]), (Some(Held::Role), queued));
+    let reads = &["EVAL_RO", "return redis.call('get',KEYS[1])", "1", "key"][..];
+    assert_eq!(send(&bench, &mut bench.connect(), &[reads]), (None, "$-1\r\n".to_owned()));
+    let refused = send(&bench, &mut bench.connect(), &[&["READONLY"], script]);
+    assert!(refused.0.is_none() && refused.1.starts_with("+OK\r\n-READONLY "), "it asks replicas: {refused:?}");
     bench.engine.state.replica.store(false, Ordering::Relaxed);
     assert_eq!(again(&bench, &mut client), (None, "+OK\r\n".to_owned()));
+    assert_eq!(again(&bench, &mut of_script), (None, "+OK\r\n".to_owned()));
+    assert_eq!(again(&bench, &mut of_queue), (None, "*1\r\n+OK\r\n".to_owned()));
 }
