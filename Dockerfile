@@ -4,7 +4,7 @@
 #   docker build -t slotd:local --build-arg SLOTD_BINARY=target/image/slotd .         takes a binary that is there (BuildKit)
 #   docker build -t slotd:local --build-arg SLOTD_BINARY=target/image/slotd --target image-prebuilt .       the same with the classic builder
 #
-# deploy/build.sh makes that binary: a fifth of what `cargo build --release` leaves, and the same wherever it is built.
+# deploy/build.sh makes that binary: a quarter of what `release/build` leaves, and the same wherever it is built.
 #
 # BuildKit builds only the stages that are needed. The classic builder builds all stages up to the target, so the prebuilt image stands
 # before the stage that compiles. Files come with their modes: `COPY --chmod` is BuildKit's alone, and a `chmod` would store the binary twice.
@@ -14,7 +14,7 @@ ARG SLOTD_BINARY=
 # --- what every image has -------------------------------------------------------------------------------------------------
 FROM debian:bookworm-slim AS base
 # The ids are those of the official image: volumes written by it can be taken over.
-# redis-cli is what scripts and people expect to find in the image. Caches are 80 MB, and logs have dates.
+# redis-cli is what scripts and people expect to find in the image. Caches can be 80 MB, and logs have dates.
 RUN groupadd --system --gid 999 redis \
  && useradd --system --gid redis --uid 999 --home-dir /data --shell /usr/sbin/nologin redis \
  && apt-get update \

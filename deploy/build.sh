@@ -12,7 +12,8 @@ root=$(pwd -P) home=${CARGO_HOME:-$HOME/.cargo}
 # What compilers write down of where sources lie, Lua's and mimalloc's included.
 export RUSTFLAGS="--remap-path-prefix=$root=/src --remap-path-prefix=$home=/cargo"
 export CFLAGS="-ffile-prefix-map=$root=/src -ffile-prefix-map=$home=/cargo"
-export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-0}" LC_ALL=C CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=debuginfo
+# Another `debug` than the profile of Cargo.toml has would give functions other names than those in release/slotd.profdata.
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-0}" LC_ALL=C CARGO_PROFILE_RELEASE_STRIP=debuginfo
 release/build --target-dir "$out/target"
 cp "$out/target/release/slotd" "$out/slotd"
 sha256sum "$out/slotd"
