@@ -8,6 +8,7 @@
 //! become its copy, and is then elected with none.
 
 use super::history::{MAX_OFFSET, ReplId};
+use protocol::bus::NODE_ID_LEN;
 
 /// What a replica announces about itself, and where it wants to continue.
 #[derive(Clone, Debug, Default)]
@@ -111,12 +112,13 @@ impl Handshake {
             Stage::Ip => self.advance(Stage::Capa),
             Stage::Capa if self.introduction.primary_id.is_some() => self.advance(Stage::IdLength),
             Stage::Capa => self.psync(),
-            Stage::IdLength if text.starts_with("-LOADING") => {
+            Stage::IdLength if text.starts_with("-LOADING") || text.starts_with("-BUSY ") => {
                 fail(format!("Error reply to CLUSTER MYID from master: {text}"), true)
             }
             // It may not, or need not, say who it is.
             Stage::IdLength if refused => self.psync(),
-            Stage::IdLength => self.advance(Stage::Id),
+            Stage::IdLength if line == b"$40" => self.advance(Stage::Id),
+            Stage::IdLength => fail("The reply to CLUSTER MYID from master is no node id".to_owned(), true),
             Stage::Id => self.meet(&text),
             // Newlines keep the link alive while the primary prepares.
             Stage::Psync if line.is_empty() => Step::Wait,
@@ -156,7 +158,10 @@ impl Handshake {
     fn meet(&mut self, id: &str) -> Step {
         match &self.introduction.primary_id {
             Some(expected) if expected != id => fail(
-                format!("The node at the address of our master is {id}, not our master {expected}: it is not followed"),
+                format!(
+                    "The node at the address of our master is {}, not our master {expected}: it is not followed",
+                    id.escape_debug().take(NODE_ID_LEN).collect::<String>()
+                ),
                 true,
             ),
             _ => self.psync(),

@@ -85,8 +85,14 @@ fn in_a_cluster_only_the_node_that_is_the_primary_is_followed() {
     for refusal in ["-ERR unknown command 'CLUSTER'", "-NOPERM no", "-ERR This instance has cluster support disabled"] {
         assert!(matches!(met(&[refusal, &full]), (true, true, Step::Done(_))), "{refusal}");
     }
-    let (_, syncs, step) = met(&["-LOADING Redis is loading the dataset in memory"]);
-    assert!(!syncs && matches!(step, Step::Fail { later: true, .. }));
+    for later in
+        ["-LOADING Redis is loading the dataset in memory", "-BUSY Redis is busy", "+id", ":1", "*0", "$-1", "_"]
+    {
+        let (_, syncs, step) = met(&[later]);
+        assert!(!syncs && matches!(step, Step::Fail { later: true, .. }), "{later}");
+    }
+    let (_, syncs, step) = met(&["$40", &"x\n".repeat(30_000)]);
+    assert!(!syncs && matches!(&step, Step::Fail { text, .. } if text.len() < 200), "{step:?}");
 }
 
 fn psync_answer(line: &[u8]) -> Step {
