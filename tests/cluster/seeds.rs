@@ -3,10 +3,15 @@
 //! A node that was moved is a new process with the files of an old one and ports of its own. The old ports stay leased,
 //! so nobody answers there.
 
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
 use integration::cluster::{Cluster, ClusterSpec};
 use integration::node::{Node, NodeSpec};
 use integration::oracle::{Binary, slotd_is_stock};
-use integration::wait::wait_ok;
+use integration::wait::{secs, wait_ok, wait_until};
 
 use crate::FAILOVER_LIMIT;
 
@@ -68,6 +73,41 @@ fn a_seed_that_is_not_known_is_not_joined() {
     assert_eq!(stranger.cmd("CLUSTER NODES").text().lines().count(), 1);
     assert_eq!(cluster.nodes[2].cmd("CLUSTER NODES").text().lines().count(), 3);
     assert!(cluster.nodes[2].cmd("CONFIG GET cluster-seeds").items()[1].text().contains(&others));
+}
+
+/// A port at which connections are taken and nothing is answered, at every address of this machine; how many there were.
+fn silent_port() -> (u16, Arc<AtomicUsize>) {
+    let (listener, taken) = (TcpListener::bind("0.0.0.0:0").expect("a port"), Arc::<AtomicUsize>::default());
+    let (port, count) = (listener.local_addr().expect("bound").port(), taken.clone());
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept() {
+            held.push(stream);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (port, taken)
+}
+
+#[test]
+fn a_node_that_looks_for_others_ends_at_once() {
+    if slotd_is_stock() {
+        return;
+    }
+    let mut cluster = ClusterSpec::new(3, 0).node_timeout_ms(2000).create();
+    let last = &mut cluster.nodes[2];
+    end(last);
+    let (port, taken) = silent_port();
+    let seeds: Vec<String> = (1..=200).map(|host| format!("127.0.0.{host}:{port}")).collect();
+    let mut node = moved(last);
+    node.set_directive("cluster-seeds", &seeds.join(","));
+    cluster.nodes[1].kill();
+    node.spawn();
+    node.wait_ready();
+    wait_until("the node to look for the one that is gone", secs(20), || taken.load(Ordering::Relaxed) > 0);
+    let began = Instant::now();
+    node.terminate();
+    assert!(began.elapsed() < secs(4), "it ended after {:?}", began.elapsed());
 }
 
 #[test]

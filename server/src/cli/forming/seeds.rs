@@ -6,11 +6,14 @@
 //! learn the new addresses from that, since a MEET says who sends it. Nobody joins a cluster in this way who was not
 //! in it: only ids that are known count. Not every node has to have a name in the list: once a link is there, gossip
 //! brings the addresses of the others.
+//!
+//! A name server or a node that does not answer can hold a look-up up for many seconds. Several names are looked up at
+//! once, and meanwhile nothing of this node is held, so that it can end.
 
 use std::ffi::OsString;
 use std::net::ToSocketAddrs;
 use std::os::unix::ffi::OsStringExt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use super::super::node_list::{Address, NodeList};
@@ -27,6 +30,8 @@ use crate::node::Node;
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// How long one node may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How many names are looked up at once.
+const AT_ONCE: usize = 32;
 
 /// The nodes that `cluster-seeds` names; a node without port has that of this one.
 ///
@@ -59,8 +64,9 @@ pub(in crate::cli) fn seek(seeds: Vec<Address>, node: &Node, log: &NodeLog) -> s
 }
 
 /// Where nodes of the cluster are to be found, and who looks for them.
+#[derive(Clone)]
 pub(super) struct Places {
-    pub(super) names: Vec<Address>,
+    names: Arc<Vec<Address>>,
     pub(super) engine: Weak<Engine>,
     pub(super) cluster: Weak<Cluster>,
     log: NodeLog,
@@ -68,7 +74,12 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(names: Vec<Address>, engine: &Arc<Engine>, cluster: &Arc<Cluster>, log: &NodeLog) -> Self {
-        Self { names, engine: Arc::downgrade(engine), cluster: Arc::downgrade(cluster), log: log.clone() }
+        Self {
+            names: Arc::new(names),
+            engine: Arc::downgrade(engine),
+            cluster: Arc::downgrade(cluster),
+            log: log.clone(),
+        }
     }
 
     /// A connection to a node, which has seen the password that this one asks for.
@@ -87,21 +98,50 @@ impl Places {
     /// Meets again the nodes that are known, have no link, and answer at one of the names. Whether other nodes are
     /// known, and there is a link to each.
     pub(super) fn find_known(&self) -> bool {
-        let Some(cluster) = self.cluster.upgrade() else { return true };
-        let view = cluster.view();
-        let lost: Vec<String> =
-            view.nodes.iter().filter(|node| !node.connected).map(|node| node.id.to_string()).collect();
+        let Some((lost, has_company)) = self.lost() else { return true };
         if lost.is_empty() {
-            return view.nodes.len() > 1;
+            return has_company;
         }
-        for name in &self.names {
-            for address in addresses_of(name) {
-                if let Some(there) = self.who_is_at(&address).filter(|there| lost.contains(&there.id)) {
-                    self.meet(&cluster, &there, name);
+        for names in self.names.chunks(AT_ONCE) {
+            // Those who were found by names before may have told of the others.
+            let Some((lost, _)) = self.lost() else { return true };
+            if lost.is_empty() {
+                break;
+            }
+            for (there, name) in self.who_is_at_any(names) {
+                if lost.contains(&there.id) {
+                    self.meet(&there, name);
                 }
             }
         }
         false
+    }
+
+    /// The ids of known nodes without a link, and whether any other node is known; `None`: this node has ended.
+    fn lost(&self) -> Option<(Vec<String>, bool)> {
+        let view = self.cluster.upgrade().filter(|_| self.engine.strong_count() > 0)?.view();
+        let lost = view.nodes.iter().filter(|node| !node.connected).map(|node| node.id.to_string());
+        Some((lost.collect(), view.nodes.len() > 1))
+    }
+
+    /// Asks at all addresses of these names, at once; who answers, as soon as he does, with the name.
+    fn who_is_at_any<'n>(&self, names: &'n [Address]) -> impl Iterator<Item = (There, &'n Address)> {
+        let (tell, told) = mpsc::channel();
+        for (at, name) in names.iter().enumerate() {
+            let (places, tell, name) = (self.clone(), tell.clone(), name.clone());
+            let look_up = move || {
+                for address in addresses_of(&name) {
+                    if places.engine.strong_count() == 0 {
+                        return;
+                    }
+                    // The receiver waits for every name.
+                    let _ = places.who_is_at(&address).map(|there| tell.send((there, at)));
+                }
+            };
+            // Without a thread the name is looked up the next time.
+            let _ = thread::spawn("cluster-seed", look_up);
+        }
+        told.into_iter().map(|(there, at)| (there, &names[at]))
     }
 
     /// Who answers at an address.
@@ -114,8 +154,9 @@ impl Places {
     }
 
     /// Meets a node, unless it is known to be there: then a link is on its way.
-    fn meet(&self, cluster: &Arc<Cluster>, there: &There, name: &Address) {
+    fn meet(&self, there: &There, name: &Address) {
         let There { id, ip, port, bus_port } = there;
+        let Some(cluster) = self.cluster.upgrade() else { return };
         let is_there =
             |node: &gossip::NodeView| node.id.to_string() == *id && node.ip.to_string() == *ip && node.port == *port;
         if !cluster.view().nodes.iter().any(is_there) {
