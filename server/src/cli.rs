@@ -31,6 +31,8 @@ mod node_list;
 mod run;
 mod run_cluster;
 mod run_node;
+#[cfg(test)]
+mod scripted;
 mod title;
 mod variables;
 mod wait;

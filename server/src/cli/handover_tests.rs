@@ -1,36 +1,13 @@
 //! Handing over, with scripted nodes.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::super::scripted::{bulk, node};
 use super::*;
 
 const ME: &str = "1111111111111111111111111111111111111111";
 const OTHER: &str = "2222222222222222222222222222222222222222";
-
-fn bulk(text: &str) -> String {
-    format!("${}\r\n{text}\r\n", text.len())
-}
-
-/// A node that answers each command by what it is; its port.
-fn node(answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let mut input = [0; 4096];
-            while let Ok(read @ 1..) = stream.read(&mut input) {
-                let words = String::from_utf8_lossy(&input[..read]).into_owned();
-                if stream.write_all(answer(&words).as_bytes()).is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    port
-}
 
 /// A primary with slots, until somebody has taken over.
 fn primary(taken: Arc<AtomicBool>, replicas: String) -> u16 {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use gossip::nodes_conf::NodeLine;
-use protocol::bus::{NodeFlags, NodeId};
+use protocol::bus::NodeFlags;
 
-use super::facts::{Facts, Link, Report, own_line};
+use super::facts::{Facts, Link, Report, Stranger, own_line};
 use super::findings::{Code, Finding, names};
 use super::picture::{Member, Picture};
 
@@ -17,6 +17,7 @@ const SKEW_MS: i64 = 1000;
 pub(super) fn of_nodes(picture: &Picture) -> Vec<Finding> {
     let facts = &picture.facts;
     let mut found = absent(picture);
+    found.extend(strangers(picture));
     found.extend(disagreements(picture));
     let down: Vec<&Report> = facts.reports.iter().filter(|report| !report.ok).collect();
     if !down.is_empty() {
@@ -43,7 +44,13 @@ fn absent(picture: &Picture) -> Vec<Finding> {
     let silence = |member: &Member| {
         let silent = picture.facts.silent.iter().find(|(address, _)| address.to_string() == member.name);
         let replaced = picture.members.iter().any(|other| other.answers && other.name == member.name);
-        silent.map_or(if replaced { "another node is at its address" } else { "it has no address" }, |(_, why)| why)
+        let otherwise = match picture.facts.stranger_at(&member.name) {
+            Some(stranger) if stranger.is_alone => "a node that is in no cluster is at its address",
+            Some(_) => "a node of another cluster is at its address",
+            None if replaced => "another node is at its address",
+            None => "it has no address",
+        };
+        silent.map_or(otherwise, |(_, why)| why)
     };
     for member in &picture.members {
         let (name, doubted) = (&member.name, !member.doubted_by.is_empty());
@@ -93,6 +100,25 @@ fn absent(picture: &Picture) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Nodes that answer and are not of this cluster.
+fn strangers(picture: &Picture) -> Vec<Finding> {
+    let finding = |stranger: &Stranger| {
+        let name = stranger.address.to_string();
+        let before = picture.members.iter().find(|member| member.name == name);
+        let at = before.map_or_else(String::new, |member| format!(", at the address of {}", member.id));
+        let (what, advice) = if stranger.is_alone {
+            let advice =
+                format!("if it is to be in this one: redis-cli --cluster add-node {name} ANY:PORT --cluster-slave");
+            (format!("{name} is in no cluster{at}"), advice)
+        } else {
+            let advice = "never let it meet this one: two clusters do not become one, and data would be lost";
+            (format!("{name} is a node of another cluster{at}"), advice.to_owned())
+        };
+        Finding::new(Code::Stranger, what, vec![name], advice)
+    };
+    picture.facts.strangers.iter().map(finding).collect()
 }
 
 /// Nodes that do not say the same of the cluster.
@@ -289,30 +315,3 @@ fn versions(picture: &Picture) -> Option<Finding> {
         )
     })
 }
-
-/// Nodes that can be forgotten, or why not: they are down, and nobody waits for them.
-pub(super) fn forgettable(picture: &Picture, now_ms: i64) -> Vec<(NodeId, Result<(), String>)> {
-    let stale = picture.members.iter().filter(|member| !member.answers && member.slots.is_empty());
-    let judge = |member: &Member| {
-        let lines: Vec<&NodeLine> = picture.facts.reports.iter().filter_map(|report| report.line(member.id)).collect();
-        let gone = |line: &&NodeLine| line.flags.intersects(NodeFlags::FAIL | NodeFlags::NOADDR);
-        let heard = lines.iter().map(|line| line.pong_received).max().unwrap_or(0);
-        let replaced = picture.members.iter().any(|other| other.id != member.id && other.name == member.name);
-        let no_address = lines.iter().all(|line| line.flags.intersects(NodeFlags::NOADDR));
-        if !lines.iter().all(gone) {
-            Err("not all nodes have given it up".to_owned())
-        } else if picture.replicas(member.id).next().is_some() {
-            Err("it has replicas".to_owned())
-        } else if picture.members.iter().any(|other| !other.answers && !other.slots.is_empty()) {
-            Err("nodes with slots are down".to_owned())
-        } else if replaced || no_address || (heard > 0 && now_ms - heard > FORGET_MS) {
-            Ok(())
-        } else {
-            Err("it may come back: its address is not used by another node, and a day has not passed".to_owned())
-        }
-    };
-    stale.map(|member| (member.id, judge(member))).collect()
-}
-
-/// How long a node must be silent to be forgotten without further reason: a day, milliseconds.
-const FORGET_MS: i64 = 24 * 60 * 60 * 1000;

@@ -14,6 +14,7 @@ use protocol::resp::Value;
 
 use super::super::node_list::Address;
 use super::facts::{Disk, Facts, Link, Report, own_line};
+use super::strangers::of_one_cluster;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::thread;
 use crate::healthcheck::{Connection, field};
@@ -22,6 +23,10 @@ use crate::healthcheck::{Connection, field};
 const ANSWER: Duration = Duration::from_secs(3);
 /// More nodes than a cluster has.
 const NODES_MAX: usize = 2000;
+/// How the errors of a node end that was started without cluster mode.
+const NO_CLUSTER: &str = "cluster support disabled";
+/// What is said of such a node.
+const OTHER_SERVER: &str = "a server that is not in cluster mode is there";
 
 /// Who is asked, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +36,10 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Asks the nodes that are named, and those that they know.
+    /// Asks the nodes that are named, and those that they know. Whom strangers know is not asked.
     ///
     /// # Errors
-    /// None answers, or one is in no cluster: there is nothing to examine.
+    /// None answers that is in cluster mode, or those that are named are in different clusters.
     pub(super) fn look(&self) -> Result<Facts, String> {
         let mut facts = Facts::default();
         let (mut asked, mut found) = (BTreeSet::new(), BTreeSet::<NodeId>::new());
@@ -43,9 +48,6 @@ impl Asking {
             asked.extend(next.iter().cloned());
             for (address, answer) in self.ask_all(&next) {
                 match answer {
-                    Err(reason) if reason.contains("cluster support disabled") => {
-                        return Err(format!("{address} is not in cluster mode: there is nothing to examine"));
-                    }
                     Err(reason) => facts.silent.push((address, reason)),
                     // A node with two addresses is asked twice.
                     Ok(report) if own_line(&report.lines).is_some_and(|own| found.insert(own.id)) => {
@@ -54,15 +56,22 @@ impl Asking {
                     Ok(_) => {}
                 }
             }
-            let known = facts.reports.iter().flat_map(|report| &report.lines);
+            let ours = facts.reports.iter().zip(of_one_cluster(&facts.reports)).filter(|(_, is_ours)| *is_ours);
+            let known = ours.flat_map(|(report, _)| &report.lines);
             let fresh = known.filter(|line| !found.contains(&line.id)).filter_map(address_of);
             next = fresh.filter(|address| !asked.contains(address)).collect::<BTreeSet<_>>().into_iter().collect();
         }
         if facts.reports.is_empty() {
-            let reasons: Vec<&str> = facts.silent.iter().map(|(_, reason)| reason.as_str()).collect();
-            return Err(reasons.join("\n"));
+            let reason = |(address, reason): &(Address, String)| {
+                if reason == OTHER_SERVER {
+                    format!("{address} is not in cluster mode: there is nothing to examine")
+                } else {
+                    reason.clone()
+                }
+            };
+            return Err(facts.silent.iter().map(reason).collect::<Vec<_>>().join("\n"));
         }
-        Ok(facts)
+        facts.apart(&self.nodes)
     }
 
     /// Asks all of these at once; the answers in the order of the addresses.
@@ -94,7 +103,9 @@ impl Asking {
 
     fn ask(&self, address: &Address) -> Result<Report, String> {
         let mut node = self.connect(address)?;
-        let lines = read_lines(&node.text(&[b"CLUSTER", b"NODES"])?).map_err(|why| format!("{address}: {why}"))?;
+        let nodes = node.text(&[b"CLUSTER", b"NODES"]);
+        let nodes = nodes.map_err(|why| if why.ends_with(NO_CLUSTER) { OTHER_SERVER.to_owned() } else { why })?;
+        let lines = read_lines(&nodes).map_err(|why| format!("{address}: {why}"))?;
         let (ahead_ms, unsure_ms) = compare_clocks(&mut node)?;
         let info = node.text(&[b"INFO"])?;
         let number = |name: &str| field(&info, name).and_then(|text| text.parse().ok()).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Findings and cures of clusters that exist only as what their nodes say.
 
 use super::super::node_list::Address;
-use super::facts::{Disk, Facts, Link, Report};
+use super::facts::{Disk, Facts, Link, Report, Stranger};
 use super::*;
 
 /// A cluster in words: each node's address, and its primary's address or its slots.
@@ -60,7 +60,8 @@ impl World {
     fn facts(&self, down: &[&str]) -> Facts {
         let up = self.nodes.iter().filter(|(name, _)| !down.contains(name));
         let silent = down.iter().map(|name| (name.parse().expect("an address"), "Connection refused".to_owned()));
-        Facts { reports: up.map(|(name, _)| self.report(name, down)).collect(), silent: silent.collect() }
+        let reports = up.map(|(name, _)| self.report(name, down)).collect();
+        Facts { reports, silent: silent.collect(), strangers: Vec::new() }
     }
 }
 
@@ -145,6 +146,70 @@ fn a_replica_that_is_down_is_not_forgotten_without_reason() {
     facts.reports[0].lines[4].port = 7003;
     facts.reports[1].lines[5].flags.remove(protocol::bus::NodeFlags::FAIL);
     assert!(examined(facts, &[]).2[0].ends_with("not all nodes have given it up"));
+}
+
+/// A world in which the replica of the third shard is down since a minute, and the last node is at its address.
+fn with_another_at_the_address_of_a_dead_replica(nodes: &[(&'static str, &'static str)]) -> Facts {
+    let mut facts = world(nodes).facts(&["10.0.0.1:7003"]);
+    for report in &mut facts.reports {
+        report.lines[5].pong_received = SystemClock::new().now_ms() - 60_000;
+        report.lines.last_mut().expect("there are nodes").port = 7003;
+    }
+    facts
+}
+
+#[test]
+fn a_replica_is_forgotten_early_only_if_its_address_is_anothers_and_its_shard_lacks_nothing() {
+    let with = |last: (&'static str, &'static str)| {
+        let nodes: Vec<_> = THREE_HOSTS.into_iter().chain([last]).collect();
+        examined(with_another_at_the_address_of_a_dead_replica(&nodes), &[])
+    };
+    let (_, actions, refused) = with(("10.0.0.1:7009", "10.0.0.3:7000"));
+    assert!(actions[0].starts_with("all nodes forget 0000000000000000000000000000000000000006"), "{refused:?}");
+    // One without work; one that moved there from another shard.
+    for (last, why) in [
+        (("10.0.0.1:7009", ""), "no other node of the cluster has its address"),
+        (("10.0.0.1:7009", "10.0.0.2:7000"), "its shard has too few replicas without it"),
+    ] {
+        let (_, actions, refused) = with(last);
+        assert!(refused[0].starts_with("10.0.0.1:7003 is not forgotten: it may come back: "), "{refused:?}");
+        assert!(refused[0].contains(why), "{refused:?}");
+        assert!(!actions.iter().any(|action| action.contains("FORGET")), "{actions:?}");
+    }
+    // That somebody else has answered at its address counts only if its shard lacks nothing.
+    for (last, forgotten) in [(("10.0.0.1:7009", "10.0.0.2:7000"), 0), (("10.0.0.1:7009", "10.0.0.3:7000"), 1)] {
+        let nodes: Vec<_> = THREE_HOSTS.into_iter().chain([last]).collect();
+        let mut facts = world(&nodes).facts(&["10.0.0.1:7003"]);
+        for report in &mut facts.reports {
+            report.lines[5].flags.insert(protocol::bus::NodeFlags::NOADDR);
+            report.lines[5].pong_received = SystemClock::new().now_ms() - 60_000;
+        }
+        let (_, actions, _) = examined(facts, &[]);
+        assert_eq!(actions.iter().filter(|action| action.contains("FORGET")).count(), forgotten, "{actions:?}");
+    }
+}
+
+#[test]
+fn a_stranger_is_named_and_nobody_is_told_to_let_it_meet() {
+    let mut facts = world(&THREE_HOSTS).facts(&["10.0.0.1:7003"]);
+    facts.silent.clear();
+    for report in &mut facts.reports {
+        report.lines[5].pong_received = SystemClock::new().now_ms() - 60_000;
+    }
+    let address: Address = "10.0.0.1:7003".parse().expect("an address");
+    facts.strangers = vec![Stranger { address: address.clone(), is_alone: false }];
+    let examined = Examined::new(Picture::new(facts.clone(), &[]));
+    let codes: Vec<Code> = examined.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::Stranger, Code::StaleNode, Code::NoReplica]);
+    let (stranger, stale) = (&examined.findings[0], &examined.findings[1]);
+    assert!(stranger.what.starts_with("10.0.0.1:7003 is a node of another cluster, at the address of 0000"));
+    assert!(stranger.advice.contains("two clusters do not become one"), "{stranger:?}");
+    assert!(stale.what.contains("down: a node of another cluster is at its address"), "{stale:?}");
+    assert_eq!((examined.cure.actions.len(), examined.cure.refused.len()), (0, 1));
+    facts.strangers = vec![Stranger { address, is_alone: true }];
+    let examined = Examined::new(Picture::new(facts, &[]));
+    assert!(examined.findings[0].what.starts_with("10.0.0.1:7003 is in no cluster, "), "{:?}", examined.findings[0]);
+    assert!(examined.findings[0].advice.contains("--cluster add-node 10.0.0.1:7003"), "{:?}", examined.findings[0]);
 }
 
 #[test]

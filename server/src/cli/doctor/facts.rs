@@ -61,6 +61,17 @@ pub(super) struct Facts {
     pub(super) reports: Vec<Report>,
     /// Where nobody answers, and why.
     pub(super) silent: Vec<(Address, String)>,
+    /// Nodes that answer and are not of this cluster.
+    pub(super) strangers: Vec<Stranger>,
+}
+
+/// A node that is not of the cluster that is examined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stranger {
+    /// Where it was asked.
+    pub(super) address: Address,
+    /// It is in no cluster: it knows nobody and serves nothing.
+    pub(super) is_alone: bool,
 }
 
 /// The line of the node that was asked.
@@ -72,6 +83,18 @@ impl Report {
     /// What it says of a node.
     pub(super) fn line(&self, id: NodeId) -> Option<&NodeLine> {
         self.lines.iter().find(|line| line.id == id)
+    }
+
+    /// Whether it knows nobody and serves nothing.
+    pub(super) fn is_alone(&self) -> bool {
+        let serves = own_line(&self.lines).is_some_and(|own| !own.slots.is_empty());
+        !serves && self.known().count() < 2
+    }
+
+    /// The ids that it knows, its own included. Those in a handshake are not known yet, and their ids are made up.
+    pub(super) fn known(&self) -> impl Iterator<Item = NodeId> {
+        let known = self.lines.iter().filter(|line| !line.flags.intersects(NodeFlags::HANDSHAKE));
+        known.map(|line| line.id)
     }
 }
 

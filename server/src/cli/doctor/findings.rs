@@ -27,6 +27,8 @@ pub(super) enum Code {
     OpenSlots,
     /// Nodes say different things.
     Disagreement,
+    /// A node that is not of this cluster.
+    Stranger,
     /// Others think that a node is down.
     FailedNode,
     /// A node without slots that is gone and still listed.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use protocol::bus::NodeId;
 
 use super::super::node_list::Address;
-use super::checks::forgettable;
 use super::collect::Asking;
 use super::facts::{Facts, Link};
 use super::findings::{Code, Finding, ranges};
+use super::forget::forgettable;
 use super::picture::{Member, Picture};
 use super::plan::{Placement, Step, plan};
 

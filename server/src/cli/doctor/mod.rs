@@ -3,7 +3,7 @@
 //! Every node is asked what it knows ([`collect`]), also those that were not named; from what they say a picture is
 //! made ([`picture`]), and from that findings ([`findings`], [`checks`]) and a plan ([`plan`]), which are pure
 //! functions. [`fix`] follows the plan. Nodes that have just learned something do not agree for a moment, so a
-//! disagreement is looked at again before it is reported.
+//! disagreement is looked at again before it is reported. Nodes of other clusters are kept apart ([`strangers`]).
 //! ```text
 //! facts, hosts   what nodes say, and which of them share a host
 //! ```
@@ -30,9 +30,11 @@ mod collect;
 mod facts;
 mod findings;
 mod fix;
+mod forget;
 mod hosts;
 mod picture;
 mod plan;
+mod strangers;
 
 /// How often nodes are asked until they agree, and the time between that.
 const LOOKS: (usize, Duration) = (5, Duration::from_millis(500));
@@ -158,7 +160,8 @@ impl Doctor {
             looks += 1;
             let picture = Picture::new(self.asking.look()?, &self.hosts);
             let examined = Examined::new(picture);
-            if looks >= LOOKS.0 || examined.findings.iter().all(|finding| finding.code != Code::Disagreement) {
+            let passes = |finding: &Finding| matches!(finding.code, Code::Disagreement | Code::Stranger);
+            if looks >= LOOKS.0 || !examined.findings.iter().any(passes) {
                 return Ok(examined);
             }
             std::thread::sleep(LOOKS.1);

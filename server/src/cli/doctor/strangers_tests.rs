@@ -1,0 +1,129 @@
+//! Which of several scripted nodes are taken for one cluster.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::super::scripted::{bulk, serve, socket};
+use super::super::collect::Asking;
+use super::*;
+
+/// A node of a scripted cluster that has not begun to answer.
+struct Member {
+    id: char,
+    port: u16,
+    socket: TcpListener,
+}
+
+fn members(ids: &str) -> Vec<Member> {
+    let member = |id| {
+        let (socket, port) = socket();
+        Member { id, port, socket }
+    };
+    ids.chars().map(member).collect()
+}
+
+/// `a` as an id, forty times.
+fn line(id: char, port: u16, rest: &str) -> String {
+    format!("{} 127.0.0.1:{port}@1 {rest}\n", id.to_string().repeat(40))
+}
+
+/// Lets nodes answer that know each other, and these besides; how often one of them was asked.
+fn begin(members: Vec<Member>, also: &[(char, u16)]) -> Arc<AtomicUsize> {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let known: Vec<(char, u16)> = members.iter().map(|member| (member.id, member.port)).collect();
+    for Member { id, socket, .. } in members {
+        let one = |(other, port): &(char, u16)| {
+            let is_me = *other == id;
+            line(*other, *port, if is_me { "myself,master - 0 0 1 connected 0-5" } else { "master - 0 0 1 connected" })
+        };
+        let (nodes, asked) = (known.iter().chain(also).map(one).collect::<String>(), asked.clone());
+        serve(socket, move |words| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            answer(words, &nodes)
+        });
+    }
+    asked
+}
+
+fn answer(words: &str, nodes: &str) -> String {
+    match words {
+        _ if words.contains("NODES") => bulk(nodes),
+        _ if words.contains("TIME") => "*2\r\n$1\r\n1\r\n$1\r\n1\r\n".to_owned(),
+        _ if words.contains("CONFIG") => "*0\r\n".to_owned(),
+        _ => bulk("role:master\r\ncluster_enabled:1\r\ncluster_state:ok\r\n"),
+    }
+}
+
+fn look(ports: &[u16]) -> Result<Facts, String> {
+    let address = |port: &u16| Address { host: "127.0.0.1".to_owned(), port: *port };
+    Asking { nodes: ports.iter().map(address).collect(), password: None }.look()
+}
+
+#[test]
+fn named_nodes_of_two_clusters_are_refused() {
+    let (ours, theirs) = (members("ab"), members("cd"));
+    let (one, other) = (ours[0].port, theirs[1].port);
+    begin(ours, &[]);
+    begin(theirs, &[]);
+    let error = look(&[one, other]).expect_err("they are two clusters");
+    assert!(error.starts_with(&format!("127.0.0.1:{one} and 127.0.0.1:{other} are in different clusters")), "{error}");
+    assert_eq!(look(&[other]).expect("they answer").reports.len(), 2);
+}
+
+#[test]
+fn a_node_of_another_cluster_at_the_address_of_a_member_is_left_out_and_whom_it_knows_is_not_asked() {
+    let (ours, theirs, beyond) = (members("ab"), members("c"), members("d"));
+    let (one, there, far) = (ours[0].port, theirs[0].port, beyond[0].port);
+    let asked = begin(beyond, &[('c', there)]);
+    begin(ours, &[('f', there)]);
+    begin(theirs, &[('d', far)]);
+    let facts = look(&[one]).expect("they answer");
+    assert_eq!(facts.reports.len(), 2);
+    assert_eq!(facts.strangers.len(), 1, "{:?}", facts.strangers);
+    assert_eq!((facts.strangers[0].address.port, facts.strangers[0].is_alone), (there, false));
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_node_in_no_cluster_is_a_stranger_whether_it_was_named_or_not() {
+    let (ours, (new, port)) = (members("ab"), socket());
+    let one = ours[0].port;
+    begin(ours, &[('f', port)]);
+    serve(new, move |words| answer(words, &line('c', port, "myself,master - 0 0 0 connected")));
+    for named in [&[one][..], &[port, one]] {
+        let facts = look(named).expect("they answer");
+        assert_eq!(facts.reports.len(), 2);
+        assert_eq!(
+            facts.strangers.iter().map(|one| (one.address.port, one.is_alone)).collect::<Vec<_>>(),
+            [(port, true)]
+        );
+    }
+}
+
+#[test]
+fn a_node_that_was_forgotten_and_knows_the_others_still_is_of_the_cluster() {
+    let (ours, forgotten) = (members("ab"), members("c"));
+    let (one, other, away) = (ours[0].port, ours[1].port, forgotten[0].port);
+    begin(ours, &[]);
+    begin(forgotten, &[('a', one), ('b', other)]);
+    for named in [[one, away], [away, one]] {
+        let facts = look(&named).expect("they answer");
+        assert_eq!((facts.reports.len(), facts.strangers.len()), (3, 0));
+    }
+}
+
+#[test]
+fn a_server_without_cluster_mode_is_silent_unless_no_other_node_answers() {
+    let (ours, (plain, port)) = (members("ab"), socket());
+    let one = ours[0].port;
+    begin(ours, &[('f', port)]);
+    serve(plain, |_| "-ERR This instance has cluster support disabled\r\n".to_owned());
+    for named in [&[one][..], &[port, one]] {
+        let facts = look(named).expect("two answer");
+        assert_eq!((facts.reports.len(), facts.silent.len()), (2, 1));
+        assert!(facts.silent[0].1.contains("not in cluster mode"), "{:?}", facts.silent);
+    }
+    let error = look(&[port]).expect_err("there is no cluster");
+    assert_eq!(error, format!("127.0.0.1:{port} is not in cluster mode: there is nothing to examine"));
+}
