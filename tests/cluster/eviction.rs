@@ -43,10 +43,13 @@ fn replicas_follow_what_their_primaries_evict() {
         }
     }
     for &primary in &primaries {
-        let (used, evicted) = (field(&cluster, primary, "used_memory"), field(&cluster, primary, "evicted_keys"));
+        let evicted = field(&cluster, primary, "evicted_keys");
         assert!(evicted > 5000, "node {primary} evicted {evicted}");
-        // Buffers of the process are shared out among its nodes.
-        assert!(used < limits[primary] + MIB, "node {primary} uses {used} of {}", limits[primary]);
+        // The backlogs and buffers of all nodes are shared out among them, and each INFO makes room for its part.
+        wait_ok("the node to keep its limit", secs(20), || {
+            let used = field(&cluster, primary, "used_memory");
+            if used < limits[primary] + MIB / 2 { Ok(()) } else { Err((primary, used, limits[primary])) }
+        });
     }
     for replica in (0..6).filter(|node| !primaries.contains(node)) {
         let port = field(&cluster, replica, "master_port");

@@ -72,7 +72,7 @@ EXPIRE renamed 100
 PERSIST renamed
 TYPE renamed
 EXISTS renamed
-SCAN 0
+KEYS renamed
 DBSIZE
 PING
 ECHO x
@@ -212,7 +212,7 @@ FUNCTION LOAD "#!lua name=b\nredis.register_function('other', function() return 
 FUNCTION LOAD REPLACE "#!lua name=a\nredis.register_function('other', function() return 1 end)"
 FUNCTION RESTORE $dump REPLACE
 FUNCTION DUMP
-FUNCTION LIST LIBRARYNAME a
+FUNCTION STATS
 FUNCTION DELETE a
 FUNCTION FLUSH
 FUNCTION RESTORE $dump

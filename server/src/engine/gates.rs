@@ -44,7 +44,7 @@ impl Engine {
         }
         let moving = if self.cluster_enabled() { self.route_gate(session, &{ call })? } else { None };
         if call.hot.max_memory != 0 && session.out_of_memory {
-            self.memory_gate(session, command)?;
+            self.memory_gate(session, &{ call })?;
         }
         if self.state.is_replica() && self.cluster_enabled() {
             self.promotion_gate(session, &{ call })?;
@@ -92,15 +92,22 @@ impl Engine {
     /// Memory is full, and no room could be made: nothing that may need more is run, and nothing is queued, since a
     /// queue may grow without end.
     #[cold]
-    fn memory_gate(&self, session: &Session, command: &Command) -> Result<(), CmdError> {
+    fn memory_gate(&self, session: &Session, call: &Call<'_>) -> Result<(), CmdError> {
         let refused = match &session.multi {
-            Some(multi) if command.traits.has(Traits::RUNS_THE_QUEUE) => {
-                multi.queue.iter().any(|queued| self.registry.by_index(queued.command).flags.has(Flags::DENYOOM))
-            }
-            Some(_) => !command.traits.has(Traits::ENDS_MULTI),
-            None => command.flags.has(Flags::DENYOOM),
+            Some(multi) if call.command.traits.has(Traits::RUNS_THE_QUEUE) => multi
+                .queue
+                .iter()
+                .any(|queued| self.needs_memory(self.registry.by_index(queued.command), queued.args.view())),
+            Some(_) => !call.command.traits.has(Traits::ENDS_MULTI),
+            None => self.needs_memory(call.command, call.args),
         };
         if refused { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
+    }
+
+    /// Whether the command may need memory; a script with flags does if they do not say otherwise.
+    fn needs_memory(&self, command: &Command, args: Args<'_>) -> bool {
+        let says = command.traits.has(Traits::RUNS_A_SCRIPT).then(|| self.script_needs_memory(command, args)).flatten();
+        says.unwrap_or(command.flags.has(Flags::DENYOOM))
     }
 
     /// Whether the command may run in a state that requires this flag; EXEC may if all queued commands may.

@@ -1,14 +1,14 @@
 //! The bytes of the replication stream that are still needed: by the backlog, or by a replica that is behind.
 //!
 //! There is one ordered stream for all: appended bytes are shared, and a replica is a position in it. The end is one
-//! growing buffer; when it is read, or large enough, it is frozen into a block without copying.
+//! buffer; when it is read, or full, it is frozen into a block without copying.
 
 use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protocol::resp::Args;
 
-/// The end is frozen at this size, bytes.
+/// Room for so many bytes is made at once.
 const BLOCK: usize = 64 * 1024;
 
 struct Block {
@@ -66,11 +66,10 @@ impl Stream {
     }
 
     fn reserve(&mut self, bytes: usize) {
-        if self.tail.len() >= BLOCK {
-            self.freeze();
-        }
         if self.tail.capacity() - self.tail.len() < bytes {
-            // The frozen part keeps the old allocation; the unfrozen rest is copied at most once.
+            // What is there keeps its allocation, and the next block gets one of its own: nothing is copied, and blocks
+            // take no more memory than their bytes.
+            self.freeze();
             self.tail.reserve(bytes.max(BLOCK));
         }
     }

@@ -23,6 +23,16 @@ fn commands_are_encoded_as_clients_send_them() {
     assert_eq!(stream.end(), 10 + 26);
 }
 
+#[test]
+fn a_block_takes_no_more_memory_than_its_bytes() {
+    let mut stream = Stream::new(0);
+    (0..10_000).for_each(|_| stream.append(&[7; 145]));
+    let blocks = stream.blocks.len();
+    assert!((22..=23).contains(&blocks), "{blocks} blocks of 64 KiB for 1.45 MB");
+    assert!(stream.blocks.iter().all(|block| block.bytes.len() > BLOCK - 145 && block.bytes.len() <= BLOCK));
+    assert!(stream.tail.capacity() <= BLOCK);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(usize),

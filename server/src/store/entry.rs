@@ -597,7 +597,8 @@ impl Entry {
         }
     }
 
-    /// Turns a string into bytes with room for `len` of them, and headroom for more. Marks it `raw`.
+    /// Turns a string into bytes with room for `len` of them, and headroom for more, unless these are its first bytes:
+    /// they are often all that it gets. Marks it `raw`.
     fn make_bytes(&mut self, len: usize) {
         self.header_mut().flags |= RAW;
         if let ValueRef::Int(n) = self.as_ref().value() {
@@ -608,19 +609,20 @@ impl Entry {
             self.set_value(owned);
             self.header_mut().flags |= RAW;
         }
-        let headroom = len.min(MAX_HEADROOM);
+        let headroom = |old: usize| if old == 0 { 0 } else { len.min(MAX_HEADROOM) };
+        let inline_len = self.as_ref().header().inline_len as usize;
         if let Some(buffer) = self.heap_mut() {
             if buffer.capacity() < len {
-                buffer.reserve_exact(len + headroom - buffer.len());
+                buffer.reserve_exact(len + headroom(buffer.len()) - buffer.len());
             }
         } else if len > INLINE_MAX {
-            let mut buffer = Vec::with_capacity(len + headroom);
+            let mut buffer = Vec::with_capacity(len + headroom(inline_len));
             if let ValueRef::Str(bytes) = self.as_ref().value() {
                 buffer.extend_from_slice(bytes);
             }
             self.set_payload(Payload::Heap(buffer));
         } else if len.div_ceil(WORD) > self.as_ref().header().room as usize {
-            let words = (len + headroom).min(INLINE_MAX).div_ceil(WORD);
+            let words = (len + headroom(inline_len)).min(INLINE_MAX).div_ceil(WORD);
             self.reshape(self.as_ref().shape().expire_room, words);
         }
     }

@@ -63,6 +63,8 @@ const CAUSES: &[&str] = &[
     "PEXPIRE l 1\n!active",
     "CONFIG SET lazyfree-lazy-expire yes\nPEXPIRE k 1\n!later\nGET k",
     "CONFIG SET lazyfree-lazy-expire yes\nPEXPIRE k 1\n!active",
+    "CONFIG SET maxmemory-policy volatile-ttl maxmemory 1\nGET k\nCONFIG SET maxmemory 0",
+    "CONFIG SET lazyfree-lazy-eviction yes maxmemory-policy volatile-lru maxmemory 1\nGET k\nCONFIG SET maxmemory 0",
     "RENAME k none",
     "RENAME l none",
     "RENAME l k",

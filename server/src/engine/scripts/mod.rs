@@ -269,6 +269,13 @@ impl Engine {
         }
     }
 
+    /// Whether what this command runs may need memory, if it has flags.
+    #[cold]
+    pub(super) fn script_needs_memory(&self, command: &Command, args: Args<'_>) -> Option<bool> {
+        let flags = commands::flags_of(self, command, args).filter(|flags| !flags.is_compatible)?;
+        Some(!flags.allow_oom && !flags.no_writes)
+    }
+
     /// Whether clients that have to wait for a script are told so instead.
     pub(super) fn is_busy_with_script(&self) -> bool {
         self.busy_with_script().is_some()
