@@ -75,7 +75,8 @@ fn a_seed_that_is_not_known_is_not_joined() {
     assert!(cluster.nodes[2].cmd("CONFIG GET cluster-seeds").items()[1].text().contains(&others));
 }
 
-/// A port at which connections are taken and nothing is answered, at every address of this machine; how many there were.
+/// A port at which connections are taken and nothing is answered, at every address of this machine; how many there
+/// were.
 fn silent_port() -> (u16, Arc<AtomicUsize>) {
     let (listener, taken) = (TcpListener::bind("0.0.0.0:0").expect("a port"), Arc::<AtomicUsize>::default());
     let (port, count) = (listener.local_addr().expect("bound").port(), taken.clone());

@@ -1,8 +1,8 @@
 //! Which nodes that are down may be forgotten, and why not the others.
 //!
-//! A node that is forgotten is not taken back when it comes: its shard lacks a replica until somebody lets them meet. So
-//! it is forgotten only if nobody waits for it. That another node is at its address is not enough, since addresses are
-//! given to others when machines or pods move; its shard must lack nothing without it.
+//! A node that is forgotten is not taken back when it comes: its shard lacks a replica until somebody lets them meet.
+//! So it is forgotten only if nobody waits for it. That another node is at its address is not enough, since addresses
+//! are given to others when machines or pods move; its shard must lack nothing without it.
 
 use gossip::nodes_conf::NodeLine;
 use protocol::bus::{NodeFlags, NodeId};

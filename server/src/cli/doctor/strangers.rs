@@ -1,9 +1,9 @@
 //! Which nodes that answer are nodes of one cluster, and which are strangers to it.
 //!
 //! An address is not a node. The one of a node that is gone may have been given to a node of another cluster, or to a
-//! new one that is in none, and whoever writes a list may mistake a name. What counts is whom a node knows: nodes of one
-//! cluster know each other, except for a moment, or because one was forgotten and knows the others still. If strangers
-//! were taken for members, the advice would be to let them meet, and one of two clusters would lose its data.
+//! new one that is in none, and whoever writes a list may mistake a name. What counts is whom a node knows: nodes of
+//! one cluster know each other, except for a moment, or because one was forgotten and knows the others still. If
+//! strangers were taken for members, the advice would be to let them meet, and one of two clusters would lose its data.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use protocol::bus::NodeId;
 use super::super::node_list::Address;
 use super::facts::{Facts, Report, Stranger, own_line};
 
-/// Which of these reports are of one cluster: that of the first node that is in any. A node is of it if it knows another
-/// one of it that answers, or if it is known there and knows others that are known there.
+/// Which of these reports are of one cluster: that of the first node that is in any. A node is of it if it knows
+/// another one of it that answers, or if it is known there and knows others that are known there.
 pub(super) fn of_one_cluster(reports: &[Report]) -> Vec<bool> {
     let own = |report: &Report| own_line(&report.lines).map(|line| line.id);
     let first = reports.iter().position(|report| !report.is_alone()).unwrap_or(0);
