@@ -63,8 +63,12 @@ fn key_of(words: &[String]) -> &str {
     words.iter().find(|word| word.starts_with("{tag")).expect("every command has a key")
 }
 
+/// The slot of this tag is left half way.
+const HALFWAY: &str = "{tag7}";
+
 struct Writer {
     stop: Arc<AtomicBool>,
+    spare: Arc<AtomicBool>,
     count: Arc<AtomicU64>,
     thread: JoinHandle<()>,
 }
@@ -77,20 +81,36 @@ impl Writer {
             assert!(client.call(&words).is_ok());
         }
         let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counted) = (stop.clone(), count.clone());
+        let spare = Arc::new(AtomicBool::new(false));
+        let (stopped, counted, sparing) = (stop.clone(), count.clone(), spare.clone());
         let thread = thread::spawn(move || {
-            let mut n = 0;
+            let mut execute = |words: &[String]| {
+                // Nothing fails here, so a command without an answer has not been executed.
+                let reply = client.call(words);
+                assert!(!reply.is_error(), "{words:?}: {reply:?}");
+            };
+            let (mut n, mut postponed) = (0, Vec::new());
             while !stopped.load(Ordering::Relaxed) {
                 let words = command(n);
-                // Nothing fails here, so a command without an answer has not been executed.
-                let reply = client.call(&words);
-                assert!(!reply.is_error(), "{words:?}: {reply:?}");
+                if sparing.load(Ordering::Relaxed) && key_of(&words).starts_with(HALFWAY) {
+                    postponed.push(words);
+                } else {
+                    execute(&words);
+                }
                 n += 1;
                 counted.store(n, Ordering::Relaxed);
                 thread::sleep(Duration::from_micros(200));
             }
+            postponed.iter().for_each(|words| execute(words));
         });
-        Self { stop, count, thread }
+        Self { stop, spare, count, thread }
+    }
+
+    /// From here on, commands for keys of the slot that is left half way are executed at the end. No command has keys
+    /// of two tags, so that comes to the same.
+    fn spare_halfway(&self) {
+        self.spare.store(true, Ordering::Relaxed);
+        self.wait_more(2);
     }
 
     #[track_caller]
@@ -163,6 +183,9 @@ fn keys_of_every_type_follow_their_slots(cli: Cli) {
     run(&cluster, cli, &["add-node", &address, &seed]);
     run(&cluster, cli, &["rebalance", &seed, "--cluster-use-empty-masters"]);
     writer.wait_more(KINDS * TAGS);
+    // `fix` makes one node the owner before it has moved the other's keys there, of stock nodes as well: who writes to
+    // such a key then makes it a second time, and `fix` gives up.
+    writer.spare_halfway();
     fix(&cluster, cli);
     let executed = writer.finish();
     verify(&cluster, executed);
