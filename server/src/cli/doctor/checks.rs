@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use gossip::nodes_conf::NodeLine;
-use protocol::bus::NodeFlags;
+use protocol::bus::{NodeFlags, NodeId};
 
+use super::super::node_list::Address;
 use super::facts::{Facts, Link, Report, Stranger, own_line};
 use super::findings::{Code, Finding, names};
 use super::picture::{Member, Picture};
@@ -18,6 +19,7 @@ pub(super) fn of_nodes(picture: &Picture) -> Vec<Finding> {
     let facts = &picture.facts;
     let mut found = absent(picture);
     found.extend(strangers(picture));
+    found.extend(twins(picture));
     found.extend(disagreements(picture));
     let down: Vec<&Report> = facts.reports.iter().filter(|report| !report.ok).collect();
     if !down.is_empty() {
@@ -119,6 +121,20 @@ fn strangers(picture: &Picture) -> Vec<Finding> {
         Finding::new(Code::Stranger, what, vec![name], advice)
     };
     picture.facts.strangers.iter().map(finding).collect()
+}
+
+/// Nodes that have one id, as those do of which one has a copy of the other's files.
+fn twins(picture: &Picture) -> Vec<Finding> {
+    let mut twins = picture.facts.twins.clone();
+    twins.sort_unstable();
+    twins.dedup();
+    let finding = |(id, one, other): (NodeId, Address, Address)| {
+        let advice =
+            "both serve, and half of the nodes see the one: stop the one that is a copy, and empty its directory";
+        let what = format!("{one} and {other} have one id: {id}");
+        Finding::new(Code::SameId, what, vec![one.to_string(), other.to_string()], advice)
+    };
+    twins.into_iter().map(finding).collect()
 }
 
 /// Nodes that do not say the same of the cluster.

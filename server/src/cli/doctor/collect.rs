@@ -49,11 +49,13 @@ impl Asking {
             for (address, answer) in self.ask_all(&next) {
                 match answer {
                     Err(reason) => facts.silent.push((address, reason)),
-                    // A node with two addresses is asked twice.
                     Ok(report) if own_line(&report.lines).is_some_and(|own| found.insert(own.id)) => {
                         facts.reports.push(report);
                     }
-                    Ok(_) => {}
+                    Ok(report) => {
+                        let found = twin(&facts, &report);
+                        facts.twins.extend(found);
+                    }
                 }
             }
             let ours = facts.reports.iter().zip(of_one_cluster(&facts.reports)).filter(|(_, is_ours)| *is_ours);
@@ -72,6 +74,21 @@ impl Asking {
             return Err(facts.silent.iter().map(reason).collect::<Vec<_>>().join("\n"));
         }
         facts.apart(&self.nodes)
+    }
+
+    /// Also asks wherever nodes have been seen that were asked elsewhere: another process may have the id of one. Who
+    /// does not answer does not matter.
+    pub(super) fn look_for_twins(&self, facts: &mut Facts) {
+        let asked: BTreeSet<Address> = facts.reports.iter().map(|report| report.address.clone()).collect();
+        let silent: BTreeSet<&Address> = facts.silent.iter().map(|(address, _)| address).collect();
+        let lines = facts.reports.iter().flat_map(|report| &report.lines);
+        let others = lines.filter(|line| !line.flags.intersects(NodeFlags::MYSELF)).filter_map(address_of);
+        let others: BTreeSet<Address> =
+            others.filter(|address| !asked.contains(address) && !silent.contains(address)).collect();
+        for (_, answer) in self.ask_all(&others.into_iter().collect::<Vec<_>>()) {
+            let found = answer.ok().and_then(|report| twin(facts, &report));
+            facts.twins.extend(found);
+        }
     }
 
     /// Asks all of these at once; the answers in the order of the addresses.
@@ -124,6 +141,7 @@ impl Asking {
             lines,
             ok: is_in_order(&node.text(&[b"CLUSTER", b"INFO"])?),
             version: version(&info),
+            run_id: field(&info, "run_id").unwrap_or_default().to_owned(),
             ahead_ms,
             unsure_ms,
             offset,
@@ -137,6 +155,13 @@ impl Asking {
             },
         })
     }
+}
+
+/// The process that was found before with the id of this one, if it is another one: a node with two addresses is not.
+fn twin(facts: &Facts, report: &Report) -> Option<(NodeId, Address, Address)> {
+    let id = own_line(&report.lines)?.id;
+    let other = facts.of(id).filter(|other| other.run_id != report.run_id)?;
+    Some((id, other.address.clone(), report.address.clone()))
 }
 
 fn is_in_order(info: &str) -> bool {
@@ -173,7 +198,7 @@ fn compare_clocks(node: &mut Connection) -> Result<(i64, i64), String> {
 }
 
 /// The value of a directive; `None` if the node does not say.
-fn setting(node: &mut Connection, name: &[u8]) -> Result<Option<String>, String> {
+pub(super) fn setting(node: &mut Connection, name: &[u8]) -> Result<Option<String>, String> {
     let reply = node.ask(&[b"CONFIG", b"GET", name])?;
     let value = reply.as_array().and_then(|pair| pair.get(1)).and_then(Value::as_bytes);
     Ok(value.map(|value| String::from_utf8_lossy(value).into_owned()))

@@ -47,6 +47,7 @@ impl World {
             lines: self.lines(name, down).lines().map(|line| line.parse().expect("a line")).collect(),
             ok: true,
             version: "redis 7.2.4".to_owned(),
+            run_id: name.to_owned(),
             ahead_ms: 0,
             unsure_ms: 1,
             offset: 5_000_000,
@@ -61,7 +62,7 @@ impl World {
         let up = self.nodes.iter().filter(|(name, _)| !down.contains(name));
         let silent = down.iter().map(|name| (name.parse().expect("an address"), "Connection refused".to_owned()));
         let reports = up.map(|(name, _)| self.report(name, down)).collect();
-        Facts { reports, silent: silent.collect(), strangers: Vec::new() }
+        Facts { reports, silent: silent.collect(), ..Facts::default() }
     }
 }
 
@@ -210,6 +211,20 @@ fn a_stranger_is_named_and_nobody_is_told_to_let_it_meet() {
     let examined = Examined::new(Picture::new(facts, &[]));
     assert!(examined.findings[0].what.starts_with("10.0.0.1:7003 is in no cluster, "), "{:?}", examined.findings[0]);
     assert!(examined.findings[0].advice.contains("--cluster add-node 10.0.0.1:7003"), "{:?}", examined.findings[0]);
+}
+
+#[test]
+fn two_nodes_with_one_id_are_found_and_nothing_moves() {
+    let mut nodes = THREE_HOSTS;
+    (nodes[0].1, nodes[3].1) = ("10.0.0.2:7003", "0-5460");
+    let mut facts = world(&nodes).facts(&[]);
+    let (one, other) = (facts.reports[0].address.clone(), "10.0.0.9:7000".parse::<Address>().expect("an address"));
+    let id = facts.reports[0].lines[0].id;
+    facts.twins = vec![(id, one.clone(), other.clone()), (id, one, other)];
+    let (findings, actions, refused) = examined(facts, &[]);
+    let what = format!("10.0.0.1:7000 and 10.0.0.9:7000 have one id: {id}");
+    assert_eq!((&findings[0], codes(&findings)), (&(Code::SameId, what), vec![Code::SameId, Code::MajorityOnHost]));
+    assert_eq!((actions.len(), refused.len()), (0, 1), "{actions:?}");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) struct Report {
     pub(super) ok: bool,
     /// Its server and the version of that.
     pub(super) version: String,
+    /// What its process is called; another one with the same id is another one.
+    pub(super) run_id: String,
     /// By how many milliseconds its clock is ahead of this machine's.
     pub(super) ahead_ms: i64,
     /// By how much that may be wrong: it took so long to ask.
@@ -63,6 +65,8 @@ pub(super) struct Facts {
     pub(super) silent: Vec<(Address, String)>,
     /// Nodes that answer and are not of this cluster.
     pub(super) strangers: Vec<Stranger>,
+    /// Two processes that have one id each, by address.
+    pub(super) twins: Vec<(NodeId, Address, Address)>,
 }
 
 /// A node that is not of the cluster that is examined.

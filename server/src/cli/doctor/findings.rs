@@ -29,6 +29,8 @@ pub(super) enum Code {
     Disagreement,
     /// A node that is not of this cluster.
     Stranger,
+    /// Two nodes have one id.
+    SameId,
     /// Others think that a node is down.
     FailedNode,
     /// A node without slots that is gone and still listed.

@@ -3,7 +3,7 @@
 //! An action is only begun while all nodes agree and serve; otherwise it is said why nothing is done. When one does not
 //! come about in time, the rest is left undone: whoever calls again gets a plan for what is there then. Replicas that
 //! change places do so in one action, because in between a shard has none, and a cluster with
-//! `cluster-allow-replica-migration` would begin to help itself.
+//! `cluster-allow-replica-migration` would begin to help itself. They cannot be elected meanwhile ([`super::hold`]).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,12 +23,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A failover that has not begun by then is asked for again: the node gives up after five seconds.
 const AGAIN: Duration = Duration::from_secs(10);
 /// While one of these is found, nothing is moved: a role would be moved on wrong grounds, or could not be.
-const PREVENT: [Code; 7] = [
+const PREVENT: [Code; 8] = [
     Code::Unreachable,
     Code::ClusterDown,
     Code::UncoveredSlots,
     Code::OpenSlots,
     Code::Disagreement,
+    Code::SameId,
     Code::FailedNode,
     Code::ReplicaLinkDown,
 ];
@@ -183,7 +184,20 @@ impl Asking {
     /// # Errors
     /// Why it was not done.
     pub(super) fn act(&self, action: &Action, facts: &Facts, patience: Duration) -> Result<(), String> {
-        let (began, mut ordered) = (Instant::now(), Instant::now());
+        let began = Instant::now();
+        let moved = action.orders.iter().filter(|order| order.words[1] == "REPLICATE");
+        let moved: Vec<Address> = moved.filter_map(|order| Some(facts.of(order.to)?.address.clone())).collect();
+        let held = self.hold(&moved)?;
+        let done = self.carry_out(action, facts, began, patience);
+        let released = self.release(held, began + patience);
+        match (done, released) {
+            (Err(first), Err(second)) => Err(format!("{first}; {second}")),
+            (done, released) => done.and(released),
+        }
+    }
+
+    fn carry_out(&self, action: &Action, facts: &Facts, began: Instant, patience: Duration) -> Result<(), String> {
+        let mut ordered = Instant::now();
         self.order_all(action, facts)?;
         loop {
             std::thread::sleep(PAUSE);

@@ -31,6 +31,7 @@ mod facts;
 mod findings;
 mod fix;
 mod forget;
+mod hold;
 mod hosts;
 mod picture;
 mod plan;
@@ -158,7 +159,9 @@ impl Doctor {
         let mut looks = 0;
         loop {
             looks += 1;
-            let picture = Picture::new(self.asking.look()?, &self.hosts);
+            let mut facts = self.asking.look()?;
+            self.asking.look_for_twins(&mut facts);
+            let picture = Picture::new(facts, &self.hosts);
             let examined = Examined::new(picture);
             let passes = |finding: &Finding| matches!(finding.code, Code::Disagreement | Code::Stranger);
             if looks >= LOOKS.0 || !examined.findings.iter().any(passes) {

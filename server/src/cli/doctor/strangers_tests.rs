@@ -47,11 +47,16 @@ fn begin(members: Vec<Member>, also: &[(char, u16)]) -> Arc<AtomicUsize> {
 }
 
 fn answer(words: &str, nodes: &str) -> String {
+    answer_of(words, nodes, "1")
+}
+
+/// The answer of a process with this run id.
+fn answer_of(words: &str, nodes: &str, run: &str) -> String {
     match words {
         _ if words.contains("NODES") => bulk(nodes),
         _ if words.contains("TIME") => "*2\r\n$1\r\n1\r\n$1\r\n1\r\n".to_owned(),
         _ if words.contains("CONFIG") => "*0\r\n".to_owned(),
-        _ => bulk("role:master\r\ncluster_enabled:1\r\ncluster_state:ok\r\n"),
+        _ => bulk(&format!("run_id:{run}\r\nrole:master\r\ncluster_enabled:1\r\ncluster_state:ok\r\n")),
     }
 }
 
@@ -126,4 +131,28 @@ fn a_server_without_cluster_mode_is_silent_unless_no_other_node_answers() {
     }
     let error = look(&[port]).expect_err("there is no cluster");
     assert_eq!(error, format!("127.0.0.1:{port} is not in cluster mode: there is nothing to examine"));
+}
+
+#[test]
+fn another_process_with_the_id_of_a_node_is_found_but_not_another_address_of_it() {
+    for (run, found) in [("2", 1), ("1", 0)] {
+        let (first, second, third) = (socket(), socket(), socket());
+        let (one, copy, other) = (first.1, second.1, third.1);
+        let me = |port| line('a', port, "myself,master - 0 0 1 connected 0-5");
+        let b = line('b', other, "master - 0 0 1 connected");
+        let (original, copied) = (me(one) + &b, me(copy) + &b);
+        serve(first.0, move |words| answer_of(words, &original, "1"));
+        serve(second.0, move |words| answer_of(words, &copied, run));
+        let view = line('b', other, "myself,master - 0 0 1 connected") + &line('a', copy, "master - 0 0 1 connected");
+        serve(third.0, move |words| answer_of(words, &view, "3"));
+        // Whether both are named, or one is only seen by others.
+        for named in [&[one, copy][..], &[one]] {
+            let address = |port: &u16| Address { host: "127.0.0.1".to_owned(), port: *port };
+            let asking = Asking { nodes: named.iter().map(address).collect(), password: None };
+            let mut facts = asking.look().expect("they answer");
+            asking.look_for_twins(&mut facts);
+            facts.twins.dedup();
+            assert_eq!((facts.reports.len(), facts.twins.len()), (2, found), "{named:?} {:?}", facts.twins);
+        }
+    }
 }
