@@ -13,7 +13,8 @@ root=$(pwd -P) home=${CARGO_HOME:-$HOME/.cargo}
 export RUSTFLAGS="--remap-path-prefix=$root=/src --remap-path-prefix=$home=/cargo"
 export CFLAGS="-ffile-prefix-map=$root=/src -ffile-prefix-map=$home=/cargo"
 # Another `debug` than the profile of Cargo.toml has would give functions other names than those in release/slotd.profdata.
-export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-0}" LC_ALL=C CARGO_PROFILE_RELEASE_STRIP=debuginfo
+# mimalloc writes down when it was compiled: always this time, whatever the environment says.
+export SOURCE_DATE_EPOCH=0 LC_ALL=C CARGO_PROFILE_RELEASE_STRIP=debuginfo
 release/build --target-dir "$out/target"
 cp "$out/target/release/slotd" "$out/slotd"
 sha256sum "$out/slotd"
