@@ -12,9 +12,10 @@ root=$(pwd -P) home=${CARGO_HOME:-$HOME/.cargo}
 # What compilers write down of where sources lie, Lua's and mimalloc's included.
 export RUSTFLAGS="--remap-path-prefix=$root=/src --remap-path-prefix=$home=/cargo"
 export CFLAGS="-ffile-prefix-map=$root=/src -ffile-prefix-map=$home=/cargo"
-# Another `debug` than the profile of Cargo.toml has would give functions other names than those in release/slotd.profdata.
+# Another `debug` or `strip` than Cargo.toml has would give functions other names than those in release/slotd.profdata.
 # mimalloc writes down when it was compiled: always this time, whatever the environment says.
-export SOURCE_DATE_EPOCH=0 LC_ALL=C CARGO_PROFILE_RELEASE_STRIP=debuginfo
+export SOURCE_DATE_EPOCH=0 LC_ALL=C
 release/build --target-dir "$out/target"
-cp "$out/target/release/slotd" "$out/slotd"
+# So debug information is taken out afterwards (binutils).
+strip --strip-debug -o "$out/slotd" "$out/target/release/slotd"
 sha256sum "$out/slotd"
