@@ -1,5 +1,7 @@
 //! Tests of the harness itself: a wrong harness would make every other test worthless.
 
+mod port_probe;
+
 use integration::client::{Client, Silence};
 use integration::cluster::parse_nodes;
 use integration::node::NodeSpec;

@@ -4,14 +4,21 @@
 //! closing it again is a race when tests run in parallel (nextest runs every test in its own process). So a lease is an
 //! advisory file lock, held until the [`PortLease`] is dropped, plus a bind check for ports that other programs use.
 //!
+//! The check binds and does not listen. Another thread of the test may start a server just then, and a child that is
+//! forked and has not reached its `exec` has a copy of each socket of ours: a copy that listened would keep the port from
+//! the server it is meant for, once in some thousand starts. With `SO_REUSEADDR` a copy that is bound alone does not.
+//!
 //! The range lies below 32768, where Linux begins to hand out ports for outgoing connections, and the bus ports do not
 //! overlap it.
 
 use std::fs::{self, File, OpenOptions};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use socket2::{Domain, Socket, Type};
 
 /// First client port that is handed out.
 const FIRST: u16 = 11_000;
@@ -75,7 +82,18 @@ pub fn lease_row(count: u16) -> Vec<PortLease> {
 
 /// Whether both the loopback and the wildcard address can be bound.
 fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+    probe(Ipv4Addr::LOCALHOST, port).is_ok() && probe(Ipv4Addr::UNSPECIFIED, port).is_ok()
+}
+
+/// A socket that is bound to the port and does not listen.
+///
+/// # Errors
+/// When somebody listens there, or has bound it for himself.
+pub fn probe(address: Ipv4Addr, port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((address, port)).into())?;
+    Ok(socket)
 }
 
 fn lock_dir() -> PathBuf {

@@ -21,6 +21,7 @@ use super::state::PauseKind;
 use crate::command::{CmdError, Flags, Traits, error};
 use crate::config::ids;
 use crate::session::client::is_local;
+use crate::session::transaction::Queued;
 use crate::session::{Origin, Session};
 
 impl Engine {
@@ -60,14 +61,14 @@ impl Engine {
         let may_write = |command: &Command, args: Args<'_>| {
             command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_may_write(command, args)
         };
-        let waits = match &session.multi {
-            _ if session.readonly => false,
-            Some(multi) if call.command.traits.has(Traits::RUNS_THE_QUEUE) => multi.queue.iter().any(|queued| {
-                !queued.keys.is_empty() && may_write(self.registry.by_index(queued.command), queued.args.view())
-            }),
-            Some(_) => false,
-            None => !call.keys.is_empty() && may_write(call.command, call.args),
-        };
+        if session.readonly {
+            return Ok(());
+        }
+        let waits = self
+            .any_queued(session, call.command, |command, queued| {
+                !queued.keys.is_empty() && may_write(command, queued.args.view())
+            })
+            .unwrap_or_else(|| !session.in_multi() && !call.keys.is_empty() && may_write(call.command, call.args));
         if waits { Err(error::READ_ONLY) } else { Ok(()) }
     }
 
@@ -78,29 +79,39 @@ impl Engine {
         if allowed { Ok(()) } else { Err(error::DEBUG_DISABLED) }
     }
 
+    /// Asks each command of the queue that EXEC is about to run, until one says yes. `None`: this is not EXEC, or there is
+    /// no queue.
+    fn any_queued(
+        &self,
+        session: &Session,
+        command: &Command,
+        asked: impl Fn(&Command, &Queued) -> bool,
+    ) -> Option<bool> {
+        let multi = session.multi.as_ref().filter(|_| command.traits.has(Traits::RUNS_THE_QUEUE))?;
+        Some(multi.queue.iter().any(|queued| asked(self.registry.by_index(queued.command), queued)))
+    }
+
     /// Whether the command writes; EXEC does if a queued command does.
     fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
-        match &session.multi {
-            Some(multi) if command.traits.has(Traits::RUNS_THE_QUEUE) => multi.queue.iter().any(|queued| {
-                let command = self.registry.by_index(queued.command);
-                command.flags.any(flags) || self.script_says_it_writes(command, queued.args.view())
-            }),
-            _ => command.flags.any(flags),
-        }
+        self.any_queued(session, command, |command, queued| {
+            command.flags.any(flags) || self.script_says_it_writes(command, queued.args.view())
+        })
+        .unwrap_or_else(|| command.flags.any(flags))
     }
 
     /// Memory is full, and no room could be made: nothing that may need more is run, and nothing is queued, since a
     /// queue may grow without end.
     #[cold]
     fn memory_gate(&self, session: &Session, call: &Call<'_>) -> Result<(), CmdError> {
-        let refused = match &session.multi {
-            Some(multi) if call.command.traits.has(Traits::RUNS_THE_QUEUE) => multi
-                .queue
-                .iter()
-                .any(|queued| self.needs_memory(self.registry.by_index(queued.command), queued.args.view())),
-            Some(_) => !call.command.traits.has(Traits::ENDS_MULTI),
-            None => self.needs_memory(call.command, call.args),
-        };
+        let refused = self
+            .any_queued(session, call.command, |command, queued| self.needs_memory(command, queued.args.view()))
+            .unwrap_or_else(|| {
+                if session.in_multi() {
+                    !call.command.traits.has(Traits::ENDS_MULTI)
+                } else {
+                    self.needs_memory(call.command, call.args)
+                }
+            });
         if refused { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
     }
 
@@ -112,11 +123,8 @@ impl Engine {
 
     /// Whether the command may run in a state that requires this flag; EXEC may if all queued commands may.
     fn admitted(&self, session: &Session, command: &Command, flag: Flags) -> bool {
-        let queued = session.multi.as_ref().filter(|_| command.traits.has(Traits::RUNS_THE_QUEUE));
         command.flags.has(flag)
-            && queued.is_none_or(|multi| {
-                multi.queue.iter().all(|queued| self.registry.by_index(queued.command).flags.has(flag))
-            })
+            && self.any_queued(session, command, |command, _| !command.flags.has(flag)) != Some(true)
     }
 
     /// The gates that depend on the state of the node.

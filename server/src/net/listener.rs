@@ -117,13 +117,13 @@ fn admit(stream: TcpStream, peer: SocketAddr, engine: &Arc<Engine>, threads: &Ar
 /// in that order, as by Redis's one thread. With more clients, all workers are used; and as long as a script takes its
 /// time on one of them, new clients go to the others, where they do not wait for its turns.
 fn place<'t>(engine: &Engine, threads: &'t Threads) -> (usize, &'t Spawner) {
-    let (least, worker) = threads.least_loaded();
+    let least = threads.least_loaded();
     if engine.clients.len() > CLIENTS_TOGETHER {
-        return (least, worker);
+        return least;
     }
-    let home = *engine.clients.home.get_or_init(|| least);
+    let home = *engine.clients.home.get_or_init(|| least.0);
     let worker = threads.worker(home);
-    if worker.has_long() { threads.least_loaded() } else { (home, worker) }
+    if worker.has_long() { least } else { (home, worker) }
 }
 
 /// Redis: protected mode's refusal.

@@ -77,8 +77,7 @@ impl Shared {
     /// Notes that a connection of this thread runs a long command, until the result is dropped: new connections are
     /// better off elsewhere ([`Spawner::has_long`]).
     pub(crate) fn begin_long(&self) -> Count {
-        self.long.fetch_add(1, Ordering::Relaxed);
-        Count(self.long.clone())
+        Count::one(&self.long)
     }
 }
 
@@ -103,9 +102,7 @@ impl Spawner {
         F: FnOnce(&Rc<Shared>) -> T + Send + 'static,
         T: Future<Output = ()> + 'static,
     {
-        let load = self.load.clone();
-        load.fetch_add(1, Ordering::Relaxed);
-        let count = Count(load);
+        let count = Count::one(&self.load);
         let ticket = self.group.as_ref().map(TaskGroup::enter);
         self.send(Box::new(move |shared| {
             let future = make(shared);
@@ -149,6 +146,13 @@ impl Spawner {
 
 /// One of something that is counted while this lives.
 pub(crate) struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn one(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter.clone())
+    }
+}
 
 impl Drop for Count {
     fn drop(&mut self) {
