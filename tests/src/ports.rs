@@ -5,8 +5,9 @@
 //! advisory file lock, held until the [`PortLease`] is dropped, plus a bind check for ports that other programs use.
 //!
 //! The check binds and does not listen. Another thread of the test may start a server just then, and a child that is
-//! forked and has not reached its `exec` has a copy of each socket of ours: a copy that listened would keep the port from
-//! the server it is meant for, once in some thousand starts. With `SO_REUSEADDR` a copy that is bound alone does not.
+//! forked and has not reached its `exec` has a copy of each socket of ours: a copy that listened would keep the port
+//! from the server it is meant for, once in some thousand starts. With `SO_REUSEADDR` a copy that is bound alone does
+//! not.
 //!
 //! The range lies below 32768, where Linux begins to hand out ports for outgoing connections, and the bus ports do not
 //! overlap it.

@@ -242,7 +242,7 @@ impl Engine {
 
     /// Adds a tally to the node's statistics.
     pub(crate) fn settle_tally(&self, tally: &mut Tally) {
-        let Tally { hits, misses, dirty } = std::mem::take(tally);
+        let Tally { hits, misses, dirty, executed } = std::mem::take(tally);
         if hits != 0 {
             self.stats.keyspace_hits.fetch_add(hits, Ordering::Relaxed);
         }
@@ -251,6 +251,9 @@ impl Engine {
         }
         if dirty != 0 {
             self.state.dirty.fetch_add(dirty as i64, Ordering::Relaxed);
+        }
+        if executed != 0 {
+            self.stats.commands_processed.fetch_add(executed, Ordering::Relaxed);
         }
     }
 

@@ -79,8 +79,8 @@ impl Engine {
         if allowed { Ok(()) } else { Err(error::DEBUG_DISABLED) }
     }
 
-    /// Asks each command of the queue that EXEC is about to run, until one says yes. `None`: this is not EXEC, or there is
-    /// no queue.
+    /// Asks each command of the queue that EXEC is about to run, until one says yes. `None`: this is not EXEC, or there
+    /// is no queue.
     fn any_queued(
         &self,
         session: &Session,

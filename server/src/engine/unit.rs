@@ -164,7 +164,7 @@ impl Unit {
     #[inline(always)]
     pub(crate) fn drain(&mut self, engine: &Engine, call: Call<'_>, db: usize, effects: &mut Effects) {
         let Effects { hits, misses, dirty, .. } = *effects;
-        self.tally.add(Tally { hits: u64::from(hits), misses: u64::from(misses), dirty });
+        self.tally.add(Tally { hits: u64::from(hits), misses: u64::from(misses), dirty, executed: 0 });
         self.wrote |= dirty != 0;
         if !effects.is_quiet() {
             self.drain_changes(engine, &{ call }, db, effects);

@@ -10,6 +10,8 @@ pub(crate) struct Tally {
     pub misses: u64,
     /// Changes.
     pub dirty: u64,
+    /// Commands that scripts have executed.
+    pub executed: u64,
 }
 
 /// What a command costs its slot (CLUSTER SLOT-STATS).
@@ -30,5 +32,6 @@ impl Tally {
         self.hits += other.hits;
         self.misses += other.misses;
         self.dirty += other.dirty;
+        self.executed += other.executed;
     }
 }

@@ -11,6 +11,7 @@ use super::super::Engine;
 use super::super::barrier::Pass;
 use super::super::handler::{Continued, Handled, SessionCtx, SessionResult};
 use super::super::held::alone;
+use super::super::hot::Hot;
 use super::super::ports::{Route, RouteAsk};
 use super::super::unit::Unit;
 use super::call::{CallState, NotCalled, Scene};
@@ -93,6 +94,16 @@ enum Driven {
     Done,
     Paused,
     NeedsAll,
+}
+
+/// What a script runs with until it ends or is suspended.
+struct Leg<'a> {
+    /// The words of the command.
+    words: Args<'a>,
+    /// The directives, as they are when this part begins.
+    hot: &'a Hot,
+    /// It begins with this turn: a command for which its locks were not enough.
+    turn: Option<Turn>,
 }
 
 /// What begins a script.
@@ -187,7 +198,7 @@ fn start_locked(
         engine.admit_keys(&locked, ctx.session.db, &keys, (ctx.now, route))?;
     }
     run.begin(words)?;
-    match run.drive(ctx.session, ctx.pass, Some(&mut locked), words, None) {
+    match run.drive(ctx.session, ctx.pass, Some(&mut locked), Leg { words, hot: ctx.hot, turn: None }) {
         Driven::Done => {
             run.program.reach().note_needs_all(false);
             run.settle(Some(locked), End::Answer(ctx.session, &mut ctx.reply));
@@ -218,14 +229,14 @@ fn start_locked(
 
 fn start_alone(ctx: &mut SessionCtx<'_, '_>, run: Box<ScriptRun>, words: Args<'_>) -> SessionResult {
     let mut run = Some(run);
-    let reply = &mut ctx.reply;
+    let (reply, hot) = (&mut ctx.reply, ctx.hot);
     let outer = ctx.unit.as_deref_mut().and_then(|unit| unit.downcast_mut::<Unit>());
     let ran = alone(ctx.pass, ctx.session, |pass, session| {
         let Some(mut run) = run.take() else { return Ok(Ok(Handled::Done)) };
         if let Err(problem) = run.begin(words) {
             return Ok(Err(problem));
         }
-        if run.has_ended_alone(session, pass, words, reply, outer) {
+        if run.has_ended_alone(session, pass, Leg { words, hot, turn: None }, reply, outer) {
             return Ok(Ok(Handled::Done));
         }
         Ok(Ok(run.suspend(words)))
@@ -263,8 +274,8 @@ impl ScriptRun {
 
     /// What it has done is not counted again when it does the same once more.
     fn begin_again(&mut self) {
-        let Tally { dirty, .. } = self.unit.tally;
-        self.unit.tally = Tally { dirty, ..Tally::default() };
+        let Tally { dirty, executed, .. } = self.unit.tally;
+        self.unit.tally = Tally { dirty, executed, ..Tally::default() };
         // All but the last one, which was not executed.
         self.state.counted = std::mem::take(&mut self.state.calls) - 1;
     }
@@ -278,16 +289,15 @@ impl ScriptRun {
         }
     }
 
-    /// Runs the script on, for a while if it may pause. Begins with its `turn`, if it has one already: a command for
-    /// which its locks were not enough.
+    /// Runs the script on, for a while if it may pause.
     fn drive(
         &mut self,
         session: &mut Session,
         pass: &mut Pass<'_>,
         locked: Option<&mut Locked<'_>>,
-        words: Args<'_>,
-        mut turn: Option<Turn>,
+        leg: Leg<'_>,
     ) -> Driven {
+        let Leg { words, hot, mut turn } = leg;
         let Some(mut vm) = self.vm.take() else { return Driven::Done };
         let (db, in_exec) =
             (std::mem::replace(&mut session.db, self.db), std::mem::replace(&mut session.in_exec, true));
@@ -297,7 +307,6 @@ impl ScriptRun {
         let engine = &self.engine;
         // From when the clock is read for the first time: a short script reads it for its commands only.
         let (mut until, slice) = (None, if self.suspended.is_some() { NEXT_SLICE_US } else { SLICE_US });
-        let hot = engine.hot.load();
         let mut scene = Scene {
             engine,
             session,
@@ -306,7 +315,7 @@ impl ScriptRun {
             unit: &mut self.unit,
             state: &mut self.state,
             keys: words.slice(3..3 + self.keys),
-            hot: &hot,
+            hot,
             suspended: self.suspended.as_deref(),
             now: self.now,
             executed: 0,
@@ -344,7 +353,13 @@ impl ScriptRun {
         };
         self.db = std::mem::replace(&mut scene.session.db, db);
         (scene.session.in_exec, scene.session.output_limit) = (in_exec, output_limit);
-        engine.stats.commands_processed.fetch_add(scene.executed, Ordering::Relaxed);
+        let executed = scene.executed;
+        if self.suspended.is_none() {
+            self.unit.tally.executed += executed;
+        } else {
+            // It may go on for long.
+            engine.stats.commands_processed.fetch_add(executed, Ordering::Relaxed);
+        }
         self.began_us = self.began_us.or(until.map(|until| until - slice));
         self.vm = Some(vm);
         driven
@@ -356,14 +371,14 @@ impl ScriptRun {
         &mut self,
         session: &mut Session,
         pass: &mut Pass<'_>,
-        words: Args<'_>,
+        leg: Leg<'_>,
         reply: &mut Reply<'_>,
         mut outer: Option<&mut Unit>,
     ) -> bool {
         if let Some(outer) = outer.as_deref_mut() {
             self.unit = std::mem::take(outer);
         }
-        let driven = self.drive(session, pass, None, words, None);
+        let driven = self.drive(session, pass, None, leg);
         if let Driven::Done = driven {
             if self.suspended.is_none() {
                 self.program.reach().note_needs_all(self.state.needed_all);
@@ -425,7 +440,9 @@ impl ScriptRun {
             self.standing = Standing::Ordinary;
             self.program.reach().note_needs_all(true);
             self.stop_awaiting();
-            match self.drive(session, pass, None, suspended.command.view(), Some(Turn::Call)) {
+            let hot = self.engine.hot.load_full();
+            let leg = Leg { words: suspended.command.view(), hot: &hot, turn: Some(Turn::Call) };
+            match self.drive(session, pass, None, leg) {
                 Driven::Done => {
                     self.settle(None, End::Answer(session, reply));
                     true
@@ -625,12 +642,13 @@ impl Continued for ScriptRun {
     ) -> Option<Box<dyn Continued>> {
         self.note_slow();
         let (engine, suspended) = (self.engine.clone(), self.suspended.clone()?);
-        let words = suspended.command.view();
+        let hot = engine.hot.load_full();
+        let leg = Leg { words: suspended.command.view(), hot: &hot, turn: None };
         let mut reply = Reply::new(out, session.protocol).limited(session.output_limit);
         let Some(kept) = self.kept.take() else {
             let outer = unit.and_then(|unit| unit.downcast_mut());
             let mut pass = engine.barrier.enter_reserved(session.gate);
-            let has_ended = self.has_ended_alone(session, &mut pass, words, &mut reply, outer);
+            let has_ended = self.has_ended_alone(session, &mut pass, leg, &mut reply, outer);
             return if has_ended { None } else { Some(self) };
         };
         let Some(mut pass) = engine.barrier.enter_soon(session.gate) else {
@@ -642,7 +660,7 @@ impl Continued for ScriptRun {
             let has_ended = self.become_alone(session, &mut pass, locked, &mut reply);
             return if has_ended { None } else { Some(self) };
         }
-        match self.drive(session, &mut pass, Some(&mut locked), words, None) {
+        match self.drive(session, &mut pass, Some(&mut locked), leg) {
             Driven::Done => {
                 self.settle(Some(locked), End::Answer(session, &mut reply));
                 return None;
