@@ -133,6 +133,7 @@ pub(crate) fn commands() -> Arc<Registry> {
         Table::Service(Subsystem::Replication, replication::commands::specs()),
         Table::Session(ops::info::COMMANDS),
         Table::Session(ops::memory::COMMANDS),
+        Table::Session(ops::latency::COMMANDS),
         Table::Keyed(ops::memory::KEYED),
         Table::Service(Subsystem::Ops, ops::commands::specs()),
     ]);

@@ -304,6 +304,7 @@ fn tables(more: &'static [Declared<KeyedFn>]) -> Vec<Table> {
     tables.push(Table::Service(Subsystem::Cluster, crate::cluster::commands::specs()));
     tables.push(Table::Session(crate::ops::config::COMMANDS));
     tables.push(Table::Session(crate::ops::info::COMMANDS));
+    tables.push(Table::Session(crate::ops::latency::COMMANDS));
     tables.push(Table::Session(crate::ops::introspect::commands::COMMANDS));
     tables
 }

@@ -33,6 +33,7 @@ mod hyperloglog;
 mod info;
 mod introspection;
 mod keys;
+mod latency;
 mod later;
 mod linear;
 mod lists;

@@ -10,6 +10,7 @@ pub(crate) mod clock;
 pub(crate) mod contention;
 pub(crate) mod geohash;
 pub(crate) mod glob;
+pub(crate) mod histogram;
 pub(crate) mod limits;
 pub(crate) mod longdouble;
 pub(crate) mod mapping;

@@ -242,9 +242,10 @@ fn unblock(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         Ok(unblocked) => unblocked,
         Err(held) => return Ok(Handled::Postponed(held)),
     };
-    if let Some(parked) = parked.filter(|_| unblocked && with_error) {
-        // UNBLOCK makes the waiting command count as failed; a change of role does not (as in Redis).
+    if let Some(parked) = parked.filter(|_| unblocked) {
+        // UNBLOCK makes the waiting command count as failed; a timeout and a change of role do not (as in Redis).
         ctx.engine.stats.command(parked.command).failed.fetch_add(1, Ordering::Relaxed);
+        ctx.engine.count_served(&parked, 0);
     }
     ctx.reply.int(i64::from(unblocked));
     Ok(Handled::Done)

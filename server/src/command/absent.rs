@@ -11,7 +11,7 @@ pub(crate) const NOTE: &str = "- not supported by slotd yet";
 
 /// In lower case, separated by spaces.
 pub(crate) const COMMANDS: &str = "\
-    acl bgrewriteaof commandlog latency module slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
+    acl bgrewriteaof commandlog module slowlog vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange \
     vrem vsetattr vsim";
 
 /// The prefixes of the commands of Redis's modules, in lower case.
@@ -32,6 +32,7 @@ pub(crate) const SUBCOMMANDS: &[(&str, &str)] = &[
          mallctl mallctl-str oom panic replicate segfault \
          structsize",
     ),
+    ("latency", "doctor graph history latest reset"),
 ];
 
 /// The longest name that is looked up.

@@ -386,6 +386,14 @@ impl Engine {
         }
     }
 
+    /// Counts a parked command that was answered, after an attempt of so many microseconds.
+    pub(crate) fn count_served(&self, parked: &Parked, took_us: u64) {
+        self.count_calls(parked.command, 0, took_us);
+        let ran_us = parked.ran_us.load(Ordering::Relaxed) + took_us;
+        // Several threads serve; the histograms of this gate are theirs.
+        self.latencies.count(self.background_gate(), parked.command, 1, ran_us * 1000);
+    }
+
     /// Runs a claimed command because key `ready` is ready, on behalf of its client, and posts the reply. `false`: it
     /// found nothing and keeps waiting.
     fn serve(&self, parked: &Parked, call: Call<'_>, ready: &[u8], unit: &mut Unit, locked: &mut Locked<'_>) -> bool {
@@ -403,6 +411,7 @@ impl Engine {
             lent: None,
         };
         let (mut out, mut rng) = (Vec::new(), Rng::new(parked.client.id ^ call.now as u64));
+        let began_us = self.clock.monotonic_us();
         let by = unit.begin_serving(parked.client.id);
         let work = Work { out: &mut out, rng: &mut rng, unit: &mut *unit };
         let called = self.call_keyed(caller, call, handler, locked.slots(), work);
@@ -410,6 +419,7 @@ impl Engine {
         if served {
             parked.token.serve();
             parked.client.send(Mail::Reply(out), 0);
+            self.count_served(parked, self.clock.monotonic_us() - began_us);
         } else if !parked.token.stay() {
             let word = parked.leaving.lock().take();
             word.into_iter().for_each(|mail| parked.client.send(mail, 0));

@@ -35,6 +35,7 @@ impl Engine {
     /// CONFIG RESETSTAT.
     pub(crate) fn reset_stats(&self) {
         self.stats.reset();
+        self.latencies.reset();
         self.freeing.reset();
         self.eviction.reset();
         self.slot_use.reset(|_| true);

@@ -182,7 +182,7 @@ impl Hot {
     }
 }
 
-/// The directives that [`Hot::read`] reads.
+/// The directives that [`Hot::read`] and [`super::Engine::reload_hot`] read.
 pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::LIST_MAX_LISTPACK_SIZE,
     ids::LIST_COMPRESS_DEPTH,
@@ -223,6 +223,7 @@ pub(crate) const DIRECTIVES: &[crate::config::directive::DirectiveId] = &[
     ids::TCP_KEEPALIVE,
     ids::TRACKING_TABLE_MAX_KEYS,
     ids::CLUSTER_SLOT_STATS_ENABLED,
+    ids::LATENCY_TRACKING,
 ];
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(crate) mod held;
 pub(crate) mod hot;
 pub(crate) mod info;
 pub(crate) mod intake;
+pub(crate) mod latency;
 pub(crate) mod lifecycle;
 mod local_expiries;
 pub(crate) mod long;
@@ -78,7 +79,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 
 use crate::base::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ids};
 use crate::logging::NodeLog;
 use crate::runtime::kept_links::KeptLinks;
 use crate::session::clients::Clients;
@@ -93,6 +94,7 @@ use freeing::Freeing;
 use handler::{SUBSYSTEMS, Service, Subsystem};
 use hot::Hot;
 use info::InfoState;
+use latency::Latencies;
 use local_expiries::LocalExpiries;
 use ports::{Disk, Feed, Router};
 use protocol::slot::SlotId;
@@ -112,6 +114,7 @@ pub(crate) struct Engine {
     pub clock: Arc<dyn Clock>,
     pub barrier: Barrier,
     pub stats: Stats,
+    pub latencies: Latencies,
     pub clients: Clients,
     pub pubsub: PubSub,
     pub monitors: Monitors,
@@ -155,6 +158,7 @@ impl Engine {
         let commands = registry.len();
         let databases = if hot.limits.has_one_database { 1 } else { hot.limits.databases };
         let started = clock.now_ms();
+        let latencies = Latencies::new(commands, workers + HELPER_GATES, config.bool(ids::LATENCY_TRACKING));
         Arc::new(Self {
             registry,
             keyspace: Keyspace::new(databases, seed),
@@ -162,6 +166,7 @@ impl Engine {
             clock,
             barrier: Barrier::new(workers, HELPER_GATES),
             stats: Stats::new(commands),
+            latencies,
             clients: Clients::default(),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
@@ -236,6 +241,7 @@ impl Engine {
         let mut hot = Hot::read(&self.config, threshold, seed);
         hot.limits.skip_checksums = self.state.skip_checksums.load(std::sync::atomic::Ordering::Relaxed);
         self.tracking.set_max_keys(hot.tracking_table_max_keys);
+        self.latencies.follow(self.config.bool(ids::LATENCY_TRACKING));
         self.hot.store(Arc::new(hot));
     }
 

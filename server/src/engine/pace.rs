@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use super::Engine;
 use super::handler::Command;
 use crate::session::Session;
+use crate::session::tally::Owed;
 
 /// The clock and the counters of one batch. A command begins when the one before it ends, and a run of calls of the
-/// same command is timed and counted as a whole: one reading of the clock and two additions for the run. Only their
-/// total time is reported anyway.
+/// same command is timed and counted as a whole: one reading of the clock and three additions for the run. Each of them
+/// counts as long as their average.
 pub(super) struct Pace {
     /// Unix milliseconds at the start of the batch.
     pub(super) start_ms: i64,
@@ -23,6 +24,8 @@ pub(super) struct Pace {
     /// Number of the current run's command, and how often it was called in the run.
     command: usize,
     calls: u64,
+    /// The last of these calls is not over: its reply comes later.
+    is_pending: bool,
 }
 
 /// Longest run of calls that is timed as a whole. All of them see the time at which the run began.
@@ -34,7 +37,16 @@ const NO_COMMAND: usize = usize::MAX;
 impl Pace {
     pub(super) fn start(engine: &Engine) -> Self {
         let (now_ms, mark_us) = engine.clock.both();
-        Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, commands: 0, command: NO_COMMAND, calls: 0 }
+        Self {
+            start_ms: now_ms,
+            start_us: mark_us,
+            mark_us,
+            now_ms,
+            commands: 0,
+            command: NO_COMMAND,
+            calls: 0,
+            is_pending: false,
+        }
     }
 
     /// Called before each command: ends the run if this is another command or the run is long enough.
@@ -54,6 +66,13 @@ impl Pace {
         self.commands += 1;
     }
 
+    /// Counts a command whose reply comes later.
+    #[cold]
+    pub(super) fn count_pending(&mut self) {
+        self.count();
+        self.is_pending = true;
+    }
+
     /// Ends the run of the one command that was measured. Returns how long it took, microseconds; `None`: it was
     /// refused, or has to wait.
     pub(super) fn settle_one(&mut self, engine: &Engine, session: &mut Session) -> Option<u64> {
@@ -69,7 +88,16 @@ impl Pace {
         }
         engine.settle_tally(&mut session.tally);
         let ended = engine.clock.monotonic_us();
-        engine.count_calls(self.command, self.calls, ended - self.mark_us);
+        let ran_us = ended - self.mark_us;
+        engine.count_calls(self.command, self.calls, ran_us);
+        let mut over = self.calls;
+        if self.is_pending {
+            self.is_pending = false;
+            over -= 1;
+            let owed = Owed { command: self.command, ran_us: ran_us / self.calls, since_us: ended };
+            engine.owe_latency(session, owed);
+        }
+        engine.latencies.count(session.gate, self.command, over, ran_us * 1000 / self.calls);
         self.mark_us = ended;
         self.now_ms = self.start_ms + ((ended - self.start_us) / 1000) as i64;
         self.calls = 0;

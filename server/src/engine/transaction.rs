@@ -399,7 +399,11 @@ impl Exec<'_, '_, '_> {
                 rest = engine.run_queued_service(session, &call, &mut out, self.pass, self.unit);
             }
         }
-        engine.count_calls(call.command.index, 1, engine.clock.monotonic_us() - started);
+        let ran_us = engine.clock.monotonic_us() - started;
+        engine.count_calls(call.command.index, 1, ran_us);
+        // A script that is suspended counts when it ends.
+        let over = u64::from(rest.is_none());
+        engine.latencies.count(session.gate, call.command.index, over, ran_us * 1000);
         self.reply.raw(&out);
         if hot.slot_stats {
             self.written += out.len() as u64;

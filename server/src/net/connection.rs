@@ -146,6 +146,7 @@ impl Connection {
                 },
                 Event::Reply(bytes) => {
                     self.engine.unpark(&mut self.session);
+                    self.engine.end_wait(&mut self.session);
                     // A reply that is not wanted is empty already.
                     self.session.is_reply_unwanted = false;
                     *waiting = Waiting::Nothing;

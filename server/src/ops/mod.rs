@@ -25,6 +25,7 @@ mod debug_entries;
 mod debug_replies;
 pub(crate) mod info;
 pub(crate) mod introspect;
+pub(crate) mod latency;
 mod lolwut;
 pub(crate) mod memory;
 pub(crate) mod neighbours;

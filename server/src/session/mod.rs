@@ -38,7 +38,7 @@ use client::ClientHandle;
 use client::parked::Parked;
 use protocol::slot::SlotId;
 use socket::SocketHandle;
-use tally::{Tally, Used};
+use tally::{Owed, Tally, Used};
 use tracking::OwnTracking;
 use transaction::{Multi, Watched};
 
@@ -124,6 +124,8 @@ pub(crate) struct Session {
     pub tally: Tally,
     /// What the blocked command costs its slot, if that is counted.
     pub owed_use: Option<(SlotId, Used)>,
+    /// The command whose reply is still to come, until its latency is known.
+    pub owed_latency: Option<Owed>,
     /// The output of EXEC, added up after each of its commands, if that is counted.
     pub exec_output: u64,
     /// The buffer of the long request that is being processed. A command that stores most of it keeps the buffer
@@ -181,6 +183,7 @@ impl Session {
             rng: Rng::new(seed),
             tally: Tally::default(),
             owed_use: None,
+            owed_latency: None,
             exec_output: 0,
             lent: None,
             no_touch: false,

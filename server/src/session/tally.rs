@@ -25,6 +25,17 @@ pub(crate) struct Used {
     pub bytes_out: u64,
 }
 
+/// A command whose reply comes later, for the statistics of latencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// Its number.
+    pub command: usize,
+    /// How long it has run so far, microseconds.
+    pub ran_us: u64,
+    /// Monotonic time until which that is, in microseconds.
+    pub since_us: u64,
+}
+
 impl Tally {
     /// Adds what was counted elsewhere.
     #[inline(always)]

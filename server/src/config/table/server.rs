@@ -115,10 +115,10 @@ directives! {
     /// Milliseconds from which LATENCY records an event; 0 for never.
     LATENCY_MONITOR_THRESHOLD = int("latency-monitor-threshold", 0, i64::MAX, 0).no_effect();
     /// Keep a histogram of every command's latency.
-    LATENCY_TRACKING = boolean("latency-tracking", true).no_effect();
+    LATENCY_TRACKING = boolean("latency-tracking", true);
     /// Percentiles that INFO latencystats shows.
     LATENCY_TRACKING_INFO_PERCENTILES =
-        Directive::new("latency-tracking-info-percentiles", Kind::Percentiles, Default::Text("50 99 99.9")).no_effect();
+        Directive::new("latency-tracking-info-percentiles", Kind::Percentiles, Default::Text("50 99 99.9"));
     /// Keys that client-side caching remembers.
     TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, i64::MAX, 1_000_000);
     /// Keyspace events that are published, as letters of `Ag$lshzxeKEtmdn`.

@@ -159,7 +159,9 @@ impl Scene<'_, '_, '_> {
         self.clock_us = engine.clock.monotonic_us();
         if is_counted {
             engine.show_called(self.session, command, args);
-            engine.count_calls(command.index, 1, self.clock_us - self.started_us);
+            let ran_us = self.clock_us - self.started_us;
+            engine.count_calls(command.index, 1, ran_us);
+            engine.latencies.count(self.session.gate, command.index, 1, ran_us * 1000);
             self.executed += 1;
         }
         Ok(())

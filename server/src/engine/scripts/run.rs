@@ -546,10 +546,13 @@ impl ScriptRun {
             self.engine.barrier.end_suspension();
         }
         let unit = std::mem::take(&mut self.unit);
+        // Whose latency counts here. That of a command by itself counts behind its last part (`Engine::go_on`).
+        let mut gate = None;
         match end {
             End::Answer(session, reply) => self.answer(session, reply, unit),
             End::HandBack(outer, session, reply) => {
                 *outer = unit;
+                gate = Some(session.gate);
                 self.write_result(session, reply);
             }
             End::GivenUp => {
@@ -561,7 +564,11 @@ impl ScriptRun {
         if let Some(suspended) = self.suspended.take() {
             engine.scripts.end(&suspended);
             // Its first part was counted as a command.
-            engine.count_calls(self.command, 0, engine.clock.monotonic_us() - self.suspended_us);
+            let now_us = engine.clock.monotonic_us();
+            engine.count_calls(self.command, 0, now_us - self.suspended_us);
+            if let Some(gate) = gate {
+                engine.latencies.count(gate, self.command, 1, (now_us - suspended.began_us) * 1000);
+            }
         }
         if std::mem::replace(&mut self.standing, Standing::Ordinary) == Standing::Reserved && !is_queued {
             engine.barrier.end_reservation();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use protocol::slot::SlotId;
 
 use super::safe_name;
+use crate::base::number::parse_f64;
+use crate::config::ids;
 use crate::engine::Engine;
 use crate::engine::info::InfoWriter;
 
@@ -38,6 +40,25 @@ pub(super) fn command_stats(engine: &Engine, out: &mut InfoWriter) {
 pub(super) fn error_stats(engine: &Engine, out: &mut InfoWriter) {
     for (code, count) in engine.stats.errors() {
         out.field(&format!("errorstat_{}", safe_name(&code)), format_args!("count={count}"));
+    }
+}
+
+/// Percentiles of the latencies of commands that were called, in microseconds.
+pub(super) fn latency_stats(engine: &Engine, out: &mut InfoWriter) {
+    if !engine.latencies.is_on() {
+        return;
+    }
+    let percents = engine.config.string(ids::LATENCY_TRACKING_INFO_PERCENTILES);
+    let percents: Vec<(&str, f64)> =
+        percents.split(' ').filter_map(|text| Some((text, parse_f64(text.as_bytes())?))).collect();
+    for command in engine.registry.iter() {
+        let Some(latencies) = engine.latencies.of(command.index) else { continue };
+        let shown = percents.iter().map(|(text, percent)| {
+            let us = latencies.percentile(*percent) as f64 / 1000.0;
+            format!("p{text}={us:.3}")
+        });
+        let shown: Vec<String> = shown.collect();
+        out.field(&format!("latency_percentiles_usec_{}", safe_name(&command.full_name)), shown.join(","));
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Sections and fields have the names of Redis 7.0, because monitoring reads them by name. A section is a table of
 //! fields, each declared once with the function that finds its value ([`fields`]); or a list with one line per item
-//! (commandstats, errorstats, keyspace: [`lists`]); or it belongs to a subsystem above the engine (persistence,
-//! replication), which registers as an [`InfoSource`](crate::engine::info::InfoSource).
+//! (commandstats, errorstats, latencystats, keyspace: [`lists`]); or it belongs to a subsystem above the engine
+//! (persistence, replication), which registers as an [`InfoSource`](crate::engine::info::InfoSource).
 //!
 //! A field whose mechanism slotd does not have (modules, defragmentation) is zero. CPU time is that of the
 //! process, which its nodes share; memory is attributed to each node ([`crate::runtime::share`]).
@@ -68,7 +68,7 @@ static SECTIONS: &[Section] = &[
     section("modules", "Modules", true, Body::Fields(&[])),
     section("commandstats", "Commandstats", false, Body::Lines(lists::command_stats)),
     section("errorstats", "Errorstats", true, Body::Lines(lists::error_stats)),
-    section("latencystats", "Latencystats", false, Body::Fields(&[])),
+    section("latencystats", "Latencystats", false, Body::Lines(lists::latency_stats)),
     section("cluster", "Cluster", true, Body::Fields(fields::CLUSTER)),
     section("keyspace", "Keyspace", true, Body::Lines(lists::keyspace)),
 ];

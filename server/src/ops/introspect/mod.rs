@@ -32,7 +32,7 @@ fn subcommands<'r>(registry: &'r Registry, command: &'r Command) -> impl Iterato
 }
 
 /// The command of a full name: `get`, `config|get` (Redis: `lookupCommandBySds`).
-fn look_up<'r>(registry: &'r Registry, name: &[u8]) -> Option<&'r Command> {
+pub(super) fn look_up<'r>(registry: &'r Registry, name: &[u8]) -> Option<&'r Command> {
     let mut words = name.split(|byte| *byte == b'|');
     let command = registry.find(words.next()?)?;
     match (words.next(), words.next()) {

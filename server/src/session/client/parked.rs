@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use protocol::resp::OwnedArgs;
@@ -32,6 +33,8 @@ pub(crate) struct Parked {
     /// Set for a command that waits for something else than keys (WAIT): its future replies, and is notified here of
     /// the timeout.
     pub time_up: Option<Arc<Notify>>,
+    /// How long the attempt took after which it waits, microseconds.
+    pub ran_us: AtomicU64,
 }
 
 impl Parked {
@@ -60,6 +63,7 @@ impl Parked {
             leaving: Mutex::new(None),
             spec,
             time_up,
+            ran_us: AtomicU64::new(0),
         })
     }
 
