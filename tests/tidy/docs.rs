@@ -196,6 +196,22 @@ fn the_readme_shows_the_two_commands_first() {
     }
 }
 
+/// Compose takes the name of a project from the file's directory: 1.29, which Debian has, refuses one in the file. Two
+/// files in one directory would be one project, and each would call the services of the other orphans.
+#[test]
+fn compose_files_are_projects_of_their_own() {
+    let compose = files(|path| path.ends_with("compose.yml"));
+    let folder =
+        |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder.rsplit('/').next().unwrap_or("")).to_owned();
+    let mut projects: Vec<String> = compose.iter().map(|file| folder(&file.path)).collect();
+    let many = projects.len();
+    projects.sort_unstable();
+    projects.dedup();
+    assert!(many >= 4 && projects.len() == many, "{projects:?} are the projects of {many} files");
+    let named = compose.iter().filter(|file| file.text.lines().any(|line| line.starts_with("name:")));
+    assert_eq!(named.count(), 0, "Compose 1.29 reads all of them");
+}
+
 #[test]
 fn tests_that_documents_name_exist() {
     let code: String = rust_files().iter().map(|f| code_only(&f.text)).collect();
