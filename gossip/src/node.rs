@@ -15,6 +15,9 @@ use protocol::slot::SlotBitmap;
 use crate::config::UnixMillis;
 use crate::link::LinkId;
 
+/// How long changes of a node's address are counted together, milliseconds.
+const MOVES_MS: UnixMillis = 60_000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NodeKey(NonZeroU32);
 
@@ -65,6 +68,8 @@ pub(crate) struct Node {
     pub(crate) extensions: bool,
     /// When MEET was last sent to it.
     pub(crate) met_at: UnixMillis,
+    /// Since when changes of its address are counted, and how many there were.
+    pub(crate) moves: (UnixMillis, u32),
 }
 
 impl Node {
@@ -101,7 +106,16 @@ impl Node {
             lease_ack: None,
             extensions: false,
             met_at: 0,
+            moves: (0, 0),
         }
+    }
+
+    /// Counts a change of its address; how many there were within [`MOVES_MS`] by now.
+    pub(crate) fn count_move(&mut self, now: UnixMillis) -> u32 {
+        let (since, count) = self.moves;
+        let is_recent = (0..MOVES_MS).contains(&now.saturating_sub(since));
+        self.moves = if is_recent { (since, count.saturating_add(1)) } else { (now, 1) };
+        self.moves.1
     }
 
     pub(crate) fn is_primary(&self) -> bool {

@@ -13,6 +13,9 @@ use crate::node::{Node, NodeKey, role_of};
 use crate::receive::{Origin, PingKind};
 use crate::state::Gossip;
 
+/// How many changes of a node's address are logged in a minute.
+const MOVES_TOLD: u32 = 3;
+
 impl Gossip {
     /// Checks a packet on a link that we opened against the node that we meant to reach: ends a handshake, or notices
     /// that another node has that address now. False: the link is closed and the packet is dropped.
@@ -202,8 +205,18 @@ impl Gossip {
         let node = &mut self.nodes[key];
         (node.ip, node.port, node.secondary_port, node.bus_port) = announced;
         node.flags.remove(NodeFlags::NOADDR);
-        let (id, port) = (node.id, node.port);
-        self.log(Level::Warning, format!("Address updated for node {id}, now {ip}:{port}"));
+        let (id, port, moves) = (node.id, node.port, node.count_move(now));
+        // Two nodes with one id (a cloned volume) are each heard several times a second.
+        let more = match moves {
+            ..MOVES_TOLD => "",
+            MOVES_TOLD => ". It changes often, as if two nodes had this id: not told again for a minute",
+            _ => return self.use_new_address(key, now),
+        };
+        self.log(Level::Warning, format!("Address updated for node {id}, now {ip}:{port}{more}"));
+        self.use_new_address(key, now);
+    }
+
+    fn use_new_address(&mut self, key: NodeKey, now: UnixMillis) {
         self.reconfigured();
         self.follow_primary_address();
         self.connect(key, now);

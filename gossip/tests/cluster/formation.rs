@@ -160,6 +160,37 @@ fn a_peer_that_changes_its_port_is_found_again() {
 }
 
 #[test]
+fn of_two_nodes_with_one_id_the_log_tells_three_times_a_minute() {
+    let mut net = TestNet::three_shards();
+    // A copy of the files of the last node, at another address.
+    let config = net.nodes[5].config.clone();
+    let (id, copy) = (net.id(5), net.add_node(config, 99));
+    net.crash(copy);
+    net.nodes[copy].conf = net.nodes[5].conf.clone();
+    net.restart(copy, 100);
+    assert_eq!(net.id(copy), id);
+    let told = |net: &TestNet, node: usize| {
+        let text = format!("Address updated for node {id}, now ");
+        net.nodes[node].log.iter().filter(|line| line.contains(&text)).cloned().collect::<Vec<_>>()
+    };
+    net.run(50_000);
+    let lines = told(&net, 0);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[2].ends_with("as if two nodes had this id: not told again for a minute"), "{lines:?}");
+    net.run(60_000);
+    assert_eq!(told(&net, 0).len(), 6);
+    // One that moves is told of at once.
+    net.crash(copy);
+    net.run(120_000);
+    let before = told(&net, 0).len();
+    let mut config = net.nodes[5].config.clone();
+    config.announce.port = 7_777;
+    net.command(5, |core, now| core.set_config(config, now));
+    net.run_until("it is told", 2 * TIMEOUT, |net| told(net, 0).len() > before);
+    assert!(told(&net, 0).last().is_some_and(|line| line.ends_with(":7777")), "{:?}", told(&net, 0));
+}
+
+#[test]
 fn slots_without_owner_close_the_cluster_if_full_coverage_is_required() {
     let mut net = TestNet::three_shards();
     for node in 0..6 {
