@@ -19,6 +19,7 @@ use std::str::FromStr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+pub(crate) use crate::base::readable::readable;
 use crate::base::thread;
 use clap::Parser;
 use protocol::resp::{ReplyParser, Value};
@@ -27,7 +28,7 @@ use protocol::slot::SLOT_COUNT;
 /// The port of a node by default.
 pub(crate) const NODE_PORT: u16 = 6379;
 /// The ports of `slotd cluster` by default.
-const CLUSTER_PORTS: Ports = Ports { first: 7000, last: 7005 };
+pub(crate) const CLUSTER_PORTS: Ports = Ports { first: 7000, last: 7005 };
 /// The most nodes that are asked.
 const PORTS_MAX: u16 = 100;
 /// The system's error for a port on which nothing listens.
@@ -36,9 +37,6 @@ const REFUSED: &str = "Connection refused";
 const OTHER_PORT: &str = ". SLOTD_PORT or --port names another port, or the ports of a cluster: 7000-7005";
 /// INFO and CLUSTER INFO are a few KiB; a longer reply is not from a node.
 const LONGEST_REPLY: usize = 1 << 20;
-
-/// The longest error of a peer that is shown, characters.
-const ERROR_MAX: usize = 300;
 
 /// Ask a node on this machine whether it is alive, or ready to serve.
 ///
@@ -230,17 +228,6 @@ fn why_not_ready(node: &mut Connection, members: u64) -> Result<Option<String>, 
     } else {
         None
     })
-}
-
-/// An error of a peer, which may be anything, for a terminal or a log: in one line, without what a terminal would obey.
-pub(crate) fn readable(error: &[u8]) -> String {
-    let text = String::from_utf8_lossy(error);
-    let escaped = text.chars().take(ERROR_MAX).flat_map(|c| {
-        let plain = (!c.is_control()).then_some(c);
-        plain.into_iter().chain(plain.is_none().then(|| c.escape_default()).into_iter().flatten())
-    });
-    let end = if text.chars().nth(ERROR_MAX).is_some() { "..." } else { "" };
-    escaped.collect::<String>() + end
 }
 
 /// A name or an address; the brackets of one of IPv6 may stay around it.

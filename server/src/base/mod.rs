@@ -18,6 +18,7 @@ pub(crate) mod nearest;
 pub(crate) mod network;
 pub(crate) mod number;
 pub(crate) mod parking;
+pub(crate) mod readable;
 pub(crate) mod rng;
 pub(crate) mod sha1;
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! become its copy, and is then elected with none.
 
 use super::history::{MAX_OFFSET, ReplId};
-use protocol::bus::NODE_ID_LEN;
+use crate::base::readable::readable;
 
 /// What a replica announces about itself, and where it wants to continue.
 #[derive(Clone, Debug, Default)]
@@ -101,11 +101,12 @@ impl Handshake {
                     || text.starts_with("-NOPERM")
                     || text.starts_with("-ERR operation not permitted");
                 if line.first() != Some(&b'+') && !alive {
-                    return fail(format!("Error reply to PING from master: '{text}'"), text.starts_with("-LOADING"));
+                    let later = text.starts_with("-LOADING");
+                    return fail(format!("Error reply to PING from master: '{}'", readable(line)), later);
                 }
                 self.introduce()
             }
-            Stage::Auth if refused => fail(format!("Unable to AUTH to MASTER: {text}"), false),
+            Stage::Auth if refused => fail(format!("Unable to AUTH to MASTER: {}", readable(line)), false),
             Stage::Auth => self.advance(Stage::Port),
             // If the primary does not know an option, the handshake goes on without it.
             Stage::Port => self.advance(if self.introduction.announce_ip.is_some() { Stage::Ip } else { Stage::Capa }),
@@ -113,7 +114,7 @@ impl Handshake {
             Stage::Capa if self.introduction.primary_id.is_some() => self.advance(Stage::IdLength),
             Stage::Capa => self.psync(),
             Stage::IdLength if text.starts_with("-LOADING") || text.starts_with("-BUSY ") => {
-                fail(format!("Error reply to CLUSTER MYID from master: {text}"), true)
+                fail(format!("Error reply to CLUSTER MYID from master: {}", readable(line)), true)
             }
             // It may not, or need not, say who it is.
             Stage::IdLength if refused => self.psync(),
@@ -160,7 +161,7 @@ impl Handshake {
             Some(expected) if expected != id => fail(
                 format!(
                     "The node at the address of our master is {}, not our master {expected}: it is not followed",
-                    id.escape_debug().take(NODE_ID_LEN).collect::<String>()
+                    readable(id.as_bytes())
                 ),
                 true,
             ),
@@ -205,9 +206,10 @@ fn answer(text: &str) -> Step {
             Step::Done(Answer::Continue { id })
         }
         Some("-NOMASTERLINK" | "-LOADING") => {
+            let text = readable(text.as_bytes());
             fail(format!("Master is currently unable to PSYNC but should be in the future: {text}"), true)
         }
-        _ => fail(format!("Unexpected reply to PSYNC from master: {text}"), false),
+        _ => fail(format!("Unexpected reply to PSYNC from master: {}", readable(text.as_bytes())), false),
     }
 }
 

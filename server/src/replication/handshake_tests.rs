@@ -91,8 +91,26 @@ fn in_a_cluster_only_the_node_that_is_the_primary_is_followed() {
         let (_, syncs, step) = met(&[later]);
         assert!(!syncs && matches!(step, Step::Fail { later: true, .. }), "{later}");
     }
-    let (_, syncs, step) = met(&["$40", &"x\n".repeat(30_000)]);
-    assert!(!syncs && matches!(&step, Step::Fail { text, .. } if text.len() < 200), "{step:?}");
+}
+
+#[test]
+fn what_a_primary_says_is_logged_in_one_line_of_moderate_length() {
+    let long = "\u{1b}[2J\n".repeat(12_000);
+    let cases: [(&[&str], String); 6] = [
+        (&[], format!("hello {long}")),
+        (&["+PONG"], format!("-WRONGPASS {long}")),
+        (&["+PONG", "+OK", "+OK", "+OK"], format!("-LOADING {long}")),
+        (&["+PONG", "+OK", "+OK", "+OK", "$40"], long.clone()),
+        (&["+PONG", "+OK", "+OK", "+OK", "-NOPERM"], format!("-LOADING {long}")),
+        (&["+PONG", "+OK", "+OK", "+OK", "-NOPERM"], long.clone()),
+    ];
+    for (before, last) in cases {
+        let (auth, primary_id) = (Some((None, b"secret".to_vec())), Some("a".repeat(40)));
+        let me = Introduction { auth, primary_id, ..Introduction::default() };
+        let (_, step) = run(me, &[before, &[last.as_str()]].concat());
+        let Step::Fail { text, .. } = &step else { panic!("{before:?}: {step:?}") };
+        assert!(text.len() < 2000 && !text.contains(char::is_control), "{before:?}: {text}");
+    }
 }
 
 fn psync_answer(line: &[u8]) -> Step {
