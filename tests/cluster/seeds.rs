@@ -61,15 +61,19 @@ fn a_seed_that_is_not_known_is_not_joined() {
         return;
     }
     let stranger = NodeSpec::cluster(Binary::Slotd, 2000).start();
+    // Nobody but who looks for a cluster asks it that.
+    let was_asked = || stranger.cmd("INFO commandstats").text().contains("cmdstat_cluster|nodes:");
     let mut cluster = ClusterSpec::new(3, 0).node_timeout_ms(2000).create();
-    let (others, last) = (list(cluster.nodes[..2].iter()), &mut cluster.nodes[2]);
-    end(last);
-    let mut node = moved(last);
-    node.set_directive("cluster-seeds", &format!("{},{others}", stranger.addr()));
-    node.spawn();
-    node.wait_ready();
-    let _old = std::mem::replace(&mut cluster.nodes[2], node);
+    // All have moved, so the last one finds the others by its seeds alone.
+    cluster.nodes.iter_mut().for_each(end);
+    let mut nodes: Vec<Node> = cluster.nodes.iter().map(moved).collect();
+    let others = list(nodes[..2].iter());
+    nodes[2].set_directive("cluster-seeds", &format!("{},{others}", stranger.addr()));
+    nodes.iter_mut().for_each(Node::spawn);
+    nodes.iter_mut().for_each(Node::wait_ready);
+    let _old = std::mem::replace(&mut cluster.nodes, nodes);
     wait_ok("the cluster to be whole again", FAILOVER_LIMIT, || cluster.disagreement().map_or(Ok(()), Err));
+    assert!(was_asked(), "the seeds were asked, the stranger among them");
     assert_eq!(stranger.cmd("CLUSTER NODES").text().lines().count(), 1);
     assert_eq!(cluster.nodes[2].cmd("CLUSTER NODES").text().lines().count(), 3);
     assert!(cluster.nodes[2].cmd("CONFIG GET cluster-seeds").items()[1].text().contains(&others));

@@ -24,7 +24,7 @@ use crate::logging::NodeLog;
 use crate::node::Node;
 use seeds::{PAUSES, Places};
 pub(super) use seeds::{seeds_of, seek};
-use steps::{CLAIM, Next, Order, apart, is_taken, next, shared_hosts};
+use steps::{CLAIM, Next, Order, apart, is_taken, next, shared_hosts, was_taken};
 use view::{View, read_nodes};
 
 mod placement;
@@ -272,6 +272,9 @@ impl Former {
     /// The first that was not obeyed; those behind it were not given.
     fn give(&self, orders: &[Order], seen: &[Result<View, String>], taken: &mut Taken) -> Result<(), String> {
         for order in orders {
+            if order.words[1] == "MEET" {
+                self.look_again(order, seen)?;
+            }
             self.order(order)?;
             if let Ok(view) = &seen[order.to]
                 && order.words[1] == CLAIM
@@ -280,6 +283,21 @@ impl Former {
             }
         }
         Ok(())
+    }
+
+    /// Looks at a node right before it is met. This process may have been frozen since the last look, and two clusters
+    /// that meet become one.
+    fn look_again(&self, order: &Order, seen: &[Result<View, String>]) -> Result<(), String> {
+        let is_met = |view: &View| order.words[2] == view.ip && order.words[3] == view.port.to_string();
+        let met = seen.iter().position(|one| one.as_ref().is_ok_and(is_met));
+        let Some(address) = met.and_then(|at| self.formation.nodes.get(at)) else { return Ok(()) };
+        match self.look(address) {
+            Ok(now) if was_taken(&now, seen) => {
+                Err(format!("another creator has taken {address}, as it seems: looking again"))
+            }
+            Ok(_) => Ok(()),
+            Err(Silence::NotYet(reason) | Silence::Never(reason)) => Err(reason),
+        }
     }
 
     /// Gives an order.

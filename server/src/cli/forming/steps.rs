@@ -195,6 +195,13 @@ pub(super) fn is_taken(view: &View) -> bool {
     view.members().count() == 1 && view.myself().is_some_and(|myself| myself.epoch > 0)
 }
 
+/// Whether a node has got to know others than those of the list since it was seen: while this creator was frozen,
+/// another one has taken it.
+pub(super) fn was_taken(now: &View, seen: &[Result<View, String>]) -> bool {
+    let is_listed = |id: &str| seen.iter().flatten().any(|view| view.id() == id);
+    now.members().any(|known| !is_listed(&known.id))
+}
+
 /// Orders that take the new nodes. A node accepts its first epoch once and while it is alone, so of two creators whose
 /// lists have a node in common one gets it, and the other one has not introduced anybody yet. All go by the order of
 /// the ids: else each could have what the other one lacks. That the epochs differ spares the nodes to settle it later.

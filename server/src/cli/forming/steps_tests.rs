@@ -314,3 +314,18 @@ fn a_member_of_a_cluster_with_holes_is_no_creator() {
     world.gossip();
     assert!(matches!(next(&world.seen(), "id0", 1), Next::Warn(text) if text.contains("not all of its slots")));
 }
+
+#[test]
+fn a_node_that_another_creator_has_taken_since_is_not_met() {
+    let world = World::new(6, 3);
+    let (seen, mut now) = (world.seen(), world.views[4].clone());
+    assert!(!was_taken(&now, &seen));
+    // It has met one of the list, which is what is wanted.
+    now.known.push(Known { myself: false, ..world.views[1].known[0].clone() });
+    assert!(!was_taken(&now, &seen));
+    // One in a handshake has no id yet.
+    now.known.push(Known { id: "made-up".to_owned(), in_handshake: true, ..Known::default() });
+    assert!(!was_taken(&now, &seen));
+    now.known.push(Known { id: "other".to_owned(), ..Known::default() });
+    assert!(was_taken(&now, &seen));
+}
