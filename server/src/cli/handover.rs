@@ -12,12 +12,13 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use protocol::resp::Value;
 
 use super::environment::said_port;
 use super::variables::Variables;
 use super::wait::WRONG_USAGE;
 use super::{Invocation, refusal};
-use crate::healthcheck::{Connection, NO_ANSWER, NODE_PORT, Ports, address_of, field};
+use crate::healthcheck::{Connection, NO_ANSWER, NODE_PORT, Ports, address_of, field, readable};
 
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -25,11 +26,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a replica may take to become the primary: it gives up after five seconds.
 const TAKEOVER: Duration = Duration::from_millis(5500);
+/// How often replicas may try in vain. The primary holds all writes back while one tries.
+const TRIES: usize = 2;
 
 /// Hand the slots of a primary over to one of its replicas, so that it can be stopped without an interruption.
 ///
 /// Ends with status 0 if the node has no slots (any more) or nobody could take them, 1 if it still has them at the end,
-/// 2 if the command line is wrong; says in one line what was done.
+/// 2 if the command line is wrong, 3 if the outcome could not be written; says in one line what was done.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "slotd handover",
@@ -61,6 +64,8 @@ pub(crate) struct Handover {
     pub port: u16,
     /// The longest wait.
     pub patience: Duration,
+    /// How long one replica may take.
+    pub takeover: Duration,
     /// The password of clients, which is that of the replicas, too.
     pub password: Option<OsString>,
 }
@@ -74,7 +79,8 @@ pub(super) fn parse(
         Ok(Flags { host, port, timeout }) => {
             let said = || said_port(variables).ok().flatten().map(Ports::first);
             let port = port.or_else(said).unwrap_or(NODE_PORT);
-            Ok(Invocation::Handover(Handover { host, port, patience: Duration::from_secs(timeout), password }))
+            let patience = Duration::from_secs(timeout);
+            Ok(Invocation::Handover(Handover { host, port, patience, takeover: TAKEOVER, password }))
         }
         Err(error) => refusal(&error, WRONG_USAGE),
     }
@@ -99,6 +105,7 @@ impl Handover {
         let own = address_of(&self.host, self.port);
         let mut taker: Option<String> = None;
         let mut problem: Option<String> = None;
+        let mut in_vain = 0;
         let failed = |problem: Option<String>| {
             let problem = problem.as_deref().unwrap_or("none of its replicas is online");
             Err(format!("{own}: not handed over in {} s: {problem}", self.patience.as_secs()))
@@ -121,9 +128,18 @@ impl Handover {
                 Ok(Standing::Primary(replicas)) => {
                     for (host, port) in &replicas {
                         match self.ask_to_take_over(host, *port, end) {
-                            Ok(()) => {
+                            Ok(true) => {
                                 taker = Some(address_of(host, *port));
                                 break;
+                            }
+                            Ok(false) => {
+                                in_vain += 1;
+                                let (why, is_busy) = self.why_in_vain(&address_of(host, *port), end);
+                                if is_busy || in_vain >= TRIES {
+                                    let seconds = began.elapsed().as_secs_f64();
+                                    return Err(format!("{own}: not handed over in {seconds:.1} s: {why}"));
+                                }
+                                problem = Some(why);
                             }
                             Err(error) if Instant::now() < end => problem = Some(error),
                             Err(_) => {}
@@ -169,21 +185,43 @@ impl Handover {
         Ok(Standing::Primary(replicas.into_iter().map(|(_, host, port)| (host, port)).collect()))
     }
 
-    /// Lets a replica take over, and waits until this node has become its replica.
-    fn ask_to_take_over(&self, host: &str, port: u16, end: Instant) -> Result<(), String> {
+    /// Lets a replica take over, and waits until this node has become its replica; whether it has.
+    ///
+    /// A replica that is frozen would find the order in its socket when it wakes, and take over long after it was said
+    /// that it did not. So it gets the order only if it has answered on the same connection.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses.
+    fn ask_to_take_over(&self, host: &str, port: u16, end: Instant) -> Result<bool, String> {
         let address = address_of(host, port);
-        let reply = self.open(host, port, end)?.ask(&[b"CLUSTER", b"FAILOVER"])?;
-        if let Some(error) = reply.as_error() {
-            return Err(format!("{address}: {}", String::from_utf8_lossy(error)));
-        }
-        let until = end.min(Instant::now() + TAKEOVER);
-        while Instant::now() < until {
-            if let Standing::Free(_) = self.standing(end)? {
-                return Ok(());
+        let mut replica = self.open(host, port, end)?;
+        for words in [&[b"PING".as_slice()][..], &[b"CLUSTER", b"FAILOVER"]] {
+            if let Some(error) = replica.ask(words)?.as_error() {
+                return Err(format!("{address}: {}", readable(error)));
             }
-            std::thread::sleep(PAUSE / 4);
         }
-        Err(format!("{address} did not take over"))
+        let until = end.min(Instant::now() + self.takeover);
+        while Instant::now() < until {
+            match self.standing(end) {
+                Ok(Standing::Free(_)) => return Ok(true),
+                Err(error) if !is_passing(&error) => return Err(error),
+                Ok(Standing::Primary(_)) | Err(_) => std::thread::sleep(PAUSE / 4),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Why a replica has not taken over, and whether it will not either if it is asked again: a script that has written
+    /// must end first. A script stops its slots alone, and INFO is answered beside it; so this asks for what a node
+    /// does only when no script runs. In a cluster it is refused then, and it would change nothing.
+    fn why_in_vain(&self, replica: &str, end: Instant) -> (String, bool) {
+        let reply = self.open(&self.host, self.port, end).and_then(|mut node| node.ask(&[b"SWAPDB", b"0", b"0"]));
+        match reply.as_ref().map(Value::as_error) {
+            Ok(Some(error)) if error.starts_with(b"BUSY ") => {
+                (format!("{replica} cannot take over: {}", readable(error)), true)
+            }
+            _ => (format!("{replica} did not take over"), false),
+        }
     }
 }
 

@@ -23,7 +23,8 @@ fn primary(taken: Arc<AtomicBool>, replicas: String) -> u16 {
 
 fn hand_over(port: u16, patience_ms: u64) -> Result<String, String> {
     let patience = Duration::from_millis(patience_ms);
-    Handover { host: "127.0.0.1".to_owned(), port, patience, password: None }.run()
+    let takeover = Duration::from_millis(300);
+    Handover { host: "127.0.0.1".to_owned(), port, patience, takeover, password: None }.run()
 }
 
 #[test]
@@ -70,6 +71,53 @@ fn a_node_that_is_busy_for_a_moment_is_asked_again() {
     assert!(error.ends_with(": not handed over: NOAUTH Authentication required."), "{error}");
     let error = hand_over(node(|_| String::new()), 300).expect_err("it says nothing");
     assert!(error.contains(": not handed over in 0 s: ") && error.ends_with(NO_ANSWER), "{error}");
+}
+
+/// A replica that obeys; what it was told.
+fn replica(answers: bool) -> (u16, Arc<AtomicUsize>) {
+    let ordered = Arc::<AtomicUsize>::default();
+    let count = ordered.clone();
+    let port = node(move |words| {
+        count.fetch_add(usize::from(words.contains("FAILOVER")), Ordering::Relaxed);
+        if answers { "+OK\r\n".to_owned() } else { String::new() }
+    });
+    (port, ordered)
+}
+
+/// A primary that stays one, and says this when no script may run.
+fn primary_that_stays(replica: u16, says: &'static str) -> u16 {
+    let line = format!("slave0:ip=127.0.0.1,port={replica},state=online,offset=9,lag=0\r\n");
+    node(move |words| match words {
+        _ if words.contains("SWAPDB") => says.to_owned(),
+        _ if words.contains("NODES") => {
+            let mine = format!("{ME} 127.0.0.1:1@2 myself,master - 0 0 1 connected 0-5460\n");
+            bulk(&format!("{mine}{OTHER} 127.0.0.1:3@4 slave {ME} 0 0 1 connected\n"))
+        }
+        _ => bulk(&format!("role:master\r\n{line}cluster_enabled:1\r\n")),
+    })
+}
+
+#[test]
+fn a_replica_that_does_not_answer_gets_no_order_that_it_could_follow_later() {
+    let (frozen, ordered) = replica(false);
+    let error = hand_over(primary_that_stays(frozen, ":1\r\n"), 3000).expect_err("nobody takes over");
+    assert!(error.ends_with(NO_ANSWER), "{error}");
+    assert_eq!(ordered.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_primary_that_is_busy_holds_its_writes_for_one_vain_try_and_another_one_for_two() {
+    for (says, tries, why) in [
+        ("-BUSY Redis is busy running a script.\r\n", 1, "cannot take over: BUSY Redis is busy running a script."),
+        ("-ERR SWAPDB is not allowed in cluster mode\r\n", 2, "did not take over"),
+    ] {
+        let (obeys, ordered) = replica(true);
+        let began = Instant::now();
+        let error = hand_over(primary_that_stays(obeys, says), 60_000).expect_err("nobody takes over");
+        assert!(error.ends_with(why) && error.contains(": not handed over in "), "{error}");
+        assert_eq!(ordered.load(Ordering::Relaxed), tries);
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    }
 }
 
 #[test]
