@@ -265,5 +265,5 @@ fn a_client_is_told_what_announce_client_says_for_it() {
     client.ok("CONFIG SET announce-client 10.0.0.0/8=a,outside=b,router=c");
     assert_eq!(moved(&mut client), format!("MOVED 12182 ?:{port}"), "no rule fits");
     let refused = client.cmd("CONFIG SET announce-client outside").text();
-    assert!(refused.contains("announce-client must be 'auto', or rules such as"), "{refused}");
+    assert!(refused.contains("announce-client must be 'auto' or rules WHO=WHAT"), "{refused}");
 }

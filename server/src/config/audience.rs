@@ -51,18 +51,19 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Rule>, &'static str> {
     words.map(rule).collect()
 }
 
+/// What is said of a word that is no rule, with one that is.
+const NO_RULE: &str = "announce-client must be 'auto' or rules WHO=WHAT, separated by commas: outside=127.0.0.1,auto";
+const NO_CLIENTS: &str =
+    "announce-client: before = stands an address, a network, 'router' or 'outside', as in outside=127.0.0.1,auto";
+const NO_HOST: &str =
+    "announce-client: behind = stands the host for these clients, 'used' or 'unknown', as in outside=127.0.0.1,auto";
+
 fn rule(word: &str) -> Result<Rule, &'static str> {
-    let (who, what) = word
-        .split_once('=')
-        .ok_or("announce-client must be 'auto', or rules such as 172.17.0.1=localhost and outside=unknown")?;
+    let (who, what) = word.split_once('=').ok_or(NO_RULE)?;
     let who = match who {
         "router" => Who::Router,
         "outside" => Who::Outside,
-        network => Who::Network(
-            network
-                .parse()
-                .map_err(|()| "announce-client: before = stands an address, a network, 'router' or 'outside'")?,
-        ),
+        network => Who::Network(network.parse().map_err(|()| NO_CLIENTS)?),
     };
     let is_name = |text: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'_');
@@ -72,7 +73,7 @@ fn rule(word: &str) -> Result<Rule, &'static str> {
         "used" => What::Used,
         "unknown" => What::Unknown,
         host if is_name(host) => What::Host(host.to_owned()),
-        _ => return Err("announce-client: behind = stands an address, a host name, 'used' or 'unknown'"),
+        _ => return Err(NO_HOST),
     };
     Ok(Rule { who, what })
 }

@@ -32,6 +32,9 @@ fn what_is_no_rule_is_refused_with_its_reason() {
         ("outside=a\r\nb", "behind ="),
     ] {
         let found = parse(text).expect_err(text);
-        assert!(found.contains(reason), "{text}: {found}");
+        assert!(
+            found.contains(reason) && found.contains("outside=127.0.0.1"),
+            "what is wrong, and an example: {found}"
+        );
     }
 }
