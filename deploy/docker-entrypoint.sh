@@ -9,7 +9,7 @@
 set -e
 
 case "${1:-}" in
-  -* | *.conf | '' | cluster | handover | healthcheck | wait) set -- slotd "$@" ;;
+  -* | *.conf | '' | cluster | doctor | handover | healthcheck | wait) set -- slotd "$@" ;;
   redis-cluster)
     if [ -n "${2:-}" ]; then export IP="$2"; fi
     set -- slotd cluster

@@ -118,8 +118,10 @@ Usage:
   slotd healthcheck [--port PORT] [--ready]        ask a node whether it is alive, or ready; exit status 0 or 1
   slotd handover [--port PORT] [--timeout 20]      let a replica take over from a primary that is to be stopped; exit
                                                    status 0, 1 if it still has its slots, or 2 for wrong usage
-  slotd wait --nodes HOST:PORT,... [--timeout 60]  wait until nodes are ready; exit status 0, 1, or 2 for wrong usage
-  slotd doctor --nodes HOST:PORT [--fix] [--json]  what a cluster would lose, and what is wrong with it; exit status 0, 1 if
+  slotd wait [--nodes HOST:PORT,...] [--timeout 60]
+                                                   wait until nodes are ready; exit status 0, 1, or 2 for wrong usage
+  slotd doctor [--nodes HOST:PORT] [--fix] [--json]
+                                                   what a cluster would lose, and what is wrong with it; exit status 0, 1 if
                                                    something is found, 2 if that cannot be found out
   slotd --version
   slotd --help

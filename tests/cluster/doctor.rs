@@ -193,9 +193,50 @@ fn what_cannot_be_found_out_has_a_status_of_its_own() {
         let unknown = ended(&["doctor", "--nodes", &node.addr()]);
         assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""), "{unknown:?}");
         assert!(unknown.stderr.contains(why), "{unknown:?}");
+        // As an object, if that is wanted.
+        let unknown = ended(&["doctor", "--nodes", &node.addr(), "--json"]);
+        assert_eq!(unknown.code, Some(2), "{unknown:?}");
+        assert!(json(&unknown)["error"].as_str().is_some_and(|error| error.contains(why)), "{unknown:?}");
     }
-    for words in [&["doctor"][..], &["doctor", "--nodes", "a:b"], &["doctor", "--nodes", "a", "--ignore", "nonsense"]] {
+    for words in [&["doctor", "--nodes", "a:b"][..], &["doctor", "--nodes", "a", "--ignore", "nonsense"]] {
         assert_eq!(ended(words).code, Some(2), "{words:?}");
+        let with_json = ended(&[words, &["--json"]].concat());
+        assert!(with_json.code == Some(2) && json(&with_json)["error"].is_string(), "{with_json:?}");
     }
     assert!(ended(&["doctor", "--help"]).stdout.contains("majority-on-host"));
+}
+
+#[test]
+fn a_label_that_fits_no_node_has_the_status_of_what_cannot_be_found_out() {
+    if slotd_is_stock() {
+        return;
+    }
+    let cluster = ClusterSpec::new(3, 0).create();
+    let id = cluster.id(0);
+    let found = doctor(&cluster, &[format!("vm1={}", &id[..8])], &[]);
+    assert_eq!((found.code, found.stdout.as_str()), (Some(2), ""), "{found:?}");
+    assert!(found.stderr.contains(&format!("--host vm1={}: no node of the cluster is that", &id[..8])), "{found:?}");
+    let found = doctor(&cluster, &[format!("vm1={id}")], &["--json"]);
+    assert!(json(&found)["hosts"].to_string().contains("vm1"), "{found:?}");
+}
+
+/// The exit status of a command of slotd whose standard output takes nothing.
+fn status_with_full_output(words: &[&str]) -> Option<i32> {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = std::process::Command::new(Binary::Slotd.path());
+    let ended = command.args(words).stdout(full).stderr(std::process::Stdio::null()).status();
+    ended.expect("it starts").code()
+}
+
+#[test]
+fn an_outcome_that_cannot_be_written_has_a_status_of_its_own() {
+    if slotd_is_stock() {
+        return;
+    }
+    let cluster = ClusterSpec::new(3, 0).create();
+    let (addr, port) = (cluster.nodes[0].addr(), cluster.nodes[0].port().to_string());
+    assert_eq!(status_with_full_output(&["doctor", "--nodes", &addr]), Some(3));
+    assert_eq!(status_with_full_output(&["doctor", "--nodes", "127.0.0.1:1", "--json"]), Some(3));
+    assert_eq!(status_with_full_output(&["handover", "--port", &port]), Some(3));
+    assert_eq!(status_with_full_output(&["--version"]), Some(1));
 }

@@ -5,7 +5,7 @@
 //! because the standard library's own report would wait for the reader.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -50,10 +50,17 @@ impl Console {
     }
 
     /// Prints at once, however long the reader takes: for a command that serves nobody. Who uses this prints nothing by
-    /// way of [`Console::out`] before.
-    pub(crate) fn print(&self, text: &str) {
-        // If nobody reads any more, nobody misses it.
-        let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    /// way of [`Console::out`] before. Whether it was printed; if nobody reads any more, nobody misses it.
+    pub(crate) fn print(&self, text: &str) -> bool {
+        let printed = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+        match printed {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => true,
+            Err(error) => {
+                self.report(&format!("Writing to standard output: {error}\n"));
+                false
+            }
+        }
     }
 
     /// The same on standard error.

@@ -28,7 +28,7 @@ use crate::base::nearest::nearest;
 use crate::config::directive::{Directive, DirectiveId, Kind};
 use crate::config::file::{Variable, is_known};
 use crate::config::{Config, ids, os_reason, table, words};
-use crate::healthcheck::Ports;
+use crate::healthcheck::{CLUSTER_PORTS, Ports};
 
 /// How the names of variables start.
 const PREFIX: &str = "SLOTD_";
@@ -115,13 +115,24 @@ pub(super) fn said_port(variables: &Variables) -> Result<Option<Ports>, String> 
     said.map(|text| parse_ports("SLOTD_PORT", text)).transpose()
 }
 
-/// `SLOTD_CLUSTER_NODES` alone, or the node of this machine that `SLOTD_PORT` names; for whoever asks nodes.
+/// `SLOTD_CLUSTER_NODES`, or what stands for it in a container; for whoever asks nodes.
 pub(super) fn said_nodes(variables: &Variables) -> Option<Result<NodeList, String>> {
-    let port = said_port(variables).ok().flatten().map(Ports::first);
     match set(variables, "SLOTD_CLUSTER_NODES") {
-        Some(text) => Some(NodeList::parse(&String::from_utf8_lossy(text), port.unwrap_or(PORT))),
-        None => port.map(|port| Ok(NodeList(vec![Address { host: "127.0.0.1".to_owned(), port }]))),
+        Some(text) => {
+            let port = said_port(variables).ok().flatten().map_or(PORT, Ports::first);
+            Some(NodeList::parse(&String::from_utf8_lossy(text), port))
+        }
+        None => of_nodes(variables).formation.map(|formation| Ok(NodeList(formation.nodes))),
     }
+}
+
+/// The node of this machine that a server would be which is started in this environment, or its first one; where
+/// nothing is said, at the port that it has by itself.
+pub(super) fn own_node(variables: &Variables) -> Address {
+    let default = if asks_for_cluster(variables).unwrap_or(false) { CLUSTER_PORTS.first() } else { PORT };
+    let said = of_nodes(variables).port.or_else(|| said_port(variables).ok().flatten());
+    let port = said.map_or(default, Ports::first);
+    Address { host: "127.0.0.1".to_owned(), port }
 }
 
 impl Environment {
@@ -446,7 +457,11 @@ fn secret_of(one: &Meant) -> Result<Vec<u8>, String> {
         format!("{}: the file {} cannot be read: {reason}", one.name, path.display())
     };
     // Reading a pipe lasts until somebody writes to it, and a program that only asks has to end in time.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+    let found = std::fs::metadata(path).map_err(failed)?;
+    if found.is_dir() {
+        return Err(is_a_directory(one, path));
+    }
+    if !found.is_file() {
         return Err(format!("{}: {} is no regular file", one.name, path.display()));
     }
     let mut secret = Vec::new();
@@ -462,6 +477,20 @@ fn secret_of(one: &Meant) -> Result<Vec<u8>, String> {
         }
     }
     Ok(secret)
+}
+
+/// The error for a directory in the place of a secret's file. Docker makes one in the container, and on the host, if
+/// the file that is to be mounted is not there.
+fn is_a_directory(one: &Meant, path: &Path) -> String {
+    let (name, at) = (&one.name, path.display());
+    let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    let cure = if is_empty {
+        "it is empty, as Docker makes one where the file to be mounted is missing: on the host, remove the directory of that \
+         name, write the secret into a file there, and make the container anew"
+    } else {
+        "name the file in it that holds the secret"
+    };
+    format!("{name}: {at} is a directory, and should be a file with nothing but the secret; {cure}")
 }
 
 /// The error for a variable that means nothing.

@@ -185,7 +185,7 @@ fn a_secret_is_read_from_a_regular_file_only() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     let _listens = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
     std::os::unix::fs::symlink(&pipe, &link).expect("a link");
-    for path in [text(&pipe), text(&socket), text(&link), text(&dir.0), "/dev/null".to_owned()] {
+    for path in [text(&pipe), text(&socket), text(&link), "/dev/null".to_owned()] {
         for name in ["SLOTD_PASSWORD_FILE", "SLOTD_MASTERAUTH_FILE"] {
             assert_eq!(node(&[(name, &path)]), Err(format!("{name}: {path} is no regular file")));
         }
@@ -194,6 +194,18 @@ fn a_secret_is_read_from_a_regular_file_only() {
     std::fs::write(dir.0.join("secret"), "a").expect("writable");
     std::fs::remove_file(&link).and_then(|()| std::os::unix::fs::symlink("secret", &link)).expect("a link");
     assert_eq!(node(&[("SLOTD_PASSWORD_FILE", &text(&link))]).expect("a file").password(), Some(b"a".to_vec()));
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_secret_is_named_with_what_would_be_right() {
+    let dir = TestDir::new("directories");
+    let path = dir.0.to_str().expect("a text");
+    let error = || node(&[("SLOTD_PASSWORD_FILE", path)]).expect_err("it is no file");
+    let what =
+        format!("SLOTD_PASSWORD_FILE: {path} is a directory, and should be a file with nothing but the secret; ");
+    assert!(error().starts_with(&what) && error().contains("it is empty, as Docker makes one"), "{}", error());
+    std::fs::write(dir.0.join("password"), "s3cret").expect("writable");
+    assert_eq!(error(), what + "name the file in it that holds the secret");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::console::Console;
+use super::doctor::{self, Doctor};
 use super::run_cluster::run_cluster;
 use super::run_node::run_node;
 use super::{Invocation, background, parse, title, variables};
@@ -26,8 +27,11 @@ pub fn main() -> ExitCode {
     let outcome = match parse(&call.program, call.words.clone(), &variables::of_process()) {
         Ok(Invocation::Node(args)) => run_node(args, &call),
         Ok(Invocation::Cluster(args)) => run_cluster(&args, &call, began),
-        Ok(Invocation::Healthcheck(probe)) => Ok(tell(&call.console, probe.run())),
-        Ok(Invocation::Handover(handover)) => Ok(tell(&call.console, handover.run())),
+        Ok(Invocation::Healthcheck(probe)) => Ok(tell(&call.console, probe.run()).0),
+        Ok(Invocation::Handover(handover)) => Ok(match tell(&call.console, handover.run()) {
+            (_, false) => UNWRITTEN,
+            (status, true) => status,
+        }),
         Ok(Invocation::Wait(waiting)) => {
             let report = |line: &str| call.console.report(&format!("{line}\n"));
             let (line, status) = match waiting.run(|line| report(&line)) {
@@ -37,29 +41,15 @@ pub fn main() -> ExitCode {
             report(&line);
             Ok(status)
         }
-        Ok(Invocation::Doctor(doctor)) => {
-            let (console, report) =
-                (&call.console, |text: &str| call.console.report(&format!("{}\n", text.trim_end())));
-            let told = doctor.run(|line| if doctor.json { report(&line) } else { console.print(&format!("{line}\n")) });
-            Ok(match told {
-                Ok((text, status)) => {
-                    console.print(&text);
-                    status
-                }
-                Err((reason, status)) => {
-                    report(&reason);
-                    status
-                }
-            })
-        }
+        Ok(Invocation::Doctor(doctor)) => Ok(examine(&doctor, &call.console)),
         Ok(Invocation::Refused { text, status }) => {
+            if doctor::wants_json(&call.words) {
+                call.console.print(&doctor::json_of(&text));
+            }
             call.console.report(&format!("{}\n", text.trim_end()));
             Ok(status)
         }
-        Ok(Invocation::Print(text)) => {
-            call.console.print(&text);
-            Ok(0)
-        }
+        Ok(Invocation::Print(text)) => Ok(u8::from(!call.console.print(&text))),
         Err(text) => Err(text),
     };
     let status = outcome.unwrap_or_else(|text| {
@@ -70,18 +60,46 @@ pub fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Prints the one line of a command that serves nobody, and so may wait until it is read; the exit status.
-fn tell(console: &Console, outcome: Result<String, String>) -> u8 {
+/// The exit status of `slotd doctor` and `slotd handover` if their outcome could not be written.
+const UNWRITTEN: u8 = 3;
+
+/// Prints the one line of a command that serves nobody, and so may wait until it is read; the exit status, and whether
+/// the line was written.
+fn tell(console: &Console, outcome: Result<String, String>) -> (u8, bool) {
     match outcome {
-        Ok(line) => {
-            console.print(&format!("{line}\n"));
-            0
-        }
+        Ok(line) => (0, console.print(&format!("{line}\n"))),
         Err(line) => {
             console.report(&format!("{line}\n"));
-            1
+            (1, true)
         }
     }
+}
+
+/// Examines a cluster and prints what was found; the exit status.
+fn examine(doctor: &Doctor, console: &Console) -> u8 {
+    let report = |text: &str| console.report(&format!("{}\n", text.trim_end()));
+    let mut written = true;
+    let outcome = doctor.run(|line| {
+        if doctor.json {
+            report(&line);
+        } else {
+            written &= console.print(&format!("{line}\n"));
+        }
+    });
+    let status = match outcome {
+        Ok((text, status)) => {
+            written &= console.print(&text);
+            status
+        }
+        Err((reason, status)) => {
+            report(&reason);
+            if doctor.json {
+                written &= console.print(&doctor::json_of(&reason));
+            }
+            status
+        }
+    };
+    if written { status } else { UNWRITTEN }
 }
 
 /// How the program was called.

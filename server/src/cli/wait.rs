@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use super::environment::said_nodes;
+use super::environment::{own_node, said_nodes};
 use super::node_list::{Address, NodeList};
 use super::variables::Variables;
 use super::{Invocation, refusal};
@@ -35,8 +35,9 @@ const GRACE: Duration = Duration::from_millis(100);
     name = "slotd wait",
     no_binary_name = true,
     disable_version_flag = true,
-    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment, or the node at SLOTD_PORT. The password is taken as by slotd healthcheck: from\n\
-                  REDISCLI_AUTH, SLOTD_PASSWORD or SLOTD_PASSWORD_FILE.\n\n\
+    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment, else the node of this machine at SLOTD_PORT, 6379, or 7000\n\
+                  with SLOTD_MODE=cluster. The password is taken as by slotd healthcheck: from REDISCLI_AUTH, SLOTD_PASSWORD or\n\
+                  SLOTD_PASSWORD_FILE.\n\n\
                   Examples:\n  \
                   slotd wait --nodes node1:7000,node2:7000,node3:7000\n  \
                   slotd wait --nodes 127.0.0.1:7000 --timeout 10 && redis-cli -c -p 7000"
@@ -70,26 +71,22 @@ pub(super) fn parse(
         Ok(flags) => flags,
         Err(error) => return refusal(&error, WRONG_USAGE),
     };
-    let missing = "slotd wait --nodes host:port,host:port: say what to wait for";
-    Ok(match nodes_to_ask(nodes, variables, missing) {
+    Ok(match nodes_to_ask(nodes, variables) {
         Ok(nodes) => Invocation::Wait(Waiting { nodes, patience: Duration::from_secs(timeout), password }),
         Err(text) => Invocation::Refused { text, status: WRONG_USAGE },
     })
 }
 
-/// The nodes that the command line names, or else the environment.
+/// The nodes that the command line names, or else the environment; or else the one that a server would be which is
+/// started in this environment.
 ///
 /// # Errors
-/// What is wrong with those of the environment; `missing` if none are named.
-pub(super) fn nodes_to_ask(
-    named: Option<NodeList>,
-    variables: &Variables,
-    missing: &str,
-) -> Result<Vec<Address>, String> {
+/// What is wrong with those of the environment.
+pub(super) fn nodes_to_ask(named: Option<NodeList>, variables: &Variables) -> Result<Vec<Address>, String> {
     match named.map(Ok).or_else(|| said_nodes(variables)) {
         Some(Ok(NodeList(nodes))) => Ok(nodes),
         Some(Err(reason)) => Err(format!("SLOTD_CLUSTER_NODES: {reason}")),
-        None => Err(missing.to_owned()),
+        None => Ok(vec![own_node(variables)]),
     }
 }
 

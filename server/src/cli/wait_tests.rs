@@ -84,9 +84,20 @@ fn the_command_line_and_the_environment_name_the_nodes() {
     let pairs = [("SLOTD_CLUSTER_NODES", "a b c"), ("SLOTD_PORT", "7000")];
     let Invocation::Wait(waiting) = read(&pairs, &[]) else { panic!("waits") };
     assert_eq!(waiting.nodes.iter().map(|node| node.port).collect::<Vec<_>>(), [7000; 3]);
+    // What a server would be that is started here.
+    for (pairs, at) in [
+        (&[][..], "127.0.0.1:6379"),
+        (&[("SLOTD_PORT", "7001")], "127.0.0.1:7001"),
+        (&[("SLOTD_MODE", "cluster")], "127.0.0.1:7000"),
+        (&[("SLOTD_MODE", "cluster"), ("SLOTD_PORT", "7100-7105")], "127.0.0.1:7100"),
+        (&[("SLOTD_PORT", "7001"), ("SLOTD_NONSENSE", "1")], "127.0.0.1:7001"),
+        (&[("SLOTD_CONTAINER", "yes"), ("REDIS_NODES", "a b c d e f")], "a:6379"),
+    ] {
+        let Invocation::Wait(waiting) = read(pairs, &[]) else { panic!("waits") };
+        assert_eq!(waiting.nodes[0].to_string(), at, "{pairs:?}");
+    }
     for (pairs, words) in [
-        (&[][..], &[][..]),
-        (&[], &["--nodes", ""]),
+        (&[][..], &["--nodes", ""][..]),
         (&[], &["--nodes", "a:b"]),
         (&[], &["--nodes", "a", "--timeout", "0"]),
         (&[("SLOTD_CLUSTER_NODES", "a,a")], &[]),

@@ -6,9 +6,10 @@ use gossip::nodes_conf::NodeLine;
 use protocol::bus::{NodeFlags, NodeId};
 
 use super::super::node_list::Address;
-use super::facts::{Facts, Link, Report, Stranger, own_line};
+use super::collect::wants_password;
+use super::facts::{Facts, Link, Report, Stranger};
 use super::findings::{Code, Finding, names};
-use super::picture::{Member, Picture};
+use super::picture::{DOWN, Member, Picture};
 
 /// The difference of two clocks that is reported, milliseconds. Expiry is decided by a node's own clock, so with a skew
 /// a key lives longer or shorter after a failover.
@@ -42,66 +43,148 @@ pub(super) fn of_nodes(picture: &Picture) -> Vec<Finding> {
 
 /// Nodes that do not answer, or that others believe to be down.
 fn absent(picture: &Picture) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let silence = |member: &Member| {
-        let silent = picture.facts.silent.iter().find(|(address, _)| address.to_string() == member.name);
-        let replaced = picture.members.iter().any(|other| other.answers && other.name == member.name);
-        let otherwise = match picture.facts.stranger_at(&member.name) {
-            Some(stranger) if stranger.is_alone => "a node that is in no cluster is at its address",
-            Some(_) => "a node of another cluster is at its address",
-            None if replaced => "another node is at its address",
-            None => "it has no address",
-        };
-        silent.map_or(otherwise, |(_, why)| why)
-    };
-    for member in &picture.members {
-        let (name, doubted) = (&member.name, !member.doubted_by.is_empty());
-        let where_ = vec![name.clone()];
-        let by = member.doubted_by.join(", ");
-        let (code, what, advice) = match (member.answers, doubted) {
-            (true, false) => continue,
-            (true, true) => (
-                Code::FailedNode,
-                format!("{name} answers here, but {by} cannot reach it"),
-                "let the nodes reach its bus port (usually 10000 above the other)",
-            ),
-            (false, false) => (
-                Code::Unreachable,
-                format!("{name} does not answer here: {}", silence(member)),
-                "the other nodes reach it: ask from a machine that does, or look after the node",
-            ),
-            (false, true) if member.slots.is_empty() => (
-                Code::StaleNode,
-                if name.contains(':') {
-                    format!("{name} is down: {} ({} is its id)", silence(member), member.id)
-                } else {
-                    format!("{name} is down and has no address any more")
-                },
-                "start it again; if it is gone for good: CLUSTER FORGET with its id, at all other nodes",
-            ),
-            (false, true) => (
-                Code::FailedNode,
-                format!("{name} is down and has slots: {}", silence(member)),
-                "start it again, or promote one of its replicas: CLUSTER FAILOVER FORCE",
-            ),
-        };
-        found.push(Finding::new(code, what, where_, advice));
-    }
+    let sides = sides(picture);
+    let mut found: Vec<Finding> = parted(picture, &sides).into_iter().collect();
+    found.extend(picture.members.iter().filter_map(|member| absence(picture, member, &sides)));
     for (address, reason) in &picture.facts.silent {
-        if !picture.members.iter().any(|member| member.name == address.to_string()) {
-            let what = format!("{address} does not answer: {reason}");
-            found.push(Finding::new(Code::Unreachable, what, vec![address.to_string()], "start it, or leave it out"));
+        let name = address.to_string();
+        if !picture.members.iter().any(|member| member.name == name) {
+            let finding = if wants_password(reason) {
+                other_password(&name, reason)
+            } else {
+                let what = format!("{name} does not answer: {}", without_name(reason, &name));
+                Finding::new(Code::Unreachable, what, vec![name], "start it, or leave it out")
+            };
+            found.push(finding);
         }
     }
     for report in &picture.facts.reports {
         let reporter = picture.reporter(report);
         for line in report.lines.iter().filter(|line| line.flags.intersects(NodeFlags::HANDSHAKE)) {
             let what = format!("{reporter} is in a handshake with {}:{}", line.ip, line.port);
-            let advice = "it ends by itself, or never: then nobody answers there at the bus port";
+            let advice =
+                "it ends within the node timeout; if it begins again and again, nobody answers there at the bus port";
             found.push(Finding::new(Code::StaleNode, what, vec![reporter.clone()], advice));
         }
     }
     found
+}
+
+/// What is wrong with a node that does not answer here, or that others do not reach.
+fn absence(picture: &Picture, member: &Member, sides: &[usize]) -> Option<Finding> {
+    let name = &member.name;
+    let (code, what, advice) = match (member.answers, !member.doubted_by.is_empty()) {
+        (true, false) => return None,
+        (true, true) => {
+            let by = doubters(picture, member, sides);
+            let what = format!("{name} answers here, but {} cannot reach it", by.join(", "));
+            let advice = "let the nodes reach its bus port (usually 10000 above the other)";
+            return (!by.is_empty()).then(|| Finding::new(Code::FailedNode, what, vec![name.clone()], advice));
+        }
+        (false, false) => match picture.facts.silent.iter().find(|(address, _)| address.to_string() == *name) {
+            Some((_, reason)) if wants_password(reason) => return Some(other_password(name, reason)),
+            _ => (
+                Code::Unreachable,
+                format!(
+                    "{name} does not answer here, and the other nodes have not given it up: {}",
+                    silence(picture, member)
+                ),
+                "if it has just gone, look again in a moment; else run this where all nodes can be reached, as beside one of them",
+            ),
+        },
+        (false, true) if member.slots.is_empty() => (
+            Code::StaleNode,
+            if name.contains(':') {
+                format!("{name} is down: {} ({} is its id)", silence(picture, member), member.id)
+            } else {
+                format!("{name} is down and has no address any more")
+            },
+            "start it again; if it is gone for good: CLUSTER FORGET with its id, at all other nodes",
+        ),
+        (false, true) => (
+            Code::FailedNode,
+            format!("{name} is down and has slots: {}", silence(picture, member)),
+            "start it again, or promote one of its replicas: CLUSTER FAILOVER FORCE",
+        ),
+    };
+    Some(Finding::new(code, what, vec![name.clone()], advice))
+}
+
+/// Why a member does not answer.
+fn silence(picture: &Picture, member: &Member) -> String {
+    let silent = picture.facts.silent.iter().find(|(address, _)| address.to_string() == member.name);
+    let replaced = picture.members.iter().any(|other| other.answers && other.name == member.name);
+    match (silent, picture.facts.stranger_at(&member.name)) {
+        (Some((_, why)), _) if wants_password(why) => "a server with another password is at its address".to_owned(),
+        (Some((_, why)), _) => without_name(why, &member.name).to_owned(),
+        (None, Some(stranger)) if stranger.is_alone => "a node that is in no cluster is at its address".to_owned(),
+        (None, Some(_)) => "a node of another cluster is at its address".to_owned(),
+        (None, None) if replaced => "another node is at its address".to_owned(),
+        (None, None) => "it has no address".to_owned(),
+    }
+}
+
+/// An error without the address that it begins with.
+fn without_name<'t>(why: &'t str, name: &str) -> &'t str {
+    why.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
+}
+
+fn other_password(name: &str, reason: &str) -> Finding {
+    let advice = "all nodes need one password (requirepass, masterauth), and it must be that of REDISCLI_AUTH, SLOTD_PASSWORD \
+                  or SLOTD_PASSWORD_FILE here";
+    let what = format!("{name} has another password: {}", without_name(reason, name));
+    Finding::new(Code::OtherPassword, what, vec![name.to_owned()], advice)
+}
+
+/// The side of a parted cluster on which each node is that gave a report. Nodes that both think that the other is down
+/// are on two, unless a third one reaches both.
+fn sides(picture: &Picture) -> Vec<usize> {
+    let reports = &picture.facts.reports;
+    let doubts = |one: &Report, other: &Report| one.line(other.id).is_some_and(|line| line.flags.intersects(DOWN));
+    let mut side = vec![usize::MAX; reports.len()];
+    let mut sides = 0;
+    for first in 0..reports.len() {
+        if side[first] != usize::MAX {
+            continue;
+        }
+        let mut queue = vec![first];
+        side[first] = sides;
+        while let Some(at) = queue.pop() {
+            for other in 0..reports.len() {
+                let (here, there) = (&reports[at], &reports[other]);
+                if side[other] == usize::MAX && !(doubts(here, there) && doubts(there, here)) {
+                    side[other] = sides;
+                    queue.push(other);
+                }
+            }
+        }
+        sides += 1;
+    }
+    side
+}
+
+/// That the nodes do not reach each other, if they are on several sides: one finding in the place of many.
+fn parted(picture: &Picture, sides: &[usize]) -> Option<Finding> {
+    let mut on: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for (report, side) in picture.facts.reports.iter().zip(sides) {
+        on.entry(*side).or_default().push(picture.reporter(report));
+    }
+    let each: Vec<String> = on.values().map(|names| names.join(", ")).collect();
+    (each.len() > 1).then(|| {
+        let what =
+            format!("the nodes see {} clusters, which do not reach each other: {}", each.len(), each.join(" | "));
+        let advice = "let all nodes reach each other's bus ports (usually 10000 above the others)";
+        Finding::new(Code::FailedNode, what, on.into_values().flatten().collect(), advice)
+    })
+}
+
+/// Who on its own side cannot reach a node that answers here.
+fn doubters(picture: &Picture, member: &Member, sides: &[usize]) -> Vec<String> {
+    let reports = || picture.facts.reports.iter().zip(sides);
+    let own = reports().find(|(report, _)| report.id == member.id).map(|(_, side)| side);
+    let doubts = |report: &Report| report.line(member.id).is_some_and(|line| line.flags.intersects(DOWN));
+    let same = reports().filter(|(report, side)| Some(*side) == own && doubts(report));
+    same.map(|(report, _)| report.address.to_string()).collect()
 }
 
 /// Nodes that answer and are not of this cluster.
@@ -189,7 +272,7 @@ fn contradictions(facts: &Facts, member: &Member) -> Vec<String> {
 fn equal_epochs(picture: &Picture) -> Vec<Finding> {
     let mut by_epoch: BTreeMap<u64, Vec<&Member>> = BTreeMap::new();
     for primary in picture.primaries() {
-        let own = picture.facts.of(primary.id).and_then(|report| own_line(&report.lines));
+        let own = picture.facts.of(primary.id).and_then(Report::own);
         if let Some(own) = own {
             by_epoch.entry(own.config_epoch).or_default().push(primary);
         }
@@ -205,7 +288,7 @@ fn equal_epochs(picture: &Picture) -> Vec<Finding> {
 /// Slots that are on their way, or were left there by something that was interrupted.
 fn open_slots(picture: &Picture) -> Option<Finding> {
     let open = |line: &NodeLine| line.migrating.len() + line.importing.len();
-    let own = picture.facts.reports.iter().filter_map(|report| Some((report, own_line(&report.lines)?)));
+    let own = picture.facts.reports.iter().filter_map(|report| Some((report, report.own()?)));
     let with: Vec<(String, usize)> =
         own.filter(|(_, line)| open(line) > 0).map(|(report, line)| (picture.reporter(report), open(line))).collect();
     let each: Vec<String> = with.iter().map(|(name, count)| format!("{name}: {count}")).collect();
@@ -240,7 +323,11 @@ fn replication(picture: &Picture) -> Vec<Finding> {
                 let (Some(theirs), Some(its)) = (picture.facts.of(primary.id), picture.facts.of(replica.id)) else {
                     continue;
                 };
-                let behind = theirs.offset.saturating_sub(its.offset);
+                // Both are asked at different times. What the primary had at the look before, its replica should have
+                // now.
+                let sent =
+                    picture.facts.earlier.get(&primary.id).map_or(theirs.offset, |sent| theirs.offset.min(*sent));
+                let behind = sent.saturating_sub(its.offset);
                 if behind > theirs.backlog.max(1 << 20) {
                     let what = format!("{name} is {behind} bytes behind {of}");
                     let advice = "more than the backlog holds (repl-backlog-size): a failover now would lose that";

@@ -3,7 +3,7 @@
 //! Only commands are used that any Redis Cluster node has, so nodes of other servers can be asked as well. A node that
 //! hides CONFIG (a renamed command) is not asked for what only CONFIG tells.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,11 @@ use crate::healthcheck::{Connection, field};
 
 /// How long one node may take to answer everything.
 const ANSWER: Duration = Duration::from_secs(3);
+/// How much longer a node's own words for its silence may take to arrive, and for each node that is asked: its answer
+/// is as long as the cluster is large.
+const GRACE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(5));
+/// What is said of a node for which there was no time left.
+const NO_TIME: &str = "there was no time left to ask it";
 /// More nodes than a cluster has.
 const NODES_MAX: usize = 2000;
 /// How the errors of a node end that was started without cluster mode.
@@ -29,10 +34,36 @@ const NO_CLUSTER: &str = "cluster support disabled";
 const OTHER_SERVER: &str = "a server that is not in cluster mode is there";
 
 /// Who is asked, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asking {
     pub(super) nodes: Vec<Address>,
     pub(super) password: Option<OsString>,
+    /// Nodes that have answered before. They are asked as well, since a named one may be silent by now.
+    pub(super) known: Vec<Address>,
+}
+
+/// Several looks that belong together: how long they may last, and who was silent in one of them. Each silent node
+/// costs a look the time that it is waited for, so it is not asked again.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    until: Instant,
+    silent: BTreeMap<Address, String>,
+}
+
+impl Visit {
+    /// One that begins no look, and asks nobody, later than this.
+    pub(super) fn new(until: Instant) -> Self {
+        Self { until, silent: BTreeMap::new() }
+    }
+
+    /// One that does not ask those who were silent before.
+    pub(super) fn after(facts: &Facts, until: Instant) -> Self {
+        Self { until, silent: facts.silent.iter().cloned().collect() }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
 }
 
 impl Asking {
@@ -40,18 +71,17 @@ impl Asking {
     ///
     /// # Errors
     /// None answers that is in cluster mode, or those that are named are in different clusters.
-    pub(super) fn look(&self) -> Result<Facts, String> {
+    pub(super) fn look(&self, visit: &mut Visit) -> Result<Facts, String> {
         let mut facts = Facts::default();
         let (mut asked, mut found) = (BTreeSet::new(), BTreeSet::<NodeId>::new());
         let mut next = self.nodes.clone();
+        next.extend(self.known.iter().filter(|address| !self.nodes.contains(address)).cloned());
         while !next.is_empty() && asked.len() < NODES_MAX {
             asked.extend(next.iter().cloned());
-            for (address, answer) in self.ask_all(&next) {
+            for (address, answer) in self.ask_all(&next, visit) {
                 match answer {
                     Err(reason) => facts.silent.push((address, reason)),
-                    Ok(report) if own_line(&report.lines).is_some_and(|own| found.insert(own.id)) => {
-                        facts.reports.push(report);
-                    }
+                    Ok(report) if found.insert(report.id) => facts.reports.push(report),
                     Ok(report) => {
                         let found = twin(&facts, &report);
                         facts.twins.extend(found);
@@ -64,51 +94,80 @@ impl Asking {
             next = fresh.filter(|address| !asked.contains(address)).collect::<BTreeSet<_>>().into_iter().collect();
         }
         if facts.reports.is_empty() {
-            let reason = |(address, reason): &(Address, String)| {
-                if reason == OTHER_SERVER {
-                    format!("{address} is not in cluster mode: there is nothing to examine")
-                } else {
-                    reason.clone()
-                }
-            };
-            return Err(facts.silent.iter().map(reason).collect::<Vec<_>>().join("\n"));
+            return Err(facts.silent.iter().map(why_nothing_is_known).collect::<Vec<_>>().join("\n"));
         }
-        facts.apart(&self.nodes)
+        let mut facts = facts.apart(&self.nodes)?;
+        self.pass_over_the_forgotten(&mut facts);
+        Ok(facts)
+    }
+
+    /// Leaves out silent nodes that were neither named nor are known any more.
+    fn pass_over_the_forgotten(&self, facts: &mut Facts) {
+        let is_forgotten = |address: &Address, facts: &Facts| {
+            let mut lines = facts.reports.iter().flat_map(|report| &report.lines);
+            !lines.any(|line| address_of(line).as_ref() == Some(address))
+        };
+        let suspects = facts.silent.iter().map(|(address, _)| address);
+        let suspects = suspects.filter(|address| self.known.contains(address) && !self.nodes.contains(address));
+        let forgotten: Vec<Address> = suspects.filter(|address| is_forgotten(address, facts)).cloned().collect();
+        facts.silent.retain(|(address, _)| !forgotten.contains(address));
     }
 
     /// Also asks wherever nodes have been seen that were asked elsewhere: another process may have the id of one. Who
     /// does not answer does not matter.
-    pub(super) fn look_for_twins(&self, facts: &mut Facts) {
-        let asked: BTreeSet<Address> = facts.reports.iter().map(|report| report.address.clone()).collect();
-        let silent: BTreeSet<&Address> = facts.silent.iter().map(|(address, _)| address).collect();
+    pub(super) fn look_for_twins(&self, facts: &mut Facts, visit: &mut Visit) {
+        let asked: BTreeSet<&Address> = facts.reports.iter().map(|report| &report.address).collect();
         let lines = facts.reports.iter().flat_map(|report| &report.lines);
         let others = lines.filter(|line| !line.flags.intersects(NodeFlags::MYSELF)).filter_map(address_of);
-        let others: BTreeSet<Address> =
-            others.filter(|address| !asked.contains(address) && !silent.contains(address)).collect();
-        for (_, answer) in self.ask_all(&others.into_iter().collect::<Vec<_>>()) {
+        let others: BTreeSet<Address> = others.filter(|address| !asked.contains(address)).collect();
+        for (_, answer) in self.ask_all(&others.into_iter().collect::<Vec<_>>(), visit) {
             let found = answer.ok().and_then(|report| twin(facts, &report));
             facts.twins.extend(found);
         }
     }
 
-    /// Asks all of these at once; the answers in the order of the addresses.
-    fn ask_all(&self, addresses: &[Address]) -> Vec<(Address, Result<Report, String>)> {
+    /// Asks all of these at once that were not silent before; the answers in the order of the addresses.
+    fn ask_all(&self, addresses: &[Address], visit: &mut Visit) -> Vec<(Address, Result<Report, String>)> {
         let (answer, answers) = mpsc::channel();
-        for (at, address) in addresses.iter().enumerate() {
-            let (answer, failed) = (answer.clone(), answer.clone());
-            let (asking, address) = (Self { nodes: Vec::new(), ..self.clone() }, address.clone());
+        let mut found: BTreeMap<&Address, Result<Report, String>> = BTreeMap::new();
+        let all = GRACE.1.saturating_mul(addresses.len().min(NODES_MAX) as u32);
+        let (is_late, until) = (visit.is_over(), Instant::now() + ANSWER + GRACE.0 + all);
+        for address in addresses {
+            let silence = visit.silent.get(address).cloned();
+            if let Some(reason) = silence.or_else(|| is_late.then(|| format!("{address}: {NO_TIME}"))) {
+                found.insert(address, Err(reason));
+                continue;
+            }
+            let (answer, asking) = (answer.clone(), Self { password: self.password.clone(), ..Self::default() });
+            let asked = address.clone();
             let ask = move || {
-                // The receiver waits for every node.
-                let _ = answer.send((at, asking.ask(&address)));
+                let report = asking.ask(&asked);
+                // Nobody waits any more for who took too long.
+                let _ = answer.send((asked, report));
             };
             if let Err(error) = thread::spawn("doctor", ask) {
-                let _ = failed.send((at, Err(format!("starting a thread: {error}"))));
+                found.insert(address, Err(format!("starting a thread: {error}")));
             }
         }
         drop(answer);
-        let mut found: Vec<(usize, Result<Report, String>)> = answers.iter().collect();
-        found.sort_unstable_by_key(|(at, _)| *at);
-        found.into_iter().map(|(at, answer)| (addresses[at].clone(), answer)).collect()
+        while found.len() < addresses.len() {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok((address, report)) = answers.recv_timeout(left) else { break };
+            if let Some(asked) = addresses.iter().find(|asked| **asked == address) {
+                found.insert(asked, report);
+            }
+        }
+        let mut outcome = Vec::new();
+        for address in addresses {
+            // A thread that looks up a name cannot be stopped.
+            let silence = || Err(format!("{address}: its name is still being looked up"));
+            let report = found.remove(address).unwrap_or_else(silence);
+            if let Err(reason) = &report {
+                visit.silent.insert(address.clone(), reason.clone());
+            }
+            outcome.push((address.clone(), report));
+        }
+        outcome
     }
 
     /// A connection to a node that has seen the password.
@@ -122,7 +181,7 @@ impl Asking {
         let mut node = self.connect(address)?;
         let nodes = node.text(&[b"CLUSTER", b"NODES"]);
         let nodes = nodes.map_err(|why| if why.ends_with(NO_CLUSTER) { OTHER_SERVER.to_owned() } else { why })?;
-        let lines = read_lines(&nodes).map_err(|why| format!("{address}: {why}"))?;
+        let (id, lines) = read_lines(&nodes).map_err(|why| format!("{address}: {why}"))?;
         let (ahead_ms, unsure_ms) = compare_clocks(&mut node)?;
         let info = node.text(&[b"INFO"])?;
         let number = |name: &str| field(&info, name).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -136,6 +195,7 @@ impl Asking {
         let saves = setting(&mut node, b"save")?.map(|points| !points.is_empty() || is("aof_enabled", "1"));
         let (dir, file) = (setting(&mut node, b"dir")?, setting(&mut node, b"dbfilename")?);
         Ok(Report {
+            id,
             address: address.clone(),
             ip: node.ip()?,
             lines,
@@ -159,7 +219,7 @@ impl Asking {
 
 /// The process that was found before with the id of this one, if it is another one: a node with two addresses is not.
 fn twin(facts: &Facts, report: &Report) -> Option<(NodeId, Address, Address)> {
-    let id = own_line(&report.lines)?.id;
+    let id = report.id;
     let other = facts.of(id).filter(|other| other.run_id != report.run_id)?;
     Some((id, other.address.clone(), report.address.clone()))
 }
@@ -176,11 +236,31 @@ fn address_of(line: &NodeLine) -> Option<Address> {
     known.then(|| Address { host: host.to_owned(), port: line.port })
 }
 
-/// The lines of CLUSTER NODES.
-fn read_lines(text: &str) -> Result<Vec<NodeLine>, String> {
+/// The lines of CLUSTER NODES in the order of the ids, and the id of the node that says it.
+fn read_lines(text: &str) -> Result<(NodeId, Vec<NodeLine>), String> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let lines: Vec<NodeLine> = lines.map(str::parse).collect::<Result<_, _>>()?;
-    if own_line(&lines).is_none() { Err("it does not know itself".to_owned()) } else { Ok(lines) }
+    let mut lines: Vec<NodeLine> = lines.map(str::parse).collect::<Result<_, _>>()?;
+    lines.sort_by_key(|line| line.id);
+    match own_line(&lines) {
+        Some(own) => Ok((own.id, lines)),
+        None => Err("it does not know itself".to_owned()),
+    }
+}
+
+/// Why a cluster cannot be examined of which this is all that answers.
+fn why_nothing_is_known((address, reason): &(Address, String)) -> String {
+    if reason == OTHER_SERVER {
+        format!("{address} is not in cluster mode: there is nothing to examine")
+    } else if wants_password(reason) {
+        format!("{reason} (the password is taken from REDISCLI_AUTH, SLOTD_PASSWORD or SLOTD_PASSWORD_FILE)")
+    } else {
+        reason.clone()
+    }
+}
+
+/// Whether a node is silent because it has another password than the one that it was shown, or was shown none.
+pub(super) fn wants_password(reason: &str) -> bool {
+    [": NOAUTH ", ": WRONGPASS "].iter().any(|code| reason.contains(code))
 }
 
 /// By how many milliseconds the node's clock is ahead of this machine's, and by how much that may be wrong.

@@ -42,6 +42,7 @@ impl World {
     fn report(&self, name: &str, down: &[&str]) -> Report {
         let (host, port) = name.rsplit_once(':').expect("a port");
         Report {
+            id: self.id(name).parse().expect("an id"),
             address: Address { host: host.to_owned(), port: port.parse().expect("a port") },
             ip: host.to_owned(),
             lines: self.lines(name, down).lines().map(|line| line.parse().expect("a line")).collect(),
@@ -149,11 +150,11 @@ fn a_replica_that_is_down_is_not_forgotten_without_reason() {
     assert!(examined(facts, &[]).2[0].ends_with("not all nodes have given it up"));
 }
 
-/// A world in which the replica of the third shard is down since a minute, and the last node is at its address.
+/// A world in which the replica of the third shard is down since ten minutes, and the last node is at its address.
 fn with_another_at_the_address_of_a_dead_replica(nodes: &[(&'static str, &'static str)]) -> Facts {
     let mut facts = world(nodes).facts(&["10.0.0.1:7003"]);
     for report in &mut facts.reports {
-        report.lines[5].pong_received = SystemClock::new().now_ms() - 60_000;
+        report.lines[5].pong_received = SystemClock::new().now_ms() - 600_000;
         report.lines.last_mut().expect("there are nodes").port = 7003;
     }
     facts
@@ -290,6 +291,116 @@ fn clocks_disks_versions_and_lag_are_found() {
 }
 
 #[test]
+fn a_replica_is_behind_only_if_it_lacks_what_its_primary_had_at_the_look_before() {
+    let mut facts = world(&THREE_HOSTS).facts(&[]);
+    facts.reports[3].offset = 1_000_000;
+    let first = examined(facts.clone(), &[]).0;
+    assert_eq!(first, [(Code::ReplicaBehind, "10.0.0.2:7003 is 4000000 bytes behind 10.0.0.1:7000".to_owned())]);
+    // Its primary has been written to in between, and it has what was there before.
+    facts.earlier = facts.offsets();
+    facts.reports[0].offset = 9_000_000;
+    facts.reports[3].offset = 4_900_000;
+    assert_eq!(examined(facts.clone(), &[]).0, []);
+    facts.reports[3].offset = 1_000_001;
+    let second = examined(facts, &[]).0;
+    assert_eq!(second, [(Code::ReplicaBehind, "10.0.0.2:7003 is 3999999 bytes behind 10.0.0.1:7000".to_owned())]);
+}
+
+#[test]
+fn a_node_with_another_password_is_no_unreachable_one() {
+    let silent = |reason: &str| {
+        let mut facts = world(&THREE_HOSTS).facts(&[]);
+        facts.reports.pop();
+        facts.silent = vec![("10.0.0.1:7003".parse().expect("an address"), format!("10.0.0.1:7003: {reason}"))];
+        examined(facts, &[]).0
+    };
+    for reason in ["NOAUTH Authentication required.", "WRONGPASS invalid username-password pair or user is disabled."] {
+        let found = silent(reason);
+        assert_eq!(found[0], (Code::OtherPassword, format!("10.0.0.1:7003 has another password: {reason}")));
+    }
+    let found = silent("Connection refused");
+    let what = "10.0.0.1:7003 does not answer here, and the other nodes have not given it up: Connection refused";
+    assert_eq!(found[0], (Code::Unreachable, what.to_owned()));
+    // What is at the address of a node that is down need not be that node.
+    let mut facts = world(&THREE_HOSTS).facts(&["10.0.0.1:7003"]);
+    facts.silent[0].1 = "10.0.0.1:7003: NOAUTH Authentication required.".to_owned();
+    let found = examined(facts, &[]).0;
+    let text = "10.0.0.1:7003 is down: a server with another password is at its address";
+    assert!(found[0].0 == Code::StaleNode && found[0].1.starts_with(text), "{found:?}");
+}
+
+#[test]
+fn a_parted_cluster_is_one_finding_and_not_one_for_each_pair() {
+    let (here, there) = (["10.0.0.1:7000", "10.0.0.2:7003"], &THREE_HOSTS[1..]);
+    let there: Vec<&str> = there.iter().map(|(name, _)| *name).filter(|name| !here.contains(name)).collect();
+    let world = world(&THREE_HOSTS);
+    let mut facts = world.facts(&[]);
+    for (report, (name, _)) in facts.reports.iter_mut().zip(THREE_HOSTS) {
+        *report = world.report(name, if here.contains(&name) { &there } else { &here });
+    }
+    let (findings, actions, _) = examined(facts.clone(), &[]);
+    let failed: Vec<&str> =
+        findings.iter().filter(|(code, _)| *code == Code::FailedNode).map(|(_, what)| what.as_str()).collect();
+    let what =
+        format!("the nodes see 2 clusters, which do not reach each other: {} | {}", here.join(", "), there.join(", "));
+    // By id: the order of the world.
+    assert_eq!((failed, actions.len()), (vec![what.as_str()], 0));
+    // Only one side misses the other: it is said of each node, by whom.
+    for (at, (name, _)) in THREE_HOSTS.iter().enumerate().filter(|(_, (name, _))| here.contains(name)) {
+        facts.reports[at] = world.report(name, &[]);
+    }
+    let findings = examined(facts, &[]).0;
+    let failed = findings.iter().filter(|(code, _)| *code == Code::FailedNode).count();
+    assert_eq!(failed, 2, "{findings:?}");
+}
+
+#[test]
+fn no_replica_of_a_healthy_shard_is_moved_for_a_node_that_went_away_a_short_time_ago() {
+    // The first shard has lost its replica, and the second one has two.
+    let mut nodes = THREE_HOSTS.to_vec();
+    nodes.push(("10.0.0.3:7009", "10.0.0.2:7000"));
+    let away = |minutes: i64| {
+        let mut facts = world(&nodes).facts(&["10.0.0.2:7003"]);
+        for report in &mut facts.reports {
+            report.lines[3].pong_received = SystemClock::new().now_ms() - minutes * 60_000;
+        }
+        examined(facts, &[])
+    };
+    let (_, actions, refused) = away(1);
+    assert_eq!(actions, Vec::<String>::new());
+    assert!(refused[0].starts_with("10.0.0.2:7003 may come back: no replica is given another primary"), "{refused:?}");
+    let (_, actions, _) = away(6);
+    assert!(actions.iter().any(|action| action.contains(" becomes a replica of 10.0.0.1:7000")), "{actions:?}");
+    // Roles go back all the same.
+    let mut moved = nodes.clone();
+    (moved[2].1, moved[5].1) = ("10.0.0.1:7003", "10923-16383");
+    let mut facts = world(&moved).facts(&["10.0.0.2:7003"]);
+    for report in &mut facts.reports {
+        report.lines[3].pong_received = SystemClock::new().now_ms() - 60_000;
+    }
+    let (_, actions, _) = examined(facts, &[]);
+    assert_eq!(actions, ["10.0.0.3:7000 takes over slots 10923-16383 from 10.0.0.1:7003 (CLUSTER FAILOVER)"]);
+}
+
+#[test]
+fn what_an_action_lacks_is_said_by_addresses() {
+    let mut nodes = THREE_HOSTS;
+    (nodes[0].1, nodes[3].1) = ("10.0.0.2:7003", "0-5460");
+    let facts = world(&nodes).facts(&[]);
+    let before = Examined::new(Picture::new(facts.clone(), &[]));
+    let lacks = fix::what_is_missing(&before.cure.actions[0], &facts, &before.picture);
+    assert_eq!(lacks.as_deref(), Some("10.0.0.2:7003 does not replicate 10.0.0.1:7000 yet, says 10.0.0.1:7000"));
+}
+
+#[test]
+fn an_error_is_an_object_too_if_json_is_wanted() {
+    let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+    assert!(wants_json(&words("doctor --nodes a:b --json")));
+    assert!(!wants_json(&words("cluster --json")) && !wants_json(&words("doctor --nodes a")));
+    assert_eq!(json_of("a \"b\"\n"), "{\"error\":\"a \\\"b\\\"\"}\n");
+}
+
+#[test]
 fn fewer_than_three_primaries_have_no_majority() {
     let nodes = [
         ("10.0.0.1:1", "0-8191"),
@@ -313,7 +424,15 @@ fn the_command_line_and_the_environment_name_the_nodes() {
     assert_eq!(doctor.ignore, [Code::NoPersistence, Code::ClockSkew]);
     let Invocation::Doctor(doctor) = read(&[("SLOTD_PORT", "7000")], &[]) else { panic!("examines") };
     assert_eq!(doctor.asking.nodes[0].to_string(), "127.0.0.1:7000");
-    for words in [&[][..], &["--nodes", "a:b"], &["--nodes", "a", "--ignore", "x"], &["--nodes", "a", "--host", "b"]] {
+    let Invocation::Doctor(doctor) = read(&[], &[]) else { panic!("examines the node of this machine") };
+    assert_eq!(doctor.asking.nodes[0].to_string(), "127.0.0.1:6379");
+    for words in [
+        &["--nodes", "a:b"][..],
+        &["--nodes", "a", "--ignore", "x"],
+        &["--nodes", "a", "--host", "b"],
+        &["--nodes", "a", "--host", "b=1.2.3.4", "--host", "c=1.2.3.4"],
+        &["--nodes", "a", "--host", "b=1.2.3.4", "--host", "b=1.2.3.5"],
+    ] {
         assert!(matches!(read(&[], words), Invocation::Refused { status: WRONG_USAGE, .. }), "{words:?}");
     }
 }

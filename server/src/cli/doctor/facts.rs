@@ -1,5 +1,7 @@
 //! What the nodes of a cluster say, before anything is concluded from it.
 
+use std::collections::BTreeMap;
+
 use gossip::nodes_conf::NodeLine;
 use protocol::bus::{NodeFlags, NodeId};
 
@@ -8,11 +10,13 @@ use super::super::node_list::Address;
 /// What one node says of itself and of the others.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
+    /// Its id.
+    pub(super) id: NodeId,
     /// Where it was asked.
     pub(super) address: Address,
     /// The address at which it answered.
     pub(super) ip: String,
-    /// All nodes that it knows, itself included.
+    /// All nodes that it knows, itself included, in the order of their ids.
     pub(super) lines: Vec<NodeLine>,
     /// `cluster_state:ok`
     pub(super) ok: bool,
@@ -67,6 +71,8 @@ pub(super) struct Facts {
     pub(super) strangers: Vec<Stranger>,
     /// Two processes that have one id each, by address.
     pub(super) twins: Vec<(NodeId, Address, Address)>,
+    /// What had been replicated at the look before this one, if there was one.
+    pub(super) earlier: BTreeMap<NodeId, u64>,
 }
 
 /// A node that is not of the cluster that is examined.
@@ -84,14 +90,20 @@ pub(super) fn own_line(lines: &[NodeLine]) -> Option<&NodeLine> {
 }
 
 impl Report {
+    /// What it says of itself.
+    pub(super) fn own(&self) -> Option<&NodeLine> {
+        self.line(self.id)
+    }
+
     /// What it says of a node.
     pub(super) fn line(&self, id: NodeId) -> Option<&NodeLine> {
-        self.lines.iter().find(|line| line.id == id)
+        let at = self.lines.binary_search_by_key(&id, |line| line.id).ok()?;
+        self.lines.get(at)
     }
 
     /// Whether it knows nobody and serves nothing.
     pub(super) fn is_alone(&self) -> bool {
-        let serves = own_line(&self.lines).is_some_and(|own| !own.slots.is_empty());
+        let serves = self.own().is_some_and(|own| !own.slots.is_empty());
         !serves && self.known().count() < 2
     }
 
@@ -103,8 +115,13 @@ impl Report {
 }
 
 impl Facts {
+    /// What each node has replicated, or can be replicated.
+    pub(super) fn offsets(&self) -> BTreeMap<NodeId, u64> {
+        self.reports.iter().map(|report| (report.id, report.offset)).collect()
+    }
+
     /// The report of a node itself.
     pub(super) fn of(&self, id: NodeId) -> Option<&Report> {
-        self.reports.iter().find(|report| own_line(&report.lines).is_some_and(|own| own.id == id))
+        self.reports.iter().find(|report| report.id == id)
     }
 }

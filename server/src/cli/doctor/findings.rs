@@ -11,7 +11,7 @@ use protocol::slot::{SLOT_COUNT, SlotBitmap};
 use serde::Serialize;
 
 use super::picture::{Member, Picture};
-use super::plan::loses_majority;
+use super::seats::{Step, loses_majority};
 
 /// What kind of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -19,6 +19,8 @@ use super::plan::loses_majority;
 pub(super) enum Code {
     /// A node that the cluster knows does not answer here.
     Unreachable,
+    /// A node that does not take the password.
+    OtherPassword,
     /// A node says that it does not serve.
     ClusterDown,
     /// Slots that nobody serves.
@@ -100,8 +102,8 @@ const SLOTS_THRESHOLD: usize = 2;
 /// What cures a placement.
 pub(super) const FIX_PLACES: &str = "slotd doctor --fix moves roles and replicas as far as the hosts allow it";
 
-/// What the cluster would lose, as it is placed.
-pub(super) fn of_places(picture: &Picture) -> Vec<Finding> {
+/// What the cluster would lose, as it is placed; `steps` are those that would help.
+pub(super) fn of_places(picture: &Picture, steps: &[Step]) -> Vec<Finding> {
     let mut found = Vec::new();
     let primaries: Vec<&Member> = picture.primaries().collect();
     let mut hosts = picture.known_hosts();
@@ -114,7 +116,7 @@ pub(super) fn of_places(picture: &Picture) -> Vec<Finding> {
             "put nodes on three hosts; if they are on several, say so: --host vm1=ADDRESS,ADDRESS:PORT",
         ));
     } else {
-        found.extend(spread(picture, &primaries));
+        found.extend(spread(picture, &primaries, steps));
         primaries.iter().for_each(|primary| found.extend(shard(picture, primary)));
     }
     if (1..3).contains(&primaries.len()) {
@@ -138,12 +140,10 @@ pub(super) fn of_places(picture: &Picture) -> Vec<Finding> {
 }
 
 /// Hosts with too many primaries.
-fn spread(picture: &Picture, primaries: &[&Member]) -> Vec<Finding> {
+fn spread(picture: &Picture, primaries: &[&Member], steps: &[Step]) -> Vec<Finding> {
     let mut on: BTreeMap<usize, Vec<&Member>> = BTreeMap::new();
     primaries.iter().for_each(|primary| on.entry(primary.host).or_default().push(primary));
-    let (placement, _) = picture.placement();
     let fewest = picture.known_hosts().map(|host| on.get(&host).map_or(0, Vec::len)).min().unwrap_or(0);
-    let steps = super::plan::plan(&placement);
     let mut found = Vec::new();
     for (host, here) in &on {
         let (name, count, all) = (&picture.hosts[*host], here.len(), primaries.len());

@@ -11,20 +11,23 @@ use std::time::{Duration, Instant};
 use protocol::bus::NodeId;
 
 use super::super::node_list::Address;
-use super::collect::Asking;
+use super::collect::{Asking, Visit};
 use super::facts::{Facts, Link};
 use super::findings::{Code, Finding, ranges};
-use super::forget::forgettable;
+use super::forget::{forgettable, may_come_back};
 use super::picture::{Member, Picture};
-use super::plan::{Placement, Step, plan};
+use super::plan::{Moves, plan};
+use super::seats::{Placement, Step};
+use crate::healthcheck::readable;
 
 /// The time between two looks at what has become of an action.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A failover that has not begun by then is asked for again: the node gives up after five seconds.
 const AGAIN: Duration = Duration::from_secs(10);
 /// While one of these is found, nothing is moved: a role would be moved on wrong grounds, or could not be.
-const PREVENT: [Code; 8] = [
+const PREVENT: [Code; 9] = [
     Code::Unreachable,
+    Code::OtherPassword,
     Code::ClusterDown,
     Code::UncoveredSlots,
     Code::OpenSlots,
@@ -75,17 +78,27 @@ pub(super) struct Cure {
 }
 
 impl Cure {
-    /// What to do about findings.
-    pub(super) fn of(picture: &Picture, findings: &[Finding], now_ms: i64) -> Self {
+    /// What to do about findings; `steps` are those that would help.
+    pub(super) fn of(picture: &Picture, findings: &[Finding], steps: &[Step], now_ms: i64) -> Self {
         let mut cure = Self::default();
-        let (placement, _) = picture.placement();
-        let steps = plan(&placement);
         match findings.iter().find(|finding| PREVENT.contains(&finding.code)) {
             Some(finding) if !steps.is_empty() => {
                 cure.refused.push(format!("no role is moved as long as there is this: {}", finding.what));
             }
             Some(_) => {}
-            None => cure.actions = moves(picture, &steps),
+            None => {
+                let copies = steps.iter().any(|step| !matches!(step, Step::Promote(_)));
+                match may_come_back(picture, now_ms).filter(|_| copies) {
+                    Some(member) => {
+                        let name = &member.name;
+                        let why =
+                            "may come back: no replica is given another primary before it was away for five minutes";
+                        cure.refused.push(format!("{name} {why}"));
+                        cure.actions = moves(picture, &plan(&picture.placement().0, Moves::Promotions));
+                    }
+                    None => cure.actions = moves(picture, steps),
+                }
+            }
         }
         for (id, judgement) in forgettable(picture, now_ms) {
             let name = picture.name(id);
@@ -183,12 +196,12 @@ impl Asking {
     ///
     /// # Errors
     /// Why it was not done.
-    pub(super) fn act(&self, action: &Action, facts: &Facts, patience: Duration) -> Result<(), String> {
-        let began = Instant::now();
+    pub(super) fn act(&self, action: &Action, picture: &Picture, patience: Duration) -> Result<(), String> {
+        let (began, facts) = (Instant::now(), &picture.facts);
         let moved = action.orders.iter().filter(|order| order.words[1] == "REPLICATE");
         let moved: Vec<Address> = moved.filter_map(|order| Some(facts.of(order.to)?.address.clone())).collect();
         let held = self.hold(&moved)?;
-        let done = self.carry_out(action, facts, began, patience);
+        let done = self.carry_out(action, picture, began, patience);
         let released = self.release(held, began + patience);
         match (done, released) {
             (Err(first), Err(second)) => Err(format!("{first}; {second}")),
@@ -196,13 +209,14 @@ impl Asking {
         }
     }
 
-    fn carry_out(&self, action: &Action, facts: &Facts, began: Instant, patience: Duration) -> Result<(), String> {
-        let mut ordered = Instant::now();
+    fn carry_out(&self, action: &Action, picture: &Picture, began: Instant, patience: Duration) -> Result<(), String> {
+        let (facts, mut ordered) = (&picture.facts, Instant::now());
         self.order_all(action, facts)?;
         loop {
             std::thread::sleep(PAUSE);
-            let lacks = match self.look() {
-                Ok(now) => what_is_missing(action, &now),
+            // Who answered before may be silent for a moment, and is asked again.
+            let lacks = match self.look(&mut Visit::after(facts, began + patience + PAUSE)) {
+                Ok(now) => what_is_missing(action, &now, picture),
                 Err(reason) => Some(reason),
             };
             let Some(lacks) = lacks else { return Ok(()) };
@@ -245,31 +259,32 @@ impl Asking {
         match node.ask(&words)?.as_error() {
             // Another node has told it already.
             Some(error) if error.starts_with(b"ERR Unknown node") => Ok(()),
-            Some(error) => Err(format!("{address}: {}", String::from_utf8_lossy(error))),
+            Some(error) => Err(format!("{address}: {}", readable(error))),
             None => Ok(()),
         }
     }
 }
 
-/// What of an action's outcome is not there yet, in the eyes of any node.
-fn what_is_missing(action: &Action, facts: &Facts) -> Option<String> {
+/// What of an action's outcome is not there yet, in the eyes of any node; `picture` tells the names.
+pub(super) fn what_is_missing(action: &Action, facts: &Facts, picture: &Picture) -> Option<String> {
+    let name = |id: &NodeId| picture.name(*id);
     for report in &facts.reports {
         let by = &report.address;
         if let Some(id) = action.forgotten.filter(|id| report.line(*id).is_some()) {
-            return Some(format!("{by} knows {id}"));
+            return Some(format!("{by} knows {}", name(&id)));
         }
         for (replica, primary) in &action.outcome {
             if report.line(*replica).is_none_or(|line| line.replica_of != Some(*primary)) {
-                return Some(format!("{replica} does not replicate {primary} yet, says {by}"));
+                return Some(format!("{} does not replicate {} yet, says {by}", name(replica), name(primary)));
             }
             if report.line(*primary).is_none_or(|line| line.replica_of.is_some() || line.slots.is_empty()) {
-                return Some(format!("{primary} does not serve yet, says {by}"));
+                return Some(format!("{} does not serve yet, says {by}", name(primary)));
             }
         }
     }
     action.outcome.iter().find_map(|(replica, _)| match facts.of(*replica) {
         Some(report) if report.link == Link::Up => None,
         Some(report) => Some(format!("{} has no link to its primary yet", report.address)),
-        None => Some(format!("{replica} does not answer")),
+        None => Some(format!("{} does not answer", name(replica))),
     })
 }

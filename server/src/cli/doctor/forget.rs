@@ -12,6 +12,25 @@ use super::picture::{Member, Picture};
 /// How long a node must be silent to be forgotten without further reason: a day, milliseconds.
 const FORGET_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// How long a node must be silent until a replica of a healthy shard is moved because of it: five minutes, in
+/// milliseconds. One that is only being restarted comes back before, and what was copied would be copied back.
+const COMES_BACK_MS: i64 = 5 * 60 * 1000;
+
+/// A node that is down and was heard a short time ago.
+pub(super) fn may_come_back(picture: &Picture, now_ms: i64) -> Option<&Member> {
+    let is_expected = |member: &&Member| {
+        let heard = last_heard(picture, member);
+        !member.answers && heard > 0 && now_ms - heard < COMES_BACK_MS
+    };
+    picture.members.iter().find(is_expected)
+}
+
+/// When any node heard it last; 0: never.
+fn last_heard(picture: &Picture, member: &Member) -> i64 {
+    let lines = picture.facts.reports.iter().filter_map(|report| report.line(member.id));
+    lines.map(|line| line.pong_received).max().unwrap_or(0)
+}
+
 /// Nodes without slots that are down: they can be forgotten, or why not.
 pub(super) fn forgettable(picture: &Picture, now_ms: i64) -> Vec<(NodeId, Result<(), String>)> {
     let stale = picture.members.iter().filter(|member| !member.answers && member.slots.is_empty());
@@ -21,7 +40,7 @@ pub(super) fn forgettable(picture: &Picture, now_ms: i64) -> Vec<(NodeId, Result
 fn judge(picture: &Picture, member: &Member, now_ms: i64) -> Result<(), String> {
     let lines: Vec<&NodeLine> = picture.facts.reports.iter().filter_map(|report| report.line(member.id)).collect();
     let gone = |line: &&NodeLine| line.flags.intersects(NodeFlags::FAIL | NodeFlags::NOADDR);
-    let heard = lines.iter().map(|line| line.pong_received).max().unwrap_or(0);
+    let heard = last_heard(picture, member);
     if !lines.iter().all(gone) {
         return Err("not all nodes have given it up".to_owned());
     }

@@ -30,7 +30,7 @@ fn told(told: &Mutex<Vec<String>>) -> String {
 }
 
 fn asking() -> Asking {
-    Asking { nodes: Vec::new(), password: None }
+    Asking::default()
 }
 
 #[test]

@@ -6,6 +6,11 @@
 
 use std::str::FromStr;
 
+use crate::healthcheck::address_of;
+
+/// How many nodes an error names.
+const SHOWN: usize = 6;
+
 /// `NAME=WHO,WHO...`: nodes that are on one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Label {
@@ -48,12 +53,75 @@ impl Place {
     }
 }
 
+fn label_of<'l>(place: &Place, labels: &'l [Label]) -> Option<&'l Label> {
+    labels.iter().find(|label| label.who.iter().any(|who| place.is(who)))
+}
+
+/// Refuses labels that contradict each other: the first would count, and whoever wrote the second would not know.
+///
+/// # Errors
+/// A host or a node is given twice.
+pub(super) fn check_labels(labels: &[Label]) -> Result<(), String> {
+    for (at, label) in labels.iter().enumerate() {
+        let before = &labels[..at];
+        if before.iter().any(|other| other.name == label.name) {
+            return Err(format!(
+                "--host {} is given twice: name all its nodes in one, separated by commas",
+                label.name
+            ));
+        }
+        for (at, who) in label.who.iter().enumerate() {
+            if let Some(other) = before.iter().find(|other| other.who.contains(who)) {
+                return Err(format!("--host: {who} is said to be on {} and on {}", other.name, label.name));
+            }
+            if label.who[..at].contains(who) {
+                return Err(format!("--host {}: {who} is named twice", label.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a label that names a node which is not there, or only nodes that labels before it name: whoever wrote it
+/// means another placement than the one that would be judged.
+///
+/// # Errors
+/// The first word that puts no node on its host.
+pub(super) fn check_places(places: &[Place], labels: &[Label]) -> Result<(), String> {
+    for label in labels {
+        for who in &label.who {
+            let mut fit = places.iter().filter(|place| place.is(who)).peekable();
+            if fit.peek().is_none() {
+                let known = places.iter().filter(|place| !place.ip.is_empty());
+                let known: Vec<String> = known.map(|place| address_of(&place.ip, place.port)).collect();
+                let (shown, more) = known.split_at(known.len().min(SHOWN));
+                let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+                return Err(format!(
+                    "--host {}={who}: no node of the cluster is that. Its nodes are {}{more}; an address, an announced host \
+                     name, host:port or a whole id names them",
+                    label.name,
+                    shown.join(", ")
+                ));
+            }
+            let others: Vec<&Label> = fit.filter_map(|place| label_of(place, labels)).collect();
+            if let Some(other) = others.first().filter(|_| others.iter().all(|other| other.name != label.name)) {
+                return Err(format!(
+                    "--host {}={who}: what that names is on {} already, by the --host before it",
+                    label.name, other.name
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The names of all hosts, and for each place the number of its host.
 pub(super) fn hosts(places: &[Place], labels: &[Label]) -> (Vec<String>, Vec<usize>) {
-    let label = |place: &Place| labels.iter().find(|label| label.who.iter().any(|who| place.is(who)));
-    let together = |one: &Place, other: &Place| match (label(one), label(other)) {
+    let labelled: Vec<Option<&Label>> = places.iter().map(|place| label_of(place, labels)).collect();
+    let together = |at: usize, with: usize| match (labelled[at], labelled[with]) {
         (Some(one), Some(other)) => one.name == other.name,
         (None, None) => {
+            let (one, other) = (&places[at], &places[with]);
             (!one.ip.is_empty() && one.ip == other.ip) || (!one.hostname.is_empty() && one.hostname == other.hostname)
         }
         _ => false,
@@ -64,7 +132,7 @@ pub(super) fn hosts(places: &[Place], labels: &[Label]) -> (Vec<String>, Vec<usi
         let mut changed = false;
         for one in 0..places.len() {
             for other in 0..one {
-                if first[one] != first[other] && together(&places[one], &places[other]) {
+                if first[one] != first[other] && together(one, other) {
                     let (low, high) = (first[one].min(first[other]), first[one].max(first[other]));
                     first.iter_mut().filter(|number| **number == high).for_each(|number| *number = low);
                     changed = true;
@@ -82,7 +150,7 @@ pub(super) fn hosts(places: &[Place], labels: &[Label]) -> (Vec<String>, Vec<usi
         let place = &places[*root];
         let members = || (0..places.len()).filter(|at| first[*at] == *root).map(|at| &places[at]);
         let one_name = !place.hostname.is_empty() && members().all(|other| other.hostname == place.hostname);
-        match label(place) {
+        match labelled[*root] {
             Some(label) => label.name.clone(),
             None if one_name || place.ip.is_empty() => place.hostname.clone(),
             None => place.ip.clone(),

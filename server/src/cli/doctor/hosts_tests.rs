@@ -32,3 +32,27 @@ fn a_label_names_nodes_by_address_port_name_or_id() {
         assert!(text.parse::<Label>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn labels_that_contradict_each_other_or_name_nobody_are_refused() {
+    let labels = |texts: &[&str]| -> Vec<Label> { texts.iter().map(|text| text.parse().expect("a label")).collect() };
+    let places = [place("10.0.0.1", 1, "vm1"), place("10.0.0.1", 2, ""), place("10.0.0.2", 1, "")];
+    for (texts, why) in [
+        (&["a=10.0.0.1", "b=10.0.0.1"][..], "10.0.0.1 is said to be on a and on b"),
+        (&["a=10.0.0.1", "a=10.0.0.2"], "--host a is given twice"),
+        (&["a=10.0.0.1,10.0.0.1"], "10.0.0.1 is named twice"),
+        (
+            &["a=22a42cdf"],
+            "--host a=22a42cdf: no node of the cluster is that. Its nodes are 10.0.0.1:1, 10.0.0.1:2, 10.0.0.2:1;",
+        ),
+        (&["a=10.0.0.1:3"], "no node of the cluster is that"),
+        (&["a=10.0.0.1", "b=vm1"], "--host b=vm1: what that names is on a already"),
+    ] {
+        let labels = labels(texts);
+        let error = check_labels(&labels).and_then(|()| check_places(&places, &labels)).expect_err(why);
+        assert!(error.contains(why), "{error}");
+    }
+    // The last may take the rest of an address.
+    let labels = labels(&["a=10.0.0.1:1", "b=10.0.0.1,10.0.0.2"]);
+    assert_eq!(check_labels(&labels).and_then(|()| check_places(&places, &labels)), Ok(()));
+}

@@ -8,6 +8,7 @@
 //! facts, hosts   what nodes say, and which of them share a host
 //! ```
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,12 @@ use super::wait::{WRONG_USAGE, nodes_to_ask};
 use super::{Invocation, refusal};
 use crate::base::clock::{Clock, SystemClock};
 use collect::Asking;
+use collect::Visit;
 use findings::{Code, Finding};
 use fix::Cure;
-use hosts::Label;
+use hosts::{Label, check_labels, check_places};
 use picture::Picture;
+use plan::{Moves, plan};
 
 mod checks;
 mod collect;
@@ -35,10 +38,13 @@ mod hold;
 mod hosts;
 mod picture;
 mod plan;
+mod seats;
 mod strangers;
 
 /// How often nodes are asked until they agree, and the time between that.
 const LOOKS: (usize, Duration) = (5, Duration::from_millis(500));
+/// How long an examination may take before nobody is asked any more.
+const EXAMINATION: Duration = Duration::from_secs(15);
 /// The exit status if something was found.
 const FINDINGS: u8 = 1;
 /// The exit status if it cannot be found out.
@@ -47,14 +53,16 @@ const UNKNOWN: u8 = 2;
 /// Examine a cluster: what it would lose with a host, and what is wrong with its nodes.
 ///
 /// All nodes are asked that the named ones know. Ends with status 0 if nothing is found, 1 if something is, 2 if it
-/// cannot be found out (no node answers, the password is wrong) or the command line is wrong.
+/// cannot be found out (no node answers, the password is wrong) or the command line is wrong, 3 if the outcome could
+/// not be written.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "slotd doctor",
     no_binary_name = true,
     disable_version_flag = true,
-    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment, or the node at SLOTD_PORT. The password is taken as by\n\
-                  slotd healthcheck: from REDISCLI_AUTH, SLOTD_PASSWORD or SLOTD_PASSWORD_FILE.\n\n\
+    after_help = "Without --nodes: SLOTD_CLUSTER_NODES of the environment, else the node of this machine at SLOTD_PORT, 6379, or 7000\n\
+                  with SLOTD_MODE=cluster. The password is taken as by slotd healthcheck: from REDISCLI_AUTH, SLOTD_PASSWORD or\n\
+                  SLOTD_PASSWORD_FILE.\n\n\
                   Examples:\n  \
                   slotd doctor --nodes 10.0.0.1:7000\n  \
                   slotd doctor --nodes 10.0.0.1:7000 --ignore no-persistence,clock-skew --fix\n  \
@@ -75,7 +83,7 @@ struct Flags {
     /// forget nodes that were replaced.
     #[arg(long)]
     fix: bool,
-    /// Print one JSON object; what --fix does goes to standard error.
+    /// Print one JSON object, also if it cannot be found out; what --fix does goes to standard error.
     #[arg(long)]
     json: bool,
     /// Longest wait for one thing that --fix does, in seconds. A replica that gets another primary copies all its data.
@@ -104,9 +112,12 @@ pub(super) fn parse(
         Ok(flags) => flags,
         Err(error) => return refusal(&error, WRONG_USAGE),
     };
-    Ok(match nodes_to_ask(flags.nodes, variables, "slotd doctor --nodes host:port: name a node of the cluster") {
+    if let Err(text) = check_labels(&flags.hosts) {
+        return Ok(Invocation::Refused { text, status: WRONG_USAGE });
+    }
+    Ok(match nodes_to_ask(flags.nodes, variables) {
         Ok(nodes) => Invocation::Doctor(Doctor {
-            asking: Asking { nodes, password },
+            asking: Asking { nodes, password, ..Asking::default() },
             hosts: flags.hosts,
             ignore: flags.ignore,
             fix: flags.fix,
@@ -115,6 +126,16 @@ pub(super) fn parse(
         }),
         Err(text) => Invocation::Refused { text, status: WRONG_USAGE },
     })
+}
+
+/// What is printed instead of an outcome, if JSON is wanted.
+pub(super) fn json_of(error: &str) -> String {
+    format!("{}\n", json!({ "error": error.trim_end() }))
+}
+
+/// Whether these words ask for JSON, whatever else is wrong with them.
+pub(super) fn wants_json(words: &[OsString]) -> bool {
+    words.first().is_some_and(|word| word == "doctor") && words.iter().any(|word| word == "--json")
 }
 
 /// One examination.
@@ -127,10 +148,11 @@ struct Examined {
 
 impl Examined {
     fn new(picture: Picture) -> Self {
+        let steps = plan(&picture.placement().0, Moves::All);
         let mut findings = checks::of_nodes(&picture);
-        findings.extend(findings::of_places(&picture));
+        findings.extend(findings::of_places(&picture, &steps));
         findings.sort_by_key(|finding| finding.code);
-        let cure = Cure::of(&picture, &findings, SystemClock::new().now_ms());
+        let cure = Cure::of(&picture, &findings, &steps, SystemClock::new().now_ms());
         Self { picture, findings, cure }
     }
 }
@@ -143,11 +165,14 @@ impl Doctor {
     /// Why it cannot be found out, with the exit status.
     pub(crate) fn run(&self, mut tell: impl FnMut(String)) -> Result<(String, u8), (String, u8)> {
         let unknown = |reason| (reason, UNKNOWN);
-        let mut examined = self.examine().map_err(unknown)?;
+        let mut examined = self.examine(&self.asking).map_err(unknown)?;
+        check_places(&examined.picture.places, &self.hosts).map_err(unknown)?;
         let mut done = Vec::new();
         if self.fix && !examined.cure.actions.is_empty() {
-            let failed = self.cure(&examined, &mut done, &mut tell).err();
-            examined = self.examine().map_err(unknown)?;
+            let answered = examined.picture.facts.reports.iter().map(|report| report.address.clone());
+            let asking = Asking { known: answered.collect(), ..self.asking.clone() };
+            let failed = self.cure(&asking, &examined, &mut done, &mut tell).err();
+            examined = self.examine(&asking).map_err(unknown)?;
             examined.cure.refused.extend(failed);
         }
         let status = if self.counted(&examined).is_empty() { 0 } else { FINDINGS };
@@ -155,28 +180,38 @@ impl Doctor {
         Ok((text, status))
     }
 
-    fn examine(&self) -> Result<Examined, String> {
-        let mut looks = 0;
+    fn examine(&self, asking: &Asking) -> Result<Examined, String> {
+        let mut visit = Visit::new(Instant::now() + EXAMINATION);
+        let (mut looks, mut earlier) = (0, BTreeMap::new());
         loop {
             looks += 1;
-            let mut facts = self.asking.look()?;
-            self.asking.look_for_twins(&mut facts);
+            let mut facts = asking.look(&mut visit)?;
+            asking.look_for_twins(&mut facts, &mut visit);
+            facts.earlier = earlier;
             let picture = Picture::new(facts, &self.hosts);
             let examined = Examined::new(picture);
-            let passes = |finding: &Finding| matches!(finding.code, Code::Disagreement | Code::Stranger);
-            if looks >= LOOKS.0 || !examined.findings.iter().any(passes) {
+            let passes =
+                |finding: &Finding| matches!(finding.code, Code::Disagreement | Code::Stranger | Code::ReplicaBehind);
+            if looks >= LOOKS.0 || visit.is_over() || !examined.findings.iter().any(passes) {
                 return Ok(examined);
             }
+            earlier = examined.picture.facts.offsets();
             std::thread::sleep(LOOKS.1);
         }
     }
 
     /// Does what can be done, one action after the other.
-    fn cure(&self, examined: &Examined, done: &mut Vec<String>, tell: &mut impl FnMut(String)) -> Result<(), String> {
+    fn cure(
+        &self,
+        asking: &Asking,
+        examined: &Examined,
+        done: &mut Vec<String>,
+        tell: &mut impl FnMut(String),
+    ) -> Result<(), String> {
         for action in &examined.cure.actions {
             let began = Instant::now();
             tell(format!("{} ...", action.text));
-            self.asking.act(action, &examined.picture.facts, self.patience).map_err(|reason| {
+            asking.act(action, &examined.picture, self.patience).map_err(|reason| {
                 let text = format!("{}: {reason}", action.text);
                 tell(format!("  {reason}; nothing further is done"));
                 text

@@ -7,9 +7,9 @@ use gossip::nodes_conf::NodeLine;
 use protocol::bus::{NodeFlags, NodeId};
 use protocol::slot::SlotBitmap;
 
-use super::facts::{Facts, Link, Report, own_line};
+use super::facts::{Facts, Link, Report};
 use super::hosts::{Label, Place, hosts};
-use super::plan::{Placement, Seat};
+use super::seats::{Placement, Seat};
 use crate::healthcheck::address_of;
 
 /// What makes a node of no use in the eyes of another one.
@@ -41,6 +41,8 @@ pub(super) struct Picture {
     pub(super) facts: Facts,
     /// All nodes but those in handshake, by id.
     pub(super) members: Vec<Member>,
+    /// Where each of them is.
+    pub(super) places: Vec<Place>,
     /// The names of the hosts.
     pub(super) hosts: Vec<String>,
 }
@@ -56,11 +58,12 @@ impl Picture {
         let places: Vec<Place> = members.iter().map(|member| place(&facts, member.id)).collect();
         let (hosts, of) = hosts(&places, labels);
         members.iter_mut().zip(of).for_each(|(member, host)| member.host = host);
-        Self { facts, members, hosts }
+        Self { facts, members, places, hosts }
     }
 
     pub(super) fn member(&self, id: NodeId) -> Option<&Member> {
-        self.members.iter().find(|member| member.id == id)
+        let at = self.members.binary_search_by_key(&id, |member| member.id).ok()?;
+        self.members.get(at)
     }
 
     /// The name of a node, or its id.
@@ -89,7 +92,7 @@ impl Picture {
 
     /// The name of the node that gave a report.
     pub(super) fn reporter(&self, report: &Report) -> String {
-        own_line(&report.lines).map_or_else(|| report.address.to_string(), |own| self.name(own.id))
+        self.name(report.id)
     }
 
     /// Who serves which shard, without replicas that cannot take part; with the member of each seat.

@@ -1,179 +1,182 @@
 //! Which roles to move so that losing a host costs as little as possible: a pure function of who sits where.
 //!
-//! A placement is judged by [`Cost`], whose parts count in order: what would be lost for good comes before what would
-//! be lost for a while, and that before what is only uneven. A step is taken only if the cost becomes less, so a plan
-//! ends, and a placement that is good enough is left alone. Steps of equal merit are told apart by what they cost
-//! themselves: a change of roles takes a moment, while a replica that gets another primary copies all its data.
+//! A step is taken only if the cost becomes less, so a plan ends, and a placement that is good enough is left alone.
+//! Steps of equal merit are told apart by what they cost themselves: a change of roles takes a moment, while a replica
+//! that gets another primary copies all its data.
 //!
 //! The search goes downhill. One step may be several moves that only help together: two replicas that change places, or
 //! a chain of roles (if host A has two primaries and host C none, B may have to pass one on). Where no step helps,
 //! pairs of steps are tried, unless the cluster is too large for that. In the end what turned out to be of no use is
 //! left out.
+//!
+//! Large clusters have many steps, and most cannot help: a replica gains by another place only if it is beside its
+//! primary, a shard by another replica only if it has none elsewhere. Those are looked at in portions, and the best of
+//! the first portion that helps is taken. So the work grows with the nodes times the steps of the plan.
 
 use std::collections::VecDeque;
 
+use super::seats::{Cost, Placement, Step, Tally};
+
 /// The most nodes for which pairs of steps are tried.
 const PAIRS_MAX: usize = 24;
+/// How many of the replicas beside their primaries, and of the shards that lack one elsewhere, are looked at together.
+const PORTION: usize = 16;
 /// What it takes to give a replica another primary, in changes of roles.
 const COPY: usize = 10;
 
-/// A node that serves a shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
-    /// The host that it is on.
-    pub(super) host: usize,
-    /// The shard that it serves.
-    pub(super) shard: usize,
-    /// It may become primary.
-    pub(super) may_lead: bool,
-}
-
-/// All nodes that serve, with who is primary. Nodes that are down are not in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Placement {
-    pub(super) seats: Vec<Seat>,
-    /// The primary of each shard, by its seat.
-    pub(super) primaries: Vec<usize>,
-}
-
-/// One thing to do.
+/// What a plan may consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A replica becomes the primary of its shard.
-    Promote(usize),
-    /// A replica goes to another shard.
-    Move { seat: usize, shard: usize },
-    /// Two replicas change places.
-    Swap(usize, usize),
+pub(super) enum Moves {
+    /// Everything.
+    All,
+    /// Changes of roles alone: nothing is copied.
+    Promotions,
 }
 
-/// What is wrong with a placement; less is better, and the first part that differs decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Cost {
-    /// Shards without a replica.
-    pub(super) alone: usize,
-    /// Shards with all their nodes on one host.
-    pub(super) on_one_host: usize,
-    /// Hosts without which there is no majority of primaries.
-    pub(super) majorities: usize,
-    /// Replicas on the host of their primary.
-    pub(super) beside: usize,
-    /// How unevenly primaries are spread: the sum of the squares of their numbers.
-    pub(super) uneven: usize,
+/// The steps that make a placement as good as it becomes, in the order in which to take them.
+pub(super) fn plan(start: &Placement, moves: Moves) -> Vec<Step> {
+    planned(start, moves).0
 }
 
-impl Placement {
-    fn replicas(&self) -> impl Iterator<Item = usize> {
-        (0..self.seats.len()).filter(|seat| !self.is_primary(*seat))
+/// The same, and how many candidates were judged.
+fn planned(start: &Placement, moves: Moves) -> (Vec<Step>, usize) {
+    let (mut place, mut done, mut judged) = (start.clone(), Vec::new(), 0);
+    while let Some(steps) = better(&place, moves, &mut judged) {
+        place = place.after_all(&steps).unwrap_or(place);
+        done.extend(steps);
     }
+    (without_detours(start, done), judged)
+}
 
-    pub(super) fn is_primary(&self, seat: usize) -> bool {
-        self.primary_of(seat) == seat
-    }
+/// The best of candidates, with what it costs.
+#[derive(Default)]
+struct Best(Option<(Cost, usize, Vec<Step>)>);
 
-    /// The primary of the shard that a seat serves.
-    pub(super) fn primary_of(&self, seat: usize) -> usize {
-        self.primaries[self.seats[seat].shard]
-    }
-
-    fn hosts(&self) -> usize {
-        self.seats.iter().map(|seat| seat.host + 1).max().unwrap_or(0)
-    }
-
-    /// How many primaries are on each host.
-    fn primaries_on(&self) -> Vec<usize> {
-        let mut on = vec![0; self.hosts()];
-        self.primaries.iter().for_each(|seat| on[self.seats[*seat].host] += 1);
-        on
-    }
-
-    pub(super) fn cost(&self) -> Cost {
-        let shards = self.primaries.len();
-        let (mut replicas, mut elsewhere) = (vec![0; shards], vec![0; shards]);
-        for seat in self.replicas() {
-            let shard = self.seats[seat].shard;
-            replicas[shard] += 1;
-            elsewhere[shard] += usize::from(self.seats[seat].host != self.seats[self.primaries[shard]].host);
-        }
-        let on = self.primaries_on();
-        let all = replicas.iter().zip(&elsewhere);
-        Cost {
-            alone: replicas.iter().filter(|count| **count == 0).count(),
-            on_one_host: all.filter(|(count, elsewhere)| **count > 0 && **elsewhere == 0).count(),
-            majorities: on.iter().filter(|count| loses_majority(**count, shards)).count(),
-            beside: replicas.iter().sum::<usize>() - elsewhere.iter().sum::<usize>(),
-            uneven: on.iter().map(|count| count * count).sum(),
+impl Best {
+    /// Takes a candidate if it is better than those before; of equal ones the first stays.
+    fn take(&mut self, now: Cost, cost: Cost, steps: &[Step]) {
+        let effort = effort(steps);
+        if cost < now && self.0.as_ref().is_none_or(|(least, efforts, _)| (cost, effort) < (*least, *efforts)) {
+            self.0 = Some((cost, effort, steps.to_vec()));
         }
     }
 
-    /// The placement after a step.
-    pub(super) fn after(&self, step: Step) -> Self {
-        let mut next = self.clone();
-        match step {
-            Step::Promote(seat) => next.primaries[self.seats[seat].shard] = seat,
-            Step::Move { seat, shard } => next.seats[seat].shard = shard,
-            Step::Swap(one, other) => {
-                next.seats[one].shard = self.seats[other].shard;
-                next.seats[other].shard = self.seats[one].shard;
+    fn steps(self) -> Option<Vec<Step>> {
+        self.0.map(|(.., steps)| steps)
+    }
+}
+
+/// The steps that help most.
+fn better(place: &Placement, moves: Moves, judged: &mut usize) -> Option<Vec<Step>> {
+    let tally = Tally::new(place);
+    let mut best = Best::default();
+    let mut judge = |best: &mut Best, step: Step| {
+        *judged += 1;
+        best.take(tally.cost, tally.after(step), &[step]);
+    };
+    promotions(place).for_each(|step| judge(&mut best, step));
+    let chains = chains(place, &tally);
+    for steps in &chains {
+        if let Some(after) = place.after_all(steps) {
+            best.take(tally.cost, after.cost(), steps);
+        }
+    }
+    if moves == Moves::All {
+        for step in useful_copies(place, &tally) {
+            match step {
+                Some(step) => judge(&mut best, step),
+                None if best.0.is_some() => break,
+                None => {}
             }
         }
-        next
     }
+    if best.0.is_none() && place.seats.len() <= PAIRS_MAX {
+        pairs(place, &chains, moves, &mut best, judged);
+    }
+    best.steps()
+}
 
-    /// Whether a step can be taken here.
-    fn allows(&self, step: Step) -> bool {
-        let shard = |seat: usize| self.seats[seat].shard;
-        match step {
-            Step::Promote(seat) => !self.is_primary(seat) && self.seats[seat].may_lead,
-            Step::Move { seat, shard: target } => !self.is_primary(seat) && shard(seat) != target,
-            Step::Swap(one, other) => !self.is_primary(one) && !self.is_primary(other) && shard(one) != shard(other),
+/// Pairs of steps, the second of which need not have been possible before.
+fn pairs(place: &Placement, chains: &[Vec<Step>], moves: Moves, best: &mut Best, judged: &mut usize) {
+    let now = place.cost();
+    let singles = steps(place, moves).map(|step| vec![step]).chain(chains.iter().cloned());
+    for mut both in singles {
+        let Some(after) = place.after_all(&both) else { continue };
+        let tally = Tally::new(&after);
+        for step in steps(&after, moves) {
+            *judged += 1;
+            both.push(step);
+            best.take(now, tally.after(step), &both);
+            both.pop();
         }
     }
+}
 
-    /// The placement after all of these steps, if each can be taken.
-    fn after_all(&self, steps: &[Step]) -> Option<Self> {
-        steps.iter().try_fold(self.clone(), |place, step| place.allows(*step).then(|| place.after(*step)))
+/// The changes of roles that can be made.
+fn promotions(place: &Placement) -> impl Iterator<Item = Step> {
+    place.replicas().map(Step::Promote).filter(|step| place.allows(*step))
+}
+
+/// The steps that can be taken.
+fn steps(place: &Placement, moves: Moves) -> impl Iterator<Item = Step> {
+    let replicas: Vec<usize> = place.replicas().filter(|_| moves == Moves::All).collect();
+    let shards = place.primaries.len();
+    let moves =
+        replicas.clone().into_iter().flat_map(move |seat| (0..shards).map(move |shard| Step::Move { seat, shard }));
+    let swaps = (0..replicas.len()).flat_map(move |at| {
+        let (one, before) = (replicas[at], replicas[..at].to_vec());
+        before.into_iter().map(move |other| Step::Swap(other, one))
+    });
+    promotions(place).chain(moves.chain(swaps).filter(|step| place.allows(*step)))
+}
+
+/// The replicas that may gain by another primary, or others by theirs, in portions: `None` ends one. All other steps
+/// of this kind make nothing better.
+fn useful_copies(place: &Placement, tally: &Tally<'_>) -> impl Iterator<Item = Option<Step>> {
+    let replicas: Vec<usize> = place.replicas().collect();
+    let needy: Vec<usize> = (0..place.primaries.len()).filter(|shard| tally.is_needy(*shard)).collect();
+    let beside: Vec<usize> = replicas.iter().copied().filter(|seat| place.is_beside(*seat)).collect();
+    let portions = needy.len().max(beside.len()).div_ceil(PORTION);
+    (0..portions).flat_map(move |portion| {
+        let part = |all: &[usize]| all.iter().copied().skip(portion * PORTION).take(PORTION).collect::<Vec<_>>();
+        let (targets, leaving) = (part(&needy), part(&beside));
+        let to_needy = targets.iter().flat_map(|shard| replicas.iter().map(|seat| (*seat, *shard)));
+        let away = leaving.iter().flat_map(|seat| (0..place.primaries.len()).map(|shard| (*seat, shard)));
+        let moves = to_needy.chain(away).map(|(seat, shard)| Step::Move { seat, shard });
+        let swaps =
+            leaving.iter().flat_map(|one| replicas.iter().map(|other| Step::Swap(*other.min(one), *other.max(one))));
+        let steps: Vec<Option<Step>> = moves.chain(swaps).filter(|step| place.allows(*step)).map(Some).collect();
+        steps.into_iter().chain([None])
+    })
+}
+
+/// Changes of roles that take one primary from a host that has too many, and pass it on from host to host until one has
+/// too few; for each such host.
+fn chains(place: &Placement, tally: &Tally<'_>) -> Vec<Vec<Step>> {
+    let on = &tally.on;
+    // Where each host could pass a primary, and by whom.
+    let mut passes: Vec<Vec<(usize, usize)>> = vec![Vec::new(); on.len()];
+    for seat in place.replicas().filter(|seat| place.seats[*seat].may_lead) {
+        passes[place.seats[place.primary_of(seat)].host].push((place.seats[seat].host, seat));
     }
-
-    /// The steps that can be taken.
-    fn steps(&self) -> Vec<Step> {
-        let replicas: Vec<usize> = self.replicas().collect();
-        let promotions = replicas.iter().map(|seat| Step::Promote(*seat));
-        let shards = 0..self.primaries.len();
-        let moves = replicas.iter().flat_map(|seat| shards.clone().map(|shard| Step::Move { seat: *seat, shard }));
-        let swap = |(at, one): (usize, &usize)| {
-            let one = *one;
-            replicas[..at].iter().map(move |other| Step::Swap(*other, one)).collect::<Vec<_>>()
-        };
-        let swaps = replicas.iter().enumerate().flat_map(swap);
-        promotions.chain(moves).chain(swaps).filter(|step| self.allows(*step)).collect()
-    }
-
-    /// Changes of roles that take one primary from a host that has too many, and pass it on from host to host until one
-    /// has too few; for each such host.
-    fn chains(&self) -> Vec<Vec<Step>> {
-        let on = self.primaries_on();
-        let mut chains = Vec::new();
-        for (from, many) in on.iter().enumerate().filter(|(_, many)| **many > 1) {
-            let mut way: Vec<Option<(usize, usize)>> = vec![None; on.len()];
-            let mut queue = VecDeque::from([from]);
-            while let Some(host) = queue.pop_front() {
-                if on[host] + 2 <= *many {
-                    chains.push(trace(&way, from, host));
-                    break;
-                }
-                for seat in self.replicas().filter(|seat| self.seats[*seat].may_lead) {
-                    let next = self.seats[seat].host;
-                    let gives = self.seats[self.primary_of(seat)].host == host;
-                    if gives && next != from && way[next].is_none() {
-                        way[next] = Some((host, seat));
-                        queue.push_back(next);
-                    }
+    let mut chains = Vec::new();
+    for (from, many) in on.iter().enumerate().filter(|(_, many)| **many > 1) {
+        let mut way: Vec<Option<(usize, usize)>> = vec![None; on.len()];
+        let mut queue = VecDeque::from([from]);
+        while let Some(host) = queue.pop_front() {
+            if on[host] + 2 <= *many {
+                chains.push(trace(&way, from, host));
+                break;
+            }
+            for (next, seat) in passes[host].iter().copied() {
+                if next != from && way[next].is_none() {
+                    way[next] = Some((host, seat));
+                    queue.push_back(next);
                 }
             }
         }
-        chains
     }
+    chains
 }
 
 /// The steps that lead from one host to another.
@@ -189,12 +192,6 @@ fn trace(way: &[Option<(usize, usize)>], from: usize, mut to: usize) -> Vec<Step
     steps
 }
 
-/// Whether fewer than a majority of `all` primaries are left without `lost` of them. Fewer than three primaries have no
-/// majority to lose: the loss of any one is too much.
-pub(super) fn loses_majority(lost: usize, all: usize) -> bool {
-    all >= 3 && lost > 0 && all - lost < all / 2 + 1
-}
-
 /// What steps cost themselves.
 fn effort(steps: &[Step]) -> usize {
     let one = |step: &Step| match step {
@@ -203,39 +200,6 @@ fn effort(steps: &[Step]) -> usize {
         Step::Swap(..) => 2 * COPY,
     };
     steps.iter().map(one).sum()
-}
-
-/// The steps that make a placement as good as it becomes, in the order in which to take them.
-pub(super) fn plan(start: &Placement) -> Vec<Step> {
-    let (mut place, mut done) = (start.clone(), Vec::new());
-    while let Some(steps) = better(&place) {
-        place = place.after_all(&steps).unwrap_or(place);
-        done.extend(steps);
-    }
-    without_detours(start, done)
-}
-
-/// The steps that help most.
-fn better(place: &Placement) -> Option<Vec<Step>> {
-    let now = place.cost();
-    let singles: Vec<Vec<Step>> = place.steps().into_iter().map(|step| vec![step]).chain(place.chains()).collect();
-    let best = |candidates: &mut dyn Iterator<Item = Vec<Step>>| {
-        let judged = candidates.filter_map(|steps| Some((place.after_all(&steps)?.cost(), effort(&steps), steps)));
-        let helpful = judged.filter(|(cost, ..)| *cost < now);
-        helpful.min_by_key(|(cost, effort, _)| (*cost, *effort)).map(|(.., steps)| steps)
-    };
-    best(&mut singles.iter().cloned()).or_else(|| {
-        if place.seats.len() > PAIRS_MAX {
-            return None;
-        }
-        let pairs = |first: &Vec<Step>| {
-            let first = first.clone();
-            let after = place.after_all(&first)?;
-            let second = after.steps().into_iter();
-            Some(second.map(move |step| [first.as_slice(), &[step]].concat()))
-        };
-        best(&mut singles.iter().filter_map(pairs).flatten())
-    })
 }
 
 /// The steps without those that the outcome does not need.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::super::seats::{Seat, loses_majority};
 use super::*;
 
 /// Shards as the hosts of their nodes, the primary first.
@@ -17,7 +18,7 @@ fn placement(shards: &[&[usize]]) -> Placement {
 }
 
 fn outcome(start: &Placement) -> (Vec<Step>, Cost) {
-    let steps = plan(start);
+    let steps = plan(start, Moves::All);
     let end = start.after_all(&steps).expect("each step can be taken");
     (steps, end.cost())
 }
@@ -112,7 +113,7 @@ fn least(start: &Placement) -> Cost {
             continue;
         }
         least = least.min(place.cost());
-        queue.extend(place.steps().into_iter().map(|step| place.after(step)));
+        queue.extend(steps(&place, Moves::All).map(|step| place.after(step)));
     }
     least
 }
@@ -137,6 +138,57 @@ proptest! {
             prop_assert!(without.is_none_or(|without| without > cost), "{steps:?} at {at}");
         }
         let end = start.after_all(&steps).expect("each step can be taken");
-        prop_assert_eq!(plan(&end), Vec::<Step>::new());
+        prop_assert_eq!(plan(&end, Moves::All), Vec::<Step>::new());
+    }
+
+    #[test]
+    fn a_step_is_judged_by_what_it_touches_as_the_whole_would_be(start in any_placement(12)) {
+        let tally = Tally::new(&start);
+        for step in steps(&start, Moves::All) {
+            prop_assert_eq!(tally.after(step), start.after(step).cost(), "{:?}", step);
+        }
+    }
+
+    #[test]
+    fn no_step_that_helps_is_passed_over(start in any_placement(12)) {
+        let tally = Tally::new(&start);
+        let useful: Vec<Step> = useful_copies(&start, &tally).flatten().chain(promotions(&start)).collect();
+        for step in steps(&start, Moves::All).filter(|step| tally.after(*step) < tally.cost) {
+            prop_assert!(useful.contains(&step), "{:?}", step);
+        }
+    }
+
+    #[test]
+    fn without_copies_only_roles_move(start in any_placement(12)) {
+        let steps = plan(&start, Moves::Promotions);
+        prop_assert!(steps.iter().all(|step| matches!(step, Step::Promote(_))), "{:?}", steps);
+    }
+}
+
+/// So many nodes, two in each shard, and three shards on each host.
+fn large(nodes: usize, beside: bool) -> Placement {
+    let shards = nodes / 2;
+    let hosts = shards.div_ceil(3);
+    let seat = |at: usize| {
+        let (shard, is_replica) = (at / 2, at % 2 == 1);
+        let host = if is_replica && !beside { (shard + 1) % hosts } else { shard % hosts };
+        Seat { host, shard, may_lead: true }
+    };
+    Placement { seats: (0..nodes).map(seat).collect(), primaries: (0..shards).map(|shard| shard * 2).collect() }
+}
+
+#[test]
+fn the_work_for_a_plan_grows_with_the_nodes_times_its_steps() {
+    // Every replica is beside its primary: the worst start.
+    for nodes in [100, 200, 300, 1000] {
+        let start = large(nodes, true);
+        let (steps, judged) = planned(&start, Moves::All);
+        let end = start.after_all(&steps).expect("each step can be taken");
+        assert_eq!((end.cost().on_one_host, end.cost().beside), (0, 0), "{nodes} nodes");
+        let most = (steps.len() + 1) * nodes * PORTION * 2;
+        assert!(judged <= most, "{nodes} nodes: {judged} candidates for {} steps, not {most}", steps.len());
+        // A cluster in order is looked at once.
+        let (steps, judged) = planned(&large(nodes, false), Moves::All);
+        assert!(steps.is_empty() && judged <= nodes, "{nodes} nodes: {judged} candidates, {steps:?}");
     }
 }

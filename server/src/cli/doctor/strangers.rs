@@ -10,21 +10,20 @@ use std::collections::BTreeSet;
 use protocol::bus::NodeId;
 
 use super::super::node_list::Address;
-use super::facts::{Facts, Report, Stranger, own_line};
+use super::facts::{Facts, Report, Stranger};
 
 /// Which of these reports are of one cluster: that of the first node that is in any. A node is of it if it knows
 /// another one of it that answers, or if it is known there and knows others that are known there.
 pub(super) fn of_one_cluster(reports: &[Report]) -> Vec<bool> {
-    let own = |report: &Report| own_line(&report.lines).map(|line| line.id);
     let first = reports.iter().position(|report| !report.is_alone()).unwrap_or(0);
     let mut is_ours: Vec<bool> = (0..reports.len()).map(|at| at == first).collect();
     loop {
         let ours = || reports.iter().zip(&is_ours).filter(|(_, is_ours)| **is_ours).map(|(report, _)| report);
-        let answer: BTreeSet<NodeId> = ours().filter_map(own).collect();
+        let answer: BTreeSet<NodeId> = ours().map(|report| report.id).collect();
         let known: BTreeSet<NodeId> = ours().flat_map(Report::known).collect();
         let belongs = |report: &Report| {
-            let (me, mut others) = (own(report), report.known().filter(|id| Some(*id) != own(report)));
-            let is_known = me.is_some_and(|me| known.contains(&me));
+            let mut others = report.known().filter(|id| *id != report.id);
+            let is_known = known.contains(&report.id);
             others.any(|id| answer.contains(&id) || is_known && known.contains(&id))
         };
         let new: Vec<usize> = (0..reports.len()).filter(|at| !is_ours[*at] && belongs(&reports[*at])).collect();

@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::super::super::scripted::{bulk, serve, socket};
-use super::super::collect::Asking;
+use super::super::collect::{Asking, Visit};
 use super::*;
 
 /// A node of a scripted cluster that has not begun to answer.
@@ -60,9 +61,14 @@ fn answer_of(words: &str, nodes: &str, run: &str) -> String {
     }
 }
 
+fn visit() -> Visit {
+    Visit::new(Instant::now() + Duration::from_secs(60))
+}
+
 fn look(ports: &[u16]) -> Result<Facts, String> {
     let address = |port: &u16| Address { host: "127.0.0.1".to_owned(), port: *port };
-    Asking { nodes: ports.iter().map(address).collect(), password: None }.look()
+    let asking = Asking { nodes: ports.iter().map(address).collect(), ..Asking::default() };
+    asking.look(&mut visit())
 }
 
 #[test]
@@ -148,11 +154,63 @@ fn another_process_with_the_id_of_a_node_is_found_but_not_another_address_of_it(
         // Whether both are named, or one is only seen by others.
         for named in [&[one, copy][..], &[one]] {
             let address = |port: &u16| Address { host: "127.0.0.1".to_owned(), port: *port };
-            let asking = Asking { nodes: named.iter().map(address).collect(), password: None };
-            let mut facts = asking.look().expect("they answer");
-            asking.look_for_twins(&mut facts);
+            let asking = Asking { nodes: named.iter().map(address).collect(), ..Asking::default() };
+            let mut facts = asking.look(&mut visit()).expect("they answer");
+            asking.look_for_twins(&mut facts, &mut visit());
             facts.twins.dedup();
             assert_eq!((facts.reports.len(), facts.twins.len()), (2, found), "{named:?} {:?}", facts.twins);
         }
     }
+}
+
+/// A node that takes connections and never answers; how many it has taken.
+fn mute() -> (u16, Arc<AtomicUsize>) {
+    let (listener, port) = socket();
+    let taken = Arc::<AtomicUsize>::default();
+    let count = taken.clone();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept() {
+            held.push(stream);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (port, taken)
+}
+
+#[test]
+fn who_was_silent_is_asked_once_and_nobody_when_the_time_is_over() {
+    let ours = members("ab");
+    let (one, (port, taken)) = (ours[0].port, mute());
+    let asked = begin(ours, &[('f', port)]);
+    let asking = Asking { nodes: vec![Address { host: "127.0.0.1".to_owned(), port: one }], ..Asking::default() };
+    let mut visit = visit();
+    for _ in 0..3 {
+        let facts = asking.look(&mut visit).expect("two answer");
+        assert_eq!((facts.reports.len(), facts.silent.len()), (2, 1));
+        assert!(facts.silent[0].1.ends_with("no answer in time"), "{:?}", facts.silent);
+    }
+    assert_eq!(taken.load(Ordering::Relaxed), 1);
+    // What was done since is looked at without it, too.
+    let facts = asking.look(&mut visit).expect("two answer");
+    asking.look(&mut Visit::after(&facts, Instant::now() + Duration::from_secs(60))).expect("two answer");
+    assert_eq!(taken.load(Ordering::Relaxed), 1);
+    let before = asked.load(Ordering::Relaxed);
+    let error = asking.look(&mut Visit::new(Instant::now())).expect_err("there is no time");
+    assert!(error.ends_with("there was no time left to ask it"), "{error}");
+    assert_eq!(asked.load(Ordering::Relaxed), before);
+}
+
+#[test]
+fn nodes_that_answered_before_are_asked_if_the_named_one_is_silent() {
+    let ours = members("ab");
+    let address = |port: u16| Address { host: "127.0.0.1".to_owned(), port };
+    let (one, other, gone) = (ours[0].port, ours[1].port, socket().1);
+    begin(ours, &[]);
+    let known = vec![address(one), address(other), address(socket().1)];
+    let asking = Asking { nodes: vec![address(gone)], known, ..Asking::default() };
+    let facts = asking.look(&mut visit()).expect("they answer");
+    assert_eq!(facts.reports.len(), 2);
+    // The named one is silent; the one that nobody knows any more is not spoken of.
+    assert_eq!(facts.silent.iter().map(|(address, _)| address.port).collect::<Vec<_>>(), [gone]);
 }
