@@ -6,7 +6,6 @@
 //! by the same rule as Redis, since a result that is stored shows by its encoding which one was taken. Redis: t_set.c.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use protocol::resp::Args;
 
@@ -115,13 +114,10 @@ fn to_intersect(operands: Operands<'_>) -> Vec<SetRef<'_>> {
 }
 
 /// Passes the members that all sets have on, until `f` says that it is enough.
-fn intersect<'s>(sets: &[SetRef<'s>], mut f: impl FnMut(Element<'s>) -> bool) {
-    let Some((smallest, others)) = sets.split_first() else { return };
-    // A loop over the iterator would ask for each member which form of set it comes from.
-    let _ = smallest.iter().try_for_each(|member| {
-        let goes_on = !others.iter().all(|set| set.contains_element(member)) || f(member);
-        if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
+fn intersect<'s>(sets: &[SetRef<'s>], f: impl FnMut(Element<'s>) -> bool) {
+    if let Some((smallest, others)) = sets.split_first() {
+        smallest.intersect(others, f);
+    }
 }
 
 /// The members of all sets.

@@ -14,6 +14,8 @@
 
 mod gather;
 
+use std::ops::ControlFlow;
+
 use crate::base::limits::LISTPACK_MAX_BYTES;
 use crate::base::number::parse_i64;
 use crate::store::encoding::element::{Element, Needle, OwnedElement};
@@ -21,7 +23,7 @@ use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::{Pack, PackRef};
 use crate::store::entry::spent;
-use crate::store::types::members::{Bulk, Members, NEVER, Values, WORTH_IT};
+use crate::store::types::members::{AT_ONCE, Bulk, Members, NEVER, Values, WORTH_IT};
 use crate::store::value::Encoding;
 pub(crate) use gather::Gathered;
 
@@ -452,6 +454,18 @@ impl<'a> SetRef<'a> {
         }
     }
 
+    /// Passes the members on that all `others` have as well, until `f` says that it is enough.
+    pub(crate) fn intersect(self, others: &[SetRef<'_>], mut f: impl FnMut(Element<'a>) -> bool) {
+        if let FormRef::Table(table) = self.0 {
+            return intersect_table(table, others, |text| f(Element::Bytes(text)));
+        }
+        // A loop over the iterator would ask for each member which form of set it comes from.
+        let _ = self.iter().try_for_each(|member| {
+            let goes_on = !others.iter().all(|set| set.contains_element(member)) || f(member);
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+    }
+
     /// All members: integers ascending, a listpack in the order of insertion, a table in its own order.
     pub(crate) fn iter(self) -> impl Iterator<Item = Element<'a>> {
         let (ints, pack, table) = match self.0 {
@@ -529,6 +543,32 @@ impl<'a> SetRef<'a> {
                 let members = table.sample_distinct(count, draw).into_iter().filter_map(|spot| table.at(spot));
                 members.for_each(|member| f(Element::Bytes(member.field)));
             }
+        }
+    }
+}
+
+/// [`SetRef::intersect`] of a table: the other sets are asked for several members at once.
+fn intersect_table<'a>(table: &'a Members, others: &[SetRef<'_>], mut f: impl FnMut(&'a [u8]) -> bool) {
+    let mut members = table.iter();
+    loop {
+        let (mut texts, mut count) = ([&[][..]; AT_ONCE], 0);
+        for member in members.by_ref().take(AT_ONCE) {
+            texts[count] = member.field;
+            count += 1;
+        }
+        let mut left = (1 << count) - 1;
+        for set in others {
+            left &= !match set.0 {
+                FormRef::Table(table) => table.absent_among(&texts, left),
+                FormRef::Ints(_) | FormRef::Packed(_) => {
+                    let is_absent = |at: &usize| !set.contains(texts[*at]);
+                    (0..count).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
+                }
+            };
+        }
+        let is_enough = (0..count).any(|at| left & 1 << at != 0 && !f(texts[at]));
+        if is_enough || count < AT_ONCE {
+            return;
         }
     }
 }

@@ -111,6 +111,44 @@ fn a_set_that_is_gathered_has_the_form_of_one_that_grew() {
 
 /// Recorded from Redis 8.0.6 and Valkey 9.1.2, which agree: tests/compat/later.rs.
 #[test]
+fn an_intersection_asks_for_many_at_once_and_finds_what_asking_one_by_one_finds() {
+    let small = limits(600, 600, 9);
+    let of = |from: usize, to: usize, step: usize, limits: &SetLimits| {
+        let mut set = Set::new();
+        (from..to).step_by(step).for_each(|n| _ = set.add(n.to_string().as_bytes(), limits));
+        set
+    };
+    for count in [1, 15, 16, 17, 40, 1_000] {
+        let first = of(0, count, 1, &limits(0, 0, 9));
+        // A table of a thousand, an intset, a listpack, and one that has few of them.
+        let packed = set_of(&["x", "0", "3", "16", "33", "999"], &small);
+        let others = [of(0, 5_000, 3, &limits(0, 0, 9)), of(0, 1_500, 2, &limits(2_000, 0, 9)), packed];
+        assert_eq!(others.each_ref().map(form), ["table", "intset", "listpack"]);
+        for chosen in 0..1 << others.len() {
+            let chosen: Vec<SetRef<'_>> =
+                others.iter().enumerate().filter(|(at, _)| chosen & 1 << at != 0).map(|(_, set)| set.view()).collect();
+            let wanted: Vec<Vec<u8>> = first
+                .iter()
+                .filter(|member| chosen.iter().all(|set| set.contains_element(*member)))
+                .map(Element::to_vec)
+                .collect();
+            let mut found = Vec::new();
+            first.view().intersect(&chosen, |member| {
+                found.push(member.to_vec());
+                true
+            });
+            assert_eq!(found, wanted, "in the same order");
+            let (mut few, limit) = (Vec::new(), wanted.len().div_ceil(2));
+            first.view().intersect(&chosen, |member| {
+                few.push(member.to_vec());
+                few.len() != limit
+            });
+            assert_eq!(few, wanted[..limit.min(wanted.len())], "it ends when it is enough");
+        }
+    }
+}
+
+#[test]
 fn an_intersection_of_integers_becomes_an_intset_only_at_the_end() {
     let result = |count: usize, limits: &SetLimits| {
         let mut gathered = Gathered::packed(limits);

@@ -194,6 +194,12 @@ impl Chunk {
         found
     }
 
+    /// Hints that [`Chunk::get`] is going to be asked for this hash.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u32) {
+        self.index.prefetch(self.tag(hash));
+    }
+
     /// The element in word number `at` of the index.
     #[inline]
     pub(super) fn at(&self, at: usize) -> Option<Member<'_>> {

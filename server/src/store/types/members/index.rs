@@ -7,6 +7,7 @@
 //! first greater tag, the order is the order of HSCAN, and growing is one pass over the words alone.
 
 use crate::store::entry::good_size;
+use crate::store::entry::word::prefetch;
 
 /// Words up to this many are not given back.
 const SMALLEST_SHRUNK: usize = 4;
@@ -93,6 +94,12 @@ impl Index {
     #[inline]
     pub(super) fn place(&self, at: usize) -> Option<u16> {
         self.words.get(at).filter(|word| **word != 0).map(|word| place_of(*word))
+    }
+
+    /// Hints that [`Index::find`] is going to be asked for this tag.
+    #[inline]
+    pub(super) fn prefetch(&self, tag: u16) {
+        prefetch(self.words.as_ptr().wrapping_add(home(tag, self.buckets)));
     }
 
     /// The number of the word of the element with this tag that `is` accepts by its place.

@@ -109,6 +109,18 @@ impl Tags {
     }
 }
 
+/// How many texts [`Members::absent_among`] looks for.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// The numbers of the bits that are set.
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (set != 0).then(|| set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(at)
+    })
+}
+
 /// How often [`Members::sample`] draws before it takes the next element it finds.
 const DRAWS: usize = 256;
 
@@ -147,6 +159,20 @@ impl Members {
     #[inline]
     pub(crate) fn contains(&self, field: &[u8]) -> bool {
         self.get(field).is_some()
+    }
+
+    /// Which of these texts are not in the table, as bits of `asked`, which says whom to ask for. There are [`AT_ONCE`]
+    /// texts at most. The index is read for all of them before the first is compared, so that their misses overlap.
+    pub(crate) fn absent_among(&self, texts: &[&[u8]], asked: u32) -> u32 {
+        let mut found = [None; AT_ONCE];
+        for at in bits(asked) {
+            let hash = self.tags.of(texts[at]);
+            let chunk = self.tree.chunk(hash);
+            chunk.prefetch(hash);
+            found[at] = Some((chunk, hash));
+        }
+        let is_absent = |at: &usize| found[*at].is_some_and(|(chunk, hash)| chunk.get(hash, texts[*at]).is_none());
+        bits(asked).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
     }
 
     /// Adds an element, or gives it another value; returns whether it is new. It does not expire. Without values,
