@@ -35,7 +35,7 @@ use crate::persistence::snapshot::StreamPosition;
 use crate::persistence::{self, Persistence};
 use crate::replication::{self, Replication};
 use crate::runtime::descriptors::{Descriptors, TooFew};
-use crate::runtime::share::KeyBytes;
+use crate::runtime::share::OwnMemory;
 use crate::runtime::task_group::Phase;
 use crate::runtime::threads::Threads;
 
@@ -230,8 +230,8 @@ impl Node {
 
     /// Takes the node's part of the process's memory.
     fn share_memory(&self, threads: &Threads) {
-        let keys: Arc<dyn KeyBytes> = self.engine.clone();
-        self.engine.info.join(threads.memory(), Arc::downgrade(&keys));
+        let node: Arc<dyn OwnMemory> = self.engine.clone();
+        self.engine.info.join(threads.memory(), Arc::downgrade(&node));
         self.engine.info.note_started(self.port);
     }
 

@@ -35,6 +35,9 @@ use crate::store::{Cause, Change, Door, Keyspace, SlotGuard};
 
 /// Keys that are evicted between two looks at the clock.
 const KEYS_PER_LOOK: usize = 16;
+/// So many of the samples are from one slot. To find a slot costs more than to look at a key in it; but keys of one slot
+/// are often used together, so not all are from one.
+const SAMPLES_OF_A_SLOT: usize = 3;
 /// How often a key to evict is looked for before the slots are taken to be locked.
 const ATTEMPTS: usize = 32;
 
@@ -313,19 +316,22 @@ impl Round<'_> {
         if self.policy.volatile { keyspace.random_slot_with_expiry(db, seed) } else { keyspace.random_slot(db, seed) }
     }
 
-    /// Puts samples of each database into the pool. Each is from a slot of its own, since keys of one slot are often
-    /// used together. Returns whether there are any keys.
+    /// Puts samples of each database into the pool, a few of each of some slots. Returns whether there are any keys.
     fn sample(&mut self, reach: Reach<'_, '_>) -> bool {
         let engine = self.engine;
         let mut is_there_any = false;
         for db in engine.keyspace.used() {
-            // A few slots are sampled more often than they have keys.
-            for _ in 0..self.hot.eviction.samples.min(MOST_SAMPLES).min(self.len(db)) {
+            let mut left = self.hot.eviction.samples.min(MOST_SAMPLES).min(self.len(db));
+            while left > 0 {
+                let count = left.min(SAMPLES_OF_A_SLOT);
+                left -= count;
                 let Some(id) = self.random_slot(db) else { break };
                 is_there_any = true;
                 let Some(slot) = reach.look(db, id) else { continue };
-                if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
-                    self.pool.offer(rate, (db, id), entry.key(), |key| engine.keyspace.hash(key));
+                for _ in 0..count {
+                    if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
+                        self.pool.offer(rate, (db, id), entry.key(), |key| engine.keyspace.hash(key));
+                    }
                 }
             }
         }

@@ -1,9 +1,12 @@
 //! What is evicted, what is refused instead, and who learns of it. The bench has an allocator that does not tell, so
 //! only keys count here.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::engine::info::{InfoSource, InfoWriter};
 use crate::engine::state::{PauseKind, PausePurpose};
+use crate::runtime::share::OwnMemory;
 use crate::testing::{Bench, START};
 
 const OOM: &str = "-OOM command not allowed when used memory > 'maxmemory'.";
@@ -46,6 +49,28 @@ fn without_a_policy_what_may_need_memory_is_refused() {
         assert!(bench.run(line).starts_with(reply), "{line}");
     }
     assert_eq!(evicted(&bench), 0);
+}
+
+/// A replica that has so much yet to read.
+struct SlowReplica(i64);
+
+impl InfoSource for SlowReplica {
+    fn section(&self, _: &str, _: &mut InfoWriter) -> bool {
+        false
+    }
+
+    fn number(&self, field: &str) -> Option<i64> {
+        (field == "mem_clients_slaves").then_some(self.0)
+    }
+}
+
+#[test]
+fn what_a_slow_replica_has_yet_to_read_is_memory_of_its_node_alone() {
+    let bench = full("allkeys-lru");
+    let keys = bench.engine.own_bytes();
+    let replica: Arc<dyn InfoSource> = Arc::new(SlowReplica(1 << 30));
+    bench.engine.info.add_source(Arc::downgrade(&replica));
+    assert_eq!(bench.engine.own_bytes(), keys + (1 << 30), "so it is no part of what all nodes of a process share");
 }
 
 #[test]

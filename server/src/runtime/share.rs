@@ -1,10 +1,12 @@
 //! How a process's memory is attributed to the nodes that live in it.
 //!
-//! The allocator counts for the process. A node knows the bytes of its own keys ([`crate::store::Keyspace::bytes`]);
-//! the rest (buffers, threads, empty tables) is divided equally among the nodes. So `used_memory` of a node grows with
-//! its own data and not with that of the others. A node alone in its process has all of it.
+//! The allocator counts for the process. A node knows what is its own: the bytes of its keys
+//! ([`crate::store::Keyspace::bytes`]), and what no memory limit counts, the stream that its replicas have yet to read
+//! and values that only its snapshot needs. The rest (other buffers, threads, empty tables) is divided equally among
+//! the nodes. So `used_memory` of a node grows with its own data and not with that of the others, and a replica that
+//! does not read costs the node that it belongs to. A node alone in its process has all of it.
 //!
-//! The keys of all nodes are counted at the same time, or what one has added since it was counted last would be taken
+//! What is the nodes' own is counted at the same time, or what one has added since it was counted last would be taken
 //! for a part of the rest. Counting walks through the slots. It is done for INFO and once a second; between two counts,
 //! which a node's memory limit asks for with every command, the process's memory tells: as long as that has hardly
 //! changed, nothing is counted anew.
@@ -16,16 +18,16 @@ use parking_lot::Mutex;
 
 use super::process::Memory;
 
-/// A node that knows the bytes of its keys.
-pub(crate) trait KeyBytes: Send + Sync {
-    /// How many there are now.
-    fn key_bytes(&self) -> u64;
+/// A node that knows which memory is its own.
+pub(crate) trait OwnMemory: Send + Sync {
+    /// How many bytes that is now.
+    fn own_bytes(&self) -> u64;
 }
 
 /// The nodes of a process.
 #[derive(Default)]
 pub(crate) struct ProcessMemory {
-    nodes: Mutex<Vec<Weak<dyn KeyBytes>>>,
+    nodes: Mutex<Vec<Weak<dyn OwnMemory>>>,
     /// How many there are.
     count: AtomicUsize,
 }
@@ -33,7 +35,7 @@ pub(crate) struct ProcessMemory {
 /// One node's part.
 pub(crate) struct Share {
     all: Arc<ProcessMemory>,
-    node: Weak<dyn KeyBytes>,
+    node: Weak<dyn OwnMemory>,
     /// The last count, if there was one.
     last: Mutex<Option<Count>>,
 }
@@ -47,12 +49,12 @@ struct Count {
     node: u64,
 }
 
-/// By how much the process's memory may change until the nodes' keys are counted anew.
+/// By how much the process's memory may change until what is the nodes' own is counted anew.
 const STEP: u64 = 32 * 1024;
 
 impl Share {
     /// Adds a node to those of its process, until the result is dropped.
-    pub(crate) fn join(all: &Arc<ProcessMemory>, node: Weak<dyn KeyBytes>) -> Self {
+    pub(crate) fn join(all: &Arc<ProcessMemory>, node: Weak<dyn OwnMemory>) -> Self {
         all.nodes.lock().push(node.clone());
         all.count.fetch_add(1, Ordering::Relaxed);
         Self { all: all.clone(), node, last: Mutex::default() }
@@ -90,7 +92,7 @@ impl Share {
         let nodes = self.all.nodes.lock().clone();
         let (mut mine, mut all) = (0, 0);
         for node in &nodes {
-            let bytes = node.upgrade().map_or(0, |node| node.key_bytes());
+            let bytes = node.upgrade().map_or(0, |node| node.own_bytes());
             all += bytes;
             mine += if Weak::ptr_eq(node, &self.node) { bytes } else { 0 };
         }
@@ -115,8 +117,8 @@ mod tests {
 
     struct Node(AtomicU64);
 
-    impl KeyBytes for Node {
-        fn key_bytes(&self) -> u64 {
+    impl OwnMemory for Node {
+        fn own_bytes(&self) -> u64 {
             self.0.load(Ordering::Relaxed)
         }
     }
@@ -126,7 +128,7 @@ mod tests {
     }
 
     fn join(all: &Arc<ProcessMemory>, node: &Arc<Node>) -> Share {
-        let node: Weak<dyn KeyBytes> = Arc::downgrade(&(node.clone() as Arc<dyn KeyBytes>));
+        let node: Weak<dyn OwnMemory> = Arc::downgrade(&(node.clone() as Arc<dyn OwnMemory>));
         Share::join(all, node)
     }
 

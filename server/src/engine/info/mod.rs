@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use super::Engine;
 use crate::base::allocator;
 use crate::runtime::process::{Memory, Process};
-use crate::runtime::share::{KeyBytes, ProcessMemory, Share};
+use crate::runtime::share::{OwnMemory, ProcessMemory, Share};
 use crate::store::Keyspace;
 pub(crate) use recent::RecentPeak;
 use samples::{Metric, Samples};
@@ -86,7 +86,7 @@ impl InfoState {
     }
 
     /// Makes the node one of those that share the process's memory.
-    pub(crate) fn join(&self, process: &Arc<ProcessMemory>, node: Weak<dyn KeyBytes>) {
+    pub(crate) fn join(&self, process: &Arc<ProcessMemory>, node: Weak<dyn OwnMemory>) {
         assert!(self.share.set(Share::join(process, node)).is_ok(), "a node is started once");
     }
 
@@ -165,8 +165,8 @@ fn key_bytes(keyspace: &Keyspace) -> u64 {
     keyspace.used().map(|db| keyspace.bytes(db)).sum()
 }
 
-impl KeyBytes for Engine {
-    fn key_bytes(&self) -> u64 {
-        key_bytes(&self.keyspace)
+impl OwnMemory for Engine {
+    fn own_bytes(&self) -> u64 {
+        key_bytes(&self.keyspace) + self.uncounted_memory()
     }
 }
