@@ -161,11 +161,7 @@ fn difference(operands: &Operands<'_>, limits: &SetLimits) -> Set {
     }
     let mut result = Gathered::new(limits);
     others.sort_by_cached_key(|set| std::cmp::Reverse(set.len()));
-    first.iter().for_each(|member| {
-        if !others.iter().any(|set| set.contains_element(member)) {
-            result.add_element(member);
-        }
-    });
+    first.subtract(&others, |member| result.add_element(member));
     result.finish().0
 }
 

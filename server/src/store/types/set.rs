@@ -455,13 +455,26 @@ impl<'a> SetRef<'a> {
     }
 
     /// Passes the members on that all `others` have as well, until `f` says that it is enough.
-    pub(crate) fn intersect(self, others: &[SetRef<'_>], mut f: impl FnMut(Element<'a>) -> bool) {
+    pub(crate) fn intersect(self, others: &[SetRef<'_>], f: impl FnMut(Element<'a>) -> bool) {
+        self.compare(others, true, f);
+    }
+
+    /// Passes the members on that none of the `others` has.
+    pub(crate) fn subtract(self, others: &[SetRef<'_>], mut f: impl FnMut(Element<'a>)) {
+        self.compare(others, false, |member| {
+            f(member);
+            true
+        });
+    }
+
+    fn compare(self, others: &[SetRef<'_>], in_all: bool, mut f: impl FnMut(Element<'a>) -> bool) {
         if let FormRef::Table(table) = self.0 {
-            return intersect_table(table, others, |text| f(Element::Bytes(text)));
+            return compare_table(table, others, in_all, |text| f(Element::Bytes(text)));
         }
         // A loop over the iterator would ask for each member which form of set it comes from.
         let _ = self.iter().try_for_each(|member| {
-            let goes_on = !others.iter().all(|set| set.contains_element(member)) || f(member);
+            let is_one = others.iter().all(|set| set.contains_element(member) == in_all);
+            let goes_on = !is_one || f(member);
             if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
     }
@@ -547,8 +560,8 @@ impl<'a> SetRef<'a> {
     }
 }
 
-/// [`SetRef::intersect`] of a table: the other sets are asked for several members at once.
-fn intersect_table<'a>(table: &'a Members, others: &[SetRef<'_>], mut f: impl FnMut(&'a [u8]) -> bool) {
+/// [`SetRef::compare`] of a table: the other sets are asked for several members at once.
+fn compare_table<'a>(table: &'a Members, others: &[SetRef<'_>], in_all: bool, mut f: impl FnMut(&'a [u8]) -> bool) {
     let mut members = table.iter();
     loop {
         let (mut texts, mut count) = ([&[][..]; AT_ONCE], 0);
@@ -558,13 +571,14 @@ fn intersect_table<'a>(table: &'a Members, others: &[SetRef<'_>], mut f: impl Fn
         }
         let mut left = (1 << count) - 1;
         for set in others {
-            left &= !match set.0 {
+            let absent = match set.0 {
                 FormRef::Table(table) => table.absent_among(&texts, left),
                 FormRef::Ints(_) | FormRef::Packed(_) => {
                     let is_absent = |at: &usize| !set.contains(texts[*at]);
                     (0..count).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
                 }
             };
+            left &= if in_all { !absent } else { absent };
         }
         let is_enough = (0..count).any(|at| left & 1 << at != 0 && !f(texts[at]));
         if is_enough || count < AT_ONCE {

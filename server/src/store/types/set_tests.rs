@@ -111,7 +111,7 @@ fn a_set_that_is_gathered_has_the_form_of_one_that_grew() {
 
 /// Recorded from Redis 8.0.6 and Valkey 9.1.2, which agree: tests/compat/later.rs.
 #[test]
-fn an_intersection_asks_for_many_at_once_and_finds_what_asking_one_by_one_finds() {
+fn sets_are_asked_for_many_members_at_once_and_say_what_they_say_one_by_one() {
     let small = limits(600, 600, 9);
     let of = |from: usize, to: usize, step: usize, limits: &SetLimits| {
         let mut set = Set::new();
@@ -144,6 +144,11 @@ fn an_intersection_asks_for_many_at_once_and_finds_what_asking_one_by_one_finds(
                 few.len() != limit
             });
             assert_eq!(few, wanted[..limit.min(wanted.len())], "it ends when it is enough");
+            let is_alone = |member: &Element<'_>| !chosen.iter().any(|set| set.contains_element(*member));
+            let wanted: Vec<Vec<u8>> = first.iter().filter(is_alone).map(Element::to_vec).collect();
+            let mut left = Vec::new();
+            first.view().subtract(&chosen, |member| left.push(member.to_vec()));
+            assert_eq!(left, wanted, "what none of the others has");
         }
     }
 }
