@@ -21,7 +21,7 @@ use crate::command::{
     BlockSpec, Data, Effects, KeyedCtx, KeyedFn, KeyspaceCtx, KeyspaceFn, KnownKey, KnownKeys, Listeners, LockPlan,
     Locked, Outcome, Role, error,
 };
-use crate::session::tally::Tally;
+use crate::session::tally::{EqualCalls, Tally};
 use crate::session::transaction::Watched;
 use crate::session::{Origin, Session};
 use crate::store::{EntryRef, KeyHash, Slot};
@@ -263,6 +263,31 @@ impl Engine {
         let stats = self.stats.command(command);
         stats.calls.fetch_add(calls, Ordering::Relaxed);
         stats.usec.fetch_add(usec, Ordering::Relaxed);
+    }
+
+    /// Counts a call of a script, at the latest at the end of the run.
+    #[inline]
+    pub(super) fn count_in_script(&self, session: &mut Session, command: usize, us: u64) {
+        if !session.calls.note(command, us) {
+            self.add_calls(session);
+            session.calls.note(command, us);
+        }
+    }
+
+    /// Adds the calls of a session's scripts to the node's statistics.
+    #[inline]
+    pub(super) fn settle_calls(&self, session: &mut Session) {
+        if !session.calls.is_empty() {
+            self.add_calls(session);
+        }
+    }
+
+    #[inline(never)]
+    fn add_calls(&self, session: &mut Session) {
+        for EqualCalls { command, each_us, calls } in session.calls.take() {
+            self.count_calls(command, calls, each_us * calls);
+            self.latencies.count(session.gate, command, calls, each_us * 1000);
+        }
     }
 
     /// Takes the locks of a plan.

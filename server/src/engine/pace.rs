@@ -83,6 +83,7 @@ impl Pace {
 
     /// Ends the current run.
     pub(super) fn settle(&mut self, engine: &Engine, session: &mut Session) {
+        engine.settle_calls(session);
         if self.calls == 0 {
             return;
         }

@@ -316,6 +316,7 @@ impl Engine {
             return Next::Continued(rest);
         }
         self.settle_tally(&mut session.tally);
+        self.settle_calls(session);
         self.end_parts(session);
         let step = if session.reply_after.is_some() { reply_later(session, out, start) } else { Step::Next };
         settle(session, start, out);

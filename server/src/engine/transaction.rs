@@ -400,6 +400,7 @@ impl Exec<'_, '_, '_> {
             }
         }
         let ran_us = engine.clock.monotonic_us() - started;
+        engine.settle_calls(session);
         engine.count_calls(call.command.index, 1, ran_us);
         // A script that is suspended counts when it ends.
         let over = u64::from(rest.is_none());

@@ -38,7 +38,7 @@ use client::ClientHandle;
 use client::parked::Parked;
 use protocol::slot::SlotId;
 use socket::SocketHandle;
-use tally::{Owed, Tally, Used};
+use tally::{Calls, Owed, Tally, Used};
 use tracking::OwnTracking;
 use transaction::{Multi, Watched};
 
@@ -122,6 +122,8 @@ pub(crate) struct Session {
     pub rng: Rng,
     /// The statistics of the present run of commands.
     pub tally: Tally,
+    /// The calls of its scripts that are not counted yet.
+    pub calls: Calls,
     /// What the blocked command costs its slot, if that is counted.
     pub owed_use: Option<(SlotId, Used)>,
     /// The command whose reply is still to come, until its latency is known.
@@ -182,6 +184,7 @@ impl Session {
             last_write_offset: 0,
             rng: Rng::new(seed),
             tally: Tally::default(),
+            calls: Calls::default(),
             owed_use: None,
             owed_latency: None,
             exec_output: 0,

@@ -14,6 +14,52 @@ pub(crate) struct Tally {
     pub executed: u64,
 }
 
+/// The calls of a run's scripts, those of one command that took equally long together: most take no microsecond or one.
+/// They are added to the shared counters as [`Tally`] is.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(Vec<EqualCalls>);
+
+/// Calls of one command that took equally long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EqualCalls {
+    /// The command's number.
+    pub command: usize,
+    /// How long each of them took, microseconds.
+    pub each_us: u64,
+    pub calls: u64,
+}
+
+/// So many different calls are kept.
+const DIFFERENT: usize = 8;
+
+impl Calls {
+    /// Notes a call. `false`: there is no room, and they have to be [taken](Calls::take) first.
+    #[inline]
+    pub(crate) fn note(&mut self, command: usize, each_us: u64) -> bool {
+        if let Some(equal) = self.0.iter_mut().find(|it| it.command == command && it.each_us == each_us) {
+            equal.calls += 1;
+            return true;
+        }
+        let has_room = self.0.len() < DIFFERENT;
+        if has_room {
+            self.0.reserve_exact(DIFFERENT - self.0.len());
+            self.0.push(EqualCalls { command, each_us, calls: 1 });
+        }
+        has_room
+    }
+
+    /// Whether none are noted.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All that are noted; then none are.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = EqualCalls> {
+        self.0.drain(..)
+    }
+}
+
 /// What a command costs its slot (CLUSTER SLOT-STATS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Used {
@@ -44,5 +90,26 @@ impl Tally {
         self.misses += other.misses;
         self.dirty += other.dirty;
         self.executed += other.executed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_calls_are_kept_together_and_different_ones_while_there_is_room() {
+        let mut calls = Calls::default();
+        for round in 1..=3 {
+            for number in 0..DIFFERENT {
+                assert!(calls.note(number / 2, number as u64 % 2), "round {round}");
+            }
+        }
+        assert!(!calls.note(0, 7) && calls.note(0, 1), "the ninth kind has no room");
+        let taken: Vec<EqualCalls> = calls.take().collect();
+        assert_eq!(taken.len(), DIFFERENT);
+        assert_eq!(taken[1], EqualCalls { command: 0, each_us: 1, calls: 4 });
+        assert_eq!(taken.iter().map(|it| it.calls).sum::<u64>(), 3 * DIFFERENT as u64 + 1);
+        assert!(calls.is_empty() && calls.note(0, 7));
     }
 }

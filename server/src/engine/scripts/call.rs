@@ -152,6 +152,10 @@ impl Scene<'_, '_, '_> {
         }
         self.state.has_effects |= command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE));
         self.started_us = if self.clock_us == 0 { engine.clock.monotonic_us() } else { self.clock_us };
+        if !matches!(command.handler, Handler::Keyed(_)) {
+            // It may be INFO.
+            engine.settle_calls(self.session);
+        }
         let before = self.session.protocol;
         self.session.protocol = protocol;
         self.run(&call, out);
@@ -159,9 +163,7 @@ impl Scene<'_, '_, '_> {
         self.clock_us = engine.clock.monotonic_us();
         if is_counted {
             engine.show_called(self.session, command, args);
-            let ran_us = self.clock_us - self.started_us;
-            engine.count_calls(command.index, 1, ran_us);
-            engine.latencies.count(self.session.gate, command.index, 1, ran_us * 1000);
+            engine.count_in_script(self.session, command.index, self.clock_us - self.started_us);
             self.executed += 1;
         }
         Ok(())

@@ -359,6 +359,7 @@ impl ScriptRun {
         } else {
             // It may go on for long.
             engine.stats.commands_processed.fetch_add(executed, Ordering::Relaxed);
+            engine.settle_calls(session);
         }
         self.began_us = self.began_us.or(until.map(|until| until - slice));
         self.vm = Some(vm);
