@@ -35,7 +35,7 @@ use crate::store::{Cause, Change, Door, Keyspace, SlotGuard};
 
 /// Keys that are evicted between two looks at the clock.
 const KEYS_PER_LOOK: usize = 16;
-/// So many of the samples are from one slot. To find a slot costs more than to look at a key in it; but keys of one slot
+/// So many of the samples are from one slot: to find a slot costs more than to look at a key in it. Keys of one slot
 /// are often used together, so not all are from one.
 const SAMPLES_OF_A_SLOT: usize = 3;
 /// How often a key to evict is looked for before the slots are taken to be locked.
@@ -320,10 +320,15 @@ impl Round<'_> {
     fn sample(&mut self, reach: Reach<'_, '_>) -> bool {
         let engine = self.engine;
         let mut is_there_any = false;
+        let of_a_slot = match self.policy.order {
+            Order::Lru | Order::Lfu(_) => SAMPLES_OF_A_SLOT,
+            // The one that expires first is known; it would be the same again.
+            Order::Ttl | Order::Random => 1,
+        };
         for db in engine.keyspace.used() {
             let mut left = self.hot.eviction.samples.min(MOST_SAMPLES).min(self.len(db));
             while left > 0 {
-                let count = left.min(SAMPLES_OF_A_SLOT);
+                let count = left.min(of_a_slot);
                 left -= count;
                 let Some(id) = self.random_slot(db) else { break };
                 is_there_any = true;

@@ -353,17 +353,21 @@ impl ScriptRun {
         };
         self.db = std::mem::replace(&mut scene.session.db, db);
         (scene.session.in_exec, scene.session.output_limit) = (in_exec, output_limit);
-        let executed = scene.executed;
-        if self.suspended.is_none() {
-            self.unit.tally.executed += executed;
-        } else {
+        self.unit.tally.executed += scene.executed;
+        if self.suspended.is_some() {
             // It may go on for long.
-            engine.stats.commands_processed.fetch_add(executed, Ordering::Relaxed);
-            engine.settle_calls(session);
+            self.settle_counts(session);
         }
         self.began_us = self.began_us.or(until.map(|until| until - slice));
         self.vm = Some(vm);
         driven
+    }
+
+    /// Counts what it has called so far.
+    fn settle_counts(&mut self, session: &mut Session) {
+        let executed = std::mem::take(&mut self.unit.tally.executed);
+        self.engine.stats.commands_processed.fetch_add(executed, Ordering::Relaxed);
+        self.engine.settle_calls(session);
     }
 
     /// Runs the script on while it has the node. What it does belongs to the unit of its transaction, if there is one.
