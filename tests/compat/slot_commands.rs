@@ -115,6 +115,10 @@ CLUSTER ADDSLOTSRANGE 0 16383
 {7.2 "-ERR syntax error\r\n"} CLUSTERSCAN 0 MATCH
 {7.2 "-ERR syntax error\r\n"} CLUSTERSCAN 0 COUNT 0
 {7.2 "-ERR value is not an integer or out of range\r\n"} CLUSTERSCAN 0 COUNT x
+{7.2 "-ERR unknown type name 'nosuch'\r\n"} CLUSTERSCAN 0 TYPE nosuch COUNT x
+{7.2 "-ERR unknown type name ''\r\n"} CLUSTERSCAN x TYPE ""
+{7.2 "-ERR value is not an integer or out of range\r\n"} CLUSTERSCAN 0 COUNT x TYPE nosuch
+{7.2 "*2\r\n$1\r\n0\r\n*0\r\n"} CLUSTERSCAN 0-{foo}-0 SLOT 12182 TYPE STREAM
 {7.2 "-ERR Cursor slot mismatch with SLOT argument\r\n"} CLUSTERSCAN 0-{foo}-0 SLOT 5
 {7.2 "+OK\r\n"} SET foo 1
 {7.2 ":1\r\n"} SADD {foo}set a

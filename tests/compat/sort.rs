@@ -6,6 +6,27 @@ use crate::numeric_arguments::VALUES;
 use crate::{check, check_with};
 
 #[test]
+fn a_stored_list_has_nodes_of_the_default_size() {
+    check_with(
+        &[("list-max-listpack-size", "3"), ("list-compress-depth", "1")],
+        r#"
+RPUSH l 9 8 7 6 5 4 3 2 1 10 11 12
+DUMP l
+SORT l STORE d
+DUMP d
+OBJECT ENCODING d
+RPUSH d 13 14
+DUMP d
+COPY d e
+LPUSH e 0
+DUMP e
+SORT e DESC STORE e
+DUMP e
+"#,
+    );
+}
+
+#[test]
 fn elements_are_sorted() {
     check(
         r#"

@@ -18,7 +18,7 @@ use crate::command::outcome::DONE;
 use crate::command::{
     Arity, CmdError, CmdResult, Declared, Flags, Group, KeyFlags, KeySpec, KeyspaceCtx, KeyspaceFn, error,
 };
-use crate::store::{Keyspace, ScanCursor};
+use crate::store::{Keyspace, ScanCursor, Type};
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<KeyspaceFn>] =
@@ -121,15 +121,21 @@ fn reduce(rows: &[(u16, u16)], row: &mut (u16, u16)) {
     }
 }
 
-/// The words of SCAN, and the only slot that is wanted.
+/// The words of SCAN, and the only slot that is wanted. As in all scans of Valkey, and in none of Redis, a type that does
+/// not exist is an error.
 fn parse(args: Args<'_>) -> Result<(ScanRequest<'_>, Option<SlotId>), CmdError> {
     let mut slot = None;
     let request = ScanRequest::parse_with(args.skip(2), |word, value| {
-        if !word.eq_ignore_ascii_case(b"SLOT") {
-            return Err(error::SYNTAX);
+        if word.eq_ignore_ascii_case(b"TYPE")
+            && !Type::ALL.iter().any(|ty| value.eq_ignore_ascii_case(ty.name().as_bytes()))
+        {
+            return Err(CmdError::quoting("ERR unknown type name '", value, "'"));
         }
-        slot = Some(slot_of(value)?);
-        Ok(())
+        let is_slot = word.eq_ignore_ascii_case(b"SLOT");
+        if is_slot {
+            slot = Some(slot_of(value)?);
+        }
+        Ok(is_slot)
     })?;
     Ok((request, slot))
 }

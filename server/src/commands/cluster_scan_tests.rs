@@ -82,6 +82,20 @@ fn a_position_of_another_node_begins_its_slot_anew() {
 }
 
 #[test]
+fn a_type_that_does_not_exist_is_an_error_where_it_stands() {
+    let mut bench = clustered();
+    let unknown = "-ERR unknown type name 'nosuch'";
+    assert_eq!(bench.run("CLUSTERSCAN 0 TYPE nosuch COUNT x"), unknown);
+    assert_eq!(bench.run("CLUSTERSCAN x TYPE nosuch"), unknown);
+    assert_eq!(bench.run("CLUSTERSCAN 0 COUNT x TYPE nosuch"), "-ERR value is not an integer or out of range");
+    assert_eq!(bench.run("CLUSTERSCAN 0 TYPE"), "-ERR syntax error");
+    for ty in Type::ALL {
+        assert!(bench.run(&format!("CLUSTERSCAN 0 TYPE {}", ty.name().to_uppercase())).starts_with("*2"), "{ty:?}");
+    }
+    assert_eq!(bench.run("SCAN 0 TYPE nosuch COUNT 100000"), "*2\r\n$1\r\n0\r\n*0", "as in Redis");
+}
+
+#[test]
 fn cursors_are_read_strictly() {
     let mut bench = clustered();
     for wrong in ["x", "1", "00", "0-{t}", "0-{t}-x", "-1-{t}-0", "0-{t}-0-0", "0-{t}-", "0-{t}--1"] {

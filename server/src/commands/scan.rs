@@ -115,18 +115,21 @@ pub(super) struct ScanRequest<'a> {
 
 impl<'a> ScanRequest<'a> {
     fn parse(words: Args<'a>) -> Result<Self, CmdError> {
-        Self::parse_with(words, |_, _| Err(error::SYNTAX))
+        Self::parse_with(words, |_, _| Ok(false))
     }
 
-    /// Reads the words; `other` takes an option that SCAN does not know, and its value.
+    /// Reads the words. Each option and its value are shown to `own` first, which returns whether it has taken them.
     pub(super) fn parse_with(
         words: Args<'a>,
-        mut other: impl FnMut(&[u8], &[u8]) -> Result<(), CmdError>,
+        mut own: impl FnMut(&[u8], &[u8]) -> Result<bool, CmdError>,
     ) -> Result<Self, CmdError> {
         let mut request = Self { pattern: None, ty: None, count: DEFAULT_COUNT };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let value = words.next().ok_or(error::SYNTAX)?;
+            if own(word, value)? {
+                continue;
+            }
             if word.eq_ignore_ascii_case(b"COUNT") {
                 request.count = count_of(value)?;
             } else if word.eq_ignore_ascii_case(b"MATCH") {
@@ -134,7 +137,7 @@ impl<'a> ScanRequest<'a> {
             } else if word.eq_ignore_ascii_case(b"TYPE") {
                 request.ty = Some(value);
             } else {
-                other(word, value)?;
+                return Err(error::SYNTAX);
             }
         }
         Ok(request)

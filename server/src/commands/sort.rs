@@ -9,7 +9,6 @@ use std::ops::Range;
 use protocol::resp::Args;
 
 use super::integer;
-use super::lists::new_list;
 use super::sort_elements::{Collation, Texts, Weights, score_of, sorted};
 use crate::command::keys::KeyPositions;
 use crate::command::outcome::DONE;
@@ -18,7 +17,7 @@ use crate::command::{
     NotifyClass, error,
 };
 use crate::store::types::hash::Hash;
-use crate::store::types::list::List;
+use crate::store::types::list::{List, ListOptions};
 use crate::store::types::set::{Set, SetRef};
 use crate::store::types::zset::{ZSet, ZSetRef};
 use crate::store::{EntryRef, Value};
@@ -354,7 +353,9 @@ fn reply(ctx: &mut KeyedCtx<'_>, texts: &Texts, gets: &[Pattern<'_>]) {
 }
 
 fn store(ctx: &mut KeyedCtx<'_>, target: &[u8], texts: &Texts, gets: &[Pattern<'_>]) {
-    let mut list = new_list(ctx.limits);
+    // Redis 7.0 makes this list without `list-max-listpack-size` and `list-compress-depth`; later versions obey them.
+    let packed_threshold = ctx.limits.list_options().packed_threshold;
+    let mut list = List::new(ListOptions { packed_threshold, ..ListOptions::default() });
     let mut name = Vec::new();
     for element in (0..texts.len()).map(|index| texts.get(index)) {
         if gets.is_empty() {

@@ -206,6 +206,9 @@ pub enum Type {
 }
 
 impl Type {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::String, Self::List, Self::Set, Self::ZSet, Self::Hash, Self::Stream];
+
     /// The word that TYPE replies with and that `SCAN ... TYPE` takes.
     pub const fn name(self) -> &'static str {
         match self {
