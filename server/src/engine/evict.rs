@@ -8,7 +8,8 @@
 //! slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity` allows; cron goes on with
 //! what is left. Two workers may evict at once: each takes the pool of candidates out of its lock while it works, and
 //! the second begins with an empty one. A slot that somebody has locked is passed over. If nothing but locked slots is
-//! left, the command runs: only a node that has nothing to evict refuses it ([`super::gates`]).
+//! left, the command runs all the same, unless the limit is exceeded by much: a script may have them for long.
+//! Otherwise only a node that has nothing to evict refuses a command ([`super::gates`]).
 //!
 //! A key that goes passes the same door as one that a command deletes, so replicas, watchers, caching clients and
 //! subscribers learn of it. A replica evicts nothing by itself, and while writes are paused nothing may change.
@@ -33,11 +34,14 @@ use crate::session::{Origin, Session};
 use crate::store::evict::{Candidate, Order, Policy, Pool};
 use crate::store::{Cause, Change, Door, Keyspace, SlotGuard};
 
-/// Keys that are evicted between two looks at the clock.
-const KEYS_PER_LOOK: usize = 16;
+/// Samples between two looks at the clock: those of sixteen keys, as `maxmemory-samples` is by default.
+const SAMPLES_PER_LOOK: usize = 80;
 /// So many of the samples are from one slot: to find a slot costs more than to look at a key in it. Keys of one slot
 /// are often used together, so not all are from one.
 const SAMPLES_OF_A_SLOT: usize = 3;
+/// If all slots with keys to evict are locked, memory may exceed the limit by this part of it; then commands that need
+/// more are refused.
+const LOCKED_PART: u64 = 16;
 /// How often a key to evict is looked for before the slots are taken to be locked.
 const ATTEMPTS: usize = 32;
 
@@ -102,8 +106,12 @@ enum Room {
 /// How slots are locked.
 #[derive(Clone, Copy)]
 enum Reach<'r, 'e> {
-    /// A worker may wait for a moment.
+    /// A worker may wait for a moment for a key that is to go.
     Worker(&'e Keyspace),
+    /// It has waited in vain.
+    Hasty(&'e Keyspace),
+    /// All that could be looked at is locked, so it waits for that.
+    Patient(&'e Keyspace),
     /// The control thread does not wait.
     Control(&'r Entered<'e>),
 }
@@ -112,7 +120,8 @@ impl<'e> Reach<'_, 'e> {
     /// Locks a slot to look for candidates.
     fn look(self, db: usize, slot: SlotId) -> Option<SlotGuard<'e>> {
         match self {
-            Self::Worker(keyspace) => keyspace.try_lock(db, slot),
+            Self::Worker(keyspace) | Self::Hasty(keyspace) => keyspace.try_lock(db, slot),
+            Self::Patient(keyspace) => keyspace.lock_within(db, slot, SLOT_PATIENCE),
             Self::Control(entered) => entered.slot(db, slot),
         }
     }
@@ -120,8 +129,18 @@ impl<'e> Reach<'_, 'e> {
     /// Locks a slot to remove a key.
     fn take(self, db: usize, slot: SlotId) -> Option<SlotGuard<'e>> {
         match self {
-            Self::Worker(keyspace) => keyspace.lock_within(db, slot, SLOT_PATIENCE),
+            Self::Worker(keyspace) | Self::Patient(keyspace) => keyspace.lock_within(db, slot, SLOT_PATIENCE),
+            Self::Hasty(keyspace) => keyspace.try_lock(db, slot),
             Self::Control(entered) => entered.slot(db, slot),
+        }
+    }
+
+    /// For the next attempt, after one that has found locked slots only. A worker waits once.
+    fn after_locked(self) -> Self {
+        match self {
+            Self::Worker(keyspace) => Self::Patient(keyspace),
+            Self::Patient(keyspace) => Self::Hasty(keyspace),
+            Self::Hasty(_) | Self::Control(_) => self,
         }
     }
 }
@@ -244,11 +263,12 @@ impl Round<'_> {
         let engine = self.engine;
         let started_us = engine.clock.monotonic_us();
         let (mut freed, mut steps) = (0, 0);
+        let steps_per_look = (SAMPLES_PER_LOOK / self.hot.eviction.samples.max(1)).clamp(1, 16);
         let room = loop {
             if freed >= bytes {
                 break Room::Enough;
             }
-            if steps % KEYS_PER_LOOK == KEYS_PER_LOOK - 1
+            if steps % steps_per_look == steps_per_look - 1
                 && engine.clock.monotonic_us().saturating_sub(started_us) > self.hot.eviction.time_us
             {
                 break Room::Later;
@@ -263,6 +283,10 @@ impl Round<'_> {
             };
             match step {
                 Step::Evicted(bytes) => freed += bytes,
+                // Whoever has the slots for long must not let others use any amount of memory.
+                Step::Locked if reach.is_some() && freed == 0 && bytes > self.hot.max_memory / LOCKED_PART => {
+                    break Room::None;
+                }
                 Step::Locked => break Room::Later,
                 Step::Nothing => break Room::None,
             }
@@ -274,7 +298,7 @@ impl Round<'_> {
         room
     }
 
-    fn evict_one(&mut self, reach: Reach<'_, '_>) -> Step {
+    fn evict_one(&mut self, mut reach: Reach<'_, '_>) -> Step {
         let mut is_there_any = true;
         for _ in 0..ATTEMPTS {
             let found = match self.policy.order {
@@ -286,6 +310,7 @@ impl Round<'_> {
             };
             let Some(found) = found else {
                 if is_there_any && self.has_keys() {
+                    reach = reach.after_locked();
                     continue;
                 }
                 return Step::Nothing;
@@ -294,7 +319,8 @@ impl Round<'_> {
                 // It has gone, or lost its expiry, since it was sampled.
                 Some(0) => {}
                 Some(bytes) => return Step::Evicted(bytes),
-                None => return Step::Locked,
+                // Others may be free.
+                None => reach = reach.after_locked().after_locked(),
             }
         }
         Step::Locked
@@ -316,31 +342,41 @@ impl Round<'_> {
         if self.policy.volatile { keyspace.random_slot_with_expiry(db, seed) } else { keyspace.random_slot(db, seed) }
     }
 
-    /// Puts samples of each database into the pool, a few of each of some slots. Returns whether there are any keys.
+    /// Puts samples into the pool, a few of each of some slots. Each key has the same chance, in whatever database, and
+    /// how many databases there are makes no difference to the time. Returns whether there are any keys.
     fn sample(&mut self, reach: Reach<'_, '_>) -> bool {
         let engine = self.engine;
-        let mut is_there_any = false;
         let of_a_slot = match self.policy.order {
             Order::Lru | Order::Lfu(_) => SAMPLES_OF_A_SLOT,
             // The one that expires first is known; it would be the same again.
             Order::Ttl | Order::Random => 1,
         };
-        for db in engine.keyspace.used() {
-            let mut left = self.hot.eviction.samples.min(MOST_SAMPLES).min(self.len(db));
-            while left > 0 {
-                let count = left.min(of_a_slot);
-                left -= count;
-                let Some(id) = self.random_slot(db) else { break };
-                is_there_any = true;
-                let Some(slot) = reach.look(db, id) else { continue };
-                for _ in 0..count {
-                    if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
-                        self.pool.offer(rate, (db, id), entry.key(), |key| engine.keyspace.hash(key));
-                    }
+        let total: usize = engine.keyspace.used().map(|db| self.len(db)).sum();
+        let mut left = self.hot.eviction.samples.min(MOST_SAMPLES).min(total);
+        while left > 0 {
+            let count = left.min(of_a_slot);
+            left -= count;
+            let Some(db) = self.random_database(total) else { break };
+            let Some(id) = self.random_slot(db) else { continue };
+            let Some(slot) = reach.look(db, id) else { continue };
+            for _ in 0..count {
+                if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
+                    self.pool.offer(rate, (db, id), entry.key(), |key| engine.keyspace.hash(key));
                 }
             }
         }
-        is_there_any
+        total > 0
+    }
+
+    /// The database of a random key, of so many.
+    fn random_database(&mut self, total: usize) -> Option<usize> {
+        let mut left = ((u128::from(self.rng.next_u64()) * total as u128) >> 64) as usize;
+        self.engine.keyspace.used().find(|db| {
+            let keys = self.len(*db);
+            let is_here = left < keys;
+            left = left.saturating_sub(keys);
+            is_here
+        })
     }
 
     /// Any key; one database after the other has its turn.

@@ -112,8 +112,10 @@ fn an_evicted_key_is_announced_before_the_command_that_needs_its_room() {
         bench.propagated();
         bench.events();
         bench.run("SET c d");
-        assert_eq!(bench.propagated(), [&format!("{verb} k1"), "SET c d"], "k1 expires first");
-        assert_eq!(bench.events(), ["evicted k1", "new c", "set c"]);
+        let propagated = bench.propagated();
+        let key = propagated[0].strip_prefix(&format!("{verb} ")).expect("a key goes first");
+        assert_eq!(propagated[1..], ["SET c d"]);
+        assert_eq!(bench.events(), [&format!("evicted {key}"), "new c", "set c"]);
     }
 }
 
@@ -121,11 +123,12 @@ fn an_evicted_key_is_announced_before_the_command_that_needs_its_room() {
 fn watchers_learn_of_an_eviction() {
     let mut bench = full("volatile-ttl");
     let mut other = bench.connect();
-    other.run(&bench.engine, "WATCH k1 k3");
+    let keys: Vec<String> = (0..100).map(|number| format!("k{number}")).collect();
+    other.run(&bench.engine, &format!("WATCH {}", keys.join(" ")));
     other.run(&bench.engine, "MULTI");
     bench.run("SET a b");
     bench.run("SET c d");
-    assert_eq!(bench.run("EXISTS k1 k3"), ":1");
+    assert_eq!(bench.run(&format!("EXISTS {}", keys.join(" "))), ":99");
     assert_eq!(other.run(&bench.engine, "EXEC"), "*-1");
 }
 
@@ -214,14 +217,48 @@ fn cron_goes_on_with_what_commands_have_left() {
 #[test]
 fn a_slot_that_is_locked_is_passed_over_and_its_command_runs() {
     let mut bench = Bench::with(&[("maxmemory-policy", "allkeys-lru")]);
-    bench.run("SET {a}1 v");
-    limit(&mut bench, 1);
+    bench.run(&format!("SET {{a}}1 {}", "v".repeat(2000)));
+    let used = bench.engine.limited_memory();
+    limit(&mut bench, used - 10);
     let engine = bench.engine.clone();
     let held = engine.keyspace.lock(0, protocol::slot::key_slot(b"{a}"));
     assert_eq!(bench.run("SET {b}1 v"), "+OK", "there is something to evict, only not now");
     drop(held);
     assert_eq!(bench.run("SET {b}2 v"), "+OK");
-    assert_eq!(bench.run("EXISTS {a}1 {b}1"), ":0", "now they have made room");
+    assert!(evicted(&bench) > 0, "now there was something");
+}
+
+#[test]
+fn while_all_that_could_go_is_locked_the_limit_is_exceeded_by_little() {
+    let mut bench = Bench::with(&[("maxmemory-policy", "volatile-lru")]);
+    bench.run(&format!("SET {{a}}1 {} EX 1000", "v".repeat(4000)));
+    let bytes = bench.engine.limited_memory();
+    limit(&mut bench, bytes);
+    let engine = bench.engine.clone();
+    let held = engine.keyspace.lock(0, protocol::slot::key_slot(b"{a}"));
+    let set = |number: usize| format!("SET {{b}}{number} {}", "w".repeat(50));
+    let replies: Vec<String> = (0..100).map(|number| bench.run(&set(number))).collect();
+    assert_eq!((replies[0].as_str(), replies[99].as_str()), ("+OK", OOM));
+    assert!(bench.engine.limited_memory() <= bytes + bytes / 16 + 200);
+    drop(held);
+    assert_eq!(bench.run(&set(100)), "+OK");
+    assert_eq!(bench.run("EXISTS {a}1"), ":0", "now it has made room");
+}
+
+#[test]
+fn keys_of_all_databases_make_room() {
+    let mut bench = Bench::with(&[("maxmemory-policy", "allkeys-lru")]);
+    for db in 0..16 {
+        bench.run(&format!("SELECT {db}"));
+        (0..20).for_each(|number| _ = bench.run(&format!("SET k{number} {}", "v".repeat(100))));
+    }
+    let used = bench.engine.limited_memory();
+    limit(&mut bench, used / 2);
+    bench.engine.eviction.begin();
+    while bench.engine.evict_cycle() {}
+    let left: Vec<usize> = (0..16).map(|db| bench.engine.keyspace.len(db)).collect();
+    assert!(left.iter().all(|keys| (1..20).contains(keys)), "{left:?}");
+    assert!(bench.engine.limited_memory() <= used / 2);
 }
 
 #[test]
