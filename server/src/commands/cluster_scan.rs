@@ -121,8 +121,8 @@ fn reduce(rows: &[(u16, u16)], row: &mut (u16, u16)) {
     }
 }
 
-/// The words of SCAN, and the only slot that is wanted. As in all scans of Valkey, and in none of Redis, a type that does
-/// not exist is an error.
+/// The words of SCAN, and the only slot that is wanted. As in all scans of Valkey, and in none of Redis, a type that
+/// does not exist is an error.
 fn parse(args: Args<'_>) -> Result<(ScanRequest<'_>, Option<SlotId>), CmdError> {
     let mut slot = None;
     let request = ScanRequest::parse_with(args.skip(2), |word, value| {
