@@ -22,7 +22,7 @@ options:
     description: The password of clients.
     type: str
   previous:
-    description: The password that nodes may still have, for C(rekeyed).
+    description: The password that nodes may still have, for C(rekeyable) and C(rekeyed). One without any password is given O(password), too.
     type: str
   replicas:
     description: How many replicas each primary has.
@@ -38,9 +38,11 @@ options:
       - C(ready) waits until every node is in order and every replica in sync.
       - C(drained) moves slots, primaries and replicas away from O(host), which is one of O(nodes).
       - C(forgotten) makes the other nodes forget those of O(host), which no longer run.
-      - C(rekeyed) gives every node O(password) in the place of O(previous), while it runs. All nodes must answer.
+      - C(rekeyable) changes nothing. It fails if O(password) is none that a file can hold, if a node does not answer, or if one takes
+        neither O(password) nor O(previous).
+      - C(rekeyed) gives every node O(password) in the place of O(previous), while it runs, if it is C(rekeyable).
     type: str
-    choices: [checked, formed, placed, verified, handed_over, ready, drained, forgotten, rekeyed]
+    choices: [checked, formed, placed, verified, handed_over, ready, drained, forgotten, rekeyable, rekeyed]
     required: true
   host:
     description: The host that is handed over, drained or forgotten.
@@ -68,6 +70,9 @@ actions:
   type: list
   returned: always
 """
+
+# What a node reads of the file with its password, its line end included.
+SECRET_BYTES_MAX = 65536
 
 
 class Cluster:
@@ -289,9 +294,23 @@ class Cluster:
         if ids:
             self.forget(ids, f"the nodes of {self.host}")
 
-    def rekeyed(self):
+    def rekeyable(self):
+        reason = unfit(self.password)
+        if reason:
+            raise NoPlace(f"slotd_password {reason}. Nothing was changed")
+        troubles = []
         for node in self.nodes:
-            self.find_password(node)
+            try:
+                self.find_password(node)
+            except NodeError as error:
+                troubles.append(str(error).rstrip("."))
+        if troubles:
+            raise NodeError(f"{'; '.join(troubles)}. Nothing was changed: all nodes must answer, and take one of the two passwords. Bring "
+                            "back who is down, or take its host out with remove-host.yml, and run this again")
+
+    def rekeyed(self):
+        # All are looked at before one is changed. Who was given the password before this was interrupted is passed over.
+        self.rekeyable()
         # That among the nodes first: in between only a replica that happens to lose its link has to try again.
         for directive in ("masterauth", "requirepass"):
             for node in self.nodes:
@@ -303,13 +322,14 @@ class Cluster:
         self.ready()
 
     def find_password(self, node):
-        """Signs in with the new password, or with the previous one."""
-        for password in filter(None, (self.password, self.previous)):
-            try:
-                return node.sign_in(password)
-            except NodeError as error:
-                if not refused(error):
-                    raise
+        """Signs in with the new password, with the previous one, or with none."""
+        for password in (self.password, self.previous, None):
+            if password or password is None:
+                try:
+                    return node.sign_in(password)
+                except NodeError as error:
+                    if not refused(error):
+                        raise
         raise NodeError(f"{node.name} has another password than slotd_password, and than slotd_previous_password")
 
     # --- steps -------------------------------------------------------------------------------------------------------------
@@ -441,6 +461,19 @@ def refused(error):
     return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "AUTH <password>"))
 
 
+def unfit(password):
+    """Why a password cannot be a new one, or None. A node reads it from a file at its start, and takes the line end off."""
+    if not (password or "").strip():
+        return "is empty: write the new one into the vault, as vault_slotd_password"
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in password):
+        return "has a line end or another control character: the file that nodes read it from holds one line"
+    if password != password.strip():
+        return "begins or ends with a blank"
+    if len(password.encode(errors="surrogateescape")) >= SECRET_BYTES_MAX:
+        return f"is longer than {SECRET_BYTES_MAX - 1} bytes, which is what nodes read from a file"
+    return None
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -449,7 +482,8 @@ def main():
             "previous": {"type": "str", "no_log": True},
             "replicas": {"type": "int", "default": 1},
             "state": {"type": "str", "required": True, "choices": [
-                "checked", "formed", "placed", "verified", "handed_over", "ready", "drained", "forgotten", "rekeyed"]},
+                "checked", "formed", "placed", "verified", "handed_over", "ready", "drained", "forgotten", "rekeyable",
+                "rekeyed"]},
             "host": {"type": "str"},
             "timeout": {"type": "int", "default": 60},
         },
