@@ -106,15 +106,62 @@ def selects(things, ports):
             assert reached == ports["client"], rule
             for source in rule["from"]:
                 assert [key for key in source["podSelector"]["matchLabels"] if key.endswith("client")] == list(source["podSelector"]["matchLabels"]), source
+    leads_only_to_nodes_and_names(policy)
+
+
+def leads_only_to_nodes_and_names(policy):
+    """What is behind port 53 elsewhere is as good a place to send a password to as any other."""
+    for rule in policy["egress"]:
+        assert rule.get("to"), f"a rule without a target is to everybody: {rule}"
+        for target in rule["to"]:
+            narrow = target.get("podSelector", {}).get("matchLabels") and target.get("namespaceSelector", {"matchLabels": True}).get("matchLabels")
+            assert narrow or target.get("ipBlock", {}).get("cidr", "/0").endswith("/32"), target
+
+
+def metrics_sources(things):
+    """Who may reach the exporter by the policy; None is everybody."""
+    port = next(port for port in exporter_of(things)["ports"] if port["name"] == "http-metrics")
+    rules = [rule for rule in one(things, "NetworkPolicy")["spec"]["ingress"] if {each["port"] for each in rule["ports"]} & {port["containerPort"], "http-metrics"}]
+    assert len(rules) == 1 and len(rules[0]["ports"]) == 1, rules
+    return rules[0].get("from")
+
+
+def exporter_of(things):
+    return next(box for box in one(things, "StatefulSet")["spec"]["template"]["spec"]["containers"] if box["name"] == "metrics")
+
+
+def exporters_map(things, password):
+    """The file that the pod's init container writes for the exporter if this is the password, as JSON."""
+    pod = one(things, "StatefulSet")["spec"]["template"]["spec"]
+    maker = next(box for box in pod["initContainers"] if box["name"] == "metrics-password")
+    with tempfile.TemporaryDirectory() as work:
+        (pathlib.Path(work) / "password").write_text(password)
+        words = [word.replace("/run/secrets/slotd", work).replace("/run/metrics", work) for word in maker["command"]]
+        subprocess.run(words, check=True, timeout=20)
+        written = pathlib.Path(work) / "passwords.json"
+        assert written.stat().st_mode & 0o77 == 0
+        return json.loads(written.read_text())
 
 
 def metered(things, address, password):
     """An exporter in each pod asks its node, and the monitor finds all of them."""
     pod = one(things, "StatefulSet")["spec"]["template"]
-    exporter = next(box for box in pod["spec"]["containers"] if box["name"] == "metrics")
+    exporter = exporter_of(things)
     variables = {variable["name"]: variable for variable in exporter["env"]}
     assert variables["REDIS_ADDR"]["value"] == address
-    assert variables["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"] == password
+    # A password in its environment goes to every target that anybody names.
+    assert "REDIS_PASSWORD" not in variables and not exporter.get("envFrom"), variables
+    assert all(variables[f"REDIS_EXPORTER_DISABLE_{what}"]["value"] == "true" for what in ("SCRAPE_ENDPOINT", "EXPORTING_KEY_VALUES"))
+    assert tuple(map(int, exporter["image"].rpartition(":v")[2].split("."))) >= (1, 83, 0), "an older one has no such switch"
+    for secret in ("s3cret", "p4ss 'w\"$rd\\n", "ends so\n", "or so\r\n"):
+        assert exporters_map(things, secret) == {address: secret.rstrip("\r\n")}, exporters_map(things, secret)
+    maker = next(box for box in pod["spec"]["initContainers"] if box["name"] == "metrics-password")
+    assert maker["image"] == container(things)["image"] and maker["securityContext"] == exporter["securityContext"]
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    mounted = lambda box: {mount["mountPath"]: volumes[mount["name"]] for mount in box["volumeMounts"]}
+    assert mounted(maker)["/run/secrets/slotd"]["secret"] == {"secretName": password["name"], "defaultMode": 0o440, "items": [{"key": password["key"], "path": "password"}]}
+    assert mounted(maker)["/run/metrics"] == mounted(exporter)["/run/metrics"] and mounted(exporter)["/run/metrics"]["emptyDir"]["medium"] == "Memory"
+    assert set(mounted(exporter)) == {"/run/metrics"} and variables["REDIS_PASSWORD_FILE"]["value"] == "/run/metrics/passwords.json"
     port = next(port for port in exporter["ports"] if port["name"] == "http-metrics")
     assert exporter["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http-metrics"}
     monitor = one(things, "ServiceMonitor")
@@ -127,9 +174,12 @@ def metered(things, address, password):
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
     assert [endpoint["port"] for endpoint in monitor["spec"]["endpoints"]] == ["http-metrics"]
     assert [(each["name"], each["targetPort"]) for each in service["spec"]["ports"]] == [("http-metrics", "http-metrics")]
-    rules = one(things, "NetworkPolicy")["spec"]["ingress"]
-    open_to_all = [rule for rule in rules if rule["from"] == [{"namespaceSelector": {}}]]
-    assert [[each["port"] for each in rule["ports"]] for rule in open_to_all] in ([[port["containerPort"]]], [["http-metrics"]]), rules
+    sources = metrics_sources(things)
+    assert sources, "a rule without a source is for everybody"
+    for source in sources:
+        assert source["podSelector"]["matchLabels"] and source.get("namespaceSelector", {"matchLabels": True}).get("matchLabels"), source
+    assert [source["namespaceSelector"]["matchLabels"] for source in sources if "namespaceSelector" in source] == [{"kubernetes.io/metadata.name": "monitoring"}]
+    leads_only_to_nodes_and_names(one(things, "NetworkPolicy")["spec"])
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(port["containerPort"])
 
 
@@ -147,7 +197,7 @@ def names_are_those_of_the_pods(things):
 
 
 # Groups of values whose names are all known: another one there is a slip, or something that slotd has no counterpart for.
-CLOSED = ["", "cluster", "image", "networkPolicy", "pdb", "persistence", "persistentVolumeClaimRetentionPolicy", "redis", "redis.containerPorts",
+CLOSED = ["", "cluster", "image", "networkPolicy", "networkPolicy.metrics", "pdb", "persistence", "persistentVolumeClaimRetentionPolicy", "redis", "redis.containerPorts",
           "service", "service.headless", "service.nodePorts", "service.ports", "serviceAccount"]
 # Bitnami's that would change nothing here, and what Helm gives to a chart inside another one.
 WITHOUT_EFFECT = ["diagnosticMode", "enabled", "kubeVersion", "secretAnnotations", "sysctlImage", "tags", "volumePermissions"]
@@ -176,8 +226,15 @@ def overlay(component, *more):
         mine.rmdir()
 
 
+def elsewhere_patch():
+    """The patch that the component's head shows for a Prometheus that is in another namespace."""
+    text = (deploy / "kubernetes/components/metrics/kustomization.yaml").read_text()
+    shown = "".join(line[2:] + "\n" for line in text.splitlines() if line.startswith("#   "))
+    return yaml.safe_load(shown[shown.index("  patches:"):])["patches"][0]["patch"]
+
+
 dev, prod = kustomize(deploy / "kubernetes/overlays/dev"), kustomize(deploy / "kubernetes/overlays/prod")
-vault, measured = overlay("vault"), overlay("metrics", "namespace: slotd")
+vault, measured = overlay("vault"), overlay("metrics", "namespace: slotd", "images: [{name: slotd, newName: registry.example.org/slotd, newTag: '1'}]")
 plain = template()
 PORTS = {"client": {6379}, "all": {6379, 16379}}
 
@@ -211,7 +268,15 @@ def _():
 def _():
     restricted(measured)
     metered(measured, "redis://127.0.0.1:6379", {"name": "slotd", "key": "password"})
-    assert container(measured) == container(prod), "the node is the same"
+    assert container(measured) | {"image": ""} == container(prod) | {"image": ""}, "the node is the same"
+    with_vault = overlay("vault, ../../components/metrics")
+    valid(with_vault)
+    for things in (measured, with_vault):
+        pod = one(things, "StatefulSet")["spec"]["template"]["spec"]
+        there = {volume["name"] for volume in pod["volumes"]} | {"data"}
+        assert {mount["name"] for box in pod["containers"] + pod["initContainers"] for mount in box["volumeMounts"]} <= there, there
+    elsewhere = overlay("metrics", f"patches: [{{target: {{kind: NetworkPolicy, name: slotd}}, patch: {json.dumps(elsewhere_patch())}}}]")
+    assert metrics_sources(elsewhere)[1]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
 
 
 @look(f"helm: the chart has no lint, and is valid for Kubernetes {VERSION} with the defaults and with many values")
@@ -263,17 +328,45 @@ def _():
     found = one(things, "ServiceMonitor")
     assert (found["metadata"]["namespace"], found["metadata"]["labels"]["release"], found["spec"]["endpoints"][0]["interval"]) == ("monitoring", "prometheus", "10s")
     exporter = one(things, "StatefulSet")["spec"]["template"]["spec"]["containers"][1]
-    assert (exporter["image"], exporter["args"]) == ("oliver006/redis_exporter:v1.62.0", ["-include-system-metrics=true"])
+    assert (exporter["image"], exporter["args"]) == ("oliver006/redis_exporter:v1.88.0", ["-include-system-metrics=true"])
     assert not [thing for thing in template(metrics={"enabled": True}) if thing["kind"] == "ServiceMonitor"]
-    files = template(passwordFile="/vault/secrets/password", metrics={"enabled": True, "extraEnvVars": [{"name": "REDIS_PASSWORD", "value": "p"}]})
-    assert [variable["name"] for variable in one(files, "StatefulSet")["spec"]["template"]["spec"]["containers"][1]["env"]].count("REDIS_PASSWORD") == 1
+    # The Secret is mounted for the exporter, too, where the node has it in its environment.
+    metered(template(usePasswordFiles=False, redis={"containerPorts": {"redis": 7000, "bus": 17000}}, metrics={"enabled": True, "serviceMonitor": {"enabled": True}, "image": {"registry": ""}}),
+            "redis://127.0.0.1:7000", {"name": "sessions-slotd", "key": "redis-password"})
+    theirs = [{"name": "REDIS_PASSWORD_FILE", "value": "/vault/secrets/exporter"}]
+    for things, names in [(template(passwordFile="/vault/secrets/password", metrics={"enabled": True, "extraEnvVars": theirs}), ["REDIS_PASSWORD_FILE"]),
+                          (template(usePassword=False, metrics={"enabled": True}), [])]:
+        valid(things)
+        pod = one(things, "StatefulSet")["spec"]["template"]["spec"]
+        assert [variable["name"] for variable in exporter_of(things)["env"] if "PASSWORD" in variable["name"]] == names
+        assert "initContainers" not in pod and "metrics" not in [volume["name"] for volume in pod.get("volumes") or []]
+    own = template(metrics={"enabled": True}, redis={"initContainers": [{"name": "mine", "image": "i"}]})
+    assert [box["name"] for box in one(own, "StatefulSet")["spec"]["template"]["spec"]["initContainers"]] == ["mine", "metrics-password"]
+
+
+@look("helm: networkPolicy.metrics says who reaches the exporters, and nothing opens them to all without being asked")
+def _():
+    ours = {"podSelector": {"matchLabels": {"sessions-slotd-metrics": "true"}}}
+    monitoring, ops = ({"kubernetes.io/metadata.name": name} for name in ("monitoring", "ops"))
+    prometheus = {"app.kubernetes.io/name": "prometheus"}
+    for values, theirs in [
+        ({}, {"namespaceSelector": {"matchLabels": monitoring}, "podSelector": {"matchLabels": prometheus}}),
+        ({"ingressNSMatchLabels": ops}, {"namespaceSelector": {"matchLabels": ops}}),
+        ({"ingressNSPodMatchLabels": {"a": "b"}}, {"namespaceSelector": {"matchLabels": monitoring}, "podSelector": {"matchLabels": {"a": "b"}}}),
+        ({"ingressNSMatchLabels": ops, "ingressNSPodMatchLabels": {"a": "b"}}, {"namespaceSelector": {"matchLabels": ops}, "podSelector": {"matchLabels": {"a": "b"}}}),
+    ]:
+        things = template(metrics={"enabled": True}, networkPolicy={"metrics": values})
+        valid(things)
+        assert metrics_sources(things) == [ours, theirs], (values, metrics_sources(things))
+    assert metrics_sources(template(metrics={"enabled": True}, networkPolicy={"metrics": {"allowExternal": True}})) is None
 
 
 @look("helm: what slotd cannot do is refused with a word on what to do instead")
 def _():
     for values, words in [
         ({"tls": {"enabled": True}}, "slotd has no TLS yet"),
-        ({"metrics": {"enabled": True}, "passwordFile": "/f"}, "the exporter does not read that file"),
+        ({"metrics": {"enabled": True}, "passwordFile": "/f"}, 'Have a second one made, {"redis://127.0.0.1:6379":"PASSWORD"}'),
+        ({"networkPolicy": {"dnsPeers": []}}, "networkPolicy.dnsPeers is empty: that would be everybody"),
         ({"metrics": {"prometheusRule": {"enabled": True}}}, "Put the rule into extraDeploy"),
         ({"cluster": {"nodes": 5}}, "makes 2 primaries: a cluster needs at least three. Raise cluster.nodes to 6"),
         ({"cluster": {"externalAccess": {"enabled": True}}}, "not supported"),

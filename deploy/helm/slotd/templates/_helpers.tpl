@@ -51,6 +51,20 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- if .Values.existingSecret }}{{ default "redis-password" .Values.existingSecretPasswordKey }}{{ else }}redis-password{{ end }}
 {{- end -}}
 
+{{/* Where the exporter's init container puts the password, if there is one to put. */}}
+{{- define "slotd.metricsFile" -}}
+{{- if and .Values.metrics.enabled (include "slotd.hasSecret" .) }}/run/metrics/passwords.json{{ end }}
+{{- end -}}
+
+{{/* Namespaces and pods that read the metrics. Without a word on either: Prometheus in the namespace monitoring. */}}
+{{- define "slotd.metricsNamespace" -}}
+{{- default (dict "kubernetes.io/metadata.name" "monitoring") .Values.networkPolicy.metrics.ingressNSMatchLabels | toYaml }}
+{{- end -}}
+{{- define "slotd.metricsPods" -}}
+{{- $values := .Values.networkPolicy.metrics -}}
+{{- if $values.ingressNSPodMatchLabels }}{{ toYaml $values.ingressNSPodMatchLabels }}{{ else if not $values.ingressNSMatchLabels }}app.kubernetes.io/name: prometheus{{ end }}
+{{- end -}}
+
 {{/* slotd-0.slotd-headless,slotd-1.slotd-headless,... */}}
 {{- define "slotd.nodes" -}}
 {{- $name := include "slotd.fullname" . -}}
@@ -64,7 +78,8 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- $shards := div (int .Values.cluster.nodes) (add1 (int .Values.cluster.replicas)) -}}
 {{- if lt $shards 3 }}{{ fail (printf "cluster.nodes=%d with cluster.replicas=%d makes %d primaries: a cluster needs at least three. Raise cluster.nodes to %d, or lower cluster.replicas" (int .Values.cluster.nodes) (int .Values.cluster.replicas) $shards (mul 3 (add1 (int .Values.cluster.replicas)))) }}{{ end -}}
 {{- if .Values.tls.enabled }}{{ fail "tls.enabled: slotd has no TLS yet. Let a mesh encrypt the connections, or leave it out" }}{{ end -}}
-{{- if and .Values.metrics.enabled .Values.passwordFile (not .Values.metrics.extraEnvVars) }}{{ fail "metrics.enabled and passwordFile: the exporter does not read that file. Give it REDIS_PASSWORD by metrics.extraEnvVars" }}{{ end -}}
+{{- if and .Values.metrics.enabled .Values.passwordFile (not .Values.metrics.extraEnvVars) }}{{ fail (printf "metrics.enabled and passwordFile: the exporter does not read that file. Have a second one made, {\"redis://127.0.0.1:%v\":\"PASSWORD\"}, and name it as REDIS_PASSWORD_FILE in metrics.extraEnvVars" .Values.redis.containerPorts.redis) }}{{ end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.dnsPeers) }}{{ fail "networkPolicy.dnsPeers is empty: that would be everybody. Name the cluster's DNS, without which the nodes do not find each other" }}{{ end -}}
 {{- if .Values.metrics.prometheusRule.enabled }}{{ fail "metrics.prometheusRule.enabled: not supported. Put the rule into extraDeploy" }}{{ end -}}
 {{- if .Values.cluster.externalAccess.enabled }}{{ fail "cluster.externalAccess.enabled: not supported. Clients run in the Kubernetes cluster" }}{{ end -}}
 {{- if has (toString .Values.redis.useAOFPersistence) (list "yes" "true") }}{{ fail "redis.useAOFPersistence: slotd has no append-only file. It keeps snapshots, and WAIT 1 keeps a write on a replica: set it to \"no\"" }}{{ end -}}
