@@ -21,9 +21,9 @@ use crate::healthcheck::{Connection, field};
 
 /// How long one node may take to answer everything.
 const ANSWER: Duration = Duration::from_secs(3);
-/// How much longer a node's own words for its silence may take to arrive, and for each node that is asked: its answer
-/// is as long as the cluster is large.
-const GRACE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(5));
+/// How much longer a node's own words for its silence may take to arrive, since a busy machine starts its thread late;
+/// and for each node that is asked, whose answer is as long as the cluster is large.
+const GRACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(5));
 /// What is said of a node for which there was no time left.
 const NO_TIME: &str = "there was no time left to ask it";
 /// More nodes than a cluster has.
