@@ -39,6 +39,8 @@ const SAMPLES_PER_LOOK: usize = 80;
 /// So many of the samples are from one slot: to find a slot costs more than to look at a key in it. Keys of one slot
 /// are often used together, so not all are from one.
 const SAMPLES_OF_A_SLOT: usize = 3;
+/// A slot has so many keys for each sample beyond the first.
+const KEYS_PER_SAMPLE: usize = 8;
 /// If all slots with keys to evict are locked, memory may exceed the limit by this part of it; then commands that need
 /// more are refused.
 const LOCKED_PART: u64 = 16;
@@ -354,12 +356,14 @@ impl Round<'_> {
         let total: usize = engine.keyspace.used().map(|db| self.len(db)).sum();
         let mut left = self.hot.eviction.samples.min(MOST_SAMPLES).min(total);
         while left > 0 {
-            let count = left.min(of_a_slot);
-            left -= count;
+            left -= 1;
             let Some(db) = self.random_database(total) else { break };
             let Some(id) = self.random_slot(db) else { continue };
             let Some(slot) = reach.look(db, id) else { continue };
-            for _ in 0..count {
+            // In a slot of a few keys, the same one would be drawn twice.
+            let more = left.min(of_a_slot - 1).min(slot.len() / KEYS_PER_SAMPLE);
+            left -= more;
+            for _ in 0..=more {
                 if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
                     self.pool.offer(rate, (db, id), entry.key(), |key| engine.keyspace.hash(key));
                 }

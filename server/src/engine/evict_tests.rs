@@ -246,6 +246,21 @@ fn while_all_that_could_go_is_locked_the_limit_is_exceeded_by_little() {
 }
 
 #[test]
+fn slots_of_one_key_are_sampled_as_often_as_is_wanted() {
+    let mut bench = Bench::with(&[("maxmemory-policy", "allkeys-lru")]);
+    let set = |number: usize| format!("SET k{number} {}", "v".repeat(100));
+    (0..600).for_each(|number| _ = bench.run(&set(number)));
+    bench.clock.advance_ms(100_000);
+    (0..150).for_each(|number| _ = bench.run(&format!("GET k{number}")));
+    bench.clock.advance_ms(100_000);
+    let bytes = bench.engine.limited_memory();
+    limit(&mut bench, bytes);
+    (600..1050).for_each(|number| _ = bench.run(&set(number)));
+    let left = (0..150).filter(|number| bench.run(&format!("EXISTS k{number}")) == ":1").count();
+    assert!(left >= 120, "{left} of 150 keys in use are left of 600, 450 of which went");
+}
+
+#[test]
 fn keys_of_all_databases_make_room() {
     let mut bench = Bench::with(&[("maxmemory-policy", "allkeys-lru")]);
     for db in 0..16 {
