@@ -117,7 +117,8 @@ Usage:
   slotd cluster --help                             all about that
   slotd healthcheck [--port PORT] [--ready]        ask a node whether it is alive, or ready; exit status 0 or 1
   slotd handover [--port PORT] [--timeout 20]      let a replica take over from a primary that is to be stopped; exit
-                                                   status 0, 1 if it still has its slots, or 2 for wrong usage
+                                                   status 0, 1 if it still has its slots, 2 for wrong usage, or 3
+                                                   if the outcome could not be written
   slotd wait [--nodes HOST:PORT,...] [--timeout 60]
                                                    wait until nodes are ready; exit status 0, 1, or 2 for wrong usage
   slotd doctor [--nodes HOST:PORT] [--fix] [--json]

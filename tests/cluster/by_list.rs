@@ -135,7 +135,7 @@ fn who_waits_in_vain_is_told_what_for() {
         waited.stderr.contains(&format!("\n  {} is not ready: it knows 1 of 2 nodes", member.addr())),
         "{waited:?}"
     );
-    for words in [&["wait"][..], &["wait", "--nodes", "a:b"], &["wait", "--sodes", "a"]] {
+    for words in [&["wait", "--timeout", "soon"][..], &["wait", "--nodes", "a:b"], &["wait", "--sodes", "a"]] {
         let refused = run(&Binary::Slotd.path(), words, &std::env::temp_dir());
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
     }

@@ -399,6 +399,8 @@ const OTHERS: &[Case] = &[
     case("command|info", |_, n| call("COMMAND INFO", numbers(n), "")),
     case("command|getkeys", |names, n| call("COMMAND GETKEYS MGET", names.keys(n), "")),
     case("config|get", |_, n| call("CONFIG GET", numbers(n), "")),
+    case("latency|histogram", |_, n| call("LATENCY HISTOGRAM", numbers(n), "")),
+    case("latency|histogram of one", |_, n| call("LATENCY HISTOGRAM", same("command", n), "")),
     case("config|get of one", |_, n| call("CONFIG GET", same("maxmemory", n), "")),
     case("config|get of all", |_, n| {
         let names = ["maxmemory", "hz", "port", "bind", "maxclients", "save", "dir", "appendonly", "slave-priority"];

@@ -43,11 +43,9 @@ pub fn main() -> ExitCode {
         }
         Ok(Invocation::Doctor(doctor)) => Ok(examine(&doctor, &call.console)),
         Ok(Invocation::Refused { text, status }) => {
-            if doctor::wants_json(&call.words) {
-                call.console.print(&doctor::json_of(&text));
-            }
+            let is_written = !doctor::wants_json(&call.words) || call.console.print(&doctor::json_of(&text));
             call.console.report(&format!("{}\n", text.trim_end()));
-            Ok(status)
+            Ok(if is_written { status } else { UNWRITTEN })
         }
         Ok(Invocation::Print(text)) => Ok(u8::from(!call.console.print(&text))),
         Err(text) => Err(text),

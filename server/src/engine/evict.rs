@@ -8,8 +8,8 @@
 //! slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity` allows; cron goes on with
 //! what is left. Two workers may evict at once: each takes the pool of candidates out of its lock while it works, and
 //! the second begins with an empty one. A slot that somebody has locked is passed over. If nothing but locked slots is
-//! left, the command runs all the same, unless the limit is exceeded by much: a script may have them for long.
-//! Otherwise only a node that has nothing to evict refuses a command ([`super::gates`]).
+//! left (a script may have them for long), the command runs as long as the limit is exceeded by a sixteenth at most.
+//! Apart from that, only a node that has nothing to evict refuses a command ([`super::gates`]).
 //!
 //! A key that goes passes the same door as one that a command deletes, so replicas, watchers, caching clients and
 //! subscribers learn of it. A replica evicts nothing by itself, and while writes are paused nothing may change.
@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use protocol::slot::SlotId;
+use smallvec::SmallVec;
 
 use super::Engine;
 use super::call::Call;
@@ -34,7 +35,7 @@ use crate::session::{Origin, Session};
 use crate::store::evict::{Candidate, Order, Policy, Pool};
 use crate::store::{Cause, Change, Door, Keyspace, SlotGuard};
 
-/// Samples between two looks at the clock: those of sixteen keys, as `maxmemory-samples` is by default.
+/// Samples between two looks at the clock: sixteen times the default of `maxmemory-samples`.
 const SAMPLES_PER_LOOK: usize = 80;
 /// So many of the samples are from one slot: to find a slot costs more than to look at a key in it. Keys of one slot
 /// are often used together, so not all are from one.
@@ -101,7 +102,7 @@ enum Room {
     Enough,
     /// The time was up, or the keys to evict are locked: more can be evicted later.
     Later,
-    /// There is nothing to evict.
+    /// There is nothing to evict, or all of it is locked and the limit exceeded by more than [`LOCKED_PART`].
     None,
 }
 
@@ -112,7 +113,7 @@ enum Reach<'r, 'e> {
     Worker(&'e Keyspace),
     /// It has waited in vain.
     Hasty(&'e Keyspace),
-    /// All that could be looked at is locked, so it waits for that.
+    /// All that could be looked at is locked, so it waits for one of them.
     Patient(&'e Keyspace),
     /// The control thread does not wait.
     Control(&'r Entered<'e>),
@@ -135,6 +136,11 @@ impl<'e> Reach<'_, 'e> {
             Self::Hasty(keyspace) => keyspace.try_lock(db, slot),
             Self::Control(entered) => entered.slot(db, slot),
         }
+    }
+
+    /// After a slot that was locked. A wait in vain is the last one.
+    fn after_waiting(self) -> Self {
+        if let Self::Patient(keyspace) = self { Self::Hasty(keyspace) } else { self }
     }
 
     /// For the next attempt, after one that has found locked slots only. A worker waits once.
@@ -345,23 +351,28 @@ impl Round<'_> {
     }
 
     /// Puts samples into the pool, a few of each of some slots. Each key has the same chance, in whatever database, and
-    /// how many databases there are makes no difference to the time. Returns whether there are any keys.
-    fn sample(&mut self, reach: Reach<'_, '_>) -> bool {
+    /// how many databases there are makes hardly a difference to the time. Returns whether there are any keys.
+    fn sample(&mut self, mut reach: Reach<'_, '_>) -> bool {
         let engine = self.engine;
         let of_a_slot = match self.policy.order {
             Order::Lru | Order::Lfu(_) => SAMPLES_OF_A_SLOT,
             // The one that expires first is known; it would be the same again.
             Order::Ttl | Order::Random => 1,
         };
-        let total: usize = engine.keyspace.used().map(|db| self.len(db)).sum();
+        let sizes: SmallVec<[(usize, usize); 16]> = engine.keyspace.used().map(|db| (db, self.len(db))).collect();
+        let total: usize = sizes.iter().map(|(_, keys)| keys).sum();
         let mut left = self.hot.eviction.samples.min(MOST_SAMPLES).min(total);
         while left > 0 {
             left -= 1;
-            let Some(db) = self.random_database(total) else { break };
+            let Some(db) = self.random_database(&sizes, total) else { break };
             let Some(id) = self.random_slot(db) else { continue };
-            let Some(slot) = reach.look(db, id) else { continue };
+            let Some(slot) = reach.look(db, id) else {
+                reach = reach.after_waiting();
+                continue;
+            };
             // In a slot of a few keys, the same one would be drawn twice.
-            let more = left.min(of_a_slot - 1).min(slot.len() / KEYS_PER_SAMPLE);
+            let keys = if self.policy.volatile { slot.expires_len() } else { slot.len() };
+            let more = left.min(of_a_slot - 1).min(keys / KEYS_PER_SAMPLE);
             left -= more;
             for _ in 0..=more {
                 if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
@@ -372,19 +383,19 @@ impl Round<'_> {
         total > 0
     }
 
-    /// The database of a random key, of so many.
-    fn random_database(&mut self, total: usize) -> Option<usize> {
+    /// The database of a random key, of so many in databases of these sizes.
+    fn random_database(&mut self, sizes: &[(usize, usize)], total: usize) -> Option<usize> {
         let mut left = ((u128::from(self.rng.next_u64()) * total as u128) >> 64) as usize;
-        self.engine.keyspace.used().find(|db| {
-            let keys = self.len(*db);
-            let is_here = left < keys;
-            left = left.saturating_sub(keys);
+        let is_here = |(_, keys): &&(usize, usize)| {
+            let is_here = left < *keys;
+            left = left.saturating_sub(*keys);
             is_here
-        })
+        };
+        sizes.iter().find(is_here).map(|(db, _)| *db)
     }
 
     /// Any key; one database after the other has its turn.
-    fn pick_at_random(&mut self, reach: Reach<'_, '_>) -> Option<Candidate> {
+    fn pick_at_random(&mut self, mut reach: Reach<'_, '_>) -> Option<Candidate> {
         let engine = self.engine;
         let databases = engine.keyspace.databases();
         let first = engine.eviction.last_db.load(Ordering::Relaxed) + 1;
@@ -393,7 +404,10 @@ impl Round<'_> {
                 continue;
             }
             let Some(id) = self.random_slot(db) else { continue };
-            let Some(slot) = reach.look(db, id) else { continue };
+            let Some(slot) = reach.look(db, id) else {
+                reach = reach.after_waiting();
+                continue;
+            };
             if let Some((entry, rate)) = slot.candidate(self.policy, self.now, self.rng.next_u64()) {
                 engine.eviction.last_db.store(db, Ordering::Relaxed);
                 let hash = engine.keyspace.hash(entry.key());

@@ -8,8 +8,8 @@ use crate::session::Session;
 use crate::session::tally::Owed;
 
 /// The clock and the counters of one batch. A command begins when the one before it ends, and a run of calls of the
-/// same command is timed and counted as a whole: one reading of the clock and three additions for the run. Each of them
-/// counts as long as their average.
+/// same command is timed and counted as a whole: one reading of the clock and three additions for the run. Each call
+/// counts with the average.
 pub(super) struct Pace {
     /// Unix milliseconds at the start of the batch.
     pub(super) start_ms: i64,

@@ -7,7 +7,6 @@
 use protocol::resp::Args;
 
 use super::introspect::look_up;
-use crate::base::histogram::Distribution;
 use crate::command::{Arity, Declared, Flags, Group, Traits, error, help};
 use crate::engine::handler::{Command, Handled, SessionCtx, SessionFn, SessionResult};
 
@@ -56,16 +55,19 @@ fn histogram(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
         asked.extend(command.subcommands.iter().map(|&index| registry.by_index(index)));
         asked.push(command);
     }
-    let called = asked.into_iter().filter_map(|command| Some((command, engine.latencies.of(command.index)?)));
-    let called: Vec<(&Command, Distribution)> = called.collect();
+    // What is printed of each, and not its counters, which take 24 KiB: a name may come again and again.
+    let told = |command: &'_ Command| {
+        let latencies = engine.latencies.of(command.index)?;
+        Some((latencies.total(), latencies.steps()))
+    };
+    let called: Vec<_> = asked.into_iter().filter_map(|command| Some((command, told(command)?))).collect();
     ctx.reply.map(called.len());
-    for (command, latencies) in called {
+    for (command, (total, steps)) in called {
         ctx.reply.bulk(command.full_name.as_bytes());
         ctx.reply.map(2);
         ctx.reply.bulk(b"calls");
-        ctx.reply.int(latencies.total() as i64);
+        ctx.reply.int(total as i64);
         ctx.reply.bulk(b"histogram_usec");
-        let steps = latencies.steps();
         ctx.reply.map(steps.len());
         for (us, calls) in steps {
             ctx.reply.int(us as i64);

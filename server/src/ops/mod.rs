@@ -7,7 +7,7 @@
 //! neighbours  SLOTD NODE, for tests of a cluster in one process     lolwut   LOLWUT
 //! contention  SLOTD CONTENTION: who waited for whom
 //! config      CONFIG                                                info     INFO
-//! introspect  COMMAND
+//! introspect  COMMAND                                               latency  LATENCY
 //! cron        periodic work: rates, expiry, clients that are idle or do not read
 //! ```
 //!

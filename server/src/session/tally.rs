@@ -14,8 +14,8 @@ pub(crate) struct Tally {
     pub executed: u64,
 }
 
-/// The calls of a run's scripts, those of one command that took equally long together: most take no microsecond or one.
-/// They are added to the shared counters as [`Tally`] is.
+/// What the scripts of a run have called. Calls of one command that took equally long are one entry: most take a
+/// microsecond or less. They are added to the shared counters as [`Tally`] is.
 #[derive(Debug, Default)]
 pub(crate) struct Calls(Vec<EqualCalls>);
 

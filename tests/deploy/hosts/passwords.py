@@ -104,6 +104,10 @@ def playbook(played, **variables):
         return run.returncode, run.stdout + run.stderr
 
 
+# What is said of a look in vain. The module changes the nodes when the hosts have their files.
+UNCHANGED = {"rekeyable": "Nothing was changed", "rekeyed": "No node was changed, but hosts may have the file"}
+
+
 def closed():
     """A node that is down."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -118,7 +122,7 @@ def refused_by_the_module():
         for state in ("rekeyable", "rekeyed"):
             played = [Played() for _ in range(3)]
             said = module(played, state, password)
-            assert words in said and "Nothing was changed" in said, (password, said)
+            assert words in said and UNCHANGED[state] in said, (password, said)
             assert password is None or len(password.strip()) < 2 or password not in said
             assert not any(one.connections for one in played)
     played = [Played() for _ in range(3)]
@@ -144,7 +148,7 @@ def looked_at_before_anything():
         assert status and words in said and "Nothing was changed" in said and "TASK [Write]" not in said, said
         assert NEW not in said and OLD not in said, said
         said = module(played, "rekeyed")
-        assert words in said and "Nothing was changed" in said, said
+        assert words in said and UNCHANGED["rekeyed"] in said, said
         assert not any(one.changes for one in played[:2])
     if not os.path.exists("/etc/slotd"):
         status, said = playbook([Played(), Played()], slotd_password=NEW, slotd_previous_password=OLD)

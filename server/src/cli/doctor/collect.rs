@@ -64,6 +64,11 @@ impl Visit {
     pub(super) fn is_over(&self) -> bool {
         Instant::now() >= self.until
     }
+
+    /// Whether those who are asked after a pause of so long can also tell of others, who are asked then.
+    pub(super) fn has_time_after(&self, pause: Duration) -> bool {
+        Instant::now() + pause + ANSWER < self.until
+    }
 }
 
 impl Asking {

@@ -192,7 +192,7 @@ impl Doctor {
             let examined = Examined::new(picture);
             let passes =
                 |finding: &Finding| matches!(finding.code, Code::Disagreement | Code::Stranger | Code::ReplicaBehind);
-            if looks >= LOOKS.0 || visit.is_over() || !examined.findings.iter().any(passes) {
+            if looks >= LOOKS.0 || !visit.has_time_after(LOOKS.1) || !examined.findings.iter().any(passes) {
                 return Ok(examined);
             }
             earlier = examined.picture.facts.offsets();

@@ -571,11 +571,14 @@ fn compare_table<'a>(table: &'a Members, others: &[SetRef<'_>], in_all: bool, mu
         }
         let mut left = (1 << count) - 1;
         for set in others {
+            if left == 0 {
+                break;
+            }
             let absent = match set.0 {
                 FormRef::Table(table) => table.absent_among(&texts, left),
                 FormRef::Ints(_) | FormRef::Packed(_) => {
                     let is_absent = |at: &usize| !set.contains(texts[*at]);
-                    (0..count).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
+                    (0..count).filter(|at| left & 1 << at != 0).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
                 }
             };
             left &= if in_all { !absent } else { absent };

@@ -109,7 +109,6 @@ fn a_set_that_is_gathered_has_the_form_of_one_that_grew() {
     }
 }
 
-/// Recorded from Redis 8.0.6 and Valkey 9.1.2, which agree: tests/compat/later.rs.
 #[test]
 fn sets_are_asked_for_many_members_at_once_and_say_what_they_say_one_by_one() {
     let small = limits(600, 600, 9);
@@ -120,7 +119,7 @@ fn sets_are_asked_for_many_members_at_once_and_say_what_they_say_one_by_one() {
     };
     for count in [1, 15, 16, 17, 40, 1_000] {
         let first = of(0, count, 1, &limits(0, 0, 9));
-        // A table of a thousand, an intset, a listpack, and one that has few of them.
+        // A table, an intset, and a listpack that has few of them.
         let packed = set_of(&["x", "0", "3", "16", "33", "999"], &small);
         let others = [of(0, 5_000, 3, &limits(0, 0, 9)), of(0, 1_500, 2, &limits(2_000, 0, 9)), packed];
         assert_eq!(others.each_ref().map(form), ["table", "intset", "listpack"]);
@@ -153,6 +152,7 @@ fn sets_are_asked_for_many_members_at_once_and_say_what_they_say_one_by_one() {
     }
 }
 
+/// Recorded from Redis 8.0.6 and Valkey 9.1.2, which agree: tests/compat/later.rs.
 #[test]
 fn an_intersection_of_integers_becomes_an_intset_only_at_the_end() {
     let result = |count: usize, limits: &SetLimits| {

@@ -294,10 +294,10 @@ class Cluster:
         if ids:
             self.forget(ids, f"the nodes of {self.host}")
 
-    def rekeyable(self):
+    def rekeyable(self, otherwise="Nothing was changed"):
         reason = unfit(self.password)
         if reason:
-            raise NoPlace(f"slotd_password {reason}. Nothing was changed")
+            raise NoPlace(f"slotd_password {reason}. {otherwise}")
         troubles = []
         for node in self.nodes:
             try:
@@ -305,12 +305,12 @@ class Cluster:
             except NodeError as error:
                 troubles.append(str(error).rstrip("."))
         if troubles:
-            raise NodeError(f"{'; '.join(troubles)}. Nothing was changed: all nodes must answer, and take one of the two passwords. Bring "
+            raise NodeError(f"{'; '.join(troubles)}. {otherwise}: all nodes must answer, and take one of the two passwords. Bring "
                             "back who is down, or take its host out with remove-host.yml, and run this again")
 
     def rekeyed(self):
         # All are looked at before one is changed. Who was given the password before this was interrupted is passed over.
-        self.rekeyable()
+        self.rekeyable("No node was changed, but hosts may have the file with the new password already")
         # That among the nodes first: in between only a replica that happens to lose its link has to try again.
         for directive in ("masterauth", "requirepass"):
             for node in self.nodes:
@@ -323,13 +323,12 @@ class Cluster:
 
     def find_password(self, node):
         """Signs in with the new password, with the previous one, or with none."""
-        for password in (self.password, self.previous, None):
-            if password or password is None:
-                try:
-                    return node.sign_in(password)
-                except NodeError as error:
-                    if not refused(error):
-                        raise
+        for password in (*filter(None, (self.password, self.previous)), None):
+            try:
+                return node.sign_in(password)
+            except NodeError as error:
+                if not refused(error):
+                    raise
         raise NodeError(f"{node.name} has another password than slotd_password, and than slotd_previous_password")
 
     # --- steps -------------------------------------------------------------------------------------------------------------
