@@ -575,11 +575,10 @@ pub(super) fn take_pushes(session: &Session, out: &mut Vec<u8>) {
 #[inline(always)]
 fn end_turn(session: &mut Session, command: &Command, step: Step, start: usize, batch: &mut Batch<'_, '_>) -> Step {
     match &step {
+        Step::Next | Step::Renewed => batch.pace.count(),
         Step::Stop(Next::Held(_)) => return step,
         Step::Stop(Next::Blocked | Next::Wait(_) | Next::Continued(_)) => batch.pace.count_pending(),
-        Step::Next | Step::Renewed | Step::Stop(Next::Input { .. } | Next::Flush | Next::Close | Next::Handover(_)) => {
-            batch.pace.count()
-        }
+        Step::Stop(Next::Input { .. } | Next::Flush | Next::Close | Next::Handover(_)) => batch.pace.count(),
     }
     if session.asking || session.caching {
         session.spend_on(command.traits);
