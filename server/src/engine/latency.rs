@@ -2,9 +2,9 @@
 //!
 //! Each thread that executes commands has a histogram of its own for each command that it has called, found by the
 //! number of its gate and the command's: two threads never add to one counter, as they would for a GET that all of them
-//! call, except those that serve blocked clients. Readers add the histograms up. Everything is made when it is first needed. A node that was asked nothing has
-//! 24 bytes for each gate; a thread that executes commands has a list of them all, 6 KB, and each command that it has
-//! called takes 3 to 6 KB there ([`crate::base::histogram`]).
+//! call, except those that serve blocked clients. Readers add the histograms up. Everything is made when it is first
+//! needed. A node that was asked nothing has 24 bytes for each gate; a thread that executes commands has a list of them
+//! all, 6 KB, and each command that it has called takes 3 to 6 KB there ([`crate::base::histogram`]).
 //!
 //! A latency is what commandstats counts as time, so no clock is read for it. A run of equal commands in a pipeline is
 //! timed as a whole ([`super::pace`]), and its commands count as equally long; Redis times each of them, in whole

@@ -1,7 +1,7 @@
 //! `slotd doctor`: what a cluster would lose, what is wrong with it, and with `--fix` what can be cured safely.
 //!
 //! Every node is asked what it knows ([`collect`]), also those that were not named; from what they say a picture is
-//! made ([`picture`]), and from that findings ([`findings`], [`checks`]) and a plan ([`plan`]), which are pure
+//! made ([`picture`]), and from that findings ([`findings`], [`checks`]) and a plan ([`mod@plan`]), which are pure
 //! functions. [`fix`] follows the plan. Nodes that have just learned something do not agree for a moment, so a
 //! disagreement is looked at again before it is reported. Nodes of other clusters are kept apart ([`strangers`]).
 //! ```text
