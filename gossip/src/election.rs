@@ -15,8 +15,7 @@
 //! A replica that has not asked yet and hears a sibling ask stands back for one election. A voter gives one vote per
 //! primary in two node timeouts, so two siblings that ask at the same time could split the votes again and again
 //! (simulator, seed 9250: for 24 node timeouts). With one candidate at a time, the second election at the latest finds
-//! all voters free. (simulator, seed 9250: 24 node timeouts). With one candidate at a time, the second election at the
-//! latest finds all voters free.
+//! all voters free.
 
 use std::collections::BTreeSet;
 

@@ -291,7 +291,8 @@ impl Cluster {
             if nodes.is_error() {
                 return Some(format!("{port}: {nodes:?}"));
             }
-            let shape = shape(&parse_nodes(&nodes.text()));
+            let lines = parse_nodes(&nodes.text());
+            let shape = shape(&lines);
             match &first {
                 None => first = Some((port, shape)),
                 Some((other, expected)) if *expected != shape => {
@@ -299,7 +300,9 @@ impl Cluster {
                 }
                 Some(_) => {}
             }
-            if let Some(trouble) = replica_trouble(node) {
+            if lines.iter().any(|l| l.has("myself") && !l.is_primary())
+                && let Some(trouble) = replica_trouble(node)
+            {
                 return Some(trouble);
             }
         }
@@ -380,13 +383,14 @@ fn shape(lines: &[NodeLine]) -> BTreeMap<String, String> {
     .collect()
 }
 
-/// Why a replica is not in sync with a live primary, or `None`.
+/// Why a node that is a replica, by CLUSTER NODES, is not in sync with a live primary, or `None`. Its data may still be
+/// those of a primary: a script that runs has a second before the node changes its role.
 fn replica_trouble(node: &Node) -> Option<String> {
-    let info = node.try_cmd("INFO replication")?.text();
-    if info_field(&info, "role").as_deref() == Some("slave")
-        && info_field(&info, "master_link_status").as_deref() != Some("up")
-    {
-        return Some(format!("{}: link to its primary is down", node.port()));
+    let port = node.port();
+    let Some(info) = node.try_cmd("INFO replication") else { return Some(format!("{port} does not answer")) };
+    let field = |name| info_field(&info.text(), name);
+    if field("role").as_deref() != Some("slave") {
+        return Some(format!("{port}: has not become a replica yet"));
     }
-    None
+    (field("master_link_status").as_deref() != Some("up")).then(|| format!("{port}: link to its primary is down"))
 }
