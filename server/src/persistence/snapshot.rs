@@ -1,9 +1,9 @@
 //! Producing a snapshot: the cut, and then all keys in their state at the cut, as the bytes of an RDB file.
 //!
 //! A job runs on its own thread beside the commands. It takes the barrier once, for the cut. After that it locks one
-//! slot at a time for a short step, and the store keeps the old state of whatever writers change meanwhile. So nothing
-//! is forked and no command waits long. The consumer ([`SnapshotJob`]) decides where the bytes go: a file, or the
-//! sockets of replicas.
+//! slot at a time for a short step, and the store keeps the old state of whatever writers change meanwhile. A large
+//! collection is shared with its slot, and written when that is free again. So nothing is forked and no command waits
+//! long. The consumer ([`SnapshotJob`]) decides where the bytes go: a file, or the sockets of replicas.
 //!
 //! The store supports one cut at a time, so [`Snapshots`] runs one job. A save that is requested meanwhile is refused,
 //! as in Redis. Jobs that must not be refused are queued: at most one full sync, one DEBUG RELOAD and the last save of
@@ -27,10 +27,14 @@ use crate::base::thread;
 use crate::config::ids;
 use crate::engine::Engine;
 use crate::runtime::process::Process;
-use crate::store::Cut;
+use crate::store::{Cut, Entry, Slot};
 
 /// Keys that are read from a slot under one lock.
 const STEP_KEYS: usize = 32;
+/// A step ends behind so many bytes of keys and values. A key that has more by itself is shared with the slot, and
+/// written when the slot is free again: that costs little for a collection of any size. A long string is copied, which
+/// is quicker than writing it.
+const STEP_BYTES: usize = 64 * 1024;
 /// Bytes that are passed on at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -320,14 +324,15 @@ impl Snapshots {
             out.database(db, keys, expiring);
             for slot in engine.keyspace.cut_slots(cut, db) {
                 loop {
-                    let mut written = 0;
-                    let done = {
+                    let step = {
                         let _pass = engine.barrier.enter(engine.snapshot_gate());
-                        engine.keyspace.lock_cut(cut, db, slot).snapshot_step(STEP_KEYS, |entry| {
-                            out.entry(entry);
-                            written += 1;
-                        })
+                        read_step(&mut engine.keyspace.lock_cut(cut, db, slot), out)
                     };
+                    let Step { keys: written, shared, done } = step;
+                    // Given up at once: what is changed meanwhile would be kept twice.
+                    if let Some(entry) = shared {
+                        out.entry(entry.as_ref());
+                    }
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
                     self.is_cancelled()?;
                     // A node that was killed writes nothing more; a paused one goes on later.
@@ -357,6 +362,31 @@ impl Snapshots {
             }
         }
     }
+}
+
+/// What was read of a slot under one lock.
+struct Step {
+    keys: u64,
+    /// The last of them, if it is still to be written.
+    shared: Option<Entry>,
+    /// There are no others in the slot.
+    done: bool,
+}
+
+/// Reads the next keys of a slot, and writes those that are small.
+fn read_step(slot: &mut Slot, out: &mut RdbWriter) -> Step {
+    let (mut keys, mut bytes, mut shared, mut done) = (0, 0, None, false);
+    for _ in 0..STEP_KEYS {
+        done = slot.snapshot_step(1, |entry| {
+            let size = entry.memory();
+            (keys, bytes) = (keys + 1, bytes + size);
+            if size > STEP_BYTES { shared = Some(entry.duplicate(entry.key())) } else { out.entry(entry) }
+        });
+        if done || bytes >= STEP_BYTES {
+            break;
+        }
+    }
+    Step { keys, shared, done }
 }
 
 /// The error of a cancelled job.

@@ -44,3 +44,39 @@ fn jobs_behind_one_that_gets_no_thread_are_told_so_as_well() {
     snapshots.submit(job("next"));
     assert_eq!(outcomes.recv_timeout(Duration::from_secs(30)), Ok(("next", Ok(()))));
 }
+
+/// A writer of a large collection waits for a share of it, not until it is written.
+#[test]
+fn what_is_large_is_written_when_its_slot_is_free() {
+    let mut bench = Bench::new();
+    let members: Vec<String> = (0..20_000).map(|n| format!("member:{n}")).collect();
+    for part in members.chunks(1000) {
+        bench.run(&format!("SADD {{a}}large {}", part.join(" ")));
+    }
+    for n in 0..50 {
+        bench.run(&format!("SET {{a}}small:{n} {}", "x".repeat(4000)));
+    }
+    let (cut, slot) = (bench.engine.keyspace.cut(), protocol::slot::key_slot(b"a"));
+    let (mut out, mut keys, mut large) = (RdbWriter::new(false, true), 0, 0);
+    loop {
+        let before = out.pending();
+        let step = read_step(&mut bench.engine.keyspace.lock_cut(&cut, 0, slot), &mut out);
+        assert!(out.pending() - before <= 2 * STEP_BYTES, "{} bytes under the lock", out.pending() - before);
+        keys += step.keys;
+        if let Some(entry) = step.shared {
+            assert_eq!(entry.as_ref().key(), b"{a}large");
+            large += 1;
+            // The slot is free, and what is shared stays as it was.
+            bench.run("DEL {a}large {a}small:49");
+            out.entry(entry.as_ref());
+        }
+        if step.done {
+            break;
+        }
+    }
+    assert_eq!((keys, large), (51, 1));
+    let bytes = out.finish();
+    for text in ["{a}large".to_owned(), "member:19999".to_owned(), "{a}small:49".to_owned()] {
+        assert!(bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text} is missing");
+    }
+}

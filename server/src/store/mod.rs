@@ -44,7 +44,7 @@ pub(crate) use change::{Cause, Change, Door};
 pub use collection::Collection;
 pub(crate) use collection::{CollectionRef, CollectionType};
 pub(crate) use edit::{EditGuard, Edited};
-pub(crate) use entry::{AccessClock, EntryRef};
+pub(crate) use entry::{AccessClock, Entry, EntryRef};
 pub(crate) use expiry::PLACE as EXPIRY_PLACE;
 pub(crate) use garbage::Garbage;
 pub(crate) use hash::KeyHash;
