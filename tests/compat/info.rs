@@ -72,7 +72,7 @@ fn told_at_once(binary: Binary, commands: &[&str]) -> Vec<String> {
     client.send_raw((commands.join("\r\n") + "\r\n").as_bytes()).expect("sent");
     let frames: Vec<_> = (0..replies).map(|_| client.frame(secs(10)).expect("a reply")).collect();
     let text = String::from_utf8_lossy(&frames.concat()).into_owned();
-    let told = ["keyspace_hits:", "keyspace_misses:", "rdb_changes_since_last_save:"];
+    let told = ["keyspace_hits:", "keyspace_misses:", "rdb_changes_since_last_save:", "total_commands_processed:"];
     text.lines().filter(|line| told.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
 }
 
@@ -83,7 +83,8 @@ fn what_was_done_before_info_is_counted_by_it() {
     plain.extend(["GET a", "GET a", "GET missing", "RPUSH l 1 2 3", "INFO stats", "GET a", "INFO everything"]);
     let multi = ["MULTI", "SET a 1", "GET a", "GET missing", "DEL a", "INFO everything", "EXEC", "INFO everything"];
     let parked = ["BLPOP nothing 0.01", "INFO everything"];
-    for commands in [&plain[..], &multi, &parked] {
+    let reset = ["PING", "PING", "CONFIG RESETSTAT", "PING", "GET a", "INFO everything"];
+    for commands in [&plain[..], &multi, &parked, &reset] {
         let stock = told_at_once(Binary::Stock, commands);
         assert!(stock.len() >= 3, "{stock:?}");
         assert_eq!(told_at_once(Binary::Slotd, commands), stock, "{commands:?}");

@@ -55,6 +55,7 @@ mod random_lua;
 mod random_scripts;
 mod random_words;
 mod scan;
+mod script_keys;
 mod scripts;
 mod slot_commands;
 mod slot_traffic;

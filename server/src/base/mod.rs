@@ -6,6 +6,7 @@
 pub(crate) mod allocator;
 pub(crate) mod bits;
 pub(crate) mod bytes;
+pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod contention;
 pub(crate) mod geohash;

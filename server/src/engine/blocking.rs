@@ -405,6 +405,7 @@ impl Engine {
             no_touch: false,
             may_block: true,
             in_script: false,
+            is_repeated: false,
             // A blocking command answers with a few elements, and a slow reader may take its time.
             output_limit: usize::MAX,
             serving: Some(ready),

@@ -15,7 +15,7 @@ use protocol::resp::request::ProtocolError;
 
 use super::Engine;
 use super::barrier::Pass;
-use super::call::Call;
+use super::call::{Call, Keys};
 use super::handler::{Command, Continued, Handler, Handover, ReplyFuture};
 use super::held::Held;
 use super::hot::Hot;
@@ -128,7 +128,6 @@ impl Engine {
         self.settle_tracking();
         // A push that the last command caused follows its reply directly.
         take_pushes(session, batch.out);
-        self.stats.commands_processed.fetch_add(batch.pace.commands, Ordering::Relaxed);
     }
 
     fn process_batch(
@@ -289,10 +288,10 @@ impl Engine {
         batch.pace.turn(self, session, command);
         let now = batch.pace.now_ms;
         let Handler::Keyed(handler) = command.handler else {
-            return self.dispatch_other(session, command, args, hot, batch);
+            return self.dispatch_other(session, command, (args, lead), hot, batch);
         };
         if !lead.is_home() {
-            return self.dispatch_other(session, command, args, hot, batch);
+            return self.dispatch_other(session, command, (args, lead), hot, batch);
         }
         let known = lead.key(args);
         let call = Call { command, args, keys: std::slice::from_ref(&known), hot, moving: None, now };
@@ -314,11 +313,14 @@ impl Engine {
         self: &Arc<Self>,
         session: &mut Session,
         command: &Command,
-        args: Args<'_>,
+        (args, lead): (Args<'_>, &Lead),
         hot: &Hot,
         batch: &mut Batch<'_, '_>,
     ) -> Step {
-        let keys = self.keys_of(command, args, session.db);
+        let keys = match lead.sole_key_of_script(command, args) {
+            Some(known) => Keys::from_buf([known]),
+            None => self.keys_of(command, args, session.db),
+        };
         let call = Call { command, args, keys: &keys, hot, moving: None, now: batch.pace.now_ms };
         match self.pass(session, call, batch) {
             Passed::On => {}

@@ -36,6 +36,8 @@ pub(crate) struct Caller<'a> {
     pub may_block: bool,
     /// Whether a script calls.
     pub in_script: bool,
+    /// A failure does not count ([`Session::is_repeated`]).
+    pub is_repeated: bool,
     /// Limit of the output's length, bytes.
     pub output_limit: usize,
     /// The key because of which a parked command runs again.
@@ -132,7 +134,7 @@ impl Engine {
             Ok(Outcome::Block(spec)) => Called::Block(spec),
             Err(error) => {
                 out.truncate(start);
-                self.write_error(command, &error, out, caller.protocol);
+                self.write_error(command, &error, out, (caller.protocol, caller.is_repeated));
                 Called::Failed
             }
         };
@@ -140,17 +142,19 @@ impl Engine {
         called
     }
 
-    /// Writes an error reply and counts it.
+    /// Writes an error reply, and counts it unless it was counted before.
     #[cold]
     pub(crate) fn write_error(
         &self,
         command: &Command,
         error: &crate::command::CmdError,
         out: &mut Vec<u8>,
-        protocol: Protocol,
+        (protocol, is_repeated): (Protocol, bool),
     ) {
-        self.stats.count_error(error.code());
-        self.stats.command(command.index).failed.fetch_add(1, Ordering::Relaxed);
+        if !is_repeated {
+            self.stats.count_error(error.code());
+            self.stats.command(command.index).failed.fetch_add(1, Ordering::Relaxed);
+        }
         Reply::new(out, protocol).error(error.as_bytes());
     }
 
@@ -204,7 +208,7 @@ impl Engine {
             }
             (Err(error), None) => {
                 out.truncate(start);
-                self.write_error(call.command, &error, out, caller.protocol);
+                self.write_error(call.command, &error, out, (caller.protocol, caller.is_repeated));
                 Called::Failed
             }
         };
@@ -234,6 +238,7 @@ impl Engine {
             no_touch: session.no_touch,
             may_block,
             in_script: false,
+            is_repeated: session.is_repeated,
             output_limit: session.output_limit,
             serving: None,
             lent: None,

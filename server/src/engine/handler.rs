@@ -16,7 +16,7 @@ use super::barrier::Pass;
 use super::held::Held;
 use super::hot::Hot;
 use super::ports::Route;
-use crate::command::{Arity, CmdError, Flags, KeyedFn, KeyspaceFn, Spec, Traits};
+use crate::command::{Arity, CmdError, Flags, KeyedFn, KeyspaceFn, KnownKey, Spec, Traits};
 use crate::session::Session;
 use crate::session::client::ClientHandle;
 
@@ -68,6 +68,9 @@ pub(crate) struct Command {
     /// Position of the only key of a keyed command that has just one and works in one database; it is looked up ahead
     /// of the command's turn. 0 for any other command, and for one that needs its sender.
     pub home: usize,
+    /// Position of a key that is prefetched ahead of the command's turn: [`Command::home`], or the first key that a
+    /// script declares. 0: none is.
+    pub ahead: usize,
 }
 
 /// A future that a worker polls for a connection; its output is the reply's bytes.
@@ -123,6 +126,8 @@ pub(crate) struct SessionCtx<'a, 'e> {
     pub pass: &'a mut Pass<'e>,
     /// The command being run.
     pub command: &'a Command,
+    /// What is known of its keys.
+    pub keys: &'a [KnownKey<'a>],
     /// The directives that it obeys.
     pub hot: &'a Hot,
     /// The command's slot is moving, and its keys have not been looked for yet: EXEC does that.

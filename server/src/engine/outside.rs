@@ -99,7 +99,6 @@ impl Engine {
         }
         pace.settle(self, session);
         intake.shrink();
-        self.stats.commands_processed.fetch_add(pace.commands, Ordering::Relaxed);
         (from, next)
     }
 }

@@ -19,8 +19,6 @@ pub(super) struct Pace {
     mark_us: u64,
     /// Unix milliseconds for the next command.
     pub(super) now_ms: i64,
-    /// Commands of the batch so far.
-    pub(super) commands: u64,
     /// Number of the current run's command, and how often it was called in the run.
     command: usize,
     calls: u64,
@@ -37,16 +35,7 @@ const NO_COMMAND: usize = usize::MAX;
 impl Pace {
     pub(super) fn start(engine: &Engine) -> Self {
         let (now_ms, mark_us) = engine.clock.both();
-        Self {
-            start_ms: now_ms,
-            start_us: mark_us,
-            mark_us,
-            now_ms,
-            commands: 0,
-            command: NO_COMMAND,
-            calls: 0,
-            is_pending: false,
-        }
+        Self { start_ms: now_ms, start_us: mark_us, mark_us, now_ms, command: NO_COMMAND, calls: 0, is_pending: false }
     }
 
     /// Called before each command: ends the run if this is another command or the run is long enough.
@@ -63,7 +52,6 @@ impl Pace {
     #[inline]
     pub(super) fn count(&mut self) {
         self.calls += 1;
-        self.commands += 1;
     }
 
     /// Counts a command whose reply comes later.
@@ -91,6 +79,8 @@ impl Pace {
         let ended = engine.clock.monotonic_us();
         let ran_us = ended - self.mark_us;
         engine.count_calls(self.command, self.calls, ran_us);
+        // Here, so that INFO and CONFIG RESETSTAT know of all commands before them.
+        engine.stats.commands_processed.fetch_add(self.calls, Ordering::Relaxed);
         let mut over = self.calls;
         if self.is_pending {
             self.is_pending = false;

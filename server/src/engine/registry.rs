@@ -75,6 +75,10 @@ impl Registry {
             // COMMAND also works without a subcommand; the other containers are containers only.
             let alone = spec.arity.accepts(1);
             let handler = if spec.flags.has(Flags::CONTAINER) && !alone { Handler::Container } else { handler };
+            let home = single_key(spec)
+                .filter(|_| matches!(handler, Handler::Keyed(_)) && spec.other_db.is_none())
+                .filter(|_| !spec.traits.has(Traits::NEEDS_ITS_SENDER))
+                .unwrap_or(0);
             commands.push(Command {
                 spec,
                 flags: spec.flags,
@@ -85,10 +89,9 @@ impl Registry {
                 full_name: spec.full_name(),
                 subcommands: Vec::new(),
                 has_keys: !spec.keys.is_empty() || spec.keys_fn.is_some(),
-                home: single_key(spec)
-                    .filter(|_| matches!(handler, Handler::Keyed(_)) && spec.other_db.is_none())
-                    .filter(|_| !spec.traits.has(Traits::NEEDS_ITS_SENDER))
-                    .unwrap_or(0),
+                home,
+                // The script or its name, the number of keys, the keys.
+                ahead: if spec.traits.has(Traits::RUNS_A_SCRIPT) { 3 } else { home },
             });
         };
         for table in tables {

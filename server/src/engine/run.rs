@@ -265,13 +265,13 @@ impl Engine {
         unit: Option<&mut Unit>,
     ) -> Step {
         let unit = unit.map(|unit| unit as &mut dyn Any);
-        let &Call { command, args, hot, moving, now, .. } = call;
+        let &Call { command, args, keys, hot, moving, now, .. } = call;
         let start = out.len();
         let protocol = session.protocol;
         let limit = session.output_limit;
         let (result, full) = {
             let reply = Reply::new(out, protocol).limited(limit);
-            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, hot, moving, now, unit };
+            let mut ctx = SessionCtx { engine: self, session, reply, pass, command, keys, hot, moving, now, unit };
             let result = match command.handler {
                 Handler::Session(handler) => handler(&mut ctx, args),
                 Handler::Service { subsystem, index } => match self.service(subsystem) {
@@ -298,7 +298,7 @@ impl Engine {
             Ok(Handled::Handover(handover)) => Step::Stop(Next::Handover(handover)),
             Err(problem) => {
                 out.truncate(start);
-                self.write_error(command, &problem, out, session.protocol);
+                self.write_error(command, &problem, out, (session.protocol, session.is_repeated));
                 Step::Next
             }
         };
@@ -340,7 +340,10 @@ impl Engine {
             Step::Next | Step::Renewed | Step::Stop(Next::Close) => {}
             Step::Stop(Next::Continued(rest)) => return Some(rest),
             // Nothing was written: a command that would have to wait cannot do that here.
-            Step::Stop(_) => self.write_error(call.command, &error::NO_MULTI, out, session.protocol),
+            Step::Stop(_) => {
+                let how = (session.protocol, session.is_repeated);
+                self.write_error(call.command, &error::NO_MULTI, out, how);
+            }
         }
         None
     }

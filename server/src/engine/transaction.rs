@@ -338,12 +338,14 @@ impl Exec<'_, '_, '_> {
     ) -> Option<Paused> {
         self.unit.begin_transaction();
         for (at, queued) in self.queue.iter().enumerate().skip(first) {
-            if let Some(script) = self.run_one(engine, session, queued, locked.as_deref_mut()) {
+            let script = self.run_one(engine, session, queued, locked.as_deref_mut());
+            // One by one: a later one may be INFO.
+            engine.stats.commands_processed.fetch_add(1, Ordering::Relaxed);
+            if let Some(script) = script {
                 return Some(Paused { script, at });
             }
         }
         self.unit.end_transaction(engine);
-        engine.stats.commands_processed.fetch_add(self.queue.len() as u64, Ordering::Relaxed);
         // Commands about keys alone change nothing of the cluster, and their slots are locked still.
         if locked.is_none()
             && let Some(router) = engine.router()

@@ -9,6 +9,9 @@
 //! request's own words; everything that depends on earlier requests is left to [`super::dispatch`]. The two exceptions
 //! are handled where they arise: limits of the parser that AUTH lifts (before it, one request at a time), and inline
 //! commands, which the parser unescapes in place and which therefore must not be parsed twice.
+//!
+//! Of a script, the first key is prefetched that it declares: that takes a tenth off a script of two commands. If it
+//! declares none, the word in its place is an argument, and the prefetch is in vain.
 
 use protocol::resp::limits::Limits;
 use protocol::resp::request::{Parsed, ProtocolError, RequestParser};
@@ -45,8 +48,11 @@ pub(super) struct Lead {
     command: u16,
     /// Which word is the only key of a keyed command; 0 if unknown.
     key: u16,
+    /// Of that key, or of the first one that a script declares.
     slot: SlotId,
     hash: KeyHash,
+    /// Whether they are known.
+    is_hashed: bool,
 }
 
 /// The key that was looked up last, and what is known of it: pipelines often stay with one.
@@ -75,8 +81,11 @@ impl Lead {
     #[inline(always)]
     pub(super) fn of(engine: &Engine, args: Args<'_>) -> Self {
         let Some(command) = engine.registry.find_first(args) else { return Self::default() };
-        match args.get(command.home) {
-            Some(key) if command.home != 0 => Self::of_key(command, key_slot(key), engine.keyspace.hash(key)),
+        match args.get(command.ahead) {
+            // Nothing is fetched ahead here, and what is no key may be long.
+            Some(key) if command.home != 0 || command.ahead != 0 && args.get(2) == Some(b"1") => {
+                Self::of_key(command, key_slot(key), engine.keyspace.hash(key))
+            }
             _ => Self::of_command(command),
         }
     }
@@ -88,13 +97,13 @@ impl Lead {
 
     #[inline(always)]
     fn of_key(command: &Command, slot: SlotId, hash: KeyHash) -> Self {
-        Self { command: command.index as u16 + 1, key: command.home as u16, slot, hash }
+        Self { command: command.index as u16 + 1, key: command.home as u16, slot, hash, is_hashed: true }
     }
 
     /// Whether it has the key of the request before it, for all that can be told from the hash.
     #[inline(always)]
     fn repeats(&self, before: &Lead) -> bool {
-        before.is_home() && (before.slot, before.hash) == (self.slot, self.hash)
+        before.is_hashed && (before.slot, before.hash) == (self.slot, self.hash)
     }
 
     /// Number of the command in the registry.
@@ -109,10 +118,10 @@ impl Lead {
         self.key != 0
     }
 
-    /// The slot of the only key, if it is known.
+    /// The slot of a key, if it is known.
     #[inline]
-    pub(super) fn slot(&self) -> Option<SlotId> {
-        self.is_home().then_some(self.slot)
+    fn slot(&self) -> Option<SlotId> {
+        self.is_hashed.then_some(self.slot)
     }
 
     /// The only key, with what is known of it. Only for commands that [have one](Self::is_home).
@@ -120,6 +129,16 @@ impl Lead {
     pub(super) fn key<'a>(&self, args: Args<'a>) -> KnownKey<'a> {
         let key = args.get(self.key as usize).unwrap_or_default();
         KnownKey { key, hash: self.hash, position: u32::from(self.key), slot: self.slot, is_channel: false }
+    }
+
+    /// The only key that a script declares, if it is one key.
+    #[inline]
+    pub(super) fn sole_key_of_script<'a>(&self, command: &Command, args: Args<'a>) -> Option<KnownKey<'a>> {
+        if !self.is_hashed || self.is_home() || args.get(2) != Some(b"1") {
+            return None;
+        }
+        let (key, position) = (args.get(command.ahead)?, command.ahead as u32);
+        Some(KnownKey { key, hash: self.hash, position, slot: self.slot, is_channel: false })
     }
 }
 
@@ -216,8 +235,8 @@ impl Window {
         let words = &room[..count];
         let lead = match engine.registry.find_next(Args::new(rest, words), last) {
             None => Lead::default(),
-            Some(command) => match words.get(command.home) {
-                Some(key) if command.home != 0 => {
+            Some(command) => match words.get(command.ahead) {
+                Some(key) if command.ahead != 0 => {
                     let (slot, hash) = last_key.look_up(engine, key.of(rest));
                     hints.prefetch(slot);
                     Lead::of_key(command, slot, hash)
@@ -265,7 +284,7 @@ impl Window {
         let mut peeks: [Option<Peek<'_>>; REQUESTS] = [const { None }; REQUESTS];
         let repeats = |at: usize| at > 0 && self.requests[at].lead.repeats(&self.requests[at - 1].lead);
         for (at, Request { lead, .. }) in self.requests().iter().enumerate() {
-            if lead.is_home() && !repeats(at) {
+            if lead.is_hashed && !repeats(at) {
                 peeks[at] = hints.peek(lead.slot);
                 if let Some(slot) = self.peek_of(&peeks, at) {
                     slot.prefetch(lead.hash);
@@ -285,7 +304,7 @@ impl Window {
     #[inline]
     fn peek_of<'p, 'k>(&self, peeks: &'p [Option<Peek<'k>>; REQUESTS], at: usize) -> Option<&'p Peek<'k>> {
         let own = peeks[at].as_ref();
-        if own.is_some() || !self.requests[at].lead.is_home() { own } else { self.shared_peek(peeks, at) }
+        if own.is_some() || !self.requests[at].lead.is_hashed { own } else { self.shared_peek(peeks, at) }
     }
 
     #[cold]

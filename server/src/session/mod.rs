@@ -93,6 +93,8 @@ pub(crate) struct Session {
     pub multi: Option<Box<Multi>>,
     /// The running commands are those of an EXEC.
     pub in_exec: bool,
+    /// The running command is one that its script has called before, until it began again: a failure was counted then.
+    pub is_repeated: bool,
     pub watched: Vec<Watched>,
     /// The flag that all watched keys share.
     pub watching: Option<Arc<Spoiled>>,
@@ -170,6 +172,7 @@ impl Session {
             stream_error: None,
             multi: None,
             in_exec: false,
+            is_repeated: false,
             watched: Vec::new(),
             watching: None,
             parked: None,

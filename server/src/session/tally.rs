@@ -1,7 +1,8 @@
 //! What a run of commands adds to the statistics.
 
 /// What commands add to the statistics of the node. It is collected here and added to the shared counters at the end of
-/// a run of commands: updating shared counters for each command costs up to a twentieth of a pipelined command.
+/// a run of commands: updating shared counters for each command costs up to a twentieth of a pipelined command. Lookups
+/// may be less than none, as wrapped numbers: what was counted already and is about to be counted once more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Keys that were looked up to be read, and found.
@@ -86,8 +87,8 @@ impl Tally {
     /// Adds what was counted elsewhere.
     #[inline(always)]
     pub(crate) fn add(&mut self, other: Self) {
-        self.hits += other.hits;
-        self.misses += other.misses;
+        self.hits = self.hits.wrapping_add(other.hits);
+        self.misses = self.misses.wrapping_add(other.misses);
         self.dirty += other.dirty;
         self.executed += other.executed;
     }

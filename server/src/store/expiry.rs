@@ -17,6 +17,7 @@
 
 use std::sync::Arc;
 
+use super::entry::good_size;
 pub(crate) use super::entry::word::TAG_BITS;
 use crate::base::clock::UnixMillis;
 
@@ -258,8 +259,9 @@ impl Due {
 fn insert_sorted(records: &mut Vec<u64>, record: u64) {
     let place = records.partition_point(|&other| other <= record);
     if records.len() == records.capacity() {
-        // A quarter more instead of doubling: these vectors are many and small.
-        records.reserve_exact(records.len() / 4 + 4);
+        // To the allocator's next size class instead of doubling: these vectors are many and small.
+        let wanted = records.len() + (records.len() / 8).max(4);
+        records.reserve_exact(good_size(wanted * size_of::<u64>()) / size_of::<u64>() - records.len());
     }
     records.insert(place, record);
 }

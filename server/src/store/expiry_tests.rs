@@ -119,3 +119,16 @@ proptest! {
         check(&index);
     }
 }
+
+/// [`PLACE`] is what an index takes for each of its keys, on average.
+#[test]
+fn an_index_of_any_length_has_little_unused_room() {
+    let (mut records, mut spent, mut counted) = (Vec::new(), 0, 0);
+    for len in 1..=RUN {
+        insert_sorted(&mut records, len as u64);
+        let bytes = records.capacity() * size_of::<u64>();
+        assert_eq!(good_size(bytes), bytes, "the allocator would give {len} records more room");
+        (spent, counted) = (spent + bytes, counted + len);
+    }
+    assert!(spent < PLACE * counted, "{spent} bytes for {counted} records");
+}

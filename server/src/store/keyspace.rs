@@ -27,7 +27,6 @@ use protocol::slot::{SLOT_COUNT, SlotBitmap, SlotId};
 
 use super::change::Door;
 use super::entry::EntryRef;
-use super::entry::word::prefetch;
 use super::expiry;
 use super::hash::{Hasher, KeyHash, mix};
 use super::leaving::{Farewell, Leaving};
@@ -35,6 +34,7 @@ use super::slot::Slot;
 use super::table;
 use super::waiters::BlockToken;
 use super::watchers::WatchFlag;
+use crate::base::cache::prefetch;
 use crate::base::clock::UnixMillis;
 use crate::base::contention::Waits;
 use crate::base::mapping::{Mapped, Zeroable};

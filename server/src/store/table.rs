@@ -22,9 +22,10 @@
 //! order does not survive growth), and tags of 16 bits relative to the segment (a split would have to hash all keys
 //! again).
 
-use super::entry::word::{TAG_BITS, TAG_END, Word, Words, prefetch};
+use super::entry::word::{TAG_BITS, TAG_END, Word, Words};
 use super::entry::{Entry, EntryRef, good_size};
 use super::hash::mix;
+use crate::base::cache::prefetch;
 
 /// Bytes of a table for each of its entries, on average: a word, and unused room.
 pub(crate) const PLACE: usize = 10;

@@ -18,10 +18,12 @@ use super::super::hot::Hot;
 use super::super::ports::{Route, RouteAsk, Router};
 use super::super::unit::Unit;
 use super::Suspended;
+use crate::base::bytes::is_same;
 use crate::command::locked::Slots;
-use crate::command::{CmdError, Flags, LockPlan, Locked, Traits, error};
+use crate::command::{CmdError, Flags, KnownKey, LockPlan, Locked, Traits, error};
 use crate::session::Session;
 use crate::session::client::parked::write_timeout;
+use crate::store::KeyHash;
 
 const UNKNOWN: CmdError = CmdError::text("ERR Unknown Redis command called from script");
 const WRONG_ARITY: CmdError = CmdError::text("ERR Wrong number of args calling Redis command from script");
@@ -76,6 +78,8 @@ pub(super) struct CallState {
     pub declared: LockPlan,
     /// The slot of the keys that it declares, in a cluster.
     pub first_slot: Option<SlotId>,
+    /// What is known of the first of these keys: most commands of scripts are about it.
+    pub first: Option<(SlotId, KeyHash)>,
     /// The slot of the keys that it used so far, in a cluster.
     pub slot: Option<SlotId>,
     pub has_written: bool,
@@ -87,6 +91,8 @@ pub(super) struct CallState {
     pub calls: u64,
     /// So many of them it had called already before it began again. They count once, and monitors saw them.
     pub counted: u64,
+    /// Lookups that were added to the node's statistics before it ended: keys that were found, and others.
+    pub told_lookups: (u64, u64),
 }
 
 impl CallState {
@@ -129,7 +135,7 @@ impl Scene<'_, '_, '_> {
         let command = self.resolve(args, engine)?;
         let hot = self.hot;
         let checked = if command.arity.accepts(args.len()) { self.pass_gates(command, hot) } else { Err(WRONG_ARITY) };
-        let keys = if checked.is_ok() { engine.keys_of(command, args, self.session.db) } else { Keys::new() };
+        let keys = if checked.is_ok() { self.keys_of(command, args) } else { Keys::new() };
         let open = checked.and_then(|()| self.check_slots(command, &keys)).inspect_err(|_| {
             engine.stats.command(command.index).rejected.fetch_add(u64::from(is_counted), Ordering::Relaxed);
         })?;
@@ -156,10 +162,10 @@ impl Scene<'_, '_, '_> {
             // It may be INFO.
             engine.settle_calls(self.session);
         }
-        let before = self.session.protocol;
-        self.session.protocol = protocol;
+        let before = std::mem::replace(&mut self.session.protocol, protocol);
+        self.session.is_repeated = !is_counted;
         self.run(&call, out);
-        self.session.protocol = before;
+        (self.session.protocol, self.session.is_repeated) = (before, false);
         self.clock_us = engine.clock.monotonic_us();
         if is_counted {
             engine.show_called(self.session, command, args);
@@ -167,6 +173,17 @@ impl Scene<'_, '_, '_> {
             self.executed += 1;
         }
         Ok(())
+    }
+
+    /// The keys of a command.
+    fn keys_of<'a>(&self, command: &Command, args: Args<'a>) -> Keys<'a> {
+        if command.home != 0
+            && let (Some((slot, hash)), Some(key)) = (self.state.first, args.get(command.home))
+            && self.keys.get(0).is_some_and(|first| is_same(first, key))
+        {
+            return Keys::from_buf([KnownKey { key, hash, position: command.home as u32, slot, is_channel: false }]);
+        }
+        self.engine.keys_of(command, args, self.session.db)
     }
 
     /// Why the script has to end now: the node does, or somebody has killed it.
@@ -316,6 +333,8 @@ impl Scene<'_, '_, '_> {
             }
             Handler::Session(_) | Handler::Service { .. } | Handler::Container => {
                 // They may ask for the statistics.
+                let told = &mut self.state.told_lookups;
+                *told = (told.0.wrapping_add(self.unit.tally.hits), told.1.wrapping_add(self.unit.tally.misses));
                 engine.settle_tally(&mut self.unit.tally);
                 engine.stats.commands_processed.fetch_add(std::mem::take(&mut self.executed), Ordering::Relaxed);
                 let rest = engine.run_queued_service(session, call, out, self.pass, self.unit);

@@ -275,7 +275,9 @@ impl ScriptRun {
     /// What it has done is not counted again when it does the same once more.
     fn begin_again(&mut self) {
         let Tally { dirty, executed, .. } = self.unit.tally;
-        self.unit.tally = Tally { dirty, executed, ..Tally::default() };
+        // It looks up again what it has looked up, also what was counted already.
+        let (hits, misses) = std::mem::take(&mut self.state.told_lookups);
+        self.unit.tally = Tally { dirty, executed, hits: hits.wrapping_neg(), misses: misses.wrapping_neg() };
         // All but the last one, which was not executed.
         self.state.counted = std::mem::take(&mut self.state.calls) - 1;
     }

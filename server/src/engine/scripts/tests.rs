@@ -306,15 +306,22 @@ fn what_a_script_did_before_it_began_again_counts_once() {
     };
     let before =
         (count(&bench, "GET"), count(&bench, "EXISTS"), bench.engine.stats.keyspace_hits.load(Ordering::Relaxed));
-    let text = "redis.call('get',KEYS[1]) redis.pcall('nosuch') redis.call('exists','k') redis.call('get',KEYS[1]) return \
-                redis.call('dbsize')";
+    let text = "redis.call('get',KEYS[1]) redis.pcall('nosuch') redis.pcall('llen',KEYS[1]) redis.pcall('select','99') \
+                redis.call('exists','k') redis.call('get',KEYS[1]) return redis.call('dbsize')";
     assert_eq!(eval(&mut bench, text, "1 k").0, ":1");
     assert_eq!(needs_all(&bench, text), Some(true), "it began again");
     let after =
         (count(&bench, "GET"), count(&bench, "EXISTS"), bench.engine.stats.keyspace_hits.load(Ordering::Relaxed));
-    assert_eq!(after, (before.0 + 2, before.1 + 1, before.2 + 3));
+    assert_eq!(after, (before.0 + 2, before.1 + 1, before.2 + 4), "LLEN finds the key, too");
     assert_eq!(count(&bench, "DBSIZE"), 1);
-    assert_eq!(bench.engine.stats.errors().iter().find(|(code, _)| code == "ERR").map(|(_, count)| *count), Some(1));
+    let errors = bench.engine.stats.errors();
+    let errors = |wanted: &str| errors.iter().find(|(code, _)| code == wanted).map(|(_, count)| *count);
+    assert_eq!((errors("ERR"), errors("WRONGTYPE")), (Some(2), Some(1)));
+    let failed = |name: &str| {
+        let command = bench.engine.registry.find(name.as_bytes()).expect("it is registered");
+        bench.engine.stats.command(command.index).failed.load(Ordering::Relaxed)
+    };
+    assert_eq!((failed("LLEN"), failed("SELECT"), count(&bench, "LLEN")), (1, 1, 1));
 }
 
 /// Begins a script that loops, and returns it as it is suspended.

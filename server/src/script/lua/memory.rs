@@ -20,6 +20,8 @@ use std::ptr::{self, NonNull};
 
 use mlua_sys as ffi;
 
+use crate::base::cache::prefetch;
+
 /// Alignment of what Lua allocates: that of its numbers and pointers.
 const ALIGN: usize = 8;
 /// A block of this size is large, bytes.
@@ -239,7 +241,11 @@ impl Spare {
     fn take(&self) -> Option<NonNull<c_void>> {
         let block = NonNull::new(self.0.get())?;
         // SAFETY: what is in the list is free, and begins with the place of the next.
-        self.0.set(unsafe { block.cast::<*mut c_void>().read() });
+        let next = unsafe { block.cast::<*mut c_void>().read() };
+        // What comes back in one go is more than the nearest cache holds, and the next block's first word is needed to
+        // take it.
+        prefetch(next);
+        self.0.set(next);
         Some(block)
     }
 

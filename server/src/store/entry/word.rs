@@ -17,6 +17,7 @@ use std::slice;
 
 use super::{AccessClock, Entry, EntryRef, Form};
 use crate::base::bytes::is_same;
+use crate::base::cache::prefetch;
 use crate::store::collection::{Collection, CollectionType};
 
 /// Bits of hash in a word.
@@ -182,18 +183,6 @@ impl Drop for Word {
     fn drop(&mut self) {
         drop(self.take());
     }
-}
-
-/// Hints that the cache line at this address will be read soon. Any address is allowed.
-#[inline(always)]
-pub(crate) fn prefetch<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults, whatever the address; SSE is part of x86-64.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 /// An owned array of words, with three numbers that belong to the table. See the top of the file.

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use super::element::{self, INLINE_MAX, Stored};
 use super::tree::Tree;
 use super::{Members, Values};
+use crate::base::cache::prefetch;
 use crate::base::clock::UnixMillis;
-use crate::store::entry::word::prefetch;
 
 /// Bytes of elements that wait to be sorted, at most.
 const WAITING_BYTES: usize = 32 * 1024 * 1024;

@@ -6,8 +6,8 @@
 //! between it and its home is empty, and the last homes spill into words beyond the buckets. So looking up stops at the
 //! first greater tag, the order is the order of HSCAN, and growing is one pass over the words alone.
 
+use crate::base::cache::prefetch;
 use crate::store::entry::good_size;
-use crate::store::entry::word::prefetch;
 
 /// Words up to this many are not given back.
 const SMALLEST_SHRUNK: usize = 4;
