@@ -5,6 +5,7 @@
 prints a line for each thing that it has looked at: `ok - what` or `not ok - what`.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -162,7 +163,7 @@ def metered(things, address, password):
     assert mounted(maker)["/run/secrets/slotd"]["secret"] == {"secretName": password["name"], "defaultMode": 0o440, "items": [{"key": password["key"], "path": "password"}]}
     assert mounted(maker)["/run/metrics"] == mounted(exporter)["/run/metrics"] and mounted(exporter)["/run/metrics"]["emptyDir"]["medium"] == "Memory"
     assert set(mounted(exporter)) == {"/run/metrics"} and variables["REDIS_PASSWORD_FILE"]["value"] == "/run/metrics/passwords.json"
-    port = next(port for port in exporter["ports"] if port["name"] == "http-metrics")
+    assert [port["name"] for port in exporter["ports"]] == ["http-metrics"]
     assert exporter["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http-metrics"}
     monitor = one(things, "ServiceMonitor")
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
@@ -180,7 +181,16 @@ def metered(things, address, password):
         assert source["podSelector"]["matchLabels"] and source.get("namespaceSelector", {"matchLabels": True}).get("matchLabels"), source
     assert [source["namespaceSelector"]["matchLabels"] for source in sources if "namespaceSelector" in source] == [{"kubernetes.io/metadata.name": "monitoring"}]
     leads_only_to_nodes_and_names(one(things, "NetworkPolicy")["spec"])
-    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(port["containerPort"])
+    assert not annotated(things), "the monitor reads them: with these they would be read twice"
+
+
+def annotated(things):
+    """What the pods say to a Prometheus that looks for annotations."""
+    annotations = one(things, "StatefulSet")["spec"]["template"]["metadata"].get("annotations") or {}
+    return {name: value for name, value in annotations.items() if name.startswith("prometheus.io/")}
+
+
+SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": "9121"}
 
 
 def names_are_those_of_the_pods(things):
@@ -214,23 +224,29 @@ def schema_of(values, path=""):
     return {"type": "object", "additionalProperties": False, "properties": inner}
 
 
-def overlay(component, *more):
-    """Production with a component, as an overlay of somebody's own would have it."""
+def overlay(component, *more, below="../prod"):
+    """Production, or what is `below`, with a component, as an overlay of somebody's own would have it."""
+    with overlay_of(f"resources: [{below}]", f"components: [../../components/{component}]", *more) as mine:
+        return kustomize(mine)
+
+
+@contextlib.contextmanager
+def overlay_of(*lines):
     mine = pathlib.Path(tempfile.mkdtemp(prefix="slotd-overlay-", dir=deploy / "kubernetes/overlays"))
     try:
-        lines = ["apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", "resources: [../prod]", f"components: [../../components/{component}]", *more]
+        lines = ["apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", *lines]
         (mine / "kustomization.yaml").write_text("\n".join(lines) + "\n")
-        return kustomize(mine)
+        yield mine
     finally:
         (mine / "kustomization.yaml").unlink(missing_ok=True)
         mine.rmdir()
 
 
-def elsewhere_patch():
-    """The patch that the component's head shows for a Prometheus that is in another namespace."""
+def shown_patches():
+    """Those that the component's head shows: for a Prometheus that is in another namespace, and for one without the operator."""
     text = (deploy / "kubernetes/components/metrics/kustomization.yaml").read_text()
     shown = "".join(line[2:] + "\n" for line in text.splitlines() if line.startswith("#   "))
-    return yaml.safe_load(shown[shown.index("  patches:"):])["patches"][0]["patch"]
+    return [yaml.safe_load("  patches:\n" + part)["patches"] for part in shown.split("  patches:\n")[1:]]
 
 
 dev, prod = kustomize(deploy / "kubernetes/overlays/dev"), kustomize(deploy / "kubernetes/overlays/prod")
@@ -275,8 +291,24 @@ def _():
         pod = one(things, "StatefulSet")["spec"]["template"]["spec"]
         there = {volume["name"] for volume in pod["volumes"]} | {"data"}
         assert {mount["name"] for box in pod["containers"] + pod["initContainers"] for mount in box["volumeMounts"]} <= there, there
-    elsewhere = overlay("metrics", f"patches: [{{target: {{kind: NetworkPolicy, name: slotd}}, patch: {json.dumps(elsewhere_patch())}}}]")
+    in_another_namespace, without_operator = shown_patches()
+    elsewhere = overlay("metrics", f"patches: {json.dumps(in_another_namespace)}")
     assert metrics_sources(elsewhere)[1]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
+    alone = overlay("metrics", f"patches: {json.dumps(without_operator)}")
+    assert annotated(alone) == SCRAPED and not [thing for thing in alone if thing["kind"] == "ServiceMonitor"]
+
+
+@look("kustomize: an overlay's own init containers stay when metrics come to it")
+def _():
+    own = {"spec": {"template": {"spec": {"initContainers": [{"name": "mine", "image": "i"}]}}}}
+    patch = {"target": {"kind": "StatefulSet", "name": "slotd"}, "patch": json.dumps({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "slotd"}} | own)}
+    with overlay_of("resources: [../prod]", f"patches: {json.dumps([patch])}") as mine:
+        both = overlay("metrics", below=f"../{mine.name}")
+    for things in (both, overlay("metrics", f"patches: {json.dumps([patch])}")):
+        valid(things)
+        boxes = {box["name"]: box for box in one(things, "StatefulSet")["spec"]["template"]["spec"]["initContainers"]}
+        assert set(boxes) == {"mine", "metrics-password"}, set(boxes)
+        assert boxes["metrics-password"]["image"] == container(things)["image"]
 
 
 @look(f"helm: the chart has no lint, and is valid for Kubernetes {VERSION} with the defaults and with many values")
@@ -329,7 +361,11 @@ def _():
     assert (found["metadata"]["namespace"], found["metadata"]["labels"]["release"], found["spec"]["endpoints"][0]["interval"]) == ("monitoring", "prometheus", "10s")
     exporter = one(things, "StatefulSet")["spec"]["template"]["spec"]["containers"][1]
     assert (exporter["image"], exporter["args"]) == ("oliver006/redis_exporter:v1.88.0", ["-include-system-metrics=true"])
-    assert not [thing for thing in template(metrics={"enabled": True}) if thing["kind"] == "ServiceMonitor"]
+    unmonitored = template(metrics={"enabled": True})
+    assert annotated(unmonitored) == SCRAPED and not [thing for thing in unmonitored if thing["kind"] == "ServiceMonitor"]
+    mine = {"prometheus.io/scrape": "true", "example.org/a": "b"}
+    pod = one(template(metrics={"enabled": True, "podAnnotations": mine, "serviceMonitor": {"enabled": True}}), "StatefulSet")["spec"]["template"]
+    assert set(pod["metadata"]["annotations"]) == {"checksum/config", "example.org/a"}
     # The Secret is mounted for the exporter, too, where the node has it in its environment.
     metered(template(usePasswordFiles=False, redis={"containerPorts": {"redis": 7000, "bus": 17000}}, metrics={"enabled": True, "serviceMonitor": {"enabled": True}, "image": {"registry": ""}}),
             "redis://127.0.0.1:7000", {"name": "sessions-slotd", "key": "redis-password"})

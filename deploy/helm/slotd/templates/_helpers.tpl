@@ -65,6 +65,17 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- if $values.ingressNSPodMatchLabels }}{{ toYaml $values.ingressNSPodMatchLabels }}{{ else if not $values.ingressNSMatchLabels }}app.kubernetes.io/name: prometheus{{ end }}
 {{- end -}}
 
+{{/* With a ServiceMonitor, without those by which Prometheus would read the same exporter once more. */}}
+{{- define "slotd.metricsAnnotations" -}}
+{{- $annotations := .Values.metrics.podAnnotations -}}
+{{- if .Values.metrics.serviceMonitor.enabled -}}
+{{- range $name, $_ := $annotations -}}
+{{- if hasPrefix "prometheus.io/" $name }}{{ $annotations = omit $annotations $name }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $annotations }}
+{{- end -}}
+
 {{/* slotd-0.slotd-headless,slotd-1.slotd-headless,... */}}
 {{- define "slotd.nodes" -}}
 {{- $name := include "slotd.fullname" . -}}
