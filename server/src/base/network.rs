@@ -12,9 +12,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// The network of `address` that has this prefix; `None` if the address is not that long.
+    /// The network of `address` that has this prefix; `None` if the address is not that long. A network of IPv4 may be
+    /// written in IPv6's clothes, too: `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
     pub(crate) fn new(address: IpAddr, bits: u8) -> Option<Self> {
-        (bits <= length(address)).then_some(Self { address, bits })
+        let (plain, mapped) = (address.to_canonical(), length(address) - length(address.to_canonical()));
+        match bits.checked_sub(mapped) {
+            Some(bits) if mapped > 0 && bits <= length(plain) => Some(Self { address: plain, bits }),
+            _ => (bits <= length(address)).then_some(Self { address, bits }),
+        }
     }
 
     /// Whether an address is one of it. An IPv4 address may come in IPv6's clothes (`::ffff:10.0.0.1`).

@@ -26,6 +26,11 @@ fn a_network_holds_the_addresses_that_begin_with_its_bits() {
 fn an_address_of_ipv4_in_ipv6_is_that_of_ipv4() {
     assert!(holds("172.17.0.0/16", "::ffff:172.17.0.9"));
     assert!(!holds("::/0", "::ffff:172.17.0.9"));
+    for network in ["::ffff:172.17.0.0/112", "::ffff:172.17.0.9", "::ffff:0:0/96"] {
+        assert!(holds(network, "172.17.0.9") && holds(network, "::ffff:172.17.0.9"), "{network}");
+        assert!(!holds(network, "fd00::9"), "{network}");
+    }
+    assert!(!holds("::ffff:172.17.0.0/112", "172.18.0.9"));
 }
 
 #[test]

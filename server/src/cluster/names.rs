@@ -5,7 +5,7 @@
 //! on a machine with several addresses, and from a container beside it no single name is right. CLUSTER NODES and the
 //! bus keep to what is announced: nodes and administrators mean the same node by it wherever they ask.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use gossip::{NodeView, View};
 
@@ -54,8 +54,8 @@ impl Audiences {
         if self.rules.is_empty() {
             return None;
         }
-        let ip = |text: &str| text.parse().map(|address: SocketAddr| address.ip()).ok();
-        self.told(ip(&client.addr)?, ip(&client.local_addr)?)
+        let (peer, local) = client.ends?;
+        self.told(peer, local)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Audiences, Told};
 use crate::config::audience::parse;
 use crate::runtime::routes::Routes;
+use crate::session::client::ClientHandle;
 
 /// A container at 172.17.0.2 in Docker's network.
 fn container(rules: &str) -> impl Fn(&str, &str) -> Option<String> {
@@ -48,4 +49,13 @@ fn the_host_and_who_is_behind_it_are_told_what_the_rules_say_and_siblings_the_co
         assert_eq!(told(peer, "172.17.0.2").as_deref(), host, "{peer}");
     }
     assert_eq!(container("")("172.17.0.1", "172.17.0.2"), None);
+}
+
+#[test]
+fn a_client_of_a_socket_of_both_families_fits_the_networks_of_ipv4() {
+    for rules in ["10.0.0.0/8=localhost", "::ffff:10.0.0.0/104=localhost", "::/0=a,10.1.2.3=localhost"] {
+        let client = ClientHandle::new(1, "[::ffff:10.1.2.3]:4".into(), "[::ffff:172.17.0.2]:6379".into(), 3, 0);
+        let audiences = Audiences::new(parse(rules).expect(rules), Routes::default());
+        assert_eq!(audiences.told_to(&client), Some(Told::Host("localhost".into())), "{rules}");
+    }
 }

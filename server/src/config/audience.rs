@@ -4,6 +4,8 @@
 //! any it is told what every client is told. `auto` stands for three rules: the address that a client has used is right
 //! for it, unless somebody on the way has put another one in its place.
 
+use std::net::IpAddr;
+
 use crate::base::network::Network;
 
 /// A line of the table.
@@ -40,6 +42,8 @@ const AUTO: &str = "router=unknown,0.0.0.0/0=used,::/0=used";
 
 /// Redis's longest host name, its terminator included.
 const HOST_MAX: usize = 256;
+/// The longest part of a name (RFC 1123).
+const LABEL_MAX: usize = 63;
 
 /// Reads the rules.
 ///
@@ -55,8 +59,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Rule>, &'static str> {
 const NO_RULE: &str = "announce-client must be 'auto' or rules WHO=WHAT, separated by commas: outside=127.0.0.1,auto";
 const NO_CLIENTS: &str =
     "announce-client: before = stands an address, a network, 'router' or 'outside', as in outside=127.0.0.1,auto";
-const NO_HOST: &str =
-    "announce-client: behind = stands the host for these clients, 'used' or 'unknown', as in outside=127.0.0.1,auto";
+const NO_HOST: &str = "announce-client: behind = stands an address or a host name without a port, 'used' or 'unknown', \
+                       as in outside=127.0.0.1,auto";
 
 fn rule(word: &str) -> Result<Rule, &'static str> {
     let (who, what) = word.split_once('=').ok_or(NO_RULE)?;
@@ -65,17 +69,28 @@ fn rule(word: &str) -> Result<Rule, &'static str> {
         "outside" => Who::Outside,
         network => Who::Network(network.parse().map_err(|()| NO_CLIENTS)?),
     };
-    let is_name = |text: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'_');
-        (1..HOST_MAX).contains(&text.len()) && text.bytes().all(allowed)
-    };
     let what = match what {
         "used" => What::Used,
         "unknown" => What::Unknown,
-        host if is_name(host) => What::Host(host.to_owned()),
+        host if host.parse::<IpAddr>().is_ok() || is_host_name(host) => What::Host(host.to_owned()),
         _ => return Err(NO_HOST),
     };
     Ok(Rule { who, what })
+}
+
+/// Whether clients can look this up. Underscores are used in names of containers. A name that ends with a number is an
+/// address with a mistake; a point at the end keeps resolvers from trying other domains.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=LABEL_MAX).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() < HOST_MAX && labels.split('.').all(is_label) && !labels.rsplit('.').next().is_some_and(is_number)
 }
 
 #[cfg(test)]

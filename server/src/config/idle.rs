@@ -18,6 +18,10 @@ const CONSEQUENCES: &[(DirectiveId, &str)] = &[
     (ids::UNIXSOCKET, "nothing listens there"),
 ];
 
+/// Directives that have none unless the node is part of a cluster, although slotd obeys them. Redis is silent about
+/// its own; this one is slotd's, and whoever sets it waits for an effect.
+const OF_CLUSTERS: &[DirectiveId] = &[ids::ANNOUNCE_CLIENT];
+
 impl Config {
     /// A line for each directive that is set to something other than its default and has no effect.
     pub(crate) fn without_effect(&self) -> Vec<String> {
@@ -31,11 +35,16 @@ impl Config {
 
     fn idle(&self, id: DirectiveId) -> Option<String> {
         let directive = id.directive();
-        if directive.effect != Effect::AcceptedWithoutEffect || self.value(id) == Value::default_of(directive) {
+        let without_cluster = OF_CLUSTERS.contains(&id) && !self.bool(ids::CLUSTER_ENABLED);
+        let is_idle = directive.effect == Effect::AcceptedWithoutEffect || without_cluster;
+        if !is_idle || self.value(id) == Value::default_of(directive) {
             return None;
         }
         let value = if directive.sensitive { "(redacted)".into() } else { self.print(id) };
         let value = String::from_utf8_lossy(&value).into_owned();
+        if without_cluster {
+            return Some(format!("WARNING '{} {value}' has no effect: cluster-enabled is no", directive.name));
+        }
         let told = CONSEQUENCES.iter().find(|(told, _)| *told == id);
         let what = told.map_or("the directive is accepted and not obeyed", |(_, what)| what);
         Some(format!("WARNING '{} {value}' has no effect in slotd: {what}", directive.name))

@@ -72,6 +72,21 @@ fn what_is_set_and_has_no_effect_is_told() {
 }
 
 #[test]
+fn what_only_a_cluster_obeys_is_told_to_a_node_without_one() {
+    for (options, lines) in [
+        ("announce-client auto", &["WARNING 'announce-client auto' has no effect: cluster-enabled is no"][..]),
+        ("cluster-enabled yes\nannounce-client auto", &[]),
+        ("cluster-enabled no", &[]),
+    ] {
+        let config = Config::new("/");
+        let options = options.as_bytes().to_vec();
+        config.load_values(&super::file::Sources { options, ..super::file::Sources::default() }).expect("known");
+        assert_eq!(config.without_effect(), lines);
+        assert_eq!(config.without_effect_of([b"Announce-Client".as_slice()]), lines);
+    }
+}
+
+#[test]
 fn names_are_unique() {
     let mut names: Vec<&str> = table::all().flat_map(|(_, directive)| directive.names()).collect();
     let before = names.len();

@@ -10,6 +10,7 @@ pub(crate) mod subscriptions;
 pub(crate) mod tracker;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -95,6 +96,8 @@ pub(crate) struct ClientHandle {
     pub id: ClientId,
     pub addr: String,
     pub local_addr: String,
+    /// The addresses of the client and of this end, without the ports.
+    pub ends: Option<(IpAddr, IpAddr)>,
     pub fd: i32,
     pub created_ms: i64,
     pub stats: ClientStats,
@@ -127,8 +130,10 @@ impl ClientHandle {
         stats.last_interaction_ms.store(now_ms, Ordering::Relaxed);
         stats.multi.store(-1, Ordering::Relaxed);
         stats.protocol.store(2, Ordering::Relaxed);
+        let ip = |text: &str| text.parse().map(|address: SocketAddr| address.ip()).ok();
         Arc::new(Self {
             id,
+            ends: ip(&addr).zip(ip(&local_addr)),
             addr,
             local_addr,
             fd,
