@@ -1,13 +1,16 @@
 //! `maxmemory` under load: what several clients write at once stays below it, and what is in use stays.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use integration::client::Client;
 use integration::node::{Node, NodeSpec};
 use integration::oracle::{Binary, slotd_is_stock};
 use integration::resp::Value;
-use integration::wait::secs;
+use integration::wait::{secs, wait_until};
 
 use crate::{KIB, MIB};
 
@@ -31,6 +34,40 @@ fn pipeline(client: &mut Client, requests: &[Vec<u8>]) -> usize {
 
 fn request(words: &[&str]) -> Vec<u8> {
     integration::resp::encode(words)
+}
+
+/// How long each thread of a node has worked, or has waited for a processor to work on, by its number.
+fn busy(node: &Node) -> BTreeMap<OsString, Duration> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", node.pid())).expect("the server runs").flatten();
+    let time = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let times = text.split(' ').take(2).filter_map(|nanos| nanos.parse::<u64>().ok());
+        Some((task.file_name(), Duration::from_nanos(times.sum())))
+    };
+    tasks.filter_map(time).collect()
+}
+
+/// Nobody sends a command that could make room: a thread of the node does, without pauses, and serves others as well.
+#[test]
+fn a_lowered_limit_is_reached_at_once_on_an_idle_node() {
+    let node = NodeSpec::new(Binary::Slotd).with("maxmemory-policy", "allkeys-random").with("save", "").start();
+    let mut client = node.client();
+    let value = "v".repeat(100);
+    for part in 0..200 {
+        let requests: Vec<_> =
+            (0..1000).map(|number| request(&["SET", &format!("k{part}:{number}"), &value])).collect();
+        assert_eq!(pipeline(&mut client, &requests), 0);
+    }
+    let limit = number(&node, "used_memory") / 2;
+    let (before, began) = (busy(&node), Instant::now());
+    client.ok(&format!("CONFIG SET maxmemory {limit}"));
+    wait_until("the limit to be reached", secs(60), || number(&node, "used_memory") <= limit + 256 * KIB);
+    let took = began.elapsed();
+    let worked =
+        busy(&node).into_iter().map(|(thread, time)| time.saturating_sub(before.get(&thread).copied().unwrap_or(time)));
+    let most = worked.max().expect("a thread");
+    assert!(number(&node, "evicted_keys") > 50_000, "it was much to do");
+    assert!(most > took / 2, "of {took:?} no thread worked longer than {most:?}");
 }
 
 #[test]

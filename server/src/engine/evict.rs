@@ -5,11 +5,12 @@
 //! keeps). If evicting keys could not free these, the more they were the more keys would go in vain.
 //!
 //! A command makes room before its gates and before it has any lock ([`Engine::make_room`]), so eviction may lock the
-//! slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity` allows; cron goes on with
-//! what is left. Two workers may evict at once: each takes the pool of candidates out of its lock while it works, and
-//! the second begins with an empty one. A slot that somebody has locked is passed over. If nothing but locked slots is
-//! left (a script may have them for long), the command runs as long as the limit is exceeded by a sixteenth at most.
-//! Apart from that, only a node that has nothing to evict refuses a command ([`super::gates`]).
+//! slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity` allows; the
+//! control thread goes on with what is left, in slices. Two workers may evict at once: each takes the pool of
+//! candidates out of its lock while it works, and the second begins with an empty one. A slot that somebody has locked
+//! is passed over. If nothing but locked slots is left (a script may have them for long), the command runs as long as
+//! the limit is exceeded by a sixteenth at most. Apart from that, only a node that has nothing to evict refuses a
+//! command ([`super::gates`]).
 //!
 //! A key that goes passes the same door as one that a command deletes, so replicas, watchers, caching clients and
 //! subscribers learn of it. A replica evicts nothing by itself, and while writes are paused nothing may change.
@@ -47,6 +48,10 @@ const KEYS_PER_SAMPLE: usize = 8;
 const LOCKED_PART: u64 = 16;
 /// How often a key to evict is looked for before the slots are taken to be locked.
 const ATTEMPTS: usize = 32;
+
+/// How long the control thread evicts before others have their turn, microseconds: what a command takes with the
+/// default of `maxmemory-eviction-tenacity`.
+const CONTROL_US: u64 = 500;
 
 /// Samples that are taken at once, whatever `maxmemory-samples` says: more would choose no better, and take too long.
 const MOST_SAMPLES: usize = 1000;
@@ -100,7 +105,9 @@ impl Eviction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Enough,
-    /// The time was up, or the keys to evict are locked: more can be evicted later.
+    /// The time was up: more can be evicted.
+    More,
+    /// The keys to evict are locked: more can be evicted later.
     Later,
     /// There is nothing to evict, or all of it is locked and the limit exceeded by more than [`LOCKED_PART`].
     None,
@@ -175,12 +182,13 @@ struct Round<'a> {
 impl Engine {
     /// Makes room for a client's command, as far as it takes some, and notes if there is none
     /// ([`Session::out_of_memory`]). Called without any lock. What runs although another thread is alone, and so is not
-    /// inside, needs no memory.
+    /// inside, needs no memory; nor does what a client without a password may do. No key goes because of a stranger.
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&self, session: &mut Session, call: &Call<'_>, is_inside: bool, out: &mut Vec<u8>) {
         session.out_of_memory = false;
-        if session.origin != Origin::Client || !is_inside || !self.is_limited(call.hot, call.now) {
+        let may_need_memory = session.origin == Origin::Client && session.authenticated && is_inside;
+        if !may_need_memory || !self.is_limited(call.hot, call.now) {
             return;
         }
         let excess = self.memory_excess(call.hot);
@@ -197,7 +205,7 @@ impl Engine {
             None => Room::None,
         };
         self.eviction.note(room != Room::Enough, || self.clock.monotonic_us());
-        if room == Room::Later {
+        if matches!(room, Room::More | Room::Later) {
             self.eviction.begin();
         }
         session.out_of_memory = room == Room::None;
@@ -208,9 +216,14 @@ impl Engine {
         }
     }
 
-    /// Goes on making room, if that is due. `true`: there is more to do. Never waits.
+    /// Whether room is to be made that no command may make.
+    pub(crate) fn eviction_is_due(&self) -> bool {
+        self.eviction.is_due.load(Ordering::Relaxed)
+    }
+
+    /// Goes on making room, if that is due. `true`: there is more to do, at once. Never waits.
     pub(crate) fn evict_cycle(&self) -> bool {
-        if !self.eviction.is_due.load(Ordering::Relaxed) {
+        if !self.eviction_is_due() {
             return false;
         }
         let (hot, now) = (self.hot.load(), self.clock.now_ms());
@@ -219,12 +232,14 @@ impl Engine {
                 0 => Room::Enough,
                 excess => self.round(&hot, policy, now, Rng::new(self.state.seed())).run(excess, None),
             },
+            // The pause ends, and who has lowered the limit meanwhile need not come again.
+            _ if self.state.paused(now).0 != PauseKind::None => Room::Later,
             _ => Room::None,
         };
-        if room != Room::Later {
+        if matches!(room, Room::Enough | Room::None) {
             self.eviction.is_due.store(false, Ordering::Relaxed);
         }
-        room == Room::Later
+        room == Room::More
     }
 
     /// Whether the limit is in force: not while data is loaded, nor while nothing may change; and a replica follows its
@@ -270,6 +285,8 @@ impl Round<'_> {
     fn run(mut self, bytes: u64, reach: Option<Reach<'_, '_>>) -> Room {
         let engine = self.engine;
         let started_us = engine.clock.monotonic_us();
+        // The control thread has others to serve, whatever the tenacity of commands.
+        let time_us = if reach.is_some() { self.hot.eviction.time_us } else { CONTROL_US };
         let (mut freed, mut steps) = (0, 0);
         let steps_per_look = (SAMPLES_PER_LOOK / self.hot.eviction.samples.max(1)).clamp(1, 16);
         let room = loop {
@@ -277,9 +294,9 @@ impl Round<'_> {
                 break Room::Enough;
             }
             if steps % steps_per_look == steps_per_look - 1
-                && engine.clock.monotonic_us().saturating_sub(started_us) > self.hot.eviction.time_us
+                && engine.clock.monotonic_us().saturating_sub(started_us) > time_us
             {
-                break Room::Later;
+                break Room::More;
             }
             steps += 1;
             let step = match reach {

@@ -199,6 +199,24 @@ fn a_writable_replica_refuses_writes_if_it_is_told_to_look_at_the_limit() {
 }
 
 #[test]
+fn nothing_is_evicted_for_a_client_without_a_password_and_it_is_told_that() {
+    let mut bench = full("allkeys-lru");
+    bench.run("CONFIG SET requirepass secret");
+    limit(&mut bench, 1);
+    let mut stranger = bench.connect();
+    stranger.session.authenticated = false;
+    for line in ["SET k0 v", "GET k0", "EVAL x 0", "MULTI"] {
+        assert_eq!(stranger.run(&bench.engine, line), "-NOAUTH Authentication required.", "{line}");
+    }
+    for line in ["AUTH wrong", "HELLO 3 AUTH default wrong"] {
+        assert!(stranger.run(&bench.engine, line).starts_with("-WRONGPASS"), "{line}");
+    }
+    assert_eq!(evicted(&bench), 0);
+    bench.run("GET k0");
+    assert!(evicted(&bench) > 0, "now there is somebody who may ask for room");
+}
+
+#[test]
 fn cron_goes_on_with_what_commands_have_left() {
     let mut bench = full("allkeys-random");
     bench.run("CONFIG SET maxmemory-eviction-tenacity 100");

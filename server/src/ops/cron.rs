@@ -23,8 +23,6 @@ const SLOW: u32 = 10;
 const EXPIRE_BUDGET: usize = 256;
 /// How long expiry may take per tick: a quarter of it, as in Redis.
 const EXPIRE_TIME: Duration = Duration::from_millis(25);
-/// The same for eviction.
-const EVICT_TIME: Duration = Duration::from_millis(25);
 
 /// Since when a client has been above its soft limit, milliseconds.
 type Above = HashMap<ClientId, i64>;
@@ -41,16 +39,16 @@ impl Ops {
             for tick in 0_u32.. {
                 ticks.tick().await;
                 let Some(this) = this.upgrade() else { return };
-                let (state, now) = (&this.engine.state, this.engine.clock.now_ms());
-                if state.stopping.load(Ordering::Relaxed) {
+                let now = this.engine.clock.now_ms();
+                if this.engine.state.stopping.load(Ordering::Relaxed) {
                     return;
                 }
-                if state.cron_paused.load(Ordering::Relaxed) || state.asleep_ms(now) > 0 {
+                if this.rests() {
                     continue;
                 }
                 this.engine.info.sample(&this.engine);
                 this.expire().await;
-                this.evict().await;
+                this.evict();
                 this.engine.settle_tracking();
                 if tick % SLOW == 0 {
                     this.engine.info.sample_memory();
@@ -73,12 +71,35 @@ impl Ops {
         }
     }
 
-    /// Goes on making room, if commands had to leave that.
-    async fn evict(&self) {
-        let started = Instant::now();
-        while self.engine.evict_cycle() && started.elapsed() < EVICT_TIME {
-            tokio::task::yield_now().await;
+    /// Whether nothing is done at present.
+    fn rests(&self) -> bool {
+        let state = &self.engine.state;
+        state.cron_paused.load(Ordering::Relaxed)
+            || state.stopping.load(Ordering::Relaxed)
+            || state.asleep_ms(self.engine.clock.now_ms()) > 0
+    }
+
+    /// Has room made that commands had to leave, until there is enough, without a pause: when the limit was lowered,
+    /// nobody else may come to do it (Redis: `evictionTimeProc`). The other tasks of the thread have their turns in
+    /// between, the next ticks among them.
+    fn evict(self: &Arc<Self>) {
+        let Some(control) = self.control.get() else { return };
+        if !self.engine.eviction_is_due() || self.evicting.swap(true, Ordering::Relaxed) {
+            return;
         }
+        let this = Arc::downgrade(self);
+        control.spawn(move |_| async move {
+            while let Some(this) = this.upgrade() {
+                let is_done = this.rests() || !this.engine.evict_cycle();
+                this.engine.settle_tracking();
+                if is_done {
+                    this.evicting.store(false, Ordering::Relaxed);
+                    return;
+                }
+                drop(this);
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     /// `timeout`: closes ordinary clients that were idle for so long.

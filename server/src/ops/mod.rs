@@ -32,6 +32,7 @@ pub(crate) mod neighbours;
 mod settle;
 pub(crate) mod shutdown;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 
 use protocol::resp::Args;
@@ -58,6 +59,8 @@ pub(crate) struct Ops {
     /// The running shutdown, if any, and the thread that it runs on.
     progress: Progress,
     control: OnceLock<Spawner>,
+    /// A task makes room.
+    evicting: AtomicBool,
 }
 
 impl Ops {
@@ -71,6 +74,7 @@ impl Ops {
             neighbours: OnceLock::new(),
             progress: Progress::default(),
             control: OnceLock::new(),
+            evicting: AtomicBool::new(false),
         })
     }
 
