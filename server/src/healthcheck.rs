@@ -19,7 +19,7 @@ use std::str::FromStr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-pub(crate) use crate::base::readable::readable;
+use crate::base::readable::readable;
 use crate::base::thread;
 use clap::Parser;
 use protocol::resp::{ReplyParser, Value};

@@ -208,15 +208,13 @@ impl Gossip {
         let (id, port, moves) = (node.id, node.port, node.count_move(now));
         // Two nodes with one id (a cloned volume) are each heard several times a second.
         let more = match moves {
-            ..MOVES_TOLD => "",
-            MOVES_TOLD => ". It changes often, as if two nodes had this id: not told again for a minute",
-            _ => return self.use_new_address(key, now),
+            ..MOVES_TOLD => Some(""),
+            MOVES_TOLD => Some(". It changes often, as if two nodes had this id: not told again in this minute"),
+            _ => None,
         };
-        self.log(Level::Warning, format!("Address updated for node {id}, now {ip}:{port}{more}"));
-        self.use_new_address(key, now);
-    }
-
-    fn use_new_address(&mut self, key: NodeKey, now: UnixMillis) {
+        if let Some(more) = more {
+            self.log(Level::Warning, format!("Address updated for node {id}, now {ip}:{port}{more}"));
+        }
         self.reconfigured();
         self.follow_primary_address();
         self.connect(key, now);

@@ -176,7 +176,7 @@ fn of_two_nodes_with_one_id_the_log_tells_three_times_a_minute() {
     net.run(50_000);
     let lines = told(&net, 0);
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(lines[2].ends_with("as if two nodes had this id: not told again for a minute"), "{lines:?}");
+    assert!(lines[2].ends_with("as if two nodes had this id: not told again in this minute"), "{lines:?}");
     net.run(60_000);
     assert_eq!(told(&net, 0).len(), 6);
     // One that moves is told of at once.

@@ -18,7 +18,8 @@ use super::environment::said_port;
 use super::variables::Variables;
 use super::wait::WRONG_USAGE;
 use super::{Invocation, refusal};
-use crate::healthcheck::{Connection, NO_ANSWER, NODE_PORT, Ports, address_of, field, readable};
+use crate::base::readable::readable;
+use crate::healthcheck::{Connection, NO_ANSWER, NODE_PORT, Ports, address_of, field};
 
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);

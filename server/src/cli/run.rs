@@ -34,12 +34,10 @@ pub fn main() -> ExitCode {
         }),
         Ok(Invocation::Wait(waiting)) => {
             let report = |line: &str| call.console.report(&format!("{line}\n"));
-            let (line, status) = match waiting.run(|line| report(&line)) {
-                Ok(line) => (line, 0),
-                Err(line) => (line, 1),
-            };
-            report(&line);
-            Ok(status)
+            let outcome = waiting.run(|line| report(&line));
+            let (Ok(line) | Err(line)) = &outcome;
+            report(line);
+            Ok(u8::from(outcome.is_err()))
         }
         Ok(Invocation::Doctor(doctor)) => Ok(examine(&doctor, &call.console)),
         Ok(Invocation::Refused { text, status }) => {

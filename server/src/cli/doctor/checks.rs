@@ -9,7 +9,7 @@ use super::super::node_list::Address;
 use super::collect::wants_password;
 use super::facts::{Facts, Link, Report, Stranger};
 use super::findings::{Code, Finding, names};
-use super::picture::{DOWN, Member, Picture};
+use super::picture::{Member, Picture};
 
 /// The difference of two clocks that is reported, milliseconds. Expiry is decided by a node's own clock, so with a skew
 /// a key lives longer or shorter after a failover.
@@ -81,8 +81,8 @@ fn absence(picture: &Picture, member: &Member, sides: &[usize]) -> Option<Findin
             let advice = "let the nodes reach its bus port (usually 10000 above the other)";
             return (!by.is_empty()).then(|| Finding::new(Code::FailedNode, what, vec![name.clone()], advice));
         }
-        (false, false) => match picture.facts.silent.iter().find(|(address, _)| address.to_string() == *name) {
-            Some((_, reason)) if wants_password(reason) => return Some(other_password(name, reason)),
+        (false, false) => match picture.facts.silence_of(name) {
+            Some(reason) if wants_password(reason) => return Some(other_password(name, reason)),
             _ => (
                 Code::Unreachable,
                 format!(
@@ -112,11 +112,10 @@ fn absence(picture: &Picture, member: &Member, sides: &[usize]) -> Option<Findin
 
 /// Why a member does not answer.
 fn silence(picture: &Picture, member: &Member) -> String {
-    let silent = picture.facts.silent.iter().find(|(address, _)| address.to_string() == member.name);
     let replaced = picture.members.iter().any(|other| other.answers && other.name == member.name);
-    match (silent, picture.facts.stranger_at(&member.name)) {
-        (Some((_, why)), _) if wants_password(why) => "a server with another password is at its address".to_owned(),
-        (Some((_, why)), _) => without_name(why, &member.name).to_owned(),
+    match (picture.facts.silence_of(&member.name), picture.facts.stranger_at(&member.name)) {
+        (Some(why), _) if wants_password(why) => "a server with another password is at its address".to_owned(),
+        (Some(why), _) => without_name(why, &member.name).to_owned(),
         (None, Some(stranger)) if stranger.is_alone => "a node that is in no cluster is at its address".to_owned(),
         (None, Some(_)) => "a node of another cluster is at its address".to_owned(),
         (None, None) if replaced => "another node is at its address".to_owned(),
@@ -140,7 +139,6 @@ fn other_password(name: &str, reason: &str) -> Finding {
 /// are on two, unless a third one reaches both.
 fn sides(picture: &Picture) -> Vec<usize> {
     let reports = &picture.facts.reports;
-    let doubts = |one: &Report, other: &Report| one.line(other.id).is_some_and(|line| line.flags.intersects(DOWN));
     let mut side = vec![usize::MAX; reports.len()];
     let mut sides = 0;
     for first in 0..reports.len() {
@@ -152,7 +150,7 @@ fn sides(picture: &Picture) -> Vec<usize> {
         while let Some(at) = queue.pop() {
             for other in 0..reports.len() {
                 let (here, there) = (&reports[at], &reports[other]);
-                if side[other] == usize::MAX && !(doubts(here, there) && doubts(there, here)) {
+                if side[other] == usize::MAX && !(here.doubts(there.id) && there.doubts(here.id)) {
                     side[other] = sides;
                     queue.push(other);
                 }
@@ -182,8 +180,7 @@ fn parted(picture: &Picture, sides: &[usize]) -> Option<Finding> {
 fn doubters(picture: &Picture, member: &Member, sides: &[usize]) -> Vec<String> {
     let reports = || picture.facts.reports.iter().zip(sides);
     let own = reports().find(|(report, _)| report.id == member.id).map(|(_, side)| side);
-    let doubts = |report: &Report| report.line(member.id).is_some_and(|line| line.flags.intersects(DOWN));
-    let same = reports().filter(|(report, side)| Some(*side) == own && doubts(report));
+    let same = reports().filter(|(report, side)| Some(*side) == own && report.doubts(member.id));
     same.map(|(report, _)| report.address.to_string()).collect()
 }
 

@@ -21,9 +21,10 @@ use crate::healthcheck::{Connection, field};
 
 /// How long one node may take to answer everything.
 const ANSWER: Duration = Duration::from_secs(3);
-/// How much longer a node's own words for its silence may take to arrive, since a busy machine starts its thread late;
-/// and for each node that is asked, whose answer is as long as the cluster is large.
-const GRACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(5));
+/// How much longer a node's own words for its silence may take to arrive: a busy machine starts its thread late.
+const GRACE: Duration = Duration::from_secs(1);
+/// So much longer for each node that is asked: an answer is as long as the cluster is large.
+const GRACE_PER_NODE: Duration = Duration::from_millis(5);
 /// What is said of a node for which there was no time left.
 const NO_TIME: &str = "there was no time left to ask it";
 /// More nodes than a cluster has.
@@ -135,8 +136,8 @@ impl Asking {
     fn ask_all(&self, addresses: &[Address], visit: &mut Visit) -> Vec<(Address, Result<Report, String>)> {
         let (answer, answers) = mpsc::channel();
         let mut found: BTreeMap<&Address, Result<Report, String>> = BTreeMap::new();
-        let all = GRACE.1.saturating_mul(addresses.len().min(NODES_MAX) as u32);
-        let (is_late, until) = (visit.is_over(), Instant::now() + ANSWER + GRACE.0 + all);
+        let all = GRACE_PER_NODE.saturating_mul(addresses.len().min(NODES_MAX) as u32);
+        let (is_late, until) = (visit.is_over(), Instant::now() + ANSWER + GRACE + all);
         for address in addresses {
             let silence = visit.silent.get(address).cloned();
             if let Some(reason) = silence.or_else(|| is_late.then(|| format!("{address}: {NO_TIME}"))) {

@@ -7,6 +7,9 @@ use protocol::bus::{NodeFlags, NodeId};
 
 use super::super::node_list::Address;
 
+/// What makes a node of no use in the eyes of another one.
+const DOWN: NodeFlags = NodeFlags::PFAIL.with(NodeFlags::FAIL).with(NodeFlags::NOADDR);
+
 /// What one node says of itself and of the others.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
@@ -107,6 +110,11 @@ impl Report {
         !serves && self.known().count() < 2
     }
 
+    /// Whether it says that a node is down.
+    pub(super) fn doubts(&self, id: NodeId) -> bool {
+        self.line(id).is_some_and(|line| line.flags.intersects(DOWN))
+    }
+
     /// The ids that it knows, its own included. Those in a handshake are not known yet, and their ids are made up.
     pub(super) fn known(&self) -> impl Iterator<Item = NodeId> {
         let known = self.lines.iter().filter(|line| !line.flags.intersects(NodeFlags::HANDSHAKE));
@@ -118,6 +126,12 @@ impl Facts {
     /// What each node has replicated, or can be replicated.
     pub(super) fn offsets(&self) -> BTreeMap<NodeId, u64> {
         self.reports.iter().map(|report| (report.id, report.offset)).collect()
+    }
+
+    /// Why nobody answers at an address, if nobody does.
+    pub(super) fn silence_of(&self, address: &str) -> Option<&str> {
+        let silent = self.silent.iter().find(|(silent, _)| silent.to_string() == address);
+        silent.map(|(_, reason)| reason.as_str())
     }
 
     /// The report of a node itself.

@@ -18,7 +18,7 @@ use super::forget::{forgettable, may_come_back};
 use super::picture::{Member, Picture};
 use super::plan::{Moves, plan};
 use super::seats::{Placement, Step};
-use crate::healthcheck::readable;
+use crate::base::readable::readable;
 
 /// The time between two looks at what has become of an action.
 const PAUSE: Duration = Duration::from_millis(200);

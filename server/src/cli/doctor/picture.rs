@@ -12,9 +12,6 @@ use super::hosts::{Label, Place, hosts};
 use super::seats::{Placement, Seat};
 use crate::healthcheck::address_of;
 
-/// What makes a node of no use in the eyes of another one.
-pub(super) const DOWN: NodeFlags = NodeFlags::PFAIL.with(NodeFlags::FAIL).with(NodeFlags::NOADDR);
-
 /// One node of the cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
@@ -121,9 +118,8 @@ impl Member {
 /// All that is known of a node.
 fn member(facts: &Facts, id: NodeId) -> Option<Member> {
     let own = facts.of(id);
-    let lines = || facts.reports.iter().filter_map(|report| Some((report, report.line(id)?)));
-    let line = own.and_then(|report| report.line(id)).or_else(|| lines().map(|(_, line)| line).next())?;
-    let doubts = lines().filter(|(_, line)| line.flags.intersects(DOWN)).map(|(report, _)| report.address.to_string());
+    let line = own.into_iter().chain(&facts.reports).find_map(|report| report.line(id))?;
+    let doubts = facts.reports.iter().filter(|report| report.doubts(id)).map(|report| report.address.to_string());
     let place = place(facts, id);
     let host = if place.ip.is_empty() { &place.hostname } else { &place.ip };
     Some(Member {

@@ -18,8 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::node_list::Address;
+use crate::base::readable::readable;
 use crate::base::thread;
-use crate::healthcheck::{Connection, field, readable};
+use crate::healthcheck::{Connection, field};
 use crate::logging::NodeLog;
 use crate::node::Node;
 use seeds::{PAUSES, Places};
