@@ -23,7 +23,7 @@ use crate::store::encoding::intset::Intset;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::{Pack, PackRef};
 use crate::store::entry::spent;
-use crate::store::types::members::{AT_ONCE, Bulk, Members, NEVER, Values, WORTH_IT};
+use crate::store::types::members::{AT_ONCE, Bulk, Members, NEVER, Values, WORTH_IT, bits};
 use crate::store::value::Encoding;
 pub(crate) use gather::Gathered;
 
@@ -578,12 +578,12 @@ fn compare_table<'a>(table: &'a Members, others: &[SetRef<'_>], in_all: bool, mu
                 FormRef::Table(table) => table.absent_among(&texts, left),
                 FormRef::Ints(_) | FormRef::Packed(_) => {
                     let is_absent = |at: &usize| !set.contains(texts[*at]);
-                    (0..count).filter(|at| left & 1 << at != 0).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
+                    bits(left).filter(is_absent).fold(0, |absent, at| absent | 1 << at)
                 }
             };
             left &= if in_all { !absent } else { absent };
         }
-        let is_enough = (0..count).any(|at| left & 1 << at != 0 && !f(texts[at]));
+        let is_enough = bits(left).any(|at| !f(texts[at]));
         if is_enough || count < AT_ONCE {
             return;
         }

@@ -113,7 +113,7 @@ impl Tags {
 pub(crate) const AT_ONCE: usize = 16;
 
 /// The numbers of the bits that are set.
-fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+pub(crate) fn bits(mut set: u32) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let at = (set != 0).then(|| set.trailing_zeros() as usize)?;
         set &= set - 1;
