@@ -188,38 +188,42 @@ impl<'a> StringValue<'a> {
     }
 }
 
-/// Data types, as TYPE names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Type {
-    /// Strings, however encoded.
-    String,
-    /// Lists.
-    List,
-    /// Sets.
-    Set,
-    /// Sorted sets.
-    ZSet,
-    /// Hashes.
-    Hash,
-    /// Streams.
-    Stream,
+/// Declares the data types once, so that [`Type::ALL`] cannot lack one.
+macro_rules! types {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)+) => {
+        /// Data types, as TYPE names them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Type {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Type {
+            /// All of them.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$name),+];
+
+            /// The word that TYPE replies with and that `SCAN ... TYPE` takes.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+        }
+    };
 }
 
-impl Type {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::String, Self::List, Self::Set, Self::ZSet, Self::Hash, Self::Stream];
-
-    /// The word that TYPE replies with and that `SCAN ... TYPE` takes.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Type::String => "string",
-            Type::List => "list",
-            Type::Set => "set",
-            Type::ZSet => "zset",
-            Type::Hash => "hash",
-            Type::Stream => "stream",
-        }
-    }
+types! {
+    /// Strings, however encoded.
+    String = "string",
+    /// Lists.
+    List = "list",
+    /// Sets.
+    Set = "set",
+    /// Sorted sets.
+    ZSet = "zset",
+    /// Hashes.
+    Hash = "hash",
+    /// Streams.
+    Stream = "stream",
 }
 
 /// Encodings, as OBJECT ENCODING names them (Redis 7.2).
