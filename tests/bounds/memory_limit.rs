@@ -58,7 +58,7 @@ fn a_lowered_limit_is_reached_at_once_on_an_idle_node() {
             (0..1000).map(|number| request(&["SET", &format!("k{part}:{number}"), &value])).collect();
         assert_eq!(pipeline(&mut client, &requests), 0);
     }
-    let limit = number(&node, "used_memory") / 2;
+    let limit = number(&node, "used_memory") / 4;
     let (before, began) = (busy(&node), Instant::now());
     client.ok(&format!("CONFIG SET maxmemory {limit}"));
     wait_until("the limit to be reached", secs(60), || number(&node, "used_memory") <= limit + 256 * KIB);
@@ -66,8 +66,9 @@ fn a_lowered_limit_is_reached_at_once_on_an_idle_node() {
     let worked =
         busy(&node).into_iter().map(|(thread, time)| time.saturating_sub(before.get(&thread).copied().unwrap_or(time)));
     let most = worked.max().expect("a thread");
-    assert!(number(&node, "evicted_keys") > 50_000, "it was much to do");
-    assert!(most > took / 2, "of {took:?} no thread worked longer than {most:?}");
+    assert!(number(&node, "evicted_keys") > 100_000, "it was much to do");
+    // At first the thread waits for a tick.
+    assert!(most > took * 2 / 5, "of {took:?} no thread worked longer than {most:?}");
 }
 
 #[test]

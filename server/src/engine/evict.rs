@@ -223,7 +223,8 @@ impl Engine {
 
     /// Goes on making room, if that is due. `true`: there is more to do, at once. Never waits.
     pub(crate) fn evict_cycle(&self) -> bool {
-        if !self.eviction_is_due() {
+        // What is about to be freed still counts as used: keys would go for it once more.
+        if !self.eviction_is_due() || self.freeing.is_under_way() {
             return false;
         }
         let (hot, now) = (self.hot.load(), self.clock.now_ms());

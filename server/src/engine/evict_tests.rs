@@ -233,6 +233,32 @@ fn cron_goes_on_with_what_commands_have_left() {
 }
 
 #[test]
+fn no_key_goes_for_what_is_being_freed_already() {
+    /// Garbage that takes its time.
+    struct Slow(std::sync::mpsc::Receiver<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    let mut bench = full("allkeys-random");
+    limit(&mut bench, 1);
+    bench.engine.eviction.begin();
+    let (end, slow) = std::sync::mpsc::channel();
+    bench.engine.freeing.free_elsewhere(Slow(slow), 0);
+    assert!(!bench.engine.evict_cycle() && bench.engine.eviction_is_due(), "later");
+    assert_eq!(evicted(&bench), 0);
+    drop(end);
+    while bench.engine.freeing.is_under_way() {
+        std::thread::yield_now();
+    }
+    bench.engine.evict_cycle();
+    assert_eq!(evicted(&bench), 100);
+}
+
+#[test]
 fn a_slot_that_is_locked_is_passed_over_and_its_command_runs() {
     let mut bench = Bench::with(&[("maxmemory-policy", "allkeys-lru")]);
     bench.run(&format!("SET {{a}}1 {}", "v".repeat(2000)));

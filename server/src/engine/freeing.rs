@@ -20,6 +20,17 @@ pub(crate) struct Freeing(Arc<Counts>);
 struct Counts {
     pending: AtomicU64,
     freed: AtomicU64,
+    /// How many threads free something.
+    threads: AtomicU64,
+}
+
+/// A thread that frees something. Dropped when it has.
+struct Elsewhere(Arc<Counts>);
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.0.threads.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Objects that are about to be freed. Dropped when they have been.
@@ -39,6 +50,11 @@ impl Freeing {
     /// `lazyfree_pending_objects`.
     pub(crate) fn pending(&self) -> u64 {
         self.0.pending.load(Ordering::Relaxed)
+    }
+
+    /// Whether memory that is no longer used is still counted as used, because a thread is about to free it.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.0.threads.load(Ordering::Relaxed) > 0
     }
 
     /// `lazyfreed_objects`.
@@ -74,10 +90,12 @@ impl Freeing {
     /// Frees anything on a thread of its own. `objects` of it count as freed lazily.
     pub(crate) fn free_elsewhere(&self, garbage: impl Send + 'static, objects: u64) {
         let due = self.due(objects);
+        self.0.threads.fetch_add(1, Ordering::Relaxed);
+        let elsewhere = Elsewhere(Arc::clone(&self.0));
         // If no thread can be started, the closure is dropped here and frees the data.
         let _ = thread::spawn("lazyfree", move || {
             drop(garbage);
-            drop(due);
+            drop((due, elsewhere));
         });
     }
 
