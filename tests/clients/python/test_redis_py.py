@@ -5,6 +5,7 @@ import time
 
 import pytest
 from redis import Redis
+from redis.cache import CacheConfig
 from redis.cluster import LoadBalancingStrategy, RedisCluster
 from redis.exceptions import LockError, ResponseError
 
@@ -260,3 +261,28 @@ def test_a_planned_failover_is_followed(cluster_json):
             assert direct.execute_command("ROLE")[0] == b"master"
         assert client.incr("survivor") == 2
         assert client.get_node_from_key("survivor").port == replica["port"]
+
+
+def test_a_cluster_client_with_a_cache_hears_of_what_another_one_writes(port_of_a_later_version):
+    address = {"host": "127.0.0.1", "port": port_of_a_later_version, "protocol": 3}
+    keys = [f"cached:{i}" for i in range(50)]
+    with RedisCluster(**address, cache_config=CacheConfig(max_size=1000)) as reader, RedisCluster(**address) as writer:
+        def asked_of_servers():
+            nodes = writer.info("commandstats", target_nodes="primaries").values()
+            return sum(stats["cmdstat_get"]["calls"] for stats in nodes if "cmdstat_get" in stats)
+
+        for key in keys:
+            writer.set(key, "old")
+            assert reader.get(key) == b"old"
+        asked = asked_of_servers()
+        assert asked == len(keys)
+        assert [reader.get(key) for key in keys] == [b"old"] * len(keys)
+        assert asked_of_servers() == asked, "everything comes out of the cache"
+        for key in keys:
+            writer.set(key, "new")
+        deadline = time.monotonic() + 10
+        for key in keys:
+            while (seen := reader.get(key)) != b"new" and time.monotonic() < deadline:
+                time.sleep(0.001)
+            assert seen == b"new", key
+        assert asked_of_servers() == asked + len(keys), "every key is asked for once more"

@@ -154,7 +154,7 @@ def metered(things, address, password):
     assert "REDIS_PASSWORD" not in variables and not exporter.get("envFrom"), variables
     assert all(variables[f"REDIS_EXPORTER_DISABLE_{what}"]["value"] == "true" for what in ("SCRAPE_ENDPOINT", "EXPORTING_KEY_VALUES"))
     assert tuple(map(int, exporter["image"].rpartition(":v")[2].split("."))) >= (1, 83, 0), "an older one has no such switch"
-    for secret in ("s3cret", "p4ss 'w\"$rd\\n", "ends so\n", "or so\r\n"):
+    for secret in ("s3cret", "p4ss 'w\"$rd\\n", "a\ttab, \x01 and \x1f, %c \u00fc", "ends so\n", "or so\r\n"):
         assert exporters_map(things, secret) == {address: secret.rstrip("\r\n")}, exporters_map(things, secret)
     maker = next(box for box in pod["spec"]["initContainers"] if box["name"] == "metrics-password")
     assert maker["image"] == container(things)["image"] and maker["securityContext"] == exporter["securityContext"]
