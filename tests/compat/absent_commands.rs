@@ -6,7 +6,7 @@ use integration::client::Client;
 use integration::node::NodeSpec;
 use integration::oracle::{Binary, slotd_is_stock};
 
-const NOTE: &str = "- not supported by slotd yet";
+const NOTE: &str = "not supported by slotd yet";
 
 /// Names of commands and `container|subcommand`, in lower case.
 fn names(client: &mut Client) -> BTreeSet<String> {
@@ -27,10 +27,11 @@ fn a_command_that_stock_has_and_slotd_lacks_is_said_to_be_missing_here() {
         let reply = client.call(&words).text();
         let text = match words.as_slice() {
             [container, word] if here.contains(*container) => {
-                format!("ERR unknown subcommand '{word}'. Try {} HELP. {NOTE}", container.to_uppercase())
+                let (container, name) = (container.to_uppercase(), word.to_uppercase());
+                format!("ERR unknown subcommand '{word}'. Try {container} HELP. - {container} {name} is {NOTE}")
             }
-            [command] => format!("ERR unknown command '{command}', with args beginning with: {NOTE}"),
-            [command, word] => format!("ERR unknown command '{command}', with args beginning with: '{word}' {NOTE}"),
+            [command] => format!("ERR unknown command '{command}', with args beginning with: - {NOTE}"),
+            [command, word] => format!("ERR unknown command '{command}', with args beginning with: '{word}' - {NOTE}"),
             _ => panic!("{name}"),
         };
         assert_eq!(reply, text, "{name}");
@@ -39,7 +40,7 @@ fn a_command_that_stock_has_and_slotd_lacks_is_said_to_be_missing_here() {
     assert!(asked > 25, "{asked}");
     for name in ["JSON.GET", "FT.SEARCH", "vsim", "VADD", "COMMANDLOG"] {
         let reply = client.call(&[name, "a b", "c"]).text();
-        let text = format!("ERR unknown command '{name}', with args beginning with: 'a b' 'c' {NOTE}");
+        let text = format!("ERR unknown command '{name}', with args beginning with: 'a b' 'c' - {NOTE}");
         assert_eq!(reply, text, "of later versions and of modules");
     }
 }

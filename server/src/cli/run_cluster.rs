@@ -96,8 +96,22 @@ fn ready_text(cluster: &embedded::Cluster, json: bool, began: Instant) -> String
         };
         text.push_str(&format!("{:7} {:21} {} {what}\n", node.role, node.address, &node.id[..8]));
     }
+    let primaries = nodes.iter().filter(|node| node.primary.is_none()).count();
+    text.push_str(&failover_note(primaries, nodes.len() - primaries).map_or_else(String::new, |note| note + "\n"));
     text.push_str(&format!("ready {elapsed} ms\n"));
     text
+}
+
+/// Why no replica will take over by itself, if none will: who tries out failovers would wait in vain.
+fn failover_note(primaries: usize, replicas: usize) -> Option<String> {
+    match (primaries, replicas) {
+        (_, 0) => Some("note    no replicas: nobody takes over when a node is lost".to_owned()),
+        (1 | 2, _) => Some(format!(
+            "note    {primaries} of the 3 primaries that an election needs: when one is lost, its replica takes over only with \
+             CLUSTER FAILOVER TAKEOVER"
+        )),
+        _ => None,
+    }
 }
 
 /// Prints what happens to nodes, until a signal or the end of the last node ends the cluster. Returns the exit status.
@@ -166,3 +180,7 @@ async fn or_exit<T: Send + 'static>(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_cluster_tests.rs"]
+mod tests;

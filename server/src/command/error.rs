@@ -205,6 +205,7 @@ pub(crate) fn unknown_command(args: protocol::resp::Args<'_>) -> CmdError {
         beginning.extend_from_slice(b"' ");
     }
     if absent::is_command(&args[0]) {
+        beginning.extend_from_slice(b"- ");
         beginning.extend_from_slice(absent::NOTE.as_bytes());
     }
     let name = clipped(&args[0], 128);
@@ -225,7 +226,11 @@ pub(crate) fn unknown_or_arity(container: &str, word: &[u8]) -> CmdError {
 
 /// The end of the reply to an unknown subcommand.
 fn note(container: &str, word: &[u8]) -> String {
-    if absent::is_subcommand(container, word) { format!(" {}", absent::NOTE) } else { String::new() }
+    if !absent::is_subcommand(container, word) {
+        return String::new();
+    }
+    let name = format!("{container} {}", String::from_utf8_lossy(word)).to_ascii_uppercase();
+    format!(" - {name} is {}", absent::NOTE)
 }
 
 /// The beginning of a word, if Redis limits its length.

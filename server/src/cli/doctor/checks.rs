@@ -411,7 +411,7 @@ fn versions(picture: &Picture) -> Option<Finding> {
             Code::VersionsDiffer,
             what,
             fewer,
-            "upgrade the others: an older node may not read a newer one's data",
+            "an older node may not read a newer one's data: upgrade it, unless it is there on purpose",
         )
     })
 }

@@ -291,6 +291,13 @@ fn clocks_disks_versions_and_lag_are_found() {
 }
 
 #[test]
+fn a_node_of_slotd_is_not_taken_for_the_redis_that_it_announces() {
+    let said = |api: &str| collect::version(&format!("redis_version:7.2.4\r\natomicvar_api:{api}\r\n"));
+    assert_eq!(said("rust-core"), "slotd as redis 7.2.4");
+    assert_eq!(said("c11-builtin"), "redis 7.2.4");
+}
+
+#[test]
 fn a_replica_is_behind_only_if_it_lacks_what_its_primary_had_at_the_look_before() {
     let mut facts = world(&THREE_HOSTS).facts(&[]);
     facts.reports[3].offset = 1_000_000;
