@@ -221,10 +221,16 @@ impl Engine {
         self.eviction.is_due.load(Ordering::Relaxed)
     }
 
+    /// Whether room is to be made when threads have freed what has gone already. It still counts as used: keys would go
+    /// for it once more.
+    pub(crate) fn eviction_awaits_freeing(&self) -> bool {
+        self.eviction_is_due() && self.freeing.is_under_way()
+    }
+
     /// Goes on making room, if that is due. `true`: there is more to do, at once. Never waits.
     pub(crate) fn evict_cycle(&self) -> bool {
-        // What is about to be freed still counts as used: keys would go for it once more.
-        if !self.eviction_is_due() || self.freeing.is_under_way() {
+        // Taken back first: an order that is given meanwhile stands.
+        if self.freeing.is_under_way() || !self.eviction.is_due.swap(false, Ordering::Relaxed) {
             return false;
         }
         let (hot, now) = (self.hot.load(), self.clock.now_ms());
@@ -237,8 +243,8 @@ impl Engine {
             _ if self.state.paused(now).0 != PauseKind::None => Room::Later,
             _ => Room::None,
         };
-        if matches!(room, Room::Enough | Room::None) {
-            self.eviction.is_due.store(false, Ordering::Relaxed);
+        if matches!(room, Room::More | Room::Later) {
+            self.eviction.begin();
         }
         room == Room::More
     }

@@ -19,6 +19,8 @@ use crate::session::client::{ClientHandle, ClientId, ClientKind};
 const PERIOD: Duration = Duration::from_millis(100);
 /// Ticks between checks of memory and clients.
 const SLOW: u32 = 10;
+/// How long eviction waits for what is being freed.
+const FREEING: Duration = Duration::from_millis(1);
 /// Keys that expire before other tasks run.
 const EXPIRE_BUDGET: usize = 256;
 /// How long expiry may take per tick: a quarter of it, as in Redis.
@@ -90,14 +92,19 @@ impl Ops {
         let this = Arc::downgrade(self);
         control.spawn(move |_| async move {
             while let Some(this) = this.upgrade() {
-                let is_done = this.rests() || !this.engine.evict_cycle();
+                let goes_on = !this.rests() && this.engine.evict_cycle();
                 this.engine.settle_tracking();
-                if is_done {
+                let waits = !goes_on && !this.rests() && this.engine.eviction_awaits_freeing();
+                if !goes_on && !waits {
                     this.evicting.store(false, Ordering::Relaxed);
                     return;
                 }
                 drop(this);
-                tokio::task::yield_now().await;
+                if waits {
+                    tokio::time::sleep(FREEING).await;
+                } else {
+                    tokio::task::yield_now().await;
+                }
             }
         });
     }

@@ -59,7 +59,7 @@ pub(crate) struct Ops {
     /// The running shutdown, if any, and the thread that it runs on.
     progress: Progress,
     control: OnceLock<Spawner>,
-    /// A task makes room.
+    /// Whether a task makes room.
     evicting: AtomicBool,
 }
 
