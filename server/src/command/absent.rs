@@ -6,8 +6,8 @@
 //!
 //! Invariant: no name here is that of a registered command (a test of the registry checks that).
 
-/// What is added to the reply for an unknown command, after a dash; for a subcommand with its name, since the reply to that
-/// ends with the name of another one, HELP.
+/// What is added to the reply for an unknown command, after a dash; for a subcommand with its name, since the reply to
+/// that ends with the name of another one, HELP.
 pub(crate) const NOTE: &str = "not supported by slotd yet";
 
 /// In lower case, separated by spaces.

@@ -290,8 +290,8 @@ pub(super) fn setting(node: &mut Connection, name: &[u8]) -> Result<Option<Strin
     Ok(value.map(|value| String::from_utf8_lossy(value).into_owned()))
 }
 
-/// The server and its version: Valkey and slotd say that they are Redis 7.2.4. slotd's own version is in no field, for its
-/// fields are those of Redis; what its atomics come from tells it apart.
+/// The server and its version: Valkey and slotd say that they are Redis 7.2.4. slotd's own version is in no field, for
+/// its fields are those of Redis; what its atomics come from tells it apart.
 pub(super) fn version(info: &str) -> String {
     let redis = field(info, "redis_version").unwrap_or("?");
     match (field(info, "valkey_version"), field(info, "atomicvar_api")) {
