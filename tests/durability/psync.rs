@@ -486,7 +486,9 @@ pub(crate) fn request(from: &mut impl BufRead) -> Vec<String> {
         assert!(from.read_line(&mut line).expect("the replica goes on") > 0, "the replica hung up");
         line.trim_end().to_owned()
     };
-    let words: usize = line().strip_prefix('*').and_then(|n| n.parse().ok()).expect("an array");
+    // A replica that empties itself or loads shows with empty lines that it is alive.
+    let first = std::iter::repeat_with(&mut line).find(|line| !line.is_empty()).expect("there is no end");
+    let words: usize = first.strip_prefix('*').and_then(|n| n.parse().ok()).expect("an array");
     (0..words).map(|_| (line(), line()).1).collect()
 }
 
