@@ -5,7 +5,7 @@
 //! machine has its own: variables outside of the functions are those of a machine.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::source::{Reach, Script, ScriptFlags};
 
@@ -123,6 +123,35 @@ impl Program {
     /// Whether it is a function.
     pub(crate) fn is_function(&self) -> bool {
         matches!(self, Self::Function(..))
+    }
+}
+
+/// The function that a client has called last, which need not be looked for again. It does not keep a library that is
+/// gone.
+#[derive(Debug)]
+pub(crate) struct LastFunction {
+    /// The generation of its node's libraries then.
+    pub generation: u64,
+    /// The word by which it was called.
+    pub name: Box<[u8]>,
+    library: Weak<Library>,
+    number: usize,
+}
+
+impl LastFunction {
+    /// Notes a program. `None`: it is no function.
+    pub(crate) fn new(generation: u64, name: &[u8], program: &Program) -> Option<Self> {
+        match program {
+            Program::Script(_) => None,
+            Program::Function(library, number) => {
+                Some(Self { generation, name: name.into(), library: Arc::downgrade(library), number: *number })
+            }
+        }
+    }
+
+    /// The function, unless its library is gone.
+    pub(crate) fn program(&self) -> Option<Program> {
+        Some(Program::Function(self.library.upgrade()?, self.number))
     }
 }
 

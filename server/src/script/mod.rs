@@ -24,7 +24,7 @@ mod words;
 
 pub use alone::Alone;
 pub(crate) use errors::Errors;
-pub(crate) use library::{BAD_NAME, Function, Library, Program, Registered, is_name};
+pub(crate) use library::{BAD_NAME, Function, LastFunction, Library, Program, Registered, is_name};
 pub(crate) use lua::Turn;
 pub(crate) use machine::{Vm, VmKind, VmOptions};
 pub(crate) use pool::VmPool;

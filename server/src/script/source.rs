@@ -12,8 +12,8 @@ pub(crate) type Sha = [u8; DIGEST_BYTES];
 /// A map by digests.
 pub(crate) type ByDigest<V> = HashMap<Sha, V, DigestHash>;
 
-/// Hashes digests. Their bytes are as good as random, but whoever writes scripts can choose some of the bits by trying:
-/// hence the secret.
+/// Hashes digests, and random numbers. Their bytes are as good as random, but whoever writes scripts can choose some of
+/// the bits by trying: hence the secret.
 #[derive(Clone, Debug)]
 pub(crate) struct DigestHash(u64);
 

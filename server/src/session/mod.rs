@@ -32,7 +32,7 @@ use protocol::resp::reply::Protocol;
 
 use crate::base::rng::Rng;
 use crate::command::Traits;
-use crate::script::{Script, VmPool};
+use crate::script::{LastFunction, Script, VmPool};
 use crate::store::Spoiled;
 use client::ClientHandle;
 use client::parked::Parked;
@@ -145,6 +145,8 @@ pub(crate) struct Session {
     pub vms: Rc<VmPool>,
     /// The script that it called last by its digest, and the generation of the scripts' cache then.
     pub last_script: Option<(u64, Arc<Script>)>,
+    /// The function that it called last.
+    pub last_function: Option<Box<LastFunction>>,
     /// Another handle of the connection's socket, once a command has needed one.
     pub socket: Option<SocketHandle>,
     /// What a subsystem stores with the connection (replication: what a replica announced about itself).
@@ -197,6 +199,7 @@ impl Session {
             is_shown: false,
             vms: Rc::default(),
             last_script: None,
+            last_function: None,
             socket: None,
             attached: None,
         }

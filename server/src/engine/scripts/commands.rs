@@ -250,13 +250,15 @@ pub(super) fn begin(ctx: &mut SessionCtx<'_, '_>, program: Program, keys: usize,
         None => key_words.iter().for_each(|key| plan.add(ctx.session.db, key_slot(key))),
     }
     plan.prepare();
+    let first = known.and_then(<[_]>::first).map(|known| (known.slot, known.hash));
+    let first_slot = first.map(|(slot, _)| slot).or_else(|| key_words.get(0).map(key_slot));
     let state = CallState {
         is_read_only: is_read_only_command || flags.no_writes,
         out_of_memory: out_of_memory && !flags.allow_oom,
         // Scripts of the old kind have always been allowed to.
         any_slot: flags.allow_cross_slot_keys || flags.is_compatible,
-        first_slot: key_words.get(0).map(key_slot).filter(|_| engine.router().is_some()),
-        first: known.and_then(<[_]>::first).map(|known| (known.slot, known.hash)),
+        first_slot: first_slot.filter(|_| engine.router().is_some()),
+        first,
         declared: plan.clone(),
         ..CallState::default()
     };

@@ -95,7 +95,8 @@ const fn sub(name: &'static str, arity: Arity, flags: Flags, handler: SessionFn)
 
 fn fcall(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
     shown(ctx, args, |ctx| {
-        let program = ctx.engine.scripts.functions.current().find(&args[1]).ok_or(NOT_FOUND)?;
+        let functions = &ctx.engine.scripts.functions;
+        let program = functions.find_again(&mut ctx.session.last_function, &args[1]).ok_or(NOT_FOUND)?;
         let count = parse_i64(&args[2]).ok_or(BAD_COUNT)?;
         let keys = checked_count(count, args)?;
         begin(ctx, program, keys, args)

@@ -1,5 +1,7 @@
 //! Functions in an engine: what FUNCTION propagates, and how functions run and are killed.
 
+use std::sync::Arc;
+
 use protocol::resp::OwnedArgs;
 
 use super::tests::{go_on, suspended};
@@ -137,6 +139,28 @@ fn code_runs_once_however_often_its_command_has_to_wait() {
     }
     assert_eq!(bench.run("FCALL f 0"), "$-1");
     assert_eq!(bench.run("FCALL bump 1 k"), ":1");
+}
+
+#[test]
+fn the_function_that_was_called_last_is_the_one_that_there_is_now() {
+    let bench = bench();
+    let mut client = bench.connect();
+    let library =
+        |reply: &str| format!("#!lua name=other\nredis.register_function('f', function() return '{reply}' end)");
+    let mut run = |words: &[&[u8]]| client.process(&bench.engine, &mut request(words)).1;
+    let load = |reply: &str| [b"FUNCTION".to_vec(), b"LOAD".to_vec(), b"REPLACE".to_vec(), library(reply).into_bytes()];
+    for reply in ["one", "two"] {
+        let words = load(reply);
+        assert_eq!(run(&words.each_ref().map(Vec::as_slice)), "$5\r\nother\r\n");
+        for _ in 0..3 {
+            assert_eq!(run(&[b"FCALL", b"f", b"0"]), format!("$3\r\n{reply}\r\n"));
+            assert_eq!(run(&[b"FCALL", b"F", b"0"]), format!("$3\r\n{reply}\r\n"), "names have no case");
+        }
+    }
+    let before = Arc::downgrade(bench.engine.scripts.functions.current().iter().last().expect("there is one"));
+    assert_eq!(run(&[b"FUNCTION", b"DELETE", b"other"]), "+OK\r\n");
+    assert!(before.upgrade().is_none(), "a client that called it does not keep it");
+    assert_eq!(run(&[b"FCALL", b"f", b"0"]), "-ERR Function not found\r\n");
 }
 
 fn request(words: &[&[u8]]) -> Vec<u8> {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use protocol::rdb::{Reader, Writer, opcode};
@@ -14,7 +15,7 @@ use protocol::rdb::{Reader, Writer, opcode};
 use super::super::Engine;
 use super::run;
 use crate::config::words;
-use crate::script::{BAD_NAME, Library, Program, Registered, Turn, Vm, VmKind, VmPool, is_name};
+use crate::script::{BAD_NAME, LastFunction, Library, Program, Registered, Turn, Vm, VmKind, VmPool, is_name};
 use crate::store::payload;
 
 /// For how long the code of a library may run that a client loads, microseconds.
@@ -28,6 +29,8 @@ const KEPT: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Functions {
     current: Mutex<Arc<Libraries>>,
+    /// Changes with them.
+    generation: AtomicU64,
 }
 
 /// A set of libraries.
@@ -171,7 +174,24 @@ impl Functions {
     /// Puts others in their place.
     pub(crate) fn set(&self, libraries: Libraries) {
         let old = std::mem::replace(&mut *self.current.lock(), Arc::new(libraries));
+        self.generation.fetch_add(1, Ordering::Release);
         drop(old);
+    }
+
+    /// The function of this name, for a client that mostly calls the one that it has called last.
+    #[inline]
+    pub(super) fn find_again(&self, last: &mut Option<Box<LastFunction>>, name: &[u8]) -> Option<Program> {
+        let generation = self.generation.load(Ordering::Acquire);
+        if let Some(known) = last
+            && known.generation == generation
+            && *known.name == *name
+            && let Some(program) = known.program()
+        {
+            return Some(program);
+        }
+        let program = self.current().find(name)?;
+        *last = LastFunction::new(generation, name, &program).map(Box::new);
+        Some(program)
     }
 }
 

@@ -267,7 +267,7 @@ impl ScriptRun {
         match &self.program {
             Program::Script(script) => vm.begin(script, keys, args).map_err(|message| compile_error(&message)),
             // The machine has been prepared for its library.
-            Program::Function(library, _) if vm.begin_function(library.id, self.program.name(), keys, args) => Ok(()),
+            Program::Function(library, number) if vm.begin_function(library.id, *number, keys, args) => Ok(()),
             Program::Function(..) => Err(CmdError::text("ERR Function not found")),
         }
     }

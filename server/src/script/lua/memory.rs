@@ -11,7 +11,10 @@
 //!
 //! **Small blocks come back soon.** Each call of a script makes a few tables and strings, and the collector frees as
 //! many of the same sizes. The last of those are kept in lists of the state's own ([`Spare`]), which costs a third of
-//! what the allocator of the process does, for it has to look whose thread a block belongs to.
+//! what the allocator of the process does, for it has to look whose thread a block belongs to. The collector keeps to
+//! Lua's own pace, a cycle whenever there is twice as much as was left: what short scripts leave in between fits in a
+//! near cache. Half as many cycles walk less of what always stays, but cost a script a tenth more, since each block
+//! comes from further away.
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;

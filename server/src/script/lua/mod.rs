@@ -14,6 +14,7 @@ mod frame;
 mod memory;
 mod shared;
 mod state;
+mod to_number;
 
 pub(super) use frame::{
     Failure, Frame, HostFn, Returns, check_end, push_choice, push_error_table, push_function, push_less,
@@ -22,3 +23,4 @@ pub(super) use memory::{NOT_ENOUGH, allocate};
 pub(crate) use shared::Turn;
 pub(super) use shared::{Settings, Shared};
 pub(super) use state::{Kind, State};
+pub(super) use to_number::push_to_number;

@@ -376,12 +376,6 @@ impl State {
         Err(message)
     }
 
-    /// Begins to collect garbage when there is so much in all, in percent of what was left the last time.
-    pub(in crate::script) fn set_garbage_pause(self, percent: i32) {
-        // SAFETY: as above.
-        unsafe { ffi::lua_gc(self.0, ffi::LUA_GCSETPAUSE, percent) };
-    }
-
     /// Memory in use, KiB.
     pub(in crate::script) fn kibibytes(self) -> f64 {
         // SAFETY: as above; nothing is changed.

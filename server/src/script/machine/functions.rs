@@ -1,6 +1,5 @@
 //! Libraries and their functions in a machine.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 
 use protocol::resp::Args;
@@ -45,8 +44,7 @@ impl Vm {
             return Err(message);
         }
         state.set_top(sandbox::BOTTOM);
-        let functions = registered.iter().map(|function| (function.name.clone(), function.kept)).collect();
-        self.libraries.insert(id, functions);
+        self.libraries.insert(id, registered.iter().map(|function| function.kept).collect());
         Ok(registered)
     }
 
@@ -74,16 +72,16 @@ impl Vm {
 
     /// Forgets all but these.
     pub(crate) fn forget_libraries(&mut self, but: impl Fn(u64) -> bool) {
-        let (state, mut gone): (_, Vec<HashMap<String, i32>>) = (self.state, Vec::new());
-        let ids: Vec<u64> = self.libraries.keys().copied().filter(|id| !but(*id)).collect();
-        gone.extend(ids.iter().filter_map(|id| self.libraries.remove(id)));
-        gone.iter().flat_map(HashMap::values).for_each(|kept| state.unkeep(*kept));
+        let state = self.state;
+        for (_, functions) in self.libraries.extract_if(|id, _| !but(*id)) {
+            functions.into_iter().for_each(|kept| state.unkeep(kept));
+        }
         state.collect();
     }
 
-    /// Begins a function of a library that it knows. `false`: it does not know it.
-    pub(crate) fn begin_function(&mut self, id: u64, name: &str, keys: Args<'_>, args: Args<'_>) -> bool {
-        let Some(&kept) = self.libraries.get(&id).and_then(|functions| functions.get(name)) else { return false };
+    /// Begins a function, by its number, of a library that it knows. `false`: it does not know it.
+    pub(crate) fn begin_function(&mut self, id: u64, number: usize, keys: Args<'_>, args: Args<'_>) -> bool {
+        let Some(&kept) = self.libraries.get(&id).and_then(|functions| functions.get(number)) else { return false };
         self.begin_at(kept);
         push_words(self.state, keys);
         push_words(self.state, args);

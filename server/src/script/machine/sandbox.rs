@@ -16,7 +16,7 @@ use protocol::resp::Args;
 use super::{CHUNK_NAME, VmKind, api, protected, register, tables};
 use crate::script::libs;
 use crate::script::lua::{
-    Failure, Frame, HostFn, Kind, Returns, Shared, State, check_end, push_error_table, push_function,
+    Failure, Frame, HostFn, Kind, Returns, Shared, State, check_end, push_error_table, push_function, push_to_number,
 };
 use crate::script::result;
 
@@ -213,6 +213,9 @@ fn guard_functions(state: State, shared: &Shared, globals: i32, real_of: i32) {
         push_function(state, shared, function, 2);
         state.set_field(globals, name);
     }
+    state.field(globals, b"tonumber");
+    push_to_number(state);
+    state.set_field(globals, b"tonumber");
     state.field(globals, b"table");
     state.push_value(real_of);
     state.push_nil();

@@ -21,7 +21,7 @@ use crate::script::errors::Errors;
 use crate::script::libs::{self, math};
 use crate::script::lua::{Frame, Kind, NOT_ENOUGH, Settings, Shared, State, Turn, allocate, push_error_table};
 use crate::script::result;
-use crate::script::source::{ByDigest, Script};
+use crate::script::source::{ByDigest, DigestHash, Script};
 use crate::script::words::Words;
 
 /// Address space of a script's stack; memory is taken as it is used. Lua nests at most 200 calls into its own library,
@@ -29,9 +29,6 @@ use crate::script::words::Words;
 const STACK_BYTES: usize = 4 * 1024 * 1024;
 /// Room for a reply that is kept for the next one, bytes.
 const KEPT_REPLY: usize = 64 * 1024;
-/// When garbage is collected: when there is so much in all, in percent of what was left the last time. What every
-/// machine has is walked each time, so half as often is a good part of what a short script costs. Lua's own is 200.
-const GARBAGE_PERCENT: i32 = 400;
 /// Compiled functions that are kept; then all are forgotten.
 const COMPILED: usize = 1000;
 
@@ -67,8 +64,8 @@ pub(crate) struct Vm {
     kind: VmKind,
     /// Compiled scripts.
     compiled: ByDigest<i32>,
-    /// The functions of the libraries that it knows.
-    pub(super) libraries: HashMap<u64, HashMap<String, i32>>,
+    /// The functions of the libraries that it knows, in the order in which their code registers them.
+    pub(super) libraries: HashMap<u64, Vec<i32>, DigestHash>,
     pub(super) is_running: bool,
     /// How often compiled scripts had been forgotten when it was taken from its pool.
     pub(in crate::script) taken_at: u64,
@@ -98,7 +95,6 @@ impl Vm {
         }
         // SAFETY: just made; closed when this is dropped.
         let state = unsafe { State::of(raw) };
-        state.set_garbage_pause(GARBAGE_PERCENT);
         let sandbox = sandbox::Sandbox::set_up(state, &shared, options.kind);
         let inside = shared.clone();
         let coroutine = Coroutine::with_stack(stack, move |yielder, ()| {
@@ -115,7 +111,7 @@ impl Vm {
             sandbox,
             kind: options.kind,
             compiled: ByDigest::default(),
-            libraries: HashMap::new(),
+            libraries: HashMap::default(),
             is_running: false,
             taken_at: 0,
             meter: options.meter.clone(),

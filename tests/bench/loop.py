@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""How long others wait while a script loops: latencies of GET beside a script of some seconds in another slot.
+
+  tests/bench/loop.py --server slotd='target/release/slotd --port {port} --save ""' [--seconds 3] [--rounds 3]
+
+One client has a script loop for some seconds (`EVAL`, one key), another one sends GETs of a key in another slot, one
+after the other: first for as long while nothing else happens, then beside the script. Shown are, in milliseconds, the
+median, 99 % and the longest, quiet and beside the script; of several rounds, the one whose 99 % are the shortest, since
+what else the machine does only adds to it. A GET that is told BUSY is sent again. A server that has one thread for its
+clients shows the script's length.
+
+It is a benchmark, not a test: it judges nothing.
+"""
+import argparse
+import shlex
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True  # No folder beside the sources.
+from server import Server, encode
+
+LOOP = """local ends = redis.call('TIME')[1] + tonumber(ARGV[1]) redis.call('SET', KEYS[1], 'x') local n = 0
+while tonumber(redis.call('TIME')[1]) < ends do for i = 1, 10000 do n = n + i end end return n"""
+
+
+def waits(socket, goes_on):
+    """Milliseconds that each GET took, while `goes_on()`."""
+    took, request = [], encode("GET", "other")
+    while goes_on():
+        start = time.perf_counter_ns()
+        reply = b"-BUSY"
+        while reply.startswith(b"-BUSY"):
+            socket.sendall(request)
+            reply = socket.recv(4096)
+        took.append((time.perf_counter_ns() - start) / 1e6)
+        if not reply.endswith(b"value\r\n"):
+            sys.exit(f"GET is answered {reply!r}")
+    return sorted(took)
+
+
+def beside(server, reader, seconds):
+    """The same while a script loops."""
+    looping, ended = server.connect(), threading.Event()
+
+    def loop():
+        looping.sendall(encode("EVAL", LOOP, 1, "loop", seconds))
+        looping.settimeout(10 * seconds)
+        if not looping.recv(64).startswith(b":"):
+            print(f"{server.name}: the script has failed", file=sys.stderr)
+        ended.set()
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    time.sleep(0.1)
+    took = waits(reader, lambda: not ended.is_set())
+    thread.join()
+    looping.close()
+    return took
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", action="append", required=True, metavar="NAME=COMMAND")
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    at = lambda took, part: took[int((len(took) - 1) * part)]
+    figures = lambda took: [f"{at(took, part):.2f}" for part in (0.5, 0.99, 1)]
+    print("| server | quiet: median | 99 % | longest | beside a script: median | 99 % | longest |", flush=True)
+    for name, command in (each.split("=", 1) for each in arguments.server):
+        server = Server(name, shlex.split(command))
+        try:
+            reader = server.connect()
+            # Outside of a cluster, slotd lets others run beside a script once that has kept to its keys.
+            for request in [encode("SET", "other", "value"), encode("EVAL", LOOP, 1, "loop", 0)]:
+                reader.sendall(request)
+                reader.recv(64)
+
+            def quiet():
+                end = time.monotonic() + arguments.seconds
+                return waits(reader, lambda: time.monotonic() < end)
+
+            least = lambda run: min((run() for _ in range(arguments.rounds)), key=lambda took: at(took, 0.99))
+            still = least(quiet)
+            loud = least(lambda: beside(server, reader, arguments.seconds))
+            print("| " + " | ".join([name, *figures(still), *figures(loud)]) + " |", flush=True)
+        finally:
+            server.end()
+
+
+if __name__ == "__main__":
+    main()
