@@ -83,3 +83,30 @@ fn what_changes_no_member_is_not_announced() {
     check_effects(&[], "SREM s a", &[], &[]);
     check_effects(&[], "SPOP s 3", &[], &[]);
 }
+
+#[test]
+fn a_union_of_large_sets_has_every_member_once() {
+    let mut bench = Bench::new();
+    let ranges = [0..2000, 1500..3300, 1000..1700, 0..3000, 3200..3400, 100..200];
+    for (number, range) in ranges.iter().enumerate() {
+        let members: Vec<String> = range.clone().map(|member| format!("m{member:060}")).collect();
+        bench.run(&format!("SADD {{s}}{number} {}", members.join(" ")));
+    }
+    for count in 1..=ranges.len() {
+        let keys: Vec<String> = (0..count).map(|number| format!("{{s}}{number}")).collect();
+        let keys = keys.join(" ");
+        let mut expected: Vec<usize> = ranges[..count].iter().cloned().flatten().collect();
+        expected.sort_unstable();
+        expected.dedup();
+        let members = |reply: String| {
+            let lines = reply.split("\r\n").filter_map(|line| line.strip_prefix('m'));
+            let mut members: Vec<usize> = lines.map(|line| line.parse().expect("a number")).collect();
+            members.sort_unstable();
+            (reply.lines().next().map(str::to_owned), members)
+        };
+        let (head, told) = members(bench.run(&format!("SUNION {keys} {{s}}0 {{s}}none")));
+        assert_eq!((head.as_deref(), &told), (Some(&*format!("*{}", expected.len())), &expected), "SUNION {keys}");
+        assert_eq!(bench.run(&format!("SUNIONSTORE {{s}}out {keys} {{s}}0")), format!(":{}", expected.len()));
+        assert_eq!(members(bench.run("SMEMBERS {s}out")).1, expected, "SUNIONSTORE of {keys}");
+    }
+}

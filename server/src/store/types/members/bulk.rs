@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::element::{self, INLINE_MAX, Stored};
 use super::tree::Tree;
-use super::{Members, Values};
+use super::{Members, NEVER, Values};
 use crate::base::cache::prefetch;
 use crate::base::clock::UnixMillis;
 
@@ -89,10 +89,16 @@ impl<'a> Sorted<'a> {
     pub(super) fn iter(self) -> impl Iterator<Item = (u32, &'a [u8])> {
         /// How many elements ahead.
         const AHEAD: usize = 16;
+        /// Bytes of a line of the cache.
+        const LINE: usize = 64;
         let soon = self.order.iter().skip(AHEAD).map(Some).chain(std::iter::repeat(None));
         self.order.iter().zip(soon).map(move |(record, soon)| {
-            if let Some(bytes) = soon.and_then(|soon| self.bytes.get(*soon as u32 as usize)) {
-                prefetch(bytes);
+            if let Some(bytes) = soon.and_then(|soon| self.bytes.get(*soon as u32 as usize..)) {
+                prefetch(bytes.as_ptr());
+                // Mostly it begins in one line and ends in the next.
+                if self.mean > LINE / 2 {
+                    prefetch(bytes.as_ptr().wrapping_add(LINE));
+                }
             }
             (hash_of(*record), self.stored(*record))
         })
@@ -131,6 +137,25 @@ impl Bulk {
         Self { is_ordered: true, ..Self::of(empty, false) }
     }
 
+    /// A table to be made of all elements of another one without values, and of about `more` others. It has the other's
+    /// order, so that only these have to be sorted.
+    pub(crate) fn with_all_of(table: &Members, more: usize) -> Self {
+        let mut bulk = Self::part_of(table);
+        let (count, mean) = (table.len() + more, table.heap_bytes() / table.len().max(1));
+        bulk.order.reserve(count.min(WAITING));
+        bulk.bytes.reserve((count * mean).min(WAITING_BYTES));
+        for member in table.iter() {
+            bulk.push(member.field, b"", NEVER);
+            // The index of a chunk knows only a part of each hash, so two neighbours may have to change places.
+            let mut at = bulk.order.len();
+            while at >= 2 && bulk.order[at - 2] > bulk.order[at - 1] {
+                bulk.order.swap(at - 2, at - 1);
+                at -= 1;
+            }
+        }
+        bulk
+    }
+
     fn of(table: Members, valued: bool) -> Self {
         Self {
             table,
@@ -148,7 +173,7 @@ impl Bulk {
     /// Makes room for so many elements, which take up to so many bytes of a payload. Neither number is to be trusted.
     pub(crate) fn expect(&mut self, count: usize, bytes: usize) {
         /// Bytes of an element for which room is made.
-        const USUAL: usize = 64;
+        const USUAL: usize = 96;
         let count = count.min(bytes).min(WAITING);
         self.order.reserve(count);
         self.bytes.reserve(bytes.min(count * USUAL).min(WAITING_BYTES));
@@ -199,12 +224,17 @@ impl Bulk {
             return;
         }
         let (bytes, mut order) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.order));
-        order.sort_unstable();
-        let mut elements = Sorted { bytes: &bytes, order: &[], mean: 0, valued: self.valued };
+        if self.is_ordered {
+            #[expect(clippy::stable_sort_primitive, reason = "this one merges runs that are in order")]
+            order.sort();
+        } else {
+            order.sort_unstable();
+        }
+        // Of all that wait: to visit those that are left would take as long as to sort them.
+        let mean = bytes.len() / order.len().max(1);
+        let elements = Sorted { bytes: &bytes, order: &[], mean, valued: self.valued };
         self.leave_out_repeated(elements, &mut order);
         let long = self.decide_long(elements, &mut order);
-        let used: usize = order.iter().map(|record| elements.stored(*record).len()).sum();
-        elements.mean = used / order.len().max(1);
         self.table.fill(Sorted { order: &order, ..elements });
         long.into_iter().for_each(|Long { field, value, at, .. }| self.add(&field, &value, at));
     }

@@ -45,6 +45,28 @@ fn a_table_made_at_once_holds_everything_and_spends_little() {
 }
 
 #[test]
+fn a_table_made_of_another_and_more_holds_both() {
+    for (count, more) in [(1, 0), (1, 3), (300, 1), (20_000, 20_000), (50_000, 10)] {
+        let model = numbered(count, 0);
+        let mut table = made(&model, Values::None);
+        table.set(&vec![b'x'; INLINE_MAX + 1], b"");
+        let mut bulk = Bulk::with_all_of(&table, more);
+        let mut expected = contents(&table);
+        for i in 0..more {
+            let field = format!("more:{i}").into_bytes();
+            bulk.push(&field, b"", NEVER);
+            expected.insert(field, (Vec::new(), NEVER));
+        }
+        // Those that are there already change nothing.
+        model.keys().take(100).for_each(|field| bulk.push(field, b"", NEVER));
+        let (both, repeated) = bulk.finish();
+        assert_eq!(repeated, count.min(100));
+        both.check();
+        assert!(contents(&both) == expected, "{count} and {more}");
+    }
+}
+
+#[test]
 fn a_table_made_at_once_goes_on_as_any_other() {
     let mut table = made(&numbered(20_000, 10), Values::Kept);
     let snapshot = table.clone();

@@ -3,7 +3,7 @@
 //! Members are added as usual, by the same limits, until the set becomes a table. From then on they are only collected,
 //! and the table is made of all of them at once ([`Bulk`]), which costs half of what adding them costs.
 
-use super::{Form, INTS_MAX, Intset, Set, SetLimits, parse_i64};
+use super::{Form, FormRef, INTS_MAX, Intset, Set, SetLimits, SetRef, parse_i64};
 use crate::store::encoding::element::Element;
 use crate::store::encoding::pack::Pack;
 use crate::store::types::members::{Bulk, NEVER, Values};
@@ -34,6 +34,12 @@ impl<'l> Gathered<'l> {
         let mut table = Bulk::new(Values::None, limits.seed);
         table.expect(count, bytes);
         Self { table: Some(table), ..Self::new(limits) }
+    }
+
+    /// The members of a table, and about `more` others to be added. `None`: that set is no table.
+    pub(crate) fn with_all_of(set: SetRef<'_>, limits: &'l SetLimits, more: usize) -> Option<Self> {
+        let FormRef::Table(table) = set.0 else { return None };
+        Some(Self { table: Some(Bulk::with_all_of(table, more)), ..Self::new(limits) })
     }
 
     /// Adds a member. One that is there already is not added again.
