@@ -1,5 +1,6 @@
 //! A node whose disk is full does not discard its data: it goes on serving, reports why, and ends when it can or must.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,10 +85,24 @@ fn a_full_disk_keeps_the_node_alive() {
     wait_until("the shutdown to fail", secs(20), || node.log().contains("can't exit"));
     client.ok("SET k v2");
     assert!(node.log().contains("No space left on device"), "{}", node.log_tail(9));
-    let left: Vec<_> = std::fs::read_dir(&disk).expect("mounted").map(|e| e.expect("an entry").file_name()).collect();
-    assert_eq!(left, ["small.rdb"], "unfinished files are removed");
+    assert_eq!(files(&disk), ["small.rdb"], "unfinished files are removed");
     client.cmd("DEL large");
+    // It is found to be full within a large collection, and that ends the save.
+    let members: Vec<String> = (0..30_000).map(|n| format!("a-longer-member:{n:08}")).collect();
+    for part in members.chunks(1000) {
+        client.call(&["SADD", "large"].into_iter().chain(part.iter().map(String::as_str)).collect::<Vec<_>>());
+    }
+    client.cmd("BGSAVE");
+    wait_until("the save to fail", secs(20), || node.info("rdb_last_bgsave_status") == "err");
+    assert!(node.log().contains("Background saving error"), "{}", node.log_tail(9));
+    assert_eq!(files(&disk), ["small.rdb"], "unfinished files are removed");
+    client.cmd("DEL large");
+    client.ok("SAVE");
     node.terminate();
+}
+
+fn files(dir: &Path) -> Vec<OsString> {
+    std::fs::read_dir(dir).expect("mounted").map(|entry| entry.expect("an entry").file_name()).collect()
 }
 
 struct Mounted(PathBuf);

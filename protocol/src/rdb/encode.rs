@@ -1,6 +1,8 @@
 //! Writes RDB primitives to memory. Each string gets the form that Redis 7.0 would choose, so that a DUMP of an equal
 //! value is equal byte for byte.
 
+use std::convert::Infallible;
+
 use super::lzf::Compressor;
 use super::opcode::{ENC_INT8, ENC_INT16, ENC_INT32, ENC_LZF, LEN_6BIT, LEN_14BIT, LEN_32BIT, LEN_64BIT, LEN_ENCODED};
 use crate::number::parse_i64;
@@ -139,11 +141,52 @@ impl Writer {
         if bytes.len() <= MAX_INT_LEN && parse_i64(bytes).is_some_and(|value| self.encoded_int(value)) {
             return;
         }
-        if self.compression && bytes.len() > MIN_LZF_LEN && self.compressed(bytes) {
-            return;
+        let Ok(()) = self.text(bytes, usize::MAX, &mut |_| Ok::<(), Infallible>(()));
+    }
+
+    /// The same for strings of any length: `full` is called after every `piece` bytes, and may take what is written. A
+    /// `piece` is longer than any integer.
+    ///
+    /// # Errors
+    /// That of `full`, which ends the writing.
+    pub fn string_by<E>(
+        &mut self,
+        bytes: &[u8],
+        piece: usize,
+        full: &mut impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if bytes.len() <= piece {
+            self.string(bytes);
+            return full(self);
+        }
+        self.text(bytes, piece, full)
+    }
+
+    /// A string that is no integer.
+    fn text<E>(
+        &mut self,
+        bytes: &[u8],
+        piece: usize,
+        full: &mut impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.compression && bytes.len() > MIN_LZF_LEN && self.compressed(bytes, piece, full)? {
+            return Ok(());
         }
         self.length(bytes.len() as u64);
-        self.raw(bytes);
+        self.raw_by(bytes, piece, full)
+    }
+
+    /// Bytes as they are; `full` is called after every `piece` of them.
+    fn raw_by<E>(
+        &mut self,
+        bytes: &[u8],
+        piece: usize,
+        full: &mut impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        bytes.chunks(piece).try_for_each(|bytes| {
+            self.raw(bytes);
+            full(self)
+        })
     }
 
     /// The decimal spelling of an integer as a string.
@@ -156,12 +199,21 @@ impl Writer {
         }
     }
 
-    /// A string of `plain_len` bytes whose LZF form is already known (a compressed quicklist node).
-    pub fn lzf_string(&mut self, compressed: &[u8], plain_len: u64) {
+    /// A string of `plain_len` bytes whose LZF form is already known (a compressed quicklist node), as
+    /// [`string_by`](Self::string_by) writes it.
+    ///
+    /// # Errors
+    /// That of `full`, which ends the writing.
+    pub fn lzf_string_by<E>(
+        &mut self,
+        (compressed, plain_len): (&[u8], u64),
+        piece: usize,
+        full: &mut impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.u8(LEN_ENCODED << 6 | ENC_LZF);
         self.length(compressed.len() as u64);
         self.length(plain_len);
-        self.raw(compressed);
+        self.raw_by(compressed, piece, full)
     }
 
     /// Writes the integer encoding if there is one for `value`.
@@ -180,16 +232,20 @@ impl Writer {
         true
     }
 
-    /// Writes the LZF form if it saves enough.
-    fn compressed(&mut self, bytes: &[u8]) -> bool {
+    /// Writes the LZF form if it saves enough, and returns whether it does.
+    fn compressed<E>(
+        &mut self,
+        bytes: &[u8],
+        piece: usize,
+        full: &mut impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<bool, E> {
         let mut compressor = self.compressor.take().unwrap_or_default();
-        let compressed = compressor.compress(bytes, bytes.len() - MIN_LZF_GAIN);
-        let is_shorter = compressed.is_some();
-        if let Some(compressed) = compressed {
-            self.lzf_string(compressed, bytes.len() as u64);
-        }
+        let written = match compressor.compress(bytes, bytes.len() - MIN_LZF_GAIN) {
+            Some(compressed) => self.lzf_string_by((compressed, bytes.len() as u64), piece, full).map(|()| true),
+            None => Ok(false),
+        };
         compressor.release();
         self.compressor = Some(compressor);
-        is_shorter
+        written
     }
 }

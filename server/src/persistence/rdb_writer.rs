@@ -1,8 +1,12 @@
 //! The framing of an RDB file: header, facts, databases, keys, end and checksum. `store::payload` writes the values.
 //!
-//! Bytes come out in chunks ([`RdbWriter::take`]), so that the whole file is never in memory. Byte for byte what Redis
+//! Bytes come out in chunks ([`RdbWriter::take`]), also within a large key ([`RdbWriter::entry_by`]), so that no more
+//! than a chunk and an element are in memory. Buffers of the size of a key would also delay writers: while the system
+//! maps or unmaps a hundred megabytes, threads of the process that touch a new page wait. Byte for byte what Redis
 //! 7.0 writes, unless the version is a later one: that of 8.0 if fields of hashes expire, since older servers cannot
 //! read those, or that of 7.2 if all who get the bytes know it.
+
+use std::convert::Infallible;
 
 use protocol::crc64;
 use protocol::rdb::{Writer, opcode};
@@ -10,6 +14,9 @@ use protocol::rdb::{Writer, opcode};
 use crate::engine::scripts::functions::Libraries;
 use crate::store::EntryRef;
 use crate::store::payload::{self, Vintage};
+
+/// Bytes that are passed on at once.
+const CHUNK: usize = 64 * 1024;
 
 /// The position of the data set in its replication history; saved with it, so that a restarted node can continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +106,26 @@ impl RdbWriter {
 
     /// A key with its value and expiry.
     pub(crate) fn entry(&mut self, entry: EntryRef<'_>) {
+        let Ok(()) = self.pieces_of(entry, |_, _| Ok::<(), Infallible>(()));
+    }
+
+    /// The same for a large key: `pass` gets a chunk whenever there is one.
+    ///
+    /// # Errors
+    /// That of `pass`, which ends the writing. What was passed on is not a file then, and cannot become one.
+    pub(crate) fn entry_by<E>(
+        &mut self,
+        entry: EntryRef<'_>,
+        mut pass: impl FnMut(Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.pieces_of(entry, |out, crc| if out.len() < CHUNK { Ok(()) } else { pass(take(out, crc)) })
+    }
+
+    fn pieces_of<E>(
+        &mut self,
+        entry: EntryRef<'_>,
+        mut full: impl FnMut(&mut Writer, &mut Option<u64>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if let Some(at) = entry.expire_at() {
             self.out.u8(opcode::EXPIRETIME_MS);
             self.out.i64_le(at);
@@ -106,20 +133,17 @@ impl RdbWriter {
         let value = entry.value();
         self.out.u8(payload::object_type(&value, self.vintage));
         self.out.string(entry.key());
-        payload::write(&value, self.vintage, &mut self.out);
+        payload::write_by(&value, self.vintage, &mut self.out, |out| full(out, &mut self.crc))
     }
 
-    /// Bytes written and not taken yet.
-    pub(crate) fn pending(&self) -> usize {
-        self.out.len()
+    /// Whether there is a chunk to take.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.len() >= CHUNK
     }
 
     /// Takes what was written since the last call.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        if let Some(crc) = &mut self.crc {
-            *crc = crc64::update(*crc, self.out.as_slice());
-        }
-        self.out.take()
+        take(&mut self.out, &mut self.crc)
     }
 
     /// The end mark and the checksum; returns the last chunk.
@@ -130,3 +154,15 @@ impl RdbWriter {
         last
     }
 }
+
+/// Takes what is in `out` into the checksum.
+fn take(out: &mut Writer, crc: &mut Option<u64>) -> Vec<u8> {
+    if let Some(crc) = crc {
+        *crc = crc64::update(*crc, out.as_slice());
+    }
+    out.take()
+}
+
+#[cfg(test)]
+#[path = "rdb_writer_tests.rs"]
+mod tests;

@@ -32,11 +32,9 @@ use crate::store::{Cut, Entry, Slot};
 /// Keys that are read from a slot under one lock.
 const STEP_KEYS: usize = 32;
 /// A step ends behind so many bytes of keys and values. A key that has more by itself is shared with the slot, and
-/// written when the slot is free again: that costs little for a collection of any size. A long string is copied, which
-/// is quicker than writing it.
+/// written when the slot is free again: that costs little for a collection of any size. A long string that
+/// was set whole is shared too; one that was built is copied, which is quicker than writing it.
 const STEP_BYTES: usize = 64 * 1024;
-/// Bytes that are passed on at once.
-const CHUNK: usize = 64 * 1024;
 
 /// The position of the data in the replication stream; implemented by replication.
 pub(crate) trait StreamPosition: Send + Sync {
@@ -250,6 +248,15 @@ impl Snapshots {
         Ok(())
     }
 
+    /// Waits while the node is paused.
+    ///
+    /// # Errors
+    /// The job must end: it is cancelled, or the node was killed, and writes nothing more.
+    fn may_go_on(&self) -> io::Result<()> {
+        self.is_cancelled()?;
+        if self.engine.state.tasks.wait_turn() { Ok(()) } else { Err(cancelled()) }
+    }
+
     /// Waits, unless the job is cancelled meanwhile.
     fn delay(&self, time: Duration) {
         let mut schedule = self.schedule.lock();
@@ -329,20 +336,16 @@ impl Snapshots {
                         read_step(&mut engine.keyspace.lock_cut(cut, db, slot), out)
                     };
                     let Step { keys: written, shared, done } = step;
-                    // Given up at once: what is changed meanwhile would be kept twice.
+                    // What is changed meanwhile is kept twice until it is written.
                     if let Some(entry) = shared {
-                        out.entry(entry.as_ref());
+                        out.entry_by(entry.as_ref(), |bytes| self.may_go_on().and_then(|()| job.chunk(bytes)))?;
                     }
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
-                    self.is_cancelled()?;
-                    // A node that was killed writes nothing more; a paused one goes on later.
-                    if !engine.state.tasks.wait_turn() {
-                        return Err(cancelled());
-                    }
+                    self.may_go_on()?;
                     if delay > 0 {
                         self.delay(Duration::from_micros((delay as u64).saturating_mul(written)));
                     }
-                    if out.pending() >= CHUNK {
+                    if out.is_full() {
                         job.chunk(out.take())?;
                     }
                     if done {
@@ -378,9 +381,9 @@ fn read_step(slot: &mut Slot, out: &mut RdbWriter) -> Step {
     let (mut keys, mut bytes, mut shared, mut done) = (0, 0, None, false);
     for _ in 0..STEP_KEYS {
         done = slot.snapshot_step(1, |entry| {
-            let size = entry.memory();
+            let size = entry.as_ref().memory();
             (keys, bytes) = (keys + 1, bytes + size);
-            if size > STEP_BYTES { shared = Some(entry.duplicate(entry.key())) } else { out.entry(entry) }
+            if size > STEP_BYTES { shared = Some(entry.into_entry()) } else { out.entry(entry.as_ref()) }
         });
         if done || bytes >= STEP_BYTES {
             break;

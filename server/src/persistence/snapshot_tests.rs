@@ -1,4 +1,4 @@
-//! Jobs that cannot run: their requester is always notified, whatever went wrong.
+//! Jobs that cannot run: their requester is always notified, whatever went wrong. Large keys: they delay nobody.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -57,11 +57,12 @@ fn what_is_large_is_written_when_its_slot_is_free() {
         bench.run(&format!("SET {{a}}small:{n} {}", "x".repeat(4000)));
     }
     let (cut, slot) = (bench.engine.keyspace.cut(), protocol::slot::key_slot(b"a"));
-    let (mut out, mut keys, mut large) = (RdbWriter::new(false, true), 0, 0);
+    let (mut out, mut bytes, mut keys, mut large) = (RdbWriter::new(false, true), Vec::new(), 0, 0);
     loop {
-        let before = out.pending();
         let step = read_step(&mut bench.engine.keyspace.lock_cut(&cut, 0, slot), &mut out);
-        assert!(out.pending() - before <= 2 * STEP_BYTES, "{} bytes under the lock", out.pending() - before);
+        let locked = out.take();
+        assert!(locked.len() <= 2 * STEP_BYTES, "{} bytes under the lock", locked.len());
+        bytes.extend(locked);
         keys += step.keys;
         if let Some(entry) = step.shared {
             assert_eq!(entry.as_ref().key(), b"{a}large");
@@ -69,14 +70,63 @@ fn what_is_large_is_written_when_its_slot_is_free() {
             // The slot is free, and what is shared stays as it was.
             bench.run("DEL {a}large {a}small:49");
             out.entry(entry.as_ref());
+            bytes.extend(out.take());
         }
         if step.done {
             break;
         }
     }
     assert_eq!((keys, large), (51, 1));
-    let bytes = out.finish();
+    bytes.extend(out.finish());
     for text in ["{a}large".to_owned(), "member:19999".to_owned(), "{a}small:49".to_owned()] {
         assert!(bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text} is missing");
     }
+}
+
+/// Has room for some chunks, and reports how many it was given, the longest of them, and how it ended.
+struct Narrow {
+    room: usize,
+    chunks: usize,
+    longest: usize,
+    told: Sender<(usize, usize, Result<(), String>)>,
+}
+
+impl SnapshotJob for Narrow {
+    fn is_save(&self) -> bool {
+        true
+    }
+
+    fn at_cut(&mut self) {}
+
+    fn chunk(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.chunks += 1;
+        self.longest = self.longest.max(bytes.capacity());
+        if self.chunks > self.room { Err(io::Error::other("no room")) } else { Ok(()) }
+    }
+
+    fn finish(self: Box<Self>, result: io::Result<()>) -> Announce {
+        let outcome = (self.chunks, self.longest, result.map_err(|error| error.to_string()));
+        Box::new(move || self.told.send(outcome).expect("the test waits"))
+    }
+}
+
+#[test]
+fn a_large_key_is_passed_on_while_it_is_written() {
+    let mut bench = Bench::new();
+    let members: Vec<String> = (0..60_000).map(|n| format!("a-longer-member:{n:08}")).collect();
+    for part in members.chunks(1000) {
+        bench.run(&format!("SADD large {}", part.join(" ")));
+    }
+    let snapshots = Snapshots::new(bench.engine.clone());
+    let (told, outcomes) = channel();
+    let outcome = |room| {
+        snapshots.submit(Box::new(Narrow { room, chunks: 0, longest: 0, told: told.clone() }));
+        outcomes.recv_timeout(Duration::from_secs(30)).expect("it ends")
+    };
+    let (chunks, longest, result) = outcome(usize::MAX);
+    assert_eq!(result, Ok(()));
+    assert!(chunks > 10 && longest <= 256 * 1024, "{chunks} chunks of up to {longest} bytes");
+    let (chunks, _, result) = outcome(3);
+    assert_eq!((chunks, result), (4, Err("no room".to_owned())), "a full disk ends it within the key");
+    assert!(bench.run("SADD large one-more") == ":1" && outcome(usize::MAX).2.is_ok(), "the next one is complete");
 }

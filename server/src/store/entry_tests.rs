@@ -76,6 +76,24 @@ fn a_long_string_keeps_the_buffer_it_came_in() {
     assert!(again == value && whole.len() == 10_008, "who else reads it is not disturbed");
 }
 
+/// A snapshot beside which a long string is set anew copies nothing.
+#[test]
+fn a_duplicate_shares_a_kept_buffer() {
+    let value = vec![b'v'; 10_000];
+    let (whole, part) = lent(&value);
+    let mut entry = Entry::new_string(b"k", StringValue::Lent(&part), None, AccessClock::default());
+    drop(part);
+    let kept = entry.as_ref().duplicate(b"k");
+    assert!(matches!(kept.as_ref().value(), ValueRef::Str(bytes) if whole.as_ptr_range().contains(&bytes.as_ptr())));
+    assert_eq!(entry.append(b"x"), Some(10_001));
+    assert_eq!(
+        (bytes_of(&kept), kept.as_ref().memory()),
+        (value.clone(), kept.as_ref().duplicate(b"k").as_ref().memory())
+    );
+    drop((entry, kept));
+    assert!(whole.is_unique());
+}
+
 #[test]
 fn a_kept_buffer_is_freed_with_its_entry_and_when_it_is_replaced() {
     let (whole, part) = lent(&[b'v'; 1_000]);

@@ -201,7 +201,7 @@ fn random_slots_are_weighted_by_their_keys() {
 fn emit(keyspace: &Keyspace, cut: &Cut, db: usize) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     for slot in keyspace.cut_slots(cut, db) {
-        while !keyspace.lock_cut(cut, db, slot).snapshot_step(3, |entry| keys.push(entry.key().to_vec())) {}
+        while !keyspace.lock_cut(cut, db, slot).snapshot_step(3, |entry| keys.push(entry.as_ref().key().to_vec())) {}
     }
     keys.sort();
     keys

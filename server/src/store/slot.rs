@@ -28,7 +28,7 @@ use super::expiry::ExpiryIndex;
 use super::hash::KeyHash;
 use super::ledger::Ledger;
 use super::parts::Parts;
-use super::snapshot::{Onward, SnapshotState};
+use super::snapshot::{AtCut, Onward, SnapshotState};
 use super::table::{Position, Table};
 use super::value::{StringValue, Type, Value, ValueRef};
 use super::waiters::{BlockToken, Waiter};
@@ -585,14 +585,14 @@ impl Slot {
 
     /// Passes keys in their state at the last cut to `f`, each exactly once over all steps; about `limit` of them per
     /// step. Returns `true` when the slot is done.
-    pub(crate) fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(EntryRef<'_>)) -> bool {
+    pub(crate) fn snapshot_step(&mut self, limit: usize, mut f: impl FnMut(AtCut<'_>)) -> bool {
         let cut = self.cut();
         let Some(state) = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut()) else { return true };
-        let overtaken = state.take(limit, |entry| f(entry.as_ref()));
+        let overtaken = state.take(limit, |entry| f(AtCut::Kept(entry)));
         if let Some(from) = state.next.filter(|_| overtaken < limit) {
             state.next = self.table.visit_mut(from, limit - overtaken, |word| {
                 if let Some(entry) = word.entry().filter(|entry| entry.cut() != cut) {
-                    f(entry);
+                    f(AtCut::Present(entry));
                     word.set_cut(cut);
                 }
             });

@@ -290,6 +290,7 @@ mod snapshots {
 
     fn step(slot: &mut Slot, limit: usize, emitted: &mut Model) -> bool {
         slot.snapshot_step(limit, |entry| {
+            let entry = entry.as_ref();
             let key = entry.key().to_vec();
             let twice = emitted.insert(key, (string(entry), entry.expire_at()));
             assert_eq!(twice, None, "a key is handed out once");
@@ -347,11 +348,28 @@ mod snapshots {
         }
         let mut lengths = Vec::new();
         let done = slot.snapshot_step(10, |entry| {
-            if let Some(list) = entry.collection::<List>() {
+            if let Some(list) = entry.as_ref().collection::<List>() {
                 lengths.push(list.len());
             }
         });
         assert!(done && lengths == [1]);
         assert_eq!(slot.get(h, b"l").and_then(EntryRef::collection::<List>).map(List::len), Some(4));
+    }
+
+    /// A long string that was changed has been copied once, while its writer waited, and is not copied again.
+    #[test]
+    fn what_was_kept_is_handed_over() {
+        let mut slot = Slot::EMPTY;
+        let h = hash(b"s");
+        slot.insert(h, b"s", Value::Str(vec![b'a'; 100_000]), None);
+        slot.join_cut(1, &Arc::default());
+        assert_eq!(slot.get_mut(h, b"s").expect("there").append(b"b"), Some(100_001));
+        let mut passed = Vec::new();
+        let done = slot.snapshot_step(10, |entry| match entry {
+            AtCut::Kept(entry) => passed.push(entry),
+            AtCut::Present(entry) => panic!("{:?} has been changed", entry.key()),
+        });
+        assert!(done && passed.len() == 1);
+        assert!(matches!(passed[0].as_ref().value(), ValueRef::Str(bytes) if bytes == vec![b'a'; 100_000]));
     }
 }

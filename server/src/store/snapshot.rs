@@ -21,7 +21,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::entry::Entry;
+use super::entry::{Entry, EntryRef};
 
 /// What a slot remembers while a snapshot of it is under way.
 #[derive(Debug)]
@@ -40,6 +40,32 @@ struct Kept {
     entry: Entry,
     /// What it has in [`SnapshotState::total`].
     bytes: u64,
+}
+
+/// An entry in its state at the cut.
+#[derive(Debug)]
+pub(crate) enum AtCut<'a> {
+    /// It was changed since, and this was kept.
+    Kept(Entry),
+    /// It is still so.
+    Present(EntryRef<'a>),
+}
+
+impl AtCut<'_> {
+    pub(crate) fn as_ref(&self) -> EntryRef<'_> {
+        match self {
+            Self::Kept(entry) => entry.as_ref(),
+            Self::Present(entry) => *entry,
+        }
+    }
+
+    /// The state by itself: shared with the slot, or, if it is a string that was built, a copy of what is still there.
+    pub(crate) fn into_entry(self) -> Entry {
+        match self {
+            Self::Kept(entry) => entry,
+            Self::Present(entry) => entry.duplicate(entry.key()),
+        }
+    }
 }
 
 /// How the entry in the table goes on when its old state is kept.
@@ -74,11 +100,11 @@ impl SnapshotState {
     }
 
     /// Takes up to `limit` states out of the side buffer. Returns how many.
-    pub(crate) fn take(&mut self, limit: usize, mut f: impl FnMut(&Entry)) -> usize {
+    pub(crate) fn take(&mut self, limit: usize, mut f: impl FnMut(Entry)) -> usize {
         let count = self.side.len().min(limit);
         for kept in self.side.drain(self.side.len() - count..) {
-            f(&kept.entry);
             self.total.fetch_sub(kept.bytes, Ordering::Relaxed);
+            f(kept.entry);
         }
         count
     }

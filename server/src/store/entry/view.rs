@@ -17,7 +17,7 @@ use super::{
 };
 use crate::base::clock::UnixMillis;
 use crate::store::collection::{Collection, CollectionRef, CollectionType, Packed, PackedType};
-use crate::store::value::{EMBSTR_MAX, Encoding, Type, ValueRef};
+use crate::store::value::{EMBSTR_MAX, Encoding, StringValue, Type, ValueRef};
 use crate::store::{expiry, table};
 
 /// The 24-bit clock of seconds that measures idle times. It wraps after 194 days, and so do idle times.
@@ -247,11 +247,23 @@ impl<'a> EntryRef<'a> {
         self.header().flags & CUT != 0
     }
 
-    /// The same value and metadata under another key. Collections share their chunks until they are changed.
+    /// The buffer of a long string that is kept as it arrived.
+    fn lent(self) -> Option<&'a Bytes> {
+        if self.form() != Form::Lent {
+            return None;
+        }
+        // SAFETY: the form says that the area, aligned to 8, holds a `Box<Bytes>`. It is not changed during `'a`.
+        Some(unsafe { self.area().cast::<Box<Bytes>>().as_ref() })
+    }
+
+    /// The same value and metadata under another key. Collections share their chunks until they are changed, and long
+    /// strings the buffer that they arrived in.
     pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
-        let mut new = match self.packed() {
-            Some(packed) => Entry::build(key, Payload::Packed(packed), self.expire_at(), self.access()),
-            None => Entry::new(key, self.value().to_value(), self.expire_at(), self.access()),
+        let (expire, access) = (self.expire_at(), self.access());
+        let mut new = match (self.packed(), self.lent()) {
+            (Some(packed), _) => Entry::build(key, Payload::Packed(packed), expire, access),
+            (None, Some(bytes)) => Entry::new_string(key, StringValue::Lent(bytes), expire, access),
+            (None, None) => Entry::new(key, self.value().to_value(), expire, access),
         };
         new.header_mut().flags |= self.header().flags & RAW;
         new

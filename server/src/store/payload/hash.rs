@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use protocol::rdb::{Reader, Writer, opcode};
 
 use super::PayloadError;
+use super::pieces::Pieces;
 use crate::base::clock::UnixMillis;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist, zipmap};
@@ -33,30 +34,35 @@ pub(super) fn object_type(hash: HashRef<'_>) -> u8 {
 }
 
 /// Writes the body of a hash.
-pub(super) fn write(hash: HashRef<'_>, out: &mut Writer) {
+pub(super) fn write<E>(
+    hash: HashRef<'_>,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
     match hash.saved() {
-        Saved::Packed(pack) => out.string(&pack.serialise()),
+        Saved::Packed(pack) => pieces.string(&pack.serialise()),
         Saved::Table(table) => {
-            out.length(table.len() as u64);
+            pieces.out.length(table.len() as u64);
             for member in table.iter() {
-                out.string(member.field);
-                out.string(member.value);
+                pieces.string(member.field)?;
+                pieces.string(member.value)?;
             }
+            Ok(())
         }
         Saved::Triples(triples) => {
-            out.i64_le(hash.next_expiry().unwrap_or(NEVER));
-            out.string(&triples.listpack().to_bytes());
+            pieces.out.i64_le(hash.next_expiry().unwrap_or(NEVER));
+            pieces.string(&triples.listpack().to_bytes())
         }
         Saved::TimedTable(table) => {
             // Not the index's first: that knows no times beyond its range.
             let first = table.iter().map(|member| member.at).filter(|at| *at != NEVER).min().unwrap_or(NEVER);
-            out.i64_le(first);
-            out.length(table.len() as u64);
+            pieces.out.i64_le(first);
+            pieces.out.length(table.len() as u64);
             for member in table.iter() {
-                out.length(if member.at == NEVER { 0 } else { (member.at - first + 1) as u64 });
-                out.string(member.field);
-                out.string(member.value);
+                pieces.out.length(if member.at == NEVER { 0 } else { (member.at - first + 1) as u64 });
+                pieces.string(member.field)?;
+                pieces.string(member.value)?;
             }
+            Ok(())
         }
     }
 }

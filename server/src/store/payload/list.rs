@@ -5,6 +5,7 @@
 use protocol::rdb::{Reader, Writer};
 
 use super::PayloadError;
+use super::pieces::Pieces;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist};
 use crate::store::types::list::{List, ListOptions, NodeBytes};
@@ -14,27 +15,31 @@ const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
 
 /// Writes the body of a list: a count and so many nodes, each with its kind.
-pub(super) fn write(list: &List, out: &mut Writer) {
-    out.length(list.node_count() as u64);
+pub(super) fn write<E>(
+    list: &List,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    pieces.out.length(list.node_count() as u64);
     let mut scratch = Vec::new();
     for node in list.saved_nodes() {
         match node {
             NodeBytes::Listpack(listpack) => {
                 scratch.clear();
                 listpack.serialise(&mut scratch);
-                out.length(NODE_PACKED);
-                out.string(&scratch);
+                pieces.out.length(NODE_PACKED);
+                pieces.string(&scratch)?;
             }
             NodeBytes::Plain(bytes) => {
-                out.length(NODE_PLAIN);
-                out.string(bytes);
+                pieces.out.length(NODE_PLAIN);
+                pieces.string(bytes)?;
             }
             NodeBytes::Compressed { bytes, plain_len, is_plain } => {
-                out.length(if is_plain { NODE_PLAIN } else { NODE_PACKED });
-                out.lzf_string(bytes, u64::from(plain_len));
+                pieces.out.length(if is_plain { NODE_PLAIN } else { NODE_PACKED });
+                pieces.lzf_string(bytes, u64::from(plain_len))?;
             }
         }
     }
+    Ok(())
 }
 
 /// The oldest form: a count and so many strings.

@@ -19,9 +19,12 @@ pub(crate) mod digest;
 mod extent;
 mod hash;
 mod list;
+mod pieces;
 mod set;
 mod stream;
 mod zset;
+
+use std::convert::Infallible;
 
 use protocol::crc64;
 use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
@@ -34,6 +37,7 @@ use super::types::set::SetLimits;
 use super::types::zset::ZSetOptions;
 use super::value::{Value, ValueRef};
 pub(crate) use extent::{Extent, NoExtent};
+use pieces::Pieces;
 
 /// Whose numbering of types and versions is meant. It is told by the beginning of a file and by the version in a
 /// payload.
@@ -137,14 +141,31 @@ pub(crate) fn object_type(value: &ValueRef<'_>, vintage: Vintage) -> u8 {
 
 /// Writes the body of `value`: what follows type byte and key.
 pub(crate) fn write(value: &ValueRef<'_>, vintage: Vintage, out: &mut Writer) {
+    let Ok(()) = write_by(value, vintage, out, |_| Ok::<(), Infallible>(()));
+}
+
+/// The same in pieces: `full` is called after each element and within long strings, and may take what is written.
+///
+/// # Errors
+/// That of `full`, which ends the writing.
+pub(crate) fn write_by<E>(
+    value: &ValueRef<'_>,
+    vintage: Vintage,
+    out: &mut Writer,
+    full: impl FnMut(&mut Writer) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut pieces = Pieces { out, full };
     match value {
-        ValueRef::Int(number) => out.int_string(*number),
-        ValueRef::Str(bytes) => out.string(bytes),
-        ValueRef::Collection(CollectionRef::List(list)) => list::write(list, out),
-        ValueRef::Collection(CollectionRef::ZSet(zset)) => zset::write(*zset, out),
-        ValueRef::Collection(CollectionRef::Hash(hash)) => hash::write(*hash, out),
-        ValueRef::Collection(CollectionRef::Set(set)) => set::write(*set, vintage, out),
-        ValueRef::Collection(CollectionRef::Stream(stream)) => stream::write(stream, vintage, out),
+        ValueRef::Int(number) => {
+            pieces.out.int_string(*number);
+            Ok(())
+        }
+        ValueRef::Str(bytes) => pieces.string(bytes),
+        ValueRef::Collection(CollectionRef::List(list)) => list::write(list, &mut pieces),
+        ValueRef::Collection(CollectionRef::ZSet(zset)) => zset::write(*zset, &mut pieces),
+        ValueRef::Collection(CollectionRef::Hash(hash)) => hash::write(*hash, &mut pieces),
+        ValueRef::Collection(CollectionRef::Set(set)) => set::write(*set, vintage, &mut pieces),
+        ValueRef::Collection(CollectionRef::Stream(stream)) => stream::write(stream, vintage, &mut pieces),
     }
 }
 

@@ -6,6 +6,7 @@
 use protocol::rdb::{Reader, Writer, opcode};
 
 use super::hash::has_twins;
+use super::pieces::Pieces;
 use super::{PayloadError, Vintage};
 use crate::store::encoding::Corrupt;
 use crate::store::encoding::intset::Intset;
@@ -24,13 +25,17 @@ pub(super) fn object_type(set: SetRef<'_>, vintage: Vintage) -> u8 {
 }
 
 /// Writes the body of a set.
-pub(super) fn write(set: SetRef<'_>, vintage: Vintage, out: &mut Writer) {
+pub(super) fn write<E>(
+    set: SetRef<'_>,
+    vintage: Vintage,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
     match (set.saved(), vintage) {
-        (Saved::Ints(bytes), _) => out.string(bytes),
-        (Saved::Packed(pack), Vintage::Redis72) => out.string(&pack.serialise()),
+        (Saved::Ints(bytes), _) => pieces.string(bytes),
+        (Saved::Packed(pack), Vintage::Redis72) => pieces.string(&pack.serialise()),
         (Saved::Packed(_), Vintage::Redis70) | (Saved::Table, _) => {
-            out.length(set.len() as u64);
-            set.iter().for_each(|member| member.with_text(|text| out.string(text)));
+            pieces.out.length(set.len() as u64);
+            set.iter().try_for_each(|member| member.with_text(|text| pieces.string(text)))
         }
     }
 }

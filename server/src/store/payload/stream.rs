@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use protocol::rdb::{Reader, Writer};
 
+use super::pieces::Pieces;
 use super::{PayloadError, Vintage};
 use crate::store::encoding::Corrupt;
 use crate::store::types::stream::{Counters, Group, Name, Stream, StreamId};
@@ -27,27 +28,32 @@ pub(super) enum Version {
 }
 
 /// Writes the body of a stream.
-pub(super) fn write(stream: &Stream, vintage: Vintage, out: &mut Writer) {
+pub(super) fn write<E>(
+    stream: &Stream,
+    vintage: Vintage,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
     let log = stream.log();
-    out.length(log.node_count() as u64);
+    pieces.out.length(log.node_count() as u64);
     let mut scratch = Vec::new();
     for (id, node) in log.saved_nodes() {
-        out.string(&id.to_bytes());
+        pieces.out.string(&id.to_bytes());
         scratch.clear();
         node.serialise(&mut scratch);
-        out.string(&scratch);
+        pieces.string(&scratch)?;
     }
     let Counters { last_id, first_id, max_deleted, added } = *log.counters();
-    out.length(log.len());
-    write_id(last_id, out);
-    write_id(first_id, out);
-    write_id(max_deleted, out);
-    out.length(added);
-    out.length(stream.group_count() as u64);
+    pieces.out.length(log.len());
+    write_id(last_id, pieces.out);
+    write_id(first_id, pieces.out);
+    write_id(max_deleted, pieces.out);
+    pieces.out.length(added);
+    pieces.out.length(stream.group_count() as u64);
     for (name, group) in stream.groups() {
-        out.string(name);
-        write_group(group, vintage, out);
+        pieces.string(name)?;
+        write_group(group, vintage, pieces)?;
     }
+    Ok(())
 }
 
 fn write_id(id: StreamId, out: &mut Writer) {
@@ -55,25 +61,34 @@ fn write_id(id: StreamId, out: &mut Writer) {
     out.length(id.seq);
 }
 
-fn write_group(group: &Group, vintage: Vintage, out: &mut Writer) {
-    write_id(group.last_id, out);
-    out.length(group.entries_read as u64);
-    out.length(group.pending_count() as u64);
+fn write_group<E>(
+    group: &Group,
+    vintage: Vintage,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    write_id(group.last_id, pieces.out);
+    pieces.out.length(group.entries_read as u64);
+    pieces.out.length(group.pending_count() as u64);
     for (id, pending) in group.pending_from(StreamId::MIN) {
-        out.raw(&id.to_bytes());
-        out.i64_le(pending.time);
-        out.length(pending.deliveries);
+        pieces.out.raw(&id.to_bytes());
+        pieces.out.i64_le(pending.time);
+        pieces.out.length(pending.deliveries);
+        pieces.pass()?;
     }
-    out.length(group.consumer_count() as u64);
+    pieces.out.length(group.consumer_count() as u64);
     for (name, consumer) in group.consumers() {
-        out.string(name);
-        out.i64_le(consumer.seen);
+        pieces.string(name)?;
+        pieces.out.i64_le(consumer.seen);
         if vintage == Vintage::Redis72 {
-            out.i64_le(consumer.active);
+            pieces.out.i64_le(consumer.active);
         }
-        out.length(consumer.pending_count() as u64);
-        consumer.pending_from(StreamId::MIN).for_each(|id| out.raw(&id.to_bytes()));
+        pieces.out.length(consumer.pending_count() as u64);
+        for id in consumer.pending_from(StreamId::MIN) {
+            pieces.out.raw(&id.to_bytes());
+            pieces.pass()?;
+        }
     }
+    Ok(())
 }
 
 /// Reads the body of a stream.

@@ -143,7 +143,7 @@ fn every_form_is_read() {
     let (_, alice) = stream_in(&third).group(b"g").and_then(|group| group.consumer(b"alice")).expect("it is there");
     assert_eq!(alice.seen - alice.active, 5);
     let mut written = Writer::new();
-    write(stream_in(&third), Vintage::Redis72, &mut written);
+    crate::store::payload::write(&third.as_ref(), Vintage::Redis72, &mut written);
     assert_eq!(written.into_vec(), in_version(Version::Third), "readers that know Redis 7.2 get both times");
     let first = read_whole(opcode::TYPE_STREAM_LISTPACKS, &in_version(Version::First), &limits).expect("it is valid");
     let stream = stream_in(&first);

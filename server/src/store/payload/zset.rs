@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use protocol::rdb::{Reader, Writer, opcode};
 
 use super::PayloadError;
+use super::pieces::Pieces;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist};
 use crate::store::types::zset::{Element, ZSet, ZSetOptions, ZSetRef, score};
@@ -18,21 +19,35 @@ use crate::store::types::zset::{Element, ZSet, ZSetOptions, ZSetRef, score};
 const DUPLICATE: Corrupt = Corrupt("sorted set has a member twice");
 const NO_SCORE: Corrupt = Corrupt("score of a sorted set is not a number");
 
+/// Elements that are written in one walk.
+const WALK: usize = 1024;
+
 /// The type byte of what [`write()`] writes.
 pub(super) fn object_type(zset: ZSetRef<'_>) -> u8 {
     if zset.as_pack().is_some() { opcode::TYPE_ZSET_LISTPACK } else { opcode::TYPE_ZSET_2 }
 }
 
 /// Writes the body of a sorted set.
-pub(super) fn write(zset: ZSetRef<'_>, out: &mut Writer) {
+pub(super) fn write<E>(
+    zset: ZSetRef<'_>,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
     if let Some(packed) = zset.as_pack() {
-        return out.string(&packed.serialise());
+        return pieces.string(&packed.serialise());
     }
-    out.length(zset.len() as u64);
-    zset.range(0, zset.len(), true, |member, score| {
-        member.with_text(|text| out.string(text));
-        out.f64_le(score);
-    });
+    pieces.out.length(zset.len() as u64);
+    // A walk cannot be ended, so it is short.
+    for start in (0..zset.len()).step_by(WALK) {
+        let mut result = Ok(());
+        zset.range(start, WALK, true, |member, score| {
+            if result.is_ok() {
+                result = member.with_text(|text| pieces.string(text));
+                pieces.out.f64_le(score);
+            }
+        });
+        result?;
+    }
+    Ok(())
 }
 
 /// A count and so many members, each with its score: in eight bytes, or as text (before Redis 4.0).
