@@ -346,10 +346,16 @@ impl Engine {
         // Checked before the route: a pause for a failover ends when the slots have gone, so a command that meets no
         // pause here cannot see an old route below.
         let held_until = self.pause_gate(session, call);
-        if call.hot.max_memory != 0 {
-            self.make_room(session, &{ call }, batch.pass.is_inside(), out);
+        let mut passed = self.pass_first_gates(session, call);
+        if passed.is_ok() {
+            if call.hot.max_memory != 0 {
+                self.make_room(session, &{ call }, batch.pass.is_inside(), out);
+            }
+            if let Err(problem) = self.pass_later_gates(session, call) {
+                passed = Err(problem);
+            }
         }
-        let moving = match self.pass_gates(session, call) {
+        let moving = match passed {
             Ok(moving) => moving,
             Err(problem) if self.is_being_promoted(session, &{ call }, &problem) => {
                 return Passed::Stopped(Step::Stop(Next::Held(Held::Role)));

@@ -4,13 +4,13 @@
 //! slow replicas have yet to read, and values that only a running snapshot needs (in Redis, pages that its child
 //! keeps). If evicting keys could not free these, the more they were the more keys would go in vain.
 //!
-//! A command makes room before its gates and before it has any lock ([`Engine::make_room`]), so eviction may lock the
-//! slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity` allows; the
-//! control thread goes on with what is left, in slices. Two workers may evict at once: each takes the pool of
-//! candidates out of its lock while it works, and the second begins with an empty one. A slot that somebody has locked
-//! is passed over. If nothing but locked slots is left (a script may have them for long), the command runs as long as
-//! the limit is exceeded by a sixteenth at most. Apart from that, only a node that has nothing to evict refuses a
-//! command ([`super::gates`]).
+//! A command makes room once it is known that it is served here, and before it has any lock ([`Engine::make_room`]), so
+//! eviction may lock the slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity`
+//! allows; the control thread goes on with what is left, in slices. Two workers may evict at once: each takes the pool
+//! of candidates out of its lock while it works, and the second begins with an empty one. A slot that somebody has
+//! locked is passed over. If nothing but locked slots is left (a script may have them for long), the command runs as
+//! long as the limit is exceeded by a sixteenth at most. Apart from that, only a node that has nothing to evict refuses
+//! a command ([`super::gates`]).
 //!
 //! A key that goes passes the same door as one that a command deletes, so replicas, watchers, caching clients and
 //! subscribers learn of it. A replica evicts nothing by itself, and while writes are paused nothing may change.

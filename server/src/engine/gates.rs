@@ -1,7 +1,8 @@
 //! The gates: the checks that can refuse or delay a command before it touches data, in Redis's order
 //! (`processCommand`).
 //!
-//! A client can tell from an error which gate came first, so the order is part of the protocol. Each gate is one
+//! A client can tell from an error which gate came first, so the order is part of the protocol. Between the first and
+//! the later ones room is made, if memory is full: who is redirected takes none. Each gate is one
 //! function that reads published state only and has no effect; [`super::dispatch`] walks through them and acts on the
 //! answer. What can only be decided under the slot's lock (is this key of a moving slot still here?) is returned as a
 //! [`Route`].
@@ -25,11 +26,11 @@ use crate::session::transaction::Queued;
 use crate::session::{Origin, Session};
 
 impl Engine {
-    /// The gates that refuse a command without looking at data, in Redis's order. Returns what must be checked under
-    /// the slot's lock.
+    /// The gates before room is made for a command: whoever is refused here takes none, so no key goes for a command
+    /// that is served elsewhere. Returns what must be checked under the slot's lock.
     // Always: it is the path of every command, and a call would have to be written to memory for it.
     #[inline(always)]
-    pub(super) fn pass_gates(&self, session: &Session, call: Call<'_>) -> Result<Option<Route>, CmdError> {
+    pub(super) fn pass_first_gates(&self, session: &Session, call: Call<'_>) -> Result<Option<Route>, CmdError> {
         let command = call.command;
         if command.flags.has(Flags::PROTECTED) {
             self.protection_gate(session)?;
@@ -43,15 +44,22 @@ impl Engine {
         if session.in_multi() && command.flags.has(Flags::NO_MULTI) {
             return Err(error::NO_MULTI);
         }
-        let moving = if self.cluster_enabled() { self.route_gate(session, &{ call })? } else { None };
+        if self.cluster_enabled() { self.route_gate(session, &{ call }) } else { Ok(None) }
+    }
+
+    /// The gates after [`Engine::pass_first_gates`] and [`Engine::make_room`].
+    #[inline(always)]
+    pub(super) fn pass_later_gates(&self, session: &Session, call: Call<'_>) -> Result<(), CmdError> {
+        if session.origin != Origin::Client {
+            return Ok(());
+        }
         if call.hot.max_memory != 0 && session.out_of_memory {
             self.memory_gate(session, &{ call })?;
         }
         if self.state.is_replica() && self.cluster_enabled() {
             self.promotion_gate(session, &{ call })?;
         }
-        self.state_gates(session, command, call.hot)?;
-        Ok(moving)
+        self.state_gates(session, call.command, call.hot)
     }
 
     /// A replica that serves a slot for clients that do not ask replicas is to become its primary. A script that may
@@ -290,7 +298,8 @@ impl Engine {
         if let Some(until) = self.pause_gate(session, *call) {
             return Err(Held::Pause(until));
         }
-        match (self.pass_gates(session, *call), call.moving) {
+        let route = self.pass_first_gates(session, *call);
+        match (route.and_then(|route| self.pass_later_gates(session, *call).map(|()| route)), call.moving) {
             (Ok(None), None) => Ok(None),
             (Ok(Some(route)), Some(_)) => Ok(Some(route)),
             _ => Err(Held::Again),
