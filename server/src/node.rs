@@ -8,7 +8,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub(crate) struct Node {
     listening: Option<Arc<Listening>>,
     port: u16,
     stop: watch::Sender<bool>,
+    /// [`Node::end`] was called.
+    ended: AtomicBool,
     /// The process's threads, which this node uses but does not own.
     pool: Weak<Threads>,
     /// The same threads, for tasks of this node's group. Subsystems hold them weakly.
@@ -204,6 +206,7 @@ impl Node {
             listening: None,
             port: clients.port,
             stop,
+            ended: AtomicBool::new(false),
             pool: Arc::downgrade(pool),
             _threads: threads.clone(),
         };
@@ -342,16 +345,24 @@ impl Node {
         self.ops.shutdown(flags, false)
     }
 
+    /// The first half of [`Node::end`], which waits for nothing: from now on this node runs no more, but for what is in
+    /// the middle of a turn. Nodes that end together are all halted before the first is ended; otherwise those that are
+    /// left look for those that are gone, and elect others in their places.
+    pub(crate) fn halt(&self) {
+        let state = &self.engine.state;
+        state.stopping.store(true, Ordering::SeqCst);
+        state.tasks.end();
+    }
+
     /// Ends everything that runs for this node, at once, like a killed process: nothing more is saved or sent, sockets
     /// are closed, and the ports can be bound again when this returns. An ended node cannot be resumed.
     ///
     /// Must not be called on one of the threads that nodes run on: it waits until the node's tasks are gone.
     pub(crate) fn end(&self) {
-        let state = &self.engine.state;
-        if state.stopping.swap(true, Ordering::SeqCst) {
+        if self.ended.swap(true, Ordering::SeqCst) {
             return;
         }
-        state.tasks.end();
+        self.halt();
         // Receivers may be gone already: then there is nothing to stop.
         let _ = self.stop.send(true);
         self.replication.stop();
@@ -362,8 +373,9 @@ impl Node {
         if let Some(listening) = &self.listening {
             listening.close();
         }
-        if !state.tasks.wait_empty(END_PATIENCE) {
-            let left = state.tasks.len();
+        let tasks = &self.engine.state.tasks;
+        if !tasks.wait_empty(END_PATIENCE) {
+            let left = tasks.len();
             self.engine
                 .log
                 .warning(format_args!("{left} tasks of this node are still in a turn after {END_PATIENCE:?}"));

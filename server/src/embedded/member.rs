@@ -182,6 +182,13 @@ impl Member {
         Ok((node, life.number))
     }
 
+    /// Halts the node, if it runs, as the first part of its end.
+    pub(super) fn halt(&self) {
+        if let Some(node) = self.node() {
+            node.halt();
+        }
+    }
+
     /// Ends the node at once, if it runs and, if a number is given, if this is its life. `false`: it did not run.
     pub(super) fn end(&self, number: Option<u64>) -> bool {
         let node = {

@@ -127,7 +127,8 @@ impl Process {
         }
     }
 
-    /// Stops all nodes; each ends only when all have saved, so that none takes over from another meanwhile.
+    /// Stops all nodes; each ends only when all have saved and all are halted, so that none takes over from another
+    /// meanwhile, or looks for it.
     pub(super) fn stop_all(&self, signal: StopSignal) -> Result<(), ClusterError> {
         let _operating: Vec<_> = self.members.iter().map(Member::operate).collect();
         let (places, nodes): (Vec<(usize, bool)>, Vec<Arc<Node>>) = self
@@ -138,7 +139,13 @@ impl Process {
             .unzip();
         self.members.iter().for_each(|member| member.pause.call_off());
         let mut outcome = Ok(());
-        for ((index, was_paused), stopped) in places.into_iter().zip(shut_down(nodes, signal)?) {
+        let stopped = shut_down(nodes, signal)?;
+        places
+            .iter()
+            .zip(&stopped)
+            .filter(|(_, stopped)| **stopped)
+            .for_each(|((index, _), _)| self.members[*index].halt());
+        for ((index, was_paused), stopped) in places.into_iter().zip(stopped) {
             if !stopped {
                 let refusal = self.not_stopped(index, was_paused);
                 outcome = outcome.and(Err(refusal));
@@ -215,6 +222,7 @@ impl Process {
     /// Ends everything at once; nothing can be started afterwards.
     pub(super) fn close(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
+        self.members.iter().for_each(Member::halt);
         self.members.iter().for_each(Member::close);
         self.directory.remove();
     }

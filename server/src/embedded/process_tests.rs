@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::{Cluster, NodeHandle, NodeState, Role};
 use super::*;
+use crate::runtime::task_group::Phase;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -76,6 +77,38 @@ fn a_node_that_is_killed_and_restarted_many_times_leaves_no_task_thread_or_descr
     wait_for("every task to end", || (0..threads.workers()).all(|worker| threads.worker(worker).load() == 0));
     wait_for("every task to end", || threads.control().load() == 0);
     assert!(left.iter().all(|engine| engine.strong_count() == 0));
+}
+
+/// Every node of a cluster that ends is halted while its first node is still being waited for: none may find that
+/// another one is gone.
+fn all_are_halted_before_one_is_ended(end: impl FnOnce(Cluster) + Send + 'static) {
+    let cluster = Cluster::start(Options::new().shards(20).replicas(1)).expect("it starts");
+    let threads = cluster.process.threads.clone();
+    let nodes: Vec<Arc<Node>> = cluster.process.members.iter().filter_map(Member::node).collect();
+    assert_eq!(nodes.len(), 40);
+    // A thread of the first node, which holds its end up.
+    let held = nodes[0].engine().state.tasks.enter();
+    let ending = std::thread::spawn(move || end(cluster));
+    let is_over = |node: &Arc<Node>| node.engine().state.tasks.phase() == Phase::Over;
+    wait_for("the nodes to be halted", || nodes.iter().all(is_over));
+    // Turns that were under way end.
+    threads.settle();
+    let views = || nodes.iter().filter_map(|node| Some(format!("{:?}", node.cluster()?.view()))).collect::<Vec<_>>();
+    let before = views();
+    assert!(!ending.is_finished(), "it waits for the first");
+    drop(held);
+    ending.join().expect("it ends");
+    assert!(before == views(), "a node that is halted has changed its mind about others");
+}
+
+#[test]
+fn nodes_that_stop_together_do_not_look_for_each_other() {
+    all_are_halted_before_one_is_ended(|cluster| cluster.stop().expect("nothing is to be saved"));
+}
+
+#[test]
+fn nodes_that_are_dropped_together_do_not_look_for_each_other() {
+    all_are_halted_before_one_is_ended(drop);
 }
 
 #[test]
