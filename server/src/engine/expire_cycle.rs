@@ -1,9 +1,9 @@
 //! The active expiry cycle: removes expired keys, and expired fields of hashes, that no command reads.
 //!
-//! Each slot keeps its expiries in order, so expired keys are found without sampling, and the keyspace knows which
-//! slots have keys with an expiry at all. A cycle works through those slots, some per call, and continues where the
-//! last one stopped, so that slots whose keys live long do not keep others waiting. Every deletion passes the same door
-//! as a command's ([`super::changes`]).
+//! Each slot keeps its expiries in order and publishes the first, so expired keys are found without sampling, and a
+//! slot in which nothing is due costs a glance at a number among many ([`crate::store::Keyspace::due`]). A cycle works
+//! through the slots in which something is, some per call, and continues where the last one stopped, so that slots with
+//! much to remove do not keep others waiting. Every deletion passes the same door as a command's ([`super::changes`]).
 //!
 //! It runs on the control thread and never waits ([`super::tries`]): a slot that a command holds is skipped, and the
 //! next cycle looks at it first.
@@ -21,7 +21,7 @@ use super::state::PauseKind;
 use crate::command::locked::{Place, place, slot_at};
 use crate::store::{Garbage, Removed, ValueRef};
 
-/// Slots that one cycle looks at. With keys that expire in every slot, each is looked at every fourth cycle.
+/// Slots that one cycle locks. If keys are due in every slot, each is looked at every fourth cycle.
 const SLOTS_PER_CYCLE: usize = 4096;
 /// Keys, and fields of hashes, removed from a slot before its lock is released.
 const KEYS_PER_LOCK: usize = 64;
@@ -121,7 +121,7 @@ impl Round<'_> {
         for step in 0..=databases {
             let db = (first_db + step) % databases;
             let from = if step == 0 { first_slot } else { SlotId::FIRST };
-            for slot in tries.with_expiry(db, from) {
+            for slot in tries.due(db, from, self.now) {
                 // The last round ends where the first began.
                 if step == databases && slot >= first_slot {
                     return;

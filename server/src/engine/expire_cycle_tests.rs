@@ -131,3 +131,50 @@ fn a_large_list_that_expires_is_removed_at_once() {
     assert_eq!(bench.propagated(), ["DEL list"]);
     assert_eq!(bench.run("DBSIZE"), ":0");
 }
+
+#[test]
+fn a_slot_in_which_nothing_is_due_is_not_touched() {
+    let mut bench = Bench::new();
+    bench.run("SET {a}1 v PX 1000");
+    bench.run("SET {b}1 v PX 100");
+    bench.clock.advance_ms(101);
+    let held = bench.engine.keyspace.lock(0, key_slot(b"{a}1"));
+    assert_eq!(bench.engine.expire_cycle(100), 1);
+    assert!(bench.engine.state.expire_missed.lock().is_empty(), "it was not asked for");
+    drop(held);
+    bench.clock.advance_ms(900);
+    assert_eq!(bench.engine.expire_cycle(100), 1);
+}
+
+/// Makes a key `{b}k` due in the last step, by which its slot must be known as one with something due.
+fn goes_with_the_cycle(commands: &[&str]) {
+    let mut bench = Bench::new();
+    // What expires later in the same slot, and in another database, is not what the cycle should go by.
+    bench.run("SET {b}later v PX 100000");
+    for command in commands {
+        let reply = bench.run(command);
+        assert!(!reply.starts_with('-'), "{command}: {reply}");
+    }
+    bench.clock.advance_ms(101);
+    assert_eq!(bench.engine.expire_cycle(100), 1, "{commands:?}");
+    assert_eq!(bench.engine.expire_cycle(100), 0, "{commands:?}");
+}
+
+#[test]
+fn whatever_gives_a_key_its_expiry_the_cycle_finds_it() {
+    goes_with_the_cycle(&["SET {b}k v PX 100"]);
+    goes_with_the_cycle(&["SET {b}k v", "PEXPIRE {b}k 100"]);
+    goes_with_the_cycle(&["SET {b}k v PX 5000", "PEXPIRE {b}k 100"]);
+    goes_with_the_cycle(&["SET {b}k v PX 5000", "SET {b}k w PX 100"]);
+    goes_with_the_cycle(&["SET {b}k v PX 5000", "PERSIST {b}k", "GETEX {b}k PX 100"]);
+    goes_with_the_cycle(&["SET {b}k v PX 5", "DEL {b}k", "SET {b}k v PX 100"]);
+    goes_with_the_cycle(&["SET {b}j v PX 100", "RENAME {b}j {b}k"]);
+    goes_with_the_cycle(&["SET {b}j v PX 100", "COPY {b}j {b}k", "PERSIST {b}j"]);
+    goes_with_the_cycle(&["SET {b}k v PX 100", "MOVE {b}k 2"]);
+    goes_with_the_cycle(&["SET {b}k v PX 100", "SWAPDB 0 2"]);
+    goes_with_the_cycle(&["FLUSHALL", "SET {b}k v PX 100"]);
+    goes_with_the_cycle(&["RPUSH {b}k v", "PEXPIRE {b}k 100"]);
+    goes_with_the_cycle(&["HSET {b}k f v g w", "HPEXPIRE {b}k 100 FIELDS 1 f"]);
+    goes_with_the_cycle(&["HSET {b}k f v g w", "HPEXPIRE {b}k 9000 FIELDS 1 f", "HPEXPIRE {b}k 100 FIELDS 1 f"]);
+    goes_with_the_cycle(&["HSET {b}k f v", "PEXPIRE {b}k 9000", "HPEXPIRE {b}k 100 FIELDS 1 f"]);
+}

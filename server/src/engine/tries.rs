@@ -7,6 +7,7 @@
 //! `tests/tidy` checks that the control thread's modules name no call that waits.
 
 use super::Engine;
+use crate::base::clock::UnixMillis;
 use crate::store::{Keyspace, SlotGuard};
 use protocol::slot::SlotId;
 
@@ -41,9 +42,9 @@ impl<'a> Tries<'a> {
         self.keyspace.databases()
     }
 
-    /// The slots that have keys with an expiry, in ascending order from `first`.
-    pub(crate) fn with_expiry(self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + 'a {
-        self.keyspace.with_expiry(db, first)
+    /// The slots in which something is expired at `now`, in ascending order from `first`.
+    pub(crate) fn due(self, db: usize, first: SlotId, now: UnixMillis) -> impl Iterator<Item = SlotId> + 'a {
+        self.keyspace.due(db, first, now)
     }
 }
 

@@ -74,6 +74,9 @@ pub(crate) struct ExpiryIndex<R = Vec<u64>> {
     /// Sorted, none empty.
     runs: Vec<Piece<R>>,
     len: usize,
+    /// The first record, beside the rest of the index so that a look at it reads no other memory; [`u64::MAX`] if there
+    /// is none.
+    first: u64,
 }
 
 /// A run, and its first record: a search for the run reads no other memory.
@@ -96,13 +99,20 @@ impl<R: Run> Piece<R> {
 
 impl<R> Default for ExpiryIndex<R> {
     fn default() -> Self {
-        Self { runs: Vec::new(), len: 0 }
+        Self { runs: Vec::new(), len: 0, first: u64::MAX }
     }
 }
 
 /// Brings an expiry into the range of a record.
 fn instant(at: UnixMillis) -> u64 {
     u64::try_from(at).unwrap_or(0).min(NEVER)
+}
+
+/// Whether a first instant (as [`ExpiryIndex::first_instant`] returns it) is before `now`: a key still lives in the
+/// millisecond of its expiry.
+#[inline]
+pub(crate) fn is_due(first: u64, now: UnixMillis) -> bool {
+    first < instant(now)
 }
 
 fn record(at: UnixMillis, tag: u32) -> u64 {
@@ -120,7 +130,7 @@ impl<R: Run> ExpiryIndex<R> {
     fn of_sorted(records: &[u64]) -> Self {
         // The runs have no room yet, so the next addition to a full one would split it.
         let runs = records.chunks(RUN / 4 * 3).map(|run| Piece::of(run.to_vec())).collect();
-        Self { runs, len: records.len() }
+        Self { runs, len: records.len(), first: records.first().copied().unwrap_or(u64::MAX) }
     }
 
     /// Takes in that many expiries have changed: when each was, or [`None`], and when it is. If they are a good part of
@@ -165,6 +175,7 @@ impl<R: Run> ExpiryIndex<R> {
 
     fn insert_record(&mut self, record: u64) {
         self.len += 1;
+        self.first = self.first.min(record);
         let Some(run) = self.run_for(record) else {
             // Most slots never have more than this one run.
             self.runs.reserve_exact(1);
@@ -199,16 +210,48 @@ impl<R: Run> ExpiryIndex<R> {
             Some(first) => piece.first = *first,
             None => _ = self.runs.remove(run),
         }
+        if run == 0 {
+            self.first = self.runs.first().map_or(u64::MAX, |piece| piece.first);
+        }
         self.len -= 1;
+        true
+    }
+
+    /// Changes a key's expiry. Returns whether it was there. Mostly the new record belongs to the run of the old one:
+    /// then this is one search instead of two, and moves only what lies between them.
+    pub(crate) fn shift(&mut self, old: UnixMillis, new: UnixMillis, tag: u32) -> bool {
+        let (old, new) = (record(old, tag), record(new, tag));
+        let Some(run) = self.run_for(old) else { return false };
+        let end = self.runs.get(run + 1).map_or(u64::MAX, |next| next.first);
+        let piece = &mut self.runs[run];
+        if new >= end || (new < piece.first && run != 0) {
+            let known = self.remove_record(old);
+            if known {
+                self.insert_record(new);
+            }
+            return known;
+        }
+        let Ok(from) = piece.run.records().binary_search(&old) else { return false };
+        let records = piece.run.records_mut();
+        if new < old {
+            let to = records[..from].partition_point(|record| *record <= new);
+            records.copy_within(to..from, to + 1);
+            records[to] = new;
+        } else {
+            let to = from + records[from + 1..].partition_point(|record| *record < new);
+            records.copy_within(from + 1..=to, from);
+            records[to] = new;
+        }
+        piece.first = records[0];
+        self.first = self.runs[0].first;
         true
     }
 
     /// The tag of the key that expires first, and its instant, if that is before `now` (a key still lives in the
     /// millisecond of its expiry).
     pub(crate) fn first_due(&self, now: UnixMillis) -> Option<Due> {
-        let first = self.first_record()?;
-        let at = first >> TAG_BITS;
-        (at < instant(now) && at != NEVER).then_some(Due { at, tag: (first & ((1 << TAG_BITS) - 1)) as u32 })
+        let at = self.first_instant();
+        is_due(at, now).then_some(Due { at, tag: (self.first & ((1 << TAG_BITS) - 1)) as u32 })
     }
 
     /// The record with this number, in the order of expiry.
@@ -225,12 +268,13 @@ impl<R: Run> ExpiryIndex<R> {
 
     /// When the first key expires.
     pub(crate) fn first(&self) -> Option<UnixMillis> {
-        Some((self.first_record()? >> TAG_BITS) as UnixMillis)
+        (self.len != 0).then(|| self.first_instant() as UnixMillis)
     }
 
+    /// The instant of the first record, for [`is_due`]; without one, an instant that is never due.
     #[inline]
-    fn first_record(&self) -> Option<u64> {
-        self.runs.first().map(|piece| piece.first)
+    pub(crate) fn first_instant(&self) -> u64 {
+        self.first >> TAG_BITS
     }
 
     /// The run where a record is or belongs: the last one that begins at or before it.

@@ -50,11 +50,33 @@ fn check(index: &ExpiryIndex) {
     let runs = || index.runs.iter().map(|piece| &piece.run);
     assert!(runs().all(|run| !run.is_empty() && run.len() <= RUN && run.is_sorted()));
     assert!(runs().is_sorted_by(|a, b| a.last() <= b.first()));
+    assert_eq!(index.first, runs().next().map_or(u64::MAX, |run| run[0]));
     assert!(index.runs.iter().all(|piece| piece.first == piece.run[0]));
     assert_eq!(runs().map(Vec::len).sum::<usize>(), index.len());
 }
 
 proptest! {
+    #[test]
+    fn an_expiry_that_is_shifted_is_one_that_was_removed_and_added(
+        before in prop::collection::vec((0..2000_i64, 0..3_u32), 1..3000),
+        shifts in prop::collection::vec((0..3000_usize, 0..2000_i64), 1..200),
+    ) {
+        let mut before = before;
+        let mut index = ExpiryIndex::<Vec<u64>>::default();
+        before.iter().for_each(|(at, tag)| index.insert(*at, *tag));
+        for (which, new) in shifts {
+            let which = which % before.len();
+            let (old, tag) = before[which];
+            prop_assert!(index.shift(old, new, tag));
+            prop_assert!(!index.shift(5000, 1, tag), "it is not there");
+            before[which].0 = new;
+            check(&index);
+        }
+        let mut records: Vec<u64> = before.iter().map(|(at, tag)| record(*at, *tag)).collect();
+        records.sort_unstable();
+        prop_assert!(index.runs.iter().flat_map(|piece| piece.run.iter()).copied().eq(records));
+    }
+
     #[test]
     fn many_changes_at_once_are_those_made_one_by_one(
         before in prop::collection::vec((0..50_i64, 0..50_u32), 0..3000), part in 1..40_usize, shift in 0..60_i64,

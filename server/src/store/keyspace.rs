@@ -5,12 +5,12 @@
 //! address space only. Databases are made at their first use. Commands name *logical* databases; SWAPDB exchanges two
 //! entries in the map from logical to physical ones.
 //!
-//! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, and the maps of
-//! slots that have keys or expiring keys. The slot knows whether there is anything to publish, so a command that
-//! changes no count does not touch them. DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an idle node pay nothing for
-//! empty slots. Sums are kept for groups of 256 slots, so that commands in different slots seldom contend for one
-//! counter. Bytes have no sums: they change often and are read seldom, and a reader can walk through the counts of
-//! 16,384 slots.
+//! [`SlotGuard`] publishes what it changed when it is dropped, before the lock is released: the counts, when the first
+//! key expires, and the maps of slots that have keys or expiring keys. The slot knows whether there is anything to
+//! publish, so a command that changes no count does not touch them. DBSIZE, RANDOMKEY, SCAN, the expiry cycle and an
+//! idle node pay nothing for empty slots. Sums are kept for groups of 256 slots, so that commands in different slots
+//! seldom contend for one counter. Bytes have no sums: they change often and are read seldom, and a reader can walk
+//! through the counts of 16,384 slots.
 //!
 //! A caller that finds a slot locked and must not wait leaves a ticket ([`Keyspace::park`]); the guard calls it when
 //! the slot is free. One that only wants to be taken out of the slot leaves a note of that ([`super::leaving`]).
@@ -281,7 +281,7 @@ impl Keyspace {
 
     /// Bytes of a slot's entries, as counted by [`super::EntryRef::memory`].
     pub(crate) fn slot_bytes(&self, db: usize, slot: SlotId) -> u64 {
-        self.existing(db).map_or(0, |database| database.bytes[slot.index()].load(Ordering::Relaxed))
+        self.existing(db).map_or(0, |database| database.marks[slot.index()].bytes.load(Ordering::Relaxed))
     }
 
     /// Bytes of all keys of a database, including their places in the tables.
@@ -309,6 +309,17 @@ impl Keyspace {
     /// The slots that have keys, or fields of hashes, with an expiry, ascending from `first`.
     pub(crate) fn with_expiry(&self, db: usize, first: SlotId) -> impl Iterator<Item = SlotId> + '_ {
         self.existing(db).into_iter().flat_map(move |database| database.expiring.iter_from(first))
+    }
+
+    /// Those of them with something that is expired at `now`, as they were when they were last unlocked. Reads words
+    /// that lie side by side, and no slot.
+    pub(crate) fn due(&self, db: usize, first: SlotId, now: UnixMillis) -> impl Iterator<Item = SlotId> + '_ {
+        self.existing(db).into_iter().flat_map(move |database| {
+            let is_due = move |slot: &SlotId| {
+                expiry::is_due(database.marks[slot.index()].first_instant.load(Ordering::Relaxed), now)
+            };
+            database.expiring.iter_from(first).filter(is_due)
+        })
     }
 
     /// A random slot, weighted by its number of keys; `seed` is the randomness. `None` if there are no keys.
@@ -536,6 +547,17 @@ impl SlotCell {
     }
 }
 
+/// What is published beside a slot's cell, which has no room left. All zero is that of an empty slot.
+struct Marks {
+    /// Bytes of the slot's entries.
+    bytes: AtomicU64,
+    /// [`Slot::first_instant`], if anything expires.
+    first_instant: AtomicU64,
+}
+
+// SAFETY: both are integers.
+unsafe impl Zeroable for Marks {}
+
 /// Picks a random slot, weighted by some of its keys.
 struct Draw<'a> {
     /// The slots that have any.
@@ -592,8 +614,7 @@ impl Group {
 
 struct Database {
     cells: Mapped<[SlotCell; SLOT_COUNT]>,
-    /// Bytes of each slot, published beside its cell, which has no room left.
-    bytes: Mapped<[AtomicU64; SLOT_COUNT]>,
+    marks: Mapped<[Marks; SLOT_COUNT]>,
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
@@ -619,7 +640,7 @@ impl Database {
     fn new() -> Box<Database> {
         Box::new(Database {
             cells: Mapped::zeroed(),
-            bytes: Mapped::zeroed(),
+            marks: Mapped::zeroed(),
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
@@ -675,7 +696,9 @@ impl Database {
         let (cell, group) = (&self.cells[id.index()], &self.groups[id.index() / GROUP]);
         let pending = if slot.snapshot_pending() { PENDING } else { 0 };
         let (keys, expires) = (slot.len() as u32 | pending, slot.expires_len() as u32);
-        self.bytes[id.index()].store(slot.bytes(), Ordering::Relaxed);
+        let marks = &self.marks[id.index()];
+        marks.bytes.store(slot.bytes(), Ordering::Relaxed);
+        marks.first_instant.store(slot.first_instant(), Ordering::Relaxed);
         if slot.timed_len() != 0 || self.timed.get().is_some() {
             self.publish_timed(id, slot);
         }

@@ -89,6 +89,9 @@ fn counts_are_right_whoever_writes_at_the_same_time() {
     assert_eq!(keyspace.occupied(0).collect::<Vec<_>>(), slots);
     let expiring = SlotId::all().filter(|slot| keyspace.lock(0, *slot).expires_len() > 0);
     assert!(keyspace.with_expiry(0, SlotId::FIRST).eq(expiring));
+    let first_is = |slot: &SlotId, at| keyspace.lock(0, *slot).next_expiry() == Some(at);
+    assert_eq!(keyspace.due(0, SlotId::FIRST, 7).count(), 0, "a key lives through that millisecond");
+    assert!(keyspace.due(0, SlotId::FIRST, 8).eq(SlotId::all().filter(|slot| first_is(slot, 7))));
     assert_eq!(keyspace.len(0), slots.iter().map(|slot| keyspace.lock(0, *slot).len()).sum::<usize>());
     assert_eq!(keyspace.len(0), slots.iter().map(|slot| keyspace.slot_len(0, *slot)).sum::<usize>());
     assert_eq!(keyspace.expires_len(0), slots.iter().map(|slot| keyspace.lock(0, *slot).expires_len()).sum::<usize>());

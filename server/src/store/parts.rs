@@ -93,6 +93,14 @@ impl Parts {
         taken
     }
 
+    /// The instant at which the first key or field expires, for [`super::expiry::is_due`].
+    #[inline]
+    pub(super) fn first_instant(&self) -> u64 {
+        let Some(inner) = &self.0 else { return u64::MAX };
+        let fields = inner.extra.as_ref().map_or(u64::MAX, |extra| extra.fields.first_instant());
+        inner.expiry.first_instant().min(fields)
+    }
+
     /// Whether there are none.
     #[inline]
     pub(super) fn is_none(&self) -> bool {

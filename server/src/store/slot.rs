@@ -444,6 +444,12 @@ impl Slot {
         due
     }
 
+    /// The instant at which the first of the slot's keys, or fields of hashes, expires, for [`super::expiry::is_due`].
+    #[inline]
+    pub(crate) fn first_instant(&self) -> u64 {
+        self.parts.first_instant()
+    }
+
     /// When the first of the slot's keys expires.
     #[cfg(test)]
     pub(crate) fn next_expiry(&self) -> Option<UnixMillis> {
@@ -714,13 +720,20 @@ impl<'a> EntryMut<'a> {
         if old == expire {
             return;
         }
-        if let Some(at) = old {
-            self.slot.forget_expiry(at, self.tag);
-        }
-        if let Some(at) = expire {
-            self.slot.parts.expiry_mut().insert(at, self.tag);
-        }
         self.slot.ledger.touch();
+        match (old, expire) {
+            (Some(old), Some(new)) => {
+                let known = self.slot.parts.expiry_mut().shift(old, new, self.tag);
+                debug_assert!(known, "a key with an expiry is in the index");
+                // The entry has room for it, so its size stays.
+                self.slot.preserve(self.at);
+                self.slot.table.word_mut(self.at).update(|entry| entry.set_expire(expire));
+                return;
+            }
+            (Some(old), None) => self.slot.forget_expiry(old, self.tag),
+            (None, Some(new)) => self.slot.parts.expiry_mut().insert(new, self.tag),
+            (None, None) => {}
+        }
         self.change(|entry| entry.set_expire(expire));
     }
 
