@@ -20,8 +20,10 @@ import time
 sys.dont_write_bytecode = True  # No folder beside the sources.
 from server import Server, encode
 
-LOOP = """local ends = redis.call('TIME')[1] + tonumber(ARGV[1]) redis.call('SET', KEYS[1], 'x') local n = 0
-while tonumber(redis.call('TIME')[1]) < ends do for i = 1, 10000 do n = n + i end end return n"""
+LOOP = """local function now() local t = redis.call('TIME') return t[1] + t[2] / 1e6 end
+local ends, n = now() + tonumber(ARGV[1]), 0
+redis.call('SET', KEYS[1], 'x')
+while now() < ends do for i = 1, 10000 do n = n + i end end return 1"""
 
 
 def waits(socket, goes_on):
@@ -44,11 +46,14 @@ def beside(server, reader, seconds):
     looping, ended = server.connect(), threading.Event()
 
     def loop():
-        looping.sendall(encode("EVAL", LOOP, 1, "loop", seconds))
-        looping.settimeout(10 * seconds)
-        if not looping.recv(64).startswith(b":"):
-            print(f"{server.name}: the script has failed", file=sys.stderr)
-        ended.set()
+        try:
+            looping.settimeout(10 * seconds)
+            looping.sendall(encode("EVAL", LOOP, 1, "loop", seconds))
+            reply = looping.recv(4096)
+            if reply != b":1\r\n":
+                print(f"{server.name} answers the script {reply!r}", file=sys.stderr)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=loop)
     thread.start()
@@ -56,7 +61,7 @@ def beside(server, reader, seconds):
     took = waits(reader, lambda: not ended.is_set())
     thread.join()
     looping.close()
-    return took
+    return took or sys.exit(f"{server.name}: the script did not loop")
 
 
 def main():

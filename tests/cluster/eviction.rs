@@ -1,5 +1,4 @@
-//! A cluster with a memory limit: primaries evict, and their replicas have the same keys. Only commands that are served
-//! make room.
+//! A cluster with a memory limit: primaries evict, and their replicas have the same keys.
 
 use integration::one_process::{OneProcess, TestDir};
 use integration::oracle::slotd_is_stock;
@@ -62,40 +61,4 @@ fn replicas_follow_what_their_primaries_evict() {
         });
         assert_eq!(field(&cluster, replica, "evicted_keys"), 0, "replica {replica} evicts nothing by itself");
     }
-}
-
-/// Redis asks where a command is served before it evicts (`processCommand`). The client is told of its node's evictions
-/// on its own connection, where what a command evicts arrives before the next reply: to ask for a count would evict.
-#[test]
-fn a_command_that_is_refused_before_it_needs_memory_evicts_nothing() {
-    if slotd_is_stock() {
-        return;
-    }
-    let temporary = TestDir::new();
-    let arguments = ["--shards", "3", "--replicas", "0", "--notify-keyspace-events", "Ee"];
-    let cluster = OneProcess::start(&temporary, &arguments);
-    let is_here = |key: &String| !cluster.cmd(0, &format!("SET {key} {}", "v".repeat(500))).is_error();
-    let (here, elsewhere): (Vec<String>, Vec<String>) = (0..600).map(|number| format!("k{number}")).partition(is_here);
-    let mut client = cluster.client(0);
-    client.cmd("HELLO 3");
-    client.cmd("SUBSCRIBE __keyevent@0__:evicted");
-    // The control thread finds that nothing may be evicted, and is done. The policy makes room from the next command
-    // on.
-    client.ok("CONFIG SET maxmemory 1");
-    std::thread::sleep(secs(1));
-    client.ok("CONFIG SET maxmemory-policy allkeys-random");
-    let refused = [
-        (format!("SET {} v", elsewhere[0]), "MOVED"),
-        (format!("GET {}", elsewhere[1]), "MOVED"),
-        (format!("MSET {} v {} w", here[0], here[1]), "CROSSSLOT"),
-        ("SET k".to_owned(), "ERR wrong number of arguments"),
-        ("NOSUCHCOMMAND".to_owned(), "ERR unknown command"),
-    ];
-    for (line, problem) in refused.iter().cycle().take(20) {
-        let reply = client.cmd(line);
-        assert!(reply.is_error() && reply.text().starts_with(problem), "{line}: {reply:?}");
-    }
-    client.send(&["GET", &here[0]]).expect("sent");
-    let first = client.reply(secs(20)).expect("a message");
-    assert!(format!("{first:?}").contains("evicted"), "a command that is served makes room: {first:?}");
 }

@@ -121,7 +121,7 @@ fn intersect<'s>(sets: &[SetRef<'s>], f: impl FnMut(Element<'s>) -> bool) {
     }
 }
 
-/// The biggest set and the others, if it is a table that no union with others makes a smaller form of.
+/// The biggest set and the others, if it is a table whose union with anything is one.
 fn biggest_first<'s>(sets: &[SetRef<'s>], limits: &SetLimits) -> Option<(SetRef<'s>, Vec<SetRef<'s>>)> {
     let biggest = *sets.iter().max_by_key(|set| set.len())?;
     let is_big = biggest.encoding() == Encoding::HashTable && biggest.len() > limits.max_ints;
@@ -255,7 +255,7 @@ fn sunion(ctx: &mut KeyedCtx<'_>, args: Args<'_>) -> CmdResult {
     const FEW: usize = 4;
     let operands = read_all(&mut ctx.data, args.skip(1).iter())?;
     match biggest_first(&operands.sets, &ctx.limits.set) {
-        // The order of tables is nobody's business, so no result has to be made.
+        // Redis promises no order (`nondeterministic_output_order`), so no result has to be made.
         Some((biggest, others)) if others.len() < FEW => {
             let reply = &mut ctx.reply;
             let (len, mut count) = (reply.deferred_set(), biggest.len());

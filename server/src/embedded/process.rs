@@ -140,11 +140,11 @@ impl Process {
         self.members.iter().for_each(|member| member.pause.call_off());
         let mut outcome = Ok(());
         let stopped = shut_down(nodes, signal)?;
-        places
-            .iter()
-            .zip(&stopped)
-            .filter(|(_, stopped)| **stopped)
-            .for_each(|((index, _), _)| self.members[*index].halt());
+        for ((index, _), stopped) in places.iter().zip(&stopped) {
+            if *stopped {
+                self.members[*index].halt();
+            }
+        }
         for ((index, was_paused), stopped) in places.into_iter().zip(stopped) {
             if !stopped {
                 let refusal = self.not_stopped(index, was_paused);

@@ -4,7 +4,7 @@
 //! slow replicas have yet to read, and values that only a running snapshot needs (in Redis, pages that its child
 //! keeps). If evicting keys could not free these, the more they were the more keys would go in vain.
 //!
-//! A command makes room once it is known that it is served here, and before it has any lock ([`Engine::make_room`]), so
+//! A command makes room once it has passed the cluster route, and before it has any lock ([`Engine::make_room`]), so
 //! eviction may lock the slots of other keys, one at a time. It takes no longer than `maxmemory-eviction-tenacity`
 //! allows; the control thread goes on with what is left, in slices. Two workers may evict at once: each takes the pool
 //! of candidates out of its lock while it works, and the second begins with an empty one. A slot that somebody has

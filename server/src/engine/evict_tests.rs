@@ -4,7 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use protocol::slot::{SlotId, key_slot};
+
+use crate::command::error;
 use crate::engine::info::{InfoSource, InfoWriter};
+use crate::engine::ports::{Route, RouteAsk, Router};
 use crate::engine::state::{PauseKind, PausePurpose};
 use crate::runtime::share::OwnMemory;
 use crate::testing::{Bench, START};
@@ -49,6 +53,46 @@ fn without_a_policy_what_may_need_memory_is_refused() {
         assert!(bench.run(line).starts_with(reply), "{line}");
     }
     assert_eq!(evicted(&bench), 0);
+}
+
+/// A cluster that has one slot here.
+struct OneSlot(SlotId);
+
+impl Router for OneSlot {
+    fn route(&self, ask: &RouteAsk<'_>) -> Route {
+        if ask.slot == self.0 { Route::Serve } else { Route::Refuse(error::moved(1, "127.0.0.1", 7001)) }
+    }
+
+    fn serves(&self, slot: SlotId) -> bool {
+        slot == self.0
+    }
+
+    fn conclude(&self) {}
+
+    fn relay(&self, _: &[u8], _: &[u8], _: Option<SlotId>) {}
+}
+
+/// Redis asks where a command is served before it evicts (`processCommand`).
+#[test]
+fn a_command_that_is_refused_before_it_needs_memory_evicts_nothing() {
+    let mut bench = full("allkeys-random");
+    let used = bench.engine.limited_memory();
+    assert_eq!(limit(&mut bench, used / 2), "+OK");
+    let router: Arc<dyn Router> = Arc::new(OneSlot(key_slot(b"k0")));
+    bench.engine.set_router(Arc::downgrade(&router));
+    for (line, problem) in [
+        ("SET k1 v", "-MOVED 1 127.0.0.1:7001"),
+        ("GET k1", "-MOVED 1 127.0.0.1:7001"),
+        ("MSET k0 v k1 w", "-CROSSSLOT"),
+        ("SET k0", "-ERR wrong number of arguments"),
+        ("NOSUCHCOMMAND", "-ERR unknown command"),
+    ] {
+        let reply = bench.run(line);
+        assert!(reply.starts_with(problem), "{line}: {reply}");
+        assert_eq!(evicted(&bench), 0, "{line}");
+    }
+    bench.run("GET k0");
+    assert!(evicted(&bench) > 0, "a command that is served makes room");
 }
 
 /// A replica that has so much yet to read.
@@ -265,7 +309,7 @@ fn a_slot_that_is_locked_is_passed_over_and_its_command_runs() {
     let used = bench.engine.limited_memory();
     limit(&mut bench, used - 10);
     let engine = bench.engine.clone();
-    let held = engine.keyspace.lock(0, protocol::slot::key_slot(b"{a}"));
+    let held = engine.keyspace.lock(0, key_slot(b"{a}"));
     assert_eq!(bench.run("SET {b}1 v"), "+OK", "there is something to evict, only not now");
     drop(held);
     assert_eq!(bench.run("SET {b}2 v"), "+OK");
@@ -279,7 +323,7 @@ fn while_all_that_could_go_is_locked_the_limit_is_exceeded_by_little() {
     let bytes = bench.engine.limited_memory();
     limit(&mut bench, bytes);
     let engine = bench.engine.clone();
-    let held = engine.keyspace.lock(0, protocol::slot::key_slot(b"{a}"));
+    let held = engine.keyspace.lock(0, key_slot(b"{a}"));
     let set = |number: usize| format!("SET {{b}}{number} {}", "w".repeat(50));
     let replies: Vec<String> = (0..100).map(|number| bench.run(&set(number))).collect();
     assert_eq!((replies[0].as_str(), replies[99].as_str()), ("+OK", OOM));

@@ -2,10 +2,9 @@
 //! (`processCommand`).
 //!
 //! A client can tell from an error which gate came first, so the order is part of the protocol. Between the first and
-//! the later ones room is made, if memory is full: who is redirected takes none. Each gate is one
-//! function that reads published state only and has no effect; [`super::dispatch`] walks through them and acts on the
-//! answer. What can only be decided under the slot's lock (is this key of a moving slot still here?) is returned as a
-//! [`Route`].
+//! the later ones room is made, if memory is full: who is told MOVED takes none. Each gate is one function that reads
+//! published state only and has no effect; [`super::dispatch`] walks through them and acts on the answer. What can only
+//! be decided under the slot's lock (is this key of a moving slot still here?) is returned as a [`Route`].
 
 use std::sync::atomic::Ordering;
 
@@ -27,7 +26,8 @@ use crate::session::{Origin, Session};
 
 impl Engine {
     /// The gates before room is made for a command: whoever is refused here takes none, so no key goes for a command
-    /// that is served elsewhere. Returns what must be checked under the slot's lock.
+    /// that is served elsewhere; unless its slot is moving, since then its keys are known under the lock only. Returns
+    /// what must be checked there.
     // Always: it is the path of every command, and a call would have to be written to memory for it.
     #[inline(always)]
     pub(super) fn pass_first_gates(&self, session: &Session, call: Call<'_>) -> Result<Option<Route>, CmdError> {
@@ -67,7 +67,7 @@ impl Engine {
     #[cold]
     fn promotion_gate(&self, session: &Session, call: &Call<'_>) -> Result<(), CmdError> {
         let may_write = |command: &Command, args: Args<'_>| {
-            command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_may_write(command, args)
+            command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_may_write(session, command, args)
         };
         if session.readonly {
             return Ok(());
@@ -102,7 +102,7 @@ impl Engine {
     /// Whether the command writes; EXEC does if a queued command does.
     fn writes(&self, session: &Session, command: &Command, flags: Flags) -> bool {
         self.any_queued(session, command, |command, queued| {
-            command.flags.any(flags) || self.script_says_it_writes(command, queued.args.view())
+            command.flags.any(flags) || self.script_says_it_writes(session, command, queued.args.view())
         })
         .unwrap_or_else(|| command.flags.any(flags))
     }
@@ -112,20 +112,26 @@ impl Engine {
     #[cold]
     fn memory_gate(&self, session: &Session, call: &Call<'_>) -> Result<(), CmdError> {
         let refused = self
-            .any_queued(session, call.command, |command, queued| self.needs_memory(command, queued.args.view()))
+            .any_queued(session, call.command, |command, queued| {
+                self.needs_memory(session, command, queued.args.view())
+            })
             .unwrap_or_else(|| {
                 if session.in_multi() {
                     !call.command.traits.has(Traits::ENDS_MULTI)
                 } else {
-                    self.needs_memory(call.command, call.args)
+                    self.needs_memory(session, call.command, call.args)
                 }
             });
         if refused { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
     }
 
     /// Whether the command may need memory; a script with flags does if they do not say otherwise.
-    fn needs_memory(&self, command: &Command, args: Args<'_>) -> bool {
-        let says = command.traits.has(Traits::RUNS_A_SCRIPT).then(|| self.script_needs_memory(command, args)).flatten();
+    fn needs_memory(&self, session: &Session, command: &Command, args: Args<'_>) -> bool {
+        let says = command
+            .traits
+            .has(Traits::RUNS_A_SCRIPT)
+            .then(|| self.script_needs_memory(session, command, args))
+            .flatten();
         says.unwrap_or(command.flags.has(Flags::DENYOOM))
     }
 
@@ -225,7 +231,7 @@ impl Engine {
     fn is_held_with_writes(&self, session: &Session, call: &Call<'_>) -> bool {
         let holds = |command: &Command, args: Args<'_>| {
             if command.traits.has(Traits::RUNS_A_SCRIPT) {
-                self.script_may_write(command, args)
+                self.script_may_write(session, command, args)
             } else {
                 command.flags.any(Flags::WRITE.and(Flags::MAY_REPLICATE))
             }
@@ -254,7 +260,7 @@ impl Engine {
         };
         let ask_script = |asked: &mut RouteAsk<'_>, command: &Command, args: Args<'_>| {
             if command.traits.has(Traits::RUNS_A_SCRIPT) {
-                let (says, may) = self.script_writes(command, args);
+                let (says, may) = self.script_writes(session, command, args);
                 (asked.write, asked.may_write) = (asked.write | says, asked.may_write | may);
             }
         };

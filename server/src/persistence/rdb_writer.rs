@@ -1,8 +1,9 @@
 //! The framing of an RDB file: header, facts, databases, keys, end and checksum. `store::payload` writes the values.
 //!
 //! Bytes come out in chunks ([`RdbWriter::take`]), also within a large key ([`RdbWriter::entry_by`]), so that no more
-//! than a chunk and an element are in memory. Buffers of the size of a key would also delay writers: while the system
-//! maps or unmaps a hundred megabytes, threads of the process that touch a new page wait. Byte for byte what Redis
+//! than a chunk and an element are in memory; except that a long string is compressed as a whole. Buffers of the size
+//! of a key would also delay writers: while the system maps or unmaps a hundred megabytes, threads of the process that
+//! touch a new page wait. Byte for byte what Redis
 //! 7.0 writes, unless the version is a later one: that of 8.0 if fields of hashes expire, since older servers cannot
 //! read those, or that of 7.2 if all who get the bytes know it.
 

@@ -62,7 +62,7 @@ fn writer(format: u16, compress: bool) -> RdbWriter {
 
 /// A buffer of the size of a key would make writers of other keys wait while the system gives and takes its pages.
 #[test]
-fn no_buffer_is_as_large_as_a_key() {
+fn no_chunk_is_as_large_as_a_key() {
     let (bench, keys) = filled();
     for key in keys {
         for (format, compress) in [(opcode::VERSION, true), (opcode::VERSION_7_2, false)] {

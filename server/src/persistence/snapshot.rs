@@ -1,8 +1,8 @@
 //! Producing a snapshot: the cut, and then all keys in their state at the cut, as the bytes of an RDB file.
 //!
 //! A job runs on its own thread beside the commands. It takes the barrier once, for the cut. After that it locks one
-//! slot at a time for a short step, and the store keeps the old state of whatever writers change meanwhile. A large
-//! collection is shared with its slot, and written when that is free again. So nothing is forked and no command waits
+//! slot at a time for a short step, and the store keeps the old state of whatever writers change meanwhile. A large key
+//! is set apart, and passed on in pieces when the slot is free again. So nothing is forked and no command waits
 //! long. The consumer ([`SnapshotJob`]) decides where the bytes go: a file, or the sockets of replicas.
 //!
 //! The store supports one cut at a time, so [`Snapshots`] runs one job. A save that is requested meanwhile is refused,
@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use protocol::rdb::opcode;
+use smallvec::SmallVec;
 
 use super::Busy;
 use super::rdb_writer::{RdbWriter, SavedHistory};
@@ -27,13 +28,13 @@ use crate::base::thread;
 use crate::config::ids;
 use crate::engine::Engine;
 use crate::runtime::process::Process;
-use crate::store::{Cut, Entry, Slot};
+use crate::store::{Apart, Cut, Slot};
 
 /// Keys that are read from a slot under one lock.
 const STEP_KEYS: usize = 32;
-/// A step ends behind so many bytes of keys and values. A key that has more by itself is shared with the slot, and
-/// written when the slot is free again: that costs little for a collection of any size. A long string that
-/// was set whole is shared too; one that was built is copied, which is quicker than writing it.
+/// A step ends behind so many bytes of keys and values. A key that has more by itself is set apart, and written when
+/// the slot is free again. A collection of any size is shared with the slot for that, which costs little, and so is a
+/// long string as it was set. One that APPEND or SETRANGE has changed is copied, which is quicker than writing it.
 const STEP_BYTES: usize = 64 * 1024;
 
 /// The position of the data in the replication stream; implemented by replication.
@@ -335,9 +336,9 @@ impl Snapshots {
                         let _pass = engine.barrier.enter(engine.snapshot_gate());
                         read_step(&mut engine.keyspace.lock_cut(cut, db, slot), out)
                     };
-                    let Step { keys: written, shared, done } = step;
-                    // What is changed meanwhile is kept twice until it is written.
-                    if let Some(entry) = shared {
+                    let Step { keys: written, large, done } = step;
+                    // What writers change meanwhile is copied, until the entry is dropped.
+                    for entry in large {
                         out.entry_by(entry.as_ref(), |bytes| self.may_go_on().and_then(|()| job.chunk(bytes)))?;
                     }
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
@@ -370,26 +371,26 @@ impl Snapshots {
 /// What was read of a slot under one lock.
 struct Step {
     keys: u64,
-    /// The last of them, if it is still to be written.
-    shared: Option<Entry>,
+    /// Those of them that are still to be written: mostly the last one, but all keys of one tag are read together.
+    large: SmallVec<[Apart; 1]>,
     /// There are no others in the slot.
     done: bool,
 }
 
 /// Reads the next keys of a slot, and writes those that are small.
 fn read_step(slot: &mut Slot, out: &mut RdbWriter) -> Step {
-    let (mut keys, mut bytes, mut shared, mut done) = (0, 0, None, false);
+    let (mut keys, mut bytes, mut large, mut done) = (0, 0, SmallVec::new(), false);
     for _ in 0..STEP_KEYS {
         done = slot.snapshot_step(1, |entry| {
             let size = entry.as_ref().memory();
             (keys, bytes) = (keys + 1, bytes + size);
-            if size > STEP_BYTES { shared = Some(entry.into_entry()) } else { out.entry(entry.as_ref()) }
+            if size > STEP_BYTES { large.push(entry.set_apart()) } else { out.entry(entry.as_ref()) }
         });
         if done || bytes >= STEP_BYTES {
             break;
         }
     }
-    Step { keys, shared, done }
+    Step { keys, large, done }
 }
 
 /// The error of a cancelled job.

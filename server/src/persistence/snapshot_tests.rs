@@ -1,6 +1,9 @@
 //! Jobs that cannot run: their requester is always notified, whatever went wrong. Large keys: they delay nobody.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
+
+use protocol::slot::{SlotId, key_slot};
 
 use super::*;
 use crate::testing::Bench;
@@ -56,7 +59,7 @@ fn what_is_large_is_written_when_its_slot_is_free() {
     for n in 0..50 {
         bench.run(&format!("SET {{a}}small:{n} {}", "x".repeat(4000)));
     }
-    let (cut, slot) = (bench.engine.keyspace.cut(), protocol::slot::key_slot(b"a"));
+    let (cut, slot) = (bench.engine.keyspace.cut(), key_slot(b"a"));
     let (mut out, mut bytes, mut keys, mut large) = (RdbWriter::new(false, true), Vec::new(), 0, 0);
     loop {
         let step = read_step(&mut bench.engine.keyspace.lock_cut(&cut, 0, slot), &mut out);
@@ -64,7 +67,7 @@ fn what_is_large_is_written_when_its_slot_is_free() {
         assert!(locked.len() <= 2 * STEP_BYTES, "{} bytes under the lock", locked.len());
         bytes.extend(locked);
         keys += step.keys;
-        if let Some(entry) = step.shared {
+        for entry in step.large {
             assert_eq!(entry.as_ref().key(), b"{a}large");
             large += 1;
             // The slot is free, and what is shared stays as it was.
@@ -81,6 +84,71 @@ fn what_is_large_is_written_when_its_slot_is_free() {
     for text in ["{a}large".to_owned(), "member:19999".to_owned(), "{a}small:49".to_owned()] {
         assert!(bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text} is missing");
     }
+}
+
+/// The bytes of a slot as a snapshot writes them.
+fn written(bench: &Bench, cut: &Cut, slot: SlotId) -> Vec<u8> {
+    let mut out = RdbWriter::new(false, true);
+    loop {
+        let step = read_step(&mut bench.engine.keyspace.lock_cut(cut, 0, slot), &mut out);
+        step.large.iter().for_each(|entry| out.entry(entry.as_ref()));
+        if step.done {
+            return out.take();
+        }
+    }
+}
+
+/// Keys of one tag are read together.
+#[test]
+fn large_keys_of_one_tag_are_all_written() {
+    let mut bench = Bench::new();
+    let mut known = HashMap::new();
+    let (one, other) = (0..)
+        .find_map(|number| {
+            let key = format!("{{a}}{number}");
+            let tag = bench.engine.keyspace.hash(key.as_bytes()).tag();
+            known.insert(tag, key.clone()).map(|before| (before, key))
+        })
+        .expect("there are a million tags");
+    let value = "x".repeat(STEP_BYTES + 1);
+    for changes in [false, true] {
+        for key in [&one, &other] {
+            assert_eq!(bench.run(&format!("SET {key} {value}")), "+OK");
+        }
+        let cut = bench.engine.keyspace.cut();
+        if changes {
+            assert!(
+                bench.run(&format!("APPEND {one} y")).starts_with(':') && bench.run(&format!("DEL {other}")) == ":1"
+            );
+        }
+        let bytes = written(&bench, &cut, key_slot(b"a"));
+        for key in [&one, &other] {
+            assert!(bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{key} is missing, {changes}");
+        }
+    }
+}
+
+/// A memory limit must not evict keys for what only a snapshot needs, and must for what it shares.
+#[test]
+fn what_only_a_snapshot_has_is_counted_until_it_is_written() {
+    let mut bench = Bench::new();
+    let members: Vec<String> = (0..20_000).map(|n| format!("member:{n}")).collect();
+    for part in members.chunks(1000) {
+        bench.run(&format!("SADD {{a}}large {}", part.join(" ")));
+    }
+    let (cut, slot) = (bench.engine.keyspace.cut(), key_slot(b"a"));
+    assert_eq!(bench.run("EXPIRE {a}large 100"), ":1");
+    assert_eq!(bench.engine.keyspace.kept_bytes(), 0, "both have the same members");
+    written(&bench, &cut, slot);
+    drop(cut);
+    let cut = bench.engine.keyspace.cut();
+    assert_eq!(bench.run("DEL {a}large"), ":1");
+    let kept = bench.engine.keyspace.kept_bytes();
+    let step = read_step(&mut bench.engine.keyspace.lock_cut(&cut, 0, slot), &mut RdbWriter::new(false, true));
+    assert!(kept > 100_000 && step.large.len() == 1, "{kept} bytes");
+    assert_eq!(bench.engine.keyspace.kept_bytes(), kept, "it is still to be written");
+    drop(step);
+    assert_eq!(bench.engine.keyspace.kept_bytes(), 0);
 }
 
 /// Has room for some chunks, and reports how many it was given, the longest of them, and how it ended.

@@ -2,7 +2,8 @@
 //!
 //! A library is its code. The code runs when the library is loaded, and registers functions; what it leaves in a
 //! machine are the values of these functions. A machine that does not know the library yet runs its code again, so each
-//! machine has its own: variables outside of the functions are those of a machine.
+//! machine has its own: variables outside of the functions are those of a machine. The code need not do the same each
+//! time. So the number of a function is its place in the library, whatever a machine has registered in what order.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -126,14 +127,13 @@ impl Program {
     }
 }
 
-/// The function that a client has called last, which need not be looked for again. It does not keep a library that is
-/// gone.
+/// The function that a client has called last. It does not keep a library that is gone.
 #[derive(Debug)]
 pub(crate) struct LastFunction {
     /// The generation of its node's libraries then.
-    pub generation: u64,
+    generation: u64,
     /// The word by which it was called.
-    pub name: Box<[u8]>,
+    name: Box<[u8]>,
     library: Weak<Library>,
     number: usize,
 }
@@ -149,8 +149,12 @@ impl LastFunction {
         }
     }
 
-    /// The function, unless its library is gone.
-    pub(crate) fn program(&self) -> Option<Program> {
+    /// The function, if it is called by the same word, and its node has the same libraries as then.
+    #[inline]
+    pub(crate) fn program(&self, generation: u64, name: &[u8]) -> Option<Program> {
+        if self.generation != generation || *self.name != *name {
+            return None;
+        }
         Some(Program::Function(self.library.upgrade()?, self.number))
     }
 }

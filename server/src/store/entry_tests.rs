@@ -76,20 +76,19 @@ fn a_long_string_keeps_the_buffer_it_came_in() {
     assert!(again == value && whole.len() == 10_008, "who else reads it is not disturbed");
 }
 
-/// A snapshot beside which a long string is set anew copies nothing.
+/// A snapshot beside which a long string is set anew copies nothing. Another key has a buffer of its own.
 #[test]
-fn a_duplicate_shares_a_kept_buffer() {
+fn a_snapshot_shares_a_kept_buffer_and_another_key_does_not() {
     let value = vec![b'v'; 10_000];
     let (whole, part) = lent(&value);
     let mut entry = Entry::new_string(b"k", StringValue::Lent(&part), None, AccessClock::default());
     drop(part);
-    let kept = entry.as_ref().duplicate(b"k");
-    assert!(matches!(kept.as_ref().value(), ValueRef::Str(bytes) if whole.as_ptr_range().contains(&bytes.as_ptr())));
+    let is_shared = |entry: &Entry| matches!(entry.as_ref().value(), ValueRef::Str(bytes) if whole.as_ptr_range().contains(&bytes.as_ptr()));
+    let (kept, copy) = (entry.as_ref().share(), entry.as_ref().duplicate(b"other"));
+    assert!(is_shared(&kept) && !is_shared(&copy) && entry.as_ref().is_shareable());
     assert_eq!(entry.append(b"x"), Some(10_001));
-    assert_eq!(
-        (bytes_of(&kept), kept.as_ref().memory()),
-        (value.clone(), kept.as_ref().duplicate(b"k").as_ref().memory())
-    );
+    assert!(is_shared(&kept) && !is_shared(&entry));
+    assert_eq!((bytes_of(&kept), bytes_of(&copy)), (value.clone(), value));
     drop((entry, kept));
     assert!(whole.is_unique());
 }

@@ -547,11 +547,11 @@ impl SlotCell {
     }
 }
 
-/// What is published beside a slot's cell, which has no room left. All zero is that of an empty slot.
+/// What is published beside a slot's cell, which has no room left.
 struct Marks {
     /// Bytes of the slot's entries.
     bytes: AtomicU64,
-    /// [`Slot::first_instant`], if anything expires.
+    /// [`Slot::first_instant`]. It begins with zero, but is read only of slots in which anything expires.
     first_instant: AtomicU64,
 }
 

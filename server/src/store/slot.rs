@@ -631,7 +631,7 @@ impl Slot {
     #[cold]
     fn preserve_pending(&mut self, at: Position, onward: Onward) {
         let entry = self.table.entry(at);
-        let copy = entry.duplicate(entry.key());
+        let copy = entry.share();
         let state = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut());
         state.expect("entries are pending only while a snapshot is").keep(copy, onward);
         let cut = self.cut();
@@ -721,18 +721,24 @@ impl<'a> EntryMut<'a> {
             return;
         }
         self.slot.ledger.touch();
+        if self.slot.is_pending(self.at) {
+            let onward = if self.as_ref().is_shareable() { Onward::Shares } else { Onward::Leaves };
+            self.slot.preserve_pending(self.at, onward);
+        }
         match (old, expire) {
             (Some(old), Some(new)) => {
-                let known = self.slot.parts.expiry_mut().shift(old, new, self.tag);
-                debug_assert!(known, "a key with an expiry is in the index");
+                let index = self.slot.parts.expiry_mut();
+                if !index.shift(old, new, self.tag) {
+                    debug_assert!(false, "a key with an expiry is in the index");
+                    index.insert(new, self.tag);
+                }
                 // The entry has room for it, so its size stays.
-                self.slot.preserve(self.at);
                 self.slot.table.word_mut(self.at).update(|entry| entry.set_expire(expire));
                 return;
             }
             (Some(old), None) => self.slot.forget_expiry(old, self.tag),
             (None, Some(new)) => self.slot.parts.expiry_mut().insert(new, self.tag),
-            (None, None) => {}
+            (None, None) => return,
         }
         self.change(|entry| entry.set_expire(expire));
     }

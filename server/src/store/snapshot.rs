@@ -16,6 +16,8 @@
 //! passed on exactly once, in its state at the cut. Memory grows only by what is changed meanwhile (for a big
 //! collection, by its changed chunks: they are shared, copy on write), and no command waits for more than one step.
 //!
+//! Whoever gets an entry may set it apart ([`AtCut::set_apart`]) and look at it when the slot is free again.
+//!
 //! A snapshot may be abandoned at any time. Its pending entries are settled when the slot learns of the next cut.
 
 use std::sync::Arc;
@@ -46,9 +48,36 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) enum AtCut<'a> {
     /// It was changed since, and this was kept.
-    Kept(Entry),
+    Kept(Apart),
     /// It is still so.
     Present(EntryRef<'a>),
+}
+
+/// An entry that only a snapshot has.
+#[derive(Debug)]
+pub(crate) struct Apart {
+    entry: Entry,
+    /// Its bytes are counted for as long as it is there.
+    _counted: Option<Counted>,
+}
+
+impl Apart {
+    pub(crate) fn as_ref(&self) -> EntryRef<'_> {
+        self.entry.as_ref()
+    }
+}
+
+/// Bytes that only a snapshot needs: a memory limit must not evict keys for them.
+#[derive(Debug)]
+struct Counted {
+    bytes: u64,
+    total: Arc<AtomicU64>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl AtCut<'_> {
@@ -60,10 +89,10 @@ impl AtCut<'_> {
     }
 
     /// The state by itself: shared with the slot, or, if it is a string that was built, a copy of what is still there.
-    pub(crate) fn into_entry(self) -> Entry {
+    pub(crate) fn set_apart(self) -> Apart {
         match self {
             Self::Kept(entry) => entry,
-            Self::Present(entry) => entry.duplicate(entry.key()),
+            Self::Present(entry) => Apart { entry: entry.share(), _counted: None },
         }
     }
 }
@@ -100,11 +129,10 @@ impl SnapshotState {
     }
 
     /// Takes up to `limit` states out of the side buffer. Returns how many.
-    pub(crate) fn take(&mut self, limit: usize, mut f: impl FnMut(Entry)) -> usize {
+    pub(crate) fn take(&mut self, limit: usize, mut f: impl FnMut(Apart)) -> usize {
         let count = self.side.len().min(limit);
-        for kept in self.side.drain(self.side.len() - count..) {
-            self.total.fetch_sub(kept.bytes, Ordering::Relaxed);
-            f(kept.entry);
+        for Kept { entry, bytes } in self.side.drain(self.side.len() - count..) {
+            f(Apart { entry, _counted: Some(Counted { bytes, total: self.total.clone() }) });
         }
         count
     }

@@ -13,6 +13,7 @@ use super::run::{self, Begin};
 use crate::base::sha1::DIGEST_BYTES;
 use crate::command::{Arity, CmdError, Declared, Flags, Group, KeySpec, LockPlan, Traits, error, help as help_lines};
 use crate::script::{Program, Script, ScriptFlags};
+use crate::session::Session;
 
 /// The commands of this file.
 pub(crate) static COMMANDS: &[Declared<SessionFn>] = &[
@@ -173,9 +174,10 @@ fn eval_known(ctx: &mut SessionCtx<'_, '_>, args: Args<'_>) -> SessionResult {
 }
 
 /// What the script that a command runs says about itself, if it can be found.
-pub(super) fn flags_of(engine: &Engine, command: &Command, args: Args<'_>) -> Option<ScriptFlags> {
+pub(super) fn flags_of(engine: &Engine, session: &Session, command: &Command, args: Args<'_>) -> Option<ScriptFlags> {
     if command.traits.has(Traits::RUNS_A_FUNCTION) {
-        return engine.scripts.functions.current().find(args.get(1)?).map(|program| program.flags());
+        let known = engine.scripts.functions.peek(session.last_function.as_deref(), args.get(1)?);
+        return known.map(|program| program.flags());
     }
     let sha = if command.traits.has(Traits::NAMES_ITS_SCRIPT) {
         Script::parse_sha(args.get(1)?)?

@@ -182,16 +182,18 @@ impl Functions {
     #[inline]
     pub(super) fn find_again(&self, last: &mut Option<Box<LastFunction>>, name: &[u8]) -> Option<Program> {
         let generation = self.generation.load(Ordering::Acquire);
-        if let Some(known) = last
-            && known.generation == generation
-            && *known.name == *name
-            && let Some(program) = known.program()
-        {
+        if let Some(program) = last.as_ref().and_then(|last| last.program(generation, name)) {
             return Some(program);
         }
         let program = self.current().find(name)?;
         *last = LastFunction::new(generation, name, &program).map(Box::new);
         Some(program)
+    }
+
+    /// The same for who only looks at it.
+    pub(super) fn peek(&self, last: Option<&LastFunction>, name: &[u8]) -> Option<Program> {
+        let generation = self.generation.load(Ordering::Acquire);
+        last.and_then(|last| last.program(generation, name)).or_else(|| self.current().find(name))
     }
 }
 
@@ -245,7 +247,10 @@ pub(crate) fn load(
     }
     let mut vm = run::machine(engine, pool, VmKind::Functions).map_err(|problem| problem.to_string())?;
     let id = engine.state.seed();
-    let registered = run_code(engine, &mut vm, (id, &code[body..]), limit_us);
+    let registered = run_code(engine, &mut vm, &code[body..], limit_us);
+    if let Ok(registered) = &registered {
+        vm.know_library(id, registered, registered.iter().map(|function| function.name.as_str()));
+    }
     pool.put(vm);
     let registered = registered?;
     if registered.is_empty() {
@@ -268,10 +273,12 @@ pub(super) fn prepare(engine: &Engine, vm: &mut Vm, library: &Library) -> Result
         vm.forget_libraries(|id| ids.contains(&id));
     }
     let (_, body) = read_head(&library.code)?;
-    run_code(engine, vm, (library.id, &library.code[body..]), NO_LIMIT).map(drop)
+    let registered = run_code(engine, vm, &library.code[body..], NO_LIMIT)?;
+    vm.know_library(library.id, &registered, library.functions.iter().map(|function| function.name.as_str()));
+    Ok(())
 }
 
-fn run_code(engine: &Engine, vm: &mut Vm, (id, body): (u64, &[u8]), limit_us: u64) -> Result<Vec<Registered>, String> {
+fn run_code(engine: &Engine, vm: &mut Vm, body: &[u8], limit_us: u64) -> Result<Vec<Registered>, String> {
     let text = |message: &[u8]| String::from_utf8_lossy(message).into_owned();
     let until = engine.clock.monotonic_us().saturating_add(limit_us);
     vm.begin_library(body, &mut || engine.clock.monotonic_us() < until)
@@ -286,7 +293,7 @@ fn run_code(engine: &Engine, vm: &mut Vm, (id, body): (u64, &[u8]), limit_us: u6
             Turn::Call | Turn::AclCheck => vm.refuse(b"ERR not available while a library is loaded"),
         }
     }
-    vm.end_library(id).map_err(|message| format!("Error registering functions: {}", text(&message)))
+    vm.end_library().map_err(|message| format!("Error registering functions: {}", text(&message)))
 }
 
 /// Reads the payload of FUNCTION DUMP.

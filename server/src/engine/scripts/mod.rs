@@ -35,6 +35,7 @@ use super::handler::Command;
 use crate::command::{CmdError, Flags, Traits, error};
 use crate::logging::NodeLog;
 use crate::script::Program;
+use crate::session::Session;
 use cache::ScriptCache;
 use functions::Functions;
 
@@ -251,19 +252,19 @@ fn busy_with(function: bool) -> CmdError {
 impl Engine {
     /// Whether this command runs what has flags, and they do not say that it writes nothing.
     #[cold]
-    pub(super) fn script_says_it_writes(&self, command: &Command, args: Args<'_>) -> bool {
-        command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_writes(command, args).0
+    pub(super) fn script_says_it_writes(&self, session: &Session, command: &Command, args: Args<'_>) -> bool {
+        command.traits.has(Traits::RUNS_A_SCRIPT) && self.script_writes(session, command, args).0
     }
 
     /// Whether what this command runs may write: its flags say so, or it has none.
     #[cold]
-    pub(super) fn script_may_write(&self, command: &Command, args: Args<'_>) -> bool {
-        self.script_writes(command, args).1
+    pub(super) fn script_may_write(&self, session: &Session, command: &Command, args: Args<'_>) -> bool {
+        self.script_writes(session, command, args).1
     }
 
     /// Whether what this command runs says that it writes, and whether it may.
-    pub(super) fn script_writes(&self, command: &Command, args: Args<'_>) -> (bool, bool) {
-        match commands::flags_of(self, command, args).filter(|flags| !flags.is_compatible) {
+    pub(super) fn script_writes(&self, session: &Session, command: &Command, args: Args<'_>) -> (bool, bool) {
+        match commands::flags_of(self, session, command, args).filter(|flags| !flags.is_compatible) {
             Some(flags) => (!flags.no_writes, !flags.no_writes),
             None => (false, command.flags.any(Flags::MAY_REPLICATE)),
         }
@@ -271,8 +272,8 @@ impl Engine {
 
     /// Whether what this command runs may need memory, if it has flags.
     #[cold]
-    pub(super) fn script_needs_memory(&self, command: &Command, args: Args<'_>) -> Option<bool> {
-        let flags = commands::flags_of(self, command, args).filter(|flags| !flags.is_compatible)?;
+    pub(super) fn script_needs_memory(&self, session: &Session, command: &Command, args: Args<'_>) -> Option<bool> {
+        let flags = commands::flags_of(self, session, command, args).filter(|flags| !flags.is_compatible)?;
         Some(!flags.allow_oom && !flags.no_writes)
     }
 

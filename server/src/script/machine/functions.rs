@@ -1,5 +1,6 @@
 //! Libraries and their functions in a machine.
 
+use std::collections::HashMap;
 use std::ffi::CStr;
 
 use protocol::resp::Args;
@@ -29,11 +30,11 @@ impl Vm {
         Ok(())
     }
 
-    /// Ends the code of a library, which is known by this number from now on.
+    /// Ends the code of a library. If it has not failed, [`Vm::know_library`] follows.
     ///
     /// # Errors
     /// It has failed: the message.
-    pub(crate) fn end_library(&mut self, id: u64) -> Result<Vec<Registered>, Vec<u8>> {
+    pub(crate) fn end_library(&mut self) -> Result<Vec<Registered>, Vec<u8>> {
         let state = self.state;
         let registered = self.shared.registered.take().unwrap_or_default().functions;
         self.sandbox.show(state, false);
@@ -44,8 +45,21 @@ impl Vm {
             return Err(message);
         }
         state.set_top(sandbox::BOTTOM);
-        self.libraries.insert(id, registered.iter().map(|function| function.kept).collect());
         Ok(registered)
+    }
+
+    /// Knows a library by this number from now on, with the functions that its code has registered, in the order of
+    /// `names`: each time it runs, the code may register others, or in another order.
+    pub(crate) fn know_library<'n>(
+        &mut self,
+        id: u64,
+        registered: &[Registered],
+        names: impl Iterator<Item = &'n str>,
+    ) {
+        let mut by_name: HashMap<&str, i32> =
+            registered.iter().map(|function| (function.name.as_str(), function.kept)).collect();
+        self.libraries.insert(id, names.map(|name| by_name.remove(name)).collect());
+        by_name.into_values().for_each(|kept| self.state.unkeep(kept));
     }
 
     /// The message of the error that is on top.
@@ -74,17 +88,23 @@ impl Vm {
     pub(crate) fn forget_libraries(&mut self, but: impl Fn(u64) -> bool) {
         let state = self.state;
         for (_, functions) in self.libraries.extract_if(|id, _| !but(*id)) {
-            functions.into_iter().for_each(|kept| state.unkeep(kept));
+            functions.into_iter().flatten().for_each(|kept| state.unkeep(kept));
         }
         state.collect();
     }
 
-    /// Begins a function, by its number, of a library that it knows. `false`: it does not know it.
+    /// Begins a function, by its number, of a library that it knows. `false`: there is no such function here.
     pub(crate) fn begin_function(&mut self, id: u64, number: usize, keys: Args<'_>, args: Args<'_>) -> bool {
-        let Some(&kept) = self.libraries.get(&id).and_then(|functions| functions.get(number)) else { return false };
+        let Some(&Some(kept)) = self.libraries.get(&id).and_then(|functions| functions.get(number)) else {
+            return false;
+        };
         self.begin_at(kept);
         push_words(self.state, keys);
         push_words(self.state, args);
         true
     }
 }
+
+#[cfg(test)]
+#[path = "functions_tests.rs"]
+mod tests;

@@ -64,8 +64,9 @@ pub(crate) struct Vm {
     kind: VmKind,
     /// Compiled scripts.
     compiled: ByDigest<i32>,
-    /// The functions of the libraries that it knows, in the order in which their code registers them.
-    pub(super) libraries: HashMap<u64, Vec<i32>, DigestHash>,
+    /// The functions of the libraries that it knows, by their numbers there. `None`: the code of the library has not
+    /// registered it here.
+    pub(super) libraries: HashMap<u64, Vec<Option<i32>>, DigestHash>,
     pub(super) is_running: bool,
     /// How often compiled scripts had been forgotten when it was taken from its pool.
     pub(in crate::script) taken_at: u64,

@@ -256,17 +256,28 @@ impl<'a> EntryRef<'a> {
         Some(unsafe { self.area().cast::<Box<Bytes>>().as_ref() })
     }
 
-    /// The same value and metadata under another key. Collections share their chunks until they are changed, and long
-    /// strings the buffer that they arrived in.
+    /// The same value and metadata under another key. Collections share their chunks until they are changed.
     pub(crate) fn duplicate(self, key: &[u8]) -> Entry {
         let (expire, access) = (self.expire_at(), self.access());
-        let mut new = match (self.packed(), self.lent()) {
-            (Some(packed), _) => Entry::build(key, Payload::Packed(packed), expire, access),
-            (None, Some(bytes)) => Entry::new_string(key, StringValue::Lent(bytes), expire, access),
-            (None, None) => Entry::new(key, self.value().to_value(), expire, access),
+        let mut new = match self.packed() {
+            Some(packed) => Entry::build(key, Payload::Packed(packed), expire, access),
+            None => Entry::new(key, self.value().to_value(), expire, access),
         };
         new.header_mut().flags |= self.header().flags & RAW;
         new
+    }
+
+    /// The same for a snapshot, which shares a long string's buffer, too. Two keys do not: each is counted by itself.
+    pub(crate) fn share(self) -> Entry {
+        let Some(bytes) = self.lent() else { return self.duplicate(self.key()) };
+        let mut new = Entry::new_string(self.key(), StringValue::Lent(bytes), self.expire_at(), self.access());
+        new.header_mut().flags |= self.header().flags & RAW;
+        new
+    }
+
+    /// Whether what [`EntryRef::share`] returns has most of its bytes together with this entry.
+    pub(crate) fn is_shareable(self) -> bool {
+        self.lent().is_some() || matches!(self.form(), Form::Collection)
     }
 
     /// Bytes that the allocator spends on the key, its value and its metadata, without the key's place in the table.

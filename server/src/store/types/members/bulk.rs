@@ -138,22 +138,26 @@ impl Bulk {
     }
 
     /// A table to be made of all elements of another one without values, and of about `more` others. It has the other's
-    /// order, so that only these have to be sorted.
-    pub(crate) fn with_all_of(table: &Members, more: usize) -> Self {
-        let mut bulk = Self::part_of(table);
+    /// order, so that only these have to be sorted. `None`: more than wait to be sorted, so a clone costs less.
+    pub(crate) fn with_all_of(table: &Members, more: usize) -> Option<Self> {
         let (count, mean) = (table.len() + more, table.heap_bytes() / table.len().max(1));
-        bulk.order.reserve(count.min(WAITING));
-        bulk.bytes.reserve((count * mean).min(WAITING_BYTES));
+        if count > WAITING || count * mean > WAITING_BYTES {
+            return None;
+        }
+        let mut bulk = Self::part_of(table);
+        bulk.order.reserve(count);
+        bulk.bytes.reserve(count * mean);
         for member in table.iter() {
             bulk.push(member.field, b"", NEVER);
-            // The index of a chunk knows only a part of each hash, so two neighbours may have to change places.
+            // The index of a chunk knows only a part of each hash, so a few neighbours may have to change places: those
+            // that have this part in common.
             let mut at = bulk.order.len();
             while at >= 2 && bulk.order[at - 2] > bulk.order[at - 1] {
                 bulk.order.swap(at - 2, at - 1);
                 at -= 1;
             }
         }
-        bulk
+        Some(bulk)
     }
 
     fn of(table: Members, valued: bool) -> Self {

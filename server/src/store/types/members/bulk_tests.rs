@@ -50,7 +50,7 @@ fn a_table_made_of_another_and_more_holds_both() {
         let model = numbered(count, 0);
         let mut table = made(&model, Values::None);
         table.set(&vec![b'x'; INLINE_MAX + 1], b"");
-        let mut bulk = Bulk::with_all_of(&table, more);
+        let mut bulk = Bulk::with_all_of(&table, more).expect("they are few");
         let mut expected = contents(&table);
         for i in 0..more {
             let field = format!("more:{i}").into_bytes();

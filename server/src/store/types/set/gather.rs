@@ -36,10 +36,10 @@ impl<'l> Gathered<'l> {
         Self { table: Some(table), ..Self::new(limits) }
     }
 
-    /// The members of a table, and about `more` others to be added. `None`: that set is no table.
+    /// The members of a table, and about `more` others to be added. `None`: it is no table, or these are too many.
     pub(crate) fn with_all_of(set: SetRef<'_>, limits: &'l SetLimits, more: usize) -> Option<Self> {
         let FormRef::Table(table) = set.0 else { return None };
-        Some(Self { table: Some(Bulk::with_all_of(table, more)), ..Self::new(limits) })
+        Some(Self { table: Some(Bulk::with_all_of(table, more)?), ..Self::new(limits) })
     }
 
     /// Adds a member. One that is there already is not added again.
