@@ -239,27 +239,30 @@ impl Process {
     }
 }
 
-/// Shuts several nodes down in order, all at once, and waits for them, also when called inside a runtime. Returns for
-/// each whether it can end now; one that cannot goes on.
+/// Shuts several nodes down in order, and waits for them, also when called inside a runtime. The primaries are first,
+/// all at once: each waits until its replicas have what it has acknowledged, and a replica that shuts down takes no
+/// more. Returns for each whether it can end now; one that cannot goes on.
 fn shut_down(nodes: Vec<Arc<Node>>, signal: StopSignal) -> Result<Vec<bool>, ClusterError> {
     let shut_down = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tasks = tokio::task::LocalSet::new();
-        let stopping: Vec<_> = nodes
-            .into_iter()
-            .map(|node| {
-                // A frozen process does not receive SIGTERM, but an orderly stop implies that the node may run for it.
-                node.resume();
-                tasks.spawn_local(async move { node.shutdown(signal).wait().await })
-            })
-            .collect();
-        Ok(tasks.block_on(&runtime, async {
-            let mut stopped = Vec::with_capacity(stopping.len());
-            for node in stopping {
-                stopped.push(node.await.unwrap_or(false));
-            }
-            stopped
-        }))
+        // A frozen process does not receive SIGTERM, but an orderly stop implies that the node may run for it.
+        nodes.iter().for_each(|node| node.resume());
+        let replicas: Vec<bool> = nodes.iter().map(|node| node.engine().state.is_replica()).collect();
+        let mut stopped = vec![false; nodes.len()];
+        for replica in [false, true] {
+            let stopping: Vec<_> = (0..nodes.len())
+                .filter(|index| replicas[*index] == replica)
+                .map(|index| (index, nodes[index].clone()))
+                .map(|(index, node)| (index, tasks.spawn_local(async move { node.shutdown(signal).wait().await })))
+                .collect();
+            tasks.block_on(&runtime, async {
+                for (index, node) in stopping {
+                    stopped[index] = node.await.unwrap_or(false);
+                }
+            });
+        }
+        Ok(stopped)
     };
     let thread = thread::spawn("node-stop", shut_down);
     let outcome = thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a panic"))));

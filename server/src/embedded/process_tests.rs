@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::super::{Cluster, NodeHandle, NodeState, Role};
@@ -105,6 +106,42 @@ fn nodes_that_stop_together_do_not_look_for_each_other() {
 #[test]
 fn nodes_that_are_dropped_together_do_not_look_for_each_other() {
     all_are_halted_before_one_is_ended(drop);
+}
+
+/// A primary that shuts down waits until its replicas have what it has acknowledged, here for as long as it takes.
+#[test]
+fn nodes_that_stop_together_under_writes_do_not_wait_in_vain() {
+    let options = Options::new().replicas(1).directive("shutdown-timeout", "100000");
+    let cluster = Cluster::start(options).expect("it starts");
+    let process = cluster.process.clone();
+    let ports: Vec<u16> = (0..3).map(|index| cluster.node(index).port()).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = ports
+        .into_iter()
+        .map(|port| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let mut client = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+                let (mut key, mut reply) = (0, [0; 64]);
+                while !stop.load(Ordering::SeqCst) {
+                    // Half of them are refused, since their slots are elsewhere.
+                    key += 1;
+                    if write!(client, "SET key:{key} value\r\n").is_err()
+                        || !client.read(&mut reply).is_ok_and(|n| n > 0)
+                    {
+                        break;
+                    }
+                }
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let stopping = std::thread::spawn(move || cluster.stop());
+    wait_for("the nodes to stop", || stopping.is_finished());
+    stopping.join().expect("it ends").expect("nothing is to be saved");
+    stop.store(true, Ordering::SeqCst);
+    assert!(process.members.iter().all(|member| member.node().is_none()));
+    writers.into_iter().for_each(|writer| writer.join().expect("it ends"));
 }
 
 #[test]

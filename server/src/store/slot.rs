@@ -631,7 +631,7 @@ impl Slot {
     #[cold]
     fn preserve_pending(&mut self, at: Position, onward: Onward) {
         let entry = self.table.entry(at);
-        let copy = entry.share();
+        let copy = if onward == Onward::Stays { entry.duplicate(entry.key()) } else { entry.share() };
         let state = self.parts.extra_mut().and_then(|extra| extra.snapshot.as_mut());
         state.expect("entries are pending only while a snapshot is").keep(copy, onward);
         let cut = self.cut();
@@ -722,8 +722,7 @@ impl<'a> EntryMut<'a> {
         }
         self.slot.ledger.touch();
         if self.slot.is_pending(self.at) {
-            let onward = if self.as_ref().is_shareable() { Onward::Shares } else { Onward::Leaves };
-            self.slot.preserve_pending(self.at, onward);
+            self.slot.preserve_pending(self.at, Onward::Stays);
         }
         match (old, expire) {
             (Some(old), Some(new)) => {

@@ -104,6 +104,9 @@ pub(crate) enum Onward {
     Leaves,
     /// It is changed in place, and shares most of its chunks with what is kept.
     Shares,
+    /// It stays, and may go later, when nobody counts what is kept. So that is a copy; of a collection it is counted as
+    /// one, although it is shared until then.
+    Stays,
 }
 
 impl SnapshotState {
@@ -118,7 +121,7 @@ impl SnapshotState {
 
     /// Puts a state into the side buffer.
     pub(crate) fn keep(&mut self, entry: Entry, onward: Onward) {
-        let bytes = if onward == Onward::Leaves { entry.as_ref().memory() as u64 } else { 0 };
+        let bytes = if onward == Onward::Shares { 0 } else { entry.as_ref().memory() as u64 };
         self.total.fetch_add(bytes, Ordering::Relaxed);
         self.side.push(Kept { entry, bytes });
     }

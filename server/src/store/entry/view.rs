@@ -275,11 +275,6 @@ impl<'a> EntryRef<'a> {
         new
     }
 
-    /// Whether what [`EntryRef::share`] returns has most of its bytes together with this entry.
-    pub(crate) fn is_shareable(self) -> bool {
-        self.lent().is_some() || matches!(self.form(), Form::Collection)
-    }
-
     /// Bytes that the allocator spends on the key, its value and its metadata, without the key's place in the table.
     #[inline]
     pub(crate) fn memory(self) -> usize {
