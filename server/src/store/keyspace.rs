@@ -281,7 +281,7 @@ impl Keyspace {
 
     /// Bytes of a slot's entries, as counted by [`super::EntryRef::memory`].
     pub(crate) fn slot_bytes(&self, db: usize, slot: SlotId) -> u64 {
-        self.existing(db).map_or(0, |database| database.marks[slot.index()].bytes.load(Ordering::Relaxed))
+        self.existing(db).map_or(0, |database| database.bytes[slot.index()].load(Ordering::Relaxed))
     }
 
     /// Bytes of all keys of a database, including their places in the tables.
@@ -315,9 +315,8 @@ impl Keyspace {
     /// that lie side by side, and no slot.
     pub(crate) fn due(&self, db: usize, first: SlotId, now: UnixMillis) -> impl Iterator<Item = SlotId> + '_ {
         self.existing(db).into_iter().flat_map(move |database| {
-            let is_due = move |slot: &SlotId| {
-                expiry::is_due(database.marks[slot.index()].first_instant.load(Ordering::Relaxed), now)
-            };
+            let is_due =
+                move |slot: &SlotId| expiry::is_due(!database.unexpired[slot.index()].load(Ordering::Relaxed), now);
             database.expiring.iter_from(first).filter(is_due)
         })
     }
@@ -547,17 +546,6 @@ impl SlotCell {
     }
 }
 
-/// What is published beside a slot's cell, which has no room left.
-struct Marks {
-    /// Bytes of the slot's entries.
-    bytes: AtomicU64,
-    /// [`Slot::first_instant`]. It begins with zero, but is read only of slots in which anything expires.
-    first_instant: AtomicU64,
-}
-
-// SAFETY: both are integers.
-unsafe impl Zeroable for Marks {}
-
 /// Picks a random slot, weighted by some of its keys.
 struct Draw<'a> {
     /// The slots that have any.
@@ -614,7 +602,11 @@ impl Group {
 
 struct Database {
     cells: Mapped<[SlotCell; SLOT_COUNT]>,
-    marks: Mapped<[Marks; SLOT_COUNT]>,
+    /// Bytes of each slot, published beside its cell, which has no room left.
+    bytes: Mapped<[AtomicU64; SLOT_COUNT]>,
+    /// The complement of each slot's [`Slot::first_instant`]: zero if nothing expires, so that a data set without
+    /// expiries touches no memory for it.
+    unexpired: Mapped<[AtomicU64; SLOT_COUNT]>,
     occupied: SlotSet,
     expiring: SlotSet,
     groups: [Group; GROUPS],
@@ -640,7 +632,8 @@ impl Database {
     fn new() -> Box<Database> {
         Box::new(Database {
             cells: Mapped::zeroed(),
-            marks: Mapped::zeroed(),
+            bytes: Mapped::zeroed(),
+            unexpired: Mapped::zeroed(),
             occupied: SlotSet::new(),
             expiring: SlotSet::new(),
             groups: std::array::from_fn(|_| Group::default()),
@@ -696,9 +689,11 @@ impl Database {
         let (cell, group) = (&self.cells[id.index()], &self.groups[id.index() / GROUP]);
         let pending = if slot.snapshot_pending() { PENDING } else { 0 };
         let (keys, expires) = (slot.len() as u32 | pending, slot.expires_len() as u32);
-        let marks = &self.marks[id.index()];
-        marks.bytes.store(slot.bytes(), Ordering::Relaxed);
-        marks.first_instant.store(slot.first_instant(), Ordering::Relaxed);
+        self.bytes[id.index()].store(slot.bytes(), Ordering::Relaxed);
+        let (unexpired, now) = (&self.unexpired[id.index()], !slot.first_instant());
+        if unexpired.load(Ordering::Relaxed) != now {
+            unexpired.store(now, Ordering::Relaxed);
+        }
         if slot.timed_len() != 0 || self.timed.get().is_some() {
             self.publish_timed(id, slot);
         }
