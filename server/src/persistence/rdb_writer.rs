@@ -7,14 +7,12 @@
 //! 7.0 writes, unless the version is a later one: that of 8.0 if fields of hashes expire, since older servers cannot
 //! read those, or that of 7.2 if all who get the bytes know it.
 
-use std::convert::Infallible;
-
 use protocol::crc64;
 use protocol::rdb::{Writer, opcode};
 
 use crate::engine::scripts::functions::Libraries;
-use crate::store::EntryRef;
 use crate::store::payload::{self, Vintage};
+use crate::store::{Apart, EntryRef};
 
 /// Bytes that are passed on at once.
 const CHUNK: usize = 64 * 1024;
@@ -107,34 +105,36 @@ impl RdbWriter {
 
     /// A key with its value and expiry.
     pub(crate) fn entry(&mut self, entry: EntryRef<'_>) {
-        let Ok(()) = self.pieces_of(entry, |_, _| Ok::<(), Infallible>(()));
+        self.head(entry);
+        payload::write(&entry.value(), self.vintage, &mut self.out);
     }
 
-    /// The same for a large key: `pass` gets a chunk whenever there is one.
+    /// The same for a large key: `pass` gets a chunk whenever there is one. A collection is dropped part by part.
     ///
     /// # Errors
     /// That of `pass`, which ends the writing. What was passed on is not a file then, and cannot become one.
     pub(crate) fn entry_by<E>(
         &mut self,
-        entry: EntryRef<'_>,
+        mut entry: Apart,
         mut pass: impl FnMut(Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.pieces_of(entry, |out, crc| if out.len() < CHUNK { Ok(()) } else { pass(take(out, crc)) })
+        self.head(entry.as_ref());
+        let Self { out, crc, vintage } = self;
+        let full = |out: &mut Writer| if out.len() < CHUNK { Ok(()) } else { pass(take(out, crc)) };
+        match entry.take_collection() {
+            Some(collection) => payload::consume(collection, *vintage, out, full),
+            None => payload::write_by(&entry.as_ref().value(), *vintage, out, full),
+        }
     }
 
-    fn pieces_of<E>(
-        &mut self,
-        entry: EntryRef<'_>,
-        mut full: impl FnMut(&mut Writer, &mut Option<u64>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// What precedes a value.
+    fn head(&mut self, entry: EntryRef<'_>) {
         if let Some(at) = entry.expire_at() {
             self.out.u8(opcode::EXPIRETIME_MS);
             self.out.i64_le(at);
         }
-        let value = entry.value();
-        self.out.u8(payload::object_type(&value, self.vintage));
+        self.out.u8(payload::object_type(&entry.value(), self.vintage));
         self.out.string(entry.key());
-        payload::write_by(&value, self.vintage, &mut self.out, |out| full(out, &mut self.crc))
     }
 
     /// Whether there is a chunk to take.

@@ -3,6 +3,7 @@
 use protocol::slot::key_slot;
 
 use super::*;
+use crate::store::AtCut;
 use crate::testing::{Bench, bulks};
 
 /// What a chunk may have: the rest of another, and an element or a piece of a long string.
@@ -54,6 +55,11 @@ fn with_entry<T>(bench: &Bench, key: &str, f: impl FnOnce(EntryRef<'_>) -> T) ->
     f(slot.get(keyspace.hash(key.as_bytes()), key.as_bytes()).expect("it was written"))
 }
 
+/// The key as a snapshot gets it.
+fn set_apart(bench: &Bench, key: &str) -> Apart {
+    with_entry(bench, key, |entry| AtCut::Present(entry).set_apart())
+}
+
 fn writer(format: u16, compress: bool) -> RdbWriter {
     let mut out = RdbWriter::new(compress, true);
     out.header(format, "7.2.4", 1_700_000_000, 1, None);
@@ -77,7 +83,7 @@ fn no_chunk_is_as_large_as_a_key() {
                 chunks += 1;
                 Ok::<(), ()>(())
             };
-            with_entry(&bench, key, |entry| out.entry_by(entry, &mut pass)).expect("nothing fails");
+            out.entry_by(set_apart(&bench, key), &mut pass).expect("nothing fails");
             let last = out.finish();
             assert!(last.len() <= LARGEST, "{key}: {} bytes are left", last.len());
             pieces.extend(last);
@@ -92,11 +98,9 @@ fn an_error_within_a_large_key_ends_it() {
     let (bench, keys) = filled();
     for key in keys {
         let (mut out, mut calls) = (writer(opcode::VERSION, true), 0);
-        let result = with_entry(&bench, key, |entry| {
-            out.entry_by(entry, |_| {
-                calls += 1;
-                if calls < 3 { Ok(()) } else { Err("the disk is full") }
-            })
+        let result = out.entry_by(set_apart(&bench, key), |_| {
+            calls += 1;
+            if calls < 3 { Ok(()) } else { Err("the disk is full") }
         });
         assert_eq!((result, calls), (Err("the disk is full"), 3), "{key}");
     }

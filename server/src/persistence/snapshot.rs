@@ -337,9 +337,9 @@ impl Snapshots {
                         read_step(&mut engine.keyspace.lock_cut(cut, db, slot), out)
                     };
                     let Step { keys: written, large, done } = step;
-                    // What writers change meanwhile is copied, until the entry is dropped.
+                    // What writers change meanwhile is copied, until it is written and dropped.
                     for entry in large {
-                        out.entry_by(entry.as_ref(), |bytes| self.may_go_on().and_then(|()| job.chunk(bytes)))?;
+                        out.entry_by(entry, |bytes| self.may_go_on().and_then(|()| job.chunk(bytes)))?;
                     }
                     self.keys_processed.fetch_add(written, Ordering::Relaxed);
                     self.may_go_on()?;

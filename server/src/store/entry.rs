@@ -435,6 +435,17 @@ impl Entry {
         drop(unsafe { self.as_ref().area().cast::<Box<Bytes>>().read() });
     }
 
+    /// Moves the collection out, if the value is a boxed one, leaving an empty string.
+    pub(crate) fn take_collection(&mut self) -> Option<Collection> {
+        if self.as_ref().form() != Form::Collection {
+            return None;
+        }
+        match self.take_payload() {
+            Value::Collection(collection) => Some(*collection),
+            Value::Int(_) | Value::Str(_) => None,
+        }
+    }
+
     /// Takes the entry apart.
     #[cfg(test)]
     pub(crate) fn into_value(mut self) -> Value {

@@ -53,6 +53,8 @@ pub(crate) use lfu::Lfu;
 pub(crate) use scan::ScanCursor;
 pub(crate) use slot::{Cleared, EntryMut, Removed, Slot, Ttl};
 pub(crate) use snapshot::Apart;
+#[cfg(test)]
+pub(crate) use snapshot::AtCut;
 pub(crate) use table::PLACE as TABLE_PLACE;
 pub(crate) use value::{Encoding, StringValue, Type};
 pub use value::{Value, ValueRef};

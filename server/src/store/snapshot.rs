@@ -23,6 +23,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::collection::Collection;
 use super::entry::{Entry, EntryRef};
 
 /// What a slot remembers while a snapshot of it is under way.
@@ -64,6 +65,11 @@ pub(crate) struct Apart {
 impl Apart {
     pub(crate) fn as_ref(&self) -> EntryRef<'_> {
         self.entry.as_ref()
+    }
+
+    /// Moves the collection out, if the value is a boxed one, leaving an empty string.
+    pub(crate) fn take_collection(&mut self) -> Option<Collection> {
+        self.entry.take_collection()
     }
 }
 

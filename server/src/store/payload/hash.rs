@@ -18,7 +18,7 @@ use crate::base::clock::UnixMillis;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::{Corrupt, ziplist, zipmap};
 use crate::store::types::hash::{Element, Hash, HashLimits, HashRef, Saved, Triples};
-use crate::store::types::members::{Bulk, NEVER, Values};
+use crate::store::types::members::{Bulk, Member, Members, NEVER, Values};
 
 const BAD_EXPIRY: Corrupt = Corrupt("hash field with an invalid expiry");
 const TWICE: Corrupt = Corrupt("hash field occurs twice");
@@ -41,30 +41,58 @@ pub(super) fn write<E>(
     match hash.saved() {
         Saved::Packed(pack) => pieces.string(&pack.serialise()),
         Saved::Table(table) => {
-            pieces.out.length(table.len() as u64);
-            for member in table.iter() {
-                pieces.string(member.field)?;
-                pieces.string(member.value)?;
-            }
-            Ok(())
+            let first = begin(table, false, pieces);
+            table.iter().try_for_each(|member| put(member, first, pieces))
         }
         Saved::Triples(triples) => {
             pieces.out.i64_le(hash.next_expiry().unwrap_or(NEVER));
             pieces.string(&triples.listpack().to_bytes())
         }
         Saved::TimedTable(table) => {
-            // Not the index's first: that knows no times beyond its range.
-            let first = table.iter().map(|member| member.at).filter(|at| *at != NEVER).min().unwrap_or(NEVER);
-            pieces.out.i64_le(first);
-            pieces.out.length(table.len() as u64);
-            for member in table.iter() {
-                pieces.out.length(if member.at == NEVER { 0 } else { (member.at - first + 1) as u64 });
-                pieces.string(member.field)?;
-                pieces.string(member.value)?;
-            }
-            Ok(())
+            let first = begin(table, true, pieces);
+            table.iter().try_for_each(|member| put(member, first, pieces))
         }
     }
+}
+
+/// The same for a hash that is not needed any more ([`super::consume`]).
+pub(super) fn consume<E>(
+    hash: Hash,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    match hash.into_table() {
+        Ok((table, timed)) => {
+            let first = begin(&table, timed, pieces);
+            table.consume(|member| put(member, first, pieces))
+        }
+        Err(hash) => write(hash.view(), pieces),
+    }
+}
+
+/// What precedes the elements of a table. Returns the first expiry if some expire.
+fn begin<F>(table: &Members, timed: bool, pieces: &mut Pieces<'_, F>) -> Option<UnixMillis> {
+    let first = timed.then(|| {
+        // Not the index's first: that knows no times beyond its range.
+        table.iter().map(|member| member.at).filter(|at| *at != NEVER).min().unwrap_or(NEVER)
+    });
+    if let Some(first) = first {
+        pieces.out.i64_le(first);
+    }
+    pieces.out.length(table.len() as u64);
+    first
+}
+
+/// An element of a table, with its time if some expire, the first of them at `first`.
+fn put<E>(
+    member: Member<'_>,
+    first: Option<UnixMillis>,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    if let Some(first) = first {
+        pieces.out.length(if member.at == NEVER { 0 } else { (member.at - first + 1) as u64 });
+    }
+    pieces.string(member.field)?;
+    pieces.string(member.value)
 }
 
 /// A count and so many pairs of strings.

@@ -21,25 +21,41 @@ pub(super) fn write<E>(
 ) -> Result<(), E> {
     pieces.out.length(list.node_count() as u64);
     let mut scratch = Vec::new();
-    for node in list.saved_nodes() {
-        match node {
-            NodeBytes::Listpack(listpack) => {
-                scratch.clear();
-                listpack.serialise(&mut scratch);
-                pieces.out.length(NODE_PACKED);
-                pieces.string(&scratch)?;
-            }
-            NodeBytes::Plain(bytes) => {
-                pieces.out.length(NODE_PLAIN);
-                pieces.string(bytes)?;
-            }
-            NodeBytes::Compressed { bytes, plain_len, is_plain } => {
-                pieces.out.length(if is_plain { NODE_PLAIN } else { NODE_PACKED });
-                pieces.lzf_string(bytes, u64::from(plain_len))?;
-            }
+    list.saved_nodes().try_for_each(|node| put(node, &mut scratch, pieces))
+}
+
+/// The same for a list that is not needed any more ([`super::consume`]).
+pub(super) fn consume<E>(
+    list: List,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    pieces.out.length(list.node_count() as u64);
+    let mut scratch = Vec::new();
+    list.consume(|node| put(node, &mut scratch, pieces))
+}
+
+/// A node and its kind.
+fn put<E>(
+    node: NodeBytes<'_>,
+    scratch: &mut Vec<u8>,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    match node {
+        NodeBytes::Listpack(listpack) => {
+            scratch.clear();
+            listpack.serialise(scratch);
+            pieces.out.length(NODE_PACKED);
+            pieces.string(scratch)
+        }
+        NodeBytes::Plain(bytes) => {
+            pieces.out.length(NODE_PLAIN);
+            pieces.string(bytes)
+        }
+        NodeBytes::Compressed { bytes, plain_len, is_plain } => {
+            pieces.out.length(if is_plain { NODE_PLAIN } else { NODE_PACKED });
+            pieces.lzf_string(bytes, u64::from(plain_len))
         }
     }
-    Ok(())
 }
 
 /// The oldest form: a count and so many strings.

@@ -29,7 +29,7 @@ use std::convert::Infallible;
 use protocol::crc64;
 use protocol::rdb::{RdbString, ReadError, Reader, Writer, opcode};
 
-use super::collection::{CollectionRef, CollectionType};
+use super::collection::{Collection, CollectionRef, CollectionType};
 use super::encoding::Corrupt;
 use super::types::hash::HashLimits;
 use super::types::list::ListOptions;
@@ -166,6 +166,29 @@ pub(crate) fn write_by<E>(
         ValueRef::Collection(CollectionRef::Hash(hash)) => hash::write(*hash, &mut pieces),
         ValueRef::Collection(CollectionRef::Set(set)) => set::write(*set, vintage, &mut pieces),
         ValueRef::Collection(CollectionRef::Stream(stream)) => stream::write(stream, vintage, &mut pieces),
+    }
+}
+
+/// [`write_by`] for a collection that is not needed any more: its parts are dropped as soon as they are written. So who
+/// shares it has them to itself again, and what nobody shares is freed bit by bit. (A thread to which the allocator
+/// gives back thousands of blocks at once waits for milliseconds.) A stream, of which little is ever copied, is dropped
+/// as a whole.
+///
+/// # Errors
+/// That of `full`, which ends the writing.
+pub(crate) fn consume<E>(
+    collection: Collection,
+    vintage: Vintage,
+    out: &mut Writer,
+    full: impl FnMut(&mut Writer) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut pieces = Pieces { out, full };
+    match collection {
+        Collection::List(list) => list::consume(list, &mut pieces),
+        Collection::ZSet(zset) => zset::consume(zset, &mut pieces),
+        Collection::Hash(hash) => hash::consume(hash, &mut pieces),
+        Collection::Set(set) => set::consume(set, vintage, &mut pieces),
+        Collection::Stream(stream) => stream::write(&stream, vintage, &mut pieces),
     }
 }
 

@@ -40,6 +40,21 @@ pub(super) fn write<E>(
     }
 }
 
+/// The same for a set that is not needed any more ([`super::consume`]).
+pub(super) fn consume<E>(
+    set: Set,
+    vintage: Vintage,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    match set.into_table() {
+        Ok(table) => {
+            pieces.out.length(table.len() as u64);
+            table.consume(|member| pieces.string(member.field))
+        }
+        Err(set) => write(set.view(), vintage, pieces),
+    }
+}
+
 /// A count and so many strings. As in Redis, few members become an intset or a listpack, even if they were none when
 /// they were saved.
 pub(super) fn read_plain(input: &mut Reader<'_>, limits: &SetLimits) -> Result<Set, PayloadError> {

@@ -50,6 +50,24 @@ pub(super) fn write<E>(
     Ok(())
 }
 
+/// The same for a sorted set that is not needed any more ([`super::consume`]).
+pub(super) fn consume<E>(
+    zset: ZSet,
+    pieces: &mut Pieces<'_, impl FnMut(&mut Writer) -> Result<(), E>>,
+) -> Result<(), E> {
+    match zset.into_tree() {
+        Ok(tree) => {
+            pieces.out.length(tree.len() as u64);
+            tree.consume(|member, score| {
+                pieces.string(member)?;
+                pieces.out.f64_le(score);
+                Ok(())
+            })
+        }
+        Err(zset) => write(zset.view(), pieces),
+    }
+}
+
 /// A count and so many members, each with its score: in eight bytes, or as text (before Redis 4.0).
 pub(super) fn read_pairs(input: &mut Reader<'_>, options: &ZSetOptions, is_binary: bool) -> Result<ZSet, PayloadError> {
     let mut elements: Vec<(f64, Cow<'_, [u8]>)> = Vec::new();

@@ -183,6 +183,17 @@ impl Set {
         }
     }
 
+    /// The table, if it is one.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn into_table(self) -> Result<Members, Self> {
+        match self.0 {
+            Form::Table(table) => Ok(*table),
+            Form::Ints(_) | Form::Packed(_) => Err(self),
+        }
+    }
+
     /// Number of members.
     #[inline]
     pub fn len(&self) -> usize {

@@ -365,6 +365,21 @@ impl Hash {
         Hash(Form::Table(Box::new(members)))
     }
 
+    /// The table, if it is one, and whether some of its fields expire.
+    ///
+    /// # Errors
+    /// It is packed.
+    pub(crate) fn into_table(self) -> Result<(Members, bool), Self> {
+        match self.0 {
+            Form::Packed(_) => Err(self),
+            Form::Table(table) => Ok((*table, false)),
+            Form::Timed(timed) => match timed.into_table() {
+                Ok(members) => Ok((members, true)),
+                Err(timed) => Err(Hash(Form::Timed(Box::new(timed)))),
+            },
+        }
+    }
+
     /// The hash of a listpack of pairs, none of whose fields occurs twice; a table if there are too many.
     pub(crate) fn of_pairs(listpack: &Listpack, limits: &HashLimits) -> Self {
         let mut hash = Hash(Form::Packed(Pack::of_listpack(listpack)));

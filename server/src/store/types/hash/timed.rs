@@ -240,6 +240,17 @@ impl Timed {
         }
     }
 
+    /// The table, if it is one.
+    ///
+    /// # Errors
+    /// It is packed.
+    pub(super) fn into_table(self) -> Result<Members, Self> {
+        match self {
+            Timed::Table(table) => Ok(table.members),
+            Timed::Packed(_) => Err(self),
+        }
+    }
+
     /// Gives spare room back.
     pub(super) fn tighten(&mut self) {
         if let Timed::Packed(triples) = self {

@@ -269,6 +269,14 @@ impl List {
         self.nodes.iter().map(Node::bytes)
     }
 
+    /// Passes on what [`List::saved_nodes`] has, and drops each node behind its turn.
+    ///
+    /// # Errors
+    /// That of `f`, which ends it.
+    pub(crate) fn consume<E>(self, mut f: impl FnMut(NodeBytes<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.nodes.consume(|node| f(node.bytes()))
+    }
+
     /// Number of nodes.
     pub fn node_count(&self) -> usize {
         self.nodes.len()

@@ -198,6 +198,18 @@ impl Nodes {
         (0..self.len()).filter_map(|i| self.at(i))
     }
 
+    /// Passes on all nodes, and drops each behind its turn.
+    ///
+    /// # Errors
+    /// That of `f`, which ends it.
+    pub(super) fn consume<E>(self, mut f: impl FnMut(&Node) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Nodes::Empty => Ok(()),
+            Nodes::One(node) => f(&node),
+            Nodes::Many(many) => many.nodes.into_iter().try_for_each(|node| f(&node)),
+        }
+    }
+
     /// Ends an edit: what was lent out is measured.
     #[inline]
     pub(super) fn settle(&mut self) {

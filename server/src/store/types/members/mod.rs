@@ -288,6 +288,14 @@ impl Members {
         self.tree.iter().flat_map(chunk::Chunk::iter)
     }
 
+    /// Passes on what [`Members::iter`] has, and drops each part of the table behind its turn.
+    ///
+    /// # Errors
+    /// That of `f`, which ends it.
+    pub(crate) fn consume<E>(self, mut f: impl FnMut(Member<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.tree.consume(|chunk| chunk.iter().try_for_each(&mut f))
+    }
+
     /// Visits elements in the order of their hashes from `from` on, at least `count` of them unless the table ends;
     /// returns where to continue, which is never 0.
     pub(crate) fn visit<'a>(&'a self, from: u32, count: usize, mut f: impl FnMut(Member<'a>)) -> Option<u32> {

@@ -301,3 +301,41 @@ fn a_table_that_is_filled_in_the_order_of_another_has_an_order_of_its_own() {
     let rising = places.windows(2).filter(|pair| pair[0] < pair[1]).count();
     assert!((400..600).contains(&rising), "{rising} of 999 follow their predecessors");
 }
+
+/// A writer beside a snapshot copies what the snapshot still needs, and nothing else.
+#[test]
+fn a_clone_that_is_consumed_lets_go_of_each_part_behind_its_turn() {
+    let mut table = Members::new(Values::Kept, 7);
+    (0..400_000).for_each(|n: u32| assert!(table.set(format!("field:{n}").as_bytes(), &n.to_le_bytes())));
+    let before: Vec<Vec<u8>> = table.iter().map(|member| member.field.to_vec()).collect();
+    let clone = table.clone();
+    // Some regions are no longer the same.
+    before[..10].iter().for_each(|field| assert!(table.remove(field)));
+    let (chunks, mut passed) = (table.tree.iter().count(), 0);
+    assert_eq!(table.tree.shared(), chunks - 1, "of {chunks}");
+    let (mut at, mut shared) = (0, usize::MAX);
+    let consumed: Result<(), ()> = clone.consume(|member| {
+        assert_eq!(member.field, before[at]);
+        at += 1;
+        if at.is_multiple_of(20_000) {
+            let now = table.tree.shared();
+            passed += usize::from(now < shared);
+            shared = now;
+        }
+        Ok(())
+    });
+    assert_eq!((consumed, at, table.tree.shared()), (Ok(()), before.len(), 0));
+    assert!(passed >= 4, "it was let go of in {passed} steps");
+}
+
+#[test]
+fn an_error_ends_consuming() {
+    let mut table = Members::new(Values::None, 7);
+    (0..10_000).for_each(|n: u32| assert!(table.set(format!("member:{n}").as_bytes(), b"")));
+    let (clone, mut calls) = (table.clone(), 0);
+    let result = clone.consume(|_| {
+        calls += 1;
+        if calls < 5000 { Ok(()) } else { Err("full") }
+    });
+    assert_eq!((result, calls, table.len(), table.tree.shared()), (Err("full"), 5000, 10_000, 0));
+}

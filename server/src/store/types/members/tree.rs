@@ -167,6 +167,21 @@ impl Tree {
         self.places().map(|(_, chunk)| chunk)
     }
 
+    /// Passes on all chunks in order. Each is dropped behind its turn: what only this tree still has is freed bit by bit,
+    /// and what others have is theirs alone. A chunk is passed on with all others of its region if that is shared.
+    ///
+    /// # Errors
+    /// That of `f`, which ends it.
+    pub(super) fn consume<E>(self, mut f: impl FnMut(&Chunk) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Tree::One(chunk) => f(&chunk),
+            Tree::Many(root) => root.regions.into_iter().try_for_each(|region| match Arc::try_unwrap(region) {
+                Ok(region) => region.chunks.into_iter().try_for_each(|chunk| f(&chunk)),
+                Err(shared) => shared.chunks.iter().try_for_each(|chunk| f(chunk)),
+            }),
+        }
+    }
+
     /// All chunks in order, with their places.
     pub(super) fn places(&self) -> impl Iterator<Item = (At, &Chunk)> {
         let (one, many) = match self {
@@ -289,6 +304,20 @@ impl Root {
 
 #[cfg(test)]
 impl Tree {
+    /// How many chunks others have, too.
+    pub(super) fn shared(&self) -> usize {
+        match self {
+            Tree::One(chunk) => usize::from(!chunk.is_unique()),
+            Tree::Many(root) => {
+                let shared = |region: &Arc<Region>| {
+                    let whole = !region.is_unique();
+                    region.chunks.iter().filter(|chunk| whole || !chunk.is_unique()).count()
+                };
+                root.regions.iter().map(shared).sum()
+            }
+        }
+    }
+
     /// Every rule of the file's essay.
     pub(super) fn check(&self, tags: &Tags) {
         let mut next = Some(0);

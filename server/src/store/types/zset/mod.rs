@@ -33,7 +33,7 @@ use crate::base::limits::LISTPACK_MAX_BYTES;
 use crate::store::encoding::listpack::Listpack;
 use crate::store::encoding::pack::{Pack, Place};
 use crate::store::entry::spent;
-use tree::Tree;
+pub(in crate::store) use tree::Tree;
 use view::FormRef;
 
 /// When a set leaves the small form, and what the large one needs.
@@ -132,6 +132,17 @@ impl ZSet {
         elements.sort_unstable_by(|(a, m), (b, n)| {
             a.partial_cmp(b).unwrap_or(Ordering::Equal).then_with(|| m.as_ref().cmp(n.as_ref()))
         });
+    }
+
+    /// The tree, if it is one.
+    ///
+    /// # Errors
+    /// It is packed.
+    pub(in crate::store) fn into_tree(self) -> Result<Tree, Self> {
+        match self.0 {
+            Form::Tree(tree) => Ok(*tree),
+            Form::Packed(_) => Err(self),
+        }
     }
 
     /// Reads it.

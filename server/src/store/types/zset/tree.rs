@@ -279,7 +279,7 @@ pub(super) struct Spot {
 
 /// See the top of the file.
 #[derive(Clone, Debug)]
-pub(super) struct Tree {
+pub(in crate::store) struct Tree {
     root: Arc<Inner>,
     leaves: Leaves,
     len: usize,
@@ -296,7 +296,7 @@ impl Tree {
     }
 
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.len
     }
 
@@ -414,6 +414,16 @@ impl Tree {
         if reversed { walk.back(&self.root, &mut f) } else { walk.forward(&self.root, &mut f) }
     }
 
+    /// Passes on all elements, descending, and drops each part of the tree behind its turn.
+    ///
+    /// # Errors
+    /// That of `f`, which ends it.
+    pub(in crate::store) fn consume<E>(self, mut f: impl FnMut(&[u8], f64) -> Result<(), E>) -> Result<(), E> {
+        let Tree { root, leaves: Leaves { mut shelf, index, .. }, .. } = self;
+        drop(index);
+        consume_below(&root, &mut shelf, &mut f)
+    }
+
     /// Passes elements on in the order of the index, from a cursor; at least `count` if there are so many. Returns
     /// where to continue, `None` at the end.
     pub(super) fn scan(&self, cursor: u32, count: usize, mut f: impl FnMut(&[u8], f64)) -> Option<u32> {
@@ -466,6 +476,21 @@ fn check_below(inner: &Inner, leaves: &Leaves, numbers: &mut Vec<u32>) -> (usize
         (count, bytes) = (count + below, bytes + weight);
     }
     (count, bytes)
+}
+
+/// [`Tree::consume`] below a node.
+fn consume_below<E>(
+    inner: &Inner,
+    shelf: &mut Shelf<Leaf>,
+    f: &mut impl FnMut(&[u8], f64) -> Result<(), E>,
+) -> Result<(), E> {
+    inner.kids.iter().rev().try_for_each(|kid| match &kid.to {
+        To::Inner(below) => consume_below(below, shelf, f),
+        To::Leaf(number) => {
+            let leaf = shelf.take(*number as usize).expect("a leaf belongs to one node");
+            (0..leaf.len()).rev().try_for_each(|at| f(leaf.member(at), leaf.score(at)))
+        }
+    })
 }
 
 /// A walk over a part of the tree.
