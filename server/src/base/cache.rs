@@ -11,3 +11,17 @@ pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
 }
+
+/// The items, with a hint for each that comes [`LEAD`] places before it: so that the misses of many overlap.
+pub(crate) fn with_lead<I: Iterator + Clone>(items: I, mut hint: impl FnMut(I::Item)) -> impl Iterator<Item = I::Item> {
+    let mut ahead = items.clone();
+    ahead.by_ref().take(LEAD).for_each(&mut hint);
+    items.inspect(move |_| {
+        if let Some(item) = ahead.next() {
+            hint(item);
+        }
+    })
+}
+
+/// So many lines are on their way at a time.
+const LEAD: usize = 16;

@@ -286,6 +286,8 @@ proptest! {
             apply(op, &mut list, &mut model);
             prop_assert_eq!(list.len(), model.len());
             check_invariants(&list);
+            list.settle();
+            prop_assert_eq!(list.heap_bytes(), list.nodes.counted());
         }
         held.push((list, model));
         for (list, model) in &held {

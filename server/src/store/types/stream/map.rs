@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use triomphe::Arc;
 
+use crate::base::cache::{prefetch, with_lead};
 use crate::store::entry::spent;
 
 /// Most pairs of a chunk.
@@ -34,12 +35,21 @@ pub(super) enum ChunkMap<K, V> {
 }
 
 /// The chunks of a big map.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Chunks<K, V> {
     chunks: VecDeque<Arc<Vec<(K, V)>>>,
     len: usize,
     /// Bytes of all chunks.
     bytes: usize,
+}
+
+impl<K, V> Clone for Chunks<K, V> {
+    /// The counts of all chunks are far from each other.
+    fn clone(&self) -> Self {
+        let mut chunks = VecDeque::with_capacity(self.chunks.len());
+        chunks.extend(with_lead(self.chunks.iter(), |chunk| prefetch(Arc::as_ptr(chunk))).cloned());
+        Chunks { chunks, ..*self }
+    }
 }
 
 /// A place in the map; the one behind the last pair has no pair.

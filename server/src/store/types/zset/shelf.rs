@@ -5,6 +5,7 @@
 
 use triomphe::Arc;
 
+use crate::base::cache::{prefetch, with_lead};
 use crate::store::entry::spent;
 
 /// Things of one board.
@@ -13,12 +14,21 @@ const BOARD: usize = 64;
 type Board<T> = Vec<Option<Arc<T>>>;
 
 /// See the top of the file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Shelf<T> {
     boards: Vec<Arc<Board<T>>>,
     len: usize,
     /// Bytes that the allocator spends on the boards.
     bytes: usize,
+}
+
+impl<T> Clone for Shelf<T> {
+    /// The counts of all boards are far from each other.
+    fn clone(&self) -> Self {
+        let mut boards = Vec::with_capacity(self.boards.len());
+        boards.extend(with_lead(self.boards.iter(), |board| prefetch(Arc::as_ptr(board))).cloned());
+        Shelf { boards, ..*self }
+    }
 }
 
 impl<T: Clone> Shelf<T> {

@@ -421,7 +421,7 @@ impl Tree {
     pub(in crate::store) fn consume<E>(self, mut f: impl FnMut(&[u8], f64) -> Result<(), E>) -> Result<(), E> {
         let Tree { root, leaves: Leaves { mut shelf, index, .. }, .. } = self;
         drop(index);
-        consume_below(&root, &mut shelf, &mut f)
+        consume_below(root, &mut shelf, &mut f)
     }
 
     /// Passes elements on in the order of the index, from a cursor; at least `count` if there are so many. Returns
@@ -480,14 +480,14 @@ fn check_below(inner: &Inner, leaves: &Leaves, numbers: &mut Vec<u32>) -> (usize
 
 /// [`Tree::consume`] below a node.
 fn consume_below<E>(
-    inner: &Inner,
+    node: Arc<Inner>,
     shelf: &mut Shelf<Leaf>,
     f: &mut impl FnMut(&[u8], f64) -> Result<(), E>,
 ) -> Result<(), E> {
-    inner.kids.iter().rev().try_for_each(|kid| match &kid.to {
+    Arc::unwrap_or_clone(node).kids.into_iter().rev().try_for_each(|kid| match kid.to {
         To::Inner(below) => consume_below(below, shelf, f),
         To::Leaf(number) => {
-            let leaf = shelf.take(*number as usize).expect("a leaf belongs to one node");
+            let leaf = shelf.take(number as usize).expect("a leaf belongs to one node");
             (0..leaf.len()).rev().try_for_each(|at| f(leaf.member(at), leaf.score(at)))
         }
     })
