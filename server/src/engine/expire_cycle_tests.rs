@@ -146,6 +146,30 @@ fn a_slot_in_which_nothing_is_due_is_not_touched() {
     assert_eq!(bench.engine.expire_cycle(100), 1);
 }
 
+#[test]
+fn a_slot_in_which_nothing_is_due_any_more_is_not_touched() {
+    let commands = [
+        ["PEXPIRE {a}k 5000", "PERSIST {a}k", "SET {a}k w", "SET {a}k w PX 5000"],
+        ["GETEX {a}k PERSIST", "DEL {a}k", "UNLINK {a}k", "FLUSHALL"],
+        ["FLUSHDB ASYNC", "MOVE {a}k 2", "SWAPDB 0 2", "RENAME {a}k {b}k"],
+        ["RENAME {a}other {a}k", "SETRANGE {a}k 0 w", "GETDEL {a}k", "COPY {a}other {a}k REPLACE"],
+    ];
+    for command in commands.as_flattened() {
+        let mut bench = Bench::new();
+        bench.run("SET {a}k v PX 100");
+        bench.run("SET {a}other v PX 5000");
+        // It leaves the expiry as it is.
+        let same = command.starts_with("SETRANGE");
+        let reply = bench.run(command);
+        assert!(!reply.starts_with('-'), "{command}: {reply}");
+        bench.clock.advance_ms(101);
+        let held = bench.engine.keyspace.lock(0, key_slot(b"{a}k"));
+        bench.engine.expire_cycle(100);
+        assert_eq!(!bench.engine.state.expire_missed.lock().is_empty(), same, "{command}");
+        drop(held);
+    }
+}
+
 /// Makes a key `{b}k` due in the last step, by which its slot must be known as one with something due.
 fn goes_with_the_cycle(commands: &[&str]) {
     let mut bench = Bench::new();

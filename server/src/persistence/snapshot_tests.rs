@@ -1,7 +1,7 @@
 //! Jobs that cannot run: their requester is always notified, whatever went wrong. Large keys: they delay nobody.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use protocol::slot::{SlotId, key_slot};
 
@@ -203,4 +203,56 @@ fn a_large_key_is_passed_on_while_it_is_written() {
     let (chunks, _, result) = outcome(3);
     assert_eq!((chunks, result), (4, Err("no room".to_owned())), "a full disk ends it within the key");
     assert!(bench.run("SADD large one-more") == ":1" && outcome(usize::MAX).2.is_ok(), "the next one is complete");
+}
+
+/// Says when it gets its first chunk, and takes it when it is told to.
+struct Waits {
+    got: Sender<()>,
+    go_on: Receiver<()>,
+    chunks: usize,
+    told: Sender<(usize, Result<(), String>)>,
+}
+
+impl SnapshotJob for Waits {
+    fn is_save(&self) -> bool {
+        true
+    }
+
+    fn at_cut(&mut self) {}
+
+    fn chunk(&mut self, _bytes: Vec<u8>) -> io::Result<()> {
+        self.chunks += 1;
+        if self.chunks == 1 {
+            self.got.send(()).expect("the test waits");
+            self.go_on.recv().expect("the test says so");
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, result: io::Result<()>) -> Announce {
+        let outcome = (self.chunks, result.map_err(|error| error.to_string()));
+        Box::new(move || self.told.send(outcome).expect("the test waits"))
+    }
+}
+
+#[test]
+fn a_job_that_is_cancelled_ends_within_a_large_key() {
+    for kind in ["SADD large", "RPUSH large", "ZADD large", "HSET large"] {
+        let mut bench = Bench::new();
+        let words: Vec<String> = (0..60_000).map(|n| format!("{n} a-longer-member:{n:08}")).collect();
+        for part in words.chunks(500) {
+            bench.run(&format!("{kind} {}", part.join(" ")));
+        }
+        let snapshots = Snapshots::new(bench.engine.clone());
+        let ((got, has_got), (go, go_on), (told, outcomes)) = (channel(), channel(), channel());
+        snapshots.submit(Box::new(Waits { got, go_on, chunks: 0, told }));
+        has_got.recv_timeout(Duration::from_secs(30)).expect("there is a chunk");
+        // The slot is free, and what was not yet written is copied.
+        assert_eq!(bench.run("DEL large"), ":1");
+        snapshots.cancel_all();
+        go.send(()).expect("the job waits");
+        let outcome = outcomes.recv_timeout(Duration::from_secs(30)).expect("it ends");
+        assert_eq!(outcome, (1, Err("cancelled".to_owned())), "{kind}");
+        assert_eq!(bench.engine.keyspace.kept_bytes(), 0, "{kind}");
+    }
 }

@@ -217,6 +217,19 @@ impl<R: Run> ExpiryIndex<R> {
         true
     }
 
+    /// Changes, adds or takes away a key's expiry. Returns whether it was there as told.
+    pub(crate) fn change(&mut self, old: Option<UnixMillis>, new: Option<UnixMillis>, tag: u32) -> bool {
+        match (old, new) {
+            (Some(old), Some(new)) => self.shift(old, new, tag),
+            (Some(old), None) => self.remove(old, tag),
+            (None, Some(new)) => {
+                self.insert(new, tag);
+                true
+            }
+            (None, None) => true,
+        }
+    }
+
     /// Changes a key's expiry. Returns whether it was there. Mostly the new record belongs to the run of the old one:
     /// then this is one search instead of two, and moves only what lies between them.
     pub(crate) fn shift(&mut self, old: UnixMillis, new: UnixMillis, tag: u32) -> bool {

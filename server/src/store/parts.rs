@@ -67,14 +67,8 @@ impl Parts {
     /// Notes that the first expiry of a hash's fields is another than before.
     #[cold]
     pub(super) fn move_field_expiry(&mut self, old: Option<UnixMillis>, new: Option<UnixMillis>, tag: u32) {
-        let index = &mut self.extra_or_new().fields;
-        if let Some(at) = old {
-            let known = index.remove(at, tag);
-            debug_assert!(known, "a hash whose fields expire is in the index");
-        }
-        if let Some(at) = new {
-            index.insert(at, tag);
-        }
+        let known = self.extra_or_new().fields.change(old, new, tag);
+        debug_assert!(known, "a hash whose fields expire is in the index");
         self.tidy();
     }
 

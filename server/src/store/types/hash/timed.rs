@@ -80,14 +80,9 @@ impl TimedTable {
         if old == new {
             return;
         }
-        let tag = self.members.tag(field, TAG_BITS);
-        if old != NEVER {
-            let known = self.index.remove(old, tag);
-            debug_assert!(known, "a field with an expiry is in the index");
-        }
-        if new != NEVER {
-            self.index.insert(new, tag);
-        }
+        let some = |at: UnixMillis| (at != NEVER).then_some(at);
+        let known = self.index.change(some(old), some(new), self.members.tag(field, TAG_BITS));
+        debug_assert!(known, "a field with an expiry is in the index");
     }
 
     fn remove(&mut self, field: &[u8]) -> bool {
