@@ -120,10 +120,19 @@ impl RdbWriter {
     ) -> Result<(), E> {
         self.head(entry.as_ref());
         let Self { out, crc, vintage } = self;
-        let full = |out: &mut Writer| if out.len() < CHUNK { Ok(()) } else { pass(take(out, crc)) };
+        let mut chunk = |out: &mut Writer| if out.len() < CHUNK { None } else { Some(take(out, crc)) };
         match entry.take_collection() {
-            Some(collection) => payload::consume(collection, *vintage, out, full),
-            None => payload::write_by(&entry.as_ref().value(), *vintage, out, full),
+            Some(collection) => payload::consume(collection, *vintage, out, |out| match chunk(out) {
+                None => Ok(()),
+                Some(chunk) => {
+                    // What is written takes about as many bytes as it has taken in memory.
+                    entry.forget(chunk.len());
+                    pass(chunk)
+                }
+            }),
+            None => {
+                payload::write_by(&entry.as_ref().value(), *vintage, out, |out| chunk(out).map_or(Ok(()), &mut pass))
+            }
         }
     }
 

@@ -157,6 +157,31 @@ fn what_only_a_snapshot_has_is_counted_until_it_is_written() {
     assert_eq!(bench.engine.keyspace.kept_bytes(), 0);
 }
 
+/// What was freed already is not counted as what only a snapshot has: a memory limit would be passed by as much.
+#[test]
+fn what_is_counted_shrinks_with_what_is_left_to_be_written() {
+    let mut bench = Bench::new();
+    let members: Vec<String> = (0..60_000).map(|n| format!("a-longer-member:{n:08}")).collect();
+    for part in members.chunks(1000) {
+        bench.run(&format!("SADD {{a}}large {}", part.join(" ")));
+    }
+    let cut = bench.engine.keyspace.cut();
+    assert_eq!(bench.run("DEL {a}large"), ":1");
+    let whole = bench.engine.keyspace.kept_bytes();
+    let mut out = RdbWriter::new(false, true);
+    let mut step = read_step(&mut bench.engine.keyspace.lock_cut(&cut, 0, key_slot(b"a")), &mut out);
+    let (entry, mut written, mut steps) = (step.large.remove(0), 0, 0);
+    let result = out.entry_by(entry, |chunk| {
+        written += chunk.len() as u64;
+        steps += 1;
+        let kept = bench.engine.keyspace.kept_bytes();
+        assert!(kept <= whole - written.min(whole), "{kept} bytes of {whole} with {written} written");
+        Ok::<(), ()>(())
+    });
+    assert_eq!((result, bench.engine.keyspace.kept_bytes()), (Ok(()), 0));
+    assert!(steps > 10 && written > whole / 2, "{steps} steps, {written} bytes of {whole}");
+}
+
 /// Has room for some chunks, and reports how many it was given, the longest of them, and how it ended.
 struct Narrow {
     room: usize,

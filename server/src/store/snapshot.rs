@@ -59,7 +59,7 @@ pub(crate) enum AtCut<'a> {
 pub(crate) struct Apart {
     entry: Entry,
     /// Its bytes are counted for as long as it is there.
-    _counted: Option<Counted>,
+    counted: Option<Counted>,
 }
 
 impl Apart {
@@ -67,9 +67,19 @@ impl Apart {
         self.entry.as_ref()
     }
 
-    /// Moves the collection out, if the value is a boxed one, leaving an empty string.
+    /// Moves the collection out, if the value is a boxed one, leaving an empty string. Its bytes stay counted until they
+    /// are [forgotten](Self::forget), or this is dropped.
     pub(crate) fn take_collection(&mut self) -> Option<Collection> {
         self.entry.take_collection()
+    }
+
+    /// So many bytes of the collection that was moved out are there no longer.
+    pub(crate) fn forget(&mut self, bytes: usize) {
+        if let Some(Counted { bytes: left, total }) = &mut self.counted {
+            let gone = (bytes as u64).min(*left);
+            *left -= gone;
+            total.fetch_sub(gone, Ordering::Relaxed);
+        }
     }
 }
 
@@ -98,7 +108,7 @@ impl AtCut<'_> {
     pub(crate) fn set_apart(self) -> Apart {
         match self {
             Self::Kept(entry) => entry,
-            Self::Present(entry) => Apart { entry: entry.share(), _counted: None },
+            Self::Present(entry) => Apart { entry: entry.share(), counted: None },
         }
     }
 }
@@ -141,7 +151,7 @@ impl SnapshotState {
     pub(crate) fn take(&mut self, limit: usize, mut f: impl FnMut(Apart)) -> usize {
         let count = self.side.len().min(limit);
         for Kept { entry, bytes } in self.side.drain(self.side.len() - count..) {
-            f(Apart { entry, _counted: Some(Counted { bytes, total: self.total.clone() }) });
+            f(Apart { entry, counted: Some(Counted { bytes, total: self.total.clone() }) });
         }
         count
     }
