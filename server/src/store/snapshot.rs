@@ -67,8 +67,8 @@ impl Apart {
         self.entry.as_ref()
     }
 
-    /// Moves the collection out, if the value is a boxed one, leaving an empty string. Its bytes stay counted until they
-    /// are [forgotten](Self::forget), or this is dropped.
+    /// Moves the collection out, if the value is a boxed one, leaving an empty string. Its bytes stay counted until
+    /// they are [forgotten](Self::forget), or this is dropped.
     pub(crate) fn take_collection(&mut self) -> Option<Collection> {
         self.entry.take_collection()
     }

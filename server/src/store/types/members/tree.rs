@@ -167,8 +167,8 @@ impl Tree {
         self.places().map(|(_, chunk)| chunk)
     }
 
-    /// Passes on all chunks in order. Each is dropped behind its turn: what only this tree still has is freed bit by bit,
-    /// and what others have is theirs alone. A chunk is passed on with all others of its region if that is shared.
+    /// Passes on all chunks in order. Each is dropped behind its turn: what only this tree still has is freed bit by
+    /// bit, and what others have is theirs alone. The chunks of a shared region are dropped together.
     ///
     /// # Errors
     /// That of `f`, which ends it.
